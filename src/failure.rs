@@ -1,0 +1,116 @@
+//! What went wrong, as a script and a person can use it.
+//!
+//! A [`Failure`] rides at any depth of an [`anyhow::Error`] chain; the front end finds it there and takes the
+//! exit status and the stable word from its [`Code`]. An error without one is [`Code::Failed`].
+
+use std::fmt;
+
+/// One row a code: variant, stable word, exit status, meaning. The manual page prints this table.
+macro_rules! codes {
+    ($($variant:ident $word:literal $status:literal $meaning:literal;)*) => {
+        /// A stable failure code: a word for scripts that read JSON, an exit status for those that do not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the manual page.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+            /// The stable snake_case word.
+            pub fn word(self) -> &'static str { match self { $(Code::$variant => $word,)* } }
+            /// The exit status.
+            pub fn status(self) -> u8 { match self { $(Code::$variant => $status,)* } }
+            /// One line of explanation.
+            pub fn meaning(self) -> &'static str { match self { $(Code::$variant => $meaning,)* } }
+        }
+    };
+}
+
+codes! {
+    Failed "failed" 1 "it failed; nothing that belonged to the user is lost";
+    Differs "differs" 1 "`verify` found differences";
+    Incomplete "incomplete" 1 "part of the work could not be done; the next attempt tries again";
+    Usage "usage" 2 "wrong usage of the command line";
+    BadDocument "bad_document" 2 "an input document cannot be understood";
+    BadConfig "bad_config" 2 "the configuration file or a setting's value cannot be understood";
+    BadPath "bad_path" 2 "a path that may not be used for this";
+    AmbiguousEnv "ambiguous_env" 2 "ENV names more than one environment";
+    NoEnv "no_env" 3 "no such environment";
+    WorkDirGone "work_dir_gone" 3 "the environment's work dir is gone";
+    UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
+    EnvBusy "env_busy" 4 "a live process holds the environment";
+    PathBusy "path_busy" 4 "another environment has the local directory";
+    Occupied "occupied" 5 "a path is occupied by something that execenv must not touch";
+    LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
+    Retained "retained" 5 "something was kept because it would have been lost for good";
+    TimedOut "timed_out" 124 "`run`: the agent ran into its time limit";
+    RunFailed "run_failed" 125 "`run`: execenv itself failed";
+    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started";
+    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found";
+}
+
+/// A failure that somebody can do something about.
+#[derive(Debug)]
+pub struct Failure {
+    /// The stable code.
+    pub code: Code,
+    /// What and where, in one line.
+    pub message: String,
+    /// What to type, or what to do.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None }
+    }
+
+    /// The same failure, with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The failure in an error's chain, if it has one.
+    pub fn find(error: &anyhow::Error) -> Option<&Failure> {
+        error.chain().find_map(|cause| cause.downcast_ref())
+    }
+
+    /// The code of an error: that of the failure in its chain, else [`Code::Failed`].
+    pub fn code_of(error: &anyhow::Error) -> Code {
+        Self::find(error).map_or(Code::Failed, |failure| failure.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn words_are_unique_and_snake_case() {
+        for (n, code) in Code::ALL.iter().enumerate() {
+            assert!(code.word().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+            assert!(Code::ALL[..n].iter().all(|other| other.word() != code.word()));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_found_at_any_depth() {
+        let error = Err::<(), _>(Failure::new(Code::EnvBusy, "held"))
+            .context("outer")
+            .context("outermost")
+            .unwrap_err();
+        assert_eq!(Failure::code_of(&error), Code::EnvBusy);
+        assert_eq!(Failure::code_of(&anyhow::anyhow!("plain")), Code::Failed);
+    }
+}

@@ -1,0 +1,34 @@
+//! Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, collect.
+//!
+//! | module | answers for |
+//! |---|---|
+//! | [`cli`] | all that knows clap: the commands' grammar, settings and their origin |
+//! | [`commands`] | one file a subcommand: arguments in, result out |
+//! | [`output`] | the only code that prints |
+//! | [`failure`] | stable codes, exit statuses, hints |
+//! | [`task`] | the task document, ids, kinds |
+//! | [`environment`] | layout, lookup, locks, `.gc_meta.json`, and the steps prepare, reuse, cleanup, verify |
+//! | [`sidecar`] | what was put into a work dir, and how it comes out again: journal, roll-back, marker block |
+//! | [`brief`] | what the agent is told: pure functions, task to text |
+//! | [`skills`] | slugs, frontmatter, folders |
+//! | [`provider`] | the table of agent CLIs |
+//! | [`agent`] | starting, reading, stopping and judging an agent |
+//! | [`gc`] | facts, decision (pure), reclaiming |
+//! | [`sys`] | the only code that changes the disk or starts a child |
+//!
+//! Imports point one way: `cli` → `commands` → `environment`, `gc`, `agent` → `provider`, `sidecar`, `brief`,
+//! `skills` → `task` → `sys`. Below `commands` nothing prints, exits, or reads arguments, variables or the clock.
+
+pub mod agent;
+pub mod brief;
+pub mod cli;
+pub mod commands;
+pub mod environment;
+pub mod failure;
+pub mod gc;
+pub mod output;
+pub mod provider;
+pub mod sidecar;
+pub mod skills;
+pub mod sys;
+pub mod task;

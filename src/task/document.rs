@@ -1,0 +1,302 @@
+//! The task document: the object that the upstream server hands out when a task is claimed, plus `provider`.
+//!
+//! The field names are upstream's (`context-files.md` 0.1). Unknown fields are left out and named; a wrong type is
+//! an error that names the field and the line. `null` reads as absent, because upstream's encoder writes it so.
+
+use anyhow::Result;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::failure::{Code, Failure};
+
+/// The largest task document that is read, in bytes.
+pub const MAX_DOCUMENT: usize = 16 << 20;
+
+/// Everything that is known of a task. Empty strings and lists mean "not given".
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(
+    missing_docs,
+    reason = "the fields are upstream's claim object; `context-files.md` 0.1 says what each does"
+)]
+pub struct TaskDocument {
+    #[serde(deserialize_with = "null_is_default")]
+    pub id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub workspace_id: String,
+    /// Which agent CLI the environment is for; empty: the generic layout.
+    #[serde(deserialize_with = "null_is_default")]
+    pub provider: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub agent_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub agent: Agent,
+    #[serde(deserialize_with = "null_is_default")]
+    pub issue_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub trigger_comment_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub trigger_thread_id: String,
+    /// The text of the triggering comment, for the prompt.
+    #[serde(deserialize_with = "null_is_default")]
+    pub trigger_comment_content: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub trigger_author_type: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub trigger_author_name: String,
+    /// How many comments the issue got since the last run; below 1 means none.
+    #[serde(deserialize_with = "null_is_default")]
+    pub new_comment_count: i64,
+    /// RFC 3339; empty on a first run.
+    #[serde(deserialize_with = "null_is_default")]
+    pub new_comments_since: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub repos: Vec<Repository>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub project_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub project_title: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub project_description: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub project_resources: Vec<ProjectResource>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_session_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_message: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub autopilot_run_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub autopilot_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub autopilot_title: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub autopilot_description: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub autopilot_source: String,
+    /// Any JSON; `null` reads as absent.
+    pub autopilot_trigger_payload: Option<Value>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub quick_create_prompt: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub handoff_note: String,
+    /// The agent leads a squad. An explicit flag, never read out of the instructions (`context-files.md` L-26).
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_squad_leader: bool,
+    #[serde(deserialize_with = "null_is_default")]
+    pub workspace_context: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub requesting_user_name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub requesting_user_profile_description: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub initiator_type: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub initiator_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub initiator_name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub initiator_email: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub prior_session_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub prior_work_dir: String,
+}
+
+/// Who does the task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "upstream's claim object")]
+pub struct Agent {
+    #[serde(deserialize_with = "null_is_default")]
+    pub id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub instructions: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub skills: Vec<Skill>,
+    /// Three states: absent or `null` (the user's own set-up stays), managed and empty, managed.
+    pub mcp_config: Option<Value>,
+    /// Variables for the agent. Values may be secrets: they are never written to the meta or a log.
+    #[serde(deserialize_with = "null_is_default")]
+    pub custom_env: std::collections::BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub custom_args: Vec<String>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub model: String,
+}
+
+/// A skill: the text of its `SKILL.md` and files beside it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "upstream's claim object")]
+pub struct Skill {
+    #[serde(deserialize_with = "null_is_default")]
+    pub name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub description: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub content: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub files: Vec<SkillFile>,
+}
+
+/// One file beside a `SKILL.md`. `path` comes from outside and is checked before it is used.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "upstream's claim object")]
+pub struct SkillFile {
+    #[serde(deserialize_with = "null_is_default")]
+    pub path: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub content: String,
+}
+
+/// A repository the agent may check out.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "upstream's claim object")]
+pub struct Repository {
+    #[serde(deserialize_with = "null_is_default")]
+    pub url: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub description: String,
+    #[serde(rename = "ref", deserialize_with = "null_is_default")]
+    pub reference: String,
+}
+
+/// Something attached to the project. Also the element of `resources.json`, so it reads and writes symmetrically.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "upstream's claim object")]
+pub struct ProjectResource {
+    #[serde(deserialize_with = "null_is_default")]
+    pub id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub resource_type: String,
+    /// Any JSON, kept as it came; missing: `{}`.
+    #[serde(default = "empty_object")]
+    pub resource_ref: Value,
+    #[serde(skip_serializing_if = "String::is_empty", deserialize_with = "null_is_default")]
+    pub label: String,
+}
+
+/// How an issue task was triggered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TriggerSource {
+    /// The issue was assigned to the agent.
+    Assignment,
+    /// Somebody commented.
+    Comment,
+}
+
+impl TaskDocument {
+    /// Whether a comment triggered the task.
+    pub fn trigger(&self) -> TriggerSource {
+        if self.trigger_comment_id.is_empty() { TriggerSource::Assignment } else { TriggerSource::Comment }
+    }
+
+    /// The agent's id, from the agent record or the claim.
+    pub fn agent_id(&self) -> &str {
+        if self.agent.id.is_empty() { &self.agent_id } else { &self.agent.id }
+    }
+
+    /// The thread that the triggering comment stands in; the comment itself where no thread is named.
+    pub fn trigger_thread(&self) -> &str {
+        if self.trigger_thread_id.is_empty() { &self.trigger_comment_id } else { &self.trigger_thread_id }
+    }
+}
+
+/// Reads a task document. `origin` is the name used in messages: a path, or `standard input`.
+/// Returns the document and the dotted names of the fields that were not understood.
+///
+/// # Errors
+/// A [`Code::BadDocument`] failure that names the document, the field and the line.
+pub fn parse_document(text: &[u8], origin: &str) -> Result<(TaskDocument, Vec<String>)> {
+    parse(text, origin)
+}
+
+/// Reads any JSON document with the same care: unknown fields listed, errors with field and line.
+pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T, Vec<String>)> {
+    // serde reads a struct from an array as well; a document is an object.
+    if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        let message = format!("{origin}, line 1: a JSON object is expected");
+        return Err(Failure::new(Code::BadDocument, message).into());
+    }
+    let mut unknown = Vec::new();
+    let mut track = serde_path_to_error::Track::new();
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let parsed = serde_ignored::deserialize(tracked, |path| {
+        // A `?` stands for a step through an `Option`, which is ours and not the document's.
+        unknown.push(path.to_string().replace(".?", ""));
+    });
+    let value = parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
+        let path = track.path().to_string();
+        let field = if path == "." { String::new() } else { format!("field `{path}`: ") };
+        // serde_json ends its own message with the position; keep one.
+        let text = error.to_string();
+        let cause = text.split(" at line ").next().unwrap_or(&text);
+        Failure::new(
+            Code::BadDocument,
+            format!("{origin}, line {}, column {}: {field}{cause}", error.line(), error.column()),
+        )
+        .hint("the document is one JSON object; `man execenv-prepare` lists its fields")
+    })?;
+    Ok((value, unknown))
+}
+
+fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+fn empty_object() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_type_names_file_line_and_field() {
+        let error = parse_document(b"{\n  \"agent\": {\n    \"name\": 7}}", "t.json").unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("t.json, line 3, column 13: field `agent.name`:"), "{message}");
+        assert_eq!(Failure::code_of(&error), Code::BadDocument);
+    }
+
+    #[test]
+    fn broken_json_and_trailing_text_are_errors() {
+        for bad in ["", "{", "[]", "null", "{} x", "{\"id\":\"a\",\"id\":\"b\"}", "\u{feff}{}"] {
+            assert!(parse_document(bad.as_bytes(), "t").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_named_and_null_is_absent() {
+        let text = br#"{"id":"a","auth_token":"x","agent":{"name":null,"zeta":1,"skills":[{"name":"s","y":2}]},"repos":null}"#;
+        let (task, unknown) = parse_document(text, "t").unwrap();
+        assert_eq!(task.id, "a");
+        assert_eq!(unknown, ["auth_token", "agent.zeta", "agent.skills.0.y"]);
+    }
+
+    #[test]
+    fn a_resource_keeps_key_order_and_number_text() {
+        let (task, _) = parse_document(
+            br#"{"project_resources":[{"id":"r","resource_ref":{"z":1.50,"a":12345678901234567890123}}]}"#,
+            "t",
+        )
+        .unwrap();
+        let json = serde_json::to_string(&task.project_resources[0]).unwrap();
+        assert_eq!(
+            json,
+            r#"{"id":"r","resource_type":"","resource_ref":{"z":1.50,"a":12345678901234567890123}}"#
+        );
+    }
+}

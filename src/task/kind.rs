@@ -1,0 +1,72 @@
+//! The kind of a task, decided once and used everywhere (decision D14).
+
+use super::TaskDocument;
+
+/// What the task belongs to. The order of the variants is the order of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A turn of a chat session.
+    Chat,
+    /// A sentence from the quick-create box that is to become an issue.
+    QuickCreate,
+    /// One run of an autopilot.
+    AutopilotRun,
+    /// An issue: assignment, or a comment when a trigger is given.
+    Issue,
+    /// None of these: a plain, stand-alone task.
+    Plain,
+}
+
+impl Kind {
+    /// Classifies a document by which of its ids is set: chat, quick-create, autopilot, issue.
+    pub fn of(task: &TaskDocument) -> Kind {
+        let set = |field: &str| !field.trim().is_empty();
+        if set(&task.chat_session_id) {
+            Kind::Chat
+        } else if set(&task.quick_create_prompt) {
+            Kind::QuickCreate
+        } else if set(&task.autopilot_run_id) {
+            Kind::AutopilotRun
+        } else if set(&task.issue_id) {
+            Kind::Issue
+        } else {
+            Kind::Plain
+        }
+    }
+
+    /// The word that `.gc_meta.json` carries; a plain task has none (upstream then goes by age alone).
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Kind::Chat => Some("chat"),
+            Kind::QuickCreate => Some("quick_create"),
+            Kind::AutopilotRun => Some("autopilot_run"),
+            Kind::Issue => Some("issue"),
+            Kind::Plain => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_id_in_the_order_of_precedence_decides() {
+        let task = |chat: &str, quick: &str, autopilot: &str, issue: &str| TaskDocument {
+            chat_session_id: chat.into(),
+            quick_create_prompt: quick.into(),
+            autopilot_run_id: autopilot.into(),
+            issue_id: issue.into(),
+            ..TaskDocument::default()
+        };
+        for (document, kind) in [
+            (task("c", "q", "a", "i"), Kind::Chat),
+            (task("", "q", "a", "i"), Kind::QuickCreate),
+            (task("", "", "a", "i"), Kind::AutopilotRun),
+            (task("", " ", "", "i"), Kind::Issue),
+            (task("", "", "", ""), Kind::Plain),
+        ] {
+            assert_eq!(Kind::of(&document), kind);
+        }
+    }
+}

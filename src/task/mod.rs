@@ -1,0 +1,11 @@
+//! What a task is: its document, its kind, its ids.
+
+mod document;
+mod ids;
+mod kind;
+
+pub use document::{
+    Agent, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, parse_document,
+};
+pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};
+pub use kind::Kind;
