@@ -1,0 +1,60 @@
+//! How a result reaches its reader, by kind.
+
+use super::{Scene, issue};
+use crate::task::Kind;
+
+pub(super) fn output(scene: &Scene) -> Option<String> {
+    let mut parts = vec!["## Output".to_owned()];
+    parts.extend(match (scene.kind, scene.cli) {
+        (Kind::Issue, Some(cli)) => for_issue(scene, &cli),
+        (Kind::QuickCreate, Some(_)) => vec![
+            "Your output is captured. End it with one line, `Created <identifier>: <title>`: the `identifier` of the \
+             JSON answer, or its `id` where there is none; never a prefix that you assume. If the call failed, the CLI's \
+             error and nothing else."
+                .to_owned(),
+        ],
+        (Kind::AutopilotRun, _) => vec![
+            "Your final output is captured as the result of the run: text only. Be concise: the outcome, not the way \
+             there."
+                .to_owned(),
+        ],
+        (Kind::Chat, _) => vec!["Your reply goes straight to the chat window. Be concise.".to_owned()],
+        (Kind::Issue | Kind::QuickCreate | Kind::Plain, _) => {
+            vec!["Your final message is the result. Be concise: the outcome, not the way there.".to_owned()]
+        }
+    });
+    parts.push(files(scene));
+    Some(parts.join("\n\n"))
+}
+
+fn for_issue(scene: &Scene, cli: &super::Commands) -> Vec<String> {
+    let mut parts = vec![
+        "The result **must** be delivered as a comment. What you write to the terminal, and your final message, nobody \
+         sees. Be concise: the outcome, not the way there. Refer to issues by `[MUL-1](mention://issue/<id>)`."
+            .to_owned(),
+    ];
+    if scene.task.is_squad_leader {
+        parts.push(issue::no_action(cli));
+    }
+    parts
+}
+
+/// A path on this machine is no delivery.
+fn files(scene: &Scene) -> String {
+    let Some(cli) = scene.cli else {
+        return "Name a file by its path inside the work dir and a place in the code as inline code, such as \
+                `src/main.rs:12`. A link or an image with an absolute or `file://` path shows the reader nothing."
+            .to_owned();
+    };
+    let how = match scene.kind {
+        Kind::Issue => "Deliver a file with `--attachment <path>` on the comment.".to_owned(),
+        Kind::QuickCreate => "Deliver a file with `--attachment <path>` on the create call.".to_owned(),
+        Kind::AutopilotRun => "There is no way to deliver a file: put what matters into the text.".to_owned(),
+        Kind::Chat => format!("Deliver a file by uploading it: `{}`.", cli.attachment_help()),
+        Kind::Plain => "There is no way to deliver a file beyond the work dir itself.".to_owned(),
+    };
+    format!(
+        "A path on this machine delivers nothing to the reader: no absolute or `file://` links or images. Write a place \
+         in the code as inline code, such as `src/main.rs:12`. {how}"
+    )
+}

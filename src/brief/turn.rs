@@ -1,0 +1,71 @@
+//! What holds for one turn only, appended to its prompt: kept out of the brief so that the brief stays the same.
+
+use super::platform::Platform;
+use super::{HostOs, Scene, comments, people};
+use crate::task::{Kind, TaskDocument};
+
+/// What became of the agent's earlier session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// There was none to go on with.
+    New,
+    /// The agent goes on with it.
+    Resumed,
+    /// It was to go on, and could not.
+    Lost,
+}
+
+/// What a turn's message depends on besides the task.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnOptions<'a> {
+    /// What the agent works through.
+    pub platform: &'a Platform,
+    /// Where the agent's commands run.
+    pub os: HostOs,
+    /// What became of the earlier session.
+    pub session: Session,
+}
+
+/// The notes for one turn; empty without a platform, or when there is nothing to say.
+pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
+    let Some(cli) = options.platform.commands() else {
+        return String::new();
+    };
+    let scene = Scene { task, kind: Kind::of(task), cli: Some(cli), skills: &[], os: options.os };
+    let mut notes = Vec::new();
+    if options.session == Session::Lost {
+        notes.push(format!("## Session\n\n{}", lost_session(scene.kind)));
+    }
+    notes.extend(people::initiator(&scene));
+    if scene.kind == Kind::Issue {
+        let about = match super::sanitize::command_id(&task.trigger_comment_id) {
+            Some(_) => [
+                comments::reading_hint(&cli, task, options.session),
+                comments::reply_instructions(&cli, task, options.os),
+            ],
+            None => [None, comments::result_instructions(&cli, task, options.os)],
+        };
+        let about: Vec<_> = about.into_iter().flatten().collect();
+        if !about.is_empty() {
+            notes.push(format!("## This Turn\n\n{}", about.join("\n\n")));
+        }
+    }
+    notes.join("\n\n")
+}
+
+/// What is really lost depends on where the conversation is kept.
+fn lost_session(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Issue => {
+            "Your earlier session could not be continued. Only your own working memory is gone: the issue's comments are \
+             the record of what was said and done. Read back what you need, and do not announce the loss."
+        }
+        Kind::Chat => {
+            "Your earlier session could not be continued. Read the history of this chat back before you answer. Only if \
+             nothing of it can be read, tell the user that you no longer see the earlier conversation."
+        }
+        Kind::QuickCreate | Kind::AutopilotRun | Kind::Plain => {
+            "Your earlier session could not be continued. What is in the work dir shows how far you came."
+        }
+    }
+}

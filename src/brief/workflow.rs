@@ -1,0 +1,46 @@
+//! How a task of each kind is worked on.
+
+use super::{Scene, autopilot, issue};
+use crate::task::Kind;
+
+pub(super) fn workflow(scene: &Scene) -> Option<String> {
+    match scene.kind {
+        Kind::Chat => Some(chat(scene)),
+        Kind::QuickCreate => quick_create(scene),
+        Kind::AutopilotRun => {
+            Some(format!("### Workflow\n\n{}", autopilot::assignment(scene.task, scene.cli)))
+        }
+        Kind::Issue => issue::workflow(scene),
+        Kind::Plain => None,
+    }
+}
+
+fn chat(scene: &Scene) -> String {
+    let mut text =
+        "### Workflow\n\nThis is a chat. Be conversational and concise, and answer what was asked."
+            .to_owned();
+    if let Some(cli) = scene.cli {
+        text.push_str(&format!(
+            " You have the whole CLI: questions about issues are answered by `{}` and `{}`, questions about the \
+             workspace by `{}`. For code, check the repository out.",
+            cli.issue_list(),
+            cli.issue_get("<issue-id>"),
+            cli.workspace_get()
+        ));
+    }
+    text
+}
+
+fn quick_create(scene: &Scene) -> Option<String> {
+    let cli = scene.cli?;
+    Some(format!(
+        "### Workflow\n\n\
+         There is no issue yet: you turn one sentence into one. The user message has the rules; these hold even without \
+         it:\n\n\
+         - Call `{0} issue create` exactly once, then end. Do not fetch, comment on or change the status of anything.\n\
+         - If the call fails, give the CLI's error as your whole output. Do not try again: the first call may have \
+         succeeded.\n\
+         - The platform tells the user. Write them no message.",
+        cli.program
+    ))
+}
