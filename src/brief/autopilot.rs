@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::people::shown_id;
 use super::platform::Commands;
-use super::sanitize::{block, command_id, display_name, fenced};
+use super::sanitize::{block, code_span, command_id, display_name, fenced};
 use crate::task::TaskDocument;
 
 /// Where the run ends and issue work begins. Said in one wording everywhere, so that no two surfaces disagree.
@@ -14,11 +13,11 @@ pub(super) const ISSUE_BOUNDARY: &str = "No issue is assigned to this run. Fetch
 /// The labelled facts, one a line; only the run's id is always there.
 pub(super) fn facts(task: &TaskDocument) -> String {
     let rest = [
-        ("Autopilot ID", shown_id(&task.autopilot_id)),
+        ("Autopilot ID", code_span(&task.autopilot_id)),
         ("Title", display_name(&task.autopilot_title)),
         ("Trigger source", display_name(&task.autopilot_source)),
     ];
-    let mut lines = vec![format!("**Autopilot run ID:** {}", shown_id(&task.autopilot_run_id))];
+    let mut lines = vec![format!("**Autopilot run ID:** {}", code_span(&task.autopilot_run_id))];
     lines.extend(
         rest.into_iter()
             .filter(|(_, value)| !value.is_empty())

@@ -1,7 +1,8 @@
 //! The platform's CLI: which commands there are, and that there is no way round it.
 
+use super::Scene;
+use super::comments::ascii_pipe;
 use super::platform::{Commands, ISSUE};
-use super::{HostOs, Scene};
 use crate::task::Kind;
 
 /// The core loop only; the rest is behind `--help`, where it cannot go stale.
@@ -70,12 +71,7 @@ fn core(cli: &Commands) -> String {
 
 pub(super) fn issue_bodies(scene: &Scene) -> Option<String> {
     scene.cli?;
-    let pipe = match scene.os {
-        HostOs::Unix => "",
-        HostOs::Windows => {
-            " Do not pipe it: PowerShell 5.1 re-encodes a pipe as ASCII, and other letters become `?`."
-        }
-    };
+    let pipe = ascii_pipe(scene.os);
     Some(format!(
         "## Issue Bodies\n\n\
          - Write the description into a UTF-8 file inside the work dir, never `/tmp` or another shared place, and pass \

@@ -35,11 +35,12 @@ fn removal(os: HostOs) -> String {
     }
 }
 
-fn ascii_pipe(os: HostOs) -> &'static str {
+/// Why a body goes by file on this host, as a sentence to append. Empty where a pipe keeps the text.
+pub(super) fn ascii_pipe(os: HostOs) -> &'static str {
     match os {
         HostOs::Unix => "",
         HostOs::Windows => {
-            " PowerShell 5.1 also re-encodes what is piped as ASCII, which turns every other letter into `?`."
+            " Post the file itself: PowerShell 5.1 re-encodes a pipe as ASCII, and every non-ASCII character becomes `?`."
         }
     }
 }
@@ -49,7 +50,7 @@ pub(super) fn mentions(scene: &Scene) -> Option<String> {
     Some(format!(
         "## Mentions\n\n\
          A mention link is an action with side effects, not a way to write a name:\n\n\
-         - `[MUL-1](mention://issue/<id>)` and `[Title](mention://project/<id>)` only link: safe.\n\
+         - `[<identifier>](mention://issue/<id>)` and `[Title](mention://project/<id>)` only link: safe.\n\
          - `[@Name](mention://member/<id>)` notifies a person.\n\
          - `[@Name](mention://agent/<id>)` starts a new run of that agent.\n\n\
          When not to mention:\n\n\
@@ -141,12 +142,10 @@ pub(super) fn result_instructions(cli: &Commands, task: &TaskDocument, os: HostO
     let issue = command_id(&task.issue_id)?;
     Some(format!(
         "No comment triggered this turn: the result goes into a new thread. Write it into `{BODY}`, then:\n\n\
-         ```\n{}\n{}\n```{}",
+         ```\n{}\n{}\n```\n\n\
+         No `\\n` in the body: write the line breaks.{}",
         cli.comment_add(issue, &format!("--content-file {BODY}")),
         removal(os),
-        match ascii_pipe(os) {
-            "" => String::new(),
-            warning => format!("\n\nPost the file, not a pipe.{warning}"),
-        },
+        ascii_pipe(os),
     ))
 }

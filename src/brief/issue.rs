@@ -90,7 +90,7 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
         steps[4].push_str(&format!(" {}", no_action(&cli)));
     }
     let numbered: Vec<_> = steps.iter().enumerate().map(|(n, step)| format!("{}. {step}", n + 1)).collect();
-    Some(format!("### Workflow\n\n{}", numbered.join("\n")))
+    Some(format!("## Workflow\n\n{}", numbered.join("\n")))
 }
 
 fn status(scene: &Scene, cli: &super::Commands) -> String {

@@ -4,9 +4,8 @@
 //! workspace, repositories, people (the brief and the turn notes have them), skills.
 
 use super::autopilot::{ISSUE_BOUNDARY, facts, payload};
-use super::people::shown_id;
 use super::platform::{Commands, Platform};
-use super::sanitize::{block, blockquote, command_id};
+use super::sanitize::{block, blockquote, code_span, command_id};
 use crate::task::{Kind, TaskDocument};
 
 /// The file's text: LF only, one blank line after every block.
@@ -27,12 +26,12 @@ fn label(name: &str, value: &str) -> String {
 }
 
 fn issue(task: &TaskDocument, cli: Option<Commands>) -> Vec<String> {
-    let mut blocks = vec!["# Task Assignment".to_owned(), label("Issue ID", &shown_id(&task.issue_id))];
+    let mut blocks = vec!["# Task Assignment".to_owned(), label("Issue ID", &code_span(&task.issue_id))];
     if task.trigger_comment_id.is_empty() {
         blocks.push(label("Trigger", "New assignment"));
     } else {
         blocks.push(label("Trigger", "Comment reply"));
-        blocks.push(label("Triggering comment ID", &shown_id(&task.trigger_comment_id)));
+        blocks.push(label("Triggering comment ID", &code_span(&task.trigger_comment_id)));
     }
     if !task.handoff_note.is_empty() {
         blocks.push(format!(
@@ -77,7 +76,7 @@ fn autopilot(task: &TaskDocument, cli: Option<Commands>) -> Vec<String> {
 fn chat(task: &TaskDocument, cli: Option<Commands>) -> Vec<String> {
     let mut blocks = vec![
         "# Chat Session".to_owned(),
-        label("Chat session ID", &shown_id(&task.chat_session_id)),
+        label("Chat session ID", &code_span(&task.chat_session_id)),
         label("Trigger", "Chat message"),
     ];
     let mut start =
@@ -96,7 +95,7 @@ fn chat(task: &TaskDocument, cli: Option<Commands>) -> Vec<String> {
 fn plain(task: &TaskDocument) -> Vec<String> {
     let mut blocks = vec!["# Task".to_owned()];
     if !task.id.is_empty() {
-        blocks.push(label("Task ID", &shown_id(&task.id)));
+        blocks.push(label("Task ID", &code_span(&task.id)));
     }
     blocks.push("What is to be done is in the prompt.".to_owned());
     blocks

@@ -118,8 +118,10 @@ const SECTIONS: &[(When, Section)] = &[
     (When::Always, output::output),
 ];
 
-/// The runtime brief. A plain task gets the same sections with and without an issue's platform: nothing in it is
-/// about an issue, and its result is its final message.
+/// The runtime brief.
+///
+/// A plain task stays plain under a platform too: it has the commands and the checkout, but none of an issue's
+/// sections, and its result is its final message.
 pub fn render(task: &TaskDocument, options: &BriefOptions) -> String {
     let scene = Scene {
         task,

@@ -30,7 +30,7 @@ pub(super) fn output(scene: &Scene) -> Option<String> {
 fn for_issue(scene: &Scene, cli: &super::Commands) -> Vec<String> {
     let mut parts = vec![
         "The result **must** be delivered as a comment. What you write to the terminal, and your final message, nobody \
-         sees. Be concise: the outcome, not the way there. Refer to issues by `[MUL-1](mention://issue/<id>)`."
+         sees. Be concise: the outcome, not the way there. Refer to issues by `[<identifier>](mention://issue/<id>)`."
             .to_owned(),
     ];
     if scene.task.is_squad_leader {

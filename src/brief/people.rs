@@ -1,7 +1,7 @@
 //! Who the agent is, for whom it works, and where: the head of the brief.
 
 use super::Scene;
-use super::sanitize::{block, blockquote, code_span, command_id, display_name};
+use super::sanitize::{block, blockquote, command_id, display_name, email};
 
 pub(super) fn intro(scene: &Scene) -> Option<String> {
     let text = match scene.cli {
@@ -56,7 +56,7 @@ pub(super) fn initiator(scene: &Scene) -> Option<String> {
     let who = if task.initiator_type == "agent" {
         format!("another agent, **{name}**")
     } else {
-        let email = super::sanitize::email(&task.initiator_email);
+        let email = email(&task.initiator_email);
         let email = email.map(|address| format!(" ({address})")).unwrap_or_default();
         format!("a member of the workspace, **{name}**{email}")
     };
@@ -67,9 +67,4 @@ pub(super) fn initiator(scene: &Scene) -> Option<String> {
          - This names a person for routing and privacy only. Your credentials are still the owner's, so do not assume \
          that the initiator may see all that you can."
     ))
-}
-
-/// How a code span names an id that was not checked: as it came, on one line.
-pub(super) fn shown_id(id: &str) -> String {
-    if id.trim().is_empty() { String::new() } else { code_span(id) }
 }

@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::Scene;
 use super::sanitize::{block, blockquote, code_span, display_name, one_line};
-use crate::task::{ProjectResource, Repository};
+use crate::task::{Kind, ProjectResource, Repository};
 
 pub(super) fn repositories(scene: &Scene) -> Option<String> {
-    let repositories = &scene.task.repos;
-    if repositories.is_empty() {
+    let named = scene.task.repos.iter().filter(|repository| !repository.url.trim().is_empty());
+    let bullets: Vec<_> = named.map(repository).collect();
+    if bullets.is_empty() {
         return None;
     }
     let how = match scene.cli {
@@ -18,7 +19,6 @@ pub(super) fn repositories(scene: &Scene) -> Option<String> {
         ),
         None => "The task refers to these. They are not cloned for you.".to_owned(),
     };
-    let bullets: Vec<_> = repositories.iter().map(repository).collect();
     Some(format!("## Repositories\n\n{how}\n\n{}", bullets.join("\n")))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn context(scene: &Scene) -> Option<String> {
     if task.project_resources.is_empty() {
         parts.push("No resources are attached to it yet.".to_owned());
     } else {
-        let repository = if scene.cli.is_some() {
+        let repository = if scene.cli.is_some() && scene.kind != Kind::QuickCreate {
             " Get a repository with the checkout command, with `--ref` where an exact revision is named."
         } else {
             ""
@@ -75,7 +75,9 @@ fn resource(resource: &ProjectResource) -> String {
         "github_repo" => github_repository(&resource.resource_ref),
         other => {
             // A missing reference reads as an empty object already; a default-made resource has `null`.
-            format!("- **{}**: {}", display_name(other), code_span(&resource.resource_ref.to_string()))
+            let name = Some(display_name(other)).filter(|name| !name.is_empty());
+            let name = name.as_deref().unwrap_or("resource");
+            format!("- **{name}**: {}", code_span(&resource.resource_ref.to_string()))
         }
     };
     with_label(bullet, &one_line(&resource.label))

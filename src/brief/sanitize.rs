@@ -75,9 +75,12 @@ pub(crate) fn timestamp(text: &str) -> Option<&str> {
     (plain && chrono::DateTime::parse_from_rfc3339(time).is_ok()).then_some(time)
 }
 
-/// An inline code span on one line, whatever backticks the text has.
+/// An inline code span on one line, whatever backticks the text has; nothing for a blank text.
 pub(crate) fn code_span(text: &str) -> String {
     let text = one_line(text);
+    if text.is_empty() {
+        return text;
+    }
     let run = longest_backtick_run(&text);
     if run == 0 {
         return format!("`{text}`");
@@ -171,6 +174,7 @@ mod tests {
     #[test]
     fn code_cannot_be_left() {
         assert_eq!(code_span("main"), "`main`");
+        assert_eq!(code_span(" \n"), "");
         assert_eq!(code_span("a`b``c\nd"), "``` a`b``c d ```");
         assert_eq!(fenced("json", "{}\n"), "```json\n{}\n```");
         assert_eq!(fenced("", "x\n````\ny"), "`````\nx\n````\ny\n`````");

@@ -2,7 +2,7 @@
 
 use super::platform::Platform;
 use super::{HostOs, Scene, comments, people};
-use crate::task::{Kind, TaskDocument};
+use crate::task::{Kind, TaskDocument, TriggerSource};
 
 /// What became of the agent's earlier session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     }
     notes.extend(people::initiator(&scene));
     if scene.kind == Kind::Issue {
-        let about = match super::sanitize::command_id(&task.trigger_comment_id) {
-            Some(_) => [
+        let about = match task.trigger() {
+            TriggerSource::Comment => [
                 comments::reading_hint(&cli, task, options.session),
                 comments::reply_instructions(&cli, task, options.os),
             ],
-            None => [None, comments::result_instructions(&cli, task, options.os)],
+            TriggerSource::Assignment => [None, comments::result_instructions(&cli, task, options.os)],
         };
         let about: Vec<_> = about.into_iter().flatten().collect();
         if !about.is_empty() {

@@ -8,7 +8,7 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
         Kind::Chat => Some(chat(scene)),
         Kind::QuickCreate => quick_create(scene),
         Kind::AutopilotRun => {
-            Some(format!("### Workflow\n\n{}", autopilot::assignment(scene.task, scene.cli)))
+            Some(format!("## Workflow\n\n{}", autopilot::assignment(scene.task, scene.cli)))
         }
         Kind::Issue => issue::workflow(scene),
         Kind::Plain => None,
@@ -17,8 +17,7 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
 
 fn chat(scene: &Scene) -> String {
     let mut text =
-        "### Workflow\n\nThis is a chat. Be conversational and concise, and answer what was asked."
-            .to_owned();
+        "## Workflow\n\nThis is a chat. Be conversational and concise, and answer what was asked.".to_owned();
     if let Some(cli) = scene.cli {
         text.push_str(&format!(
             " You have the whole CLI: questions about issues are answered by `{}` and `{}`, questions about the \
@@ -34,7 +33,7 @@ fn chat(scene: &Scene) -> String {
 fn quick_create(scene: &Scene) -> Option<String> {
     let cli = scene.cli?;
     Some(format!(
-        "### Workflow\n\n\
+        "## Workflow\n\n\
          There is no issue yet: you turn one sentence into one. The user message has the rules; these hold even without \
          it:\n\n\
          - Call `{0} issue create` exactly once, then end. Do not fetch, comment on or change the status of anything.\n\
