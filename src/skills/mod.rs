@@ -1,1 +1,3 @@
 //! skills
+
+pub mod slug;

@@ -1,0 +1,189 @@
+//! Our block inside a user's file: where it is, how it gets in, how it comes out.
+//!
+//! Works on raw bytes, because the file belongs to the user and need not be UTF-8. Invariants:
+//!
+//! - [`excise`] undoes any number of [`inject`]s to the byte, whatever the file held (D15 aside).
+//! - A marker counts only where it fills a line. Text that mentions one is not touched.
+//! - A block that we write has one begin line and one end line: the brief is [`defuse`]d.
+//! - Bytes that are not ours go only where a half block asks for it; [`half_block`] says which, so that the
+//!   caller can save them first.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+/// The line that opens the block. A wire format: files out there carry it.
+pub const BEGIN: &str = "<!-- BEGIN MULTICA-RUNTIME (auto-managed; do not edit) -->";
+
+/// The line that closes the block.
+pub const END: &str = "<!-- END MULTICA-RUNTIME -->";
+
+/// Stands between the user's text and the block, whatever that text ends with: only so it can be taken out
+/// again without a guess.
+const SEPARATOR: &[u8] = b"\n\n";
+
+/// A block in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// From the begin marker to after the end line's line feed; to the end of the file if no end line follows.
+    pub range: Range<usize>,
+    /// One begin line, one end line. Otherwise the range may hold bytes that are not ours.
+    pub complete: bool,
+}
+
+/// A file with the block in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Bytes of the original that we cannot have written and that `bytes` lacks: save them before writing.
+    pub dropped: Option<Range<usize>>,
+}
+
+/// What becomes of a file when the block goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Excised {
+    /// There is none: leave the file alone.
+    NoBlock,
+    /// The file was ours and nothing else is in it: delete it.
+    Delete,
+    /// The file without the block, perhaps empty.
+    Rewrite(Vec<u8>),
+}
+
+/// Breaks up marker text inside a brief, so that no line of it can pass for a marker.
+pub fn defuse(brief: &str) -> String {
+    let blunt = |marker: &str| marker.replacen("<!--", "<!-- ", 1);
+    brief.replace(BEGIN, &blunt(BEGIN)).replace(END, &blunt(END))
+}
+
+/// The first block: from the first begin line to the first end line after it.
+pub fn locate(content: &[u8]) -> Option<Located> {
+    let begin = marker_line(content, BEGIN)?;
+    let rest = &content[begin.end..];
+    let Some(end) = marker_line(rest, END) else {
+        return Some(Located { range: begin.start..content.len(), complete: false });
+    };
+    // We never write a begin line into a block; somebody's text lies between the two.
+    let complete = marker_line(&rest[..end.start], BEGIN).is_none();
+    Some(Located { range: begin.start..begin.end + end.end, complete })
+}
+
+/// Bytes that [`excise`] takes away although they may not be ours: the first block without an end line.
+pub fn half_block(content: &[u8]) -> Option<Range<usize>> {
+    let mut from = 0;
+    loop {
+        let found = locate(&content[from..])?;
+        let range = from + found.range.start..from + found.range.end;
+        if !found.complete {
+            return Some(range);
+        }
+        from = range.end;
+    }
+}
+
+/// Puts the brief into a file, or makes the file (`original` is `None`). A block that is there is replaced.
+pub fn inject(original: Option<&[u8]>, brief: &str) -> Injected {
+    let block = format!("{BEGIN}\n{}\n{END}\n", defuse(brief).trim_end_matches('\n'));
+    let content = original.unwrap_or_default();
+    let (before, after, dropped): (&[u8], &[u8], _) = match (original, locate(content)) {
+        (_, Some(Located { range, complete })) => {
+            (&content[..range.start], &content[range.end..], (!complete).then_some(range))
+        }
+        (Some(_), None) => (&[content, SEPARATOR].concat(), b"", None),
+        (None, None) => (b"", b"", None),
+    };
+    Injected { bytes: [before, block.as_bytes(), after].concat(), dropped }
+}
+
+/// Takes out every block, going by the bytes alone: two line feeds before a block are taken for the separator.
+pub fn excise(content: &[u8]) -> Excised {
+    match cut(content, true) {
+        None => Excised::NoBlock,
+        Some(rest) if rest.bytes.is_empty() && !rest.separated => Excised::Delete,
+        Some(rest) => Excised::Rewrite(rest.bytes),
+    }
+}
+
+/// Takes out the block, knowing what the file was before the first [`inject`] (`None`: it did not exist).
+///
+/// Where the text above the block is as it was, the original comes back to the byte, a half block of the
+/// user's included, followed by what was added below. Elsewhere the record still tells whose line feeds stand
+/// before the block. A complete block in the original is an older one of ours and goes as well.
+pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
+    let content = original.unwrap_or_default();
+    let old = locate(content);
+    if old.as_ref().is_some_and(|old| old.complete || old.range.end < content.len()) {
+        return excise(current);
+    }
+    let above = match (original, &old) {
+        (None, _) => Vec::new(),
+        (Some(_), Some(half)) => content[..half.range.start].to_vec(),
+        (Some(_), None) => [content, SEPARATOR].concat(),
+    };
+    let ours = current.strip_prefix(&above[..]).and_then(|rest| Some((rest, locate(rest)?)));
+    let rest = match ours {
+        Some((rest, found)) if found.range.start == 0 => {
+            let below = &rest[found.range.end..];
+            let below = cut(below, true).map_or_else(|| below.to_vec(), |rest| rest.bytes);
+            Some([content, &below].concat())
+        }
+        // The separator is still where we put it; what follows came later. Without a line feed at the
+        // original's end the later text would stick to its last line, so there the guess is the better one.
+        Some((rest, _)) if old.is_none() && (content.is_empty() || content.ends_with(b"\n")) => {
+            cut(rest, false).map(|rest| [content, &rest.bytes].concat())
+        }
+        _ => cut(current, original.is_some()).map(|rest| rest.bytes),
+    };
+    match rest {
+        None => Excised::NoBlock,
+        Some(bytes) if bytes.is_empty() && original.is_none() => Excised::Delete,
+        Some(bytes) => Excised::Rewrite(bytes),
+    }
+}
+
+/// A file without its blocks.
+struct Rest {
+    bytes: Vec<u8>,
+    /// A separator was taken out: the file was there before us.
+    separated: bool,
+}
+
+/// The file without its blocks and, if asked, their separators; `None` without a block.
+fn cut(content: &[u8], with_separator: bool) -> Option<Rest> {
+    let mut rest = Rest { bytes: Vec::new(), separated: false };
+    let mut from = 0;
+    while let Some(found) = locate(&content[from..]) {
+        let (before, block) = content[from..].split_at(found.range.start);
+        let kept = if with_separator { strip_separator(before, block) } else { before };
+        rest.separated |= kept.len() < before.len();
+        rest.bytes.extend_from_slice(kept);
+        from += found.range.end;
+    }
+    rest.bytes.extend_from_slice(&content[from..]);
+    (from > 0).then_some(rest)
+}
+
+/// The bytes before a block without the separator; an editor may have turned all line ends into CRLF.
+fn strip_separator<'a>(before: &'a [u8], block: &[u8]) -> &'a [u8] {
+    let turned = block[BEGIN.len()..].starts_with(b"\r").then(|| before.strip_suffix(b"\r\n\r\n")).flatten();
+    turned.or_else(|| before.strip_suffix(SEPARATOR)).unwrap_or(before)
+}
+
+/// The first line that consists of the marker (a CR after it is tolerated), its line feed included.
+fn marker_line(content: &[u8], marker: &str) -> Option<Range<usize>> {
+    memmem::find_iter(content, marker).find_map(|start| {
+        let after = &content[start + marker.len()..];
+        let line_end = match after {
+            [] => 0,
+            [b'\n', ..] | [b'\r'] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => return None,
+        };
+        let at_line_start = start == 0 || content[start - 1] == b'\n';
+        at_line_start.then_some(start..start + marker.len() + line_end)
+    })
+}
+
+#[cfg(test)]
+mod tests;
