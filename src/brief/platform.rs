@@ -51,6 +51,14 @@ impl Platform {
         }
     }
 
+    /// The platform's program, when there is a platform.
+    pub fn cli(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Cli(CliName(program)) => Some(program),
+        }
+    }
+
     /// The commands that may be named, when there is a platform.
     pub(super) fn commands(&self) -> Option<Commands<'_>> {
         match self {

@@ -1,1 +1,93 @@
-//! cli
+//! All that knows clap, the process's arguments and its variables.
+
+mod args;
+mod context;
+mod duration;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use args::{Cli, Command, GlobalArgs};
+pub use context::Context;
+pub use duration::{parse_duration, show_duration};
+pub use settings::{Origin, Setting, Settings};
+
+use crate::failure::{Code, Failure};
+use crate::output::{self, Format};
+
+/// Runs the program with the process's own arguments and returns its exit status.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(status) = crate::commands::hidden(&arguments) {
+        return ExitCode::from(status);
+    }
+    let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let parsed =
+        Cli::command().try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(usage_error(&error, &arguments, &inherited)),
+    };
+    let is_run = matches!(cli.command, Command::Run(_));
+    let settings = Settings::resolve(&cli.global, inherited);
+    let format = settings.as_ref().map_or_else(|_| asked_format(&arguments, &[]), |settings| settings.output);
+    let status = settings.and_then(|settings| Context::new(settings, is_run)).and_then(|context| {
+        output::log::start(context.settings.log, context.settings.color);
+        let status = crate::commands::run(cli.command, &context)?;
+        Ok(context.interrupted().unwrap_or(status))
+    });
+    ExitCode::from(match status {
+        Ok(status) => status,
+        Err(error) if output::is_broken_pipe(&error) => 0,
+        Err(error) => {
+            let code = Failure::code_of(&error);
+            output::failure(&error, format == Format::Json);
+            match code {
+                // Below `run` any failure of our own is 125, so that it is never taken for the agent's.
+                Code::Failed if is_run => Code::RunFailed.status(),
+                code => code.status(),
+            }
+        }
+    })
+}
+
+/// Prints what clap has to say: help and version to stdout, a mistake as any other failure.
+fn usage_error(error: &clap::Error, arguments: &[OsString], inherited: &[(OsString, OsString)]) -> u8 {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+        let _ = error.print();
+        return 0;
+    }
+    if error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        output::story(&error.render().to_string());
+        return Code::Usage.status();
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut hint = "`execenv --help` lists commands and options".to_owned();
+    for line in lines {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            tip.clone_into(&mut hint);
+        } else if let Some(usage) = line.strip_prefix("Usage: ") {
+            hint = format!("{hint}; usage: {usage}");
+        } else if !line.starts_with("For more information") {
+            message = format!("{message} {line}");
+        }
+    }
+    let failure = Failure::new(Code::Usage, message).hint(hint).into();
+    output::failure(&failure, asked_format(arguments, inherited) == Format::Json);
+    Code::Usage.status()
+}
+
+/// The output format as far as it can be told when the command line as a whole makes no sense.
+fn asked_format(arguments: &[OsString], inherited: &[(OsString, OsString)]) -> Format {
+    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
+    let asked = words.iter().any(|word| matches!(*word, "--output=json" | "-ojson"))
+        || words.windows(2).any(|pair| matches!(pair[0], "-o" | "--output") && pair[1] == "json");
+    let by_variable = || inherited.iter().any(|(name, value)| name == "EXECENV_OUTPUT" && value == "json");
+    if asked || by_variable() { Format::Json } else { Format::Text }
+}

@@ -1,1 +1,59 @@
-//! commands
+//! One file a subcommand: its arguments (whose doc comments are the help) and `run`, which translates them into a
+//! call and hands back what came of it.
+
+pub mod cleanup;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod gc;
+pub mod list;
+pub mod man;
+pub mod prepare;
+pub mod reuse;
+pub mod run;
+pub mod show;
+pub mod task_input;
+pub mod trash;
+pub mod verify;
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use crate::cli::{Command, Context};
+use crate::output::{Format, answer, no_shell_form};
+
+/// Runs a command, prints its answer, and returns the exit status.
+///
+/// # Errors
+/// Whatever kept the command from its end.
+pub fn run(command: Command, context: &Context) -> Result<u8> {
+    let format = context.settings.output;
+    if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
+        return Err(no_shell_form().into());
+    }
+    let done = match command {
+        // These two stream.
+        Command::Run(args) => return run::run(&args, context),
+        Command::Gc(args) => return gc::run(&args, context),
+        Command::Demo(args) => return demo::run(&args, context),
+        Command::Prepare(args) => prepare::run(&args, context),
+        Command::Reuse(args) => reuse::run(&args, context),
+        Command::Cleanup(args) => cleanup::run(&args, context),
+        Command::List(args) => list::run(&args, context),
+        Command::Show(args) => return show::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Trash(args) => trash::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Config(args) => config::run(&args, context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+    };
+    answer(&done?, format)
+}
+
+/// The entries of the program that no person types. `None`: this is an ordinary command line.
+pub fn hidden(arguments: &[OsString]) -> Option<u8> {
+    run::guard(arguments)
+}

@@ -1,1 +1,33 @@
-//! environment
+//! One task's folder on disk: where everything lies, who holds it, what is remembered, and the steps that change it.
+
+mod cleanup;
+mod contents;
+pub mod health;
+mod launch;
+mod layout;
+mod local;
+mod lock;
+mod lookup;
+mod meta;
+mod prepare;
+mod reuse;
+pub(crate) mod trash;
+mod verify;
+
+pub use cleanup::{CleanupOptions, CleanupReport, Kept, Outcome, cleanup};
+pub use contents::Contents;
+pub(crate) use contents::choose_platform;
+pub use launch::Launch;
+pub use layout::{EnvRoot, WorkspacesRoot, names};
+pub(crate) use local::clean;
+pub(crate) use lock::staging_lock_file;
+pub use lock::{EnvLock, Held, path_lock};
+pub use lookup::{Found, find};
+pub use meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
+pub(crate) use prepare::STAGING;
+pub use prepare::{Existing, Prepared, Request, prepare, recover};
+pub(crate) use reuse::open_work_dir;
+pub use reuse::reuse;
+pub(crate) use trash::put_aside_as;
+pub use trash::{TrashEntry, TrashName};
+pub use verify::{Difference, Verdict, verify};

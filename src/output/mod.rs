@@ -1,1 +1,151 @@
-//! output
+//! The only code that prints: answers to stdout, the story and failures to stderr.
+#![expect(clippy::print_stderr, reason = "this is the place that prints")]
+
+pub mod log;
+mod text;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::failure::{Code, Failure};
+
+pub use text::{escape, shell_quote, show_age, show_bytes};
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person, and for `$(…)`.
+    Text,
+    /// One JSON document; one object a line where it streams.
+    Json,
+    /// `export` lines for `eval`.
+    Shell,
+}
+
+impl Format {
+    /// The words of the option.
+    pub const WORDS: [(&'static str, Format); 3] =
+        [("text", Format::Text), ("json", Format::Json), ("shell", Format::Shell)];
+}
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// The words of the option.
+    pub const WORDS: [(&'static str, Color); 3] =
+        [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+}
+
+/// A command's answer, in every format that it can be asked for.
+#[derive(Debug)]
+pub struct Answer {
+    /// For a person; without the last newline. Empty: nothing is printed.
+    pub text: String,
+    /// For a program.
+    pub json: Value,
+    /// For `eval`; `None` where the command has no such form.
+    pub shell: Option<String>,
+    /// The exit status.
+    pub status: u8,
+}
+
+impl Answer {
+    /// An answer of text and JSON, with status 0.
+    pub fn new(text: impl Into<String>, json: Value) -> Answer {
+        Answer { text: text.into(), json, shell: None, status: 0 }
+    }
+
+    /// The same answer with another exit status.
+    #[must_use]
+    pub fn with_status(mut self, code: Option<Code>) -> Answer {
+        self.status = code.map_or(0, Code::status);
+        self
+    }
+}
+
+/// Prints an answer.
+///
+/// # Errors
+/// When stdout cannot be written to, or the answer has no such form.
+pub fn answer(answer: &Answer, format: Format) -> Result<u8> {
+    match format {
+        Format::Json => line(&answer.json.to_string())?,
+        Format::Text if answer.text.is_empty() => {}
+        Format::Text => line(&answer.text)?,
+        Format::Shell => match &answer.shell {
+            Some(text) => line(text)?,
+            None => return Err(no_shell_form().into()),
+        },
+    }
+    Ok(answer.status)
+}
+
+/// The failure for `--output shell` where there is no such form.
+pub fn no_shell_form() -> Failure {
+    Failure::new(Code::Usage, "`--output shell` is for prepare and reuse")
+        .hint("use `--output json` or `text`")
+}
+
+/// Prints one line to stdout.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn line(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(b"\n")?;
+    Ok(stdout.flush()?)
+}
+
+/// A buffered stdout for answers that stream.
+pub fn stream() -> io::BufWriter<io::StdoutLock<'static>> {
+    io::BufWriter::with_capacity(1 << 16, io::stdout().lock())
+}
+
+/// Prints something for a person to stderr, as it is.
+pub fn story(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints a failure: the last line of stderr as JSON, else `error:`, `caused by:` and `hint:` lines.
+pub fn failure(error: &anyhow::Error, as_json: bool) {
+    let failure = Failure::find(error);
+    // The failure says it best; what wraps it says where it came up.
+    let message = failure.map_or_else(|| error.to_string(), |failure| failure.message.clone());
+    let causes: Vec<String> =
+        error.chain().map(ToString::to_string).filter(|cause| *cause != message).collect();
+    let hint = failure.and_then(|failure| failure.hint.clone());
+    if as_json {
+        let code = Failure::code_of(error).word();
+        let object = json!({"error": {"code": code, "message": message, "hint": hint, "causes": causes}});
+        eprintln!("{object}");
+        return;
+    }
+    let mut text = format!("error: {}\n", escape(&message));
+    for cause in causes {
+        let _ = writeln!(text, "caused by: {}", escape(&cause));
+    }
+    if let Some(hint) = hint {
+        let _ = writeln!(text, "hint: {}", escape(&hint));
+    }
+    story(&text);
+}
+
+/// Whether the reader of our stdout has gone: a quiet success.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}

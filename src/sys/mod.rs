@@ -1,1 +1,10 @@
-//! sys
+//! The only code that changes the disk, reads the clock or starts a child.
+//!
+//! Every change to the disk passes [`fault::step`] first, so that the tests can kill the process, or let one call
+//! fail, at the 1st, 2nd, 3rd … change.
+
+pub mod clock;
+pub mod fault;
+mod platform;
+pub mod remove;
+pub mod tree;

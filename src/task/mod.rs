@@ -7,5 +7,6 @@ mod kind;
 pub use document::{
     Agent, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, parse_document,
 };
+pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};
 pub use kind::Kind;

@@ -1,0 +1,69 @@
+//! What every command gets: settings, time, signals.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::settings::Settings;
+use crate::environment::{Found, WorkspacesRoot, find};
+use crate::sys::clock;
+
+/// The surroundings of one invocation.
+#[derive(Debug)]
+pub struct Context {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The workspaces root.
+    pub root: WorkspacesRoot,
+    /// The time at the start.
+    pub now: DateTime<Utc>,
+    /// Set when somebody asks the command to end: it ends after the step in progress.
+    pub stop: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Context {
+    /// Sets up signals, the time and the root. `run` looks after its signals itself.
+    pub(super) fn new(settings: Settings, is_run: bool) -> Result<Context> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(AtomicUsize::new(0));
+        if !is_run {
+            for number in [SIGINT, SIGTERM, SIGHUP] {
+                // The second one ends the process at once: whatever it leaves, the next command understands.
+                signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&stop))
+                    .and_then(|_| signal_hook::flag::register(number, Arc::clone(&stop)))
+                    .and_then(|_| {
+                        signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)
+                    })
+                    .context("set up the signals")?;
+            }
+        }
+        let root = WorkspacesRoot::new(settings.workspaces_root.clone());
+        let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
+        Ok(Context { settings, root, now, stop, signal })
+    }
+
+    /// The exit status when a signal has come: the command's answer is out, the caller learns that it was asked to
+    /// end.
+    pub(super) fn interrupted(&self) -> Option<u8> {
+        let number = self.signal.load(Ordering::Relaxed);
+        (number != 0).then(|| u8::try_from(128 + number).unwrap_or(1))
+    }
+
+    /// The environment that an ENV argument names.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find(&self, text: &str) -> Result<Found> {
+        find(&self.root, text, &self.settings.cwd)
+    }
+
+    /// A path from the command line, absolute.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        crate::environment::clean(&self.settings.cwd.join(path))
+    }
+}

@@ -1,0 +1,286 @@
+//! Settings: flag, then variable, then configuration file, then default; each with its origin.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use chrono::Duration;
+use serde_json::{Map, Value};
+
+use super::args::GlobalArgs;
+use super::duration::parse_duration;
+use crate::failure::{Code, Failure};
+use crate::output::{Color, Format, log::Level};
+
+/// Where a setting's value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// A variable of the environment, by its name.
+    Variable(&'static str),
+    /// The configuration file.
+    File,
+    /// Built in.
+    Default,
+}
+
+/// One row of the table of settings.
+struct Row {
+    /// The key in the configuration file; the flag is the same with dashes.
+    key: &'static str,
+    /// Variables that set it, the first that is there wins.
+    variables: &'static [&'static str],
+    default: &'static str,
+}
+
+const ROWS: [Row; 12] = [
+    Row {
+        key: "workspaces_root",
+        variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
+        default: "",
+    },
+    Row { key: "output", variables: &["EXECENV_OUTPUT"], default: "text" },
+    Row { key: "log", variables: &["EXECENV_LOG"], default: "warnings" },
+    Row { key: "color", variables: &["EXECENV_COLOR"], default: "auto" },
+    Row { key: "lease", variables: &["EXECENV_LEASE"], default: "24h" },
+    Row { key: "ttl", variables: &["EXECENV_GC_TTL", "MULTICA_GC_TTL"], default: "24h" },
+    Row { key: "orphan_ttl", variables: &["EXECENV_GC_ORPHAN_TTL", "MULTICA_GC_ORPHAN_TTL"], default: "72h" },
+    Row {
+        key: "completed_ttl",
+        variables: &["EXECENV_GC_COMPLETED_TTL", "MULTICA_GC_COMPLETED_TASK_TTL"],
+        default: "0",
+    },
+    Row { key: "trash_ttl", variables: &["EXECENV_TRASH_TTL"], default: "24h" },
+    Row { key: "timeout", variables: &["EXECENV_TIMEOUT", "MULTICA_AGENT_TIMEOUT"], default: "0" },
+    Row {
+        key: "idle_timeout",
+        variables: &["EXECENV_IDLE_TIMEOUT", "MULTICA_AGENT_IDLE_WATCHDOG"],
+        default: "30m",
+    },
+    Row { key: "kill_grace", variables: &["EXECENV_KILL_GRACE"], default: "5s" },
+];
+
+/// A setting in force.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its key.
+    pub key: &'static str,
+    /// Its value as text.
+    pub value: String,
+    /// Where that came from.
+    pub origin: Origin,
+}
+
+/// All settings in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Every setting, for `execenv config` and for the commands' own.
+    pub all: Vec<Setting>,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
+    /// Where environments live, absolute.
+    pub workspaces_root: PathBuf,
+    /// How answers are printed.
+    pub output: Format,
+    /// How much is told on stderr.
+    pub log: Level,
+    /// Whether to colour.
+    pub color: Color,
+    /// The variables that the process was started with.
+    pub inherited: Vec<(OsString, OsString)>,
+    /// The current folder.
+    pub cwd: PathBuf,
+    /// The user's home.
+    pub home: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Puts all sources together.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure that names the file or the variable, and the value.
+    pub fn resolve(flags: &GlobalArgs, inherited: Vec<(OsString, OsString)>) -> Result<Settings> {
+        let cwd = std::env::current_dir().context("find out the current folder")?;
+        let variable = |name: &str| {
+            let found = inherited.iter().find(|(key, _)| key == name)?;
+            found.1.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
+        };
+        let home = variable("HOME").map(PathBuf::from).or_else(dirs::home_dir);
+        let asked_file = flags.config.clone().or_else(|| variable("EXECENV_CONFIG").map(PathBuf::from));
+        let (file, from_file) = read_file(asked_file.as_deref(), &cwd)?;
+        let verbosity = flags.log_level();
+        let by_flag = |key: &str| match key {
+            "workspaces_root" => flags.workspaces_root.as_ref().map(|path| path.display().to_string()),
+            "output" => flags.output.clone(),
+            "color" => flags.color.clone(),
+            "log" => verbosity.map(str::to_owned),
+            _ => None,
+        };
+        let mut all = Vec::with_capacity(ROWS.len());
+        for row in &ROWS {
+            let named = row.variables.iter().find_map(|name| Some((*name, variable(name)?)));
+            let (value, origin) = if let Some(value) = by_flag(row.key) {
+                (value, Origin::Flag)
+            } else if let Some((name, value)) = named {
+                (value, Origin::Variable(name))
+            } else if let Some(value) = from_file.get(row.key) {
+                (value.clone(), Origin::File)
+            } else {
+                (row.default.to_owned(), Origin::Default)
+            };
+            all.push(Setting { key: row.key, value, origin });
+        }
+        let mut settings = Settings {
+            workspaces_root: PathBuf::new(),
+            output: Format::Text,
+            log: Level::Warnings,
+            color: Color::Auto,
+            all,
+            file,
+            inherited,
+            cwd,
+            home,
+        };
+        settings.interpret()?;
+        Ok(settings)
+    }
+
+    fn interpret(&mut self) -> Result<()> {
+        if self.text("workspaces_root").is_empty() {
+            let data = self.variable("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            let data = data.or_else(dirs::data_dir).ok_or_else(|| {
+                Failure::new(
+                    Code::BadConfig,
+                    "no home directory is known, so there is no default workspaces root",
+                )
+                .hint("set HOME, or name one with `--workspaces-root DIR`")
+            })?;
+            let root = data.join("execenv/workspaces").display().to_string();
+            self.all[0].value = root;
+        }
+        self.workspaces_root = crate::environment::clean(&self.cwd.join(self.text("workspaces_root")));
+        self.all[0].value = self.workspaces_root.display().to_string();
+        if self.workspaces_root.to_str().is_none() {
+            return Err(Failure::new(Code::BadConfig, "the workspaces root's path is not valid UTF-8").into());
+        }
+        self.output = self.word("output", &Format::WORDS)?;
+        self.log = self.word("log", &Level::WORDS)?;
+        self.color = match self.variable("NO_COLOR") {
+            Some(_) if self.setting("color").origin == Origin::Default => Color::Never,
+            _ if self.variable("CLICOLOR_FORCE").is_some_and(|value| value != "0")
+                && self.setting("color").origin == Origin::Default =>
+            {
+                Color::Always
+            }
+            _ => self.word("color", &Color::WORDS)?,
+        };
+        for key in [
+            "lease",
+            "ttl",
+            "orphan_ttl",
+            "completed_ttl",
+            "trash_ttl",
+            "timeout",
+            "idle_timeout",
+            "kill_grace",
+        ] {
+            self.duration(key)?;
+        }
+        Ok(())
+    }
+
+    fn setting(&self, key: &str) -> &Setting {
+        self.all.iter().find(|setting| setting.key == key).expect("keys are literals out of the table")
+    }
+
+    fn text(&self, key: &str) -> &str {
+        &self.setting(key).value
+    }
+
+    fn word<T: Copy>(&self, key: &str, words: &[(&'static str, T)]) -> Result<T> {
+        let setting = self.setting(key);
+        words.iter().find(|(word, _)| *word == setting.value).map(|(_, value)| *value).ok_or_else(|| {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.bad(setting, &format!("known are {}", known.join(", ")))
+        })
+    }
+
+    /// A duration among the settings.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure for a text that is none.
+    pub fn duration(&self, key: &str) -> Result<Duration> {
+        let setting = self.setting(key);
+        // Go writes compound durations such as `72h0m0s`; zero parts are no slip.
+        let text =
+            setting.value.strip_suffix("0m0s").filter(|rest| rest.ends_with('h')).unwrap_or(&setting.value);
+        parse_duration(text).map_err(|why| self.bad(setting, &why))
+    }
+
+    fn bad(&self, setting: &Setting, why: &str) -> anyhow::Error {
+        let source = match &setting.origin {
+            Origin::Flag => format!("`--{}`", setting.key.replace('_', "-")),
+            Origin::Variable(name) => format!("the variable {name}"),
+            Origin::File | Origin::Default => {
+                format!("`{}` in {}", setting.key, self.file.as_deref().unwrap_or(Path::new("?")).display())
+            }
+        };
+        let value = setting.value.escape_debug();
+        Failure::new(Code::BadConfig, format!("{source} is `{value}`: {why}"))
+            .hint("`execenv config` shows the settings in force and where they come from")
+            .into()
+    }
+
+    /// A variable of the environment, if it is there and is text.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.inherited.iter().find(|(key, _)| key == name)?;
+        found.1.to_str().filter(|value| !value.is_empty())
+    }
+}
+
+fn read_file(
+    asked: Option<&Path>,
+    cwd: &Path,
+) -> Result<(Option<PathBuf>, std::collections::BTreeMap<String, String>)> {
+    let path = match asked {
+        Some(path) => cwd.join(path),
+        None => match dirs::config_dir() {
+            Some(dir) => dir.join("execenv/config.json"),
+            None => return Ok((None, Default::default())),
+        },
+    };
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
+            return Ok((None, Default::default()));
+        }
+        Err(error) => {
+            return Err(Failure::new(
+                Code::BadConfig,
+                format!("cannot read the configuration {}: {error}", path.display()),
+            )
+            .hint("`--config FILE` and EXECENV_CONFIG name a JSON file")
+            .into());
+        }
+    };
+    let bad = |why: String| {
+        let known: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+        Failure::new(Code::BadConfig, format!("the configuration {}: {why}", path.display()))
+            .hint(format!("it is one JSON object with these keys: {}", known.join(", ")))
+    };
+    let object: Map<String, Value> = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let mut values = std::collections::BTreeMap::new();
+    for (key, value) in object {
+        if !ROWS.iter().any(|row| row.key == key) {
+            return Err(bad(format!("the key `{}` is not known", key.escape_debug())).into());
+        }
+        let text = match value {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            _ => return Err(bad(format!("`{key}` is neither text nor a number")).into()),
+        };
+        values.insert(key, text);
+    }
+    Ok((Some(path), values))
+}

@@ -1,0 +1,94 @@
+//! `execenv cleanup`.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::Context;
+use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
+use crate::failure::Code;
+use crate::output::{Answer, escape};
+
+/// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
+///
+/// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. A second
+/// clean-up changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv cleanup \"$env\"
+  execenv cleanup --all 3f9c 71aa
+  execenv cleanup --trash \"$env\" && execenv trash list")]
+#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
+pub struct CleanupArgs {
+    /// The environments: paths, task ids, or 4 or more characters of their keys
+    #[arg(value_name = "ENV", required = true)]
+    pub envs: Vec<String>,
+    /// The whole env root, output/ and logs/ too
+    #[arg(long)]
+    pub all: bool,
+    /// Put what goes into the trash, for `execenv trash restore`
+    #[arg(long)]
+    pub trash: bool,
+    /// Go on although a sidecar could not be taken back
+    #[arg(long)]
+    pub force: bool,
+}
+
+pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
+    let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force };
+    // All names are looked up before the first environment is touched.
+    let mut found = Vec::new();
+    for env in &args.envs {
+        found.push(context.find(env)?);
+    }
+    let mut reports = Vec::new();
+    for env in &found {
+        if !reports.is_empty() && context.stop.load(std::sync::atomic::Ordering::Relaxed) {
+            break;
+        }
+        reports.push(cleanup(&context.root, env, options, context.now)?);
+    }
+    for report in &reports {
+        let name = report.root_dir.display();
+        for error in &report.errors {
+            log::error!("{name}: {error}");
+        }
+        for kept in &report.kept {
+            log::warn!("kept {}: {}", kept.path.display(), kept.why);
+        }
+    }
+    let code = reports.iter().filter_map(code_of).max_by_key(|code| code.status());
+    let documents: Vec<Value> = reports.iter().map(document).collect();
+    let json = match documents.len() {
+        1 => documents.into_iter().next().unwrap_or_default(),
+        _ => Value::Array(documents),
+    };
+    let text: Vec<String> = reports.iter().filter(|_| context.settings.log as u8 >= 2).map(line).collect();
+    Ok(Answer::new(text.join("\n"), json).with_status(code))
+}
+
+fn code_of(report: &CleanupReport) -> Option<Code> {
+    match report.outcome {
+        Outcome::Removed | Outcome::Trashed | Outcome::Raced => None,
+        Outcome::RetainedLive => Some(Code::EnvBusy),
+        Outcome::RetainedUnreadable | Outcome::Failed => Some(Code::Incomplete),
+    }
+}
+
+fn document(report: &CleanupReport) -> Value {
+    json!({
+        "schema": 1,
+        "root_dir": report.root_dir,
+        "outcome": report.outcome,
+        "removed": report.removed,
+        "kept": report.kept,
+        "errors": report.errors,
+        "bytes": report.bytes,
+    })
+}
+
+fn line(report: &CleanupReport) -> String {
+    let outcome = serde_json::to_value(report.outcome).ok();
+    let outcome = outcome.as_ref().and_then(Value::as_str).unwrap_or_default();
+    format!("{outcome}\t{}", escape(&report.root_dir.display().to_string()))
+}

@@ -1,0 +1,74 @@
+//! `execenv reuse`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::task_input::TaskInput;
+use crate::brief::Platform;
+use crate::cli::Context;
+use crate::environment::{Existing, prepare, reuse};
+use crate::failure::{Code, Failure};
+use crate::output::Answer;
+
+/// Take an environment into use again, with a fresh task document
+///
+/// The previous sidecars are taken back, context files, skills and the brief are written anew; the work that the
+/// agent left stays.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv reuse \"$env\" --task next.json
+  execenv reuse 3f9c --task next.json --or-prepare
+  execenv reuse --work-dir \"$EXECENV_WORKDIR\" -o json")]
+#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
+pub struct ReuseArgs {
+    /// The environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", required_unless_present = "work_dir", conflicts_with = "work_dir")]
+    pub env: Option<String>,
+    /// Name the environment by its work dir
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub work_dir: Option<PathBuf>,
+    /// Prepare one where it or its work dir is gone
+    #[arg(long)]
+    pub or_prepare: bool,
+    #[command(flatten)]
+    pub task: TaskInput,
+}
+
+pub(super) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
+    let mut task = args.task.read(context)?;
+    let name = match (&args.env, &args.work_dir) {
+        (Some(env), _) => env.clone(),
+        (None, Some(dir)) => context.absolute(dir).display().to_string(),
+        (None, None) => String::new(),
+    };
+    let mut local_dir = None;
+    let attempt = context.find(&name).and_then(|found| {
+        let meta = found.require_meta()?;
+        let own = meta.own_or_rebuilt(&found.env.path);
+        let names_task = args.task.task_id.is_some() || args.task.task.is_some();
+        let names_workspace = args.task.workspace_id.is_some();
+        task.adopt(names_task, &own.task_id, names_workspace, &found.env.workspace())?;
+        if task.provider_mut().is_empty() {
+            task.provider_mut().clone_from(&own.provider);
+        }
+        if args.task.platform_cli.is_none() && task.is_plain() && !own.platform.is_empty() {
+            *task.platform_mut() = Platform::named(&own.platform).unwrap_or(Platform::None);
+        }
+        if meta.local_directory {
+            local_dir = Some(own.work_dir);
+        }
+        reuse(&task.request(context, None, Existing::Replace), &found)
+    });
+    let prepared = match attempt {
+        Err(error)
+            if args.or_prepare && matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) =>
+        {
+            log::info!("{error}; preparing instead");
+            prepare(&task.request(context, local_dir, Existing::Replace))?
+        }
+        other => other?,
+    };
+    task.answer(&prepared)
+}

@@ -1,0 +1,135 @@
+//! `execenv trash`.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::environment::trash::{delete, entries, restore, size_of};
+use crate::environment::{TrashEntry, WorkspacesRoot};
+use crate::failure::{Code, Failure};
+use crate::output::{Answer, escape, show_age, show_bytes};
+
+/// What gc, cleanup and prepare put aside: list it, have it back, or delete it
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "Examples:
+  execenv trash list
+  execenv trash restore 3f9c
+  execenv trash empty"
+)]
+#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
+pub struct TrashArgs {
+    #[command(subcommand)]
+    pub action: TrashAction,
+}
+
+/// What to do with the trash.
+#[derive(Debug, Subcommand)]
+pub enum TrashAction {
+    /// List what is in the trash
+    #[command(after_help = "Example:\n  execenv trash list -o json")]
+    List,
+    /// Put something back to where it came from
+    #[command(after_help = "Example:\n  execenv trash restore 3f9c")]
+    Restore {
+        /// The entry: its name, or 4 or more characters of the environment's key (the newest of that key)
+        #[arg(value_name = "ENTRY")]
+        entry: String,
+    },
+    /// Delete everything in the trash for good
+    #[command(after_help = "Example:\n  execenv trash empty")]
+    Empty,
+}
+
+pub(super) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
+    let tree = context.root.open()?;
+    let found = match &tree {
+        Some(tree) => entries(&context.root, tree)?,
+        None => Vec::new(),
+    };
+    match (&args.action, tree) {
+        (TrashAction::List, _) => Ok(list(context, found)),
+        (TrashAction::Restore { entry }, Some(tree)) => {
+            let entry = choose(&found, entry)?;
+            restore(&tree, entry)?;
+            let origin = entry.origin.display().to_string();
+            Ok(Answer::new(origin, json!({"schema": 1, "restored": entry.origin, "entry": entry.name})))
+        }
+        (TrashAction::Restore { entry }, None) => Err(no_entry(entry).into()),
+        (TrashAction::Empty, None) => Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0}))),
+        (TrashAction::Empty, Some(tree)) => {
+            let mut bytes = 0;
+            for entry in &found {
+                bytes += size_of(&context.root, entry);
+                delete(&tree, &entry.name)?;
+            }
+            for name in crate::environment::trash::half_deleted(&tree)? {
+                delete(&tree, &name)?;
+            }
+            let text = format!("deleted {} entries, {}", found.len(), show_bytes(bytes));
+            Ok(Answer::new(text, json!({"schema": 1, "deleted": found.len(), "bytes": bytes})))
+        }
+    }
+}
+
+fn list(context: &Context, mut found: Vec<TrashEntry>) -> Answer {
+    for entry in &mut found {
+        entry.bytes = size_of(&context.root, entry);
+    }
+    let lines: Vec<String> = found
+        .iter()
+        .map(|entry| {
+            let age = show_age(chrono::Duration::seconds(context.now.timestamp() - entry.parsed.at));
+            let origin = escape(&entry.origin.display().to_string());
+            format!("{}\t{age}\t{}\t{origin}", escape(&entry.name), show_bytes(entry.bytes))
+        })
+        .collect();
+    let rows: Vec<_> = found
+        .iter()
+        .map(|entry| {
+            json!({
+                "entry": entry.name,
+                "origin": entry.origin,
+                "workspace_id": entry.parsed.workspace,
+                "key": entry.parsed.key,
+                "trashed_at": chrono::DateTime::from_timestamp(entry.parsed.at, 0),
+                "bytes": entry.bytes,
+            })
+        })
+        .collect();
+    let folder = context.root.path().join(WorkspacesRoot::TRASH);
+    Answer::new(lines.join("\n"), json!({"schema": 1, "trash": folder, "entries": rows}))
+}
+
+/// The entry by its name, else the newest one whose key begins so.
+fn choose<'a>(found: &'a [TrashEntry], text: &str) -> Result<&'a TrashEntry> {
+    if let Some(entry) = found.iter().find(|entry| entry.name == text) {
+        return Ok(entry);
+    }
+    // An env root's path, as prepare printed it, names the key too.
+    let prefix = text.rsplit('/').find(|part| !part.is_empty()).unwrap_or(text);
+    let mut keys: Vec<&str> = Vec::new();
+    let mut newest = None;
+    for entry in found.iter().filter(|entry| prefix.len() >= 4 && entry.parsed.key.starts_with(prefix)) {
+        if !keys.contains(&entry.parsed.key.as_str()) {
+            keys.push(&entry.parsed.key);
+        }
+        newest = Some(entry);
+    }
+    match (newest, keys.len()) {
+        (Some(entry), 1) => Ok(entry),
+        (Some(_), _) => {
+            Err(Failure::new(Code::AmbiguousEnv, format!("`{text}` names {} environments", keys.len()))
+                .hint("type more of the key, or the entry's name: `execenv trash list`")
+                .into())
+        }
+        (None, _) => Err(no_entry(text).into()),
+    }
+}
+
+fn no_entry(text: &str) -> Failure {
+    Failure::new(Code::NoEnv, format!("nothing in the trash is called `{}`", text.escape_debug()))
+        .hint("`execenv trash list` shows what there is")
+}

@@ -1,0 +1,214 @@
+//! Taking an environment down: sidecars back, then what is ours, never what is the user's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::layout::{EnvRoot, WorkspacesRoot, names};
+use super::lock::{EnvLock, Held, path_lock};
+use super::lookup::Found;
+use super::meta::{Meta, Status};
+use super::prepare::check_identity;
+use super::trash;
+use crate::provider;
+use crate::sidecar::{Manifest, TakenBack, take_back};
+use crate::sys::remove::measure;
+use crate::sys::tree::{Kind, Tree};
+
+/// How much to take down.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CleanupOptions {
+    /// The whole env root, `output/` and `logs/` too.
+    pub all: bool,
+    /// Put what goes into the trash instead of deleting it.
+    pub trash: bool,
+    /// Go on although sidecars could not be taken back.
+    pub force: bool,
+}
+
+/// What came of it, in the words of `beyond.md` B8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is gone, or was gone already.
+    Removed,
+    /// It lies in the trash.
+    Trashed,
+    /// A live process has it.
+    RetainedLive,
+    /// Its state cannot be read, so nothing was touched.
+    RetainedUnreadable,
+    /// It changed or went away meanwhile.
+    Raced,
+    /// Something that should have gone could not go.
+    Failed,
+}
+
+/// Something that was kept, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why it is still there.
+    pub why: String,
+}
+
+/// What a clean-up did.
+#[derive(Clone, Debug, Serialize)]
+pub struct CleanupReport {
+    /// The env root.
+    pub root_dir: PathBuf,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What was removed or put back.
+    pub removed: Vec<PathBuf>,
+    /// What was kept.
+    pub kept: Vec<Kept>,
+    /// What went wrong.
+    pub errors: Vec<String>,
+    /// Bytes that were freed or moved to the trash.
+    pub bytes: u64,
+}
+
+/// Cleans up one environment. A second time is a no-op.
+///
+/// # Errors
+/// When the root cannot be opened; what goes wrong with the environment itself is in the report.
+pub fn cleanup(
+    root: &WorkspacesRoot,
+    found: &Found,
+    options: CleanupOptions,
+    now: DateTime<Utc>,
+) -> Result<CleanupReport> {
+    let env = &found.env;
+    let mut report = CleanupReport {
+        root_dir: env.path.clone(),
+        outcome: Outcome::Removed,
+        removed: Vec::new(),
+        kept: Vec::new(),
+        errors: Vec::new(),
+        bytes: 0,
+    };
+    let lock = match EnvLock::try_acquire(&env.tree, true) {
+        Ok(lock) => lock,
+        Err(Held::ByOther) => return Ok(retained(report, Outcome::RetainedLive, "a live process has it")),
+        Err(Held::NoLockFile) => return Ok(retained(report, Outcome::Raced, "it has gone meanwhile")),
+        Err(Held::Unknown(why)) => return Ok(retained(report, Outcome::RetainedLive, &why)),
+    };
+    let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
+        .with_context(|| format!("open the root of {}", env.path.display()))?;
+
+    let taken_back = match take_sidecars_back(&root_tree, found) {
+        Ok(taken) => taken,
+        Err(error) if options.force => {
+            report.errors.push(format!("{error:#}"));
+            TakenBack::default()
+        }
+        Err(error) => {
+            report.errors.push(format!("{error:#}"));
+            return Ok(retained(report, Outcome::RetainedUnreadable, "its sidecars could not be taken back"));
+        }
+    };
+    report.removed.extend(taken_back.removed);
+    report.kept.extend(taken_back.kept.into_iter().map(|(path, why)| Kept { path, why }));
+    for copy in taken_back.copies {
+        let path = env.path.join(copy);
+        report.kept.push(Kept { path, why: "a copy of an edited sidecar".into() });
+    }
+    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    if !taken_back.errors.is_empty() {
+        report.errors.extend(taken_back.errors);
+        // The record of a user's folder that is not as it was must outlive the attempt.
+        if is_local && !options.force {
+            report.outcome = Outcome::Failed;
+            return Ok(report);
+        }
+    }
+    let done = take_down(&root_tree, env, found, options, is_local, now, &mut report);
+    drop(lock);
+    if let Err(error) = done {
+        report.errors.push(format!("{error:#}"));
+        report.outcome = Outcome::Failed;
+    }
+    Ok(report)
+}
+
+fn take_down(
+    root_tree: &Tree,
+    env: &EnvRoot,
+    found: &Found,
+    options: CleanupOptions,
+    is_local: bool,
+    now: DateTime<Utc>,
+    report: &mut CleanupReport,
+) -> Result<()> {
+    if options.all {
+        report.bytes += measure(&env.path).bytes;
+        if options.trash {
+            trash::put_aside(root_tree, env, false, now)?;
+            report.outcome = Outcome::Trashed;
+        } else {
+            trash::delete_env(root_tree, env, false, now)?;
+        }
+        report.removed.push(env.path.clone());
+        return Ok(());
+    }
+    // The record first: from here on nobody may run in it, wherever a crash comes.
+    if let Some(mut meta) = found.meta.clone() {
+        let mut own = meta.own_or_rebuilt(&env.path);
+        if own.status != Status::Cleaned {
+            own.status = Status::Cleaned;
+            own.lease_until = None;
+            meta.own = Some(own);
+            meta.store(&env.tree)?;
+        }
+    }
+    env.tree.remove_all(Path::new(names::LAUNCH)).context("remove the launch file")?;
+    env.tree.remove_all(Path::new(names::BACKUP)).context("remove the backups")?;
+    if is_local || env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten().is_none() {
+        return Ok(());
+    }
+    let work_dir = env.path.join(names::WORK_DIR);
+    if env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten() == Some(Kind::Link) {
+        env.tree
+            .remove_file(Path::new(names::WORK_DIR))
+            .context("remove the link in the work dir's place")?;
+    } else {
+        report.bytes += measure(&work_dir).bytes;
+        if options.trash {
+            trash::put_aside(root_tree, env, true, now)?;
+            report.outcome = Outcome::Trashed;
+        } else {
+            trash::delete_env(root_tree, env, true, now)?;
+        }
+    }
+    report.removed.push(work_dir);
+    Ok(())
+}
+
+fn retained(mut report: CleanupReport, outcome: Outcome, why: &str) -> CleanupReport {
+    report.outcome = outcome;
+    report.kept.push(Kept { path: report.root_dir.clone(), why: why.to_owned() });
+    report
+}
+
+/// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
+fn take_sidecars_back(root_tree: &Tree, found: &Found) -> Result<TakenBack> {
+    let is_local = found.meta.as_ref().is_some_and(|meta: &Meta| meta.local_directory);
+    if !is_local {
+        return Ok(TakenBack::default());
+    }
+    let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
+    let work_dir = found.work_dir();
+    let work_tree = match Tree::open(&work_dir) {
+        Ok(tree) => tree,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(TakenBack::default()),
+        Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
+    };
+    check_identity(found, &work_tree)?;
+    let canonical = work_dir.canonicalize().unwrap_or_else(|_| work_dir.clone());
+    let _path_lock = path_lock(root_tree, &canonical)?;
+    take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())
+}

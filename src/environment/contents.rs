@@ -1,0 +1,171 @@
+//! What a task's work dir gets: decided from the document, planned against what stands there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+
+use crate::brief::{self, BriefOptions, Platform};
+use crate::failure::{Code, Failure};
+use crate::provider::{self, Provider};
+use crate::sidecar::{Plan, Planner};
+use crate::skills::files::{self, PlannedSkill};
+use crate::skills::slug;
+use crate::sys::tree::{Kind, Tree};
+use crate::task::TaskDocument;
+
+const TASK_MARKER: &str = ".multica/daemon_task_context.json";
+
+/// A task's sidecars, before anybody has looked at the work dir.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    task: &'a TaskDocument,
+    provider: Option<&'static Provider>,
+    platform: &'a Platform,
+    skills: Vec<PlannedSkill>,
+    with_brief: bool,
+}
+
+impl<'a> Contents<'a> {
+    /// Checks the document's skills; nothing on the disk is looked at.
+    ///
+    /// # Errors
+    /// A [`Code::BadDocument`] failure for a skill file that would leave its folder.
+    pub fn new(
+        task: &'a TaskDocument,
+        provider: Option<&'static Provider>,
+        platform: &'a Platform,
+        with_brief: bool,
+    ) -> Result<Self> {
+        let skills = files::plan(&task.agent.skills)?;
+        Ok(Self { task, provider, platform, skills, with_brief })
+    }
+
+    /// Plans everything against a work dir.
+    ///
+    /// # Errors
+    /// When a place that must be ours is taken, or a link leads out.
+    pub fn plan(&self, work_tree: &Tree) -> Result<Plan> {
+        let mut planner = Planner::new(work_tree);
+        if self.platform.cli().is_some() {
+            self.task_marker(&mut planner, work_tree)?;
+        }
+        planner.dir(Path::new(".agent_context"))?;
+        let text = brief::issue_context(self.task, self.platform);
+        if_free(&mut planner, ".agent_context/issue_context.md", text.into_bytes())?;
+        let visible = self.skills(&mut planner)?;
+        if let Some(json) = brief::resources_json(self.task) {
+            if_free(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
+        }
+        if self.with_brief
+            && let Some(file) = self.provider.and_then(|provider| provider.brief_file)
+        {
+            let options = BriefOptions { platform: self.platform, skills: &visible, os: brief::HostOs::Unix };
+            planner.brief(Path::new(file), &brief::render(self.task, &options))?;
+        }
+        Ok(planner.finish())
+    }
+
+    fn skills(&self, planner: &mut Planner<'_>) -> Result<Vec<String>> {
+        let mut visible = Vec::new();
+        let folder = match self.provider {
+            Some(provider) => provider.skills_dir,
+            None => Some(provider::GENERIC_SKILLS_DIR),
+        };
+        let Some(folder) = folder.map(PathBuf::from) else { return Ok(visible) };
+        for skill in &self.skills {
+            let mut allocated = None;
+            for name in slug::candidates(&skill.slug) {
+                if !planner.is_taken(&folder.join(&name))? {
+                    allocated = Some(name);
+                    break;
+                }
+            }
+            let Some(name) = allocated else {
+                return Err(Failure::new(
+                    Code::Occupied,
+                    format!("every name for the skill `{}` is taken in {}", skill.slug, folder.display()),
+                )
+                .hint("remove old copies of the skill")
+                .into());
+            };
+            let place = folder.join(&name);
+            planner.dir(&place)?;
+            for (path, bytes) in skill.files_for(&name) {
+                planner
+                    .file(&place.join(path), bytes, 0o644)
+                    .with_context(|| format!("skill `{}`", skill.slug))?;
+            }
+            if !skill.hidden {
+                visible.push(name);
+            }
+        }
+        Ok(visible)
+    }
+
+    /// Upstream's sign that a process is inside a task (`context-files.md` L-3): a foreign file stops us, one that
+    /// upstream left is let be.
+    fn task_marker(&self, planner: &mut Planner<'_>, work_tree: &Tree) -> Result<()> {
+        let path = Path::new(TASK_MARKER);
+        planner.dir(Path::new(".multica"))?;
+        if planner.is_taken(path)? {
+            let parsed = match work_tree.kind(path) {
+                Ok(Some(Kind::File { .. })) => work_tree.read(path, 1 << 20).ok().flatten(),
+                _ => None,
+            };
+            let managed = parsed
+                .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+                .is_some_and(|value| value["managed_by"] == "multica-daemon-task");
+            if managed {
+                return Ok(());
+            }
+            return Err(Failure::new(
+                Code::Occupied,
+                format!("{} was not made by a task", work_tree.path().join(path).display()),
+            )
+            .hint("remove it if nothing of yours needs it, or prepare with `--platform-cli none`")
+            .into());
+        }
+        let mut marker = Map::new();
+        marker.insert("managed_by".into(), "multica-daemon-task".into());
+        for (key, value) in [
+            ("agent_id", self.task.agent_id()),
+            ("issue_id", &self.task.issue_id),
+            ("chat_session_id", &self.task.chat_session_id),
+        ] {
+            if !value.is_empty() {
+                marker.insert(key.into(), value.into());
+            }
+        }
+        let text = serde_json::to_vec_pretty(&marker).context("encode the task marker")?;
+        planner.file(path, text, 0o644)
+    }
+}
+
+fn if_free(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> {
+    let path = Path::new(path);
+    if let Some(parent) = path.parent() {
+        planner.dir(parent)?;
+    }
+    if planner.is_taken(path)? {
+        planner.warn(format!("{} is there already and stays as it is", path.display()));
+        return Ok(());
+    }
+    planner.file(path, bytes, 0o644)
+}
+
+/// The platform whose CLI brief and context speak of (decision D22).
+///
+/// # Errors
+/// A [`Code::Usage`] failure for a name that is no program's.
+pub fn choose_platform(task: &TaskDocument, asked: Option<&str>) -> Result<Platform> {
+    match asked {
+        None => Ok(Platform::for_task(task)),
+        Some(name) => Platform::named(name).ok_or_else(|| {
+            let message = format!("`{}` cannot name a platform's program", name.escape_debug());
+            Failure::new(Code::Usage, message)
+                .hint("`--platform-cli NAME` takes a program's name, or `none`")
+                .into()
+        }),
+    }
+}

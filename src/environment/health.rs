@@ -1,0 +1,139 @@
+//! Environments whose last step died, and what becomes of them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::layout::{WorkspacesRoot, names};
+use super::lock::{EnvLock, Held};
+use super::lookup::Found;
+use super::meta::{LastResult, Status};
+use super::prepare::recover;
+use crate::sidecar::Manifest;
+use crate::sys::tree::{Kind, Tree};
+
+/// What is wrong with one environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// Sidecars were announced and not all of them are in place.
+    UnfinishedSidecars,
+    /// Its run died without recording an end.
+    CrashedRun,
+    /// Its record or manifest cannot be read.
+    Unreadable,
+    /// It has no record: an upstream run that never ended, or a stranger's folder.
+    NoRecord,
+}
+
+impl Complaint {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Complaint::UnfinishedSidecars => "unfinished_sidecars",
+            Complaint::CrashedRun => "crashed_run",
+            Complaint::Unreadable => "unreadable",
+            Complaint::NoRecord => "no_record",
+        }
+    }
+}
+
+/// One environment that is not well.
+#[derive(Clone, Debug)]
+pub struct Ailing {
+    /// The env root.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub complaint: Complaint,
+    /// Whether it has been put right.
+    pub fixed: bool,
+    /// Why it could not be put right, or what was found.
+    pub note: String,
+    /// The id of the run that died: processes that carry it are left-overs.
+    pub run_id: Option<String>,
+}
+
+/// Looks at every environment that nobody holds; with `fix`, puts right what can be.
+///
+/// # Errors
+/// When the root cannot be listed.
+pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>) -> Result<Vec<Ailing>> {
+    let mut found = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        let folder = Path::new(&workspace);
+        let mut keys = tree.names(folder).unwrap_or_default();
+        keys.sort_unstable();
+        for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
+            let relative = folder.join(key);
+            if matches!(tree.kind(&relative), Ok(Some(Kind::Dir))) {
+                found.extend(examine_one(&root.path().join(relative), fix, now));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
+    let ailing = |complaint, note: String| Ailing {
+        path: path.to_owned(),
+        complaint,
+        fixed: false,
+        note,
+        run_id: None,
+    };
+    let mut found = match Found::open(path) {
+        Ok(found) => found,
+        Err(error) => return vec![ailing(Complaint::Unreadable, format!("{error:#}"))],
+    };
+    let lock = match EnvLock::try_acquire(&found.env.tree, false) {
+        Ok(lock) => Some(lock),
+        Err(Held::NoLockFile) => None,
+        Err(Held::ByOther | Held::Unknown(_)) => return Vec::new(),
+    };
+    if lock.is_some() {
+        // Read again now that nobody can be changing it.
+        found.meta = super::Meta::load(&found.env.tree).unwrap_or(None);
+    }
+    let Some(meta) = found.meta.clone() else { return vec![ailing(Complaint::NoRecord, String::new())] };
+    let mut complaints = Vec::new();
+    match Manifest::load(&found.env.tree) {
+        Err(error) => complaints.push(ailing(Complaint::Unreadable, format!("{error:#}"))),
+        Ok(Some(manifest)) if !manifest.is_complete() => {
+            let mut unfinished = ailing(Complaint::UnfinishedSidecars, "the sidecars are taken back".into());
+            if fix {
+                match recover(&found) {
+                    Ok(_) => unfinished.fixed = true,
+                    Err(error) => unfinished.note = format!("{error:#}"),
+                }
+            }
+            complaints.push(unfinished);
+        }
+        Ok(_) => {}
+    }
+    let mut own = meta.own_or_rebuilt(path);
+    if own.status.is_active() {
+        let run_id = own.run.as_ref().map(|run| run.id.clone());
+        let mut crashed = ailing(Complaint::CrashedRun, "the run is recorded as crashed".into());
+        crashed.run_id = run_id;
+        if fix {
+            own.status = Status::Crashed;
+            own.last_result = Some(LastResult {
+                status: Status::Crashed.word().into(),
+                exit_code: 125,
+                failure_reason: Some("crashed".into()),
+                file: format!("{}/result.json", names::OUTPUT),
+                ended_at: Some(now),
+            });
+            let mut meta = meta;
+            meta.own = Some(own);
+            meta.completed_at = Some(now);
+            match meta.store(&found.env.tree) {
+                Ok(()) => crashed.fixed = true,
+                Err(error) => crashed.note = format!("{error:#}"),
+            }
+        }
+        complaints.push(crashed);
+    }
+    drop(lock);
+    complaints
+}

@@ -1,0 +1,69 @@
+//! What a run needs from the task document and must stay private: `launch/task.json`, 0600 in a folder 0700.
+//!
+//! Not state but input, like the context files: written by prepare and reuse, read by run, gone with the work dir.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::layout::names;
+use crate::sys::tree::Tree;
+
+/// The launch file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Launch {
+    /// The prompt composed from the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Variables of the agent's: may be secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_env: BTreeMap<String, String>,
+    /// Arguments of the agent's: may hold secrets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub custom_args: Vec<String>,
+    /// The model asked for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    /// Managed MCP servers: may hold secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mcp_config: Option<Value>,
+    /// Upstream's variables that tell the task's ids (decision D23).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub platform_env: BTreeMap<String, String>,
+}
+
+const FILE: &str = "task.json";
+
+impl Launch {
+    /// Writes the file, or takes an old one away when there is nothing to say.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn store(&self, env: &Tree) -> Result<()> {
+        let folder = Path::new(names::LAUNCH);
+        let doing = || format!("write {}/{FILE}", env.path().join(folder).display());
+        if *self == Launch::default() {
+            return env.remove_file(&folder.join(FILE)).with_context(doing);
+        }
+        env.ensure_dir(folder, 0o700).with_context(doing)?;
+        let bytes = serde_json::to_vec(self).with_context(doing)?;
+        env.replace_unsynced(&folder.join(FILE), &bytes, 0o600, names::TEMPORARY).with_context(doing)
+    }
+
+    /// Reads the file; empty when there is none.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn load(env: &Tree) -> Result<Launch> {
+        let path = Path::new(names::LAUNCH).join(FILE);
+        let doing = || format!("read {}", env.path().join(&path).display());
+        match env.read(&path, 64 << 20).with_context(doing)? {
+            None => Ok(Launch::default()),
+            Some(bytes) => serde_json::from_slice(&bytes).with_context(doing),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Every path of a workspaces root and of an env root, named once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::failure::{Code, Failure};
+use crate::sys::tree::{Kind, Tree};
+use crate::task::{EnvKey, WorkspaceId};
+
+/// Names inside an env root.
+pub mod names {
+    /// Upstream's metadata object with our `execenv` key.
+    pub const META: &str = ".gc_meta.json";
+    /// The list of what was put into the work dir.
+    pub const MANIFEST: &str = ".multica_sidecar_manifest.json";
+    /// The kernel lock's file. Its presence means nothing, only the lock does.
+    pub const LOCK: &str = ".task_lock";
+    /// The plain task id, for later upstream versions (decision D2).
+    pub const OWNER: &str = ".task_owner";
+    /// Upstream's proof that an environment may be reused (`providers.md` N-06).
+    pub const MANAGED: &str = ".managed_env.json";
+    /// Where the agent runs, unless it works in the user's own folder.
+    pub const WORK_DIR: &str = "workdir";
+    /// Results.
+    pub const OUTPUT: &str = "output";
+    /// What the agent printed.
+    pub const LOGS: &str = "logs";
+    /// What a launch needs and must stay private: folder 0700, file 0600, gone with the work dir.
+    pub const LAUNCH: &str = "launch";
+    /// Originals of the user's files that carry our block.
+    pub const BACKUP: &str = "backup";
+    /// Sidecars that somebody edited, kept when they were taken back (decision D17). Inside [`OUTPUT`].
+    pub const KEPT: &str = "kept-sidecars";
+    /// Temporary name of a state file that is being replaced, under the lock.
+    pub const TEMPORARY: &str = ".execenv.tmp";
+}
+
+/// The folder under which every environment lives: `<root>/<workspace>/<key>/`.
+#[derive(Clone, Debug)]
+pub struct WorkspacesRoot {
+    path: PathBuf,
+}
+
+/// Marks a folder as a workspaces root of ours; `gc` refuses a root without a mark.
+const ROOT_MARK: &str = ".execenv-root";
+/// The mark that an upstream daemon leaves.
+const UPSTREAM_ROOT_MARK: &str = ".multica/daemon_task_context.json";
+
+impl WorkspacesRoot {
+    /// Names a root; nothing is touched. `path` is absolute (decision D31).
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The root's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the root. `None`: there is no such folder.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn open(&self) -> Result<Option<Tree>> {
+        match Tree::open(&self.path) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("open the workspaces root {}", self.path.display()))
+            }
+        }
+    }
+
+    /// Opens the root, made and marked if need be.
+    ///
+    /// # Errors
+    /// As the system reports them; a folder that holds other things and no mark is refused.
+    pub fn open_or_create(&self) -> Result<Tree> {
+        let opening = || format!("make the workspaces root {}", self.path.display());
+        create_dirs(&self.path).with_context(opening)?;
+        let tree = Tree::open(&self.path).with_context(opening)?;
+        if !Self::is_marked(&tree)? {
+            if !tree.names(Path::new("")).with_context(opening)?.is_empty() {
+                return Err(Failure::new(
+                    Code::BadPath,
+                    format!("{} holds other things and is not a workspaces root", self.path.display()),
+                )
+                .hint("name an empty or new folder with `--workspaces-root`")
+                .into());
+            }
+            let text = b"{\"managed_by\":\"execenv\"}\n";
+            match tree.create(Path::new(ROOT_MARK), text, 0o644, ".execenv-root.tmp") {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(error).with_context(opening);
+                }
+                _ => {}
+            }
+        }
+        Ok(tree)
+    }
+
+    /// Whether execenv or upstream has marked this folder as a root of theirs.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn is_marked(tree: &Tree) -> Result<bool> {
+        for mark in [ROOT_MARK, UPSTREAM_ROOT_MARK] {
+            if matches!(tree.kind(Path::new(mark)), Ok(Some(Kind::File { .. }))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where an environment with this key lies.
+    pub fn env_root(&self, workspace: &WorkspaceId, key: &EnvKey) -> PathBuf {
+        self.path.join(workspace.as_str()).join(key.as_str())
+    }
+
+    /// The folder of what `gc` and `prepare` put aside, as a name inside the root.
+    pub const TRASH: &str = ".trash";
+    /// The folder of the path locks, as a name inside the root.
+    pub const LOCKS: &str = ".locks";
+
+    /// Names of the workspaces, sorted: folders that do not begin with a dot.
+    ///
+    /// # Errors
+    /// When the root cannot be read.
+    pub fn workspaces(&self, tree: &Tree) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for name in tree.names(Path::new("")).with_context(|| format!("list {}", self.path.display()))? {
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            if matches!(tree.kind(Path::new(name)), Ok(Some(Kind::Dir))) {
+                found.push(name.to_owned());
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+/// An environment's folder, open.
+#[derive(Debug)]
+pub struct EnvRoot {
+    /// The open folder.
+    pub tree: Tree,
+    /// Its place.
+    pub path: PathBuf,
+}
+
+impl EnvRoot {
+    /// Opens an env root that lookup or a scan has found.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn open(path: &Path) -> Result<EnvRoot> {
+        let tree = Tree::open(path).with_context(|| format!("open {}", path.display()))?;
+        Ok(EnvRoot { tree, path: path.to_owned() })
+    }
+
+    /// The folder's name: the key.
+    pub fn key(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The workspace's folder name.
+    pub fn workspace(&self) -> String {
+        let parent = self.path.parent().and_then(Path::file_name);
+        parent.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// `mkdir -p`, each step announced.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    let mut at = path;
+    while !at.try_exists()? {
+        missing.push(at);
+        match at.parent() {
+            Some(parent) => at = parent,
+            None => break,
+        }
+    }
+    for dir in missing.into_iter().rev() {
+        crate::sys::fault::step()?;
+        match rustix::fs::mkdir(dir, rustix::fs::Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The user's own folder as a work dir: which folders may be one, and who has it (decisions D20, D33).
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::layout::WorkspacesRoot;
+use super::lookup;
+use super::meta::Status;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// Folders that are never a project (`providers.md` 1.7), on Linux and macOS alike.
+const SYSTEM: [&str; 16] = [
+    "/",
+    "/Users",
+    "/Users/Shared",
+    "/home",
+    "/root",
+    "/var",
+    "/etc",
+    "/tmp",
+    "/usr",
+    "/opt",
+    "/bin",
+    "/lib",
+    "/private",
+    "/proc",
+    "/sys",
+    "/dev",
+];
+
+/// A user's folder that has passed the checks.
+#[derive(Clone, Debug)]
+pub struct LocalDir {
+    /// As it was given, absolute and without `.` and `..`.
+    pub path: PathBuf,
+    /// With every link resolved.
+    pub canonical: PathBuf,
+    /// Device and inode.
+    pub identity: (u64, u64),
+}
+
+impl LocalDir {
+    /// Checks a folder. `home` is the user's; both spellings of a banned folder are refused.
+    ///
+    /// # Errors
+    /// A [`Code::BadPath`] failure that says which rule the folder breaks.
+    pub fn check(given: &Path, home: Option<&Path>, root: &WorkspacesRoot) -> Result<LocalDir> {
+        let refuse = |why: &str, hint: &str| -> anyhow::Error {
+            Failure::new(Code::BadPath, format!("the local directory {} {why}", given.display()))
+                .hint(hint)
+                .into()
+        };
+        let path = clean(given);
+        if path.to_str().is_none() {
+            return Err(refuse(
+                "is not valid UTF-8",
+                "the state files hold paths as text; rename the folder",
+            ));
+        }
+        let canonical = match path.canonicalize() {
+            Ok(canonical) => canonical,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(refuse("does not exist", "make it first; execenv does not create it"));
+            }
+            Err(error) => return Err(error).with_context(|| format!("look at {}", given.display())),
+        };
+        if !canonical.is_dir() {
+            return Err(refuse("is not a folder", "name the project's folder"));
+        }
+        for candidate in [&path, &canonical] {
+            if home.is_some_and(|home| same(candidate, home)) {
+                return Err(refuse("is the user's home", "name a project inside it"));
+            }
+            if SYSTEM.iter().any(|banned| same(candidate, Path::new(banned))) {
+                return Err(refuse("is a protected system folder", "name a project's folder"));
+            }
+        }
+        let root_path = root.path().canonicalize().unwrap_or_else(|_| root.path().to_owned());
+        if canonical.starts_with(&root_path) || root_path.starts_with(&canonical) {
+            return Err(refuse(
+                "and the workspaces root lie inside each other",
+                "keep the workspaces root outside of the project: `--workspaces-root DIR`",
+            ));
+        }
+        let tree = Tree::open(&canonical).with_context(|| format!("open {}", given.display()))?;
+        let access = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        if rustix::fs::access(&canonical, access).is_err() {
+            return Err(refuse("cannot be read and written", "check its permissions"));
+        }
+        let identity = tree.identity().with_context(|| format!("look at {}", given.display()))?;
+        Ok(LocalDir { path, canonical, identity })
+    }
+
+    /// The environment that has this folder, other than `except`.
+    ///
+    /// # Errors
+    /// A [`Code::PathBusy`] failure that names it.
+    pub fn refuse_second_user(
+        &self,
+        root: &WorkspacesRoot,
+        tree: &Tree,
+        except: Option<&Path>,
+    ) -> Result<()> {
+        let holder = lookup::scan(root, tree, &mut |env_root, meta| {
+            if !meta.local_directory || Some(env_root) == except {
+                return false;
+            }
+            let Some(own) = &meta.own else { return false };
+            own.status != Status::Cleaned
+                && (own.local_identity == Some(self.identity)
+                    || own.work_dir.canonicalize().ok().as_ref() == Some(&self.canonical))
+        })?;
+        let Some(holder) = holder else { return Ok(()) };
+        Err(Failure::new(
+            Code::PathBusy,
+            format!("{} is the work dir of {}", self.path.display(), holder.display()),
+        )
+        .hint(format!("end that one first: `execenv cleanup {}`", holder.display()))
+        .into())
+    }
+}
+
+/// An absolute path without `.`, `..` and doubled separators, by its text alone.
+pub(crate) fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = cleaned.pop(),
+            Component::CurDir => {}
+            other => cleaned.push(other),
+        }
+    }
+    cleaned
+}
+
+fn same(path: &Path, banned: &Path) -> bool {
+    path == banned || banned.canonicalize().is_ok_and(|resolved| path == resolved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, home: &str) -> String {
+        let root = WorkspacesRoot::new("/nonexistent/root".into());
+        match LocalDir::check(Path::new(path), Some(Path::new(home)), &root) {
+            Ok(_) => "ok".into(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn folders_that_are_no_project_are_refused_by_any_spelling() {
+        let tmp = tempfile::tempdir().unwrap();
+        let tmp = tmp.path().canonicalize().unwrap();
+        let link = |name: &str, target: &Path| {
+            std::os::unix::fs::symlink(target, tmp.join(name)).unwrap();
+            tmp.join(name).display().to_string()
+        };
+        rustix::fs::mkdir(tmp.join("home"), 0o755.into()).unwrap();
+        rustix::fs::mkdir(tmp.join("ok"), 0o755.into()).unwrap();
+        let home = tmp.join("home");
+        let home_text = home.display().to_string();
+        assert!(check("/", &home_text).ends_with("protected system folder"));
+        assert!(check("/usr/../etc", &home_text).ends_with("protected system folder"));
+        assert!(check(&link("etc", Path::new("/etc")), &home_text).ends_with("protected system folder"));
+        assert!(check(&home_text, &home_text).ends_with("the user's home"));
+        assert!(check(&link("to-home", &home), &home_text).ends_with("the user's home"));
+        assert!(check("/nonexistent/x", &home_text).ends_with("does not exist"));
+        assert!(check("/etc/passwd", &home_text).ends_with("not a folder"));
+        assert_eq!(check(&link("fine", &tmp.join("ok")), &home_text), "ok");
+    }
+}

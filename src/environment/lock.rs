@@ -1,0 +1,142 @@
+//! Locks: the kernel's, so that they vanish with their holder (decisions D2, D7, D8).
+//!
+//! A lock file is never unlinked while its environment lives; who gets a lock checks that the path still names the
+//! file that was locked, because the environment may have been moved away between opening and locking.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::layout::{WorkspacesRoot, names};
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// Why an environment could not be locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Another process has the lock.
+    ByOther,
+    /// The file system refused: nobody knows, so it counts as held (decision D7).
+    Unknown(String),
+    /// There is no lock file, and none was to be made.
+    NoLockFile,
+}
+
+/// The lock on one environment. Everything that changes the environment needs one.
+#[derive(Debug)]
+pub struct EnvLock {
+    file: File,
+}
+
+impl EnvLock {
+    /// Tries to lock an open env root.
+    ///
+    /// With `create` off no file is made: looking at an environment must not renew the age of its folder.
+    ///
+    /// # Errors
+    /// [`Held`]: somebody has it, or nobody can tell.
+    pub fn try_acquire(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
+        let path = Path::new(names::LOCK);
+        for _ in 0..5 {
+            let file = match tree.open_lock(path, create) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !create => {
+                    return Err(Held::NoLockFile);
+                }
+                Err(error) => return Err(Held::Unknown(error.to_string())),
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Held::ByOther),
+                Err(TryLockError::Error(error)) => return Err(Held::Unknown(error.to_string())),
+            }
+            let same = || -> io::Result<bool> {
+                let now = tree.open_lock(path, false)?.metadata()?;
+                let ours = file.metadata()?;
+                Ok(now.ino() == ours.ino() && now.dev() == ours.dev())
+            };
+            match same() {
+                Ok(true) => return Ok(EnvLock { file }),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Held::Unknown(error.to_string())),
+            }
+        }
+        Err(Held::Unknown("the lock file keeps changing".into()))
+    }
+
+    /// Locks an environment for a command that changes it.
+    ///
+    /// # Errors
+    /// A [`Code::EnvBusy`] failure that says what holds it.
+    pub fn acquire(tree: &Tree, root: &Path) -> Result<EnvLock> {
+        EnvLock::try_acquire(tree, true).map_err(|held| busy(root, &held))
+    }
+
+    /// The open lock file: a duplicate of it keeps the lock for the guard of a run.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// The failure for an environment that is held.
+pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
+    let (message, hint) = match held {
+        Held::ByOther | Held::NoLockFile => {
+            (format!("{} is in use by a live process", root.display()), "wait for it to end, then try again")
+        }
+        Held::Unknown(why) => (
+            format!("cannot tell whether {} is in use: {why}", root.display()),
+            "locks must work on the file system of the workspaces root",
+        ),
+    };
+    Failure::new(Code::EnvBusy, message).hint(hint).into()
+}
+
+/// Locks a user's folder while sidecars go in or come out: one file a canonical path, below the root.
+///
+/// # Errors
+/// A [`Code::PathBusy`] failure when another process has it.
+pub fn path_lock(root: &Tree, canonical: &Path) -> Result<File> {
+    let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
+    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let making = || format!("make a lock below {}", root.path().display());
+    root.ensure_dir(folder, 0o755).with_context(making)?;
+    let file = root.open_lock(&folder.join(format!("path-{}", &digest[..32])), true).with_context(making)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::new(
+            Code::PathBusy,
+            format!("another execenv is at work in {}", canonical.display()),
+        )
+        .hint("wait for it to end, then try again")
+        .into()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(making),
+    }
+}
+
+/// The lock that every prepare shares while it builds an env root under a nameless place: who gets it alone knows
+/// that all nameless folders are left-overs.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn staging_lock_file(root: &Tree) -> Result<File> {
+    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let making = || format!("make a lock below {}", root.path().display());
+    root.ensure_dir(folder, 0o755).with_context(making)?;
+    root.open_lock(&folder.join("staging"), true).with_context(making)
+}
+
+/// Takes a prepare's share of the staging lock.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn staging_lock(root: &Tree) -> Result<File> {
+    let file = staging_lock_file(root)?;
+    file.lock_shared().with_context(|| format!("lock {}", root.path().display()))?;
+    Ok(file)
+}

@@ -1,0 +1,194 @@
+//! ENV on the command line → one env root: by path, by work dir, by task id, by a prefix of the key.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::layout::{EnvRoot, WorkspacesRoot, names};
+use super::local::clean;
+use super::meta::Meta;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::{Kind, Tree};
+use crate::task::TaskId;
+
+/// The shortest prefix of a key that is accepted.
+const MIN_PREFIX: usize = 4;
+
+/// An environment that was found, with its record where it is readable.
+#[derive(Debug)]
+pub struct Found {
+    /// Its folder.
+    pub env: EnvRoot,
+    /// Its record; `None` where there is none.
+    pub meta: Option<Meta>,
+}
+
+impl Found {
+    /// Opens an env root.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened or its record is damaged.
+    pub fn open(path: &Path) -> Result<Found> {
+        let env = EnvRoot::open(path)?;
+        let meta = Meta::load(&env.tree)?;
+        Ok(Found { env, meta })
+    }
+
+    /// The work dir by the record; by the layout where upstream wrote the record.
+    ///
+    /// A recorded work dir is trusted only as far as it is the env root's own or the record says that it is the
+    /// user's: the agent can write to the record.
+    pub fn work_dir(&self) -> PathBuf {
+        let default = self.env.path.join(names::WORK_DIR);
+        match &self.meta {
+            Some(meta) if meta.local_directory => {
+                meta.own.as_ref().map_or(default, |own| own.work_dir.clone())
+            }
+            _ => default,
+        }
+    }
+
+    /// The record, or the failure that says there is none.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure.
+    pub fn require_meta(&self) -> Result<Meta> {
+        self.meta.clone().ok_or_else(|| {
+            Failure::new(
+                Code::UnreadableState,
+                format!("{} has no record ({})", self.env.path.display(), names::META),
+            )
+            .hint("`execenv prepare` with the same task makes it anew")
+            .into()
+        })
+    }
+}
+
+/// Finds the environment that `text` names. `cwd` makes a relative path absolute.
+///
+/// # Errors
+/// [`Code::NoEnv`] for none, [`Code::AmbiguousEnv`] for more than one.
+pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
+    let none = |hint: &str| -> anyhow::Error {
+        Failure::new(Code::NoEnv, format!("no environment `{}`", text.escape_debug())).hint(hint).into()
+    };
+    if text.is_empty() {
+        return Err(none(
+            "ENV is a path, a task id, or 4 or more characters of a key: `execenv list` shows them",
+        ));
+    }
+    if let Some(path) = by_path(root, &clean(&cwd.join(text)))? {
+        return Found::open(&path);
+    }
+    let hint = "`execenv list` shows what there is under the workspaces root";
+    if text.contains('/') {
+        return Err(none(hint));
+    }
+    let Some(tree) = root.open()? else {
+        return Err(none(&format!("there is no workspaces root at {}", root.path().display())));
+    };
+    let mut found = by_task_id(root, &tree, text)?;
+    if found.is_empty() && text.len() >= MIN_PREFIX {
+        found = by_prefix(root, &tree, text)?;
+    }
+    match found.as_slice() {
+        [] => Err(none(hint)),
+        [one] => Found::open(one),
+        [first, second, ..] => Err(Failure::new(
+            Code::AmbiguousEnv,
+            format!("`{text}` names more than one environment: {}, {}", first.display(), second.display()),
+        )
+        .hint("type more of the key, or the path")
+        .into()),
+    }
+}
+
+fn looks_like_env_root(path: &Path) -> bool {
+    let has = |name: &str| path.join(name).symlink_metadata().is_ok();
+    has(names::META) || has(names::MANIFEST) || has(names::LOCK)
+}
+
+fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(None);
+    }
+    if looks_like_env_root(path) {
+        return Ok(Some(path.to_owned()));
+    }
+    if let Some(parent) =
+        path.parent().filter(|_| path.file_name().is_some_and(|name| name == names::WORK_DIR))
+        && looks_like_env_root(parent)
+    {
+        return Ok(Some(parent.to_owned()));
+    }
+    // Somebody's own folder: the record says whose work dir it is.
+    let Some(tree) = root.open()? else { return Ok(None) };
+    let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
+    scan(root, &tree, &mut |_, meta| {
+        meta.local_directory
+            && meta
+                .own
+                .as_ref()
+                .is_some_and(|own| own.work_dir.canonicalize().is_ok_and(|dir| dir == canonical))
+    })
+}
+
+fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
+    let Ok(id) = TaskId::new(text) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        for key in id.keys() {
+            let path = root.path().join(&workspace).join(key.as_str());
+            if !path.is_dir() {
+                break; // a longer key is only taken where the shorter one is
+            }
+            let meta = EnvRoot::open(&path).and_then(|env| Meta::load(&env.tree)).ok().flatten();
+            if meta.and_then(|meta| meta.own).is_some_and(|own| own.task_id == text) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn by_prefix(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        let folder = Path::new(&workspace);
+        for name in
+            tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
+        {
+            let matches = name.to_str().is_some_and(|name| name.starts_with(text) && !name.starts_with('.'));
+            if matches && matches!(tree.kind(&folder.join(&name)), Ok(Some(Kind::Dir))) {
+                found.push(root.path().join(folder).join(name));
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Goes through all environments with a readable record until `wanted` says yes.
+///
+/// # Errors
+/// When a workspace cannot be listed.
+pub(super) fn scan(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    wanted: &mut dyn FnMut(&Path, &Meta) -> bool,
+) -> Result<Option<PathBuf>> {
+    for workspace in root.workspaces(tree)? {
+        let folder = Path::new(&workspace);
+        for name in
+            tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
+        {
+            let relative = folder.join(&name).join(names::META);
+            let Ok(Some(bytes)) = tree.read(&relative, super::meta::MAX_META) else { continue };
+            let path = root.path().join(folder).join(&name);
+            if Meta::parse(&bytes).is_ok_and(|meta| wanted(&path, &meta)) {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}

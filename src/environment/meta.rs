@@ -1,0 +1,370 @@
+//! `.gc_meta.json`: upstream's object, plus one key `execenv` that holds all that this tool needs of its own.
+//!
+//! Invariants: written whole (temporary file, sync, rename) and only under the environment's lock; keys that this
+//! version does not know are kept; a file from a newer schema is read but never written; no secret, no prompt.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::layout::names;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+use crate::task::{Kind, TaskDocument};
+
+/// The schema of the `execenv` key that this version writes.
+pub const SCHEMA: u32 = 1;
+/// The largest meta file that is read, in bytes: a larger one is nobody's work of ours.
+pub const MAX_META: u64 = 4 << 20;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Meta {
+    /// `issue`, `chat`, `autopilot_run`, `quick_create`; empty for a plain task.
+    pub kind: String,
+    /// The parent's id of an issue task.
+    pub issue_id: String,
+    /// The parent's id of a chat task.
+    pub chat_session_id: String,
+    /// The parent's id of an autopilot run.
+    pub autopilot_run_id: String,
+    /// The task's own id, for quick-create only (upstream's rule).
+    pub task_id: String,
+    /// The workspace.
+    pub workspace_id: String,
+    /// When the last run ended; absent until one has (decision D4).
+    pub completed_at: Option<DateTime<Utc>>,
+    /// The agent works in a folder of the user's.
+    pub local_directory: bool,
+    /// Our own part; `None` in a file that upstream wrote.
+    pub own: Option<Own>,
+    /// Keys of upstream that we do not know.
+    pub other: Map<String, Value>,
+}
+
+/// The `execenv` key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Own {
+    /// Version of this object.
+    pub schema: u32,
+    /// The full task id: whose environment this is.
+    pub task_id: String,
+    /// Which agent CLI it is for; empty for none.
+    pub provider: String,
+    /// Where the agent runs.
+    pub work_dir: PathBuf,
+    /// The platform CLI that brief and context speak of; empty for none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub platform: String,
+    /// The agent's name, for display.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub agent_name: String,
+    /// The agent's id.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub agent_id: String,
+    /// What the environment is doing, or how its last run ended.
+    pub status: Status,
+    /// Variables the agent must be started with because of the environment. Paths, never secrets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// When it was prepared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prepared_at: Option<DateTime<Utc>>,
+    /// Until when `gc` leaves it alone although nothing holds it (decision D3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<DateTime<Utc>>,
+    /// Device and inode of the user's folder, so that a folder moved or replaced is noticed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_identity: Option<(u64, u64)>,
+    /// The agent's conversation, to resume it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionRecord>,
+    /// The present or last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRecord>,
+    /// How the last run ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_result: Option<LastResult>,
+    /// Keys of a later version.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// What an environment is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Ready for a run.
+    #[default]
+    Prepared,
+    /// A run is about to start its agent.
+    Starting,
+    /// An agent runs.
+    Running,
+    /// The last run reached its end.
+    Completed,
+    /// The last run failed.
+    Failed,
+    /// The last run ran into a limit of time.
+    Timeout,
+    /// The last run was asked to stop.
+    Interrupted,
+    /// The last run had to be killed.
+    Killed,
+    /// The last run died without a word. Concluded by others, never written by the run itself.
+    Crashed,
+    /// The work dir has been taken away.
+    Cleaned,
+    /// A status of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Status {
+    /// Whether a run should be holding the lock.
+    pub fn is_active(self) -> bool {
+        matches!(self, Status::Starting | Status::Running)
+    }
+
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Prepared => "prepared",
+            Status::Starting => "starting",
+            Status::Running => "running",
+            Status::Completed => "completed",
+            Status::Failed => "failed",
+            Status::Timeout => "timeout",
+            Status::Interrupted => "interrupted",
+            Status::Killed => "killed",
+            Status::Crashed => "crashed",
+            Status::Cleaned => "cleaned",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// A conversation of the agent's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionRecord {
+    /// The agent's id for it.
+    pub id: String,
+    /// Which agent CLI it belongs to.
+    pub provider: String,
+    /// Where it was held: CLIs key their sessions by folder.
+    pub work_dir: PathBuf,
+    /// Why it must not be resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poisoned: Option<String>,
+    /// When it was last seen.
+    pub updated_at: Option<DateTime<Utc>>,
+}
+
+/// A run's processes and times. Numbers are for display and for the clean-up after a crash, never for liveness.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunRecord {
+    /// A new UUID each run; also in the environment of every process of the run.
+    pub id: String,
+    /// Counts the runs of this environment.
+    pub seq: u64,
+    /// The process that runs `execenv run`.
+    pub pid: u32,
+    /// The agent's process and group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_pid: Option<u32>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastResult {
+    /// `completed`, `failed`, `timeout`, `interrupted`, `killed`.
+    pub status: String,
+    /// The exit status of `execenv run`.
+    pub exit_code: u8,
+    /// A stable word, where it failed.
+    pub failure_reason: Option<String>,
+    /// The full result, relative to the env root.
+    pub file: String,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl Meta {
+    /// The record of a new environment: upstream's keys by the kind of the task (`providers.md` 1.9).
+    pub fn of_task(task: &TaskDocument, task_id: &str, workspace_id: &str, local_directory: bool) -> Meta {
+        let kind = Kind::of(task);
+        let mut meta = Meta {
+            kind: kind.word().unwrap_or_default().to_owned(),
+            workspace_id: workspace_id.to_owned(),
+            local_directory,
+            ..Meta::default()
+        };
+        match kind {
+            Kind::Chat => meta.chat_session_id.clone_from(&task.chat_session_id),
+            Kind::AutopilotRun => meta.autopilot_run_id.clone_from(&task.autopilot_run_id),
+            Kind::Issue => meta.issue_id.clone_from(&task.issue_id),
+            Kind::QuickCreate => task_id.clone_into(&mut meta.task_id),
+            Kind::Plain => {}
+        }
+        meta
+    }
+
+    /// Reads the file of an env root; `None` when it is missing.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure when it is not what it should be.
+    pub fn load(tree: &Tree) -> Result<Option<Meta>> {
+        let unreadable = |why: String| {
+            Failure::new(
+                Code::UnreadableState,
+                format!("{} is damaged: {why}", tree.path().join(names::META).display()),
+            )
+            .hint("`execenv doctor` shows what is known of it; `execenv prepare` makes it anew")
+        };
+        let bytes = match tree.read(Path::new(names::META), MAX_META) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(unreadable(error.to_string()).into()),
+        };
+        Meta::parse(&bytes).map(Some).map_err(|error| unreadable(format!("{error:#}")).into())
+    }
+
+    /// Parses the file's bytes.
+    ///
+    /// # Errors
+    /// When a key has the wrong type, or the text is not one JSON object.
+    pub fn parse(bytes: &[u8]) -> Result<Meta> {
+        let mut object: Map<String, Value> = serde_json::from_slice(bytes)?;
+        let mut text = |key: &str| match object.shift_remove(key) {
+            None | Some(Value::Null) => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(anyhow::anyhow!("`{key}` is not a string")),
+        };
+        let mut meta = Meta {
+            kind: text("kind")?,
+            issue_id: text("issue_id")?,
+            chat_session_id: text("chat_session_id")?,
+            autopilot_run_id: text("autopilot_run_id")?,
+            task_id: text("task_id")?,
+            workspace_id: text("workspace_id")?,
+            ..Meta::default()
+        };
+        let completed = text("completed_at")?;
+        // Go's zero time means "never".
+        if !completed.is_empty() && !completed.starts_with("0001-01-01T00:00:00") {
+            meta.completed_at = Some(completed.parse().context("`completed_at` is not an RFC 3339 time")?);
+        }
+        meta.local_directory = match object.shift_remove("local_directory") {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(is_local)) => is_local,
+            Some(_) => anyhow::bail!("`local_directory` is not a boolean"),
+        };
+        meta.own = match object.shift_remove("execenv") {
+            None | Some(Value::Null) => None,
+            Some(own) => Some(serde_json::from_value(own).context("`execenv`")?),
+        };
+        meta.other = object;
+        Ok(meta)
+    }
+
+    /// The file's bytes: one line, upstream's key order, our key, then what we did not know.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut object = Map::new();
+        for (key, value) in [
+            ("kind", &self.kind),
+            ("issue_id", &self.issue_id),
+            ("chat_session_id", &self.chat_session_id),
+            ("autopilot_run_id", &self.autopilot_run_id),
+            ("task_id", &self.task_id),
+            ("workspace_id", &self.workspace_id),
+        ] {
+            if !value.is_empty() || key == "workspace_id" {
+                object.insert(key.into(), value.as_str().into());
+            }
+        }
+        if let Some(at) = self.completed_at {
+            object.insert("completed_at".into(), at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into());
+        }
+        if self.local_directory {
+            object.insert("local_directory".into(), true.into());
+        }
+        if let Some(own) = &self.own {
+            let own =
+                serde_json::to_value(own).expect("strings, numbers and maps with text keys always serialise");
+            object.insert("execenv".into(), own);
+        }
+        for (key, value) in &self.other {
+            object.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        serde_json::to_vec(&object).expect("a JSON value always serialises")
+    }
+
+    /// Replaces the file. The caller holds the lock, or the env root is not in its place yet.
+    ///
+    /// # Errors
+    /// As the system reports them; a file of a newer schema is refused.
+    pub fn store(&self, tree: &Tree) -> Result<()> {
+        let path = tree.path().join(names::META);
+        if let Some(own) = self.own.as_ref().filter(|own| own.schema > SCHEMA) {
+            return Err(Failure::new(
+                Code::UnreadableState,
+                format!("{} is of schema {}, this version writes {SCHEMA}", path.display(), own.schema),
+            )
+            .hint("use the execenv that wrote it, or a newer one")
+            .into());
+        }
+        tree.replace(Path::new(names::META), &self.to_bytes(), 0o644, names::TEMPORARY)
+            .with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Our own part, made from what can be known where upstream wrote the file last.
+    pub fn own_or_rebuilt(&self, root: &Path) -> Own {
+        self.own.clone().unwrap_or_else(|| Own {
+            schema: SCHEMA,
+            task_id: self.task_id.clone(),
+            work_dir: root.join(names::WORK_DIR),
+            ..Own::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_keys_survive_at_both_levels_and_numbers_keep_their_text() {
+        let text = br#"{"kind":"issue","issue_id":"i","workspace_id":"w","completed_at":"2026-01-02T03:04:05.000000006Z","local_directory":true,"execenv":{"schema":1,"task_id":"t","provider":"claude","work_dir":"/w","status":"running","later":{"x":1.50}},"future":{"n":12345678901234567890}}"#;
+        let meta = Meta::parse(text).unwrap();
+        assert_eq!(String::from_utf8(meta.to_bytes()).unwrap(), String::from_utf8(text.to_vec()).unwrap());
+    }
+
+    #[test]
+    fn files_of_upstream_read_as_upstream_reads_them() {
+        let old =
+            Meta::parse(br#"{"issue_id":"i","workspace_id":"w","completed_at":"0001-01-01T00:00:00Z"}"#)
+                .unwrap();
+        assert_eq!((old.kind.as_str(), old.issue_id.as_str(), old.completed_at), ("", "i", None));
+        for bad in
+            ["", "[]", "{", r#"{"kind":1}"#, r#"{"completed_at":"yesterday"}"#, r#"{"local_directory":"x"}"#]
+        {
+            assert!(Meta::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_a_later_version_is_unknown_not_an_error() {
+        let meta = Meta::parse(br#"{"workspace_id":"w","execenv":{"status":"publishing"}}"#).unwrap();
+        assert_eq!(meta.own.unwrap().status, Status::Unknown);
+    }
+}

@@ -1,0 +1,566 @@
+//! Making an environment.
+//!
+//! Order, and why: the whole env root is built under a name that nobody looks at, then put into its place by one
+//! rename. A managed work dir is complete at that moment. A user's folder is changed only after that, by the
+//! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
+//! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Map, Value};
+
+use super::contents::Contents;
+use super::layout::{EnvRoot, WorkspacesRoot, names};
+use super::lock::{EnvLock, path_lock, staging_lock};
+use super::lookup::Found;
+use super::meta::{Meta, Own, SCHEMA, Status};
+use super::{Launch, trash};
+use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::environment::local::LocalDir;
+use crate::failure::{Code, Failure};
+use crate::provider::{self, Provider};
+use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, take_back};
+use crate::sys::tree::{Kind, Tree};
+use crate::task::{EnvKey, TaskDocument, TaskId, WorkspaceId};
+
+/// What to do about an environment of the same task that stands already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Make it anew; the old one goes to the trash.
+    #[default]
+    Replace,
+    /// Hand it back as it is.
+    Keep,
+}
+
+/// What prepare and reuse need to know.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Where environments live.
+    pub root: &'a WorkspacesRoot,
+    /// The task.
+    pub task: &'a TaskDocument,
+    /// Its id.
+    pub task_id: TaskId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// The platform that brief and context speak of.
+    pub platform: &'a Platform,
+    /// The user's folder to work in; `None`: a work dir of our own.
+    pub local_dir: Option<PathBuf>,
+    /// Whether the brief file is written.
+    pub with_brief: bool,
+    /// How long `gc` leaves the environment alone without a run.
+    pub lease: Duration,
+    /// What to do about an environment of the same task.
+    pub existing: Existing,
+    /// The user's home, which is never a work dir.
+    pub home: Option<PathBuf>,
+    /// The present time.
+    pub now: DateTime<Utc>,
+}
+
+/// An environment that is ready for a run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The env root.
+    pub root_dir: PathBuf,
+    /// Where the agent runs.
+    pub work_dir: PathBuf,
+    /// The record.
+    pub meta: Meta,
+    /// Files in the work dir that are ours.
+    pub files: Vec<PathBuf>,
+    /// Folders in the work dir that are ours.
+    pub dirs: Vec<PathBuf>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Whether it was there before.
+    pub reused: bool,
+}
+
+/// The provider's row and what its environment still lacks.
+pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Vec<String>) {
+    let row = provider::find(&task.provider);
+    let mut warnings = Vec::new();
+    match row {
+        None if !task.provider.is_empty() => {
+            warnings.push(format!(
+                "the provider `{}` is not known: it gets the generic layout",
+                task.provider.escape_debug()
+            ));
+        }
+        Some(Provider { name, needs: Some(needs), .. }) => {
+            warnings.push(format!("for {name} this version does not prepare yet: {needs}"));
+        }
+        _ => {}
+    }
+    (row, warnings)
+}
+
+/// Prepares an environment. Any failure leaves nothing behind.
+///
+/// # Errors
+/// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
+pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
+    let (provider, mut warnings) = provider_of(request.task);
+    let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
+    let local = match &request.local_dir {
+        Some(dir) => Some(LocalDir::check(dir, request.home.as_deref(), request.root)?),
+        None => None,
+    };
+    let root = request.root.open_or_create()?;
+    let _staging = staging_lock(&root)?;
+    let workspace = Path::new(request.workspace_id.as_str());
+    root.ensure_dir(workspace, 0o755)
+        .with_context(|| format!("make the workspace {}", request.root.path().join(workspace).display()))?;
+    let _path_lock: Option<File> = match &local {
+        Some(local) => Some(path_lock(&root, &local.canonical)?),
+        None => None,
+    };
+    // Another process may take the key between looking and placing: look again then.
+    for _ in 0..16 {
+        let slot = find_slot(request, &root)?;
+        let placing = Placing { request, root: &root, contents: &contents, local: local.as_ref() };
+        let done = match slot {
+            Slot::Free(key) => placing.fresh(&key)?,
+            Slot::Own(key, _) if request.existing == Existing::Keep => {
+                return hand_back(&request.root.env_root(&request.workspace_id, &key), request);
+            }
+            Slot::Own(key, env) => placing.anew(&key, &env)?,
+        };
+        if let Some(mut prepared) = done {
+            warnings.append(&mut prepared.warnings);
+            prepared.warnings = warnings;
+            return Ok(prepared);
+        }
+    }
+    anyhow::bail!("the place of {} keeps being taken by others", request.task_id)
+}
+
+enum Slot {
+    Free(EnvKey),
+    Own(EnvKey, EnvRoot),
+}
+
+/// The first key that is free or ours (decision D1): an env root of another task is never touched.
+fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
+    let workspace = Path::new(request.workspace_id.as_str());
+    for key in request.task_id.keys() {
+        let relative = workspace.join(key.as_str());
+        match root.kind(&relative).with_context(|| format!("look at {}", relative.display()))? {
+            None => return Ok(Slot::Free(key)),
+            Some(Kind::Dir) => {
+                let env = EnvRoot::open(&request.root.env_root(&request.workspace_id, &key))?;
+                if owner(&env.tree).as_deref() == Some(request.task_id.as_str()) {
+                    return Ok(Slot::Own(key, env));
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    Err(Failure::new(Code::Occupied, format!("every key for the task {} is taken", request.task_id))
+        .hint("clean up old environments, or give the task another id")
+        .into())
+}
+
+/// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record is nobody's.
+fn owner(env: &Tree) -> Option<String> {
+    match Meta::load(env) {
+        Ok(Some(Meta { own: Some(own), .. })) => Some(own.task_id),
+        Err(_) => None,
+        Ok(_) => {
+            let bytes = env.read(Path::new(names::OWNER), 1 << 10).ok().flatten()?;
+            let text = String::from_utf8(bytes).ok()?.trim().to_owned();
+            (!text.is_empty()).then_some(text)
+        }
+    }
+}
+
+fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
+    let found = Found::open(path)?;
+    let lock = EnvLock::acquire(&found.env.tree, path)?;
+    let mut meta = found.require_meta()?;
+    let mut own = meta.own_or_rebuilt(path);
+    let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
+    let work_dir = found.work_dir();
+    if own.status == Status::Cleaned || !manifest.is_complete() || !work_dir.is_dir() {
+        return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
+            .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
+            .into());
+    }
+    own.lease_until = Some(request.now + request.lease);
+    meta.own = Some(own);
+    meta.store(&found.env.tree)?;
+    drop(lock);
+    Ok(Prepared {
+        root_dir: path.to_owned(),
+        work_dir,
+        meta,
+        files: manifest.files,
+        dirs: manifest.dirs,
+        warnings: Vec::new(),
+        reused: true,
+    })
+}
+
+struct Placing<'a> {
+    request: &'a Request<'a>,
+    root: &'a Tree,
+    contents: &'a Contents<'a>,
+    local: Option<&'a LocalDir>,
+}
+
+/// An env root that is complete but not in its place.
+struct Staged {
+    tree: Tree,
+    name: PathBuf,
+    plan: Plan,
+    meta: Meta,
+    token: String,
+    _lock: EnvLock,
+}
+
+impl Placing<'_> {
+    /// Makes the environment where nothing stands. `None`: somebody was faster.
+    fn fresh(&self, key: &EnvKey) -> Result<Option<Prepared>> {
+        if let Some(local) = self.local {
+            local.refuse_second_user(self.request.root, self.root, None)?;
+        }
+        let staged = self.stage(key)?;
+        let place = self.place(key);
+        match self.root.move_to(&staged.name, self.root, &place) {
+            Ok(()) => {}
+            Err(error) => {
+                self.discard(&staged.name);
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::DirectoryNotEmpty
+                ) {
+                    return Ok(None);
+                }
+                return Err(error)
+                    .with_context(|| format!("make {}", self.request.root.path().join(place).display()));
+            }
+        }
+        match self.fill_local(&staged) {
+            Ok(manifest) => Ok(Some(self.prepared(key, staged, manifest))),
+            Err(error) => {
+                self.undo_local(&staged);
+                if self.may_go(&staged) {
+                    self.discard(&place);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
+    fn anew(&self, key: &EnvKey, old: &EnvRoot) -> Result<Option<Prepared>> {
+        let old_lock = EnvLock::acquire(&old.tree, &old.path)?;
+        if let Some(local) = self.local {
+            local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
+        }
+        let found = Found::open(&old.path)?;
+        recover(&found)?;
+        let staged = self.stage(key)?;
+        let place = self.place(key);
+        if let Err(error) = self.swap(&staged.name, &place, key) {
+            self.discard(&staged.name);
+            return Err(error);
+        }
+        // The old environment now lies at the nameless place (or in the trash already).
+        match self.fill_local(&staged) {
+            Ok(manifest) => {
+                self.set_aside(&staged.name, key)?;
+                drop(old_lock);
+                Ok(Some(self.prepared(key, staged, manifest)))
+            }
+            Err(error) => {
+                self.undo_local(&staged);
+                if self.may_go(&staged) && self.root.exchange(&staged.name, &place).unwrap_or(false) {
+                    self.discard(&staged.name);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn place(&self, key: &EnvKey) -> PathBuf {
+        Path::new(self.request.workspace_id.as_str()).join(key.as_str())
+    }
+
+    /// Puts the new env root into the place of the old one, by one step where the file system can.
+    fn swap(&self, staged: &Path, place: &Path, key: &EnvKey) -> Result<()> {
+        let doing = || format!("replace {}", self.request.root.path().join(place).display());
+        if self.root.exchange(staged, place).with_context(doing)? {
+            return Ok(());
+        }
+        self.set_aside(place, key)?;
+        self.root.move_to(staged, self.root, place).with_context(doing)
+    }
+
+    fn set_aside(&self, from: &Path, key: &EnvKey) -> Result<()> {
+        if self.root.kind(from).ok().flatten().is_none() {
+            return Ok(());
+        }
+        let workspace = self.request.workspace_id.as_str();
+        trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now).map(|_| ())
+    }
+
+    /// Builds the env root under a nameless place and locks it there.
+    fn stage(&self, key: &EnvKey) -> Result<Staged> {
+        let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+        let name =
+            Path::new(self.request.workspace_id.as_str()).join(format!("{STAGING}{}-{token}", key.as_str()));
+        let made = self
+            .root
+            .make_dir(&name, 0o755)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| self.build(&name, key, &token));
+        if made.is_err() {
+            self.discard(&name);
+        }
+        made.with_context(|| format!("build the environment of task {}", self.request.task_id))
+    }
+
+    fn build(&self, name: &Path, key: &EnvKey, token: &str) -> Result<Staged> {
+        let request = self.request;
+        let tree = self.root.subtree(name)?;
+        let final_root = request.root.env_root(&request.workspace_id, key);
+        let lock = EnvLock::acquire(&tree, &final_root)?;
+        for folder in [names::OUTPUT, names::LOGS] {
+            tree.make_dir(Path::new(folder), 0o755)?;
+        }
+        let write = |name: &str, bytes: &[u8], mode: u32| {
+            tree.create_unseen(Path::new(name), bytes, mode).with_context(|| format!("write {name}"))
+        };
+        write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
+        launch_of(request).store(&tree)?;
+        let (work_dir, plan) = match self.local {
+            Some(local) => (local.path.clone(), self.contents.plan(&Tree::open(&local.canonical)?)?),
+            None => {
+                tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
+                let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
+                let plan = self.contents.plan(&work_tree)?;
+                plan.apply_unseen(&work_tree)?;
+                (final_root.join(names::WORK_DIR), plan)
+            }
+        };
+        let mut manifest = plan.announce(&work_dir, token);
+        if self.local.is_none()
+            && let Some(record) = manifest.record.as_mut()
+        {
+            record.state = State::Applied;
+        }
+        write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
+        if let Some(bytes) = managed_proof(request, self.local.is_some()) {
+            write(names::MANAGED, &bytes, 0o644)?;
+        }
+        let meta = self.meta(&work_dir);
+        write(names::META, &meta.to_bytes(), 0o644)?;
+        Ok(Staged { tree, name: name.to_owned(), plan, meta, token: token.to_owned(), _lock: lock })
+    }
+
+    fn meta(&self, work_dir: &Path) -> Meta {
+        let request = self.request;
+        let mut meta = Meta::of_task(
+            request.task,
+            request.task_id.as_str(),
+            request.workspace_id.as_str(),
+            self.local.is_some(),
+        );
+        meta.own = Some(Own {
+            schema: SCHEMA,
+            task_id: request.task_id.as_str().to_owned(),
+            local_identity: self.local.map(|local| local.identity),
+            status: Status::Prepared,
+            prepared_at: Some(request.now),
+            ..own_of(request, work_dir)
+        });
+        meta
+    }
+
+    /// The user's folder gets its sidecars; a managed work dir has them already.
+    fn fill_local(&self, staged: &Staged) -> Result<Manifest> {
+        let Some(local) = self.local else {
+            return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
+        };
+        let work_tree = Tree::open(&local.canonical)?;
+        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token)
+    }
+
+    fn undo_local(&self, staged: &Staged) {
+        let Some(local) = self.local else { return };
+        let Ok(work_tree) = Tree::open(&local.canonical) else { return };
+        let Ok(Some(mut manifest)) = Manifest::load(&staged.tree) else { return };
+        if let Ok(report) = take_back(&staged.tree, &work_tree, &local.path, &mut manifest, &[]) {
+            for error in report.errors {
+                log::error!("{error}");
+            }
+        }
+    }
+
+    /// Whether an env root of a failed prepare holds no record that somebody still needs.
+    fn may_go(&self, staged: &Staged) -> bool {
+        match Manifest::load(&staged.tree) {
+            Ok(Some(manifest)) => {
+                let state = manifest.record.map(|record| record.state);
+                state == Some(State::TakenBack) && manifest.files.is_empty() && manifest.dirs.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    fn discard(&self, name: &Path) {
+        if let Err(error) = self.root.remove_all(name) {
+            log::warn!("cannot remove {}: {error}", self.root.path().join(name).display());
+        }
+    }
+
+    fn prepared(&self, key: &EnvKey, staged: Staged, manifest: Manifest) -> Prepared {
+        Prepared {
+            root_dir: self.request.root.env_root(&self.request.workspace_id, key),
+            work_dir: staged.work_dir(),
+            files: manifest.files,
+            dirs: manifest.dirs,
+            warnings: staged.plan.warnings,
+            meta: staged.meta,
+            reused: false,
+        }
+    }
+}
+
+impl Staged {
+    fn work_dir(&self) -> PathBuf {
+        self.meta.own.as_ref().map(|own| own.work_dir.clone()).unwrap_or_default()
+    }
+}
+
+/// Begins the name of an env root that is being built. A name with a dot is no environment for anybody.
+pub(crate) const STAGING: &str = ".staging-";
+
+/// The parts of the record that prepare and reuse write alike.
+pub(super) fn own_of(request: &Request<'_>, work_dir: &Path) -> Own {
+    Own {
+        provider: request.task.provider.clone(),
+        work_dir: work_dir.to_owned(),
+        platform: request.platform.cli().unwrap_or_default().to_owned(),
+        agent_name: request.task.agent.name.clone(),
+        agent_id: request.task.agent_id().to_owned(),
+        env: BTreeMap::new(),
+        lease_until: Some(request.now + request.lease),
+        ..Own::default()
+    }
+}
+
+/// The private launch file of a task.
+pub(super) fn launch_of(request: &Request<'_>) -> Launch {
+    let task = request.task;
+    let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
+    let mut platform_env = BTreeMap::new();
+    if request.platform.cli().is_some() {
+        for (name, value) in [
+            ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
+            ("MULTICA_TASK_ID", request.task_id.as_str()),
+            ("MULTICA_AGENT_NAME", &task.agent.name),
+            ("MULTICA_AGENT_ID", task.agent_id()),
+            ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
+            ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
+        ] {
+            if !value.is_empty() {
+                platform_env.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        if !task.quick_create_prompt.is_empty() {
+            platform_env.insert("MULTICA_QUICK_CREATE_TASK_ID".into(), request.task_id.as_str().into());
+        }
+    }
+    Launch {
+        prompt: brief::compose_prompt(task, &turn),
+        custom_env: task.agent.custom_env.clone(),
+        custom_args: task.agent.custom_args.clone(),
+        model: task.agent.model.clone(),
+        mcp_config: task.agent.mcp_config.clone(),
+        platform_env,
+    }
+}
+
+/// Upstream's proof at prepare time that the environment may be reused (`providers.md` N-06).
+fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
+    let task = request.task;
+    let has_parent = !task.issue_id.is_empty() || !task.chat_session_id.is_empty();
+    if is_local || !has_parent || task.agent_id().is_empty() || request.platform.cli().is_none() {
+        return None;
+    }
+    let mut proof = Map::new();
+    for (key, value) in [
+        ("managed_by", "multica-daemon-managed-env"),
+        ("workspace_id", request.workspace_id.as_str()),
+        ("issue_id", &task.issue_id),
+        ("chat_session_id", &task.chat_session_id),
+        ("agent_id", task.agent_id()),
+    ] {
+        if !value.is_empty() {
+            proof.insert(key.into(), Value::from(value));
+        }
+    }
+    serde_json::to_vec(&proof).ok()
+}
+
+/// Brings an environment whose last step died back to a state that its record describes: sidecars that were
+/// announced but not finished are taken back. The caller holds the lock.
+///
+/// # Errors
+/// When the manifest is damaged or something could not be taken back.
+pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
+    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    let work_dir = found.work_dir();
+    let needs = match &manifest.record {
+        Some(Record { state: State::Applying, .. }) => true,
+        // A user's folder gets its sidecars back before the environment is made anew.
+        Some(Record { state: State::Applied, .. }) => is_local,
+        _ => is_local && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
+    };
+    if !needs {
+        return Ok(None);
+    }
+    let work_tree = match Tree::open(&work_dir) {
+        Ok(tree) => tree,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
+    };
+    check_identity(found, &work_tree)?;
+    let report =
+        take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
+    if let Some(error) = report.errors.first() {
+        return Err(Failure::new(
+            Code::Incomplete,
+            format!("{} is not as it was: {error}", work_dir.display()),
+        )
+        .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .into());
+    }
+    Ok(Some(report))
+}
+
+/// Refuses a user's folder that is not the one that was prepared: moved away, another one in its place.
+pub(super) fn check_identity(found: &Found, work_tree: &Tree) -> Result<()> {
+    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()).and_then(|own| own.local_identity);
+    let Some(recorded) = recorded else { return Ok(()) };
+    let present = work_tree.identity().with_context(|| format!("look at {}", work_tree.path().display()))?;
+    if present == recorded {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::WorkDirGone,
+        format!("{} is not the folder that was prepared", work_tree.path().display()),
+    )
+    .hint("put the folder back to its place; its sidecars are still in it")
+    .into())
+}

@@ -1,0 +1,133 @@
+//! Taking an environment into use again: the old sidecars come out, fresh ones go in, the agent's work stays.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::contents::Contents;
+use super::lock::{EnvLock, path_lock};
+use super::lookup::Found;
+use super::meta::{Meta, Own, SCHEMA, Status};
+use super::prepare::{Prepared, Request, check_identity, launch_of, own_of, provider_of};
+use crate::failure::{Code, Failure};
+use crate::provider;
+use crate::sidecar::{Manifest, reclaim_skill_dirs, take_back};
+use crate::sys::tree::Tree;
+
+/// Reuses an environment with a new task document.
+///
+/// # Errors
+/// 3 when its work dir is gone, 4 when it is in use, 5 when a place is taken.
+pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
+    let (provider, mut warnings) = provider_of(request.task);
+    let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
+    let env = &found.env;
+    let lock = EnvLock::acquire(&env.tree, &env.path)?;
+    let meta = found.require_meta()?;
+    let work_dir = found.work_dir();
+    let work_tree = open_work_dir(found, &work_dir)?;
+    let _path_lock = if meta.local_directory {
+        let root = request.root.open_or_create()?;
+        Some(path_lock(&root, &work_dir.canonicalize().unwrap_or_else(|_| work_dir.clone()))?)
+    } else {
+        None
+    };
+
+    let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
+    // Every provider's names: the provider may have changed since (decision D19).
+    let reclaimed =
+        reclaim_skill_dirs(&env.tree, &work_tree, &work_dir, &manifest, &provider::every_skills_dir());
+    let taken = take_back(&env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
+    if let Some(error) = reclaimed.errors.iter().chain(&taken.errors).next() {
+        return Err(Failure::new(
+            Code::Incomplete,
+            format!("the old sidecars could not be taken back: {error}"),
+        )
+        .hint(format!("mend the cause, then try again; or `execenv cleanup {}`", env.path.display()))
+        .into());
+    }
+    for copy in reclaimed.copies.iter().chain(&taken.copies) {
+        warnings.push(format!("a sidecar was edited; a copy is at {}", env.path.join(copy).display()));
+    }
+
+    let plan = contents.plan(&work_tree)?;
+    warnings.extend(plan.warnings.iter().cloned());
+    let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token);
+    let manifest = match applied {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            if let Ok(Some(mut half)) = Manifest::load(&env.tree) {
+                take_back(&env.tree, &work_tree, &work_dir, &mut half, &[])?;
+            }
+            return Err(error);
+        }
+    };
+    launch_of(request).store(&env.tree)?;
+    let meta = refreshed(request, found, &meta, &work_dir);
+    meta.store(&env.tree)?;
+    drop(lock);
+    Ok(Prepared {
+        root_dir: env.path.clone(),
+        work_dir,
+        meta,
+        files: manifest.files,
+        dirs: manifest.dirs,
+        warnings,
+        reused: true,
+    })
+}
+
+/// Opens an environment's work dir.
+///
+/// # Errors
+/// A [`Code::WorkDirGone`] failure when there is none, or another folder stands in its place.
+pub(crate) fn open_work_dir(found: &Found, work_dir: &Path) -> Result<Tree> {
+    let gone = || -> anyhow::Error {
+        Failure::new(Code::WorkDirGone, format!("the work dir {} is gone", work_dir.display()))
+            .hint("prepare the task again: `execenv prepare`, or `execenv reuse --or-prepare`")
+            .into()
+    };
+    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    let opened = if is_local {
+        Tree::open(work_dir)
+    } else {
+        // Our own work dir is a folder, never a link that somebody has put in its place.
+        found.env.tree.subtree(Path::new(super::names::WORK_DIR))
+    };
+    match opened {
+        Ok(tree) => {
+            check_identity(found, &tree)?;
+            Ok(tree)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(gone()),
+        Err(error) if is_local => Err(error).with_context(|| format!("open {}", work_dir.display())),
+        Err(_) => Err(gone()),
+    }
+}
+
+/// The record for the new task; what belongs to the environment itself (runs, session) stays.
+fn refreshed(request: &Request<'_>, found: &Found, old: &Meta, work_dir: &Path) -> Meta {
+    let kept = old.own_or_rebuilt(&found.env.path);
+    let mut meta = Meta::of_task(
+        request.task,
+        request.task_id.as_str(),
+        request.workspace_id.as_str(),
+        old.local_directory,
+    );
+    meta.completed_at = old.completed_at;
+    meta.other.clone_from(&old.other);
+    meta.own = Some(Own {
+        schema: SCHEMA,
+        task_id: kept.task_id,
+        status: Status::Prepared,
+        prepared_at: kept.prepared_at,
+        local_identity: kept.local_identity,
+        session: kept.session,
+        run: kept.run,
+        last_result: kept.last_result,
+        other: kept.other,
+        ..own_of(request, work_dir)
+    });
+    meta
+}

@@ -1,0 +1,212 @@
+//! `<root>/.trash/`: what was put aside by a rename, and can be had back.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+
+use super::layout::{EnvRoot, WorkspacesRoot, names};
+use crate::failure::{Code, Failure};
+use crate::sys::remove::measure;
+use crate::sys::tree::{Kind, Tree};
+
+/// Marks an entry that is being deleted: whoever comes next finishes it, nobody restores it.
+const REMOVING: &str = ".removing";
+
+/// The name of an entry: `<workspace>+<key>+<seconds>-<token>`, and `+workdir` for a work dir alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrashName {
+    /// The workspace it came from.
+    pub workspace: String,
+    /// The env root's name.
+    pub key: String,
+    /// When it was put aside, in seconds since 1970.
+    pub at: i64,
+    /// Whether it is the work dir alone.
+    pub work_dir_only: bool,
+    text: String,
+}
+
+impl TrashName {
+    fn new(workspace: &str, key: &str, now: DateTime<Utc>, work_dir_only: bool) -> TrashName {
+        let token = &uuid::Uuid::new_v4().simple().to_string()[..8];
+        let suffix = if work_dir_only { "+workdir" } else { "" };
+        let at = now.timestamp();
+        let text = format!("{workspace}+{key}+{at}-{token}{suffix}");
+        TrashName { workspace: workspace.into(), key: key.into(), at, work_dir_only, text }
+    }
+
+    fn parse(text: &str) -> Option<TrashName> {
+        let (rest, work_dir_only) = match text.strip_suffix("+workdir") {
+            Some(rest) => (rest, true),
+            None => (text, false),
+        };
+        let (rest, stamp) = rest.rsplit_once('+')?;
+        let (workspace, key) = rest.split_once('+')?;
+        let at = stamp.split_once('-')?.0.parse().ok()?;
+        Some(TrashName { workspace: workspace.into(), key: key.into(), at, work_dir_only, text: text.into() })
+    }
+}
+
+/// One thing in the trash.
+#[derive(Clone, Debug)]
+pub struct TrashEntry {
+    /// The entry's own name: what `trash restore` takes.
+    pub name: String,
+    /// What the name says.
+    pub parsed: TrashName,
+    /// Where it would go back to.
+    pub origin: PathBuf,
+    /// What it takes on the disk.
+    pub bytes: u64,
+}
+
+/// Puts an environment, or its work dir alone, into the trash by one rename. The caller holds its lock.
+///
+/// # Errors
+/// As the system reports them; nothing has moved then.
+pub(crate) fn put_aside(
+    root: &Tree,
+    env_root: &EnvRoot,
+    work_dir_only: bool,
+    now: DateTime<Utc>,
+) -> Result<String> {
+    let source = Path::new(&env_root.workspace()).join(env_root.key());
+    let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
+    put_aside_as(root, &source, &env_root.workspace(), &env_root.key(), work_dir_only, now)
+}
+
+/// Puts a folder that lies at `source` below the root into the trash as if it were the environment `key`.
+pub(crate) fn put_aside_as(
+    root: &Tree,
+    source: &Path,
+    workspace: &str,
+    key: &str,
+    work_dir_only: bool,
+    now: DateTime<Utc>,
+) -> Result<String> {
+    let trash = Path::new(WorkspacesRoot::TRASH);
+    let doing = || format!("move {} to the trash", root.path().join(source).display());
+    root.ensure_dir(trash, 0o700).with_context(doing)?;
+    let name = TrashName::new(workspace, key, now, work_dir_only);
+    root.move_to(source, root, &trash.join(&name.text)).with_context(doing)?;
+    Ok(name.text)
+}
+
+/// Everything in the trash that can be restored, oldest first, without sizes.
+///
+/// # Errors
+/// When the trash cannot be listed.
+pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEntry>> {
+    let trash = Path::new(WorkspacesRoot::TRASH);
+    if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for name in tree.names(trash).context("list the trash")? {
+        let Some(name) = name.to_str() else { continue };
+        let Some(parsed) = TrashName::parse(name).filter(|_| !name.ends_with(REMOVING)) else { continue };
+        let mut origin = root.path().join(&parsed.workspace).join(&parsed.key);
+        if parsed.work_dir_only {
+            origin.push(names::WORK_DIR);
+        }
+        found.push(TrashEntry { name: name.to_owned(), parsed, origin, bytes: 0 });
+    }
+    found.sort_by(|a, b| (a.parsed.at, &a.name).cmp(&(b.parsed.at, &b.name)));
+    Ok(found)
+}
+
+/// What an entry takes on the disk, in bytes.
+pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
+    measure(&root.path().join(WorkspacesRoot::TRASH).join(&entry.name)).bytes
+}
+
+/// Puts an entry back to where it came from.
+///
+/// # Errors
+/// A [`Code::Occupied`] failure when something stands there meanwhile.
+pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
+    let doing = || format!("restore {}", entry.origin.display());
+    let workspace = Path::new(&entry.parsed.workspace);
+    tree.ensure_dir(workspace, 0o755).with_context(doing)?;
+    let mut target = workspace.join(&entry.parsed.key);
+    if entry.parsed.work_dir_only {
+        target.push(names::WORK_DIR);
+    }
+    match tree.move_to(&Path::new(WorkspacesRoot::TRASH).join(&entry.name), tree, &target) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::new(Code::Occupied, format!("{} is there already", entry.origin.display()))
+                .hint("clean that one up first, or look into the trash by hand")
+                .into())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && entry.parsed.work_dir_only => {
+            Err(Failure::new(Code::NoEnv, format!("the environment of {} is gone", entry.origin.display()))
+                .hint("restore the environment first")
+                .into())
+        }
+        other => other.with_context(doing),
+    }
+}
+
+/// Deletes an entry for good: first renamed, so that half an environment is never taken for a whole one.
+///
+/// # Errors
+/// What could not be removed; the next sweep tries again.
+pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
+    let trash = Path::new(WorkspacesRoot::TRASH);
+    let doing = || format!("delete {} from the trash", name);
+    let mut doomed = name.to_owned();
+    if !name.ends_with(REMOVING) {
+        doomed.push_str(REMOVING);
+        tree.move_to(&trash.join(name), tree, &trash.join(&doomed)).with_context(doing)?;
+    }
+    tree.remove_all(&trash.join(&doomed)).with_context(doing)
+}
+
+/// Deletes an environment's folder, or its work dir alone, for good, by way of the trash.
+///
+/// # Errors
+/// What could not be moved or removed.
+pub(crate) fn delete_env(
+    root: &Tree,
+    env_root: &EnvRoot,
+    work_dir_only: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let name = put_aside(root, env_root, work_dir_only, now)?;
+    delete(root, &name)
+}
+
+/// Names of entries whose deletion was cut short.
+///
+/// # Errors
+/// When the trash cannot be listed.
+pub(crate) fn half_deleted(tree: &Tree) -> Result<Vec<String>> {
+    let trash = Path::new(WorkspacesRoot::TRASH);
+    if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
+        return Ok(Vec::new());
+    }
+    let names = tree.names(trash).context("list the trash")?;
+    Ok(names
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.ends_with(REMOVING))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_says_where_it_came_from() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        for (workspace, key, work_dir_only) in [("w", "0123456789ab", false), ("w-1", "a+b", true)] {
+            let name = TrashName::new(workspace, key, now, work_dir_only);
+            assert_eq!(TrashName::parse(&name.text).unwrap(), name);
+        }
+        for bad in ["", "x", "a+b", "a+b+c", "a+b+x-y"] {
+            assert_eq!(TrashName::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Proving that a user's folder is as it was before prepare (`beyond.md` B2), or naming each difference.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::lookup::Found;
+use super::reuse::open_work_dir;
+use crate::sidecar::{Before, Entry, EntryKind, Manifest};
+use crate::sys::tree::{Kind, Tree};
+use crate::task::hex;
+
+/// Longest file that is compared by its bytes.
+const MAX_COMPARED: u64 = 256 << 20;
+
+/// The comparison's result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The folder that was compared.
+    pub work_dir: PathBuf,
+    /// How many places were compared: everything that prepare or reuse touched.
+    pub compared: usize,
+    /// What is not as it was.
+    pub differences: Vec<Difference>,
+}
+
+/// One place that is not as it was.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    /// Where.
+    pub path: PathBuf,
+    /// What stood there before prepare.
+    pub expected: String,
+    /// What stands there now.
+    pub found: String,
+    /// `execenv`, or `other`: somebody else, the agent for one.
+    pub by: &'static str,
+}
+
+/// Compares every place that was touched with what was recorded before it was touched.
+///
+/// # Errors
+/// When the folder or the record cannot be read.
+pub fn verify(found: &Found) -> Result<Verdict> {
+    let work_dir = found.work_dir();
+    let tree = open_work_dir(found, &work_dir)?;
+    let entries =
+        Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default().entries;
+    let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry)).collect();
+    Ok(Verdict { work_dir, compared: entries.len(), differences })
+}
+
+fn compare(tree: &Tree, work_dir: &Path, entry: &Entry) -> Option<Difference> {
+    let difference = |expected: String, found: String, is_ours: bool| {
+        let by = if is_ours { "execenv" } else { "other" };
+        Some(Difference { path: work_dir.join(&entry.path), expected, found, by })
+    };
+    let expected = entry.before.as_ref().map_or_else(|| "nothing".to_owned(), describe);
+    let kind = match tree.kind(&entry.path) {
+        Ok(kind) => kind,
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => None,
+        Err(error) => return difference(expected, format!("unreadable ({error})"), false),
+    };
+    let link = (kind == Some(Kind::Link)).then(|| tree.read_link(&entry.path).ok()).flatten();
+    let target = match &link {
+        Some(_) => tree.resolve(&entry.path).unwrap_or_else(|_| entry.path.clone()),
+        None => entry.path.clone(),
+    };
+    let resolved = if link.is_some() { tree.kind(&target).ok().flatten() } else { kind };
+    match (resolved, &entry.before) {
+        (None, None) => None,
+        (None, Some(_)) => difference(expected, "nothing".into(), false),
+        (Some(Kind::Dir), None) => {
+            // A folder that holds somebody's files stays for their sake.
+            let ours =
+                entry.kind == EntryKind::Dir && tree.names(&target).is_ok_and(|names| names.is_empty());
+            difference(expected, "a folder".into(), ours)
+        }
+        (Some(Kind::File { len, mode }), before) => {
+            let digest =
+                tree.read(&target, MAX_COMPARED).ok().flatten().map(|bytes| hex(&Sha256::digest(bytes)));
+            let now = Before { sha256: digest.clone().unwrap_or_default(), len, mode, link };
+            if before.as_ref() == Some(&now) {
+                return None;
+            }
+            difference(expected, describe(&now), digest.is_some() && digest == entry.sha256)
+        }
+        (Some(other), _) => difference(expected, format!("{other:?}").to_lowercase(), false),
+    }
+}
+
+fn describe(before: &Before) -> String {
+    let Before { sha256, len, mode, link } = before;
+    let digest = sha256.get(..12).unwrap_or(sha256);
+    let link = link.as_ref().map(|link| format!(" by a link to {}", link.display())).unwrap_or_default();
+    format!("a file of {len} bytes, mode {mode:04o}, sha256 {digest}…{link}")
+}

@@ -1,0 +1,315 @@
+//! One cycle over a workspaces root.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Duration, Utc};
+
+use super::decide::{Action, Decision, Policy, decide};
+use super::facts::{Facts, LockState, look};
+use super::staging::sweep_staging;
+use crate::environment::{EnvLock, EnvRoot, Held, Outcome, WorkspacesRoot, trash};
+use crate::failure::{Code, Failure};
+use crate::sys::remove::measure;
+use crate::sys::tree::Tree;
+
+/// How many environments are looked at before their decisions are handed on: bounds the memory of a cycle.
+const BATCH: usize = 2_048;
+
+/// What a cycle is to do.
+#[derive(Debug)]
+pub struct GcRequest<'a> {
+    /// The root.
+    pub root: &'a WorkspacesRoot,
+    /// The ages to go by.
+    pub policy: Policy,
+    /// How long the trash keeps things; zero: what goes, goes at once.
+    pub trash_ttl: Duration,
+    /// Decide and report, change nothing.
+    pub dry_run: bool,
+    /// Only this workspace.
+    pub workspace: Option<String>,
+    /// The present time.
+    pub now: DateTime<Utc>,
+    /// Set when somebody asks the cycle to end.
+    pub stop: &'a AtomicBool,
+}
+
+/// One environment, judged and dealt with.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What the decision rests on.
+    pub facts: Facts,
+    /// The decision.
+    pub decision: Decision,
+    /// What came of it; `None` for what was left or only looked at.
+    pub outcome: Option<Outcome>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What it takes on the disk; measured only where it goes.
+    pub bytes: u64,
+}
+
+/// A cycle's counts, by upstream's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Environments that were looked at.
+    pub scanned: u64,
+    /// Removed as done, or to be in a dry run.
+    pub cleaned: u64,
+    /// Removed as unknown, or to be in a dry run.
+    pub orphaned: u64,
+    /// Left.
+    pub skipped: u64,
+    /// Of the left ones, held by a live process.
+    pub active: u64,
+    /// Should have gone and could not go.
+    pub failed: u64,
+    /// Bytes of what was removed.
+    pub bytes_reclaimed: u64,
+    /// Entries in the trash at the end.
+    pub trash_entries: u64,
+    /// Entries that left the trash for good.
+    pub trash_swept: u64,
+    /// Another cycle is at work in this root: nothing was done.
+    pub already_running: bool,
+    /// The cycle was asked to end before its end.
+    pub interrupted: bool,
+}
+
+/// Runs one cycle. Each environment is handed to `sink` as soon as it is dealt with, in the order of the names.
+///
+/// # Errors
+/// When the root cannot be read or is not one; trouble with single environments is in their reports.
+pub fn cycle(request: &GcRequest<'_>, sink: &mut dyn FnMut(&Judged) -> Result<()>) -> Result<Summary> {
+    let mut summary = Summary::default();
+    let Some(tree) = request.root.open()? else { return Ok(summary) };
+    refuse_unmarked(request.root, &tree)?;
+    let _only_one = if request.dry_run {
+        None
+    } else {
+        match only_cycle(&tree)? {
+            None => {
+                summary.already_running = true;
+                return Ok(summary);
+            }
+            lock => lock,
+        }
+    };
+    if !request.dry_run {
+        sweep_staging(request.root, &tree, true, request.now)?;
+        for name in trash::half_deleted(&tree)? {
+            trash::delete(&tree, &name)?;
+        }
+    }
+    for workspace in request.root.workspaces(&tree)? {
+        if request.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
+            continue;
+        }
+        if stopped(request, &mut summary) {
+            break;
+        }
+        collect_workspace(request, &tree, &workspace, &mut summary, sink)?;
+    }
+    sweep_trash(request, &tree, &mut summary)?;
+    Ok(summary)
+}
+
+fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
+    if WorkspacesRoot::is_marked(tree)? {
+        return Ok(());
+    }
+    Err(Failure::new(Code::BadPath, format!("{} is not a workspaces root", root.path().display()))
+        .hint("name the folder that `execenv prepare` uses; gc removes nothing from any other")
+        .into())
+}
+
+fn only_cycle(tree: &Tree) -> Result<Option<File>> {
+    let locks = Path::new(WorkspacesRoot::LOCKS);
+    tree.ensure_dir(locks, 0o755).context("make the folder for locks")?;
+    let file = tree.open_lock(&locks.join("gc"), true).context("open the collector's lock")?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context("take the collector's lock"),
+    }
+}
+
+fn stopped(request: &GcRequest<'_>, summary: &mut Summary) -> bool {
+    summary.interrupted |= request.stop.load(Ordering::Relaxed);
+    summary.interrupted
+}
+
+fn collect_workspace(
+    request: &GcRequest<'_>,
+    tree: &Tree,
+    workspace: &str,
+    summary: &mut Summary,
+    sink: &mut dyn FnMut(&Judged) -> Result<()>,
+) -> Result<()> {
+    let names = match tree.names(Path::new(workspace)) {
+        Ok(names) => names,
+        Err(error) => {
+            log::warn!("cannot list {}: {error}", tree.path().join(workspace).display());
+            return Ok(());
+        }
+    };
+    let mut keys: Vec<PathBuf> = names
+        .into_iter()
+        .filter(|name| !name.as_encoded_bytes().starts_with(b"."))
+        .map(PathBuf::from)
+        .collect();
+    keys.sort_unstable();
+    let mut removed = false;
+    for batch in keys.chunks(BATCH) {
+        if stopped(request, summary) {
+            return Ok(());
+        }
+        for facts in look_at_all(tree, workspace, batch) {
+            let Some(facts) = facts else { continue };
+            if stopped(request, summary) {
+                return Ok(());
+            }
+            let judged = deal_with(request, tree, facts);
+            removed |= matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed));
+            summary.count(&judged, request.dry_run);
+            sink(&judged)?;
+        }
+    }
+    if removed {
+        // Only an empty one goes, and only when this cycle emptied it.
+        let _ = tree.remove_dir(Path::new(workspace));
+    }
+    Ok(())
+}
+
+/// Looks at a batch with two threads: the time goes into system calls.
+fn look_at_all(tree: &Tree, workspace: &str, batch: &[PathBuf]) -> Vec<Option<Facts>> {
+    let look_at =
+        |keys: &[PathBuf]| keys.iter().map(|key| look_at_folder(tree, workspace, key)).collect::<Vec<_>>();
+    if batch.len() < 64 {
+        return look_at(batch);
+    }
+    let (left, right) = batch.split_at(batch.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| look_at(right));
+        let mut all = look_at(left);
+        match other.join() {
+            Ok(rest) => all.extend(rest),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        all
+    })
+}
+
+/// Plain files and links between the environments are nobody's business.
+fn look_at_folder(tree: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    let facts = look(tree, workspace, key)?;
+    // A record proves a folder; without one it has to be looked at.
+    if facts.meta != super::MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+        return None;
+    }
+    Some(facts)
+}
+
+fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
+    let decision = decide(&facts, &request.policy, request.now);
+    let mut judged = Judged { facts, decision, outcome: None, error: None, bytes: 0 };
+    if decision.action == Action::Skip {
+        return judged;
+    }
+    judged.bytes = measure(&judged.facts.root_dir).bytes;
+    if request.dry_run {
+        return judged;
+    }
+    match reclaim(request, tree, &mut judged) {
+        Ok(outcome) => judged.outcome = Some(outcome),
+        Err(error) => {
+            judged.outcome = Some(Outcome::Failed);
+            judged.error = Some(format!("{error:#}"));
+        }
+    }
+    judged
+}
+
+/// Removes one environment, after looking again under its lock.
+fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<Outcome> {
+    let env = EnvRoot::open(&judged.facts.root_dir)?;
+    let _lock = match EnvLock::try_acquire(&env.tree, false) {
+        Ok(lock) => Some(lock),
+        Err(Held::NoLockFile) => None,
+        Err(Held::ByOther | Held::Unknown(_)) => return Ok(Outcome::RetainedLive),
+    };
+    let Some(mut again) = look(tree, &env.workspace(), Path::new(&env.key())) else {
+        return Ok(Outcome::Raced);
+    };
+    // Our own lock is what the second look sees.
+    again.lock = if judged.facts.lock == LockState::None { LockState::None } else { LockState::Free };
+    if decide(&again, &request.policy, request.now) != judged.decision {
+        return Ok(Outcome::Raced);
+    }
+    if request.trash_ttl.is_zero() {
+        trash::delete_env(tree, &env, false, request.now)?;
+        Ok(Outcome::Removed)
+    } else {
+        trash::put_aside(tree, &env, false, request.now)?;
+        Ok(Outcome::Trashed)
+    }
+}
+
+impl Summary {
+    fn count(&mut self, judged: &Judged, dry_run: bool) {
+        self.scanned += 1;
+        let gone = matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed)) || dry_run;
+        match judged.decision.action {
+            Action::Clean if gone => self.cleaned += 1,
+            Action::Orphan if gone => self.orphaned += 1,
+            _ => {
+                self.skipped += 1;
+                self.active +=
+                    u64::from(judged.facts.is_held() || judged.outcome == Some(Outcome::RetainedLive));
+                self.failed += u64::from(judged.outcome == Some(Outcome::Failed));
+                return;
+            }
+        }
+        self.bytes_reclaimed += judged.bytes;
+    }
+}
+
+fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Summary) -> Result<()> {
+    for entry in trash::entries(request.root, tree)? {
+        let age = request.now.timestamp() - entry.parsed.at;
+        let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
+        if !due || request.dry_run || stopped(request, summary) {
+            summary.trash_entries += 1;
+            continue;
+        }
+        match trash::delete(tree, &entry.name) {
+            Ok(()) => summary.trash_swept += 1,
+            Err(error) => {
+                log::warn!("{error:#}");
+                summary.failed += 1;
+                summary.trash_entries += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The decision on one environment, with everything it rests on; changes nothing.
+///
+/// # Errors
+/// When the environment cannot be opened.
+pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
+    let env = EnvRoot::open(env_root)?;
+    let root =
+        env_root.parent().and_then(Path::parent).context("an env root lies two levels below its root")?;
+    let tree = Tree::open(root).with_context(|| format!("open {}", root.display()))?;
+    let facts = look(&tree, &env.workspace(), Path::new(&env.key()))
+        .with_context(|| format!("look at {}", env_root.display()))?;
+    let decision = decide(&facts, &request.policy, request.now);
+    let bytes = measure(&facts.root_dir).bytes;
+    Ok(Judged { facts, decision, outcome: None, error: None, bytes })
+}

@@ -1,0 +1,132 @@
+//! What a decision rests on, gathered without changing anything: not even a lock file is made, because that would
+//! renew the age of a folder without a record.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::environment::{EnvLock, Held, Meta, Status, names};
+use crate::sys::tree::Tree;
+
+/// Whether the record could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetaState {
+    /// There is a record.
+    Read,
+    /// There is none.
+    Missing,
+    /// There is one that makes no sense.
+    Unreadable,
+}
+
+/// What the environment's lock says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockState {
+    /// Nobody has it.
+    Free,
+    /// A live process has it.
+    Held,
+    /// The file system does not tell: counts as held (decision D7).
+    Unknown,
+    /// There is no lock file: an older upstream made the environment.
+    None,
+}
+
+/// Everything that the decision on one environment rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Facts {
+    /// The env root.
+    #[serde(skip)]
+    pub root_dir: PathBuf,
+    /// The record.
+    pub meta: MetaState,
+    /// Upstream's kind; empty for a plain task.
+    pub kind: String,
+    /// What the environment was last seen doing.
+    pub status: Status,
+    /// The agent worked in a folder of the user's.
+    pub local_directory: bool,
+    /// When its last run ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// The last time anybody used it, as far as the record tells; without one, the folder's own time.
+    pub last_used: Option<DateTime<Utc>>,
+    /// Until when it is promised to somebody.
+    pub lease_until: Option<DateTime<Utc>>,
+    /// The lock.
+    pub lock: LockState,
+}
+
+impl Facts {
+    /// Whether a live process has the environment, as far as anybody can tell.
+    pub fn is_held(&self) -> bool {
+        matches!(self.lock, LockState::Held | LockState::Unknown)
+    }
+}
+
+/// Looks at the environment `<workspace>/<key>` below an open root. `None`: it is gone.
+pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    let relative = Path::new(workspace).join(key);
+    let mut facts = Facts {
+        root_dir: root.path().join(&relative),
+        meta: MetaState::Missing,
+        kind: String::new(),
+        status: Status::Unknown,
+        local_directory: false,
+        completed_at: None,
+        last_used: None,
+        lease_until: None,
+        lock: LockState::None,
+    };
+    match root.read(&relative.join(names::META), 4 << 20) {
+        Ok(Some(bytes)) => match Meta::parse(&bytes) {
+            Ok(meta) => facts.take(meta),
+            Err(_) => facts.meta = MetaState::Unreadable,
+        },
+        Ok(None) => {}
+        Err(_) => facts.meta = MetaState::Unreadable,
+    }
+    if facts.last_used.is_none() {
+        let modified = facts.root_dir.symlink_metadata().ok()?.modified().ok();
+        facts.last_used = modified.map(time);
+    }
+    facts.lock = look_at_lock(root, &relative);
+    Some(facts)
+}
+
+impl Facts {
+    fn take(&mut self, meta: Meta) {
+        self.meta = MetaState::Read;
+        self.kind = meta.kind;
+        // Files of before upstream's second version name only the issue.
+        if self.kind.is_empty() && !meta.issue_id.is_empty() {
+            self.kind.push_str("issue");
+        }
+        self.local_directory = meta.local_directory;
+        self.completed_at = meta.completed_at;
+        self.last_used = meta.completed_at;
+        if let Some(own) = meta.own {
+            self.status = own.status;
+            self.lease_until = own.lease_until;
+            let started = own.run.and_then(|run| run.started_at);
+            self.last_used = [self.completed_at, own.prepared_at, started].into_iter().flatten().max();
+        }
+    }
+}
+
+fn look_at_lock(root: &Tree, relative: &Path) -> LockState {
+    let Ok(env) = root.subtree(relative) else { return LockState::Unknown };
+    match EnvLock::try_acquire(&env, false) {
+        Ok(_lock) => LockState::Free,
+        Err(Held::ByOther) => LockState::Held,
+        Err(Held::NoLockFile) => LockState::None,
+        Err(Held::Unknown(_)) => LockState::Unknown,
+    }
+}
+
+fn time(at: SystemTime) -> DateTime<Utc> {
+    at.into()
+}

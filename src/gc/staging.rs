@@ -1,0 +1,64 @@
+//! What a prepare that died has left under a nameless place.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+
+use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_file};
+use crate::sys::tree::{Kind, Tree};
+
+/// One left-over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Whether it is a whole environment, which went (or would go) to the trash rather than away.
+    pub whole: bool,
+}
+
+/// Finds left-overs and, with `fix`, takes them away: a whole environment goes to the trash, a half-made one goes.
+/// Does nothing while a prepare is at work in this root: its folder looks the same.
+///
+/// # Errors
+/// As the system reports them.
+pub fn sweep_staging(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    fix: bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<Leftover>> {
+    let Some(_alone) = exclusive(tree)? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        let folder = Path::new(&workspace);
+        for name in
+            tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
+        {
+            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(STAGING)) else { continue };
+            let relative = folder.join(&name);
+            let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(Kind::File { .. })));
+            found.push(Leftover { path: root.path().join(&relative), whole });
+            if !fix {
+                continue;
+            }
+            if whole {
+                let key = rest.rsplit_once('-').map_or(rest, |(key, _)| key);
+                put_aside_as(tree, &relative, &workspace, key, false, now)?;
+            } else {
+                tree.remove_all(&relative).with_context(|| format!("remove {}", relative.display()))?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn exclusive(tree: &Tree) -> Result<Option<File>> {
+    let file = staging_lock_file(tree)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context("lock the workspaces root"),
+    }
+}

@@ -1,0 +1,197 @@
+//! `.multica_sidecar_manifest.json`: upstream's two lists, plus what a crash-safe journal needs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::environment::names;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// The version of our own part that this program writes.
+const VERSION: u32 = 1;
+/// The largest manifest that is read, in bytes.
+const MAX_MANIFEST: u64 = 32 << 20;
+
+/// The file. Paths in `files` and `dirs` are absolute, as upstream writes and reads them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Manifest {
+    /// Files that were made, in the order of making.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+    pub files: Vec<PathBuf>,
+    /// Folders that were made, outermost first.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+    pub dirs: Vec<PathBuf>,
+    /// Our part; `None` in a manifest of upstream's.
+    #[serde(rename = "execenv", skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// Keys that we do not know.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// What the journal knows beyond upstream's lists.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Version of this object.
+    pub version: u32,
+    /// The folder that all entries lie in.
+    pub work_dir: PathBuf,
+    /// How far the work got.
+    pub state: State,
+    /// Names the temporary files of this round: `.execenv-<token>`.
+    pub token: String,
+    /// Each thing that is made or changed, in order.
+    pub entries: Vec<Entry>,
+}
+
+/// How far a round of sidecars got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Announced; some, all or none of it is on the disk.
+    #[default]
+    Applying,
+    /// All of it is on the disk.
+    Applied,
+    /// Taken back, except for what `files` and `dirs` still list.
+    TakenBack,
+}
+
+/// One thing in the work dir.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Entry {
+    /// Where, relative to the work dir.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Digest of the bytes that were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What stood there before; absent: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// Kinds of entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryKind {
+    /// A folder that was made.
+    Dir,
+    /// A file that was made.
+    #[default]
+    File,
+    /// A file that holds our marked block.
+    Brief,
+}
+
+/// A user's file as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Before {
+    /// Digest of its bytes.
+    pub sha256: String,
+    /// Length in bytes.
+    pub len: u64,
+    /// Permission bits.
+    pub mode: u32,
+    /// The text of the link that stood at the path, where the file was reached through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<PathBuf>,
+}
+
+impl Manifest {
+    /// An announced round.
+    pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<Entry>) -> Manifest {
+        let absolute = |wanted: EntryKind| {
+            entries.iter().filter(move |e| e.kind == wanted).map(|e| work_dir.join(&e.path)).collect()
+        };
+        Manifest {
+            files: absolute(EntryKind::File),
+            dirs: absolute(EntryKind::Dir),
+            record: Some(Record {
+                version: VERSION,
+                work_dir: work_dir.to_owned(),
+                state: State::Applying,
+                token: token.to_owned(),
+                entries: entries.clone(),
+            }),
+            other: Map::new(),
+        }
+    }
+
+    /// Reads the manifest of an env root; `None` when it is missing.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure; nothing may be removed on a guess.
+    pub fn load(env: &Tree) -> Result<Option<Manifest>> {
+        let damaged = |why: &dyn std::fmt::Display| {
+            Failure::new(
+                Code::UnreadableState,
+                format!("{} is damaged: {why}", env.path().join(names::MANIFEST).display()),
+            )
+            .hint("nothing was removed; the marked block and the files it listed must be taken out by hand")
+        };
+        let bytes = match env.read(Path::new(names::MANIFEST), MAX_MANIFEST) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(damaged(&error).into()),
+        };
+        if bytes.trim_ascii() == b"null" {
+            return Ok(Some(Manifest::default()));
+        }
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(damaged(&"not a JSON object").into());
+        }
+        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        if let Some(record) = manifest.record.as_ref().filter(|record| record.version > VERSION) {
+            return Err(damaged(&format!("version {} is newer than this program", record.version)).into());
+        }
+        Ok(Some(manifest))
+    }
+
+    /// The file's bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("paths of this program are UTF-8 by the checks at the door")
+    }
+
+    /// Replaces the file, durably. The caller holds the lock.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn store(&self, env: &Tree) -> Result<()> {
+        env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
+            .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
+    }
+
+    /// Whether all of an announced round is on the disk.
+    pub fn is_complete(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| record.state != State::Applying)
+    }
+}
+
+fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    Ok(Option::<Vec<PathBuf>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_manifest_is_an_empty_object_and_unknown_keys_stay() {
+        assert_eq!(Manifest::default().to_bytes(), b"{}");
+        let text = br#"{"files":["/w/a"],"dirs":["/w/b"],"later":{"n":1.50}}"#;
+        let manifest: Manifest = serde_json::from_slice(text).unwrap();
+        assert_eq!(manifest.to_bytes(), text);
+        let ours =
+            Manifest::announce(Path::new("/w"), "t", vec![Entry { path: "x".into(), ..Entry::default() }]);
+        assert_eq!(serde_json::from_slice::<Manifest>(&ours.to_bytes()).unwrap(), ours);
+    }
+}

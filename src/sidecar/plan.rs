@@ -1,0 +1,330 @@
+//! What will be put into a work dir: decided by looking only, then announced, then done.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use super::manifest::{Before, Entry, EntryKind, Manifest, State};
+use super::marker;
+use crate::environment::names;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::{Kind, Tree, leaves_tree};
+use crate::task::hex;
+
+/// The largest brief file of a user's that gets our block, in bytes.
+const MAX_BRIEF_FILE: u64 = 16 << 20;
+
+/// One change to a work dir.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// A folder to make.
+    Dir {
+        /// Where, relative to the work dir.
+        path: PathBuf,
+    },
+    /// A file to make.
+    File {
+        /// Where, relative to the work dir.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file to put our block into, or to make with nothing but our block.
+    Brief {
+        /// The file's name as the agent CLI looks for it.
+        path: PathBuf,
+        /// The file that links inside the work dir lead to; `path` itself without links.
+        target: PathBuf,
+        /// Its new bytes.
+        bytes: Vec<u8>,
+        /// Its permission bits.
+        mode: u32,
+        /// What stood there, without any block of ours.
+        before: Option<Before>,
+        /// The bytes that stood there.
+        original: Option<Vec<u8>>,
+    },
+}
+
+/// The changes to a work dir, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// In the order they are done.
+    pub steps: Vec<Step>,
+    /// What a person should know about the plan.
+    pub warnings: Vec<String>,
+}
+
+/// Builds a [`Plan`] by looking at a work dir.
+pub struct Planner<'a> {
+    tree: &'a Tree,
+    plan: Plan,
+    planned: HashSet<PathBuf>,
+    known: HashSet<PathBuf>,
+}
+
+impl<'a> Planner<'a> {
+    /// A plan for this work dir, empty as yet.
+    pub fn new(tree: &'a Tree) -> Self {
+        Self { tree, plan: Plan::default(), planned: HashSet::new(), known: HashSet::new() }
+    }
+
+    /// Whether anything stands at a path, or will.
+    ///
+    /// # Errors
+    /// When the path leaves the work dir, or cannot be looked at.
+    pub fn is_taken(&self, path: &Path) -> Result<bool> {
+        if self.planned.contains(path) {
+            return Ok(true);
+        }
+        if path.parent().is_some_and(|parent| self.planned.contains(parent)) {
+            return Ok(false); // inside a folder that does not exist yet
+        }
+        Ok(self.look(path)?.is_some())
+    }
+
+    /// Plans a folder and whatever is missing above it.
+    ///
+    /// # Errors
+    /// When something else stands in its place, or a link leads out of the work dir.
+    pub fn dir(&mut self, path: &Path) -> Result<()> {
+        if path.as_os_str().is_empty() || self.planned.contains(path) || self.known.contains(path) {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.dir(parent)?;
+        }
+        let inside_new = path.parent().is_some_and(|parent| self.planned.contains(parent));
+        match if inside_new { None } else { self.look(path)? } {
+            None => {
+                self.planned.insert(path.to_owned());
+                self.plan.steps.push(Step::Dir { path: path.to_owned() });
+            }
+            Some(Kind::Dir) => _ = self.known.insert(path.to_owned()),
+            Some(Kind::Link) => {
+                // A link to a folder inside the work dir serves; one that leads out is refused (decision D18).
+                let target = self.tree.resolve(path).map_err(|error| self.explain(path, error))?;
+                match self.look(&target)? {
+                    Some(Kind::Dir) => _ = self.known.insert(path.to_owned()),
+                    _ => return Err(self.occupied(path, "a link to something that is not a folder")),
+                }
+            }
+            Some(_) => return Err(self.occupied(path, "not a folder")),
+        }
+        Ok(())
+    }
+
+    /// Plans a new file.
+    ///
+    /// # Errors
+    /// When anything stands at the path.
+    pub fn file(&mut self, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<()> {
+        if let Some(parent) = path.parent() {
+            self.dir(parent)?;
+        }
+        if self.is_taken(path)? {
+            return Err(self.occupied(path, "there already"));
+        }
+        self.planned.insert(path.to_owned());
+        self.plan.steps.push(Step::File { path: path.to_owned(), bytes, mode });
+        Ok(())
+    }
+
+    /// Plans our block in a brief file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not a file, or is a link that leads out of the work dir or nowhere.
+    pub fn brief(&mut self, path: &Path, text: &str) -> Result<()> {
+        let mut link = None;
+        let mut target = path.to_owned();
+        let kind = match self.look(path)? {
+            Some(Kind::Link) => {
+                target = self.tree.resolve(path).map_err(|error| self.explain(path, error))?;
+                link = self.tree.read_link(path).ok();
+                self.look(&target)?
+            }
+            other => other,
+        };
+        let (original, mode) = match kind {
+            None => (None, 0o644),
+            Some(Kind::File { mode, .. }) => {
+                let read = self.tree.read(&target, MAX_BRIEF_FILE);
+                (read.map_err(|error| self.explain(path, error))?, mode)
+            }
+            Some(_) => return Err(self.occupied(path, "not a file")),
+        };
+        if original.is_some() && self.tree.link_count(&target).is_ok_and(|names| names > 1) {
+            let shown = self.tree.path().join(path);
+            self.plan.warnings.push(format!(
+                "{} has other names (hard links); they keep the text without the brief",
+                shown.display()
+            ));
+        }
+        let injected = marker::inject(original.as_deref(), text);
+        // What taking back will leave: the original without any older block of ours.
+        let untouched = match marker::excise_recorded(&injected.bytes, original.as_deref()) {
+            marker::Excised::Rewrite(bytes) => Some(bytes),
+            marker::Excised::Delete | marker::Excised::NoBlock => None,
+        };
+        if injected.dropped.is_some() {
+            let shown = self.tree.path().join(path);
+            self.plan
+                .warnings
+                .push(format!("{} holds half a block of ours; it is replaced", shown.display()));
+        }
+        let before =
+            untouched.map(|bytes| Before { sha256: digest(&bytes), len: bytes.len() as u64, mode, link });
+        let bytes = injected.bytes;
+        self.plan.steps.push(Step::Brief { path: path.to_owned(), target, bytes, mode, before, original });
+        Ok(())
+    }
+
+    /// Adds something that a person should know.
+    pub fn warn(&mut self, text: String) {
+        self.plan.warnings.push(text);
+    }
+
+    /// The finished plan.
+    pub fn finish(self) -> Plan {
+        self.plan
+    }
+
+    fn look(&self, path: &Path) -> Result<Option<Kind>> {
+        match self.tree.kind(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+            other => other.map_err(|error| self.explain(path, error)),
+        }
+    }
+
+    fn occupied(&self, path: &Path, what: &str) -> anyhow::Error {
+        Failure::new(Code::Occupied, format!("{} is {what}", self.tree.path().join(path).display()))
+            .hint("move it away, or use another folder; execenv overwrites nothing that it did not make")
+            .into()
+    }
+
+    fn explain(&self, path: &Path, error: io::Error) -> anyhow::Error {
+        explain(self.tree, path, error)
+    }
+}
+
+/// An I/O error at a path of a work dir, with the failure that it means.
+pub(super) fn explain(tree: &Tree, path: &Path, error: io::Error) -> anyhow::Error {
+    let shown = tree.path().join(path);
+    if leaves_tree(&error) {
+        return Failure::new(Code::LeavesTree, format!("{} leads out of the work dir", shown.display()))
+            .hint("replace the link by a folder or file of its own; execenv writes through no link that leaves the work dir")
+            .into();
+    }
+    if error.kind() == io::ErrorKind::NotFound {
+        return Failure::new(Code::Occupied, format!("{} is a link to nothing", shown.display()))
+            .hint("remove the link, or make what it points to")
+            .into();
+    }
+    anyhow::Error::new(error).context(format!("look at {}", shown.display()))
+}
+
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+impl Plan {
+    /// The manifest that announces this plan.
+    pub fn announce(&self, work_dir: &Path, token: &str) -> Manifest {
+        let entries = self.steps.iter().map(|step| match step {
+            Step::Dir { path } => Entry { path: path.clone(), kind: EntryKind::Dir, ..Entry::default() },
+            Step::File { path, bytes, .. } => {
+                Entry { path: path.clone(), kind: EntryKind::File, sha256: Some(digest(bytes)), before: None }
+            }
+            Step::Brief { path, bytes, before, .. } => Entry {
+                path: path.clone(),
+                kind: EntryKind::Brief,
+                sha256: Some(digest(bytes)),
+                before: before.clone(),
+            },
+        });
+        Manifest::announce(work_dir, token, entries.collect())
+    }
+
+    /// Puts the plan into a work dir that nobody sees yet: no announcement, no temporary names.
+    ///
+    /// # Errors
+    /// As the system reports them; the caller throws the whole folder away.
+    pub fn apply_unseen(&self, work_tree: &Tree) -> Result<()> {
+        for step in &self.steps {
+            let (path, done) = match step {
+                Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
+                Step::File { path, bytes, mode } | Step::Brief { path, bytes, mode, .. } => {
+                    (path, work_tree.create_unseen(path, bytes, *mode))
+                }
+            };
+            done.with_context(|| format!("put {} into the work dir", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Announces the plan in the env root, carries it out, and says so there.
+    ///
+    /// A failure leaves the announcement: the caller takes back by it.
+    ///
+    /// # Errors
+    /// As the system reports them; [`Code::Occupied`] where something has come in between looking and doing.
+    pub fn apply(&self, env: &Tree, work_tree: &Tree, work_dir: &Path, token: &str) -> Result<Manifest> {
+        let mut manifest = self.announce(work_dir, token);
+        let temporary = temporary_name(token);
+        for step in &self.steps {
+            let Step::Brief { path, original, .. } = step else { continue };
+            let backup = Path::new(names::BACKUP).join(backup_name(path));
+            let saved = match original {
+                None => env.remove_file(&backup),
+                Some(original) => env
+                    .ensure_dir(Path::new(names::BACKUP), 0o700)
+                    .and_then(|()| env.replace(&backup, original, 0o600, names::TEMPORARY)),
+            };
+            saved.with_context(|| format!("back up {}", path.display()))?;
+        }
+        manifest.store(env)?;
+        for step in &self.steps {
+            let (path, done) = match step {
+                Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
+                Step::File { path, bytes, mode } => (path, work_tree.create(path, bytes, *mode, &temporary)),
+                Step::Brief { path, target, bytes, mode, original, .. } => {
+                    let done = if original.is_some() {
+                        work_tree.replace(target, bytes, *mode, &temporary)
+                    } else {
+                        work_tree.create(target, bytes, *mode, &temporary)
+                    };
+                    (path, done)
+                }
+            };
+            done.map_err(|error| {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    let shown = work_tree.path().join(path);
+                    return Failure::new(Code::Occupied, format!("{} has just come up", shown.display()))
+                        .hint("let nothing else work in the folder meanwhile, then try again")
+                        .into();
+                }
+                anyhow::Error::new(error).context(format!("put {} into the work dir", path.display()))
+            })?;
+        }
+        if let Some(record) = manifest.record.as_mut() {
+            record.state = State::Applied;
+        }
+        manifest.store(env)?;
+        Ok(manifest)
+    }
+}
+
+/// The name of a round's temporary files.
+pub(super) fn temporary_name(token: &str) -> String {
+    format!(".execenv-{token}")
+}
+
+/// The name of a backup: the path with its separators made harmless.
+pub(super) fn backup_name(path: &Path) -> String {
+    path.to_string_lossy().replace('/', "__")
+}

@@ -1,0 +1,328 @@
+//! Taking sidecars back: only what can be proved to be ours, in reverse, on through errors.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::manifest::{Entry, EntryKind, Manifest, State};
+use super::marker::{self, Excised};
+use super::plan::{backup_name, digest, temporary_name};
+use crate::environment::names;
+use crate::sys::tree::{Kind, Tree};
+
+/// The largest edited sidecar of which a copy is kept, in bytes.
+const MAX_KEPT: u64 = 256 << 20;
+
+/// What came of taking back.
+#[derive(Clone, Debug, Default)]
+pub struct TakenBack {
+    /// What was removed or restored, absolute.
+    pub removed: Vec<PathBuf>,
+    /// What was kept and why, absolute.
+    pub kept: Vec<(PathBuf, String)>,
+    /// Copies of edited sidecars, relative to the env root.
+    pub copies: Vec<PathBuf>,
+    /// What went wrong, in the order it happened; empty: all is as it was.
+    pub errors: Vec<String>,
+}
+
+impl TakenBack {
+    fn failed(&mut self, doing: &str, path: &Path, error: &io::Error) {
+        self.errors.push(format!("{doing} {}: {error}", path.display()));
+        self.kept.push((path.to_owned(), error.to_string()));
+    }
+}
+
+/// Takes back what a manifest lists and records what is left. `brief_files` are the names in which a block of ours
+/// may stand although the manifest does not say so (a manifest of upstream's never does).
+///
+/// # Errors
+/// Only when the manifest itself cannot be written; everything else is in the report.
+pub fn take_back(
+    env: &Tree,
+    work_tree: &Tree,
+    work_dir: &Path,
+    manifest: &mut Manifest,
+    brief_files: &[&str],
+) -> Result<TakenBack> {
+    let mut report = TakenBack::default();
+    let record = manifest.record.clone().unwrap_or_default();
+    let applying = manifest.record.is_some() && record.state == State::Applying;
+
+    let mut briefs: Vec<PathBuf> =
+        record.entries.iter().filter(|e| e.kind == EntryKind::Brief).map(|e| e.path.clone()).collect();
+    if manifest.record.is_none() {
+        briefs.extend(brief_files.iter().map(PathBuf::from));
+    }
+    for path in &briefs {
+        let entry = record.entries.iter().find(|e| e.kind == EntryKind::Brief && e.path == *path);
+        excise_brief(env, work_tree, work_dir, path, entry, &mut report);
+    }
+
+    if applying {
+        remove_temporaries(work_tree, &record.token, &record.entries, &mut report);
+    }
+
+    let mut files_left = Vec::new();
+    for absolute in manifest.files.iter().rev() {
+        let Some(relative) = inside(work_dir, absolute) else {
+            report.kept.push((absolute.clone(), "not inside the work dir".into()));
+            continue;
+        };
+        let recorded = record.entries.iter().find(|e| e.kind == EntryKind::File && e.path == relative);
+        let done = remove_file(env, work_tree, &relative, recorded, applying, &mut report);
+        if let Err(error) = done {
+            report.failed("remove", absolute, &error);
+            files_left.push(absolute.clone());
+        }
+    }
+    files_left.reverse();
+
+    let mut dirs_left = Vec::new();
+    for absolute in manifest.dirs.iter().rev() {
+        let Some(relative) = inside(work_dir, absolute) else {
+            report.kept.push((absolute.clone(), "not inside the work dir".into()));
+            continue;
+        };
+        match remove_dir(work_tree, &relative) {
+            Ok(DirRemoval::Gone) => {}
+            Ok(DirRemoval::Removed) => report.removed.push(absolute.clone()),
+            Ok(DirRemoval::Kept(why)) => report.kept.push((absolute.clone(), why.into())),
+            Err(error) => {
+                report.failed("rmdir", absolute, &error);
+                dirs_left.push(absolute.clone());
+            }
+        }
+    }
+    dirs_left.reverse();
+
+    let briefs_failed = report.errors.iter().any(|error| error.starts_with("take the brief out"));
+    manifest.files = files_left;
+    manifest.dirs = dirs_left;
+    if let Some(record) = manifest.record.as_mut() {
+        // With the brief still in, the record stays as it is: the next attempt must find it.
+        if !briefs_failed {
+            record.state = State::TakenBack;
+        }
+    }
+    manifest.store(env)?;
+    Ok(report)
+}
+
+/// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
+/// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
+pub fn reclaim_skill_dirs(
+    env: &Tree,
+    work_tree: &Tree,
+    work_dir: &Path,
+    manifest: &Manifest,
+    parents: &[&str],
+) -> TakenBack {
+    let mut report = TakenBack::default();
+    let recorded: Vec<PathBuf> = manifest.files.iter().filter_map(|path| inside(work_dir, path)).collect();
+    for absolute in &manifest.dirs {
+        let Some(relative) = inside(work_dir, absolute) else { continue };
+        let below = relative.parent().and_then(Path::to_str).is_some_and(|parent| parents.contains(&parent));
+        if !below || !matches!(work_tree.kind(&relative), Ok(Some(Kind::Dir))) {
+            continue;
+        }
+        keep_strays(env, work_tree, &relative, &recorded, 0, &mut report);
+        match work_tree.remove_all(&relative) {
+            Ok(()) => report.removed.push(absolute.clone()),
+            Err(error) => report.failed("remove", absolute, &error),
+        }
+    }
+    report
+}
+
+fn keep_strays(
+    env: &Tree,
+    work_tree: &Tree,
+    dir: &Path,
+    recorded: &[PathBuf],
+    depth: usize,
+    report: &mut TakenBack,
+) {
+    let Ok(names) = work_tree.names(dir) else { return };
+    for name in names {
+        let path = dir.join(name);
+        match work_tree.kind(&path) {
+            Ok(Some(Kind::Dir)) if depth < 32 => {
+                keep_strays(env, work_tree, &path, recorded, depth + 1, report)
+            }
+            Ok(Some(Kind::File { .. })) if !recorded.contains(&path) => {
+                if let Err(error) = keep_copy(env, work_tree, &path, report) {
+                    report.errors.push(format!("keep a copy of {}: {error}", path.display()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The path below the work dir, if it is one: no `..`, not the work dir itself.
+fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
+    let relative = absolute.strip_prefix(work_dir).ok()?;
+    let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    (plain && !relative.as_os_str().is_empty()).then(|| relative.to_owned())
+}
+
+fn excise_brief(
+    env: &Tree,
+    work_tree: &Tree,
+    work_dir: &Path,
+    path: &Path,
+    entry: Option<&Entry>,
+    report: &mut TakenBack,
+) {
+    let shown = work_dir.join(path);
+    let mut run = || -> io::Result<bool> {
+        let mut target = path.to_owned();
+        let kind = match work_tree.kind(path)? {
+            Some(Kind::Link) => match work_tree.resolve(path) {
+                Ok(resolved) => {
+                    target = resolved;
+                    work_tree.kind(&target)?
+                }
+                // The agent has put a link to nothing here: there is no block to take out.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            },
+            other => other,
+        };
+        let Some(Kind::File { mode, .. }) = kind else { return Ok(false) };
+        let Some(current) = work_tree.read(&target, MAX_KEPT)? else { return Ok(false) };
+        let temporary = ".execenv-brief";
+        let backup = Path::new(names::BACKUP).join(backup_name(path));
+        let original = env.read(&backup, MAX_KEPT).ok().flatten();
+        let excised = match entry {
+            // The record says what stood there: whose line feeds are whose needs no guess.
+            Some(entry) if entry.before.is_none() || original.is_some() => {
+                marker::excise_recorded(&current, original.as_deref())
+            }
+            _ => marker::excise(&current),
+        };
+        match excised {
+            Excised::NoBlock => Ok(false),
+            Excised::Delete => work_tree.remove_file(&target).map(|()| true),
+            Excised::Rewrite(bytes) => work_tree.replace(&target, &bytes, mode, temporary).map(|()| true),
+        }
+    };
+    match run() {
+        Ok(true) => report.removed.push(shown),
+        Ok(false) => {}
+        Err(error) => report.failed("take the brief out of", &shown, &error),
+    }
+}
+
+fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[Entry], report: &mut TakenBack) {
+    let name = temporary_name(token);
+    let mut folders: Vec<&Path> = entries.iter().filter_map(|entry| entry.path.parent()).collect();
+    folders.push(Path::new(""));
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in folders {
+        let path = folder.join(&name);
+        if let Err(error) = work_tree.remove_file(&path)
+            && error.kind() != io::ErrorKind::NotADirectory
+        {
+            report.failed("remove", &work_tree.path().join(path), &error);
+        }
+    }
+}
+
+fn remove_file(
+    env: &Tree,
+    work_tree: &Tree,
+    relative: &Path,
+    entry: Option<&Entry>,
+    applying: bool,
+    report: &mut TakenBack,
+) -> io::Result<()> {
+    let shown = work_tree.path().join(relative);
+    match work_tree.kind(relative) {
+        Ok(None) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+        Ok(Some(Kind::Dir)) => {
+            report.kept.push((shown, "a folder stands in the place of our file".into()));
+            return Ok(());
+        }
+        Ok(Some(Kind::File { .. })) => {
+            let ours =
+                match (entry.and_then(|entry| entry.sha256.as_deref()), work_tree.read(relative, MAX_KEPT)) {
+                    (Some(recorded), Ok(Some(bytes))) => recorded == digest(&bytes),
+                    (None, _) => true, // upstream's manifest has no digests; upstream removes what it lists
+                    _ => false,
+                };
+            if !ours && applying {
+                // We place whole files only: other bytes mean that somebody else made this one.
+                report.kept.push((shown, "made by somebody else".into()));
+                return Ok(());
+            }
+            if !ours {
+                keep_copy(env, work_tree, relative, report)?;
+            }
+        }
+        Ok(Some(Kind::Link | Kind::Other)) => {} // the name goes, never what a link points to
+        Err(error) => return Err(error),
+    }
+    work_tree.remove_file(relative)?;
+    report.removed.push(shown);
+    Ok(())
+}
+
+/// Copies an edited sidecar to `output/kept-sidecars/` before it is removed (decision D17).
+fn keep_copy(env: &Tree, work_tree: &Tree, relative: &Path, report: &mut TakenBack) -> io::Result<()> {
+    let Some(bytes) = work_tree.read(relative, MAX_KEPT)? else { return Ok(()) };
+    let mut folder = PathBuf::from(names::OUTPUT);
+    env.ensure_dir(&folder, 0o755)?;
+    folder.push(names::KEPT);
+    env.ensure_dir(&folder, 0o755)?;
+    for part in relative.parent().into_iter().flat_map(Path::components) {
+        folder.push(part);
+        env.ensure_dir(&folder, 0o755)?;
+    }
+    let name = relative.file_name().unwrap_or(OsStr::new("sidecar"));
+    for n in 0..1_000 {
+        let mut candidate = folder.join(name);
+        if n > 0 {
+            candidate.as_mut_os_string().push(format!(".{n}"));
+        }
+        match env.read(&candidate, MAX_KEPT) {
+            Ok(Some(kept)) if kept == bytes => return Ok(()),
+            Ok(None) => {
+                env.replace(&candidate, &bytes, 0o600, names::TEMPORARY)?;
+                report.copies.push(candidate);
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+    Err(io::Error::other("a thousand copies are there already"))
+}
+
+enum DirRemoval {
+    Gone,
+    Removed,
+    Kept(&'static str),
+}
+
+fn remove_dir(work_tree: &Tree, relative: &Path) -> io::Result<DirRemoval> {
+    match work_tree.kind(relative) {
+        Ok(None) => return Ok(DirRemoval::Gone),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(DirRemoval::Gone),
+        Ok(Some(Kind::Dir)) => {}
+        Ok(Some(_)) => return Ok(DirRemoval::Kept("something else stands in the place of our folder")),
+        Err(error) => return Err(error),
+    }
+    match work_tree.remove_dir(relative) {
+        Ok(()) => Ok(DirRemoval::Removed),
+        Err(error) => match work_tree.names(relative) {
+            Ok(names) if !names.is_empty() => Ok(DirRemoval::Kept("not empty")),
+            // Empty, or unreadable: the reason is the one of the removal.
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,75 @@
+//! Crash and failure injection for the tests; nothing of it is in a release build.
+//!
+//! `EXECENV_TEST_CRASH_AT=N` kills the process (SIGKILL: no destructor, no handler) just before its Nth change to
+//! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail.
+
+use std::io;
+
+/// Announces a change to the disk.
+///
+/// # Errors
+/// The error that a test asked for at this step; never in a release build.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub fn step() -> io::Result<()> {
+    Ok(())
+}
+
+/// Announces a change to the disk.
+///
+/// # Errors
+/// The error that a test asked for at this step; never in a release build.
+#[cfg(debug_assertions)]
+pub fn step() -> io::Result<()> {
+    injected::step()
+}
+
+#[cfg(debug_assertions)]
+mod injected {
+    use std::io;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::io::Errno;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    static PLAN: OnceLock<Plan> = OnceLock::new();
+
+    #[derive(Default)]
+    struct Plan {
+        crash_at: Option<u64>,
+        fail_at: Option<(u64, Errno)>,
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
+    fn plan() -> Plan {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let crash_at = std::env::var("EXECENV_TEST_CRASH_AT").ok().as_deref().and_then(number);
+        let fail_at = std::env::var("EXECENV_TEST_FAIL_AT").ok().and_then(|text| {
+            let (at, name) = text.split_once(':')?;
+            let errno = match name {
+                "ENOSPC" => Errno::NOSPC,
+                "EACCES" => Errno::ACCESS,
+                "EIO" => Errno::IO,
+                "EROFS" => Errno::ROFS,
+                "EMFILE" => Errno::MFILE,
+                _ => return None,
+            };
+            Some((number(at)?, errno))
+        });
+        Plan { crash_at, fail_at }
+    }
+
+    pub(super) fn step() -> io::Result<()> {
+        let plan = PLAN.get_or_init(plan);
+        let count = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
+        if plan.crash_at == Some(count) {
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+        match plan.fail_at {
+            Some((at, errno)) if at == count => Err(errno.into()),
+            _ => Ok(()),
+        }
+    }
+}

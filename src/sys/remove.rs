@@ -1,0 +1,228 @@
+//! Removing and measuring trees that somebody else may be changing.
+//!
+//! Works by directory handles: no link is followed, no mount is crossed. At most [`MAX_OPEN`] folders are open at a
+//! time; a deeper one is first moved up beside the top, so that ten thousand levels need no ten thousand handles
+//! and no path longer than the system takes.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
+
+use super::{fault, platform};
+
+const MAX_OPEN: usize = 100;
+
+struct Frame {
+    dir: Dir,
+    handle: OwnedFd,
+    name: OsString,
+}
+
+impl Frame {
+    fn open(parent: impl AsFd, name: &OsStr) -> Result<Frame, Errno> {
+        let handle = match platform::open_dir_same_mount(&parent, name) {
+            Err(Errno::ACCESS) => {
+                platform::unlock_dir(&parent, name)?;
+                platform::open_dir_same_mount(&parent, name)?
+            }
+            other => other?,
+        };
+        Ok(Frame { dir: Dir::read_from(&handle)?, handle, name: name.to_owned() })
+    }
+}
+
+/// Removes what stands at `name` in the folder `parent`, whatever it is; nothing there is success.
+///
+/// # Errors
+/// The first thing that could not be removed; everything else is gone by then.
+pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
+    fault::step()?;
+    match unlinkat(&parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        // Linux says EISDIR for a folder, macOS EPERM.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let top = Frame::open(&parent, name)?;
+    let top_handle = top.handle.try_clone()?;
+    let mut stack = vec![top];
+    let mut first_error: Option<Errno> = None;
+    let mut hoisted = 0u64;
+    while let Some(frame) = stack.last_mut() {
+        let Some(entry) = frame.dir.read() else {
+            let Some(done) = stack.pop() else { break };
+            let above = stack.last().map_or(parent.as_fd(), |frame| frame.handle.as_fd());
+            match unlinkat(above, &done.name, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                // Entries were moved up into the top while it was being read: read it once more.
+                Err(Errno::NOTEMPTY | Errno::EXIST)
+                    if stack.is_empty() && hoisted > 0 && first_error.is_none() =>
+                {
+                    hoisted = 0;
+                    stack.push(Frame::open(above, &done.name)?);
+                }
+                Err(error) => _ = first_error.get_or_insert(error),
+            }
+            continue;
+        };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                first_error.get_or_insert(error);
+                stack.pop();
+                continue;
+            }
+        };
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        if entry.file_type() != FileType::Directory {
+            match unlink_in(&stack, &parent, name) {
+                Ok(()) | Err(Errno::NOENT) => continue,
+                Err(Errno::ISDIR | Errno::PERM) => {} // a file system that does not tell types, or a swap
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                    continue;
+                }
+            }
+        }
+        let Some(frame) = stack.last() else { break };
+        if stack.len() >= MAX_OPEN {
+            hoisted += 1;
+            let up = CString::new(format!(".execenv-deep-{}-{hoisted}", stack.len())).unwrap_or_default();
+            if let Err(error) = renameat(&frame.handle, name, &top_handle, &up) {
+                first_error.get_or_insert(error);
+            }
+            continue;
+        }
+        match Frame::open(&frame.handle, name) {
+            Ok(deeper) => stack.push(deeper),
+            Err(Errno::NOENT) => {}
+            Err(error) => _ = first_error.get_or_insert(error),
+        }
+    }
+    match first_error {
+        None => Ok(()),
+        Some(error) => Err(error.into()),
+    }
+}
+
+fn unlink_in(stack: &[Frame], parent: &impl AsFd, name: &OsStr) -> Result<(), Errno> {
+    let Some(frame) = stack.last() else { return Ok(()) };
+    match unlinkat(&frame.handle, name, AtFlags::empty()) {
+        Err(Errno::ACCESS) => {
+            let above = stack.len().checked_sub(2).map_or(parent.as_fd(), |n| stack[n].handle.as_fd());
+            platform::unlock_dir(above, &frame.name)?;
+            unlinkat(&frame.handle, name, AtFlags::empty())
+        }
+        other => other,
+    }
+}
+
+/// What a tree takes on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Lengths of all regular files, in bytes. A file with several names counts once a name.
+    pub bytes: u64,
+    /// Entries that could not be looked at.
+    pub unreadable: u64,
+}
+
+/// Adds up a tree without following a link or crossing a mount. Folders deeper than the handles reach count as
+/// unreadable.
+pub fn measure(path: &Path) -> Size {
+    let mut size = Size::default();
+    let Ok(parent) = openat(
+        rustix::fs::CWD,
+        path,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) else {
+        size.unreadable += 1;
+        return size;
+    };
+    measure_in(&parent, 0, &mut size);
+    size
+}
+
+fn measure_in(handle: &OwnedFd, depth: usize, size: &mut Size) {
+    let Ok(dir) = Dir::read_from(handle) else {
+        size.unreadable += 1;
+        return;
+    };
+    for entry in dir {
+        let Ok(entry) = entry else {
+            size.unreadable += 1;
+            return;
+        };
+        let name = entry.file_name();
+        if name.to_bytes() == b"." || name.to_bytes() == b".." {
+            continue;
+        }
+        let is_dir = match entry.file_type() {
+            FileType::Directory => true,
+            FileType::RegularFile | FileType::Unknown => {
+                match statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                        size.bytes += u64::try_from(stat.st_size).unwrap_or(0);
+                        false
+                    }
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+                    Err(_) => {
+                        size.unreadable += 1;
+                        false
+                    }
+                }
+            }
+            _ => false,
+        };
+        if !is_dir {
+            continue;
+        }
+        match platform::open_dir_same_mount(handle, OsStr::from_bytes(name.to_bytes())) {
+            Ok(deeper) if depth < MAX_OPEN => measure_in(&deeper, depth + 1, size),
+            _ => size.unreadable += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn handle(path: &Path) -> OwnedFd {
+        fs::File::open(path).unwrap().into()
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn removes_deep_locked_and_linked_trees_and_nothing_outside() {
+        let tmp = tempfile::tempdir().unwrap();
+        let outside = tmp.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("keep"), "x").unwrap();
+        let tree = tmp.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        symlink(&outside, tree.join("link")).unwrap();
+        fs::create_dir(tree.join("locked")).unwrap();
+        fs::write(tree.join("locked/file"), "x").unwrap();
+        fs::set_permissions(tree.join("locked"), fs::Permissions::from_mode(0o555)).unwrap();
+        let mut deep: OwnedFd = handle(&tree);
+        for _ in 0..2_000 {
+            rustix::fs::mkdirat(&deep, "d", Mode::RWXU).unwrap();
+            deep = openat(&deep, "d", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        }
+        remove_tree(handle(tmp.path()), OsStr::new("tree")).unwrap();
+        assert!(!tree.exists());
+        assert_eq!(fs::read(outside.join("keep")).unwrap(), b"x");
+        remove_tree(handle(tmp.path()), OsStr::new("tree")).unwrap();
+    }
+}

@@ -1,0 +1,438 @@
+//! A folder and what is in it, by paths that cannot leave it.
+//!
+//! The work dir belongs to the agent, and the env root lies within its reach: names are resolved beneath an open
+//! handle of the folder (`cap-std`), the last step of each change is taken by name inside an open parent and never
+//! through a link. Files appear whole: written beside their place, then renamed.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Component, Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, mkdirat, openat, renameat, renameat_with, unlinkat};
+use rustix::io::Errno;
+
+use super::fault;
+
+/// What stands at a path, the link itself where it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file: length in bytes and permission bits.
+    File {
+        /// Length in bytes.
+        len: u64,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A folder.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A socket, a FIFO, a device.
+    Other,
+}
+
+/// An open folder.
+#[derive(Debug)]
+pub struct Tree {
+    root: Dir,
+    path: PathBuf,
+}
+
+/// Whether a path was refused because it leads out of the tree, by a link or by `..`.
+pub fn leaves_tree(error: &io::Error) -> bool {
+    // cap-std reports an escape with an error of its own, which carries no errno.
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+impl Tree {
+    /// Opens a folder. `path` itself may be a link (the operator named it); nothing beneath is followed out.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn open(path: &Path) -> io::Result<Tree> {
+        Ok(Tree { root: Dir::open_ambient_dir(path, ambient_authority())?, path: path.to_owned() })
+    }
+
+    /// The folder's path as it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens a folder inside; the last step may not be a link.
+    ///
+    /// # Errors
+    /// As the system reports them; a link is an error.
+    pub fn subtree(&self, relative: &Path) -> io::Result<Tree> {
+        if self.kind(relative)? == Some(Kind::Link) {
+            return Err(Errno::LOOP.into());
+        }
+        Ok(Tree { root: self.root.open_dir(relative)?, path: self.path.join(relative) })
+    }
+
+    /// What stands at `relative`; `None` for nothing.
+    ///
+    /// # Errors
+    /// Everything but "not found"; see [`leaves_tree`].
+    pub fn kind(&self, relative: &Path) -> io::Result<Option<Kind>> {
+        match self.root.symlink_metadata(relative) {
+            Ok(metadata) => Ok(Some(kind_of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The path that links inside the tree lead to.
+    ///
+    /// # Errors
+    /// When the path leaves the tree, or nothing is there.
+    pub fn resolve(&self, relative: &Path) -> io::Result<PathBuf> {
+        self.root.canonicalize(relative)
+    }
+
+    /// The text of a link.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn read_link(&self, relative: &Path) -> io::Result<PathBuf> {
+        self.root.read_link_contents(relative)
+    }
+
+    /// A regular file's bytes; `None` for nothing there.
+    ///
+    /// # Errors
+    /// When something other than a regular file stands there, or it is longer than `limit` bytes.
+    pub fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let mut options = OpenOptions::new();
+        // A FIFO in a file's place must not make us wait for a writer.
+        options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
+        let file = match self.root.open_with(relative, &options) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0) + 1);
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::other(format!("longer than {limit} bytes")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The names in a folder, unsorted.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn names(&self, relative: &Path) -> io::Result<Vec<OsString>> {
+        let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        self.root.read_dir(relative)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    /// Makes a folder; fails where anything stands already.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn make_dir(&self, relative: &Path, mode: u32) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        Ok(mkdirat(parent.as_fd(), name, Mode::from_raw_mode(mode as rustix::fs::RawMode))?)
+    }
+
+    /// Makes a folder unless one is there already; a link in its place is an error.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn ensure_dir(&self, relative: &Path, mode: u32) -> io::Result<()> {
+        match self.kind(relative)? {
+            Some(Kind::Dir) => Ok(()),
+            Some(_) => Err(Errno::NOTDIR.into()),
+            None => match self.make_dir(relative, mode) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                other => other,
+            },
+        }
+    }
+
+    /// Writes a new file directly at its place. For trees that nobody sees yet.
+    ///
+    /// # Errors
+    /// When anything stands there, and as the system reports them.
+    pub fn create_unseen(&self, relative: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        write_new(parent.as_fd(), name, bytes, mode, false)
+    }
+
+    /// Puts a new file at its place, whole, and only if nothing stands there. `temporary` is its name meanwhile.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the place is taken; nothing is changed then.
+    pub fn create(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
+        let (parent, name) = self.parent(relative)?;
+        let parent = parent.as_fd();
+        fault::step()?;
+        write_new(parent, OsStr::new(temporary), bytes, mode, false)?;
+        let placed = fault::step().and_then(|()| rename_new(parent, OsStr::new(temporary), parent, name));
+        if placed.is_err() {
+            let _ = unlinkat(parent, temporary, AtFlags::empty());
+        }
+        placed
+    }
+
+    /// Replaces a file, or makes it, whole and synced. What a link in its place points to stays untouched: the
+    /// link goes.
+    ///
+    /// # Errors
+    /// As the system reports them; the old file stands then.
+    pub fn replace(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
+        self.replace_with(relative, bytes, mode, temporary, true)
+    }
+
+    /// As [`Tree::replace`], for what can be made again: not synced.
+    ///
+    /// # Errors
+    /// As the system reports them; the old file stands then.
+    pub fn replace_unsynced(
+        &self,
+        relative: &Path,
+        bytes: &[u8],
+        mode: u32,
+        temporary: &str,
+    ) -> io::Result<()> {
+        self.replace_with(relative, bytes, mode, temporary, false)
+    }
+
+    fn replace_with(
+        &self,
+        relative: &Path,
+        bytes: &[u8],
+        mode: u32,
+        temporary: &str,
+        sync: bool,
+    ) -> io::Result<()> {
+        let (parent, name) = self.parent(relative)?;
+        let parent = parent.as_fd();
+        fault::step()?;
+        // A left-over of a killed writer: the caller holds the lock, so it is nobody's.
+        match unlinkat(parent, temporary, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let exact = Mode::from_raw_mode(mode as rustix::fs::RawMode); // whatever the umask says
+        let placed = write_new(parent, OsStr::new(temporary), bytes, mode, sync)
+            .and_then(|()| Ok(rustix::fs::chmodat(parent, temporary, exact, AtFlags::empty())?))
+            .and_then(|()| fault::step())
+            .and_then(|()| Ok(renameat(parent, temporary, parent, name)?));
+        if placed.is_err() {
+            let _ = unlinkat(parent, temporary, AtFlags::empty());
+        }
+        placed
+    }
+
+    /// Opens a file for writing from its start, 0644, never through a link.
+    ///
+    /// # Errors
+    /// When something other than a regular file stands there.
+    pub fn open_log(&self, relative: &Path) -> io::Result<std::fs::File> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::TRUNC
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::CLOEXEC;
+        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    }
+
+    /// Opens a file for its lock, read and write, never through a link.
+    ///
+    /// # Errors
+    /// `NotFound` when it is missing and `create` is off.
+    pub fn open_lock(&self, relative: &Path, create: bool) -> io::Result<std::fs::File> {
+        let (parent, name) = self.parent(relative)?;
+        let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if create {
+            flags |= OFlags::CREATE;
+        }
+        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+    }
+
+    /// Unlinks a file or a link; nothing there is success. Never a folder.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn remove_file(&self, relative: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = match self.parent(relative) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        match unlinkat(parent.as_fd(), name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes an empty folder; nothing there is success. Never a file or a link.
+    ///
+    /// # Errors
+    /// As the system reports them, `DirectoryNotEmpty` among them.
+    pub fn remove_dir(&self, relative: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = match self.parent(relative) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        match unlinkat(parent.as_fd(), name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes whatever stands at `relative`, folders with all that is in them.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed.
+    pub fn remove_all(&self, relative: &Path) -> io::Result<()> {
+        let (parent, name) = match self.parent(relative) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        super::remove::remove_tree(parent.as_fd(), name)
+    }
+
+    /// Moves something to a place in another tree of the same file system where nothing stands.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the place is taken; as the system reports them.
+    pub fn move_to(&self, relative: &Path, target: &Tree, target_relative: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        let (target_parent, target_name) = target.parent(target_relative)?;
+        rename_new(parent.as_fd(), name, target_parent.as_fd(), target_name)
+    }
+
+    /// Lets two entries of this tree change places. `false`: the file system cannot.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn exchange(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        fault::step()?;
+        let (one_parent, one_name) = self.parent(one)?;
+        let (other_parent, other_name) = self.parent(other)?;
+        match renameat_with(
+            one_parent.as_fd(),
+            one_name,
+            other_parent.as_fd(),
+            other_name,
+            RenameFlags::EXCHANGE,
+        ) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the folder's own entries durable.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.root.as_fd())?)
+    }
+
+    /// Device and inode of the folder: its identity, whatever its path says.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.root.dir_metadata()?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// Whether a file's permission bits and bytes can be changed without surprise: it has one name only.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn link_count(&self, relative: &Path) -> io::Result<u64> {
+        Ok(self.root.symlink_metadata(relative)?.nlink())
+    }
+
+    fn parent<'a>(&self, relative: &'a Path) -> io::Result<(Handle<'_>, &'a OsStr)> {
+        let Some(Component::Normal(name)) = relative.components().next_back() else {
+            return Err(Errno::INVAL.into());
+        };
+        match relative.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                Ok((Handle::Opened(self.root.open_dir(parent)?), name))
+            }
+            _ => Ok((Handle::Root(&self.root), name)),
+        }
+    }
+}
+
+/// The folder that a path's last step is taken in.
+enum Handle<'a> {
+    Root(&'a Dir),
+    Opened(Dir),
+}
+
+impl AsFd for Handle<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Handle::Root(dir) => dir.as_fd(),
+            Handle::Opened(dir) => dir.as_fd(),
+        }
+    }
+}
+
+fn kind_of(metadata: &Metadata) -> Kind {
+    let file_type = metadata.file_type();
+    if file_type.is_symlink() {
+        Kind::Link
+    } else if file_type.is_dir() {
+        Kind::Dir
+    } else if file_type.is_file() {
+        Kind::File { len: metadata.len(), mode: metadata.mode() & 0o7777 }
+    } else {
+        Kind::Other
+    }
+}
+
+fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?;
+    let mut file = std::fs::File::from(handle);
+    let written = fault::step()
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+    if written.is_err() {
+        // Ours by O_EXCL: a half-written file is taken away again.
+        let _ = unlinkat(parent, name, AtFlags::empty());
+    }
+    written
+}
+
+/// A rename that never replaces: by the kernel where it can, else by a hard link, which fails on an existing name.
+fn rename_new(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new_name: &OsStr) -> io::Result<()> {
+    match renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            match rustix::fs::linkat(from, name, to, new_name, AtFlags::empty()) {
+                Ok(()) => Ok(unlinkat(from, name, AtFlags::empty())?),
+                // A folder has no second name; renaming one replaces an empty folder at most.
+                Err(Errno::PERM) => Ok(renameat(from, name, to, new_name)?),
+                Err(error) => Err(error.into()),
+            }
+        }
+        other => Ok(other?),
+    }
+}
