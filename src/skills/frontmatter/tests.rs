@@ -278,7 +278,6 @@ proptest! {
             );
             prop_assert!(has_name);
             prop_assert_eq!(is_hidden(&content), is_hidden(&text));
-            prop_assert_eq!(named(&text), text);
         }
     }
 }
