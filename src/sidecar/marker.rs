@@ -129,8 +129,9 @@ pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
             Some([content, &below].concat())
         }
         // The separator is still where we put it; what follows came later. Without a line feed at the
-        // original's end the later text would stick to its last line, so there the guess is the better one.
-        Some((rest, _)) if old.is_none() && (content.is_empty() || content.ends_with(b"\n")) => {
+        // original's end the later text would stick to its last line, and an original of blank lines cannot be
+        // told from blank lines put on top: there the guess is the better one.
+        Some((rest, _)) if old.is_none() && content.ends_with(b"\n") && !content.trim_ascii().is_empty() => {
             cut(rest, false).map(|rest| [content, &rest.bytes].concat())
         }
         _ => cut(current, original.is_some()).map(|rest| rest.bytes),
