@@ -52,7 +52,9 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     let top_handle = top.handle.try_clone()?;
     let mut stack = vec![top];
     let mut first_error: Option<Errno> = None;
-    let mut hoisted = 0u64;
+    // A serial number for the names beside the top, and whether any have come since the top was last opened.
+    let mut serial = 0u64;
+    let mut hoisted = false;
     while let Some(frame) = stack.last_mut() {
         let Some(entry) = frame.dir.read() else {
             let Some(done) = stack.pop() else { break };
@@ -61,9 +63,9 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // Entries were moved up into the top while it was being read: read it once more.
                 Err(Errno::NOTEMPTY | Errno::EXIST)
-                    if stack.is_empty() && hoisted > 0 && first_error.is_none() =>
+                    if stack.is_empty() && hoisted && first_error.is_none() =>
                 {
-                    hoisted = 0;
+                    hoisted = false;
                     stack.push(Frame::open(above, &done.name)?);
                 }
                 Err(error) => _ = first_error.get_or_insert(error),
@@ -94,8 +96,9 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         }
         let Some(frame) = stack.last() else { break };
         if stack.len() >= MAX_OPEN {
-            hoisted += 1;
-            let up = CString::new(format!(".execenv-deep-{}-{hoisted}", stack.len())).unwrap_or_default();
+            hoisted = true;
+            serial += 1;
+            let up = CString::new(format!(".execenv-deep-{serial}")).unwrap_or_default();
             if let Err(error) = renameat(&frame.handle, name, &top_handle, &up) {
                 first_error.get_or_insert(error);
             }

@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 
-/// The largest task document that is read, in bytes.
-pub const MAX_DOCUMENT: usize = 16 << 20;
-
 /// Everything that is known of a task. Empty strings and lists mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
