@@ -34,7 +34,11 @@ const CLEANUP_ALL: &[&str] = &["cleanup", "--all", KEY];
 const CLEANUP_TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
 const EDIT: &[&str] = &["edit"];
 
-const fn case(name: &'static str, before: &'static [&'static [&'static str]], command: &'static [&'static str]) -> Case {
+const fn case(
+    name: &'static str,
+    before: &'static [&'static [&'static str]],
+    command: &'static [&'static str],
+) -> Case {
     Case { name, before, command, now: support::NOW, deletes: false }
 }
 
@@ -101,7 +105,10 @@ fn assert_settled(world: &World, case: &Case, after: &Snapshot, when: &str) {
     let World { t, original, before } = world;
     let now = t.project_now();
     if ![original, before, after].contains(&&now) {
-        panic!("{when}: the folder is neither as before nor as after; against the original:\n{}", difference(original, &now));
+        panic!(
+            "{when}: the folder is neither as before nor as after; against the original:\n{}",
+            difference(original, &now)
+        );
     }
     t.assert_nothing_half_made(when);
     let existed = !case.before.is_empty();
@@ -174,8 +181,9 @@ fn fails_everywhere(case: &Case, errno: &str) -> u32 {
             quiet = 0;
             let now = world.t.project_now();
             let half_way = [&world.original, &world.before, &after].contains(&&now);
-            // A clean-up that failed in the middle has given back what it could; everything else is all or nothing.
-            let may_be_half = case.command[0] == "cleanup" || case.command[0] == "reuse";
+            // Giving back goes on through errors, and its record stays for the next attempt. What only puts
+            // something in is all or nothing.
+            let may_be_half = case.before.contains(&PREPARE_LOCAL);
             assert!(half_way || may_be_half, "{when}: {}\n{run}", difference(&world.original, &now));
         }
         settle(&world.t, case, false);
@@ -194,7 +202,8 @@ fn report(what: &str, counted: &[(&str, u32)]) {
 }
 
 fn all(what: &str, count: impl Fn(&Case) -> u32 + Sync, wanted: impl Fn(&Case) -> bool) {
-    let counted: Vec<_> = CASES.iter().filter(|case| wanted(case)).map(|case| (case.name, count(case))).collect();
+    let counted: Vec<_> =
+        CASES.iter().filter(|case| wanted(case)).map(|case| (case.name, count(case))).collect();
     report(what, &counted);
 }
 

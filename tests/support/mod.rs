@@ -1,6 +1,10 @@
 //! What every test of the built binary stands on: an own home, root and clock, and output that is always checked.
 #![allow(dead_code, reason = "each test binary uses another part")]
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make and change their own fixtures")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make and change their own fixtures"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -39,8 +43,7 @@ impl TestEnv {
         let guard = tempfile::Builder::new().prefix("execenv-test-").tempdir().unwrap();
         let tmp = guard.path().canonicalize().unwrap();
         let at = |name: &str| tmp.join(name);
-        let env =
-            TestEnv { home: at("home"), root: at("root"), project: at("project"), tmp, _guard: guard };
+        let env = TestEnv { home: at("home"), root: at("root"), project: at("project"), tmp, _guard: guard };
         std::fs::create_dir(&env.home).unwrap();
         std::fs::create_dir(&env.project).unwrap();
         env
@@ -235,7 +238,10 @@ pub struct Done {
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Done { shown, status, signal, shown_stdout, stderr, .. } = self;
-        write!(f, "{shown}\nstatus {status:?}, signal {signal:?}\n--- stdout\n{shown_stdout}\n--- stderr\n{stderr}")
+        write!(
+            f,
+            "{shown}\nstatus {status:?}, signal {signal:?}\n--- stdout\n{shown_stdout}\n--- stderr\n{stderr}"
+        )
     }
 }
 
@@ -286,10 +292,16 @@ fn walk(folder: &Path, below: &Path, found: &mut Snapshot) {
             let bytes = std::fs::read(&path).unwrap_or_default();
             let _ = write!(text, "file {}", bytes.escape_ascii());
         } else {
-            let _ = write!(text, "other fifo={} socket={} {}", kind.is_fifo(), kind.is_socket(), metadata.rdev());
+            let _ =
+                write!(text, "other fifo={} socket={} {}", kind.is_fifo(), kind.is_socket(), metadata.rdev());
         }
         found.insert(relative, text);
     }
+}
+
+fn short(text: &str) -> String {
+    let start: String = text.chars().take(200).collect();
+    format!("{start} ({} characters)", text.chars().count())
 }
 
 /// What two snapshots do not share, for messages.
@@ -297,13 +309,15 @@ pub fn difference(before: &Snapshot, after: &Snapshot) -> String {
     let mut text = String::new();
     for (path, was) in before {
         match after.get(path) {
-            None => _ = writeln!(text, "gone: {} ({was})", path.display()),
-            Some(is) if is != was => _ = writeln!(text, "changed: {}\n  was {was}\n  is  {is}", path.display()),
+            None => _ = writeln!(text, "gone: {} ({})", path.display(), short(was)),
+            Some(is) if is != was => {
+                _ = writeln!(text, "changed: {}\n  was {was}\n  is  {}", path.display(), short(is))
+            }
             Some(_) => {}
         }
     }
     for (path, is) in after.iter().filter(|(path, _)| !before.contains_key(*path)) {
-        let _ = writeln!(text, "new: {} ({is})", path.display());
+        let _ = writeln!(text, "new: {} ({})", path.display(), short(is));
     }
     text
 }
