@@ -178,7 +178,7 @@ fn excise_brief(
     report: &mut TakenBack,
 ) {
     let shown = work_dir.join(path);
-    let mut run = || -> io::Result<bool> {
+    let run = || -> io::Result<bool> {
         let mut target = path.to_owned();
         let kind = match work_tree.kind(path)? {
             Some(Kind::Link) => match work_tree.resolve(path) {
