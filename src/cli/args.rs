@@ -32,7 +32,6 @@ pub struct Cli {
 /// Options of every command
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct GlobalArgs {
     /// Where environments live [variable: EXECENV_WORKSPACES_ROOT, else MULTICA_WORKSPACES_ROOT]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -18,7 +18,6 @@ use crate::output::{Answer, escape};
   execenv cleanup \"$env\"
   execenv cleanup --all 3f9c 71aa
   execenv cleanup --trash \"$env\" && execenv trash list")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct CleanupArgs {
     /// The environments: paths, task ids, or 4 or more characters of their keys
     #[arg(value_name = "ENV", required = true)]

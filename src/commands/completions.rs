@@ -14,7 +14,6 @@ use crate::output::Answer;
   execenv completions bash > ~/.local/share/bash-completion/completions/execenv
   execenv completions zsh > \"${fpath[1]}/_execenv\"
   execenv completions fish > ~/.config/fish/completions/execenv.fish")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct CompletionsArgs {
     /// bash, zsh, fish, powershell or elvish
     #[arg(value_name = "SHELL")]

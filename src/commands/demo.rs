@@ -1,10 +1,120 @@
 //! `execenv demo`.
-use crate::cli::Context;
-use anyhow::Result;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-/// demo
+
+use crate::cli::Context;
+use crate::output::{escape, line};
+use crate::sys::child::{self, Program};
+use crate::sys::tree::Tree;
+
+/// Show the five steps on a built-in task: no account, no server, no agent CLI needed
+///
+/// Runs the real commands in a folder of its own below the system's temporary folder, with `sh` as the agent, shows
+/// each command and what it answers, and takes the folder away again.
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
-pub(super) fn run(_args: &DemoArgs, _context: &Context) -> Result<u8> {
-    Ok(0)
+#[command(after_help = "Examples:
+  execenv demo
+  execenv demo --keep")]
+pub struct DemoArgs {
+    /// Keep the folder, to look around in it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// The embedded task.
+const TASK: &str = r##"{
+  "id": "00000000-0000-4000-8000-0000000de300",
+  "provider": "claude",
+  "agent": {
+    "name": "Demo",
+    "instructions": "Write what you were told into answer.txt.",
+    "skills": [{"name": "Greeting", "description": "how to say hello", "content": "Say hello, once.\n"}]
+  }
+}
+"##;
+
+/// What stands in for an agent: it reads its brief, finds its skill, and does some work.
+const AGENT: &str =
+    "grep -c BEGIN CLAUDE.md && ls .claude/skills && echo 'hello from the agent' | tee answer.txt";
+
+/// One step: what it is, the command's words, and whether it may be shown shortened.
+fn steps(project: &str, env: &str) -> Vec<(&'static str, Vec<String>)> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    vec![
+        ("prepare: an isolated environment for one task", words(&["prepare", "--task", "task.json"])),
+        ("run: a program in it, as the agent", words(&["run", env, "--", "sh", "-c", AGENT])),
+        ("show: what came of it is on record", words(&["show", env])),
+        ("reuse: fresh context, the agent's work stays", words(&["reuse", env, "--task", "task.json"])),
+        ("… it does", words(&["show", env, "--file", "answer.txt"])),
+        ("cleanup: the work dir goes, output and logs stay", words(&["cleanup", "-v", env])),
+        (
+            "the same in a folder of your own: prepare",
+            words(&["prepare", "--task-id", "local", "--provider", "claude", "--local-dir", project]),
+        ),
+        ("… cleanup", words(&["cleanup", "-v", "local"])),
+        ("… verify: the folder is as it was", words(&["verify", "local"])),
+        (
+            "gc: what nobody needs any more goes to the trash",
+            words(&["gc", "--ttl", "0", "--orphan-ttl", "0"]),
+        ),
+        ("… from where it can be had back", words(&["trash", "list"])),
+    ]
+}
+
+pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
+    let temporary = std::env::temp_dir().canonicalize().context("find the folder for temporary files")?;
+    let parent = Tree::open(&temporary)?;
+    let name = PathBuf::from(format!("execenv-demo-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));
+    parent.make_dir(&name, 0o700).with_context(|| format!("make a folder in {}", temporary.display()))?;
+    let folder = temporary.join(&name);
+    let done = walk_through(&folder, &parent.subtree(&name)?, context);
+    if args.keep {
+        line(&format!("\nkept: {}", folder.display()))?;
+    } else {
+        parent.remove_all(&name).with_context(|| format!("remove {}", folder.display()))?;
+    }
+    done.map(|()| 0)
+}
+
+fn walk_through(folder: &Path, tree: &Tree, context: &Context) -> Result<()> {
+    tree.create_unseen(Path::new("task.json"), TASK.as_bytes(), 0o644)?;
+    tree.make_dir(Path::new("project"), 0o755)?;
+    tree.create_unseen(Path::new("project/CLAUDE.md"), b"My own rules.\n", 0o644)?;
+    let root = folder.join("workspaces");
+    let env = root.join("default/0000000de300").display().to_string();
+    for (what, words) in steps("project", &env) {
+        line(&format!("\n# {what}\n$ execenv {}", shown(&words)))?;
+        execenv(folder, &root, &words, context)?;
+    }
+    line("\nThat was the whole life of an environment. `execenv --help` has the rest.")
+}
+
+fn execenv(folder: &Path, root: &Path, words: &[String], context: &Context) -> Result<()> {
+    let exe = std::env::current_exe().context("find the program's own file")?;
+    let mut env: Vec<(OsString, OsString)> = context
+        .settings
+        .inherited
+        .iter()
+        .filter(|(name, _)| !name.as_encoded_bytes().starts_with(b"EXECENV_"))
+        .cloned()
+        .collect();
+    env.push(("EXECENV_WORKSPACES_ROOT".into(), root.into()));
+    let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+    let program = Program { path: &exe, args: &args, dir: Some(folder), env: &env };
+    let status = child::run_inherited(program).with_context(|| format!("start {}", exe.display()))?;
+    ensure!(status.success(), "`execenv {}` ended with {status}", shown(words));
+    Ok(())
+}
+
+fn shown(words: &[String]) -> String {
+    let quoted = words.iter().map(|word| {
+        let plain =
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:=".contains(&b));
+        if plain { word.clone() } else { crate::output::shell_quote(word) }
+    });
+    escape(&quoted.collect::<Vec<_>>().join(" "))
 }

@@ -1,10 +1,145 @@
 //! `execenv doctor`.
-use crate::cli::Context;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
-/// doctor
+use serde_json::{Value, json};
+
+use crate::agent::{self, find_program, program};
+use crate::cli::Context;
+use crate::environment::WorkspacesRoot;
+use crate::environment::health::{Ailing, examine};
+use crate::environment::trash::{delete, half_deleted};
+use crate::failure::Code;
+use crate::gc::sweep_staging;
+use crate::output::{Answer, escape};
+use crate::provider;
+use crate::sys::tree::Tree;
+
+/// Look at what is here and what is not well: programs, the workspaces root, environments whose run died
+///
+/// With --fix, half-made environments go away, sidecars that were cut short are taken back, and runs that died are
+/// recorded as crashed. Status 1: something is not well and has not been put right.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {}
-pub(super) fn run(_args: &DoctorArgs, _context: &Context) -> Result<crate::output::Answer> {
-    Ok(crate::output::Answer::new("", serde_json::Value::Null))
+#[command(after_help = "Examples:
+  execenv doctor
+  execenv doctor --fix
+  execenv doctor -o json | jq '.programs[] | select(.found)'")]
+pub struct DoctorArgs {
+    /// Put right what can be put right
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// Programs that are not agents.
+const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
+
+pub(super) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
+    let mut lines = Vec::new();
+    let programs = programs(context, args.fix, &mut lines);
+    let mut problems = Vec::new();
+    match context.root.open()? {
+        None => {
+            lines.push(format!("root\t{}\tnot there yet", escape(&context.root.path().display().to_string())))
+        }
+        Some(tree) => problems = examine_root(args.fix, context, &tree, &mut lines)?,
+    }
+    let left = problems.iter().filter(|problem| problem["fixed"] != json!(true)).count();
+    lines.push(match (problems.len(), left) {
+        (0, _) => "all is well".to_owned(),
+        (n, 0) => format!("{n} put right"),
+        (n, left) if args.fix => format!("{} put right, {left} left", n - left),
+        (_, left) => format!("{left} not well; `execenv doctor --fix` puts right what can be"),
+    });
+    let json = json!({
+        "schema": 1,
+        "root": context.root.path(),
+        "programs": programs,
+        "problems": problems,
+    });
+    Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
+}
+
+/// Which programs are here. A repair needs none of them, so it does not wait for their versions.
+fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value> {
+    if fix {
+        return Vec::new();
+    }
+    let variable = |name: &str| {
+        context.settings.inherited.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+    };
+    let path = variable("PATH").unwrap_or_default();
+    let mut seen = Vec::new();
+    let mut all = Vec::new();
+    let tools = TOOLS.iter().map(|name| (*name, *name, None));
+    let agents = provider::all().filter_map(|row| Some((row.name, row.program?, row.path_variable)));
+    for (name, wanted, by_variable) in tools.chain(agents) {
+        if seen.contains(&wanted) {
+            continue;
+        }
+        seen.push(wanted);
+        let found = find_program(None, by_variable.and_then(variable), wanted, OsStr::new(&path));
+        let (shown, version) = match &found {
+            Err(_) => ("-".to_owned(), None),
+            Ok(path) => {
+                let version = program::probe_version(path, &context.settings.inherited).ok().flatten();
+                (path.display().to_string(), version)
+            }
+        };
+        let too_old = version.is_some_and(|version| program::check_minimum(name, version).is_err());
+        let version = version.map(|version| version.to_string());
+        if found.is_ok() || TOOLS.contains(&name) {
+            let old = if too_old { "\ttoo old" } else { "" };
+            let state =
+                if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
+            lines.push(format!("{name}\t{state}\t{}{old}", escape(&shown)));
+        }
+        all.push(json!({
+            "name": name,
+            "program": wanted,
+            "found": found.is_ok(),
+            "path": found.ok(),
+            "version": version,
+            "too_old": too_old,
+        }));
+    }
+    all
+}
+
+fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<String>) -> Result<Vec<Value>> {
+    let shown = escape(&context.root.path().display().to_string());
+    let mut problems = Vec::new();
+    let mut problem = |path: &Path, complaint: &str, fixed: bool, note: &str, lines: &mut Vec<String>| {
+        let state = if fixed { "put right" } else { "not well" };
+        let path_text = escape(&path.display().to_string());
+        lines.push(format!("{state}\t{complaint}\t{path_text}\t{}", escape(note)));
+        problems.push(json!({"path": path, "complaint": complaint, "fixed": fixed, "note": note}));
+    };
+    if WorkspacesRoot::is_marked(tree)? {
+        lines.push(format!("root\t{shown}"));
+    } else {
+        problem(context.root.path(), "not_marked", false, "this folder is not a workspaces root", lines);
+        return Ok(problems);
+    }
+    for leftover in sweep_staging(&context.root, tree, fix, context.now)? {
+        let note = if leftover.whole { "goes to the trash" } else { "goes away" };
+        problem(&leftover.path, "half_made", fix, note, lines);
+    }
+    for name in half_deleted(tree)? {
+        let gone = fix && delete(tree, &name).is_ok();
+        let path = context.root.path().join(WorkspacesRoot::TRASH).join(&name);
+        problem(&path, "half_deleted", gone, "its deletion goes on", lines);
+    }
+    for Ailing { path, complaint, fixed, mut note, run_id } in examine(&context.root, tree, fix, context.now)?
+    {
+        if let Some(run_id) = run_id.filter(|_| fixed) {
+            let killed = agent::end_leftovers(&run_id);
+            super::run::forget_temporary_of(&run_id);
+            note.push_str(&format!(", {killed} processes ended"));
+        }
+        problem(&path, complaint.word(), fixed, &note, lines);
+    }
+    Ok(problems)
 }

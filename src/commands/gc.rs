@@ -22,7 +22,6 @@ use crate::output::{Format, escape, line, show_age, show_bytes, stream};
   execenv gc --orphan-ttl 7d --trash-ttl 0
   execenv gc --explain 3f9c
   0 * * * *  execenv gc -q            (a cron line)")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct GcArgs {
     /// Decide and report, change nothing
     #[arg(long)]
@@ -94,11 +93,7 @@ fn print_json(request: &GcRequest<'_>) -> Result<u8> {
         tell(judged);
         Ok(())
     });
-    let summary = match done {
-        Ok(summary) => summary,
-        // Half a document is none: what follows on stderr says why.
-        Err(error) => return Err(error),
-    };
+    let summary = done?; // half a document is none: what follows on stderr says why
     let counts = json!({
         "scanned": summary.scanned,
         "cleaned": summary.cleaned,

@@ -17,7 +17,6 @@ use crate::sys::remove::measure;
 #[command(after_help = "Examples:
   execenv list
   execenv list --sizes -o json | jq '.environments[] | select(.live)'")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct ListArgs {
     /// Add what each takes on the disk
     #[arg(long)]

@@ -15,7 +15,6 @@ use crate::output::Answer;
 #[command(after_help = "Examples:
   execenv man | man -l -
   execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct ManArgs {
     /// The command; without it the page of execenv itself
     #[arg(value_name = "COMMAND")]

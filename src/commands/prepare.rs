@@ -20,8 +20,8 @@ use crate::output::Answer;
   env=$(execenv prepare --provider claude --skills ./skills --instructions rules.md)
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct PrepareArgs {
+    /// The task.
     #[command(flatten)]
     pub task: TaskInput,
     /// Work in this folder of yours; `cleanup` brings it back as it was

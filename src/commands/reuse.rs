@@ -21,7 +21,6 @@ use crate::output::Answer;
   execenv reuse \"$env\" --task next.json
   execenv reuse 3f9c --task next.json --or-prepare
   execenv reuse --work-dir \"$EXECENV_WORKDIR\" -o json")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct ReuseArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", required_unless_present = "work_dir", conflicts_with = "work_dir")]
@@ -32,6 +31,7 @@ pub struct ReuseArgs {
     /// Prepare one where it or its work dir is gone
     #[arg(long)]
     pub or_prepare: bool,
+    /// The task.
     #[command(flatten)]
     pub task: TaskInput,
 }

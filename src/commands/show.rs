@@ -1,7 +1,7 @@
 //! `execenv show`.
 
 use std::io::Write;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -21,7 +21,6 @@ use crate::sys::tree::leaves_tree;
   execenv show 3f9c
   execenv show \"$env\" -o json | jq .last_result
   execenv show \"$env\" --file src/main.rs")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct ShowArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV")]
@@ -39,7 +38,7 @@ pub(super) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     }
 }
 
-fn print_file(found: &Found, path: &PathBuf) -> Result<u8> {
+fn print_file(found: &Found, path: &Path) -> Result<u8> {
     let work_dir = found.work_dir();
     let outside = || {
         Failure::new(Code::LeavesTree, format!("{} is not inside {}", path.display(), work_dir.display()))
@@ -48,7 +47,7 @@ fn print_file(found: &Found, path: &PathBuf) -> Result<u8> {
     let relative = if path.is_absolute() {
         path.strip_prefix(&work_dir).map_err(|_| outside())?.to_owned()
     } else {
-        path.clone()
+        path.to_owned()
     };
     if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(outside().into());

@@ -23,7 +23,6 @@ const MAX_SKILL_FILE: u64 = 8 << 20;
 
 /// Where the task comes from
 #[derive(Debug, Default, Args)]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct TaskInput {
     /// The task document, a JSON file; `-` reads standard input
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

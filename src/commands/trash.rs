@@ -19,8 +19,8 @@ use crate::output::{Answer, escape, show_age, show_bytes};
   execenv trash restore 3f9c
   execenv trash empty"
 )]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct TrashArgs {
+    /// What to do.
     #[command(subcommand)]
     pub action: TrashAction,
 }

@@ -17,7 +17,6 @@ use crate::output::{Answer, escape};
 #[command(after_help = "Examples:
   execenv cleanup \"$env\" && execenv verify \"$env\"
   execenv verify \"$env\" -o json | jq '.differences[].path'")]
-#[expect(missing_docs, reason = "the help of each option is the doc comment that clap reads")]
 pub struct VerifyArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV")]

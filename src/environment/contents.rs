@@ -158,7 +158,7 @@ fn if_free(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> 
 ///
 /// # Errors
 /// A [`Code::Usage`] failure for a name that is no program's.
-pub fn choose_platform(task: &TaskDocument, asked: Option<&str>) -> Result<Platform> {
+pub(crate) fn choose_platform(task: &TaskDocument, asked: Option<&str>) -> Result<Platform> {
     match asked {
         None => Ok(Platform::for_task(task)),
         Some(name) => Platform::named(name).ok_or_else(|| {

@@ -32,13 +32,13 @@ const SYSTEM: [&str; 16] = [
 
 /// A user's folder that has passed the checks.
 #[derive(Clone, Debug)]
-pub struct LocalDir {
+pub(super) struct LocalDir {
     /// As it was given, absolute and without `.` and `..`.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// With every link resolved.
-    pub canonical: PathBuf,
+    pub(super) canonical: PathBuf,
     /// Device and inode.
-    pub identity: (u64, u64),
+    pub(super) identity: (u64, u64),
 }
 
 impl LocalDir {
@@ -46,7 +46,7 @@ impl LocalDir {
     ///
     /// # Errors
     /// A [`Code::BadPath`] failure that says which rule the folder breaks.
-    pub fn check(given: &Path, home: Option<&Path>, root: &WorkspacesRoot) -> Result<LocalDir> {
+    pub(super) fn check(given: &Path, home: Option<&Path>, root: &WorkspacesRoot) -> Result<LocalDir> {
         let refuse = |why: &str, hint: &str| -> anyhow::Error {
             Failure::new(Code::BadPath, format!("the local directory {} {why}", given.display()))
                 .hint(hint)
@@ -97,7 +97,7 @@ impl LocalDir {
     ///
     /// # Errors
     /// A [`Code::PathBusy`] failure that names it.
-    pub fn refuse_second_user(
+    pub(super) fn refuse_second_user(
         &self,
         root: &WorkspacesRoot,
         tree: &Tree,

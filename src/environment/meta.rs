@@ -17,9 +17,9 @@ use crate::sys::tree::Tree;
 use crate::task::{Kind, TaskDocument};
 
 /// The schema of the `execenv` key that this version writes.
-pub const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 /// The largest meta file that is read, in bytes: a larger one is nobody's work of ours.
-pub const MAX_META: u64 = 4 << 20;
+pub(super) const MAX_META: u64 = 4 << 20;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,6 +11,7 @@ mod lookup;
 mod meta;
 mod prepare;
 mod reuse;
+mod run_record;
 pub(crate) mod trash;
 mod verify;
 
@@ -28,6 +29,8 @@ pub(crate) use prepare::STAGING;
 pub use prepare::{Existing, Prepared, Request, prepare, recover};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
+pub use run_record::RunningEnv;
+pub(crate) use run_record::forget_outside_temporary;
 pub(crate) use trash::put_aside_as;
 pub use trash::{TrashEntry, TrashName};
 pub use verify::{Difference, Verdict, verify};

@@ -3,6 +3,7 @@
 //! Every change to the disk passes [`fault::step`] first, so that the tests can kill the process, or let one call
 //! fail, at the 1st, 2nd, 3rd … change.
 
+pub mod child;
 pub mod clock;
 pub mod fault;
 mod platform;

@@ -252,6 +252,20 @@ impl Tree {
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
+    /// Keeps a file of the run before under another name; nothing there is success.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn keep_previous(&self, relative: &Path, previous: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        let (previous_parent, previous_name) = self.parent(previous)?;
+        match renameat(parent.as_fd(), name, previous_parent.as_fd(), previous_name) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Opens a file for its lock, read and write, never through a link.
     ///
     /// # Errors

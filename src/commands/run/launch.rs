@@ -1,0 +1,407 @@
+//! From options, record and launch file to one start of an agent.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{RunArgs, limit};
+use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
+use crate::cli::Context;
+use crate::environment::{Launch as LaunchFile, RunningEnv, names};
+use crate::failure::{Code, Failure};
+use crate::provider;
+
+/// The word that leads to the guard.
+pub(super) const GUARD_WORD: &str = "__guard";
+/// The longest prompt and system prompt, in bytes.
+const MAX_PROMPT: u64 = 16 << 20;
+/// A tool may be silent for this long, or for the idle limit where that is longer (`agents.md` 5).
+const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+/// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
+const MAX_TEMPORARY: usize = 60;
+const MCP_FILE: &str = "mcp.json";
+
+type Variables = Vec<(OsString, OsString)>;
+
+/// Everything about a run that is known before it starts.
+pub(super) struct Plan {
+    pub(super) run_id: String,
+    pub(super) resume: Option<String>,
+    /// What a person should know, before anything starts.
+    pub(super) notices: Vec<String>,
+    provider: String,
+    dialect: Dialect,
+    program: PathBuf,
+    options: claude::Options,
+    command_args: Vec<OsString>,
+    mcp: Option<Vec<u8>>,
+    prompt: Option<String>,
+    env: Variables,
+    work_dir: PathBuf,
+    temporary: PathBuf,
+    timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    kill_grace: Duration,
+    cancel_file: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Reads every input and finds the program. Nothing has been changed yet.
+    pub(super) fn make(args: &RunArgs, context: &Context, env: &RunningEnv) -> Result<Plan> {
+        let own = env.own();
+        let file = LaunchFile::load(&env.found.env.tree)?;
+        let run_id = uuid::Uuid::new_v4().to_string();
+        let work_dir = env.found.work_dir();
+        let temporary = temporary_dir(env, &run_id);
+        let mut notices = Vec::new();
+
+        let operator = operator_env(args, context)?;
+        let custom = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let set = set_env(context, env, &file, &run_id, &work_dir, &temporary)?;
+        let (variables, warnings) =
+            environment::compose(context.settings.inherited.clone(), set, custom, operator, args.clear_env);
+        notices.extend(warnings);
+
+        let is_command = !args.command.is_empty();
+        let row = provider::find(&own.provider);
+        if !is_command && !row.is_some_and(|row| row.runnable) {
+            return Err(not_runnable(&own.provider, &args.env).into());
+        }
+        let prompt = prompt(args, context, &file, is_command)?;
+        let (program, dialect) = if is_command {
+            let name = args.command[0].to_string_lossy().into_owned();
+            (find_program(Some(Path::new(&args.command[0])), None, &name, path_of(&variables))?, Dialect::Raw)
+        } else {
+            (agent_program(args, context, row, &variables)?, Dialect::ClaudeStream)
+        };
+        if dialect == Dialect::ClaudeStream {
+            claude::check_root(rustix::process::geteuid().is_root(), &variables)?;
+        }
+        let resume = resume(args, env, is_command, &mut notices)?;
+        let asked: Vec<OsString> =
+            file.custom_args.iter().map(OsString::from).chain(args.agent_arg.iter().cloned()).collect();
+        let (custom_args, dropped) = argv::filter(&own.provider, asked);
+        notices.extend(
+            dropped.iter().map(|flag| format!("the argument {flag} is left out: execenv sets it itself")),
+        );
+        let model = args.model.clone().or_else(|| Some(file.model.clone()).filter(|model| !model.is_empty()));
+        let system =
+            args.system_prompt_file.as_ref().map(|path| read_text(&context.absolute(path))).transpose()?;
+        let mcp = file.mcp_config.as_ref().map(|config| {
+            let servers = config.get("mcpServers").filter(|servers| servers.is_object()).cloned();
+            let servers = servers.unwrap_or_else(|| serde_json::json!({}));
+            serde_json::json!({ "mcpServers": servers }).to_string().into_bytes()
+        });
+        let idle = match args.idle_timeout {
+            Some(idle) => limit(idle),
+            // A program that is no agent may be as silent as it likes.
+            None if is_command => None,
+            None => limit(context.settings.duration("idle_timeout")?),
+        };
+        Ok(Plan {
+            options: claude::Options {
+                model,
+                max_turns: args.max_turns,
+                append_system_prompt: system,
+                custom: custom_args,
+                ..claude::Options::default()
+            },
+            provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
+            command_args: args.command.iter().skip(1).cloned().collect(),
+            timeout: match args.timeout {
+                Some(timeout) => limit(timeout),
+                None => limit(context.settings.duration("timeout")?),
+            },
+            idle_timeout: idle,
+            kill_grace: match args.kill_grace {
+                Some(grace) => grace.to_std().unwrap_or_default(),
+                None => context.settings.duration("kill_grace")?.to_std().unwrap_or_default(),
+            },
+            cancel_file: args.cancel_file.as_ref().map(|path| context.absolute(path)),
+            env: variables,
+            run_id,
+            resume,
+            notices,
+            dialect,
+            program,
+            mcp,
+            prompt,
+            work_dir,
+            temporary,
+        })
+    }
+
+    /// Makes the run's private folder for temporary files.
+    pub(super) fn make_temporary(&self, env: &RunningEnv) -> Result<PathBuf> {
+        let doing = || format!("make {}", self.temporary.display());
+        let tree = &env.found.env.tree;
+        if self.temporary.starts_with(&env.found.env.path) {
+            tree.remove_all(Path::new(TEMPORARY)).with_context(doing)?;
+            tree.make_dir(Path::new(TEMPORARY), 0o700).with_context(doing)?;
+        } else {
+            rustix::fs::mkdir(&self.temporary, 0o700.into()).with_context(doing)?;
+        }
+        Ok(self.temporary.clone())
+    }
+
+    /// Takes the private folder away, and the file with the MCP servers.
+    pub(super) fn remove_temporary(&self, env: &RunningEnv, _made: &Path) {
+        forget_temporary(env, &self.run_id);
+        let _ = env.found.env.tree.remove_file(&Path::new(names::LAUNCH).join(MCP_FILE));
+    }
+
+    /// The launch itself: opens the logs, writes the file with the MCP servers.
+    pub(super) fn launch(&self, env: &RunningEnv, resume: Option<&str>) -> Result<Launch> {
+        let tree = &env.found.env.tree;
+        let log = |name: &str| -> Result<File> {
+            let logs = Path::new(names::LOGS);
+            tree.ensure_dir(logs, 0o755)
+                .and_then(|()| tree.keep_previous(&logs.join(name), &logs.join(format!("{name}.previous"))))
+                .and_then(|()| tree.open_log(&logs.join(name)))
+                .with_context(|| format!("open {}", tree.path().join(logs).join(name).display()))
+        };
+        let mut options = self.options.clone();
+        options.resume = resume.map(str::to_owned);
+        if let Some(bytes) = self.mcp.as_ref().filter(|_| self.dialect == Dialect::ClaudeStream) {
+            let relative = Path::new(names::LAUNCH).join(MCP_FILE);
+            tree.ensure_dir(Path::new(names::LAUNCH), 0o700)
+                .and_then(|()| tree.replace_unsynced(&relative, bytes, 0o600, names::TEMPORARY))
+                .context("write the file with the MCP servers")?;
+            options.mcp_config = Some(tree.path().join(relative));
+        }
+        let requested_model = options.model.clone();
+        let (args, input) = match self.dialect {
+            Dialect::Raw => {
+                let input =
+                    self.prompt.as_ref().map_or(Input::None, |text| Input::Bytes(text.clone().into_bytes()));
+                (self.command_args.clone(), input)
+            }
+            Dialect::ClaudeStream => {
+                let prompt = self.prompt.as_deref().unwrap_or_default();
+                (claude::arguments(options), Input::Frames(claude::prompt_frame(prompt)))
+            }
+        };
+        Ok(Launch {
+            provider: self.provider.clone(),
+            program: self.program.clone(),
+            args,
+            work_dir: self.work_dir.clone(),
+            env: self.env.clone(),
+            input,
+            dialect: self.dialect,
+            run_id: self.run_id.clone(),
+            timeout: self.timeout,
+            idle_timeout: self.idle_timeout,
+            tool_timeout: self.idle_timeout.map(|idle| idle.max(TOOL_LIMIT)),
+            kill_grace: self.kill_grace,
+            cancel_file: self.cancel_file.clone(),
+            lock: env.lock().file().try_clone().context("duplicate the lock's handle")?,
+            log: log("agent.ndjson")?,
+            stderr_log: log("agent.stderr.log")?,
+            requested_model,
+            resume: resume.map(str::to_owned),
+            guard_program: std::env::current_exe().context("find the program's own file")?,
+            guard_args: vec![GUARD_WORD.into()],
+        })
+    }
+}
+
+/// The name of the private folder inside an env root.
+const TEMPORARY: &str = "tmp";
+
+/// In the env root where its path is short enough for sockets, else below `/tmp` under the run's id.
+fn temporary_dir(env: &RunningEnv, run_id: &str) -> PathBuf {
+    let inside = env.found.env.path.join(TEMPORARY);
+    if inside.as_os_str().len() <= MAX_TEMPORARY { inside } else { outside(run_id) }
+}
+
+fn outside(run_id: &str) -> PathBuf {
+    Path::new("/tmp").join(format!("execenv-{}", run_id.get(..13).unwrap_or(run_id)))
+}
+
+/// Takes away the private folders that a run had, the one below `/tmp` by the run's id.
+pub(super) fn forget_temporary(env: &RunningEnv, run_id: &str) {
+    let _ = env.found.env.tree.remove_all(Path::new(TEMPORARY));
+    forget_outside(run_id);
+}
+
+/// Takes away the one below `/tmp`, if there is one.
+pub(super) fn forget_outside(run_id: &str) {
+    crate::environment::forget_outside_temporary(&outside(run_id));
+}
+
+fn set_env(
+    context: &Context,
+    env: &RunningEnv,
+    file: &LaunchFile,
+    run_id: &str,
+    work_dir: &Path,
+    temporary: &Path,
+) -> Result<Variables> {
+    let own = env.own();
+    let mut set: Variables = Vec::new();
+    let mut put = |name: &str, value: &OsStr| set.push((name.into(), value.into()));
+    put("EXECENV_ROOT", env.found.env.path.as_os_str());
+    put("EXECENV_WORKDIR", work_dir.as_os_str());
+    put("EXECENV_TASK_ID", own.task_id.as_ref());
+    put("EXECENV_WORKSPACE_ID", env.meta.workspace_id.as_ref());
+    put("EXECENV_PROVIDER", own.provider.as_ref());
+    put("EXECENV_RUN_ID", run_id.as_ref());
+    put("EXECENV_ITERATION", "1".as_ref());
+    put("PWD", work_dir.as_os_str());
+    for name in ["TMPDIR", "TMP", "TEMP"] {
+        put(name, temporary.as_os_str());
+    }
+    for (name, value) in own.env.iter().chain(&file.platform_env) {
+        put(name, value.as_ref());
+    }
+    // So that the agent can call execenv itself.
+    let exe = std::env::current_exe().context("find the program's own file")?;
+    let own_dir = exe.parent().map(Path::to_path_buf).unwrap_or_default();
+    let inherited = context.settings.inherited.iter().find(|(name, _)| name == "PATH");
+    let path =
+        inherited.map_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"), |(_, path)| path.clone());
+    let dirs =
+        std::iter::once(own_dir.clone()).chain(std::env::split_paths(&path).filter(|dir| *dir != own_dir));
+    put("PATH", &std::env::join_paths(dirs).unwrap_or(path.clone()));
+    Ok(set)
+}
+
+fn path_of(variables: &Variables) -> &OsStr {
+    variables.iter().find(|(name, _)| name == "PATH").map_or(OsStr::new(""), |(_, path)| path)
+}
+
+fn operator_env(args: &RunArgs, context: &Context) -> Result<Variables> {
+    let mut variables = Variables::new();
+    let mut add = |line: &str, origin: &dyn Fn() -> String| -> Result<()> {
+        match line.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                variables.push((name.trim().into(), value.into()));
+                Ok(())
+            }
+            // The text is not shown: it may be a secret.
+            _ => Err(Failure::new(Code::Usage, format!("{} is not of the form NAME=VALUE", origin())).into()),
+        }
+    };
+    if let Some(path) = &args.env_file {
+        let path = context.absolute(path);
+        let text = read_text(&path)?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim_start();
+            if !line.is_empty() && !line.starts_with('#') {
+                add(line, &|| format!("{}, line {}", path.display(), number + 1))?;
+            }
+        }
+    }
+    for (number, line) in args.env_vars.iter().enumerate() {
+        add(line, &|| format!("the value of `--env` number {}", number + 1))?;
+    }
+    Ok(variables)
+}
+
+fn prompt(args: &RunArgs, context: &Context, file: &LaunchFile, is_command: bool) -> Result<Option<String>> {
+    let given = match (&args.prompt, &args.prompt_file) {
+        (Some(text), _) => Some(text.clone()),
+        (None, Some(path)) if path == Path::new("-") => {
+            let mut text = String::new();
+            let stdin = std::io::Read::take(std::io::stdin().lock(), MAX_PROMPT);
+            std::io::Read::read_to_string(&mut { stdin }, &mut text)
+                .context("read the prompt from standard input")?;
+            Some(text)
+        }
+        (None, Some(path)) => Some(read_text(&context.absolute(path))?),
+        (None, None) if is_command => return Ok(None),
+        (None, None) => file.prompt.clone(),
+    };
+    if !is_command && given.as_ref().is_none_or(|text| text.trim().is_empty()) {
+        return Err(Failure::new(Code::Usage, "there is no prompt, and the task document gives none")
+            .hint("say what to do: `--prompt TEXT` or `--prompt-file FILE`")
+            .into());
+    }
+    Ok(given)
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read {}: {error}", path.display()))
+            .hint("check the path and its permissions")
+            .into()
+    })
+}
+
+fn not_runnable(provider: &str, env: &str) -> Failure {
+    let message = if provider.is_empty() {
+        "the environment has no provider, so there is no agent to run".to_owned()
+    } else {
+        format!("this version does not run the agent of `{provider}` by itself")
+    };
+    Failure::new(Code::Usage, message).hint(format!("name the program: `execenv run {env} -- PROGRAM ARG…`"))
+}
+
+fn agent_program(
+    args: &RunArgs,
+    context: &Context,
+    row: Option<&provider::Provider>,
+    variables: &Variables,
+) -> Result<PathBuf> {
+    let Some(row) = row else { return Err(Failure::new(Code::AgentNotFound, "no program is known").into()) };
+    let variable = row.path_variable.and_then(|name| {
+        let found = context.settings.inherited.iter().find(|(key, _)| key == name)?;
+        Some(found.1.clone())
+    });
+    let name = row.program.unwrap_or(row.name);
+    let explicit = args
+        .agent_bin
+        .as_ref()
+        .map(|path| if path.components().count() > 1 { context.absolute(path) } else { path.clone() });
+    let path = find_program(explicit.as_deref(), variable, name, path_of(variables))?;
+    match program::probe_version(&path, variables) {
+        Ok(Some(version)) => program::check_minimum(row.name, version)?,
+        Ok(None) => log::info!("{} does not say its version", path.display()),
+        Err(error) => log::info!("{} does not tell its version: {error}", path.display()),
+    }
+    Ok(path)
+}
+
+/// The session to go on with: only one of this provider that was held in this very folder (`agents.md` 6).
+fn resume(
+    args: &RunArgs,
+    env: &RunningEnv,
+    is_command: bool,
+    notices: &mut Vec<String>,
+) -> Result<Option<String>> {
+    let Some(asked) = &args.resume else { return Ok(None) };
+    if is_command {
+        return Err(Failure::new(Code::Usage, "a program has no session to resume")
+            .hint("leave `--resume` out")
+            .into());
+    }
+    let own = env.own();
+    let session = own.session;
+    let poisoned = session.as_ref().and_then(|session| session.poisoned.clone());
+    if !asked.is_empty() {
+        if let (Some(why), true) = (poisoned, session.is_some_and(|session| session.id == *asked)) {
+            notices
+                .push(format!("the session {asked} is spoiled ({why}) and is resumed because it was named"));
+        }
+        return Ok(Some(asked.clone()));
+    }
+    let drop = |why: &str, notices: &mut Vec<String>| {
+        notices.push(format!("{why}; the agent starts a new session"));
+        Ok(None)
+    };
+    match session {
+        None => drop("there is no session to resume", notices),
+        Some(_) if poisoned.is_some() => drop("the last session is spoiled and cannot be resumed", notices),
+        Some(session) if session.provider != own.provider => {
+            drop("the last session is of another provider", notices)
+        }
+        Some(session) if session.work_dir != env.found.work_dir() => {
+            drop("the last session was held in another folder", notices)
+        }
+        Some(session) => Ok(Some(session.id)),
+    }
+}

@@ -1,0 +1,213 @@
+//! `execenv run`.
+
+mod launch;
+mod result;
+mod sink;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration as StdDuration;
+
+use anyhow::{Context as _, Result};
+use chrono::Duration;
+use clap::Args;
+
+use self::launch::Plan;
+use self::sink::Printer;
+use crate::agent::{self, Interrupts, Outcome};
+use crate::cli::{Context, parse_duration};
+use crate::environment::{CleanupOptions, RunningEnv, cleanup};
+use crate::failure::{Code, Failure};
+use crate::sys::clock;
+
+/// Run the provider's agent, or any program, in an environment and wait for it
+///
+/// Exits with the agent's result: its own status, 124 when it ran out of time, 128+N when it died of signal N, 126
+/// or 127 when its program could not be started or found, 125 when execenv itself failed. What the agent printed is in
+/// logs/, the result in output/result.json. No process of the agent outlives the run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv run \"$env\" --prompt 'fix the failing test'
+  execenv run \"$env\" --resume --prompt 'and now the docs'
+  execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
+  execenv run \"$env\" -- make test")]
+pub struct RunArgs {
+    /// The environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV")]
+    pub env: String,
+    /// Any program instead of the provider's agent, with its arguments
+    #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]
+    pub command: Vec<OsString>,
+    /// What the agent is asked to do [default: composed from the task document]
+    #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file")]
+    pub prompt: Option<String>,
+    /// A file with the prompt; `-` reads standard input
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub prompt_file: Option<PathBuf>,
+    /// Go on with the environment's last session, or with the one named
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub resume: Option<String>,
+    /// The model
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// The most turns the agent may take
+    #[arg(long, value_name = "N")]
+    pub max_turns: Option<u32>,
+    /// A file whose text is added to the agent's system prompt
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub system_prompt_file: Option<PathBuf>,
+    /// A variable for the agent; may be given more than once
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub env_vars: Vec<String>,
+    /// A file of NAME=VALUE lines for the agent
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+    /// Pass on no variables but PATH, HOME, USER, SHELL, TERM, LANG and the like
+    #[arg(long)]
+    pub clear_env: bool,
+    /// The agent's program
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
+    pub agent_bin: Option<PathBuf>,
+    /// One more argument for the agent's program
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub agent_arg: Vec<OsString>,
+    /// The longest the agent may run; 0: no limit [default: 0]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// The longest the agent may be silent while no tool runs; 0: no limit [default: 30m, none for a program]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub idle_timeout: Option<Duration>,
+    /// From the polite signal to SIGKILL [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub kill_grace: Option<Duration>,
+    /// End the run when this file appears
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
+    pub cancel_file: Option<PathBuf>,
+    /// Clean the environment up when the run has ended, however it ends
+    #[arg(long)]
+    pub cleanup_after: bool,
+}
+
+pub(super) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
+    // From the first change on nothing but our own code decides when to stop.
+    let interrupts = Interrupts::install().context("set up the signals")?;
+    let mut env = RunningEnv::acquire(context.find(&args.env)?)?;
+    let plan = Plan::make(args, context, &env)?;
+    let mut printer = Printer::new(context.settings.output);
+    if let Some(run_id) = env.died.take() {
+        let killed = agent::end_leftovers(&run_id);
+        launch::forget_temporary(&env, &run_id);
+        printer.notice(&format!(
+            "the last run here died; {killed} of its processes were still there and are gone"
+        ))?;
+    }
+    for notice in &plan.notices {
+        printer.notice(notice)?;
+    }
+    let ended = supervise(&plan, context, &mut env, &interrupts, &mut printer);
+    let found = env.release();
+    let tidied = if args.cleanup_after { tidy(context, &found) } else { Ok(()) };
+    let status = ended?;
+    tidied?;
+    Ok(status)
+}
+
+fn supervise(
+    plan: &Plan,
+    context: &Context,
+    env: &mut RunningEnv,
+    interrupts: &Interrupts,
+    printer: &mut Printer,
+) -> Result<u8> {
+    let temporary = plan.make_temporary(env)?;
+    env.starting(&plan.run_id, std::process::id(), now(context))?;
+    let mut outcome = attempt(plan, context, env, interrupts, printer, plan.resume.as_deref());
+    let refused = matches!(&outcome, Ok(outcome) if plan.resume.is_some() && outcome.resume_refused && outcome.tool_calls == 0);
+    if refused {
+        printer.notice("the agent cannot go on with its session; it starts a new one")?;
+        env.forget_session()?;
+        outcome = attempt(plan, context, env, interrupts, printer, None);
+    }
+    plan.remove_temporary(env, &temporary);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let (record, document) = result::not_started(&error, now(context));
+            env.ended(crate::environment::Status::Failed, record, None, &document, now(context))?;
+            return Err(error);
+        }
+    };
+    let status = agent::exit_status(&outcome);
+    let (recorded, record, document) = result::of(&outcome, status, now(context));
+    let stored =
+        env.ended(recorded, record, outcome.poisoned.clone(), document.to_string().as_bytes(), now(context));
+    printer.end(&document, &outcome)?;
+    stored?;
+    Ok(status)
+}
+
+/// One start of the agent.
+fn attempt(
+    plan: &Plan,
+    context: &Context,
+    env: &mut RunningEnv,
+    interrupts: &Interrupts,
+    printer: &mut Printer,
+    resume: Option<&str>,
+) -> Result<Outcome> {
+    let launch = plan.launch(env, resume)?;
+    let cell = std::cell::RefCell::new(env);
+    let mut last_session = String::new();
+    agent::run(
+        launch,
+        interrupts,
+        &mut |event| {
+            if let agent::Event::Session { session_id, .. } = &event
+                && *session_id != last_session
+            {
+                (*session_id).clone_into(&mut last_session);
+                let recorded = cell.borrow_mut().session(session_id, now(context));
+                if let Err(error) = recorded {
+                    log::warn!("the session could not be recorded: {error:#}");
+                }
+            }
+            printer.event(&event)
+        },
+        &mut |started| cell.borrow_mut().running(started.pid.unsigned_abs()),
+    )
+}
+
+/// The clock at this moment: a run is long.
+fn now(context: &Context) -> chrono::DateTime<chrono::Utc> {
+    clock::now(context.settings.variable("EXECENV_TEST_NOW"))
+}
+
+fn tidy(context: &Context, found: &crate::environment::Found) -> Result<()> {
+    let report = cleanup(&context.root, found, CleanupOptions::default(), context.now)?;
+    match report.errors.first() {
+        None => Ok(()),
+        Some(error) => Err(Failure::new(Code::Incomplete, format!("the clean-up after the run: {error}"))
+            .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
+            .into()),
+    }
+}
+
+/// The guard's entry: `execenv __guard RUN_ID GRACE_MS`, started by a run and typed by nobody.
+pub(super) fn guard(arguments: &[OsString]) -> Option<u8> {
+    let [_, word, run_id, grace] = arguments else { return None };
+    if word != launch::GUARD_WORD {
+        return None;
+    }
+    agent::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?);
+    Some(0)
+}
+
+/// A limit of time; zero is none.
+fn limit(duration: Duration) -> Option<StdDuration> {
+    duration.to_std().ok().filter(|limit| !limit.is_zero())
+}
+
+/// Takes away the private folder that a run which died had below `/tmp`.
+pub(super) fn forget_temporary_of(run_id: &str) {
+    launch::forget_outside(run_id);
+}

@@ -1,0 +1,183 @@
+//! The record of a run, correct wherever the process dies between two lines of it.
+//!
+//! Order: `starting` before the agent is started, its processes before it learns its task, its session as soon as
+//! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
+//! free lock knows that the run died.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+
+use super::layout::names;
+use super::lock::EnvLock;
+use super::lookup::Found;
+use super::meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
+use super::reuse::open_work_dir;
+use crate::failure::{Code, Failure};
+use crate::sidecar::Manifest;
+
+/// An environment that is held for a run. To let go of the lock is to drop this.
+#[derive(Debug)]
+pub struct RunningEnv {
+    /// The environment.
+    pub found: Found,
+    /// The record as it is on the disk.
+    pub meta: Meta,
+    /// The id of a run that died here before, whose processes may still be about.
+    pub died: Option<String>,
+    lock: EnvLock,
+}
+
+impl RunningEnv {
+    /// Locks an environment and checks that it is fit for a run.
+    ///
+    /// # Errors
+    /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
+    pub fn acquire(found: Found) -> Result<RunningEnv> {
+        let path = found.env.path.clone();
+        let lock = EnvLock::acquire(&found.env.tree, &path)?;
+        // Only now can nobody be changing the record any more.
+        let found = Found { meta: Meta::load(&found.env.tree)?, env: found.env };
+        let meta = found.require_meta()?;
+        let own = meta.own_or_rebuilt(&path);
+        let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
+        if own.status == Status::Cleaned {
+            return Err(unfit("has been cleaned up")
+                .hint("prepare the task again: `execenv prepare`")
+                .into());
+        }
+        if !Manifest::load(&found.env.tree)?.unwrap_or_default().is_complete() {
+            return Err(unfit("is not finished: preparing or reusing it was cut short")
+                .hint(format!(
+                    "`execenv reuse {}` with the task document, or `execenv doctor --fix`",
+                    path.display()
+                ))
+                .into());
+        }
+        open_work_dir(&found, &found.work_dir())?;
+        let died = own.run.as_ref().filter(|_| own.status.is_active()).map(|run| run.id.clone());
+        Ok(RunningEnv { found, meta, died, lock })
+    }
+
+    /// The lock, for the guard that outlives us.
+    pub fn lock(&self) -> &EnvLock {
+        &self.lock
+    }
+
+    /// Our part of the record.
+    pub fn own(&self) -> Own {
+        self.meta.own_or_rebuilt(&self.found.env.path)
+    }
+
+    /// Changes our part of the record, on the disk too.
+    fn update(&mut self, change: impl FnOnce(&mut Meta, &mut Own)) -> Result<()> {
+        let mut meta = self.meta.clone();
+        let mut own = self.own();
+        change(&mut meta, &mut own);
+        meta.own = Some(own);
+        meta.store(&self.found.env.tree)?;
+        self.meta = meta;
+        Ok(())
+    }
+
+    /// Records that a run is about to start its agent. The lock takes the place of the lease (decision D3).
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn starting(&mut self, run_id: &str, pid: u32, now: DateTime<Utc>) -> Result<()> {
+        self.update(|_, own| {
+            let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
+            own.status = Status::Starting;
+            own.lease_until = None;
+            own.run = Some(RunRecord { id: run_id.into(), seq, pid, agent_pid: None, started_at: Some(now) });
+        })
+    }
+
+    /// Records the agent's process, before it learns its task.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn running(&mut self, agent_pid: u32) -> Result<()> {
+        self.update(|_, own| {
+            own.status = Status::Running;
+            if let Some(run) = own.run.as_mut() {
+                run.agent_pid = Some(agent_pid);
+            }
+        })
+    }
+
+    /// Records the agent's conversation at once: a crash must not lose the way to resume it.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn session(&mut self, id: &str, now: DateTime<Utc>) -> Result<()> {
+        let work_dir = self.found.work_dir();
+        self.update(|_, own| {
+            own.session = Some(SessionRecord {
+                id: id.into(),
+                provider: own.provider.clone(),
+                work_dir,
+                poisoned: None,
+                updated_at: Some(now),
+            });
+        })
+    }
+
+    /// Forgets a conversation that the agent's program refused to go on with.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn forget_session(&mut self) -> Result<()> {
+        self.update(|_, own| own.session = None)
+    }
+
+    /// Writes the result's file, then the record that points to it.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn ended(
+        &mut self,
+        status: Status,
+        result: LastResult,
+        poisoned: Option<String>,
+        document: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let tree = &self.found.env.tree;
+        let file = Path::new(names::OUTPUT).join("result.json");
+        tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
+            .and_then(|()| tree.replace(&file, document, 0o644, names::TEMPORARY))
+            .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
+        self.update(|meta, own| {
+            meta.completed_at = Some(now);
+            own.status = status;
+            own.last_result = Some(result);
+            if let (Some(session), Some(why)) = (own.session.as_mut(), poisoned) {
+                session.poisoned = Some(why);
+            }
+        })
+    }
+
+    /// Ends the hold and gives the environment back.
+    pub fn release(self) -> Found {
+        Found { env: self.found.env, meta: Some(self.meta) }
+    }
+}
+
+/// Takes away a run's private folder below `/tmp`, if it is ours: a folder, not a link, of this user.
+pub(crate) fn forget_outside_temporary(path: &Path) {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let is_ours = path.symlink_metadata().is_ok_and(|metadata| {
+        metadata.is_dir()
+            && std::os::unix::fs::MetadataExt::uid(&metadata) == rustix::process::geteuid().as_raw()
+    });
+    if !is_ours {
+        return;
+    }
+    if let Ok(tree) = crate::sys::tree::Tree::open(parent)
+        && let Err(error) = tree.remove_all(Path::new(name))
+    {
+        log::warn!("cannot remove {}: {error}", path.display());
+    }
+}

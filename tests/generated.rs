@@ -1,0 +1,106 @@
+//! What is generated from the one clap definition is in the repository and current: completions and manual pages.
+//! `EXECENV_REGENERATE=1 cargo test --test generated` rewrites them. And the shape of the sources is the one that
+//! `lib.rs` promises.
+#![expect(clippy::disallowed_methods, reason = "a test reads its own variable and writes its own files")]
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap_complete::Shell;
+use execenv::commands::{completions, man};
+
+fn compare(folder: &str, expected: &[(String, String)]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    if std::env::var("EXECENV_REGENERATE").is_ok() {
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        for (name, text) in expected {
+            fs::write(folder.join(name), text).unwrap();
+        }
+    }
+    let is_stale =
+        |(name, text): &&(String, String)| fs::read_to_string(folder.join(name)).ok().as_ref() != Some(text);
+    let mut stale: Vec<PathBuf> =
+        expected.iter().filter(is_stale).map(|(name, _)| folder.join(name)).collect();
+    let is_known = |path: &PathBuf| expected.iter().any(|(name, _)| path.ends_with(name));
+    let there = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    stale.extend(there.filter(|path| !is_known(path)));
+    assert!(stale.is_empty(), "not current: {stale:#?}\nEXECENV_REGENERATE=1 cargo test --test generated");
+}
+
+#[test]
+fn completions_are_current() {
+    let files = [
+        ("execenv.bash", Shell::Bash),
+        ("_execenv", Shell::Zsh),
+        ("execenv.fish", Shell::Fish),
+        ("_execenv.ps1", Shell::PowerShell),
+        ("execenv.elv", Shell::Elvish),
+    ];
+    compare("completions", &files.map(|(name, shell)| (name.to_owned(), completions::script(shell))));
+}
+
+#[test]
+fn manual_pages_are_current() {
+    let pages = man::pages().unwrap().into_iter().map(|(name, text)| (format!("{name}.1"), text));
+    compare("man", &pages.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_readme_gives_the_command_that_ci_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let ci = fs::read_to_string(root.join(".ci/run")).unwrap();
+    assert!(readme.contains("\ncargo test --locked\n") && ci.contains("\ncargo test --locked\n"));
+}
+
+/// The modules in the order in which they may use each other: each only those before it.
+const ORDER: [&str; 12] = [
+    "sys",
+    "task",
+    "skills",
+    "brief",
+    "provider",
+    "sidecar",
+    "environment",
+    "gc",
+    "agent",
+    "output",
+    "cli",
+    "commands",
+];
+
+/// Three that look upwards by design: `sidecar` takes the names of the files it keeps from the layout, and the two
+/// halves of the front end know each other.
+const KNOWN: [(&str, &str); 2] = [("sidecar", "environment"), ("cli", "commands")];
+
+#[test]
+fn imports_point_one_way() {
+    let mut wrong = Vec::new();
+    for (place, module) in ORDER.iter().enumerate() {
+        for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module)) {
+            let text = fs::read_to_string(&path).unwrap();
+            for upper in &ORDER[place + 1..] {
+                let uses = text.contains(&format!("crate::{upper}::")) && !KNOWN.contains(&(module, upper));
+                if uses {
+                    wrong.push(format!("{} uses {upper}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
