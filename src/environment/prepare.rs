@@ -23,7 +23,7 @@ use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::provider::{self, Provider};
-use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, take_back};
+use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, sweep_state_temporaries, take_back};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{EnvKey, TaskDocument, TaskId, WorkspaceId};
 
@@ -537,6 +537,9 @@ fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
 /// # Errors
 /// When the manifest is damaged or something could not be taken back.
 pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    if let Err(error) = sweep_state_temporaries(&found.env.tree) {
+        log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
+    }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
     let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
     let work_dir = found.work_dir();
