@@ -314,6 +314,17 @@ impl Meta {
     /// # Errors
     /// As the system reports them; a file of a newer schema is refused.
     pub fn store(&self, tree: &Tree) -> Result<()> {
+        self.refuse_newer(tree)?;
+        let path = tree.path().join(names::META);
+        tree.replace(Path::new(names::META), &self.to_bytes(), 0o644, names::TEMPORARY)
+            .with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure.
+    pub fn refuse_newer(&self, tree: &Tree) -> Result<()> {
         let path = tree.path().join(names::META);
         if let Some(own) = self.own.as_ref().filter(|own| own.schema > SCHEMA) {
             return Err(Failure::new(
@@ -323,8 +334,7 @@ impl Meta {
             .hint("use the execenv that wrote it, or a newer one")
             .into());
         }
-        tree.replace(Path::new(names::META), &self.to_bytes(), 0o644, names::TEMPORARY)
-            .with_context(|| format!("write {}", path.display()))
+        Ok(())
     }
 
     /// Our own part, made from what can be known where upstream wrote the file last.

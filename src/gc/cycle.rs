@@ -101,7 +101,10 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut dyn FnMut(&Judged) -> Result<()
     if !request.dry_run {
         sweep_staging(request.root, &tree, true, request.now)?;
         for name in trash::half_deleted(&tree)? {
-            trash::delete(&tree, &name)?;
+            if let Err(error) = trash::delete(&tree, &name) {
+                log::error!("{error:#}");
+                summary.failed += 1;
+            }
         }
     }
     for workspace in request.root.workspaces(&tree)? {

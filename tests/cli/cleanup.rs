@@ -23,13 +23,23 @@ fn it_takes_the_work_dir_and_keeps_output_and_logs() {
     t.write(env.join("logs/run.log"), "log");
     t.write(env.join("output/result.json"), "{}");
     let answer = t.execenv(["cleanup", KEY, "-o", "json"]).json();
-    assert_eq!((&answer["schema"], &answer["outcome"], &answer["kept"]), (&json!(1), &json!("removed"), &json!([])));
+    assert_eq!(
+        (&answer["schema"], &answer["outcome"], &answer["kept"]),
+        (&json!(1), &json!("removed"), &json!([]))
+    );
     assert!(answer["bytes"].as_u64().unwrap() >= 5);
     assert_eq!(answer["removed"], json!([env.join("workdir")]));
-    assert!(!env.join("workdir").exists() && env.join("logs/run.log").exists() && env.join("output/result.json").exists());
+    assert!(
+        !env.join("workdir").exists()
+            && env.join("logs/run.log").exists()
+            && env.join("output/result.json").exists()
+    );
     let settled = snapshot(&t.root);
     let again = t.execenv(["cleanup", KEY, "-o", "json"]).json();
-    assert_eq!((&again["outcome"], &again["removed"], &again["bytes"]), (&json!("removed"), &json!([]), &json!(0)));
+    assert_eq!(
+        (&again["outcome"], &again["removed"], &again["bytes"]),
+        (&json!("removed"), &json!([]), &json!(0))
+    );
     assert_same(&settled, &snapshot(&t.root), "the second clean-up");
     assert!(t.root_listing().iter().all(|path| !path.starts_with(".trash/")));
 }
@@ -71,7 +81,9 @@ fn what_the_agent_did_itself_stays() {
     assert!(answer["kept"].as_array().unwrap().iter().any(|kept| kept["why"] == "not empty"), "{answer}");
     assert_eq!(fs::read_to_string(t.project.join("CLAUDE.md")).unwrap(), "mine\nadded below\n");
     assert!(t.project.join("src/new.rs").is_file() && t.project.join(".claude/skills/s/notes.txt").is_file());
-    assert!(!t.project.join(".claude/skills/s/SKILL.md").exists() && !t.project.join(".agent_context").exists());
+    assert!(
+        !t.project.join(".claude/skills/s/SKILL.md").exists() && !t.project.join(".agent_context").exists()
+    );
 }
 
 #[test]
@@ -137,9 +149,14 @@ fn one_in_use_is_left_with_status_4() {
     let during = t.project_now();
     let lock = fs::File::open(env.join(".task_lock")).unwrap();
     lock.lock().unwrap();
-    for command in [&["cleanup", KEY][..], &["cleanup", "--all", "--force", KEY], &["reuse", KEY], &["prepare", "--task", "t.json"],
-        &["prepare", "--task", "t.json", "--keep-existing"]] {
-        t.execenv(command).run().status(4).check(true, "");
+    for command in [
+        &["cleanup", KEY][..],
+        &["cleanup", "--all", "--force", KEY],
+        &["reuse", KEY],
+        &["prepare", "--task", "t.json"],
+        &["prepare", "--task", "t.json", "--keep-existing"],
+    ] {
+        t.execenv(command).fails(4, &["live process", "hint: "]);
         let json = t.execenv(command.iter().chain(&["-o", "json"])).run().status(4);
         let last = json.stderr.lines().last().unwrap_or_default();
         let error: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {json}"));

@@ -24,7 +24,10 @@ fn a_lease_keeps_an_environment_however_old_and_then_its_age_decides() {
     let env = t.prepare(["--task-id", TASK, "--lease", "90d"]);
     assert_eq!(gc(&t, LATER, &[])["decisions"][0]["reason"], "leased");
     t.execenv(["reuse", KEY, "--lease", "1h"]).ok();
-    assert_eq!(gc(&t, "2026-06-01T12:30:00Z", &["--ttl", "0", "--orphan-ttl", "0"])["decisions"][0]["reason"], "leased");
+    assert_eq!(
+        gc(&t, "2026-06-01T12:30:00Z", &["--ttl", "0", "--orphan-ttl", "0"])["decisions"][0]["reason"],
+        "leased"
+    );
     assert_eq!(gc(&t, "2026-06-01T14:00:00Z", &[])["decisions"][0]["reason"], "too_young");
     let done = gc(&t, LATER, &[]);
     assert_eq!((&done["orphaned"], &done["trash"]["entries"]), (&json!(1), &json!(1)));
@@ -55,7 +58,8 @@ fn the_record_of_a_users_folder_is_never_taken() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--local-dir", "project"]);
     edit_meta(&env, |meta| meta["completed_at"] = "2020-01-01T00:00:00Z".into());
-    let done = gc(&t, LATER, &["--ttl", "0", "--orphan-ttl", "0", "--completed-ttl", "1s", "--trash-ttl", "0"]);
+    let done =
+        gc(&t, LATER, &["--ttl", "0", "--orphan-ttl", "0", "--completed-ttl", "1s", "--trash-ttl", "0"]);
     assert_eq!(done["decisions"][0]["reason"], "local_directory");
     edit_meta(&env, |meta| meta["local_directory"] = false.into());
     assert_eq!(gc(&t, LATER, &["--completed-ttl", "1s"])["decisions"][0]["reason"], "completed");
@@ -89,7 +93,9 @@ fn folders_without_or_with_a_senseless_record_go_by_their_own_age() {
     let done = t.execenv(["gc", "-o", "json"]).without("EXECENV_TEST_NOW").json();
     let reason = |name: &str| {
         let rows = done["decisions"].as_array().unwrap();
-        rows.iter().find(|row| row["root_dir"].as_str().unwrap().ends_with(name)).map(|row| row["reason"].clone())
+        rows.iter()
+            .find(|row| row["root_dir"].as_str().unwrap().ends_with(name))
+            .map(|row| row["reason"].clone())
     };
     assert_eq!(reason("/stray"), Some(json!("no_meta")));
     assert_eq!(reason("/bad"), Some(json!("unreadable_meta")));
@@ -106,7 +112,10 @@ fn explain_says_what_gc_would_do_and_changes_nothing() {
     let text = t.execenv(["gc", "--explain", KEY]).ok().stdout;
     assert!(text.starts_with("skip: leased\n"), "{text}");
     let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).var("EXECENV_TEST_NOW", LATER).json();
-    assert_eq!((&json["action"], &json["reason"], &json["root_dir"]), (&json!("orphan"), &json!("unused"), &json!(env)));
+    assert_eq!(
+        (&json["action"], &json["reason"], &json["root_dir"]),
+        (&json!("orphan"), &json!("unused"), &json!(env))
+    );
     assert_same(&before, &snapshot(&t.root), "explaining");
 }
 

@@ -15,8 +15,14 @@ fn it_shows_every_environment_and_whether_it_lives() {
     let rows = all["environments"].as_array().unwrap();
     assert_eq!(rows.len(), 2);
     let row = &rows[0];
-    assert_eq!((&row["key"], &row["task_id"], &row["provider"]), (&json!(KEY), &json!(TASK), &json!("claude")));
-    assert_eq!((&row["kind"], &row["status"], &row["live"]), (&json!("issue"), &json!("prepared"), &json!(true)));
+    assert_eq!(
+        (&row["key"], &row["task_id"], &row["provider"]),
+        (&json!(KEY), &json!(TASK), &json!("claude"))
+    );
+    assert_eq!(
+        (&row["kind"], &row["status"], &row["live"]),
+        (&json!("issue"), &json!("prepared"), &json!(true))
+    );
     assert!(row["bytes"].as_u64().unwrap() > 0);
     assert_eq!(rows[1]["live"], false);
     let text = t.execenv(["list", "--workspace", "default"]).ok().stdout;

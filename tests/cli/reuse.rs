@@ -9,14 +9,20 @@ fn document(provider: &str, content: &str) -> String {
 }
 
 fn names(folder: &std::path::Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
 #[test]
 fn any_number_of_reuses_leaves_one_skill_folder_with_the_natural_name() {
-    for (provider, folder) in [("claude", ".claude/skills"), ("openclaw", "skills"), ("copilot", ".github/skills"), ("unheard-of", ".agent_context/skills")] {
+    for (provider, folder) in [
+        ("claude", ".claude/skills"),
+        ("openclaw", "skills"),
+        ("copilot", ".github/skills"),
+        ("unheard-of", ".agent_context/skills"),
+    ] {
         let t = TestEnv::new();
         t.write("v1.json", document(provider, "version 1"));
         t.write("v2.json", document(provider, "version 2"));
@@ -35,7 +41,11 @@ fn any_number_of_reuses_leaves_one_skill_folder_with_the_natural_name() {
             assert!(text.contains("name: issue-review") && text.contains("version 2"), "{text}");
         }
         assert!(env.join("workdir/src/main.rs").is_file());
-        assert!(snapshot(&env).keys().any(|path| path.ends_with("kept-sidecars") || path.to_string_lossy().contains("stray.txt")));
+        assert!(
+            snapshot(&env)
+                .keys()
+                .any(|path| path.ends_with("kept-sidecars") || path.to_string_lossy().contains("stray.txt"))
+        );
     }
 }
 
@@ -64,7 +74,10 @@ fn another_provider_takes_the_old_ones_things_back_first() {
     assert_eq!((&answer["reused"], &answer["provider"]), (&json!(true), &json!("gemini")));
     assert_eq!(fs::read_to_string(t.project.join("CLAUDE.md")).unwrap(), "mine");
     assert!(!t.project.join(".claude").exists());
-    assert!(t.project.join("GEMINI.md").is_file() && t.project.join(".gemini/skills/issue-review/SKILL.md").is_file());
+    assert!(
+        t.project.join("GEMINI.md").is_file()
+            && t.project.join(".gemini/skills/issue-review/SKILL.md").is_file()
+    );
 }
 
 #[test]
@@ -99,7 +112,17 @@ fn every_form_of_env_finds_it_and_two_are_ambiguous() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
     t.link("alias", &t.project);
-    for name in [env.to_str().unwrap(), "root/default/555555abcdef", "project", "alias", "project/../project/", TASK, KEY, "5555", "./root/default/555555abcdef/"] {
+    for name in [
+        env.to_str().unwrap(),
+        "root/default/555555abcdef",
+        "project",
+        "alias",
+        "project/../project/",
+        TASK,
+        KEY,
+        "5555",
+        "./root/default/555555abcdef/",
+    ] {
         let shown = t.execenv(["show", name, "-o", "json"]).json();
         assert_eq!(shown["task_id"], TASK, "{name}");
     }

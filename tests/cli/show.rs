@@ -11,7 +11,13 @@ fn one_file_is_printed_byte_for_byte_and_none_from_outside() {
     for path in ["a/b.bin", "./a/b.bin", "in", env.join("workdir/in").to_str().unwrap()] {
         assert_eq!(t.execenv(["show", KEY, "--file", path]).ok().bytes, b"\0\xff\x1b[31m\r\n", "{path}");
     }
-    for path in ["../.gc_meta.json", "a/../../.gc_meta.json", "/etc/passwd", "out", t.tmp.join("outside").to_str().unwrap()] {
+    for path in [
+        "../.gc_meta.json",
+        "a/../../.gc_meta.json",
+        "/etc/passwd",
+        "out",
+        t.tmp.join("outside").to_str().unwrap(),
+    ] {
         t.execenv(["show", KEY, "--file", path]).fails(5, &["is not inside"]);
     }
     t.execenv(["show", KEY, "--file", "missing"]).fails(1, &["missing"]);

@@ -50,12 +50,18 @@ fn it_is_reused_with_one_skill_folder_and_one_block() {
     assert!(fs::read_to_string(work.join(".claude/skills/review/SKILL.md")).unwrap().contains("new"));
     assert_eq!(fs::read_to_string(work.join("src/main.rs")).unwrap(), "work");
     let meta: Value = serde_json::from_slice(&fs::read(env.join(".gc_meta.json")).unwrap()).unwrap();
-    assert_eq!((&meta["kind"], &meta["issue_id"], &meta["future"]), (&json!("issue"), &json!("I"), &json!(1)));
+    assert_eq!(
+        (&meta["kind"], &meta["issue_id"], &meta["future"]),
+        (&json!("issue"), &json!("I"), &json!(1))
+    );
     assert_eq!(meta["completed_at"], "2026-05-31T12:00:00.123456789Z");
     // And upstream can read what we wrote: two lists of absolute paths.
-    let manifest: Value = serde_json::from_slice(&fs::read(env.join(".multica_sidecar_manifest.json")).unwrap()).unwrap();
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(env.join(".multica_sidecar_manifest.json")).unwrap()).unwrap();
     for list in ["files", "dirs"] {
-        assert!(manifest[list].as_array().unwrap().iter().all(|path| path.as_str().unwrap().starts_with('/')));
+        assert!(
+            manifest[list].as_array().unwrap().iter().all(|path| path.as_str().unwrap().starts_with('/'))
+        );
     }
 }
 
@@ -81,9 +87,21 @@ fn gc_judges_every_age_of_upstreams_record() {
     for (meta, now, reason) in [
         (issue(), "2026-06-01T12:00:00Z", "too_young"),
         (issue(), "2026-06-10T12:00:00Z", "unused"),
-        (json!({"issue_id": "I", "workspace_id": "w", "completed_at": "2026-05-01T00:00:00Z"}), "2026-06-01T12:00:00Z", "unused"),
-        (json!({"kind": "chat", "chat_session_id": "c", "workspace_id": "w", "completed_at": "2026-05-31T00:00:00Z"}), "2026-06-01T12:00:00Z", "too_young"),
-        (json!({"kind": "issue", "issue_id": "I", "workspace_id": "w", "completed_at": "2020-01-01T00:00:00Z", "local_directory": true}), "2026-06-01T12:00:00Z", "local_directory"),
+        (
+            json!({"issue_id": "I", "workspace_id": "w", "completed_at": "2026-05-01T00:00:00Z"}),
+            "2026-06-01T12:00:00Z",
+            "unused",
+        ),
+        (
+            json!({"kind": "chat", "chat_session_id": "c", "workspace_id": "w", "completed_at": "2026-05-31T00:00:00Z"}),
+            "2026-06-01T12:00:00Z",
+            "too_young",
+        ),
+        (
+            json!({"kind": "issue", "issue_id": "I", "workspace_id": "w", "completed_at": "2020-01-01T00:00:00Z", "local_directory": true}),
+            "2026-06-01T12:00:00Z",
+            "local_directory",
+        ),
     ] {
         let t = TestEnv::new();
         upstream_env(&t, meta.clone());
@@ -98,7 +116,10 @@ fn gc_judges_every_age_of_upstreams_record() {
 #[test]
 fn a_local_one_whose_folder_nobody_recorded_is_not_forgotten() {
     let t = TestEnv::new();
-    let env = upstream_env(&t, json!({"kind": "issue", "issue_id": "I", "workspace_id": "w", "local_directory": true}));
+    let env = upstream_env(
+        &t,
+        json!({"kind": "issue", "issue_id": "I", "workspace_id": "w", "local_directory": true}),
+    );
     fs::remove_dir_all(env.join("workdir")).unwrap();
     let sidecar = t.write("project/.agent_context/issue_context.md", "# old\n");
     let manifest = json!({"files": [sidecar], "dirs": [t.project.join(".agent_context")]}).to_string();

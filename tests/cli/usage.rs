@@ -19,7 +19,14 @@ fn every_command_has_help_with_an_example() {
 #[test]
 fn wrong_usage_is_status_2_with_a_hint_and_in_json_one_object_as_the_last_line() {
     let t = TestEnv::new();
-    for arguments in [&["prepare", "--nope"][..], &["nope"], &["cleanup"], &["gc", "--ttl", "soon"], &["list", "-o", "xml"], &["prepare", "-q", "-v"]] {
+    for arguments in [
+        &["prepare", "--nope"][..],
+        &["nope"],
+        &["cleanup"],
+        &["gc", "--ttl", "soon"],
+        &["list", "-o", "xml"],
+        &["prepare", "-q", "-v"],
+    ] {
         t.execenv(arguments).fails(2, &["hint: "]);
         if arguments.contains(&"xml") {
             continue;
@@ -47,7 +54,8 @@ fn the_json_error_has_the_stable_word_of_each_status() {
             let run = t.execenv(arguments.iter().copied().chain((!by_variable).then_some("--output=json")));
             let run = if by_variable { run.var("EXECENV_OUTPUT", "json") } else { run };
             let done = run.run().status(status);
-            let error: Value = serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap_or_else(|e| panic!("{e}: {done}"));
+            let error: Value = serde_json::from_str(done.stderr.lines().last().unwrap())
+                .unwrap_or_else(|e| panic!("{e}: {done}"));
             assert_eq!(error["error"]["code"], code, "{done}");
         }
     }
