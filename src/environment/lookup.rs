@@ -29,7 +29,16 @@ impl Found {
     /// # Errors
     /// When the folder cannot be opened or its record is damaged.
     pub fn open(path: &Path) -> Result<Found> {
-        let env = EnvRoot::open(path)?;
+        let env = match EnvRoot::open(path) {
+            // It was there a moment ago: somebody has cleaned it up meanwhile.
+            Err(error) if is_gone(&error) => {
+                let message = format!("no environment at {}: it has just gone", path.display());
+                return Err(Failure::new(Code::NoEnv, message)
+                    .hint("`execenv list` shows what there is")
+                    .into());
+            }
+            other => other?,
+        };
         let meta = Meta::load(&env.tree)?;
         Ok(Found { env, meta })
     }
@@ -62,6 +71,12 @@ impl Found {
             .into()
         })
     }
+}
+
+/// Whether an error says that nothing is there.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Finds the environment that `text` names. `cwd` makes a relative path absolute.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::contents::Contents;
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
-use super::lookup::Found;
+use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::{Launch, trash};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
@@ -139,7 +139,13 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
             return Ok(prepared);
         }
     }
-    anyhow::bail!("the place of {} keeps being taken by others", request.task_id)
+    // Some other process got it each time: it is in use.
+    Err(Failure::new(
+        Code::EnvBusy,
+        format!("others keep making the environment of task {}", request.task_id),
+    )
+    .hint("wait for them to end, then try again")
+    .into())
 }
 
 enum Slot {
@@ -170,11 +176,6 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
     Err(Failure::new(Code::Occupied, format!("every key for the task {} is taken", request.task_id))
         .hint("clean up old environments, or give the task another id")
         .into())
-}
-
-fn is_gone(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record is nobody's.

@@ -241,7 +241,10 @@ fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
 
 /// Removes one environment, after looking again under its lock.
 fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<Outcome> {
-    let env = EnvRoot::open(&judged.facts.root_dir)?;
+    let env = match EnvRoot::open(&judged.facts.root_dir) {
+        Err(_) if !judged.facts.root_dir.exists() => return Ok(Outcome::Raced),
+        other => other?,
+    };
     let _lock = match EnvLock::try_hold(&env.tree, false) {
         Ok(lock) => Some(lock),
         Err(Held::NoLockFile) => None,
