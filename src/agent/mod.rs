@@ -1,1 +1,40 @@
-//! agent
+//! Starting, reading, stopping and judging an agent. Knows nothing of environments, records or output formats.
+//!
+//! | module | answers for |
+//! |---|---|
+//! | `launch` | what a run is given |
+//! | `run` | the supervision loop: streams, limits, signals, the end |
+//! | [`guard`] | the process that ends the agent when we are killed ourselves |
+//! | `survivors` | what the agent leaves behind |
+//! | [`stream`] | bytes to lines to events |
+//! | [`outcome`] | the verdict (pure) |
+//! | [`reason`] | failure reasons and poisoned sessions from error texts (pure) |
+//! | [`argv`], [`claude`], [`environment`], [`program`] | what the agent is started with |
+//!
+//! Invariants: the guard lives before the agent and learns of it before the prompt is sent; the agent's leader is
+//! reaped only after its group was dealt with, so that its number cannot be reused meanwhile; the agent's output is
+//! read to its end, whatever becomes of our own.
+
+pub mod argv;
+pub mod auth;
+pub mod claude;
+pub mod environment;
+pub mod event;
+pub mod guard;
+mod interrupts;
+mod launch;
+pub mod outcome;
+pub mod program;
+pub mod reason;
+pub mod redact;
+mod run;
+pub mod stream;
+mod streams;
+mod survivors;
+
+pub use event::{Event, Level, Usage};
+pub use interrupts::Interrupts;
+pub use launch::{Dialect, Input, Launch, Started};
+pub use outcome::{Exit, Outcome, Status, exit_status};
+pub use program::find_program;
+pub use run::run;

@@ -1,0 +1,124 @@
+//! Keeps a user's extra arguments from breaking the protocol: flags that a run owns are dropped, by a table. Pure.
+//! The aim is one owner for each setting, not to police anybody.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What a dropped flag takes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// Nothing.
+    Nothing,
+    /// The next argument.
+    Value,
+    /// The next argument, unless that is a flag itself.
+    Optional,
+}
+
+use Takes::{Nothing, Optional, Value};
+
+const CLAUDE: &[(&str, Takes)] = &[
+    ("-p", Nothing),
+    ("--print", Nothing),
+    ("--output-format", Value),
+    ("--input-format", Value),
+    ("--permission-mode", Value),
+    ("--mcp-config", Value),
+    ("--effort", Value),
+    ("--resume", Optional),
+    ("-r", Optional),
+    ("--continue", Nothing),
+    ("-c", Nothing),
+    ("--session-id", Value),
+    ("--fork-session", Nothing),
+    ("--replay-user-messages", Nothing),
+    ("--no-session-persistence", Nothing),
+];
+
+fn table(provider: &str) -> &'static [(&'static str, Takes)] {
+    match provider {
+        "claude" | "codebuddy" => CLAUDE,
+        _ => &[],
+    }
+}
+
+/// The arguments that may pass, and the names of the flags that may not. Values are never named: they may be secrets.
+pub fn filter(provider: &str, args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
+    let table = table(provider);
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    let mut args = args.into_iter().map(unquote).peekable();
+    while let Some(arg) = args.next() {
+        let bytes = arg.as_bytes();
+        let equals = memchr::memchr(b'=', bytes);
+        let name = &bytes[..equals.unwrap_or(bytes.len())];
+        let Some((flag, takes)) = table.iter().find(|(flag, _)| flag.as_bytes() == name) else {
+            kept.push(arg);
+            continue;
+        };
+        dropped.push((*flag).to_owned());
+        let takes_next = match takes {
+            Nothing => false,
+            Value => equals.is_none(),
+            Optional => {
+                equals.is_none() && args.peek().is_some_and(|next| !next.as_bytes().starts_with(b"-"))
+            }
+        };
+        if takes_next {
+            args.next();
+        }
+    }
+    (kept, dropped)
+}
+
+/// Takes off one layer of quotes that a configuration left on: around the argument, or around a flag's inline value.
+fn unquote(arg: OsString) -> OsString {
+    fn bare(text: &[u8]) -> Option<&[u8]> {
+        match text {
+            [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => Some(inner),
+            _ => None,
+        }
+    }
+    let bytes = arg.as_bytes();
+    if let Some(inner) = bare(bytes) {
+        return OsStr::from_bytes(inner).to_owned();
+    }
+    if bytes.starts_with(b"-")
+        && let Some(equals) = memchr::memchr(b'=', bytes)
+        && let Some(inner) = bare(&bytes[equals + 1..])
+    {
+        return OsString::from_vec([&bytes[..=equals], inner].concat());
+    }
+    arg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_flags_go_with_their_values() {
+        let cases: [(&str, &[&str], &[&str], &[&str]); 10] = [
+            ("claude", &["--add-dir", "x"], &["--add-dir", "x"], &[]),
+            ("claude", &["-p", "--verbose"], &["--verbose"], &["-p"]),
+            ("claude", &["--output-format", "text", "y"], &["y"], &["--output-format"]),
+            ("claude", &["--output-format=text", "y"], &["y"], &["--output-format"]),
+            ("claude", &["--resume", "id", "--x"], &["--x"], &["--resume"]),
+            ("claude", &["-r", "--x"], &["--x"], &["-r"]),
+            ("claude", &["'--effort'", "high"], &[], &["--effort"]),
+            ("claude", &["--k='v w'", "key=\"v\"", "\"q\""], &["--k=v w", "key=\"v\"", "q"], &[]),
+            ("claude", &["--mcp-config"], &[], &["--mcp-config"]),
+            ("command", &["-p", "--resume"], &["-p", "--resume"], &[]),
+        ];
+        for (provider, args, kept, dropped) in cases {
+            let (k, d) = filter(provider, args.iter().map(OsString::from));
+            assert_eq!(
+                (k, d),
+                (
+                    kept.iter().map(OsString::from).collect(),
+                    dropped.iter().map(|s| (*s).to_owned()).collect()
+                ),
+                "{args:?}"
+            );
+        }
+    }
+}

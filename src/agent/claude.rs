@@ -1,0 +1,131 @@
+//! What Claude Code (and its fork codebuddy) is started with. Pure.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::failure::{Code, Failure};
+
+/// The choices of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The managed MCP document's file. With one, the user's own servers are left out.
+    pub mcp_config: Option<PathBuf>,
+    /// `--model`.
+    pub model: Option<String>,
+    /// `--effort`.
+    pub effort: Option<String>,
+    /// `--max-turns`.
+    pub max_turns: Option<u32>,
+    /// `--append-system-prompt`: added to the CLI's own, which stays.
+    pub append_system_prompt: Option<String>,
+    /// `--resume`.
+    pub resume: Option<String>,
+    /// Further arguments, filtered by [`super::argv::filter`].
+    pub custom: Vec<OsString>,
+}
+
+/// The command line after the program's name.
+pub fn arguments(options: Options) -> Vec<OsString> {
+    let mut args: Vec<OsString> = [
+        "-p",
+        "--output-format",
+        "stream-json",
+        "--input-format",
+        "stream-json",
+        "--verbose", // demanded by the CLI for stream-json in print mode
+        "--permission-mode",
+        "bypassPermissions",
+        "--disallowedTools",
+        "AskUserQuestion", // nobody is there to answer; the agent would go on with an empty answer
+    ]
+    .map(OsString::from)
+    .into();
+    let mut pair = |flag: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            args.extend([flag.into(), value]);
+        }
+    };
+    let managed = options.mcp_config.is_some();
+    pair("--mcp-config", options.mcp_config.map(Into::into));
+    pair("--model", options.model.map(Into::into));
+    pair("--effort", options.effort.map(Into::into));
+    pair("--max-turns", options.max_turns.map(|turns| turns.to_string().into()));
+    pair("--append-system-prompt", options.append_system_prompt.map(Into::into));
+    pair("--resume", options.resume.map(Into::into));
+    if managed {
+        args.push("--strict-mcp-config".into());
+    }
+    args.extend(options.custom);
+    args
+}
+
+/// The prompt as the one line that goes to standard input.
+pub fn prompt_frame(prompt: &str) -> Vec<u8> {
+    let frame = serde_json::json!({
+        "type": "user",
+        "message": { "role": "user", "content": [{ "type": "text", "text": prompt }] },
+    });
+    let mut line = frame.to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
+
+/// Claude Code refuses to bypass permissions as root unless it is told that it is in a sandbox, by exactly `1`.
+///
+/// # Errors
+/// [`Code::AgentNotStarted`], where it would refuse.
+pub fn check_root(is_root: bool, env: &[(OsString, OsString)]) -> Result<(), Failure> {
+    let told = env.iter().any(|(name, value)| name == "IS_SANDBOX" && value == OsStr::new("1"));
+    if !is_root || told {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::AgentNotStarted,
+        "Claude Code does not run unattended as root unless the variable IS_SANDBOX is exactly 1",
+    )
+    .hint("run as another user, or, if this machine may be changed by the agent, add `--env IS_SANDBOX=1`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_choice_has_its_flag_and_custom_comes_last() {
+        let bare = arguments(Options::default());
+        assert_eq!(bare.len(), 10);
+        let full = arguments(Options {
+            mcp_config: Some("/m".into()),
+            model: Some("opus".into()),
+            effort: Some("high".into()),
+            max_turns: Some(3),
+            append_system_prompt: Some("be brief".into()),
+            resume: Some("s1".into()),
+            custom: vec!["--add-dir".into(), "/x".into()],
+        });
+        let text: Vec<_> = full[10..].iter().map(|arg| arg.to_str().unwrap()).collect();
+        assert_eq!(
+            text.join("|"),
+            "--mcp-config|/m|--model|opus|--effort|high|--max-turns|3|--append-system-prompt|be brief|--resume|s1|\
+             --strict-mcp-config|--add-dir|/x"
+        );
+    }
+
+    #[test]
+    fn a_prompt_is_one_line() {
+        let frame = prompt_frame("a\n\"b\"");
+        assert_eq!(
+            String::from_utf8(frame).unwrap(),
+            "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\\n\\\"b\\\"\"}]}}\n"
+        );
+    }
+
+    #[test]
+    fn root_needs_the_exact_word() {
+        let env = |value: &str| vec![(OsString::from("IS_SANDBOX"), OsString::from(value))];
+        assert!(check_root(false, &[]).is_ok());
+        assert!(check_root(true, &env("1")).is_ok());
+        assert_eq!(check_root(true, &env("yes")).unwrap_err().code, Code::AgentNotStarted);
+        assert!(check_root(true, &[]).is_err());
+    }
+}

@@ -1,0 +1,112 @@
+//! What an agent says, in one vocabulary for all dialects.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Tokens of one model. The buckets do not overlap: `input_tokens` leaves out what came from the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+}
+
+impl Usage {
+    /// Whether nothing was counted.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another count to this one.
+    pub fn add(&mut self, other: &Usage) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
+    }
+}
+
+/// How much a notice matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something was left out or looks wrong; the run goes on.
+    Warning,
+    /// The agent reported an error that did not end it.
+    Error,
+}
+
+/// One event of a run, borrowed from the line it came in.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are those of the event stream's contract")]
+pub enum Event<'a> {
+    /// The agent named its session; once for each id.
+    Session {
+        session_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<&'a str>,
+    },
+    /// Text for the user.
+    Text { text: &'a str },
+    /// The model's reasoning.
+    Thinking { text: &'a str },
+    /// A tool was called.
+    ToolUse { id: &'a str, tool: &'a str, input: &'a RawValue },
+    /// A tool answered. `output` holds at most [`TOOL_OUTPUT`] bytes; the raw log has all of it.
+    ToolResult {
+        id: &'a str,
+        tool: &'a str,
+        output: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        is_error: Option<bool>,
+    },
+    /// The tokens of the whole run by model; once, at its end, however it ended.
+    Usage { usage: &'a BTreeMap<String, Usage> },
+    /// A remark.
+    Notice { level: Level, text: &'a str },
+    /// The agent wants a login.
+    AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
+    /// Bytes of a program that speaks no dialect, as they came. Has no JSON form: the front end gives it one.
+    #[serde(skip)]
+    Output(&'a [u8]),
+}
+
+/// The most of a tool's output that goes into an event, in bytes.
+pub const TOOL_OUTPUT: usize = 8192;
+
+/// The longest prefix of at most `limit` bytes that ends between two characters.
+pub fn prefix(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_serialise_flat_with_their_type_first() {
+        let input = serde_json::from_str::<&RawValue>(r#"{"b":1.50, "a":"x"}"#).unwrap();
+        let json = serde_json::to_string(&Event::ToolUse { id: "t", tool: "Bash", input }).unwrap();
+        assert_eq!(json, r#"{"type":"tool_use","id":"t","tool":"Bash","input":{"b":1.50, "a":"x"}}"#);
+        let json = serde_json::to_string(&Event::Notice { level: Level::Warning, text: "n" }).unwrap();
+        assert_eq!(json, r#"{"type":"notice","level":"warning","text":"n"}"#);
+        assert!(serde_json::to_string(&Event::Output(b"x")).is_err());
+    }
+
+    #[test]
+    fn a_prefix_never_cuts_a_character() {
+        assert_eq!(prefix("aäb", 2), "a");
+        assert_eq!(prefix("ab", 9), "ab");
+    }
+}

@@ -1,0 +1,67 @@
+//! Signals to ourselves. A handler only sets a flag; the supervision loop looks at the flags.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
+/// The flags.
+#[derive(Debug, Default)]
+pub struct Interrupts {
+    ends: Vec<(i32, Arc<AtomicBool>)>,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl Interrupts {
+    /// Flags that nobody sets.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Catches SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGTSTP for the rest of the process's life. A signal that we were
+    /// started to ignore (`nohup`) stays ignored.
+    ///
+    /// # Errors
+    /// Where a handler cannot be installed.
+    pub fn install() -> io::Result<Self> {
+        let ignored = ignored_signals();
+        let catch = |signal: i32| -> io::Result<Option<Arc<AtomicBool>>> {
+            if ignored & (1 << (signal - 1)) != 0 {
+                return Ok(None);
+            }
+            let flag = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal, Arc::clone(&flag))?;
+            Ok(Some(flag))
+        };
+        let mut ends = Vec::new();
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            ends.extend(catch(signal)?.map(|flag| (signal, flag)));
+        }
+        Ok(Self { ends, stop: catch(SIGTSTP)? })
+    }
+
+    /// The signal that asks for the end, if one came since the last call. Several at once count as one: a service
+    /// manager sends SIGTERM and SIGHUP together, and that is no second, impatient request.
+    pub fn take_end(&self) -> Option<i32> {
+        let mut seen = None;
+        for (signal, flag) in &self.ends {
+            if flag.swap(false, Ordering::AcqRel) {
+                seen = seen.or(Some(*signal));
+            }
+        }
+        seen
+    }
+
+    /// Whether we were asked to pause (Ctrl-Z) since the last call.
+    pub fn take_pause(&self) -> bool {
+        self.stop.as_ref().is_some_and(|flag| flag.swap(false, Ordering::AcqRel))
+    }
+}
+
+/// The signals this process ignores, bit 0 for signal 1. Zero where that cannot be known.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

@@ -1,0 +1,229 @@
+//! Finding an agent's program, and asking it for its version.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::Access;
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use crate::failure::{Code, Failure};
+use crate::sys::child::{self, Program};
+
+/// Looks a program up: the flag's path, else the variable's, else the name in `path`. What is named by a path is taken
+/// as it is and never replaced by something else of that name.
+///
+/// # Errors
+/// [`Code::AgentNotFound`], or [`Code::AgentNotStarted`] for a file that may not be executed.
+pub fn find_program(
+    explicit: Option<&Path>,
+    variable: Option<OsString>,
+    name: &str,
+    path: &OsStr,
+) -> Result<PathBuf, Failure> {
+    let variable = variable.filter(|value| !value.is_empty()).map(PathBuf::from);
+    let wanted = explicit.map(Path::to_path_buf).or(variable).unwrap_or_else(|| name.into());
+    let hint = format!(
+        "install it, or name it with `--agent-bin PATH`; `execenv doctor` shows what is found for {name}"
+    );
+    if wanted.as_os_str().as_encoded_bytes().contains(&b'/') {
+        let absolute = std::path::absolute(&wanted).unwrap_or(wanted);
+        return match executable(&absolute) {
+            Ok(()) => Ok(absolute),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                Err(Failure::new(Code::AgentNotFound, format!("{} does not exist", absolute.display()))
+                    .hint(hint))
+            }
+            Err(error) => Err(not_executable(&absolute, error)),
+        };
+    }
+    let mut denied = None;
+    for dir in std::env::split_paths(path).filter(|dir| dir.is_absolute()) {
+        let candidate = dir.join(&wanted);
+        match executable(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(error) => denied = denied.or(Some((candidate, error))),
+        }
+    }
+    Err(match denied {
+        Some((candidate, error)) => not_executable(&candidate, error),
+        None => {
+            Failure::new(Code::AgentNotFound, format!("`{}` is not in PATH", wanted.display())).hint(hint)
+        }
+    })
+}
+
+fn executable(path: &Path) -> Result<(), Errno> {
+    let meta = path.metadata().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    if !meta.is_file() {
+        return Err(Errno::ISDIR);
+    }
+    rustix::fs::access(path, Access::EXEC_OK)
+}
+
+fn not_executable(path: &Path, error: Errno) -> Failure {
+    let why =
+        if error == Errno::ISDIR { "it is no file".to_owned() } else { io::Error::from(error).to_string() };
+    Failure::new(Code::AgentNotStarted, format!("{} cannot be executed: {why}", path.display()))
+        .hint(format!("`ls -l {}` shows its mode", path.display()))
+}
+
+/// Says why a program that was found did not start.
+pub(super) fn not_started(program: &Path, work_dir: &Path, error: io::Error) -> anyhow::Error {
+    let shown = program.display();
+    let failure = match Errno::from_io_error(&error) {
+        _ if !work_dir.is_dir() => Failure::new(
+            Code::WorkDirGone,
+            format!("the work dir {} is no folder any more", work_dir.display()),
+        ),
+        Some(Errno::NOENT) if program.exists() => {
+            Failure::new(Code::AgentNotStarted, format!("{shown} cannot start: its interpreter is missing"))
+                .hint(format!("`head -1 {shown}` names the interpreter"))
+        }
+        Some(Errno::NOENT | Errno::NOTDIR) => {
+            Failure::new(Code::AgentNotFound, format!("{shown} does not exist"))
+        }
+        Some(Errno::NOEXEC) => Failure::new(
+            Code::AgentNotStarted,
+            format!("{shown} is no program that this system can execute"),
+        )
+        .hint("an npm package whose install script was blocked leaves such a stub: install it again with scripts allowed"),
+        Some(Errno::TOOBIG) => {
+            Failure::new(Code::AgentNotStarted, format!("{shown}: the arguments and variables are too long"))
+        }
+        _ => Failure::new(Code::AgentNotStarted, format!("{shown} cannot be started")),
+    };
+    anyhow::Error::new(error).context(failure)
+}
+
+/// A version, as these CLIs number them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// The first `N.N.N` in a text, with or without a `v` before it.
+pub fn find_version(text: &str) -> Option<Version> {
+    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
+    words.filter(|word| word.contains('.')).find_map(|word| {
+        let mut numbers = word.split('.').map(str::parse);
+        Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?))
+    })
+}
+
+/// The oldest version that a run can talk to.
+pub fn minimum(provider: &str) -> Option<Version> {
+    (provider == "claude").then_some(Version(2, 0, 0))
+}
+
+/// Refuses a version that is too old.
+///
+/// # Errors
+/// [`Code::AgentNotStarted`], naming both versions.
+pub fn check_minimum(provider: &str, found: Version) -> Result<(), Failure> {
+    match minimum(provider) {
+        Some(least) if found < least => Err(Failure::new(
+            Code::AgentNotStarted,
+            format!("{provider} {found} is below the minimum supported version {least}"),
+        )
+        .hint(format!("update it: `{provider} update`"))),
+        _ => Ok(()),
+    }
+}
+
+/// Runs `PROGRAM --version` for at most ten seconds and looks for a version in what it prints. `None`: it printed none.
+///
+/// # Errors
+/// Where it cannot be started or does not end in time.
+pub fn probe_version(program: &Path, env: &[(OsString, OsString)]) -> io::Result<Option<Version>> {
+    const LIMIT: Duration = Duration::from_secs(10);
+    let args = [OsString::from("--version")];
+    let call = Program { path: program, args: &args, dir: None, env };
+    let mut child = child::start(call, Stdio::null(), Stdio::piped(), Stdio::piped())?;
+    let group = child::pid(&child);
+    let (to, texts) = channel();
+    let pipes: [Box<dyn Read + Send>; 2] =
+        [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
+    for pipe in pipes {
+        let to = to.clone();
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = pipe.take(64 << 10).read_to_end(&mut text);
+            let _ = to.send(String::from_utf8_lossy(&text).into_owned());
+        });
+    }
+    let until = Instant::now() + LIMIT;
+    let ended = loop {
+        if child.try_wait()?.is_some() {
+            break true;
+        }
+        if Instant::now() > until {
+            break false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    // Whatever it left in its group goes, and with it the last writer of the pipes.
+    child::signal_group(group, Signal::KILL);
+    child.wait()?;
+    if !ended {
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{} --version hangs", program.display()),
+        ));
+    }
+    let texts: Vec<String> = (0..2).filter_map(|_| texts.recv_timeout(Duration::from_secs(1)).ok()).collect();
+    Ok(texts.iter().find_map(|text| find_version(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found_and_compared() {
+        let cases = [
+            ("2.1.329 (Claude Code)", Some(Version(2, 1, 329))),
+            ("codex-cli v0.100.0\n", Some(Version(0, 100, 0))),
+            ("node 24\nx 1.2", None),
+            ("1.2.3.4", Some(Version(1, 2, 3))),
+        ];
+        for (text, version) in cases {
+            assert_eq!(find_version(text), version, "{text}");
+        }
+        assert!(check_minimum("claude", Version(2, 0, 0)).is_ok());
+        assert!(check_minimum("claude", Version(1, 99, 9)).is_err());
+        assert!(check_minimum("command", Version(0, 0, 1)).is_ok());
+    }
+
+    #[test]
+    fn programs_are_found_or_missed_with_the_right_code() {
+        let path = OsStr::new("/usr/bin:/bin");
+        assert!(find_program(None, None, "sh", path).unwrap().ends_with("sh"));
+        assert!(find_program(None, Some("/bin/sh".into()), "no-such", path).is_ok());
+        let code =
+            |explicit: &str| find_program(Some(Path::new(explicit)), None, "sh", path).unwrap_err().code;
+        assert_eq!(code("/no/such/program"), Code::AgentNotFound);
+        assert_eq!(code("no-such-program"), Code::AgentNotFound);
+        assert_eq!(code("/etc/passwd"), Code::AgentNotStarted);
+        assert_eq!(code("/etc/"), Code::AgentNotStarted);
+    }
+
+    #[test]
+    fn a_probe_reads_what_is_printed() {
+        let env = [(OsString::from("PATH"), OsString::from("/usr/bin:/bin"))];
+        assert!(probe_version(Path::new("/no/such"), &env).is_err());
+        let git = find_program(None, None, "git", OsStr::new("/usr/bin:/bin:/usr/local/bin")).unwrap();
+        assert!(probe_version(&git, &env).unwrap().is_some());
+    }
+}

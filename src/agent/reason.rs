@@ -1,0 +1,291 @@
+//! Failure reasons, poisoned sessions and refused resumes, told from what a CLI says. Pure; for texts only. What is
+//! known by other means (our own limit, an errno) is not looked up here.
+
+/// Rows in order, the first match wins. Within a row each list is an alternative whose terms must all occur. `#401`
+/// is that number with no digit beside it, `#5xx` any number from 500 to 599.
+const ROWS: &[(&str, &[&[&str]])] = &[
+    (
+        "agent_error.context_overflow",
+        &[
+            &["context length"],
+            &["context_length_exceeded"],
+            &["maximum context"],
+            &["prompt is too long"],
+            &["context size has been exceeded"],
+            &["context window limit"],
+            &["model_context_window_exceeded"],
+            &["prompt_too_long"],
+            &["token", "limit"],
+        ],
+    ),
+    (
+        "agent_error.missing_config",
+        &[
+            &["missing environment variable"],
+            &["missing", "api_key"],
+            &["api key", "required"],
+            &["no llm provider configured"],
+            &["no provider configured"],
+        ],
+    ),
+    (
+        "agent_error.provider_auth_or_access",
+        &[
+            &["#401"],
+            &["#403"],
+            &["unauthorized"],
+            &["login required"],
+            &["not logged in"],
+            &["please login again"],
+            &["refresh token"],
+            &["invalid api key"],
+            &["access token"],
+            &["subscription access"],
+            &["may not have access"],
+            &["does not have access"],
+        ],
+    ),
+    (
+        "agent_error.provider_quota_limit",
+        &[
+            &["#402"],
+            &["insufficient_balance"],
+            &["balance is too low"],
+            &["usage limit"],
+            &["you've hit your limit"],
+            &["you’ve hit your limit"],
+            &["credits"],
+            &["quota"],
+        ],
+    ),
+    (
+        "agent_error.provider_capacity_or_rate_limit",
+        &[&["#429"], &["#529"], &["rate limit"], &["overloaded"], &["no capacity available"]],
+    ),
+    (
+        "agent_error.provider_server_error",
+        &[
+            &["#5xx"],
+            &["server had an error"],
+            &["provider returned error"],
+            &["internal error"],
+            &["service unavailable"],
+            &["bad gateway"],
+        ],
+    ),
+    (
+        "agent_error.provider_network",
+        &[
+            &["stream disconnected"],
+            &["opencode stream ended"],
+            &["connection closed"],
+            &["mid-response"],
+            &["error sending request"],
+            &["unable to connect"],
+            &["dial tcp"],
+            &["connection refused"],
+            &["connectionrefused"],
+            &["dns"],
+            &["i/o timeout"],
+            &["deadline exceeded"],
+            &["timeout exceeded while awaiting"],
+        ],
+    ),
+    (
+        "agent_error.model_not_found_or_unavailable",
+        &[
+            &["model", "not found"],
+            &["unknown model"],
+            &["selected model"],
+            &["http 404"],
+            &["404 page not found"],
+        ],
+    ),
+    (
+        "agent_error.empty_or_unparseable_output",
+        &[&["returned empty output"], &["returned no parseable output"]],
+    ),
+    ("agent_error.agent_timeout", &[&["timed out after"]]),
+    ("agent_error.runtime_missing_executable", &[&["executable not found"], &["exec format error"]]),
+    (
+        "agent_error.runtime_version_unsupported",
+        &[&["below the minimum supported version"], &["requires a newer version"]],
+    ),
+    (
+        "agent_error.process_failure",
+        &[
+            &["exit status"],
+            &["signal"],
+            &["panic"],
+            &["sigsegv"],
+            &["process exited"],
+            &["start codex:"],
+            &["pipe has been ended"],
+            &["file already closed"],
+            &["initialize failed"],
+        ],
+    ),
+];
+
+/// The reason that an error text tells of.
+pub fn classify(error: &str) -> &'static str {
+    let text = error.to_lowercase();
+    let row = ROWS.iter().find(|(_, any)| any.iter().any(|all| all.iter().all(|term| has(&text, term))));
+    row.map_or("agent_error.unknown", |(reason, _)| reason)
+}
+
+fn has(text: &str, term: &str) -> bool {
+    match term.strip_prefix('#') {
+        None => text.contains(term),
+        Some(number) => text.split(|c: char| !c.is_ascii_digit()).any(|digits| match number {
+            "5xx" => digits.len() == 3 && digits.starts_with('5'),
+            _ => digits == number,
+        }),
+    }
+}
+
+/// The longest answer that can be taken for a CLI's own message. A long one that quotes a marker is a real answer.
+const SHORT: usize = 320;
+
+/// Why a session must not be resumed after this answer of a run that looks completed.
+pub fn poisoned_by_output(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    if text.len() > SHORT {
+        return None;
+    }
+    let text = text.to_lowercase();
+    let all = |terms: [&str; 2]| terms.iter().all(|term| text.contains(term));
+    if text.contains("i reached the iteration limit") {
+        Some("iteration_limit")
+    } else if text.contains("put your final update inside the content string") {
+        Some("agent_fallback_message")
+    } else if all(["prompt is too long", "cannot be compacted"])
+        || all(["conversation too long", "press esc twice"])
+        || all(["compaction failed", "reduced below the context limit"])
+    {
+        Some("agent_error.context_overflow")
+    } else {
+        None
+    }
+}
+
+/// Why a session must not be resumed after this error: its history is refused by the model's server, every time.
+pub fn poisoned_by_error(provider: &str, error: &str) -> Option<&'static str> {
+    const EMPTY: [&str; 6] = [
+        "must not be empty",
+        "must be non-empty",
+        "must have non-empty",
+        "non-empty content",
+        "cannot be empty",
+        "should not be empty",
+    ];
+    const PLACE: [&str; 7] = [
+        "role: assistant",
+        "role 'assistant'",
+        "role \"assistant\"",
+        "assistant message",
+        "message at position",
+        "messages.",
+        "messages[",
+    ];
+    let text = error.to_lowercase();
+    let any = |terms: &[&str]| terms.iter().any(|term| text.contains(term));
+    let all = |terms: [&str; 2]| terms.iter().all(|term| text.contains(term));
+    let located = any(&PLACE[..5])
+        || PLACE[5..].iter().any(|place| {
+            text.match_indices(place)
+                .any(|(at, _)| text[at + place.len()..].starts_with(|c: char| c.is_ascii_digit()))
+        });
+    if all(["400", "invalid_request_error"])
+        || all(["image dimensions exceed max allowed size", "image.source.base64.data"])
+        || (any(&EMPTY) && located)
+    {
+        Some("api_invalid_request")
+    } else if provider == "codex"
+        && any(&["codex semantic inactivity timeout", "codex app-server no progress timeout"])
+    {
+        Some("codex_semantic_inactivity")
+    } else if provider == "codex" && all(["thread/resume failed", "too long"]) {
+        Some("codex_resume_oversized")
+    } else {
+        None
+    }
+}
+
+/// Whether a text says that the session asked for cannot be resumed.
+pub fn is_resume_refused(text: &str) -> bool {
+    const PHRASES: [&str; 5] = [
+        "no conversation found",
+        "no saved session found",
+        "已绑定另外",
+        "bound to another account",
+        "bound to a different account",
+    ];
+    let text = text.to_lowercase();
+    PHRASES.iter().any(|phrase| text.contains(phrase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_in_order() {
+        let cases = [
+            ("", "agent_error.unknown"),
+            ("Prompt is too long (429)", "agent_error.context_overflow"),
+            ("output Token LIMIT reached", "agent_error.context_overflow"),
+            ("missing OPENAI_API_KEY", "agent_error.missing_config"),
+            ("API Error: 401 bad", "agent_error.provider_auth_or_access"),
+            ("request 14012 lost", "agent_error.unknown"),
+            ("You’ve hit your limit", "agent_error.provider_quota_limit"),
+            ("HTTP 529", "agent_error.provider_capacity_or_rate_limit"),
+            ("status=503;", "agent_error.provider_server_error"),
+            ("took 5030 ms", "agent_error.unknown"),
+            ("dial tcp 1.2.3.4", "agent_error.provider_network"),
+            ("model x not found", "agent_error.model_not_found_or_unavailable"),
+            ("openclaw returned no parseable output", "agent_error.empty_or_unparseable_output"),
+            ("timed out after 3s", "agent_error.agent_timeout"),
+            ("Exec format error", "agent_error.runtime_missing_executable"),
+            ("below the minimum supported version", "agent_error.runtime_version_unsupported"),
+            ("exit status 3", "agent_error.process_failure"),
+        ];
+        for (text, reason) in cases {
+            assert_eq!(classify(text), reason, "{text}");
+        }
+    }
+
+    #[test]
+    fn poisoned_answers_are_short() {
+        let marker = "I reached the iteration limit.";
+        assert_eq!(poisoned_by_output(&format!("  {marker}\n")), Some("iteration_limit"));
+        assert_eq!(poisoned_by_output(&format!("{marker}{}", "x".repeat(SHORT))), None);
+        assert_eq!(
+            poisoned_by_output("Prompt is too long and cannot be compacted"),
+            Some("agent_error.context_overflow")
+        );
+        assert_eq!(poisoned_by_output("fine"), None);
+    }
+
+    #[test]
+    fn poisoned_errors() {
+        let cases = [
+            ("claude", "API Error: 400 {\"type\":\"invalid_request_error\"}", Some("api_invalid_request")),
+            ("claude", "messages.3: text must be non-empty", Some("api_invalid_request")),
+            ("claude", "messages.x must be non-empty", None),
+            ("claude", "name cannot be empty", None),
+            ("codex", "codex semantic inactivity timeout", Some("codex_semantic_inactivity")),
+            ("claude", "codex semantic inactivity timeout", None),
+            ("claude", "429 rate limit", None),
+        ];
+        for (provider, error, reason) in cases {
+            assert_eq!(poisoned_by_error(provider, error), reason, "{error}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        assert!(is_resume_refused("No conversation found with session ID: x"));
+        assert!(!is_resume_refused("connection refused"));
+    }
+}

@@ -1,0 +1,224 @@
+//! The JSON of a Claude-like line, read in place and in one pass.
+//!
+//! Only what a run needs is named; everything else is skipped without being built. A field of an unexpected type reads
+//! as absent, because these CLIs change their minds from one release to the next.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A string, borrowed where it holds no escape; anything else reads as empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One line of output.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Line<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) subtype: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) session_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) model: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) parent_tool_use_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    pub(super) log: Option<Log<'a>>,
+    #[serde(borrow, default)]
+    pub(super) request_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) request: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) is_error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) result: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) errors: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) terminal_reason: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) total_cost_usd: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) usage: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "modelUsage")]
+    pub(super) model_usage: Option<&'a RawValue>,
+}
+
+/// The little that is read of a line that [`Line`] does not fit.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+}
+
+/// The API message inside an `assistant` or `user` line.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Message<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) model: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) content: Content<'a>,
+    #[serde(borrow, default)]
+    pub(super) usage: Option<&'a RawValue>,
+}
+
+/// A message's content: blocks, or a plain string.
+#[derive(Debug, Default)]
+pub(super) enum Content<'a> {
+    #[default]
+    None,
+    Plain(Cow<'a, str>),
+    Blocks(Vec<Block<'a>>),
+}
+
+/// One block of content; its `kind` says which fields count.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Block<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) thinking: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) tool_use_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) is_error: Option<&'a RawValue>,
+}
+
+/// A `log` line's payload.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Log<'a> {
+    #[serde(borrow, default)]
+    pub(super) level: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) message: Text<'a>,
+}
+
+/// Whether a raw value is the literal `true`.
+pub(super) fn is_true(value: Option<&RawValue>) -> bool {
+    value.is_some_and(|value| value.get() == "true")
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Text)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct TextVisitor;
+struct ContentVisitor;
+
+/// What both visitors do with values that they have no use for.
+macro_rules! ignore_scalars {
+    ($empty:expr) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any JSON")
+        }
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($empty)
+        }
+        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($empty)
+        }
+        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($empty)
+        }
+        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($empty)
+        }
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok($empty)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($empty)
+        }
+    };
+}
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Cow::Borrowed(""))
+    }
+    ignore_scalars!(Cow::Borrowed(""));
+}
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content<'de>;
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Content::Plain(Cow::Borrowed(text)))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Content::Plain(Cow::Owned(text.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut blocks = Vec::with_capacity(1);
+        while let Some(block) = seq.next_element()? {
+            blocks.push(block);
+        }
+        Ok(Content::Blocks(blocks))
+    }
+    ignore_scalars!(Content::None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_types_read_as_absent() {
+        let line: Line<'_> = serde_json::from_str(
+            r#"{"type":"assistant","session_id":7,"result":{"a":[1]},"model":1.5,"subtype":[{}],
+                "message":{"content":"hi","id":null}}"#,
+        )
+        .unwrap();
+        assert_eq!(&*line.kind, "assistant");
+        assert_eq!((&*line.session_id, &*line.result, &*line.model, &*line.subtype), ("", "", "", ""));
+        assert!(matches!(line.message.unwrap().content, Content::Plain(text) if text == "hi"));
+    }
+
+    #[test]
+    fn strings_without_escapes_are_borrowed() {
+        let line: Line<'_> = serde_json::from_str(r#"{"type":"a","result":"x\ny"}"#).unwrap();
+        assert!(matches!(line.kind.0, Cow::Borrowed(_)));
+        assert_eq!(&*line.result, "x\ny");
+    }
+}

@@ -1,0 +1,7 @@
+//! From bytes to events: [`lines`] cuts the stream, [`shorten`] makes oversized lines bearable, one file a dialect
+//! reads them.
+
+pub mod claude;
+pub mod lines;
+mod message;
+mod shorten;

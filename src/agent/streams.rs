@@ -1,0 +1,201 @@
+//! The threads around an agent: each waits for one thing and reports it to the supervision loop.
+//!
+//! The one at standard output reads blocks and writes them to the log before the loop sees them, so that the log holds
+//! whatever was acted upon, and so that logging runs beside parsing. Blocks are recycled: when the loop lags behind,
+//! the reader waits, and through the pipe the agent does. No thread is joined; a process that cannot be killed and
+//! holds a pipe open must not hold us.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::outcome::Exit;
+
+const BLOCK: usize = 128 << 10;
+const BLOCKS: usize = 6;
+const TAIL: usize = 2048;
+
+/// What a thread has to say.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Bytes of standard output: the first `usize` ones of the block.
+    Output(Vec<u8>, usize),
+    /// Standard output ended, or could not be read on.
+    OutputEnded(Option<io::Error>),
+    /// Standard error ended.
+    ErrorsEnded,
+    /// A log takes no more.
+    LogFailed(&'static str, io::Error),
+    /// The agent's process ended; it is not reaped yet.
+    Exited(Exit),
+}
+
+/// Reads standard output. Returns where used blocks go back to.
+pub(super) fn read_output(
+    mut pipe: ChildStdout,
+    log: File,
+    to: Sender<Message>,
+) -> io::Result<Sender<Vec<u8>>> {
+    let (give_back, free) = channel();
+    for _ in 0..BLOCKS {
+        let _ = give_back.send(Vec::new());
+    }
+    spawn("agent-stdout", move || {
+        let mut log = Log { file: Some(log), name: "agent.ndjson" };
+        let mut failure = None;
+        while let Ok(mut block) = free.recv() {
+            block.resize(BLOCK, 0);
+            match read(&mut pipe, &mut block) {
+                Ok(0) => break,
+                Ok(length) => {
+                    log.write(&block[..length], &to);
+                    if to.send(Message::Output(block, length)).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let _ = to.send(Message::OutputEnded(failure));
+    })?;
+    Ok(give_back)
+}
+
+/// What is known of standard error while it is being read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Errors {
+    bytes: Arc<AtomicU64>,
+    tail: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Errors {
+    /// How many bytes came so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    /// The last bytes, from the first whole character on.
+    pub(super) fn tail(&self) -> String {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = &tail[tail.len().saturating_sub(TAIL)..];
+        while let [0x80..=0xBF, rest @ ..] = tail {
+            tail = rest;
+        }
+        String::from_utf8_lossy(tail).into_owned()
+    }
+}
+
+/// Reads standard error.
+pub(super) fn read_errors(mut pipe: ChildStderr, log: File, to: Sender<Message>) -> io::Result<Errors> {
+    let errors = Errors::default();
+    let seen = errors.clone();
+    spawn("agent-stderr", move || {
+        let mut log = Log { file: Some(log), name: "agent.stderr.log" };
+        let mut block = vec![0; 16 << 10];
+        while let Ok(length @ 1..) = read(&mut pipe, &mut block) {
+            log.write(&block[..length], &to);
+            let mut tail = seen.tail.lock().unwrap_or_else(PoisonError::into_inner);
+            tail.extend_from_slice(&block[..length]);
+            let surplus = tail.len().saturating_sub(TAIL);
+            tail.drain(..surplus);
+            seen.bytes.fetch_add(length as u64, Ordering::Release);
+        }
+        let _ = to.send(Message::ErrorsEnded);
+    })?;
+    Ok(errors)
+}
+
+/// The agent's standard input, written from a thread of its own. Dropping it closes the input.
+#[derive(Debug)]
+pub(super) struct Writer {
+    frames: Sender<Vec<u8>>,
+    error: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Writer {
+    pub(super) fn start(mut pipe: ChildStdin) -> io::Result<Self> {
+        let (frames, queue) = channel::<Vec<u8>>();
+        let error = Arc::new(Mutex::new(None));
+        let failed = Arc::clone(&error);
+        spawn("agent-stdin", move || {
+            for frame in queue {
+                if let Err(error) = pipe.write_all(&frame).and_then(|()| pipe.flush()) {
+                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { frames, error })
+    }
+
+    /// Queues a whole frame.
+    pub(super) fn send(&self, frame: Vec<u8>) {
+        let _ = self.frames.send(frame); // a thread that is gone has left its error
+    }
+
+    /// Where the first write error will be found.
+    pub(super) fn error(&self) -> Arc<Mutex<Option<io::Error>>> {
+        Arc::clone(&self.error)
+    }
+}
+
+/// Waits for the agent's process without reaping it: a zombie keeps its number, and its group's.
+pub(super) fn wait(pid: Pid, to: Sender<Message>) -> io::Result<()> {
+    spawn("agent-wait", move || {
+        let status = loop {
+            match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => break other,
+            }
+        };
+        let exit = match status {
+            Ok(Some(status)) => Exit { code: status.exit_status(), signal: status.terminating_signal() },
+            _ => Exit::default(),
+        };
+        let _ = to.send(Message::Exited(exit));
+    })
+}
+
+/// A message channel.
+pub(super) fn messages() -> (Sender<Message>, Receiver<Message>) {
+    channel()
+}
+
+/// A log that is given up at its first error: a full disk must not stop the agent.
+struct Log {
+    file: Option<File>,
+    name: &'static str,
+}
+
+impl Log {
+    fn write(&mut self, bytes: &[u8], to: &Sender<Message>) {
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write_all(bytes)
+        {
+            self.file = None;
+            let _ = to.send(Message::LogFailed(self.name, error));
+        }
+    }
+}
+
+fn read(pipe: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match pipe.read(block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(work).map(drop)
+}

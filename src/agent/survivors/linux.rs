@@ -1,0 +1,190 @@
+//! Linux: orphans come to us (child subreaper), and `/proc` shows the rest.
+
+use std::collections::HashSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
+};
+
+use super::{MARK, PATIENCE};
+
+/// From now on the orphans among our descendants become our children instead of init's.
+pub(crate) fn adopt() {
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        log::debug!("child subreaper: {error}");
+    }
+}
+
+/// Our children, seen as those that a run may kill and those that it must leave alone.
+#[derive(Debug)]
+pub(crate) struct Kin {
+    spared: HashSet<i32>,
+    zombies: HashSet<i32>,
+}
+
+impl Kin {
+    /// To be made before the agent starts: whoever is our child by now has nothing to do with it.
+    pub(crate) fn before(spared: &[Pid]) -> Self {
+        let spared = spared.iter().map(|pid| pid.as_raw_nonzero().get()).chain(children()).collect();
+        Self { spared, zombies: HashSet::new() }
+    }
+
+    /// One more that is waited for by somebody else.
+    pub(crate) fn spare(&mut self, pid: Pid) {
+        self.spared.insert(pid.as_raw_nonzero().get());
+    }
+
+    /// Reaps adopted children that ended. Only what was dead at the last look already: a child that somebody in this
+    /// process waits for is gone by then.
+    pub(crate) fn reap_orphans(&mut self) {
+        let dead: HashSet<i32> = children()
+            .into_iter()
+            .filter(|pid| !self.spared.contains(pid) && state(*pid) == Some(b'Z'))
+            .collect();
+        for pid in dead.intersection(&self.zombies).filter_map(|pid| Pid::from_raw(*pid)) {
+            reap(pid);
+        }
+        self.zombies = dead;
+    }
+
+    /// Kills and reaps everything that the agent left, and answers how many that were. To kill a child makes its
+    /// children ours, so this repeats until there are none.
+    pub(crate) fn kill_all(&mut self, run_id: &str) -> usize {
+        let until = Instant::now() + PATIENCE;
+        let mut killed = HashSet::new();
+        loop {
+            let left: Vec<i32> = children().into_iter().filter(|pid| !self.spared.contains(pid)).collect();
+            for pid in left.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+                // A child cannot lose its number before it is reaped, and only we reap it.
+                if state(pid.as_raw_nonzero().get()) != Some(b'Z') {
+                    killed.insert(pid.as_raw_nonzero().get());
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+                reap(pid);
+            }
+            let marked = if left.is_empty() { marked(run_id, &self.spared, &mut killed) } else { 0 };
+            if (left.is_empty() && marked == 0) || Instant::now() > until {
+                return killed.len();
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// Kills everything that carries the run's mark, again and again until nothing does.
+pub(crate) fn kill_marked(run_id: &str) -> usize {
+    let until = Instant::now() + PATIENCE;
+    let mut killed = HashSet::new();
+    while marked(run_id, &HashSet::new(), &mut killed) > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.len()
+}
+
+/// One round over all processes: kills the marked ones. Answers how many there were.
+fn marked(run_id: &str, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usize {
+    let needle = format!("{MARK}={run_id}");
+    let own = rustix::process::getpid();
+    let mut found = 0;
+    for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        let raw = pid.as_raw_nonzero().get();
+        if pid == own || spared.contains(&raw) || !carries(raw, needle.as_bytes()) {
+            continue;
+        }
+        // The handle is taken first and the mark looked at again, so that the signal cannot hit a later owner of the
+        // number. A kernel without handles leaves that risk.
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(handle) if carries(raw, needle.as_bytes()) => {
+                let _ = pidfd_send_signal(&handle, Signal::KILL);
+            }
+            Ok(_) => continue,
+            Err(rustix::io::Errno::NOSYS) => drop(kill_process(pid, Signal::KILL)),
+            Err(_) => continue,
+        }
+        killed.insert(raw);
+        found += 1;
+    }
+    found
+}
+
+fn carries(pid: i32, needle: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == needle))
+}
+
+/// Our children, by every thread of ours.
+fn children() -> Vec<i32> {
+    let mut found = Vec::new();
+    let mut readable = false;
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        if let Ok(list) = fs::read_to_string(task.path().join("children")) {
+            readable = true;
+            found.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        }
+    }
+    if !readable {
+        // A kernel without CONFIG_PROC_CHILDREN.
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        found = all().filter(|(_, stat)| stat.parent == own).map(|(pid, _)| pid).collect();
+    }
+    found
+}
+
+fn reap(pid: Pid) {
+    let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}
+
+struct Stat {
+    state: u8,
+    parent: i32,
+    group: i32,
+    start: u64,
+}
+
+/// `/proc/PID/stat`. The program's name may hold anything, so the fields are counted from its last bracket.
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let rest = &text[memchr::memrchr(b')', &text)? + 1..];
+    let fields: Vec<&str> = std::str::from_utf8(rest).ok()?.split_ascii_whitespace().collect();
+    Some(Stat {
+        state: *fields.first()?.as_bytes().first()?,
+        parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+    })
+}
+
+fn all() -> impl Iterator<Item = (i32, Stat)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        Some((pid, stat(pid)?))
+    })
+}
+
+fn state(pid: i32) -> Option<u8> {
+    stat(pid).map(|stat| stat.state)
+}
+
+/// Whether a group has a member that is not dead. `kill(-pgid, 0)` says yes for a zombie, too, and our own leader is
+/// one until the end.
+pub(crate) fn group_alive(group: Pid) -> bool {
+    let group = group.as_raw_nonzero().get();
+    all().any(|(_, stat)| stat.group == group && !matches!(stat.state, b'Z' | b'X'))
+}
+
+/// Whether a process was stopped by a signal.
+pub(crate) fn is_stopped(pid: Pid) -> bool {
+    state(pid.as_raw_nonzero().get()) == Some(b'T')
+}
+
+/// When a process started, in clock ticks since boot.
+pub(crate) fn start_time(pid: Pid) -> Option<u64> {
+    stat(pid.as_raw_nonzero().get()).map(|stat| stat.start)
+}

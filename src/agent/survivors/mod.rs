@@ -1,0 +1,17 @@
+//! What an agent leaves behind: processes that left its group, found by descent and by the mark in their environment.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Kin, adopt, group_alive, is_stopped, kill_marked, start_time};
+
+#[cfg(not(target_os = "linux"))]
+mod other;
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::{Kin, adopt, group_alive, is_stopped, kill_marked, start_time};
+
+/// The variable that marks every process of a run.
+pub(super) const MARK: &str = "EXECENV_RUN_ID";
+
+/// How long we go on killing before we give up on what cannot die.
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,36 @@
+//! Without `/proc` and subreapers only the agent's own group can be followed.
+
+use rustix::process::Pid;
+
+/// Nothing is known of descendants here.
+#[derive(Debug)]
+pub(crate) struct Kin;
+
+impl Kin {
+    pub(crate) fn before(_spared: &[Pid]) -> Self {
+        Self
+    }
+    pub(crate) fn spare(&mut self, _pid: Pid) {}
+    pub(crate) fn reap_orphans(&mut self) {}
+    pub(crate) fn kill_all(&mut self, _run_id: &str) -> usize {
+        0
+    }
+}
+
+pub(crate) fn adopt() {}
+
+pub(crate) fn kill_marked(_run_id: &str) -> usize {
+    0
+}
+
+pub(crate) fn group_alive(group: Pid) -> bool {
+    rustix::process::test_kill_process_group(group).is_ok()
+}
+
+pub(crate) fn is_stopped(_pid: Pid) -> bool {
+    false
+}
+
+pub(crate) fn start_time(_pid: Pid) -> Option<u64> {
+    None
+}
