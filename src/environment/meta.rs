@@ -314,6 +314,18 @@ impl Meta {
     /// # Errors
     /// As the system reports them; a file of a newer schema is refused.
     pub fn store(&self, tree: &Tree) -> Result<()> {
+        self.store_with(tree, true)
+    }
+
+    /// As [`Meta::store`], for a line that the next one replaces within moments: not synced.
+    ///
+    /// # Errors
+    /// As [`Meta::store`].
+    pub fn store_unsynced(&self, tree: &Tree) -> Result<()> {
+        self.store_with(tree, false)
+    }
+
+    fn store_with(&self, tree: &Tree, synced: bool) -> Result<()> {
         let path = tree.path().join(names::META);
         if let Some(own) = self.own.as_ref().filter(|own| own.schema > SCHEMA) {
             return Err(Failure::new(
@@ -323,8 +335,12 @@ impl Meta {
             .hint("use the execenv that wrote it, or a newer one")
             .into());
         }
-        tree.replace(Path::new(names::META), &self.to_bytes(), 0o644, names::TEMPORARY)
-            .with_context(|| format!("write {}", path.display()))
+        let (name, bytes) = (Path::new(names::META), self.to_bytes());
+        let written = match synced {
+            true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
+            false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
+        };
+        written.with_context(|| format!("write {}", path.display()))
     }
 
     /// Our own part, made from what can be known where upstream wrote the file last.
