@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::exit,
+    clippy::print_stderr,
     clippy::zombie_processes,
     reason = "a test's program"
 )]
