@@ -163,7 +163,7 @@ fn success_without_text_and_failures_of_every_kind() {
             "agent_error.process_failure",
             "exit status 3; claude stderr: api_key=<redacted>",
         ),
-        (&["signal 11"], "failed", 139, "agent_error.process_failure", "died of signal 11"),
+        (&["signal 9"], "failed", 137, "agent_error.process_failure", "died of signal 9"),
     ];
     for (script, status, exit, reason, error) in cases {
         let report = Bench::new().run(script, &[]);

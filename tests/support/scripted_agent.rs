@@ -1,5 +1,12 @@
 //! An agent that does what the lines of its script say: `scripted-agent SCRIPT`.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::exit, reason = "a test's program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::print_stderr,
+    clippy::zombie_processes,
+    reason = "a test's program"
+)]
 
 use std::io::{BufRead, Read, Write};
 use std::os::fd::AsFd;
@@ -113,5 +120,5 @@ fn child(script: &str, stdout: Stdio, session: bool, bare: bool) {
         // It leaves the session itself: the script's first line says so.
         command.process_group(0);
     }
-    command.spawn().unwrap();
+    drop(command.spawn().unwrap());
 }
