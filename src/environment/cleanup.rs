@@ -91,12 +91,16 @@ pub fn cleanup(
         errors: Vec::new(),
         bytes: 0,
     };
-    let lock = match EnvLock::try_acquire(&env.tree, true) {
+    let lock = match EnvLock::try_hold(&env.tree, true) {
         Ok(lock) => lock,
         Err(Held::ByOther) => return Ok(retained(report, Outcome::RetainedLive, "a live process has it")),
-        Err(Held::NoLockFile) => return Ok(retained(report, Outcome::Raced, "it has gone meanwhile")),
+        Err(Held::NoLockFile | Held::Moved) => {
+            return Ok(retained(report, Outcome::Raced, "it has gone meanwhile"));
+        }
         Err(Held::Unknown(why)) => return Ok(retained(report, Outcome::RetainedLive, &why)),
     };
+    // What was found may have been changed until the lock was had.
+    let found = &Found::open(&env.path)?;
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 

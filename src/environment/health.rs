@@ -88,7 +88,7 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
     let lock = match EnvLock::try_acquire(&found.env.tree, false) {
         Ok(lock) => Some(lock),
         Err(Held::NoLockFile) => None,
-        Err(Held::ByOther | Held::Unknown(_)) => return Vec::new(),
+        Err(Held::ByOther | Held::Unknown(_) | Held::Moved) => return Vec::new(),
     };
     if lock.is_some() {
         // Read again now that nobody can be changing it.

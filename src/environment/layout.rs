@@ -82,7 +82,9 @@ impl WorkspacesRoot {
         create_dirs(&self.path).with_context(opening)?;
         let tree = Tree::open(&self.path).with_context(opening)?;
         if !Self::is_marked(&tree)? {
-            if !tree.names(Path::new("")).with_context(opening)?.is_empty() {
+            let is_empty = tree.names(Path::new("")).with_context(opening)?.is_empty();
+            // Looked at again: another process may have made the mark between the two looks.
+            if !is_empty && !Self::is_marked(&tree)? {
                 return Err(Failure::new(
                     Code::BadPath,
                     format!("{} holds other things and is not a workspaces root", self.path.display()),
@@ -91,7 +93,9 @@ impl WorkspacesRoot {
                 .into());
             }
             let text = b"{\"managed_by\":\"execenv\"}\n";
-            match tree.create(Path::new(ROOT_MARK), text, 0o644, ".execenv-root.tmp") {
+            // Directly at its place: an empty mark is a mark, a left-over temporary file would make the root
+            // look like a stranger's folder.
+            match tree.create_unseen(Path::new(ROOT_MARK), text, 0o644) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).with_context(opening);
                 }

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
@@ -24,7 +25,13 @@ pub enum Held {
     Unknown(String),
     /// There is no lock file, and none was to be made.
     NoLockFile,
+    /// It has been moved away or replaced since it was opened.
+    Moved,
 }
+
+/// How often, and how far apart, a lock is tried: `list` and `gc` hold each one while they look at it.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// The lock on one environment. Everything that changes the environment needs one.
 #[derive(Debug)]
@@ -69,12 +76,36 @@ impl EnvLock {
         Err(Held::Unknown("the lock file keeps changing".into()))
     }
 
+    /// Tries to lock an environment for a change: it must still stand where it was opened, or the lock would be on
+    /// one that lies in the trash while the change goes to the one in its place.
+    ///
+    /// # Errors
+    /// [`Held`]: somebody has it, nobody can tell, or it is not there any more.
+    pub fn try_hold(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
+        let mut tries = 1;
+        let lock = loop {
+            match EnvLock::try_acquire(tree, create) {
+                Err(Held::ByOther) if tries < TRIES => std::thread::sleep(BETWEEN_TRIES),
+                other => break other?,
+            }
+            tries += 1;
+        };
+        let is_there =
+            || -> io::Result<bool> { Ok(Tree::open(tree.path())?.identity()? == tree.identity()?) };
+        match is_there() {
+            Ok(true) => Ok(lock),
+            Ok(false) => Err(Held::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Held::Moved),
+            Err(error) => Err(Held::Unknown(error.to_string())),
+        }
+    }
+
     /// Locks an environment for a command that changes it.
     ///
     /// # Errors
     /// A [`Code::EnvBusy`] failure that says what holds it.
     pub fn acquire(tree: &Tree, root: &Path) -> Result<EnvLock> {
-        EnvLock::try_acquire(tree, true).map_err(|held| busy(root, &held))
+        EnvLock::try_hold(tree, true).map_err(|held| busy(root, &held))
     }
 
     /// The open lock file: a duplicate of it keeps the lock for the guard of a run.
@@ -89,6 +120,7 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
         Held::ByOther | Held::NoLockFile => {
             (format!("{} is in use by a live process", root.display()), "wait for it to end, then try again")
         }
+        Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
         Held::Unknown(why) => (
             format!("cannot tell whether {} is in use: {why}", root.display()),
             "locks must work on the file system of the workspaces root",
@@ -139,4 +171,24 @@ pub(crate) fn staging_lock(root: &Tree) -> Result<File> {
     let file = staging_lock_file(root)?;
     file.lock_shared().with_context(|| format!("lock {}", root.path().display()))?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn an_environment_that_was_replaced_after_it_was_opened_cannot_be_held() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (place, trash) = (tmp.path().join("env"), tmp.path().join("trash"));
+        std::fs::create_dir(&place).unwrap();
+        let opened = Tree::open(&place).unwrap();
+        assert!(EnvLock::try_hold(&opened, true).is_ok());
+        std::fs::rename(&place, &trash).unwrap();
+        assert_eq!(EnvLock::try_hold(&opened, true).unwrap_err(), Held::Moved);
+        std::fs::create_dir(&place).unwrap();
+        assert_eq!(EnvLock::try_hold(&opened, true).unwrap_err(), Held::Moved);
+        assert!(EnvLock::try_hold(&Tree::open(&place).unwrap(), true).is_ok());
+    }
 }

@@ -168,7 +168,7 @@ fn by_prefix(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathB
     Ok(found)
 }
 
-/// Goes through all environments with a readable record until `wanted` says yes.
+/// Goes through all environments with a readable record, those that are in their place, until `wanted` says yes.
 ///
 /// # Errors
 /// When a workspace cannot be listed.
@@ -182,6 +182,9 @@ pub(super) fn scan(
         for name in
             tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
         {
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue; // what a prepare is building, or has left: nobody's environment
+            }
             let relative = folder.join(&name).join(names::META);
             let Ok(Some(bytes)) = tree.read(&relative, super::meta::MAX_META) else { continue };
             let path = root.path().join(folder).join(&name);

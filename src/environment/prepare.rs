@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::contents::Contents;
 use super::layout::{EnvRoot, WorkspacesRoot, names};
-use super::lock::{EnvLock, path_lock, staging_lock};
+use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::Found;
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::{Launch, trash};
@@ -155,7 +155,11 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
         match root.kind(&relative).with_context(|| format!("look at {}", relative.display()))? {
             None => return Ok(Slot::Free(key)),
             Some(Kind::Dir) => {
-                let env = EnvRoot::open(&request.root.env_root(&request.workspace_id, &key))?;
+                let env = match EnvRoot::open(&request.root.env_root(&request.workspace_id, &key)) {
+                    Ok(env) => env,
+                    Err(error) if is_gone(&error) => return Ok(Slot::Free(key)),
+                    Err(error) => return Err(error),
+                };
                 if owner(&env.tree).as_deref() == Some(request.task_id.as_str()) {
                     return Ok(Slot::Own(key, env));
                 }
@@ -166,6 +170,11 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
     Err(Failure::new(Code::Occupied, format!("every key for the task {} is taken", request.task_id))
         .hint("clean up old environments, or give the task another id")
         .into())
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record is nobody's.
@@ -182,13 +191,14 @@ fn owner(env: &Tree) -> Option<String> {
 }
 
 fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
+    let env = EnvRoot::open(path)?;
+    let lock = EnvLock::acquire(&env.tree, path)?;
     let found = Found::open(path)?;
-    let lock = EnvLock::acquire(&found.env.tree, path)?;
     let mut meta = found.require_meta()?;
     let mut own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir();
-    if own.status == Status::Cleaned || !manifest.is_complete() || !work_dir.is_dir() {
+    if own.status == Status::Cleaned || !manifest.is_in_place() || !work_dir.is_dir() {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
@@ -261,7 +271,11 @@ impl Placing<'_> {
 
     /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
     fn anew(&self, key: &EnvKey, old: &EnvRoot) -> Result<Option<Prepared>> {
-        let old_lock = EnvLock::acquire(&old.tree, &old.path)?;
+        let old_lock = match EnvLock::try_hold(&old.tree, true) {
+            Ok(lock) => lock,
+            Err(Held::Moved) => return Ok(None),
+            Err(held) => return Err(busy(&old.path, &held)),
+        };
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
         }
@@ -274,9 +288,11 @@ impl Placing<'_> {
             return Err(error);
         }
         // The old environment now lies at the nameless place (or in the trash already).
-        match self.fill_local(&staged) {
+        let done = self
+            .fill_local(&staged)
+            .and_then(|manifest| self.set_aside(&staged.name, key).map(|()| manifest));
+        match done {
             Ok(manifest) => {
-                self.set_aside(&staged.name, key)?;
                 drop(old_lock);
                 Ok(Some(self.prepared(key, staged, manifest)))
             }
@@ -407,6 +423,9 @@ impl Placing<'_> {
 
     /// Whether an env root of a failed prepare holds no record that somebody still needs.
     fn may_go(&self, staged: &Staged) -> bool {
+        if self.local.is_none() {
+            return true;
+        }
         match Manifest::load(&staged.tree) {
             Ok(Some(manifest)) => {
                 let state = manifest.record.map(|record| record.state);
@@ -522,7 +541,7 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
     let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
     let work_dir = found.work_dir();
     let needs = match &manifest.record {
-        Some(Record { state: State::Applying, .. }) => true,
+        Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
         // A user's folder gets its sidecars back before the environment is made anew.
         Some(Record { state: State::Applied, .. }) => is_local,
         _ => is_local && !(manifest.files.is_empty() && manifest.dirs.is_empty()),

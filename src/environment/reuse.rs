@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::contents::Contents;
+use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
 use super::lookup::Found;
 use super::meta::{Meta, Own, SCHEMA, Status};
@@ -23,17 +24,24 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
     let env = &found.env;
     let lock = EnvLock::acquire(&env.tree, &env.path)?;
+    // What was found may have been changed until the lock was had.
+    let found = &Found::open(&env.path)?;
     let meta = found.require_meta()?;
     let work_dir = found.work_dir();
     let work_tree = open_work_dir(found, &work_dir)?;
     let _path_lock = if meta.local_directory {
         let root = request.root.open_or_create()?;
-        Some(path_lock(&root, &work_dir.canonicalize().unwrap_or_else(|_| work_dir.clone()))?)
+        let local = LocalDir::check(&work_dir, request.home.as_deref(), request.root)?;
+        let path_lock = path_lock(&root, &local.canonical)?;
+        // Cleaned up, it had let go of the folder, and another may have it by now (decision D20).
+        local.refuse_second_user(request.root, &root, Some(&env.path))?;
+        Some(path_lock)
     } else {
         None
     };
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
+    manifest.announce_taking_back(&env.tree)?;
     // Every provider's names: the provider may have changed since (decision D19).
     let reclaimed =
         reclaim_skill_dirs(&env.tree, &work_tree, &work_dir, &manifest, &provider::every_skills_dir());

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
+use super::lock::staging_lock;
 use crate::failure::{Code, Failure};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
@@ -128,6 +129,8 @@ pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
 pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
     let doing = || format!("restore {}", entry.origin.display());
     let workspace = Path::new(&entry.parsed.workspace);
+    // While it is held gc takes no empty workspace away.
+    let _staging = staging_lock(tree)?;
     tree.ensure_dir(workspace, 0o755).with_context(doing)?;
     let mut target = workspace.join(&entry.parsed.key);
     if entry.parsed.work_dir_only {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::decide::{Action, Decision, Policy, decide};
 use super::facts::{Facts, LockState, look, look_at_record};
-use super::staging::sweep_staging;
+use super::staging::{exclusive, sweep_staging};
 use crate::environment::{EnvLock, EnvRoot, Held, Outcome, WorkspacesRoot, trash};
 use crate::failure::{Code, Failure};
 use crate::sys::remove::measure;
@@ -179,8 +179,10 @@ fn collect_workspace(
         }
     }
     if removed {
-        // Only an empty one goes, and only when this cycle emptied it.
-        let _ = tree.remove_dir(Path::new(workspace));
+        // Only an empty one goes, only when this cycle emptied it, and only while nobody prepares in it.
+        if let Some(_alone) = exclusive(tree)? {
+            let _ = tree.remove_dir(Path::new(workspace));
+        }
     }
     Ok(())
 }
@@ -247,9 +249,10 @@ fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
 /// Removes one environment, after looking again under its lock.
 fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<Outcome> {
     let env = EnvRoot::open(&judged.facts.root_dir)?;
-    let _lock = match EnvLock::try_acquire(&env.tree, false) {
+    let _lock = match EnvLock::try_hold(&env.tree, false) {
         Ok(lock) => Some(lock),
         Err(Held::NoLockFile) => None,
+        Err(Held::Moved) => return Ok(Outcome::Raced),
         Err(Held::ByOther | Held::Unknown(_)) => return Ok(Outcome::RetainedLive),
     };
     let Some(mut again) = look(tree, &env.workspace(), Path::new(&env.key())) else {

@@ -135,7 +135,7 @@ fn look_at_lock(root: &Tree, relative: &Path) -> LockState {
     match EnvLock::try_acquire(&env, false) {
         Ok(_lock) => LockState::Free,
         Err(Held::ByOther) => LockState::Held,
-        Err(Held::NoLockFile) => LockState::None,
+        Err(Held::NoLockFile | Held::Moved) => LockState::None,
         Err(Held::Unknown(_)) => LockState::Unknown,
     }
 }

@@ -54,7 +54,8 @@ pub fn sweep_staging(
     Ok(found)
 }
 
-fn exclusive(tree: &Tree) -> Result<Option<File>> {
+/// The staging lock for oneself: no prepare is at work in this root while it is held.
+pub(super) fn exclusive(tree: &Tree) -> Result<Option<File>> {
     let file = staging_lock_file(tree)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

@@ -58,6 +58,8 @@ pub enum State {
     Applying,
     /// All of it is on the disk.
     Applied,
+    /// To be taken back; some of it may be gone.
+    TakingBack,
     /// Taken back, except for what `files` and `dirs` still list.
     TakenBack,
 }
@@ -170,9 +172,27 @@ impl Manifest {
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
     }
 
-    /// Whether all of an announced round is on the disk.
+    /// Whether no round was cut short, on its way in or out.
     pub fn is_complete(&self) -> bool {
-        self.record.as_ref().is_none_or(|record| record.state != State::Applying)
+        let state = self.record.as_ref().map(|record| record.state);
+        !matches!(state, Some(State::Applying | State::TakingBack))
+    }
+
+    /// Whether all of an announced round is on the disk.
+    pub fn is_in_place(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| record.state == State::Applied)
+    }
+
+    /// Says that the round is about to be taken back, so that a crash in the middle is known for what it is.
+    ///
+    /// # Errors
+    /// As the system reports them; nothing may be taken back then.
+    pub fn announce_taking_back(&mut self, env: &Tree) -> Result<()> {
+        match self.record.as_mut() {
+            Some(record) if record.state == State::Applied => record.state = State::TakingBack,
+            _ => return Ok(()),
+        }
+        self.store(env)
     }
 }
 

@@ -47,21 +47,30 @@ pub fn take_back(
     manifest: &mut Manifest,
     brief_files: &[&str],
 ) -> Result<TakenBack> {
+    manifest.announce_taking_back(env)?;
     let mut report = TakenBack::default();
     let record = manifest.record.clone().unwrap_or_default();
     let applying = manifest.record.is_some() && record.state == State::Applying;
+    let temporary = temporary_name(&record.token);
 
-    let mut briefs: Vec<PathBuf> =
-        record.entries.iter().filter(|e| e.kind == EntryKind::Brief).map(|e| e.path.clone()).collect();
+    // Once taken back, a block that stands there is somebody else's: another environment's, or the user's own.
+    let is_over = manifest.record.is_some() && record.state == State::TakenBack;
+    let mut briefs: Vec<PathBuf> = record
+        .entries
+        .iter()
+        .filter(|_| !is_over)
+        .filter(|e| e.kind == EntryKind::Brief)
+        .map(|e| e.path.clone())
+        .collect();
     if manifest.record.is_none() {
         briefs.extend(brief_files.iter().map(PathBuf::from));
     }
     for path in &briefs {
         let entry = record.entries.iter().find(|e| e.kind == EntryKind::Brief && e.path == *path);
-        excise_brief(env, work_tree, work_dir, path, entry, &mut report);
+        excise_brief(env, work_tree, work_dir, path, entry, &temporary, &mut report);
     }
 
-    if applying {
+    if !manifest.is_complete() {
         remove_temporaries(work_tree, &record.token, &record.entries, &mut report);
     }
 
@@ -89,6 +98,12 @@ pub fn take_back(
         match remove_dir(work_tree, &relative) {
             Ok(DirRemoval::Gone) => {}
             Ok(DirRemoval::Removed) => report.removed.push(absolute.clone()),
+            // Something of ours is still in it: the next attempt comes back for both.
+            Ok(DirRemoval::Kept(_))
+                if files_left.iter().chain(&dirs_left).any(|p| p.starts_with(absolute)) =>
+            {
+                dirs_left.push(absolute.clone());
+            }
             Ok(DirRemoval::Kept(why)) => report.kept.push((absolute.clone(), why.into())),
             Err(error) => {
                 report.failed("rmdir", absolute, &error);
@@ -122,13 +137,15 @@ pub fn reclaim_skill_dirs(
 ) -> TakenBack {
     let mut report = TakenBack::default();
     let recorded: Vec<PathBuf> = manifest.files.iter().filter_map(|path| inside(work_dir, path)).collect();
+    let temporary = manifest.record.as_ref().map(|record| temporary_name(&record.token)).unwrap_or_default();
+    let known = Known { files: &recorded, temporary: &temporary };
     for absolute in &manifest.dirs {
         let Some(relative) = inside(work_dir, absolute) else { continue };
         let below = relative.parent().and_then(Path::to_str).is_some_and(|parent| parents.contains(&parent));
         if !below || !matches!(work_tree.kind(&relative), Ok(Some(Kind::Dir))) {
             continue;
         }
-        keep_strays(env, work_tree, &relative, &recorded, 0, &mut report);
+        keep_strays(env, work_tree, &relative, &known, 0, &mut report);
         match work_tree.remove_all(&relative) {
             Ok(()) => report.removed.push(absolute.clone()),
             Err(error) => report.failed("remove", absolute, &error),
@@ -137,22 +154,26 @@ pub fn reclaim_skill_dirs(
     report
 }
 
+/// What is no stray in a skill folder of ours.
+struct Known<'a> {
+    files: &'a [PathBuf],
+    temporary: &'a str,
+}
+
 fn keep_strays(
     env: &Tree,
     work_tree: &Tree,
     dir: &Path,
-    recorded: &[PathBuf],
+    known: &Known<'_>,
     depth: usize,
     report: &mut TakenBack,
 ) {
     let Ok(names) = work_tree.names(dir) else { return };
-    for name in names {
+    for name in names.into_iter().filter(|name| name != known.temporary) {
         let path = dir.join(name);
         match work_tree.kind(&path) {
-            Ok(Some(Kind::Dir)) if depth < 32 => {
-                keep_strays(env, work_tree, &path, recorded, depth + 1, report)
-            }
-            Ok(Some(Kind::File { .. })) if !recorded.contains(&path) => {
+            Ok(Some(Kind::Dir)) if depth < 32 => keep_strays(env, work_tree, &path, known, depth + 1, report),
+            Ok(Some(Kind::File { .. })) if !known.files.contains(&path) => {
                 if let Err(error) = keep_copy(env, work_tree, &path, report) {
                     report.errors.push(format!("keep a copy of {}: {error}", path.display()));
                 }
@@ -175,6 +196,7 @@ fn excise_brief(
     work_dir: &Path,
     path: &Path,
     entry: Option<&Entry>,
+    temporary: &str,
     report: &mut TakenBack,
 ) {
     let shown = work_dir.join(path);
@@ -194,7 +216,6 @@ fn excise_brief(
         };
         let Some(Kind::File { mode, .. }) = kind else { return Ok(false) };
         let Some(current) = work_tree.read(&target, MAX_KEPT)? else { return Ok(false) };
-        let temporary = ".execenv-brief";
         let backup = Path::new(names::BACKUP).join(backup_name(path));
         let original = env.read(&backup, MAX_KEPT).ok().flatten();
         let excised = match entry {
@@ -219,7 +240,11 @@ fn excise_brief(
 
 fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[Entry], report: &mut TakenBack) {
     let name = temporary_name(token);
-    let mut folders: Vec<&Path> = entries.iter().filter_map(|entry| entry.path.parent()).collect();
+    // A brief's temporary file stands beside the file that links lead to.
+    let targets = entries.iter().filter(|e| e.kind == EntryKind::Brief);
+    let targets: Vec<PathBuf> = targets.filter_map(|e| work_tree.resolve(&e.path).ok()).collect();
+    let all = entries.iter().map(|entry| &entry.path).chain(&targets);
+    let mut folders: Vec<&Path> = all.filter_map(|path| path.parent()).collect();
     folders.push(Path::new(""));
     folders.sort_unstable();
     folders.dedup();

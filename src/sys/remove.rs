@@ -57,6 +57,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     let mut hoisted = false;
     while let Some(frame) = stack.last_mut() {
         let Some(entry) = frame.dir.read() else {
+            fault::step()?;
             let Some(done) = stack.pop() else { break };
             let above = stack.last().map_or(parent.as_fd(), |frame| frame.handle.as_fd());
             match unlinkat(above, &done.name, AtFlags::REMOVEDIR) {
@@ -97,10 +98,9 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         let Some(frame) = stack.last() else { break };
         if stack.len() >= MAX_OPEN {
             hoisted = true;
-            serial += 1;
-            let up = CString::new(format!(".execenv-deep-{serial}")).unwrap_or_default();
-            if let Err(error) = renameat(&frame.handle, name, &top_handle, &up) {
-                first_error.get_or_insert(error);
+            match hoist(&frame.handle, name, &top_handle, &mut serial) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => _ = first_error.get_or_insert(error),
             }
             continue;
         }
@@ -116,7 +116,20 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
+/// Moves a folder up beside the top, under a name that nothing has.
+fn hoist(from: &OwnedFd, name: &OsStr, top: &OwnedFd, serial: &mut u64) -> Result<(), Errno> {
+    loop {
+        *serial += 1;
+        let up = CString::new(format!(".execenv-deep-{serial}")).unwrap_or_default();
+        match renameat(from, name, top, &up) {
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+            other => return other,
+        }
+    }
+}
+
 fn unlink_in(stack: &[Frame], parent: &impl AsFd, name: &OsStr) -> Result<(), Errno> {
+    fault::step().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let Some(frame) = stack.last() else { return Ok(()) };
     match unlinkat(&frame.handle, name, AtFlags::empty()) {
         Err(Errno::ACCESS) => {

@@ -274,6 +274,7 @@ impl Tree {
         let (parent, name) = self.parent(relative)?;
         let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         if create {
+            fault::step()?;
             flags |= OFlags::CREATE;
         }
         let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?);
