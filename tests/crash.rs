@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::{KEY, Snapshot, TASK, TestEnv, assert_same, difference, snapshot};
 
@@ -201,9 +202,18 @@ fn report(what: &str, counted: &[(&str, u32)]) {
     println!("{what}: {total:4} points in all");
 }
 
+/// Several cases at a time: they wait for the disk more than they compute.
 fn all(what: &str, count: impl Fn(&Case) -> u32 + Sync, wanted: impl Fn(&Case) -> bool) {
-    let counted: Vec<_> =
-        CASES.iter().filter(|case| wanted(case)).map(|case| (case.name, count(case))).collect();
+    let cases: Vec<&Case> = CASES.iter().filter(|case| wanted(case)).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let take = || cases.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(take).map(|case| (case.name, count(case))).collect::<Vec<_>>()
+    };
+    let counted: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
     report(what, &counted);
 }
 

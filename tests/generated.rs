@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap_complete::Shell;
+use execenv::cli::registration;
 use execenv::commands::{completions, man};
 
 fn compare(folder: &str, expected: &[(String, String)]) {
@@ -31,14 +31,9 @@ fn compare(folder: &str, expected: &[(String, String)]) {
 
 #[test]
 fn completions_are_current() {
-    let files = [
-        ("execenv.bash", Shell::Bash),
-        ("_execenv", Shell::Zsh),
-        ("execenv.fish", Shell::Fish),
-        ("_execenv.ps1", Shell::PowerShell),
-        ("execenv.elv", Shell::Elvish),
-    ];
-    compare("completions", &files.map(|(name, shell)| (name.to_owned(), completions::script(shell))));
+    let files = ["execenv.bash", "_execenv", "execenv.fish", "_execenv.ps1", "execenv.elv"];
+    let scripts = completions::SHELLS.map(|shell| registration(shell).unwrap());
+    compare("completions", &files.into_iter().map(str::to_owned).zip(scripts).collect::<Vec<_>>());
 }
 
 #[test]

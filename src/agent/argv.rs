@@ -95,9 +95,11 @@ fn unquote(arg: OsString) -> OsString {
 mod tests {
     use super::*;
 
+    type Case = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
     #[test]
     fn owned_flags_go_with_their_values() {
-        let cases: [(&str, &[&str], &[&str], &[&str]); 10] = [
+        let cases: [Case; 10] = [
             ("claude", &["--add-dir", "x"], &["--add-dir", "x"], &[]),
             ("claude", &["-p", "--verbose"], &["--verbose"], &["-p"]),
             ("claude", &["--output-format", "text", "y"], &["y"], &["--output-format"]),

@@ -63,11 +63,16 @@ pub struct Outcome {
     /// How many tools were called: after the first, a retry may do things twice.
     pub tool_calls: u64,
     /// From start to end.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
     /// The end of standard error, redacted.
     pub stderr_tail: String,
     /// Processes that had left the agent's group and were killed at the end.
     pub survivors_killed: usize,
+}
+
+fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The exit status for `run`: the agent's own wherever it says enough.

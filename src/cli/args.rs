@@ -30,7 +30,7 @@ pub struct Cli {
 }
 
 /// Options of every command
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// Where environments live [variable: EXECENV_WORKSPACES_ROOT, else MULTICA_WORKSPACES_ROOT]

@@ -1,6 +1,7 @@
 //! All that knows clap, the process's arguments and its variables.
 
 mod args;
+mod complete;
 mod context;
 mod duration;
 mod settings;
@@ -11,6 +12,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use args::{Cli, Command, GlobalArgs};
+pub use complete::registration;
+
+/// How ENV arguments complete: from what is on disk.
+pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
+    clap_complete::ArgValueCompleter::new(complete::environments)
+}
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
 pub use settings::{Origin, Setting, Settings};
@@ -22,6 +29,9 @@ use crate::output::{self, Format};
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(status) = crate::commands::hidden(&arguments) {
+        return ExitCode::from(status);
+    }
+    if let Some(status) = complete::answer(&arguments) {
         return ExitCode::from(status);
     }
     let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Context;
+use crate::cli::{Context, env_completer};
 use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
 use crate::failure::{Code, Failure};
 use crate::output::{self, Answer, Format, escape};
@@ -20,7 +20,7 @@ use crate::output::{self, Answer, Format, escape};
   execenv cleanup --trash \"$env\" && execenv trash list")]
 pub struct CleanupArgs {
     /// The environments: paths, task ids, or 4 or more characters of their keys
-    #[arg(value_name = "ENV", required = true)]
+    #[arg(value_name = "ENV", add = env_completer(), required = true)]
     pub envs: Vec<String>,
     /// The whole env root, output/ and logs/ too
     #[arg(long)]

@@ -7,7 +7,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Context, parse_duration, show_duration};
+use crate::cli::{Context, env_completer, parse_duration, show_duration};
 use crate::failure::Code;
 use crate::gc::{Action, GcRequest, Judged, Policy, Summary, cycle, explain};
 use crate::output::{Format, escape, line, show_age, show_bytes, stream};
@@ -27,7 +27,7 @@ pub struct GcArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// The decision on one environment, with every fact that it rests on
-    #[arg(long, value_name = "ENV", conflicts_with_all = ["dry_run", "workspace"])]
+    #[arg(long, value_name = "ENV", add = env_completer(), conflicts_with_all = ["dry_run", "workspace"])]
     pub explain: Option<String>,
     /// When an ended task without a parent goes [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

@@ -10,26 +10,26 @@ use crate::failure::{Code, Failure};
 use crate::gc::Reason;
 use crate::output::Answer;
 
+/// When the pages last changed. Fixed, so that they change only when a command does.
+const DATE: &str = "2026-11-21";
+
 /// Print a manual page, in the form that `man -l -` reads
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv man | man -l -
   execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
 pub struct ManArgs {
-    /// The command; without it the page of execenv itself
+    /// The command, `trash restore` for one; without it the page of execenv itself
     #[arg(value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Vec<String>,
 }
 
 pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
-    let wanted = args.command.as_ref().map_or_else(|| "execenv".to_owned(), |name| format!("execenv-{name}"));
+    let wanted = args.command.iter().fold("execenv".to_owned(), |name, word| format!("{name}-{word}"));
     let pages = pages()?;
     let page = pages.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
-        Failure::new(
-            Code::Usage,
-            format!("there is no command `{}`", args.command.as_deref().unwrap_or_default()),
-        )
-        .hint("`execenv --help` lists the commands")
+        Failure::new(Code::Usage, format!("there is no command `{}`", args.command.join(" ")))
+            .hint("`execenv --help` lists the commands")
     })?;
     Ok(Answer::new(page.1.trim_end(), json!({"schema": 1, "name": page.0, "roff": page.1})))
 }
@@ -42,21 +42,28 @@ pub fn pages() -> Result<Vec<(String, String)>> {
     let mut root = Cli::command();
     root.build();
     let mut pages = vec![("execenv".to_owned(), page(root.clone(), &tables())?)];
-    for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let name = format!("execenv-{}", command.get_name());
-        let extra = if command.get_name() == "gc" { reasons() } else { String::new() };
-        pages.push((
-            name.clone(),
-            page(command.clone().name(name).version(env!("CARGO_PKG_VERSION")), &extra)?,
-        ));
-    }
+    below(&root, "execenv", &mut pages)?;
     Ok(pages)
+}
+
+fn below(command: &clap::Command, prefix: &str, pages: &mut Vec<(String, String)>) -> Result<()> {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let name = format!("{prefix}-{}", command.get_name());
+        let extra = if name == "execenv-gc" { reasons() } else { String::new() };
+        let shown = command.clone().name(name.clone()).version(env!("CARGO_PKG_VERSION"));
+        pages.push((name.clone(), page(shown, &extra)?));
+        below(command, &name, pages)?;
+    }
+    Ok(())
 }
 
 fn page(command: clap::Command, extra: &str) -> Result<String> {
     let mut bytes = Vec::new();
-    // A fixed date: the page changes when the command does.
-    Man::new(command).date("").manual("execenv manual").render(&mut bytes).context("render a manual page")?;
+    Man::new(command)
+        .date(DATE)
+        .manual("execenv manual")
+        .render(&mut bytes)
+        .context("render a manual page")?;
     let mut text = String::from_utf8(bytes).context("render a manual page")?;
     text.push_str(extra);
     Ok(text)

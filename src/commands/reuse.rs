@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::task_input::TaskInput;
 use crate::brief::Platform;
-use crate::cli::Context;
+use crate::cli::{Context, env_completer};
 use crate::environment::{Existing, prepare, reuse};
 use crate::failure::{Code, Failure};
 use crate::output::Answer;
@@ -23,7 +23,7 @@ use crate::output::Answer;
   execenv reuse --work-dir \"$EXECENV_WORKDIR\" -o json")]
 pub struct ReuseArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
-    #[arg(value_name = "ENV", required_unless_present = "work_dir", conflicts_with = "work_dir")]
+    #[arg(value_name = "ENV", add = env_completer(), required_unless_present = "work_dir", conflicts_with = "work_dir")]
     pub env: Option<String>,
     /// Name the environment by its work dir
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

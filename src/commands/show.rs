@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::seen_status;
-use crate::cli::Context;
+use crate::cli::{Context, env_completer};
 use crate::environment::{EnvLock, Found, Held, names, open_work_dir};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, answer, escape, stream};
@@ -23,7 +23,7 @@ use crate::sys::tree::leaves_tree;
   execenv show \"$env\" --file src/main.rs")]
 pub struct ShowArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
-    #[arg(value_name = "ENV")]
+    #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
     /// Print this file of the work dir, byte for byte
     #[arg(long, value_name = "PATH")]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::Context;
+use crate::cli::{Context, env_completer};
 use crate::environment::verify;
 use crate::failure::Code;
 use crate::output::{Answer, escape};
@@ -19,7 +19,7 @@ use crate::output::{Answer, escape};
   execenv verify \"$env\" -o json | jq '.differences[].path'")]
 pub struct VerifyArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
-    #[arg(value_name = "ENV")]
+    #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
 }
 

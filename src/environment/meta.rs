@@ -314,10 +314,26 @@ impl Meta {
     /// # Errors
     /// As the system reports them; a file of a newer schema is refused.
     pub fn store(&self, tree: &Tree) -> Result<()> {
+        self.store_with(tree, true)
+    }
+
+    /// As [`Meta::store`], for a line that the next one replaces within moments: not synced.
+    ///
+    /// # Errors
+    /// As [`Meta::store`].
+    pub fn store_unsynced(&self, tree: &Tree) -> Result<()> {
+        self.store_with(tree, false)
+    }
+
+    fn store_with(&self, tree: &Tree, synced: bool) -> Result<()> {
         self.refuse_newer(tree)?;
         let path = tree.path().join(names::META);
-        tree.replace(Path::new(names::META), &self.to_bytes(), 0o644, names::TEMPORARY)
-            .with_context(|| format!("write {}", path.display()))
+        let (name, bytes) = (Path::new(names::META), self.to_bytes());
+        let written = match synced {
+            true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
+            false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
+        };
+        written.with_context(|| format!("write {}", path.display()))
     }
 
     /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.

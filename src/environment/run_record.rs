@@ -16,6 +16,7 @@ use super::meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 use super::reuse::open_work_dir;
 use crate::failure::{Code, Failure};
 use crate::sidecar::Manifest;
+use crate::sys::tree::Tree;
 
 /// An environment that is held for a run. To let go of the lock is to drop this.
 #[derive(Debug)]
@@ -72,11 +73,19 @@ impl RunningEnv {
 
     /// Changes our part of the record, on the disk too.
     fn update(&mut self, change: impl FnOnce(&mut Meta, &mut Own)) -> Result<()> {
+        self.update_with(change, Meta::store)
+    }
+
+    fn update_with(
+        &mut self,
+        change: impl FnOnce(&mut Meta, &mut Own),
+        store: fn(&Meta, &Tree) -> Result<()>,
+    ) -> Result<()> {
         let mut meta = self.meta.clone();
         let mut own = self.own();
         change(&mut meta, &mut own);
         meta.own = Some(own);
-        meta.store(&self.found.env.tree)?;
+        store(&meta, &self.found.env.tree)?;
         self.meta = meta;
         Ok(())
     }
@@ -86,12 +95,13 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn starting(&mut self, run_id: &str, pid: u32, now: DateTime<Utc>) -> Result<()> {
-        self.update(|_, own| {
+        let change = |_: &mut Meta, own: &mut Own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
             own.status = Status::Starting;
             own.lease_until = None;
             own.run = Some(RunRecord { id: run_id.into(), seq, pid, agent_pid: None, started_at: Some(now) });
-        })
+        };
+        self.update_with(change, Meta::store_unsynced)
     }
 
     /// Records the agent's process, before it learns its task.
@@ -132,7 +142,8 @@ impl RunningEnv {
         self.update(|_, own| own.session = None)
     }
 
-    /// Writes the result's file, then the record that points to it.
+    /// Writes the result's file, then the record that points to it. The record alone is synced: a power cut that
+    /// takes the file leaves the log it was made from.
     ///
     /// # Errors
     /// As the system reports them.
@@ -147,7 +158,7 @@ impl RunningEnv {
         let tree = &self.found.env.tree;
         let file = Path::new(names::OUTPUT).join("result.json");
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
-            .and_then(|()| tree.replace(&file, document, 0o644, names::TEMPORARY))
+            .and_then(|()| tree.replace_unsynced(&file, document, 0o644, names::TEMPORARY))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
         self.update(|meta, own| {
             meta.completed_at = Some(now);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
 use super::decide::{Action, Decision, Policy, decide};
-use super::facts::{Facts, LockState, look};
+use super::facts::{Facts, LockState, look, look_at_record};
 use super::staging::{exclusive, sweep_staging};
 use crate::environment::{EnvLock, EnvRoot, Held, Outcome, WorkspacesRoot, trash};
 use crate::failure::{Code, Failure};
@@ -170,7 +170,7 @@ fn collect_workspace(
         if stopped(request, summary) {
             return Ok(());
         }
-        for facts in look_at_all(tree, workspace, batch) {
+        for facts in look_at_all(request, tree, workspace, batch) {
             let Some(facts) = facts else { continue };
             if stopped(request, summary) {
                 return Ok(());
@@ -191,9 +191,15 @@ fn collect_workspace(
 }
 
 /// Looks at a batch with two threads: the time goes into system calls.
-fn look_at_all(tree: &Tree, workspace: &str, batch: &[PathBuf]) -> Vec<Option<Facts>> {
-    let look_at =
-        |keys: &[PathBuf]| keys.iter().map(|key| look_at_folder(tree, workspace, key)).collect::<Vec<_>>();
+fn look_at_all(
+    request: &GcRequest<'_>,
+    tree: &Tree,
+    workspace: &str,
+    batch: &[PathBuf],
+) -> Vec<Option<Facts>> {
+    let look_at = |keys: &[PathBuf]| {
+        keys.iter().map(|key| look_at_folder(request, tree, workspace, key)).collect::<Vec<_>>()
+    };
     if batch.len() < 64 {
         return look_at(batch);
     }
@@ -210,11 +216,15 @@ fn look_at_all(tree: &Tree, workspace: &str, batch: &[PathBuf]) -> Vec<Option<Fa
 }
 
 /// Plain files and links between the environments are nobody's business.
-fn look_at_folder(tree: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
-    let facts = look(tree, workspace, key)?;
+fn look_at_folder(request: &GcRequest<'_>, tree: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    let mut facts = look_at_record(tree, workspace, key)?;
     // A record proves a folder; without one it has to be looked at.
     if facts.meta != super::MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         return None;
+    }
+    let goes = decide(&facts, &request.policy, request.now).action != Action::Skip;
+    if goes || facts.status.is_active() {
+        facts.look_at_lock(tree, workspace, key);
     }
     Some(facts)
 }

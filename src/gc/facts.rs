@@ -34,6 +34,8 @@ pub enum LockState {
     Unknown,
     /// There is no lock file: an older upstream made the environment.
     None,
+    /// Not looked at: the decision is the same either way.
+    NotAsked,
 }
 
 /// Everything that the decision on one environment rests on.
@@ -67,8 +69,15 @@ impl Facts {
     }
 }
 
-/// Looks at the environment `<workspace>/<key>` below an open root. `None`: it is gone.
+/// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
 pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    let mut facts = look_at_record(root, workspace, key)?;
+    facts.look_at_lock(root, workspace, key);
+    Some(facts)
+}
+
+/// The same without the lock, which takes more system calls than all the rest.
+pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
     let relative = Path::new(workspace).join(key);
     let mut facts = Facts {
         root_dir: root.path().join(&relative),
@@ -79,7 +88,7 @@ pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
         completed_at: None,
         last_used: None,
         lease_until: None,
-        lock: LockState::None,
+        lock: LockState::NotAsked,
     };
     match root.read(&relative.join(names::META), 4 << 20) {
         Ok(Some(bytes)) => match Meta::parse(&bytes) {
@@ -93,11 +102,15 @@ pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
         let modified = facts.root_dir.symlink_metadata().ok()?.modified().ok();
         facts.last_used = modified.map(time);
     }
-    facts.lock = look_at_lock(root, &relative);
     Some(facts)
 }
 
 impl Facts {
+    /// Asks the lock.
+    pub(super) fn look_at_lock(&mut self, root: &Tree, workspace: &str, key: &Path) {
+        self.lock = look_at_lock(root, &Path::new(workspace).join(key));
+    }
+
     fn take(&mut self, meta: Meta) {
         self.meta = MetaState::Read;
         self.kind = meta.kind;

@@ -28,12 +28,7 @@ pub struct Program<'a> {
 /// # Errors
 /// What the kernel says of `execve` or of the change of directory.
 pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> io::Result<Child> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    let mut command = Command::new(program.path);
-    command.args(program.args).env_clear().envs(program.env.iter().map(|(name, value)| (name, value)));
-    if let Some(dir) = program.dir {
-        command.current_dir(dir);
-    }
+    let mut command = command(program);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()
 }
@@ -43,13 +38,17 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
 /// # Errors
 /// What the kernel says of `execve`.
 pub fn run_inherited(program: Program<'_>) -> io::Result<std::process::ExitStatus> {
+    command(program).status()
+}
+
+fn command(program: Program<'_>) -> Command {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let mut command = Command::new(program.path);
     command.args(program.args).env_clear().envs(program.env.iter().map(|(name, value)| (name, value)));
     if let Some(dir) = program.dir {
         command.current_dir(dir);
     }
-    command.status()
+    command
 }
 
 /// The child's process id, which is its group's id, too.

@@ -15,7 +15,7 @@ use clap::Args;
 use self::launch::Plan;
 use self::sink::Printer;
 use crate::agent::{self, Interrupts, Outcome};
-use crate::cli::{Context, parse_duration};
+use crate::cli::{Context, env_completer, parse_duration};
 use crate::environment::{CleanupOptions, RunningEnv, cleanup};
 use crate::failure::{Code, Failure};
 use crate::sys::clock;
@@ -33,7 +33,7 @@ use crate::sys::clock;
   execenv run \"$env\" -- make test")]
 pub struct RunArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
-    #[arg(value_name = "ENV")]
+    #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
     /// Any program instead of the provider's agent, with its arguments
     #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]

@@ -1,0 +1,404 @@
+//! Runs against real children: an agent that follows a script, watched by `run-host`, guarded by `guard-host`.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const INIT: &str = r#"print {"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
+const RESULT: &str =
+    r#"print {"subtype":"success","is_error":false,"result":"done","type":"result","session_id":"s1"}"#;
+
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+struct Report {
+    events: Vec<Value>,
+    outcome: Value,
+    log: Vec<u8>,
+}
+
+impl Report {
+    fn status(&self) -> &str {
+        self.outcome["status"].as_str().unwrap()
+    }
+    fn text_of(&self, kind: &str) -> String {
+        let of_kind = self.events.iter().filter(|event| event["type"] == kind);
+        of_kind.map(|event| event["text"].as_str().unwrap_or("")).collect::<Vec<_>>().join("|")
+    }
+    fn assert(&self, status: &str, exit: u64) {
+        assert_eq!(self.status(), status, "{:#}", self.outcome);
+        assert_eq!(self.outcome["exit_status"], exit, "{:#}", self.outcome);
+    }
+}
+
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "{} is built with the tests", path.display());
+    path
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+    /// Writes a script; `@` stands for the folder.
+    fn script(&self, name: &str, lines: &[&str]) -> PathBuf {
+        let text = lines.join("\n").replace("@", self.folder.path().to_str().unwrap());
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+    fn start(&self, lines: &[&str], options: &[&str]) -> Child {
+        let script = self.script("script", lines);
+        Command::new(example("run-host"))
+            .arg(self.folder.path())
+            .args([example("guard-host"), example("scripted-agent"), script])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+    fn run(&self, lines: &[&str], options: &[&str]) -> Report {
+        self.finish(self.start(lines, options))
+    }
+    fn finish(&self, child: Child) -> Report {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{:?}", output.status);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut events: Vec<Value> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let outcome = events.pop().unwrap();
+        let log = std::fs::read(self.path("agent.ndjson")).unwrap();
+        self.assert_lock_free();
+        Report { events, outcome, log }
+    }
+    fn wait_for(&self, name: &str) -> String {
+        wait_until(name, || std::fs::read_to_string(self.path(name)).ok().filter(|text| !text.is_empty()))
+    }
+    fn assert_lock_free(&self) {
+        let lock = std::fs::File::open(self.path("lock")).unwrap();
+        wait_until("the lock", || lock.try_lock().ok());
+    }
+    fn assert_gone(&self, name: &str) {
+        let pid = self.wait_for(name);
+        wait_until(&format!("the end of {name}"), || is_gone(&pid).then_some(()));
+    }
+}
+
+fn is_gone(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.map_or(true, |stat| stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < limit, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+const ASSISTANT: &str = r#"print {"type":"assistant","session_id":"s1","message":{"id":"a","model":"m","content":[{"type":"text","text":"hällo"}],"usage":{"input_tokens":3,"output_tokens":2}}}"#;
+const TOOL: &str = r#"print {"type":"assistant","message":{"content":[{"type":"tool_use","id":"t","name":"Bash","input":{"command":"ls"}}]}}"#;
+const TOOL_RESULT: &str =
+    r#"print {"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"x"}]}}"#;
+
+#[test]
+fn success_with_tools() {
+    let bench = Bench::new();
+    let report = bench.run(
+        &[
+            "read @/prompt",
+            "env EXECENV_RUN_ID > @/mark",
+            INIT,
+            TOOL,
+            TOOL_RESULT,
+            ASSISTANT,
+            RESULT,
+            "expect-eof",
+        ],
+        &[],
+    );
+    report.assert("completed", 0);
+    let kinds: Vec<_> = report.events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["session", "tool_use", "tool_result", "text", "usage"]);
+    assert_eq!(report.outcome["text"], "done");
+    assert_eq!(report.outcome["session_id"], "s1");
+    assert_eq!(report.outcome["usage"]["m"]["input_tokens"], 3);
+    assert!(bench.wait_for("prompt").contains(r#""text":"xxxxx""#));
+    assert!(bench.wait_for("mark").starts_with("run-"));
+    assert_eq!(report.log.iter().filter(|byte| **byte == b'\n').count(), 5);
+}
+
+#[test]
+fn success_without_text_and_failures_of_every_kind() {
+    let error = r#"print {"type":"result","is_error":true,"result":"API Error: 401"}"#;
+    let cases: [(&[&str], &str, u64, &str, &str); 7] = [
+        (&[INIT, r#"print {"type":"result","subtype":"success"}"#], "completed", 0, "null", ""),
+        (&[INIT, ASSISTANT, error, "expect-eof"], "failed", 1, "agent_error.provider_auth_or_access", "401"),
+        (&[INIT, ASSISTANT, error, "exit 7"], "failed", 7, "agent_error.provider_auth_or_access", "401"),
+        (&[INIT, ASSISTANT], "failed", 1, "agent_error.unknown", "without a terminal result"),
+        (
+            &[INIT, r#"print-part {"type":"resu"#],
+            "failed",
+            1,
+            "agent_error.unknown",
+            "without a terminal result",
+        ),
+        (
+            &["read @/prompt", INIT, "error api_key=sesame", "exit 3"],
+            "failed",
+            3,
+            "agent_error.process_failure",
+            "exit status 3; claude stderr: api_key=<redacted>",
+        ),
+        (&["signal 9"], "failed", 137, "agent_error.process_failure", "died of signal 9"),
+    ];
+    for (script, status, exit, reason, error) in cases {
+        let report = Bench::new().run(script, &[]);
+        report.assert(status, exit);
+        assert_eq!(report.outcome["failure_reason"].as_str().unwrap_or("null"), reason, "{script:?}");
+        assert!(report.outcome["error"].as_str().unwrap_or("").contains(error), "{:#}", report.outcome);
+        assert_eq!(report.outcome["text"], "", "{script:?}");
+    }
+}
+
+#[test]
+fn odd_bytes_do_not_matter() {
+    let bytes = ASSISTANT.replace("print ", "print-bytes ");
+    let crlf = ASSISTANT.replace("print ", "print-crlf ");
+    let report = Bench::new().run(
+        &[
+            "print hello",
+            "invalid-utf8",
+            &bytes,
+            &crlf,
+            r#"print {"type":"newui"}"#,
+            &RESULT.replace("print ", "print-part "),
+        ],
+        &[],
+    );
+    report.assert("completed", 0);
+    assert_eq!(report.text_of("text"), "a\u{fffd}b|hällo|hällo");
+    assert_eq!(
+        report.text_of("notice"),
+        "2 lines of output were no JSON; they are in the log|types of output that were passed over: newui (1)"
+    );
+}
+
+#[test]
+fn huge_lines_pass_in_little_memory() {
+    for size in [33 << 20, 64 << 20] {
+        let report = Bench::new().run(&[&format!("big-line {size}"), RESULT], &["quiet"]);
+        report.assert("completed", 0);
+        assert!(report.log.len() > size);
+        assert!(report.outcome["peak_kib"].as_u64().unwrap() < 32 << 10, "{}", report.outcome["peak_kib"]);
+    }
+    let report = Bench::new().run(&[&format!("hopeless-line {}", 16 << 20), RESULT], &["quiet"]);
+    report.assert("failed", 1);
+    assert!(report.outcome["error"].as_str().unwrap().contains("too long: more than 8 MiB"));
+    assert!(report.outcome["peak_kib"].as_u64().unwrap() < 32 << 10, "{}", report.outcome["peak_kib"]);
+}
+
+#[test]
+fn a_result_counts_even_if_the_agent_stays() {
+    let bench = Bench::new();
+    let report = bench.run(&["pid @/agent", INIT, RESULT, "hang"], &["grace-ms=500"]);
+    report.assert("completed", 0);
+    bench.assert_gone("agent");
+    let stubborn = bench.run(&["ignore-term", INIT, RESULT, "hang"], &["grace-ms=300"]);
+    stubborn.assert("completed", 0);
+}
+
+#[test]
+fn a_grandchild_that_holds_the_output_delays_nobody() {
+    let bench = Bench::new();
+    bench.script("child", &["pid @/child.pid", "hang"]);
+    let report = bench.run(
+        &["fork-holding-stdout @/child", "sleep-until-file @/child.pid", INIT, RESULT],
+        &["grace-ms=2000"],
+    );
+    report.assert("completed", 0);
+    bench.assert_gone("child.pid");
+}
+
+#[test]
+fn nobody_survives_a_regular_end() {
+    let bench = Bench::new();
+    bench.script("a", &["enter-session", "setsid-child @/b", "pid @/a.pid", "hang"]);
+    bench.script("b", &["enter-session", "ignore-term", "pid @/b.pid", "hang"]);
+    bench.script("c", &["enter-session", "setsid-child @/d", "pid @/c.pid", "exit 0"]);
+    bench.script("d", &["ignore-term", "pid @/d.pid", "hang"]);
+    let report = bench.run(
+        &[
+            "setsid-child @/a",
+            "bare-setsid-child @/c",
+            "sleep-until-file @/a.pid",
+            "sleep-until-file @/b.pid",
+            "sleep-until-file @/c.pid",
+            "sleep-until-file @/d.pid",
+            INIT,
+            RESULT,
+        ],
+        &[],
+    );
+    report.assert("completed", 0);
+    assert_eq!(report.outcome["survivors_killed"], 3);
+    for name in ["a.pid", "b.pid", "c.pid", "d.pid"] {
+        assert!(is_gone(&bench.wait_for(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_prompt_that_is_never_read_blocks_nothing() {
+    let options = ["prompt-bytes=1048576", "grace-ms=500"];
+    Bench::new().run(&[INIT, RESULT, "never-read"], &options).assert("completed", 0);
+    Bench::new().run(&[INIT, "exit 0"], &options).assert("failed", 1);
+    let bytes = ["prompt-bytes=1048576", "input=bytes", "raw"];
+    Bench::new().run(&["print a", "expect-eof"], &bytes).assert("completed", 0);
+}
+
+#[test]
+fn silence_and_time_have_their_limits() {
+    let idle = Bench::new().run(&[INIT, "hang"], &["idle-ms=300", "tool-ms=60000"]);
+    idle.assert("timeout", 124);
+    assert_eq!(idle.outcome["failure_reason"], "idle_watchdog");
+    let tool = Bench::new().run(&[INIT, TOOL, "hang"], &["idle-ms=50", "tool-ms=400"]);
+    tool.assert("timeout", 124);
+    assert!(tool.outcome["error"].as_str().unwrap().contains("tool call"));
+    let wall = Bench::new().run(&["ignore-term", "hang"], &["timeout-ms=300", "grace-ms=200"]);
+    wall.assert("timeout", 124);
+    assert_eq!(wall.outcome["exit"]["signal"], 9);
+    let closed = Bench::new();
+    closed.script("rest", &["hang"]);
+    closed.run(&[INIT, "close-stdout @/rest"], &["grace-ms=300"]).assert("failed", 143);
+}
+
+#[test]
+fn requests_are_answered() {
+    let bench = Bench::new();
+    let report = bench.run(
+        &[
+            "read @/prompt",
+            r#"print {"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","input":{"command":"ls"}}}"#,
+            "read @/answer",
+            RESULT,
+            "expect-eof",
+        ],
+        &[],
+    );
+    report.assert("completed", 0);
+    assert!(bench.wait_for("answer").contains(r#""request_id":"r1","response":{"behavior":"allow""#));
+}
+
+#[test]
+fn signals_and_the_cancel_file_end_the_run() {
+    let send = |child: &Child, number| {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::from_named_raw(number).unwrap()).unwrap();
+    };
+    for (stubborn, number, status, exit) in
+        [(false, 15, "interrupted", 143), (false, 2, "interrupted", 130), (true, 15, "killed", 137)]
+    {
+        let bench = Bench::new();
+        let first = if stubborn { "ignore-term" } else { INIT };
+        let child = bench.start(&[first, "pid @/agent", "hang"], &["grace-ms=300"]);
+        bench.wait_for("agent");
+        send(&child, number);
+        bench.finish(child).assert(status, exit);
+    }
+    let bench = Bench::new();
+    let child = bench.start(&["ignore-term", "pid @/agent", "hang"], &["grace-ms=3600000"]);
+    bench.wait_for("agent");
+    send(&child, 15);
+    // The second one must not be taken together with the first; an impatient person goes on pressing.
+    let mut child = Some(child);
+    let report = wait_until("the second signal", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let mut running = child.take().unwrap();
+        if running.try_wait().unwrap().is_none() {
+            send(&running, 15);
+            child = Some(running);
+            return None;
+        }
+        Some(bench.finish(running))
+    });
+    report.assert("killed", 137);
+
+    let bench = Bench::new();
+    let option = format!("cancel={}", bench.path("stop").display());
+    let child = bench.start(&["pid @/agent", "hang"], &[&option]);
+    bench.wait_for("agent");
+    std::fs::write(bench.path("stop"), "").unwrap();
+    bench.finish(child).assert("interrupted", 143);
+}
+
+#[test]
+fn a_reader_that_leaves_stops_the_agent() {
+    let bench = Bench::new();
+    let mut child =
+        bench.start(&["pid @/agent", "sleep-until-file @/go", "print a", "hang"], &["raw", "grace-ms=1000"]);
+    drop(child.stdout.take());
+    bench.wait_for("agent");
+    std::fs::write(bench.path("go"), "").unwrap();
+    assert!(child.wait().unwrap().success());
+    bench.assert_gone("agent");
+    bench.assert_lock_free();
+}
+
+#[test]
+fn raw_programs_are_passed_through_and_judged_by_their_status() {
+    let report = Bench::new().run(&["print {\"a\":1}", "exit 5"], &["raw", "input=none"]);
+    report.assert("failed", 5);
+    assert_eq!(report.events, [serde_json::json!({"a": 1})]);
+    assert_eq!(report.log, b"{\"a\":1}\n");
+}
+
+#[test]
+fn the_guard_ends_the_agent_of_a_killed_run() {
+    for first in ["read @/prompt", "ignore-term"] {
+        let bench = Bench::new();
+        bench.script("a", &["enter-session", "ignore-term", "pid @/a.pid", "hang"]);
+        let mut child = bench.start(
+            &[first, "setsid-child @/a", "sleep-until-file @/a.pid", "pid @/agent", "hang"],
+            &["grace-ms=300"],
+        );
+        bench.wait_for("agent");
+        let started = bench.wait_for("started");
+        let lock = std::fs::File::open(bench.path("lock")).unwrap();
+        assert!(lock.try_lock().is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_until("the lock", || lock.try_lock().ok());
+        assert!(is_gone(&bench.wait_for("agent")) && is_gone(&bench.wait_for("a.pid")));
+        let guard = started.split(' ').nth(1).unwrap().to_owned();
+        wait_until("the guard's end", || is_gone(&guard).then_some(()));
+    }
+}
+
+#[test]
+fn a_program_that_cannot_start_says_why() {
+    let bench = Bench::new();
+    let stub: &Path = &bench.path("stub");
+    std::fs::write(stub, "no program").unwrap();
+    std::fs::set_permissions(stub, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let output = Command::new(example("run-host"))
+        .arg(bench.folder.path())
+        .args([example("guard-host"), stub.into(), "x".into()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("AgentNotStarted") || text.contains("no program that this system"), "{text}");
+    bench.assert_lock_free();
+}

@@ -1,0 +1,6 @@
+//! The guard as a program of its own: `guard-host RUN_ID GRACE_MS`.
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    execenv::agent::guard::main(&args[1], args[2].parse().expect("milliseconds"));
+}

@@ -1,0 +1,76 @@
+//! Runs one agent and prints its events, then its outcome: `run-host FOLDER GUARD AGENT SCRIPT [KEY=VALUE…]`.
+//!
+//! A process of its own, because a run looks after all children of its process. Keys: `raw`, `input=none|bytes|frames`,
+//! `prompt-bytes`, `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only).
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test's program")]
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use execenv::agent::{self, Dialect, Event, Input, Interrupts, Launch};
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let folder = Path::new(&args[1]);
+    let options: HashMap<&str, &str> =
+        args[5..].iter().map(|arg| arg.split_once('=').unwrap_or((arg, ""))).collect();
+    let duration = |key: &str| options.get(key).map(|ms| Duration::from_millis(ms.parse().unwrap()));
+    let lock = File::create(folder.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    let raw = options.contains_key("raw");
+    let prompt = options.get("prompt-bytes").map_or(5, |bytes| bytes.parse().unwrap());
+    let prompt = "x".repeat(prompt);
+    let launch = Launch {
+        provider: if raw { "command" } else { "claude" }.into(),
+        program: args[3].clone().into(),
+        args: args[4].split('\u{1f}').map(Into::into).collect(),
+        work_dir: folder.into(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        input: match options.get("input").copied() {
+            Some("none") => Input::None,
+            Some("bytes") => Input::Bytes(prompt.into_bytes()),
+            _ => Input::Frames(agent::claude::prompt_frame(&prompt)),
+        },
+        dialect: if raw { Dialect::Raw } else { Dialect::ClaudeStream },
+        run_id: format!("run-{}", std::process::id()),
+        timeout: duration("timeout-ms"),
+        idle_timeout: duration("idle-ms"),
+        tool_timeout: duration("tool-ms"),
+        kill_grace: duration("grace-ms").unwrap_or(Duration::from_secs(10)),
+        cancel_file: options.get("cancel").map(Into::into),
+        lock: lock.try_clone().unwrap(),
+        log: File::create(folder.join("agent.ndjson")).unwrap(),
+        stderr_log: File::create(folder.join("agent.stderr.log")).unwrap(),
+        requested_model: None,
+        resume: None,
+        guard_program: args[2].clone().into(),
+        guard_args: vec![],
+    };
+    let interrupts = Interrupts::install().unwrap();
+    let quiet = options.contains_key("quiet");
+    let mut out = std::io::stdout();
+    let mut sink = |event: Event<'_>| match event {
+        Event::Output(bytes) if !quiet => out.write_all(bytes),
+        Event::Output(_) => Ok(()),
+        _ if quiet => Ok(()),
+        event => writeln!(out, "{}", serde_json::to_string(&event).unwrap()),
+    };
+    let mut started = |started: &agent::Started| {
+        std::fs::write(folder.join("started"), format!("{} {}", started.pid, started.guard_pid)).unwrap();
+        Ok(())
+    };
+    let outcome = agent::run(launch, &interrupts, &mut sink, &mut started).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
+    let mut json = serde_json::to_value(&outcome).unwrap();
+    json["exit_status"] = agent::exit_status(&outcome).into();
+    json["peak_kib"] = peak.trim_end_matches(" kB").parse::<u64>().unwrap().into();
+    json["text_length"] = outcome.text.len().into();
+    if outcome.text.len() > 1000 {
+        json["text"] = "".into();
+    }
+    let _ = writeln!(std::io::stdout(), "{json}");
+}

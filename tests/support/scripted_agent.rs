@@ -1,0 +1,124 @@
+//! An agent that does what the lines of its script say: `scripted-agent SCRIPT`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::print_stderr,
+    clippy::zombie_processes,
+    reason = "a test's program"
+)]
+
+use std::io::{BufRead, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn main() {
+    let script = std::env::args().nth(1).unwrap();
+    let text = std::fs::read_to_string(&script).unwrap();
+    let mut out = std::fs::File::from(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
+    let mut stdin = std::io::stdin().lock();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "print" => writeln!(out, "{rest}").unwrap(),
+            "print-part" => out.write_all(rest.as_bytes()).unwrap(),
+            "print-crlf" => write!(out, "{rest}\r\n").unwrap(),
+            // One byte a write: every character is split.
+            "print-bytes" => {
+                for byte in rest.bytes().chain([b'\n']) {
+                    out.write_all(&[byte]).unwrap();
+                    std::thread::yield_now();
+                }
+            }
+            "error" => eprintln!("{rest}"),
+            "read" => {
+                let mut line = String::new();
+                stdin.read_line(&mut line).unwrap();
+                std::fs::write(rest, line).unwrap();
+            }
+            "expect-eof" => {
+                let mut rest = Vec::new();
+                stdin.read_to_end(&mut rest).unwrap();
+            }
+            "sleep-until-file" => {
+                while !Path::new(rest).exists() {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+            "hang" | "never-read" => loop {
+                std::thread::sleep(Duration::from_secs(1));
+            },
+            "touch" => std::fs::write(rest, "").unwrap(),
+            "pid" => std::fs::write(rest, std::process::id().to_string()).unwrap(),
+            "write-file" => {
+                let (path, text) = rest.split_once(' ').unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            "env" => {
+                let (name, path) = rest.split_once(" > ").unwrap();
+                std::fs::write(path, std::env::var(name).unwrap_or_default()).unwrap();
+            }
+            "fork-holding-stdout" => child(rest, Stdio::inherit(), false, false),
+            "setsid-child" => child(rest, Stdio::null(), true, false),
+            // Without a mark in its environment it is found by descent alone.
+            "bare-setsid-child" => child(rest, Stdio::null(), true, true),
+            "enter-session" => drop(rustix::process::setsid()),
+            "ignore-term" => {
+                let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+                signal_hook::flag::register(signal_hook::consts::SIGTERM, flag).unwrap();
+            }
+            "exit" => std::process::exit(rest.parse().unwrap()),
+            "signal" => {
+                let signal = rustix::process::Signal::from_named_raw(rest.parse().unwrap()).unwrap();
+                rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+            }
+            "big-line" => {
+                write!(out, r#"{{"type":"assistant","message":{{"content":[{{"type":"text","text":""#).unwrap();
+                let (mut left, piece) = (rest.parse::<usize>().unwrap(), "ä\\n".repeat(4096));
+                while left > 0 {
+                    out.write_all(piece.as_bytes()).unwrap();
+                    left = left.saturating_sub(piece.len());
+                }
+                writeln!(out, r#""}}]}}}}"#).unwrap();
+            }
+            "hopeless-line" => {
+                out.write_all(b"[").unwrap();
+                for _ in 0..rest.parse::<usize>().unwrap() / 8192 {
+                    out.write_all("0,".repeat(4096).as_bytes()).unwrap();
+                }
+                out.write_all(b"0]\n").unwrap();
+            }
+            "repeat" => {
+                let (times, line) = rest.split_once(' ').unwrap();
+                let block = format!("{line}\n").repeat(64);
+                for _ in 0..times.parse::<usize>().unwrap() / 64 {
+                    out.write_all(block.as_bytes()).unwrap();
+                }
+            }
+            "invalid-utf8" => out.write_all(b"\xff\xfe{\"type\":\"x\"}\n{\"type\":\"assistant\",\"message\":{\"content\":\"a\xffb\"}}\n").unwrap(),
+            // The rest of the life without standard output, as a script of its own.
+            "close-stdout" => {
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                panic!("{}", command.arg(rest).stdout(Stdio::null()).exec());
+            }
+            other => panic!("{other}?"),
+        }
+    }
+}
+
+/// Starts this program again with another script.
+fn child(script: &str, stdout: Stdio, session: bool, bare: bool) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(script).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
+    if bare {
+        command.env_clear();
+    }
+    if session {
+        // It leaves the session itself: the script's first line says so.
+        command.process_group(0);
+    }
+    drop(command.spawn().unwrap());
+}
