@@ -1,5 +1,12 @@
 //! Kills every command at its 1st, 2nd, 3rd … change to the disk, then lets the same changes fail: nothing of the
 //! user's is lost, nothing half-made stays. Prints how many points there were (`--nocapture`).
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test makes and changes its own fixtures, and tells its counts"
+)]
 
 mod support;
 

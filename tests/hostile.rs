@@ -1,4 +1,11 @@
 //! Work dirs, state files and documents made to do harm: nothing outside is touched, nothing panics or hangs.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test makes and changes its own fixtures, and tells its counts"
+)]
 
 mod support;
 
@@ -336,7 +343,7 @@ fn ten_thousand_levels_and_locked_folders_go() {
 #[test]
 fn names_and_records_cannot_write_to_the_terminal() {
     let (t, _, _) = world();
-    let evil = "a\u{1b}[2J\nb\u{202e}";
+    let evil = "a\u{1b}[2J\nEVIL\u{202e}";
     t.execenv(["prepare", "--task", "t.json", "--agent-name", evil, "--provider", evil]).run().status(0);
     fs::create_dir_all(t.root.join(evil).join(evil)).unwrap();
     fs::create_dir(t.root.join("w").join(OsStr::from_bytes(b"\xff\xfe\x1b"))).unwrap();
@@ -366,7 +373,7 @@ fn names_and_records_cannot_write_to_the_terminal() {
         let done = t.execenv(command).var("EXECENV_TEST_NOW", LATER).run();
         for text in [&done.stdout, &done.stderr] {
             assert!(
-                !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\nb"),
+                !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\nEVIL"),
                 "{command:?}: {done}"
             );
         }

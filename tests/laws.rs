@@ -1,5 +1,12 @@
 //! Laws: prepare, any number of reuses and cleanup are the identity on a user's folder; a second cleanup changes
 //! nothing.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test makes and changes its own fixtures, and tells its counts"
+)]
 
 mod support;
 

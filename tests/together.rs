@@ -1,4 +1,11 @@
 //! Many processes at once: no torn record, nobody's live environment touched, no deadlock.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test makes and changes its own fixtures, and tells its counts"
+)]
 
 mod support;
 

@@ -210,7 +210,8 @@ fn take_sidecars_back(root_tree: &Tree, found: &Found) -> Result<TakenBack> {
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
     let is_recorded = found.meta.as_ref().is_some_and(|meta| meta.own.is_some());
-    if !is_recorded && !(manifest.files.is_empty() && manifest.dirs.is_empty()) {
+    let lists_any = !manifest.files.is_empty() || !manifest.dirs.is_empty();
+    if !is_recorded && lists_any {
         // Upstream lists absolute paths and no folder; a guess could remove what is the user's.
         let path = found.env.path.display();
         return Err(Failure::new(

@@ -1,4 +1,11 @@
 //! The contract of the command line, through the built binary: one file a subcommand.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test makes and changes its own fixtures, and tells its counts"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
