@@ -42,8 +42,9 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(usage_error(&error, &arguments, &inherited)),
     };
     let is_run = matches!(cli.command, Command::Run(_));
+    let asked = asked_format(&arguments, &inherited);
     let settings = Settings::resolve(&cli.global, inherited);
-    let format = settings.as_ref().map_or_else(|_| asked_format(&arguments, &[]), |settings| settings.output);
+    let format = settings.as_ref().map_or(asked, |settings| settings.output);
     let status = settings.and_then(|settings| Context::new(settings, is_run)).and_then(|context| {
         output::log::start(context.settings.log, context.settings.color);
         let status = crate::commands::run(cli.command, &context)?;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Context, env_completer};
 use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
-use crate::failure::Code;
-use crate::output::{Answer, escape};
+use crate::failure::{Code, Failure};
+use crate::output::{self, Answer, Format, escape};
 
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
 ///
@@ -50,14 +50,19 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     }
     for report in &reports {
         let name = report.root_dir.display();
-        for error in &report.errors {
+        // The first one is told as the failure, at the end.
+        for error in report.errors.iter().skip(usize::from(code_of(report).is_some())) {
             log::error!("{name}: {error}");
         }
         for kept in &report.kept {
             log::warn!("kept {}: {}", kept.path.display(), kept.why);
         }
     }
-    let code = reports.iter().filter_map(code_of).max_by_key(|code| code.status());
+    let failures: Vec<Failure> = reports.iter().filter_map(failure_of).collect();
+    let code = failures.iter().map(|failure| failure.code).max_by_key(|code| code.status());
+    for failure in failures {
+        output::failure(&failure.into(), context.settings.output == Format::Json);
+    }
     let documents: Vec<Value> = reports.iter().map(document).collect();
     let json = match documents.len() {
         1 => documents.into_iter().next().unwrap_or_default(),
@@ -74,6 +79,17 @@ fn code_of(report: &CleanupReport) -> Option<Code> {
         Outcome::RetainedDirty | Outcome::RetainedUnpushed => Some(Code::Retained),
         Outcome::RetainedUnreadable | Outcome::Failed => Some(Code::Incomplete),
     }
+}
+
+fn failure_of(report: &CleanupReport) -> Option<Failure> {
+    let code = code_of(report)?;
+    let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
+    let message = format!("{}: {}", report.root_dir.display(), why.map_or("it could not go", |why| why));
+    let hint = match code {
+        Code::EnvBusy => "wait for its run to end, then try again",
+        _ => "mend the cause, then try again; `--force` goes on without it",
+    };
+    Some(Failure::new(code, message).hint(hint))
 }
 
 fn document(report: &CleanupReport) -> Value {

@@ -115,7 +115,9 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
         let state = if fixed { "put right" } else { "not well" };
         let path_text = escape(&path.display().to_string());
         lines.push(format!("{state}\t{complaint}\t{path_text}\t{}", escape(note)));
-        problems.push(json!({"path": path, "complaint": complaint, "fixed": fixed, "note": note}));
+        problems.push(
+            json!({"path": path.to_string_lossy(), "complaint": complaint, "fixed": fixed, "note": note}),
+        );
     };
     if WorkspacesRoot::is_marked(tree)? {
         lines.push(format!("root\t{shown}"));

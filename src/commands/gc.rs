@@ -205,7 +205,7 @@ fn explanation(judged: &Judged, request: &GcRequest<'_>) -> String {
         format!("{}: {}", action(judged), judged.decision.reason.word()),
         format!("  env root      {}", escape(&facts.root_dir.display().to_string())),
         format!("  record        {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
-        format!("  kind          {}", if facts.kind.is_empty() { "-" } else { &facts.kind }),
+        format!("  kind          {}", if facts.kind.is_empty() { "-".into() } else { escape(&facts.kind) }),
         format!("  status        {}", facts.status.word()),
         format!("  lock          {}", word(serde_json::to_value(facts.lock).unwrap_or_default())),
         format!("  local dir     {}", facts.local_directory),

@@ -127,7 +127,7 @@ fn document(found: &Found) -> Result<Answer> {
         lines.push(format!(
             "{:<15} {}{}, status {}",
             "last result",
-            result.status,
+            escape(&result.status),
             escape(&reason),
             result.exit_code
         ));

@@ -18,6 +18,10 @@ use crate::task::{Skill, SkillFile, TaskDocument, TaskId, WorkspaceId, parse_doc
 
 /// The largest document and instructions file, in bytes.
 const MAX_INPUT: u64 = 16 << 20;
+/// The longest text that goes into the record, in bytes.
+const MAX_RECORDED: usize = 64 << 10;
+/// The longest lease, in days: a century. Beyond some length no date is left to write down.
+const MAX_LEASE: i64 = 36_500;
 /// The largest file of a skill folder, in bytes.
 const MAX_SKILL_FILE: u64 = 8 << 20;
 
@@ -126,17 +130,22 @@ impl TaskInput {
             })?;
             document.agent.mcp_config = Some(value);
         }
+        check_lengths(&document)?;
         check_mcp(document.agent.mcp_config.as_ref())?;
+        let lease = match self.lease {
+            Some(lease) => lease,
+            None => context.settings.duration("lease")?,
+        };
+        if lease > Duration::days(MAX_LEASE) {
+            return Err(Failure::new(Code::Usage, format!("a lease is at most {MAX_LEASE} days long")).into());
+        }
         let task_id = if document.id.is_empty() { TaskId::random() } else { TaskId::new(&document.id)? };
         let workspace = if document.workspace_id.is_empty() { "default" } else { &document.workspace_id };
         Ok(Task {
             task_id,
             workspace_id: WorkspaceId::new(workspace)?,
             platform: choose_platform(&document, self.platform_cli.as_deref())?,
-            lease: match self.lease {
-                Some(lease) => lease,
-                None => context.settings.duration("lease")?,
-            },
+            lease,
             with_brief: !self.no_brief,
             document,
             warnings,
@@ -280,6 +289,25 @@ fn too_long(name: &str, limit: u64) -> anyhow::Error {
 fn read_text(path: &Path, limit: u64) -> Result<String> {
     String::from_utf8(read_bytes(path, limit)?)
         .map_err(|_| Failure::new(Code::BadDocument, format!("{} is not UTF-8 text", path.display())).into())
+}
+
+/// What goes into the record must leave it readable.
+fn check_lengths(document: &TaskDocument) -> Result<()> {
+    for (field, text) in [
+        ("provider", &document.provider),
+        ("agent.name", &document.agent.name),
+        ("agent.id", &document.agent.id),
+        ("agent_id", &document.agent_id),
+        ("issue_id", &document.issue_id),
+        ("chat_session_id", &document.chat_session_id),
+        ("autopilot_run_id", &document.autopilot_run_id),
+    ] {
+        if text.len() > MAX_RECORDED {
+            let message = format!("`{field}` is longer than {} KiB", MAX_RECORDED >> 10);
+            return Err(Failure::new(Code::BadDocument, message).into());
+        }
+    }
+    Ok(())
 }
 
 /// Three states (`providers.md` 1.1.1): unmanaged, managed and empty, managed; anything else is refused.

@@ -81,7 +81,8 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Answer {
     let lines: Vec<String> = found
         .iter()
         .map(|entry| {
-            let age = show_age(chrono::Duration::seconds(context.now.timestamp() - entry.parsed.at));
+            let age = context.now.timestamp().saturating_sub(entry.parsed.at);
+            let age = show_age(chrono::Duration::try_seconds(age).unwrap_or_default());
             let origin = escape(&entry.origin.display().to_string());
             format!("{}\t{age}\t{}\t{origin}", escape(&entry.name), show_bytes(entry.bytes))
         })

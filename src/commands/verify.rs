@@ -31,7 +31,9 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
         let path = escape(&difference.path.display().to_string());
         lines.push(format!(
             "{path}: was {}, is {} (by {})",
-            difference.expected, difference.found, difference.by
+            escape(&difference.expected),
+            escape(&difference.found),
+            difference.by
         ));
     }
     let places = verdict.compared;

@@ -12,6 +12,7 @@ use super::lookup::Found;
 use super::meta::{Meta, Status};
 use super::prepare::check_identity;
 use super::trash;
+use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::provider;
 use crate::sidecar::{Manifest, TakenBack, take_back};
@@ -107,6 +108,9 @@ pub fn cleanup(
     };
     // What was found may have been changed until the lock was had.
     let found = &Found::open(&env.path)?;
+    if let Some(meta) = &found.meta {
+        meta.refuse_newer(&env.tree)?;
+    }
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 
@@ -243,6 +247,17 @@ fn take_sidecars_back(root_tree: &Tree, found: &Found) -> Result<TakenBack> {
         return Ok(TakenBack::default());
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
+    let is_recorded = found.meta.as_ref().is_some_and(|meta| meta.own.is_some());
+    if !is_recorded && !(manifest.files.is_empty() && manifest.dirs.is_empty()) {
+        // Upstream lists absolute paths and no folder; a guess could remove what is the user's.
+        let path = found.env.path.display();
+        return Err(Failure::new(
+            Code::UnreadableState,
+            format!("{path} does not say whose folder it works in"),
+        )
+        .hint("let upstream clean up, or take out by hand what its manifest lists, then use `--force`")
+        .into());
+    }
     let work_dir = found.work_dir();
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,

@@ -10,7 +10,7 @@ use super::lock::{EnvLock, Held};
 use super::lookup::Found;
 use super::meta::{LastResult, Status};
 use super::prepare::recover;
-use crate::sidecar::Manifest;
+use crate::sidecar::{Manifest, sweep_state_temporaries};
 use crate::sys::tree::{Kind, Tree};
 
 /// What is wrong with one environment.
@@ -85,7 +85,7 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         Ok(found) => found,
         Err(error) => return vec![ailing(Complaint::Unreadable, format!("{error:#}"))],
     };
-    let lock = match EnvLock::try_acquire(&found.env.tree, false) {
+    let lock = match EnvLock::try_hold(&found.env.tree, false) {
         Ok(lock) => Some(lock),
         Err(Held::NoLockFile) => None,
         Err(Held::ByOther | Held::Unknown(_) | Held::Moved) => return Vec::new(),
@@ -95,6 +95,9 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         found.meta = super::Meta::load(&found.env.tree).unwrap_or(None);
     }
     let Some(meta) = found.meta.clone() else { return vec![ailing(Complaint::NoRecord, String::new())] };
+    if fix && lock.is_some() {
+        let _ = sweep_state_temporaries(&found.env.tree); // the next writer replaces them anyway
+    }
     let mut complaints = Vec::new();
     match Manifest::load(&found.env.tree) {
         Err(error) => complaints.push(ailing(Complaint::Unreadable, format!("{error:#}"))),

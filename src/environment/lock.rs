@@ -82,6 +82,15 @@ impl EnvLock {
     /// # Errors
     /// [`Held`]: somebody has it, nobody can tell, or it is not there any more.
     pub fn try_hold(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
+        let is_there =
+            || -> io::Result<bool> { Ok(Tree::open(tree.path())?.identity()? == tree.identity()?) };
+        let check = || match is_there() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Held::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Held::Moved),
+            Err(error) => Err(Held::Unknown(error.to_string())),
+        };
+        check()?; // no lock file is made in what has gone
         let mut tries = 1;
         let lock = loop {
             match EnvLock::try_acquire(tree, create) {
@@ -90,14 +99,8 @@ impl EnvLock {
             }
             tries += 1;
         };
-        let is_there =
-            || -> io::Result<bool> { Ok(Tree::open(tree.path())?.identity()? == tree.identity()?) };
-        match is_there() {
-            Ok(true) => Ok(lock),
-            Ok(false) => Err(Held::Moved),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Held::Moved),
-            Err(error) => Err(Held::Unknown(error.to_string())),
-        }
+        check()?;
+        Ok(lock)
     }
 
     /// Locks an environment for a command that changes it.

@@ -29,7 +29,16 @@ impl Found {
     /// # Errors
     /// When the folder cannot be opened or its record is damaged.
     pub fn open(path: &Path) -> Result<Found> {
-        let env = EnvRoot::open(path)?;
+        let env = match EnvRoot::open(path) {
+            // It was there a moment ago: somebody has cleaned it up meanwhile.
+            Err(error) if is_gone(&error) => {
+                let message = format!("no environment at {}: it has just gone", path.display());
+                return Err(Failure::new(Code::NoEnv, message)
+                    .hint("`execenv list` shows what there is")
+                    .into());
+            }
+            other => other?,
+        };
         let meta = Meta::load(&env.tree)?;
         Ok(Found { env, meta })
     }
@@ -64,6 +73,12 @@ impl Found {
     }
 }
 
+/// Whether an error says that nothing is there.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// Finds the environment that `text` names. `cwd` makes a relative path absolute.
 ///
 /// # Errors
@@ -78,6 +93,12 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
         ));
     }
     if let Some(path) = by_path(root, &clean(&cwd.join(text)))? {
+        if path.to_str().is_none() {
+            let message = format!("the path of {} is not valid UTF-8", path.display());
+            return Err(Failure::new(Code::BadPath, message)
+                .hint("the state files hold paths as text")
+                .into());
+        }
         return Found::open(&path);
     }
     let hint = "`execenv list` shows what there is under the workspaces root";
@@ -103,21 +124,35 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
     }
 }
 
-fn looks_like_env_root(path: &Path) -> bool {
+/// Names alone prove nothing: an agent can put such files into a user's folder, and `cleanup --all` would take the
+/// folder for an environment. An env root lies two levels below a workspaces root.
+fn is_env_root(root: &WorkspacesRoot, path: &Path) -> Result<bool> {
     let has = |name: &str| path.join(name).symlink_metadata().is_ok();
-    has(names::META) || has(names::MANIFEST) || has(names::LOCK)
+    if !(has(names::META) || has(names::MANIFEST) || has(names::LOCK)) {
+        return Ok(false);
+    }
+    let Some(above) = path.parent().and_then(Path::parent) else { return Ok(false) };
+    if above == root.path() {
+        return Ok(true);
+    }
+    let tree = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+    let is_ours = match root.open()? {
+        Some(ours) => ours.identity()? == tree.identity()?,
+        None => false,
+    };
+    Ok(is_ours || WorkspacesRoot::is_marked(&tree)?)
 }
 
 fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     if !path.is_dir() {
         return Ok(None);
     }
-    if looks_like_env_root(path) {
+    if is_env_root(root, path)? {
         return Ok(Some(path.to_owned()));
     }
     if let Some(parent) =
         path.parent().filter(|_| path.file_name().is_some_and(|name| name == names::WORK_DIR))
-        && looks_like_env_root(parent)
+        && is_env_root(root, parent)?
     {
         return Ok(Some(parent.to_owned()));
     }

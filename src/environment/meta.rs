@@ -326,6 +326,20 @@ impl Meta {
     }
 
     fn store_with(&self, tree: &Tree, synced: bool) -> Result<()> {
+        self.refuse_newer(tree)?;
+        let (name, bytes) = (Path::new(names::META), self.to_bytes());
+        let written = match synced {
+            true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
+            false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
+        };
+        written.with_context(|| format!("write {}", tree.path().join(names::META).display()))
+    }
+
+    /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure.
+    pub fn refuse_newer(&self, tree: &Tree) -> Result<()> {
         let path = tree.path().join(names::META);
         if let Some(own) = self.own.as_ref().filter(|own| own.schema > SCHEMA) {
             return Err(Failure::new(
@@ -335,12 +349,7 @@ impl Meta {
             .hint("use the execenv that wrote it, or a newer one")
             .into());
         }
-        let (name, bytes) = (Path::new(names::META), self.to_bytes());
-        let written = match synced {
-            true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
-            false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
-        };
-        written.with_context(|| format!("write {}", path.display()))
+        Ok(())
     }
 
     /// Our own part, made from what can be known where upstream wrote the file last.

@@ -16,14 +16,14 @@ use serde_json::{Map, Value};
 use super::contents::Contents;
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
-use super::lookup::Found;
+use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::{Launch, trash};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::provider::{self, Provider};
-use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, take_back};
+use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, sweep_state_temporaries, take_back};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{EnvKey, TaskDocument, TaskId, WorkspaceId};
 
@@ -139,7 +139,13 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
             return Ok(prepared);
         }
     }
-    anyhow::bail!("the place of {} keeps being taken by others", request.task_id)
+    // Some other process got it each time: it is in use.
+    Err(Failure::new(
+        Code::EnvBusy,
+        format!("others keep making the environment of task {}", request.task_id),
+    )
+    .hint("wait for them to end, then try again")
+    .into())
 }
 
 enum Slot {
@@ -170,11 +176,6 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
     Err(Failure::new(Code::Occupied, format!("every key for the task {} is taken", request.task_id))
         .hint("clean up old environments, or give the task another id")
         .into())
-}
-
-fn is_gone(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record is nobody's.
@@ -537,6 +538,9 @@ fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
 /// # Errors
 /// When the manifest is damaged or something could not be taken back.
 pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    if let Err(error) = sweep_state_temporaries(&found.env.tree) {
+        log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
+    }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
     let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
     let work_dir = found.work_dir();

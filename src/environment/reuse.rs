@@ -27,6 +27,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     // What was found may have been changed until the lock was had.
     let found = &Found::open(&env.path)?;
     let meta = found.require_meta()?;
+    meta.refuse_newer(&env.tree)?;
     let work_dir = found.work_dir();
     let work_tree = open_work_dir(found, &work_dir)?;
     let _path_lock = if meta.local_directory {

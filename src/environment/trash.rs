@@ -161,7 +161,11 @@ pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
     let mut doomed = name.to_owned();
     if !name.ends_with(REMOVING) {
         doomed.push_str(REMOVING);
-        tree.move_to(&trash.join(name), tree, &trash.join(&doomed)).with_context(doing)?;
+        match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
+            // Somebody else is deleting it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other.with_context(doing)?,
+        }
     }
     tree.remove_all(&trash.join(&doomed)).with_context(doing)
 }

@@ -106,7 +106,10 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut dyn FnMut(&Judged) -> Result<()
     if !request.dry_run {
         sweep_staging(request.root, &tree, true, request.now)?;
         for name in trash::half_deleted(&tree)? {
-            trash::delete(&tree, &name)?;
+            if let Err(error) = trash::delete(&tree, &name) {
+                log::error!("{error:#}");
+                summary.failed += 1;
+            }
         }
     }
     for workspace in request.root.workspaces(&tree)? {
@@ -254,7 +257,10 @@ fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
 
 /// Removes one environment, after looking again under its lock.
 fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<Outcome> {
-    let env = EnvRoot::open(&judged.facts.root_dir)?;
+    let env = match EnvRoot::open(&judged.facts.root_dir) {
+        Err(_) if !judged.facts.root_dir.exists() => return Ok(Outcome::Raced),
+        other => other?,
+    };
     let _lock = match EnvLock::try_hold(&env.tree, false) {
         Ok(lock) => Some(lock),
         Err(Held::NoLockFile) => None,

@@ -15,4 +15,4 @@ mod rollback;
 
 pub use manifest::{Before, Entry, EntryKind, Manifest, Record, State};
 pub use plan::{Plan, Planner, Step};
-pub use rollback::{TakenBack, reclaim_skill_dirs, take_back};
+pub use rollback::{TakenBack, reclaim_skill_dirs, sweep_state_temporaries, take_back};

@@ -138,14 +138,19 @@ pub fn reclaim_skill_dirs(
     let mut report = TakenBack::default();
     let recorded: Vec<PathBuf> = manifest.files.iter().filter_map(|path| inside(work_dir, path)).collect();
     let temporary = manifest.record.as_ref().map(|record| temporary_name(&record.token)).unwrap_or_default();
-    let known = Known { files: &recorded, temporary: &temporary };
+    let entries = manifest.record.as_ref().map(|record| &record.entries[..]).unwrap_or_default();
+    let known = Known { files: &recorded, entries, temporary: &temporary };
     for absolute in &manifest.dirs {
         let Some(relative) = inside(work_dir, absolute) else { continue };
         let below = relative.parent().and_then(Path::to_str).is_some_and(|parent| parents.contains(&parent));
         if !below || !matches!(work_tree.kind(&relative), Ok(Some(Kind::Dir))) {
             continue;
         }
+        let errors = report.errors.len();
         keep_strays(env, work_tree, &relative, &known, 0, &mut report);
+        if report.errors.len() > errors {
+            continue; // what could not be kept is not removed
+        }
         match work_tree.remove_all(&relative) {
             Ok(()) => report.removed.push(absolute.clone()),
             Err(error) => report.failed("remove", absolute, &error),
@@ -154,10 +159,52 @@ pub fn reclaim_skill_dirs(
     report
 }
 
+/// Takes away the temporary files of state and of kept copies that a killed command has left in an env root. The
+/// caller holds the lock.
+///
+/// # Errors
+/// As the system reports them.
+pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
+    for folder in ["", names::LAUNCH, names::BACKUP] {
+        let path = Path::new(folder).join(names::TEMPORARY);
+        if env.kind(&path)?.is_some() {
+            env.remove_file(&path)?;
+        }
+    }
+    let mut folders = vec![Path::new(names::OUTPUT).join(names::KEPT)];
+    while let Some(folder) = folders.pop() {
+        if env.kind(&folder)? != Some(Kind::Dir) {
+            continue;
+        }
+        for name in env.names(&folder)? {
+            let path = folder.join(&name);
+            match env.kind(&path)? {
+                Some(Kind::Dir) if folders.len() < 1_000 => folders.push(path),
+                Some(Kind::File { .. }) if name == names::TEMPORARY => env.remove_file(&path)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is no stray in a skill folder of ours.
 struct Known<'a> {
     files: &'a [PathBuf],
+    entries: &'a [Entry],
     temporary: &'a str,
+}
+
+impl Known<'_> {
+    /// A file of ours, and as we wrote it as far as anybody knows.
+    fn is_ours(&self, work_tree: &Tree, path: &Path) -> bool {
+        let entry = self.entries.iter().find(|e| e.kind == EntryKind::File && e.path == path);
+        let recorded = entry.and_then(|entry| entry.sha256.as_deref());
+        let is_unedited = recorded.is_none_or(|recorded| {
+            matches!(work_tree.read(path, MAX_KEPT), Ok(Some(bytes)) if digest(&bytes) == recorded)
+        });
+        is_unedited && self.files.iter().any(|file| file == path)
+    }
 }
 
 fn keep_strays(
@@ -173,7 +220,7 @@ fn keep_strays(
         let path = dir.join(name);
         match work_tree.kind(&path) {
             Ok(Some(Kind::Dir)) if depth < 32 => keep_strays(env, work_tree, &path, known, depth + 1, report),
-            Ok(Some(Kind::File { .. })) if !known.files.contains(&path) => {
+            Ok(Some(Kind::File { .. })) if !known.is_ours(work_tree, &path) => {
                 if let Err(error) = keep_copy(env, work_tree, &path, report) {
                     report.errors.push(format!("keep a copy of {}: {error}", path.display()));
                 }

@@ -16,6 +16,8 @@ use rustix::io::Errno;
 use super::{fault, platform};
 
 const MAX_OPEN: usize = 100;
+/// How often a folder is read again into which somebody puts things while it goes.
+const AGAIN: u32 = 8;
 
 struct Frame {
     dir: Dir,
@@ -48,13 +50,17 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         Err(Errno::ISDIR | Errno::PERM) => {}
         Err(error) => return Err(error.into()),
     }
-    let top = Frame::open(&parent, name)?;
+    let top = match Frame::open(&parent, name) {
+        Err(Errno::NOENT) => return Ok(()), // somebody else removes it too
+        other => other?,
+    };
     let top_handle = top.handle.try_clone()?;
     let mut stack = vec![top];
     let mut first_error: Option<Errno> = None;
     // A serial number for the names beside the top, and whether any have come since the top was last opened.
     let mut serial = 0u64;
     let mut hoisted = false;
+    let mut again = AGAIN;
     while let Some(frame) = stack.last_mut() {
         let Some(entry) = frame.dir.read() else {
             fault::step()?;
@@ -64,10 +70,15 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // Entries were moved up into the top while it was being read: read it once more.
                 Err(Errno::NOTEMPTY | Errno::EXIST)
-                    if stack.is_empty() && hoisted && first_error.is_none() =>
+                    if stack.is_empty() && (hoisted || again > 0) && first_error.is_none() =>
                 {
+                    again -= u32::from(!hoisted);
                     hoisted = false;
-                    stack.push(Frame::open(above, &done.name)?);
+                    match Frame::open(above, &done.name) {
+                        Ok(top) => stack.push(top),
+                        Err(Errno::NOENT) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 Err(error) => _ = first_error.get_or_insert(error),
             }

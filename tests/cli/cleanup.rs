@@ -1,0 +1,195 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
+
+fn local() -> (TestEnv, crate::support::Snapshot) {
+    let t = TestEnv::new();
+    t.write("t.json", json!({"id": TASK, "provider": "claude", "issue_id": "I", "agent": {"skills": [{"name": "S", "content": "x"}]}}).to_string());
+    t.write("project/CLAUDE.md", "mine\n");
+    t.write("project/.claude/settings.json", "{}");
+    let before = t.project_now();
+    t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"]).ok();
+    (t, before)
+}
+
+#[test]
+fn it_takes_the_work_dir_and_keeps_output_and_logs() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("workdir/deep/file"), "12345");
+    t.write(env.join("logs/run.log"), "log");
+    t.write(env.join("output/result.json"), "{}");
+    let answer = t.execenv(["cleanup", KEY, "-o", "json"]).json();
+    assert_eq!(
+        (&answer["schema"], &answer["outcome"], &answer["kept"]),
+        (&json!(1), &json!("removed"), &json!([]))
+    );
+    assert!(answer["bytes"].as_u64().unwrap() >= 5);
+    assert_eq!(answer["removed"], json!([env.join("workdir")]));
+    assert!(
+        !env.join("workdir").exists()
+            && env.join("logs/run.log").exists()
+            && env.join("output/result.json").exists()
+    );
+    let settled = snapshot(&t.root);
+    let again = t.execenv(["cleanup", KEY, "-o", "json"]).json();
+    assert_eq!(
+        (&again["outcome"], &again["removed"], &again["bytes"]),
+        (&json!("removed"), &json!([]), &json!(0))
+    );
+    assert_same(&settled, &snapshot(&t.root), "the second clean-up");
+    assert!(t.root_listing().iter().all(|path| !path.starts_with(".trash/")));
+}
+
+#[test]
+fn all_takes_the_env_root_and_trash_can_give_it_back() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("output/result.json"), "{}");
+    let before = snapshot(&env);
+    let answer = t.execenv(["cleanup", "--all", "--trash", KEY, "-o", "json"]).json();
+    assert_eq!(answer["outcome"], "trashed");
+    assert!(!env.exists());
+    t.execenv(["trash", "restore", KEY]).ok();
+    assert_same(&before, &snapshot(&env), "restored");
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    assert!(!env.exists());
+    assert_eq!(t.execenv(["trash", "list"]).ok().stdout, "");
+}
+
+#[test]
+fn a_users_folder_comes_back_and_is_never_removed() {
+    for options in [&[][..], &["--all"], &["--trash"], &["--all", "--trash"], &["--force", "--all"]] {
+        let (t, before) = local();
+        t.execenv(["cleanup", KEY].into_iter().chain(options.iter().copied())).ok();
+        assert_same(&before, &t.project_now(), &format!("{options:?}"));
+    }
+}
+
+#[test]
+fn what_the_agent_did_itself_stays() {
+    let (t, _) = local();
+    t.write("project/src/new.rs", "work");
+    t.write("project/.claude/skills/s/notes.txt", "notes");
+    let text = fs::read_to_string(t.project.join("CLAUDE.md")).unwrap();
+    t.write("project/CLAUDE.md", format!("{text}added below\n"));
+    let answer = t.execenv(["cleanup", "project", "-o", "json"]).run().status(0);
+    let answer: Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert!(answer["kept"].as_array().unwrap().iter().any(|kept| kept["why"] == "not empty"), "{answer}");
+    assert_eq!(fs::read_to_string(t.project.join("CLAUDE.md")).unwrap(), "mine\nadded below\n");
+    assert!(t.project.join("src/new.rs").is_file() && t.project.join(".claude/skills/s/notes.txt").is_file());
+    assert!(
+        !t.project.join(".claude/skills/s/SKILL.md").exists() && !t.project.join(".agent_context").exists()
+    );
+}
+
+#[test]
+fn an_edited_sidecar_goes_after_a_copy_was_kept() {
+    let (t, before) = local();
+    t.write("project/.claude/skills/s/SKILL.md", "edited");
+    let done = t.execenv(["cleanup", KEY]).run().status(0);
+    assert!(done.stderr.contains("a copy of an edited sidecar"), "{done}");
+    assert_same(&before, &t.project_now(), "after cleanup");
+    let kept = t.root.join("default").join(KEY).join("output/kept-sidecars/.claude/skills/s/SKILL.md");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "edited");
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn sidecars_that_are_gone_or_replaced_are_no_error() {
+    let (t, _) = local();
+    fs::remove_dir_all(t.project.join(".agent_context")).unwrap();
+    fs::remove_file(t.project.join("CLAUDE.md")).unwrap();
+    fs::remove_file(t.project.join(".claude/skills/s/SKILL.md")).unwrap();
+    fs::create_dir(t.project.join(".claude/skills/s/SKILL.md")).unwrap();
+    t.link("project/.agent_context", &t.home);
+    let done = t.execenv(["cleanup", KEY]).run().sane(&[0, 1]);
+    assert!(t.project.join(".claude/skills/s/SKILL.md").is_dir(), "{done}");
+    assert!(fs::symlink_metadata(t.project.join(".agent_context")).unwrap().is_symlink(), "{done}");
+    assert!(!t.project.join("CLAUDE.md").exists());
+}
+
+#[test]
+fn a_damaged_manifest_removes_nothing_unless_forced() {
+    let (t, _) = local();
+    let env = t.root.join("default").join(KEY);
+    let during = t.project_now();
+    for bytes in ["", "{", "[]", "{\"files\":7}", "\u{0}"] {
+        t.write(env.join(".multica_sidecar_manifest.json"), bytes);
+        let done = t.execenv(["cleanup", "--all", KEY, "-o", "json"]).run().status(1);
+        let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(answer["outcome"], "retained_unreadable", "{bytes:?}");
+        assert_same(&during, &t.project_now(), bytes);
+        assert!(env.is_dir());
+    }
+    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+    assert!(!env.exists());
+    assert_same(&during, &t.project_now(), "forced");
+}
+
+#[test]
+fn several_are_an_array_and_all_names_are_checked_first() {
+    let t = TestEnv::new();
+    let (one, two) = (t.prepare([]), t.prepare([]));
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    t.execenv(["cleanup", one, "nothing"]).fails(3, &["no environment `nothing`"]);
+    assert!(std::path::Path::new(one).join("workdir").is_dir());
+    let answer = t.execenv(["cleanup", one, two, "-o", "json"]).json();
+    assert_eq!(answer.as_array().unwrap().len(), 2);
+    t.execenv(["cleanup"]).fails(2, &["ENV"]);
+}
+
+#[test]
+fn one_in_use_is_left_with_status_4() {
+    let (t, _) = local();
+    let env = t.root.join("default").join(KEY);
+    let during = t.project_now();
+    let lock = fs::File::open(env.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    for command in [
+        &["cleanup", KEY][..],
+        &["cleanup", "--all", "--force", KEY],
+        &["reuse", KEY],
+        &["prepare", "--task", "t.json"],
+        &["prepare", "--task", "t.json", "--keep-existing"],
+    ] {
+        t.execenv(command).fails(4, &["live process", "hint: "]);
+        let json = t.execenv(command.iter().chain(&["-o", "json"])).run().status(4);
+        let last = json.stderr.lines().last().unwrap_or_default();
+        let error: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {json}"));
+        assert_eq!(error["error"]["code"], "env_busy", "{command:?}");
+    }
+    assert_same(&during, &t.project_now(), "while in use");
+    drop(lock);
+    t.execenv(["cleanup", KEY]).ok();
+}
+
+#[test]
+fn a_second_cleanup_never_touches_what_came_later() {
+    let (t, before) = local();
+    t.execenv(["cleanup", KEY]).ok();
+    t.write("project/CLAUDE.md", "mine\n\n\n<!-- BEGIN MULTICA-RUNTIME (auto-managed; do not edit) -->\nx\n<!-- END MULTICA-RUNTIME -->\n");
+    t.write("project/.agent_context/issue_context.md", "now it is mine");
+    let later = t.project_now();
+    t.execenv(["cleanup", KEY]).ok();
+    assert_same(&later, &t.project_now(), "the second clean-up");
+    assert_ne!(before, later);
+}
+
+#[test]
+fn files_with_the_names_of_state_do_not_make_a_users_folder_an_environment() {
+    let (t, _) = local();
+    for name in [".gc_meta.json", ".task_lock", ".multica_sidecar_manifest.json"] {
+        t.write(t.project.join(name), "{}");
+    }
+    t.write("project/workdir/file", "the user's");
+    t.execenv(["cleanup", "--all", "project"]).run().sane(&[0]);
+    assert!(t.project.join("workdir/file").is_file() && t.project.join(".gc_meta.json").is_file());
+    for name in ["project", "project/workdir"] {
+        t.execenv(["cleanup", "--all", name]).fails(3, &["no environment"]);
+    }
+    assert!(t.project.join("workdir/file").is_file());
+}

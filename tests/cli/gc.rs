@@ -1,0 +1,139 @@
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
+
+const LATER: &str = "2026-06-30T12:00:00Z";
+
+fn gc(t: &TestEnv, now: &str, arguments: &[&str]) -> Value {
+    t.execenv(["gc", "-o", "json"].iter().chain(arguments)).var("EXECENV_TEST_NOW", now).json()
+}
+
+fn edit_meta(env: &std::path::Path, edit: impl FnOnce(&mut Value)) {
+    let path = env.join(".gc_meta.json");
+    let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    edit(&mut meta);
+    fs::write(path, meta.to_string()).unwrap();
+}
+
+#[test]
+fn a_lease_keeps_an_environment_however_old_and_then_its_age_decides() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--lease", "90d"]);
+    assert_eq!(gc(&t, LATER, &[])["decisions"][0]["reason"], "leased");
+    t.execenv(["reuse", KEY, "--lease", "1h"]).ok();
+    assert_eq!(
+        gc(&t, "2026-06-01T12:30:00Z", &["--ttl", "0", "--orphan-ttl", "0"])["decisions"][0]["reason"],
+        "leased"
+    );
+    assert_eq!(gc(&t, "2026-06-01T14:00:00Z", &[])["decisions"][0]["reason"], "too_young");
+    let done = gc(&t, LATER, &[]);
+    assert_eq!((&done["orphaned"], &done["trash"]["entries"]), (&json!(1), &json!(1)));
+    assert_eq!(done["decisions"][0]["outcome"], "trashed");
+    assert!(!env.exists());
+    // A day later the trash is swept; a young entry stays.
+    assert_eq!(gc(&t, "2026-07-01T11:00:00Z", &[])["trash"], json!({"entries": 1, "swept": 0}));
+    assert_eq!(gc(&t, "2026-07-02T12:00:01Z", &[])["trash"], json!({"entries": 0, "swept": 1}));
+}
+
+#[test]
+fn a_dry_run_tells_the_same_and_changes_nothing() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.prepare([]);
+    let before = snapshot(&t.root);
+    let plan = gc(&t, LATER, &["--dry-run"]);
+    assert_same(&before, &snapshot(&t.root), "the dry run");
+    let done = gc(&t, LATER, &[]);
+    assert_eq!(plan["dry_run"], true);
+    for key in ["scanned", "cleaned", "orphaned", "skipped", "bytes_reclaimed"] {
+        assert_eq!(plan[key], done[key], "{key}");
+    }
+}
+
+#[test]
+fn the_record_of_a_users_folder_is_never_taken() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--local-dir", "project"]);
+    edit_meta(&env, |meta| meta["completed_at"] = "2020-01-01T00:00:00Z".into());
+    let done =
+        gc(&t, LATER, &["--ttl", "0", "--orphan-ttl", "0", "--completed-ttl", "1s", "--trash-ttl", "0"]);
+    assert_eq!(done["decisions"][0]["reason"], "local_directory");
+    edit_meta(&env, |meta| meta["local_directory"] = false.into());
+    assert_eq!(gc(&t, LATER, &["--completed-ttl", "1s"])["decisions"][0]["reason"], "completed");
+}
+
+#[test]
+fn a_held_one_is_active_and_left() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let lock = fs::File::open(env.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    let done = gc(&t, LATER, &["--trash-ttl", "0"]);
+    assert_eq!((&done["active"], &done["decisions"][0]["reason"]), (&json!(1), &json!("in_use")));
+    assert!(env.join("workdir").is_dir());
+}
+
+#[test]
+fn folders_without_or_with_a_senseless_record_go_by_their_own_age() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    let stray = t.root.join("default/stray");
+    fs::create_dir(&stray).unwrap();
+    let bad = t.root.join("default/bad");
+    t.write(bad.join(".gc_meta.json"), "{");
+    t.write(t.root.join("default/file"), "not a folder");
+    t.link("root/default/link", &t.home);
+    for folder in [&stray, &bad] {
+        let file = fs::File::open(folder).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(365 * 86_400)).unwrap();
+    }
+    let done = t.execenv(["gc", "-o", "json"]).without("EXECENV_TEST_NOW").json();
+    let reason = |name: &str| {
+        let rows = done["decisions"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["root_dir"].as_str().unwrap().ends_with(name))
+            .map(|row| row["reason"].clone())
+    };
+    assert_eq!(reason("/stray"), Some(json!("no_meta")));
+    assert_eq!(reason("/bad"), Some(json!("unreadable_meta")));
+    assert_eq!((reason("/file"), reason("/link")), (None, None));
+    assert!(!stray.exists() && !bad.exists() && t.home.is_dir());
+    assert!(t.root.join("default/link").symlink_metadata().is_ok());
+}
+
+#[test]
+fn explain_says_what_gc_would_do_and_changes_nothing() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let before = snapshot(&t.root);
+    let text = t.execenv(["gc", "--explain", KEY]).ok().stdout;
+    assert!(text.starts_with("skip: leased\n"), "{text}");
+    let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).var("EXECENV_TEST_NOW", LATER).json();
+    assert_eq!(
+        (&json["action"], &json["reason"], &json["root_dir"]),
+        (&json!("orphan"), &json!("unused"), &json!(env))
+    );
+    assert_same(&before, &snapshot(&t.root), "explaining");
+}
+
+#[test]
+fn other_workspaces_are_left_and_a_missing_root_is_an_empty_cycle() {
+    let t = TestEnv::new();
+    assert_eq!(gc(&t, LATER, &[])["scanned"], 0);
+    assert!(!t.root.exists());
+    t.prepare(["--workspace-id", "a"]);
+    t.prepare(["--workspace-id", "b"]);
+    let done = gc(&t, LATER, &["--workspace", "a"]);
+    assert_eq!((&done["scanned"], &done["orphaned"]), (&json!(1), &json!(1)));
+    assert!(!t.root.join("a").exists() && t.root.join("b").is_dir());
+}
+
+#[test]
+fn a_clock_that_was_set_back_only_delays() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--lease", "1s"]);
+    assert_eq!(gc(&t, "2020-01-01T00:00:00Z", &["--orphan-ttl", "0", "--ttl", "0"])["skipped"], 1);
+}

@@ -1,0 +1,31 @@
+use serde_json::json;
+
+use crate::support::{KEY, TASK, TestEnv};
+
+#[test]
+fn it_shows_every_environment_and_whether_it_lives() {
+    let t = TestEnv::new();
+    assert_eq!(t.execenv(["list"]).ok().stdout, "");
+    assert_eq!(t.execenv(["list", "-o", "json"]).json(), json!({"schema": 1, "environments": []}));
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--issue-id", "I"]);
+    t.prepare(["--workspace-id", "other"]);
+    let lock = std::fs::File::open(env.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    let all = t.execenv(["list", "--sizes", "-o", "json"]).json();
+    let rows = all["environments"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    let row = &rows[0];
+    assert_eq!(
+        (&row["key"], &row["task_id"], &row["provider"]),
+        (&json!(KEY), &json!(TASK), &json!("claude"))
+    );
+    assert_eq!(
+        (&row["kind"], &row["status"], &row["live"]),
+        (&json!("issue"), &json!("prepared"), &json!(true))
+    );
+    assert!(row["bytes"].as_u64().unwrap() > 0);
+    assert_eq!(rows[1]["live"], false);
+    let text = t.execenv(["list", "--workspace", "default"]).ok().stdout;
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.lines().nth(1).unwrap().starts_with(KEY) && text.contains("live"), "{text}");
+}

@@ -1,0 +1,389 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
+
+fn document(provider: &str) -> String {
+    json!({"id": TASK, "workspace_id": "w", "provider": provider, "issue_id": "ISSUE-7",
+        "agent": {"id": "a", "name": "Coder", "skills": [
+            {"name": "Go Conventions", "description": "how", "content": "Use gofmt.\n",
+             "files": [{"path": "templates/example.go", "content": "package x\r\n"}, {"path": "./SKILL.md", "content": "no"}]}]}})
+    .to_string()
+}
+
+fn read(path: impl AsRef<std::path::Path>) -> String {
+    fs::read_to_string(path.as_ref()).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
+}
+
+#[test]
+fn without_a_document_it_makes_a_plain_environment_in_default() {
+    let t = TestEnv::new();
+    let done = t.execenv(["prepare"]).ok();
+    let env = std::path::PathBuf::from(done.stdout.strip_suffix('\n').unwrap());
+    assert_eq!(env.parent().unwrap(), t.root.join("default"));
+    for folder in ["workdir", "output", "logs"] {
+        assert!(env.join(folder).is_dir(), "{folder}");
+    }
+    let meta: Value = serde_json::from_str(&read(env.join(".gc_meta.json"))).unwrap();
+    assert_eq!(meta["workspace_id"], "default");
+    assert!(meta.get("kind").is_none() && meta.get("completed_at").is_none(), "{meta}");
+}
+
+#[test]
+fn json_has_every_field_of_the_contract() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    let answer = t.execenv(["prepare", "--task", "t.json", "-o", "json"]).json();
+    let env = t.root.join("w").join(KEY);
+    let work = env.join("workdir");
+    assert_eq!(answer["schema"], 1);
+    assert_eq!(answer["root_dir"], json!(env));
+    assert_eq!(answer["work_dir"], json!(work));
+    assert_eq!(answer["type"], "directory");
+    assert_eq!(answer["branch_name"], Value::Null);
+    assert_eq!((&answer["task_id"], &answer["workspace_id"]), (&json!(TASK), &json!("w")));
+    assert_eq!((&answer["local_directory"], &answer["reused"]), (&json!(false), &json!(false)));
+    assert!(answer["env"].is_object() && answer["warnings"] == json!([]));
+    for file in answer["sidecars"]["files"].as_array().unwrap() {
+        assert!(fs::symlink_metadata(file.as_str().unwrap()).unwrap().is_file());
+    }
+    let manifest: Value = serde_json::from_str(&read(env.join(".multica_sidecar_manifest.json"))).unwrap();
+    assert_eq!(manifest["files"], answer["sidecars"]["files"]);
+    assert_eq!(manifest["dirs"], answer["sidecars"]["dirs"]);
+}
+
+#[test]
+fn each_provider_finds_its_skills_and_its_brief() {
+    for (provider, skills, brief) in [
+        ("claude", ".claude/skills", Some("CLAUDE.md")),
+        ("copilot", ".github/skills", Some("AGENTS.md")),
+        ("opencode", ".opencode/skills", Some("AGENTS.md")),
+        ("kiro", ".kiro/skills", Some("AGENTS.md")),
+        ("qoder", ".qoder/skills", Some("AGENTS.md")),
+        ("antigravity", ".agents/skills", Some("AGENTS.md")),
+        ("gemini", ".gemini/skills", Some("GEMINI.md")),
+        ("command", ".agent_context/skills", None),
+        ("", ".agent_context/skills", None),
+    ] {
+        let t = TestEnv::new();
+        t.write("t.json", document(provider));
+        let work = t.prepare(["--task", "t.json"]).join("workdir");
+        let skill = work.join(skills).join("go-conventions");
+        assert!(
+            read(skill.join("SKILL.md")).starts_with("---\nname: go-conventions\ndescription: \"how\"\n")
+        );
+        assert_eq!(read(skill.join("templates/example.go")), "package x\r\n", "{provider}");
+        assert_eq!(
+            work.join(".agent_context/skills").exists(),
+            skills.starts_with(".agent_context"),
+            "{provider}"
+        );
+        assert!(read(work.join(".agent_context/issue_context.md")).contains("ISSUE-7"));
+        match brief {
+            Some(brief) => assert!(read(work.join(brief)).contains("BEGIN MULTICA-RUNTIME"), "{provider}"),
+            None => assert!(!work.join("AGENTS.md").exists(), "{provider}"),
+        }
+    }
+}
+
+#[test]
+fn the_work_dir_holds_nothing_else() {
+    let t = TestEnv::new();
+    t.write(
+        "t.json",
+        json!({"provider": "claude", "repos": [{"url": "https://x/a"}, {"url": "https://x/b"}]}).to_string(),
+    );
+    let work = t.prepare(["--task", "t.json"]).join("workdir");
+    let mut names: Vec<_> =
+        fs::read_dir(&work).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, [".agent_context", "CLAUDE.md"]);
+}
+
+#[test]
+fn a_project_without_resources_is_an_empty_list_and_none_is_no_file() {
+    let t = TestEnv::new();
+    t.write("t.json", r#"{"project_id":"P","project_title":"T"}"#);
+    let work = t.prepare(["--task", "t.json"]).join("workdir");
+    let project: Value = serde_json::from_str(&read(work.join(".multica/project/resources.json"))).unwrap();
+    assert_eq!(project["resources"], json!([]));
+    let other = t.prepare([]).join("workdir");
+    assert!(!other.join(".multica").exists());
+}
+
+#[test]
+fn a_local_folder_gets_the_sidecars_and_no_work_dir_is_made() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    let answer = t.execenv(["prepare", "--task", "t.json", "--local-dir", "project", "-o", "json"]).json();
+    assert_eq!(answer["work_dir"], json!(t.project));
+    assert_eq!(answer["local_directory"], true);
+    let env = t.root.join("w").join(KEY);
+    assert!(!env.join("workdir").exists() && env.join("output").is_dir() && env.join("logs").is_dir());
+    assert!(t.project.join(".agent_context/issue_context.md").is_file());
+    let meta: Value = serde_json::from_str(&read(env.join(".gc_meta.json"))).unwrap();
+    assert_eq!(
+        (&meta["local_directory"], &meta["kind"], &meta["issue_id"]),
+        (&json!(true), &json!("issue"), &json!("ISSUE-7"))
+    );
+}
+
+#[test]
+fn what_the_user_has_is_never_overwritten() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    t.write("project/.agent_context/issue_context.md", "mine");
+    t.write("project/.claude/skills/go-conventions/SKILL.md", "mine too");
+    t.write("project/.claude/skills/go-conventions-multica", "and this");
+    t.write("project/.claude/settings.json", "{}");
+    let before = t.project_now();
+    let done = t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"]);
+    done.ok_saying("warning: .agent_context/issue_context.md is there already and stays as it is\n");
+    assert!(t.project.join(".claude/skills/go-conventions-multica-2/SKILL.md").is_file());
+    let during = t.project_now();
+    for (path, was) in &before {
+        assert_eq!(during.get(path), Some(was), "{}", path.display());
+    }
+    t.execenv(["cleanup", KEY]).ok();
+    assert_same(&before, &t.project_now(), "after cleanup");
+}
+
+#[test]
+fn local_folders_that_are_no_project_are_refused_before_anything_is_made() {
+    let t = TestEnv::new();
+    t.write("file", "x");
+    t.link("to-home", &t.home);
+    let home = t.home.display().to_string();
+    for (folder, why) in [
+        ("nowhere", "does not exist"),
+        ("file", "is not a folder"),
+        ("/", "protected system folder"),
+        ("/etc", "protected system folder"),
+        (home.as_str(), "is the user's home"),
+        ("to-home", "is the user's home"),
+        (".", "lie inside each other"),
+    ] {
+        t.execenv(["prepare", "--local-dir", folder]).fails(2, &[why, "hint: "]);
+    }
+    assert!(!t.root.exists());
+}
+
+#[test]
+fn one_folder_has_one_environment_at_a_time() {
+    let t = TestEnv::new();
+    let first = t.prepare(["--task-id", "one", "--local-dir", "project"]);
+    t.link("alias", &t.project);
+    let before = t.project_now();
+    for folder in ["project", "alias"] {
+        let done =
+            t.execenv(["prepare", "--task-id", "two", "--local-dir", folder, "-o", "json"]).run().status(4);
+        let error: Value = serde_json::from_str(done.stderr.lines().last().unwrap()).unwrap();
+        assert_eq!(error["error"]["code"], "path_busy");
+        let key = first.file_name().unwrap().to_str().unwrap();
+        assert!(error["error"]["message"].as_str().unwrap().contains(key), "{error}");
+    }
+    assert_same(&before, &t.project_now(), "after the refusals");
+    t.execenv(["cleanup", first.to_str().unwrap()]).ok();
+    t.prepare(["--task-id", "two", "--local-dir", "alias"]);
+    // The first one has let go of the folder; it may not take it back while the second has it.
+    let during = t.project_now();
+    t.execenv(["reuse", first.to_str().unwrap()]).fails(4, &["is the work dir of"]);
+    t.execenv(["cleanup", first.to_str().unwrap()]).ok();
+    assert_same(&during, &t.project_now(), "after the first was cleaned up again");
+}
+
+#[test]
+fn a_colliding_key_gets_more_digits_and_the_first_is_untouched() {
+    let t = TestEnv::new();
+    let first = t.prepare(["--task-id", "aaaaaaaa-0000-4000-8000-1234567890ab"]);
+    t.write(first.join("workdir/work"), "precious");
+    let before = snapshot(&first);
+    let second = t.prepare(["--task-id", "bbbbbbbb-0000-4000-9999-1234567890ab"]);
+    assert_eq!(first.file_name().unwrap(), "1234567890ab");
+    assert_eq!(second.file_name().unwrap(), "99991234567890ab");
+    assert_same(&before, &snapshot(&first), "the first one");
+    // Each finds its own again.
+    assert_eq!(t.prepare(["--task-id", "bbbbbbbb-0000-4000-9999-1234567890ab"]), second);
+    t.execenv(["reuse", "1234567890ab"]).ok();
+}
+
+#[test]
+fn made_anew_the_old_one_lies_in_the_trash_whole() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("workdir/work"), "precious");
+    t.write(env.join("output/result"), "r");
+    assert_eq!(t.prepare(["--task-id", TASK]), env);
+    assert!(!env.join("workdir/work").exists());
+    t.execenv(["trash", "restore", KEY]).fails(5, &["is there already"]);
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    t.execenv(["trash", "restore", KEY]).ok();
+    assert_eq!(
+        (read(env.join("workdir/work")), read(env.join("output/result"))),
+        ("precious".into(), "r".into())
+    );
+}
+
+#[test]
+fn keep_existing_hands_it_back_and_refuses_one_that_is_not_ready() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("workdir/work"), "precious");
+    let again = t.execenv(["prepare", "--task-id", TASK, "--keep-existing", "-o", "json"]).json();
+    assert_eq!((&again["reused"], &again["root_dir"]), (&json!(true), &json!(env)));
+    assert_eq!(read(env.join("workdir/work")), "precious");
+    t.execenv(["cleanup", KEY]).ok();
+    t.execenv(["prepare", "--task-id", TASK, "--keep-existing"]).fails(3, &["is not ready for a run"]);
+    t.execenv(["prepare", "--keep-existing", "--replace"]).fails(2, &["cannot be used with"]);
+}
+
+#[test]
+fn keep_existing_refuses_one_whose_sidecars_were_taken_back() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    t.prepare(["--task", "t.json"]);
+    // A reuse that dies between taking back and putting in.
+    for step in 1..200 {
+        let run = t.execenv(["reuse", KEY]).var("EXECENV_TEST_CRASH_AT", step.to_string()).run();
+        if run.status == Some(0) {
+            break;
+        }
+        t.execenv(["doctor", "--fix"]).run();
+        let ready = t.execenv(["prepare", "--task", "t.json", "--keep-existing"]).run();
+        if ready.status == Some(0) {
+            let skill = t.root.join("w").join(KEY).join("workdir/.claude/skills/go-conventions/SKILL.md");
+            assert!(
+                skill.is_file() || step > 20,
+                "killed at {step}: handed back without its sidecars\n{ready}"
+            );
+        }
+        t.execenv(["prepare", "--task", "t.json"]).ok();
+    }
+}
+
+#[test]
+fn unknown_fields_are_named_and_a_wrong_type_names_field_and_line() {
+    let t = TestEnv::new();
+    t.write("t.json", r#"{"agent":{"name":"x","zeta":1},"auth_token":"s3cret"}"#);
+    let warning = "warning: the task document has fields that are not used: agent.zeta, auth_token\n";
+    t.execenv(["prepare", "--task", "t.json"]).ok_saying(warning);
+    t.write("bad.json", "{\n \"agent\": {\n  \"skills\": [{\"name\": 7}]}}");
+    let root = snapshot(&t.root);
+    t.execenv(["prepare", "--task", "bad.json"]).fails(2, &["bad.json, line 3", "`agent.skills[0].name`"]);
+    t.execenv(["prepare", "--task", "-"]).input("{").fails(2, &["standard input, line 1"]);
+    t.execenv(["prepare", "--task", "missing.json"]).fails(2, &["missing.json"]);
+    assert_same(&root, &snapshot(&t.root), "after the failures");
+}
+
+#[test]
+fn secrets_of_the_document_are_private() {
+    let t = TestEnv::new();
+    let secret = "s3cret-value";
+    t.write("t.json", json!({"id": TASK, "issue_id": "i", "agent": {"id": "a", "custom_env": {"TOKEN": secret}, "custom_args": [secret],
+        "mcp_config": {"mcpServers": {"m": {"env": {"K": secret}}}}}}).to_string());
+    let env = t.prepare(["--task", "t.json"]);
+    let launch = env.join("launch");
+    assert_eq!(fs::metadata(&launch).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(launch.join("task.json")).unwrap().permissions().mode() & 0o777, 0o600);
+    for (path, text) in snapshot(&t.root) {
+        assert!(!text.contains(secret) || path.ends_with("launch/task.json"), "{}", path.display());
+    }
+    t.execenv(["cleanup", KEY]).ok();
+    assert!(!snapshot(&t.root).values().any(|text| text.contains(secret)));
+}
+
+#[test]
+fn the_shell_form_can_be_evaluated_whatever_the_paths_hold() {
+    let t = TestEnv::new();
+    for name in ["a b", "it's", "a\"b", "$(touch pwned)`x`", "new\nline", "-n", "*?[a]", "back\\slash", "ünï"]
+    {
+        let root = t.tmp.join(name).join("root");
+        let local = t.tmp.join(name).join("proj ect'");
+        fs::create_dir_all(&local).unwrap();
+        let script = "answer=$(execenv prepare -o shell --task-id t1 --local-dir \"$LOCAL\")\neval \"$answer\"\n\
+                      printf '%s|%s' \"$EXECENV_ROOT\" \"$EXECENV_WORKDIR\"";
+        let done = t.sh(script).var("EXECENV_WORKSPACES_ROOT", &root).var("LOCAL", &local).ok();
+        let (env, work) = done.stdout.split_once('|').unwrap();
+        assert_eq!(work, local.to_str().unwrap());
+        assert!(
+            std::path::Path::new(env).starts_with(&root) && std::path::Path::new(env).is_dir(),
+            "{env:?}"
+        );
+        assert!(!t.tmp.join("pwned").exists() && !local.join("pwned").exists());
+    }
+}
+
+#[test]
+fn the_plain_form_serves_a_script_under_set_eu() {
+    let t = TestEnv::new();
+    let done = t.sh("env=$(execenv prepare --provider claude); test -d \"$env/workdir\"; execenv cleanup \"$env\"; test ! -e \"$env/workdir\"; echo fine");
+    assert_eq!(done.ok().stdout, "fine\n");
+    // A failure ends such a script with the tool's status.
+    t.sh("env=$(execenv prepare --local-dir nowhere); echo not reached").fails(2, &["does not exist"]);
+}
+
+#[test]
+fn a_failed_prepare_leaves_nothing_behind() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    t.write("project/.agent_context", "a file of the user's");
+    t.write("project/CLAUDE.md", "mine");
+    let before = t.project_now();
+    t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"])
+        .fails(5, &[".agent_context", "not a folder"]);
+    assert_same(&before, &t.project_now(), "the folder");
+    assert_eq!(t.root_listing(), ["w"]);
+    t.write("project/.multica/daemon_task_context.json", "{}");
+    t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"])
+        .fails(5, &["was not made by a task"]);
+}
+
+#[test]
+fn a_root_that_holds_other_things_is_refused() {
+    let t = TestEnv::new();
+    t.write("root/thesis.txt", "years of work");
+    let before = snapshot(&t.root);
+    t.execenv(["prepare"]).fails(2, &["is not a workspaces root"]);
+    t.execenv(["gc"]).fails(2, &["is not a workspaces root"]);
+    assert_same(&before, &snapshot(&t.root), "the folder");
+}
+
+#[test]
+fn no_brief_and_platform_none_leave_them_out() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude"));
+    let env = t.prepare(["--task", "t.json", "--no-brief", "--platform-cli", "none"]);
+    let work = env.join("workdir");
+    assert!(!work.join("CLAUDE.md").exists() && !work.join(".multica").exists());
+    assert!(!read(work.join(".agent_context/issue_context.md")).contains("multica"));
+    t.execenv(["prepare", "--platform-cli", "a b"]).fails(2, &["cannot name a platform"]);
+}
+
+#[test]
+fn ids_that_could_leave_the_root_are_refused() {
+    let t = TestEnv::new();
+    for id in ["..", ".hidden", "a/b", "-x", "a b", "ä", ""] {
+        if !id.is_empty() {
+            t.execenv(["prepare", &format!("--task-id={id}")]).fails(2, &["cannot name a folder"]);
+            t.execenv(["prepare", &format!("--workspace-id={id}")]).fails(2, &["cannot name a folder"]);
+        }
+    }
+    assert!(!t.root.exists());
+}
+
+#[test]
+fn a_record_that_could_not_be_read_again_is_not_written() {
+    let t = TestEnv::new();
+    for field in ["issue_id", "provider", "agent_name"] {
+        let long = "x".repeat(5 << 20);
+        let document = match field {
+            "agent_name" => json!({"agent": {"name": long}}),
+            _ => json!({field: long}),
+        };
+        let done = t.execenv(["prepare", "--task", "-"]).input(document.to_string());
+        done.fails(2, &["longer than"]);
+    }
+    t.execenv(["prepare", "--lease", "106751991167d"]).run().sane(&[0, 2]);
+}

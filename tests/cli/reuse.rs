@@ -1,0 +1,173 @@
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TASK, TestEnv, snapshot};
+
+fn document(provider: &str, content: &str) -> String {
+    json!({"id": TASK, "provider": provider, "agent": {"name": "A", "skills": [{"name": "Issue Review", "content": content}]}}).to_string()
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn any_number_of_reuses_leaves_one_skill_folder_with_the_natural_name() {
+    for (provider, folder) in [
+        ("claude", ".claude/skills"),
+        ("openclaw", "skills"),
+        ("copilot", ".github/skills"),
+        ("unheard-of", ".agent_context/skills"),
+    ] {
+        let t = TestEnv::new();
+        t.write("v1.json", document(provider, "version 1"));
+        t.write("v2.json", document(provider, "version 2"));
+        t.execenv(["prepare", "--task", "v1.json", "-q"]).ok();
+        let env = t.root.join("default").join(KEY);
+        for _ in 0..2 {
+            // What the agent leaves in our folder goes, its work elsewhere stays.
+            t.write(env.join("workdir").join(folder).join("issue-review/stray.txt"), "stray");
+            t.write(env.join("workdir/src/main.rs"), "work");
+            t.write(env.join("workdir").join(folder).join("own/SKILL.md"), "the agent's own");
+            t.execenv(["reuse", KEY, "--task", "v2.json", "-q"]).ok();
+            let skills = env.join("workdir").join(folder);
+            assert_eq!(names(&skills), ["issue-review", "own"], "{provider}");
+            assert_eq!(names(&skills.join("issue-review")), ["SKILL.md"]);
+            let text = fs::read_to_string(skills.join("issue-review/SKILL.md")).unwrap();
+            assert!(text.contains("name: issue-review") && text.contains("version 2"), "{text}");
+        }
+        assert!(env.join("workdir/src/main.rs").is_file());
+        assert!(
+            snapshot(&env)
+                .keys()
+                .any(|path| path.ends_with("kept-sidecars") || path.to_string_lossy().contains("stray.txt"))
+        );
+    }
+}
+
+#[test]
+fn an_edited_sidecar_is_replaced_after_a_copy_was_kept() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude", "x"));
+    let env = t.prepare(["--task", "t.json"]);
+    t.write(env.join("workdir/.claude/skills/issue-review/SKILL.md"), "edited by the agent");
+    t.write(env.join("workdir/.agent_context/issue_context.md"), "edited as well");
+    let done = t.execenv(["reuse", KEY, "--task", "t.json"]).run().status(0);
+    assert_eq!(done.stderr.lines().filter(|line| line.contains("a copy is at")).count(), 2, "{done}");
+    let kept = snapshot(&env.join("output/kept-sidecars"));
+    assert!(kept.values().any(|text| text.ends_with("edited by the agent")), "{kept:?}");
+    assert!(kept.values().any(|text| text.ends_with("edited as well")), "{kept:?}");
+}
+
+#[test]
+fn another_provider_takes_the_old_ones_things_back_first() {
+    let t = TestEnv::new();
+    t.write("v1.json", document("claude", "x"));
+    t.write("v2.json", document("gemini", "x"));
+    t.write("project/CLAUDE.md", "mine");
+    t.execenv(["prepare", "--task", "v1.json", "--local-dir", "project"]).ok();
+    let answer = t.execenv(["reuse", "--work-dir", "project", "--task", "v2.json", "-o", "json"]).json();
+    assert_eq!((&answer["reused"], &answer["provider"]), (&json!(true), &json!("gemini")));
+    assert_eq!(fs::read_to_string(t.project.join("CLAUDE.md")).unwrap(), "mine");
+    assert!(!t.project.join(".claude").exists());
+    assert!(
+        t.project.join("GEMINI.md").is_file()
+            && t.project.join(".gemini/skills/issue-review/SKILL.md").is_file()
+    );
+}
+
+#[test]
+fn a_missing_environment_or_work_dir_is_status_3_or_prepared() {
+    let t = TestEnv::new();
+    t.execenv(["reuse", KEY]).fails(3, &["no environment"]);
+    let env = t.prepare(["--task-id", TASK]);
+    fs::remove_dir_all(env.join("workdir")).unwrap();
+    t.execenv(["reuse", KEY]).fails(3, &["is gone", "--or-prepare"]);
+    let answer = t.execenv(["reuse", KEY, "--or-prepare", "-o", "json"]).json();
+    assert_eq!((&answer["reused"], &answer["root_dir"]), (&json!(false), &json!(env)));
+    assert!(env.join("workdir").is_dir());
+    t.execenv(["reuse"]).fails(2, &["ENV"]);
+    t.execenv(["reuse", KEY, "--work-dir", "x"]).fails(2, &["cannot be used with"]);
+}
+
+#[test]
+fn a_local_folder_that_was_moved_away_is_not_another_one_in_its_place() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+    t.execenv(["reuse", KEY]).fails(3, &["is gone"]);
+    fs::create_dir(&t.project).unwrap();
+    t.execenv(["reuse", KEY]).fails(3, &["is not the folder that was prepared"]);
+    let done = t.execenv(["cleanup", KEY]).run();
+    assert_eq!(done.status, Some(1), "{done}");
+    assert!(snapshot(&t.project).is_empty());
+}
+
+#[test]
+fn every_form_of_env_finds_it_and_two_are_ambiguous() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    t.link("alias", &t.project);
+    for name in [
+        env.to_str().unwrap(),
+        "root/default/555555abcdef",
+        "project",
+        "alias",
+        "project/../project/",
+        TASK,
+        KEY,
+        "5555",
+        "./root/default/555555abcdef/",
+    ] {
+        let shown = t.execenv(["show", name, "-o", "json"]).json();
+        assert_eq!(shown["task_id"], TASK, "{name}");
+    }
+    for name in ["555", "", "nothing", "root/default", "..", "project/sub", &TASK[..20]] {
+        t.execenv(["show", name]).fails(3, &["no environment"]);
+    }
+    t.prepare(["--task-id", "99999999-2222-4333-8444-5555550bcdef"]);
+    t.execenv(["show", "5555"]).fails(2, &["more than one"]);
+    t.execenv(["show", "555555a"]).ok();
+}
+
+#[test]
+fn completed_at_and_unknown_keys_stay() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let path = env.join(".gc_meta.json");
+    let mut meta: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    meta["completed_at"] = "2026-05-01T00:00:00Z".into();
+    meta["upstream_future"] = json!({"n": 1});
+    meta["execenv"]["our_future"] = json!([1]);
+    t.write(&path, meta.to_string());
+    t.execenv(["reuse", KEY]).ok();
+    let after: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(after["completed_at"], meta["completed_at"]);
+    assert_eq!(after["upstream_future"], meta["upstream_future"]);
+    assert_eq!(after["execenv"]["our_future"], meta["execenv"]["our_future"]);
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_read_and_never_written() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let path = env.join(".gc_meta.json");
+    let newer = fs::read_to_string(&path).unwrap().replace("\"schema\":1", "\"schema\":99");
+    t.write(&path, &newer);
+    t.execenv(["show", KEY]).ok();
+    let before = snapshot(&env);
+    t.execenv(["reuse", KEY]).fails(3, &["schema 99"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    crate::support::assert_same(&before, &snapshot(&env), "the refused reuse");
+}
+
+#[test]
+fn another_workspace_is_refused() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["reuse", KEY, "--workspace-id", "other"]).fails(2, &["is of workspace `default`"]);
+}

@@ -1,0 +1,48 @@
+use serde_json::json;
+
+use crate::support::{KEY, TASK, TestEnv};
+
+#[test]
+fn a_work_dir_alone_goes_back_to_its_environment() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("workdir/work"), "precious");
+    t.execenv(["cleanup", "--trash", KEY]).ok();
+    assert!(!env.join("workdir").exists());
+    let listed = t.execenv(["trash", "list", "-o", "json"]).json();
+    assert_eq!(listed["entries"][0]["origin"], json!(env.join("workdir")));
+    assert_eq!(listed["entries"][0]["key"], KEY);
+    let restored = t.execenv(["trash", "restore", KEY]).ok();
+    assert_eq!(restored.stdout.trim_end(), env.join("workdir").to_str().unwrap());
+    assert!(env.join("workdir/work").is_file());
+    t.execenv(["cleanup", "--trash", KEY]).ok();
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    t.execenv(["trash", "restore", KEY]).fails(3, &["the environment of", "is gone"]);
+}
+
+#[test]
+fn names_are_found_by_entry_by_key_and_by_path_and_must_be_one() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.prepare(["--task-id", "99999999-2222-4333-8444-5555550bcdef"]);
+    t.execenv(["cleanup", "--all", "--trash", "555555a", "5555550"]).ok();
+    t.execenv(["trash", "restore", "5555"]).fails(2, &["names 2 environments"]);
+    t.execenv(["trash", "restore", "nothing"]).fails(3, &["nothing in the trash"]);
+    t.execenv(["trash", "restore", env.to_str().unwrap()]).ok();
+    let listed = t.execenv(["trash", "list", "-o", "json"]).json();
+    let entry = listed["entries"][0]["entry"].as_str().unwrap();
+    t.execenv(["trash", "restore", entry]).ok();
+    assert_eq!(t.execenv(["trash", "list"]).ok().stdout, "");
+}
+
+#[test]
+fn empty_deletes_for_good_and_an_empty_trash_is_fine() {
+    let t = TestEnv::new();
+    t.execenv(["trash", "empty"]).ok();
+    t.execenv(["trash", "restore", KEY]).fails(3, &["nothing in the trash"]);
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["cleanup", "--all", "--trash", KEY]).ok();
+    assert_eq!(t.execenv(["trash", "empty", "-o", "json"]).json()["deleted"], 1);
+    assert_eq!(t.execenv(["trash", "list", "-o", "json"]).json()["entries"], json!([]));
+    t.execenv(["trash"]).run().status(2);
+}
