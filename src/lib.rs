@@ -13,6 +13,7 @@
 //! | [`skills`] | slugs, frontmatter, folders |
 //! | [`provider`] | the table of agent CLIs |
 //! | [`agent`] | starting, reading, stopping and judging an agent |
+//! | [`git`] | the one place that starts git, and what it says of unsaved work |
 //! | [`gc`] | facts, decision (pure), reclaiming |
 //! | [`sys`] | the only code that changes the disk or starts a child |
 //!
@@ -26,6 +27,7 @@ pub mod commands;
 pub mod environment;
 pub mod failure;
 pub mod gc;
+pub mod git;
 pub mod output;
 pub mod provider;
 pub mod sidecar;

@@ -2,16 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::Access;
 use rustix::io::Errno;
-use rustix::process::Signal;
 
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Program};
@@ -142,48 +138,18 @@ pub fn check_minimum(provider: &str, found: Version) -> Result<(), Failure> {
     }
 }
 
+/// The longest that a program may take to tell its version.
+const PROBE: Duration = Duration::from_secs(10);
+
 /// Runs `PROGRAM --version` for at most ten seconds and looks for a version in what it prints. `None`: it printed none.
 ///
 /// # Errors
 /// Where it cannot be started or does not end in time.
 pub fn probe_version(program: &Path, env: &[(OsString, OsString)]) -> io::Result<Option<Version>> {
-    const LIMIT: Duration = Duration::from_secs(10);
     let args = [OsString::from("--version")];
-    let call = Program { path: program, args: &args, dir: None, env };
-    let mut child = child::start(call, Stdio::null(), Stdio::piped(), Stdio::piped())?;
-    let group = child::pid(&child);
-    let (to, texts) = channel();
-    let pipes: [Box<dyn Read + Send>; 2] =
-        [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
-    for pipe in pipes {
-        let to = to.clone();
-        thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = pipe.take(64 << 10).read_to_end(&mut text);
-            let _ = to.send(String::from_utf8_lossy(&text).into_owned());
-        });
-    }
-    let until = Instant::now() + LIMIT;
-    let ended = loop {
-        if child.try_wait()?.is_some() {
-            break true;
-        }
-        if Instant::now() > until {
-            break false;
-        }
-        thread::sleep(Duration::from_millis(10));
-    };
-    // Whatever it left in its group goes, and with it the last writer of the pipes.
-    child::signal_group(group, Signal::KILL);
-    child.wait()?;
-    if !ended {
-        return Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("{} --version hangs", program.display()),
-        ));
-    }
-    let texts: Vec<String> = (0..2).filter_map(|_| texts.recv_timeout(Duration::from_secs(1)).ok()).collect();
-    Ok(texts.iter().find_map(|text| find_version(text)))
+    let captured = child::capture(Program { path: program, args: &args, dir: None, env }, PROBE)?;
+    let texts = [captured.stdout, captured.stderr];
+    Ok(texts.iter().find_map(|text| find_version(&String::from_utf8_lossy(text))))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::settings::Settings;
+use crate::agent::find_program;
 use crate::environment::{Found, WorkspacesRoot, find};
+use crate::git::Git;
 use crate::sys::clock;
 
 /// The surroundings of one invocation.
@@ -60,6 +62,13 @@ impl Context {
     /// As [`find`].
     pub fn find(&self, text: &str) -> Result<Found> {
         find(&self.root, text, &self.settings.cwd)
+    }
+
+    /// The user's git.
+    pub fn git(&self) -> Git {
+        let inherited = &self.settings.inherited;
+        let path = inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), inherited)
     }
 
     /// A path from the command line, absolute.

@@ -12,7 +12,8 @@ use crate::output::{self, Answer, Format, escape};
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
 ///
 /// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. A second
-/// clean-up changes nothing.
+/// clean-up changes nothing. Commits that are nowhere else, and uncommitted changes in a worktree of a repository of yours,
+/// are kept with status 5 unless --force or --trash is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv cleanup \"$env\"
@@ -28,7 +29,7 @@ pub struct CleanupArgs {
     /// Put what goes into the trash, for `execenv trash restore`
     #[arg(long)]
     pub trash: bool,
-    /// Go on although a sidecar could not be taken back
+    /// Go on although a sidecar could not be taken back, or commits and changes would be lost for good
     #[arg(long)]
     pub force: bool,
 }
@@ -45,7 +46,7 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         if !reports.is_empty() && context.stop.load(std::sync::atomic::Ordering::Relaxed) {
             break;
         }
-        reports.push(cleanup(&context.root, env, options, context.now)?);
+        reports.push(cleanup(&context.root, env, options, &context.git(), context.now)?);
     }
     for report in &reports {
         let name = report.root_dir.display();
@@ -75,6 +76,7 @@ fn code_of(report: &CleanupReport) -> Option<Code> {
     match report.outcome {
         Outcome::Removed | Outcome::Trashed | Outcome::Raced => None,
         Outcome::RetainedLive => Some(Code::EnvBusy),
+        Outcome::RetainedDirty | Outcome::RetainedUnpushed => Some(Code::Retained),
         Outcome::RetainedUnreadable | Outcome::Failed => Some(Code::Incomplete),
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Context, env_completer, parse_duration, show_duration};
+use crate::environment::Outcome;
 use crate::failure::Code;
 use crate::gc::{Action, GcRequest, Judged, Policy, Summary, cycle, explain};
 use crate::output::{Format, escape, line, show_age, show_bytes, stream};
@@ -63,6 +64,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         dry_run: args.dry_run,
         workspace: args.workspace.clone(),
         now: context.now,
+        git: &context.git(),
         stop: &context.stop,
     };
     if let Some(env) = &args.explain {
@@ -157,7 +159,11 @@ fn status(summary: &Summary) -> u8 {
 
 fn tell(judged: &Judged) {
     if let Some(error) = &judged.error {
-        log::error!("{}: {error}", judged.facts.root_dir.display());
+        let name = judged.facts.root_dir.display();
+        match judged.outcome {
+            Some(Outcome::Failed) => log::error!("{name}: {error}"),
+            _ => log::warn!("kept {name}: {error}"),
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::meta::{Meta, Status};
 use super::prepare::check_identity;
 use super::trash;
 use crate::failure::{Code, Failure};
+use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::provider;
 use crate::sidecar::{Manifest, TakenBack, take_back};
 use crate::sys::remove::measure;
@@ -25,7 +26,7 @@ pub struct CleanupOptions {
     pub all: bool,
     /// Put what goes into the trash instead of deleting it.
     pub trash: bool,
-    /// Go on although sidecars could not be taken back.
+    /// Go on although sidecars could not be taken back, or unsaved work is lost.
     pub force: bool,
 }
 
@@ -37,6 +38,10 @@ pub enum Outcome {
     Removed,
     /// It lies in the trash.
     Trashed,
+    /// It holds uncommitted work of somebody's repository.
+    RetainedDirty,
+    /// It holds commits that are nowhere else.
+    RetainedUnpushed,
     /// A live process has it.
     RetainedLive,
     /// Its state cannot be read, so nothing was touched.
@@ -81,6 +86,7 @@ pub fn cleanup(
     root: &WorkspacesRoot,
     found: &Found,
     options: CleanupOptions,
+    git: &Git,
     now: DateTime<Utc>,
 ) -> Result<CleanupReport> {
     let env = &found.env;
@@ -108,6 +114,17 @@ pub fn cleanup(
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 
+    // What goes to the trash can be had back with all that is in it.
+    if !options.force && !options.trash {
+        let unsaved = unsaved_work(found, git);
+        if let Some(outcome) = retained_for(&unsaved) {
+            report.outcome = outcome;
+            report
+                .kept
+                .extend(unsaved.into_iter().map(|Unsaved { path, what, .. }| Kept { path, why: what }));
+            return Ok(report);
+        }
+    }
     let taken_back = match take_sidecars_back(&root_tree, found) {
         Ok(taken) => taken,
         Err(error) if options.force => {
@@ -194,6 +211,27 @@ fn take_down(
     }
     report.removed.push(work_dir);
     Ok(())
+}
+
+/// Work in the environment's own work dir that would be lost with it. A user's folder is never removed.
+pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
+    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    if is_local || !matches!(found.env.tree.kind(Path::new(names::WORK_DIR)), Ok(Some(Kind::Dir))) {
+        return Vec::new();
+    }
+    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
+    git.unsaved_work(&found.env.path.join(names::WORK_DIR), &ours)
+}
+
+/// What unsaved work means for a removal; `None`: nothing is in its way.
+pub(crate) fn retained_for(unsaved: &[Unsaved]) -> Option<Outcome> {
+    let has = |kind| unsaved.iter().any(|unsaved| unsaved.kind == kind);
+    match unsaved {
+        [] => None,
+        _ if has(UnsavedKind::Dirty) => Some(Outcome::RetainedDirty),
+        _ if has(UnsavedKind::Unpushed) => Some(Outcome::RetainedUnpushed),
+        _ => Some(Outcome::RetainedUnreadable),
+    }
 }
 
 fn retained(mut report: CleanupReport, outcome: Outcome, why: &str) -> CleanupReport {

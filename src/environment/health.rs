@@ -22,8 +22,6 @@ pub enum Complaint {
     CrashedRun,
     /// Its record or manifest cannot be read.
     Unreadable,
-    /// It has no record: an upstream run that never ended, or a stranger's folder.
-    NoRecord,
 }
 
 impl Complaint {
@@ -33,7 +31,6 @@ impl Complaint {
             Complaint::UnfinishedSidecars => "unfinished_sidecars",
             Complaint::CrashedRun => "crashed_run",
             Complaint::Unreadable => "unreadable",
-            Complaint::NoRecord => "no_record",
         }
     }
 }
@@ -94,7 +91,8 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         // Read again now that nobody can be changing it.
         found.meta = super::Meta::load(&found.env.tree).unwrap_or(None);
     }
-    let Some(meta) = found.meta.clone() else { return vec![ailing(Complaint::NoRecord, String::new())] };
+    // Without a record there is nothing to put right: an upstream run that never ended, which gc takes by its age.
+    let Some(meta) = found.meta.clone() else { return Vec::new() };
     if fix && lock.is_some() {
         let _ = sweep_state_temporaries(&found.env.tree); // the next writer replaces them anyway
     }

@@ -327,13 +327,12 @@ impl Meta {
 
     fn store_with(&self, tree: &Tree, synced: bool) -> Result<()> {
         self.refuse_newer(tree)?;
-        let path = tree.path().join(names::META);
         let (name, bytes) = (Path::new(names::META), self.to_bytes());
         let written = match synced {
             true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
             false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
         };
-        written.with_context(|| format!("write {}", path.display()))
+        written.with_context(|| format!("write {}", tree.path().join(names::META).display()))
     }
 
     /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.

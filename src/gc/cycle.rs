@@ -10,8 +10,11 @@ use chrono::{DateTime, Duration, Utc};
 use super::decide::{Action, Decision, Policy, decide};
 use super::facts::{Facts, LockState, look, look_at_record};
 use super::staging::{exclusive, sweep_staging};
-use crate::environment::{EnvLock, EnvRoot, Held, Outcome, WorkspacesRoot, trash};
+use crate::environment::{
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, WorkspacesRoot, retained_for, trash, unsaved_work,
+};
 use crate::failure::{Code, Failure};
+use crate::git::Git;
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -33,6 +36,8 @@ pub struct GcRequest<'a> {
     pub workspace: Option<String>,
     /// The present time.
     pub now: DateTime<Utc>,
+    /// Asked about work that would be lost.
+    pub git: &'a Git,
     /// Set when somebody asks the cycle to end.
     pub stop: &'a AtomicBool,
 }
@@ -46,7 +51,7 @@ pub struct Judged {
     pub decision: Decision,
     /// What came of it; `None` for what was left or only looked at.
     pub outcome: Option<Outcome>,
-    /// What went wrong.
+    /// What went wrong, or what keeps it.
     pub error: Option<String>,
     /// What it takes on the disk; measured only where it goes.
     pub bytes: u64,
@@ -237,6 +242,7 @@ fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
     }
     judged.bytes = measure(&judged.facts.root_dir).bytes;
     if request.dry_run {
+        judged.keep_unsaved(request);
         return judged;
     }
     match reclaim(request, tree, &mut judged) {
@@ -269,6 +275,10 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<
     if decide(&again, &request.policy, request.now) != judged.decision {
         return Ok(Outcome::Raced);
     }
+    // Last of all, right before it would go.
+    if judged.keep_unsaved(request) {
+        return Ok(judged.outcome.unwrap_or(Outcome::Failed));
+    }
     if request.trash_ttl.is_zero() {
         trash::delete_env(tree, &env, false, request.now)?;
         Ok(Outcome::Removed)
@@ -278,10 +288,27 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<
     }
 }
 
+impl Judged {
+    /// Keeps an environment that holds work which is nowhere else: its time in the trash is short. `true`: it stays.
+    fn keep_unsaved(&mut self, request: &GcRequest<'_>) -> bool {
+        let Ok(env) = EnvRoot::open(&self.facts.root_dir) else { return false };
+        let found = Found { meta: Meta::load(&env.tree).ok().flatten(), env };
+        let unsaved = unsaved_work(&found, request.git);
+        let retained = retained_for(&unsaved);
+        if let Some(first) = unsaved.first() {
+            self.outcome = retained;
+            self.error = Some(format!("{}: {}", first.path.display(), first.what));
+            self.bytes = 0;
+        }
+        retained.is_some()
+    }
+}
+
 impl Summary {
     fn count(&mut self, judged: &Judged, dry_run: bool) {
         self.scanned += 1;
-        let gone = matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed)) || dry_run;
+        let would_go = dry_run && judged.outcome.is_none();
+        let gone = matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed)) || would_go;
         match judged.decision.action {
             Action::Clean if gone => self.cleaned += 1,
             Action::Orphan if gone => self.orphaned += 1,

@@ -4,9 +4,12 @@
 //! and a Ctrl-C in the terminal does not reach it behind our back. Its environment is exactly what is passed in.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
@@ -39,6 +42,67 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
 /// What the kernel says of `execve`.
 pub fn run_inherited(program: Program<'_>) -> io::Result<std::process::ExitStatus> {
     command(program).status()
+}
+
+/// What a child that was waited for has said.
+#[derive(Debug)]
+pub struct Captured {
+    /// How it ended.
+    pub status: std::process::ExitStatus,
+    /// Its standard output, at most [`MOST_CAPTURED`] bytes.
+    pub stdout: Vec<u8>,
+    /// Its standard error, as much.
+    pub stderr: Vec<u8>,
+}
+
+/// The most that is kept of a stream.
+const MOST_CAPTURED: u64 = 16 << 20;
+
+/// Runs a helper program without input to its end, at most for `limit`. What it leaves in its group is killed: a
+/// helper's helper would hold its pipes open.
+///
+/// # Errors
+/// Where it cannot be started or does not end in time.
+pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
+    let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
+    let group = pid(&child);
+    let stdout = read_aside(child.stdout.take());
+    let stderr = read_aside(child.stderr.take());
+    let (done, ended) = channel();
+    let watch = std::thread::spawn(move || {
+        // The group is killed when the time is up; when the child ends before, `done` is dropped.
+        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            signal_group(group, Signal::KILL);
+            return true;
+        }
+        false
+    });
+    // Not reaped yet, so that the group's number stays ours while its rest is killed.
+    let waited = rustix::io::retry_on_intr(|| {
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(rustix::process::WaitId::Pid(group), options)
+    });
+    drop::<std::sync::mpsc::Sender<()>>(done);
+    let timed_out = watch.join().unwrap_or(false);
+    signal_group(group, Signal::KILL);
+    let status = child.wait()?;
+    waited?;
+    if timed_out {
+        let name = program.path.display();
+        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}")));
+    }
+    let collect =
+        |text: Option<JoinHandle<Vec<u8>>>| text.and_then(|text| text.join().ok()).unwrap_or_default();
+    Ok(Captured { status, stdout: collect(stdout), stderr: collect(stderr) })
+}
+
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+    let pipe = pipe?;
+    Some(std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut text);
+        text
+    }))
 }
 
 fn command(program: Program<'_>) -> Command {

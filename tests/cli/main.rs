@@ -18,6 +18,7 @@ mod prepare;
 mod reuse;
 mod show;
 mod trash;
+mod unsaved;
 mod upstream;
 mod usage;
 mod verify;

@@ -183,7 +183,7 @@ fn now(context: &Context) -> chrono::DateTime<chrono::Utc> {
 }
 
 fn tidy(context: &Context, found: &crate::environment::Found) -> Result<()> {
-    let report = cleanup(&context.root, found, CleanupOptions::default(), context.now)?;
+    let report = cleanup(&context.root, found, CleanupOptions::default(), &context.git(), context.now)?;
     match report.errors.first() {
         None => Ok(()),
         Some(error) => Err(Failure::new(Code::Incomplete, format!("the clean-up after the run: {error}"))
