@@ -18,6 +18,7 @@ const MOST: usize = 200;
 
 /// Answers a shell that asks for candidates. `None`: nobody asks.
 pub(super) fn answer(arguments: &[OsString]) -> Option<u8> {
+    #[expect(clippy::disallowed_methods, reason = "variables are read in `cli`")]
     std::env::var_os(VARIABLE)?;
     let current_dir = std::env::current_dir().ok();
     let completer = CompleteEnv::with_factory(Cli::command).var(VARIABLE).bin("execenv").completer("execenv");

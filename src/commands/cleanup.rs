@@ -1,5 +1,7 @@
 //! `execenv cleanup`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -38,10 +40,14 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force };
     // All names are looked up before the first environment is touched.
     let mut found = Vec::new();
-    for env in &args.envs {
-        found.push(context.find(env)?);
-    }
     let mut reports = Vec::new();
+    for env in &args.envs {
+        match context.find(env) {
+            Ok(env) => found.push(env),
+            // The path of an env root that is gone: a second clean-up changes nothing.
+            Err(error) => reports.push(already_gone(env, context).ok_or(error)?),
+        }
+    }
     for env in &found {
         if !reports.is_empty() && context.stop.load(std::sync::atomic::Ordering::Relaxed) {
             break;
@@ -72,6 +78,14 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     Ok(Answer::new(text.join("\n"), json).with_status(code))
 }
 
+/// The report for a path at which an environment of this root may have stood, and nothing does.
+fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
+    let path = context.absolute(Path::new(env));
+    let below = path.strip_prefix(context.root.path()).ok()?;
+    let is_place = env.contains('/') && below.components().count() == 2 && path.symlink_metadata().is_err();
+    is_place.then(|| CleanupReport::nothing_to_do(path))
+}
+
 fn code_of(report: &CleanupReport) -> Option<Code> {
     match report.outcome {
         Outcome::Removed | Outcome::Trashed | Outcome::Raced => None,
@@ -87,6 +101,7 @@ fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let message = format!("{}: {}", report.root_dir.display(), why.map_or("it could not go", |why| why));
     let hint = match code {
         Code::EnvBusy => "wait for its run to end, then try again",
+        Code::Retained => "push or copy it first; `--trash` keeps it for a while, `--force` lets it go",
         _ => "mend the cause, then try again; `--force` goes on without it",
     };
     Some(Failure::new(code, message).hint(hint))

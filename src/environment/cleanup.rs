@@ -78,6 +78,20 @@ pub struct CleanupReport {
     pub bytes: u64,
 }
 
+impl CleanupReport {
+    /// The report on an environment at which nothing has been done.
+    pub fn nothing_to_do(root_dir: PathBuf) -> CleanupReport {
+        CleanupReport {
+            root_dir,
+            outcome: Outcome::Removed,
+            removed: Vec::new(),
+            kept: Vec::new(),
+            errors: Vec::new(),
+            bytes: 0,
+        }
+    }
+}
+
 /// Cleans up one environment. A second time is a no-op.
 ///
 /// # Errors
@@ -90,14 +104,7 @@ pub fn cleanup(
     now: DateTime<Utc>,
 ) -> Result<CleanupReport> {
     let env = &found.env;
-    let mut report = CleanupReport {
-        root_dir: env.path.clone(),
-        outcome: Outcome::Removed,
-        removed: Vec::new(),
-        kept: Vec::new(),
-        errors: Vec::new(),
-        bytes: 0,
-    };
+    let mut report = CleanupReport::nothing_to_do(env.path.clone());
     let lock = match EnvLock::try_hold(&env.tree, true) {
         Ok(lock) => lock,
         Err(Held::ByOther) => return Ok(retained(report, Outcome::RetainedLive, "a live process has it")),

@@ -48,7 +48,7 @@ impl RunningEnv {
                 .hint("prepare the task again: `execenv prepare`")
                 .into());
         }
-        if !Manifest::load(&found.env.tree)?.unwrap_or_default().is_complete() {
+        if !Manifest::load(&found.env.tree)?.unwrap_or_default().is_in_place() {
             return Err(unfit("is not finished: preparing or reusing it was cut short")
                 .hint(format!(
                     "`execenv reuse {}` with the task document, or `execenv doctor --fix`",

@@ -193,3 +193,15 @@ fn files_with_the_names_of_state_do_not_make_a_users_folder_an_environment() {
     }
     assert!(t.project.join("workdir/file").is_file());
 }
+
+#[test]
+fn a_second_clean_up_of_everything_is_a_no_op_too() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let path = env.to_str().unwrap();
+    t.execenv(["cleanup", "--all", path]).ok();
+    let again = t.execenv(["cleanup", "--all", path, "-o", "json"]).json();
+    assert_eq!((&again["outcome"], &again["removed"]), (&json!("removed"), &json!([])));
+    // Only the place of an environment counts, not any path that is not there.
+    t.execenv(["cleanup", "/nowhere/at/all"]).fails(3, &["no environment"]);
+}
