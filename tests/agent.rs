@@ -365,10 +365,8 @@ fn nobody_hides_in_a_session_of_its_own() {
 
 #[test]
 fn a_full_disk_stops_only_the_log() {
-    let report = Bench::new().run(
-        &[INIT, ASSISTANT, "error something", "read @/prompt", ASSISTANT, RESULT],
-        &["logs=/dev/full"],
-    );
+    let report = Bench::new()
+        .run(&[INIT, ASSISTANT, "error something", "read @/prompt", ASSISTANT, RESULT], &["logs=/dev/full"]);
     report.assert("completed", 0);
     assert_eq!(report.text_of("text"), "hällo|hällo");
     let notices = report.text_of("notice");

@@ -29,12 +29,8 @@ impl Run {
         if !usage.is_empty() {
             self.emit(Event::Usage { usage: &usage }, sink);
         }
-        let write_error = self
-            .write_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(ToString::to_string);
+        let write_error =
+            self.write_error.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ToString::to_string);
         let broken = self.sink_broken.then_some(Cause::SinkBroken);
         let cause = broken.as_ref().or(agent.stop.as_ref().map(|(cause, _)| cause));
         let verdict = judge(&Facts {
