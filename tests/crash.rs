@@ -1,5 +1,6 @@
 //! Kills every command at its 1st, 2nd, 3rd … change to the disk, then lets the same changes fail: nothing of the
 //! user's is lost, nothing half-made stays. Prints how many points there were (`--nocapture`).
+#![allow(clippy::print_stdout, reason = "how many points there were")]
 
 mod support;
 

@@ -195,7 +195,9 @@ fn an_event_is_out_while_the_agent_still_works() {
 #[test]
 fn every_end_has_its_status() {
     let broke: &[&str] = &["agent_error.unknown", "it broke"];
-    let cases: &[(&[&str], &[&str], i32, &[&str])] = &[
+    type Words<'a> = &'a [&'a str];
+    // The script, the arguments, the status, what the reason and the error say.
+    let cases: &[(Words<'_>, Words<'_>, i32, Words<'_>)] = &[
         (GOOD, &[], 0, &["null"]),
         (&[INIT, FAILURE, "expect-eof"], &[], 1, broke),
         (&[INIT, FAILURE, "exit 7"], &[], 7, broke),
@@ -535,6 +537,30 @@ fn a_kill_at_any_change_of_a_run_loses_nothing() {
             w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
             assert_nothing_temporary(&w, &when);
             assert_settled(&w, &before, &when);
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_change_of_a_cleanup_after_gives_the_folder_back() {
+    for step in 1.. {
+        let w = World::local();
+        fs::write(w.t.project.join("mine"), "mine").unwrap();
+        let run = w.asked(GOOD, &["--kill-grace", "1s", "--cleanup-after"]);
+        let run = run.var("EXECENV_TEST_CRASH_AT", step.to_string()).run();
+        if run.status != Some(0) {
+            assert_eq!(run.signal, Some(9), "killed at change {step}\n{run}");
+            w.wait_until_free();
+            w.assert_agent_gone("killed");
+            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            w.t.execenv(["cleanup", KEY]).run().sane(&[0]);
+        }
+        let left: Vec<PathBuf> = w.t.project_now().into_keys().collect();
+        assert_eq!(left, [PathBuf::from("mine")], "killed at change {step}");
+        assert_nothing_temporary(&w, "cleaned up");
+        if run.status == Some(0) {
+            println!("killed: {:3} points of `run --cleanup-after`", step - 1);
+            return assert!(step > 1, "no change was counted: the hook is gone");
         }
     }
 }
