@@ -74,7 +74,8 @@ impl Failure {
 
     /// The failure in an error's chain, if it has one.
     pub fn find(error: &anyhow::Error) -> Option<&Failure> {
-        error.chain().find_map(|cause| cause.downcast_ref())
+        // Only anyhow itself sees a failure that was put round another error as its context.
+        error.downcast_ref().or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
     }
 
     /// The code of an error: that of the failure in its chain, else [`Code::Failed`].
@@ -110,6 +111,9 @@ mod tests {
             .context("outer")
             .context("outermost")
             .unwrap_err();
+        assert_eq!(Failure::code_of(&error), Code::EnvBusy);
+        let cause = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = anyhow::Error::new(cause).context(Failure::new(Code::EnvBusy, "held")).context("outer");
         assert_eq!(Failure::code_of(&error), Code::EnvBusy);
         assert_eq!(Failure::code_of(&anyhow::anyhow!("plain")), Code::Failed);
     }

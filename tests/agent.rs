@@ -76,7 +76,7 @@ impl Bench {
         let mut events: Vec<Value> =
             text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let outcome = events.pop().unwrap();
-        let log = std::fs::read(self.path("agent.ndjson")).unwrap();
+        let log = std::fs::read(self.path("agent.ndjson")).unwrap_or_default();
         self.assert_lock_free();
         Report { events, outcome, log }
     }
@@ -94,8 +94,17 @@ impl Bench {
 }
 
 fn is_gone(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    stat.map_or(true, |stat| stat.rsplit(") ").next().unwrap().starts_with('Z'))
+    matches!(state(pid), None | Some('Z'))
+}
+
+fn state(pid: &str) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next().unwrap().chars().next()
+}
+
+fn send(child: &Child, number: i32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::from_named_raw(number).unwrap()).unwrap();
 }
 
 fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
@@ -236,14 +245,14 @@ fn a_grandchild_that_holds_the_output_delays_nobody() {
 #[test]
 fn nobody_survives_a_regular_end() {
     let bench = Bench::new();
-    bench.script("a", &["enter-session", "setsid-child @/b", "pid @/a.pid", "hang"]);
+    bench.script("a", &["enter-session", "child @/b", "pid @/a.pid", "hang"]);
     bench.script("b", &["enter-session", "ignore-term", "pid @/b.pid", "hang"]);
-    bench.script("c", &["enter-session", "setsid-child @/d", "pid @/c.pid", "exit 0"]);
+    bench.script("c", &["enter-session", "child @/d", "pid @/c.pid", "exit 0"]);
     bench.script("d", &["ignore-term", "pid @/d.pid", "hang"]);
     let report = bench.run(
         &[
-            "setsid-child @/a",
-            "bare-setsid-child @/c",
+            "child @/a",
+            "bare-child @/c",
             "sleep-until-file @/a.pid",
             "sleep-until-file @/b.pid",
             "sleep-until-file @/c.pid",
@@ -304,10 +313,6 @@ fn requests_are_answered() {
 
 #[test]
 fn signals_and_the_cancel_file_end_the_run() {
-    let send = |child: &Child, number| {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::from_named_raw(number).unwrap()).unwrap();
-    };
     for (stubborn, number, status, exit) in
         [(false, 15, "interrupted", 143), (false, 2, "interrupted", 130), (true, 15, "killed", 137)]
     {
@@ -345,6 +350,60 @@ fn signals_and_the_cancel_file_end_the_run() {
 }
 
 #[test]
+fn nobody_hides_in_a_session_of_its_own() {
+    for end in ["exit 0", "hang"] {
+        let bench = Bench::new();
+        bench.script("a", &["enter-session", "ignore-term", "session @/leads", "pid @/a.pid", "hang"]);
+        let options = ["idle-ms=300", "grace-ms=200"];
+        let report =
+            bench.run(&["double-fork @/a", "sleep-until-file @/a.pid", "pid @/agent", INIT, end], &options);
+        assert_eq!(bench.wait_for("leads"), "true");
+        assert_eq!(report.outcome["survivors_killed"], 1);
+        assert!(is_gone(&bench.wait_for("a.pid")) && is_gone(&bench.wait_for("agent")));
+    }
+}
+
+#[test]
+fn a_full_disk_stops_only_the_log() {
+    let report = Bench::new()
+        .run(&[INIT, ASSISTANT, "error something", "read @/prompt", ASSISTANT, RESULT], &["logs=/dev/full"]);
+    report.assert("completed", 0);
+    assert_eq!(report.text_of("text"), "hällo|hällo");
+    let notices = report.text_of("notice");
+    let mut notices: Vec<_> = notices.split('|').collect();
+    notices.sort_unstable();
+    let full = "is incomplete from here on: No space left on device (os error 28)";
+    assert_eq!(notices, [format!("agent.ndjson {full}"), format!("agent.stderr.log {full}")]);
+}
+
+#[test]
+fn a_start_that_cannot_be_recorded_is_undone() {
+    let bench = Bench::new();
+    let report = bench.run(&["read @/prompt", "hang"], &["refuse"]);
+    assert_eq!(report.outcome["error"], "the start is refused");
+    for pid in bench.wait_for("started").split(' ') {
+        assert!(is_gone(pid), "{pid}");
+    }
+    assert!(!bench.path("prompt").exists(), "the agent has learned its task");
+}
+
+#[test]
+fn a_pause_holds_the_agent_and_its_clock() {
+    let bench = Bench::new();
+    let options = ["idle-ms=1500"];
+    let child = bench.start(&[INIT, "pid @/agent", "sleep-until-file @/go", RESULT], &options);
+    let agent = bench.wait_for("agent");
+    send(&child, signal_hook::consts::SIGTSTP);
+    let own = child.id().to_string();
+    wait_until("the pause", || (state(&own) == Some('T') && state(&agent) == Some('T')).then_some(()));
+    let paused = Instant::now();
+    wait_until("more than the limit", || (paused.elapsed() > Duration::from_millis(1600)).then_some(()));
+    std::fs::write(bench.path("go"), "").unwrap();
+    send(&child, signal_hook::consts::SIGCONT);
+    bench.finish(child).assert("completed", 0);
+}
+
+#[test]
 fn a_reader_that_leaves_stops_the_agent() {
     let bench = Bench::new();
     let mut child =
@@ -371,7 +430,7 @@ fn the_guard_ends_the_agent_of_a_killed_run() {
         let bench = Bench::new();
         bench.script("a", &["enter-session", "ignore-term", "pid @/a.pid", "hang"]);
         let mut child = bench.start(
-            &[first, "setsid-child @/a", "sleep-until-file @/a.pid", "pid @/agent", "hang"],
+            &[first, "child @/a", "sleep-until-file @/a.pid", "pid @/agent", "hang"],
             &["grace-ms=300"],
         );
         bench.wait_for("agent");

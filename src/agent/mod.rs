@@ -3,7 +3,7 @@
 //! | module | answers for |
 //! |---|---|
 //! | `launch` | what a run is given |
-//! | `run` | the supervision loop: streams, limits, signals, the end |
+//! | `run` | one run: start, supervision loop, outcome |
 //! | [`guard`] | the process that ends the agent when we are killed ourselves |
 //! | `survivors` | what the agent leaves behind |
 //! | [`stream`] | bytes to lines to events |

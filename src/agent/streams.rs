@@ -17,8 +17,8 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::outcome::Exit;
 
-const BLOCK: usize = 128 << 10;
-const BLOCKS: usize = 6;
+const BLOCK: usize = 256 << 10;
+const BLOCKS: usize = 4;
 const TAIL: usize = 2048;
 
 /// What a thread has to say.
@@ -42,6 +42,9 @@ pub(super) fn read_output(
     log: File,
     to: Sender<Message>,
 ) -> io::Result<Sender<Vec<u8>>> {
+    // Fewer turns between the agent and us. A system that grants no more keeps its own size.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(&pipe, BLOCK);
     let (give_back, free) = channel();
     for _ in 0..BLOCKS {
         let _ = give_back.send(Vec::new());

@@ -138,7 +138,6 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
     {
         if let Some(run_id) = run_id.filter(|_| fixed) {
             let killed = agent::end_leftovers(&run_id);
-            super::run::forget_temporary_of(&run_id);
             note.push_str(&format!(", {killed} processes ended"));
         }
         problem(&path, complaint.word(), fixed, &note, lines);

@@ -117,6 +117,9 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         let mut crashed = ailing(Complaint::CrashedRun, "the run is recorded as crashed".into());
         crashed.run_id = run_id;
         if fix {
+            if let Some(run) = &own.run {
+                super::forget_temporary(&found.env.tree, &run.id);
+            }
             own.status = Status::Crashed;
             own.last_result = Some(LastResult {
                 status: Status::Crashed.word().into(),

@@ -31,7 +31,7 @@ pub use prepare::{Existing, Prepared, Request, prepare, recover};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
 pub use run_record::RunningEnv;
-pub(crate) use run_record::forget_outside_temporary;
+pub(crate) use run_record::{forget_temporary, make_temporary, mcp_file, temporary_dir};
 pub(crate) use trash::put_aside_as;
 pub use trash::{TrashEntry, TrashName};
 pub use verify::{Difference, Verdict, verify};

@@ -4,7 +4,7 @@
 //! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
 //! free lock knows that the run died.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -176,8 +176,60 @@ impl RunningEnv {
     }
 }
 
+/// The name of a run's private folder inside its env root.
+const TEMPORARY: &str = "tmp";
+/// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
+const MAX_TEMPORARY: usize = 60;
+
+/// A run's private folder for temporary files: in the env root where its path is short enough for sockets, else below
+/// `/tmp` under the run's id.
+pub(crate) fn temporary_dir(env_root: &Path, run_id: &str) -> PathBuf {
+    let inside = env_root.join(TEMPORARY);
+    if inside.as_os_str().len() <= MAX_TEMPORARY { inside } else { outside(run_id) }
+}
+
+fn outside(run_id: &str) -> PathBuf {
+    Path::new("/tmp").join(format!("execenv-{}", run_id.get(..13).unwrap_or(run_id)))
+}
+
+/// Where a run keeps its MCP servers, below the env root.
+pub(crate) fn mcp_file() -> PathBuf {
+    Path::new(names::LAUNCH).join("mcp.json")
+}
+
+/// Makes the private folder, empty. Only after [`RunningEnv::starting`], so that a crash leaves none without a record.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn make_temporary(tree: &Tree, run_id: &str) -> Result<()> {
+    let path = temporary_dir(tree.path(), run_id);
+    let made = if path.starts_with(tree.path()) {
+        tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
+    } else {
+        let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
+        path.parent().map_or(Ok(()), |parent| Tree::open(parent)?.make_dir(name, 0o700))
+    };
+    made.with_context(|| format!("make {}", path.display()))
+}
+
+/// Takes away what a run has on the disk only while it lives: the private folder and the file with the MCP servers.
+/// What cannot be taken away is said and left to the next run.
+pub(crate) fn forget_temporary(tree: &Tree, run_id: &str) {
+    let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
+    if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
+        say(&tree.path().join(TEMPORARY), error);
+    }
+    match tree.remove_file(&mcp_file()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            say(&tree.path().join(mcp_file()), error)
+        }
+        _ => {}
+    }
+    forget_outside_temporary(&outside(run_id));
+}
+
 /// Takes away a run's private folder below `/tmp`, if it is ours: a folder, not a link, of this user.
-pub(crate) fn forget_outside_temporary(path: &Path) {
+fn forget_outside_temporary(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
     let is_ours = path.symlink_metadata().is_ok_and(|metadata| {
         metadata.is_dir()

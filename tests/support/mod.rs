@@ -1,5 +1,5 @@
 //! What every test of the built binary stands on: an own home, root and clock, and output that is always checked.
-#![allow(dead_code, reason = "each test binary uses another part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses another part")]
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,7 +1,8 @@
 //! Runs one agent and prints its events, then its outcome: `run-host FOLDER GUARD AGENT SCRIPT [KEY=VALUE…]`.
 //!
 //! A process of its own, because a run looks after all children of its process. Keys: `raw`, `input=none|bytes|frames`,
-//! `prompt-bytes`, `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only).
+//! `prompt-bytes`, `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
+//! both logs go), `refuse` (the start is not recorded).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test's program")]
 
 use std::collections::HashMap;
@@ -23,6 +24,11 @@ fn main() {
     let raw = options.contains_key("raw");
     let prompt = options.get("prompt-bytes").map_or(5, |bytes| bytes.parse().unwrap());
     let prompt = "x".repeat(prompt);
+    let log = |name: &str| {
+        let place = options.get("logs").map_or_else(|| folder.join(name), Into::into);
+        File::create(place).unwrap()
+    };
+    let refuse = options.contains_key("refuse");
     let launch = Launch {
         provider: if raw { "command" } else { "claude" }.into(),
         program: args[3].clone().into(),
@@ -42,8 +48,8 @@ fn main() {
         kill_grace: duration("grace-ms").unwrap_or(Duration::from_secs(10)),
         cancel_file: options.get("cancel").map(Into::into),
         lock: lock.try_clone().unwrap(),
-        log: File::create(folder.join("agent.ndjson")).unwrap(),
-        stderr_log: File::create(folder.join("agent.stderr.log")).unwrap(),
+        log: log("agent.ndjson"),
+        stderr_log: log("agent.stderr.log"),
         requested_model: None,
         resume: None,
         guard_program: args[2].clone().into(),
@@ -55,14 +61,21 @@ fn main() {
     let mut sink = |event: Event<'_>| match event {
         Event::Output(bytes) if !quiet => out.write_all(bytes),
         Event::Output(_) => Ok(()),
+        Event::Idle => out.flush(),
         _ if quiet => Ok(()),
         event => writeln!(out, "{}", serde_json::to_string(&event).unwrap()),
     };
     let mut started = |started: &agent::Started| {
         std::fs::write(folder.join("started"), format!("{} {}", started.pid, started.guard_pid)).unwrap();
-        Ok(())
+        if refuse { Err(anyhow::anyhow!("the start is refused")) } else { Ok(()) }
     };
-    let outcome = agent::run(launch, &interrupts, &mut sink, &mut started).unwrap();
+    let outcome = match agent::run(launch, &interrupts, &mut sink, &mut started) {
+        Err(error) if refuse => {
+            let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": format!("{error:#}") }));
+            return;
+        }
+        other => other.unwrap(),
+    };
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
     let mut json = serde_json::to_value(&outcome).unwrap();

@@ -61,11 +61,24 @@ fn main() {
                 let (name, path) = rest.split_once(" > ").unwrap();
                 std::fs::write(path, std::env::var(name).unwrap_or_default()).unwrap();
             }
-            "fork-holding-stdout" => child(rest, Stdio::inherit(), false, false),
-            "setsid-child" => child(rest, Stdio::null(), true, false),
+            // An orphan: the one in between ends at once.
+            "double-fork" => {
+                let script = format!("{rest}.fork");
+                std::fs::write(&script, format!("child {rest}\nexit 0")).unwrap();
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command.arg(script).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                assert!(command.status().unwrap().success());
+            }
+            "session" => {
+                let session = rustix::process::getsid(None).unwrap();
+                std::fs::write(rest, (session == rustix::process::getpid()).to_string()).unwrap();
+            }
+            "fork-holding-stdout" => child(rest, Stdio::inherit(), false),
+            "child" => child(rest, Stdio::null(), false),
             // Without a mark in its environment it is found by descent alone.
-            "bare-setsid-child" => child(rest, Stdio::null(), true, true),
-            "enter-session" => drop(rustix::process::setsid()),
+            "bare-child" => child(rest, Stdio::null(), true),
+            // A child leads no group, so it may.
+            "enter-session" => drop(rustix::process::setsid().unwrap()),
             "ignore-term" => {
                 let flag = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
                 signal_hook::flag::register(signal_hook::consts::SIGTERM, flag).unwrap();
@@ -110,15 +123,11 @@ fn main() {
 }
 
 /// Starts this program again with another script.
-fn child(script: &str, stdout: Stdio, session: bool, bare: bool) {
+fn child(script: &str, stdout: Stdio, bare: bool) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg(script).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
     if bare {
         command.env_clear();
-    }
-    if session {
-        // It leaves the session itself: the script's first line says so.
-        command.process_group(0);
     }
     drop(command.spawn().unwrap());
 }

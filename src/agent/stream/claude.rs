@@ -3,13 +3,14 @@
 //! The reader keeps what the end of the run is judged by: the terminal result, the fallback text, token counts, open
 //! tools. It decides nothing about the process.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use super::message::{Block, Content, Head, Line, Message, is_true};
+use super::message::{Block, Content, Counts, Head, Line, Message, is_true};
 use crate::agent::event::{Event, Level, TOOL_OUTPUT, Usage, prefix};
 
 /// The `result` line.
@@ -92,7 +93,11 @@ impl Reader {
     /// # Errors
     /// Those of the sink.
     pub fn line(&mut self, line: &[u8], sink: &mut Sink<'_>, answers: &mut Vec<u8>) -> io::Result<Meaning> {
-        let text = String::from_utf8_lossy(line);
+        // Lossy reading is slow, and hardly ever needed.
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(line),
+        };
         if text.trim_start().is_empty() {
             return Ok(Meaning::Noise);
         }
@@ -290,23 +295,25 @@ impl Reader {
     }
 
     fn stated_usage(&self, line: &Line<'_>) -> Option<BTreeMap<String, Usage>> {
-        let by_model = line.model_usage.and_then(|raw| serde_json::from_str::<Map<_, _>>(raw.get()).ok());
+        let by_model = line
+            .model_usage
+            .and_then(|raw| serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()).ok());
         let by_model: BTreeMap<String, Usage> = by_model
             .unwrap_or_default()
-            .iter()
-            .map(|(model, value)| (model.clone(), tokens(value)))
+            .into_iter()
+            .map(|(model, usage)| (model, tokens(usage).unwrap_or_default()))
             .collect();
         if by_model.values().any(|usage| !usage.is_zero()) {
             return Some(by_model);
         }
-        let total = tokens(&serde_json::from_str(line.usage?.get()).ok()?);
+        let total = tokens(line.usage?)?;
         let model = if line.model.is_empty() { self.model_name("") } else { line.model.to_string() };
         (!total.is_zero()).then(|| BTreeMap::from([(model, total)]))
     }
 
     fn count(&mut self, message: &Message<'_>, usage: &RawValue) {
-        let Ok(value) = serde_json::from_str::<Value>(usage.get()) else { return };
-        let (usage, model) = (tokens(&value), self.model_name(&message.model));
+        let Some(usage) = tokens(usage) else { return };
+        let model = self.model_name(&message.model);
         if !message.id.is_empty()
             && let Some(entry) = self.recent.iter_mut().find(|(id, ..)| **id == *message.id)
         {
@@ -378,7 +385,7 @@ fn says_async(value: &Value, depth: usize) -> bool {
 }
 
 /// A tool's output as text: the string, the texts of its blocks, else the JSON itself.
-fn output_text(raw: &str) -> std::borrow::Cow<'_, str> {
+fn output_text(raw: &str) -> Cow<'_, str> {
     if raw.starts_with('"')
         && let Ok(text) = serde_json::from_str::<super::message::Text<'_>>(raw)
     {
@@ -403,14 +410,17 @@ fn plain_text(value: &Value) -> String {
 }
 
 /// Token counts in either spelling.
-fn tokens(value: &Value) -> Usage {
-    let number = |names: [&str; 2]| names.iter().find_map(|name| value.get(name)?.as_u64()).unwrap_or(0);
-    Usage {
-        input_tokens: number(["input_tokens", "inputTokens"]),
-        output_tokens: number(["output_tokens", "outputTokens"]),
-        cache_read_tokens: number(["cache_read_input_tokens", "cacheReadInputTokens"]),
-        cache_write_tokens: number(["cache_creation_input_tokens", "cacheCreationInputTokens"]),
-    }
+fn tokens(usage: &RawValue) -> Option<Usage> {
+    let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
+    let number = |a: Option<&RawValue>, b: Option<&RawValue>| {
+        [a, b].into_iter().flatten().find_map(|number| number.get().parse().ok()).unwrap_or(0)
+    };
+    Some(Usage {
+        input_tokens: number(counts.input_tokens, counts.input),
+        output_tokens: number(counts.output_tokens, counts.output),
+        cache_read_tokens: number(counts.cache_read_input_tokens, counts.cache_read),
+        cache_write_tokens: number(counts.cache_creation_input_tokens, counts.cache_creation),
+    })
 }
 
 #[cfg(test)]

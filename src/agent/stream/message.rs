@@ -109,6 +109,27 @@ pub(super) struct Block<'a> {
     pub(super) is_error: Option<&'a RawValue>,
 }
 
+/// Token counts, by the API's names and by the CLI's.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Counts<'a> {
+    #[serde(borrow, default)]
+    pub(super) input_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) output_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) cache_read_input_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) cache_creation_input_tokens: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "inputTokens")]
+    pub(super) input: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "outputTokens")]
+    pub(super) output: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "cacheReadInputTokens")]
+    pub(super) cache_read: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "cacheCreationInputTokens")]
+    pub(super) cache_creation: Option<&'a RawValue>,
+}
+
 /// A `log` line's payload.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Log<'a> {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use super::{RunArgs, limit};
 use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
 use crate::cli::Context;
-use crate::environment::{Launch as LaunchFile, RunningEnv, names};
+use crate::environment::{Launch as LaunchFile, RunningEnv, mcp_file, names, temporary_dir};
 use crate::failure::{Code, Failure};
 use crate::provider;
 
@@ -20,9 +20,6 @@ pub(super) const GUARD_WORD: &str = "__guard";
 const MAX_PROMPT: u64 = 16 << 20;
 /// A tool may be silent for this long, or for the idle limit where that is longer (`agents.md` 5).
 const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
-/// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
-const MAX_TEMPORARY: usize = 60;
-const MCP_FILE: &str = "mcp.json";
 
 type Variables = Vec<(OsString, OsString)>;
 
@@ -41,7 +38,6 @@ pub(super) struct Plan {
     prompt: Option<String>,
     env: Variables,
     work_dir: PathBuf,
-    temporary: PathBuf,
     timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
     kill_grace: Duration,
@@ -55,7 +51,7 @@ impl Plan {
         let file = LaunchFile::load(&env.found.env.tree)?;
         let run_id = uuid::Uuid::new_v4().to_string();
         let work_dir = env.found.work_dir();
-        let temporary = temporary_dir(env, &run_id);
+        let temporary = temporary_dir(&env.found.env.path, &run_id);
         let mut notices = Vec::new();
 
         let operator = operator_env(args, context)?;
@@ -130,27 +126,7 @@ impl Plan {
             mcp,
             prompt,
             work_dir,
-            temporary,
         })
-    }
-
-    /// Makes the run's private folder for temporary files.
-    pub(super) fn make_temporary(&self, env: &RunningEnv) -> Result<PathBuf> {
-        let doing = || format!("make {}", self.temporary.display());
-        let tree = &env.found.env.tree;
-        if self.temporary.starts_with(&env.found.env.path) {
-            tree.remove_all(Path::new(TEMPORARY)).with_context(doing)?;
-            tree.make_dir(Path::new(TEMPORARY), 0o700).with_context(doing)?;
-        } else {
-            rustix::fs::mkdir(&self.temporary, 0o700.into()).with_context(doing)?;
-        }
-        Ok(self.temporary.clone())
-    }
-
-    /// Takes the private folder away, and the file with the MCP servers.
-    pub(super) fn remove_temporary(&self, env: &RunningEnv, _made: &Path) {
-        forget_temporary(env, &self.run_id);
-        let _ = env.found.env.tree.remove_file(&Path::new(names::LAUNCH).join(MCP_FILE));
     }
 
     /// The launch itself: opens the logs, writes the file with the MCP servers.
@@ -166,7 +142,7 @@ impl Plan {
         let mut options = self.options.clone();
         options.resume = resume.map(str::to_owned);
         if let Some(bytes) = self.mcp.as_ref().filter(|_| self.dialect == Dialect::ClaudeStream) {
-            let relative = Path::new(names::LAUNCH).join(MCP_FILE);
+            let relative = mcp_file();
             tree.ensure_dir(Path::new(names::LAUNCH), 0o700)
                 .and_then(|()| tree.replace_unsynced(&relative, bytes, 0o600, names::TEMPORARY))
                 .context("write the file with the MCP servers")?;
@@ -207,30 +183,6 @@ impl Plan {
             guard_args: vec![GUARD_WORD.into()],
         })
     }
-}
-
-/// The name of the private folder inside an env root.
-const TEMPORARY: &str = "tmp";
-
-/// In the env root where its path is short enough for sockets, else below `/tmp` under the run's id.
-fn temporary_dir(env: &RunningEnv, run_id: &str) -> PathBuf {
-    let inside = env.found.env.path.join(TEMPORARY);
-    if inside.as_os_str().len() <= MAX_TEMPORARY { inside } else { outside(run_id) }
-}
-
-fn outside(run_id: &str) -> PathBuf {
-    Path::new("/tmp").join(format!("execenv-{}", run_id.get(..13).unwrap_or(run_id)))
-}
-
-/// Takes away the private folders that a run had, the one below `/tmp` by the run's id.
-pub(super) fn forget_temporary(env: &RunningEnv, run_id: &str) {
-    let _ = env.found.env.tree.remove_all(Path::new(TEMPORARY));
-    forget_outside(run_id);
-}
-
-/// Takes away the one below `/tmp`, if there is one.
-pub(super) fn forget_outside(run_id: &str) {
-    crate::environment::forget_outside_temporary(&outside(run_id));
 }
 
 fn set_env(

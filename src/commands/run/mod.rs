@@ -16,7 +16,7 @@ use self::launch::Plan;
 use self::sink::Printer;
 use crate::agent::{self, Interrupts, Outcome};
 use crate::cli::{Context, env_completer, parse_duration};
-use crate::environment::{CleanupOptions, RunningEnv, cleanup};
+use crate::environment::{CleanupOptions, RunningEnv, cleanup, forget_temporary, make_temporary};
 use crate::failure::{Code, Failure};
 use crate::sys::clock;
 
@@ -92,11 +92,22 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     // From the first change on nothing but our own code decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
     let mut env = RunningEnv::acquire(context.find(&args.env)?)?;
-    let plan = Plan::make(args, context, &env)?;
+    let ended = begin(args, context, &mut env, &interrupts);
+    let found = env.release();
+    // What was mistyped is typed again: that was no run yet.
+    let is_run = !matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage);
+    let tidied = if args.cleanup_after && is_run { tidy(context, &found) } else { Ok(()) };
+    let status = ended?;
+    tidied?;
+    Ok(status)
+}
+
+fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv, interrupts: &Interrupts) -> Result<u8> {
+    let plan = Plan::make(args, context, env)?;
     let mut printer = Printer::new(context.settings.output);
     if let Some(run_id) = env.died.take() {
         let killed = agent::end_leftovers(&run_id);
-        launch::forget_temporary(&env, &run_id);
+        forget_temporary(&env.found.env.tree, &run_id);
         printer.notice(&format!(
             "the last run here died; {killed} of its processes were still there and are gone"
         ))?;
@@ -104,12 +115,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     for notice in &plan.notices {
         printer.notice(notice)?;
     }
-    let ended = supervise(&plan, context, &mut env, &interrupts, &mut printer);
-    let found = env.release();
-    let tidied = if args.cleanup_after { tidy(context, &found) } else { Ok(()) };
-    let status = ended?;
-    tidied?;
-    Ok(status)
+    supervise(&plan, context, env, interrupts, &mut printer)
 }
 
 fn supervise(
@@ -119,21 +125,18 @@ fn supervise(
     interrupts: &Interrupts,
     printer: &mut Printer,
 ) -> Result<u8> {
-    let temporary = plan.make_temporary(env)?;
     env.starting(&plan.run_id, std::process::id(), now(context))?;
-    let mut outcome = attempt(plan, context, env, interrupts, printer, plan.resume.as_deref());
-    let refused = matches!(&outcome, Ok(outcome) if plan.resume.is_some() && outcome.resume_refused && outcome.tool_calls == 0);
-    if refused {
-        printer.notice("the agent cannot go on with its session; it starts a new one")?;
-        env.forget_session()?;
-        outcome = attempt(plan, context, env, interrupts, printer, None);
-    }
-    plan.remove_temporary(env, &temporary);
+    let outcome = make_temporary(&env.found.env.tree, &plan.run_id)
+        .and_then(|()| attempts(plan, context, env, interrupts, printer));
+    forget_temporary(&env.found.env.tree, &plan.run_id);
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             let (record, document) = result::not_started(&error, now(context));
-            env.ended(crate::environment::Status::Failed, record, None, &document, now(context))?;
+            let failed = crate::environment::Status::Failed;
+            if let Err(second) = env.ended(failed, record, None, &document, now(context)) {
+                log::warn!("the end of the run could not be recorded: {second:#}");
+            }
             return Err(error);
         }
     };
@@ -144,6 +147,23 @@ fn supervise(
     printer.end(&document, &outcome)?;
     stored?;
     Ok(status)
+}
+
+/// Starts the agent, and once more with a new session where it refuses the old one.
+fn attempts(
+    plan: &Plan,
+    context: &Context,
+    env: &mut RunningEnv,
+    interrupts: &Interrupts,
+    printer: &mut Printer,
+) -> Result<Outcome> {
+    let outcome = attempt(plan, context, env, interrupts, printer, plan.resume.as_deref())?;
+    if plan.resume.is_none() || !outcome.resume_refused || outcome.tool_calls > 0 {
+        return Ok(outcome);
+    }
+    printer.notice("the agent cannot go on with its session; it starts a new one")?;
+    env.forget_session()?;
+    attempt(plan, context, env, interrupts, printer, None)
 }
 
 /// One start of the agent.
@@ -205,9 +225,4 @@ pub(super) fn guard(arguments: &[OsString]) -> Option<u8> {
 /// A limit of time; zero is none.
 fn limit(duration: Duration) -> Option<StdDuration> {
     duration.to_std().ok().filter(|limit| !limit.is_zero())
-}
-
-/// Takes away the private folder that a run which died had below `/tmp`.
-pub(super) fn forget_temporary_of(run_id: &str) {
-    launch::forget_outside(run_id);
 }

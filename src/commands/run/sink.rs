@@ -1,61 +1,58 @@
 //! Where the events of a run go: readable text, or one JSON object a line.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::agent::{Event, Level, Outcome};
-use crate::output::{Format, escape};
+use crate::output::{Format, harmless};
 
 /// The most of a program's line that becomes one JSON event, in bytes.
 const MAX_LINE: usize = 64 << 10;
 
-/// Prints events as they come.
+/// What is collected before it is written, in bytes. An agent that pauses has all of its events out by then.
+const BUFFER: usize = 64 << 10;
+
+/// Prints events as they come; what comes in one go is written in one go.
 pub(super) struct Printer {
     format: Format,
-    out: io::Stdout,
+    out: BufWriter<StdoutLock<'static>>,
     /// The begun line of a program's output, for JSON.
     line: Vec<u8>,
 }
 
 impl Printer {
     pub(super) fn new(format: Format) -> Printer {
-        Printer { format, out: io::stdout(), line: Vec::new() }
+        Printer { format, out: BufWriter::with_capacity(BUFFER, io::stdout().lock()), line: Vec::new() }
     }
 
     /// A remark of our own.
     pub(super) fn notice(&mut self, text: &str) -> Result<()> {
-        Ok(self.event(&Event::Notice { level: Level::Warning, text })?)
+        self.event(&Event::Notice { level: Level::Warning, text })?;
+        Ok(self.out.flush()?)
     }
 
     /// One event of the agent's.
     pub(super) fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+        if matches!(event, Event::Idle) {
+            return self.out.flush();
+        }
         if self.format == Format::Json {
             return self.json(event);
         }
         match event {
-            Event::Output(bytes) => {
-                let mut out = self.out.lock();
-                out.write_all(bytes)?;
-                out.flush()
-            }
+            Event::Output(bytes) => self.out.write_all(bytes),
             Event::Text { text } => self.print(text),
-            Event::ToolUse { tool, input, .. } => {
-                log::info!("{tool} {}", input.get().chars().take(200).collect::<String>());
-                Ok(())
-            }
+            Event::ToolUse { tool, input, .. } => self.remark(log::Level::Info, || {
+                format!("{tool} {}", input.get().chars().take(200).collect::<String>())
+            }),
             Event::Notice { level: Level::Info, text } => {
-                log::info!("{text}");
-                Ok(())
+                self.remark(log::Level::Info, || (*text).to_owned())
             }
-            Event::Notice { text, .. } => {
-                log::warn!("{text}");
-                Ok(())
-            }
+            Event::Notice { text, .. } => self.remark(log::Level::Warn, || (*text).to_owned()),
             Event::AuthRequired { hint, .. } => {
-                log::warn!("the agent wants a login: {hint}");
-                Ok(())
+                self.remark(log::Level::Warn, || format!("the agent wants a login: {hint}"))
             }
             _ => Ok(()),
         }
@@ -65,10 +62,10 @@ impl Printer {
     pub(super) fn end(&mut self, document: &Value, outcome: &Outcome) -> Result<()> {
         if self.format == Format::Json {
             self.flush_line()?;
-            let mut out = self.out.lock();
-            writeln!(out, "{document}")?;
-            return Ok(out.flush()?);
+            writeln!(self.out, "{document}")?;
+            return Ok(self.out.flush()?);
         }
+        self.out.flush()?;
         if let Some(error) = &outcome.error {
             log::error!("{error}");
         }
@@ -78,23 +75,38 @@ impl Printer {
         Ok(())
     }
 
-    /// Text of a model: lines stay lines, other control characters become visible.
-    fn print(&self, text: &str) -> io::Result<()> {
-        let mut out = self.out.lock();
-        for line in text.lines() {
-            writeln!(out, "{}", escape(line))?;
+    /// A line of the story on standard error, in its place among the agent's own.
+    fn remark(&mut self, level: log::Level, text: impl FnOnce() -> String) -> io::Result<()> {
+        if log::log_enabled!(level) {
+            self.out.flush()?;
+            log::log!(level, "{}", text());
         }
-        out.flush()
+        Ok(())
+    }
+
+    /// Text of a model: lines stay lines, other control characters become visible.
+    fn print(&mut self, text: &str) -> io::Result<()> {
+        for line in text.lines() {
+            self.out.write_all(harmless(line).as_bytes())?;
+            self.out.write_all(b"\n")?;
+        }
+        Ok(())
     }
 
     fn json(&mut self, event: &Event<'_>) -> io::Result<()> {
         if let Event::Output(bytes) = event {
             return self.program_output(bytes);
         }
-        let mut out = self.out.lock();
-        serde_json::to_writer(&mut out, event)?;
-        out.write_all(b"\n")?;
-        out.flush()
+        match event {
+            // Most of a long stream; written as it is, it is twice as fast.
+            Event::Text { text } if is_plain(text) => {
+                for part in [r#"{"type":"text","text":""#, text, r#""}"#] {
+                    self.out.write_all(part.as_bytes())?;
+                }
+            }
+            _ => serde_json::to_writer(&mut self.out, event)?,
+        }
+        self.out.write_all(b"\n")
     }
 
     /// A program's bytes become one `text` event a line.
@@ -109,14 +121,34 @@ impl Printer {
     }
 
     fn emit_line(&mut self) -> io::Result<()> {
-        let event = json!({"type": "text", "text": String::from_utf8_lossy(&self.line)});
+        let line = std::mem::take(&mut self.line);
+        let printed = self.json(&Event::Text { text: &String::from_utf8_lossy(&line) });
+        self.line = line;
         self.line.clear();
-        let mut out = self.out.lock();
-        writeln!(out, "{event}")?;
-        out.flush()
+        printed
     }
 
     fn flush_line(&mut self) -> io::Result<()> {
         if self.line.is_empty() { Ok(()) } else { self.emit_line() }
+    }
+}
+
+/// Whether a text is its own JSON form. Looks at whole pieces, which is a few wide instructions each.
+fn is_plain(text: &str) -> bool {
+    let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    text.as_bytes().chunks(64).all(|piece| !piece.iter().fold(false, |found, byte| found | special(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_text_is_its_own_json() {
+        for byte in 0..=0x7fu8 {
+            let text = format!("{}{}ü", "x".repeat(70), char::from(byte));
+            let json = serde_json::to_string(&text).unwrap();
+            assert_eq!(is_plain(&text), json == format!("\"{text}\""), "{byte}");
+        }
     }
 }
