@@ -374,6 +374,7 @@ fn secrets_stay_where_they_are() {
             let private = if text.contains("dir") { "0700" } else { "0600" };
             assert!(text.starts_with(private), "{} is {text}", path.display());
         } else if !path.ends_with("logs/agent.stderr.log") {
+            // That log is what the agent itself printed, byte for byte.
             assert!(!text.contains("sesame"), "a secret in {}: {text}", path.display());
         }
     }
@@ -387,7 +388,12 @@ fn one_run_at_a_time() {
     w.wait_for("agent");
     w.asked(&["pid @/agent", "sleep-until-file @/go", INIT, RESULT], &[]).fails(4, &["is in use", "hint: "]);
     let cleanup = w.t.execenv(["cleanup", KEY]).run().status(4);
-    assert_eq!(cleanup.stderr, "warning: kept [ROOT]/default/555555abcdef: a live process has it\n");
+    assert_eq!(
+        cleanup.stderr,
+        "warning: kept [ROOT]/default/555555abcdef: a live process has it\n\
+         error: [ROOT]/default/555555abcdef: a live process has it\n\
+         hint: wait for its run to end, then try again\n"
+    );
     w.t.execenv(["doctor", "--fix"]).ok();
     w.t.write("go", "");
     let output = child.wait_with_output().unwrap();
