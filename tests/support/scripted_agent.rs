@@ -44,13 +44,15 @@ fn main() {
                 stdin.read_to_end(&mut rest).unwrap();
             }
             "sleep-until-file" => {
-                while !Path::new(rest).exists() {
+                while !Path::new(rest).exists() && has_world(&script) {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
-            "hang" | "never-read" => loop {
-                std::thread::sleep(Duration::from_secs(1));
-            },
+            "hang" | "never-read" => {
+                while has_world(&script) {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
             "touch" => std::fs::write(rest, "").unwrap(),
             "pid" => std::fs::write(rest, std::process::id().to_string()).unwrap(),
             "write-file" => {
@@ -120,6 +122,11 @@ fn main() {
             other => panic!("{other}?"),
         }
     }
+}
+
+/// A test that failed takes its folder away, and so its agents end.
+fn has_world(script: &str) -> bool {
+    Path::new(script).exists()
 }
 
 /// Starts this program again with another script.
