@@ -35,7 +35,12 @@ pub(crate) enum Age {
 }
 
 /// A workspaces root of so many environments, each with `files` files of 1 KiB in its work dir, ten a folder.
-pub(crate) fn workspaces(root: &Path, count: usize, files: usize, age: fn(usize) -> Age) -> Result<(), Trouble> {
+pub(crate) fn workspaces(
+    root: &Path,
+    count: usize,
+    files: usize,
+    age: fn(usize) -> Age,
+) -> Result<(), Trouble> {
     let workspace = root.join("default");
     fs::create_dir_all(&workspace)?;
     fs::write(root.join(".execenv-root"), "{\"managed_by\":\"execenv\"}\n")?;

@@ -43,7 +43,9 @@ fn claude_cycle() -> String {
             .repeat(if turn % 8 == 0 { 400 } else { 12 });
         for content in [
             format!(r#"{{"type":"text","text":"{said}"}}"#),
-            format!(r#"{{"type":"tool_use","id":"t{turn}","name":"Bash","input":{{"command":"cargo test"}}}}"#),
+            format!(
+                r#"{{"type":"tool_use","id":"t{turn}","name":"Bash","input":{{"command":"cargo test"}}}}"#
+            ),
         ] {
             text += &format!(
                 "{{\"type\":\"assistant\",\"message\":{{\"id\":\"m{turn}\",\"role\":\"assistant\",\"model\":\"m\",\

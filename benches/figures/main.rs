@@ -2,7 +2,10 @@
 //!
 //! Each row sets execenv against a public tool that does the same work on the same files, in interleaved rounds in
 //! fresh folders, and says how to repeat it by hand. All of it lies in a temporary folder that goes at the end.
-#![expect(clippy::disallowed_methods, reason = "a benchmark starts the programs it compares and makes its own files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark starts the programs it compares and makes its own files"
+)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's table is its output")]
 
 mod fixtures;
@@ -53,6 +56,7 @@ fn figures(arguments: Vec<String>) -> Result<(), Trouble> {
             }
         }
     }
+    measure::end_tidily()?;
     // It goes with this value: at the end, and on every error.
     let temporary = tempfile::Builder::new().prefix("execenv-bench-").tempdir()?;
     let bench = Bench { dir: temporary.path().to_path_buf(), megabytes };

@@ -3,9 +3,21 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 pub(crate) type Trouble = Box<dyn std::error::Error>;
+
+/// Set by the first signal: the next measurement is an error, and the fixtures go as after any error.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+pub(crate) fn end_tidily() -> Result<(), Trouble> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&STOP))?;
+    }
+    Ok(())
+}
 
 /// A program of this name, with the same small environment for whoever is measured.
 pub(crate) fn program(name: impl AsRef<Path>, dir: &Path) -> Command {
@@ -28,6 +40,9 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration, Trouble> {
     let start = Instant::now();
     let status = command.status()?;
     let took = start.elapsed();
+    if STOP.load(Ordering::Relaxed) {
+        return Err("interrupted".into());
+    }
     if status.success() { Ok(took) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
@@ -176,7 +191,10 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Row { name, work, ours, against, theirs, rounds, ratio, aim, met } = self;
         let verdict = if *met { "met" } else { "**missed**" };
-        write!(f, "| {name} | {work} | {ours} | {against} | {theirs} | {rounds} | {ratio} | {aim} | {verdict} |")
+        write!(
+            f,
+            "| {name} | {work} | {ours} | {against} | {theirs} | {rounds} | {ratio} | {aim} | {verdict} |"
+        )
     }
 }
 
