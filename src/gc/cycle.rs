@@ -20,6 +20,10 @@ use crate::sys::tree::Tree;
 
 /// How many environments are looked at before their decisions are handed on: bounds the memory of a cycle.
 const BATCH: usize = 2_048;
+/// How many of them are dealt with before they are reported.
+const GROUP: usize = 256;
+/// From how many on it is worth a second thread.
+const WORTH_A_THREAD: usize = 16;
 
 /// What a cycle is to do.
 #[derive(Debug)]
@@ -175,15 +179,28 @@ fn collect_workspace(
         if stopped(request, summary) {
             return Ok(());
         }
-        for facts in look_at_all(request, tree, workspace, batch) {
-            let Some(facts) = facts else { continue };
-            if stopped(request, summary) {
+        let looked = halved(batch.iter().collect(), batch.len() >= 64, |key: &PathBuf| {
+            look_at_folder(request, tree, workspace, key)
+        });
+        let mut looked = looked.into_iter().flatten();
+        loop {
+            let group: Vec<Facts> = looked.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                break;
+            }
+            let due = group.iter().filter(|facts| goes(facts, request)).count();
+            let dealt = halved(group, due >= WORTH_A_THREAD, |facts| {
+                (!request.stop.load(Ordering::Relaxed)).then(|| deal_with(request, tree, facts))
+            });
+            let complete = dealt.iter().all(Option::is_some);
+            for judged in dealt.into_iter().flatten() {
+                removed |= matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed));
+                summary.count(&judged, request.dry_run);
+                sink(&judged)?;
+            }
+            if !complete && stopped(request, summary) {
                 return Ok(());
             }
-            let judged = deal_with(request, tree, facts);
-            removed |= matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed));
-            summary.count(&judged, request.dry_run);
-            sink(&judged)?;
         }
     }
     if removed {
@@ -195,29 +212,25 @@ fn collect_workspace(
     Ok(())
 }
 
-/// Looks at a batch with two threads: the time goes into system calls.
-fn look_at_all(
-    request: &GcRequest<'_>,
-    tree: &Tree,
-    workspace: &str,
-    batch: &[PathBuf],
-) -> Vec<Option<Facts>> {
-    let look_at = |keys: &[PathBuf]| {
-        keys.iter().map(|key| look_at_folder(request, tree, workspace, key)).collect::<Vec<_>>()
-    };
-    if batch.len() < 64 {
-        return look_at(batch);
+/// Does the same to each, the later half on a second thread if that is asked for: the time goes into system calls.
+fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    if !two {
+        return items.into_iter().map(work).collect();
     }
-    let (left, right) = batch.split_at(batch.len() / 2);
+    let right = items.split_off(items.len() / 2);
     std::thread::scope(|scope| {
-        let other = scope.spawn(|| look_at(right));
-        let mut all = look_at(left);
+        let other = scope.spawn(|| right.into_iter().map(&work).collect::<Vec<R>>());
+        let mut all: Vec<R> = items.into_iter().map(&work).collect();
         match other.join() {
             Ok(rest) => all.extend(rest),
             Err(panic) => std::panic::resume_unwind(panic),
         }
         all
     })
+}
+
+fn goes(facts: &Facts, request: &GcRequest<'_>) -> bool {
+    decide(facts, &request.policy, request.now).action != Action::Skip
 }
 
 /// Plain files and links between the environments are nobody's business.
@@ -227,8 +240,7 @@ fn look_at_folder(request: &GcRequest<'_>, tree: &Tree, workspace: &str, key: &P
     if facts.meta != super::MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         return None;
     }
-    let goes = decide(&facts, &request.policy, request.now).action != Action::Skip;
-    if goes || facts.status.is_active() {
+    if goes(&facts, request) || facts.status.is_active() {
         facts.look_at_lock(tree, workspace, key);
     }
     Some(facts)
@@ -358,4 +370,19 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     let decision = decide(&facts, &request.policy, request.now);
     let bytes = measure(&facts.root_dir).bytes;
     Ok(Judged { facts, decision, outcome: None, error: None, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_threads_keep_the_order() {
+        for count in 0..5 {
+            let items: Vec<i32> = (0..count).collect();
+            for two in [false, true] {
+                assert_eq!(halved(items.clone(), two, |item| item), items);
+            }
+        }
+    }
 }
