@@ -42,6 +42,7 @@ codes! {
     Occupied "occupied" 5 "a path is occupied by something that execenv must not touch";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
     Retained "retained" 5 "something was kept because it would have been lost for good";
+    Interrupted "interrupted" 130 "somebody asked for the end; 128 + the signal's number";
     TimedOut "timed_out" 124 "`run`: the agent ran into its time limit";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";
     AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started";

@@ -76,6 +76,9 @@ pub enum Event<'a> {
     /// Bytes of a program that speaks no dialect, as they came. Has no JSON form: the front end gives it one.
     #[serde(skip)]
     Output(&'a [u8]),
+    /// The same of its standard error.
+    #[serde(skip)]
+    Errors(&'a [u8]),
     /// Nothing more is waiting: what was held back to be printed together goes out now. Has no JSON form.
     #[serde(skip)]
     Idle,

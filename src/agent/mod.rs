@@ -41,5 +41,9 @@ pub use run::run;
 
 /// Kills every process that a run which died has left, known by the run's mark in its environment. Answers how many.
 pub fn end_leftovers(run_id: &str) -> usize {
+    // An id of another form is none of ours, and an empty one would be everybody's.
+    if uuid::Uuid::try_parse(run_id).is_err() {
+        return 0;
+    }
     survivors::kill_marked(run_id)
 }

@@ -28,6 +28,8 @@ pub(super) enum Message {
     Output(Vec<u8>, usize),
     /// Standard output ended, or could not be read on.
     OutputEnded(Option<io::Error>),
+    /// Bytes of standard error, where somebody wants them.
+    Errors(Vec<u8>),
     /// Standard error ended.
     ErrorsEnded,
     /// A log takes no more.
@@ -77,6 +79,8 @@ pub(super) fn read_output(
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errors {
     bytes: Arc<AtomicU64>,
+    /// Bytes that were sent on and not yet dealt with.
+    waiting: Arc<AtomicU64>,
     tail: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -84,6 +88,11 @@ impl Errors {
     /// How many bytes came so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Acquire)
+    }
+
+    /// Says that bytes which were sent on have been dealt with.
+    pub(super) fn dealt_with(&self, length: usize) {
+        self.waiting.fetch_sub(length as u64, Ordering::AcqRel);
     }
 
     /// The last bytes, from the first whole character on.
@@ -97,8 +106,16 @@ impl Errors {
     }
 }
 
-/// Reads standard error.
-pub(super) fn read_errors(mut pipe: ChildStderr, log: File, to: Sender<Message>) -> io::Result<Errors> {
+/// The most of standard error that waits to be dealt with; then its reading waits.
+const MOST_WAITING: u64 = 1 << 20;
+
+/// Reads standard error, and sends it on where `send_on` says so.
+pub(super) fn read_errors(
+    mut pipe: ChildStderr,
+    log: File,
+    to: Sender<Message>,
+    send_on: bool,
+) -> io::Result<Errors> {
     let errors = Errors::default();
     let seen = errors.clone();
     spawn("agent-stderr", move || {
@@ -106,6 +123,15 @@ pub(super) fn read_errors(mut pipe: ChildStderr, log: File, to: Sender<Message>)
         let mut block = vec![0; 16 << 10];
         while let Ok(length @ 1..) = read(&mut pipe, &mut block) {
             log.write(&block[..length], &to);
+            if send_on {
+                while seen.waiting.load(Ordering::Acquire) > MOST_WAITING {
+                    thread::sleep(std::time::Duration::from_millis(1));
+                }
+                seen.waiting.fetch_add(length as u64, Ordering::AcqRel);
+                if to.send(Message::Errors(block[..length].to_vec())).is_err() {
+                    return;
+                }
+            }
             let mut tail = seen.tail.lock().unwrap_or_else(PoisonError::into_inner);
             tail.extend_from_slice(&block[..length]);
             let surplus = tail.len().saturating_sub(TAIL);

@@ -8,13 +8,7 @@ use crate::commands;
 
 /// Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, collect
 #[derive(Debug, Parser)]
-#[command(
-    name = "execenv",
-    version,
-    arg_required_else_help = true,
-    disable_help_subcommand = true,
-    max_term_width = 100
-)]
+#[command(name = "execenv", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --instructions rules.md)
   execenv run \"$env\" --prompt 'fix the failing test'

@@ -29,24 +29,37 @@ pub struct Context {
 }
 
 impl Context {
-    /// Sets up signals, the time and the root. `run` looks after its signals itself.
-    pub(super) fn new(settings: Settings, is_run: bool) -> Result<Context> {
+    /// Sets up the time and the root.
+    pub(super) fn new(settings: Settings) -> Result<Context> {
         let stop = Arc::new(AtomicBool::new(false));
         let signal = Arc::new(AtomicUsize::new(0));
-        if !is_run {
-            for number in [SIGINT, SIGTERM, SIGHUP] {
-                // The second one ends the process at once: whatever it leaves, the next command understands.
-                signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&stop))
-                    .and_then(|_| signal_hook::flag::register(number, Arc::clone(&stop)))
-                    .and_then(|_| {
-                        signal_hook::flag::register_usize(number, Arc::clone(&signal), number as usize)
-                    })
-                    .context("set up the signals")?;
-            }
-        }
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
         let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
         Ok(Context { settings, root, now, stop, signal })
+    }
+
+    /// From here on a signal only asks: the step in progress ends or undoes itself. To be called when all input has
+    /// been read, right before the first change; before that a signal ends the process as it ends any. `run` looks
+    /// after its signals itself.
+    ///
+    /// # Errors
+    /// When a handler cannot be set up.
+    pub fn defer_signals(&self) -> Result<()> {
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            // The second one ends the process at once: whatever it leaves, the next command understands.
+            signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))
+                .and_then(|_| signal_hook::flag::register(number, Arc::clone(&self.stop)))
+                .and_then(|_| {
+                    signal_hook::flag::register_usize(number, Arc::clone(&self.signal), number as usize)
+                })
+                .context("set up the signals")?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has asked the command to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// The exit status when a signal has come: the command's answer is out, the caller learns that it was asked to

@@ -20,7 +20,7 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 }
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
-pub use settings::{Origin, Setting, Settings};
+pub use settings::{Origin, Setting, Settings, setting_rows};
 
 use crate::failure::{Code, Failure};
 use crate::output::{self, Format};
@@ -45,20 +45,30 @@ pub fn main() -> ExitCode {
     let asked = asked_format(&arguments, &inherited);
     let settings = Settings::resolve(&cli.global, inherited);
     let format = settings.as_ref().map_or(asked, |settings| settings.output);
-    let status = settings.and_then(|settings| Context::new(settings, is_run)).and_then(|context| {
+    let mut interrupted = None;
+    let status = settings.and_then(|settings| Context::new(settings)).and_then(|context| {
         output::log::start(context.settings.log, context.settings.color);
-        let status = crate::commands::run(cli.command, &context)?;
-        Ok(context.interrupted().unwrap_or(status))
+        let status = crate::commands::run(cli.command, &context);
+        interrupted = context.interrupted();
+        Ok(interrupted.unwrap_or(status?))
     });
     ExitCode::from(match status {
         Ok(status) => status,
-        Err(error) if output::is_broken_pipe(&error) => 0,
+        // A reader that left is a quiet success, but never a success of a run.
+        Err(error) if output::is_broken_pipe(&error) => {
+            if is_run {
+                141
+            } else {
+                0
+            }
+        }
         Err(error) => {
             let code = Failure::code_of(&error);
             output::failure(&error, format == Format::Json);
             match code {
                 // Below `run` any failure of our own is 125, so that it is never taken for the agent's.
                 Code::Failed if is_run => Code::RunFailed.status(),
+                Code::Interrupted => interrupted.unwrap_or(Code::Interrupted.status()),
                 code => code.status(),
             }
         }

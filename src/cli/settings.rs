@@ -61,6 +61,11 @@ const ROWS: [Row; 12] = [
     Row { key: "kill_grace", variables: &["EXECENV_KILL_GRACE"], default: "5s" },
 ];
 
+/// The table of settings: key, variables, default.
+pub fn setting_rows() -> impl Iterator<Item = (&'static str, &'static [&'static str], &'static str)> {
+    ROWS.iter().map(|row| (row.key, row.variables, row.default))
+}
+
 /// A setting in force.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -159,7 +164,17 @@ impl Settings {
             let root = data.join("execenv/workspaces").display().to_string();
             self.all[0].value = root;
         }
-        self.workspaces_root = crate::environment::clean(&self.cwd.join(self.text("workspaces_root")));
+        // A path in the configuration file means the same from wherever it is read.
+        let base = match (&self.all[0].origin, self.file.as_deref().and_then(Path::parent)) {
+            (Origin::File, Some(folder)) => folder.to_owned(),
+            _ => self.cwd.clone(),
+        };
+        let text = self.text("workspaces_root");
+        let path = match (text.strip_prefix("~/"), &self.home, &self.all[0].origin) {
+            (Some(rest), Some(home), Origin::File) => home.join(rest),
+            _ => base.join(text),
+        };
+        self.workspaces_root = crate::environment::clean(&path);
         self.all[0].value = self.workspaces_root.display().to_string();
         if self.workspaces_root.to_str().is_none() {
             return Err(Failure::new(Code::BadConfig, "the workspaces root's path is not valid UTF-8").into());
@@ -228,7 +243,7 @@ impl Settings {
         };
         let value = setting.value.escape_debug();
         Failure::new(Code::BadConfig, format!("{source} is `{value}`: {why}"))
-            .hint("`execenv config` shows the settings in force and where they come from")
+            .hint("mend it there; a flag goes before a variable, a variable before the file")
             .into()
     }
 

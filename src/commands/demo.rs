@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::cli::Context;
-use crate::output::{escape, line};
+use crate::failure::{Code, Failure};
+use crate::output::{Format, escape, line};
 use crate::sys::child::{self, Program};
 use crate::sys::tree::Tree;
 
@@ -66,6 +67,11 @@ fn steps(project: &str, env: &str) -> Vec<(&'static str, Vec<String>)> {
 }
 
 pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
+    if context.settings.output != Format::Text {
+        return Err(Failure::new(Code::Usage, "the demo is a story in text")
+            .hint("leave `--output` out")
+            .into());
+    }
     let temporary = std::env::temp_dir().canonicalize().context("find the folder for temporary files")?;
     let parent = Tree::open(&temporary)?;
     let name = PathBuf::from(format!("execenv-demo-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]));

@@ -90,7 +90,8 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
         };
         let too_old = version.is_some_and(|version| program::check_minimum(name, version).is_err());
         let version = version.map(|version| version.to_string());
-        if found.is_ok() || TOOLS.contains(&name) {
+        let matters = TOOLS.contains(&name) || provider::find(name).is_some_and(|row| row.runnable);
+        if found.is_ok() || matters {
             let old = if too_old { "\ttoo old" } else { "" };
             let state =
                 if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };

@@ -41,15 +41,21 @@ pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
 pub fn pages() -> Result<Vec<(String, String)>> {
     let mut root = Cli::command();
     root.build();
-    let mut pages = vec![("execenv".to_owned(), page(root.clone(), &tables())?)];
+    let mut pages = vec![("execenv".to_owned(), page(root.clone(), &(settings() + &tables()))?)];
     below(&root, "execenv", &mut pages)?;
     Ok(pages)
 }
 
 fn below(command: &clap::Command, prefix: &str, pages: &mut Vec<(String, String)>) -> Result<()> {
-    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+    for command in
+        command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    {
         let name = format!("{prefix}-{}", command.get_name());
-        let extra = if name == "execenv-gc" { reasons() } else { String::new() };
+        let extra = match name.as_str() {
+            "execenv-gc" => reasons(),
+            "execenv-prepare" | "execenv-reuse" => document_fields(),
+            _ => String::new(),
+        };
         let shown = command.clone().name(name.clone()).version(env!("CARGO_PKG_VERSION"));
         pages.push((name.clone(), page(shown, &extra)?));
         below(command, &name, pages)?;
@@ -76,6 +82,70 @@ fn tables() -> String {
     }
     text.push_str(".PP\nBelow \\fBrun\\fR also 128+N when the agent died of signal N, else the agent's own status, and 1 where the agent ended with 0 but reported a failure.\n");
     text.push_str(".SH FILES\n.TP\n\\fI<env root>/.gc_meta.json\\fR\nthe environment's record\n.TP\n\\fI<env root>/.multica_sidecar_manifest.json\\fR\nwhat was put into the work dir\n.TP\n\\fI<env root>/output/result.json\\fR\nthe last run's result\n.TP\n\\fI<env root>/logs/agent.ndjson\\fR\nwhat the agent printed\n");
+    text
+}
+
+/// The fields of the task document that are used, with what they are for.
+const FIELDS: [(&str, &str); 34] = [
+    ("id, workspace_id", "the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
+    ("provider", "which agent CLI the environment is for"),
+    ("agent.id, agent.name", "who does the task"),
+    ("agent.instructions", "rules for the agent, first of all in the brief"),
+    ("agent.skills[]", "name, description, content (the text of SKILL.md), files[] of path and content"),
+    (
+        "agent.mcp_config",
+        "an object with mcpServers: the agent sees these and no others; absent or null: its own",
+    ),
+    ("agent.custom_env", "variables for the agent, name to value"),
+    ("agent.custom_args", "more arguments for the agent's program"),
+    ("agent.model", "the model"),
+    ("issue_id", "the issue that the task works on"),
+    ("trigger_comment_id, trigger_thread_id", "the comment that triggered it, and its thread"),
+    ("trigger_comment_content", "the comment's text, quoted in the prompt"),
+    ("trigger_author_type, trigger_author_name", "who wrote it"),
+    ("new_comment_count, new_comments_since", "what is new since the last run (a number, an RFC 3339 time)"),
+    ("handoff_note", "what the assigner left"),
+    ("is_squad_leader", "true: the agent leads a squad"),
+    ("chat_session_id, chat_message", "a turn of a chat"),
+    ("quick_create_prompt", "a sentence that is to become an issue"),
+    ("autopilot_run_id, autopilot_id", "a run of an autopilot"),
+    ("autopilot_title, autopilot_description", "its title and instructions"),
+    ("autopilot_source", "manual, schedule, webhook or api"),
+    ("autopilot_trigger_payload", "any JSON"),
+    ("repos[]", "url, description, ref: repositories that the agent may check out"),
+    ("project_id, project_title", "the project"),
+    ("project_description", "what the project is about"),
+    ("project_resources[]", "id, resource_type, resource_ref (any JSON), label"),
+    ("workspace_context", "what an administrator tells every agent"),
+    ("requesting_user_name", "on whose behalf"),
+    ("requesting_user_profile_description", "what is known of that person"),
+    ("initiator_type, initiator_id", "who triggered the task: member or agent"),
+    ("initiator_name, initiator_email", "the same"),
+    ("prior_session_id", "kept for the daemon that wrote it"),
+    ("prior_work_dir", "kept for the daemon that wrote it"),
+    ("agent_id", "the agent's id where there is no agent record"),
+];
+
+fn document_fields() -> String {
+    let mut text = String::from(
+        ".SH \"TASK DOCUMENT\"\nOne JSON object with any of these fields. Unknown fields are left out with a warning; a wrong type is an error that names the field and the line.\n",
+    );
+    for (names, meaning) in FIELDS {
+        text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", roff(names), roff(meaning)));
+    }
+    text
+}
+
+/// Settings with their variables and keys of the configuration file.
+fn settings() -> String {
+    let mut text = String::from(
+        ".SH SETTINGS\nA flag goes before a variable, a variable before the configuration file (one JSON object, by default ~/.config/execenv/config.json), the file before the default.\n",
+    );
+    for (key, variables, default) in crate::cli::setting_rows() {
+        let default = if default.is_empty() { "~/.local/share/execenv/workspaces" } else { default };
+        let line = format!("variables {}; default {default}", variables.join(", "));
+        text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));
+    }
     text
 }
 

@@ -33,6 +33,14 @@ pub fn run(command: Command, context: &Context) -> Result<u8> {
     if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
         return Err(no_shell_form().into());
     }
+    // Those that read input of the user's defer signals themselves, when they have read it.
+    let defers_late = matches!(
+        command,
+        Command::Run(_) | Command::Prepare(_) | Command::Reuse(_) | Command::Demo(_) | Command::Show(_)
+    );
+    if !defers_late {
+        context.defer_signals()?;
+    }
     let done = match command {
         // These two stream.
         Command::Run(args) => return run::run(&args, context),

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::task_input::TaskInput;
 use crate::cli::Context;
-use crate::environment::{Existing, prepare};
+use crate::environment::{CleanupOptions, Existing, Found, Outcome, Prepared, cleanup, prepare};
+use crate::failure::{Code, Failure};
 use crate::output::Answer;
 
 /// Make an environment and print the path of its env root
@@ -35,10 +36,27 @@ pub struct PrepareArgs {
     pub keep_existing: bool,
 }
 
+/// Takes back what was prepared when somebody has asked for the end meanwhile: a caller that is told of an
+/// interruption never learns the path.
+fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
+    let options = CleanupOptions { all: true, ..CleanupOptions::default() };
+    let undone = Found::open(&prepared.root_dir)
+        .and_then(|found| cleanup(&context.root, &found, options, &context.git(), context.now));
+    let left = match undone {
+        Ok(report) if report.outcome == Outcome::Removed => "nothing is left of it".to_owned(),
+        Ok(_) | Err(_) => format!("{} is left", prepared.root_dir.display()),
+    };
+    Failure::new(Code::Interrupted, format!("stopped on request; {left}")).into()
+}
+
 pub(super) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     let task = args.task.read(context)?;
     let existing = if args.keep_existing { Existing::Keep } else { Existing::Replace };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir));
+    context.defer_signals()?;
     let prepared = prepare(&task.request(context, local_dir, existing))?;
+    if context.is_stopped() && !prepared.reused {
+        return Err(undo(&prepared, context));
+    }
     task.answer(&prepared)
 }

@@ -38,6 +38,7 @@ pub struct ReuseArgs {
 
 pub(super) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
     let mut task = args.task.read(context)?;
+    context.defer_signals()?;
     let name = match (&args.env, &args.work_dir) {
         (Some(env), _) => env.clone(),
         (None, Some(dir)) => context.absolute(dir).display().to_string(),

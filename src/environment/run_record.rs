@@ -225,7 +225,10 @@ pub(crate) fn forget_temporary(tree: &Tree, run_id: &str) {
         }
         _ => {}
     }
-    forget_outside_temporary(&outside(run_id));
+    // The record lies within the agent's reach: only an id of the form that we write leads anywhere.
+    if uuid::Uuid::try_parse(run_id).is_ok() {
+        forget_outside_temporary(&outside(run_id));
+    }
 }
 
 /// Takes away a run's private folder below `/tmp`, if it is ours: a folder, not a link, of this user.

@@ -7,7 +7,7 @@ mod text;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
@@ -80,6 +80,10 @@ impl Answer {
 /// # Errors
 /// When stdout cannot be written to, or the answer has no such form.
 pub fn answer(answer: &Answer, format: Format) -> Result<u8> {
+    print(answer, format).context("write the answer to standard output")
+}
+
+fn print(answer: &Answer, format: Format) -> Result<u8> {
     match format {
         Format::Json => line(&answer.json.to_string())?,
         Format::Text if answer.text.is_empty() => {}
@@ -117,6 +121,11 @@ pub fn stream() -> io::BufWriter<io::StdoutLock<'static>> {
 /// Prints something for a person to stderr, as it is.
 pub fn story(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The same for bytes of a program that was run.
+pub fn story_bytes(bytes: &[u8]) {
+    let _ = io::stderr().lock().write_all(bytes);
 }
 
 /// Prints a failure: the last line of stderr as JSON, else `error:`, `caused by:` and `hint:` lines.

@@ -239,7 +239,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T
             Code::BadDocument,
             format!("{origin}, line {}, column {}: {field}{cause}", error.line(), error.column()),
         )
-        .hint("the document is one JSON object; `man execenv-prepare` lists its fields")
+        .hint("the document is one JSON object; `execenv man prepare | man -l -` lists its fields")
     })?;
     Ok((value, unknown))
 }

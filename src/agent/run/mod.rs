@@ -167,7 +167,12 @@ impl Run {
         let stderr = child.stderr.take().expect("piped");
         let handle = |file: &std::fs::File| file.try_clone().context("duplicate a log's handle");
         let give_back = streams::read_output(stdout, handle(&launch.log)?, to.clone())?;
-        let errors = streams::read_errors(stderr, handle(&launch.stderr_log)?, to.clone())?;
+        let errors = streams::read_errors(
+            stderr,
+            handle(&launch.stderr_log)?,
+            to.clone(),
+            launch.dialect == Dialect::Raw,
+        )?;
         streams::wait(agent.pid, to)?;
         let mut write_error = Arc::default();
         if let Some(pipe) = child.stdin.take() {

@@ -111,6 +111,10 @@ impl Run {
                 self.output_end_at = Some(Instant::now());
                 self.last_line(agent, sink);
             }
+            Message::Errors(bytes) => {
+                self.emit(Event::Errors(&bytes), sink);
+                self.errors.dealt_with(bytes.len());
+            }
             Message::ErrorsEnded => self.errors_ended = true,
             Message::LogFailed(name, error) => {
                 let text = format!("{name} is incomplete from here on: {error}");

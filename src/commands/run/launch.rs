@@ -69,7 +69,9 @@ impl Plan {
         let prompt = prompt(args, context, &file, is_command)?;
         let (program, dialect) = if is_command {
             let name = args.command[0].to_string_lossy().into_owned();
-            (find_program(Some(Path::new(&args.command[0])), None, &name, path_of(&variables))?, Dialect::Raw)
+            let found = find_program(Some(Path::new(&args.command[0])), None, &name, path_of(&variables));
+            let hint = "it is looked for in PATH, or at the path from where you are; not in a shell";
+            (found.map_err(|failure| failure.hint(hint))?, Dialect::Raw)
         } else {
             (agent_program(args, context, row, &variables)?, Dialect::ClaudeStream)
         };

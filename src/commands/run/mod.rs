@@ -2,6 +2,7 @@
 
 mod launch;
 mod result;
+mod run_log;
 mod sink;
 
 use std::ffi::OsString;
@@ -13,10 +14,11 @@ use chrono::Duration;
 use clap::Args;
 
 use self::launch::Plan;
+use self::run_log::RunLog;
 use self::sink::Printer;
-use crate::agent::{self, Interrupts, Outcome};
+use crate::agent::{self, Interrupts, Launch, Outcome as AgentOutcome};
 use crate::cli::{Context, env_completer, parse_duration};
-use crate::environment::{CleanupOptions, RunningEnv, cleanup, forget_temporary, make_temporary};
+use crate::environment::{CleanupOptions, Outcome, RunningEnv, cleanup, forget_temporary, make_temporary};
 use crate::failure::{Code, Failure};
 use crate::sys::clock;
 
@@ -24,7 +26,7 @@ use crate::sys::clock;
 ///
 /// Exits with the agent's result: its own status, 124 when it ran out of time, 128+N when it died of signal N, 126
 /// or 127 when its program could not be started or found, 125 when execenv itself failed. What the agent printed is in
-/// logs/, the result in output/result.json. No process of the agent outlives the run.
+/// logs/ (agent.ndjson, agent.stderr.log), the result in output/result.json. No process of the agent outlives the run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv run \"$env\" --prompt 'fix the failing test'
@@ -35,7 +37,7 @@ pub struct RunArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Any program instead of the provider's agent, with its arguments
+    /// Any program instead of the provider's agent, with its arguments; its standard input is the prompt, if one is given
     #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]
     pub command: Vec<OsString>,
     /// What the agent is asked to do [default: composed from the task document]
@@ -89,33 +91,41 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
-    // From the first change on nothing but our own code decides when to stop.
-    let interrupts = Interrupts::install().context("set up the signals")?;
     let mut env = RunningEnv::acquire(context.find(&args.env)?)?;
-    let ended = begin(args, context, &mut env, &interrupts);
+    let ended = begin(args, context, &mut env);
     let found = env.release();
     // What was mistyped is typed again: that was no run yet.
     let is_run = !matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage);
     let tidied = if args.cleanup_after && is_run { tidy(context, &found) } else { Ok(()) };
-    let status = ended?;
-    tidied?;
-    Ok(status)
+    match (ended, tidied) {
+        (Ok(0), Err(error)) => Err(error),
+        (ended, Err(error)) => {
+            // The agent's own end says more than ours.
+            log::error!("{error:#}");
+            ended
+        }
+        (ended, Ok(())) => ended,
+    }
 }
 
-fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv, interrupts: &Interrupts) -> Result<u8> {
+fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv) -> Result<u8> {
     let plan = Plan::make(args, context, env)?;
+    // Until here a signal ends us as it ends anybody; from the first change on our own code decides when to stop.
+    let interrupts = Interrupts::install().context("set up the signals")?;
     let mut printer = Printer::new(context.settings.output);
+    let mut run_log = RunLog::open(&env.found.env.tree)?;
+    let mut notices = Vec::new();
     if let Some(run_id) = env.died.take() {
         let killed = agent::end_leftovers(&run_id);
         forget_temporary(&env.found.env.tree, &run_id);
-        printer.notice(&format!(
-            "the last run here died; {killed} of its processes were still there and are gone"
-        ))?;
+        notices
+            .push(format!("the last run here died; {killed} of its processes were still there and are gone"));
     }
-    for notice in &plan.notices {
+    for notice in notices.iter().chain(&plan.notices) {
         printer.notice(notice)?;
+        run_log.notice(notice, now(context));
     }
-    supervise(&plan, context, env, interrupts, &mut printer)
+    supervise(&plan, context, env, &interrupts, &mut printer, &mut run_log)
 }
 
 fn supervise(
@@ -124,19 +134,23 @@ fn supervise(
     env: &mut RunningEnv,
     interrupts: &Interrupts,
     printer: &mut Printer,
+    run_log: &mut RunLog,
 ) -> Result<u8> {
     env.starting(&plan.run_id, std::process::id(), now(context))?;
     let outcome = make_temporary(&env.found.env.tree, &plan.run_id)
-        .and_then(|()| attempts(plan, context, env, interrupts, printer));
+        .and_then(|()| attempts(plan, context, env, interrupts, printer, run_log));
     forget_temporary(&env.found.env.tree, &plan.run_id);
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
             let (record, document) = result::not_started(&error, now(context));
             let failed = crate::environment::Status::Failed;
-            if let Err(second) = env.ended(failed, record, None, &document, now(context)) {
+            let bytes = document.to_string().into_bytes();
+            if let Err(second) = env.ended(failed, record, None, &bytes, now(context)) {
                 log::warn!("the end of the run could not be recorded: {second:#}");
             }
+            run_log.ended(&document, now(context));
+            let _ = printer.result(&document);
             return Err(error);
         }
     };
@@ -144,9 +158,14 @@ fn supervise(
     let (recorded, record, document) = result::of(&outcome, status, now(context));
     let stored =
         env.ended(recorded, record, outcome.poisoned.clone(), document.to_string().as_bytes(), now(context));
-    printer.end(&document, &outcome)?;
+    run_log.ended(&document, now(context));
+    // A reader that has gone has ended the run already; its status tells that.
+    let printed = printer.end(&document, &outcome);
     stored?;
-    Ok(status)
+    match printed {
+        Err(error) if !crate::output::is_broken_pipe(&error) => Err(error),
+        _ => Ok(status),
+    }
 }
 
 /// Starts the agent, and once more with a new session where it refuses the old one.
@@ -156,26 +175,31 @@ fn attempts(
     env: &mut RunningEnv,
     interrupts: &Interrupts,
     printer: &mut Printer,
-) -> Result<Outcome> {
-    let outcome = attempt(plan, context, env, interrupts, printer, plan.resume.as_deref())?;
+    run_log: &mut RunLog,
+) -> Result<AgentOutcome> {
+    let launch = plan.launch(env, plan.resume.as_deref())?;
+    run_log.started(&launch, now(context));
+    let outcome = attempt(launch, context, env, interrupts, printer)?;
     if plan.resume.is_none() || !outcome.resume_refused || outcome.tool_calls > 0 {
         return Ok(outcome);
     }
-    printer.notice("the agent cannot go on with its session; it starts a new one")?;
+    let notice = "the agent cannot go on with its session; it starts a new one";
+    printer.notice(notice)?;
+    run_log.notice(notice, now(context));
     env.forget_session()?;
-    attempt(plan, context, env, interrupts, printer, None)
+    let launch = plan.launch(env, None)?;
+    run_log.started(&launch, now(context));
+    attempt(launch, context, env, interrupts, printer)
 }
 
 /// One start of the agent.
 fn attempt(
-    plan: &Plan,
+    launch: Launch,
     context: &Context,
     env: &mut RunningEnv,
     interrupts: &Interrupts,
     printer: &mut Printer,
-    resume: Option<&str>,
-) -> Result<Outcome> {
-    let launch = plan.launch(env, resume)?;
+) -> Result<AgentOutcome> {
     let cell = std::cell::RefCell::new(env);
     let mut last_session = String::new();
     agent::run(
@@ -204,12 +228,17 @@ fn now(context: &Context) -> chrono::DateTime<chrono::Utc> {
 
 fn tidy(context: &Context, found: &crate::environment::Found) -> Result<()> {
     let report = cleanup(&context.root, found, CleanupOptions::default(), &context.git(), context.now)?;
-    match report.errors.first() {
-        None => Ok(()),
-        Some(error) => Err(Failure::new(Code::Incomplete, format!("the clean-up after the run: {error}"))
-            .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
-            .into()),
+    for kept in &report.kept {
+        log::warn!("kept {}: {}", kept.path.display(), kept.why);
     }
+    if matches!(report.outcome, Outcome::Removed | Outcome::Trashed) && report.errors.is_empty() {
+        return Ok(());
+    }
+    let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
+    let why = why.map_or("it could not go", |why| why);
+    Err(Failure::new(Code::RunFailed, format!("the clean-up after the run: {why}"))
+        .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .into())
 }
 
 /// The guard's entry: `execenv __guard RUN_ID GRACE_MS`, started by a run and typed by nobody.

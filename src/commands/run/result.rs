@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 const FILE: &str = "output/result.json";
 
-/// The status for the record, the record, and the document.
+/// The status for the record, the record, and the document. `source_drift` is `null`: nobody has looked.
 pub(super) fn of(outcome: &Outcome, exit_status: u8, now: DateTime<Utc>) -> (Status, LastResult, Value) {
     let (status, word) = match outcome.status {
         agent::Status::Completed => (Status::Completed, "completed"),
@@ -40,6 +40,7 @@ pub(super) fn of(outcome: &Outcome, exit_status: u8, now: DateTime<Utc>) -> (Sta
         "iterations": 1,
         "commits": [],
         "pr_url": null,
+        "source_drift": null,
         "survivors_killed": outcome.survivors_killed,
         "ended_at": now,
     });
@@ -47,7 +48,7 @@ pub(super) fn of(outcome: &Outcome, exit_status: u8, now: DateTime<Utc>) -> (Sta
 }
 
 /// The record and the document of a run whose agent never started.
-pub(super) fn not_started(error: &anyhow::Error, now: DateTime<Utc>) -> (LastResult, Vec<u8>) {
+pub(super) fn not_started(error: &anyhow::Error, now: DateTime<Utc>) -> (LastResult, Value) {
     let code = Failure::code_of(error);
     let reason = match code.status() {
         126 | 127 => "agent_error.runtime_missing_executable",
@@ -68,6 +69,7 @@ pub(super) fn not_started(error: &anyhow::Error, now: DateTime<Utc>) -> (LastRes
         "iterations": 0,
         "commits": [],
         "pr_url": null,
+        "source_drift": null,
         "ended_at": now,
     });
     let record = LastResult {
@@ -77,5 +79,5 @@ pub(super) fn not_started(error: &anyhow::Error, now: DateTime<Utc>) -> (LastRes
         file: FILE.into(),
         ended_at: Some(now),
     };
-    (record, document.to_string().into_bytes())
+    (record, document)
 }

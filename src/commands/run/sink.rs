@@ -38,6 +38,14 @@ impl Printer {
         if matches!(event, Event::Idle) {
             return self.out.flush();
         }
+        if let Event::Errors(bytes) = event {
+            // As the program's own standard error; JSON has it in the log.
+            if self.format != Format::Json {
+                self.out.flush()?;
+                crate::output::story_bytes(bytes);
+            }
+            return Ok(());
+        }
         if self.format == Format::Json {
             return self.json(event);
         }
@@ -58,14 +66,21 @@ impl Printer {
         }
     }
 
-    /// The end: the result as the last event, or what a person should know of it.
-    pub(super) fn end(&mut self, document: &Value, outcome: &Outcome) -> Result<()> {
+    /// The result as the last event, where events are printed.
+    pub(super) fn result(&mut self, document: &Value) -> Result<()> {
         if self.format == Format::Json {
             self.flush_line()?;
             writeln!(self.out, "{document}")?;
-            return Ok(self.out.flush()?);
         }
-        self.out.flush()?;
+        Ok(self.out.flush()?)
+    }
+
+    /// The end: the result as the last event, or what a person should know of it.
+    pub(super) fn end(&mut self, document: &Value, outcome: &Outcome) -> Result<()> {
+        self.result(document)?;
+        if self.format == Format::Json {
+            return Ok(());
+        }
         if let Some(error) = &outcome.error {
             log::error!("{error}");
         }
