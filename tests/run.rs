@@ -433,6 +433,8 @@ fn killed_hard(w: &World) {
     ];
     let mut child = w.asked(&script, &["--kill-grace", "1s"]).start();
     w.wait_for("agent");
+    // The agent is ahead of its reader: the kill is for a run that has read what was said.
+    wait_until("the session", || w.meta()["execenv"]["session"]["id"].as_str().map(str::to_owned));
     child.kill().unwrap();
     child.wait().unwrap();
     w.wait_until_free();
