@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::local::clean;
-use super::meta::Meta;
+use super::meta::{Meta, Status};
 use crate::failure::{Code, Failure};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskId;
@@ -159,13 +160,21 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     // Somebody's own folder: the record says whose work dir it is.
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
-    scan(root, &tree, &mut |_, meta| {
-        meta.local_directory
-            && meta
-                .own
-                .as_ref()
-                .is_some_and(|own| own.work_dir.canonicalize().is_ok_and(|dir| dir == canonical))
-    })
+    // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
+    let mut best: Option<((bool, Option<DateTime<Utc>>), PathBuf)> = None;
+    scan(root, &tree, &mut |env_root, meta| {
+        let own = meta.own.as_ref().filter(|_| meta.local_directory);
+        if let Some(own) =
+            own.filter(|own| own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical))
+        {
+            let rank = (own.status != Status::Cleaned, own.prepared_at);
+            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
+                best = Some((rank, env_root.to_owned()));
+            }
+        }
+        false
+    })?;
+    Ok(best.map(|(_, path)| path))
 }
 
 fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
