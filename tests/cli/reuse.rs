@@ -171,3 +171,17 @@ fn another_workspace_is_refused() {
     t.prepare(["--task-id", TASK]);
     t.execenv(["reuse", KEY, "--workspace-id", "other"]).fails(2, &["is of workspace `default`"]);
 }
+
+#[test]
+fn a_reuse_that_failed_after_taking_back_leaves_nothing_to_run_in() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude"]);
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+    fs::remove_file(env.join("workdir/CLAUDE.md")).unwrap();
+    fs::create_dir(env.join("workdir/CLAUDE.md")).unwrap();
+    t.execenv(["reuse", KEY]).fails(5, &["CLAUDE.md is not a file"]);
+    t.execenv(["run", KEY, "--", "true"]).fails(3, &["is not finished", "hint: `execenv reuse"]);
+    fs::remove_dir(env.join("workdir/CLAUDE.md")).unwrap();
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+}
