@@ -100,6 +100,16 @@ impl Tree {
         self.root.read_link_contents(relative)
     }
 
+    /// Makes a link with this text; fails where anything stands already.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn make_link(&self, relative: &Path, text: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        Ok(rustix::fs::symlinkat(text, parent.as_fd(), name)?)
+    }
+
     /// A regular file's bytes; `None` for nothing there.
     ///
     /// # Errors
