@@ -359,7 +359,7 @@ impl Placing<'_> {
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         launch_of(request).store(&tree)?;
         let (work_dir, plan) = match self.local {
-            Some(local) => (local.path.clone(), self.contents.plan(&Tree::open(&local.canonical)?)?),
+            Some(local) => (local.path.clone(), self.contents.plan(&local.open()?)?),
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
@@ -407,13 +407,13 @@ impl Placing<'_> {
         let Some(local) = self.local else {
             return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
         };
-        let work_tree = Tree::open(&local.canonical)?;
+        let work_tree = local.open()?;
         staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token)
     }
 
     fn undo_local(&self, staged: &Staged) {
         let Some(local) = self.local else { return };
-        let Ok(work_tree) = Tree::open(&local.canonical) else { return };
+        let Ok(work_tree) = local.open() else { return };
         let Ok(Some(mut manifest)) = Manifest::load(&staged.tree) else { return };
         if let Ok(report) = take_back(&staged.tree, &work_tree, &local.path, &mut manifest, &[]) {
             for error in report.errors {

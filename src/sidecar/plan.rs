@@ -11,7 +11,7 @@ use super::manifest::{Before, Entry, EntryKind, Manifest, State};
 use super::marker;
 use crate::environment::names;
 use crate::failure::{Code, Failure};
-use crate::sys::tree::{Kind, Tree, leaves_tree};
+use crate::sys::tree::{Kind, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 
 /// The largest brief file of a user's that gets our block, in bytes.
@@ -293,18 +293,23 @@ impl Plan {
                 Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
                 Step::File { path, bytes, mode } => (path, work_tree.create(path, bytes, *mode, &temporary)),
                 Step::Brief { path, target, bytes, mode, original, .. } => {
-                    let done = if original.is_some() {
-                        work_tree.replace(target, bytes, *mode, &temporary)
-                    } else {
-                        work_tree.create(target, bytes, *mode, &temporary)
+                    let done = match original {
+                        Some(original) => {
+                            work_tree.replace_unchanged(target, original, bytes, *mode, &temporary)
+                        }
+                        None => work_tree.create(target, bytes, *mode, &temporary),
                     };
                     (path, done)
                 }
             };
             done.map_err(|error| {
-                if error.kind() == io::ErrorKind::AlreadyExists {
+                let happened = match error.kind() {
+                    io::ErrorKind::AlreadyExists => Some("come up"),
+                    _ => has_changed(&error).then_some("changed"),
+                };
+                if let Some(happened) = happened {
                     let shown = work_tree.path().join(path);
-                    return Failure::new(Code::Occupied, format!("{} has just come up", shown.display()))
+                    return Failure::new(Code::Occupied, format!("{} has just {happened}", shown.display()))
                         .hint("let nothing else work in the folder meanwhile, then try again")
                         .into();
                 }
@@ -327,4 +332,32 @@ pub(super) fn temporary_name(token: &str) -> String {
 /// The name of a backup: the path with its separators made harmless.
 pub(super) fn backup_name(path: &Path) -> String {
     path.to_string_lossy().replace('/', "__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn what_somebody_saves_between_planning_and_doing_is_not_lost() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (env, work) = (tmp.path().join("env"), tmp.path().join("work"));
+        for folder in [&env, &work] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(work.join("CLAUDE.md"), "mine\n").unwrap();
+        let (env, tree) = (Tree::open(&env).unwrap(), Tree::open(&work).unwrap());
+        let mut planner = Planner::new(&tree);
+        planner.brief(Path::new("CLAUDE.md"), "brief").unwrap();
+        let plan = planner.finish();
+        for saved in ["mine\nand more\n", "MINE\n", ""] {
+            std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
+            let error = plan.apply(&env, &tree, &work, "t").unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::Occupied);
+            assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
+            assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), saved);
+            assert_eq!(tree.names(Path::new("")).unwrap(), ["CLAUDE.md"]);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::marker::{self, Excised};
 use super::plan::{backup_name, digest, temporary_name};
 use super::strays::keep_copy;
 use crate::environment::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{Kind, Tree, has_changed};
 
 /// The largest edited sidecar of which a copy is kept, in bytes.
 pub(super) const MAX_KEPT: u64 = 256 << 20;
@@ -208,10 +208,19 @@ fn excise_brief(
         match excised {
             Excised::NoBlock => Ok(false),
             Excised::Delete => work_tree.remove_file(&target).map(|()| true),
-            Excised::Rewrite(bytes) => work_tree.replace(&target, &bytes, mode, temporary).map(|()| true),
+            Excised::Rewrite(bytes) => {
+                work_tree.replace_unchanged(&target, &current, &bytes, mode, temporary).map(|()| true)
+            }
         }
     };
-    match run() {
+    // Somebody is saving the file just now: what they saved is taken as it is.
+    let mut done = run();
+    for _ in 0..3 {
+        if done.as_ref().is_err_and(has_changed) {
+            done = run();
+        }
+    }
+    match done {
         Ok(true) => report.removed.push(shown),
         Ok(false) => {}
         Err(error) => report.failed("take the brief out of", &shown, &error),
