@@ -542,8 +542,8 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
-    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
-    let work_dir = found.work_dir();
+    let user_folder = found.user_folder();
+    let is_local = user_folder.is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory);
     let needs = match &manifest.record {
         Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
         // A user's folder gets its sidecars back before the environment is made anew.
@@ -553,9 +553,23 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
     if !needs {
         return Ok(None);
     }
+    found.proven_user_folder(&manifest)?;
+    let work_dir = user_folder.unwrap_or_else(|| found.work_dir());
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_local => return Ok(None),
+        // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::new(
+                Code::WorkDirGone,
+                format!("{} is gone, and the sidecars with it", work_dir.display()),
+            )
+            .hint(format!(
+                "put the folder back to its place; if it is no more: `execenv cleanup --all --force {}`",
+                found.env.path.display()
+            ))
+            .into());
+        }
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
     check_identity(found, &work_tree)?;

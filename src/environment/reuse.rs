@@ -42,6 +42,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     };
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
+    found.proven_user_folder(&manifest)?;
     manifest.announce_taking_back(&env.tree)?;
     // Every provider's names: the provider may have changed since (decision D19).
     let reclaimed =

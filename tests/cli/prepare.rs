@@ -387,3 +387,28 @@ fn a_record_that_could_not_be_read_again_is_not_written() {
     }
     t.execenv(["prepare", "--lease", "106751991167d"]).run().sane(&[0, 2]);
 }
+
+#[test]
+fn the_record_of_a_folder_that_was_moved_away_outlives_a_new_prepare() {
+    for is_damaged in [false, true] {
+        let t = TestEnv::new();
+        t.write("project/CLAUDE.md", "mine\n");
+        let env = t.prepare([
+            "--task-id",
+            TASK,
+            "--provider",
+            "claude",
+            "--local-dir",
+            t.project.to_str().unwrap(),
+        ]);
+        if is_damaged {
+            std::fs::remove_file(env.join(".gc_meta.json")).unwrap();
+        } else {
+            std::fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+        }
+        let before = snapshot(&t.root);
+        let told = if is_damaged { "does not prove" } else { "is gone" };
+        t.execenv(["prepare", "--task-id", TASK]).fails(3, &[told, "cleanup --all --force"]);
+        assert_same(&before, &snapshot(&t.root), "the refused prepare");
+    }
+}

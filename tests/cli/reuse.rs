@@ -224,3 +224,19 @@ fn what_came_up_during_a_round_that_was_cut_short_is_not_ours() {
     assert_eq!(fs::read_to_string(theirs).unwrap(), "the user's own");
     assert_eq!(names(&t.project.join(".claude/skills")).len(), 2);
 }
+
+#[test]
+fn a_manifest_that_names_files_of_another_folder_removes_nothing() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let theirs = t.write("victim/f", "precious");
+    let meta = env.join(".gc_meta.json");
+    let mut forged: Value = serde_json::from_str(&fs::read_to_string(&meta).unwrap()).unwrap();
+    forged["execenv"]["work_dir"] = json!(t.tmp.join("victim"));
+    forged["execenv"].as_object_mut().unwrap().remove("local_identity");
+    t.write(&meta, forged.to_string());
+    t.write(env.join(".multica_sidecar_manifest.json"), json!({"files": [theirs]}).to_string());
+    t.execenv(["reuse", KEY]).fails(3, &["does not prove whose folder"]);
+    t.execenv(["prepare", "--task-id", TASK]).fails(3, &["does not prove whose folder"]);
+    assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
+}
