@@ -408,7 +408,7 @@ impl Placing<'_> {
             return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
         };
         let work_tree = local.open()?;
-        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token)
+        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &[])
     }
 
     fn undo_local(&self, staged: &Staged) {

@@ -267,24 +267,37 @@ impl Plan {
         Ok(())
     }
 
-    /// Announces the plan in the env root, carries it out, and says so there.
+    /// Announces the plan in the env root, carries it out, and says so there. `earlier` is what the rounds before
+    /// this one touched ([`super::Record::touched`]).
     ///
     /// A failure leaves the announcement: the caller takes back by it.
     ///
     /// # Errors
     /// As the system reports them; [`Code::Occupied`] where something has come in between looking and doing.
-    pub fn apply(&self, env: &Tree, work_tree: &Tree, work_dir: &Path, token: &str) -> Result<Manifest> {
+    pub fn apply(
+        &self,
+        env: &Tree,
+        work_tree: &Tree,
+        work_dir: &Path,
+        token: &str,
+        earlier: &[Entry],
+    ) -> Result<Manifest> {
         let mut manifest = self.announce(work_dir, token);
+        if let Some(record) = manifest.record.as_mut() {
+            record.remember(earlier);
+        }
         let temporary = temporary_name(token);
         for step in &self.steps {
             let Step::Brief { path, original, .. } = step else { continue };
             let backup = Path::new(names::BACKUP).join(backup_name(path));
-            let saved = match original {
+            let was_there = earlier.iter().any(|old| old.path == *path && old.before.is_some());
+            let kept = if was_there { keep_first_backup(env, &backup) } else { Ok(()) };
+            let saved = kept.and_then(|()| match original {
                 None => env.remove_file(&backup),
                 Some(original) => env
                     .ensure_dir(Path::new(names::BACKUP), 0o700)
                     .and_then(|()| env.replace(&backup, original, 0o600, names::TEMPORARY)),
-            };
+            });
             saved.with_context(|| format!("back up {}", path.display()))?;
         }
         manifest.store(env)?;
@@ -324,6 +337,17 @@ impl Plan {
     }
 }
 
+/// Puts the first round's backup aside as `<name>.first`: the file as it was before prepare. The next round backs up
+/// what it finds.
+fn keep_first_backup(env: &Tree, backup: &Path) -> io::Result<()> {
+    let mut first = backup.to_owned();
+    first.as_mut_os_string().push(".first");
+    if env.kind(&first)?.is_some() || env.kind(backup)?.is_none() {
+        return Ok(());
+    }
+    env.move_to(backup, env, &first)
+}
+
 /// The name of a round's temporary files.
 pub(super) fn temporary_name(token: &str) -> String {
     format!(".execenv-{token}")
@@ -353,7 +377,7 @@ mod tests {
         let plan = planner.finish();
         for saved in ["mine\nand more\n", "MINE\n", ""] {
             std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
-            let error = plan.apply(&env, &tree, &work, "t").unwrap_err();
+            let error = plan.apply(&env, &tree, &work, "t", &[]).unwrap_err();
             assert_eq!(Failure::code_of(&error), Code::Occupied);
             assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
             assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), saved);
