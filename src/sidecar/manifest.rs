@@ -202,6 +202,8 @@ impl Manifest {
     /// As the system reports them.
     pub fn store(&self, env: &Tree) -> Result<()> {
         env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
+            // Without it a power cut could bring the old list back, and leave deeds that nobody remembers.
+            .and_then(|()| env.sync())
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
     }
 

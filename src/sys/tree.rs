@@ -407,7 +407,9 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(self.root.as_fd())?)
+        // The handle is good for paths alone (`O_PATH`): one for reading is what can be synced.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
     }
 
     /// Device and inode of the folder: its identity, whatever its path says.
