@@ -18,6 +18,7 @@ use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
+use super::reuse::open_work_dir;
 use super::{Launch, trash};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::environment::local::LocalDir;
@@ -129,7 +130,11 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
         let done = match slot {
             Slot::Free(key) => placing.fresh(&key)?,
             Slot::Own(key, _) if request.existing == Existing::Keep => {
-                return hand_back(&request.root.env_root(&request.workspace_id, &key), request);
+                return hand_back(
+                    &request.root.env_root(&request.workspace_id, &key),
+                    request,
+                    local.as_ref(),
+                );
             }
             Slot::Own(key, env) => placing.anew(&key, &env)?,
         };
@@ -191,7 +196,7 @@ fn owner(env: &Tree) -> Option<String> {
     }
 }
 
-fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
+fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
     let env = EnvRoot::open(path)?;
     let lock = EnvLock::acquire(&env.tree, path)?;
     let found = Found::open(path)?;
@@ -204,6 +209,8 @@ fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
     }
+    refuse_other_kind(path, request, local, &meta, &own)?;
+    open_work_dir(&found, &work_dir)?;
     own.lease_until = Some(request.now + request.lease);
     meta.own = Some(own);
     meta.store(&found.env.tree)?;
@@ -217,6 +224,34 @@ fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
         warnings: Vec::new(),
         reused: true,
     })
+}
+
+/// Refuses to hand back an environment that is for another folder or another agent CLI than was asked for.
+fn refuse_other_kind(
+    path: &Path,
+    request: &Request<'_>,
+    local: Option<&LocalDir>,
+    meta: &Meta,
+    own: &Own,
+) -> Result<()> {
+    let is_same_folder = match local {
+        None => !meta.local_directory,
+        Some(local) => meta.local_directory && own.local_identity == Some(local.identity),
+    };
+    let asked = &request.task.provider;
+    let what = if !is_same_folder {
+        let place =
+            if meta.local_directory { own.work_dir.as_path() } else { Path::new("a work dir of its own") };
+        format!("works in {}", place.display())
+    } else if !asked.is_empty() && *asked != own.provider {
+        let provider = if own.provider.is_empty() { "no provider" } else { &own.provider };
+        format!("is for {}", provider.escape_debug())
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Code::Occupied, format!("{} {what}", path.display()))
+        .hint("ask for the same, or prepare it anew: without `--keep-existing`")
+        .into())
 }
 
 struct Placing<'a> {
