@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::Context;
-use crate::environment::{Found, Status};
+use crate::environment::{Found, Status, looks_like_env_root};
 use crate::gc::{Facts, look};
 use crate::output::{Answer, escape, show_age, show_bytes};
 use crate::sys::remove::measure;
@@ -38,7 +38,8 @@ pub(super) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
             keys.sort_unstable();
             for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
                 let Some(facts) = look(&tree, &workspace, Path::new(key)) else { continue };
-                if !facts.root_dir.is_dir() {
+                let relative = Path::new(&workspace).join(key);
+                if !facts.root_dir.is_dir() || !looks_like_env_root(&tree, &relative) {
                     continue;
                 }
                 let bytes = args.sizes.then(|| measure(&facts.root_dir).bytes);

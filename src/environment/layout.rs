@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 use crate::sys::tree::{Kind, Tree};
@@ -47,6 +48,8 @@ pub struct WorkspacesRoot {
 const ROOT_MARK: &str = ".execenv-root";
 /// The mark that an upstream daemon leaves.
 const UPSTREAM_ROOT_MARK: &str = ".multica/daemon_task_context.json";
+/// The largest mark that is read, in bytes.
+const MAX_ROOT_MARK: u64 = 1 << 20;
 
 impl WorkspacesRoot {
     /// Names a root; nothing is touched. `path` is absolute (decision D31).
@@ -110,12 +113,19 @@ impl WorkspacesRoot {
     /// # Errors
     /// As the system reports them.
     pub fn is_marked(tree: &Tree) -> Result<bool> {
-        for mark in [ROOT_MARK, UPSTREAM_ROOT_MARK] {
-            if matches!(tree.kind(Path::new(mark)), Ok(Some(Kind::File { .. }))) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let has_own_mark = matches!(tree.kind(Path::new(ROOT_MARK)), Ok(Some(Kind::File { .. })));
+        Ok(has_own_mark || Self::has_upstream_mark(tree))
+    }
+
+    /// Upstream marks a root by the name that the task marker has in a work dir, a user's project among them. A task
+    /// says whose it is, and has its context beside the marker; a root has neither.
+    fn has_upstream_mark(tree: &Tree) -> bool {
+        let Ok(Some(bytes)) = tree.read(Path::new(UPSTREAM_ROOT_MARK), MAX_ROOT_MARK) else { return false };
+        let Ok(Value::Object(mark)) = serde_json::from_slice(&bytes) else { return false };
+        let names_task =
+            ["agent_id", "issue_id", "chat_session_id"].iter().any(|key| mark.contains_key(*key));
+        let is_managed = mark.get("managed_by").is_some_and(|by| by == "multica-daemon-task");
+        is_managed && !names_task && matches!(tree.kind(Path::new(".agent_context")), Ok(None))
     }
 
     /// Where an environment with this key lies.
@@ -143,6 +153,14 @@ impl WorkspacesRoot {
         found.sort_unstable();
         Ok(found)
     }
+}
+
+/// Whether a folder two levels below a root holds anything that only an environment has. A folder that somebody put
+/// there by hand, or a project that passed for a root, is nobody's to list or to collect.
+pub(crate) fn looks_like_env_root(tree: &Tree, relative: &Path) -> bool {
+    let signs = [names::META, names::MANIFEST, names::LOCK, names::OWNER, names::OUTPUT, names::WORK_DIR];
+    // What cannot be looked at is not told apart from nothing: neither proves an environment.
+    signs.iter().any(|name| matches!(tree.kind(&relative.join(name)), Ok(Some(_))))
 }
 
 /// An environment's folder, open.

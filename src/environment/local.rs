@@ -93,6 +93,22 @@ impl LocalDir {
         Ok(LocalDir { path, canonical, identity })
     }
 
+    /// Opens the folder that was checked.
+    ///
+    /// # Errors
+    /// A [`Code::Occupied`] failure when another one stands in its place by now.
+    pub(super) fn open(&self) -> Result<Tree> {
+        let opening = || format!("open {}", self.canonical.display());
+        let tree = Tree::open(&self.canonical).with_context(opening)?;
+        if tree.identity().with_context(opening)? == self.identity {
+            return Ok(tree);
+        }
+        let message = format!("another folder has just come in the place of {}", self.path.display());
+        Err(Failure::new(Code::Occupied, message)
+            .hint("let nothing else move the folder meanwhile, then try again")
+            .into())
+    }
+
     /// The environment that has this folder, other than `except`.
     ///
     /// # Errors
@@ -171,5 +187,19 @@ mod tests {
         assert!(check("/nonexistent/x", &home_text).ends_with("does not exist"));
         assert!(check("/etc/passwd", &home_text).ends_with("not a folder"));
         assert_eq!(check(&link("fine", &tmp.join("ok")), &home_text), "ok");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn another_folder_in_its_place_is_not_taken_for_the_one_that_was_checked() {
+        let tmp = tempfile::tempdir().unwrap();
+        let folder = tmp.path().join("project");
+        std::fs::create_dir(&folder).unwrap();
+        let root = WorkspacesRoot::new("/nonexistent/root".into());
+        let local = LocalDir::check(&folder, None, &root).unwrap();
+        local.open().unwrap();
+        std::fs::rename(&folder, tmp.path().join("moved")).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(Failure::code_of(&local.open().unwrap_err()), Code::Occupied);
     }
 }

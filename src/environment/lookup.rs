@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::local::clean;
-use super::meta::Meta;
+use super::meta::{Meta, Status};
 use crate::failure::{Code, Failure};
+use crate::sidecar::Manifest;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskId;
 
@@ -55,6 +57,54 @@ impl Found {
             }
             _ => default,
         }
+    }
+
+    /// The user's folder that the environment works in, by the record or, where that is lost, by the manifest.
+    /// `None`: it has a work dir of its own, or nothing says otherwise.
+    pub fn user_folder(&self) -> Option<PathBuf> {
+        match &self.meta {
+            Some(meta) if !meta.local_directory => return None,
+            Some(Meta { own: Some(own), .. }) => return Some(own.work_dir.clone()),
+            _ => {}
+        }
+        let manifest = Manifest::load(&self.env.tree).ok().flatten()?;
+        let work_dir = manifest.record?.work_dir;
+        let root = self.env.path.parent().and_then(Path::parent);
+        // A work dir of our own: below the root, or where the root lay before somebody moved it.
+        let own_place = Path::new(&self.env.workspace()).join(self.env.key()).join(names::WORK_DIR);
+        let is_own = root.is_some_and(|root| work_dir.starts_with(root)) || work_dir.ends_with(own_place);
+        (!is_own && work_dir.is_absolute()).then_some(work_dir)
+    }
+
+    /// The user's folder that a manifest's sidecars may be taken out of; `None`: a work dir of our own.
+    ///
+    /// The agent can write to both files, and what a manifest lists is removed: where they do not prove together which
+    /// folder was prepared, nothing is.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure.
+    pub(crate) fn proven_user_folder(&self, manifest: &Manifest) -> Result<Option<PathBuf>> {
+        let folder = self.user_folder();
+        let is_local = folder.is_some() || self.meta.as_ref().is_some_and(|meta| meta.local_directory);
+        let lists_any = manifest.record.is_some() || !manifest.files.is_empty() || !manifest.dirs.is_empty();
+        if !is_local || !lists_any {
+            return Ok(folder);
+        }
+        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let is_proven = own.is_some_and(|own| {
+            let recorded = manifest.record.as_ref().map(|record| record.work_dir.as_path());
+            own.local_identity.is_some() && recorded == Some(own.work_dir.as_path())
+        });
+        if is_proven {
+            return Ok(folder);
+        }
+        let path = self.env.path.display();
+        let place = folder.map(|folder| format!(" in {}", folder.display())).unwrap_or_default();
+        Err(Failure::new(Code::UnreadableState, format!("{path} does not prove whose folder it works in"))
+            .hint(format!(
+                "take out by hand what its manifest lists{place}, then `execenv cleanup --all --force {path}`"
+            ))
+            .into())
     }
 
     /// The record, or the failure that says there is none.
@@ -159,13 +209,21 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     // Somebody's own folder: the record says whose work dir it is.
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
-    scan(root, &tree, &mut |_, meta| {
-        meta.local_directory
-            && meta
-                .own
-                .as_ref()
-                .is_some_and(|own| own.work_dir.canonicalize().is_ok_and(|dir| dir == canonical))
-    })
+    // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
+    let mut best: Option<((bool, Option<DateTime<Utc>>), PathBuf)> = None;
+    scan(root, &tree, &mut |env_root, meta| {
+        let own = meta.own.as_ref().filter(|_| meta.local_directory);
+        if let Some(own) =
+            own.filter(|own| own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical))
+        {
+            let rank = (own.status != Status::Cleaned, own.prepared_at);
+            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
+                best = Some((rank, env_root.to_owned()));
+            }
+        }
+        false
+    })?;
+    Ok(best.map(|(_, path)| path))
 }
 
 fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {

@@ -20,6 +20,7 @@ pub(crate) use cleanup::{retained_for, unsaved_work};
 pub use contents::Contents;
 pub(crate) use contents::choose_platform;
 pub use launch::Launch;
+pub(crate) use layout::looks_like_env_root;
 pub use layout::{EnvRoot, WorkspacesRoot, names};
 pub(crate) use local::clean;
 pub(crate) use lock::staging_lock_file;

@@ -18,6 +18,7 @@ use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
+use super::reuse::open_work_dir;
 use super::{Launch, trash};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::environment::local::LocalDir;
@@ -129,7 +130,11 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
         let done = match slot {
             Slot::Free(key) => placing.fresh(&key)?,
             Slot::Own(key, _) if request.existing == Existing::Keep => {
-                return hand_back(&request.root.env_root(&request.workspace_id, &key), request);
+                return hand_back(
+                    &request.root.env_root(&request.workspace_id, &key),
+                    request,
+                    local.as_ref(),
+                );
             }
             Slot::Own(key, env) => placing.anew(&key, &env)?,
         };
@@ -191,7 +196,7 @@ fn owner(env: &Tree) -> Option<String> {
     }
 }
 
-fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
+fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
     let env = EnvRoot::open(path)?;
     let lock = EnvLock::acquire(&env.tree, path)?;
     let found = Found::open(path)?;
@@ -204,6 +209,8 @@ fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
     }
+    refuse_other_kind(path, request, local, &meta, &own)?;
+    open_work_dir(&found, &work_dir)?;
     own.lease_until = Some(request.now + request.lease);
     meta.own = Some(own);
     meta.store(&found.env.tree)?;
@@ -217,6 +224,34 @@ fn hand_back(path: &Path, request: &Request<'_>) -> Result<Prepared> {
         warnings: Vec::new(),
         reused: true,
     })
+}
+
+/// Refuses to hand back an environment that is for another folder or another agent CLI than was asked for.
+fn refuse_other_kind(
+    path: &Path,
+    request: &Request<'_>,
+    local: Option<&LocalDir>,
+    meta: &Meta,
+    own: &Own,
+) -> Result<()> {
+    let is_same_folder = match local {
+        None => !meta.local_directory,
+        Some(local) => meta.local_directory && own.local_identity == Some(local.identity),
+    };
+    let asked = &request.task.provider;
+    let what = if !is_same_folder {
+        let place =
+            if meta.local_directory { own.work_dir.as_path() } else { Path::new("a work dir of its own") };
+        format!("works in {}", place.display())
+    } else if !asked.is_empty() && *asked != own.provider {
+        let provider = if own.provider.is_empty() { "no provider" } else { &own.provider };
+        format!("is for {}", provider.escape_debug())
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Code::Occupied, format!("{} {what}", path.display()))
+        .hint("ask for the same, or prepare it anew: without `--keep-existing`")
+        .into())
 }
 
 struct Placing<'a> {
@@ -359,7 +394,7 @@ impl Placing<'_> {
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         launch_of(request).store(&tree)?;
         let (work_dir, plan) = match self.local {
-            Some(local) => (local.path.clone(), self.contents.plan(&Tree::open(&local.canonical)?)?),
+            Some(local) => (local.path.clone(), self.contents.plan(&local.open()?)?),
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
@@ -407,13 +442,13 @@ impl Placing<'_> {
         let Some(local) = self.local else {
             return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
         };
-        let work_tree = Tree::open(&local.canonical)?;
-        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token)
+        let work_tree = local.open()?;
+        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &[])
     }
 
     fn undo_local(&self, staged: &Staged) {
         let Some(local) = self.local else { return };
-        let Ok(work_tree) = Tree::open(&local.canonical) else { return };
+        let Ok(work_tree) = local.open() else { return };
         let Ok(Some(mut manifest)) = Manifest::load(&staged.tree) else { return };
         if let Ok(report) = take_back(&staged.tree, &work_tree, &local.path, &mut manifest, &[]) {
             for error in report.errors {
@@ -542,8 +577,8 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
-    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
-    let work_dir = found.work_dir();
+    let user_folder = found.user_folder();
+    let is_local = user_folder.is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory);
     let needs = match &manifest.record {
         Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
         // A user's folder gets its sidecars back before the environment is made anew.
@@ -553,9 +588,23 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
     if !needs {
         return Ok(None);
     }
+    found.proven_user_folder(&manifest)?;
+    let work_dir = user_folder.unwrap_or_else(|| found.work_dir());
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_local => return Ok(None),
+        // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::new(
+                Code::WorkDirGone,
+                format!("{} is gone, and the sidecars with it", work_dir.display()),
+            )
+            .hint(format!(
+                "put the folder back to its place; if it is no more: `execenv cleanup --all --force {}`",
+                found.env.path.display()
+            ))
+            .into());
+        }
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
     check_identity(found, &work_tree)?;

@@ -12,7 +12,7 @@ use super::meta::{Meta, Own, SCHEMA, Status};
 use super::prepare::{Prepared, Request, check_identity, launch_of, own_of, provider_of};
 use crate::failure::{Code, Failure};
 use crate::provider;
-use crate::sidecar::{Manifest, reclaim_skill_dirs, take_back};
+use crate::sidecar::{Manifest, Record, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
 
 /// Reuses an environment with a new task document.
@@ -42,6 +42,8 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     };
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
+    found.proven_user_folder(&manifest)?;
+    let touched = manifest.record.as_ref().map(Record::touched).unwrap_or_default();
     manifest.announce_taking_back(&env.tree)?;
     // Every provider's names: the provider may have changed since (decision D19).
     let reclaimed =
@@ -62,7 +64,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     let plan = contents.plan(&work_tree)?;
     warnings.extend(plan.warnings.iter().cloned());
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token);
+    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
     let manifest = match applied {
         Ok(manifest) => manifest,
         Err(error) => {

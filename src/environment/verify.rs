@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::lookup::Found;
 use super::reuse::open_work_dir;
-use crate::sidecar::{Before, Entry, EntryKind, Manifest};
+use crate::sidecar::{Before, Entry, EntryKind, Manifest, State};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::hex;
 
@@ -46,13 +46,14 @@ pub struct Difference {
 pub fn verify(found: &Found) -> Result<Verdict> {
     let work_dir = found.work_dir();
     let tree = open_work_dir(found, &work_dir)?;
-    let entries =
-        Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default().entries;
-    let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry)).collect();
+    let record = Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default();
+    let is_over = record.state == State::TakenBack;
+    let entries = record.touched();
+    let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry, is_over)).collect();
     Ok(Verdict { work_dir, compared: entries.len(), differences })
 }
 
-fn compare(tree: &Tree, work_dir: &Path, entry: &Entry) -> Option<Difference> {
+fn compare(tree: &Tree, work_dir: &Path, entry: &Entry, is_over: bool) -> Option<Difference> {
     let difference = |expected: String, found: String, is_ours: bool| {
         let by = if is_ours { "execenv" } else { "other" };
         Some(Difference { path: work_dir.join(&entry.path), expected, found, by })
@@ -73,9 +74,9 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &Entry) -> Option<Difference> {
         (None, None) => None,
         (None, Some(_)) => difference(expected, "nothing".into(), false),
         (Some(Kind::Dir), None) => {
-            // A folder that holds somebody's files stays for their sake.
-            let ours =
-                entry.kind == EntryKind::Dir && tree.names(&target).is_ok_and(|names| names.is_empty());
+            // Once all is taken back, a folder that holds somebody's files stays for their sake.
+            let holds_ours = !is_over || tree.names(&target).is_ok_and(|names| names.is_empty());
+            let ours = entry.kind == EntryKind::Dir && holds_ours;
             difference(expected, "a folder".into(), ours)
         }
         (Some(Kind::File { len, mode }), before) => {

@@ -1,5 +1,6 @@
 //! `.multica_sidecar_manifest.json`: upstream's two lists, plus what a crash-safe journal needs.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -47,6 +48,37 @@ pub struct Record {
     pub token: String,
     /// Each thing that is made or changed, in order.
     pub entries: Vec<Entry>,
+    /// Places that an earlier round touched, as they were before the first one, where `entries` does not say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Entry>,
+}
+
+impl Record {
+    /// Every place that any round touched, as it was before the first.
+    pub fn touched(&self) -> Vec<Entry> {
+        let mut origins: HashMap<&Path, &Entry> =
+            self.origins.iter().map(|origin| (origin.path.as_path(), origin)).collect();
+        let mut touched = self.entries.clone();
+        for entry in &mut touched {
+            if let Some(origin) = origins.remove(entry.path.as_path()) {
+                entry.before.clone_from(&origin.before);
+            }
+        }
+        let others = self.origins.iter().filter(|origin| origins.contains_key(origin.path.as_path()));
+        touched.extend(others.cloned());
+        touched
+    }
+
+    /// Remembers what earlier rounds touched. `before` of an entry stays what this round found, which is what comes
+    /// back when it is taken out again: what the agent wrote in between is not ours.
+    pub(super) fn remember(&mut self, touched: &[Entry]) {
+        let known: HashMap<&Path, &Entry> =
+            self.entries.iter().map(|entry| (entry.path.as_path(), entry)).collect();
+        let forgotten = touched
+            .iter()
+            .filter(|old| known.get(old.path.as_path()).is_none_or(|entry| entry.before != old.before));
+        self.origins = forgotten.map(|old| Entry { sha256: None, ..old.clone() }).collect();
+    }
 }
 
 /// How far a round of sidecars got.
@@ -123,6 +155,7 @@ impl Manifest {
                 state: State::Applying,
                 token: token.to_owned(),
                 entries: entries.clone(),
+                origins: Vec::new(),
             }),
             other: Map::new(),
         }
@@ -169,6 +202,8 @@ impl Manifest {
     /// As the system reports them.
     pub fn store(&self, env: &Tree) -> Result<()> {
         env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
+            // Without it a power cut could bring the old list back, and leave deeds that nobody remembers.
+            .and_then(|()| env.sync())
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
     }
 

@@ -126,7 +126,9 @@ pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
         Some((rest, found)) if found.range.start == 0 => {
             let below = &rest[found.range.end..];
             let below = cut(below, true).map_or_else(|| below.to_vec(), |rest| rest.bytes);
-            Some([content, &below].concat())
+            let mut bytes = content.to_vec();
+            append(&mut bytes, &below);
+            Some(bytes)
         }
         // The separator is still where we put it; what follows came later. Without a line feed at the
         // original's end the later text would stick to its last line, and an original of blank lines cannot be
@@ -158,11 +160,21 @@ fn cut(content: &[u8], with_separator: bool) -> Option<Rest> {
         let (before, block) = content[from..].split_at(found.range.start);
         let kept = if with_separator { strip_separator(before, block) } else { before };
         rest.separated |= kept.len() < before.len();
-        rest.bytes.extend_from_slice(kept);
+        append(&mut rest.bytes, kept);
         from += found.range.end;
     }
-    rest.bytes.extend_from_slice(&content[from..]);
+    append(&mut rest.bytes, &content[from..]);
     (from > 0).then_some(rest)
+}
+
+/// Adds what stands below a block to what stood above it. Only the separator kept a last line without a line feed
+/// apart from it.
+fn append(bytes: &mut Vec<u8>, below: &[u8]) {
+    let would_join = bytes.last().is_some_and(|last| *last != b'\n');
+    if would_join && below.first().is_some_and(|first| !b"\r\n".contains(first)) {
+        bytes.push(b'\n');
+    }
+    bytes.extend_from_slice(below);
 }
 
 /// The bytes before a block without the separator; an editor may have turned all line ends into CRLF.

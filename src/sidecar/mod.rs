@@ -12,7 +12,9 @@ mod manifest;
 pub mod marker;
 mod plan;
 mod rollback;
+mod strays;
 
 pub use manifest::{Before, Entry, EntryKind, Manifest, Record, State};
 pub use plan::{Plan, Planner, Step};
-pub use rollback::{TakenBack, reclaim_skill_dirs, sweep_state_temporaries, take_back};
+pub use rollback::{TakenBack, sweep_state_temporaries, take_back};
+pub use strays::reclaim_skill_dirs;

@@ -11,7 +11,7 @@ use super::manifest::{Before, Entry, EntryKind, Manifest, State};
 use super::marker;
 use crate::environment::names;
 use crate::failure::{Code, Failure};
-use crate::sys::tree::{Kind, Tree, leaves_tree};
+use crate::sys::tree::{Kind, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 
 /// The largest brief file of a user's that gets our block, in bytes.
@@ -267,24 +267,37 @@ impl Plan {
         Ok(())
     }
 
-    /// Announces the plan in the env root, carries it out, and says so there.
+    /// Announces the plan in the env root, carries it out, and says so there. `earlier` is what the rounds before
+    /// this one touched ([`super::Record::touched`]).
     ///
     /// A failure leaves the announcement: the caller takes back by it.
     ///
     /// # Errors
     /// As the system reports them; [`Code::Occupied`] where something has come in between looking and doing.
-    pub fn apply(&self, env: &Tree, work_tree: &Tree, work_dir: &Path, token: &str) -> Result<Manifest> {
+    pub fn apply(
+        &self,
+        env: &Tree,
+        work_tree: &Tree,
+        work_dir: &Path,
+        token: &str,
+        earlier: &[Entry],
+    ) -> Result<Manifest> {
         let mut manifest = self.announce(work_dir, token);
+        if let Some(record) = manifest.record.as_mut() {
+            record.remember(earlier);
+        }
         let temporary = temporary_name(token);
         for step in &self.steps {
             let Step::Brief { path, original, .. } = step else { continue };
             let backup = Path::new(names::BACKUP).join(backup_name(path));
-            let saved = match original {
+            let was_there = earlier.iter().any(|old| old.path == *path && old.before.is_some());
+            let kept = if was_there { keep_first_backup(env, &backup) } else { Ok(()) };
+            let saved = kept.and_then(|()| match original {
                 None => env.remove_file(&backup),
                 Some(original) => env
                     .ensure_dir(Path::new(names::BACKUP), 0o700)
                     .and_then(|()| env.replace(&backup, original, 0o600, names::TEMPORARY)),
-            };
+            });
             saved.with_context(|| format!("back up {}", path.display()))?;
         }
         manifest.store(env)?;
@@ -293,18 +306,23 @@ impl Plan {
                 Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
                 Step::File { path, bytes, mode } => (path, work_tree.create(path, bytes, *mode, &temporary)),
                 Step::Brief { path, target, bytes, mode, original, .. } => {
-                    let done = if original.is_some() {
-                        work_tree.replace(target, bytes, *mode, &temporary)
-                    } else {
-                        work_tree.create(target, bytes, *mode, &temporary)
+                    let done = match original {
+                        Some(original) => {
+                            work_tree.replace_unchanged(target, original, bytes, *mode, &temporary)
+                        }
+                        None => work_tree.create(target, bytes, *mode, &temporary),
                     };
                     (path, done)
                 }
             };
             done.map_err(|error| {
-                if error.kind() == io::ErrorKind::AlreadyExists {
+                let happened = match error.kind() {
+                    io::ErrorKind::AlreadyExists => Some("come up"),
+                    _ => has_changed(&error).then_some("changed"),
+                };
+                if let Some(happened) = happened {
                     let shown = work_tree.path().join(path);
-                    return Failure::new(Code::Occupied, format!("{} has just come up", shown.display()))
+                    return Failure::new(Code::Occupied, format!("{} has just {happened}", shown.display()))
                         .hint("let nothing else work in the folder meanwhile, then try again")
                         .into();
                 }
@@ -319,6 +337,17 @@ impl Plan {
     }
 }
 
+/// Puts the first round's backup aside as `<name>.first`: the file as it was before prepare. The next round backs up
+/// what it finds.
+fn keep_first_backup(env: &Tree, backup: &Path) -> io::Result<()> {
+    let mut first = backup.to_owned();
+    first.as_mut_os_string().push(".first");
+    if env.kind(&first)?.is_some() || env.kind(backup)?.is_none() {
+        return Ok(());
+    }
+    env.move_to(backup, env, &first)
+}
+
 /// The name of a round's temporary files.
 pub(super) fn temporary_name(token: &str) -> String {
     format!(".execenv-{token}")
@@ -327,4 +356,32 @@ pub(super) fn temporary_name(token: &str) -> String {
 /// The name of a backup: the path with its separators made harmless.
 pub(super) fn backup_name(path: &Path) -> String {
     path.to_string_lossy().replace('/', "__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn what_somebody_saves_between_planning_and_doing_is_not_lost() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (env, work) = (tmp.path().join("env"), tmp.path().join("work"));
+        for folder in [&env, &work] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(work.join("CLAUDE.md"), "mine\n").unwrap();
+        let (env, tree) = (Tree::open(&env).unwrap(), Tree::open(&work).unwrap());
+        let mut planner = Planner::new(&tree);
+        planner.brief(Path::new("CLAUDE.md"), "brief").unwrap();
+        let plan = planner.finish();
+        for saved in ["mine\nand more\n", "MINE\n", ""] {
+            std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
+            let error = plan.apply(&env, &tree, &work, "t", &[]).unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::Occupied);
+            assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
+            assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), saved);
+            assert_eq!(tree.names(Path::new("")).unwrap(), ["CLAUDE.md"]);
+        }
+    }
 }

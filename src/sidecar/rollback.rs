@@ -1,6 +1,6 @@
 //! Taking sidecars back: only what can be proved to be ours, in reverse, on through errors.
 
-use std::ffi::OsStr;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,12 @@ use anyhow::Result;
 use super::manifest::{Entry, EntryKind, Manifest, State};
 use super::marker::{self, Excised};
 use super::plan::{backup_name, digest, temporary_name};
+use super::strays::keep_copy;
 use crate::environment::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{Kind, Tree, has_changed};
 
 /// The largest edited sidecar of which a copy is kept, in bytes.
-const MAX_KEPT: u64 = 256 << 20;
+pub(super) const MAX_KEPT: u64 = 256 << 20;
 
 /// What came of taking back.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,7 @@ pub struct TakenBack {
 }
 
 impl TakenBack {
-    fn failed(&mut self, doing: &str, path: &Path, error: &io::Error) {
+    pub(super) fn failed(&mut self, doing: &str, path: &Path, error: &io::Error) {
         self.errors.push(format!("{doing} {}: {error}", path.display()));
         self.kept.push((path.to_owned(), error.to_string()));
     }
@@ -74,13 +75,14 @@ pub fn take_back(
         remove_temporaries(work_tree, &record.token, &record.entries, &mut report);
     }
 
+    let written = written_files(&record.entries);
     let mut files_left = Vec::new();
     for absolute in manifest.files.iter().rev() {
         let Some(relative) = inside(work_dir, absolute) else {
             report.kept.push((absolute.clone(), "not inside the work dir".into()));
             continue;
         };
-        let recorded = record.entries.iter().find(|e| e.kind == EntryKind::File && e.path == relative);
+        let recorded = written.get(relative.as_path()).copied();
         let done = remove_file(env, work_tree, &relative, recorded, applying, &mut report);
         if let Err(error) = done {
             report.failed("remove", absolute, &error);
@@ -126,39 +128,6 @@ pub fn take_back(
     Ok(report)
 }
 
-/// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
-/// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
-pub fn reclaim_skill_dirs(
-    env: &Tree,
-    work_tree: &Tree,
-    work_dir: &Path,
-    manifest: &Manifest,
-    parents: &[&str],
-) -> TakenBack {
-    let mut report = TakenBack::default();
-    let recorded: Vec<PathBuf> = manifest.files.iter().filter_map(|path| inside(work_dir, path)).collect();
-    let temporary = manifest.record.as_ref().map(|record| temporary_name(&record.token)).unwrap_or_default();
-    let entries = manifest.record.as_ref().map(|record| &record.entries[..]).unwrap_or_default();
-    let known = Known { files: &recorded, entries, temporary: &temporary };
-    for absolute in &manifest.dirs {
-        let Some(relative) = inside(work_dir, absolute) else { continue };
-        let below = relative.parent().and_then(Path::to_str).is_some_and(|parent| parents.contains(&parent));
-        if !below || !matches!(work_tree.kind(&relative), Ok(Some(Kind::Dir))) {
-            continue;
-        }
-        let errors = report.errors.len();
-        keep_strays(env, work_tree, &relative, &known, 0, &mut report);
-        if report.errors.len() > errors {
-            continue; // what could not be kept is not removed
-        }
-        match work_tree.remove_all(&relative) {
-            Ok(()) => report.removed.push(absolute.clone()),
-            Err(error) => report.failed("remove", absolute, &error),
-        }
-    }
-    report
-}
-
 /// Takes away the temporary files of state and of kept copies that a killed command has left in an env root. The
 /// caller holds the lock.
 ///
@@ -188,50 +157,14 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
     Ok(())
 }
 
-/// What is no stray in a skill folder of ours.
-struct Known<'a> {
-    files: &'a [PathBuf],
-    entries: &'a [Entry],
-    temporary: &'a str,
-}
-
-impl Known<'_> {
-    /// A file of ours, and as we wrote it as far as anybody knows.
-    fn is_ours(&self, work_tree: &Tree, path: &Path) -> bool {
-        let entry = self.entries.iter().find(|e| e.kind == EntryKind::File && e.path == path);
-        let recorded = entry.and_then(|entry| entry.sha256.as_deref());
-        let is_unedited = recorded.is_none_or(|recorded| {
-            matches!(work_tree.read(path, MAX_KEPT), Ok(Some(bytes)) if digest(&bytes) == recorded)
-        });
-        is_unedited && self.files.iter().any(|file| file == path)
-    }
-}
-
-fn keep_strays(
-    env: &Tree,
-    work_tree: &Tree,
-    dir: &Path,
-    known: &Known<'_>,
-    depth: usize,
-    report: &mut TakenBack,
-) {
-    let Ok(names) = work_tree.names(dir) else { return };
-    for name in names.into_iter().filter(|name| name != known.temporary) {
-        let path = dir.join(name);
-        match work_tree.kind(&path) {
-            Ok(Some(Kind::Dir)) if depth < 32 => keep_strays(env, work_tree, &path, known, depth + 1, report),
-            Ok(Some(Kind::File { .. })) if !known.is_ours(work_tree, &path) => {
-                if let Err(error) = keep_copy(env, work_tree, &path, report) {
-                    report.errors.push(format!("keep a copy of {}: {error}", path.display()));
-                }
-            }
-            _ => {}
-        }
-    }
+/// The entries of files, by their paths: a round may have tens of thousands.
+pub(super) fn written_files(entries: &[Entry]) -> HashMap<&Path, &Entry> {
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files.map(|entry| (entry.path.as_path(), entry)).collect()
 }
 
 /// The path below the work dir, if it is one: no `..`, not the work dir itself.
-fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
+pub(super) fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
     let relative = absolute.strip_prefix(work_dir).ok()?;
     let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
     (plain && !relative.as_os_str().is_empty()).then(|| relative.to_owned())
@@ -275,10 +208,19 @@ fn excise_brief(
         match excised {
             Excised::NoBlock => Ok(false),
             Excised::Delete => work_tree.remove_file(&target).map(|()| true),
-            Excised::Rewrite(bytes) => work_tree.replace(&target, &bytes, mode, temporary).map(|()| true),
+            Excised::Rewrite(bytes) => {
+                work_tree.replace_unchanged(&target, &current, &bytes, mode, temporary).map(|()| true)
+            }
         }
     };
-    match run() {
+    // Somebody is saving the file just now: what they saved is taken as it is.
+    let mut done = run();
+    for _ in 0..3 {
+        if done.as_ref().is_err_and(has_changed) {
+            done = run();
+        }
+    }
+    match done {
         Ok(true) => report.removed.push(shown),
         Ok(false) => {}
         Err(error) => report.failed("take the brief out of", &shown, &error),
@@ -343,36 +285,6 @@ fn remove_file(
     work_tree.remove_file(relative)?;
     report.removed.push(shown);
     Ok(())
-}
-
-/// Copies an edited sidecar to `output/kept-sidecars/` before it is removed (decision D17).
-fn keep_copy(env: &Tree, work_tree: &Tree, relative: &Path, report: &mut TakenBack) -> io::Result<()> {
-    let Some(bytes) = work_tree.read(relative, MAX_KEPT)? else { return Ok(()) };
-    let mut folder = PathBuf::from(names::OUTPUT);
-    env.ensure_dir(&folder, 0o755)?;
-    folder.push(names::KEPT);
-    env.ensure_dir(&folder, 0o755)?;
-    for part in relative.parent().into_iter().flat_map(Path::components) {
-        folder.push(part);
-        env.ensure_dir(&folder, 0o755)?;
-    }
-    let name = relative.file_name().unwrap_or(OsStr::new("sidecar"));
-    for n in 0..1_000 {
-        let mut candidate = folder.join(name);
-        if n > 0 {
-            candidate.as_mut_os_string().push(format!(".{n}"));
-        }
-        match env.read(&candidate, MAX_KEPT) {
-            Ok(Some(kept)) if kept == bytes => return Ok(()),
-            Ok(None) => {
-                env.replace(&candidate, &bytes, 0o600, names::TEMPORARY)?;
-                report.copies.push(candidate);
-                return Ok(());
-            }
-            _ => {}
-        }
-    }
-    Err(io::Error::other("a thousand copies are there already"))
 }
 
 enum DirRemoval {

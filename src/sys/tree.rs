@@ -47,6 +47,11 @@ pub fn leaves_tree(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
+/// Whether a replacement was refused because the file is not what it was expected to be any more.
+pub fn has_changed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ResourceBusy && error.raw_os_error().is_none()
+}
+
 impl Tree {
     /// Opens a folder. `path` itself may be a link (the operator named it); nothing beneath is followed out.
     ///
@@ -98,6 +103,16 @@ impl Tree {
     /// As the system reports them.
     pub fn read_link(&self, relative: &Path) -> io::Result<PathBuf> {
         self.root.read_link_contents(relative)
+    }
+
+    /// Makes a link with this text; fails where anything stands already.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn make_link(&self, relative: &Path, text: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        Ok(rustix::fs::symlinkat(text, parent.as_fd(), name)?)
     }
 
     /// A regular file's bytes; `None` for nothing there.
@@ -191,7 +206,7 @@ impl Tree {
     /// # Errors
     /// As the system reports them; the old file stands then.
     pub fn replace(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, true)
+        self.replace_with(relative, bytes, mode, temporary, true, None)
     }
 
     /// As [`Tree::replace`], for what can be made again: not synced.
@@ -205,7 +220,23 @@ impl Tree {
         mode: u32,
         temporary: &str,
     ) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, false)
+        self.replace_with(relative, bytes, mode, temporary, false, None)
+    }
+
+    /// As [`Tree::replace`], unless the file has changed since it was read: an editor's save in between is not lost,
+    /// but for the moment between the last look and the rename.
+    ///
+    /// # Errors
+    /// As the system reports them; see [`has_changed`].
+    pub fn replace_unchanged(
+        &self,
+        relative: &Path,
+        expected: &[u8],
+        bytes: &[u8],
+        mode: u32,
+        temporary: &str,
+    ) -> io::Result<()> {
+        self.replace_with(relative, bytes, mode, temporary, true, Some(expected))
     }
 
     fn replace_with(
@@ -215,6 +246,7 @@ impl Tree {
         mode: u32,
         temporary: &str,
         sync: bool,
+        expected: Option<&[u8]>,
     ) -> io::Result<()> {
         let (parent, name) = self.parent(relative)?;
         let parent = parent.as_fd();
@@ -228,11 +260,24 @@ impl Tree {
         let placed = write_new(parent, OsStr::new(temporary), bytes, mode, sync)
             .and_then(|()| Ok(rustix::fs::chmodat(parent, temporary, exact, AtFlags::empty())?))
             .and_then(|()| fault::step())
+            .and_then(|()| match expected {
+                Some(expected) => self.expect(relative, expected),
+                None => Ok(()),
+            })
             .and_then(|()| Ok(renameat(parent, temporary, parent, name)?));
         if placed.is_err() {
             let _ = unlinkat(parent, temporary, AtFlags::empty());
         }
         placed
+    }
+
+    fn expect(&self, relative: &Path, expected: &[u8]) -> io::Result<()> {
+        // One byte more than expected is enough to know, and is an error of its own.
+        match self.read(relative, expected.len() as u64) {
+            Ok(Some(bytes)) if bytes == expected => Ok(()),
+            Err(error) if error.raw_os_error().is_some() => Err(error),
+            _ => Err(io::Error::new(io::ErrorKind::ResourceBusy, "it has just changed")),
+        }
     }
 
     /// Opens a file for writing from its start, 0644, never through a link.
@@ -362,7 +407,9 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(self.root.as_fd())?)
+        // The handle is good for paths alone (`O_PATH`): one for reading is what can be synced.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
     }
 
     /// Device and inode of the folder: its identity, whatever its path says.

@@ -205,3 +205,13 @@ fn a_second_clean_up_of_everything_is_a_no_op_too() {
     // Only the place of an environment counts, not any path that is not there.
     t.execenv(["cleanup", "/nowhere/at/all"]).fails(3, &["no environment"]);
 }
+
+#[test]
+fn what_the_agent_added_below_does_not_stick_to_the_users_last_line() {
+    let t = TestEnv::new();
+    let brief = t.write("project/CLAUDE.md", "mine");
+    t.prepare(["--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);
+    t.write("project/CLAUDE.md", fs::read_to_string(&brief).unwrap() + "edit\n");
+    t.execenv(["cleanup", KEY]).ok();
+    assert_eq!(fs::read_to_string(&brief).unwrap(), "mine\nedit\n");
+}

@@ -137,3 +137,19 @@ fn a_clock_that_was_set_back_only_delays() {
     t.prepare(["--task-id", TASK, "--lease", "1s"]);
     assert_eq!(gc(&t, "2020-01-01T00:00:00Z", &["--orphan-ttl", "0", "--ttl", "0"])["skipped"], 1);
 }
+
+#[test]
+fn a_project_with_our_sidecars_is_no_workspaces_root() {
+    for document in [r#"{"agent_id":"A","issue_id":"I"}"#, "{}"] {
+        let t = TestEnv::new();
+        t.write("project/src/old/main.rs", "mine");
+        t.write("t.json", document);
+        t.execenv(["prepare", "--task", "t.json", "--platform-cli", "multica", "--local-dir", "project"])
+            .ok();
+        assert!(t.project.join(".multica/daemon_task_context.json").is_file());
+        let before = t.project_now();
+        let arguments = ["gc", "--workspaces-root", "project", "--orphan-ttl", "0"];
+        t.execenv(arguments).var("EXECENV_TEST_NOW", "2036-01-01T00:00:00Z").run().sane(&[1, 2, 3, 4, 5]);
+        assert_same(&before, &t.project_now(), "gc over a project");
+    }
+}

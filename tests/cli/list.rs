@@ -29,3 +29,11 @@ fn it_shows_every_environment_and_whether_it_lives() {
     assert_eq!(text.lines().count(), 2);
     assert!(text.lines().nth(1).unwrap().starts_with(KEY) && text.contains("live"), "{text}");
 }
+
+#[test]
+fn a_folder_without_a_sign_of_an_environment_is_not_listed() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.write("root/default/notes/todo.txt", "mine");
+    assert_eq!(t.execenv(["list"]).ok().stdout.lines().count(), 2);
+}

@@ -387,3 +387,49 @@ fn a_record_that_could_not_be_read_again_is_not_written() {
     }
     t.execenv(["prepare", "--lease", "106751991167d"]).run().sane(&[0, 2]);
 }
+
+#[test]
+fn the_record_of_a_folder_that_was_moved_away_outlives_a_new_prepare() {
+    for is_damaged in [false, true] {
+        let t = TestEnv::new();
+        t.write("project/CLAUDE.md", "mine\n");
+        let env = t.prepare([
+            "--task-id",
+            TASK,
+            "--provider",
+            "claude",
+            "--local-dir",
+            t.project.to_str().unwrap(),
+        ]);
+        if is_damaged {
+            std::fs::remove_file(env.join(".gc_meta.json")).unwrap();
+        } else {
+            std::fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+        }
+        let before = snapshot(&t.root);
+        let told = if is_damaged { "does not prove" } else { "is gone" };
+        t.execenv(["prepare", "--task-id", TASK]).fails(3, &[told, "cleanup --all --force"]);
+        assert_same(&before, &snapshot(&t.root), "the refused prepare");
+    }
+}
+
+#[test]
+fn an_environment_for_another_folder_or_provider_is_not_handed_back() {
+    let t = TestEnv::new();
+    let keep = |arguments: &[&str]| {
+        t.execenv(["prepare", "--keep-existing", "--task-id", TASK].iter().chain(arguments))
+    };
+    t.write("other/f", "");
+    t.prepare(["--task-id", TASK, "--provider", "claude"]);
+    keep(&[]).ok();
+    keep(&["--provider", "claude"]).ok();
+    keep(&["--provider", "cursor"]).fails(5, &["is for claude", "--keep-existing"]);
+    keep(&["--local-dir", "project"]).fails(5, &["works in a work dir of its own"]);
+    t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    keep(&["--local-dir", "project"]).ok();
+    keep(&["--local-dir", "other"]).fails(5, &["works in [PROJECT]"]);
+    keep(&[]).fails(5, &["works in [PROJECT]"]);
+    fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+    fs::create_dir(&t.project).unwrap();
+    keep(&["--local-dir", "project"]).fails(5, &["works in [PROJECT]"]);
+}

@@ -171,3 +171,72 @@ fn another_workspace_is_refused() {
     t.prepare(["--task-id", TASK]);
     t.execenv(["reuse", KEY, "--workspace-id", "other"]).fails(2, &["is of workspace `default`"]);
 }
+
+#[test]
+fn a_reuse_that_failed_after_taking_back_leaves_nothing_to_run_in() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude"]);
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+    fs::remove_file(env.join("workdir/CLAUDE.md")).unwrap();
+    fs::create_dir(env.join("workdir/CLAUDE.md")).unwrap();
+    t.execenv(["reuse", KEY]).fails(5, &["CLAUDE.md is not a file"]);
+    t.execenv(["run", KEY, "--", "true"]).fails(3, &["is not finished", "hint: `execenv reuse"]);
+    fs::remove_dir(env.join("workdir/CLAUDE.md")).unwrap();
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+}
+
+#[test]
+fn nothing_that_lies_among_our_skills_is_lost() {
+    use std::os::unix::fs::PermissionsExt;
+    let t = TestEnv::new();
+    t.write("t.json", document("claude", "x"));
+    let env = t.prepare(["--task", "t.json"]);
+    let skill = env.join("workdir/.claude/skills/issue-review");
+    let deep = vec!["d"; 40].join("/");
+    t.write(skill.join(&deep).join("file"), "deep");
+    t.write(skill.join("run.sh"), "#!/bin/sh\n");
+    fs::set_permissions(skill.join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(skill.join("empty")).unwrap();
+    std::os::unix::fs::symlink("run.sh", skill.join("link")).unwrap();
+    t.command("mkfifo").arg(skill.join("fifo")).status().unwrap();
+    let strays = |folder: &std::path::Path| {
+        let all = snapshot(folder).into_iter();
+        all.filter(|(path, _)| !path.starts_with("SKILL.md")).collect::<crate::support::Snapshot>()
+    };
+    let before = strays(&skill);
+    t.execenv(["reuse", KEY, "--task", "t.json", "-q"]).ok();
+    assert_eq!(names(&skill), ["SKILL.md"]);
+    let kept = strays(&env.join("output/kept-sidecars/.claude/skills/issue-review"));
+    crate::support::assert_same(&before, &kept, "what was kept");
+}
+
+#[test]
+fn what_came_up_during_a_round_that_was_cut_short_is_not_ours() {
+    let t = TestEnv::new();
+    t.write("t.json", document("claude", "x"));
+    let env = t.prepare(["--task", "t.json", "--local-dir", "project"]);
+    let manifest = env.join(".multica_sidecar_manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    t.write(&manifest, text.replace("\"applied\"", "\"applying\""));
+    let theirs = t.write("project/.claude/skills/issue-review/SKILL.md", "the user's own");
+    t.execenv(["reuse", "project", "--task", "t.json", "-q"]).ok();
+    assert_eq!(fs::read_to_string(theirs).unwrap(), "the user's own");
+    assert_eq!(names(&t.project.join(".claude/skills")).len(), 2);
+}
+
+#[test]
+fn a_manifest_that_names_files_of_another_folder_removes_nothing() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let theirs = t.write("victim/f", "precious");
+    let meta = env.join(".gc_meta.json");
+    let mut forged: Value = serde_json::from_str(&fs::read_to_string(&meta).unwrap()).unwrap();
+    forged["execenv"]["work_dir"] = json!(t.tmp.join("victim"));
+    forged["execenv"].as_object_mut().unwrap().remove("local_identity");
+    t.write(&meta, forged.to_string());
+    t.write(env.join(".multica_sidecar_manifest.json"), json!({"files": [theirs]}).to_string());
+    t.execenv(["reuse", KEY]).fails(3, &["does not prove whose folder"]);
+    t.execenv(["prepare", "--task-id", TASK]).fails(3, &["does not prove whose folder"]);
+    assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
+}

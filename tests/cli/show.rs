@@ -35,3 +35,17 @@ fn the_whole_record_in_both_forms() {
     let text = t.execenv(["show", KEY]).ok().shown_stdout;
     assert!(text.contains("[ROOT]/default/555555abcdef"), "{text}");
 }
+
+#[test]
+fn a_folder_of_the_users_names_the_environment_that_has_it_now() {
+    let t = TestEnv::new();
+    let shown = || t.execenv(["show", "project", "-o", "json"]).json()["task_id"].clone();
+    for (day, id) in [(1, "t-b"), (3, "t-a"), (2, "t-c")] {
+        let now = format!("2026-06-0{day}T12:00:00Z");
+        let arguments = ["prepare", "--task-id", id, "--local-dir", "project"];
+        t.execenv(arguments).var("EXECENV_TEST_NOW", now).ok();
+        assert_eq!(shown(), id);
+        t.execenv(["cleanup", "project"]).ok();
+    }
+    assert_eq!(shown(), "t-a", "the newest of those that have let go of it");
+}

@@ -99,11 +99,11 @@ fn no_block_is_no_change() {
 #[test]
 fn every_complete_block_goes() {
     let both = format!("a\n\n{}\n\n{}z", block("one"), block("two"));
-    assert_eq!(excise(both.as_bytes()), rewrite("az"));
+    assert_eq!(excise(both.as_bytes()), rewrite("a\nz"));
     let adjacent = format!("{}{}", block("one"), block("two"));
     assert_eq!(excise(adjacent.as_bytes()), Excised::Delete);
     let then_half = format!("a\n\n{}b\n{BEGIN}\nc", block("one"));
-    assert_eq!(excise(then_half.as_bytes()), rewrite("ab\n"));
+    assert_eq!(excise(then_half.as_bytes()), rewrite("a\nb\n"));
     assert_eq!(half_block(then_half.as_bytes()), Some(then_half.len() - BEGIN.len() - 2..then_half.len()));
     // The user's two line feeds before the first separator stay.
     let own = format!("a\n\n\n\n{}{}", block("one"), block("two"));
@@ -140,7 +140,7 @@ fn the_record_settles_whose_line_feeds_stand_before_the_block() {
         // It was the user's.
         (Some(""), format!("\n\n{b}"), rewrite("")),
         (Some("mine"), format!("mine\n\n{b}"), rewrite("mine")),
-        (Some("mine"), format!("mine\n\n{b}below"), rewrite("minebelow")),
+        (Some("mine"), format!("mine\n\n{b}below"), rewrite("mine\nbelow")),
         (Some("mine\n"), format!("mine\n\n\nnote\n\n{b}"), rewrite("mine\nnote\n\n")),
         (Some("mine\n"), format!("mine\n\n\nnote\n{b}"), rewrite("mine\nnote\n")),
         (Some("mine"), format!("mine\n\nnote\n\n{b}"), rewrite("mine\n\nnote")),
@@ -237,7 +237,25 @@ proptest! {
         // Text on top that repeats the whole original and the separator cannot be told from them.
         let repeated = original.as_deref().is_some_and(|own| edited.starts_with(&[own, SEPARATOR].concat()));
         prop_assume!(!repeated);
-        let expected = [&above[..], b"\n", original.as_deref().unwrap_or_default(), &below].concat();
+        let mut expected = [&above[..], b"\n", original.as_deref().unwrap_or_default()].concat();
+        append(&mut expected, &below);
         prop_assert_eq!(excise_recorded(&edited, original.as_deref()), Excised::Rewrite(expected));
+    }
+}
+
+#[test]
+fn what_was_added_below_does_not_stick_to_the_last_line() {
+    for (original, below, expected) in [
+        ("mine", "edit\n", "mine\nedit\n"),
+        ("mine", "\nedit\n", "mine\nedit\n"),
+        ("mine", "", "mine"),
+        ("mine\n", "edit\n", "mine\nedit\n"),
+        ("", "edit\n", "edit\n"),
+    ] {
+        let mut current = inject(Some(original.as_bytes()), "brief").bytes;
+        current.extend_from_slice(below.as_bytes());
+        let expected = Excised::Rewrite(expected.into());
+        assert_eq!(excise_recorded(&current, Some(original.as_bytes())), expected, "{original:?} {below:?}");
+        assert_eq!(excise(&current), expected, "{original:?} {below:?}");
     }
 }
