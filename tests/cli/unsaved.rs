@@ -115,3 +115,67 @@ fn a_repository_that_git_refuses_is_kept() {
     assert_eq!(answer["outcome"], "retained_unreadable");
     t.execenv(["cleanup", "--force", KEY]).ok();
 }
+
+#[test]
+fn a_repository_is_found_wherever_it_lies() {
+    for place in ["1/2/3/4/5/6/7/8/9/repo", "node_modules/package/repo"] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        let repo = t.prepare(["--task-id", TASK]).join("workdir").join(place);
+        clone(&t, &source, &repo);
+        git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+        t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+        assert!(repo.join("file").exists(), "{place}");
+    }
+}
+
+#[test]
+fn a_bare_clone_counts() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let bare = t.prepare(["--task-id", TASK]).join("workdir/bare");
+    git(&t, &source, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+    t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+    t.execenv(["cleanup", "--force", KEY]).ok();
+}
+
+#[test]
+fn a_folder_that_cannot_be_a_repository_is_not_taken_for_the_one_above() {
+    let t = TestEnv::new();
+    git(&t, &t.tmp, &["init", "-q"]);
+    let env = t.prepare(["--task-id", TASK]);
+    std::fs::create_dir_all(env.join("workdir/repo/.git")).unwrap();
+    t.execenv(["cleanup", KEY]).fails(1, &["cannot tell whether its work is saved", "not a git repository"]);
+}
+
+/// A worktree of the user's repository in a prepared work dir.
+fn worktree(t: &TestEnv, source: &Path) -> std::path::PathBuf {
+    let tree = t.prepare(["--task-id", TASK]).join("workdir/tree");
+    git(t, source, &["worktree", "add", "-q", "--no-track", "-b", "side", tree.to_str().unwrap()]);
+    tree
+}
+
+#[test]
+fn edits_that_the_index_hides_count() {
+    for mark in ["--assume-unchanged", "--skip-worktree"] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        std::os::unix::fs::symlink("file", source.join("link")).unwrap();
+        git(&t, &source, &["add", "-A"]);
+        git(&t, &source, &["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-q", "-m", "link"]);
+        let tree = worktree(&t, &source);
+        git(&t, &tree, &["update-index", mark, "file", "link"]);
+        t.execenv(["cleanup", KEY]).ok();
+        let tree = {
+            git(&t, &source, &["worktree", "prune"]);
+            git(&t, &source, &["branch", "-D", "side", "-q"]);
+            worktree(&t, &source)
+        };
+        git(&t, &tree, &["update-index", mark, "file", "link"]);
+        t.write(tree.join("file"), "edited\n");
+        t.execenv(["cleanup", KEY]).fails(5, &["1 uncommitted changes"]);
+        std::fs::remove_file(tree.join("link")).unwrap();
+        std::os::unix::fs::symlink("other", tree.join("link")).unwrap();
+        t.execenv(["cleanup", KEY]).fails(5, &["2 uncommitted changes"]);
+    }
+}
