@@ -11,7 +11,7 @@ use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::{Meta, Status};
 use super::prepare::check_identity;
-use super::trash;
+use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::provider;
@@ -228,6 +228,31 @@ pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
     }
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
     git.unsaved_work(&found.env.path.join(names::WORK_DIR), &ours)
+}
+
+/// The same for what lies in the trash: its files have moved, and what the manifest lists has moved with them.
+pub(crate) fn unsaved_in_trash(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    entry: &TrashEntry,
+    git: &Git,
+) -> Vec<Unsaved> {
+    let mut place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    let (mut env, mut origin) = (root.path().join(&place), entry.origin.clone());
+    if entry.parsed.work_dir_only {
+        env = origin.parent().unwrap_or(&origin).to_owned();
+    } else {
+        place.push(names::WORK_DIR);
+        origin.push(names::WORK_DIR);
+    }
+    if !matches!(tree.kind(&place), Ok(Some(Kind::Dir))) {
+        return Vec::new();
+    }
+    let work_dir = root.path().join(place);
+    let manifest = EnvRoot::open(&env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
+    let ours = manifest.unwrap_or_default().files;
+    let ours = ours.iter().filter_map(|file| Some(work_dir.join(file.strip_prefix(&origin).ok()?)));
+    git.unsaved_work(&work_dir, &ours.collect::<Vec<_>>())
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.

@@ -34,8 +34,12 @@ fn a_lease_keeps_an_environment_however_old_and_then_its_age_decides() {
     assert_eq!(done["decisions"][0]["outcome"], "trashed");
     assert!(!env.exists());
     // A day later the trash is swept; a young entry stays.
-    assert_eq!(gc(&t, "2026-07-01T11:00:00Z", &[])["trash"], json!({"entries": 1, "swept": 0}));
-    assert_eq!(gc(&t, "2026-07-02T12:00:01Z", &[])["trash"], json!({"entries": 0, "swept": 1}));
+    let bytes = done["bytes_reclaimed"].as_u64().filter(|bytes| *bytes > 0);
+    assert_eq!(
+        gc(&t, "2026-07-01T11:00:00Z", &[])["trash"],
+        json!({"entries": 1, "swept": 0, "bytes": bytes})
+    );
+    assert_eq!(gc(&t, "2026-07-02T12:00:01Z", &[])["trash"], json!({"entries": 0, "swept": 1, "bytes": 0}));
 }
 
 #[test]
@@ -136,4 +140,51 @@ fn a_clock_that_was_set_back_only_delays() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK, "--lease", "1s"]);
     assert_eq!(gc(&t, "2020-01-01T00:00:00Z", &["--orphan-ttl", "0", "--ttl", "0"])["skipped"], 1);
+}
+
+/// Puts a `git` into the path that first runs `script`.
+fn git_that(t: &TestEnv, script: &str) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let real = t.sh("command -v git").ok().stdout;
+    let fake = t.write("bin/git", format!("#!/bin/sh\n{script}\nexec {} \"$@\"\n", real.trim()));
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths(std::iter::once(t.tmp.join("bin")).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn nobody_moves_in_while_git_is_asked_even_where_there_was_no_lock_file() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
+    fs::remove_file(env.join(".task_lock")).unwrap();
+    let init = t.command("git").args(["init", "-q"]).arg(env.join("workdir")).status().unwrap();
+    assert!(init.success());
+    let reuse = format!(
+        "{} reuse {KEY} >/dev/null 2>&1; echo $? >>{}",
+        env!("CARGO_BIN_EXE_execenv"),
+        t.tmp.join("statuses").display()
+    );
+    let path = git_that(&t, &reuse);
+    t.execenv(["gc"]).var("PATH", path).var("EXECENV_TEST_NOW", LATER).run().status(0);
+    let statuses = fs::read_to_string(t.tmp.join("statuses")).unwrap();
+    assert!(!statuses.is_empty() && statuses.lines().all(|status| status == "4"), "{statuses}");
+    assert!(!env.exists());
+}
+
+#[test]
+fn the_summary_has_every_key_of_the_contract() {
+    let t = TestEnv::new();
+    let done = gc(&t, LATER, &[]);
+    assert_eq!((&done["artifact_dirs"], &done["artifact_removed"]), (&json!(0), &json!(0)));
+    assert_eq!(done["repos"], json!({"pruned": 0, "branches_deleted": 0}));
+    assert_eq!(done["by_pattern"], json!({}));
+}
+
+#[test]
+fn quiet_says_nothing_about_nothing() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    assert_eq!(t.execenv(["gc", "-q"]).ok().stdout, "");
+    let done = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", LATER).ok();
+    assert!(done.stdout.contains("removed 1"), "{done}");
 }

@@ -179,3 +179,41 @@ fn edits_that_the_index_hides_count() {
         t.execenv(["cleanup", KEY]).fails(5, &["2 uncommitted changes"]);
     }
 }
+
+#[test]
+fn explain_says_what_keeps_it() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let repo = t.prepare(["--task-id", TASK, "--lease", "0"]).join("workdir/repo");
+    clone(&t, &source, &repo);
+    git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+    let later = "2030-01-01T00:00:00Z";
+    let text = t.execenv(["gc", "--explain", KEY]).var("EXECENV_TEST_NOW", later).ok().stdout;
+    assert!(text.starts_with("orphan: unused, but retained_unpushed\n"), "{text}");
+    let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).var("EXECENV_TEST_NOW", later).json();
+    assert_eq!(json["outcome"], "retained_unpushed");
+    let quiet = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", later).ok();
+    assert_eq!(quiet.stdout, "");
+}
+
+#[test]
+fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let env = t.prepare(["--task-id", TASK]);
+    let repo = env.join("workdir/repo");
+    clone(&t, &source, &repo);
+    git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+    t.prepare(["--task-id", TASK]); // in its place: the old one goes to the trash as it is
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
+        let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
+        assert!(done.stderr.contains("1 commits that are on no remote"), "{done}");
+        assert!(done.stdout.contains("trash: 1 entries, 0 deleted"), "{done}");
+    }
+    t.execenv(["trash", "restore", KEY]).ok();
+    git(&t, &repo, &["push", "-q", "origin", "HEAD:refs/heads/work"]);
+    t.execenv(["cleanup", "--trash", KEY]).ok();
+    let done = t.execenv(["gc", "--trash-ttl", "0"]).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").ok();
+    assert!(done.stdout.contains("trash: 0 entries, 1 deleted"), "{done}");
+}
