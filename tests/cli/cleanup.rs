@@ -205,3 +205,19 @@ fn a_second_clean_up_of_everything_is_a_no_op_too() {
     // Only the place of an environment counts, not any path that is not there.
     t.execenv(["cleanup", "/nowhere/at/all"]).fails(3, &["no environment"]);
 }
+
+#[test]
+fn an_error_of_one_keeps_the_reports_of_the_others() {
+    let t = TestEnv::new();
+    let (one, two) = (t.prepare([]), t.prepare(["--task-id", TASK]));
+    let meta = two.join(".gc_meta.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
+    record["execenv"]["schema"] = 99.into();
+    fs::write(&meta, record.to_string()).unwrap();
+    let alone = t.execenv(["cleanup", KEY]).fails(3, &["schema 99"]).status;
+    let done = t.execenv(["cleanup", KEY, one.to_str().unwrap(), "-o", "json"]).run();
+    assert_eq!(done.status, alone, "{done}");
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&answer[0]["outcome"], &answer[1]["outcome"]), (&json!("failed"), &json!("removed")));
+    assert!(two.join("workdir").is_dir() && !one.join("workdir").exists());
+}
