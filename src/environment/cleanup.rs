@@ -19,6 +19,10 @@ use crate::sidecar::{Manifest, TakenBack, take_back};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 
+/// The index of a snapshot, below the env root, and git's lock of it.
+const SNAPSHOT_INDEX: &str = ".execenv.index";
+const SNAPSHOT_INDEX_LOCK: &str = ".execenv.index.lock";
+
 /// How much to take down.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanupOptions {
@@ -26,7 +30,8 @@ pub struct CleanupOptions {
     pub all: bool,
     /// Put what goes into the trash instead of deleting it.
     pub trash: bool,
-    /// Go on although sidecars could not be taken back, or unsaved work is lost.
+    /// Go on although sidecars could not be taken back, or unsaved work is lost; what belongs to a repository
+    /// elsewhere is written into it first.
     pub force: bool,
 }
 
@@ -122,8 +127,11 @@ pub fn cleanup(
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 
     // What goes to the trash can be had back with all that is in it.
-    if !options.force && !options.trash {
-        let unsaved = unsaved_work(found, git);
+    if !options.trash {
+        let mut unsaved = unsaved_work(found, git);
+        if options.force {
+            unsaved = save_by_force(found, unsaved, git, now, &mut report);
+        }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
             report
@@ -218,6 +226,48 @@ fn take_down(
     }
     report.removed.push(work_dir);
     Ok(())
+}
+
+/// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
+/// gives back what could not be written. Nothing else stays in the way of somebody who says `--force`.
+fn save_by_force(
+    found: &Found,
+    unsaved: Vec<Unsaved>,
+    git: &Git,
+    now: DateTime<Utc>,
+    report: &mut CleanupReport,
+) -> Vec<Unsaved> {
+    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
+    let key = found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+    let name = format!("{key}/snapshot-{}", now.timestamp());
+    let mut failed = Vec::new();
+    for unsaved in unsaved.into_iter().filter(|unsaved| unsaved.foreign) {
+        // Nothing of an agent's may stand where git writes, and git's first look at it is at an empty index.
+        let forget = || {
+            [SNAPSHOT_INDEX, SNAPSHOT_INDEX_LOCK]
+                .iter()
+                .try_for_each(|name| found.env.tree.remove_all(Path::new(name)))
+        };
+        let index = found.env.path.join(SNAPSHOT_INDEX);
+        let saved = forget()
+            .context("make room for an index")
+            .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours));
+        if let Err(error) = forget() {
+            log::warn!("remove {}: {error}", index.display());
+        }
+        match saved {
+            Ok(name) => {
+                let why = format!("{}, saved in its repository as {name}", unsaved.what);
+                report.kept.push(Kept { path: unsaved.path, why });
+            }
+            Err(error) => {
+                let path = unsaved.path.display();
+                report.errors.push(format!("{path}: {}, and no snapshot of it: {error:#}", unsaved.what));
+                failed.push(unsaved);
+            }
+        }
+    }
+    failed
 }
 
 /// Work in the environment's own work dir that would be lost with it. A user's folder is never removed.

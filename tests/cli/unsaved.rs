@@ -217,3 +217,60 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     let done = t.execenv(["gc", "--trash-ttl", "0"]).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").ok();
     assert!(done.stdout.contains("trash: 0 entries, 1 deleted"), "{done}");
 }
+
+/// The one ref of ours in a repository.
+fn snapshot_ref(t: &TestEnv, source: &Path) -> String {
+    let output = t
+        .command("git")
+        .args(["-C", source.to_str().unwrap(), "for-each-ref", "--format=%(refname)", "refs/execenv"])
+        .output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text.trim().to_owned()
+}
+
+#[test]
+fn force_saves_the_work_of_a_worktree_in_its_repository() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let tree = worktree(&t, &source);
+    git(&t, &tree, &["checkout", "-q", "--detach"]);
+    let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
+    git(&t, &tree, &[&who[..], &["commit", "-q", "--allow-empty", "-m", "on no branch"]].concat());
+    t.write(tree.join("file"), "edited\n");
+    t.write(tree.join("sub/new"), "new\n");
+    // A repository of its own inside is neither looked into nor taken for a submodule.
+    git(&t, &t.tmp, &["init", "-q", tree.join("nested").to_str().unwrap()]);
+    let done = t.execenv(["cleanup", "--force", KEY, "-o", "json"]).run().status(0);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let name = snapshot_ref(&t, &source);
+    assert!(name.starts_with(&format!("refs/execenv/{KEY}/snapshot-")), "{name}");
+    assert!(answer["kept"][0]["why"].as_str().unwrap().ends_with(&name), "{answer}");
+    assert!(!tree.exists());
+    let show = |what: &str| {
+        let mut command = t.command("git");
+        command.args(["-C", source.to_str().unwrap(), "show", "-s", "--format=%s", what]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(show(&format!("{name}:file")), "edited\n");
+    assert_eq!(show(&format!("{name}:sub/new")), "new\n");
+    assert_eq!(show(&format!("{name}^")), "on no branch\n");
+    git(&t, &source, &["diff", "--quiet"]);
+    t.assert_nothing_half_made("forced");
+}
+
+#[test]
+fn force_takes_nothing_that_could_not_be_saved() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let tree = worktree(&t, &source);
+    t.write(tree.join("file"), "edited\n");
+    // No ref can be made below a ref.
+    git(&t, &source, &["update-ref", &format!("refs/execenv/{KEY}"), "HEAD"]);
+    let done = t.execenv(["cleanup", "--all", "--force", KEY, "-o", "json"]).run().status(5);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["outcome"], "retained_dirty");
+    assert!(answer["errors"][0].as_str().unwrap().contains("no snapshot"), "{answer}");
+    assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "edited\n");
+    t.assert_nothing_half_made("kept");
+}
