@@ -286,7 +286,8 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<
         Err(Held::Moved | Held::NoLockFile) => return Ok(Outcome::Raced),
         Err(Held::ByOther | Held::Unknown(_)) => return Ok(Outcome::RetainedLive),
     };
-    let Some(mut again) = look_at_record(tree, &env.workspace(), Path::new(&env.key())) else {
+    let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
+    let Some(mut again) = look_at_record(tree, &env.workspace(), key) else {
         return Ok(Outcome::Raced);
     };
     again.lock = LockState::Free; // it is ours

@@ -188,3 +188,25 @@ fn quiet_says_nothing_about_nothing() {
     let done = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", LATER).ok();
     assert!(done.stdout.contains("removed 1"), "{done}");
 }
+
+#[test]
+fn names_that_are_too_long_or_no_text_go_to_the_trash_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let t = TestEnv::new();
+    t.prepare(["--workspace-id", "other"]); // makes the root
+    fs::create_dir(t.root.join("default")).unwrap();
+    let odd = [vec![b'x'; 255], b"no\xfftext".to_vec()];
+    for name in &odd {
+        let folder = t.root.join("default").join(std::ffi::OsStr::from_bytes(name));
+        fs::create_dir(&folder).unwrap();
+        let old = SystemTime::now() - Duration::from_secs(365 * 86_400);
+        fs::File::open(&folder).unwrap().set_modified(old).unwrap();
+    }
+    let done = t.execenv(["gc", "-o", "json", "--workspace", "default"]).without("EXECENV_TEST_NOW").json();
+    let outcomes: Vec<_> = done["decisions"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "trashed").count(), 2, "{done}");
+    let listed = t.execenv(["trash", "list", "-o", "json"]).json();
+    let entry = listed["entries"][0]["entry"].as_str().unwrap();
+    t.execenv(["trash", "restore", entry]).fails(2, &["did not fit into its name"]);
+    assert_eq!(t.execenv(["trash", "empty", "-o", "json"]).json()["deleted"], 2);
+}
