@@ -321,23 +321,86 @@ fn hard_links_out_of_the_tree_keep_their_bytes_and_modes() {
 
 #[test]
 fn ten_thousand_levels_and_locked_folders_go() {
-    for command in [&["cleanup", "--all", KEY][..], &["cleanup", KEY], &["gc", "--trash-ttl", "0"]] {
+    use rustix::fs::{Mode, OFlags, mkdirat, openat};
+    for command in [&["cleanup", "--all", "--force", KEY][..], &["cleanup", "--force", KEY]] {
         let (t, _, _) = world();
         t.execenv(["prepare", "--task", "t.json"]).ok();
         let work = env_of(&t).join("workdir");
-        let script = "n=0; while [ $n -lt 100 ]; do mkdir -p d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d; \
-            cd -P d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d; n=$((n+1)); done";
         // Names that our own way of taking deep trees down might want.
         for name in [".execenv-deep-1/full", ".execenv-deep-2/full", "locked/sub"] {
             t.write(work.join(name).join("file"), "x");
         }
         fs::set_permissions(work.join("locked"), fs::Permissions::from_mode(0o555)).unwrap();
-        let made = Command::new("sh").args(["-c", script]).current_dir(&work).status().unwrap();
-        assert!(made.success());
-        t.execenv(command).var("EXECENV_TEST_NOW", LATER).run().sane(&[0]);
+        let mut deep = rustix::fd::OwnedFd::from(fs::File::open(&work).unwrap());
+        for _ in 0..10_000 {
+            mkdirat(&deep, "d", Mode::RWXU).unwrap();
+            deep = openat(&deep, "d", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        }
+        // What cannot be searched for repositories may hold one: only somebody who says so takes it.
+        let kept = t.execenv(["gc", "--trash-ttl", "0", "-o", "json"]).var("EXECENV_TEST_NOW", LATER).run();
+        assert!(kept.stdout.contains("\"retained_unreadable\"") && work.is_dir(), "{kept}");
+        t.execenv(["cleanup", KEY]).fails(1, &["not searched for repositories: more than 40 levels deep"]);
+        t.execenv(command).run().sane(&[0]);
         assert!(!work.exists());
         t.assert_nothing_half_made("deep");
     }
+}
+
+/// A repository of its own choice, outside of the work dir, that wants `marker` made as soon as a file is read.
+fn booby_trap(t: &TestEnv, work: &Path, gitdir: &Path, marker: &Path) {
+    let git = |words: &[&str]| {
+        let mut command = t.command("git");
+        command.args([
+            "-C",
+            work.to_str().unwrap(),
+            "-c",
+            "user.name=T",
+            "-c",
+            "user.email=t@example.invalid",
+        ]);
+        let output = command.args(words).output().unwrap();
+        assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    t.write(work.join("file"), "one\n");
+    git(&["init", "-q", "--separate-git-dir", gitdir.to_str().unwrap()]);
+    git(&["add", "-A"]);
+    git(&["commit", "-q", "-m", "one"]);
+    t.write(work.join(".gitattributes"), "* filter=evil filter=e=v.il\n");
+    let touch = format!("sh -c 'touch {}; cat'", marker.display());
+    git(&["config", "core.worktree", work.to_str().unwrap()]);
+    for key in ["filter.evil.clean", "filter.evil.process", "filter.e=v.il.clean", "core.fsmonitor"] {
+        git(&["config", key, &touch]);
+    }
+    git(&["config", "filter.evil.required", "true"]);
+    // Its content has to be read to know whether it has changed.
+    t.write(work.join("file"), "two\n");
+}
+
+#[test]
+fn no_program_that_a_work_dir_names_is_run_to_see_whether_work_is_saved() {
+    let (t, outside, before) = world();
+    t.execenv(["prepare", "--task", "t.json"]).ok();
+    let work = env_of(&t).join("workdir");
+    let marker = t.tmp.join("marker");
+    booby_trap(&t, &work, &t.tmp.join("evil.git"), &marker);
+    // A submodule has a configuration of its own, and git starts a git there.
+    booby_trap(&t, &work.join("sub"), &t.tmp.join("sub.git"), &marker);
+    for words in [&["add", "sub"][..], &["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "sub"]]
+    {
+        let output =
+            t.command("git").arg("-C").arg(&work).args(["-c", "core.fsmonitor="]).args(words).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    t.write(work.join("sub/file"), "two\n");
+    fs::remove_file(&marker).unwrap_or_default();
+    t.execenv(["gc", "--dry-run"]).var("EXECENV_TEST_NOW", LATER).run().sane(&[0]);
+    assert!(!marker.exists(), "the dry run");
+    t.execenv(["gc", "--trash-ttl", "0"]).var("EXECENV_TEST_NOW", LATER).run().sane(&[0]);
+    t.execenv(["cleanup", KEY]).run().status(5);
+    t.execenv(["cleanup", "--force", KEY]).run().sane(&[0]);
+    assert!(!marker.exists() && !work.exists());
+    assert_same(&before, &snapshot(&outside), "after all");
 }
 
 #[test]

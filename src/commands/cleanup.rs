@@ -41,6 +41,7 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     // All names are looked up before the first environment is touched.
     let mut found = Vec::new();
     let mut reports = Vec::new();
+    let mut broken = Vec::new();
     for env in &args.envs {
         match context.find(env) {
             Ok(env) => found.push(env),
@@ -52,7 +53,18 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         if !reports.is_empty() && context.stop.load(std::sync::atomic::Ordering::Relaxed) {
             break;
         }
-        reports.push(cleanup(&context.root, env, options, &context.git(), context.now)?);
+        match cleanup(&context.root, env, options, &context.git(), context.now) {
+            Ok(report) => reports.push(report),
+            Err(error) if args.envs.len() == 1 => return Err(error),
+            // What has been done to the others is told all the same.
+            Err(error) => {
+                let mut report = CleanupReport::nothing_to_do(env.env.path.clone());
+                report.outcome = Outcome::Failed;
+                report.errors.push(format!("{error:#}"));
+                broken.push((report.root_dir.clone(), error));
+                reports.push(report);
+            }
+        }
     }
     for report in &reports {
         let name = report.root_dir.display();
@@ -64,13 +76,16 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             log::warn!("kept {}: {}", kept.path.display(), kept.why);
         }
     }
-    let failures: Vec<Failure> = reports.iter().filter_map(failure_of).collect();
-    let code = failures.iter().map(|failure| failure.code).max_by_key(|code| code.status());
-    for failure in failures {
-        output::failure(&failure.into(), context.settings.output == Format::Json);
+    let is_broken = |report: &&CleanupReport| broken.iter().any(|(path, _)| *path == report.root_dir);
+    let failures = reports.iter().filter(|report| !is_broken(report)).filter_map(failure_of);
+    let failures: Vec<anyhow::Error> = failures.map(anyhow::Error::from).collect();
+    let failures: Vec<_> = failures.into_iter().chain(broken.into_iter().map(|(_, error)| error)).collect();
+    let code = failures.iter().map(Failure::code_of).max_by_key(|code| code.status());
+    for failure in &failures {
+        output::failure(failure, context.settings.output == Format::Json);
     }
     let documents: Vec<Value> = reports.iter().map(document).collect();
-    let json = match documents.len() {
+    let json = match args.envs.len() {
         1 => documents.into_iter().next().unwrap_or_default(),
         _ => Value::Array(documents),
     };

@@ -104,7 +104,16 @@ fn print_json(request: &GcRequest<'_>) -> Result<u8> {
         "active": summary.active,
         "failed": summary.failed,
         "bytes_reclaimed": summary.bytes_reclaimed,
-        "trash": {"entries": summary.trash_entries, "swept": summary.trash_swept},
+        // Nothing of the kind is collected yet; the contract names the keys.
+        "artifact_dirs": 0,
+        "artifact_removed": 0,
+        "by_pattern": {},
+        "repos": {"pruned": 0, "branches_deleted": 0},
+        "trash": {
+            "entries": summary.trash_entries,
+            "swept": summary.trash_swept,
+            "bytes": summary.trash_bytes,
+        },
         "already_running": summary.already_running,
         "interrupted": summary.interrupted,
     });
@@ -119,7 +128,9 @@ fn print_text(request: &GcRequest<'_>) -> Result<u8> {
     let all = log::log_enabled!(log::Level::Info);
     let summary = cycle(request, &mut |judged| {
         tell(judged);
-        if judged.decision.action != Action::Skip || all {
+        let stays = judged.outcome.is_some() && !judged.is_gone();
+        let quiet = stays && log::max_level() < log::Level::Warn && judged.outcome != Some(Outcome::Failed);
+        if (judged.decision.action != Action::Skip && !quiet) || all {
             let path = judged.facts.root_dir.display().to_string();
             let size =
                 if judged.decision.action == Action::Skip { String::new() } else { show_bytes(judged.bytes) };
@@ -135,6 +146,9 @@ fn print_text(request: &GcRequest<'_>) -> Result<u8> {
     })?;
     if summary.already_running {
         log::warn!("another gc is at work in {}", request.root.path().display());
+    }
+    if log::max_level() < log::Level::Warn && summary.cleaned + summary.orphaned + summary.failed == 0 {
+        return Ok(status(&summary)); // quiet, and a mail from cron about nothing is no news
     }
     let would = if request.dry_run { "would remove" } else { "removed" };
     writeln!(
@@ -201,8 +215,11 @@ fn explanation(judged: &Judged, request: &GcRequest<'_>) -> String {
     };
     let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
     let policy = &request.policy;
+    let outcome = judged.outcome.map(|outcome| word(serde_json::to_value(outcome).unwrap_or_default()));
+    let outcome = outcome.map_or_else(String::new, |outcome| format!(", but {outcome}"));
     [
-        format!("{}: {}", action(judged), judged.decision.reason.word()),
+        format!("{}: {}{outcome}", action(judged), judged.decision.reason.word()),
+        format!("  stays         {}", judged.error.as_deref().map_or_else(|| "-".into(), escape)),
         format!("  env root      {}", escape(&facts.root_dir.display().to_string())),
         format!("  record        {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
         format!("  kind          {}", if facts.kind.is_empty() { "-".into() } else { escape(&facts.kind) }),

@@ -5,10 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::Context;
-use crate::environment::trash::{delete, entries, restore, size_of};
+use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
 use crate::environment::{TrashEntry, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, escape, show_age, show_bytes};
+use crate::sys::tree::Tree;
 
 /// What gc, cleanup and prepare put aside: list it, have it back, or delete it
 #[derive(Debug, Args)]
@@ -58,20 +59,36 @@ pub(super) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             Ok(Answer::new(origin, json!({"schema": 1, "restored": entry.origin, "entry": entry.name})))
         }
         (TrashAction::Restore { entry }, None) => Err(no_entry(entry).into()),
-        (TrashAction::Empty, None) => Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0}))),
-        (TrashAction::Empty, Some(tree)) => {
-            let mut bytes = 0;
-            for entry in &found {
-                bytes += size_of(&context.root, entry);
-                delete(&tree, &entry.name)?;
-            }
-            for name in crate::environment::trash::half_deleted(&tree)? {
-                delete(&tree, &name)?;
-            }
-            let text = format!("deleted {} entries, {}", found.len(), show_bytes(bytes));
-            Ok(Answer::new(text, json!({"schema": 1, "deleted": found.len(), "bytes": bytes})))
+        (TrashAction::Empty, None) => {
+            Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})))
+        }
+        (TrashAction::Empty, Some(tree)) => empty(context, &tree, &found),
+    }
+}
+
+/// Deletes all; what cannot go is told and stops nothing else.
+fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
+    let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
+    // Before the entries: one that cannot go now is not to be tried, and told, twice.
+    for name in half_deleted(tree)? {
+        failed += u64::from(told(delete(tree, &name)));
+    }
+    for entry in found {
+        let size = size_of(&context.root, entry);
+        if told(delete(tree, &entry.name)) {
+            failed += 1;
+        } else {
+            deleted += 1;
+            bytes += size;
         }
     }
+    let text = format!("deleted {deleted} entries, {}", show_bytes(bytes));
+    let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
+    Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
+}
+
+fn told(done: Result<()>) -> bool {
+    done.inspect_err(|error| log::error!("{error:#}")).is_err()
 }
 
 fn list(context: &Context, mut found: Vec<TrashEntry>) -> Answer {

@@ -11,13 +11,17 @@ use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::{Meta, Status};
 use super::prepare::check_identity;
-use super::trash;
+use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::provider;
 use crate::sidecar::{Manifest, TakenBack, take_back};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
+
+/// The index of a snapshot, below the env root, and git's lock of it.
+const SNAPSHOT_INDEX: &str = ".execenv.index";
+const SNAPSHOT_INDEX_LOCK: &str = ".execenv.index.lock";
 
 /// How much to take down.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +30,8 @@ pub struct CleanupOptions {
     pub all: bool,
     /// Put what goes into the trash instead of deleting it.
     pub trash: bool,
-    /// Go on although sidecars could not be taken back, or unsaved work is lost.
+    /// Go on although sidecars could not be taken back, or unsaved work is lost; what belongs to a repository
+    /// elsewhere is written into it first.
     pub force: bool,
 }
 
@@ -122,8 +127,11 @@ pub fn cleanup(
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 
     // What goes to the trash can be had back with all that is in it.
-    if !options.force && !options.trash {
-        let unsaved = unsaved_work(found, git);
+    if !options.trash {
+        let mut unsaved = unsaved_work(found, git);
+        if options.force {
+            unsaved = save_by_force(found, unsaved, git, now, &mut report);
+        }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
             report
@@ -220,6 +228,48 @@ fn take_down(
     Ok(())
 }
 
+/// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
+/// gives back what could not be written. Nothing else stays in the way of somebody who says `--force`.
+fn save_by_force(
+    found: &Found,
+    unsaved: Vec<Unsaved>,
+    git: &Git,
+    now: DateTime<Utc>,
+    report: &mut CleanupReport,
+) -> Vec<Unsaved> {
+    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
+    let key = found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+    let name = format!("{key}/snapshot-{}", now.timestamp());
+    let mut failed = Vec::new();
+    for unsaved in unsaved.into_iter().filter(|unsaved| unsaved.foreign) {
+        // Nothing of an agent's may stand where git writes, and git's first look at it is at an empty index.
+        let forget = || {
+            [SNAPSHOT_INDEX, SNAPSHOT_INDEX_LOCK]
+                .iter()
+                .try_for_each(|name| found.env.tree.remove_all(Path::new(name)))
+        };
+        let index = found.env.path.join(SNAPSHOT_INDEX);
+        let saved = forget()
+            .context("make room for an index")
+            .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours));
+        if let Err(error) = forget() {
+            log::warn!("remove {}: {error}", index.display());
+        }
+        match saved {
+            Ok(name) => {
+                let why = format!("{}, saved in its repository as {name}", unsaved.what);
+                report.kept.push(Kept { path: unsaved.path, why });
+            }
+            Err(error) => {
+                let path = unsaved.path.display();
+                report.errors.push(format!("{path}: {}, and no snapshot of it: {error:#}", unsaved.what));
+                failed.push(unsaved);
+            }
+        }
+    }
+    failed
+}
+
 /// Work in the environment's own work dir that would be lost with it. A user's folder is never removed.
 pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
     let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
@@ -228,6 +278,31 @@ pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
     }
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
     git.unsaved_work(&found.env.path.join(names::WORK_DIR), &ours)
+}
+
+/// The same for what lies in the trash: its files have moved, and what the manifest lists has moved with them.
+pub(crate) fn unsaved_in_trash(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    entry: &TrashEntry,
+    git: &Git,
+) -> Vec<Unsaved> {
+    let mut place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    let (mut env, mut origin) = (root.path().join(&place), entry.origin.clone());
+    if entry.parsed.work_dir_only {
+        env = origin.parent().unwrap_or(&origin).to_owned();
+    } else {
+        place.push(names::WORK_DIR);
+        origin.push(names::WORK_DIR);
+    }
+    if !matches!(tree.kind(&place), Ok(Some(Kind::Dir))) {
+        return Vec::new();
+    }
+    let work_dir = root.path().join(place);
+    let manifest = EnvRoot::open(&env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
+    let ours = manifest.unwrap_or_default().files;
+    let ours = ours.iter().filter_map(|file| Some(work_dir.join(file.strip_prefix(&origin).ok()?)));
+    git.unsaved_work(&work_dir, &ours.collect::<Vec<_>>())
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.

@@ -16,7 +16,7 @@ pub(crate) mod trash;
 mod verify;
 
 pub use cleanup::{CleanupOptions, CleanupReport, Kept, Outcome, cleanup};
-pub(crate) use cleanup::{retained_for, unsaved_work};
+pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub use contents::Contents;
 pub(crate) use contents::choose_platform;
 pub use launch::Launch;

@@ -1,9 +1,12 @@
 //! `<root>/.trash/`: what was put aside by a rename, and can be had back.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::staging_lock;
@@ -13,6 +16,17 @@ use crate::sys::tree::{Kind, Tree};
 
 /// Marks an entry that is being deleted: whoever comes next finishes it, nobody restores it.
 const REMOVING: &str = ".removing";
+
+/// Begins a name that stands for a longer one, or one that is not text.
+const DIGEST: &str = "digest-";
+const DIGEST_DIGITS: usize = 32;
+/// How long both names may be together: the rest of an entry's name, and [`REMOVING`], have to fit into 255 bytes.
+const MOST_OF_NAMES: usize = 200;
+
+fn digest(name: &OsStr) -> String {
+    let hex = crate::task::hex(&Sha256::digest(name.as_encoded_bytes()));
+    format!("{DIGEST}{}", &hex[..DIGEST_DIGITS])
+}
 
 /// The name of an entry: `<workspace>+<key>+<seconds>-<token>`, and `+workdir` for a work dir alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +43,33 @@ pub struct TrashName {
 }
 
 impl TrashName {
+    /// A name that does not fit, or could not be told apart again, is there by its digest.
     fn new(workspace: &str, key: &str, now: DateTime<Utc>, work_dir_only: bool) -> TrashName {
+        let (mut workspace, mut key) = (Cow::Borrowed(workspace), Cow::Borrowed(key));
+        if workspace.contains('+') {
+            workspace = Cow::Owned(digest(workspace.as_ref().as_ref()));
+        }
+        if workspace.len() + key.len() > MOST_OF_NAMES {
+            key = Cow::Owned(digest(key.as_ref().as_ref()));
+        }
+        if workspace.len() + key.len() > MOST_OF_NAMES {
+            workspace = Cow::Owned(digest(workspace.as_ref().as_ref()));
+        }
         let token = &uuid::Uuid::new_v4().simple().to_string()[..8];
         let suffix = if work_dir_only { "+workdir" } else { "" };
         let at = now.timestamp();
         let text = format!("{workspace}+{key}+{at}-{token}{suffix}");
         TrashName { workspace: workspace.into(), key: key.into(), at, work_dir_only, text }
+    }
+
+    /// Whether the name says where it came from, rather than a digest of it.
+    fn has_origin(&self) -> bool {
+        let is_digest = |part: &str| {
+            part.strip_prefix(DIGEST).is_some_and(|hex| {
+                hex.len() == DIGEST_DIGITS && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+            })
+        };
+        !is_digest(&self.workspace) && !is_digest(&self.key)
     }
 
     fn parse(text: &str) -> Option<TrashName> {
@@ -72,9 +107,12 @@ pub(crate) fn put_aside(
     work_dir_only: bool,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let source = Path::new(&env_root.workspace()).join(env_root.key());
+    // By the name that it has: `key()` is text, which not every folder's name is.
+    let name = env_root.path.file_name().unwrap_or_default();
+    let source = Path::new(&env_root.workspace()).join(name);
     let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
-    put_aside_as(root, &source, &env_root.workspace(), &env_root.key(), work_dir_only, now)
+    let key = name.to_str().map_or_else(|| digest(name), str::to_owned);
+    put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
 }
 
 /// Puts a folder that lies at `source` below the root into the trash as if it were the environment `key`.
@@ -128,6 +166,12 @@ pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
 /// A [`Code::Occupied`] failure when something stands there meanwhile.
 pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
     let doing = || format!("restore {}", entry.origin.display());
+    if !entry.parsed.has_origin() {
+        let message = format!("the place of {} did not fit into its name", entry.name);
+        return Err(Failure::new(Code::BadPath, message)
+            .hint("move it by hand from `.trash` of the workspaces root to where it belongs")
+            .into());
+    }
     let workspace = Path::new(&entry.parsed.workspace);
     // While it is held gc takes no empty workspace away.
     let _staging = staging_lock(tree)?;
@@ -210,6 +254,14 @@ mod tests {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         for (workspace, key, work_dir_only) in [("w", "0123456789ab", false), ("w-1", "a+b", true)] {
             let name = TrashName::new(workspace, key, now, work_dir_only);
+            assert_eq!(TrashName::parse(&name.text).unwrap(), name);
+            assert!(name.has_origin());
+        }
+        let long = "x".repeat(255);
+        for (workspace, key) in [("w", &*long), (&*long, "k"), (&*long, &*long), ("a+b", "c")] {
+            let name = TrashName::new(workspace, key, now, true);
+            assert!(name.text.len() + REMOVING.len() <= 255, "{}", name.text);
+            assert!(!name.has_origin());
             assert_eq!(TrashName::parse(&name.text).unwrap(), name);
         }
         for bad in ["", "x", "a+b", "a+b+c", "a+b+x-y"] {

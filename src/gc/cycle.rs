@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
 use super::decide::{Action, Decision, Policy, decide};
-use super::facts::{Facts, LockState, look, look_at_record};
+use super::facts::{Facts, LockState, folder_time, look, look_at_record};
 use super::staging::{exclusive, sweep_staging};
 use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, WorkspacesRoot, retained_for, trash, unsaved_work,
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, TrashEntry, WorkspacesRoot, retained_for, trash,
+    unsaved_in_trash, unsaved_work,
 };
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -82,6 +83,8 @@ pub struct Summary {
     pub trash_entries: u64,
     /// Entries that left the trash for good.
     pub trash_swept: u64,
+    /// What the entries that are left take on the disk.
+    pub trash_bytes: u64,
     /// Another cycle is at work in this root: nothing was done.
     pub already_running: bool,
     /// The cycle was asked to end before its end.
@@ -194,7 +197,7 @@ fn collect_workspace(
             });
             let complete = dealt.iter().all(Option::is_some);
             for judged in dealt.into_iter().flatten() {
-                removed |= matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed));
+                removed |= judged.is_gone();
                 summary.count(&judged, request.dry_run);
                 sink(&judged)?;
             }
@@ -273,17 +276,24 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<
         Err(_) if !judged.facts.root_dir.exists() => return Ok(Outcome::Raced),
         other => other?,
     };
-    let _lock = match EnvLock::try_hold(&env.tree, false) {
-        Ok(lock) => Some(lock),
-        Err(Held::NoLockFile) => None,
-        Err(Held::Moved) => return Ok(Outcome::Raced),
+    let first = &judged.facts;
+    if first.by_folder && folder_time(&env.path).flatten() != first.last_used {
+        return Ok(Outcome::Raced);
+    }
+    // Made where there is none: without it a prepare could move in while git is asked.
+    let _lock = match EnvLock::try_hold(&env.tree, true) {
+        Ok(lock) => lock,
+        Err(Held::Moved | Held::NoLockFile) => return Ok(Outcome::Raced),
         Err(Held::ByOther | Held::Unknown(_)) => return Ok(Outcome::RetainedLive),
     };
-    let Some(mut again) = look(tree, &env.workspace(), Path::new(&env.key())) else {
+    let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
+    let Some(mut again) = look_at_record(tree, &env.workspace(), key) else {
         return Ok(Outcome::Raced);
     };
-    // Our own lock is what the second look sees.
-    again.lock = if judged.facts.lock == LockState::None { LockState::None } else { LockState::Free };
+    again.lock = LockState::Free; // it is ours
+    if first.lock == LockState::None && first.by_folder && again.by_folder {
+        again.last_used = first.last_used; // the new lock file has renewed it
+    }
     if decide(&again, &request.policy, request.now) != judged.decision {
         return Ok(Outcome::Raced);
     }
@@ -301,6 +311,11 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<
 }
 
 impl Judged {
+    /// Whether it has been taken.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Removed | Outcome::Trashed))
+    }
+
     /// Keeps an environment that holds work which is nowhere else: its time in the trash is short. `true`: it stays.
     fn keep_unsaved(&mut self, request: &GcRequest<'_>) -> bool {
         let Ok(env) = EnvRoot::open(&self.facts.root_dir) else { return false };
@@ -320,7 +335,7 @@ impl Summary {
     fn count(&mut self, judged: &Judged, dry_run: bool) {
         self.scanned += 1;
         let would_go = dry_run && judged.outcome.is_none();
-        let gone = matches!(judged.outcome, Some(Outcome::Removed | Outcome::Trashed)) || would_go;
+        let gone = judged.is_gone() || would_go;
         match judged.decision.action {
             Action::Clean if gone => self.cleaned += 1,
             Action::Orphan if gone => self.orphaned += 1,
@@ -340,20 +355,39 @@ fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Summary) -> R
     for entry in trash::entries(request.root, tree)? {
         let age = request.now.timestamp() - entry.parsed.at;
         let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
-        if !due || request.dry_run || stopped(request, summary) {
-            summary.trash_entries += 1;
-            continue;
-        }
-        match trash::delete(tree, &entry.name) {
-            Ok(()) => summary.trash_swept += 1,
-            Err(error) => {
-                log::warn!("{error:#}");
-                summary.failed += 1;
-                summary.trash_entries += 1;
+        if due && !request.dry_run && !stopped(request, summary) {
+            match sweep(request, tree, &entry) {
+                Ok(true) => {
+                    summary.trash_swept += 1;
+                    continue;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    log::warn!("{error:#}");
+                    summary.failed += 1;
+                }
             }
         }
+        summary.trash_entries += 1;
+        summary.trash_bytes += trash::size_of(request.root, &entry);
     }
     Ok(())
+}
+
+/// Deletes an entry for good, unless it holds work that is nowhere else: a prepare in the place of an older
+/// environment puts that one aside as it is. `false`: it stays.
+fn sweep(request: &GcRequest<'_>, tree: &Tree, entry: &TrashEntry) -> Result<bool> {
+    if let Some(first) = unsaved_in_trash(request.root, tree, entry, request.git).first() {
+        log::warn!(
+            "kept {} in the trash: {}: {}; `execenv trash restore` gives it back, `execenv trash empty` lets it go",
+            entry.name,
+            first.path.display(),
+            first.what
+        );
+        return Ok(false);
+    }
+    trash::delete(tree, &entry.name)?;
+    Ok(true)
 }
 
 /// The decision on one environment, with everything it rests on; changes nothing.
@@ -369,7 +403,11 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
         .with_context(|| format!("look at {}", env_root.display()))?;
     let decision = decide(&facts, &request.policy, request.now);
     let bytes = measure(&facts.root_dir).bytes;
-    Ok(Judged { facts, decision, outcome: None, error: None, bytes })
+    let mut judged = Judged { facts, decision, outcome: None, error: None, bytes };
+    if decision.action != Action::Skip {
+        judged.keep_unsaved(request);
+    }
+    Ok(judged)
 }
 
 #[cfg(test)]

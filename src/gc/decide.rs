@@ -137,6 +137,7 @@ mod tests {
             local_directory: false,
             completed_at: at,
             last_used: at,
+            by_folder: false,
             lease_until: None,
             lock: LockState::Free,
         }

@@ -56,6 +56,9 @@ pub struct Facts {
     pub completed_at: Option<DateTime<Utc>>,
     /// The last time anybody used it, as far as the record tells; without one, the folder's own time.
     pub last_used: Option<DateTime<Utc>>,
+    /// `last_used` is the folder's own time, which a new file in it renews.
+    #[serde(skip)]
+    pub by_folder: bool,
     /// Until when it is promised to somebody.
     pub lease_until: Option<DateTime<Utc>>,
     /// The lock.
@@ -87,6 +90,7 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         local_directory: false,
         completed_at: None,
         last_used: None,
+        by_folder: false,
         lease_until: None,
         lock: LockState::NotAsked,
     };
@@ -99,8 +103,8 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         Err(_) => facts.meta = MetaState::Unreadable,
     }
     if facts.last_used.is_none() {
-        let modified = facts.root_dir.symlink_metadata().ok()?.modified().ok();
-        facts.last_used = modified.map(time);
+        facts.by_folder = true;
+        facts.last_used = folder_time(&facts.root_dir)?;
     }
     Some(facts)
 }
@@ -125,7 +129,9 @@ impl Facts {
             self.status = own.status;
             self.lease_until = own.lease_until;
             let started = own.run.and_then(|run| run.started_at);
-            self.last_used = [self.completed_at, own.prepared_at, started].into_iter().flatten().max();
+            // Written by a reuse, among others; it may be a plain key of the record to this version.
+            let used = own.other.get("used_at").and_then(|at| at.as_str()?.parse().ok());
+            self.last_used = [self.completed_at, own.prepared_at, started, used].into_iter().flatten().max();
         }
     }
 }
@@ -138,6 +144,11 @@ fn look_at_lock(root: &Tree, relative: &Path) -> LockState {
         Err(Held::NoLockFile | Held::Moved) => LockState::None,
         Err(Held::Unknown(_)) => LockState::Unknown,
     }
+}
+
+/// A folder's own time, as far as the file system keeps one. `None`: it is gone.
+pub(super) fn folder_time(folder: &Path) -> Option<Option<DateTime<Utc>>> {
+    Some(folder.symlink_metadata().ok()?.modified().ok().map(time))
 }
 
 fn time(at: SystemTime) -> DateTime<Utc> {

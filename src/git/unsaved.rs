@@ -1,15 +1,13 @@
 //! Work in a folder that would be lost for good with it (`beyond.md` F1): asked of git, never guessed.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::Git;
-
-/// How deep repositories are looked for below a work dir.
-const MAX_DEPTH: usize = 5;
-/// How many folders are looked into at most; what lies beyond is not claimed to be safe.
-const MAX_FOLDERS: usize = 20_000;
+use super::search::search;
 
 /// What kind of work is at stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,40 +29,43 @@ pub struct Unsaved {
     pub kind: UnsavedKind,
     /// In words.
     pub what: String,
+    /// The repository lies elsewhere and stays: a snapshot can go into it.
+    pub foreign: bool,
 }
 
 impl Git {
     /// Work below `work_dir` that would go with it for good. `ours` are files of our own, which do not count as
-    /// changes.
+    /// changes. What was not searched is not claimed to be safe.
     pub fn unsaved_work(&self, work_dir: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
         let mut found = Vec::new();
-        let (repositories, complete) = repositories(work_dir);
-        for path in &repositories {
+        let searched = search(work_dir);
+        for path in &searched.repositories {
             match self.unsaved_in(path, work_dir, ours) {
                 Ok(unsaved) => found.extend(unsaved),
                 Err(error) => found.push(Unsaved {
                     path: path.clone(),
                     kind: UnsavedKind::Unknown,
                     what: format!("cannot tell whether its work is saved: {error:#}"),
+                    foreign: false,
                 }),
             }
         }
-        if !complete {
-            let what = format!("more than {MAX_FOLDERS} folders: not all were searched for repositories");
-            log::debug!("{}: {what}", work_dir.display());
-        }
+        found.extend(searched.gap.map(|(path, why)| Unsaved {
+            path,
+            kind: UnsavedKind::Unknown,
+            what: format!("not searched for repositories: {why}"),
+            foreign: false,
+        }));
         found
     }
 
     fn unsaved_in(&self, path: &Path, work_dir: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
         let git_dir = self.output(path, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
-        let git_dir = PathBuf::from(String::from_utf8_lossy(&git_dir).trim_end());
-        let inside = |path: &Path| {
-            let work_dir = work_dir.canonicalize().unwrap_or_else(|_| work_dir.to_owned());
-            path.canonicalize().is_ok_and(|path| path.starts_with(work_dir))
-        };
-        let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what });
-        if inside(&git_dir) {
+        let git_dir = Path::new(OsStr::from_bytes(git_dir.strip_suffix(b"\n").unwrap_or(&git_dir)));
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let foreign = !real(git_dir).starts_with(real(work_dir));
+        let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what, foreign });
+        if !foreign {
             // The repository itself goes: every commit that no remote has goes with it, stashes too.
             let commits = self.count(path, &["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
             let stashed =
@@ -76,15 +77,33 @@ impl Git {
             });
         }
         // A worktree of somebody's repository: branches survive, the working files and a detached HEAD do not.
-        let status = self.output(path, &["status", "--porcelain=v1", "-z", "--untracked-files=all"])?;
-        let changed = changed_paths(&status).filter(|changed| !ours.contains(&path.join(changed))).count();
-        if changed > 0 {
-            return Ok(unsaved(UnsavedKind::Dirty, format!("{changed} uncommitted changes in a worktree")));
+        match self.filters_off(path)?.changed_files(path, ours)? {
+            0 => {}
+            n => return Ok(unsaved(UnsavedKind::Dirty, format!("{n} uncommitted changes in a worktree"))),
         }
         match self.count(path, &["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
             0 => Ok(None),
             n => Ok(unsaved(UnsavedKind::Unpushed, format!("{n} commits that are on no branch"))),
         }
+    }
+
+    /// How many working files of a worktree differ from what is committed.
+    fn changed_files(&self, path: &Path, ours: &[PathBuf]) -> Result<usize> {
+        let top = self.output(path, &["rev-parse", "--show-toplevel"])?;
+        let top = Path::new(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
+        // `core.worktree` may name any folder; the one that would go is the one to ask about.
+        anyhow::ensure!(
+            top.canonicalize()? == path.canonicalize()?,
+            "its repository calls {} its worktree",
+            top.display()
+        );
+        // A submodule's own changes are asked about where it lies: `status` would start a git in it that runs the
+        // filters of its configuration.
+        let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty"];
+        let status = self.output(path, &status)?;
+        let is_ours = |changed: &Path| ours.contains(&path.join(changed));
+        let changed = changed_paths(&status).filter(|changed| !is_ours(changed)).count();
+        Ok(changed + self.hidden_changes(path)?.iter().filter(|changed| !is_ours(changed)).count())
     }
 
     /// How many commits a `rev-list` gives; 0 for a repository without any.
@@ -101,36 +120,8 @@ impl Git {
 
 /// The paths of `git status --porcelain=v1 -z`. The second path of a rename is of no matter here.
 fn changed_paths(status: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
-    use std::os::unix::ffi::OsStrExt;
     status
         .split(|byte| *byte == 0)
         .filter(|entry| entry.len() > 3 && entry[2] == b' ')
-        .map(|entry| PathBuf::from(std::ffi::OsStr::from_bytes(&entry[3..])))
-}
-
-/// Folders with a `.git`, through no link. `false`: there were too many folders to look into all.
-fn repositories(work_dir: &Path) -> (Vec<PathBuf>, bool) {
-    let mut found = Vec::new();
-    let mut looked_into = 0;
-    let mut waiting = vec![(work_dir.to_owned(), 0)];
-    while let Some((folder, depth)) = waiting.pop() {
-        looked_into += 1;
-        if looked_into > MAX_FOLDERS {
-            return (found, false);
-        }
-        if folder.join(".git").symlink_metadata().is_ok() {
-            found.push(folder.clone());
-        }
-        if depth == MAX_DEPTH {
-            continue;
-        }
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for entry in entries.flatten() {
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_dir && !matches!(entry.file_name().to_str(), Some(".git" | "node_modules")) {
-                waiting.push((entry.path(), depth + 1));
-            }
-        }
-    }
-    (found, true)
+        .map(|entry| PathBuf::from(OsStr::from_bytes(&entry[3..])))
 }

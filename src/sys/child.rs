@@ -56,7 +56,7 @@ pub struct Captured {
 }
 
 /// The most that is kept of a stream.
-const MOST_CAPTURED: u64 = 16 << 20;
+pub const MOST_CAPTURED: u64 = 16 << 20;
 
 /// Runs a helper program without input to its end, at most for `limit`. What it leaves in its group is killed: a
 /// helper's helper would hold its pipes open.

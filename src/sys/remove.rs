@@ -44,15 +44,15 @@ impl Frame {
 /// The first thing that could not be removed; everything else is gone by then.
 pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     fault::step()?;
-    match unlinkat(&parent, name, AtFlags::empty()) {
+    // Linux says EISDIR for a folder, macOS EPERM.
+    let refusal = match unlinkat(&parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        // Linux says EISDIR for a folder, macOS EPERM.
-        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         Err(error) => return Err(error.into()),
-    }
+    };
     let top = match Frame::open(&parent, name) {
         Err(Errno::NOENT) => return Ok(()), // somebody else removes it too
-        other => other?,
+        other => other.map_err(|error| truer(refusal, error))?,
     };
     let top_handle = top.handle.try_clone()?;
     let mut stack = vec![top];
@@ -96,10 +96,12 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         if name == "." || name == ".." {
             continue;
         }
+        let mut refusal = Errno::ISDIR;
         if entry.file_type() != FileType::Directory {
             match unlink_in(&stack, &parent, name) {
                 Ok(()) | Err(Errno::NOENT) => continue,
-                Err(Errno::ISDIR | Errno::PERM) => {} // a file system that does not tell types, or a swap
+                // A file system that does not tell types, or a swap.
+                Err(error @ (Errno::ISDIR | Errno::PERM)) => refusal = error,
                 Err(error) => {
                     first_error.get_or_insert(error);
                     continue;
@@ -118,12 +120,21 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         match Frame::open(&frame.handle, name) {
             Ok(deeper) => stack.push(deeper),
             Err(Errno::NOENT) => {}
-            Err(error) => _ = first_error.get_or_insert(error),
+            Err(error) => _ = first_error.get_or_insert(truer(refusal, error)),
         }
     }
     match first_error {
         None => Ok(()),
         Some(error) => Err(error.into()),
+    }
+}
+
+/// What to say of an entry that could neither be unlinked nor opened as a folder: of an immutable file, that it may
+/// not be unlinked, not that it is no folder.
+fn truer(unlinking: Errno, opening: Errno) -> Errno {
+    match (unlinking, opening) {
+        (Errno::PERM, Errno::NOTDIR | Errno::LOOP) => Errno::PERM,
+        _ => opening,
     }
 }
 
@@ -224,6 +235,13 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_file_that_may_not_go_is_not_called_a_folder() {
+        assert_eq!(truer(Errno::PERM, Errno::NOTDIR), Errno::PERM);
+        assert_eq!(truer(Errno::ISDIR, Errno::ACCESS), Errno::ACCESS);
+        assert_eq!(truer(Errno::PERM, Errno::XDEV), Errno::XDEV);
+    }
 
     fn handle(path: &Path) -> OwnedFd {
         fs::File::open(path).unwrap().into()

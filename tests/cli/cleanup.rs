@@ -215,3 +215,19 @@ fn what_the_agent_added_below_does_not_stick_to_the_users_last_line() {
     t.execenv(["cleanup", KEY]).ok();
     assert_eq!(fs::read_to_string(&brief).unwrap(), "mine\nedit\n");
 }
+
+#[test]
+fn an_error_of_one_keeps_the_reports_of_the_others() {
+    let t = TestEnv::new();
+    let (one, two) = (t.prepare([]), t.prepare(["--task-id", TASK]));
+    let meta = two.join(".gc_meta.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
+    record["execenv"]["schema"] = 99.into();
+    fs::write(&meta, record.to_string()).unwrap();
+    let alone = t.execenv(["cleanup", KEY]).fails(3, &["schema 99"]).status;
+    let done = t.execenv(["cleanup", KEY, one.to_str().unwrap(), "-o", "json"]).run();
+    assert_eq!(done.status, alone, "{done}");
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&answer[0]["outcome"], &answer[1]["outcome"]), (&json!("failed"), &json!("removed")));
+    assert!(two.join("workdir").is_dir() && !one.join("workdir").exists());
+}

@@ -34,8 +34,12 @@ fn a_lease_keeps_an_environment_however_old_and_then_its_age_decides() {
     assert_eq!(done["decisions"][0]["outcome"], "trashed");
     assert!(!env.exists());
     // A day later the trash is swept; a young entry stays.
-    assert_eq!(gc(&t, "2026-07-01T11:00:00Z", &[])["trash"], json!({"entries": 1, "swept": 0}));
-    assert_eq!(gc(&t, "2026-07-02T12:00:01Z", &[])["trash"], json!({"entries": 0, "swept": 1}));
+    let bytes = done["bytes_reclaimed"].as_u64().filter(|bytes| *bytes > 0);
+    assert_eq!(
+        gc(&t, "2026-07-01T11:00:00Z", &[])["trash"],
+        json!({"entries": 1, "swept": 0, "bytes": bytes})
+    );
+    assert_eq!(gc(&t, "2026-07-02T12:00:01Z", &[])["trash"], json!({"entries": 0, "swept": 1, "bytes": 0}));
 }
 
 #[test]
@@ -152,4 +156,73 @@ fn a_project_with_our_sidecars_is_no_workspaces_root() {
         t.execenv(arguments).var("EXECENV_TEST_NOW", "2036-01-01T00:00:00Z").run().sane(&[1, 2, 3, 4, 5]);
         assert_same(&before, &t.project_now(), "gc over a project");
     }
+}
+
+/// Puts a `git` into the path that first runs `script`.
+fn git_that(t: &TestEnv, script: &str) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let real = t.sh("command -v git").ok().stdout;
+    let fake = t.write("bin/git", format!("#!/bin/sh\n{script}\nexec {} \"$@\"\n", real.trim()));
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths(std::iter::once(t.tmp.join("bin")).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn nobody_moves_in_while_git_is_asked_even_where_there_was_no_lock_file() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
+    fs::remove_file(env.join(".task_lock")).unwrap();
+    let init = t.command("git").args(["init", "-q"]).arg(env.join("workdir")).status().unwrap();
+    assert!(init.success());
+    let reuse = format!(
+        "{} reuse {KEY} >/dev/null 2>&1; echo $? >>{}",
+        env!("CARGO_BIN_EXE_execenv"),
+        t.tmp.join("statuses").display()
+    );
+    let path = git_that(&t, &reuse);
+    t.execenv(["gc"]).var("PATH", path).var("EXECENV_TEST_NOW", LATER).run().status(0);
+    let statuses = fs::read_to_string(t.tmp.join("statuses")).unwrap();
+    assert!(!statuses.is_empty() && statuses.lines().all(|status| status == "4"), "{statuses}");
+    assert!(!env.exists());
+}
+
+#[test]
+fn the_summary_has_every_key_of_the_contract() {
+    let t = TestEnv::new();
+    let done = gc(&t, LATER, &[]);
+    assert_eq!((&done["artifact_dirs"], &done["artifact_removed"]), (&json!(0), &json!(0)));
+    assert_eq!(done["repos"], json!({"pruned": 0, "branches_deleted": 0}));
+    assert_eq!(done["by_pattern"], json!({}));
+}
+
+#[test]
+fn quiet_says_nothing_about_nothing() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    assert_eq!(t.execenv(["gc", "-q"]).ok().stdout, "");
+    let done = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", LATER).ok();
+    assert!(done.stdout.contains("removed 1"), "{done}");
+}
+
+#[test]
+fn names_that_are_too_long_or_no_text_go_to_the_trash_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let t = TestEnv::new();
+    t.prepare(["--workspace-id", "other"]); // makes the root
+    fs::create_dir(t.root.join("default")).unwrap();
+    let odd = [vec![b'x'; 255], b"no\xfftext".to_vec()];
+    for name in &odd {
+        let folder = t.root.join("default").join(std::ffi::OsStr::from_bytes(name));
+        fs::create_dir(&folder).unwrap();
+        let old = SystemTime::now() - Duration::from_secs(365 * 86_400);
+        fs::File::open(&folder).unwrap().set_modified(old).unwrap();
+    }
+    let done = t.execenv(["gc", "-o", "json", "--workspace", "default"]).without("EXECENV_TEST_NOW").json();
+    let outcomes: Vec<_> = done["decisions"].as_array().unwrap().iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "trashed").count(), 2, "{done}");
+    let listed = t.execenv(["trash", "list", "-o", "json"]).json();
+    let entry = listed["entries"][0]["entry"].as_str().unwrap();
+    t.execenv(["trash", "restore", entry]).fails(2, &["did not fit into its name"]);
+    assert_eq!(t.execenv(["trash", "empty", "-o", "json"]).json()["deleted"], 2);
 }

@@ -46,3 +46,18 @@ fn empty_deletes_for_good_and_an_empty_trash_is_fine() {
     assert_eq!(t.execenv(["trash", "list", "-o", "json"]).json()["entries"], json!([]));
     t.execenv(["trash"]).run().status(2);
 }
+
+#[test]
+fn one_that_cannot_go_does_not_keep_the_rest() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["cleanup", "--all", "--trash", KEY]).ok();
+    // The oldest, and its name has no room for the mark of what is being deleted.
+    let stuck = t.root.join(".trash").join(format!("w+{}+1-x", "k".repeat(245)));
+    std::fs::create_dir(&stuck).unwrap();
+    let done = t.execenv(["trash", "empty", "-o", "json"]).run().status(1);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!((&answer["deleted"], &answer["failed"]), (&json!(1), &json!(1)), "{done}");
+    assert_eq!(done.stderr.lines().filter(|line| line.contains("from the trash")).count(), 1, "{done}");
+    assert_eq!(std::fs::read_dir(t.root.join(".trash")).unwrap().count(), 1);
+}

@@ -115,3 +115,162 @@ fn a_repository_that_git_refuses_is_kept() {
     assert_eq!(answer["outcome"], "retained_unreadable");
     t.execenv(["cleanup", "--force", KEY]).ok();
 }
+
+#[test]
+fn a_repository_is_found_wherever_it_lies() {
+    for place in ["1/2/3/4/5/6/7/8/9/repo", "node_modules/package/repo"] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        let repo = t.prepare(["--task-id", TASK]).join("workdir").join(place);
+        clone(&t, &source, &repo);
+        git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+        t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+        assert!(repo.join("file").exists(), "{place}");
+    }
+}
+
+#[test]
+fn a_bare_clone_counts() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let bare = t.prepare(["--task-id", TASK]).join("workdir/bare");
+    git(&t, &source, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+    t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+    t.execenv(["cleanup", "--force", KEY]).ok();
+}
+
+#[test]
+fn a_folder_that_cannot_be_a_repository_is_not_taken_for_the_one_above() {
+    let t = TestEnv::new();
+    git(&t, &t.tmp, &["init", "-q"]);
+    let env = t.prepare(["--task-id", TASK]);
+    std::fs::create_dir_all(env.join("workdir/repo/.git")).unwrap();
+    t.execenv(["cleanup", KEY]).fails(1, &["cannot tell whether its work is saved", "not a git repository"]);
+}
+
+/// A worktree of the user's repository in a prepared work dir.
+fn worktree(t: &TestEnv, source: &Path) -> std::path::PathBuf {
+    let tree = t.prepare(["--task-id", TASK]).join("workdir/tree");
+    git(t, source, &["worktree", "add", "-q", "--no-track", "-b", "side", tree.to_str().unwrap()]);
+    tree
+}
+
+#[test]
+fn edits_that_the_index_hides_count() {
+    for mark in ["--assume-unchanged", "--skip-worktree"] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        std::os::unix::fs::symlink("file", source.join("link")).unwrap();
+        git(&t, &source, &["add", "-A"]);
+        git(&t, &source, &["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-q", "-m", "link"]);
+        let tree = worktree(&t, &source);
+        git(&t, &tree, &["update-index", mark, "file", "link"]);
+        t.execenv(["cleanup", KEY]).ok();
+        let tree = {
+            git(&t, &source, &["worktree", "prune"]);
+            git(&t, &source, &["branch", "-D", "side", "-q"]);
+            worktree(&t, &source)
+        };
+        git(&t, &tree, &["update-index", mark, "file", "link"]);
+        t.write(tree.join("file"), "edited\n");
+        t.execenv(["cleanup", KEY]).fails(5, &["1 uncommitted changes"]);
+        std::fs::remove_file(tree.join("link")).unwrap();
+        std::os::unix::fs::symlink("other", tree.join("link")).unwrap();
+        t.execenv(["cleanup", KEY]).fails(5, &["2 uncommitted changes"]);
+    }
+}
+
+#[test]
+fn explain_says_what_keeps_it() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let repo = t.prepare(["--task-id", TASK, "--lease", "0"]).join("workdir/repo");
+    clone(&t, &source, &repo);
+    git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+    let later = "2030-01-01T00:00:00Z";
+    let text = t.execenv(["gc", "--explain", KEY]).var("EXECENV_TEST_NOW", later).ok().stdout;
+    assert!(text.starts_with("orphan: unused, but retained_unpushed\n"), "{text}");
+    let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).var("EXECENV_TEST_NOW", later).json();
+    assert_eq!(json["outcome"], "retained_unpushed");
+    let quiet = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", later).ok();
+    assert_eq!(quiet.stdout, "");
+}
+
+#[test]
+fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let env = t.prepare(["--task-id", TASK]);
+    let repo = env.join("workdir/repo");
+    clone(&t, &source, &repo);
+    git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
+    t.prepare(["--task-id", TASK]); // in its place: the old one goes to the trash as it is
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
+        let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
+        assert!(done.stderr.contains("1 commits that are on no remote"), "{done}");
+        assert!(done.stdout.contains("trash: 1 entries, 0 deleted"), "{done}");
+    }
+    t.execenv(["trash", "restore", KEY]).ok();
+    git(&t, &repo, &["push", "-q", "origin", "HEAD:refs/heads/work"]);
+    t.execenv(["cleanup", "--trash", KEY]).ok();
+    let done = t.execenv(["gc", "--trash-ttl", "0"]).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").ok();
+    assert!(done.stdout.contains("trash: 0 entries, 1 deleted"), "{done}");
+}
+
+/// The one ref of ours in a repository.
+fn snapshot_ref(t: &TestEnv, source: &Path) -> String {
+    let output = t
+        .command("git")
+        .args(["-C", source.to_str().unwrap(), "for-each-ref", "--format=%(refname)", "refs/execenv"])
+        .output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text.trim().to_owned()
+}
+
+#[test]
+fn force_saves_the_work_of_a_worktree_in_its_repository() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let tree = worktree(&t, &source);
+    git(&t, &tree, &["checkout", "-q", "--detach"]);
+    let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
+    git(&t, &tree, &[&who[..], &["commit", "-q", "--allow-empty", "-m", "on no branch"]].concat());
+    t.write(tree.join("file"), "edited\n");
+    t.write(tree.join("sub/new"), "new\n");
+    // A repository of its own inside is neither looked into nor taken for a submodule.
+    git(&t, &t.tmp, &["init", "-q", tree.join("nested").to_str().unwrap()]);
+    let done = t.execenv(["cleanup", "--force", KEY, "-o", "json"]).run().status(0);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let name = snapshot_ref(&t, &source);
+    assert!(name.starts_with(&format!("refs/execenv/{KEY}/snapshot-")), "{name}");
+    assert!(answer["kept"][0]["why"].as_str().unwrap().ends_with(&name), "{answer}");
+    assert!(!tree.exists());
+    let show = |what: &str| {
+        let mut command = t.command("git");
+        command.args(["-C", source.to_str().unwrap(), "show", "-s", "--format=%s", what]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(show(&format!("{name}:file")), "edited\n");
+    assert_eq!(show(&format!("{name}:sub/new")), "new\n");
+    assert_eq!(show(&format!("{name}^")), "on no branch\n");
+    git(&t, &source, &["diff", "--quiet"]);
+    t.assert_nothing_half_made("forced");
+}
+
+#[test]
+fn force_takes_nothing_that_could_not_be_saved() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let tree = worktree(&t, &source);
+    t.write(tree.join("file"), "edited\n");
+    // No ref can be made below a ref.
+    git(&t, &source, &["update-ref", &format!("refs/execenv/{KEY}"), "HEAD"]);
+    let done = t.execenv(["cleanup", "--all", "--force", KEY, "-o", "json"]).run().status(5);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["outcome"], "retained_dirty");
+    assert!(answer["errors"][0].as_str().unwrap().contains("no snapshot"), "{answer}");
+    assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "edited\n");
+    t.assert_nothing_half_made("kept");
+}

@@ -1,0 +1,69 @@
+//! Where repositories lie below a work dir.
+
+use std::path::{Path, PathBuf};
+
+/// How deep they are looked for: deeper than honest trees go, and within what a path can name.
+const MAX_DEPTH: usize = 40;
+/// How many folders are looked into at most.
+const MAX_FOLDERS: usize = 200_000;
+
+/// What a search has found.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Folders with a `.git`, and bare repositories.
+    pub(super) repositories: Vec<PathBuf>,
+    /// The first folder that was not looked into, and why: a repository may lie beyond it.
+    pub(super) gap: Option<(PathBuf, String)>,
+}
+
+/// Looks for repositories in all folders below `work_dir`, through no link.
+pub(super) fn search(work_dir: &Path) -> Search {
+    let mut found = Search::default();
+    let mut looked_into = 0;
+    let mut waiting = vec![(work_dir.to_owned(), 0)];
+    while let Some((folder, depth)) = waiting.pop() {
+        looked_into += 1;
+        if looked_into > MAX_FOLDERS {
+            found.gap(&folder, format!("more than {MAX_FOLDERS} folders"));
+            break;
+        }
+        if depth > MAX_DEPTH {
+            found.gap(&folder, format!("more than {MAX_DEPTH} levels deep"));
+            continue;
+        }
+        if let Err(error) = look_into(&folder, depth, &mut found, &mut waiting) {
+            found.gap(&folder, error.to_string());
+        }
+    }
+    found.repositories.sort_unstable();
+    found
+}
+
+fn look_into(
+    folder: &Path,
+    depth: usize,
+    found: &mut Search,
+    waiting: &mut Vec<(PathBuf, usize)>,
+) -> std::io::Result<()> {
+    let (mut has_git, mut bare) = (false, 0);
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        bare += usize::from(matches!(name.to_str(), Some("HEAD" | "objects" | "refs")));
+        if name == ".git" {
+            has_git = true;
+        } else if entry.file_type()?.is_dir() {
+            waiting.push((folder.join(name), depth + 1));
+        }
+    }
+    if has_git || bare == 3 {
+        found.repositories.push(folder.to_owned());
+    }
+    Ok(())
+}
+
+impl Search {
+    fn gap(&mut self, folder: &Path, why: String) {
+        self.gap.get_or_insert_with(|| (folder.to_owned(), why));
+    }
+}
