@@ -347,7 +347,7 @@ fn ten_thousand_levels_and_locked_folders_go() {
 }
 
 /// A repository of its own choice, outside of the work dir, that wants `marker` made as soon as a file is read.
-fn booby_trap(t: &TestEnv, work: &Path, gitdir: &Path, marker: &Path) {
+fn booby_trap(t: &TestEnv, work: &Path, gitdir: &Path, filter: &str, marker: &Path) {
     let git = |words: &[&str]| {
         let mut command = t.command("git");
         command.args([
@@ -365,13 +365,13 @@ fn booby_trap(t: &TestEnv, work: &Path, gitdir: &Path, marker: &Path) {
     git(&["init", "-q", "--separate-git-dir", gitdir.to_str().unwrap()]);
     git(&["add", "-A"]);
     git(&["commit", "-q", "-m", "one"]);
-    t.write(work.join(".gitattributes"), "* filter=evil filter=e=v.il\n");
+    t.write(work.join(".gitattributes"), format!("file filter={filter}\n*.attr filter={filter}=v.il\n"));
     let touch = format!("sh -c 'touch {}; cat'", marker.display());
     git(&["config", "core.worktree", work.to_str().unwrap()]);
-    for key in ["filter.evil.clean", "filter.evil.process", "filter.e=v.il.clean", "core.fsmonitor"] {
-        git(&["config", key, &touch]);
+    for key in ["filter.F.clean", "filter.F.process", "filter.F=v.il.clean", "core.fsmonitor"] {
+        git(&["config", &key.replace('F', filter), &touch]);
     }
-    git(&["config", "filter.evil.required", "true"]);
+    git(&["config", &format!("filter.{filter}.required"), "true"]);
     // Its content has to be read to know whether it has changed.
     t.write(work.join("file"), "two\n");
 }
@@ -382,17 +382,9 @@ fn no_program_that_a_work_dir_names_is_run_to_see_whether_work_is_saved() {
     t.execenv(["prepare", "--task", "t.json"]).ok();
     let work = env_of(&t).join("workdir");
     let marker = t.tmp.join("marker");
-    booby_trap(&t, &work, &t.tmp.join("evil.git"), &marker);
     // A submodule has a configuration of its own, and git starts a git there.
-    booby_trap(&t, &work.join("sub"), &t.tmp.join("sub.git"), &marker);
-    for words in [&["add", "sub"][..], &["-c", "user.name=T", "-c", "user.email=t@t", "commit", "-qm", "sub"]]
-    {
-        let output =
-            t.command("git").arg("-C").arg(&work).args(["-c", "core.fsmonitor="]).args(words).output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-    t.write(work.join("sub/file"), "two\n");
+    booby_trap(&t, &work.join("sub"), &t.tmp.join("sub.git"), "sub", &marker);
+    booby_trap(&t, &work, &t.tmp.join("evil.git"), "evil", &marker);
     fs::remove_file(&marker).unwrap_or_default();
     t.execenv(["gc", "--dry-run"]).var("EXECENV_TEST_NOW", LATER).run().sane(&[0]);
     assert!(!marker.exists(), "the dry run");

@@ -226,3 +226,12 @@ fn names_that_are_too_long_or_no_text_go_to_the_trash_too() {
     t.execenv(["trash", "restore", entry]).fails(2, &["did not fit into its name"]);
     assert_eq!(t.execenv(["trash", "empty", "-o", "json"]).json()["deleted"], 2);
 }
+
+#[test]
+fn a_recorded_use_counts() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
+    assert_eq!(gc(&t, LATER, &["--dry-run"])["decisions"][0]["reason"], "unused");
+    edit_meta(&env, |meta| meta["execenv"]["used_at"] = "2026-06-30T00:00:00Z".into());
+    assert_eq!(gc(&t, LATER, &["--dry-run"])["decisions"][0]["reason"], "too_young");
+}
