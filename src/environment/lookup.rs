@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::local::clean;
@@ -210,20 +209,18 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
     // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
-    let mut best: Option<((bool, Option<DateTime<Utc>>), PathBuf)> = None;
+    let mut candidates = Vec::new();
     scan(root, &tree, &mut |env_root, meta| {
         let own = meta.own.as_ref().filter(|_| meta.local_directory);
-        if let Some(own) =
-            own.filter(|own| own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical))
+        if let Some(own) = own
+            && own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical)
         {
-            let rank = (own.status != Status::Cleaned, own.prepared_at);
-            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
-                best = Some((rank, env_root.to_owned()));
-            }
+            let has_let_go = own.status == Status::Cleaned;
+            candidates.push((!has_let_go, own.prepared_at, env_root.to_owned()));
         }
         false
     })?;
-    Ok(best.map(|(_, path)| path))
+    Ok(candidates.into_iter().max().map(|(.., path)| path))
 }
 
 fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {

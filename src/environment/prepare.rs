@@ -316,7 +316,7 @@ impl Placing<'_> {
             local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
         }
         let found = Found::open(&old.path)?;
-        recover(&found)?;
+        recover_but(&found, self.local.map(|local| local.identity))?;
         let staged = self.stage(key)?;
         let place = self.place(key);
         if let Err(error) = self.swap(&staged.name, &place, key) {
@@ -573,6 +573,11 @@ fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
 /// # Errors
 /// When the manifest is damaged or something could not be taken back.
 pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    recover_but(found, None)
+}
+
+/// The same for a caller that has locked the user's folder `locked` (device and inode) already.
+fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
     if let Err(error) = sweep_state_temporaries(&found.env.tree) {
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
@@ -608,6 +613,14 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
     check_identity(found, &work_tree)?;
+    let looking = || format!("look at {}", work_dir.display());
+    let _path_lock = if is_local && locked != Some(work_tree.identity().with_context(looking)?) {
+        let above = found.env.path.parent().and_then(Path::parent).unwrap_or(&found.env.path);
+        let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+        Some(path_lock(&root, &work_dir.canonicalize().with_context(looking)?)?)
+    } else {
+        None
+    };
     let report =
         take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
     if let Some(error) = report.errors.first() {

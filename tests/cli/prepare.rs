@@ -433,3 +433,22 @@ fn an_environment_for_another_folder_or_provider_is_not_handed_back() {
     fs::create_dir(&t.project).unwrap();
     keep(&["--local-dir", "project"]).fails(5, &["works in [PROJECT]"]);
 }
+
+#[test]
+fn a_folder_that_another_execenv_works_in_is_left_alone_whatever_its_root() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let before = (t.project_now(), snapshot(&env));
+    let folder = fs::File::open(&t.project).unwrap();
+    folder.lock().unwrap();
+    let busy = ["another execenv is at work in [PROJECT]"];
+    t.execenv(["prepare", "--local-dir", "project", "--workspaces-root", "second"]).fails(4, &busy);
+    t.execenv(["prepare", "--task-id", TASK]).fails(4, &busy); // it would take the sidecars back
+    t.execenv(["reuse", KEY]).fails(4, &busy);
+    t.execenv(["cleanup", KEY]).run().check(true, "").sane(&[1, 3, 4]);
+    assert_same(&before.0, &t.project_now(), "while it is locked");
+    assert_same(&before.1, &snapshot(&env), "while it is locked");
+    drop(folder);
+    t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project"]).ok();
+    t.execenv(["cleanup", KEY]).ok();
+}
