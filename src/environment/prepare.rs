@@ -90,8 +90,10 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
     let mut warnings = Vec::new();
     match row {
         None if !task.provider.is_empty() => {
+            let meant = closest_provider(&task.provider);
+            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
             warnings.push(format!(
-                "the provider `{}` is not known: it gets the generic layout",
+                "the provider `{}` is not known: it gets the generic layout{meant}",
                 task.provider.escape_debug()
             ));
         }
@@ -101,6 +103,29 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
         _ => {}
     }
     (row, warnings)
+}
+
+/// The name in the table that a mistyped one is at most two letters away from.
+fn closest_provider(typed: &str) -> Option<&'static str> {
+    let typed = typed.to_lowercase();
+    let names = provider::all().map(|provider| (distance(&typed, provider.name), provider.name));
+    // Two letters of three would be another word.
+    names.filter(|(distance, name)| *distance <= 2 && distance * 3 <= name.len()).min().map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, with) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *with);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
 }
 
 /// Prepares an environment. Any failure leaves nothing behind.

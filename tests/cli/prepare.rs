@@ -452,3 +452,19 @@ fn a_folder_that_another_execenv_works_in_is_left_alone_whatever_its_root() {
     t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project"]).ok();
     t.execenv(["cleanup", KEY]).ok();
 }
+
+#[test]
+fn an_empty_option_is_refused_and_a_mistyped_provider_is_named() {
+    let t = TestEnv::new();
+    for option in ["--task-id", "--provider", "--workspace-id"] {
+        t.execenv(["prepare", option, ""]).fails(2, &[option, "has an empty value"]);
+        t.execenv(["prepare", option, " "]).fails(2, &[option, "has an empty value"]);
+    }
+    assert!(!t.root.exists());
+    for (typed, meant) in [("Claude", "claude"), ("cluade", "claude"), ("gemni", "gemini")] {
+        let done = t.execenv(["prepare", "--provider", typed]).run().status(0);
+        assert!(done.stderr.contains(&format!("(did you mean `{meant}`?)")), "{done}");
+    }
+    let done = t.execenv(["prepare", "--provider", "my-own"]).run().status(0);
+    assert!(!done.stderr.contains("did you mean"), "{done}");
+}
