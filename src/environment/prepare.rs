@@ -134,6 +134,13 @@ fn distance(one: &str, other: &str) -> usize {
 /// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let (provider, mut warnings) = provider_of(request.task);
+    if let Some(Provider { name, needs: None, runnable: false, .. }) = provider
+        && *name != crate::provider::COMMAND.name
+    {
+        warnings.push(format!(
+            "`run` does not start {name} by itself in this version: `execenv run ENV -- PROGRAM`"
+        ));
+    }
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
     let local = match &request.local_dir {
         Some(dir) => Some(LocalDir::check(dir, request.home.as_deref(), request.root)?),

@@ -69,7 +69,7 @@ fn each_provider_finds_its_skills_and_its_brief() {
     ] {
         let t = TestEnv::new();
         t.write("t.json", document(provider));
-        let work = t.prepare(["--task", "t.json"]).join("workdir");
+        let work = t.prepare(["--task", "t.json", "-q"]).join("workdir");
         let skill = work.join(skills).join("go-conventions");
         assert!(
             read(skill.join("SKILL.md")).starts_with("---\nname: go-conventions\ndescription: \"how\"\n")
@@ -467,4 +467,15 @@ fn an_empty_option_is_refused_and_a_mistyped_provider_is_named() {
     }
     let done = t.execenv(["prepare", "--provider", "my-own"]).run().status(0);
     assert!(!done.stderr.contains("did you mean"), "{done}");
+}
+
+#[test]
+fn a_provider_that_run_cannot_start_yet_is_said_once_at_prepare() {
+    let t = TestEnv::new();
+    let told =
+        "warning: `run` does not start gemini by itself in this version: `execenv run ENV -- PROGRAM`\n";
+    t.execenv(["prepare", "--task-id", TASK, "--provider", "gemini"]).ok_saying(told);
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["prepare", "--provider", "claude"]).ok();
+    t.execenv(["prepare", "--provider", "command"]).ok();
 }
