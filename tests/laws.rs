@@ -191,7 +191,8 @@ fn every_seed_of_the_marker_table_comes_back_and_its_block_stands_after_two_line
     for seed in ["", "rules", "rules\n", "rules\n\n", "rules\n\n\n\n", "   \n", "a\r\nb\r\n", "a\n\nb"] {
         let t = TestEnv::new();
         t.write("project/AGENTS.md", seed);
-        t.execenv(["prepare", "--task-id", TASK, "--provider", "opencode", "--local-dir", "project"]).ok();
+        t.execenv(["prepare", "--task-id", TASK, "--provider", "opencode", "--local-dir", "project", "-q"])
+            .ok();
         let text = fs::read_to_string(t.project.join("AGENTS.md")).unwrap();
         assert!(
             text.starts_with(&format!("{seed}\n\n{BEGIN}\n")) && text.ends_with(&format!("\n{END}\n")),

@@ -64,7 +64,7 @@ fn row(
     facts: &Facts,
     bytes: Option<u64>,
     context: &Context,
-) -> (Value, [String; 8]) {
+) -> (Value, [String; 9]) {
     let own = Found::open(&facts.root_dir).ok().and_then(|found| found.meta).and_then(|meta| meta.own);
     let own = own.unwrap_or_default();
     let status = seen_status(facts.status, facts.is_held());
@@ -86,6 +86,7 @@ fn row(
     }
     let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
     let line = [
+        escape(workspace),
         dash(key),
         dash(&own.task_id),
         dash(&own.provider),
@@ -98,16 +99,18 @@ fn row(
     (json, line)
 }
 
-fn table(rows: &[[String; 8]]) -> String {
-    let header = ["KEY", "TASK", "PROVIDER", "KIND", "STATUS", "LIVE", "AGE", "SIZE"].map(str::to_owned);
-    let all: Vec<&[String; 8]> = std::iter::once(&header).chain(rows).collect();
+fn table(rows: &[[String; 9]]) -> String {
+    let header =
+        ["WORKSPACE", "KEY", "TASK", "PROVIDER", "KIND", "STATUS", "LIVE", "AGE", "SIZE"].map(str::to_owned);
+    let all: Vec<&[String; 9]> = std::iter::once(&header).chain(rows).collect();
     let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..8).map(width).collect();
-    let has_sizes = rows.iter().any(|row| !row[7].is_empty());
-    let shown = if has_sizes { 8 } else { 7 };
+    let widths: Vec<usize> = (0..9).map(width).collect();
+    let has_sizes = rows.iter().any(|row| !row[8].is_empty());
+    let has_several = rows.iter().any(|row| row[0] != rows[0][0]);
+    let shown = usize::from(!has_several)..if has_sizes { 9 } else { 8 };
     let lines = all.iter().map(|row| {
         let cells: Vec<String> =
-            (0..shown).map(|n| format!("{:<width$}", row[n], width = widths[n])).collect();
+            shown.clone().map(|n| format!("{:<width$}", row[n], width = widths[n])).collect();
         cells.join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -93,6 +93,7 @@ impl TaskInput {
     /// # Errors
     /// [`Code::BadDocument`], [`Code::Usage`]: nothing on the disk has been touched.
     pub fn read(&self, context: &Context) -> Result<Task> {
+        self.refuse_empty()?;
         let (mut document, unknown) = match &self.task {
             Some(path) => read_document(path, context)?,
             None => (TaskDocument::default(), Vec::new()),
@@ -150,6 +151,24 @@ impl TaskInput {
             document,
             warnings,
         })
+    }
+}
+
+impl TaskInput {
+    /// An empty value is a variable that was not set, not a wish.
+    fn refuse_empty(&self) -> Result<()> {
+        for (option, value) in [
+            ("--workspace-id", &self.workspace_id),
+            ("--task-id", &self.task_id),
+            ("--provider", &self.provider),
+        ] {
+            if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
+                return Err(Failure::new(Code::Usage, format!("`{option}` has an empty value"))
+                    .hint("give it one, or leave the option out")
+                    .into());
+            }
+        }
+        Ok(())
     }
 }
 

@@ -135,7 +135,7 @@ impl WorkspacesRoot {
 
     /// The folder of what `gc` and `prepare` put aside, as a name inside the root.
     pub const TRASH: &str = ".trash";
-    /// The folder of the path locks, as a name inside the root.
+    /// The folder of the root's own locks, as a name inside the root.
     pub const LOCKS: &str = ".locks";
 
     /// Names of the workspaces, sorted: folders that do not begin with a dot.

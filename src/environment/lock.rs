@@ -132,26 +132,43 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
     Failure::new(Code::EnvBusy, message).hint(hint).into()
 }
 
-/// Locks a user's folder while sidecars go in or come out: one file a canonical path, below the root.
+/// Locks a user's folder while sidecars go in or come out: the folder itself, so that it is one lock whatever root
+/// an execenv works under.
 ///
 /// # Errors
 /// A [`Code::PathBusy`] failure when another process has it.
 pub fn path_lock(root: &Tree, canonical: &Path) -> Result<File> {
-    let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
-    let folder = Path::new(WorkspacesRoot::LOCKS);
-    let making = || format!("make a lock below {}", root.path().display());
-    root.ensure_dir(folder, 0o755).with_context(making)?;
-    let file = root.open_lock(&folder.join(format!("path-{}", &digest[..32])), true).with_context(making)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    let locking = || format!("lock {}", canonical.display());
+    let folder = File::open(canonical).with_context(locking)?;
+    let (lock, tried) = match folder.try_lock() {
+        // Network file systems lock only what is open for writing, which a folder never is: there one file a path,
+        // below the root, keeps at least the users of one root apart.
+        Err(TryLockError::Error(error)) => {
+            log::debug!("{}: {error}", locking());
+            let file = path_lock_file(root, canonical)?;
+            let tried = file.try_lock();
+            (file, tried)
+        }
+        tried => (folder, tried),
+    };
+    match tried {
+        Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Failure::new(
             Code::PathBusy,
             format!("another execenv is at work in {}", canonical.display()),
         )
         .hint("wait for it to end, then try again")
         .into()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(making),
+        Err(TryLockError::Error(error)) => Err(error).with_context(locking),
     }
+}
+
+fn path_lock_file(root: &Tree, canonical: &Path) -> Result<File> {
+    let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
+    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let making = || format!("make a lock below {}", root.path().display());
+    root.ensure_dir(folder, 0o755).with_context(making)?;
+    root.open_lock(&folder.join(format!("path-{}", &digest[..32])), true).with_context(making)
 }
 
 /// The lock that every prepare shares while it builds an env root under a nameless place: who gets it alone knows

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::local::clean;
@@ -42,6 +41,16 @@ impl Found {
             other => other?,
         };
         let meta = Meta::load(&env.tree)?;
+        Ok(Found { env, meta })
+    }
+
+    /// Opens an env root whose record may be damaged: that counts as none here. For those who take it away.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened.
+    pub fn open_even_damaged(path: &Path) -> Result<Found> {
+        let env = EnvRoot::open(path)?;
+        let meta = Meta::load(&env.tree).ok().flatten();
         Ok(Found { env, meta })
     }
 
@@ -134,6 +143,18 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
 /// # Errors
 /// [`Code::NoEnv`] for none, [`Code::AmbiguousEnv`] for more than one.
 pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
+    Found::open(&find_path(root, text, cwd)?)
+}
+
+/// The same, with a damaged record for none: what cannot be read can still be taken away.
+///
+/// # Errors
+/// As [`find`], but for the record.
+pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
+    Found::open_even_damaged(&find_path(root, text, cwd)?)
+}
+
+fn find_path(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<PathBuf> {
     let none = |hint: &str| -> anyhow::Error {
         Failure::new(Code::NoEnv, format!("no environment `{}`", text.escape_debug())).hint(hint).into()
     };
@@ -149,7 +170,7 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
                 .hint("the state files hold paths as text")
                 .into());
         }
-        return Found::open(&path);
+        return Ok(path);
     }
     let hint = "`execenv list` shows what there is under the workspaces root";
     if text.contains('/') {
@@ -164,12 +185,16 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
     }
     match found.as_slice() {
         [] => Err(none(hint)),
-        [one] => Found::open(one),
+        [one] => Ok(one.clone()),
         [first, second, ..] => Err(Failure::new(
             Code::AmbiguousEnv,
             format!("`{text}` names more than one environment: {}, {}", first.display(), second.display()),
         )
-        .hint("type more of the key, or the path")
+        .hint(if first.file_name() == second.file_name() {
+            "name it by its path"
+        } else {
+            "type more of the key, or the path"
+        })
         .into()),
     }
 }
@@ -210,20 +235,18 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
     // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
-    let mut best: Option<((bool, Option<DateTime<Utc>>), PathBuf)> = None;
+    let mut candidates = Vec::new();
     scan(root, &tree, &mut |env_root, meta| {
         let own = meta.own.as_ref().filter(|_| meta.local_directory);
-        if let Some(own) =
-            own.filter(|own| own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical))
+        if let Some(own) = own
+            && own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical)
         {
-            let rank = (own.status != Status::Cleaned, own.prepared_at);
-            if best.as_ref().is_none_or(|(best, _)| rank > *best) {
-                best = Some((rank, env_root.to_owned()));
-            }
+            let has_let_go = own.status == Status::Cleaned;
+            candidates.push((!has_let_go, own.prepared_at, env_root.to_owned()));
         }
         false
     })?;
-    Ok(best.map(|(_, path)| path))
+    Ok(candidates.into_iter().max().map(|(.., path)| path))
 }
 
 fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
@@ -257,6 +280,10 @@ fn by_prefix(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathB
             }
         }
     }
+    // A whole key is no prefix of a longer one.
+    if found.iter().any(|path| path.file_name().is_some_and(|name| name == text)) {
+        found.retain(|path| path.file_name().is_some_and(|name| name == text));
+    }
     found.sort_unstable();
     Ok(found)
 }
@@ -287,4 +314,25 @@ pub(super) fn scan(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn an_environment_with_a_damaged_record_can_be_named_by_who_takes_it_away() {
+        let tmp = tempfile::tempdir().unwrap();
+        let env = tmp.path().join("default/0123456789ab");
+        std::fs::create_dir_all(&env).unwrap();
+        std::fs::write(env.join(names::META), "{").unwrap();
+        let root = WorkspacesRoot::new(tmp.path().to_owned());
+        for text in [env.to_str().unwrap(), "0123456789ab", "0123"] {
+            let error = find(&root, text, tmp.path()).unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::UnreadableState);
+            let found = find_even_damaged(&root, text, tmp.path()).unwrap();
+            assert_eq!((found.env.path, found.meta), (env.clone(), None));
+        }
+    }
 }

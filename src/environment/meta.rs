@@ -229,7 +229,10 @@ impl Meta {
                 Code::UnreadableState,
                 format!("{} is damaged: {why}", tree.path().join(names::META).display()),
             )
-            .hint("`execenv doctor` shows what is known of it; `execenv prepare` makes it anew")
+            .hint(format!(
+                "`execenv cleanup --all {}` removes it; `execenv prepare` makes another one beside it",
+                tree.path().display()
+            ))
         };
         let bytes = match tree.read(Path::new(names::META), MAX_META) {
             Ok(Some(bytes)) => bytes,

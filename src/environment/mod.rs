@@ -25,7 +25,7 @@ pub use layout::{EnvRoot, WorkspacesRoot, names};
 pub(crate) use local::clean;
 pub(crate) use lock::staging_lock_file;
 pub use lock::{EnvLock, Held, path_lock};
-pub use lookup::{Found, find};
+pub use lookup::{Found, find, find_even_damaged};
 pub use meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 pub(crate) use prepare::STAGING;
 pub use prepare::{Existing, Prepared, Request, prepare, recover};

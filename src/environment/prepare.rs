@@ -90,8 +90,10 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
     let mut warnings = Vec::new();
     match row {
         None if !task.provider.is_empty() => {
+            let meant = closest_provider(&task.provider);
+            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
             warnings.push(format!(
-                "the provider `{}` is not known: it gets the generic layout",
+                "the provider `{}` is not known: it gets the generic layout{meant}",
                 task.provider.escape_debug()
             ));
         }
@@ -103,12 +105,42 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
     (row, warnings)
 }
 
+/// The name in the table that a mistyped one is at most two letters away from.
+fn closest_provider(typed: &str) -> Option<&'static str> {
+    let typed = typed.to_lowercase();
+    let names = provider::all().map(|provider| (distance(&typed, provider.name), provider.name));
+    // Two letters of three would be another word.
+    names.filter(|(distance, name)| *distance <= 2 && distance * 3 <= name.len()).min().map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, with) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *with);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
 /// Prepares an environment. Any failure leaves nothing behind.
 ///
 /// # Errors
 /// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let (provider, mut warnings) = provider_of(request.task);
+    if let Some(Provider { name, needs: None, runnable: false, .. }) = provider
+        && *name != crate::provider::COMMAND.name
+    {
+        warnings.push(format!(
+            "`run` does not start {name} by itself in this version: `execenv run ENV -- PROGRAM`"
+        ));
+    }
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
     let local = match &request.local_dir {
         Some(dir) => Some(LocalDir::check(dir, request.home.as_deref(), request.root)?),
@@ -316,7 +348,7 @@ impl Placing<'_> {
             local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
         }
         let found = Found::open(&old.path)?;
-        recover(&found)?;
+        recover_but(&found, self.local.map(|local| local.identity))?;
         let staged = self.stage(key)?;
         let place = self.place(key);
         if let Err(error) = self.swap(&staged.name, &place, key) {
@@ -573,6 +605,11 @@ fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
 /// # Errors
 /// When the manifest is damaged or something could not be taken back.
 pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    recover_but(found, None)
+}
+
+/// The same for a caller that has locked the user's folder `locked` (device and inode) already.
+fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
     if let Err(error) = sweep_state_temporaries(&found.env.tree) {
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
@@ -608,6 +645,14 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
     check_identity(found, &work_tree)?;
+    let looking = || format!("look at {}", work_dir.display());
+    let _path_lock = if is_local && locked != Some(work_tree.identity().with_context(looking)?) {
+        let above = found.env.path.parent().and_then(Path::parent).unwrap_or(&found.env.path);
+        let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+        Some(path_lock(&root, &work_dir.canonicalize().with_context(looking)?)?)
+    } else {
+        None
+    };
     let report =
         take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
     if let Some(error) = report.errors.first() {

@@ -37,3 +37,16 @@ fn a_folder_without_a_sign_of_an_environment_is_not_listed() {
     t.write("root/default/notes/todo.txt", "mine");
     assert_eq!(t.execenv(["list"]).ok().stdout.lines().count(), 2);
 }
+
+#[test]
+fn the_workspace_is_shown_where_there_is_more_than_one() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    assert!(t.execenv(["list"]).ok().stdout.starts_with("KEY "));
+    t.prepare(["--task-id", TASK, "--workspace-id", "other"]);
+    let text = t.execenv(["list"]).ok().stdout;
+    let firsts: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(firsts, ["WORKSPACE", "default", "other"]);
+    t.execenv(["show", KEY]).fails(2, &["more than one", "hint: name it by its path"]);
+    t.execenv(["show", TASK]).fails(2, &["more than one", "hint: name it by its path"]);
+}

@@ -69,7 +69,7 @@ fn each_provider_finds_its_skills_and_its_brief() {
     ] {
         let t = TestEnv::new();
         t.write("t.json", document(provider));
-        let work = t.prepare(["--task", "t.json"]).join("workdir");
+        let work = t.prepare(["--task", "t.json", "-q"]).join("workdir");
         let skill = work.join(skills).join("go-conventions");
         assert!(
             read(skill.join("SKILL.md")).starts_with("---\nname: go-conventions\ndescription: \"how\"\n")
@@ -432,4 +432,50 @@ fn an_environment_for_another_folder_or_provider_is_not_handed_back() {
     fs::rename(&t.project, t.tmp.join("moved")).unwrap();
     fs::create_dir(&t.project).unwrap();
     keep(&["--local-dir", "project"]).fails(5, &["works in [PROJECT]"]);
+}
+
+#[test]
+fn a_folder_that_another_execenv_works_in_is_left_alone_whatever_its_root() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let before = (t.project_now(), snapshot(&env));
+    let folder = fs::File::open(&t.project).unwrap();
+    folder.lock().unwrap();
+    let busy = ["another execenv is at work in [PROJECT]"];
+    t.execenv(["prepare", "--local-dir", "project", "--workspaces-root", "second"]).fails(4, &busy);
+    t.execenv(["prepare", "--task-id", TASK]).fails(4, &busy); // it would take the sidecars back
+    t.execenv(["reuse", KEY]).fails(4, &busy);
+    t.execenv(["cleanup", KEY]).run().check(true, "").sane(&[1, 3, 4]);
+    assert_same(&before.0, &t.project_now(), "while it is locked");
+    assert_same(&before.1, &snapshot(&env), "while it is locked");
+    drop(folder);
+    t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project"]).ok();
+    t.execenv(["cleanup", KEY]).ok();
+}
+
+#[test]
+fn an_empty_option_is_refused_and_a_mistyped_provider_is_named() {
+    let t = TestEnv::new();
+    for option in ["--task-id", "--provider", "--workspace-id"] {
+        t.execenv(["prepare", option, ""]).fails(2, &[option, "has an empty value"]);
+        t.execenv(["prepare", option, " "]).fails(2, &[option, "has an empty value"]);
+    }
+    assert!(!t.root.exists());
+    for (typed, meant) in [("Claude", "claude"), ("cluade", "claude"), ("gemni", "gemini")] {
+        let done = t.execenv(["prepare", "--provider", typed]).run().status(0);
+        assert!(done.stderr.contains(&format!("(did you mean `{meant}`?)")), "{done}");
+    }
+    let done = t.execenv(["prepare", "--provider", "my-own"]).run().status(0);
+    assert!(!done.stderr.contains("did you mean"), "{done}");
+}
+
+#[test]
+fn a_provider_that_run_cannot_start_yet_is_said_once_at_prepare() {
+    let t = TestEnv::new();
+    let told =
+        "warning: `run` does not start gemini by itself in this version: `execenv run ENV -- PROGRAM`\n";
+    t.execenv(["prepare", "--task-id", TASK, "--provider", "gemini"]).ok_saying(told);
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["prepare", "--provider", "claude"]).ok();
+    t.execenv(["prepare", "--provider", "command"]).ok();
 }

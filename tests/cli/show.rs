@@ -49,3 +49,11 @@ fn a_folder_of_the_users_names_the_environment_that_has_it_now() {
     }
     assert_eq!(shown(), "t-a", "the newest of those that have let go of it");
 }
+
+#[test]
+fn a_whole_key_is_no_prefix_of_a_longer_one() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    std::fs::create_dir(t.root.join(format!("default/{KEY}9"))).unwrap();
+    assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["task_id"], TASK);
+}
