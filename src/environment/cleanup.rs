@@ -200,6 +200,7 @@ fn take_down(
         let mut own = meta.own_or_rebuilt(&env.path);
         if own.status != Status::Cleaned {
             own.status = Status::Cleaned;
+            own.used_at = Some(now);
             own.lease_until = None;
             meta.own = Some(own);
             meta.store(&env.tree)?;

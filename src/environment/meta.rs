@@ -75,6 +75,9 @@ pub struct Own {
     /// When it was prepared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared_at: Option<DateTime<Utc>>,
+    /// When it was last reused or cleaned up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<DateTime<Utc>>,
     /// Until when `gc` leaves it alone although nothing holds it (decision D3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<DateTime<Utc>>,

@@ -133,6 +133,7 @@ fn refreshed(request: &Request<'_>, found: &Found, old: &Meta, work_dir: &Path) 
         task_id: kept.task_id,
         status: Status::Prepared,
         prepared_at: kept.prepared_at,
+        used_at: Some(request.now),
         local_identity: kept.local_identity,
         session: kept.session,
         run: kept.run,

@@ -129,8 +129,7 @@ impl Facts {
             self.status = own.status;
             self.lease_until = own.lease_until;
             let started = own.run.and_then(|run| run.started_at);
-            // Written by a reuse, among others; it may be a plain key of the record to this version.
-            let used = own.other.get("used_at").and_then(|at| at.as_str()?.parse().ok());
+            let used = own.used_at;
             self.last_used = [self.completed_at, own.prepared_at, started, used].into_iter().flatten().max();
         }
     }
