@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::settings::Settings;
 use crate::agent::find_program;
-use crate::environment::{Found, WorkspacesRoot, find};
+use crate::environment::{Found, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
 use crate::sys::clock;
 
@@ -75,6 +75,14 @@ impl Context {
     /// As [`find`].
     pub fn find(&self, text: &str) -> Result<Found> {
         find(&self.root, text, &self.settings.cwd)
+    }
+
+    /// The same, with a damaged record for none: for those who take it away.
+    ///
+    /// # Errors
+    /// As [`find`].
+    pub fn find_even_damaged(&self, text: &str) -> Result<Found> {
+        find_even_damaged(&self.root, text, &self.settings.cwd)
     }
 
     /// The user's git.

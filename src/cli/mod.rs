@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
     let settings = Settings::resolve(&cli.global, inherited);
     let format = settings.as_ref().map_or(asked, |settings| settings.output);
     let mut interrupted = None;
-    let status = settings.and_then(|settings| Context::new(settings)).and_then(|context| {
+    let status = settings.and_then(Context::new).and_then(|context| {
         output::log::start(context.settings.log, context.settings.color);
         let status = crate::commands::run(cli.command, &context);
         interrupted = context.interrupted();

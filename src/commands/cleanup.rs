@@ -43,7 +43,7 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let mut reports = Vec::new();
     let mut broken = Vec::new();
     for env in &args.envs {
-        match context.find(env) {
+        match context.find_even_damaged(env) {
             Ok(env) => found.push(env),
             // The path of an env root that is gone: a second clean-up changes nothing.
             Err(error) => reports.push(already_gone(env, context).ok_or(error)?),

@@ -9,13 +9,13 @@ use serde::Serialize;
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
-use super::meta::{Meta, Status};
+use super::meta::Status;
 use super::prepare::check_identity;
 use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::provider;
-use crate::sidecar::{Manifest, TakenBack, take_back};
+use crate::sidecar::{Manifest, State, TakenBack, take_back};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 
@@ -119,9 +119,14 @@ pub fn cleanup(
         Err(Held::Unknown(why)) => return Ok(retained(report, Outcome::RetainedLive, &why)),
     };
     // What was found may have been changed until the lock was had.
-    let found = &Found::open(&env.path)?;
-    if let Some(meta) = &found.meta {
-        meta.refuse_newer(&env.tree)?;
+    let found = &Found::open_even_damaged(&env.path)?;
+    match &found.meta {
+        Some(meta) => meta.refuse_newer(&env.tree)?,
+        None if !options.all && env.tree.kind(Path::new(names::META)).ok().flatten().is_some() => {
+            let why = "its record is damaged; `--all` takes the whole env root";
+            return Ok(retained(report, Outcome::RetainedUnreadable, why));
+        }
+        None => {}
     }
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
@@ -157,7 +162,7 @@ pub fn cleanup(
         let path = env.path.join(copy);
         report.kept.push(Kept { path, why: "a copy of an edited sidecar".into() });
     }
-    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    let is_local = is_local(found);
     if !taken_back.errors.is_empty() {
         report.errors.extend(taken_back.errors);
         // The record of a user's folder that is not as it was must outlive the attempt.
@@ -273,8 +278,7 @@ fn save_by_force(
 
 /// Work in the environment's own work dir that would be lost with it. A user's folder is never removed.
 pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
-    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
-    if is_local || !matches!(found.env.tree.kind(Path::new(names::WORK_DIR)), Ok(Some(Kind::Dir))) {
+    if is_local(found) || !matches!(found.env.tree.kind(Path::new(names::WORK_DIR)), Ok(Some(Kind::Dir))) {
         return Vec::new();
     }
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
@@ -323,29 +327,33 @@ fn retained(mut report: CleanupReport, outcome: Outcome, why: &str) -> CleanupRe
     report
 }
 
+/// Whether the environment works in a folder of the user's, as far as anything tells.
+fn is_local(found: &Found) -> bool {
+    found.user_folder().is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory)
+}
+
 /// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
 fn take_sidecars_back(root_tree: &Tree, found: &Found) -> Result<TakenBack> {
-    let is_local = found.meta.as_ref().is_some_and(|meta: &Meta| meta.local_directory);
-    if !is_local {
+    if found.meta.is_some() && !is_local(found) {
         return Ok(TakenBack::default());
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
-    let is_recorded = found.meta.as_ref().is_some_and(|meta| meta.own.is_some());
-    let lists_any = !manifest.files.is_empty() || !manifest.dirs.is_empty();
-    if !is_recorded && lists_any {
-        // Upstream lists absolute paths and no folder; a guess could remove what is the user's.
-        let path = found.env.path.display();
-        return Err(Failure::new(
-            Code::UnreadableState,
-            format!("{path} does not say whose folder it works in"),
-        )
-        .hint("let upstream clean up, or take out by hand what its manifest lists, then use `--force`")
-        .into());
-    }
-    let work_dir = found.work_dir();
+    let Some(work_dir) = found.proven_user_folder(&manifest)? else { return Ok(TakenBack::default()) };
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(TakenBack::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let state = manifest.record.as_ref().map(|record| record.state);
+            if matches!(state, None | Some(State::TakenBack)) && manifest.files.is_empty() {
+                return Ok(TakenBack::default());
+            }
+            // Moved away, not gone, as far as anybody knows: the record must outlive its absence.
+            return Err(Failure::new(
+                Code::WorkDirGone,
+                format!("{} is not there; its sidecars are still in it", work_dir.display()),
+            )
+            .hint("put the folder back to its place; `--force` forgets it")
+            .into());
+        }
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
     check_identity(found, &work_tree)?;

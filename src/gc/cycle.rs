@@ -11,8 +11,8 @@ use super::decide::{Action, Decision, Policy, decide};
 use super::facts::{Facts, LockState, folder_time, look, look_at_record};
 use super::staging::{exclusive, sweep_staging};
 use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, TrashEntry, WorkspacesRoot, retained_for, trash,
-    unsaved_in_trash, unsaved_work,
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, TrashEntry, WorkspacesRoot, looks_like_env_root,
+    retained_for, trash, unsaved_in_trash, unsaved_work,
 };
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -241,6 +241,11 @@ fn look_at_folder(request: &GcRequest<'_>, tree: &Tree, workspace: &str, key: &P
     let mut facts = look_at_record(tree, workspace, key)?;
     // A record proves a folder; without one it has to be looked at.
     if facts.meta != super::MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+        return None;
+    }
+    // A folder that only stands two levels down is nobody's environment.
+    if facts.meta == super::MetaState::Missing && !looks_like_env_root(tree, &Path::new(workspace).join(key))
+    {
         return None;
     }
     if goes(&facts, request) || facts.status.is_active() {

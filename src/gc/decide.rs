@@ -101,6 +101,9 @@ pub fn decide(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let (action, reason) = match facts.meta {
         _ if facts.lock == super::LockState::Unknown => (Action::Skip, Reason::LockUnknown),
         _ if facts.is_held() => (Action::Skip, Reason::InUse),
+        MetaState::Missing | MetaState::Unreadable if facts.local_directory => {
+            (Action::Skip, Reason::LocalDirectory)
+        }
         MetaState::Missing if unused => (Action::Orphan, Reason::NoMeta),
         MetaState::Unreadable if unused => (Action::Orphan, Reason::UnreadableMeta),
         MetaState::Missing | MetaState::Unreadable => (Action::Skip, Reason::TooYoung),
@@ -179,6 +182,11 @@ mod tests {
             (Facts { local_directory: true, ..facts("issue", 10_000) }, Action::Skip, LocalDirectory),
             (Facts { meta: MetaState::Missing, ..issue.clone() }, Action::Orphan, NoMeta),
             (Facts { meta: MetaState::Unreadable, ..issue.clone() }, Action::Orphan, UnreadableMeta),
+            (
+                Facts { meta: MetaState::Missing, local_directory: true, ..issue.clone() },
+                Action::Skip,
+                LocalDirectory,
+            ),
             (Facts { meta: MetaState::Missing, ..facts("", 72) }, Action::Skip, TooYoung),
             (Facts { meta: MetaState::Unreadable, last_used: None, ..issue.clone() }, Action::Skip, TooYoung),
             (facts("issue", -50), Action::Skip, TooYoung),

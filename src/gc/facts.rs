@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::environment::{EnvLock, Held, Meta, Status, names};
+use crate::environment::{EnvLock, Found, Held, Meta, Status, names};
+use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
 /// Whether the record could be read.
@@ -101,6 +102,11 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         },
         Ok(None) => {}
         Err(_) => facts.meta = MetaState::Unreadable,
+    }
+    if facts.meta != MetaState::Read {
+        // The manifest may still say that sidecars stand in a folder of the user's; one that cannot be read may hide it.
+        facts.local_directory = Found::open_even_damaged(&facts.root_dir)
+            .is_ok_and(|found| found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err());
     }
     if facts.last_used.is_none() {
         facts.by_folder = true;

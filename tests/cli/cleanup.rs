@@ -231,3 +231,34 @@ fn an_error_of_one_keeps_the_reports_of_the_others() {
     assert_eq!((&answer[0]["outcome"], &answer[1]["outcome"]), (&json!("failed"), &json!("removed")));
     assert!(two.join("workdir").is_dir() && !one.join("workdir").exists());
 }
+
+#[test]
+fn a_damaged_record_can_be_cleaned_up_as_a_whole_only() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    fs::write(env.join(".gc_meta.json"), "{bad").unwrap();
+    t.execenv(["cleanup", KEY]).fails(1, &["its record is damaged"]);
+    assert!(env.join("workdir").is_dir());
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    assert!(!env.exists());
+}
+
+#[test]
+fn the_record_of_a_users_folder_outlives_its_absence_and_its_own_damage() {
+    let (t, before) = local();
+    let moved = t.tmp.join("moved");
+    fs::rename(&t.project, &moved).unwrap();
+    for words in [&["cleanup", KEY][..], &["cleanup", "--all", KEY]] {
+        t.execenv(words).fails(1, &["is not there; its sidecars are still in it"]);
+    }
+    fs::rename(&moved, &t.project).unwrap();
+    let env = t.root.join("default").join(KEY);
+    let record = fs::read(env.join(".gc_meta.json")).unwrap();
+    fs::write(env.join(".gc_meta.json"), "{bad").unwrap();
+    t.execenv(["cleanup", "--all", KEY]).fails(1, &["does not prove whose folder"]);
+    let gc = t.execenv(["gc", "-o", "json"]).var("EXECENV_TEST_NOW", "2036-01-01T00:00:00Z").json();
+    assert_eq!(gc["decisions"][0]["reason"], "local_directory");
+    fs::write(env.join(".gc_meta.json"), record).unwrap();
+    t.execenv(["cleanup", KEY]).ok();
+    assert_same(&before, &t.project_now(), "put back and cleaned up");
+}

@@ -85,12 +85,13 @@ fn folders_without_or_with_a_senseless_record_go_by_their_own_age() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
     let stray = t.root.join("default/stray");
-    fs::create_dir(&stray).unwrap();
+    fs::create_dir_all(stray.join("output")).unwrap();
+    let strange = t.write("root/default/strange/notes", "nobody's environment").parent().unwrap().to_owned();
     let bad = t.root.join("default/bad");
     t.write(bad.join(".gc_meta.json"), "{");
     t.write(t.root.join("default/file"), "not a folder");
     t.link("root/default/link", &t.home);
-    for folder in [&stray, &bad] {
+    for folder in [&stray, &bad, &strange] {
         let file = fs::File::open(folder).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(365 * 86_400)).unwrap();
     }
@@ -103,8 +104,8 @@ fn folders_without_or_with_a_senseless_record_go_by_their_own_age() {
     };
     assert_eq!(reason("/stray"), Some(json!("no_meta")));
     assert_eq!(reason("/bad"), Some(json!("unreadable_meta")));
-    assert_eq!((reason("/file"), reason("/link")), (None, None));
-    assert!(!stray.exists() && !bad.exists() && t.home.is_dir());
+    assert_eq!((reason("/file"), reason("/link"), reason("/strange")), (None, None, None));
+    assert!(!stray.exists() && !bad.exists() && strange.is_dir() && t.home.is_dir());
     assert!(t.root.join("default/link").symlink_metadata().is_ok());
 }
 
@@ -214,7 +215,7 @@ fn names_that_are_too_long_or_no_text_go_to_the_trash_too() {
     let odd = [vec![b'x'; 255], b"no\xfftext".to_vec()];
     for name in &odd {
         let folder = t.root.join("default").join(std::ffi::OsStr::from_bytes(name));
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(folder.join("output")).unwrap();
         let old = SystemTime::now() - Duration::from_secs(365 * 86_400);
         fs::File::open(&folder).unwrap().set_modified(old).unwrap();
     }
