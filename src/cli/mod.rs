@@ -34,6 +34,14 @@ pub fn main() -> ExitCode {
     if let Some(status) = complete::answer(&arguments) {
         return ExitCode::from(status);
     }
+    // The whole grammar takes longer to build than to say this.
+    if matches!(&arguments[..], [_, word] if word == "--version" || word == "-V") {
+        return match output::line(concat!("execenv ", env!("CARGO_PKG_VERSION"))) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     let parsed =
         Cli::command().try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
