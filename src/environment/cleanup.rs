@@ -10,7 +10,7 @@ use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::Status;
-use super::prepare::check_identity;
+use super::recover::check_identity;
 use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};

@@ -9,7 +9,7 @@ use super::layout::{WorkspacesRoot, names};
 use super::lock::{EnvLock, Held};
 use super::lookup::Found;
 use super::meta::{LastResult, Status};
-use super::prepare::recover;
+use super::recover::recover;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
 use crate::sys::tree::{Kind, Tree};
 

@@ -5,128 +5,26 @@
 //! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Duration, Utc};
-use serde_json::{Map, Value};
 
 use super::contents::Contents;
-use super::layout::{EnvRoot, WorkspacesRoot, names};
+use super::layout::{EnvRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
+use super::recover::recover_but;
+use super::request::{Existing, Prepared, Request, launch_of, managed_proof, own_of, provider_of};
 use super::reuse::open_work_dir;
-use super::{Launch, trash};
-use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use super::trash;
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
-use crate::provider::{self, Provider};
-use crate::sidecar::{Manifest, Plan, Record, State, TakenBack, sweep_state_temporaries, take_back};
+use crate::provider::Provider;
+use crate::sidecar::{Manifest, Plan, State, take_back};
 use crate::sys::tree::{Kind, Tree};
-use crate::task::{EnvKey, TaskDocument, TaskId, WorkspaceId};
-
-/// What to do about an environment of the same task that stands already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// Make it anew; the old one goes to the trash.
-    #[default]
-    Replace,
-    /// Hand it back as it is.
-    Keep,
-}
-
-/// What prepare and reuse need to know.
-#[derive(Debug)]
-pub struct Request<'a> {
-    /// Where environments live.
-    pub root: &'a WorkspacesRoot,
-    /// The task.
-    pub task: &'a TaskDocument,
-    /// Its id.
-    pub task_id: TaskId,
-    /// Its workspace.
-    pub workspace_id: WorkspaceId,
-    /// The platform that brief and context speak of.
-    pub platform: &'a Platform,
-    /// The user's folder to work in; `None`: a work dir of our own.
-    pub local_dir: Option<PathBuf>,
-    /// Whether the brief file is written.
-    pub with_brief: bool,
-    /// How long `gc` leaves the environment alone without a run.
-    pub lease: Duration,
-    /// What to do about an environment of the same task.
-    pub existing: Existing,
-    /// The user's home, which is never a work dir.
-    pub home: Option<PathBuf>,
-    /// The present time.
-    pub now: DateTime<Utc>,
-}
-
-/// An environment that is ready for a run.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    /// The env root.
-    pub root_dir: PathBuf,
-    /// Where the agent runs.
-    pub work_dir: PathBuf,
-    /// The record.
-    pub meta: Meta,
-    /// Files in the work dir that are ours.
-    pub files: Vec<PathBuf>,
-    /// Folders in the work dir that are ours.
-    pub dirs: Vec<PathBuf>,
-    /// What a person should know.
-    pub warnings: Vec<String>,
-    /// Whether it was there before.
-    pub reused: bool,
-}
-
-/// The provider's row and what its environment still lacks.
-pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Vec<String>) {
-    let row = provider::find(&task.provider);
-    let mut warnings = Vec::new();
-    match row {
-        None if !task.provider.is_empty() => {
-            let meant = closest_provider(&task.provider);
-            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
-            warnings.push(format!(
-                "the provider `{}` is not known: it gets the generic layout{meant}",
-                task.provider.escape_debug()
-            ));
-        }
-        Some(Provider { name, needs: Some(needs), .. }) => {
-            warnings.push(format!("for {name} this version does not prepare yet: {needs}"));
-        }
-        _ => {}
-    }
-    (row, warnings)
-}
-
-/// The name in the table that a mistyped one is at most two letters away from.
-fn closest_provider(typed: &str) -> Option<&'static str> {
-    let typed = typed.to_lowercase();
-    let names = provider::all().map(|provider| (distance(&typed, provider.name), provider.name));
-    // Two letters of three would be another word.
-    names.filter(|(distance, name)| *distance <= 2 && distance * 3 <= name.len()).min().map(|(_, name)| name)
-}
-
-/// How many letters must be changed, added or taken away to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, with) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *with);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
-}
+use crate::task::EnvKey;
 
 /// Prepares an environment. Any failure leaves nothing behind.
 ///
@@ -530,154 +428,3 @@ impl Staged {
 
 /// Begins the name of an env root that is being built. A name with a dot is no environment for anybody.
 pub(crate) const STAGING: &str = ".staging-";
-
-/// The parts of the record that prepare and reuse write alike.
-pub(super) fn own_of(request: &Request<'_>, work_dir: &Path) -> Own {
-    Own {
-        provider: request.task.provider.clone(),
-        work_dir: work_dir.to_owned(),
-        platform: request.platform.cli().unwrap_or_default().to_owned(),
-        agent_name: request.task.agent.name.clone(),
-        agent_id: request.task.agent_id().to_owned(),
-        env: BTreeMap::new(),
-        lease_until: Some(request.now + request.lease),
-        ..Own::default()
-    }
-}
-
-/// The private launch file of a task.
-pub(super) fn launch_of(request: &Request<'_>) -> Launch {
-    let task = request.task;
-    let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
-    let mut platform_env = BTreeMap::new();
-    if request.platform.cli().is_some() {
-        for (name, value) in [
-            ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
-            ("MULTICA_TASK_ID", request.task_id.as_str()),
-            ("MULTICA_AGENT_NAME", &task.agent.name),
-            ("MULTICA_AGENT_ID", task.agent_id()),
-            ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
-            ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
-        ] {
-            if !value.is_empty() {
-                platform_env.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        if !task.quick_create_prompt.is_empty() {
-            platform_env.insert("MULTICA_QUICK_CREATE_TASK_ID".into(), request.task_id.as_str().into());
-        }
-    }
-    Launch {
-        prompt: brief::compose_prompt(task, &turn),
-        custom_env: task.agent.custom_env.clone(),
-        custom_args: task.agent.custom_args.clone(),
-        model: task.agent.model.clone(),
-        mcp_config: task.agent.mcp_config.clone(),
-        platform_env,
-    }
-}
-
-/// Upstream's proof at prepare time that the environment may be reused (`providers.md` N-06).
-fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
-    let task = request.task;
-    let has_parent = !task.issue_id.is_empty() || !task.chat_session_id.is_empty();
-    if is_local || !has_parent || task.agent_id().is_empty() || request.platform.cli().is_none() {
-        return None;
-    }
-    let mut proof = Map::new();
-    for (key, value) in [
-        ("managed_by", "multica-daemon-managed-env"),
-        ("workspace_id", request.workspace_id.as_str()),
-        ("issue_id", &task.issue_id),
-        ("chat_session_id", &task.chat_session_id),
-        ("agent_id", task.agent_id()),
-    ] {
-        if !value.is_empty() {
-            proof.insert(key.into(), Value::from(value));
-        }
-    }
-    serde_json::to_vec(&proof).ok()
-}
-
-/// Brings an environment whose last step died back to a state that its record describes: sidecars that were
-/// announced but not finished are taken back. The caller holds the lock.
-///
-/// # Errors
-/// When the manifest is damaged or something could not be taken back.
-pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
-    recover_but(found, None)
-}
-
-/// The same for a caller that has locked the user's folder `locked` (device and inode) already.
-fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
-    if let Err(error) = sweep_state_temporaries(&found.env.tree) {
-        log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
-    }
-    let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
-    let user_folder = found.user_folder();
-    let is_local = user_folder.is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory);
-    let needs = match &manifest.record {
-        Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
-        // A user's folder gets its sidecars back before the environment is made anew.
-        Some(Record { state: State::Applied, .. }) => is_local,
-        _ => is_local && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
-    };
-    if !needs {
-        return Ok(None);
-    }
-    found.proven_user_folder(&manifest)?;
-    let work_dir = user_folder.unwrap_or_else(|| found.work_dir());
-    let work_tree = match Tree::open(&work_dir) {
-        Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_local => return Ok(None),
-        // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Failure::new(
-                Code::WorkDirGone,
-                format!("{} is gone, and the sidecars with it", work_dir.display()),
-            )
-            .hint(format!(
-                "put the folder back to its place; if it is no more: `execenv cleanup --all --force {}`",
-                found.env.path.display()
-            ))
-            .into());
-        }
-        Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
-    };
-    check_identity(found, &work_tree)?;
-    let looking = || format!("look at {}", work_dir.display());
-    let _path_lock = if is_local && locked != Some(work_tree.identity().with_context(looking)?) {
-        let above = found.env.path.parent().and_then(Path::parent).unwrap_or(&found.env.path);
-        let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
-        Some(path_lock(&root, &work_dir.canonicalize().with_context(looking)?)?)
-    } else {
-        None
-    };
-    let report =
-        take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
-    if let Some(error) = report.errors.first() {
-        return Err(Failure::new(
-            Code::Incomplete,
-            format!("{} is not as it was: {error}", work_dir.display()),
-        )
-        .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
-        .into());
-    }
-    Ok(Some(report))
-}
-
-/// Refuses a user's folder that is not the one that was prepared: moved away, another one in its place.
-pub(super) fn check_identity(found: &Found, work_tree: &Tree) -> Result<()> {
-    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()).and_then(|own| own.local_identity);
-    let Some(recorded) = recorded else { return Ok(()) };
-    let present = work_tree.identity().with_context(|| format!("look at {}", work_tree.path().display()))?;
-    if present == recorded {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::WorkDirGone,
-        format!("{} is not the folder that was prepared", work_tree.path().display()),
-    )
-    .hint("put the folder back to its place; its sidecars are still in it")
-    .into())
-}

@@ -1,0 +1,95 @@
+//! Bringing an environment whose last step died back to a state that its record describes.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::lock::path_lock;
+use super::lookup::Found;
+use crate::failure::{Code, Failure};
+use crate::provider;
+use crate::sidecar::{Manifest, Record, State, TakenBack, sweep_state_temporaries, take_back};
+use crate::sys::tree::Tree;
+
+/// Brings an environment whose last step died back to a state that its record describes: sidecars that were
+/// announced but not finished are taken back. The caller holds the lock.
+///
+/// # Errors
+/// When the manifest is damaged or something could not be taken back.
+pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
+    recover_but(found, None)
+}
+
+/// The same for a caller that has locked the user's folder `locked` (device and inode) already.
+pub(super) fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
+    if let Err(error) = sweep_state_temporaries(&found.env.tree) {
+        log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
+    }
+    let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
+    let user_folder = found.user_folder();
+    let is_local = user_folder.is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    let needs = match &manifest.record {
+        Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
+        // A user's folder gets its sidecars back before the environment is made anew.
+        Some(Record { state: State::Applied, .. }) => is_local,
+        _ => is_local && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
+    };
+    if !needs {
+        return Ok(None);
+    }
+    found.proven_user_folder(&manifest)?;
+    let work_dir = user_folder.unwrap_or_else(|| found.work_dir());
+    let work_tree = match Tree::open(&work_dir) {
+        Ok(tree) => tree,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_local => return Ok(None),
+        // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::new(
+                Code::WorkDirGone,
+                format!("{} is gone, and the sidecars with it", work_dir.display()),
+            )
+            .hint(format!(
+                "put the folder back to its place; if it is no more: `execenv cleanup --all --force {}`",
+                found.env.path.display()
+            ))
+            .into());
+        }
+        Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
+    };
+    check_identity(found, &work_tree)?;
+    let looking = || format!("look at {}", work_dir.display());
+    let _path_lock = if is_local && locked != Some(work_tree.identity().with_context(looking)?) {
+        let above = found.env.path.parent().and_then(Path::parent).unwrap_or(&found.env.path);
+        let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+        Some(path_lock(&root, &work_dir.canonicalize().with_context(looking)?)?)
+    } else {
+        None
+    };
+    let report =
+        take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
+    if let Some(error) = report.errors.first() {
+        return Err(Failure::new(
+            Code::Incomplete,
+            format!("{} is not as it was: {error}", work_dir.display()),
+        )
+        .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .into());
+    }
+    Ok(Some(report))
+}
+
+/// Refuses a user's folder that is not the one that was prepared: moved away, another one in its place.
+pub(super) fn check_identity(found: &Found, work_tree: &Tree) -> Result<()> {
+    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()).and_then(|own| own.local_identity);
+    let Some(recorded) = recorded else { return Ok(()) };
+    let present = work_tree.identity().with_context(|| format!("look at {}", work_tree.path().display()))?;
+    if present == recorded {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::WorkDirGone,
+        format!("{} is not the folder that was prepared", work_tree.path().display()),
+    )
+    .hint("put the folder back to its place; its sidecars are still in it")
+    .into())
+}

@@ -1,0 +1,182 @@
+//! What prepare and reuse are told, and what both derive from it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Duration, Utc};
+use serde_json::{Map, Value};
+
+use super::Launch;
+use super::layout::WorkspacesRoot;
+use super::meta::{Meta, Own};
+use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::provider::{self, Provider};
+use crate::task::{TaskDocument, TaskId, WorkspaceId};
+
+/// What to do about an environment of the same task that stands already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// Make it anew; the old one goes to the trash.
+    #[default]
+    Replace,
+    /// Hand it back as it is.
+    Keep,
+}
+
+/// What prepare and reuse need to know.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Where environments live.
+    pub root: &'a WorkspacesRoot,
+    /// The task.
+    pub task: &'a TaskDocument,
+    /// Its id.
+    pub task_id: TaskId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// The platform that brief and context speak of.
+    pub platform: &'a Platform,
+    /// The user's folder to work in; `None`: a work dir of our own.
+    pub local_dir: Option<PathBuf>,
+    /// Whether the brief file is written.
+    pub with_brief: bool,
+    /// How long `gc` leaves the environment alone without a run.
+    pub lease: Duration,
+    /// What to do about an environment of the same task.
+    pub existing: Existing,
+    /// The user's home, which is never a work dir.
+    pub home: Option<PathBuf>,
+    /// The present time.
+    pub now: DateTime<Utc>,
+}
+
+/// An environment that is ready for a run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The env root.
+    pub root_dir: PathBuf,
+    /// Where the agent runs.
+    pub work_dir: PathBuf,
+    /// The record.
+    pub meta: Meta,
+    /// Files in the work dir that are ours.
+    pub files: Vec<PathBuf>,
+    /// Folders in the work dir that are ours.
+    pub dirs: Vec<PathBuf>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Whether it was there before.
+    pub reused: bool,
+}
+
+/// The provider's row and what its environment still lacks.
+pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Vec<String>) {
+    let row = provider::find(&task.provider);
+    let mut warnings = Vec::new();
+    match row {
+        None if !task.provider.is_empty() => {
+            let meant = closest_provider(&task.provider);
+            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            warnings.push(format!(
+                "the provider `{}` is not known: it gets the generic layout{meant}",
+                task.provider.escape_debug()
+            ));
+        }
+        Some(Provider { name, needs: Some(needs), .. }) => {
+            warnings.push(format!("for {name} this version does not prepare yet: {needs}"));
+        }
+        _ => {}
+    }
+    (row, warnings)
+}
+
+/// The name in the table that a mistyped one is at most two letters away from.
+fn closest_provider(typed: &str) -> Option<&'static str> {
+    let typed = typed.to_lowercase();
+    let names = provider::all().map(|provider| (distance(&typed, provider.name), provider.name));
+    // Two letters of three would be another word.
+    names.filter(|(distance, name)| *distance <= 2 && distance * 3 <= name.len()).min().map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, with) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *with);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// The parts of the record that prepare and reuse write alike.
+pub(super) fn own_of(request: &Request<'_>, work_dir: &Path) -> Own {
+    Own {
+        provider: request.task.provider.clone(),
+        work_dir: work_dir.to_owned(),
+        platform: request.platform.cli().unwrap_or_default().to_owned(),
+        agent_name: request.task.agent.name.clone(),
+        agent_id: request.task.agent_id().to_owned(),
+        env: BTreeMap::new(),
+        lease_until: Some(request.now + request.lease),
+        ..Own::default()
+    }
+}
+
+/// The private launch file of a task.
+pub(super) fn launch_of(request: &Request<'_>) -> Launch {
+    let task = request.task;
+    let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
+    let mut platform_env = BTreeMap::new();
+    if request.platform.cli().is_some() {
+        for (name, value) in [
+            ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
+            ("MULTICA_TASK_ID", request.task_id.as_str()),
+            ("MULTICA_AGENT_NAME", &task.agent.name),
+            ("MULTICA_AGENT_ID", task.agent_id()),
+            ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
+            ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
+        ] {
+            if !value.is_empty() {
+                platform_env.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        if !task.quick_create_prompt.is_empty() {
+            platform_env.insert("MULTICA_QUICK_CREATE_TASK_ID".into(), request.task_id.as_str().into());
+        }
+    }
+    Launch {
+        prompt: brief::compose_prompt(task, &turn),
+        custom_env: task.agent.custom_env.clone(),
+        custom_args: task.agent.custom_args.clone(),
+        model: task.agent.model.clone(),
+        mcp_config: task.agent.mcp_config.clone(),
+        platform_env,
+    }
+}
+
+/// Upstream's proof at prepare time that the environment may be reused (`providers.md` N-06).
+pub(super) fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
+    let task = request.task;
+    let has_parent = !task.issue_id.is_empty() || !task.chat_session_id.is_empty();
+    if is_local || !has_parent || task.agent_id().is_empty() || request.platform.cli().is_none() {
+        return None;
+    }
+    let mut proof = Map::new();
+    for (key, value) in [
+        ("managed_by", "multica-daemon-managed-env"),
+        ("workspace_id", request.workspace_id.as_str()),
+        ("issue_id", &task.issue_id),
+        ("chat_session_id", &task.chat_session_id),
+        ("agent_id", task.agent_id()),
+    ] {
+        if !value.is_empty() {
+            proof.insert(key.into(), Value::from(value));
+        }
+    }
+    serde_json::to_vec(&proof).ok()
+}
