@@ -36,6 +36,7 @@ pub use marker_text::{BEGIN, END};
 pub use platform::{CliName, Platform};
 pub use prompt::compose_prompt;
 pub use resources::resources_json;
+pub use sanitize::defuse_markers;
 pub use turn::{Session, TurnOptions, turn_notes};
 
 use crate::task::{Kind, TaskDocument};

@@ -101,7 +101,7 @@ fn longest_backtick_run(text: &str) -> usize {
 }
 
 /// Breaks up our own marker texts by a second blank after `<!--`: a block then has one begin and one end only.
-pub(crate) fn defuse_markers(text: &str) -> String {
+pub fn defuse_markers(text: &str) -> String {
     let broken = |marker: &str| marker.replacen("<!-- ", "<!--  ", 1);
     text.replace(BEGIN, &broken(BEGIN)).replace(END, &broken(END))
 }

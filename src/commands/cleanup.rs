@@ -50,7 +50,7 @@ pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         }
     }
     for env in &found {
-        if !reports.is_empty() && context.stop.load(std::sync::atomic::Ordering::Relaxed) {
+        if !reports.is_empty() && context.is_stopped() {
             break;
         }
         match cleanup(&context.root, env, options, &context.git(), context.now) {

@@ -222,12 +222,12 @@ impl Task {
         Ok(())
     }
 
-    /// Whether the document itself names a provider.
+    /// The provider; empty where the document names none, so that an environment can lend its own.
     pub fn provider_mut(&mut self) -> &mut String {
         &mut self.document.provider
     }
 
-    /// Whether the document says anything about the platform; if not, an environment keeps the one it has.
+    /// The platform, so that an environment can lend its own to a document that says nothing of one.
     pub fn platform_mut(&mut self) -> &mut Platform {
         &mut self.platform
     }

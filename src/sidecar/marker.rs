@@ -12,11 +12,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-/// The line that opens the block. A wire format: files out there carry it.
-pub const BEGIN: &str = "<!-- BEGIN MULTICA-RUNTIME (auto-managed; do not edit) -->";
-
-/// The line that closes the block.
-pub const END: &str = "<!-- END MULTICA-RUNTIME -->";
+pub use crate::brief::{BEGIN, END, defuse_markers as defuse};
 
 /// Stands between the user's text and the block, whatever that text ends with: only so it can be taken out
 /// again without a guess.
@@ -49,12 +45,6 @@ pub enum Excised {
     Delete,
     /// The file without the block, perhaps empty.
     Rewrite(Vec<u8>),
-}
-
-/// Breaks up marker text inside a brief, so that no line of it can pass for a marker.
-pub fn defuse(brief: &str) -> String {
-    let blunt = |marker: &str| marker.replacen("<!--", "<!-- ", 1);
-    brief.replace(BEGIN, &blunt(BEGIN)).replace(END, &blunt(END))
 }
 
 /// The first block: from the first begin line to the first end line after it.
