@@ -35,7 +35,7 @@ const GIT_PLACES: [&str; 11] = [
 ];
 
 /// What a task may not choose.
-const BLOCKED: [&str; 14] = [
+const BLOCKED: [&str; 15] = [
     "HOME",
     "PATH",
     "USER",
@@ -47,6 +47,7 @@ const BLOCKED: [&str; 14] = [
     "TEMP",
     "CODEX_HOME",
     "CURSOR_DATA_DIR",
+    "CURSOR_MCP_AUTH_SOURCE",
     "OPENCLAW_CONFIG_PATH",
     "OPENCLAW_INCLUDE_ROOTS",
     "REASONIX_STATE_HOME",

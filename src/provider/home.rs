@@ -180,6 +180,13 @@ pub enum Entry {
         /// Its mode.
         mode: u32,
     },
+    /// A folder whose older content is the agent's and stays; only what the plan names below it is replaced.
+    Kept {
+        /// Its mode; enforced on a folder that is there already.
+        mode: u32,
+    },
+    /// Nothing: what an older home has here goes. Only below an [`Entry::Kept`].
+    Absent,
     /// A file with a content of ours.
     File {
         /// Its bytes.

@@ -3,7 +3,12 @@
 //! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
 //! disagree about a path.
 
+pub mod cursor;
+#[cfg(test)]
+mod fixture;
 pub mod home;
+pub mod openclaw;
+mod read;
 
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
