@@ -242,7 +242,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
 type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
 
 /// The providers that need more than the context in the work dir, one line each.
-static MODULES: &[(&str, Module)] = &[];
+static MODULES: &[(&str, Module)] = &[("cursor", super::cursor::plan)];
 
 #[cfg(test)]
 mod tests {

@@ -80,7 +80,8 @@ pub(crate) fn private_files(env: &Tree) -> Result<BTreeMap<String, PathBuf>> {
     Ok(files.map(|name| (name.clone(), private_file(env.path(), &name))).collect())
 }
 
-fn is_variable(name: &str) -> bool {
+/// Whether a shell takes a text for the name of a variable.
+pub(super) fn is_variable(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }

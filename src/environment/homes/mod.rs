@@ -17,8 +17,8 @@ mod exports;
 mod logins;
 mod pieces;
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path, PathBuf};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::exports::private_file;
 pub(crate) use self::exports::{check_exports, private_exports, private_files};
 pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
-use self::pieces::{Piece, changed_pieces, whole_pieces};
+use self::pieces::{Piece, changed_pieces, is_name, whole_pieces};
 use super::layout::names;
 use crate::failure::{Code, Failure};
 use crate::provider::home::HomePlan;
@@ -64,10 +64,8 @@ const NOT_A_HOME: [&str; 11] = [
 /// One place of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Swap {
-    /// The home: a name at the top of the env root.
-    home: String,
-    /// A name at the top of the home; `None`: the home itself.
-    entry: Option<OsString>,
+    /// The names that lead to it from the env root, a home's first.
+    place: Vec<OsString>,
     /// Something comes; `false`: something only goes.
     comes: bool,
 }
@@ -88,7 +86,7 @@ pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
         env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
     }
     for piece in whole_pieces(plan)? {
-        piece.write(env, &piece.place()).with_context(|| format!("write {}", piece.place().display()))?;
+        piece.write(env, &piece.place)?;
     }
     Ok(())
 }
@@ -108,10 +106,9 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
     let change = Change { env, decided: false }; // from here on it tidies up after itself
     let tree = env.subtree(scratch).context("open the room for the new homes")?;
     for (number, piece) in pieces.iter().enumerate() {
-        let made = if piece.is_removal() { Ok(()) } else { piece.write(&tree, &new_name(number)) };
-        made.with_context(|| format!("build {}", piece.place().display()))?;
+        piece.write(&tree, &new_name(number))?;
     }
-    if pieces.iter().any(|piece| piece.home == names::LAUNCH && !piece.is_removal()) {
+    if pieces.iter().any(|piece| piece.place.starts_with(names::LAUNCH) && !piece.is_removal()) {
         env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
     }
     let list = serde_json::to_vec(&pieces.iter().map(Piece::swap).collect::<Vec<_>>())?;
@@ -212,19 +209,14 @@ fn load_list(next: &Tree) -> Result<Vec<Swap>> {
 
 impl Swap {
     fn place(&self) -> PathBuf {
-        self.entry.iter().fold(PathBuf::from(&self.home), |home, entry| home.join(entry))
+        self.place.iter().collect()
     }
 
     fn is_lawful(&self) -> bool {
-        let is_name = |text: &OsStr| {
-            let mut parts = Path::new(text).components();
-            matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
-        };
-        let of_launch = || self.entry.as_deref() == Some(OsStr::new(names::LAUNCH_ENV));
-        is_name(OsStr::new(&self.home))
-            && self.entry.as_deref().is_none_or(is_name)
-            && !NOT_A_HOME.contains(&self.home.as_str())
-            && (self.home != names::LAUNCH || of_launch())
+        let is_launch_env = self.place == [names::LAUNCH, names::LAUNCH_ENV];
+        let is_ours = |home: &OsString| NOT_A_HOME.iter().all(|name| home != name) && home != names::LAUNCH;
+        self.place.iter().all(|name| is_name(name))
+            && self.place.first().is_some_and(|home| is_launch_env || is_ours(home))
     }
 
     fn go_on(&self, env: &Tree, next: &Tree, number: usize) -> Result<()> {
@@ -232,21 +224,20 @@ impl Swap {
         if self.comes && next.kind(&new).context("look for the new one")?.is_none() {
             return Ok(()); // it is in its place
         }
-        match &self.entry {
-            None => self.put(env, Path::new(&self.home), next, number),
-            Some(entry) => {
-                let home =
-                    env.subtree(Path::new(&self.home)).context("it is no folder of its own any more")?;
-                self.put(&home, Path::new(entry), next, number)
+        let Some((name, above)) = self.place.split_last() else { return Ok(()) };
+        let mut folder = None;
+        for part in above {
+            let opened = folder.as_ref().unwrap_or(env).subtree(Path::new(part));
+            match opened {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.comes => return Ok(()),
+                opened => folder = Some(opened.context("what it lies in is no folder of its own any more")?),
             }
         }
-    }
-
-    fn put(&self, folder: &Tree, name: &Path, next: &Tree, number: usize) -> Result<()> {
+        let (folder, name) = (folder.as_ref().unwrap_or(env), Path::new(name));
         if folder.kind(name)?.is_some() {
             set_aside(folder, name, next, number).context("put the old one aside")?;
         }
-        if self.comes { Ok(next.move_to(&new_name(number), folder, name)?) } else { Ok(()) }
+        if self.comes { Ok(next.move_to(&new, folder, name)?) } else { Ok(()) }
     }
 }
 

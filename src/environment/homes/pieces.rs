@@ -1,12 +1,13 @@
 //! A plan cut into what is put into its place by one rename each: a home, or what is at the top of one that stands.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::exports::is_variable;
 use super::{NOT_A_HOME, Swap, names};
 use crate::provider::home::{Entry, Home, HomeContent, HomePlan};
 use crate::sys::tree::{Kind, Tree};
@@ -14,24 +15,40 @@ use crate::sys::tree::{Kind, Tree};
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
 #[derive(Debug)]
 pub(super) struct Piece<'a> {
-    pub(super) home: &'a str,
-    entry: Option<OsString>,
+    /// Where it goes, below the env root.
+    pub(super) place: PathBuf,
     /// Paths relative to the piece, which itself comes first with an empty one.
     parts: Vec<(PathBuf, Part<'a>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Part<'a> {
-    Dir { mode: u32 },
-    File { bytes: &'a [u8], mode: u32 },
-    Link { target: &'a Path },
-    Shared { source: &'a Path },
+    Dir {
+        mode: u32,
+    },
+    /// A folder whose other content stays.
+    Kept {
+        mode: u32,
+    },
+    Absent,
+    File {
+        bytes: &'a [u8],
+        mode: u32,
+    },
+    Link {
+        target: &'a Path,
+    },
+    Shared {
+        source: &'a Path,
+    },
 }
 
 impl<'a> From<&'a Entry> for Part<'a> {
     fn from(entry: &'a Entry) -> Self {
         match entry {
             Entry::Dir { mode } => Part::Dir { mode: *mode },
+            Entry::Kept { mode } => Part::Kept { mode: *mode },
+            Entry::Absent => Part::Absent,
             Entry::File { bytes, mode } => Part::File { bytes, mode: *mode },
             Entry::Link { target } => Part::Link { target },
             Entry::Shared { source } => Part::Shared { source },
@@ -43,10 +60,11 @@ impl<'a> From<&'a Entry> for Part<'a> {
 pub(super) fn whole_pieces(plan: &HomePlan) -> Result<Vec<Piece<'_>>> {
     let homes =
         plan.homes.iter().map(whole).filter(|piece| !matches!(piece, Ok(piece) if piece.is_removal()));
-    homes.chain(variables(plan).map(Ok)).collect()
+    homes.chain(variables(plan)?.map(Ok)).collect()
 }
 
-/// What is not as a plan says, or should not be there. `secret` are names that go unless the plan has them.
+/// What is not as a plan says, or should not be there. `secret` are names that go unless the plan has them. Folders
+/// that stay have the mode of the plan afterwards, whatever becomes of the rest.
 pub(super) fn changed_pieces<'a>(
     env: &Tree,
     plan: &'a HomePlan,
@@ -54,70 +72,40 @@ pub(super) fn changed_pieces<'a>(
 ) -> Result<Vec<Piece<'a>>> {
     let mut changed = Vec::new();
     for home in &plan.homes {
-        let piece = whole(home)?;
-        let present = env.kind(Path::new(home.name)).with_context(|| format!("look at {}", home.name))?;
-        match (&home.content, present) {
-            (HomeContent::Nothing, None) => {}
-            (HomeContent::Folder { mode, dropped, .. }, Some(Kind::Dir)) => {
-                enforce_mode(env, home.name, *mode)?;
-                let tree =
-                    env.subtree(Path::new(home.name)).with_context(|| format!("open {}", home.name))?;
-                let tops = piece.tops();
-                let has = |name: &OsStr| tops.iter().any(|top| top.entry.as_deref() == Some(name));
-                for name in dropped.iter().filter(|name| !has(name)) {
-                    if is_name(name) && tree.kind(Path::new(name)).context("look at what goes")?.is_some() {
-                        changed.push(Piece { home: home.name, entry: Some(name.clone()), parts: Vec::new() });
-                    }
-                }
-                changed.extend(tops.into_iter().filter(|top| !top.stands(&tree)));
+        let doing = || format!("compare {}", home.name);
+        whole(home)?.compare(env, &mut changed).with_context(doing)?;
+        let HomeContent::Folder { dropped, entries, .. } = &home.content else { continue };
+        let Ok(tree) = env.subtree(Path::new(home.name)) else { continue };
+        for name in dropped.iter().filter(|name| is_name(name)) {
+            let is_planned = entries.iter().any(|(path, _)| path.starts_with(name));
+            if !is_planned && tree.kind(Path::new(name)).with_context(doing)?.is_some() {
+                changed.push(Piece::removal(Path::new(home.name).join(name)));
             }
-            _ if piece.is_removal() || !piece.stands(env) => changed.push(piece),
-            _ => {}
         }
     }
     for name in secret.iter().filter(|name| plan.homes.iter().all(|home| home.name != **name)) {
-        if env.kind(Path::new(name)).with_context(|| format!("look at {name}"))?.is_some() {
-            changed.push(Piece { home: name, entry: None, parts: Vec::new() });
-        }
+        Piece::removal(PathBuf::from(name)).compare(env, &mut changed)?;
     }
-    changed.extend(changed_variables(env, plan)?);
+    let place = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
+    let launch = variables(plan)?.unwrap_or_else(|| Piece::removal(place));
+    launch.compare(env, &mut changed).context("compare the launch folder")?;
     Ok(changed)
 }
 
-/// A home that stands has the mode of the plan, whatever becomes of the rest.
-fn enforce_mode(env: &Tree, name: &str, mode: u32) -> Result<()> {
-    let path = Path::new(name);
-    if env.mode(path).with_context(|| format!("look at {name}"))? != Some(mode) {
-        env.set_dir_mode(path, mode).with_context(|| format!("set the mode of {name}"))?;
-    }
-    Ok(())
-}
-
-fn changed_variables<'a>(env: &Tree, plan: &'a HomePlan) -> Result<Option<Piece<'a>>> {
-    let place = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
-    if let Some(piece) = variables(plan) {
-        let stands = matches!(env.subtree(Path::new(names::LAUNCH)), Ok(launch) if piece.stands(&launch));
-        return Ok((!stands).then_some(piece));
-    }
-    let is_there = env.kind(&place).context("look at the launch folder")?.is_some();
-    Ok(is_there.then(|| Piece {
-        home: names::LAUNCH,
-        entry: Some(names::LAUNCH_ENV.into()),
-        parts: Vec::new(),
-    }))
-}
-
 /// The folder of the variables that are secrets; `None` where there are none.
-fn variables(plan: &HomePlan) -> Option<Piece<'_>> {
+fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
     if plan.private_exports.is_empty() {
-        return None;
+        return Ok(None);
+    }
+    for name in plan.private_exports.keys().chain(plan.exports.keys()) {
+        anyhow::ensure!(is_variable(name), "{name:?} is no name for a variable");
     }
     let files = plan
         .private_exports
         .iter()
         .map(|(name, value)| (PathBuf::from(name), Part::File { bytes: value.as_bytes(), mode: 0o600 }));
     let parts = std::iter::once((PathBuf::new(), Part::Dir { mode: 0o700 })).chain(files).collect();
-    Some(Piece { home: names::LAUNCH, entry: Some(names::LAUNCH_ENV.into()), parts })
+    Ok(Some(Piece { place: Path::new(names::LAUNCH).join(names::LAUNCH_ENV), parts }))
 }
 
 fn whole(home: &Home) -> Result<Piece<'_>> {
@@ -127,7 +115,7 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
         HomeContent::Nothing => Vec::new(),
         HomeContent::File { bytes, mode } => vec![(PathBuf::new(), Part::File { bytes, mode: *mode })],
         HomeContent::Folder { mode, entries, .. } => {
-            let mut parts = vec![(PathBuf::new(), Part::Dir { mode: *mode })];
+            let mut parts = vec![(PathBuf::new(), Part::Kept { mode: *mode })];
             parts.extend(entries.iter().map(|(path, entry)| (path.clone(), Part::from(entry))));
             parts
         }
@@ -141,40 +129,74 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
             home.name
         );
     }
-    Ok(Piece { home: home.name, entry: None, parts })
+    Ok(Piece { place: home.name.into(), parts })
 }
 
-fn is_name(text: &OsStr) -> bool {
+/// Whether a text is one name in a folder.
+pub(super) fn is_name(text: &OsStr) -> bool {
     let mut parts = Path::new(text).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
 }
 
 impl<'a> Piece<'a> {
+    fn removal(place: PathBuf) -> Piece<'a> {
+        Piece { place, parts: Vec::new() }
+    }
+
     pub(super) fn is_removal(&self) -> bool {
         self.parts.is_empty()
     }
 
     pub(super) fn swap(&self) -> Swap {
-        Swap { home: self.home.to_owned(), entry: self.entry.clone(), comes: !self.is_removal() }
+        let place = self.place.iter().map(OsStr::to_owned).collect();
+        Swap { place, comes: !self.is_removal() }
     }
 
-    pub(super) fn place(&self) -> PathBuf {
-        self.swap().place()
+    /// Adds to `changed` what of this piece is not as it should be: all of it, or parts of a folder that stays.
+    fn compare(self, env: &Tree, changed: &mut Vec<Piece<'a>>) -> Result<()> {
+        let looking = || format!("look at {}", self.place.display());
+        let (folder, name) = match (self.place.parent(), self.place.file_name()) {
+            (Some(above), Some(name)) if !above.as_os_str().is_empty() => match env.subtree(above) {
+                Ok(folder) => (Some(folder), Path::new(name)),
+                Err(_) if !self.is_removal() => {
+                    changed.push(self);
+                    return Ok(());
+                }
+                Err(_) => return Ok(()),
+            },
+            _ => (None, self.place.as_path()),
+        };
+        let folder = folder.as_ref().unwrap_or(env);
+        let kind = folder.kind(name).with_context(looking)?;
+        match (self.parts.first(), kind) {
+            (None | Some((_, Part::Absent)), None) => {}
+            (None | Some((_, Part::Absent)), Some(_)) => changed.push(Piece::removal(self.place)),
+            (Some((_, Part::Kept { mode })), Some(Kind::Dir)) => {
+                if folder.mode(name).with_context(looking)? != Some(*mode) {
+                    folder.set_dir_mode(name, *mode).with_context(looking)?;
+                }
+                for top in self.tops() {
+                    top.compare(env, changed)?;
+                }
+            }
+            _ if self.stands(folder, name) => {}
+            _ => changed.push(self),
+        }
+        Ok(())
     }
 
     /// A folder's pieces at its top.
     fn tops(&self) -> Vec<Piece<'a>> {
         let mut tops: Vec<Piece<'a>> = Vec::new();
-        let mut places: HashMap<OsString, usize> = HashMap::new();
+        let mut numbers: HashMap<&OsStr, usize> = HashMap::new();
         for (path, part) in self.parts.iter().skip(1) {
             let mut parts = path.components();
-            let Some(top) = parts.next().map(|top| top.as_os_str().to_owned()) else { continue };
-            let below = (parts.as_path().to_owned(), *part);
-            let place = *places.entry(top.clone()).or_insert(tops.len());
-            if place == tops.len() {
-                tops.push(Piece { home: self.home, entry: Some(top), parts: Vec::new() });
+            let Some(top) = parts.next().map(Component::as_os_str) else { continue };
+            let number = *numbers.entry(top).or_insert(tops.len());
+            if number == tops.len() {
+                tops.push(Piece { place: self.place.join(top), parts: Vec::new() });
             }
-            tops[place].parts.push(below);
+            tops[number].parts.push((parts.as_path().to_owned(), *part));
         }
         tops
     }
@@ -183,24 +205,24 @@ impl<'a> Piece<'a> {
     pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
         for (path, part) in &self.parts {
             let place = join(at, path);
-            part.write(tree, &place).with_context(|| format!("write {}", place.display()))?;
+            part.write(tree, &place).with_context(|| format!("write {}", self.place.join(path).display()))?;
         }
         Ok(())
     }
 
     /// Whether the folder has the piece already, to the byte and with nothing more in it.
-    fn stands(&self, folder: &Tree) -> bool {
-        let top = self.entry.as_deref().unwrap_or(OsStr::new(self.home));
+    fn stands(&self, folder: &Tree, name: &Path) -> bool {
         let mut children: HashMap<&Path, usize> = HashMap::new();
-        for parent in self.parts.iter().filter_map(|(path, _)| path.parent()) {
+        let present = self.parts.iter().filter(|(_, part)| *part != Part::Absent);
+        for parent in present.filter_map(|(path, _)| path.parent()) {
             *children.entry(parent).or_default() += 1;
         }
         self.parts.iter().all(|(path, part)| {
-            let place = join(Path::new(top), path);
+            let place = join(name, path);
             let planned = children.get(path.as_path()).copied().unwrap_or(0);
             // What cannot be looked at is made anew.
             part.stands(folder, &place).unwrap_or(false)
-                && (!matches!(part, Part::Dir { .. })
+                && (!matches!(part, Part::Dir { .. } | Part::Kept { .. })
                     || folder.names(&place).is_ok_and(|names| names.len() == planned))
         })
     }
@@ -214,7 +236,7 @@ fn join(at: &Path, path: &Path) -> PathBuf {
 impl Part<'_> {
     fn write(&self, tree: &Tree, place: &Path) -> io::Result<()> {
         let mode = match self {
-            Part::Dir { mode } => {
+            Part::Dir { mode } | Part::Kept { mode } => {
                 tree.make_dir(place, *mode)?;
                 *mode
             }
@@ -224,6 +246,7 @@ impl Part<'_> {
             }
             Part::Link { target } => return tree.make_link(place, target),
             Part::Shared { source } => return tree.share(place, source),
+            Part::Absent => return Ok(()),
         };
         // No umask that lets its owner work takes anything from a mode without others' bits.
         if mode & 0o077 != 0 && tree.mode(place)? != Some(mode) {
@@ -235,7 +258,8 @@ impl Part<'_> {
     fn stands(&self, tree: &Tree, place: &Path) -> io::Result<bool> {
         let kind = tree.kind(place)?;
         Ok(match (self, kind) {
-            (Part::Dir { mode }, Some(Kind::Dir)) => tree.mode(place)? == Some(*mode),
+            (Part::Dir { mode } | Part::Kept { mode }, Some(Kind::Dir)) => tree.mode(place)? == Some(*mode),
+            (Part::Absent, None) => true,
             // A second name is somebody else's way to change it.
             (Part::File { bytes, mode }, Some(Kind::File { len, mode: present })) => {
                 present == *mode

@@ -72,6 +72,10 @@ impl World {
             ("skills/ours/SKILL.md".into(), file("skill", 0o644)),
             ("skills/user".into(), Entry::Link { target: self.user("skill") }),
             ("auth.json".into(), Entry::Link { target: self.user(version) }),
+            ("projects".into(), Entry::Kept { mode: 0o700 }),
+            ("projects/p".into(), Entry::Kept { mode: 0o700 }),
+            ("projects/p/approvals.json".into(), file("approvals", 0o600)),
+            ("projects/p/mcp-auth.json".into(), Entry::Absent),
             ("big".into(), Entry::Shared { source: self.user("big") }),
         ];
         let dropped = vec!["stale".into()];
@@ -103,6 +107,9 @@ fn work_as_an_agent(world: &World) {
     fs::create_dir_all(world.at("the-home/sessions/2026")).unwrap();
     fs::write(world.at("the-home/sessions/2026/rollout.jsonl"), "a session").unwrap();
     fs::set_permissions(world.at("the-home/sessions"), fs::Permissions::from_mode(0o555)).unwrap();
+    fs::create_dir(world.at("the-home/projects/p/sessions")).unwrap();
+    fs::write(world.at("the-home/projects/p/sessions/one"), "another session").unwrap();
+    fs::write(world.at("the-home/projects/p/mcp-auth.json"), "an old login").unwrap();
     fs::write(world.at("the-home/skills/ours/mine.txt"), "scribbled").unwrap();
     fs::set_permissions(world.at("the-home/skills"), fs::Permissions::from_mode(0o555)).unwrap();
     fs::write(world.at("the-home/stale"), "stale").unwrap();
@@ -143,7 +150,13 @@ fn only_what_differs_is_made_anew_and_the_agents_own_stays() {
     assert!(world.renew(&world.plan("two")).unwrap());
     assert_eq!(fs::metadata(world.at("the-home/fixed.json")).unwrap().ino(), fixed);
     assert_eq!(fs::read_to_string(world.at("the-home/sessions/2026/rollout.jsonl")).unwrap(), "a session");
-    for gone in ["the-home/skills/ours/mine.txt", "the-home/stale", "old-thing", "openclaw-config.json"] {
+    for gone in [
+        "the-home/skills/ours/mine.txt",
+        "the-home/projects/p/mcp-auth.json",
+        "the-home/stale",
+        "old-thing",
+        "openclaw-config.json",
+    ] {
         assert!(world.at(gone).symlink_metadata().is_err(), "{gone}");
     }
     let fresh = World::new();
@@ -229,11 +242,12 @@ fn what_an_agent_puts_into_the_way_is_replaced_and_never_followed() {
 #[test]
 fn a_forged_change_reaches_nothing_but_homes() {
     for list in [
-        r#"[{"home":"..","entry":{"Unix":[120]},"comes":false}]"#,
-        r#"[{"home":"workdir","entry":null,"comes":false}]"#,
-        r#"[{"home":"launch","entry":null,"comes":false}]"#,
-        r#"[{"home":"x","entry":{"Unix":[46,46]},"comes":false}]"#,
-        r#"[{"home":"a/b","entry":null,"comes":false}]"#,
+        r#"[{"place":[{"Unix":[46,46]},{"Unix":[120]}],"comes":false}]"#,
+        r#"[{"place":[{"Unix":[119,111,114,107,100,105,114]}],"comes":false}]"#,
+        r#"[{"place":[{"Unix":[108,97,117,110,99,104]}],"comes":false}]"#,
+        r#"[{"place":[{"Unix":[120]},{"Unix":[46,46]}],"comes":false}]"#,
+        r#"[{"place":[{"Unix":[97,47,98]}],"comes":false}]"#,
+        r#"[{"place":[],"comes":false}]"#,
         "{",
         "",
     ] {
