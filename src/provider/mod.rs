@@ -3,6 +3,7 @@
 //! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
 //! disagree about a path.
 
+pub mod codex;
 pub mod home;
 
 /// Where skills go for a provider without a folder of its own.
