@@ -6,6 +6,7 @@
 pub mod cursor;
 #[cfg(test)]
 mod fixture;
+pub mod codex;
 pub mod home;
 pub mod openclaw;
 mod read;
