@@ -3,7 +3,16 @@
 //! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
 //! disagree about a path.
 
+pub mod channel;
+pub mod copilot;
+pub mod gemini;
 pub mod home;
+#[cfg(test)]
+mod home_tests;
+pub mod opencode;
+pub mod qwen;
+mod server;
+mod user_file;
 
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
