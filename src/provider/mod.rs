@@ -4,6 +4,7 @@
 //! disagree about a path.
 
 pub mod channel;
+pub mod claude;
 pub mod copilot;
 pub mod gemini;
 pub mod home;

@@ -122,6 +122,27 @@ pub struct Agent {
     pub custom_args: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub model: String,
+    /// Skills of the machine's user that this agent is not to have (`context-files.md` L-12).
+    #[serde(deserialize_with = "null_is_default")]
+    pub disabled_runtime_skills: Vec<DisabledSkill>,
+}
+
+/// A skill that is not the task's, and is switched off for it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct DisabledSkill {
+    /// Whose folder it lies in: `provider`, the agent CLI's own, or `universal`, `~/.agents/skills`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub root: String,
+    /// Its path below that folder. It comes from outside and is checked before it is used.
+    #[serde(deserialize_with = "null_is_default")]
+    pub key: String,
+    /// The name it is called by, where that is not the key's last part.
+    #[serde(deserialize_with = "null_is_default")]
+    pub name: String,
+    /// It comes from a plugin.
+    #[serde(deserialize_with = "null_is_default")]
+    pub plugin: bool,
 }
 
 /// A skill: the text of its `SKILL.md` and files beside it.

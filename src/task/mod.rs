@@ -5,7 +5,8 @@ mod ids;
 mod kind;
 
 pub use document::{
-    Agent, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, parse_document,
+    Agent, DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource,
+    parse_document,
 };
 pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};

@@ -150,6 +150,10 @@ impl Plan {
                 .context("write the file with the MCP servers")?;
             options.mcp_config = Some(tree.path().join(relative));
         }
+        let settings = Path::new(provider::claude::SETTINGS);
+        if matches!(tree.kind(settings), Ok(Some(_))) {
+            options.settings = Some(tree.path().join(settings));
+        }
         let requested_model = options.model.clone();
         let (args, input) = match self.dialect {
             Dialect::Raw => {
