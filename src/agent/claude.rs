@@ -10,6 +10,10 @@ use crate::failure::{Code, Failure};
 pub struct Options {
     /// The managed MCP document's file. With one, the user's own servers are left out.
     pub mcp_config: Option<PathBuf>,
+    /// The user's own servers are seen beside the managed ones (decision D10).
+    pub merge_mcp: bool,
+    /// Settings of the environment's: `--settings`.
+    pub settings: Option<PathBuf>,
     /// `--model`.
     pub model: Option<String>,
     /// `--effort`.
@@ -45,17 +49,19 @@ pub fn arguments(options: Options) -> Vec<OsString> {
             args.extend([flag.into(), value]);
         }
     };
-    let managed = options.mcp_config.is_some();
+    let is_strict = options.mcp_config.is_some() && !options.merge_mcp;
     pair("--mcp-config", options.mcp_config.map(Into::into));
     pair("--model", options.model.map(Into::into));
     pair("--effort", options.effort.map(Into::into));
     pair("--max-turns", options.max_turns.map(|turns| turns.to_string().into()));
     pair("--append-system-prompt", options.append_system_prompt.map(Into::into));
     pair("--resume", options.resume.map(Into::into));
-    if managed {
+    if is_strict {
         args.push("--strict-mcp-config".into());
     }
     args.extend(options.custom);
+    // Last, so that it wins over one that was asked for.
+    args.extend(options.settings.into_iter().flat_map(|path| ["--settings".into(), path.into()]));
     args
 }
 
@@ -96,6 +102,8 @@ mod tests {
         assert_eq!(bare.len(), 10);
         let full = arguments(Options {
             mcp_config: Some("/m".into()),
+            settings: Some("/s".into()),
+            merge_mcp: false,
             model: Some("opus".into()),
             effort: Some("high".into()),
             max_turns: Some(3),
@@ -107,8 +115,11 @@ mod tests {
         assert_eq!(
             text.join("|"),
             "--mcp-config|/m|--model|opus|--effort|high|--max-turns|3|--append-system-prompt|be brief|--resume|s1|\
-             --strict-mcp-config|--add-dir|/x"
+             --strict-mcp-config|--add-dir|/x|--settings|/s"
         );
+        let merged =
+            arguments(Options { mcp_config: Some("/m".into()), merge_mcp: true, ..Options::default() });
+        assert_eq!(merged[10..], ["--mcp-config", "/m"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::Launch;
 use super::layout::WorkspacesRoot;
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
-use crate::provider::home::HomeOptions;
+use crate::provider::home::{HomeOptions, McpMode};
 use crate::provider::{self, Provider};
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
@@ -163,6 +163,7 @@ pub(super) fn launch_of(request: &Request<'_>) -> Launch {
         custom_args: task.agent.custom_args.clone(),
         model: task.agent.model.clone(),
         mcp_config: task.agent.mcp_config.clone(),
+        merge_mcp: task.agent.mcp_config.is_some() && request.options.mcp_mode == McpMode::Merge,
         platform_env,
     }
 }

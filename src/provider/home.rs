@@ -235,14 +235,23 @@ pub enum IfTaken {
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     match MODULES.iter().find(|(name, _)| *name == request.task.provider) {
         Some((_, plan)) => plan(request),
-        None => Ok(HomePlan::default()),
+        None => super::channel::plan(request),
     }
 }
 
 type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
 
-/// The providers that need more than the context in the work dir, one line each.
-static MODULES: &[(&str, Module)] = &[("cursor", super::cursor::plan)];
+/// The providers that need more than the context in the work dir, one line each. For the others it is said how
+/// managed servers reach them.
+static MODULES: &[(&str, Module)] = &[
+    ("claude", super::claude::plan),
+    ("codex", super::codex::plan),
+    ("copilot", super::copilot::plan),
+    ("cursor", super::cursor::plan),
+    ("gemini", super::gemini::plan),
+    ("opencode", super::opencode::plan),
+    ("qwen", super::qwen::plan),
+];
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,23 @@
 //! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
 //! disagree about a path.
 
+pub mod channel;
+pub mod claude;
+pub mod codex;
+pub mod copilot;
 pub mod cursor;
 #[cfg(test)]
 mod fixture;
-pub mod codex;
+pub mod gemini;
 pub mod home;
+#[cfg(test)]
+mod home_tests;
 pub mod openclaw;
+pub mod opencode;
+pub mod qwen;
 mod read;
+mod server;
+mod user_file;
 
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";

@@ -109,6 +109,7 @@ impl Plan {
                 model,
                 max_turns: args.max_turns,
                 append_system_prompt: system,
+                merge_mcp: file.merge_mcp,
                 custom: custom_args,
                 ..claude::Options::default()
             },
@@ -155,6 +156,10 @@ impl Plan {
                 .and_then(|()| tree.replace_unsynced(&relative, bytes, 0o600, names::TEMPORARY))
                 .context("write the file with the MCP servers")?;
             options.mcp_config = Some(tree.path().join(relative));
+        }
+        let settings = Path::new(provider::claude::SETTINGS);
+        if matches!(tree.kind(settings), Ok(Some(_))) {
+            options.settings = Some(tree.path().join(settings));
         }
         let requested_model = options.model.clone();
         let (args, input) = match self.dialect {

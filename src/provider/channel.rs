@@ -1,0 +1,106 @@
+//! How managed MCP servers reach the agents that no module of their own plans for, in one table.
+//!
+//! What cannot be made true is an error, never silence: an agent with servers that it must not have, or without those
+//! that it needs, is not what was asked for.
+
+use anyhow::Result;
+
+use super::home::{HomePlan, HomeRequest, Mcp};
+use crate::failure::{Code, Failure};
+
+/// How a provider learns of managed servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Its own module plans for it, or `run` hands over a file (`claude`, `codebuddy`).
+    Planned,
+    /// Whoever opens the agent's session names them in it (ACP), beside those that the agent knows itself.
+    Session,
+    /// The program knows no MCP servers at all: the empty set is what it has, any other cannot be.
+    Never,
+    /// Nobody knows how: any set is an error.
+    Unknown,
+}
+
+/// The channel of a provider.
+pub fn of(provider: &str) -> Channel {
+    match provider {
+        "claude" | "codebuddy" | "codex" | "copilot" | "cursor" | "gemini" | "openclaw" | "opencode"
+        | "qwen" => Channel::Planned,
+        "deveco" | "dim" | "dsh" | "grok" | "hermes" | "kimi" | "kiro" | "mcode" | "qoder" | "qoderclicn"
+        | "qwenpaw" | "reasonix" | "traecli" => Channel::Session,
+        "omp" | "pi" => Channel::Never,
+        _ => Channel::Unknown,
+    }
+}
+
+/// The plan of a provider without a module of its own, and what each other one says of managed servers.
+///
+/// # Errors
+/// A [`Code::BadDocument`] failure for servers that cannot reach the agent.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    plan.warnings.extend(check(request)?);
+    Ok(plan)
+}
+
+/// What to say of the managed servers.
+///
+/// # Errors
+/// As [`plan`].
+pub fn check(request: &HomeRequest<'_>) -> Result<Option<String>, Failure> {
+    let Mcp::Managed(servers) = request.mcp else { return Ok(None) };
+    let provider = &request.task.provider;
+    let shown = if provider.is_empty() { "command" } else { provider };
+    match of(provider) {
+        Channel::Planned => Ok(None),
+        Channel::Never if servers.is_empty() => Ok(None),
+        Channel::Session => Ok(Some(format!(
+            "the managed MCP servers are not in {shown}'s configuration: who opens its session must name them, and the \
+             servers that it knows itself are seen too"
+        ))),
+        Channel::Never => {
+            Err(refuse(format!("{shown} has no MCP client, so the MCP servers cannot reach it")))
+        }
+        Channel::Unknown => Err(refuse(format!("how MCP servers reach the agent of `{shown}` is not known"))),
+    }
+}
+
+fn refuse(message: String) -> Failure {
+    Failure::new(Code::BadDocument, message)
+        .hint("leave the task's MCP configuration out, or choose another provider")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::Scene;
+
+    #[test]
+    fn a_managed_set_is_never_met_with_silence() {
+        for (provider, servers, expected) in [
+            ("claude", r#"{"a":{}}"#, Some(0)),
+            ("kimi", r#"{"a":{}}"#, Some(1)),
+            ("kimi", "{}", Some(1)),
+            ("pi", "{}", Some(0)),
+            ("pi", r#"{"a":{}}"#, None),
+            ("antigravity", "{}", None),
+            ("", "{}", None),
+            ("nobody", r#"{"a":{}}"#, None),
+        ] {
+            let mut scene = Scene::new().mcp(servers);
+            scene.task.provider = provider.into();
+            let warnings = scene.plan(plan).ok().map(|plan| plan.warnings.len());
+            assert_eq!(warnings, expected, "{provider} {servers}");
+            let mut scene = Scene::new();
+            scene.task.provider = provider.into();
+            assert_eq!(scene.plan(plan).unwrap(), HomePlan::default(), "{provider} unmanaged");
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table_has_its_channel() {
+        let unknown: Vec<_> =
+            crate::provider::all().map(|row| row.name).filter(|name| of(name) == Channel::Unknown).collect();
+        assert_eq!(unknown, ["command", "antigravity"], "a new provider needs a decision here");
+    }
+}

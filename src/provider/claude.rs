@@ -1,0 +1,136 @@
+//! Claude Code: skills of the machine's that the task switches off, in a settings file for `--settings`.
+//!
+//! Managed MCP servers need nothing here: `run` hands them over in a file of the run's, with `--strict-mcp-config`
+//! unless the user's own are wanted too.
+
+use std::path::{Component, Path};
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::home::{Home, HomeContent, HomePlan, HomeRequest};
+use crate::skills::slug;
+use crate::task::DisabledSkill;
+
+/// The settings file's name in the env root; `run` passes it where it exists.
+pub const SETTINGS: &str = "claude-runtime-skill-settings.json";
+
+/// Plans the settings file.
+///
+/// # Errors
+/// None that is known.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    let slugs: Vec<&str> = request.skills.iter().map(|skill| skill.slug.as_str()).collect();
+    let content = match settings(&request.task.agent.disabled_runtime_skills, &slugs) {
+        None => HomeContent::Nothing,
+        Some(settings) => HomeContent::File { bytes: serde_json::to_vec_pretty(&settings)?, mode: 0o600 },
+    };
+    plan.homes.push(Home { name: SETTINGS, content });
+    Ok(plan)
+}
+
+/// The settings; `None` where nothing is to be switched off. A skill of the task's keeps its name.
+fn settings(disabled: &[DisabledSkill], slugs: &[&str]) -> Option<Value> {
+    let mut overrides = Map::new();
+    let mut deny: Vec<String> = Vec::new();
+    for skill in disabled {
+        let Some(name) = invocation_name(skill) else { continue };
+        let claimed = slug::resolve_batch([name.as_str()]).iter().any(|slug| slugs.contains(&slug.as_str()));
+        if claimed && !skill.plugin {
+            continue;
+        }
+        if !skill.plugin {
+            overrides.insert(name.clone(), json!("off"));
+        }
+        for rule in [format!("Skill({name})"), format!("Skill({name} *)")] {
+            if !deny.contains(&rule) {
+                deny.push(rule);
+            }
+        }
+    }
+    if deny.is_empty() {
+        return None;
+    }
+    let mut settings = Map::new();
+    if !overrides.is_empty() {
+        settings.insert("skillOverrides".into(), overrides.into());
+    }
+    settings.insert("permissions".into(), json!({ "deny": deny }));
+    Some(settings.into())
+}
+
+/// What the skill is called by: the whole key for a plugin's, else its name, else the key's last part. `None` for a
+/// key that is absolute or leads out.
+fn invocation_name(skill: &DisabledSkill) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in Path::new(skill.key.trim()).components() {
+        match part {
+            Component::Normal(name) => parts.push(name.to_str()?),
+            Component::CurDir => {}
+            Component::ParentDir => drop(parts.pop()?),
+            _ => return None,
+        }
+    }
+    let last = parts.last()?;
+    Some(match skill.name.trim() {
+        _ if skill.plugin => parts.join("/"),
+        "" => (*last).to_owned(),
+        name => name.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::{Scene, file_text};
+
+    fn off(key: &str, name: &str, plugin: bool) -> DisabledSkill {
+        DisabledSkill { root: "provider".into(), key: key.into(), name: name.into(), plugin }
+    }
+
+    #[test]
+    fn each_skill_is_off_and_denied() {
+        for (skills, expected) in [
+            (vec![], None),
+            (
+                vec![off("a/review", "", false)],
+                Some(
+                    json!({"skillOverrides":{"review":"off"},"permissions":{"deny":["Skill(review)","Skill(review *)"]}}),
+                ),
+            ),
+            (
+                vec![off("x", "Given", false), off("y", "Given", false)],
+                Some(
+                    json!({"skillOverrides":{"Given":"off"},"permissions":{"deny":["Skill(Given)","Skill(Given *)"]}}),
+                ),
+            ),
+            (
+                vec![off("tools:review", "review", true)],
+                Some(json!({"permissions":{"deny":["Skill(tools:review)","Skill(tools:review *)"]}})),
+            ),
+            (vec![off("mine", "", false)], None),
+            (vec![off("x", "Mine", false)], None),
+            (
+                vec![
+                    off("/etc/x", "x", false),
+                    off("../x", "x", false),
+                    off(".", "x", false),
+                    off("", "x", false),
+                ],
+                None,
+            ),
+        ] {
+            assert_eq!(settings(&skills, &["mine"]), expected, "{skills:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_private_and_goes_when_it_is_empty() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
+        scene.task.agent.disabled_runtime_skills = vec![off("a", "", false)];
+        let planned = scene.plan(plan).unwrap();
+        assert!(file_text(&planned, SETTINGS, "", 0o600).contains("\"a\": \"off\""));
+    }
+}

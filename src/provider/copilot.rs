@@ -1,0 +1,115 @@
+//! Copilot CLI: a home of the task when its MCP servers are managed.
+//!
+//! It reads the user's servers from `mcp-config.json` in `COPILOT_HOME` and has no variable for them alone (1.0.102;
+//! `--additional-mcp-config` adds). A project's `.mcp.json` counts only where the folder is trusted, which a run in
+//! prompt mode is not by itself. Its built-in GitHub server belongs to the program and stays.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::{server, user_file};
+
+const HOME: &str = "copilot-home";
+const VARIABLE: &str = "COPILOT_HOME";
+const SERVERS: &str = "mcp-config.json";
+
+/// Plans the home.
+///
+/// # Errors
+/// When a managed server cannot be put in its words, or the user's are wanted too and cannot be read.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    let Mcp::Managed(servers) = request.mcp else {
+        plan.homes.push(Home { name: HOME, content: HomeContent::Nothing });
+        return Ok(plan);
+    };
+    let user = match request.variable(VARIABLE) {
+        Some(path) => Some(PathBuf::from(path)),
+        None => request.user_home.map(|home| home.join(".copilot")),
+    };
+    let merge = request.options.mcp_mode == McpMode::Merge;
+    let mut all = Map::new();
+    if let (true, Some(user)) = (merge, &user) {
+        let theirs = user_file::read_object(&user.join(SERVERS))?.unwrap_or_default();
+        all.extend(
+            user_file::object(&theirs, "mcpServers").map(|(name, value)| (name.to_owned(), value.clone())),
+        );
+    }
+    all.extend(
+        server::read_all(servers)?
+            .iter()
+            .filter_map(|server| Some((server.name().to_owned(), Value::Object(server.for_copilot()?)))),
+    );
+    let mut entries = match &user {
+        Some(user) => user_file::links_to(request, HOME, user, |name| is_ours(name, merge))?,
+        None => Vec::new(),
+    };
+    let bytes = serde_json::to_vec_pretty(&json!({ "mcpServers": all }))?;
+    entries.push((SERVERS.into(), Entry::File { bytes, mode: 0o600 }));
+    let dropped = user_file::stale_links(request, HOME, &entries)?;
+    plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
+    plan.exports.insert(VARIABLE.into(), request.env_root.join(HOME).display().to_string());
+    if !merge && request.inherited.iter().any(|(name, value)| name == "COPILOT_ALLOW_ALL" && value == "true")
+    {
+        plan.warnings.push(
+            "COPILOT_ALLOW_ALL is exactly `true`, so Copilot trusts the folder and also starts the project's MCP servers"
+                .into(),
+        );
+    }
+    Ok(plan)
+}
+
+/// What the task has of its own: sessions, logs, locks, and the plugins, which bring servers.
+fn is_ours(name: &str, merge: bool) -> bool {
+    matches!(name, SERVERS | "session-state" | "history-session-state" | "logs" | "tmp" | "cache")
+        || name.starts_with("session-store.db")
+        || name.ends_with(".lock")
+        || (name == "installed-plugins" && !merge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::{Scene, file_text, links};
+
+    fn scene() -> Scene {
+        let mut scene = Scene::new().mcp(r#"{"a":{"command":"x","args":["y"]}}"#);
+        for file in
+            ["config.json", "session-store.db", "session-store.db-wal", "settings.json.lock", "logs/x"]
+        {
+            scene = scene.file(&format!("home/.copilot/{file}"), "{}");
+        }
+        scene
+            .dir("home/.copilot/installed-plugins")
+            .file("home/.copilot/mcp-config.json", r#"{"mcpServers":{"u":{}}}"#)
+    }
+
+    #[test]
+    fn the_home_has_the_managed_servers_and_links_to_the_login() {
+        let scene = scene();
+        let planned = scene.plan(plan).unwrap();
+        let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
+        let server = json!({ "type": "local", "command": "x", "args": ["y"], "env": {}, "tools": ["*"] });
+        assert_eq!(config, json!({ "mcpServers": { "a": server } }));
+        assert_eq!(links(&planned, HOME), [("config.json".into(), scene.path("home/.copilot/config.json"))]);
+        assert_eq!(planned.exports[VARIABLE], scene.path("root/e").join(HOME).display().to_string());
+    }
+
+    #[test]
+    fn merged_it_has_the_users_servers_and_plugins_too() {
+        let planned = scene().merge().plan(plan).unwrap();
+        let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
+        assert_eq!(config["mcpServers"].as_object().unwrap().len(), 2);
+        assert_eq!(links(&planned, HOME).len(), 2);
+    }
+
+    #[test]
+    fn unmanaged_the_users_home_is_used_as_it_is() {
+        let planned = Scene::new().plan(plan).unwrap();
+        assert!(planned.exports.is_empty());
+        assert_eq!(planned.homes, [Home { name: HOME, content: HomeContent::Nothing }]);
+    }
+}

@@ -1,0 +1,194 @@
+//! Gemini CLI: trust in the work dir, and a home of the task when its MCP servers are managed.
+//!
+//! In a folder that it does not trust the program ends with status 55. For managed servers it has no variable that an
+//! ordinary user may use (its system settings count only where root owns them and every folder above, 0.61.0), so
+//! `GEMINI_CLI_HOME` points at the env root, whose `.gemini` links to all of the user's but the settings. There
+//! `mcp.allowed` hides the servers of the project and of extensions.
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::{server, user_file};
+use crate::failure::{Code, Failure};
+
+/// The folder in the home, and so the home's name in the env root.
+const FOLDER: &str = ".gemini";
+const SETTINGS: &str = "settings.json";
+/// An empty list allows every server; this one allows none, because nobody names one so.
+const NOBODY: &str = "execenv: no MCP server";
+const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
+
+/// Plans the variables and the home.
+///
+/// # Errors
+/// When a managed server cannot be put in its words, the user's or the project's settings cannot be read, or the
+/// project's would change what the agent sees.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    if request.variable(TRUST).is_none() {
+        plan.exports.insert(TRUST.into(), "true".into());
+    }
+    let Mcp::Managed(servers) = request.mcp else {
+        plan.homes.push(Home { name: FOLDER, content: HomeContent::Nothing });
+        return Ok(plan);
+    };
+    let user =
+        request.variable("GEMINI_CLI_HOME").map(Into::into).or(request.user_home.map(ToOwned::to_owned));
+    let user = user.map(|home| home.join(FOLDER));
+    let theirs =
+        user.as_ref().map(|user| user_file::read_object(&user.join(SETTINGS))).transpose()?.flatten();
+    let project = user_file::read_object(&request.work_dir.join(FOLDER).join(SETTINGS))?.unwrap_or_default();
+    let managed: Map<String, Value> = server::read_all(servers)?
+        .iter()
+        .filter_map(|server| Some((server.name().to_owned(), server.for_gemini()?.into())))
+        .collect();
+    check_project(&project, &managed)?;
+    let settings = settings(theirs.unwrap_or_default(), managed, request.options.mcp_mode);
+
+    let mut entries = Vec::new();
+    if let Some(user) = &user {
+        // `tmp` and `history` are sessions, which belong to the task.
+        let is_ours = |name: &str| matches!(name, SETTINGS | "tmp" | "history");
+        entries.extend(user_file::links_to(request, FOLDER, user, is_ours)?);
+    }
+    let bytes = serde_json::to_vec_pretty(&settings)?;
+    entries.push((SETTINGS.into(), Entry::File { bytes, mode: 0o600 }));
+    let dropped = user_file::stale_links(request, FOLDER, &entries)?;
+    plan.homes.push(Home { name: FOLDER, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
+    plan.exports.insert("GEMINI_CLI_HOME".into(), request.env_root.display().to_string());
+    Ok(plan)
+}
+
+/// The user's settings with the managed servers.
+fn settings(
+    mut theirs: Map<String, Value>,
+    managed: Map<String, Value>,
+    mode: McpMode,
+) -> Map<String, Value> {
+    let names: Vec<String> = managed.keys().cloned().collect();
+    let own =
+        |key: &str| user_file::texts(&theirs, "mcp", key).map(|list| list.into_iter().map(str::to_owned));
+    let excluded: Vec<String> =
+        own("excluded").into_iter().flatten().filter(|name| !names.contains(name)).collect();
+    let allowed = match mode {
+        McpMode::Strict if names.is_empty() => Some(vec![NOBODY.to_owned()]),
+        McpMode::Strict => Some(names),
+        McpMode::Merge => own("allowed").map(|list| list.chain(names).collect()),
+    };
+    let mut servers = match mode {
+        McpMode::Merge => {
+            user_file::object(&theirs, "mcpServers").map(|(n, v)| (n.to_owned(), v.clone())).collect()
+        }
+        McpMode::Strict => Map::new(),
+    };
+    servers.extend(managed);
+    theirs.insert("mcpServers".into(), servers.into());
+    let mcp = theirs.entry("mcp").or_insert_with(|| json!({}));
+    if !mcp.is_object() {
+        *mcp = json!({});
+    }
+    mcp["excluded"] = json!(excluded);
+    if let Some(allowed) = allowed {
+        mcp["allowed"] = json!(allowed);
+    }
+    theirs
+}
+
+/// The project's settings go before the user's, and its lists narrow ours: an empty intersection would allow all.
+fn check_project(project: &Map<String, Value>, managed: &Map<String, Value>) -> Result<(), Failure> {
+    let refuse = |what: String| {
+        let message =
+            format!("the project's .gemini/settings.json {what}, so the managed MCP servers would not hold");
+        Err(Failure::new(Code::Occupied, message)
+            .hint("take it out of the project's file, or leave the task's MCP configuration out"))
+    };
+    if let Some((name, _)) =
+        user_file::object(project, "mcpServers").find(|(name, _)| managed.contains_key(*name))
+    {
+        return refuse(format!("has a server `{}` of its own", name.escape_debug()));
+    }
+    if project.get("mcp").and_then(|mcp| mcp.get("allowed")).is_some_and(Value::is_array) {
+        return refuse("has `mcp.allowed`".into());
+    }
+    let excluded = user_file::texts(project, "mcp", "excluded").unwrap_or_default();
+    match excluded.iter().find(|name| managed.contains_key(**name)) {
+        Some(name) => refuse(format!("excludes the server `{}`", name.escape_debug())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::{Scene, file_text, links};
+
+    fn settings_of(plan: &HomePlan) -> Value {
+        serde_json::from_str(&file_text(plan, FOLDER, SETTINGS, 0o600)).unwrap()
+    }
+
+    #[test]
+    fn the_work_dir_is_trusted_unless_somebody_has_decided() {
+        let plan_of = |scene: Scene| scene.plan(plan).unwrap();
+        assert_eq!(plan_of(Scene::new()).exports[TRUST], "true");
+        assert!(plan_of(Scene::new().variable(TRUST, "false")).exports.is_empty());
+        assert_eq!(plan_of(Scene::new()).homes[0].content, HomeContent::Nothing);
+    }
+
+    #[test]
+    fn only_the_managed_servers_are_allowed() {
+        let user = r#"{"security":{"auth":{"selectedType":"x"}},"mcp":{"excluded":["a","z"],"allowed":["u"]},"mcpServers":{"u":{"command":"u"}}}"#;
+        let scene = || {
+            Scene::new()
+                .file("home/.gemini/settings.json", user)
+                .file("home/.gemini/oauth_creds.json", "{}")
+                .dir("home/.gemini/tmp")
+                .mcp(r#"{"a":{"command":"x"},"off":{"command":"x","disabled":true}}"#)
+        };
+        let strict = scene();
+        let planned = strict.plan(plan).unwrap();
+        assert_eq!(
+            settings_of(&planned),
+            json!({
+                "security": { "auth": { "selectedType": "x" } },
+                "mcp": { "excluded": ["z"], "allowed": ["a"] },
+                "mcpServers": { "a": { "command": "x", "args": [], "env": {} } },
+            })
+        );
+        let creds = strict.path("home/.gemini/oauth_creds.json");
+        assert_eq!(links(&planned, FOLDER), [("oauth_creds.json".into(), creds)]);
+        assert_eq!(planned.exports["GEMINI_CLI_HOME"], strict.path("root/e").display().to_string());
+
+        let merged = settings_of(&scene().merge().plan(plan).unwrap());
+        assert_eq!(merged["mcp"]["allowed"], json!(["u", "a"]));
+        assert_eq!(merged["mcpServers"].as_object().unwrap().len(), 2);
+        let none = settings_of(&Scene::new().mcp("{}").plan(plan).unwrap());
+        assert_eq!(none["mcp"]["allowed"], json!([NOBODY]), "an empty list would allow all");
+    }
+
+    #[test]
+    fn a_link_to_what_the_user_has_removed_goes_and_the_agents_own_stays() {
+        let scene = Scene::new().file("root/e/.gemini/oauth_creds.json", "own").mcp("{}");
+        let scene = scene.file("home/.gemini/oauth_creds.json", "{}").file("home/.gemini/GEMINI.md", "x");
+        std::os::unix::fs::symlink("/nowhere", scene.path("root/e/.gemini/gone")).unwrap();
+        let planned = scene.plan(plan).unwrap();
+        assert_eq!(links(&planned, FOLDER), [("GEMINI.md".into(), scene.path("home/.gemini/GEMINI.md"))]);
+        let HomeContent::Folder { dropped, .. } = &planned.homes[0].content else { panic!() };
+        assert_eq!(dropped, &["gone"]);
+    }
+
+    #[test]
+    fn a_project_that_would_change_the_set_is_refused() {
+        for project in [
+            r#"{"mcpServers":{"a":{"command":"p"}}}"#,
+            r#"{"mcp":{"allowed":["p"]}}"#,
+            r#"{"mcp":{"excluded":["a"]}}"#,
+            "{",
+        ] {
+            let scene = Scene::new().file("root/e/workdir/.gemini/settings.json", project);
+            assert!(scene.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_err(), "{project}");
+        }
+        let scene = Scene::new().file("root/e/workdir/.gemini/settings.json", r#"{"mcpServers":{"p":{}}}"#);
+        assert!(scene.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_ok(), "it is not allowed");
+    }
+}

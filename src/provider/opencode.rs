@@ -1,0 +1,212 @@
+//! OpenCode: the managed MCP servers in `OPENCODE_CONFIG_CONTENT`, which it merges over every file of the user's.
+//!
+//! It has no switch for "only these" (1.18.33): each server that a configuration file of the user's or of the project
+//! names is switched off by name. Objects merge key by key, so a managed server of the same name would inherit the
+//! other's variables and headers: those are set to nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+use super::home::{HomePlan, HomeRequest, Mcp, McpMode};
+use super::{server, user_file};
+
+/// The variable.
+const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
+/// Its files in a configuration folder, in the order of its reading.
+const FILES: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
+
+/// Plans the variable.
+///
+/// # Errors
+/// When a managed server cannot be put in its words, or a file cannot be read whose servers must not be seen.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    let Mcp::Managed(servers) = request.mcp else { return Ok(plan) };
+    let given = match request.variable(CONTENT) {
+        Some(text) => user_file::parse_object(text, CONTENT)?.unwrap_or_default(),
+        None => Map::new(),
+    };
+    let managed: Map<String, Value> =
+        server::read_all(servers)?.iter().map(|s| (s.name().to_owned(), s.for_opencode().into())).collect();
+    let mut content = given.clone();
+    content.remove("mcp");
+    let mut mcp = match request.options.mcp_mode {
+        McpMode::Merge => own_of(&given),
+        McpMode::Strict => Map::new(),
+    };
+    let known = known_servers(request)?;
+    if request.options.mcp_mode == McpMode::Strict {
+        mcp.extend(known.keys().map(|name| (name.clone(), json!({ "enabled": false }))));
+        plan.warnings.extend(unknowable(request)?);
+    }
+    for (name, server) in managed {
+        let mut server = server;
+        for other in known.get(&name).into_iter().flatten() {
+            blank_out(&mut server, other);
+        }
+        if known.contains_key(&name) {
+            plan.warnings.push(format!(
+                "OpenCode's own configuration has a server `{}` too; the task's goes before",
+                name.escape_debug()
+            ));
+        }
+        mcp.insert(name, server);
+    }
+    if request.task.agent.custom_env.contains_key(CONTENT) {
+        plan.warnings.push(format!("{CONTENT} of the task gives way to the managed MCP servers"));
+    }
+    if !mcp.is_empty() || !content.is_empty() {
+        content.insert("mcp".into(), mcp.into());
+        plan.private_exports.insert(CONTENT.into(), Value::Object(content).to_string());
+    }
+    Ok(plan)
+}
+
+fn own_of(config: &Map<String, Value>) -> Map<String, Value> {
+    config.get("mcp").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// Empties what `other` says of variables and headers and `server` does not.
+fn blank_out(server: &mut Value, other: &Value) {
+    for key in ["environment", "headers"] {
+        let Some(theirs) = other.get(key).and_then(Value::as_object) else { continue };
+        let Some(ours) = server.get_mut(key).and_then(Value::as_object_mut) else { continue };
+        for name in theirs.keys() {
+            ours.entry(name.clone()).or_insert_with(|| json!(""));
+        }
+    }
+}
+
+/// Every server that a configuration file names, with what each file says of it.
+fn known_servers(request: &HomeRequest<'_>) -> Result<BTreeMap<String, Vec<Value>>> {
+    let mut known: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for path in files(request) {
+        let config = user_file::read_object(&path)?.unwrap_or_default();
+        for (name, server) in own_of(&config) {
+            known.entry(name).or_default().push(server);
+        }
+    }
+    Ok(known)
+}
+
+/// Where it looks: its global folder, `OPENCODE_CONFIG`, the work dir and every folder above, `.opencode` in each
+/// and in the user's home, `OPENCODE_CONFIG_DIR`. It stops at the repository's root; a name too many does no harm.
+fn files(request: &HomeRequest<'_>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folder = |folder: PathBuf| found.extend(FILES.map(|file| folder.join(file)));
+    if let Some(config) = base(request, "XDG_CONFIG_HOME", ".config") {
+        folder(config.join("opencode"));
+    }
+    for dir in request.work_dir.ancestors() {
+        folder(dir.to_owned());
+        folder(dir.join(".opencode"));
+    }
+    if let Some(home) = request.user_home {
+        folder(home.join(".opencode"));
+    }
+    if let Some(dir) = request.variable("OPENCODE_CONFIG_DIR") {
+        folder(request.work_dir.join(dir));
+    }
+    if let Some(file) = request.variable("OPENCODE_CONFIG") {
+        found.push(request.work_dir.join(file));
+    }
+    // `config.json` is OpenCode's in its global folder only; anywhere else it may be anybody's.
+    let global = base(request, "XDG_CONFIG_HOME", ".config").map(|config| config.join("opencode"));
+    found.retain(|path| !path.ends_with("config.json") || path.parent() == global.as_deref());
+    found
+}
+
+fn base(request: &HomeRequest<'_>, variable: &str, below_home: &str) -> Option<PathBuf> {
+    let named = request.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    named.or_else(|| request.user_home.map(|home| home.join(below_home)))
+}
+
+/// Configuration that is fetched at the start, or an administrator's, is not known here.
+fn unknowable(request: &HomeRequest<'_>) -> Result<Option<String>> {
+    let Some(data) = base(request, "XDG_DATA_HOME", ".local/share") else { return Ok(None) };
+    let logins =
+        user_file::read_object(&data.join("opencode/auth.json")).unwrap_or_default().unwrap_or_default();
+    let remote = logins.values().any(|login| login.get("type").and_then(Value::as_str) == Some("wellknown"));
+    let managed = Path::new("/etc/opencode").exists();
+    Ok((remote || managed).then(|| {
+        "OpenCode also takes configuration from an organisation or an administrator here; MCP servers of that \
+         cannot be hidden from the agent"
+            .to_owned()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::Scene;
+
+    fn mcp_of(plan: &HomePlan) -> Value {
+        let text = &plan.private_exports[CONTENT];
+        serde_json::from_str::<Value>(text).unwrap()["mcp"].clone()
+    }
+
+    #[test]
+    fn nothing_is_said_without_a_managed_set() {
+        let scene = Scene::new();
+        assert_eq!(scene.plan(plan).unwrap(), HomePlan::default());
+        assert_eq!(scene.mcp("{}").plan(plan).unwrap(), HomePlan::default(), "nothing to switch off");
+    }
+
+    #[test]
+    fn every_file_that_names_a_server_has_it_switched_off() {
+        let scene = Scene::new()
+            .file(
+                "home/.config/opencode/opencode.jsonc",
+                "{ // mine\n\"mcp\":{\"global\":{\"type\":\"local\"}}}",
+            )
+            .file("home/.config/opencode/config.json", r#"{"mcp":{"older":{}}}"#)
+            .file("home/.opencode/opencode.json", r#"{"mcp":{"dotted":{}}}"#)
+            .file("root/e/workdir/opencode.json", r#"{"mcp":{"project":{}}}"#)
+            .file("root/e/workdir/config.json", "somebody's")
+            .file("root/e/workdir/.opencode/opencode.jsonc", r#"{"mcp":{"inner":{}}}"#)
+            .file("root/opencode.json", r#"{"mcp":{"above":{}}}"#)
+            .file("named.json", r#"{"mcp":{"named":{}}}"#)
+            .file("dir/opencode.json", r#"{"mcp":{"dir":{}}}"#)
+            .variable("OPENCODE_CONFIG", "[T]/named.json")
+            .variable("OPENCODE_CONFIG_DIR", "[T]/dir")
+            .mcp(r#"{"a":{"command":"x"}}"#);
+        let mcp = mcp_of(&scene.plan(plan).unwrap());
+        for name in ["global", "older", "dotted", "project", "inner", "above", "named", "dir"] {
+            assert_eq!(mcp[name], json!({ "enabled": false }), "{name}");
+        }
+        assert_eq!(mcp["a"]["enabled"], json!(true));
+        assert_eq!(mcp_of(&scene.merge().plan(plan).unwrap()).as_object().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_server_of_the_same_name_inherits_no_secret() {
+        let scene = Scene::new()
+            .file(
+                "home/.config/opencode/opencode.json",
+                r#"{"mcp":{"a":{"type":"local","environment":{"TOKEN":"sk-user","MODE":"u"}}}}"#,
+            )
+            .mcp(r#"{"a":{"command":"x","env":{"MODE":"task"}}}"#);
+        let planned = scene.plan(plan).unwrap();
+        assert_eq!(mcp_of(&planned)["a"]["environment"], json!({ "MODE": "task", "TOKEN": "" }));
+        assert_eq!(planned.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_configuration_in_the_variable_stays_but_for_its_servers() {
+        let scene = Scene::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
+        let strict = scene.mcp("{}").plan(plan).unwrap();
+        assert_eq!(strict.private_exports[CONTENT], r#"{"model":"m","mcp":{}}"#);
+        let scene = Scene::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
+        let merged = scene.mcp("{}").merge().plan(plan).unwrap();
+        assert_eq!(merged.private_exports[CONTENT], r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error() {
+        let scene = Scene::new().file("root/e/workdir/opencode.json", "{").mcp("{}");
+        assert!(scene.plan(plan).unwrap_err().to_string().contains("opencode.json, line 1"));
+    }
+}

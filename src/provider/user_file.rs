@@ -1,0 +1,232 @@
+//! The user's own configuration files, which are only read.
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value};
+
+use super::home::{Entry, HomeRequest};
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Kind;
+
+/// The longest configuration file that is read, in bytes.
+const MAX_FILE: u64 = 16 << 20;
+
+/// The text of a file; `None` where nothing is.
+///
+/// # Errors
+/// Names the file: unreadable, too long, not UTF-8.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
+    let reading = || format!("read {}", path.display());
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error).with_context(reading),
+    };
+    // A FIFO would make the read wait for ever.
+    if !file.metadata().with_context(reading)?.is_file() {
+        anyhow::bail!("{} is not a regular file", path.display());
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE).read_to_string(&mut text).with_context(reading)?;
+    Ok(Some(text))
+}
+
+/// A file with one JSON object, comments and trailing commas allowed as the agent CLIs allow them; `None` where
+/// nothing is, or only blanks.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure that names the file, never its content: that may be a secret.
+pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
+    match read_text(path)? {
+        Some(text) => parse_object(&text, &path.display().to_string()),
+        None => Ok(None),
+    }
+}
+
+/// The same for a text that is there already. `origin` is its name in an error.
+///
+/// # Errors
+/// As [`read_object`].
+pub(super) fn parse_object(text: &str, origin: &str) -> Result<Option<Map<String, Value>>> {
+    let plain = without_comments(text.trim_start_matches('\u{feff}'));
+    if plain.trim().is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str(&plain).map(Some).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Failure::new(Code::BadConfig, format!("{origin}, line {line}, column {column}: not one JSON object"))
+            .hint("the agent could not read it either, or not as it is meant: mend it first")
+            .into()
+    })
+}
+
+/// The object below a key; empty where there is none or it is something else.
+pub(super) fn object<'a>(
+    map: &'a Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    map.get(key).and_then(Value::as_object).into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+/// The texts in a list below two keys.
+pub(super) fn texts<'a>(map: &'a Map<String, Value>, outer: &str, inner: &str) -> Option<Vec<&'a str>> {
+    let list = map.get(outer)?.get(inner)?.as_array()?;
+    Some(list.iter().filter_map(Value::as_str).collect())
+}
+
+/// JSON with comments as JSON: they and commas before a closing bracket become blanks, so that positions stay.
+fn without_comments(text: &str) -> String {
+    let mut plain: Vec<char> = text.chars().collect();
+    let (mut at, mut comma, mut after_value) = (0, None, false);
+    while at < plain.len() {
+        match (plain[at], plain.get(at + 1)) {
+            ('"', _) => {
+                (comma, after_value) = (None, true);
+                at += 1;
+                while at < plain.len() && plain[at] != '"' {
+                    at += if plain[at] == '\\' { 2 } else { 1 };
+                }
+            }
+            ('/', Some('/')) => {
+                while at < plain.len() && plain[at] != '\n' {
+                    plain[at] = ' ';
+                    at += 1;
+                }
+            }
+            ('/', Some('*')) => {
+                // One without an end stays, and is an error.
+                let Some(end) = (at + 3..plain.len()).find(|&n| plain[n] == '/' && plain[n - 1] == '*')
+                else {
+                    break;
+                };
+                plain[at..=end].iter_mut().filter(|c| **c != '\n').for_each(|c| *c = ' ');
+                at = end;
+            }
+            (',', _) => {
+                comma = after_value.then_some(at);
+                after_value = false;
+            }
+            ('}' | ']', _) => {
+                if let Some(comma) = comma.take() {
+                    plain[comma] = ' ';
+                }
+                after_value = true;
+            }
+            (other, _) if !other.is_whitespace() => {
+                (comma, after_value) = (None, !matches!(other, '{' | '[' | ':'))
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    plain.into_iter().collect()
+}
+
+/// Links to everything in a folder of the user's but what `is_ours` names. What the agent has put into the home of
+/// the task itself at a name stays there: it may be a session or a login.
+///
+/// # Errors
+/// When the folder is there and cannot be listed.
+pub(super) fn links_to(
+    request: &HomeRequest<'_>,
+    home: &str,
+    source: &Path,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<Vec<(PathBuf, Entry)>> {
+    let mut links = Vec::new();
+    for name in names_in(source)? {
+        let made_by_agent = request.present.is_some_and(|tree| {
+            let kind = tree.kind(&Path::new(home).join(&name));
+            matches!(kind, Ok(Some(kind)) if kind != Kind::Link)
+        });
+        let target = source.join(&name);
+        // A link that leads nowhere would only be in the way.
+        if made_by_agent || is_ours(&name.to_string_lossy()) || !target.exists() {
+            continue;
+        }
+        links.push((PathBuf::from(name), Entry::Link { target }));
+    }
+    Ok(links)
+}
+
+/// The links of an older home that nothing of a new one replaces: what they lead to is not the user's any more.
+///
+/// # Errors
+/// When the older home cannot be listed.
+pub(super) fn stale_links(
+    request: &HomeRequest<'_>,
+    home: &str,
+    entries: &[(PathBuf, Entry)],
+) -> Result<Vec<OsString>> {
+    let folder = Path::new(home);
+    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(Kind::Dir)))) else {
+        return Ok(Vec::new());
+    };
+    let mut stale =
+        tree.names(folder).with_context(|| format!("list {}", request.env_root.join(home).display()))?;
+    stale.retain(|name| {
+        let is_link = matches!(tree.kind(&folder.join(name)), Ok(Some(Kind::Link)));
+        is_link && !entries.iter().any(|(path, _)| path.as_os_str() == name)
+    });
+    stale.sort();
+    Ok(stale)
+}
+
+/// The names in a folder, sorted; none where there is no folder.
+///
+/// # Errors
+/// Names the folder.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error).with_context(|| format!("list {}", folder.display())),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.with_context(|| format!("list {}", folder.display()))?.file_name());
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_trailing_commas_are_no_obstacle() {
+        for (text, expected) in [
+            ("{}", Some("{}")),
+            ("// nothing\n", None),
+            ("  \n", None),
+            ("\u{feff}{\"a\":1}", Some("{\"a\":1}")),
+            ("{ // c\n \"a\": 1, /* b, */ }", Some("{\"a\":1}")),
+            ("{\"u\":\"http://x//y/*z*/\",\"b\":[1,2,],}", Some("{\"u\":\"http://x//y/*z*/\",\"b\":[1,2]}")),
+            ("{\"a\":\"\\\"//\"} // end", Some("{\"a\":\"\\\"//\"}")),
+            ("{/**/\"a\":1}", Some("{\"a\":1}")),
+            ("{\"a\":\",}\"}", Some("{\"a\":\",}\"}")),
+        ] {
+            let parsed = parse_object(text, "t").unwrap();
+            let shown = parsed.map(|map| Value::Object(map).to_string());
+            assert_eq!(shown.as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_an_error_without_its_text() {
+        for text in ["[]", "\"sk-secret\"", "{\"key\":\"sk-secret\"", "{,}", "{\"a\" 1}", "/* sk-secret"] {
+            let error = parse_object(text, "/home/ada/x.json").unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::BadConfig);
+            let message = format!("{error:#}");
+            assert!(message.starts_with("/home/ada/x.json, line 1") && !message.contains("sk-"), "{message}");
+        }
+    }
+}
