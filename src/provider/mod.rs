@@ -14,6 +14,7 @@ pub mod gemini;
 pub mod home;
 #[cfg(test)]
 mod home_tests;
+pub mod login;
 pub mod openclaw;
 pub mod opencode;
 pub mod qwen;
