@@ -30,16 +30,7 @@ impl Found {
     /// # Errors
     /// When the folder cannot be opened or its record is damaged.
     pub fn open(path: &Path) -> Result<Found> {
-        let env = match EnvRoot::open(path) {
-            // It was there a moment ago: somebody has cleaned it up meanwhile.
-            Err(error) if is_gone(&error) => {
-                let message = format!("no environment at {}: it has just gone", path.display());
-                return Err(Failure::new(Code::NoEnv, message)
-                    .hint("`execenv list` shows what there is")
-                    .into());
-            }
-            other => other?,
-        };
+        let env = open_found(path)?;
         let meta = Meta::load(&env.tree)?;
         Ok(Found { env, meta })
     }
@@ -49,7 +40,7 @@ impl Found {
     /// # Errors
     /// When the folder cannot be opened.
     pub fn open_even_damaged(path: &Path) -> Result<Found> {
-        let env = EnvRoot::open(path)?;
+        let env = open_found(path)?;
         let meta = Meta::load(&env.tree).ok().flatten();
         Ok(Found { env, meta })
     }
@@ -152,6 +143,17 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
 /// As [`find`], but for the record.
 pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
     Found::open_even_damaged(&find_path(root, text, cwd)?)
+}
+
+/// Opens an env root that was there a moment ago: somebody may have cleaned it up meanwhile.
+fn open_found(path: &Path) -> Result<EnvRoot> {
+    match EnvRoot::open(path) {
+        Err(error) if is_gone(&error) => {
+            let message = format!("no environment at {}: it has just gone", path.display());
+            Err(Failure::new(Code::NoEnv, message).hint("`execenv list` shows what there is").into())
+        }
+        other => other,
+    }
 }
 
 fn find_path(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<PathBuf> {

@@ -75,6 +75,13 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
 
     let plan = contents.plan(&work_tree, &home_plan)?;
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
+    // From taking back to the last sidecar the manifest says that nobody may run here: all else is new by then.
+    if let Some(new_homes) = new_homes {
+        new_homes.carry_out()?;
+    }
+    launch_of(request).store(&env.tree)?;
+    let meta = refreshed(request, found, &meta, &work_dir, home_plan.exports);
+    meta.store(&env.tree)?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
     let manifest = match applied {
@@ -86,12 +93,6 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
             return Err(error);
         }
     };
-    if let Some(new_homes) = new_homes {
-        new_homes.carry_out()?;
-    }
-    launch_of(request).store(&env.tree)?;
-    let meta = refreshed(request, found, &meta, &work_dir, home_plan.exports);
-    meta.store(&env.tree)?;
     drop(lock);
     Ok(Prepared {
         root_dir: env.path.clone(),
