@@ -266,6 +266,14 @@ fn disturbed(command: &[&str], variable: &str, value: &dyn Fn(u32) -> String, se
         } else {
             quiet = 0;
         }
+        if let Some(old) = &old
+            && t.execenv(["run", KEY, "--", "true"]).run().status == Some(0)
+        {
+            // What may be run in is of one piece: all old or all new.
+            let servers = fs::read_to_string(env.join("workdir/.cursor/mcp.json")).unwrap();
+            let has_old_approvals = fs::read(approvals(&env)).unwrap() == *old;
+            assert_eq!(servers.contains("another"), !has_old_approvals, "{when}");
+        }
         // 1: a doctor finds a root that died before it was marked.
         let settled = t.execenv(settle).run();
         assert!(matches!(settled.status, Some(0 | 1 | 3)), "{when}\n{settled}");
@@ -389,10 +397,8 @@ fn a_kill_anywhere_in_reuse_leaves_the_old_home_or_the_new_one() {
 
 #[test]
 fn a_disk_that_fails_anywhere_leaves_the_old_home_or_the_new_one() {
-    for errno in ["ENOSPC", "EACCES"] {
-        let failing =
-            |command, settle| disturbed(command, "EXECENV_TEST_FAIL_AT", &|n| format!("{n}:{errno}"), settle);
-        assert!(failing(PREPARE, PREPARE) > 20, "{errno}");
-        assert!(failing(REUSE, REUSE) > 20, "{errno}");
+    for (command, errno) in [(PREPARE, "ENOSPC"), (REUSE, "EACCES"), (REUSE, "EIO")] {
+        let steps = disturbed(command, "EXECENV_TEST_FAIL_AT", &|n| format!("{n}:{errno}"), command);
+        assert!(steps > 20, "{command:?}, {errno}: {steps}");
     }
 }
