@@ -79,6 +79,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         sandbox: policy.mode,
         output: format!("{root}/{OUTPUT}"),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
+        has_agents_switch: switches::has_agents_switch(sandbox::find_version(&request.options.codex_version)),
         keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,

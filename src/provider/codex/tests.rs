@@ -13,19 +13,19 @@ use crate::sys::tree::Tree;
 use crate::task::{DisabledSkill, Skill, SkillFile, TaskDocument};
 
 /// A user's home with `.codex`, and an env root beside it.
-struct Bench {
+pub(super) struct Bench {
     _folder: TempDir,
-    root: PathBuf,
-    task: TaskDocument,
-    skills: Vec<PlannedSkill>,
+    pub(super) root: PathBuf,
+    pub(super) task: TaskDocument,
+    pub(super) skills: Vec<PlannedSkill>,
     mcp: Mcp,
     options: HomeOptions,
     inherited: Vec<(OsString, OsString)>,
-    is_local: bool,
+    pub(super) is_local: bool,
 }
 
 impl Bench {
-    fn new(shared: &[(&str, &str)]) -> Bench {
+    pub(super) fn new(shared: &[(&str, &str)]) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         let bench = Bench {
@@ -46,7 +46,7 @@ impl Bench {
         bench
     }
 
-    fn shared(&self, path: &str) -> PathBuf {
+    pub(super) fn shared(&self, path: &str) -> PathBuf {
         self.root.join("user/.codex").join(path)
     }
 
@@ -54,11 +54,11 @@ impl Bench {
         self.root.join("env")
     }
 
-    fn home(&self, path: &str) -> PathBuf {
+    pub(super) fn home(&self, path: &str) -> PathBuf {
         self.env_root().join("codex-home").join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         write(&self.shared(path), text);
     }
 
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// Carries a plan out, as `environment` does, without the care for crashes.
-    fn prepare(&self) -> HomePlan {
+    pub(super) fn prepare(&self) -> HomePlan {
         let plan = self.plan().unwrap();
         let home = self.home("");
         make_dirs(&home);
@@ -106,7 +106,7 @@ impl Bench {
         plan
     }
 
-    fn read(&self, path: &str) -> Option<String> {
+    pub(super) fn read(&self, path: &str) -> Option<String> {
         std::fs::read_to_string(self.home(path)).ok()
     }
 
@@ -120,18 +120,18 @@ impl Bench {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
-fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     make_dirs(path.parent().unwrap());
     std::fs::write(path, text).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test makes its own folders")]
-fn make_dirs(path: &Path) {
+pub(super) fn make_dirs(path: &Path) {
     std::fs::create_dir_all(path).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test takes back what it has made")]
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path).unwrap(),
         Ok(_) => std::fs::remove_file(path).unwrap(),
@@ -149,11 +149,11 @@ fn folder(plan: &HomePlan) -> (&[(PathBuf, Entry)], &[OsString]) {
     }
 }
 
-fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a Entry> {
+pub(super) fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a Entry> {
     folder(plan).0.iter().find(|(place, _)| place == Path::new(path)).map(|(_, entry)| entry)
 }
 
-fn skill(name: &str, files: &[(&str, &str)]) -> PlannedSkill {
+pub(super) fn skill(name: &str, files: &[(&str, &str)]) -> PlannedSkill {
     let file =
         |(path, content): &(&str, &str)| SkillFile { path: (*path).into(), content: (*content).into() };
     let skill = Skill {
