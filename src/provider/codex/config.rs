@@ -41,8 +41,7 @@ pub(super) struct Wishes<'a> {
 /// # Errors
 /// When `shared` is not TOML, and for MCP servers that cannot be written.
 pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
-    let text = shared.strip_prefix('\u{feff}').unwrap_or(shared);
-    let text = blocks::remove(text, &Block::ALL)?;
+    let text = blocks::remove(shared, &Block::ALL)?;
     // Codex's desktop application writes entries that its command line refuses; skills come as folders.
     let mut text = source::remove(&text, &["skills", "config"])?;
     let (mut memory, mut multi_agent, mut apps) = (String::new(), String::new(), String::new());

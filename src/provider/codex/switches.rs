@@ -93,6 +93,9 @@ fn without_in_profiles(text: &str, aliases: &[&str], key: &str) -> Result<String
 
 /// The names of the user's profiles.
 pub(super) fn profiles(text: &str) -> Result<Vec<String>> {
+    if !source::may_have(text, "profiles") {
+        return Ok(Vec::new());
+    }
     let document = source::parse(text)?;
     let profiles = document.as_table().get("profiles").and_then(|item| item.as_table_like());
     Ok(profiles.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default())

@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 
-use super::super::tests::{Bench, entry, make_dirs, write};
+use super::super::bench::{Bench, entry, make_dirs, write};
 use super::*;
 
 const ID: &str = "01a1fc08-9974-7000-8000-000000000001";
@@ -134,7 +134,7 @@ fn a_rollout_is_found_by_its_session() {
         (format!("{DAY}/rollout-{ID}.jsonl"), ID, false),
     ] {
         let folder = bench.root.join("sessions");
-        super::super::tests::remove(&folder);
+        super::super::bench::remove(&folder);
         write(&folder.join(&file), "talk");
         let found = find_rollout(&Tree::open(&folder).unwrap(), id).unwrap();
         assert_eq!(found, is_found.then(|| PathBuf::from(&file)), "{file} {id}");

@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 
-use super::super::tests::{Bench, entry, make_dirs, skill, write};
+use super::super::bench::{Bench, entry, make_dirs, skill, write};
 use super::*;
 
 fn names_in(bench: &Bench) -> Vec<String> {
@@ -30,7 +30,7 @@ fn the_users_skills_are_linked_where_they_lie() {
 
     bench.write("skills/one/SKILL.md", "edited");
     assert_eq!(bench.read("skills/one/SKILL.md").unwrap(), "edited");
-    super::super::tests::remove(&bench.shared("skills/one"));
+    super::super::bench::remove(&bench.shared("skills/one"));
     bench.prepare();
     assert_eq!(names_in(&bench), ["two"]);
 }
@@ -50,7 +50,7 @@ fn a_skill_of_the_tasks_wins_and_never_writes_through_a_link() {
     assert_eq!(std::fs::read_to_string(bench.shared("skills/writing/SKILL.md")).unwrap(), "user");
     assert!(!bench.shared("skills/writing/notes").exists());
 
-    super::super::tests::remove(&bench.home("skills"));
+    super::super::bench::remove(&bench.home("skills"));
     bench.skills = vec![skill("Writing", &[("notes/a.md", "changed")])];
     bench.prepare();
     assert_eq!(bench.read("skills/writing/notes/a.md").unwrap(), "changed");
