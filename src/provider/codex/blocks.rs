@@ -17,18 +17,21 @@ pub(super) enum Block {
     MultiAgent,
     MemorySwitch,
     MemorySettings,
+    /// Connectors of the user's account; ours alone, as the next but one.
+    Apps,
     ShellEnvironment,
-    /// Skills that are switched off; ours alone.
+    /// Skills that are switched off.
     Skills,
     Mcp,
 }
 
 impl Block {
-    pub(super) const ALL: [Block; 7] = [
+    pub(super) const ALL: [Block; 8] = [
         Block::Sandbox,
         Block::MultiAgent,
         Block::MemorySwitch,
         Block::MemorySettings,
+        Block::Apps,
         Block::ShellEnvironment,
         Block::Skills,
         Block::Mcp,
@@ -40,6 +43,7 @@ impl Block {
             Block::MultiAgent => " multi-agent",
             Block::MemorySwitch => " memory-feature",
             Block::MemorySettings => " memory-config",
+            Block::Apps => " apps",
             Block::ShellEnvironment => " shell-environment",
             Block::Skills => " skills",
             Block::Mcp => " mcp_servers",

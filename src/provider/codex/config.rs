@@ -25,6 +25,8 @@ pub(super) struct Wishes<'a> {
     /// A folder that the agent can write with `workspace-write`, besides the work dir.
     pub(super) output: String,
     pub(super) keeps_multi_agent: bool,
+    /// `agents.enabled` is known to be understood.
+    pub(super) has_agents_switch: bool,
     pub(super) keeps_memory: bool,
     pub(super) mcp: &'a Mcp,
     pub(super) mcp_mode: McpMode,
@@ -39,14 +41,16 @@ pub(super) struct Wishes<'a> {
 /// # Errors
 /// When `shared` is not TOML, and for MCP servers that cannot be written.
 pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
-    let text = shared.strip_prefix('\u{feff}').unwrap_or(shared);
-    let text = blocks::remove(text, &Block::ALL)?;
+    let text = blocks::remove(shared, &Block::ALL)?;
     // Codex's desktop application writes entries that its command line refuses; skills come as folders.
     let mut text = source::remove(&text, &["skills", "config"])?;
-    let (mut memory, mut multi_agent) = (String::new(), String::new());
+    let (mut memory, mut multi_agent, mut apps) = (String::new(), String::new(), String::new());
     // Each goes directly below a header: the last one in is the first to be read.
+    if matches!(wishes.mcp, Mcp::Managed(_)) && wishes.mcp_mode == McpMode::Strict {
+        (text, apps) = switches::without_apps(&text)?;
+    }
     if !wishes.keeps_multi_agent {
-        (text, multi_agent) = switches::without_multi_agent(&text)?;
+        (text, multi_agent) = switches::without_multi_agent(&text, wishes.has_agents_switch)?;
     }
     if !wishes.keeps_memory {
         (text, memory) = switches::without_memory(&text)?;
@@ -56,7 +60,7 @@ pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let rest = text.trim_start_matches(['\n', '\r']);
     let rest = if rest.trim().is_empty() { "" } else { rest };
     let skills = disabled(&wishes.disabled_skills);
-    let with_tail = join(&[&join(&[&memory, &multi_agent, &sandbox, rest]), &skills, &servers]);
+    let with_tail = join(&[&join(&[&memory, &multi_agent, &apps, &sandbox, rest]), &skills, &servers]);
     let text = shell::shell_policy(&with_tail, &wishes.shell_names)?;
     source::parse(&text).context("the configuration that was made does not read back")?;
     Ok(text)

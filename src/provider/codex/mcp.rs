@@ -78,17 +78,16 @@ fn render(servers: &Map<String, Value>) -> Result<String> {
     Ok(tables.join("\n"))
 }
 
-/// A server in the words of Codex.
+/// A server in the words of Codex, which tells by `url` and `command` what it is. Codex 0.169 knows neither `type` nor
+/// the `experimental_use_rmcp_client` that upstream adds: with `--strict-config` it refuses them.
 fn normalised(server: &Map<String, Value>) -> Map<String, Value> {
     let mut server = server.clone();
+    let kind = server.shift_remove("type");
     FOREIGN_KEYS.iter().for_each(|key| drop(server.shift_remove(*key)));
-    let is_http = server.get("type").and_then(Value::as_str).is_some_and(|t| t.eq_ignore_ascii_case("http"));
-    if is_http || (server.contains_key("url") && !server.contains_key("command")) {
-        server.shift_remove("type");
-        if let Some(headers) = server.shift_remove("headers") {
-            server.entry("http_headers").or_insert(headers);
-        }
-        server.insert("experimental_use_rmcp_client".to_owned(), Value::Bool(true));
+    let is_http = kind.as_ref().and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("http"));
+    let is_remote = is_http || (server.contains_key("url") && !server.contains_key("command"));
+    if is_remote && let Some(headers) = server.shift_remove("headers") {
+        server.entry("http_headers").or_insert(headers);
     }
     server
 }

@@ -24,24 +24,27 @@ const MAX_NAMED: u64 = 32 << 20;
 /// Names of the home that a file named by the configuration may not lie at or below: another's, or the agent's work.
 const TAKEN: [&str; 7] = ["archived_sessions", AUTH, CONFIG, "memories", "plugins", "sessions", "skills"];
 
-/// The user's configuration as text; empty where there is none. `path` is the file's, for errors.
+/// The user's configuration as text, without a byte order mark; `None` where there is none.
 ///
 /// # Errors
 /// When it cannot be read or is not TOML: with a guess in its place, the agent would run with another model, provider
 /// and sandbox than the user chose. Codex itself refuses the same file.
-pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<String> {
-    let Some(shared) = shared else { return Ok(String::new()) };
+pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<Option<String>> {
+    let Some(shared) = shared else { return Ok(None) };
     let path = shared.path.join(CONFIG);
     let bad = |what: String| {
         Failure::new(Code::BadConfig, format!("{}{what}", path.display()))
             .hint("Codex refuses this file too: `codex features list` says the same; mend it, then try again")
     };
     let bytes = shared.read(Path::new(CONFIG), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
-    let text = String::from_utf8(bytes.unwrap_or_default())
+    let Some(bytes) = bytes else { return Ok(None) };
+    let mut text = String::from_utf8(bytes)
         .map_err(|error| bad(format!(": byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
-    let shown = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    match source::parse(shown) {
-        Ok(_) => Ok(text),
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    match source::parse(&text) {
+        Ok(_) => Ok(Some(text)),
         Err(malformed) => Err(bad(format!(", {malformed}")).into()),
     }
 }
@@ -129,7 +132,7 @@ pub(super) fn named_files(
         }
         let Some(local) = local(path) else { return Err(bad(path, "leaves the Codex home").into()) };
         let first = local.iter().next().and_then(|name| name.to_str());
-        if first.is_some_and(|first| TAKEN.contains(&first)) {
+        if first.is_some_and(|first| TAKEN.iter().any(|taken| first.eq_ignore_ascii_case(taken))) {
             return Err(bad(path, "is at a place that is the task's own").into());
         }
         let source = shared.map_or_else(|| local.clone(), |shared| shared.path.join(&local));
@@ -190,7 +193,7 @@ pub(super) fn catalog(
     read_regular(&path, MAX_NAMED).with_context(|| format!("read {}", path.display()))
 }
 
-/// The bytes of `config.json` and `config.toml`, for the models cache.
-pub(super) fn raw(shared: Option<&SharedHome>, name: &str) -> Option<Vec<u8>> {
-    shared.and_then(|shared| shared.read(Path::new(name), MAX_CONFIG).ok().flatten())
+/// The bytes of `config.json`, for the models cache; one that cannot be read is none.
+pub(super) fn config_json(shared: Option<&SharedHome>) -> Option<Vec<u8>> {
+    shared.and_then(|shared| shared.read(Path::new("config.json"), MAX_CONFIG).ok().flatten())
 }

@@ -74,26 +74,31 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     warn(&mut draft, request, shared.as_ref(), &policy);
 
     let shared = shared.as_ref();
-    let config = mirror::read_config(shared)?;
+    let user_config = mirror::read_config(shared)?;
+    let config = user_config.as_deref().unwrap_or_default();
     let wishes = Wishes {
         sandbox: policy.mode,
         output: format!("{root}/{OUTPUT}"),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
+        has_agents_switch: switches::has_agents_switch(sandbox::find_version(&request.options.codex_version)),
         keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,
-        disabled_skills: disabled_skills(request, &config, shared, &home)?,
+        disabled_skills: disabled_skills(request, config, shared, &home)?,
         shell_names: shell_names(request, &exports),
     };
-    let text = config::build(&config, &wishes)?;
+    let text = config::build(config, &wishes)?;
     draft.put("config.toml", Entry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
-    mirror::named_files(&mut draft, &config, request, shared)?;
+    mirror::named_files(&mut draft, config, request, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {
-        files: ["config.json", "config.toml"].map(|name| (name, mirror::raw(shared, name))),
-        catalog: mirror::catalog(&config, request.user_home, shared)?,
+        files: [
+            ("config.json", mirror::config_json(shared)),
+            ("config.toml", user_config.as_deref().map(|text| text.as_bytes().to_vec())),
+        ],
+        catalog: mirror::catalog(config, request.user_home, shared)?,
     };
     models::plan(&mut draft, shared, &configuration);
     skills::plan(&mut draft, request.skills, shared);
@@ -118,8 +123,8 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
         draft.warnings.push(format!("Codex runs without a sandbox: {}", policy.reason));
         return;
     }
-    let temporary = request.variable("TMPDIR").map(Path::new).into_iter().chain([Path::new("/tmp")]);
-    if temporary.into_iter().any(|folder| request.env_root.starts_with(folder)) {
+    let temporary = Path::new(request.variable("TMPDIR").unwrap_or("/tmp"));
+    if request.env_root.starts_with(temporary) {
         // Codex 0.169 puts no helper programs below a temporary folder; its sandbox then starts nothing.
         draft.warnings.push(
             "Codex cannot sandbox commands with its home below the folder for temporary files: use another \
@@ -139,7 +144,7 @@ fn disabled_skills(
     let refs = &request.task.agent.disabled_runtime_skills;
     let mut paths = skills::disabled(refs, request.skills, home, request.user_home);
     if let Some(shared) = shared {
-        let by_user = config::disabled_by_user(config.strip_prefix('\u{feff}').unwrap_or(config))?;
+        let by_user = config::disabled_by_user(config)?;
         paths.extend(by_user.iter().map(|path| config::moved(path, &shared.path, home)));
     }
     let mut paths: Vec<String> =
@@ -156,5 +161,7 @@ fn shell_names(request: &HomeRequest<'_>, exports: &BTreeMap<String, String>) ->
     allowed_names(inherited, exports.keys().map(String::as_str), custom)
 }
 
+#[cfg(test)]
+mod bench;
 #[cfg(test)]
 mod tests;

@@ -73,7 +73,7 @@ pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Polic
 }
 
 /// The first `1.2.3` in a text, wherever it stands.
-fn find_version(text: &str) -> Option<[u64; 3]> {
+pub(super) fn find_version(text: &str) -> Option<[u64; 3]> {
     let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
     words
         .filter_map(|word| {
@@ -113,6 +113,9 @@ pub(super) fn apply(text: &str, mode: Mode, output: &str) -> Result<(String, Str
 
 /// A header or `{}` with nothing of the user's left.
 fn without_empty_table(text: &str) -> Result<String> {
+    if !source::may_have(text, TABLE) {
+        return Ok(text.to_owned());
+    }
     let document = source::parse(text)?;
     let table = document.as_table().get(TABLE).and_then(|item| item.as_table_like());
     if table.is_some_and(|table| table.is_empty()) {
@@ -123,6 +126,9 @@ fn without_empty_table(text: &str) -> Result<String> {
 
 /// The text with one more root in the user's own list; `None` where the user has no list.
 fn with_root(text: &str, root: &str) -> Result<Option<String>> {
+    if !source::may_have(text, TABLE) {
+        return Ok(None);
+    }
     let document = source::parse(text)?;
     let list = document.as_table().get(TABLE).and_then(|item| item.as_table_like()?.get("writable_roots"));
     let Some(list) = list.and_then(|item| item.as_array()) else { return Ok(None) };

@@ -46,6 +46,7 @@ impl SharedHome {
 }
 
 fn is_of_an_environment(home: &Path) -> bool {
+    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
     let parent = home.parent().filter(|_| home.file_name().is_some_and(|name| name == HOME_NAME));
     parent.is_some_and(|root| root.join(".gc_meta.json").symlink_metadata().is_ok())
 }

@@ -54,8 +54,16 @@ pub(super) enum Form {
     Foreign,
 }
 
+/// Whether a text can have a key of this name at all: a parse that is spared, and there are many.
+pub(super) fn may_have(text: &str, name: &str) -> bool {
+    text.contains(name) || text.contains('\\') // a quoted key may spell its letters as escapes
+}
+
 /// How the table `name` of the root is written.
 pub(super) fn form(text: &str, name: &str) -> Result<Form> {
+    if !may_have(text, name) {
+        return Ok(Form::Dotted);
+    }
     let document = parse(text)?;
     Ok(match document.as_table().get(name) {
         None => Form::Dotted,
@@ -69,6 +77,9 @@ pub(super) fn form(text: &str, name: &str) -> Result<Form> {
 /// The text without the key, however it is written: as a statement, a dotted key, tables with their sub-tables, or
 /// in an inline table. A key that is not there is no error.
 pub(super) fn remove(text: &str, path: &[&str]) -> Result<String> {
+    if !path.iter().all(|name| may_have(text, name)) {
+        return Ok(text.to_owned());
+    }
     let document = parse(text)?;
     let mut table = document.as_table();
     for (depth, name) in path.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! The native features that are switched off: child agents, whose work is lost when the parent's turn ends before
-//! theirs, and the memory, which carries notes from one task into another (`providers.md` 2.8, 2.9).
+//! theirs, and the memory, which carries notes from one task into another (`providers.md` 2.8, 2.9). Where the task's
+//! MCP servers are to be the only ones, the connectors of the user's account too.
 
 use anyhow::Result;
 
@@ -18,9 +19,27 @@ pub(super) fn is_on(value: Option<&str>) -> bool {
     matches!(word.as_str(), "1" | "true" | "yes" | "on")
 }
 
+/// The first version that is known to have `agents.enabled`. An earlier one took any key of `[agents]` for a role's
+/// name and refused the file.
+const HAS_AGENTS_SWITCH: [u64; 3] = [0, 169, 0];
+
+/// Whether a version, if it is known, has `agents.enabled`.
+pub(super) fn has_agents_switch(version: Option<[u64; 3]>) -> bool {
+    version.is_some_and(|version| version >= HAS_AGENTS_SWITCH)
+}
+
 /// Switches child agents off. The second text is for the head of the file.
-pub(super) fn without_multi_agent(text: &str) -> Result<(String, String)> {
-    let text = without_in_profiles(text, MULTI_AGENT_ALIASES, "multi_agent")?;
+///
+/// In Codex 0.169 the feature governs the older kind only, and a model may ask for the newer one: `by_table` says that
+/// the switch for both can be set.
+pub(super) fn without_multi_agent(text: &str, by_table: bool) -> Result<(String, String)> {
+    let mut text = without_in_profiles(text, MULTI_AGENT_ALIASES, "multi_agent")?;
+    let mut table_lines = String::new();
+    if by_table {
+        let keys = vec![("enabled", false.into())];
+        let table = Managed { block: Block::MultiAgent, table: "agents", keys, aliases: &[] };
+        (text, table_lines) = place(&text, &table)?;
+    }
     let managed = Managed {
         block: Block::MultiAgent,
         table: "features",
@@ -28,7 +47,16 @@ pub(super) fn without_multi_agent(text: &str) -> Result<(String, String)> {
         aliases: MULTI_AGENT_ALIASES,
     };
     let (text, lines) = place(&text, &managed)?;
-    Ok((text, wrapped(Block::MultiAgent, &lines)))
+    Ok((text, wrapped(Block::MultiAgent, &(lines + &table_lines))))
+}
+
+/// Switches the connectors off that Codex reaches through the user's account, as one MCP server more. The second text
+/// is for the head of the file.
+pub(super) fn without_apps(text: &str) -> Result<(String, String)> {
+    let keys = vec![("apps", false.into())];
+    let (text, lines) =
+        place(text, &Managed { block: Block::Apps, table: "features", keys, aliases: &["connectors"] })?;
+    Ok((text, wrapped(Block::Apps, &lines)))
 }
 
 /// Switches the memory off. The second text is for the head of the file.
@@ -65,6 +93,9 @@ fn without_in_profiles(text: &str, aliases: &[&str], key: &str) -> Result<String
 
 /// The names of the user's profiles.
 pub(super) fn profiles(text: &str) -> Result<Vec<String>> {
+    if !source::may_have(text, "profiles") {
+        return Ok(Vec::new());
+    }
     let document = source::parse(text)?;
     let profiles = document.as_table().get("profiles").and_then(|item| item.as_table_like());
     Ok(profiles.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default())
