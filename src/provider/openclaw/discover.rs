@@ -104,14 +104,3 @@ fn registry(cli: &Cli<'_>) -> Result<Roster> {
         Answer::Refused(words) => Err(cli::refused(AGENTS, &words)),
     }
 }
-
-/// Whether this OpenClaw has the schema of 2026.9, asked where no configuration says so.
-///
-/// # Errors
-/// As the CLI's own.
-pub(super) fn has_keyed_schema(cli: &Cli<'_>) -> Result<bool> {
-    Ok(match cli::at(AGENTS, cli.ask_json(&["config", "get", "agents.list", "--json"]))? {
-        Answer::Refused(words) => words.absence_of("agents.list") == Some(Absence::Unknown),
-        Answer::Given(_) => false,
-    })
-}

@@ -91,37 +91,16 @@ pub(super) fn read(given: Option<&Value>) -> Runtime {
 }
 
 impl GatewayPin {
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         *self == GatewayPin::default()
     }
 
-    /// The `gateway` section of the wrapper, in the words of the schema that this OpenClaw has.
-    pub(super) fn section(&self, keyed: bool) -> Option<Value> {
+    /// The `gateway` section of the wrapper; only what is set. Neither 2026.6.11 nor 2026.9.6 knows a `host`, and both
+    /// want an object for `tls`: a gateway elsewhere is a `remote` with an address.
+    pub(super) fn section(&self) -> Option<Value> {
         if self.is_empty() {
             return None;
         }
-        Some(if keyed { self.remote_section() } else { self.plain_section() })
-    }
-
-    fn plain_section(&self) -> Value {
-        let mut section = json!({});
-        if !self.host.is_empty() {
-            section["host"] = self.host.as_str().into();
-        }
-        if self.port != 0 {
-            section["port"] = self.port.into();
-        }
-        if self.tls {
-            section["tls"] = true.into();
-        }
-        if !self.token.is_empty() {
-            section["auth"] = json!({"mode": "token", "token": self.token});
-        }
-        section
-    }
-
-    /// 2026.9.6 knows no `host` and wants an object for `tls`: a gateway elsewhere is a `remote` with an address.
-    fn remote_section(&self) -> Value {
         let mut section = json!({});
         if self.port != 0 {
             section["port"] = self.port.into();
@@ -130,20 +109,24 @@ impl GatewayPin {
             section["auth"] = json!({"mode": "token", "token": self.token});
         }
         if !self.host.is_empty() || self.tls {
-            let host = match self.host.as_str() {
-                "" => "127.0.0.1".to_owned(),
-                host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-                host => host.to_owned(),
-            };
-            let scheme = if self.tls { "wss" } else { "ws" };
-            let port = if self.port == 0 { DEFAULT_PORT } else { self.port };
             section["mode"] = "remote".into();
-            section["remote"] = json!({"url": format!("{scheme}://{host}:{port}")});
+            section["remote"] = json!({ "url": self.address() });
             if !self.token.is_empty() {
                 section["remote"]["token"] = self.token.as_str().into();
             }
         }
-        section
+        Some(section)
+    }
+
+    fn address(&self) -> String {
+        let host = match self.host.as_str() {
+            "" => "127.0.0.1".to_owned(),
+            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        let scheme = if self.tls { "wss" } else { "ws" };
+        let port = if self.port == 0 { DEFAULT_PORT } else { self.port };
+        format!("{scheme}://{host}:{port}")
     }
 }
 
@@ -182,28 +165,23 @@ mod tests {
 
     #[test]
     fn only_what_is_set_is_pinned() {
-        for (pin, plain, remote) in [
+        for (pin, expected) in [
             (
                 pin("h", 7, "t", true),
-                json!({"host": "h", "port": 7, "tls": true, "auth": {"mode": "token", "token": "t"}}),
                 json!({"port": 7, "auth": {"mode": "token", "token": "t"}, "mode": "remote",
                     "remote": {"url": "wss://h:7", "token": "t"}}),
             ),
             (
                 pin("::1", 7, "", false),
-                json!({"host": "::1", "port": 7}),
                 json!({"port": 7, "mode": "remote", "remote": {"url": "ws://[::1]:7"}}),
             ),
-            (pin("", 7, "", false), json!({"port": 7}), json!({"port": 7})),
-            (
-                pin("h", 0, "", false),
-                json!({"host": "h"}),
-                json!({"mode": "remote", "remote": {"url": "ws://h:18789"}}),
-            ),
+            (pin("", 7, "", false), json!({"port": 7})),
+            (pin("h", 0, "", false), json!({"mode": "remote", "remote": {"url": "ws://h:18789"}})),
+            (pin("", 0, "t", false), json!({"auth": {"mode": "token", "token": "t"}})),
         ] {
-            assert_eq!((pin.section(false), pin.section(true)), (Some(plain), Some(remote)));
+            assert_eq!(pin.section(), Some(expected));
         }
-        assert_eq!(GatewayPin::default().section(false), None);
+        assert_eq!(GatewayPin::default().section(), None);
     }
 
     #[test]

@@ -55,18 +55,18 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let found = discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?;
     let runtime = gateway::read(request.task.agent.runtime_config.as_ref());
     let base = base(request, &cli, &found, managed)?;
-    build(request, &cli, &found, &runtime, &base)
+    build(request, &found, &runtime, &base)
 }
 
 /// What the wrapper stands on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Base {
     /// The live configuration is included.
     live: bool,
     /// A copy of it is.
     snapshot: Option<Map<String, Value>>,
-    /// The agents have their workspace in the copy already.
-    is_pinned: bool,
+    /// The agents that the wrapper has to give their workspace.
+    roster: Roster,
     /// What the agent sees of MCP servers; `None`: what the user's configuration says.
     servers: Option<Map<String, Value>>,
 }
@@ -77,51 +77,49 @@ fn base(
     found: &Found,
     managed: Option<&Map<String, Value>>,
 ) -> Result<Base> {
-    let Some(managed) = managed else { return unmanaged(request, found) };
+    let Some(managed) = managed else { return unmanaged(found) };
+    let mut servers = managed.clone();
     let own = if found.exists { whole_config(cli, found)? } else { None };
     let Some(mut own) = own else {
-        return Ok(Base { servers: Some(managed.clone()), ..Base::default() });
+        return Ok(Base { live: false, snapshot: None, roster: Roster::None, servers: Some(servers) });
     };
     let users = wrapper::take_servers(&mut own);
-    let mut servers = managed.clone();
     if request.options.mcp_mode == McpMode::Merge {
         for (name, server) in users {
             servers.entry(name).or_insert(server);
         }
     }
-    let is_pinned = pin_copy(&mut own, found, &work_dir(request)?);
-    Ok(Base { snapshot: Some(own), is_pinned, servers: Some(servers), live: false })
+    copied(own, found, Some(servers))
 }
 
-fn unmanaged(request: &HomeRequest<'_>, found: &Found) -> Result<Base> {
-    if !found.exists {
-        return Ok(Base::default());
-    }
-    let needs_copy = match &found.roster {
-        Roster::None => false,
-        // What the CLI has blackened cannot be written again.
-        Roster::Listed(list) => list.iter().any(cli::is_blackened),
-        // An older list that 2026.9 still reads does not go together with entries, nor with a second list.
-        Roster::Keyed(_) => include::read(&found.config).is_ok_and(|config| wrapper::has_list(&config)),
+/// The live configuration, unless it has agents in a list: OpenClaw would join that to a list of ours, and of two
+/// agents with one id the first wins, which is the user's (seen with 2026.6.11).
+fn unmanaged(found: &Found) -> Result<Base> {
+    let own = match &found.roster {
+        Roster::Listed(list) if list.iter().any(Value::is_object) => {
+            Some(include::read(&found.config).context("read agents.list of openclaw from its files")?)
+        }
+        // 2026.9 still reads a list, but not beside the entries that it makes of one.
+        Roster::Keyed(_) => include::read(&found.config).ok().filter(wrapper::has_list),
+        _ => None,
     };
-    if !needs_copy {
-        return Ok(Base { live: true, ..Base::default() });
+    match own {
+        Some(own) => copied(own, found, None),
+        None => Ok(Base { live: found.exists, snapshot: None, roster: found.roster.clone(), servers: None }),
     }
-    let mut own = include::read(&found.config).context("read the configuration of openclaw")?;
-    wrapper::pin_in_place(&mut own, &work_dir(request)?);
-    Ok(Base { snapshot: Some(own), is_pinned: true, ..Base::default() })
 }
 
-/// Pins the agents of a copy. `false`: the wrapper has to say them, too.
-fn pin_copy(own: &mut Map<String, Value>, found: &Found, work_dir: &str) -> bool {
-    if let Roster::Listed(list) = &found.roster
-        && !list.iter().any(cli::is_blackened)
-    {
-        wrapper::drop_list(own);
-        return false;
-    }
-    wrapper::pin_in_place(own, work_dir);
-    wrapper::has_list(own)
+/// A copy that leaves a list of agents to the wrapper. Its own list is better than the CLI's answer: there, variables
+/// are filled in, or secrets blackened.
+fn copied(mut own: Map<String, Value>, found: &Found, servers: Option<Map<String, Value>>) -> Result<Base> {
+    let roster = match (wrapper::take_list(&mut own), &found.roster) {
+        (Some(list), _) => Roster::Listed(list),
+        (None, Roster::Listed(list)) if list.iter().any(cli::is_blackened) => {
+            bail!("agents.list of openclaw holds secrets that its CLI does not say, and no file has it")
+        }
+        (None, roster) => roster.clone(),
+    };
+    Ok(Base { live: false, snapshot: Some(own), roster, servers })
 }
 
 /// The user's whole configuration: the CLI's answer, or, from versions that have none or blacken it, the files'.
@@ -144,28 +142,20 @@ fn whole_config(cli: &Cli<'_>, found: &Found) -> Result<Option<Map<String, Value
     }
 }
 
-fn build(
-    request: &HomeRequest<'_>,
-    cli: &Cli<'_>,
-    found: &Found,
-    runtime: &Runtime,
-    base: &Base,
-) -> Result<HomePlan> {
+fn build(request: &HomeRequest<'_>, found: &Found, runtime: &Runtime, base: &Base) -> Result<HomePlan> {
     let place = |name: &str| text_of(&request.env_root.join(name));
     let include = match base {
         Base { snapshot: Some(_), .. } => Some(place(SNAPSHOT)?),
         Base { live: true, .. } => Some(text_of(&found.config)?),
         _ => None,
     };
-    let is_keyed = found.roster.is_keyed()
-        || (!found.exists && !runtime.pin.is_empty() && discover::has_keyed_schema(cli)?);
-    let work_dir = work_dir(request)?;
+    let work_dir = text_of(request.work_dir)?;
     let parts = Parts {
         include: include.as_deref(),
         work_dir: &work_dir,
-        roster: if base.is_pinned { &Roster::None } else { &found.roster },
+        roster: &base.roster,
         servers: base.servers.as_ref(),
-        gateway: runtime.pin.section(is_keyed),
+        gateway: runtime.pin.section(),
     };
     let mut plan = HomePlan::default();
     let file = |value: &Value| HomeContent::File { bytes: format!("{value:#}\n").into_bytes(), mode: 0o600 };
@@ -210,10 +200,6 @@ fn checked(servers: &Map<String, Value>) -> Result<&Map<String, Value>> {
         }
     }
     Ok(servers)
-}
-
-fn work_dir(request: &HomeRequest<'_>) -> Result<String> {
-    text_of(request.work_dir)
 }
 
 fn text_of(path: &Path) -> Result<String> {

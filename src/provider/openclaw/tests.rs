@@ -26,7 +26,7 @@ const WHOLE: &[&str] = &["config", "get", "--json"];
 const UNKNOWN: &str = r#"echo '{"ok":false,"error":{"type":"cli_error","message":"Unknown config path: agents.list. Run openclaw config schema"}}'; exit 1"#;
 
 impl Claw {
-    /// A user with a configuration, a list of two agents, and the older schema.
+    /// A user with a configuration without agents, and the older schema.
     fn new() -> Claw {
         let mut world = World::new();
         let program = world.write(
@@ -39,9 +39,21 @@ impl Claw {
         let config = world.write("home/.openclaw/openclaw.json", "{ // JSON5\n agents: {} }");
         let claw = Claw { world, config };
         claw.prints(FILE, &format!("{}\n", claw.config.display()));
+        claw.prints(LIST, "null");
+        claw
+    }
+
+    /// The same with a list of two agents. The CLI has filled in a variable of one and blackened the other's secret.
+    fn listed() -> Claw {
+        let claw = Claw::new();
+        claw.world.write(
+            "home/.openclaw/openclaw.json",
+            r#"{"agents":{"defaults":{"x":1},"list":[{"id":"main","workspace":"~/mine","temperature":0.10,"key":"${K}"},
+                {"id":"b","model":"m"},"junk"]},"t":"${T}"}"#,
+        );
         claw.prints(
             LIST,
-            r#"[{"id":"main","workspace":"~/mine","temperature":0.10},{"id":"b","model":"m"},"junk"]"#,
+            r#"[{"id":"main","workspace":"/home/u/mine","temperature":0.1,"key":"__OPENCLAW_REDACTED__"},{"id":"b","model":"m"},"junk"]"#,
         );
         claw
     }
@@ -90,18 +102,12 @@ impl Claw {
 }
 
 #[test]
-fn the_users_configuration_is_included_and_every_workspace_is_the_work_dir() {
+fn the_users_configuration_is_included_live() {
     let claw = Claw::new();
     let plan = claw.plan().unwrap();
     let wrapper = private_json(home(&plan, CONFIG));
-    assert_eq!(wrapper["$include"], json!([claw.config]));
-    assert_eq!(wrapper["agents"]["defaults"]["workspace"], claw.work_dir());
-    let list = format!(
-        r#"[{{"id":"main","temperature":0.10,"workspace":"{0}"}},{{"id":"b","model":"m","workspace":"{0}"}}]"#,
-        claw.work_dir()
-    );
-    assert_eq!(wrapper["agents"]["list"].to_string(), list);
-    assert_eq!(wrapper.get("mcp"), None);
+    let expected = json!({"$include": [claw.config], "agents": {"defaults": {"workspace": claw.work_dir()}}});
+    assert_eq!(wrapper, expected);
     assert_eq!(*home(&plan, SNAPSHOT), HomeContent::Nothing);
     let exports = [
         (CONFIG_VARIABLE.to_owned(), claw.world.env_root.join(CONFIG).display().to_string()),
@@ -110,6 +116,25 @@ fn the_users_configuration_is_included_and_every_workspace_is_the_work_dir() {
     assert_eq!(plan.exports, exports.into());
     assert!(plan.warnings.is_empty() && plan.private_exports.is_empty());
     assert_eq!(claw.calls(), ["config file", "config get agents.list --json"]);
+}
+
+#[test]
+fn every_agent_of_a_list_gets_the_work_dir_once() {
+    let claw = Claw::listed();
+    let plan = claw.plan().unwrap();
+    let wrapper = private_json(home(&plan, CONFIG));
+    assert_eq!(wrapper["agents"]["defaults"]["workspace"], claw.work_dir());
+    let list = format!(
+        r#"[{{"id":"main","key":"${{K}}","temperature":0.10,"workspace":"{0}"}},{{"id":"b","model":"m","workspace":"{0}"}}]"#,
+        claw.work_dir()
+    );
+    assert_eq!(wrapper["agents"]["list"].to_string(), list);
+    assert_eq!(wrapper["$include"], json!([claw.world.env_root.join(SNAPSHOT)]));
+    let snapshot = private_json(home(&plan, SNAPSHOT));
+    assert_eq!(snapshot, json!({"agents": {"defaults": {"x": 1}}, "t": "${T}"}));
+    assert!(!plan.exports.contains_key(ROOTS_VARIABLE));
+    claw.world.write("home/.openclaw/openclaw.json", "{ broken ");
+    assert!(claw.error().contains("agents.list"));
 }
 
 #[test]
@@ -203,7 +228,7 @@ fn the_registry_is_asked_where_there_is_no_list_and_never_written() {
 
 #[test]
 fn managed_servers_are_the_only_ones() {
-    let mut claw = Claw::new();
+    let mut claw = Claw::listed();
     claw.world.manage(r#"{"same":{"command":"task"},"far":{"url":"https://x.test","transport":"sse"}}"#);
     claw.prints(
         WHOLE,
@@ -269,16 +294,13 @@ fn the_newer_schema_is_pinned_by_entries() {
 }
 
 #[test]
-fn the_newer_schema_with_an_older_list_gets_a_pinned_copy() {
+fn the_newer_schema_with_an_older_list_keeps_it_a_list() {
     let claw =
         Claw::keyed("{ agents: { list: [ { id: 'main', default: true, workspace: '~/x' } ] }, t: '${T}' }");
-    let snapshot = claw.snapshot();
-    assert_eq!(
-        snapshot["agents"]["list"],
-        json!([{"id": "main", "default": true, "workspace": claw.work_dir()}])
-    );
-    assert_eq!(snapshot["t"], "${T}");
-    assert_eq!(claw.wrapper()["agents"], json!({"defaults": {"workspace": claw.work_dir()}}));
+    let expected = json!({"defaults": {"workspace": claw.work_dir()},
+        "list": [{"id": "main", "default": true, "workspace": claw.work_dir()}]});
+    assert_eq!(claw.wrapper()["agents"], expected);
+    assert_eq!(claw.snapshot(), json!({"agents": {}, "t": "${T}"}));
     assert!(!claw.plan().unwrap().exports.contains_key(ROOTS_VARIABLE));
 }
 
@@ -292,8 +314,9 @@ fn the_newer_schema_takes_managed_servers_from_the_files() {
     let pin = json!({"workspace": claw.work_dir()});
     assert_eq!(
         claw.snapshot(),
-        json!({"agents": {"entries": {"main": pin}}, "key": "${K}", "mcp": {"ttl": 1}})
+        json!({"agents": {"entries": {"main": {"workspace": "/u"}}}, "key": "${K}", "mcp": {"ttl": 1}})
     );
+    assert_eq!(claw.wrapper()["agents"]["entries"]["main"], pin);
     assert_eq!(claw.wrapper()["mcp"]["servers"], json!({"task": {"command": "t"}}));
     claw.world.options.mcp_mode = McpMode::Merge;
     assert_eq!(claw.wrapper()["mcp"]["servers"]["user"], json!({"command": "u"}));
@@ -315,35 +338,31 @@ fn a_version_between_is_read_from_the_files_where_it_blackens_or_wants_a_path() 
         claw.answers(WHOLE, script);
         assert_eq!(claw.snapshot(), json!({"k": "sk"}), "{script}");
     }
-    let claw = Claw::new();
-    claw.world.write("home/.openclaw/openclaw.json", "{ agents: { list: [ { id: 'a', key: 'sk' } ] } }");
-    claw.prints(LIST, r#"[{"id":"a","key":"__OPENCLAW_REDACTED__"}]"#);
-    let pinned = json!([{"id": "a", "key": "sk", "workspace": claw.work_dir()}]);
-    assert_eq!(claw.snapshot()["agents"]["list"], pinned);
-    assert_eq!(claw.wrapper()["agents"].get("list"), None);
 }
 
 #[test]
-fn a_gateway_is_pinned_in_the_words_of_the_schema() {
-    let gateway = json!({"mode": "gateway", "gateway": {"host": "h", "port": 7, "token": "tok"}});
-    for (keyed, is_fresh, path) in [
-        (false, false, "/gateway/host"),
-        (true, false, "/gateway/remote/url"),
-        (true, true, "/gateway/remote/url"),
-        (false, true, "/gateway/host"),
-    ] {
-        let mut claw = if keyed { Claw::keyed("{}") } else { Claw::new() };
-        claw.world.task.agent.runtime_config = Some(gateway.clone());
-        if is_fresh {
-            std::fs::remove_file(&claw.config).unwrap();
-        }
-        assert!(claw.wrapper().pointer(path).is_some(), "{keyed} {is_fresh}");
-    }
+fn a_blackened_list_that_no_file_has_is_refused() {
+    let mut claw = Claw::listed();
+    claw.world.manage("{}");
+    claw.prints(WHOLE, "{}");
+    assert!(claw.error().contains("holds secrets"));
+}
+
+#[test]
+fn a_gateway_is_pinned_only_for_its_mode() {
     let mut claw = Claw::new();
-    claw.world.task.agent.runtime_config = Some(json!({"mode": "gatway", "gateway": {"token": "tok"}}));
+    let gateway = json!({"host": "h", "port": 7, "token": "tok"});
+    claw.world.task.agent.runtime_config = Some(json!({"mode": "gateway", "gateway": gateway}));
     let plan = claw.plan().unwrap();
-    assert!(plan.warnings[0].contains("unrecognized mode") && !plan.warnings[0].contains("tok"));
-    assert_eq!(private_json(home(&plan, CONFIG)).get("gateway"), None);
+    assert_eq!(private_json(home(&plan, CONFIG))["gateway"]["remote"]["url"], "ws://h:7");
+    assert!(!format!("{:?}", plan.exports).contains("tok"));
+    for (mode, warns) in [("gatway", true), ("local", false)] {
+        claw.world.task.agent.runtime_config = Some(json!({"mode": mode, "gateway": gateway}));
+        let plan = claw.plan().unwrap();
+        assert_eq!(plan.warnings.len(), usize::from(warns));
+        assert!(plan.warnings.iter().all(|warning| !warning.contains("tok")));
+        assert_eq!(private_json(home(&plan, CONFIG)).get("gateway"), None);
+    }
 }
 
 #[test]

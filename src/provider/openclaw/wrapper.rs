@@ -102,23 +102,11 @@ pub(super) fn has_list(config: &Map<String, Value>) -> bool {
     config.get("agents").and_then(|agents| agents.get("list")).is_some_and(Value::is_array)
 }
 
-/// Takes the older list out of a configuration: beside one in the wrapper it would be joined to it.
-pub(super) fn drop_list(config: &mut Map<String, Value>) {
-    if let Some(Value::Object(agents)) = config.get_mut("agents") {
-        agents.shift_remove("list");
-    }
-}
-
-/// Gives every agent of a configuration the work dir, in whichever schema it is written.
-pub(super) fn pin_in_place(config: &mut Map<String, Value>, work_dir: &str) {
-    let Some(Value::Object(agents)) = config.get_mut("agents") else { return };
-    if let Some(Value::Array(list)) = agents.get_mut("list") {
-        *list = pinned_list(list, work_dir);
-    }
-    if let Some(Value::Object(entries)) = agents.get_mut("entries") {
-        for entry in entries.values_mut().filter_map(Value::as_object_mut) {
-            entry.insert("workspace".into(), work_dir.into());
-        }
+/// Takes the list of agents out of a configuration.
+pub(super) fn take_list(config: &mut Map<String, Value>) -> Option<Vec<Value>> {
+    match config.get_mut("agents")?.as_object_mut()?.shift_remove("list")? {
+        Value::Array(list) => Some(list),
+        _ => None,
     }
 }
 
@@ -196,16 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_pinned_in_either_schema() {
-        let mut config = object(
-            json!({"agents": {"list": [{"id": "a"}, 1], "entries": {"b": {"workspace": "x"}, "c": 1}}}),
-        );
+    fn a_list_is_taken_out_and_nothing_else() {
+        let mut config = object(json!({"agents": {"list": [{"id": "a"}], "defaults": {"k": 1}}}));
         assert!(has_list(&config));
-        pin_in_place(&mut config, "/w");
-        let pinned =
-            json!({"list": [{"id": "a", "workspace": "/w"}], "entries": {"b": {"workspace": "/w"}, "c": 1}});
-        assert_eq!(config["agents"], pinned);
-        drop_list(&mut config);
-        assert!(!has_list(&config));
+        assert_eq!(take_list(&mut config), Some(vec![json!({"id": "a"})]));
+        assert_eq!(Value::Object(config.clone()), json!({"agents": {"defaults": {"k": 1}}}));
+        assert!(!has_list(&config) && take_list(&mut config).is_none());
     }
 }
