@@ -4,6 +4,7 @@
 //! workspaces, the task's MCP servers, its gateway. Where something of the user's must not be seen, it includes a copy
 //! instead, without that. Nothing is guessed: whatever OpenClaw's CLI does not answer clearly is an error.
 
+mod cache;
 mod cli;
 mod deadline;
 mod discover;
@@ -52,10 +53,18 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let limit = deadline::from_setting(request.variable(deadline::VARIABLE));
     let cli = Cli { program, env: request.inherited, limit };
     let variable = |name: &str| request.variable(name);
-    let found = discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?;
+    let known = cache::load(request, program);
+    let is_known = known.is_some();
+    let found = match known {
+        Some(found) => found,
+        None => discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?,
+    };
     let runtime = gateway::read(request.task.agent.runtime_config.as_ref());
     let base = base(request, &cli, &found, managed)?;
-    build(request, &found, &runtime, &base)
+    let mut plan = build(request, &found, &runtime, &base)?;
+    // What is known is not made younger by using it.
+    plan.caches.extend((!is_known).then(|| cache::kept(request, program, &found)).flatten());
+    Ok(plan)
 }
 
 /// What the wrapper stands on.

@@ -469,3 +469,50 @@ fn a_deadline_ends_the_call_and_all_that_it_started() {
         }
     }
 }
+
+#[test]
+fn the_clis_answers_are_kept_for_a_minute() {
+    type Change = fn(&mut Claw);
+    let changes: [(&str, Change, bool); 9] = [
+        ("nothing", |_| {}, true),
+        ("60 s later", |claw| claw.world.now += chrono::Duration::seconds(60), true),
+        ("61 s later", |claw| claw.world.now += chrono::Duration::seconds(61), false),
+        ("1 ms before", |claw| claw.world.now -= chrono::Duration::milliseconds(1), true),
+        ("an hour before", |claw| claw.world.now -= chrono::Duration::hours(1), false),
+        (
+            "the configuration",
+            |claw| drop(claw.world.write("home/.openclaw/openclaw.json", "{ /* 1 */ }")),
+            false,
+        ),
+        ("a variable", |claw| claw.world.variable("OPENCLAW_HOME", "/elsewhere"), false),
+        ("the program", |claw| drop(claw.world.write("bin/openclaw", &(script(claw) + "# newer\n"))), false),
+        ("the file", |claw| drop(claw.world.write(STORED, "{ broken")), false),
+    ];
+    for (what, change, is_hit) in changes {
+        for mut claw in [Claw::new(), Claw::keyed("{}")] {
+            let first = claw.plan().unwrap();
+            let (path, bytes) = &first.caches[0];
+            assert_eq!(Path::new("root/.stores").join(path), Path::new(STORED));
+            claw.world.write(STORED, std::str::from_utf8(bytes).unwrap());
+            change(&mut claw);
+            let before = claw.calls().len();
+            let second = claw.plan().unwrap();
+            assert_eq!(claw.calls().len() == before, is_hit, "{what}");
+            assert_eq!(second.homes, first.homes, "{what}");
+            assert_eq!(second.caches.is_empty(), is_hit, "{what}");
+        }
+    }
+}
+
+const STORED: &str = "root/.stores/openclaw-discovery-cache.json";
+
+fn script(claw: &Claw) -> String {
+    std::fs::read_to_string(claw.world.options.openclaw.as_deref().unwrap()).unwrap()
+}
+
+#[test]
+fn a_fresh_install_is_not_kept() {
+    let claw = Claw::new();
+    std::fs::remove_file(&claw.config).unwrap();
+    assert!(claw.plan().unwrap().caches.is_empty());
+}
