@@ -73,6 +73,7 @@ TASK
     check 'every workspace is the work dir'     ask agents 'd and all(a["workspace"] == work for a in d)'
     check 'the user'"'"'s files are as they were' cmp "$work/before" "$work/after"
     check 'the configuration is private'        test "$(stat -c %a "$config")" = 600
+    [ "$2" = null ] || return 0 # the gateway would be asked for its skills
     # One that has several agents wants to know whose.
     local agent
     agent=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[-1]["id"])' "$answers/agents")
@@ -87,7 +88,7 @@ prepare null null
 check 'no servers'                              ask mcp 'd == {}'
 prepare "$servers" null
 check 'the task'"'"'s servers'                  ask mcp 'sorted(d) == ["far", "same"]'
-prepare null '{"mode":"gateway","gateway":{"host":"10.1.2.3","port":19001,"token":"gw-secret","tls":true}}'
+prepare null '{"mode":"gateway","gateway":{"host":"127.0.0.1","port":9,"token":"gw-secret","tls":true}}'
 
 a_user plain
 echo '{}' > "$HOME/.openclaw/openclaw.json"
@@ -119,10 +120,10 @@ claw config get models --json > "$answers/models" 2> /dev/null || true
 check 'the user'"'"'s models stay'              ask models '"fake" in d["providers"]'
 claw config get mcp.sessionIdleTtlMs --json > "$answers/ttl" 2> /dev/null || true
 check 'other MCP settings stay'                 ask ttl 'd == 300000'
-prepare '{"mcpServers":{}}' '{"mode":"gateway","gateway":{"host":"10.1.2.3","port":19001,"token":"gw-secret"}}'
+prepare '{"mcpServers":{}}' '{"mode":"gateway","gateway":{"host":"127.0.0.1","port":9,"token":"gw-secret"}}'
 check 'no servers'                              ask mcp 'd == {}'
 claw config get gateway.remote.url --json > "$answers/url" 2> /dev/null || true
-check 'the gateway is the task'"'"'s'           ask url 'd == "ws://10.1.2.3:19001"'
+check 'the gateway is the task'"'"'s'           ask url 'd == "ws://127.0.0.1:9"'
 
 a_user list
 cat > "$HOME/.openclaw/openclaw.json" <<'CONFIG'
