@@ -86,7 +86,7 @@ fn tables() -> String {
 }
 
 /// The fields of the task document that are used, with what they are for.
-const FIELDS: [(&str, &str); 35] = [
+const FIELDS: [(&str, &str); 36] = [
     ("id, workspace_id", "the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
     ("provider", "which agent CLI the environment is for"),
     ("agent.id, agent.name", "who does the task"),
@@ -103,6 +103,7 @@ const FIELDS: [(&str, &str); 35] = [
         "agent.disabled_runtime_skills[]",
         "skills of the user's that this agent is not to have: root (provider, universal), key, name, plugin",
     ),
+    ("agent.runtime_config", "what the provider's own runtime needs: OpenClaw's `mode` and `gateway`"),
     ("issue_id", "the issue that the task works on"),
     ("trigger_comment_id, trigger_thread_id", "the comment that triggered it, and its thread"),
     ("trigger_comment_content", "the comment's text, quoted in the prompt"),

@@ -1,5 +1,5 @@
 //! A request to try a provider's plan with: folders of its own, nothing of the developer's.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests make their own fixtures")]
+#![expect(clippy::disallowed_methods, reason = "tests make their own fixtures")]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

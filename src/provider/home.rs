@@ -134,6 +134,9 @@ pub struct HomePlan {
     pub private_exports: BTreeMap<String, String>,
     /// Folders below [`HomeRequest::stores`] that a link of the plan leads to: made (0700, each level) before.
     pub stores: Vec<PathBuf>,
+    /// Files below [`HomeRequest::stores`], by relative path, that only save time: written whole with mode 0600, after
+    /// everything else. One that cannot be written is nothing to speak of.
+    pub caches: Vec<(PathBuf, Vec<u8>)>,
     /// What a person should know. No secret, and no path that a user chose, where a classifier could match it.
     pub warnings: Vec<String>,
 }

@@ -7,9 +7,8 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -59,11 +58,12 @@ pub struct Captured {
 pub const MOST_CAPTURED: u64 = 16 << 20;
 
 /// Runs a helper program without input to its end, at most for `limit`. What it leaves in its group is killed: a
-/// helper's helper would hold its pipes open.
+/// helper's helper would hold its pipes open. One that left the group as well is not waited for longer than `limit`.
 ///
 /// # Errors
 /// Where it cannot be started or does not end in time.
 pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
+    let deadline = Instant::now() + limit;
     let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
     let stdout = read_aside(child.stdout.take());
@@ -87,22 +87,32 @@ pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
     signal_group(group, Signal::KILL);
     let status = child.wait()?;
     waited?;
-    if timed_out {
+    let too_long = || {
         let name = program.path.display();
-        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}")));
+        io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}"))
+    };
+    if timed_out {
+        return Err(too_long());
     }
-    let collect =
-        |text: Option<JoinHandle<Vec<u8>>>| text.and_then(|text| text.join().ok()).unwrap_or_default();
-    Ok(Captured { status, stdout: collect(stdout), stderr: collect(stderr) })
+    // What was killed has let go of the pipes: they end at once unless somebody outside of the group holds them.
+    let collect = |text: Option<Receiver<Vec<u8>>>| match text {
+        Some(text) => text.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+        None => Ok(Vec::new()),
+    };
+    let stdout = collect(stdout).map_err(|_| too_long())?;
+    let stderr = collect(stderr).map_err(|_| too_long())?;
+    Ok(Captured { status, stdout, stderr })
 }
 
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Option<JoinHandle<Vec<u8>>> {
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>> {
     let pipe = pipe?;
-    Some(std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut text);
-        text
-    }))
+    let (done, text) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut bytes);
+        let _ = done.send(bytes);
+    });
+    Some(text)
 }
 
 fn command(program: Program<'_>) -> Command {

@@ -1,0 +1,116 @@
+//! How the CLI is called: what it says stays out of errors, it ends in time, and it is not asked twice.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+#[test]
+fn no_error_carries_what_the_cli_printed() {
+    for script in [
+        "echo 'sk-secret'; exit 1",
+        "echo 'not json sk-secret'",
+        "echo '{\"error\":\"bad\",\"resolved\":{\"key\":\"sk-secret\"}}'; exit 1",
+        "echo '{\"key\":\"sk-secret\"}'; echo 'bad' >&2; exit 1",
+    ] {
+        let mut claw = Claw::new();
+        claw.world.manage("{}");
+        claw.answers(WHOLE, script);
+        let error = claw.error();
+        assert!(!error.contains("sk-secret"), "{error}");
+        claw.answers(LIST, script);
+        let error = claw.error();
+        assert!(!error.contains("sk-secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_program_is_said() {
+    let mut claw = Claw::new();
+    claw.world.options.openclaw = Some(claw.world.tmp.join("gone"));
+    assert_eq!(Failure::code_of(&claw.plan().unwrap_err()), Code::AgentNotFound);
+    claw.world.options.openclaw = None;
+    let error = claw.plan().unwrap_err();
+    assert_eq!(Failure::code_of(&error), Code::AgentNotFound);
+    assert!(error.to_string().contains("locate openclaw active config"));
+}
+
+#[test]
+fn a_deadline_ends_the_call_and_all_that_it_started() {
+    // A program that hangs; one whose helper holds its output in the same group; one whose helper has left the group.
+    for script in
+        ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exit 0", "setsid sleep 5 & sleep 0.3; exit 0"]
+    {
+        let mut claw = Claw::new();
+        claw.world.variable(deadline::VARIABLE, "1s");
+        claw.answers(LIST, &format!("echo $$ >> \"$d/../pids\"; echo '[]'; {script}"));
+        let begin = Instant::now();
+        let outcome = claw.plan();
+        assert!(begin.elapsed() < Duration::from_secs(4), "{script}: {:?}", begin.elapsed());
+        if script.starts_with("sleep 600 & exit") {
+            // Its group is killed as soon as it ends, so it has answered.
+            outcome.unwrap();
+        } else {
+            let error = outcome.unwrap_err();
+            let timed_out = |cause: &&(dyn std::error::Error + 'static)| {
+                cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+            };
+            assert!(error.chain().any(|cause| timed_out(&cause)), "{script}: {error:#}");
+            assert!(format!("{error:#}").contains("agents.list"), "{error:#}");
+        }
+        let group = std::fs::read_to_string(claw.world.tmp.join("pids")).unwrap();
+        let group = rustix::process::Pid::from_raw(group.trim().parse().unwrap()).unwrap();
+        let left = Instant::now();
+        while rustix::process::test_kill_process_group(group).is_ok() {
+            assert!(left.elapsed() < Duration::from_secs(10), "{script}: its group lives");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn the_clis_answers_are_kept_for_a_minute() {
+    type Change = fn(&mut Claw);
+    let changes: [(&str, Change, bool); 9] = [
+        ("nothing", |_| {}, true),
+        ("60 s later", |claw| claw.world.now += chrono::Duration::seconds(60), true),
+        ("61 s later", |claw| claw.world.now += chrono::Duration::seconds(61), false),
+        ("1 ms before", |claw| claw.world.now -= chrono::Duration::milliseconds(1), true),
+        ("an hour before", |claw| claw.world.now -= chrono::Duration::hours(1), false),
+        (
+            "the configuration",
+            |claw| drop(claw.world.write("home/.openclaw/openclaw.json", "{ /* 1 */ }")),
+            false,
+        ),
+        ("a variable", |claw| claw.world.variable("OPENCLAW_HOME", "/elsewhere"), false),
+        ("the program", |claw| drop(claw.world.write("bin/openclaw", &(script(claw) + "# newer\n"))), false),
+        ("the file", |claw| drop(claw.world.write(STORED, "{ broken")), false),
+    ];
+    for (what, change, is_hit) in changes {
+        for mut claw in [Claw::new(), Claw::keyed("{}")] {
+            let first = claw.plan().unwrap();
+            let (path, bytes) = &first.caches[0];
+            assert_eq!(Path::new("root/.stores").join(path), Path::new(STORED));
+            claw.world.write(STORED, std::str::from_utf8(bytes).unwrap());
+            change(&mut claw);
+            let before = claw.calls().len();
+            let second = claw.plan().unwrap();
+            assert_eq!(claw.calls().len() == before, is_hit, "{what}");
+            assert_eq!(second.homes, first.homes, "{what}");
+            assert_eq!(second.caches.is_empty(), is_hit, "{what}");
+        }
+    }
+}
+
+const STORED: &str = "root/.stores/openclaw-discovery-cache.json";
+
+fn script(claw: &Claw) -> String {
+    std::fs::read_to_string(claw.world.options.openclaw.as_deref().unwrap()).unwrap()
+}
+
+#[test]
+fn a_fresh_install_is_not_kept() {
+    let claw = Claw::new();
+    std::fs::remove_file(&claw.config).unwrap();
+    assert!(claw.plan().unwrap().caches.is_empty());
+}
