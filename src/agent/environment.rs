@@ -35,7 +35,7 @@ const GIT_PLACES: [&str; 11] = [
 ];
 
 /// What a task may not choose.
-const BLOCKED: [&str; 14] = [
+const BLOCKED: [&str; 15] = [
     "HOME",
     "PATH",
     "USER",
@@ -47,10 +47,14 @@ const BLOCKED: [&str; 14] = [
     "TEMP",
     "CODEX_HOME",
     "CURSOR_DATA_DIR",
+    "CURSOR_MCP_AUTH_SOURCE",
     "OPENCLAW_CONFIG_PATH",
     "OPENCLAW_INCLUDE_ROOTS",
     "REASONIX_STATE_HOME",
 ];
+
+/// What prepare has acted upon; no agent sees it.
+const CONSUMED: &str = "CURSOR_MCP_AUTH_SOURCE";
 
 /// Who this run is: not even the operator may say otherwise.
 const IDENTITY: [&str; 5] = [
@@ -78,6 +82,8 @@ pub fn compose(
         let shown = name.to_string_lossy();
         if !is_valid(&name, &value) {
             warnings.push(format!("variable {shown:?} of the task is left out: no usable name or value"));
+        } else if name.eq_ignore_ascii_case(CONSUMED) {
+            // It has had its effect.
         } else if is_blocked(&name) {
             warnings.push(format!("variable {shown} of the task is left out: a task may not set it"));
         } else if set.iter().any(|(ours, _)| *ours == name) {
@@ -114,6 +120,7 @@ fn is_removed(name: &OsStr) -> bool {
     let has = |prefix: &str| name.as_bytes().starts_with(prefix.as_bytes());
     one_of(&CLAUDE_SESSION)
         || one_of(&GIT_PLACES)
+        || one_of(&[CONSUMED])
         || ["CLAUDECODE_", "MULTICA_", "EXECENV_", "MAKIMA_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"]
             .iter()
             .any(|prefix| has(prefix))
@@ -161,9 +168,11 @@ mod tests {
     #[test]
     fn each_group_overrides_what_it_may() {
         let (env, warnings) = compose(
-            vars("A:inherited HOME:/h"),
+            vars("A:inherited HOME:/h CURSOR_MCP_AUTH_SOURCE:/a"),
             vars("EXECENV_RUN_ID:r MULTICA_TASK_ID:t CODEX_HOME:/c OPENCODE_CONFIG_CONTENT:{}"),
-            vars("A:custom home:/evil multica_x:1 LD_PRELOAD:l OPENCODE_CONFIG_CONTENT:x"),
+            vars(
+                "A:custom CURSOR_MCP_AUTH_SOURCE:/b home:/evil multica_x:1 LD_PRELOAD:l OPENCODE_CONFIG_CONTENT:x",
+            ),
             vars("HOME:/mine CODEX_HOME:/d EXECENV_RUN_ID:z MULTICA_TASK_ID:z MULTICA_TOKEN:secret"),
             false,
         );

@@ -20,7 +20,7 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 }
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
-pub use settings::{Origin, Setting, Settings, setting_rows};
+pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, Setting, Settings, setting_rows};
 
 use crate::failure::{Code, Failure};
 use crate::output::{self, Format};

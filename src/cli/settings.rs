@@ -34,7 +34,7 @@ struct Row {
     default: &'static str,
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 14] = [
     Row {
         key: "workspaces_root",
         variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
@@ -59,7 +59,14 @@ const ROWS: [Row; 12] = [
         default: "30m",
     },
     Row { key: "kill_grace", variables: &["EXECENV_KILL_GRACE"], default: "5s" },
+    Row { key: "mcp_mode", variables: &["EXECENV_MCP_MODE"], default: "strict" },
+    Row { key: "codex_sandbox", variables: &["EXECENV_CODEX_SANDBOX"], default: "auto" },
 ];
+
+/// What becomes of the user's own MCP servers (decision D10).
+pub const MCP_MODES: [&str; 2] = ["strict", "merge"];
+/// What Codex may do to the system (decision D9); `auto` goes by system and version.
+pub const CODEX_SANDBOXES: [&str; 4] = ["auto", "read-only", "workspace-write", "danger-full-access"];
 
 /// The table of settings: key, variables, default.
 pub fn setting_rows() -> impl Iterator<Item = (&'static str, &'static [&'static str], &'static str)> {
@@ -202,6 +209,8 @@ impl Settings {
         ] {
             self.duration(key)?;
         }
+        self.word("mcp_mode", &MCP_MODES.map(|word| (word, ())))?;
+        self.word("codex_sandbox", &CODEX_SANDBOXES.map(|word| (word, ())))?;
         Ok(())
     }
 
@@ -209,7 +218,8 @@ impl Settings {
         self.all.iter().find(|setting| setting.key == key).expect("keys are literals out of the table")
     }
 
-    fn text(&self, key: &str) -> &str {
+    /// A setting's value; `key` is a row's.
+    pub fn text(&self, key: &str) -> &str {
         &self.setting(key).value
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::list::seen_status;
 use crate::cli::{Context, env_completer};
-use crate::environment::{EnvLock, Found, Held, names, open_work_dir};
+use crate::environment::{EnvLock, Found, Held, names, open_work_dir, private_files};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, answer, escape, stream};
 use crate::sidecar::Manifest;
@@ -91,6 +91,7 @@ fn document(found: &Found) -> Result<Answer> {
         "completed_at": meta.completed_at,
         "lease_until": own.lease_until,
         "env": own.env,
+        "private_env": private_files(&found.env.tree)?,
         "session": own.session,
         "run": own.run,
         "last_result": own.last_result,

@@ -8,14 +8,19 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::json;
 
+use crate::agent::find_program;
 use crate::brief::Platform;
-use crate::cli::{Context, parse_duration};
+use crate::cli::{CODEX_SANDBOXES, Context, MCP_MODES, parse_duration};
 use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, shell_quote};
+use crate::provider;
+use crate::provider::home::{HomeOptions, McpMode};
 use crate::skills::{files, frontmatter};
 use crate::task::{Skill, SkillFile, TaskDocument, TaskId, WorkspaceId, parse_document};
 
+/// The provider whose program is asked while its environment is prepared.
+const OPENCLAW: &str = "openclaw";
 /// The largest document and instructions file, in bytes.
 const MAX_INPUT: u64 = 16 << 20;
 /// The longest text that goes into the record, in bytes.
@@ -64,6 +69,18 @@ pub struct TaskInput {
     /// A JSON file with the MCP servers that the agent sees, and no others
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub mcp_config: Option<PathBuf>,
+    /// Whether the agent sees your own MCP servers beside those of the task, where it has some [default: strict]
+    #[arg(long, value_name = "MODE", value_parser = MCP_MODES)]
+    pub mcp_mode: Option<String>,
+    /// What `codex --version` says; decides what its configuration may hold
+    #[arg(long, value_name = "TEXT")]
+    pub codex_version: Option<String>,
+    /// What Codex may do to the system [default: auto, by system and version]
+    #[arg(long, value_name = "MODE", value_parser = CODEX_SANDBOXES)]
+    pub codex_sandbox: Option<String>,
+    /// The OpenClaw program that tells its configuration [default: MULTICA_OPENCLAW_PATH, else from PATH]
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
+    pub openclaw_bin: Option<PathBuf>,
     /// The platform's program that brief and context speak of, or `none`
     #[arg(long, value_name = "NAME")]
     pub platform_cli: Option<String>,
@@ -84,6 +101,10 @@ pub struct Task {
     platform: Platform,
     lease: Duration,
     with_brief: bool,
+    options: HomeOptions,
+    /// Options that only one provider has a use for, with its name.
+    special: Vec<(&'static str, &'static str)>,
+    has_mcp_mode: bool,
     warnings: Vec<String>,
 }
 
@@ -132,7 +153,6 @@ impl TaskInput {
             document.agent.mcp_config = Some(value);
         }
         check_lengths(&document)?;
-        check_mcp(document.agent.mcp_config.as_ref())?;
         let lease = match self.lease {
             Some(lease) => lease,
             None => context.settings.duration("lease")?,
@@ -148,6 +168,9 @@ impl TaskInput {
             platform: choose_platform(&document, self.platform_cli.as_deref())?,
             lease,
             with_brief: !self.no_brief,
+            options: self.home_options(context, &document.provider)?,
+            special: self.special_options(),
+            has_mcp_mode: self.mcp_mode.is_some(),
             document,
             warnings,
         })
@@ -155,6 +178,62 @@ impl TaskInput {
 }
 
 impl TaskInput {
+    fn home_options(&self, context: &Context, provider: &str) -> Result<HomeOptions> {
+        let setting = |flag: &Option<String>, key| match flag {
+            Some(word) => word.clone(),
+            None => context.settings.text(key).to_owned(),
+        };
+        let sandbox = setting(&self.codex_sandbox, "codex_sandbox");
+        // Reuse may learn the provider only from the environment.
+        let is_openclaw = provider.is_empty() || provider == OPENCLAW;
+        Ok(HomeOptions {
+            mcp_mode: match setting(&self.mcp_mode, "mcp_mode").as_str() {
+                "merge" => McpMode::Merge,
+                _ => McpMode::Strict,
+            },
+            codex_version: self.codex_version.clone().unwrap_or_default(),
+            codex_sandbox: Some(sandbox).filter(|mode| mode != "auto"),
+            openclaw: if is_openclaw { self.find_openclaw(context)? } else { None },
+        })
+    }
+
+    /// The OpenClaw program; one that was named must be there.
+    fn find_openclaw(&self, context: &Context) -> Result<Option<PathBuf>> {
+        let Some(row) = provider::find(OPENCLAW) else { return Ok(None) };
+        let inherited = |name: &str| {
+            let found = context.settings.inherited.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let explicit = self
+            .openclaw_bin
+            .as_ref()
+            .map(|path| if path.components().count() > 1 { context.absolute(path) } else { path.clone() });
+        let path = inherited("PATH").unwrap_or_default();
+        let by_variable = row.path_variable.and_then(inherited);
+        match find_program(explicit.as_deref(), by_variable, row.program.unwrap_or(OPENCLAW), &path) {
+            Ok(program) => Ok(Some(program)),
+            Err(failure) if explicit.is_some() => {
+                Err(Failure::new(Code::Usage, format!("`--openclaw-bin`: {}", failure.message))
+                    .hint("name a program that is there, or leave the option out")
+                    .into())
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn special_options(&self) -> Vec<(&'static str, &'static str)> {
+        let given = [
+            ("--codex-version", "codex", self.codex_version.is_some()),
+            ("--codex-sandbox", "codex", self.codex_sandbox.is_some()),
+            ("--openclaw-bin", OPENCLAW, self.openclaw_bin.is_some()),
+        ];
+        given
+            .into_iter()
+            .filter(|(.., given)| *given)
+            .map(|(option, provider, _)| (option, provider))
+            .collect()
+    }
+
     /// An empty value is a variable that was not set, not a wish.
     fn refuse_empty(&self) -> Result<()> {
         for (option, value) in [
@@ -191,6 +270,8 @@ impl Task {
             lease: self.lease,
             existing,
             home: context.settings.home.clone(),
+            inherited: &context.settings.inherited,
+            options: &self.options,
             now: context.now,
         }
     }
@@ -237,13 +318,30 @@ impl Task {
         crate::task::Kind::of(&self.document) == crate::task::Kind::Plain
     }
 
+    /// Options that do nothing for this task, each as a warning.
+    fn idle_options(&self) -> Vec<String> {
+        let provider = self.document.provider.as_str();
+        let mut idle: Vec<String> = self
+            .special
+            .iter()
+            .filter(|(_, only)| *only != provider)
+            .map(|(option, only)| format!("`{option}` is for {only} and does nothing here"))
+            .collect();
+        if self.has_mcp_mode && self.document.agent.mcp_config.as_ref().is_none_or(|config| config.is_null())
+        {
+            idle.push("`--mcp-mode` does nothing: the task has no MCP servers of its own".into());
+        }
+        idle
+    }
+
     /// What prepare and reuse print.
     ///
     /// # Errors
     /// Never, as paths of this program are UTF-8.
     pub fn answer(&self, prepared: &Prepared) -> Result<Answer> {
         let own = prepared.meta.own.clone().unwrap_or_default();
-        let warnings: Vec<&String> = self.warnings.iter().chain(&prepared.warnings).collect();
+        let idle = self.idle_options();
+        let warnings: Vec<&String> = self.warnings.iter().chain(&idle).chain(&prepared.warnings).collect();
         for warning in &warnings {
             log::warn!("{warning}");
         }
@@ -258,6 +356,7 @@ impl Task {
             "type": "directory",
             "branch_name": null,
             "env": own.env,
+            "private_env": prepared.private_env,
             "sidecars": {"files": prepared.files, "dirs": prepared.dirs},
             "warnings": warnings,
             "reused": prepared.reused,
@@ -267,8 +366,12 @@ impl Task {
             ("EXECENV_WORKDIR".to_owned(), prepared.work_dir.display().to_string()),
         ];
         exports.extend(own.env);
-        let shell: Vec<String> =
+        let mut shell: Vec<String> =
             exports.iter().map(|(name, value)| format!("export {name}={}", shell_quote(value))).collect();
+        // A secret is read when it is wanted: what is printed may end up in a log.
+        shell.extend(prepared.private_env.iter().map(|(name, file)| {
+            format!("export {name}=\"$(cat {})\"", shell_quote(&file.display().to_string()))
+        }));
         let text = prepared.root_dir.display().to_string();
         Ok(Answer { text, json, shell: Some(shell.join("\n")), status: 0 })
     }
@@ -327,30 +430,6 @@ fn check_lengths(document: &TaskDocument) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Three states (`providers.md` 1.1.1): unmanaged, managed and empty, managed; anything else is refused.
-fn check_mcp(value: Option<&serde_json::Value>) -> Result<()> {
-    let Some(value) = value else { return Ok(()) };
-    let servers = match value {
-        serde_json::Value::Null => return Ok(()),
-        serde_json::Value::Object(object) => object.get("mcpServers"),
-        _ => None,
-    };
-    let is_fine = match servers {
-        None => value.is_object(),
-        Some(serde_json::Value::Null) => true,
-        Some(serde_json::Value::Object(servers)) => {
-            servers.iter().all(|(name, server)| !name.trim().is_empty() && server.is_object())
-        }
-        Some(_) => false,
-    };
-    if is_fine {
-        return Ok(());
-    }
-    Err(Failure::new(Code::BadDocument, "the MCP configuration is no object of named servers")
-        .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means: no server at all")
-        .into())
 }
 
 /// Reads a folder of skills: each child with a `SKILL.md` is one.

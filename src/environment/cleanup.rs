@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::homes;
 use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
@@ -210,6 +211,10 @@ fn take_down(
             meta.own = Some(own);
             meta.store(&env.tree)?;
         }
+    }
+    // The homes stay, and are whole. One that cannot be made so is in nobody's way here.
+    if let Err(error) = homes::recover(&env.tree) {
+        report.errors.push(format!("{error:#}"));
     }
     env.tree.remove_all(Path::new(names::LAUNCH)).context("remove the launch file")?;
     env.tree.remove_all(Path::new(names::BACKUP)).context("remove the backups")?;

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
+use super::layout::WorkspacesRoot;
+use super::request::Request;
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
+use crate::provider::home::{self, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
 use crate::provider::{self, Provider};
 use crate::sidecar::{Plan, Planner};
 use crate::skills::files::{self, PlannedSkill};
@@ -23,14 +26,15 @@ pub struct Contents<'a> {
     provider: Option<&'static Provider>,
     platform: &'a Platform,
     skills: Vec<PlannedSkill>,
+    mcp: Mcp,
     with_brief: bool,
 }
 
 impl<'a> Contents<'a> {
-    /// Checks the document's skills; nothing on the disk is looked at.
+    /// Checks the document's skills and servers; nothing on the disk is looked at.
     ///
     /// # Errors
-    /// A [`Code::BadDocument`] failure for a skill file that would leave its folder.
+    /// A [`Code::BadDocument`] failure for a skill file that would leave its folder, or servers that are none.
     pub fn new(
         task: &'a TaskDocument,
         provider: Option<&'static Provider>,
@@ -38,14 +42,48 @@ impl<'a> Contents<'a> {
         with_brief: bool,
     ) -> Result<Self> {
         let skills = files::plan(&task.agent.skills)?;
-        Ok(Self { task, provider, platform, skills, with_brief })
+        let mcp = Mcp::parse(task.agent.mcp_config.as_ref()).ok_or_else(|| {
+            Failure::new(Code::BadDocument, "the MCP configuration is no object of named servers")
+                .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means: no server at all")
+        })?;
+        Ok(Self { task, provider, platform, skills, mcp, with_brief })
     }
 
-    /// Plans everything against a work dir.
+    /// What the provider needs for an environment at `env_root`; `present` is the one that stands.
+    ///
+    /// # Errors
+    /// As the provider's module says; nothing has been changed.
+    pub fn home_plan(
+        &self,
+        request: &Request<'_>,
+        env_root: &Path,
+        work_dir: &Path,
+        is_local: bool,
+        present: Option<&Tree>,
+    ) -> Result<HomePlan> {
+        home::plan(&HomeRequest {
+            task: self.task,
+            workspace_id: request.workspace_id.as_str(),
+            env_root,
+            work_dir,
+            is_local,
+            stores: &request.root.path().join(WorkspacesRoot::STORES),
+            user_home: request.home.as_deref(),
+            inherited: request.inherited,
+            skills: &self.skills,
+            mcp: &self.mcp,
+            options: request.options,
+            present,
+            os: Os::PRESENT,
+            now: request.now,
+        })
+    }
+
+    /// Plans everything against a work dir; `sidecars` are the provider's own.
     ///
     /// # Errors
     /// When a place that must be ours is taken, or a link leads out.
-    pub fn plan(&self, work_tree: &Tree) -> Result<Plan> {
+    pub fn plan(&self, work_tree: &Tree, sidecars: &[HomeSidecar]) -> Result<Plan> {
         let mut planner = Planner::new(work_tree);
         if self.platform.cli().is_some() {
             self.task_marker(&mut planner, work_tree)?;
@@ -56,6 +94,9 @@ impl<'a> Contents<'a> {
         let visible = self.skills(&mut planner)?;
         if let Some(json) = brief::resources_json(self.task) {
             if_free(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
+        }
+        for sidecar in sidecars {
+            plan_sidecar(&mut planner, sidecar)?;
         }
         if self.with_brief
             && let Some(file) = self.provider.and_then(|provider| provider.brief_file)
@@ -140,6 +181,16 @@ impl<'a> Contents<'a> {
         let text = serde_json::to_vec_pretty(&marker).context("encode the task marker")?;
         planner.file(path, text, 0o644)
     }
+}
+
+fn plan_sidecar(planner: &mut Planner<'_>, sidecar: &HomeSidecar) -> Result<()> {
+    if let IfTaken::Leave(text) = &sidecar.if_taken
+        && planner.is_taken(&sidecar.path)?
+    {
+        planner.warn(text.clone());
+        return Ok(());
+    }
+    planner.file(&sidecar.path, sidecar.bytes.clone(), sidecar.mode)
 }
 
 fn if_free(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::homes;
 use super::layout::{WorkspacesRoot, names};
 use super::lock::{EnvLock, Held};
 use super::lookup::Found;
@@ -18,6 +19,8 @@ use crate::sys::tree::{Kind, Tree};
 pub enum Complaint {
     /// Sidecars were announced and not all of them are in place.
     UnfinishedSidecars,
+    /// A change of the provider's homes was cut short.
+    UnfinishedHomes,
     /// Its run died without recording an end.
     CrashedRun,
     /// Its record or manifest cannot be read.
@@ -29,6 +32,7 @@ impl Complaint {
     pub fn word(self) -> &'static str {
         match self {
             Complaint::UnfinishedSidecars => "unfinished_sidecars",
+            Complaint::UnfinishedHomes => "unfinished_homes",
             Complaint::CrashedRun => "crashed_run",
             Complaint::Unreadable => "unreadable",
         }
@@ -110,6 +114,16 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
             complaints.push(unfinished);
         }
         Ok(_) => {}
+    }
+    if homes::has_leftovers(&found.env.tree) {
+        let mut unfinished = ailing(Complaint::UnfinishedHomes, "the change of homes is finished".into());
+        if fix {
+            match homes::recover(&found.env.tree) {
+                Ok(()) => unfinished.fixed = true,
+                Err(error) => unfinished.note = format!("{error:#}"),
+            }
+        }
+        complaints.push(unfinished);
     }
     let mut own = meta.own_or_rebuilt(path);
     if own.status.is_active() {

@@ -30,6 +30,12 @@ pub mod names {
     pub const LOGS: &str = "logs";
     /// What a launch needs and must stay private: folder 0700, file 0600, gone with the work dir.
     pub const LAUNCH: &str = "launch";
+    /// Variables that are secrets, a file each. Inside [`LAUNCH`].
+    pub const LAUNCH_ENV: &str = "env";
+    /// A change to the provider's homes that is being built, or is over: nothing in it counts.
+    pub const HOMES_SCRATCH: &str = ".execenv.homes";
+    /// A change to the provider's homes that has been decided and is finished by whoever comes next.
+    pub const HOMES_NEXT: &str = ".execenv.homes-next";
     /// Originals of the user's files that carry our block.
     pub const BACKUP: &str = "backup";
     /// Sidecars that somebody edited, kept when they were taken back (decision D17). Inside [`OUTPUT`].
@@ -137,6 +143,8 @@ impl WorkspacesRoot {
     pub const TRASH: &str = ".trash";
     /// The folder of the root's own locks, as a name inside the root.
     pub const LOCKS: &str = ".locks";
+    /// The folder of what outlives environments (sessions, memories), as a name inside the root.
+    pub const STORES: &str = ".stores";
 
     /// Names of the workspaces, sorted: folders that do not begin with a dot.
     ///

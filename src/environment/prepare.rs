@@ -5,12 +5,14 @@
 //! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::contents::Contents;
+use super::homes::{self, private_file};
 use super::layout::{EnvRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
@@ -18,7 +20,7 @@ use super::meta::{Meta, Own, SCHEMA, Status};
 use super::recover::recover_but;
 use super::request::{Existing, Prepared, Request, launch_of, managed_proof, own_of, provider_of};
 use super::reuse::open_work_dir;
-use super::trash;
+use super::{stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::provider::Provider;
@@ -134,7 +136,8 @@ fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Re
     let mut own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir();
-    if own.status == Status::Cleaned || !manifest.is_in_place() || !work_dir.is_dir() {
+    let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
+    if own.status == Status::Cleaned || !is_whole || !work_dir.is_dir() {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
@@ -151,6 +154,7 @@ fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Re
         meta,
         files: manifest.files,
         dirs: manifest.dirs,
+        private_env: homes::private_files(&found.env.tree)?,
         warnings: Vec::new(),
         reused: true,
     })
@@ -197,6 +201,7 @@ struct Staged {
     name: PathBuf,
     plan: Plan,
     meta: Meta,
+    private_env: BTreeMap<String, PathBuf>,
     token: String,
     _lock: EnvLock,
 }
@@ -323,16 +328,23 @@ impl Placing<'_> {
         };
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         launch_of(request).store(&tree)?;
-        let (work_dir, plan) = match self.local {
-            Some(local) => (local.path.clone(), self.contents.plan(&local.open()?)?),
+        let work_dir =
+            self.local.map_or_else(|| final_root.join(names::WORK_DIR), |local| local.path.clone());
+        let is_local = self.local.is_some();
+        let home_plan = self.contents.home_plan(request, &final_root, &work_dir, is_local, None)?;
+        stores::mount(self.root, &home_plan.stores)?;
+        homes::build(&tree, &home_plan)?;
+        let mut plan = match self.local {
+            Some(local) => self.contents.plan(&local.open()?, &home_plan.sidecars)?,
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
-                let plan = self.contents.plan(&work_tree)?;
+                let plan = self.contents.plan(&work_tree, &home_plan.sidecars)?;
                 plan.apply_unseen(&work_tree)?;
-                (final_root.join(names::WORK_DIR), plan)
+                plan
             }
         };
+        plan.warnings.extend(home_plan.warnings);
         let mut manifest = plan.announce(&work_dir, token);
         if self.local.is_none()
             && let Some(record) = manifest.record.as_mut()
@@ -343,12 +355,15 @@ impl Placing<'_> {
         if let Some(bytes) = managed_proof(request, self.local.is_some()) {
             write(names::MANAGED, &bytes, 0o644)?;
         }
-        let meta = self.meta(&work_dir);
+        let meta = self.meta(&work_dir, home_plan.exports);
         write(names::META, &meta.to_bytes(), 0o644)?;
-        Ok(Staged { tree, name: name.to_owned(), plan, meta, token: token.to_owned(), _lock: lock })
+        let private_env = home_plan.private_exports.into_keys();
+        let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
+        let (name, token) = (name.to_owned(), token.to_owned());
+        Ok(Staged { tree, name, plan, meta, private_env, token, _lock: lock })
     }
 
-    fn meta(&self, work_dir: &Path) -> Meta {
+    fn meta(&self, work_dir: &Path, exports: BTreeMap<String, String>) -> Meta {
         let request = self.request;
         let mut meta = Meta::of_task(
             request.task,
@@ -362,7 +377,7 @@ impl Placing<'_> {
             local_identity: self.local.map(|local| local.identity),
             status: Status::Prepared,
             prepared_at: Some(request.now),
-            ..own_of(request, work_dir)
+            ..own_of(request, work_dir, exports)
         });
         meta
     }
@@ -413,6 +428,7 @@ impl Placing<'_> {
             work_dir: staged.work_dir(),
             files: manifest.files,
             dirs: manifest.dirs,
+            private_env: staged.private_env,
             warnings: staged.plan.warnings,
             meta: staged.meta,
             reused: false,

@@ -1,6 +1,7 @@
 //! What prepare and reuse are told, and what both derive from it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Duration, Utc};
@@ -10,6 +11,7 @@ use super::Launch;
 use super::layout::WorkspacesRoot;
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::provider::home::{HomeOptions, McpMode};
 use crate::provider::{self, Provider};
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
@@ -46,6 +48,10 @@ pub struct Request<'a> {
     pub existing: Existing,
     /// The user's home, which is never a work dir.
     pub home: Option<PathBuf>,
+    /// The variables that the process was started with.
+    pub inherited: &'a [(OsString, OsString)],
+    /// What was asked of the provider's homes.
+    pub options: &'a HomeOptions,
     /// The present time.
     pub now: DateTime<Utc>,
 }
@@ -63,6 +69,8 @@ pub struct Prepared {
     pub files: Vec<PathBuf>,
     /// Folders in the work dir that are ours.
     pub dirs: Vec<PathBuf>,
+    /// Variables whose values are secrets, and the files that hold them.
+    pub private_env: BTreeMap<String, PathBuf>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Whether it was there before.
@@ -114,14 +122,14 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// The parts of the record that prepare and reuse write alike.
-pub(super) fn own_of(request: &Request<'_>, work_dir: &Path) -> Own {
+pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, exports: BTreeMap<String, String>) -> Own {
     Own {
         provider: request.task.provider.clone(),
         work_dir: work_dir.to_owned(),
         platform: request.platform.cli().unwrap_or_default().to_owned(),
         agent_name: request.task.agent.name.clone(),
         agent_id: request.task.agent_id().to_owned(),
-        env: BTreeMap::new(),
+        env: exports,
         lease_until: Some(request.now + request.lease),
         ..Own::default()
     }
@@ -155,6 +163,7 @@ pub(super) fn launch_of(request: &Request<'_>) -> Launch {
         custom_args: task.agent.custom_args.clone(),
         model: task.agent.model.clone(),
         mcp_config: task.agent.mcp_config.clone(),
+        merge_mcp: task.agent.mcp_config.is_some() && request.options.mcp_mode == McpMode::Merge,
         platform_env,
     }
 }

@@ -1,5 +1,6 @@
 //! Taking an environment into use again: the old sidecars come out, fresh ones go in, the agent's work stays.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use super::lookup::Found;
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::recover::check_identity;
 use super::request::{Prepared, Request, launch_of, own_of, provider_of};
+use super::{homes, stores};
 use crate::failure::{Code, Failure};
 use crate::provider;
 use crate::sidecar::{Manifest, Record, reclaim_skill_dirs, take_back};
@@ -42,6 +44,15 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         None
     };
 
+    homes::recover(&env.tree)?;
+    let home_plan =
+        contents.home_plan(request, &env.path, &work_dir, meta.local_directory, Some(&env.tree))?;
+    if !home_plan.stores.is_empty() {
+        stores::mount(&request.root.open_or_create()?, &home_plan.stores)?;
+    }
+    // Built before anything goes: what cannot be built leaves the environment as it is.
+    let new_homes = homes::stage(&env.tree, &home_plan)?;
+
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
     found.proven_user_folder(&manifest)?;
     let touched = manifest.record.as_ref().map(Record::touched).unwrap_or_default();
@@ -62,8 +73,8 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         warnings.push(format!("a sidecar was edited; a copy is at {}", env.path.join(copy).display()));
     }
 
-    let plan = contents.plan(&work_tree)?;
-    warnings.extend(plan.warnings.iter().cloned());
+    let plan = contents.plan(&work_tree, &home_plan.sidecars)?;
+    warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
     let manifest = match applied {
@@ -75,8 +86,11 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
             return Err(error);
         }
     };
+    if let Some(new_homes) = new_homes {
+        new_homes.carry_out()?;
+    }
     launch_of(request).store(&env.tree)?;
-    let meta = refreshed(request, found, &meta, &work_dir);
+    let meta = refreshed(request, found, &meta, &work_dir, home_plan.exports);
     meta.store(&env.tree)?;
     drop(lock);
     Ok(Prepared {
@@ -85,6 +99,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         meta,
         files: manifest.files,
         dirs: manifest.dirs,
+        private_env: homes::private_files(&env.tree)?,
         warnings,
         reused: true,
     })
@@ -119,7 +134,13 @@ pub(crate) fn open_work_dir(found: &Found, work_dir: &Path) -> Result<Tree> {
 }
 
 /// The record for the new task; what belongs to the environment itself (runs, session) stays.
-fn refreshed(request: &Request<'_>, found: &Found, old: &Meta, work_dir: &Path) -> Meta {
+fn refreshed(
+    request: &Request<'_>,
+    found: &Found,
+    old: &Meta,
+    work_dir: &Path,
+    exports: BTreeMap<String, String>,
+) -> Meta {
     let kept = old.own_or_rebuilt(&found.env.path);
     let mut meta = Meta::of_task(
         request.task,
@@ -140,7 +161,7 @@ fn refreshed(request: &Request<'_>, found: &Found, old: &Meta, work_dir: &Path) 
         run: kept.run,
         last_result: kept.last_result,
         other: kept.other,
-        ..own_of(request, work_dir)
+        ..own_of(request, work_dir, exports)
     });
     meta
 }

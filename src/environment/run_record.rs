@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::homes;
 use super::layout::names;
 use super::lock::EnvLock;
 use super::lookup::Found;
@@ -48,7 +49,8 @@ impl RunningEnv {
                 .hint("prepare the task again: `execenv prepare`")
                 .into());
         }
-        if !Manifest::load(&found.env.tree)?.unwrap_or_default().is_in_place() {
+        let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
+        if !manifest.is_in_place() || homes::is_unfinished(&found.env.tree) {
             return Err(unfit("is not finished: preparing or reusing it was cut short")
                 .hint(format!(
                     "`execenv reuse {}` with the task document, or `execenv doctor --fix`",
@@ -57,6 +59,7 @@ impl RunningEnv {
                 .into());
         }
         open_work_dir(&found, &found.work_dir())?;
+        homes::check_exports(&found.env.tree, &own.env)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).map(|run| run.id.clone());
         Ok(RunningEnv { found, meta, died, lock })
     }

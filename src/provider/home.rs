@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
@@ -23,6 +24,22 @@ pub enum Mcp {
     Unmanaged,
     /// The agent sees exactly these servers, which may be none. Values may be secrets.
     Managed(Map<String, Value>),
+}
+
+impl Mcp {
+    /// Reads the servers of a task document: three states. `None`: it is no object of named servers.
+    pub fn parse(config: Option<&Value>) -> Option<Mcp> {
+        let config = match config {
+            None | Some(Value::Null) => return Some(Mcp::Unmanaged),
+            Some(config) => config.as_object()?,
+        };
+        let servers = match config.get("mcpServers") {
+            None | Some(Value::Null) => Map::new(),
+            Some(servers) => servers.as_object()?.clone(),
+        };
+        let are_named = servers.iter().all(|(name, server)| !name.trim().is_empty() && server.is_object());
+        are_named.then_some(Mcp::Managed(servers))
+    }
 }
 
 /// What becomes of the user's own servers when a task manages them (decision D10).
@@ -42,6 +59,11 @@ pub enum Os {
     Linux,
     /// macOS.
     MacOs,
+}
+
+impl Os {
+    /// The system that this program was built for.
+    pub const PRESENT: Os = if cfg!(target_os = "macos") { Os::MacOs } else { Os::Linux };
 }
 
 /// What the command line says of homes.
@@ -158,6 +180,13 @@ pub enum Entry {
         /// Its mode.
         mode: u32,
     },
+    /// A folder whose older content is the agent's and stays; only what the plan names below it is replaced.
+    Kept {
+        /// Its mode; enforced on a folder that is there already.
+        mode: u32,
+    },
+    /// Nothing: what an older home has here goes. Only below an [`Entry::Kept`].
+    Absent,
     /// A file with a content of ours.
     File {
         /// Its bytes.
@@ -197,4 +226,57 @@ pub enum IfTaken {
     Refuse,
     /// Leave it, and say this.
     Leave(String),
+}
+
+/// What the task's provider needs besides the context in the work dir. Nothing is changed.
+///
+/// # Errors
+/// Where what was asked for cannot be had: the environment must not be made then.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let said = super::channel::check(request)?;
+    let mut plan = match MODULES.iter().find(|(name, _)| *name == request.task.provider) {
+        Some((_, plan)) => plan(request)?,
+        None => HomePlan::default(),
+    };
+    plan.warnings.extend(said);
+    Ok(plan)
+}
+
+type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
+
+/// The providers that need more than the context in the work dir, one line each.
+static MODULES: &[(&str, Module)] = &[
+    ("claude", super::claude::plan),
+    ("copilot", super::copilot::plan),
+    ("cursor", super::cursor::plan),
+    ("gemini", super::gemini::plan),
+    ("opencode", super::opencode::plan),
+    ("qwen", super::qwen::plan),
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn servers_have_three_states() {
+        let managed = |value: Value| Some(Mcp::Managed(value.as_object().cloned().unwrap_or_default()));
+        for (config, expected) in [
+            (None, Some(Mcp::Unmanaged)),
+            (Some(json!(null)), Some(Mcp::Unmanaged)),
+            (Some(json!({})), managed(json!({}))),
+            (Some(json!({"mcpServers": null})), managed(json!({}))),
+            (Some(json!({"mcpServers": {}, "other": 1})), managed(json!({}))),
+            (Some(json!({"mcpServers": {"a": {"command": "c"}}})), managed(json!({"a": {"command": "c"}}))),
+            (Some(json!({"mcpServers": {"a": 42}})), None),
+            (Some(json!({"mcpServers": {" ": {}}})), None),
+            (Some(json!({"mcpServers": []})), None),
+            (Some(json!([])), None),
+            (Some(json!("x")), None),
+        ] {
+            assert_eq!(Mcp::parse(config.as_ref()), expected, "{config:?}");
+        }
+    }
 }

@@ -6,12 +6,17 @@
 pub mod channel;
 pub mod claude;
 pub mod copilot;
+pub mod cursor;
+#[cfg(test)]
+mod fixture;
 pub mod gemini;
 pub mod home;
 #[cfg(test)]
 mod home_tests;
+pub mod openclaw;
 pub mod opencode;
 pub mod qwen;
+mod read;
 mod server;
 mod user_file;
 

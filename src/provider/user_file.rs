@@ -1,7 +1,7 @@
 //! The user's own configuration files, which are only read.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -20,19 +20,14 @@ const MAX_FILE: u64 = 16 << 20;
 /// Names the file: unreadable, too long, not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
     let reading = || format!("read {}", path.display());
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
+    let bytes = match super::read::read_bounded(path, MAX_FILE) {
+        Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(error).with_context(reading),
     };
-    // A FIFO would make the read wait for ever.
-    if !file.metadata().with_context(reading)?.is_file() {
-        anyhow::bail!("{} is not a regular file", path.display());
-    }
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text).with_context(reading)?;
+    let text = String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(reading)?;
     Ok(Some(text))
 }
 

@@ -21,7 +21,39 @@ pub fn step() -> io::Result<()> {
 /// The error that a test asked for at this step; never in a release build.
 #[cfg(debug_assertions)]
 pub fn step() -> io::Result<()> {
+    #[cfg(test)]
+    dying::step()?;
     injected::step()
+}
+
+/// Lets a unit test die without a process of its own: no change of its thread reaches the disk any more.
+#[cfg(test)]
+pub(crate) mod dying {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        static LEFT: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From the `step`th change on (1 is the next one), none is made; `None`: alive again.
+    pub(crate) fn at(step: Option<u64>) {
+        LEFT.set(step);
+    }
+
+    pub(super) fn step() -> io::Result<()> {
+        match LEFT.get() {
+            None => Ok(()),
+            Some(0 | 1) => {
+                LEFT.set(Some(0));
+                Err(io::Error::other("dead"))
+            }
+            Some(left) => {
+                LEFT.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
 }
 
 #[cfg(debug_assertions)]

@@ -37,17 +37,22 @@ fn open_dir_same_device(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errn
 
 /// Makes a folder that its owner has locked (module caches are 0555) readable and writable for its owner, never
 /// through a link.
-#[cfg(target_os = "linux")]
 pub(super) fn unlock_dir(parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
+    set_dir_mode(parent, name, Mode::RWXU)
+}
+
+/// Gives a folder these permission bits, never through a link.
+#[cfg(target_os = "linux")]
+pub(super) fn set_dir_mode(parent: impl AsFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
     use std::os::fd::AsRawFd;
     // chmod knows no "do not follow" here: pin the folder first, then reach it through the pin.
     let pin = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(parent, name, pin, Mode::empty())?;
-    rustix::fs::chmod(format!("/proc/self/fd/{}", dir.as_raw_fd()), Mode::RWXU)
+    rustix::fs::chmod(format!("/proc/self/fd/{}", dir.as_raw_fd()), mode)
 }
 
-/// Makes a folder that its owner has locked readable and writable for its owner, never through a link.
+/// Gives a folder these permission bits, never through a link.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn unlock_dir(parent: impl AsFd, name: &OsStr) -> Result<(), Errno> {
-    rustix::fs::chmodat(parent, name, Mode::RWXU, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+pub(super) fn set_dir_mode(parent: impl AsFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
+    rustix::fs::chmodat(parent, name, mode, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
 }

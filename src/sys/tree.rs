@@ -16,6 +16,8 @@ use rustix::io::Errno;
 
 use super::fault;
 
+mod attributes;
+
 /// What stands at a path, the link itself where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -122,6 +122,8 @@ pub struct Agent {
     pub custom_args: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub model: String,
+    /// What the provider's own runtime needs, such as OpenClaw's mode and gateway. It may hold a token.
+    pub runtime_config: Option<Value>,
     /// Skills of the machine's user that this agent is not to have (`context-files.md` L-12).
     #[serde(deserialize_with = "null_is_default")]
     pub disabled_runtime_skills: Vec<DisabledSkill>,

@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result};
 use super::{RunArgs, limit};
 use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
 use crate::cli::Context;
-use crate::environment::{Launch as LaunchFile, RunningEnv, mcp_file, names, temporary_dir};
+use crate::environment::{
+    Launch as LaunchFile, LoginLink, RunningEnv, login_links, mcp_file, names, private_exports, temporary_dir,
+};
 use crate::failure::{Code, Failure};
 use crate::provider;
 
@@ -29,6 +31,8 @@ pub(super) struct Plan {
     pub(super) resume: Option<String>,
     /// What a person should know, before anything starts.
     pub(super) notices: Vec<String>,
+    /// Logins of the user's that the environment's homes link to.
+    pub(super) logins: Vec<LoginLink>,
     provider: String,
     dialect: Dialect,
     program: PathBuf,
@@ -61,6 +65,7 @@ impl Plan {
             environment::compose(context.settings.inherited.clone(), set, custom, operator, args.clear_env);
         notices.extend(warnings);
 
+        let logins = login_links(&env.found.env.tree, &own.env);
         let is_command = !args.command.is_empty();
         let row = provider::find(&own.provider);
         if !is_command && !row.is_some_and(|row| row.runnable) {
@@ -101,6 +106,7 @@ impl Plan {
         };
         Ok(Plan {
             options: claude::Options {
+                merge_mcp: file.merge_mcp,
                 model,
                 max_turns: args.max_turns,
                 append_system_prompt: system,
@@ -123,6 +129,7 @@ impl Plan {
             run_id,
             resume,
             notices,
+            logins,
             dialect,
             program,
             mcp,
@@ -213,7 +220,8 @@ fn set_env(
     for name in ["TMPDIR", "TMP", "TEMP"] {
         put(name, temporary.as_os_str());
     }
-    for (name, value) in own.env.iter().chain(&file.platform_env) {
+    let private = private_exports(&env.found.env.tree)?;
+    for (name, value) in own.env.iter().chain(&private).chain(&file.platform_env) {
         put(name, value.as_ref());
     }
     // So that the agent can call execenv itself.

@@ -18,7 +18,9 @@ use self::run_log::RunLog;
 use self::sink::Printer;
 use crate::agent::{self, Interrupts, Launch, Outcome as AgentOutcome};
 use crate::cli::{Context, env_completer, parse_duration};
-use crate::environment::{CleanupOptions, Outcome, RunningEnv, cleanup, forget_temporary, make_temporary};
+use crate::environment::{
+    CleanupOptions, Outcome, RunningEnv, cleanup, forget_temporary, make_temporary, replaced_logins,
+};
 use crate::failure::{Code, Failure};
 use crate::sys::clock;
 
@@ -140,6 +142,10 @@ fn supervise(
     let outcome = make_temporary(&env.found.env.tree, &plan.run_id)
         .and_then(|()| attempts(plan, context, env, interrupts, printer, run_log));
     forget_temporary(&env.found.env.tree, &plan.run_id);
+    for notice in replaced_logins(&env.found.env.tree, &plan.logins) {
+        run_log.notice(&notice, now(context));
+        let _ = printer.notice(&notice); // a reader that has gone is no reason to forget the end of the run
+    }
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {

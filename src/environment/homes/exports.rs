@@ -1,0 +1,109 @@
+//! What the agent's variables say of homes: whether it is there, and the values that are secrets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::names;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::{Kind, Tree};
+
+/// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)
+const MAX_VALUE: u64 = 1 << 20;
+
+/// Refuses variables that lead to a home or store which is not there, or is not what prepare has made: an agent's
+/// program would quietly take the user's own instead, or what a link leads to.
+///
+/// # Errors
+/// A [`Code::WorkDirGone`] failure that names the variable and the place.
+pub(crate) fn check_exports(env: &Tree, exports: &BTreeMap<String, String>) -> Result<()> {
+    let Some(above) = env.path().parent().and_then(Path::parent) else { return Ok(()) };
+    let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+    for (name, value) in exports {
+        let Some(relative) = inside(&root, Path::new(value)) else { continue };
+        let gone = |what: &str| -> anyhow::Error {
+            Failure::new(Code::WorkDirGone, format!("{value} {what}, and {name} names it"))
+                .hint(format!(
+                    "`execenv reuse {}` with the task document makes it anew",
+                    env.path().display()
+                ))
+                .into()
+        };
+        let parts: Vec<_> = relative.components().collect();
+        for depth in 1..=parts.len() {
+            let above: PathBuf = parts[..depth].iter().collect();
+            match root.kind(&above) {
+                Ok(Some(Kind::Dir)) => {}
+                Ok(Some(Kind::File { .. })) if depth == parts.len() => {}
+                Ok(None) => return Err(gone("is gone")),
+                Ok(Some(Kind::Link)) => return Err(gone("is a link now")),
+                Ok(Some(_)) => return Err(gone("is not what was prepared")),
+                Err(error) => return Err(error).with_context(|| format!("look at {value}")),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A path relative to a folder that it lies in, however the folder is spelt in it.
+fn inside(folder: &Tree, path: &Path) -> Option<PathBuf> {
+    if !path.is_absolute() {
+        return None;
+    }
+    let is_it = |above: &&Path| {
+        let opened = || -> std::io::Result<bool> { Ok(Tree::open(above)?.identity()? == folder.identity()?) };
+        *above == folder.path() || matches!(opened(), Ok(true))
+    };
+    let above = path.ancestors().skip(1).find(is_it)?;
+    path.strip_prefix(above).ok().map(Path::to_path_buf)
+}
+
+/// The files of the variables that are secrets, by their names.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(crate) fn private_files(env: &Tree) -> Result<BTreeMap<String, PathBuf>> {
+    let folder = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
+    let listing = || format!("list {}", env.path().join(&folder).display());
+    if env.kind(Path::new(names::LAUNCH)).with_context(listing)?.is_none()
+        || env.kind(&folder).with_context(listing)?.is_none()
+    {
+        return Ok(BTreeMap::new());
+    }
+    let tree =
+        env.subtree(Path::new(names::LAUNCH)).and_then(|launch| launch.subtree(Path::new(names::LAUNCH_ENV)));
+    let listed = tree.and_then(|tree| tree.names(Path::new(""))).with_context(listing)?;
+    // The folder lies within the agent's reach, and a shell evaluates the names.
+    let files =
+        listed.into_iter().filter_map(|name| name.into_string().ok()).filter(|name| is_variable(name));
+    Ok(files.map(|name| (name.clone(), private_file(env.path(), &name))).collect())
+}
+
+/// Whether a shell takes a text for the name of a variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
+
+/// Where the value of a variable lies that is a secret.
+pub(crate) fn private_file(env_root: &Path, name: &str) -> PathBuf {
+    env_root.join(names::LAUNCH).join(names::LAUNCH_ENV).join(name)
+}
+
+/// The variables that are secrets, with their values.
+///
+/// # Errors
+/// When a file cannot be read or is no text; the error names the file, never what is in it.
+pub(crate) fn private_exports(env: &Tree) -> Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for (name, path) in private_files(env)? {
+        let reading = || format!("read {}", path.display());
+        let relative = Path::new(names::LAUNCH).join(names::LAUNCH_ENV).join(&name);
+        let Some(bytes) = env.read(&relative, MAX_VALUE).with_context(reading)? else { continue };
+        let value =
+            String::from_utf8(bytes).ok().with_context(|| format!("{} is no text", path.display()))?;
+        found.insert(name, value);
+    }
+    Ok(found)
+}

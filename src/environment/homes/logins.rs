@@ -1,0 +1,91 @@
+//! Login files of the user's that a home links to (`beyond.md` F10): a program that renews a login by putting a new
+//! file into the link's place leaves the user's own file with a login that has been revoked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::sys::tree::{Kind, Tree};
+
+/// Parts of the names of files that hold logins.
+const WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
+
+/// A link of a home to a login of the user's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoginLink {
+    place: PathBuf,
+    target: PathBuf,
+}
+
+/// The login links at the top of the homes that an agent's variables name.
+pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec<LoginLink> {
+    let mut found = Vec::new();
+    for value in exports.values() {
+        let Ok(home) = Path::new(value).strip_prefix(env.path()) else { continue };
+        let Ok(tree) = env.subtree(home) else { continue };
+        for name in tree.names(Path::new("")).unwrap_or_default() {
+            let lower = name.to_string_lossy().to_ascii_lowercase();
+            let is_login = WORDS.iter().any(|word| lower.contains(word));
+            if is_login && let Ok(target) = tree.read_link(Path::new(&name)) {
+                found.push(LoginLink { place: home.join(name), target });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.place.cmp(&other.place));
+    found.dedup();
+    found
+}
+
+/// What a person should know of links that are none any more.
+pub(crate) fn replaced_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
+    let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(Kind::File { .. })));
+    links
+        .iter()
+        .filter(is_replaced)
+        .map(|LoginLink { place, target }| {
+            format!(
+                "the agent put a login file of its own at {}; {} may hold one that is no longer good",
+                env.path().join(place).display(),
+                target.display()
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_login_that_was_replaced_is_told() {
+        let tmp = tempfile::tempdir().unwrap();
+        let (home, user) = (tmp.path().join("codex-home"), tmp.path().join("user-auth.json"));
+        fs::create_dir(&home).unwrap();
+        fs::write(&user, "secret").unwrap();
+        for name in ["auth.json", "config.toml", ".credentials.json"] {
+            symlink(&user, home.join(name)).unwrap();
+        }
+        fs::write(home.join("own-auth"), "not ours to watch").unwrap();
+        let env = Tree::open(tmp.path()).unwrap();
+        let exports = BTreeMap::from([
+            ("CODEX_HOME".to_owned(), home.display().to_string()),
+            ("AGAIN".to_owned(), home.display().to_string()),
+            ("SWITCH".to_owned(), "1".to_owned()),
+        ]);
+        let links = login_links(&env, &exports);
+        assert_eq!(links.len(), 2);
+        assert_eq!(replaced_logins(&env, &links), Vec::<String>::new());
+        for name in ["auth.json", "config.toml"] {
+            fs::remove_file(home.join(name)).unwrap();
+            fs::write(home.join(name), "new secret").unwrap();
+        }
+        let told = replaced_logins(&env, &links);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("codex-home/auth.json") && told[0].contains("user-auth.json"), "{told:?}");
+        assert!(!told[0].contains("secret"));
+    }
+}

@@ -1,0 +1,272 @@
+//! The provider's homes in an env root, and how one set of them takes the place of another.
+//!
+//! Invariants:
+//! - An env root that nobody sees yet gets its homes directly ([`build`]).
+//! - In one that stands, everything new is built under a name that means nothing ([`names::HOMES_SCRATCH`]), with the
+//!   list of what goes where. One rename makes it a decided change ([`names::HOMES_NEXT`]); from then on it only goes
+//!   forward, whoever carries it on. Before, it never happened. A second rename, back to the first name, says that it
+//!   is over: what lies there is rubbish at any time.
+//! - A place on the list is empty, or has its old thing, or its new one: old things move aside by one rename, new ones
+//!   come by one, and each step looks what is still to do. So it may be repeated from anywhere.
+//! - What is not on the list is not touched, not even moved: sessions, histories, caches of the agent's. What is as it
+//!   should be is not on the list, so that an idle reuse writes nothing.
+//! - The agent owns the homes and may have put anything there: places are taken inside an open real folder of the env
+//!   root, a link is replaced and never followed, removing takes links and not what they lead to.
+
+mod exports;
+mod logins;
+mod pieces;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::exports::private_file;
+pub(crate) use self::exports::{check_exports, private_exports, private_files};
+pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
+use self::pieces::{Piece, changed_pieces, is_name, whole_pieces};
+use super::layout::names;
+use crate::failure::{Code, Failure};
+use crate::provider::home::HomePlan;
+use crate::sys::tree::{Kind, Tree};
+
+/// The list of a change, inside its folder.
+const LIST: &str = "list.json";
+/// The longest list that is read, in bytes.
+const MAX_LIST: u64 = 16 << 20;
+
+/// Files and folders of providers that hold secrets of the user's: no plan that does not name them leaves them
+/// behind (decision D19).
+const SECRET: [&str; 4] = [
+    "openclaw-config.json",
+    "openclaw-user-snapshot.json",
+    "claude-runtime-skill-settings.json",
+    "cursor-data",
+];
+
+/// Names of an env root that no home may have.
+const NOT_A_HOME: [&str; 11] = [
+    names::META,
+    names::MANIFEST,
+    names::LOCK,
+    names::OWNER,
+    names::MANAGED,
+    names::WORK_DIR,
+    names::OUTPUT,
+    names::LOGS,
+    names::BACKUP,
+    names::HOMES_SCRATCH,
+    names::HOMES_NEXT,
+];
+
+/// One place of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Swap {
+    /// The names that lead to it from the env root, a home's first.
+    place: Vec<OsString>,
+    /// Something comes; `false`: something only goes.
+    comes: bool,
+}
+
+/// A change that has been built and not decided. To drop it is to give it up.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    env: &'a Tree,
+    decided: bool,
+}
+
+/// Writes a plan's homes into an env root that nobody sees yet.
+///
+/// # Errors
+/// As the system reports them; the caller throws the env root away.
+pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
+    if !plan.private_exports.is_empty() {
+        env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
+    }
+    for piece in whole_pieces(plan)? {
+        piece.write(env, &piece.place)?;
+    }
+    Ok(())
+}
+
+/// Builds what is not yet as the plan says. `None`: everything is. The caller holds the lock, and has recovered.
+///
+/// # Errors
+/// As the system reports them; nothing but modes has been changed then.
+pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
+    let pieces = changed_pieces(env, plan, &SECRET)?;
+    if pieces.is_empty() {
+        return Ok(None);
+    }
+    let scratch = Path::new(names::HOMES_SCRATCH);
+    env.remove_all(scratch).context("remove what an earlier change has left")?;
+    env.make_dir(scratch, 0o700).context("make room for the new homes")?;
+    let change = Change { env, decided: false }; // from here on it tidies up after itself
+    let tree = env.subtree(scratch).context("open the room for the new homes")?;
+    for (number, piece) in pieces.iter().enumerate() {
+        piece.write(&tree, &new_name(number))?;
+    }
+    if pieces.iter().any(|piece| piece.place.starts_with(names::LAUNCH) && !piece.is_removal()) {
+        env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
+    }
+    let list = serde_json::to_vec(&pieces.iter().map(Piece::swap).collect::<Vec<_>>())?;
+    tree.replace(Path::new(LIST), &list, 0o600, names::TEMPORARY).context("write the list of new homes")?;
+    Ok(Some(change))
+}
+
+impl Change<'_> {
+    /// Decides the change and carries it through.
+    ///
+    /// # Errors
+    /// As the system reports them. Once decided, the next command goes on with it.
+    pub(super) fn carry_out(mut self) -> Result<()> {
+        self.env
+            .move_to(Path::new(names::HOMES_SCRATCH), self.env, Path::new(names::HOMES_NEXT))
+            .context("decide on the new homes")?;
+        self.decided = true;
+        go_on(self.env)
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if !self.decided
+            && let Err(error) = self.env.remove_all(Path::new(names::HOMES_SCRATCH))
+        {
+            log::debug!("{}: {error}", self.env.path().display()); // the next change takes it away
+        }
+    }
+}
+
+/// Whether a change has been decided and is not over.
+pub(crate) fn is_unfinished(env: &Tree) -> bool {
+    !matches!(env.kind(Path::new(names::HOMES_NEXT)), Ok(None))
+}
+
+/// Whether there is anything for [`recover`] to do.
+pub(crate) fn has_leftovers(env: &Tree) -> bool {
+    is_unfinished(env) || !matches!(env.kind(Path::new(names::HOMES_SCRATCH)), Ok(None))
+}
+
+/// Goes on with a change that was cut short after it was decided; takes one away that was not. The caller holds the
+/// lock.
+///
+/// # Errors
+/// [`Code::Incomplete`] or [`Code::UnreadableState`]; what has been done by then stays done.
+pub(crate) fn recover(env: &Tree) -> Result<()> {
+    match env.kind(Path::new(names::HOMES_NEXT)).context("look for unfinished homes")? {
+        None => {}
+        Some(Kind::Dir) => go_on(env)?,
+        // Nothing of ours: a change is a folder.
+        Some(_) => env.remove_file(Path::new(names::HOMES_NEXT)).context("remove what is no change")?,
+    }
+    if env.kind(Path::new(names::HOMES_SCRATCH)).context("look for unfinished homes")?.is_some() {
+        env.remove_all(Path::new(names::HOMES_SCRATCH)).context("remove what a change has left")?;
+    }
+    Ok(())
+}
+
+/// Carries a decided change through, from wherever it stopped.
+fn go_on(env: &Tree) -> Result<()> {
+    let next = env.subtree(Path::new(names::HOMES_NEXT)).context("open the new homes")?;
+    for (number, swap) in load_list(&next)?.iter().enumerate() {
+        swap.go_on(env, &next, number).map_err(|error| {
+            let place = env.path().join(swap.place());
+            Failure::new(Code::Incomplete, format!("{} could not be renewed: {error:#}", place.display()))
+                .hint(format!(
+                    "mend the cause, then `execenv doctor --fix`; or make {} anew: `execenv prepare`",
+                    env.path().display()
+                ))
+        })?;
+    }
+    drop(next);
+    let scratch = Path::new(names::HOMES_SCRATCH);
+    env.remove_all(scratch)
+        .and_then(|()| env.move_to(Path::new(names::HOMES_NEXT), env, scratch))
+        .context("conclude the change of homes")?;
+    if let Err(error) = env.remove_all(scratch) {
+        log::debug!("{}: {error}", env.path().display()); // rubbish: the next command takes it away
+    }
+    Ok(())
+}
+
+fn load_list(next: &Tree) -> Result<Vec<Swap>> {
+    let damaged = |why: String| {
+        Failure::new(Code::UnreadableState, format!("{} is damaged: {why}", next.path().join(LIST).display()))
+            .hint("make the environment anew: `execenv prepare` with its task")
+    };
+    let bytes = next.read(Path::new(LIST), MAX_LIST).map_err(|error| damaged(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| damaged("it is not there".into()))?;
+    let swaps: Vec<Swap> = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    // The list lies within the agent's reach.
+    match swaps.iter().find(|swap| !swap.is_lawful()) {
+        Some(swap) => Err(damaged(format!("{:?} is no home", swap.place())).into()),
+        None => Ok(swaps),
+    }
+}
+
+impl Swap {
+    fn place(&self) -> PathBuf {
+        self.place.iter().collect()
+    }
+
+    fn is_lawful(&self) -> bool {
+        let is_launch_env = self.place == [names::LAUNCH, names::LAUNCH_ENV];
+        let is_ours = |home: &OsString| NOT_A_HOME.iter().all(|name| home != name) && home != names::LAUNCH;
+        self.place.iter().all(|name| is_name(name))
+            && self.place.first().is_some_and(|home| is_launch_env || is_ours(home))
+    }
+
+    fn go_on(&self, env: &Tree, next: &Tree, number: usize) -> Result<()> {
+        let new = new_name(number);
+        if self.comes && next.kind(&new).context("look for the new one")?.is_none() {
+            return Ok(()); // it is in its place
+        }
+        let Some((name, above)) = self.place.split_last() else { return Ok(()) };
+        let mut folder = None;
+        for part in above {
+            let opened = folder.as_ref().unwrap_or(env).subtree(Path::new(part));
+            match opened {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.comes => return Ok(()),
+                opened => folder = Some(opened.context("what it lies in is no folder of its own any more")?),
+            }
+        }
+        let (folder, name) = (folder.as_ref().unwrap_or(env), Path::new(name));
+        if folder.kind(name)?.is_some() {
+            set_aside(folder, name, next, number).context("put the old one aside")?;
+        }
+        if self.comes { Ok(next.move_to(&new, folder, name)?) } else { Ok(()) }
+    }
+}
+
+/// Moves an old thing to where it goes away with the change. A folder that its owner has locked is unlocked first: to
+/// move a folder is to write into it.
+fn set_aside(folder: &Tree, name: &Path, next: &Tree, number: usize) -> std::io::Result<()> {
+    let mut again = 0;
+    let aside = loop {
+        let aside = PathBuf::from(format!("old-{number}-{again}"));
+        if next.kind(&aside)?.is_none() {
+            break aside;
+        }
+        again += 1;
+    };
+    match folder.move_to(name, next, &aside) {
+        Err(error)
+            if error.kind() == std::io::ErrorKind::PermissionDenied
+                && folder.kind(name)? == Some(Kind::Dir) =>
+        {
+            folder.set_dir_mode(name, 0o700)?;
+            folder.move_to(name, next, &aside)
+        }
+        other => other,
+    }
+}
+
+fn new_name(number: usize) -> PathBuf {
+    PathBuf::from(format!("new-{number}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,276 @@
+//! A plan cut into what is put into its place by one rename each: a home, or what is at the top of one that stands.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::exports::is_variable;
+use super::{NOT_A_HOME, Swap, names};
+use crate::provider::home::{Entry, Home, HomeContent, HomePlan};
+use crate::sys::tree::{Kind, Tree};
+
+/// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    /// Where it goes, below the env root.
+    pub(super) place: PathBuf,
+    /// Paths relative to the piece, which itself comes first with an empty one.
+    parts: Vec<(PathBuf, Part<'a>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part<'a> {
+    Dir {
+        mode: u32,
+    },
+    /// A folder whose other content stays.
+    Kept {
+        mode: u32,
+    },
+    Absent,
+    File {
+        bytes: &'a [u8],
+        mode: u32,
+    },
+    Link {
+        target: &'a Path,
+    },
+    Shared {
+        source: &'a Path,
+    },
+}
+
+impl<'a> From<&'a Entry> for Part<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        match entry {
+            Entry::Dir { mode } => Part::Dir { mode: *mode },
+            Entry::Kept { mode } => Part::Kept { mode: *mode },
+            Entry::Absent => Part::Absent,
+            Entry::File { bytes, mode } => Part::File { bytes, mode: *mode },
+            Entry::Link { target } => Part::Link { target },
+            Entry::Shared { source } => Part::Shared { source },
+        }
+    }
+}
+
+/// Every home of a plan as one piece, for an env root that has none.
+pub(super) fn whole_pieces(plan: &HomePlan) -> Result<Vec<Piece<'_>>> {
+    let homes =
+        plan.homes.iter().map(whole).filter(|piece| !matches!(piece, Ok(piece) if piece.is_removal()));
+    homes.chain(variables(plan)?.map(Ok)).collect()
+}
+
+/// What is not as a plan says, or should not be there. `secret` are names that go unless the plan has them. Folders
+/// that stay have the mode of the plan afterwards, whatever becomes of the rest.
+pub(super) fn changed_pieces<'a>(
+    env: &Tree,
+    plan: &'a HomePlan,
+    secret: &'a [&'static str],
+) -> Result<Vec<Piece<'a>>> {
+    let mut changed = Vec::new();
+    for home in &plan.homes {
+        let doing = || format!("compare {}", home.name);
+        whole(home)?.compare(env, &mut changed).with_context(doing)?;
+        let HomeContent::Folder { dropped, entries, .. } = &home.content else { continue };
+        let Ok(tree) = env.subtree(Path::new(home.name)) else { continue };
+        for name in dropped.iter().filter(|name| is_name(name)) {
+            let is_planned = entries.iter().any(|(path, _)| path.starts_with(name));
+            if !is_planned && tree.kind(Path::new(name)).with_context(doing)?.is_some() {
+                changed.push(Piece::removal(Path::new(home.name).join(name)));
+            }
+        }
+    }
+    for name in secret.iter().filter(|name| plan.homes.iter().all(|home| home.name != **name)) {
+        Piece::removal(PathBuf::from(name)).compare(env, &mut changed)?;
+    }
+    let place = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
+    let launch = variables(plan)?.unwrap_or_else(|| Piece::removal(place));
+    launch.compare(env, &mut changed).context("compare the launch folder")?;
+    Ok(changed)
+}
+
+/// The folder of the variables that are secrets; `None` where there are none.
+fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
+    if plan.private_exports.is_empty() {
+        return Ok(None);
+    }
+    for name in plan.private_exports.keys().chain(plan.exports.keys()) {
+        anyhow::ensure!(is_variable(name), "{name:?} is no name for a variable");
+    }
+    let files = plan
+        .private_exports
+        .iter()
+        .map(|(name, value)| (PathBuf::from(name), Part::File { bytes: value.as_bytes(), mode: 0o600 }));
+    let parts = std::iter::once((PathBuf::new(), Part::Dir { mode: 0o700 })).chain(files).collect();
+    Ok(Some(Piece { place: Path::new(names::LAUNCH).join(names::LAUNCH_ENV), parts }))
+}
+
+fn whole(home: &Home) -> Result<Piece<'_>> {
+    let is_ours = is_name(OsStr::new(home.name)) && !NOT_A_HOME.contains(&home.name);
+    anyhow::ensure!(is_ours && home.name != names::LAUNCH, "{} is no name for a home", home.name);
+    let parts = match &home.content {
+        HomeContent::Nothing => Vec::new(),
+        HomeContent::File { bytes, mode } => vec![(PathBuf::new(), Part::File { bytes, mode: *mode })],
+        HomeContent::Folder { mode, entries, .. } => {
+            let mut parts = vec![(PathBuf::new(), Part::Kept { mode: *mode })];
+            parts.extend(entries.iter().map(|(path, entry)| (path.clone(), Part::from(entry))));
+            parts
+        }
+    };
+    for (path, _) in parts.iter().skip(1) {
+        let stays = path.components().all(|part| matches!(part, Component::Normal(_)));
+        anyhow::ensure!(
+            stays && !path.as_os_str().is_empty(),
+            "{} is no place in {}",
+            path.display(),
+            home.name
+        );
+    }
+    Ok(Piece { place: home.name.into(), parts })
+}
+
+/// Whether a text is one name in a folder.
+pub(super) fn is_name(text: &OsStr) -> bool {
+    let mut parts = Path::new(text).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
+}
+
+impl<'a> Piece<'a> {
+    fn removal(place: PathBuf) -> Piece<'a> {
+        Piece { place, parts: Vec::new() }
+    }
+
+    pub(super) fn is_removal(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(super) fn swap(&self) -> Swap {
+        let place = self.place.iter().map(OsStr::to_owned).collect();
+        Swap { place, comes: !self.is_removal() }
+    }
+
+    /// Adds to `changed` what of this piece is not as it should be: all of it, or parts of a folder that stays.
+    fn compare(self, env: &Tree, changed: &mut Vec<Piece<'a>>) -> Result<()> {
+        let looking = || format!("look at {}", self.place.display());
+        let (folder, name) = match (self.place.parent(), self.place.file_name()) {
+            (Some(above), Some(name)) if !above.as_os_str().is_empty() => match env.subtree(above) {
+                Ok(folder) => (Some(folder), Path::new(name)),
+                Err(_) if !self.is_removal() => {
+                    changed.push(self);
+                    return Ok(());
+                }
+                Err(_) => return Ok(()),
+            },
+            _ => (None, self.place.as_path()),
+        };
+        let folder = folder.as_ref().unwrap_or(env);
+        let kind = folder.kind(name).with_context(looking)?;
+        match (self.parts.first(), kind) {
+            (None | Some((_, Part::Absent)), None) => {}
+            (None | Some((_, Part::Absent)), Some(_)) => changed.push(Piece::removal(self.place)),
+            (Some((_, Part::Kept { mode })), Some(Kind::Dir)) => {
+                if folder.mode(name).with_context(looking)? != Some(*mode) {
+                    folder.set_dir_mode(name, *mode).with_context(looking)?;
+                }
+                for top in self.tops() {
+                    top.compare(env, changed)?;
+                }
+            }
+            _ if self.stands(folder, name) => {}
+            _ => changed.push(self),
+        }
+        Ok(())
+    }
+
+    /// A folder's pieces at its top.
+    fn tops(&self) -> Vec<Piece<'a>> {
+        let mut tops: Vec<Piece<'a>> = Vec::new();
+        let mut numbers: HashMap<&OsStr, usize> = HashMap::new();
+        for (path, part) in self.parts.iter().skip(1) {
+            let mut parts = path.components();
+            let Some(top) = parts.next().map(Component::as_os_str) else { continue };
+            let number = *numbers.entry(top).or_insert(tops.len());
+            if number == tops.len() {
+                tops.push(Piece { place: self.place.join(top), parts: Vec::new() });
+            }
+            tops[number].parts.push((parts.as_path().to_owned(), *part));
+        }
+        tops
+    }
+
+    /// Writes the piece to a free place of a folder that nobody looks into.
+    pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
+        for (path, part) in &self.parts {
+            let place = join(at, path);
+            part.write(tree, &place).with_context(|| format!("write {}", self.place.join(path).display()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the folder has the piece already, to the byte and with nothing more in it.
+    fn stands(&self, folder: &Tree, name: &Path) -> bool {
+        let mut children: HashMap<&Path, usize> = HashMap::new();
+        let present = self.parts.iter().filter(|(_, part)| *part != Part::Absent);
+        for parent in present.filter_map(|(path, _)| path.parent()) {
+            *children.entry(parent).or_default() += 1;
+        }
+        self.parts.iter().all(|(path, part)| {
+            let place = join(name, path);
+            let planned = children.get(path.as_path()).copied().unwrap_or(0);
+            // What cannot be looked at is made anew.
+            part.stands(folder, &place).unwrap_or(false)
+                && (!matches!(part, Part::Dir { .. } | Part::Kept { .. })
+                    || folder.names(&place).is_ok_and(|names| names.len() == planned))
+        })
+    }
+}
+
+/// The piece's own place, or one inside it. (An empty path joined would end in a slash.)
+fn join(at: &Path, path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { at.to_owned() } else { at.join(path) }
+}
+
+impl Part<'_> {
+    fn write(&self, tree: &Tree, place: &Path) -> io::Result<()> {
+        let mode = match self {
+            Part::Dir { mode } | Part::Kept { mode } => {
+                tree.make_dir(place, *mode)?;
+                *mode
+            }
+            Part::File { bytes, mode } => {
+                tree.create_unseen(place, bytes, *mode)?;
+                *mode
+            }
+            Part::Link { target } => return tree.make_link(place, target),
+            Part::Shared { source } => return tree.share(place, source),
+            Part::Absent => return Ok(()),
+        };
+        // No umask that lets its owner work takes anything from a mode without others' bits.
+        if mode & 0o077 != 0 && tree.mode(place)? != Some(mode) {
+            tree.set_mode_unseen(place, mode)?;
+        }
+        Ok(())
+    }
+
+    fn stands(&self, tree: &Tree, place: &Path) -> io::Result<bool> {
+        let kind = tree.kind(place)?;
+        Ok(match (self, kind) {
+            (Part::Dir { mode } | Part::Kept { mode }, Some(Kind::Dir)) => tree.mode(place)? == Some(*mode),
+            (Part::Absent, None) => true,
+            // A second name is somebody else's way to change it.
+            (Part::File { bytes, mode }, Some(Kind::File { len, mode: present })) => {
+                present == *mode
+                    && len == bytes.len() as u64
+                    && tree.link_count(place)? == 1
+                    && tree.read(place, len)?.as_deref() == Some(*bytes)
+            }
+            (Part::Link { target }, Some(Kind::Link)) => tree.read_link(place)? == *target,
+            (Part::Shared { source }, Some(Kind::Link)) => tree.read_link(place)? == *source,
+            (Part::Shared { source }, Some(Kind::File { .. })) => tree.is_same_file(place, source)?,
+            _ => false,
+        })
+    }
+}

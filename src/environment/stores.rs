@@ -1,0 +1,322 @@
+//! What outlives an environment: sessions and memories of agents, below `<root>/.stores/`.
+//!
+//! Invariants:
+//! - Who mounts a store shares its lock, who removes one has the lock alone, and each looks again when he has it: a
+//!   store that has just been renewed is not removed, and one that was removed is made again.
+//! - The lock's file says which store it is for. It is written before the store is made and goes after it.
+//! - A store goes by one rename out of everybody's way, then piece by piece: nobody mounts half of one.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Duration, Utc};
+use sha2::{Digest, Sha256};
+
+use super::layout::WorkspacesRoot;
+use crate::failure::{Code, Failure};
+use crate::sys::remove::measure;
+use crate::sys::tree::{Kind, Tree};
+use crate::task::hex;
+
+/// Begins the name of a store's lock.
+const LOCK: &str = "store-";
+/// Begins the name of a store that is going. Below [`WorkspacesRoot::STORES`].
+const GOING: &str = ".going-";
+/// The longest path of a store that is read from a lock file, in bytes.
+const MAX_PATH: u64 = 4096;
+/// How often mounting begins again when a removal comes in between.
+const TRIES: u32 = 16;
+
+/// A store that was removed, or would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Its path below the folder of stores.
+    pub store: PathBuf,
+    /// What it took on the disk, in bytes.
+    pub bytes: u64,
+}
+
+/// Makes stores that are not there, each level 0700, and renews the time of those that are. `stores` are absolute, or
+/// relative to the folder of stores.
+///
+/// # Errors
+/// When one lies elsewhere, or something else stands in its place.
+pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
+    let above = root.path().join(WorkspacesRoot::STORES);
+    for store in stores {
+        let relative = store.strip_prefix(&above).unwrap_or(store);
+        let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        anyhow::ensure!(
+            stays && relative.to_str().is_some_and(|text| !text.is_empty() && !text.starts_with(GOING)),
+            "{} is no place for a store",
+            store.display()
+        );
+        let doing = || format!("make the store {}", above.join(relative).display());
+        let mut tries = 1;
+        loop {
+            match mount_one(root, relative) {
+                // A removal has taken an empty folder above it, or the lock.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
+                Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error()) => {
+                    return Err(Failure::new(
+                        Code::Occupied,
+                        format!("{} is not a folder of its own", above.join(relative).display()),
+                    )
+                    .hint("move away what stands there: neither a link nor a file can be a store")
+                    .into());
+                }
+                other => break other.with_context(doing)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
+    let lock = open_lock(root, relative)?;
+    lock.lock_shared()?;
+    if !is_current(root, relative, &lock)? {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    if lock.metadata()?.len() == 0 {
+        // Several may write this at once: the same.
+        (&lock).write_all(relative.as_os_str().as_encoded_bytes())?;
+    }
+    let mut place = PathBuf::from(WorkspacesRoot::STORES);
+    for part in
+        std::iter::once(Path::new("")).chain(relative.components().map(|part| Path::new(part.as_os_str())))
+    {
+        if !part.as_os_str().is_empty() {
+            place.push(part);
+        }
+        root.ensure_dir(&place, 0o700)?;
+        if root.mode(&place)? != Some(0o700) {
+            root.set_dir_mode(&place, 0o700)?;
+        }
+    }
+    root.touch(&place)
+}
+
+/// Removes stores in which nothing has changed for longer than `ttl` says of them (by their path below the folder of
+/// stores; `None`: never), and the folders above them that are empty then. One that is just being mounted stays. With
+/// `dry_run` nothing is changed.
+///
+/// # Errors
+/// When the locks cannot be listed. A store that cannot be looked at or removed stays, with a line in the log.
+pub fn prune(
+    root: &Tree,
+    now: DateTime<Utc>,
+    ttl: &dyn Fn(&Path) -> Option<Duration>,
+    dry_run: bool,
+) -> Result<Vec<Pruned>> {
+    let locks = Path::new(WorkspacesRoot::LOCKS);
+    let mut pruned = Vec::new();
+    if root.kind(locks).context("look for locks")?.is_none() {
+        return Ok(pruned);
+    }
+    let mut names = root.names(locks).context("list the locks")?;
+    names.sort_unstable();
+    for name in names.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with(LOCK)) {
+        match prune_one(root, name, now, ttl, dry_run) {
+            Ok(one) => pruned.extend(one),
+            Err(error) => log::warn!("the store of {name} stays: {error}"),
+        }
+    }
+    Ok(pruned)
+}
+
+fn prune_one(
+    root: &Tree,
+    name: &str,
+    now: DateTime<Utc>,
+    ttl: &dyn Fn(&Path) -> Option<Duration>,
+    dry_run: bool,
+) -> io::Result<Option<Pruned>> {
+    let path = Path::new(WorkspacesRoot::LOCKS).join(name);
+    let lock = root.open_lock(&path, false)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => return Ok(None), // it is being mounted
+        Err(std::fs::TryLockError::Error(error)) => return Err(error),
+    }
+    let mut text = String::new();
+    (&lock).take(MAX_PATH).read_to_string(&mut text)?;
+    let relative = PathBuf::from(text);
+    let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    // The folder of locks lies within an agent's reach, and a mount may have died before it wrote.
+    if !stays || lock_name(&relative) != name || !is_current(root, &relative, &lock)? {
+        return Ok(None);
+    }
+    let stores = Path::new(WorkspacesRoot::STORES);
+    let going = stores.join(format!("{GOING}{}", &name[LOCK.len()..]));
+    if !dry_run {
+        root.remove_all(&going)?; // what an earlier removal did not get through
+    }
+    let store = stores.join(&relative);
+    let Some(limit) = ttl(&relative) else { return Ok(None) };
+    let mut gone = None;
+    if is_in_real_folders(root, &store)? {
+        let newest = DateTime::<Utc>::from(root.newest_change(&store)?);
+        if now.signed_duration_since(newest) <= limit {
+            return Ok(None);
+        }
+        gone = Some(Pruned { store: relative.clone(), bytes: measure(&root.path().join(&store)).bytes });
+        if dry_run {
+            return Ok(gone);
+        }
+        root.move_to(&store, root, &going)?;
+        root.remove_all(&going)?;
+    } else if dry_run {
+        return Ok(None);
+    }
+    let mut above = relative.parent();
+    while let Some(folder) = above.filter(|folder| !folder.as_os_str().is_empty()) {
+        if root.remove_dir(&stores.join(folder)).is_err() {
+            break; // not empty
+        }
+        above = folder.parent();
+    }
+    root.remove_file(&path)?;
+    Ok(gone)
+}
+
+/// Whether a folder stands there and all folders above it are no links.
+fn is_in_real_folders(root: &Tree, store: &Path) -> io::Result<bool> {
+    let mut place = PathBuf::new();
+    for part in store.components() {
+        place.push(part);
+        if root.kind(&place)? != Some(Kind::Dir) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lock_name(relative: &Path) -> String {
+    let digest = hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
+    format!("{LOCK}{}", &digest[..32])
+}
+
+fn open_lock(root: &Tree, relative: &Path) -> io::Result<File> {
+    root.ensure_dir(Path::new(WorkspacesRoot::LOCKS), 0o755)?;
+    root.open_lock(&Path::new(WorkspacesRoot::LOCKS).join(lock_name(relative)), true)
+}
+
+/// Whether a lock is still the one by that name: a removal takes its file away.
+fn is_current(root: &Tree, relative: &Path, lock: &File) -> io::Result<bool> {
+    let path = Path::new(WorkspacesRoot::LOCKS).join(lock_name(relative));
+    match root.open_lock(&path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => {
+            let (now, ours) = (other?.metadata()?, lock.metadata()?);
+            Ok((now.dev(), now.ino()) == (ours.dev(), ours.ino()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the tests make their own fixtures")]
+
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::sys::fault::dying;
+
+    fn root() -> (tempfile::TempDir, Tree) {
+        let tmp = tempfile::tempdir().unwrap();
+        let tree = Tree::open(tmp.path()).unwrap();
+        (tmp, tree)
+    }
+
+    fn in_days(days: i64) -> DateTime<Utc> {
+        DateTime::<Utc>::from(std::time::SystemTime::now()) + Duration::days(days)
+    }
+
+    fn fortnight(store: &Path) -> Option<Duration> {
+        (!store.starts_with("for-ever")).then(|| Duration::days(14))
+    }
+
+    #[test]
+    fn stores_are_private_and_go_when_nothing_has_changed_for_long() {
+        let (tmp, tree) = root();
+        let stores = tmp.path().join(".stores");
+        let absolute = stores.join("sessions/agent/issue");
+        mount(&tree, &[absolute.clone(), "for-ever/agent".into(), "sessions/agent/other".into()]).unwrap();
+        for folder in
+            [".stores", ".stores/sessions", ".stores/sessions/agent/issue", ".stores/for-ever/agent"]
+        {
+            assert_eq!(fs::metadata(tmp.path().join(folder)).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        fs::write(absolute.join("rollout"), "12345").unwrap();
+        fs::set_permissions(&absolute, fs::Permissions::from_mode(0o755)).unwrap();
+        mount(&tree, std::slice::from_ref(&absolute)).unwrap();
+        assert_eq!(fs::metadata(&absolute).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(prune(&tree, in_days(13), &fortnight, false).unwrap(), []);
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(90 * 86_400);
+        fs::File::open(stores.join("sessions/agent/other")).unwrap().set_modified(old).unwrap();
+        let one = |bytes| Pruned { store: "sessions/agent/issue".into(), bytes };
+        let other = Pruned { store: "sessions/agent/other".into(), bytes: 0 };
+        assert_eq!(prune(&tree, in_days(0), &fortnight, true).unwrap(), std::slice::from_ref(&other));
+        assert!(stores.join("sessions/agent/other").exists());
+        assert_eq!(prune(&tree, in_days(0), &fortnight, false).unwrap(), [other]);
+        assert!(!stores.join("sessions/agent/other").exists() && absolute.join("rollout").exists());
+        let held = open_lock(&tree, Path::new("sessions/agent/issue")).unwrap();
+        held.lock_shared().unwrap();
+        assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [], "it is being mounted");
+        drop(held);
+        assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [one(5)]);
+        assert_eq!(tree.names(Path::new(".stores")).unwrap(), ["for-ever"]);
+        assert_eq!(tree.names(Path::new(".locks")).unwrap().len(), 1);
+        mount(&tree, std::slice::from_ref(&absolute)).unwrap();
+        assert!(absolute.is_dir());
+    }
+
+    #[test]
+    fn a_removal_that_dies_loses_all_of_a_store_or_nothing() {
+        for step in 1.. {
+            let (tmp, tree) = root();
+            let store = tmp.path().join(".stores/a/b");
+            mount(&tree, std::slice::from_ref(&store)).unwrap();
+            fs::write(store.join("one"), "1").unwrap();
+            fs::write(store.join("two"), "2").unwrap();
+            dying::at(Some(step));
+            let done = prune(&tree, in_days(15), &fortnight, false);
+            dying::at(None);
+            mount(&tree, std::slice::from_ref(&store)).unwrap();
+            let left = fs::read_dir(&store).unwrap().count();
+            assert!(left == 0 || left == 2, "died at {step}: {left} files");
+            prune(&tree, in_days(15), &fortnight, false).unwrap();
+            assert_eq!(tree.names(Path::new(".stores")).unwrap().len(), 0, "died at {step}");
+            if step > 20 {
+                assert_eq!(done.unwrap().len(), 1);
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn no_store_lies_elsewhere() {
+        let (tmp, tree) = root();
+        let outside = tempfile::tempdir().unwrap();
+        for bad in ["/etc", "..", "a/../../b", "", ".going-x"] {
+            assert!(mount(&tree, &[bad.into()]).is_err(), "{bad}");
+        }
+        fs::create_dir(tmp.path().join(".stores")).unwrap();
+        symlink(outside.path(), tmp.path().join(".stores/linked")).unwrap();
+        let error = mount(&tree, &["linked/a".into()]).unwrap_err();
+        assert_eq!(Failure::code_of(&error), Code::Occupied, "{error:#}");
+        // A lock that an agent has made up, and one for what is behind a link.
+        let forged = open_lock(&tree, Path::new("linked/a")).unwrap();
+        (&forged).write_all(b"linked/a").unwrap();
+        fs::create_dir(outside.path().join("a")).unwrap();
+        fs::write(tmp.path().join(".locks/store-0123"), "../x").unwrap();
+        drop(forged);
+        assert_eq!(prune(&tree, in_days(400), &fortnight, false).unwrap(), []);
+        assert!(outside.path().join("a").exists());
+    }
+}
