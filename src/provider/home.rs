@@ -242,6 +242,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
+/// Whether a provider has a module that plans for it.
+#[cfg(test)]
+pub(super) fn is_planned(provider: &str) -> bool {
+    MODULES.iter().any(|(name, _)| *name == provider)
+}
+
 type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
 
 /// The providers that need more than the context in the work dir, one line each.
@@ -249,9 +255,13 @@ static MODULES: &[(&str, Module)] = &[
     ("claude", super::claude::plan),
     ("copilot", super::copilot::plan),
     ("cursor", super::cursor::plan),
+    ("dsh", super::dsh::plan),
     ("gemini", super::gemini::plan),
+    ("hermes", super::hermes::plan),
     ("opencode", super::opencode::plan),
     ("qwen", super::qwen::plan),
+    ("qwenpaw", super::qwenpaw::plan),
+    ("reasonix", super::reasonix::plan),
 ];
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::home::{Entry, HomeRequest};
 use crate::failure::{Code, Failure};
+use crate::skills::files::PlannedSkill;
 use crate::sys::tree::Kind;
 
 /// The longest configuration file that is read, in bytes.
@@ -170,6 +171,28 @@ pub(super) fn stale_links(
     });
     stale.sort();
     Ok(stale)
+}
+
+/// Adds a skill's folder below `parent`, which is there already, under its name `slug`.
+pub(super) fn folder_of_skill(
+    entries: &mut Vec<(PathBuf, Entry)>,
+    parent: &Path,
+    skill: &PlannedSkill,
+    slug: &str,
+) {
+    let folder = parent.join(slug);
+    entries.push((folder.clone(), Entry::Dir { mode: 0o755 }));
+    for (path, bytes) in skill.files_for(slug) {
+        let mut above: Vec<&Path> =
+            path.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()).collect();
+        above.reverse();
+        for dir in above.into_iter().map(|dir| folder.join(dir)) {
+            if !entries.iter().any(|(known, _)| *known == dir) {
+                entries.push((dir, Entry::Dir { mode: 0o755 }));
+            }
+        }
+        entries.push((folder.join(path), Entry::File { bytes, mode: 0o644 }));
+    }
 }
 
 /// The names in a folder, sorted; none where there is no folder.
