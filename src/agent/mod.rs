@@ -5,6 +5,7 @@
 //! | `launch` | what a run is given |
 //! | `run` | one run: start, supervision loop, outcome |
 //! | [`guard`] | the process that ends the agent when we are killed ourselves |
+//! | [`host`] | what the system lets an agent's sandbox do |
 //! | `survivors` | what the agent leaves behind |
 //! | [`stream`] | bytes to lines to events |
 //! | [`outcome`] | the verdict (pure) |
@@ -21,6 +22,7 @@ pub mod claude;
 pub mod environment;
 pub mod event;
 pub mod guard;
+pub mod host;
 mod interrupts;
 mod launch;
 pub mod outcome;

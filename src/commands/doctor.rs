@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::agent::{self, find_program, program};
+use crate::agent::{self, find_program, host, program};
 use crate::cli::Context;
 use crate::environment::WorkspacesRoot;
 use crate::environment::health::{Ailing, examine};
@@ -16,9 +16,12 @@ use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::output::{Answer, escape};
 use crate::provider;
+use crate::provider::login::{self, Login};
 use crate::sys::tree::Tree;
 
-/// Look at what is here and what is not well: programs, the workspaces root, environments whose run died
+/// Look at what is here and what is not well: programs, their logins, the workspaces root, environments whose run died
+///
+/// A login is looked for where the program keeps it, and never read; the system may hold one that no file shows.
 ///
 /// With --fix, half-made environments go away, sidecars that were cut short are taken back, and runs that died are
 /// recorded as crashed. Status 1: something is not well and has not been put right.
@@ -39,6 +42,7 @@ const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 pub(super) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let mut lines = Vec::new();
     let programs = programs(context, args.fix, &mut lines);
+    let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };
     let mut problems = Vec::new();
     match context.root.open()? {
         None => {
@@ -57,6 +61,7 @@ pub(super) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         "schema": 1,
         "root": context.root.path(),
         "programs": programs,
+        "codex_sandbox": {"namespaces": namespaces},
         "problems": problems,
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
@@ -90,12 +95,15 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
         };
         let too_old = version.is_some_and(|version| program::check_minimum(name, version).is_err());
         let version = version.map(|version| version.to_string());
+        let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
+        let login = login::find(name, context.settings.home.as_deref(), &text);
         let matters = TOOLS.contains(&name) || provider::find(name).is_some_and(|row| row.runnable);
         if found.is_ok() || matters {
             let old = if too_old { "\ttoo old" } else { "" };
             let state =
                 if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
-            lines.push(format!("{name}\t{state}\t{}{old}", escape(&shown)));
+            let login = if found.is_ok() { seen_login(&login) } else { String::new() };
+            lines.push(format!("{name}\t{state}\t{}{old}{login}", escape(&shown)));
         }
         all.push(json!({
             "name": name,
@@ -104,9 +112,41 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
             "path": found.ok(),
             "version": version,
             "too_old": too_old,
+            "minimum": program::minimum(name).map(|version| version.to_string()),
+            "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
         }));
     }
     all
+}
+
+fn shown_login(login: &Login) -> String {
+    match login {
+        Login::Variable(name) => format!("variable {name}"),
+        Login::File(path) => format!("file {}", path.display()),
+    }
+}
+
+/// The end of a program's line.
+fn seen_login(login: &Option<Option<Login>>) -> String {
+    match login {
+        None => String::new(),
+        Some(None) => "\tno login seen".to_owned(),
+        Some(Some(login)) => format!("\tlogin by {}", escape(&shown_login(login))),
+    }
+}
+
+/// Whether Codex can confine its commands here, said where it matters: with a Codex, and where it cannot (decision D9).
+fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>) -> Option<bool> {
+    let path_of = |name: &str| programs.iter().find(|program| program["name"] == name)?["path"].as_str();
+    let can = host::can_use_namespaces(path_of("bwrap").map(Path::new), &context.settings.inherited);
+    if can == Some(false) && path_of("codex").is_some() {
+        lines.push(
+            "codex\tthis system gives it no sandbox: its commands may fail in `workspace-write`; \
+             `--codex-sandbox danger-full-access` goes without"
+                .to_owned(),
+        );
+    }
+    can
 }
 
 fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<String>) -> Result<Vec<Value>> {

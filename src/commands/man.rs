@@ -86,7 +86,7 @@ fn tables() -> String {
 }
 
 /// The fields of the task document that are used, with what they are for.
-const FIELDS: [(&str, &str); 34] = [
+const FIELDS: [(&str, &str); 35] = [
     ("id, workspace_id", "the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
     ("provider", "which agent CLI the environment is for"),
     ("agent.id, agent.name", "who does the task"),
@@ -99,6 +99,10 @@ const FIELDS: [(&str, &str); 34] = [
     ("agent.custom_env", "variables for the agent, name to value"),
     ("agent.custom_args", "more arguments for the agent's program"),
     ("agent.model", "the model"),
+    (
+        "agent.disabled_runtime_skills[]",
+        "skills of the user's that this agent is not to have: root (provider, universal), key, name, plugin",
+    ),
     ("issue_id", "the issue that the task works on"),
     ("trigger_comment_id, trigger_thread_id", "the comment that triggered it, and its thread"),
     ("trigger_comment_content", "the comment's text, quoted in the prompt"),

@@ -31,7 +31,7 @@ pub struct Launch {
     /// Managed MCP servers: may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp_config: Option<Value>,
-    /// The user's own servers are seen beside the managed ones.
+    /// The agent sees the user's own servers beside the managed ones.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub merge_mcp: bool,
     /// Upstream's variables that tell the task's ids (decision D23).

@@ -253,6 +253,7 @@ type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
 /// The providers that need more than the context in the work dir, one line each.
 static MODULES: &[(&str, Module)] = &[
     ("claude", super::claude::plan),
+    ("codex", super::codex::plan),
     ("copilot", super::copilot::plan),
     ("cursor", super::cursor::plan),
     ("dsh", super::dsh::plan),

@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod claude;
+pub mod codex;
 pub mod copilot;
 pub mod cursor;
 pub mod dsh;
@@ -15,6 +16,7 @@ pub mod hermes;
 pub mod home;
 #[cfg(test)]
 mod home_tests;
+pub mod login;
 pub mod openclaw;
 pub mod opencode;
 pub mod qwen;

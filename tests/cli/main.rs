@@ -13,6 +13,7 @@ mod support;
 mod cleanup;
 mod config;
 mod gc;
+mod homes;
 mod list;
 mod prepare;
 mod reuse;

@@ -281,7 +281,7 @@ fn unknown_fields_are_named_and_a_wrong_type_names_field_and_line() {
 fn secrets_of_the_document_are_private() {
     let t = TestEnv::new();
     let secret = "s3cret-value";
-    t.write("t.json", json!({"id": TASK, "issue_id": "i", "agent": {"id": "a", "custom_env": {"TOKEN": secret}, "custom_args": [secret],
+    t.write("t.json", json!({"id": TASK, "issue_id": "i", "provider": "claude", "agent": {"id": "a", "custom_env": {"TOKEN": secret}, "custom_args": [secret],
         "mcp_config": {"mcpServers": {"m": {"env": {"K": secret}}}}}}).to_string());
     let env = t.prepare(["--task", "t.json"]);
     let launch = env.join("launch");

@@ -106,10 +106,10 @@ impl Plan {
         };
         Ok(Plan {
             options: claude::Options {
-                merge_mcp: file.merge_mcp,
                 model,
                 max_turns: args.max_turns,
                 append_system_prompt: system,
+                merge_mcp: file.merge_mcp,
                 custom: custom_args,
                 ..claude::Options::default()
             },

@@ -1,13 +1,18 @@
 //! Login files of the user's that a home links to (`beyond.md` F10): a program that renews a login by putting a new
 //! file into the link's place leaves the user's own file with a login that has been revoked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::sys::tree::{Kind, Tree};
 
 /// Parts of the names of files that hold logins.
 const WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
+
+/// How far below a home's top is looked, and at how many entries in all.
+const MAX_DEPTH: u32 = 2;
+const MAX_LOOKS: u32 = 2_000;
 
 /// A link of a home to a login of the user's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,23 +21,39 @@ pub(crate) struct LoginLink {
     target: PathBuf,
 }
 
-/// The login links at the top of the homes that an agent's variables name.
+/// The login links in the homes that an agent's variables name: at the top and a little below, as far as a look costs
+/// nothing. Homes hold whatever an agent keeps.
 pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec<LoginLink> {
     let mut found = Vec::new();
-    for value in exports.values() {
-        let Ok(home) = Path::new(value).strip_prefix(env.path()) else { continue };
-        let Ok(tree) = env.subtree(home) else { continue };
+    let homes = exports.values().filter_map(|value| Path::new(value).strip_prefix(env.path()).ok());
+    let mut folders: VecDeque<(PathBuf, u32)> = homes.map(|home| (home.to_owned(), 0)).collect();
+    let mut looks = MAX_LOOKS;
+    while let Some((folder, depth)) = folders.pop_front() {
+        let Ok(tree) = env.subtree(&folder) else { continue };
         for name in tree.names(Path::new("")).unwrap_or_default() {
-            let lower = name.to_string_lossy().to_ascii_lowercase();
-            let is_login = WORDS.iter().any(|word| lower.contains(word));
-            if is_login && let Ok(target) = tree.read_link(Path::new(&name)) {
-                found.push(LoginLink { place: home.join(name), target });
+            looks -= 1;
+            if looks == 0 {
+                folders.clear();
+                break;
+            }
+            let place = folder.join(&name);
+            match tree.kind(Path::new(&name)) {
+                Ok(Some(Kind::Dir)) if depth < MAX_DEPTH => folders.push_back((place, depth + 1)),
+                Ok(Some(Kind::Link)) if is_login(&name) => {
+                    found.extend(tree.read_link(Path::new(&name)).map(|target| LoginLink { place, target }));
+                }
+                _ => {}
             }
         }
     }
     found.sort_by(|one, other| one.place.cmp(&other.place));
     found.dedup();
     found
+}
+
+fn is_login(name: &OsStr) -> bool {
+    let lower = name.to_string_lossy().to_ascii_lowercase();
+    WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// What a person should know of links that are none any more.

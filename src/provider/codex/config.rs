@@ -1,0 +1,135 @@
+//! The `config.toml` of a task: the user's, with what is ours put in.
+//!
+//! It is made anew from the user's file each time, never from the task's earlier copy, so that a provider, a URL or a
+//! key that the user took out is gone. What the user wrote keeps its bytes, comments included; blocks of ours that
+//! the user's file holds (it may be the home of another environment) go first.
+//!
+//! From top to bottom: memory, child agents and sandbox as dotted keys between markers, where they can neither be
+//! caught by a table before them nor catch a key behind them; the user's text; shell environment, switched-off skills
+//! and MCP servers as tables between markers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use toml_edit::TableLike;
+
+use super::blocks::{self, Block};
+use super::sandbox::{self, Mode};
+use super::{mcp, shell, source, switches};
+use crate::provider::home::{Mcp, McpMode};
+
+/// What a task's configuration must say.
+#[derive(Clone, Debug)]
+pub(super) struct Wishes<'a> {
+    pub(super) sandbox: Mode,
+    /// A folder that the agent can write with `workspace-write`, besides the work dir.
+    pub(super) output: String,
+    pub(super) keeps_multi_agent: bool,
+    pub(super) keeps_memory: bool,
+    pub(super) mcp: &'a Mcp,
+    pub(super) mcp_mode: McpMode,
+    /// The `SKILL.md` of each skill that is switched off.
+    pub(super) disabled_skills: Vec<String>,
+    /// The variables of shell commands.
+    pub(super) shell_names: Vec<String>,
+}
+
+/// Makes the configuration.
+///
+/// # Errors
+/// When `shared` is not TOML, and for MCP servers that cannot be written.
+pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
+    let text = shared.strip_prefix('\u{feff}').unwrap_or(shared);
+    let text = blocks::remove(text, &Block::ALL)?;
+    // Codex's desktop application writes entries that its command line refuses; skills come as folders.
+    let mut text = source::remove(&text, &["skills", "config"])?;
+    let (mut memory, mut multi_agent) = (String::new(), String::new());
+    // Each goes directly below a header: the last one in is the first to be read.
+    if !wishes.keeps_multi_agent {
+        (text, multi_agent) = switches::without_multi_agent(&text)?;
+    }
+    if !wishes.keeps_memory {
+        (text, memory) = switches::without_memory(&text)?;
+    }
+    let (text, sandbox) = sandbox::apply(&text, wishes.sandbox, &wishes.output)?;
+    let (text, servers) = mcp::apply(&text, wishes.mcp, wishes.mcp_mode)?;
+    let rest = text.trim_start_matches(['\n', '\r']);
+    let rest = if rest.trim().is_empty() { "" } else { rest };
+    let skills = disabled(&wishes.disabled_skills);
+    let with_tail = join(&[&join(&[&memory, &multi_agent, &sandbox, rest]), &skills, &servers]);
+    let text = shell::shell_policy(&with_tail, &wishes.shell_names)?;
+    source::parse(&text).context("the configuration that was made does not read back")?;
+    Ok(text)
+}
+
+/// The parts that are not empty, one blank line between them.
+fn join(parts: &[&str]) -> String {
+    let mut joined = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if !joined.is_empty() {
+            joined.truncate(joined.trim_end_matches(['\n', '\r']).len());
+            joined.push_str("\n\n");
+        }
+        joined.push_str(part);
+    }
+    joined
+}
+
+fn disabled(skills: &[String]) -> String {
+    if skills.is_empty() {
+        return String::new();
+    }
+    let entry = |path: &String| {
+        format!("[[skills.config]]\npath = {}\nenabled = false\n", source::basic_string(path))
+    };
+    Block::Skills.wrap(&skills.iter().map(entry).collect::<String>())
+}
+
+/// The `SKILL.md` files that the user has switched off.
+pub(super) fn disabled_by_user(shared: &str) -> Result<Vec<PathBuf>> {
+    let document = source::parse(shared)?;
+    let config = document.as_table().get("skills").and_then(|skills| skills.as_table_like()?.get("config"));
+    let mut paths = Vec::new();
+    let mut look = |entry: &dyn TableLike| {
+        let is_off = entry.get("enabled").and_then(|item| item.as_bool()) == Some(false);
+        let path = entry.get("path").and_then(|item| item.as_str()).filter(|_| is_off);
+        paths.extend(path.map(PathBuf::from));
+    };
+    if let Some(tables) = config.and_then(|item| item.as_array_of_tables()) {
+        tables.iter().for_each(|table| look(table));
+    } else if let Some(values) = config.and_then(|item| item.as_array()) {
+        values.iter().filter_map(|value| value.as_inline_table()).for_each(|table| look(table));
+    }
+    Ok(paths)
+}
+
+/// Keys whose value names a file.
+const FILE_KEYS: [&str; 3] =
+    ["model_catalog_json", "model_instructions_file", "experimental_instructions_file"];
+
+/// The files that the configuration names, in the root and in profiles: key and value.
+pub(super) fn named_files(text: &str) -> Result<Vec<(&'static str, String)>> {
+    let document = source::parse(text)?;
+    let root = document.as_table();
+    let mut named = Vec::new();
+    let mut look = |table: &dyn TableLike| {
+        for key in FILE_KEYS {
+            let value = table.get(key).and_then(|item| item.as_str());
+            named.extend(value.map(|value| (key, value.to_owned())));
+        }
+    };
+    look(root);
+    let profiles = root.get("profiles").and_then(|item| item.as_table_like());
+    for (_, profile) in profiles.into_iter().flat_map(|profiles| profiles.iter()) {
+        profile.as_table_like().into_iter().for_each(&mut look);
+    }
+    Ok(named)
+}
+
+/// The path below `home` that a path below `shared` becomes; any other as it is.
+pub(super) fn moved(path: &Path, shared: &Path, home: &Path) -> PathBuf {
+    path.strip_prefix(shared).map_or_else(|_| path.to_owned(), |rest| home.join(rest))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The task's MCP servers as tables of `config.toml` (`providers.md` 2.10, N-24, N-37).
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+use toml_edit::Item;
+
+use super::blocks::Block;
+use super::source::{self, Form, basic_string};
+use crate::failure::{Code, Failure};
+use crate::provider::home::{Mcp, McpMode};
+
+const TABLE: &str = "mcp_servers";
+
+/// Settings of other clients that Codex 0.169 refuses, or has under the same name with another meaning.
+const FOREIGN_KEYS: [&str; 3] = ["tools", "prompts", "resources"];
+
+/// The text as the task wants it, and the block for the end of the file.
+///
+/// # Errors
+/// A [`Code::BadDocument`] failure for a server that cannot be written; it names the server, never a value.
+pub(super) fn apply(text: &str, mcp: &Mcp, mode: McpMode) -> Result<(String, String)> {
+    let Mcp::Managed(servers) = mcp else { return Ok((text.to_owned(), String::new())) };
+    let block = Block::Mcp.wrap(&render(servers)?);
+    let text = match mode {
+        McpMode::Strict => source::remove(text, &[TABLE])?,
+        McpMode::Merge => beside(text, servers)?,
+    };
+    Ok((text, block))
+}
+
+/// The user's servers without those that the task manages, in a form that further tables can follow.
+fn beside(text: &str, servers: &Map<String, Value>) -> Result<String> {
+    let mut text = text.to_owned();
+    for name in servers.keys() {
+        text = source::remove(&text, &[TABLE, name])?;
+    }
+    match source::form(&text, TABLE)? {
+        Form::Dotted | Form::Header(_) => Ok(text),
+        Form::Foreign => source::remove(&text, &[TABLE]),
+        Form::Inline => {
+            let table = as_table(&text)?;
+            let rest = source::remove(&text, &[TABLE])?;
+            Ok(format!("{}\n\n{table}", rest.trim_end_matches(['\n', '\r'])))
+        }
+    }
+}
+
+/// The user's inline table under a header: an inline one cannot be added to from below.
+fn as_table(text: &str) -> Result<String> {
+    let document = source::parse(text)?;
+    let inline = document.as_table().get(TABLE).and_then(Item::as_inline_table);
+    let mut table = format!("[{TABLE}]\n");
+    for (path, value) in inline.map(|inline| inline.get_values()).unwrap_or_default() {
+        let name: Vec<_> = path.iter().map(|key| key_text(key.get())).collect();
+        let span = value.span().map(|span| &text[span]).unwrap_or_default();
+        table += &format!("{} = {span}\n", name.join("."));
+    }
+    Ok(table)
+}
+
+fn render(servers: &Map<String, Value>) -> Result<String> {
+    let mut names: Vec<_> = servers.keys().collect();
+    names.sort();
+    let mut tables = Vec::new();
+    for name in names {
+        if !is_bare(name) {
+            return Err(wrong(name, "its name needs to be of `A-Z`, `a-z`, `0-9`, `_`, `-`").into());
+        }
+        let Value::Object(server) = &servers[name] else {
+            return Err(wrong(name, "it is no object").into());
+        };
+        let mut table = format!("[{TABLE}.{name}]\n");
+        for (key, value) in sorted(&normalised(server)) {
+            table += &format!("{} = {}\n", key_text(key), inline(name, value)?);
+        }
+        tables.push(table);
+    }
+    Ok(tables.join("\n"))
+}
+
+/// A server in the words of Codex.
+fn normalised(server: &Map<String, Value>) -> Map<String, Value> {
+    let mut server = server.clone();
+    FOREIGN_KEYS.iter().for_each(|key| drop(server.shift_remove(*key)));
+    let is_http = server.get("type").and_then(Value::as_str).is_some_and(|t| t.eq_ignore_ascii_case("http"));
+    if is_http || (server.contains_key("url") && !server.contains_key("command")) {
+        server.shift_remove("type");
+        if let Some(headers) = server.shift_remove("headers") {
+            server.entry("http_headers").or_insert(headers);
+        }
+        server.insert("experimental_use_rmcp_client".to_owned(), Value::Bool(true));
+    }
+    server
+}
+
+fn inline(server: &str, value: &Value) -> Result<String, Failure> {
+    Ok(match value {
+        Value::Null => return Err(wrong(server, "it has a `null`, which a `config.toml` cannot hold")),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => {
+            number(value).ok_or_else(|| wrong(server, "it has a number that a `config.toml` cannot hold"))?
+        }
+        Value::String(value) => basic_string(value),
+        Value::Array(values) => {
+            let values = values.iter().map(|value| inline(server, value)).collect::<Result<Vec<_>, _>>()?;
+            format!("[{}]", values.join(", "))
+        }
+        Value::Object(map) if map.is_empty() => "{}".to_owned(),
+        Value::Object(map) => {
+            let pairs = sorted(map)
+                .into_iter()
+                .map(|(key, value)| Ok(format!("{} = {}", key_text(key), inline(server, value)?)));
+            format!("{{ {} }}", pairs.collect::<Result<Vec<_>, Failure>>()?.join(", "))
+        }
+    })
+}
+
+/// A number that is whole is written so: JSON does not tell `5.0` from `5`.
+fn number(number: &serde_json::Number) -> Option<String> {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: every whole number up to here is itself
+    if let Some(whole) = number.as_i64() {
+        return Some(whole.to_string());
+    }
+    let value = number.as_f64().filter(|value| value.is_finite())?;
+    let is_digits_only = number.to_string().trim_start_matches('-').bytes().all(|b| b.is_ascii_digit());
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        return Some(format!("{value:.0}"));
+    }
+    (!is_digits_only).then(|| format!("{value:?}"))
+}
+
+fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut pairs: Vec<_> = map.iter().collect();
+    pairs.sort_by_key(|(key, _)| *key);
+    pairs
+}
+
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn key_text(key: &str) -> String {
+    if is_bare(key) { key.to_owned() } else { basic_string(key) }
+}
+
+fn wrong(server: &str, what: &str) -> Failure {
+    let name: String = server.chars().take(80).collect();
+    let message =
+        format!("`agent.mcp_config`, server `{}`: not possible for Codex: {what}", name.escape_debug());
+    Failure::new(Code::BadDocument, message)
+}
+
+#[cfg(test)]
+mod tests;

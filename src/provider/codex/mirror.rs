@@ -1,0 +1,196 @@
+//! What the task's home takes over from the user's: configuration as copies, login and plugins as links.
+//!
+//! Everything is looked at anew each time. A login file is never copied: the first refresh of one copy would revoke
+//! all the others (`beyond.md` F10).
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::draft::Draft;
+use super::shared::{SharedHome, read_regular};
+use super::{config, source};
+use crate::failure::{Code, Failure};
+use crate::provider::home::{Entry, HomeRequest};
+use crate::sys::tree::Kind;
+
+const CONFIG: &str = "config.toml";
+const AUTH: &str = "auth.json";
+
+/// The most that is read of a configuration, and of a file that one names, in bytes.
+const MAX_CONFIG: u64 = 4 << 20;
+const MAX_NAMED: u64 = 32 << 20;
+
+/// Names of the home that a file named by the configuration may not lie at or below: another's, or the agent's work.
+const TAKEN: [&str; 7] = ["archived_sessions", AUTH, CONFIG, "memories", "plugins", "sessions", "skills"];
+
+/// The user's configuration as text; empty where there is none. `path` is the file's, for errors.
+///
+/// # Errors
+/// When it cannot be read or is not TOML: with a guess in its place, the agent would run with another model, provider
+/// and sandbox than the user chose. Codex itself refuses the same file.
+pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<String> {
+    let Some(shared) = shared else { return Ok(String::new()) };
+    let path = shared.path.join(CONFIG);
+    let bad = |what: String| {
+        Failure::new(Code::BadConfig, format!("{}{what}", path.display()))
+            .hint("Codex refuses this file too: `codex features list` says the same; mend it, then try again")
+    };
+    let bytes = shared.read(Path::new(CONFIG), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
+    let text = String::from_utf8(bytes.unwrap_or_default())
+        .map_err(|error| bad(format!(": byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
+    let shown = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    match source::parse(shown) {
+        Ok(_) => Ok(text),
+        Err(malformed) => Err(bad(format!(", {malformed}")).into()),
+    }
+}
+
+/// `config.json` and `instructions.md` as they are in the user's home now.
+pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
+    for name in ["config.json", "instructions.md"] {
+        let found = shared.map_or(Ok(None), |shared| shared.read(Path::new(name), MAX_CONFIG));
+        match found {
+            Ok(Some(bytes)) => draft.put(name, Entry::File { bytes, mode: 0o600 }),
+            Ok(None) => draft.drop_old(name),
+            Err(error) => {
+                draft.warnings.push(format!("`{name}` of the Codex home was not taken over: {error}"));
+            }
+        }
+    }
+}
+
+/// The login: a link to the user's file, so that a refresh on either side is one for both.
+pub(super) fn login(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
+    let target = shared.map(|shared| shared.path.join(AUTH));
+    let found = target.as_deref().map(std::fs::metadata);
+    let is_file = matches!(&found, Some(Ok(metadata)) if metadata.is_file());
+    let present = draft.kind(AUTH);
+    match target {
+        Some(target) if is_file => {
+            if matches!(present, Some(Kind::File { .. })) {
+                draft.warnings.push(
+                    "the task's Codex login had become a file of its own; it is the user's login again"
+                        .to_owned(),
+                );
+            }
+            draft.put(AUTH, Entry::Link { target });
+        }
+        _ => {
+            if matches!(found, Some(Ok(_))) {
+                draft.warnings.push(format!("`{AUTH}` of the Codex home is no regular file: no login"));
+            }
+            // A link would dangle. A file is a login that was made within the task.
+            if !matches!(present, Some(Kind::File { .. })) {
+                draft.drop_old(AUTH);
+            }
+        }
+    }
+}
+
+/// The plugins that the user has downloaded. Where there are none, an own folder; nothing is made in the user's home.
+pub(super) fn plugins(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
+    let cache = Path::new("plugins/cache");
+    let target = shared.map(|shared| shared.path.join(cache)).filter(|target| target.is_dir());
+    match target {
+        // Already so: what the agent has beside it stays.
+        Some(target) if draft.link(cache).as_deref() == Some(&target) => {}
+        Some(target) => draft.put(cache, Entry::Link { target }),
+        None if draft.kind(cache) == Some(Kind::Dir) => {}
+        None => draft.put(cache, Entry::Dir { mode: 0o755 }),
+    }
+}
+
+/// The files that the configuration names by a relative path, at the same place in the task's home.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure with key and path for a file that is missing, unreadable, or not below the home.
+pub(super) fn named_files(
+    draft: &mut Draft<'_>,
+    text: &str,
+    request: &HomeRequest<'_>,
+    shared: Option<&SharedHome>,
+) -> Result<()> {
+    for (key, value) in config::named_files(text)? {
+        let path = Path::new(&value);
+        let bad = |path: &Path, what: &str| {
+            Failure::new(
+                Code::BadConfig,
+                format!("`{key}` of the Codex configuration: {} {what}", path.display()),
+            )
+        };
+        if let Some(outside) = outside(path, request.user_home) {
+            let outside = outside.ok_or_else(|| bad(path, "is in another user's home"))?;
+            match std::fs::metadata(&outside) {
+                Ok(metadata) if metadata.is_file() => continue,
+                Ok(_) => return Err(bad(&outside, "is no regular file").into()),
+                Err(error) => return Err(bad(&outside, &reason(&error)).into()),
+            }
+        }
+        let Some(local) = local(path) else { return Err(bad(path, "leaves the Codex home").into()) };
+        let first = local.iter().next().and_then(|name| name.to_str());
+        if first.is_some_and(|first| TAKEN.contains(&first)) {
+            return Err(bad(path, "is at a place that is the task's own").into());
+        }
+        let source = shared.map_or_else(|| local.clone(), |shared| shared.path.join(&local));
+        match read_regular(&source, MAX_NAMED) {
+            Ok(Some(bytes)) => draft.put(&local, Entry::File { bytes, mode: 0o600 }),
+            Ok(None) => return Err(bad(&source, "is missing").into()),
+            Err(error) => return Err(bad(&source, &format!("cannot be read: {error}")).into()),
+        }
+    }
+    Ok(())
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "is missing".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+/// A path that is not relative to the Codex home; `Some(None)` for one in a home that cannot be told.
+fn outside(path: &Path, user_home: Option<&Path>) -> Option<Option<PathBuf>> {
+    if path.is_absolute() {
+        return Some(Some(path.to_owned()));
+    }
+    let first = path.iter().next()?.to_str().filter(|first| first.starts_with('~'))?;
+    let rest = path.strip_prefix(first).ok()?;
+    Some(user_home.filter(|_| first == "~").map(|home| home.join(rest)))
+}
+
+/// A relative path without `.`; `None` with a `..`, which may lead out through a link.
+fn local(path: &Path) -> Option<PathBuf> {
+    let mut local = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => local.push(name),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    (!local.as_os_str().is_empty()).then_some(local)
+}
+
+/// The bytes of the first configured catalog, for the models cache; the path is checked by [`named_files`].
+pub(super) fn catalog(
+    text: &str,
+    user_home: Option<&Path>,
+    shared: Option<&SharedHome>,
+) -> Result<Option<Vec<u8>>> {
+    let named = config::named_files(text)?;
+    let Some((_, value)) = named.into_iter().find(|(key, _)| *key == "model_catalog_json") else {
+        return Ok(None);
+    };
+    let path = match (outside(Path::new(&value), user_home), shared) {
+        (Some(Some(path)), _) => path,
+        (None, Some(shared)) => shared.path.join(&value),
+        _ => return Ok(None),
+    };
+    read_regular(&path, MAX_NAMED).with_context(|| format!("read {}", path.display()))
+}
+
+/// The bytes of `config.json` and `config.toml`, for the models cache.
+pub(super) fn raw(shared: Option<&SharedHome>, name: &str) -> Option<Vec<u8>> {
+    shared.and_then(|shared| shared.read(Path::new(name), MAX_CONFIG).ok().flatten())
+}

@@ -1,0 +1,160 @@
+//! Codex: a home of the task's own, made from the user's and with our keys in its configuration (`providers.md` 2,
+//! 7.2).
+//!
+//! | part | becomes |
+//! |---|---|
+//! | `config.toml` | the user's text with what is ours, 0600 |
+//! | `config.json`, `instructions.md`, files that the configuration names | copies, 0600 |
+//! | `auth.json`, `plugins/cache`, the user's skills | links |
+//! | the task's skills | files |
+//! | `sessions` | the task's own, or a link to a store |
+//! | `models_cache.json` | the task's own, as long as the configuration is the same |
+//!
+//! The user's home is only read; a part of it that is not there is not made. What would leave the agent with another
+//! sandbox, model or set of servers than was chosen is an error; a missing convenience is a warning.
+
+mod blocks;
+mod config;
+mod draft;
+mod managed;
+mod mcp;
+mod mirror;
+mod models;
+mod sandbox;
+mod sessions;
+mod shared;
+mod shell;
+mod skills;
+mod source;
+mod switches;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+
+use self::config::Wishes;
+use self::draft::Draft;
+use self::models::Configuration;
+use self::sandbox::{Mode, Policy};
+use self::shared::{HOME_NAME, SharedHome};
+use super::home::{Entry, HomePlan, HomeRequest, Os};
+use crate::failure::{Code, Failure};
+
+pub use self::sessions::find_rollout;
+pub use self::shell::{allowed_names, shell_policy};
+
+/// The folder of the env root for what the agent hands over.
+const OUTPUT: &str = "output";
+
+/// What a task needs to run Codex.
+///
+/// # Errors
+/// When the user's configuration cannot be understood, names files that are not there, or when sandbox or MCP servers
+/// cannot be set up as asked.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let shared = SharedHome::find(request);
+    let Some(root) = request.env_root.to_str() else {
+        let message = format!("{}: Codex needs a path that is text", request.env_root.display());
+        return Err(Failure::new(Code::BadPath, message).into());
+    };
+    let home = request.env_root.join(HOME_NAME);
+    let mut exports = BTreeMap::from([("CODEX_HOME".to_owned(), format!("{root}/{HOME_NAME}"))]);
+    if request.os == Os::Linux {
+        // A linked worktree's git folder lies outside the sandbox.
+        exports.insert("MULTICA_REPO_CHECKOUT_MODE".to_owned(), "isolated".to_owned());
+    }
+    let policy = sandbox::policy(
+        request.os,
+        &request.options.codex_version,
+        request.options.codex_sandbox.as_deref(),
+    )?;
+    let present = request.present.and_then(|root| root.subtree(Path::new(HOME_NAME)).ok());
+    let mut draft = Draft::new(present.as_ref());
+    warn(&mut draft, request, shared.as_ref(), &policy);
+
+    let shared = shared.as_ref();
+    let config = mirror::read_config(shared)?;
+    let wishes = Wishes {
+        sandbox: policy.mode,
+        output: format!("{root}/{OUTPUT}"),
+        keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
+        keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
+        mcp: request.mcp,
+        mcp_mode: request.options.mcp_mode,
+        disabled_skills: disabled_skills(request, &config, shared, &home)?,
+        shell_names: shell_names(request, &exports),
+    };
+    let text = config::build(&config, &wishes)?;
+    draft.put("config.toml", Entry::File { bytes: text.into_bytes(), mode: 0o600 });
+    mirror::copies(&mut draft, shared);
+    mirror::named_files(&mut draft, &config, request, shared)?;
+    mirror::login(&mut draft, shared);
+    mirror::plugins(&mut draft, shared);
+    let configuration = Configuration {
+        files: ["config.json", "config.toml"].map(|name| (name, mirror::raw(shared, name))),
+        catalog: mirror::catalog(&config, request.user_home, shared)?,
+    };
+    models::plan(&mut draft, shared, &configuration);
+    skills::plan(&mut draft, request.skills, shared);
+    sessions::plan(&mut draft, request, shared);
+    Ok(HomePlan {
+        homes: vec![draft.finish()],
+        exports,
+        stores: draft.stores,
+        warnings: draft.warnings,
+        ..HomePlan::default()
+    })
+}
+
+fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>, policy: &Policy) {
+    if shared.is_some_and(|shared| shared.is_another) {
+        draft.warnings.push(
+            "`CODEX_HOME` names the home of an environment; `.codex` of the user's home is used instead"
+                .to_owned(),
+        );
+    }
+    if policy.mode == Mode::FullAccess {
+        draft.warnings.push(format!("Codex runs without a sandbox: {}", policy.reason));
+        return;
+    }
+    let temporary = request.variable("TMPDIR").map(Path::new).into_iter().chain([Path::new("/tmp")]);
+    if temporary.into_iter().any(|folder| request.env_root.starts_with(folder)) {
+        // Codex 0.169 puts no helper programs below a temporary folder; its sandbox then starts nothing.
+        draft.warnings.push(
+            "Codex cannot sandbox commands with its home below the folder for temporary files: use another \
+             workspaces root, or `--codex-sandbox danger-full-access`"
+                .to_owned(),
+        );
+    }
+}
+
+/// The skills that the user or the task switches off.
+fn disabled_skills(
+    request: &HomeRequest<'_>,
+    config: &str,
+    shared: Option<&SharedHome>,
+    home: &Path,
+) -> Result<Vec<String>> {
+    let refs = &request.task.agent.disabled_runtime_skills;
+    let mut paths = skills::disabled(refs, request.skills, home, request.user_home);
+    if let Some(shared) = shared {
+        let by_user = config::disabled_by_user(config.strip_prefix('\u{feff}').unwrap_or(config))?;
+        paths.extend(by_user.iter().map(|path| config::moved(path, &shared.path, home)));
+    }
+    let mut paths: Vec<String> =
+        paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// The names of variables that are known before a run.
+fn shell_names(request: &HomeRequest<'_>, exports: &BTreeMap<String, String>) -> Vec<String> {
+    let inherited = request.inherited.iter().filter_map(|(name, _)| name.to_str());
+    let custom = request.task.agent.custom_env.keys().map(String::as_str);
+    allowed_names(inherited, exports.keys().map(String::as_str), custom)
+}
+
+#[cfg(test)]
+mod tests;

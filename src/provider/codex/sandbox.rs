@@ -1,0 +1,143 @@
+//! How far the agent's commands reach (`providers.md` 2.7, decision D9).
+
+use anyhow::Result;
+use toml_edit::{Array, Value};
+
+use super::blocks::Block;
+use super::managed::{Managed, place};
+use super::{source, switches};
+use crate::failure::{Code, Failure};
+use crate::provider::home::Os;
+
+const TABLE: &str = "sandbox_workspace_write";
+
+/// The first version whose sandbox on macOS lets commands reach the network. None is known.
+const FIXED_ON_MACOS: Option<[u64; 3]> = None;
+
+/// What commands may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    ReadOnly,
+    WorkspaceWrite,
+    FullAccess,
+}
+
+impl Mode {
+    const ALL: [Mode; 3] = [Mode::ReadOnly, Mode::WorkspaceWrite, Mode::FullAccess];
+
+    /// The word in the configuration.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Mode::ReadOnly => "read-only",
+            Mode::WorkspaceWrite => "workspace-write",
+            Mode::FullAccess => "danger-full-access",
+        }
+    }
+}
+
+/// A mode and why it is this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Policy {
+    pub(super) mode: Mode,
+    pub(super) reason: String,
+}
+
+/// Chooses the mode: what was asked for, else by system and version.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure for a mode that Codex does not have.
+pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Policy> {
+    if let Some(asked) = asked {
+        let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.word() == asked) else {
+            let message = format!("the Codex sandbox `{}` is not known", asked.escape_debug());
+            let words = Mode::ALL.map(|mode| format!("`{}`", mode.word())).join(", ");
+            return Err(Failure::new(Code::BadConfig, message).hint(format!("one of {words}")).into());
+        };
+        return Ok(Policy { mode, reason: "it was asked for".to_owned() });
+    }
+    let found = find_version(version);
+    let is_fixed = found.zip(FIXED_ON_MACOS).is_some_and(|(found, fixed)| found >= fixed);
+    Ok(match os {
+        Os::MacOs if !is_fixed => Policy {
+            mode: Mode::FullAccess,
+            reason: format!(
+                "on macOS, Codex {} leaves the sandbox without a network, so that no agent could work in it",
+                found.map_or_else(|| "of an unknown version".to_owned(), |[a, b, c]| format!("{a}.{b}.{c}"))
+            ),
+        },
+        Os::Linux | Os::MacOs => Policy {
+            mode: Mode::WorkspaceWrite,
+            reason: "the sandbox can write the work dir and reach the network".to_owned(),
+        },
+    })
+}
+
+/// The first `1.2.3` in a text, wherever it stands.
+fn find_version(text: &str) -> Option<[u64; 3]> {
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words
+        .filter_map(|word| {
+            let mut numbers = word.split('.').map(|number| number.parse().ok());
+            Some([numbers.next()??, numbers.next()??, numbers.next()??])
+        })
+        .next()
+}
+
+/// Sets the mode. With `workspace-write`, the network is on and `output` can be written too; the user's own further
+/// roots and other keys of the table stay. The second text is for the head of the file.
+pub(super) fn apply(text: &str, mode: Mode, output: &str) -> Result<(String, String)> {
+    let mut text = source::remove(text, &["sandbox_mode"])?;
+    // In Codex 0.169 this chooses another sandbox altogether, and wins over `sandbox_mode`.
+    text = source::remove(&text, &["default_permissions"])?;
+    for profile in switches::profiles(&text)? {
+        for key in ["sandbox_mode", "default_permissions"] {
+            text = source::remove(&text, &["profiles", &profile, key])?;
+        }
+    }
+    text = source::remove(&text, &[TABLE, "network_access"])?;
+    text = without_empty_table(&text)?;
+    let mut lines = format!("sandbox_mode = \"{}\"\n", mode.word());
+    if mode == Mode::WorkspaceWrite {
+        let mut keys = vec![("network_access", Value::from(true))];
+        match with_root(&text, output)? {
+            Some(with) => text = with,
+            None => keys.push(("writable_roots", Value::from(Array::from_iter([output])))),
+        }
+        let managed = Managed { block: Block::Sandbox, table: TABLE, keys, aliases: &[] };
+        let (with, dotted) = place(&text, &managed)?;
+        text = with;
+        lines += &dotted;
+    }
+    Ok((text, Block::Sandbox.wrap(&lines)))
+}
+
+/// A header or `{}` with nothing of the user's left.
+fn without_empty_table(text: &str) -> Result<String> {
+    let document = source::parse(text)?;
+    let table = document.as_table().get(TABLE).and_then(|item| item.as_table_like());
+    if table.is_some_and(|table| table.is_empty()) {
+        return source::remove(text, &[TABLE]);
+    }
+    Ok(text.to_owned())
+}
+
+/// The text with one more root in the user's own list; `None` where the user has no list.
+fn with_root(text: &str, root: &str) -> Result<Option<String>> {
+    let document = source::parse(text)?;
+    let list = document.as_table().get(TABLE).and_then(|item| item.as_table_like()?.get("writable_roots"));
+    let Some(list) = list.and_then(|item| item.as_array()) else { return Ok(None) };
+    if list.iter().any(|present| present.as_str() == Some(root)) {
+        return Ok(Some(text.to_owned()));
+    }
+    let Some(place) = list.span() else { return Ok(None) };
+    let (before, after) = text.split_at(place.start + 1);
+    let separator = match (list.is_empty(), after.starts_with(['\n', '\r'])) {
+        (true, _) => "",
+        (false, true) => ",",
+        (false, false) => ", ",
+    };
+    Ok(Some(format!("{before}{}{separator}{after}", source::basic_string(root))))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Where a task's conversations lie (`providers.md` N-17, N-19).
+//!
+//! They are private to the task: Codex reads every rollout below `sessions` at its start. A task in a folder of the
+//! user's has an environment that may be gone before the next turn: its conversations lie in a store, by agent and
+//! issue or chat.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::draft::Draft;
+use super::shared::SharedHome;
+use crate::provider::home::{Entry, HomeRequest};
+use crate::sys::tree::{Kind, Tree};
+use crate::task::{TaskDocument, hex};
+
+const FOLDER: &str = "sessions";
+
+/// The store's place below [`HomeRequest::stores`]; `None` for a task without issue and chat.
+pub(super) fn store(task: &TaskDocument) -> Option<PathBuf> {
+    let agent = match reduced(task.agent_id()) {
+        id if id.is_empty() => "_".to_owned(),
+        id => id,
+    };
+    let (issue, chat) = (reduced(&task.issue_id), reduced(&task.chat_session_id));
+    let conversation = match (issue.is_empty(), chat.is_empty()) {
+        (false, _) => issue,
+        (true, false) => format!("chat_{chat}"),
+        (true, true) => return None,
+    };
+    Some(Path::new("codex-sessions").join(agent).join(conversation))
+}
+
+/// An id as a folder name, the same for the same id. One that is too long for a name is named by its digest.
+fn reduced(id: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let reduced: String =
+        id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect();
+    if reduced.len() <= 128 { reduced } else { hex(&Sha256::digest(reduced.as_bytes())) }
+}
+
+/// What becomes of `sessions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// What is there is the task's.
+    Keep,
+    /// An empty folder.
+    Fresh,
+    /// A link to the store.
+    Store(PathBuf),
+}
+
+/// Decides by what stands there now: its kind, and what it says if it is a link.
+pub(super) fn decide(
+    present: Option<Kind>,
+    link: Option<&Path>,
+    is_local: bool,
+    store: Option<PathBuf>,
+) -> Place {
+    match (present, store) {
+        // Conversations may be in it. They are never given up for a store.
+        (Some(Kind::Dir), _) => Place::Keep,
+        (_, Some(store)) if is_local || link == Some(&store) => Place::Store(store),
+        _ => Place::Fresh,
+    }
+}
+
+/// Plans `sessions`, and the conversation to go on with if it lies elsewhere.
+pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>) {
+    let store = store(request.task).map(|relative| request.stores.join(relative));
+    let (present, link) = (draft.kind(FOLDER), draft.link(FOLDER));
+    let place = decide(present, link.as_deref(), request.is_local, store.clone());
+    let is_other_link = link.is_some() && link != store;
+    if place != Place::Keep && is_other_link {
+        // They index the conversations of the folder that was linked here.
+        for name in indexes(draft.present) {
+            draft.drop_old(name);
+        }
+    }
+    match place {
+        Place::Keep => {}
+        Place::Store(store) => {
+            draft.put(FOLDER, Entry::Link { target: store.clone() });
+            draft.stores.push(store);
+        }
+        Place::Fresh => {
+            draft.put(FOLDER, Entry::Dir { mode: 0o700 });
+            let elsewhere = store.into_iter().chain(shared.map(|shared| shared.path.join(FOLDER)));
+            if let Some((folder, rollout)) = find_in(elsewhere, &request.task.prior_session_id) {
+                let source = folder.join(&rollout);
+                draft.put(Path::new(FOLDER).join(rollout), Entry::Shared { source });
+            }
+        }
+    }
+}
+
+fn find_in(folders: impl Iterator<Item = PathBuf>, id: &str) -> Option<(PathBuf, PathBuf)> {
+    folders.into_iter().find_map(|folder| {
+        let tree = Tree::open(&folder).ok()?;
+        let rollout = find_rollout(&tree, id).ok().flatten()?;
+        Some((folder, rollout))
+    })
+}
+
+/// The databases in which Codex indexes its sessions.
+fn indexes(home: Option<&Tree>) -> Vec<OsString> {
+    let names = home.and_then(|home| home.names(Path::new("")).ok()).unwrap_or_default();
+    let is_index = |name: &OsString| {
+        let name = name.to_string_lossy();
+        let endings = [".sqlite", ".sqlite-shm", ".sqlite-wal"];
+        name.starts_with("state_") && endings.iter().any(|ending| name.ends_with(ending))
+    };
+    names.into_iter().filter(is_index).collect()
+}
+
+/// The rollout of a session: `rollout-…-ID.jsonl`, perhaps compressed, in the folder or below its year, month and
+/// day. The path is relative to `sessions`. No id of Codex's, no rollout.
+///
+/// A conversation is gone on with only if this finds one (`providers.md` N-19).
+///
+/// # Errors
+/// When `sessions` itself cannot be listed.
+pub fn find_rollout(sessions: &Tree, id: &str) -> io::Result<Option<PathBuf>> {
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Ok(None);
+    }
+    let top = sessions.names(Path::new(""))?;
+    if let Some(flat) = rollout_among(sessions, Path::new(""), &top, id) {
+        return Ok(Some(flat));
+    }
+    // The newest first: it is the likely one.
+    for day in folders(sessions, &folders(sessions, &folders(sessions, &[PathBuf::new()]))) {
+        let names = sessions.names(&day).unwrap_or_default();
+        if let Some(found) = rollout_among(sessions, &day, &names, id) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The folders in some folders, the last by name first.
+fn folders(tree: &Tree, above: &[PathBuf]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in above {
+        let mut names = tree.names(folder).unwrap_or_default();
+        names.sort();
+        let paths = names.iter().rev().map(|name| folder.join(name));
+        found.extend(paths.filter(|path| matches!(tree.kind(path), Ok(Some(Kind::Dir)))));
+    }
+    found
+}
+
+fn rollout_among(tree: &Tree, folder: &Path, names: &[OsString], id: &str) -> Option<PathBuf> {
+    let is_it = |name: &&OsString| name.to_str().is_some_and(|name| is_rollout_of(name, id));
+    let mut paths = names.iter().filter(is_it).map(|name| folder.join(name));
+    // A rollout from another file system is a link.
+    paths.find(|path| matches!(tree.kind(path), Ok(Some(Kind::File { .. } | Kind::Link))))
+}
+
+fn is_rollout_of(name: &str, id: &str) -> bool {
+    let Some((stem, ending)) = name.split_once(".jsonl") else { return false };
+    let is_whole = ending.is_empty() || ending == ".zst" || ending == ".gz";
+    let before = stem.strip_prefix("rollout-").and_then(|stem| stem.strip_suffix(id));
+    is_whole && before.is_some_and(|before| before.ends_with('-'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Which variables the agent's shell commands get (`providers.md` N-32).
+//!
+//! Codex of itself hides variables with names like a secret's, so that the agent could not call the platform; a
+//! pattern would let through what the host has. Hence a list of exact names.
+
+use anyhow::Result;
+
+use super::blocks::{self, Block};
+use super::source;
+use super::switches::profiles;
+
+const TABLE: &str = "shell_environment_policy";
+
+/// The names that commands get, sorted and each once, case aside.
+///
+/// `inherited` are the host's, `explicit` those that the environment sets, `custom` the agent's own that were accepted.
+pub fn allowed_names<'a>(
+    inherited: impl IntoIterator<Item = &'a str>,
+    explicit: impl IntoIterator<Item = &'a str>,
+    custom: impl IntoIterator<Item = &'a str>,
+) -> Vec<String> {
+    let inherited = inherited.into_iter().filter(|name| !is_platform(name) && !sounds_secret(name));
+    let explicit = explicit.into_iter().filter(|name| is_platform(name) || !sounds_secret(name));
+    let all = explicit.chain(custom).chain(inherited);
+    // The list is of patterns: a name with one of their signs would let others through.
+    let mut names: Vec<String> =
+        all.filter(|name| !name.is_empty() && !name.contains(['*', '?'])).map(str::to_owned).collect();
+    names.sort_by_cached_key(|name| (name.to_ascii_lowercase(), name.clone()));
+    names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+    names
+}
+
+fn is_platform(name: &str) -> bool {
+    name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("MULTICA_"))
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word))
+}
+
+/// A configuration whose shell commands get exactly these variables: every definition of the policy, in the root and
+/// in profiles, gives way to one table of ours. A second pass with the same names changes no byte.
+///
+/// # Errors
+/// When `config` is not TOML; the message has line and column.
+pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
+    let mut text = blocks::remove(config, &[Block::ShellEnvironment])?;
+    text = source::remove(&text, &[TABLE])?;
+    for profile in profiles(&text)? {
+        text = source::remove(&text, &["profiles", &profile, TABLE])?;
+    }
+    // Later blocks stay behind: the order of the tail is the same, whoever comes last.
+    let mut later = text.len();
+    for kind in [Block::Skills, Block::Mcp] {
+        later = later.min(blocks::start_of(&text, kind)?.unwrap_or(later));
+    }
+    let (before, behind) = text.split_at(later);
+    let mut parts = vec![before.trim_end_matches(['\n', '\r']).to_owned()];
+    if !parts[0].is_empty() {
+        parts[0].push('\n');
+    }
+    parts.push(block(names));
+    parts.push(behind.to_owned());
+    parts.retain(|part| !part.is_empty());
+    let text = parts.join("\n");
+    source::parse(&text)?;
+    Ok(text)
+}
+
+fn block(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| source::basic_string(name)).collect();
+    Block::ShellEnvironment.wrap(&format!(
+        "[{TABLE}]\ninherit = \"all\"\nignore_default_excludes = true\ninclude_only = [{}]\n",
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The skills of a task's home: the task's own as files, the user's as links (`providers.md` 2.11, N-22, N-33).
+//!
+//! The folder is made anew each time. A user's skill is linked, not copied: they reach 100 MB, and a change is seen at
+//! once. Codex finds the user's other skills (`~/.agents/skills`) by itself; one of those, or a linked one, is switched
+//! off by an entry in the configuration.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::draft::Draft;
+use super::shared::SharedHome;
+use crate::provider::home::Entry;
+use crate::skills::files::{PlannedSkill, SKILL_FILE};
+use crate::skills::slug::slug;
+use crate::task::DisabledSkill;
+
+const FOLDER: &str = "skills";
+
+/// Puts the task's skills and links to the user's into the home.
+pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Option<&SharedHome>) {
+    draft.drop_old(FOLDER);
+    let taken = taken(skills);
+    match shared.map_or(Ok(Vec::new()), |shared| user_skills(&shared.path.join(FOLDER))) {
+        Ok(found) => {
+            for (name, target) in found {
+                let Some(target) = target else {
+                    draft
+                        .warnings
+                        .push("a skill of the Codex home leads nowhere and was left out".to_owned());
+                    continue;
+                };
+                if !taken.contains(&slug(&name)) {
+                    draft.put(Path::new(FOLDER).join(name), Entry::Link { target });
+                }
+            }
+        }
+        Err(error) => draft.warnings.push(format!("the skills of the Codex home were left out: {error}")),
+    }
+    for skill in skills {
+        for (path, bytes) in skill.files_for(&skill.slug) {
+            draft.put(Path::new(FOLDER).join(&skill.slug).join(path), Entry::File { bytes, mode: 0o644 });
+        }
+    }
+}
+
+/// The names that a skill of the user's must not have: the task's win.
+fn taken(skills: &[PlannedSkill]) -> HashSet<String> {
+    skills.iter().flat_map(|skill| [skill.slug.clone(), slug(&skill.name)]).collect()
+}
+
+/// The user's skills in the order of their names, each with the folder it leads to; `None` where it leads nowhere.
+/// What is no folder is no skill.
+fn user_skills(folder: &Path) -> io::Result<Vec<(String, Option<PathBuf>)>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // Codex keeps its own in `.system`, and systems keep their notes in dotted files.
+        if name.starts_with('.') {
+            continue;
+        }
+        match entry.path().canonicalize() {
+            Ok(target) if target.is_dir() => found.push((name, Some(target))),
+            Ok(_) => {}
+            Err(_) => found.push((name, None)),
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The `SKILL.md` of each skill that the task switches off.
+///
+/// A key that is absolute or leads out is none. A skill of the task's with the same name stays on.
+pub(super) fn disabled(
+    refs: &[DisabledSkill],
+    skills: &[PlannedSkill],
+    home: &Path,
+    user_home: Option<&Path>,
+) -> Vec<PathBuf> {
+    let taken = taken(skills);
+    let path = |skill: &DisabledSkill| {
+        let key = safe_key(&skill.key)?;
+        let first = key.iter().next()?.to_str()?;
+        match skill.root.as_str() {
+            "universal" => Some(user_home?.join(".agents/skills").join(key).join(SKILL_FILE)),
+            "provider" | "" if !taken.contains(&slug(first)) => {
+                Some(home.join(FOLDER).join(key).join(SKILL_FILE))
+            }
+            _ => None,
+        }
+    };
+    refs.iter().filter_map(path).collect()
+}
+
+fn safe_key(key: &str) -> Option<PathBuf> {
+    let key = key.trim();
+    crate::skills::files::check_path("", key).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,492 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use tempfile::TempDir;
+
+use super::*;
+use crate::provider::home::{HomeContent, HomeOptions, Mcp};
+use crate::skills::files::{self, PlannedSkill};
+use crate::sys::tree::Tree;
+use crate::task::{DisabledSkill, Skill, SkillFile, TaskDocument};
+
+/// A user's home with `.codex`, and an env root beside it.
+struct Bench {
+    _folder: TempDir,
+    root: PathBuf,
+    task: TaskDocument,
+    skills: Vec<PlannedSkill>,
+    mcp: Mcp,
+    options: HomeOptions,
+    inherited: Vec<(OsString, OsString)>,
+    is_local: bool,
+}
+
+impl Bench {
+    fn new(shared: &[(&str, &str)]) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let bench = Bench {
+            root,
+            _folder: folder,
+            task: TaskDocument::default(),
+            skills: Vec::new(),
+            mcp: Mcp::Unmanaged,
+            options: HomeOptions::default(),
+            inherited: Vec::new(),
+            is_local: false,
+        };
+        make_dirs(&bench.root.join("user/.codex"));
+        make_dirs(&bench.env_root());
+        for (path, text) in shared {
+            bench.write(path, text);
+        }
+        bench
+    }
+
+    fn shared(&self, path: &str) -> PathBuf {
+        self.root.join("user/.codex").join(path)
+    }
+
+    fn env_root(&self) -> PathBuf {
+        self.root.join("env")
+    }
+
+    fn home(&self, path: &str) -> PathBuf {
+        self.env_root().join("codex-home").join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        write(&self.shared(path), text);
+    }
+
+    fn plan(&self) -> Result<HomePlan> {
+        let tree = Tree::open(&self.env_root()).unwrap();
+        let user_home = self.root.join("user");
+        plan(&HomeRequest {
+            task: &self.task,
+            workspace_id: "w",
+            env_root: &self.env_root(),
+            work_dir: &self.env_root().join("workdir"),
+            is_local: self.is_local,
+            stores: &self.root.join("stores"),
+            user_home: Some(&user_home),
+            inherited: &self.inherited,
+            skills: &self.skills,
+            mcp: &self.mcp,
+            options: &self.options,
+            present: Some(&tree),
+            os: Os::Linux,
+            now: DateTime::<Utc>::UNIX_EPOCH,
+        })
+    }
+
+    /// Carries a plan out, as `environment` does, without the care for crashes.
+    fn prepare(&self) -> HomePlan {
+        let plan = self.plan().unwrap();
+        let home = self.home("");
+        make_dirs(&home);
+        plan.stores.iter().for_each(|store| make_dirs(store));
+        let (entries, dropped) = folder(&plan);
+        let tops = entries.iter().filter(|(path, _)| path.components().count() == 1);
+        for name in tops.map(|(path, _)| path.as_os_str()).chain(dropped.iter().map(OsString::as_os_str)) {
+            remove(&home.join(name));
+        }
+        for (path, entry) in entries {
+            let place = home.join(path);
+            match entry {
+                Entry::Dir { .. } | Entry::Kept { .. } => make_dirs(&place),
+                Entry::Absent => {}
+                Entry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
+                Entry::Link { target } => symlink(target, &place).unwrap(),
+                Entry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),
+            }
+        }
+        plan
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.home(path)).ok()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = std::fs::read_dir(self.home("")).unwrap();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+fn write(path: &Path, text: &str) {
+    make_dirs(path.parent().unwrap());
+    std::fs::write(path, text).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its own folders")]
+fn make_dirs(path: &Path) {
+    std::fs::create_dir_all(path).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test takes back what it has made")]
+fn remove(path: &Path) {
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path).unwrap(),
+        Ok(_) => std::fs::remove_file(path).unwrap(),
+        Err(_) => {}
+    }
+}
+
+fn folder(plan: &HomePlan) -> (&[(PathBuf, Entry)], &[OsString]) {
+    match &plan.homes[..] {
+        [crate::provider::home::Home { name: "codex-home", content }] => match content {
+            HomeContent::Folder { mode: 0o700, entries, dropped } => (entries, dropped),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a Entry> {
+    folder(plan).0.iter().find(|(place, _)| place == Path::new(path)).map(|(_, entry)| entry)
+}
+
+fn skill(name: &str, files: &[(&str, &str)]) -> PlannedSkill {
+    let file =
+        |(path, content): &(&str, &str)| SkillFile { path: (*path).into(), content: (*content).into() };
+    let skill = Skill {
+        name: name.into(),
+        description: "d".into(),
+        content: "task\n".into(),
+        files: files.iter().map(file).collect(),
+    };
+    files::plan(&[skill]).unwrap().remove(0)
+}
+
+#[test]
+fn an_empty_shared_home_gives_a_small_home() {
+    let bench = Bench::new(&[]);
+    let plan = bench.prepare();
+    assert_eq!(bench.names(), [".models_cache_config.sha256", "config.toml", "plugins", "sessions"]);
+    assert!(bench.home("plugins/cache").is_dir());
+    let exports = BTreeMap::from([
+        ("CODEX_HOME".to_owned(), bench.home("").to_str().unwrap().trim_end_matches('/').to_owned()),
+        ("MULTICA_REPO_CHECKOUT_MODE".to_owned(), "isolated".to_owned()),
+    ]);
+    assert_eq!(plan.exports, exports);
+    assert!(std::fs::read_dir(bench.shared("")).unwrap().next().is_none(), "the user's home is only read");
+}
+
+#[test]
+fn no_user_home_at_all_is_an_empty_one() {
+    let bench = Bench::new(&[]);
+    let root = bench.env_root();
+    let request = HomeRequest {
+        task: &bench.task,
+        workspace_id: "w",
+        env_root: &root,
+        work_dir: &root,
+        is_local: false,
+        stores: &root,
+        user_home: None,
+        inherited: &[],
+        skills: &[],
+        mcp: &Mcp::Unmanaged,
+        options: &bench.options,
+        present: None,
+        os: Os::MacOs,
+        now: DateTime::<Utc>::UNIX_EPOCH,
+    };
+    let plan = plan(&request).unwrap();
+    assert_eq!(plan.exports.len(), 1, "no isolated checkouts on macOS");
+    assert!(plan.warnings[0].contains("without a sandbox"), "{:?}", plan.warnings);
+}
+
+#[test]
+fn a_full_shared_home_is_mirrored() {
+    let bench = Bench::new(&[
+        ("config.toml", "model = \"o3\" # mine\n"),
+        ("config.json", "{}"),
+        ("instructions.md", "be kind\n"),
+        ("auth.json", "{\"t\":1}"),
+        ("plugins/cache/p/f", "plugin"),
+        ("sessions/2026/01/01/rollout-x-1.jsonl", "old"),
+        ("history.jsonl", "private"),
+    ]);
+    let plan = bench.prepare();
+    assert!(bench.read("config.toml").unwrap().contains("\n\nmodel = \"o3\" # mine\n"));
+    assert_eq!(bench.read("config.json").unwrap(), "{}");
+    assert_eq!(bench.read("instructions.md").unwrap(), "be kind\n");
+    assert_eq!(bench.read("plugins/cache/p/f").unwrap(), "plugin");
+    assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
+    assert_eq!(bench.read("history.jsonl"), None);
+    assert!(std::fs::read_dir(bench.home("sessions")).unwrap().next().is_none());
+    for name in ["config.toml", "config.json", "instructions.md", ".models_cache_config.sha256"] {
+        assert!(matches!(entry(&plan, name), Some(Entry::File { mode: 0o600, .. })), "{name}");
+    }
+}
+
+#[test]
+fn the_mirror_follows_the_shared_home() {
+    let bench = Bench::new(&[
+        ("config.toml", "model_provider = \"old\"\n"),
+        ("config.json", "1"),
+        ("instructions.md", "1"),
+    ]);
+    bench.prepare();
+    bench.write("config.toml", "model_provider = \"new\"\n");
+    bench.write("config.json", "2");
+    bench.prepare();
+    let config = bench.read("config.toml").unwrap();
+    assert!(config.contains("\"new\"") && !config.contains("\"old\""));
+    assert_eq!(bench.read("config.json").unwrap(), "2");
+    for name in ["config.toml", "config.json", "instructions.md"] {
+        remove(&bench.shared(name));
+    }
+    bench.prepare();
+    let config = bench.read("config.toml").unwrap();
+    assert!(!config.contains("new") && config.matches("# BEGIN multica-managed").count() == 5, "{config}");
+    assert_eq!((bench.read("config.json"), bench.read("instructions.md")), (None, None));
+}
+
+#[test]
+fn the_login_is_always_the_users() {
+    let bench = Bench::new(&[("auth.json", "new")]);
+    let link = |to: &str| symlink(bench.root.join(to), bench.home("auth.json")).unwrap();
+    type Old<'a> = (&'a str, &'a dyn Fn(), usize);
+    let olds: [Old; 4] = [
+        ("nothing", &|| {}, 0),
+        ("a dangling link", &|| link("gone"), 0),
+        ("another link", &|| link("user"), 0),
+        ("a file", &|| write(&bench.home("auth.json"), "old"), 1),
+    ];
+    make_dirs(&bench.home(""));
+    for (old, make, told) in olds {
+        remove(&bench.home("auth.json"));
+        make();
+        let plan = bench.prepare();
+        assert_eq!(bench.read("auth.json").unwrap(), "new", "{old}");
+        assert_eq!(bench.home("auth.json").read_link().unwrap(), bench.shared("auth.json"), "{old}");
+        let is_about = |warning: &&String| warning.contains("login");
+        assert_eq!(plan.warnings.iter().filter(is_about).count(), told, "{old}: {:?}", plan.warnings);
+    }
+    remove(&bench.shared("auth.json"));
+    bench.prepare();
+    assert!(bench.home("auth.json").symlink_metadata().is_err(), "no dangling link stays");
+    write(&bench.home("auth.json"), "made in the task");
+    bench.prepare();
+    assert_eq!(bench.read("auth.json").unwrap(), "made in the task");
+}
+
+#[test]
+fn plugins_come_back_and_keep_what_is_beside_them() {
+    let bench = Bench::new(&[("plugins/cache/p/f", "plugin")]);
+    bench.prepare();
+    write(&bench.home("plugins/data"), "the agent's");
+    bench.prepare();
+    assert_eq!(bench.read("plugins/data").unwrap(), "the agent's");
+    remove(&bench.home("plugins"));
+    bench.prepare();
+    assert_eq!(bench.read("plugins/cache/p/f").unwrap(), "plugin");
+    remove(&bench.shared("plugins"));
+    bench.prepare();
+    assert!(bench.home("plugins/cache").symlink_metadata().unwrap().is_dir());
+    write(&bench.home("plugins/cache/own"), "the agent's");
+    bench.prepare();
+    assert_eq!(bench.read("plugins/cache/own").unwrap(), "the agent's");
+}
+
+#[test]
+fn what_could_make_us_wait_is_not_opened() {
+    for (name, is_fatal) in [("config.json", false), ("config.toml", true), ("auth.json", false)] {
+        let bench = Bench::new(&[]);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, bench.shared(name), rustix::fs::FileType::Fifo, mode, 0)
+            .unwrap();
+        match bench.plan() {
+            Err(error) => {
+                let message = error.to_string();
+                assert!(is_fatal && message.ends_with("/config.toml: it is no regular file"), "{message}");
+            }
+            Ok(plan) => {
+                assert!(!is_fatal && entry(&plan, name).is_none(), "{name}");
+                assert!(plan.warnings.iter().any(|warning| warning.contains("regular file")), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_codex_refuses_names_its_place() {
+    for (text, expected) in [
+        ("a = 1\nb = \"s3cret\n", ", line 2, column "),
+        ("[t]\n[t]\n", ", line 2, column 2: duplicate key"),
+        ("a = 1\na = 2\n", ", line 2, column 1: duplicate key"),
+        ("é = 1\n", ", line 1, column 1: "),
+    ] {
+        let error = Bench::new(&[("config.toml", text)]).plan().unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("/user/.codex/config.toml") && message.contains(expected), "{message}");
+        assert!(!message.contains("s3cret") && !message.contains('\n'), "{message}");
+        assert_eq!(Failure::code_of(&error), Code::BadConfig);
+    }
+    let bench = Bench::new(&[]);
+    std::os::unix::fs::symlink("elsewhere.toml", bench.shared("config.toml")).unwrap();
+    write(&bench.shared("elsewhere.toml"), "model = \"linked\"\n");
+    bench.prepare();
+    assert!(bench.read("config.toml").unwrap().contains("linked"), "dotfiles are often links");
+}
+
+#[test]
+fn a_shared_home_that_is_a_link_is_one() {
+    let mut bench = Bench::new(&[("config.toml", "model = \"m\"\n"), ("skills/s/SKILL.md", "s")]);
+    symlink(bench.shared(""), bench.root.join("link")).unwrap();
+    bench.inherited.push(("CODEX_HOME".into(), bench.root.join("link").into()));
+    bench.prepare();
+    assert!(bench.read("config.toml").unwrap().contains("model = \"m\""));
+    assert_eq!(bench.read("skills/s/SKILL.md").unwrap(), "s");
+}
+
+#[test]
+fn the_home_of_an_environment_is_no_shared_home() {
+    let mut bench = Bench::new(&[("config.toml", "model = \"users\"\n"), ("auth.json", "x")]);
+    write(&bench.env_root().join(".gc_meta.json"), "{}");
+    bench.inherited.push(("CODEX_HOME".into(), bench.home("").into()));
+    for _ in 0..2 {
+        let plan = bench.prepare();
+        assert!(bench.read("config.toml").unwrap().contains("users"));
+        assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
+        assert!(plan.warnings[0].starts_with("`CODEX_HOME` names the home of an environment"));
+    }
+}
+
+#[test]
+fn files_that_the_configuration_names_come_along() {
+    let bench = Bench::new(&[("prompts/base.md", "one"), ("old.md", "old")]);
+    let named = |value: &str| format!("model_instructions_file = {value:?}\n");
+    bench.write(
+        "config.toml",
+        &format!("{}[profiles.p]\nexperimental_instructions_file = \"./old.md\"\n", named("prompts/base.md")),
+    );
+    bench.prepare();
+    assert_eq!(bench.read("prompts/base.md").unwrap(), "one");
+    assert_eq!(bench.read("old.md").unwrap(), "old");
+    bench.write("prompts/base.md", "two");
+    bench.prepare();
+    assert_eq!(bench.read("prompts/base.md").unwrap(), "two");
+
+    make_dirs(&bench.shared("dir"));
+    for (value, expected) in [
+        ("gone.md".to_owned(), "/user/.codex/gone.md is missing"),
+        ("../x".to_owned(), "leaves the Codex home"),
+        ("a/../x".to_owned(), "leaves the Codex home"),
+        ("dir".to_owned(), "no regular file"),
+        ("/no/such".to_owned(), "/no/such is missing"),
+        ("~/gone".to_owned(), "/user/gone is missing"),
+        ("~ada/x".to_owned(), "another user's home"),
+        ("sessions/x.md".to_owned(), "the task's own"),
+        ("auth.json".to_owned(), "the task's own"),
+        (String::new(), "leaves the Codex home"),
+    ] {
+        bench.write("config.toml", &named(&value));
+        let error = bench.plan().unwrap_err();
+        let message = error.to_string();
+        assert!(message.starts_with("`model_instructions_file` ") && message.contains(expected), "{message}");
+        assert_eq!(Failure::code_of(&error), Code::BadConfig);
+    }
+    write(&bench.root.join("user/there"), "x");
+    for value in ["~/there".to_owned(), bench.root.join("user/there").to_str().unwrap().to_owned()] {
+        bench.write("config.toml", &named(&value));
+        assert!(bench.plan().is_ok(), "{value}");
+    }
+}
+
+#[test]
+fn the_models_cache_belongs_to_its_configuration() {
+    let bench = Bench::new(&[
+        ("models_cache.json", "shared"),
+        ("config.toml", "model_catalog_json = \"c.json\"\n"),
+        ("c.json", "1"),
+    ]);
+    bench.prepare();
+    assert_eq!(bench.read("models_cache.json").unwrap(), "shared", "a new home is seeded");
+    let own = || write(&bench.home("models_cache.json"), "own");
+    own();
+    bench.prepare();
+    assert_eq!(bench.read("models_cache.json").unwrap(), "own");
+    let changes: [(&str, &dyn Fn()); 4] = [
+        ("config.toml", &|| bench.write("config.toml", "model_catalog_json = \"c.json\"\nmodel = \"x\"\n")),
+        ("config.json", &|| bench.write("config.json", "{}")),
+        ("the catalog", &|| bench.write("c.json", "2")),
+        ("the binding", &|| remove(&bench.home(".models_cache_config.sha256"))),
+    ];
+    for (what, change) in changes {
+        own();
+        change();
+        bench.prepare();
+        assert_eq!(bench.read("models_cache.json"), None, "{what} has changed");
+        bench.prepare();
+        assert_eq!(bench.read("models_cache.json"), None, "an old home is not seeded");
+    }
+    remove(&bench.home("models_cache.json"));
+    make_dirs(&bench.home("models_cache.json"));
+    bench.prepare();
+    assert!(bench.home("models_cache.json").symlink_metadata().is_err(), "no regular file");
+}
+
+#[test]
+fn the_binding_is_the_digest_of_the_specification() {
+    let configuration = Configuration {
+        files: [("config.json", None), ("config.toml", Some(b"a=1\n".to_vec()))],
+        catalog: Some(b"{}".to_vec()),
+    };
+    // printf 'config.json\0missing\0config.toml\0004\0a=1\nmodel_catalog_json\0002\0{}' | sha256sum
+    assert_eq!(configuration.binding().len(), 65);
+    assert_eq!(configuration.binding().trim(), BINDING_OF_THE_EXAMPLE);
+}
+
+const BINDING_OF_THE_EXAMPLE: &str = "b9eb916e21c4955256cfc2be8ef6b73f2135105ef9e6b22eeb26c215ac880d79";
+
+#[test]
+fn disabled_skills_are_switched_off_in_the_configuration() {
+    let mut bench = Bench::new(&[("skills/a/SKILL.md", "a"), ("skills/b/SKILL.md", "b")]);
+    let by_user = bench.shared("skills/a/SKILL.md");
+    bench.write(
+        "config.toml",
+        &format!("[[skills.config]]\npath = {by_user:?}\nenabled = false\n\n[[skills.config]]\nname = \"p\"\nenabled = false\n"),
+    );
+    let off =
+        |root: &str, key: &str| DisabledSkill { root: root.into(), key: key.into(), ..Default::default() };
+    bench.task.agent.disabled_runtime_skills =
+        vec![off("provider", "b"), off("universal", "x/y"), off("provider", "../z")];
+    bench.prepare();
+    let config = bench.read("config.toml").unwrap();
+    let paths: Vec<_> = config.lines().filter(|line| line.starts_with("path = ")).collect();
+    let quoted = |path: PathBuf| format!("path = {path:?}");
+    let expected = [
+        quoted(bench.home("skills/a/SKILL.md")),
+        quoted(bench.home("skills/b/SKILL.md")),
+        quoted(bench.root.join("user/.agents/skills/x/y/SKILL.md")),
+    ];
+    assert_eq!(paths, expected, "{config}");
+    bench.skills = vec![skill("B", &[])];
+    bench.prepare();
+    assert!(!bench.read("config.toml").unwrap().contains("skills/b/"), "a skill of the task's stays on");
+}
+
+#[test]
+fn shell_commands_get_the_tasks_variables_and_no_secret_of_the_host() {
+    let mut bench = Bench::new(&[]);
+    for name in ["PATH", "OPENAI_API_KEY", "MULTICA_X", "HOME"] {
+        bench.inherited.push((name.into(), "v".into()));
+    }
+    bench.task.agent.custom_env.insert("ANTHROPIC_API_KEY".into(), "secret".into());
+    bench.prepare();
+    let config = bench.read("config.toml").unwrap();
+    let list = "include_only = [\"ANTHROPIC_API_KEY\", \"CODEX_HOME\", \"HOME\", \"MULTICA_REPO_CHECKOUT_MODE\", \"PATH\"]";
+    assert!(config.contains(list), "{config}");
+    assert!(!config.contains("\"secret\""));
+}

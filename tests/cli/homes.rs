@@ -1,0 +1,134 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestEnv, arg};
+
+const SERVERS: &str =
+    r#"{"mcpServers":{"one":{"command":"serve","env":{"KEY":"it's $(touch pwned) \"x\""}}}}"#;
+
+#[test]
+fn an_option_for_another_provider_is_a_warning_and_a_wrong_word_an_error() {
+    let t = TestEnv::new();
+    let prepare = |more: &[&str]| t.execenv(["prepare", "--provider", "claude"].iter().chain(more).copied());
+    for (option, value, owner) in [
+        ("--codex-version", "0.169.0", "is for codex"),
+        ("--codex-sandbox", "read-only", "is for codex"),
+        ("--openclaw-bin", "/no/such/program", "is for openclaw"),
+        ("--mcp-mode", "merge", "the task has no MCP servers"),
+    ] {
+        let done = prepare(&[option, value]).run();
+        // A program of another provider is not even looked for.
+        assert!(done.status == Some(0) && done.stderr.lines().count() == 1, "{done}");
+        assert!(done.stderr.contains(option) && done.stderr.contains(owner), "{done}");
+    }
+    t.execenv(["prepare", "--provider", "openclaw", "--openclaw-bin", "/no/such"])
+        .fails(2, &["--openclaw-bin"]);
+    prepare(&["--mcp-mode", "loose"]).fails(2, &["loose", "strict"]);
+    prepare(&["--codex-sandbox", "none"]).fails(2, &["none", "workspace-write"]);
+    prepare(&[]).var("EXECENV_MCP_MODE", "loose").fails(2, &["EXECENV_MCP_MODE", "merge"]);
+    prepare(&[]).var("EXECENV_CODEX_SANDBOX", "x").fails(2, &["EXECENV_CODEX_SANDBOX", "read-only"]);
+}
+
+#[test]
+fn the_sandbox_of_codex_is_the_flags_then_the_variables_then_the_files() {
+    let t = TestEnv::new();
+    t.write("c.json", r#"{"codex_sandbox":"danger-full-access"}"#);
+    let mode = |run: crate::support::Run<'_>| {
+        let made = run.json();
+        let home = made["env"]["CODEX_HOME"].as_str().unwrap().to_owned();
+        let text = fs::read_to_string(format!("{home}/config.toml")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("sandbox_mode")).unwrap().to_owned();
+        line.split('"').nth(1).unwrap().to_owned()
+    };
+    let prepare = |more: &[&str]| {
+        t.execenv(["prepare", "-q", "-o", "json", "--provider", "codex"].iter().chain(more).copied())
+    };
+    let by_system = if cfg!(target_os = "macos") { "danger-full-access" } else { "workspace-write" };
+    assert_eq!(mode(prepare(&[])), by_system);
+    assert_eq!(mode(prepare(&["--config", "c.json"])), "danger-full-access");
+    let variable = prepare(&["--config", "c.json"]).var("EXECENV_CODEX_SANDBOX", "read-only");
+    assert_eq!(mode(variable), "read-only");
+    let flag = ["--config", "c.json", "--codex-sandbox", "workspace-write"];
+    assert_eq!(mode(prepare(&flag).var("EXECENV_CODEX_SANDBOX", "read-only")), "workspace-write");
+}
+
+#[test]
+fn a_secret_variable_is_a_private_file_that_every_form_names_and_none_shows() {
+    let t = TestEnv::new();
+    t.write("mcp.json", SERVERS);
+    let prepare = |form: &str| {
+        let words =
+            ["prepare", "-q", "--provider", "opencode", "--task-id", "one", "--mcp-config", "mcp.json"];
+        t.execenv(words.iter().copied().chain(["-o", form]))
+    };
+    let made: Value = prepare("json").json();
+    assert_eq!(made["env"], json!({}));
+    let file = made["private_env"]["OPENCODE_CONFIG_CONTENT"].as_str().unwrap().to_owned();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let path = std::path::Path::new(&file);
+    assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
+    let value = fs::read_to_string(path).unwrap();
+    assert!(value.contains("touch pwned") && !made.to_string().contains("pwned"));
+    let shell = prepare("shell").ok();
+    assert!(!shell.stdout.contains("pwned"), "{shell}");
+    let script = format!("{}\nprintf %s \"$OPENCODE_CONFIG_CONTENT\"", shell.stdout);
+    assert_eq!(t.sh(&script).ok().stdout, value);
+    assert!(!t.tmp.join("pwned").exists());
+    let env = path.ancestors().nth(3).unwrap();
+    let run = [
+        arg("run"),
+        arg(env),
+        arg("--"),
+        arg("sh"),
+        arg("-c"),
+        arg("printf %s \"$OPENCODE_CONFIG_CONTENT\""),
+    ];
+    assert_eq!(t.execenv(run).ok().stdout, value);
+    assert_eq!(
+        t.execenv([arg("show"), arg(env), arg("-o"), arg("json")]).json()["private_env"],
+        made["private_env"]
+    );
+    // A task without servers has no such variable any more.
+    let reused = t.execenv([arg("reuse"), arg(env), arg("-q"), arg("-o"), arg("json")]).json();
+    assert_eq!(reused["private_env"], json!({}));
+    assert!(!path.exists());
+}
+
+#[test]
+fn doctor_tells_what_a_program_is_logged_in_by_and_shows_no_login() {
+    let t = TestEnv::new();
+    for name in ["codex", "claude", "gemini"] {
+        let program = t.write(format!("bin/{name}"), "#!/bin/sh\necho 1.0.0\n");
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    t.write("home/.codex/auth.json", "sesame-in-file");
+    let doctor = || {
+        let run = t.execenv(["doctor", "-o", "json"]).var("PATH", t.tmp.join("bin"));
+        run.var("ANTHROPIC_API_KEY", "sesame-in-variable")
+    };
+    let told = doctor().json();
+    let program = |name: &str| {
+        let programs = told["programs"].as_array().unwrap();
+        programs.iter().find(|program| program["name"] == name).unwrap().clone()
+    };
+    let file = t.home.join(".codex/auth.json");
+    assert_eq!(program("codex")["login"], json!({"seen": true, "by": format!("file {}", file.display())}));
+    assert_eq!(program("claude")["login"], json!({"seen": true, "by": "variable ANTHROPIC_API_KEY"}));
+    assert_eq!(
+        (&program("claude")["minimum"], &program("claude")["too_old"]),
+        (&json!("2.0.0"), &json!(true))
+    );
+    assert_eq!(program("gemini")["login"], json!({"seen": false, "by": null}));
+    assert_eq!(program("git")["login"], Value::Null);
+    assert!(told["codex_sandbox"].get("namespaces").is_some());
+    let text = t.execenv(["doctor"]).var("PATH", t.tmp.join("bin")).ok();
+    assert!(
+        text.stdout.contains("no login seen") && text.shown_stdout.contains("login by file [HOME]/.codex"),
+        "{text}"
+    );
+    for said in [told.to_string(), text.stdout] {
+        assert!(!said.contains("sesame"), "{said}");
+    }
+}
