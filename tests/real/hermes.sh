@@ -37,8 +37,13 @@ check "the user's own skill too"              reached USER-SKILL-MARK
 check 'the session database is in the store'  sh -c "find '$work/root/.stores/hermes-sessions/agent-1' -name state.db -size +0 | grep -q ."
 check 'the link to it is still one'           test -L "$env/hermes-home/state.db"
 check 'memories lead to the store'            test -d "$env/hermes-home/memories/" -a -L "$env/hermes-home/memories"
-sessions() { hermes sessions list < /dev/null 2>&1; }
-check 'another run of the issue sees it'      sh -c 'hermes sessions list < /dev/null 2>&1 | tee /dev/stderr | grep -q "first question"'
+sees() { # ISSUE: whether another environment of the agent for it sees the session
+    local other
+    other=$("$execenv" prepare --task "$work/task.json" --task-id "other-$1" --provider hermes --issue-id "$1" --skills "$work/skills")
+    HERMES_HOME=$other/hermes-home hermes sessions list < /dev/null 2>&1 | tee "$work/sessions" | grep -q 'first question'
+}
+check 'another task of the issue sees it'     sees issue-1
+check 'one of another issue does not'         not sees issue-2
 after=$(cd "$user" && find . -type f | sort | xargs sha256sum)
 check "the user's files are as they were"     test "$(grep -v cache <<< "$before")" = "$(grep -E "config.yaml|\.env|skills/own" <<< "$after")"
 "$execenv" cleanup --all "$env"
