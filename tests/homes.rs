@@ -286,6 +286,88 @@ fn disturbed(command: &[&str], variable: &str, value: &dyn Fn(u32) -> String, se
     unreachable!()
 }
 
+/// Codex stands for homes that are mostly links, beside what the agent keeps for ever.
+fn codex_world() -> (TestEnv, PathBuf, PathBuf) {
+    let t = TestEnv::new();
+    t.write("home/.codex/config.toml", "model = \"one\"\n");
+    t.write("home/.codex/auth.json", "{\"OPENAI_API_KEY\":\"sesame\"}");
+    t.write("home/.codex/skills/mine/SKILL.md", "the user's own");
+    t.write("home/.codex/instructions.md", "be brief");
+    t.write(
+        "task.json",
+        json!({"id": TASK, "provider": "codex", "agent": {"custom_env": {"MY_KEY": "k"},
+        "skills": [{"name": "Review", "description": "d", "content": "Look."}]}})
+        .to_string(),
+    );
+    let env = t.prepare(["-q", "--task", "task.json"]);
+    let session = t.write(env.join("codex-home/sessions/2026/rollout.jsonl"), "a long conversation");
+    t.write(env.join("codex-home/history.jsonl"), "what was typed");
+    (t, env, session)
+}
+
+#[test]
+fn a_kill_anywhere_in_a_reuse_of_codex_keeps_what_is_the_agents_and_the_users() {
+    let mut steps = 0;
+    for step in 1.. {
+        let (t, env, session) = codex_world();
+        t.write("home/.codex/config.toml", "model = \"two\"\n");
+        fs::remove_file(t.home.join(".codex/instructions.md")).unwrap();
+        t.write(env.join("codex-home/skills/review/stray.txt"), "stray");
+        let users = snapshot(&t.home);
+        let reuse = || t.execenv(["reuse", "-q", KEY, "--task", "task.json"]);
+        let run = reuse().var("EXECENV_TEST_CRASH_AT", step.to_string()).run();
+        let when = format!("killed at {step}");
+        t.execenv(["doctor", "--fix"]).run();
+        t.assert_nothing_half_made(&when);
+        let config = || fs::read_to_string(env.join("codex-home/config.toml")).unwrap();
+        let now = config();
+        assert!(now.contains("\"one\"") || now.contains("\"two\""), "{when}: {now}");
+        assert_eq!(env.join("codex-home/instructions.md").exists(), now.contains("\"one\""), "{when}");
+        reuse().ok();
+        assert!(
+            config().contains("\"two\"") && !env.join("codex-home/skills/review/stray.txt").exists(),
+            "{when}"
+        );
+        assert_eq!(fs::read_to_string(session).unwrap(), "a long conversation", "{when}");
+        assert_eq!(
+            fs::read_to_string(env.join("codex-home/history.jsonl")).unwrap(),
+            "what was typed",
+            "{when}"
+        );
+        assert_same(&users, &snapshot(&t.home), &when);
+        if run.status == Some(0) {
+            break;
+        }
+        steps = step;
+    }
+    assert!(steps > 30, "{steps}");
+}
+
+#[test]
+fn codex_lets_its_commands_have_what_the_run_gives_and_no_secret_of_the_hosts() {
+    let (t, env, _) = codex_world();
+    let config = env.join("codex-home/config.toml");
+    let allowed = || {
+        let text = fs::read_to_string(&config).unwrap();
+        text.lines().find(|line| line.starts_with("include_only")).unwrap().to_owned()
+    };
+    let run = || t.execenv(["run", KEY, "--env", "GIVEN_TOKEN=x", "--", "true"]).var("HOST_TOKEN", "y");
+    run().var("HOST_PLAIN", "z").ok();
+    let brief = fs::read_to_string(env.join("workdir/AGENTS.md")).unwrap();
+    assert!(brief.contains("review"), "the brief lists the skills of the home: {brief}");
+    let names = allowed();
+    for name in ["GIVEN_TOKEN", "MY_KEY", "EXECENV_ROOT", "CODEX_HOME", "HOST_PLAIN", "PATH"] {
+        assert!(names.contains(&format!("\"{name}\"")), "{name}: {names}");
+    }
+    assert!(!names.contains("HOST_TOKEN"), "{names}");
+    assert_eq!(mode(&config), 0o600);
+    let inode = config.metadata().unwrap().ino();
+    run().var("HOST_PLAIN", "z").ok();
+    assert_eq!(config.metadata().unwrap().ino(), inode, "the same names write nothing");
+    run().ok();
+    assert!(!allowed().contains("HOST_PLAIN"));
+}
+
 const PREPARE: &[&str] = &["prepare", "-q", "--task", "one.json"];
 const REUSE: &[&str] = &["reuse", "-q", KEY, "--task", "two.json"];
 const DOCTOR: &[&str] = &["doctor", "--fix"];

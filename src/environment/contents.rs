@@ -79,11 +79,11 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// Plans everything against a work dir; `sidecars` are the provider's own.
+    /// Plans everything against a work dir; `home_plan` has the provider's own sidecars.
     ///
     /// # Errors
     /// When a place that must be ours is taken, or a link leads out.
-    pub fn plan(&self, work_tree: &Tree, sidecars: &[HomeSidecar]) -> Result<Plan> {
+    pub fn plan(&self, work_tree: &Tree, home_plan: &HomePlan) -> Result<Plan> {
         let mut planner = Planner::new(work_tree);
         if self.platform.cli().is_some() {
             self.task_marker(&mut planner, work_tree)?;
@@ -91,11 +91,11 @@ impl<'a> Contents<'a> {
         planner.dir(Path::new(".agent_context"))?;
         let text = brief::issue_context(self.task, self.platform);
         if_free(&mut planner, ".agent_context/issue_context.md", text.into_bytes())?;
-        let visible = self.skills(&mut planner)?;
+        let visible = self.skills(&mut planner, home_plan)?;
         if let Some(json) = brief::resources_json(self.task) {
             if_free(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
         }
-        for sidecar in sidecars {
+        for sidecar in &home_plan.sidecars {
             plan_sidecar(&mut planner, sidecar)?;
         }
         if self.with_brief
@@ -107,13 +107,18 @@ impl<'a> Contents<'a> {
         Ok(planner.finish())
     }
 
-    fn skills(&self, planner: &mut Planner<'_>) -> Result<Vec<String>> {
+    /// Plans the skills that lie in the work dir. Answers what the brief lists.
+    fn skills(&self, planner: &mut Planner<'_>, home_plan: &HomePlan) -> Result<Vec<String>> {
         let mut visible = Vec::new();
         let folder = match self.provider {
             Some(provider) => provider.skills_dir,
             None => Some(provider::GENERIC_SKILLS_DIR),
         };
-        let Some(folder) = folder.map(PathBuf::from) else { return Ok(visible) };
+        let Some(folder) = folder.map(PathBuf::from) else {
+            // In a home they have their own names.
+            let listed = self.skills.iter().filter(|skill| !skill.hidden && !home_plan.homes.is_empty());
+            return Ok(listed.map(|skill| skill.slug.clone()).collect());
+        };
         for skill in &self.skills {
             let mut allocated = None;
             for name in slug::candidates(&skill.slug) {

@@ -335,11 +335,11 @@ impl Placing<'_> {
         stores::mount(self.root, &home_plan.stores)?;
         homes::build(&tree, &home_plan)?;
         let mut plan = match self.local {
-            Some(local) => self.contents.plan(&local.open()?, &home_plan.sidecars)?,
+            Some(local) => self.contents.plan(&local.open()?, &home_plan)?,
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
-                let plan = self.contents.plan(&work_tree, &home_plan.sidecars)?;
+                let plan = self.contents.plan(&work_tree, &home_plan)?;
                 plan.apply_unseen(&work_tree)?;
                 plan
             }

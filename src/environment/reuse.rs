@@ -73,7 +73,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         warnings.push(format!("a sidecar was edited; a copy is at {}", env.path.join(copy).display()));
     }
 
-    let plan = contents.plan(&work_tree, &home_plan.sidecars)?;
+    let plan = contents.plan(&work_tree, &home_plan)?;
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::{RunArgs, limit};
+use super::{RunArgs, codex, limit};
 use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
 use crate::cli::Context;
 use crate::environment::{
@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) notices: Vec<String>,
     /// Logins of the user's that the environment's homes link to.
     pub(super) logins: Vec<LoginLink>,
+    /// The variables that Codex lets its shell commands have; `None`: this is no environment of Codex's.
+    shell_names: Option<Vec<String>>,
     provider: String,
     dialect: Dialect,
     program: PathBuf,
@@ -59,11 +61,19 @@ impl Plan {
         let mut notices = Vec::new();
 
         let operator = operator_env(args, context)?;
-        let custom = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
         let set = set_env(context, env, &file, &run_id, &work_dir, &temporary)?;
-        let (variables, warnings) =
-            environment::compose(context.settings.inherited.clone(), set, custom, operator, args.clear_env);
+        let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
+        let (variables, warnings) = environment::compose(
+            context.settings.inherited.clone(),
+            set.clone(),
+            custom,
+            operator,
+            args.clear_env,
+        );
         notices.extend(warnings);
+        let is_codex = own.provider == "codex";
+        let shell_names = is_codex.then(|| codex::shell_names(&variables, &set, given.into_iter()));
 
         let logins = login_links(&env.found.env.tree, &own.env);
         let is_command = !args.command.is_empty();
@@ -130,6 +140,7 @@ impl Plan {
             resume,
             notices,
             logins,
+            shell_names,
             dialect,
             program,
             mcp,
@@ -160,6 +171,9 @@ impl Plan {
         let settings = Path::new(provider::claude::SETTINGS);
         if matches!(tree.kind(settings), Ok(Some(_))) {
             options.settings = Some(tree.path().join(settings));
+        }
+        if let Some(allowed) = &self.shell_names {
+            codex::renew_policy(tree, allowed)?;
         }
         let requested_model = options.model.clone();
         let (args, input) = match self.dialect {

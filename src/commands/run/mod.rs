@@ -1,5 +1,6 @@
 //! `execenv run`.
 
+mod codex;
 mod launch;
 mod result;
 mod run_log;
