@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
-use super::home::{Entry, HomeRequest};
+use super::home::{Entry, Home, HomeContent, HomeRequest};
 use crate::failure::{Code, Failure};
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::Kind;
@@ -171,6 +171,31 @@ pub(super) fn stale_links(
     });
     stale.sort();
     Ok(stale)
+}
+
+/// A home that is not needed any more: `ours` and every link go, and with them the home, unless the agent has put
+/// something of its own there, such as sessions. That stays, for when the home is needed again.
+///
+/// # Errors
+/// When the home cannot be listed.
+pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
+    let folder = Path::new(name);
+    let nothing = Home { name, content: HomeContent::Nothing };
+    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(Kind::Dir)))) else {
+        return Ok(nothing);
+    };
+    let names =
+        tree.names(folder).with_context(|| format!("list {}", request.env_root.join(name).display()))?;
+    let goes = |entry: &OsString| {
+        let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(Kind::Link)));
+        is_link || ours.iter().any(|ours| entry == ours)
+    };
+    let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
+    dropped.sort();
+    if kept.is_empty() {
+        return Ok(nothing);
+    }
+    Ok(Home { name, content: HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped } })
 }
 
 /// Adds a skill's folder below `parent`, which is there already, under its name `slug`.

@@ -31,7 +31,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // nobody is there to approve
     if request.skills.is_empty() {
-        plan.homes.push(Home { name: HOME, content: HomeContent::Nothing });
+        plan.homes.push(user_file::given_up(request, HOME, &["skills", "config.yaml", ".env"])?);
         return Ok(plan);
     }
     let source = source_of(request)?;
