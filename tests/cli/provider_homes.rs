@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use crate::support::{TestEnv, assert_same, snapshot};
 
+type Names = &'static [&'static str];
+
 /// Provider, the user's files, the variables that a managed set brings, the entries of the env root.
-const ROWS: &[(&str, &[&str], &[&str], &[&str])] = &[
+const ROWS: &[(&str, Names, Names, Names)] = &[
     ("claude", &[".claude/settings.json"], &[], &["claude-runtime-skill-settings.json"]),
     (
         "copilot",
