@@ -3,9 +3,7 @@
 //! What cannot be made true is an error, never silence: an agent with servers that it must not have, or without those
 //! that it needs, is not what was asked for.
 
-use anyhow::Result;
-
-use super::home::{HomePlan, HomeRequest, Mcp};
+use super::home::{HomeRequest, Mcp};
 use crate::failure::{Code, Failure};
 
 /// How a provider learns of managed servers.
@@ -33,20 +31,10 @@ pub fn of(provider: &str) -> Channel {
     }
 }
 
-/// The plan of a provider without a module of its own, and what each other one says of managed servers.
-///
-/// # Errors
-/// A [`Code::BadDocument`] failure for servers that cannot reach the agent.
-pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
-    let mut plan = HomePlan::default();
-    plan.warnings.extend(check(request)?);
-    Ok(plan)
-}
-
 /// What to say of the managed servers.
 ///
 /// # Errors
-/// As [`plan`].
+/// A [`Code::BadDocument`] failure for servers that cannot reach the agent.
 pub fn check(request: &HomeRequest<'_>) -> Result<Option<String>, Failure> {
     let Mcp::Managed(servers) = request.mcp else { return Ok(None) };
     let provider = &request.task.provider;
@@ -73,12 +61,14 @@ fn refuse(message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::home;
     use crate::provider::home_tests::Scene;
 
     #[test]
     fn a_managed_set_is_never_met_with_silence() {
         for (provider, servers, expected) in [
             ("claude", r#"{"a":{}}"#, Some(0)),
+            ("opencode", r#"{"a":{"command":"x"}}"#, Some(0)),
             ("kimi", r#"{"a":{}}"#, Some(1)),
             ("kimi", "{}", Some(1)),
             ("pi", "{}", Some(0)),
@@ -89,11 +79,11 @@ mod tests {
         ] {
             let mut scene = Scene::new().mcp(servers);
             scene.task.provider = provider.into();
-            let warnings = scene.plan(plan).ok().map(|plan| plan.warnings.len());
+            let warnings = scene.plan(home::plan).ok().map(|plan| plan.warnings.len());
             assert_eq!(warnings, expected, "{provider} {servers}");
             let mut scene = Scene::new();
             scene.task.provider = provider.into();
-            assert_eq!(scene.plan(plan).unwrap(), HomePlan::default(), "{provider} unmanaged");
+            assert_eq!(scene.plan(home::plan).unwrap().warnings, [""; 0], "{provider} unmanaged");
         }
     }
 

@@ -23,7 +23,7 @@ const SERVERS: &str = "mcp-config.json";
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(Home { name: HOME, content: HomeContent::Nothing });
+        plan.homes.push(user_file::given_up(request, HOME, &[SERVERS])?);
         return Ok(plan);
     };
     let user = match request.variable(VARIABLE) {
@@ -111,5 +111,16 @@ mod tests {
         let planned = Scene::new().plan(plan).unwrap();
         assert!(planned.exports.is_empty());
         assert_eq!(planned.homes, [Home { name: HOME, content: HomeContent::Nothing }]);
+    }
+
+    #[test]
+    fn what_the_agent_left_in_its_home_outlives_the_managed_set() {
+        let scene = Scene::new().file("root/e/copilot-home/mcp-config.json", "secret");
+        assert_eq!(scene.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
+        let scene = scene.file("root/e/copilot-home/session-state/s", "x");
+        std::os::unix::fs::symlink("/x", scene.path("root/e/copilot-home/config.json")).unwrap();
+        let dropped = vec!["config.json".into(), "mcp-config.json".into()];
+        let content = HomeContent::Folder { mode: 0o700, entries: vec![], dropped };
+        assert_eq!(scene.plan(plan).unwrap().homes[0].content, content);
     }
 }

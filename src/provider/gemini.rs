@@ -30,7 +30,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.exports.insert(TRUST.into(), "true".into());
     }
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(Home { name: FOLDER, content: HomeContent::Nothing });
+        plan.homes.push(user_file::given_up(request, FOLDER, &[SETTINGS])?);
         return Ok(plan);
     };
     let user =

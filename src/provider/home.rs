@@ -236,24 +236,36 @@ pub enum IfTaken {
 /// # Errors
 /// Where what was asked for cannot be had: the environment must not be made then.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
-    match MODULES.iter().find(|(name, _)| *name == request.task.provider) {
-        Some((_, plan)) => plan(request),
-        None => super::channel::plan(request),
-    }
+    let said = super::channel::check(request)?;
+    let mut plan = match MODULES.iter().find(|(name, _)| *name == request.task.provider) {
+        Some((_, plan)) => plan(request)?,
+        None => HomePlan::default(),
+    };
+    plan.warnings.extend(said);
+    Ok(plan)
+}
+
+/// Whether a provider has a module that plans for it.
+#[cfg(test)]
+pub(super) fn is_planned(provider: &str) -> bool {
+    MODULES.iter().any(|(name, _)| *name == provider)
 }
 
 type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
 
-/// The providers that need more than the context in the work dir, one line each. For the others it is said how
-/// managed servers reach them.
+/// The providers that need more than the context in the work dir, one line each.
 static MODULES: &[(&str, Module)] = &[
     ("claude", super::claude::plan),
     ("codex", super::codex::plan),
     ("copilot", super::copilot::plan),
     ("cursor", super::cursor::plan),
+    ("dsh", super::dsh::plan),
     ("gemini", super::gemini::plan),
+    ("hermes", super::hermes::plan),
     ("opencode", super::opencode::plan),
     ("qwen", super::qwen::plan),
+    ("qwenpaw", super::qwenpaw::plan),
+    ("reasonix", super::reasonix::plan),
 ];
 
 #[cfg(test)]

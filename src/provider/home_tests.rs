@@ -51,11 +51,8 @@ impl Scene {
         self
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the user's files are there before execenv comes")]
     pub(super) fn add(&self, relative: &str, text: &str) {
-        let path = self.path(relative);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, self.expanded(text)).unwrap();
+        put(&self.path(relative), &self.expanded(text));
     }
 
     pub(super) fn dir(self, relative: &str) -> Self {
@@ -116,6 +113,13 @@ impl Scene {
             now: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
         })
     }
+}
+
+/// A file of the user's, which is there before execenv comes.
+#[expect(clippy::disallowed_methods, reason = "it is not execenv that writes it")]
+pub(super) fn put(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
 }
 
 /// The text of a planned file, whose mode must be `mode`.

@@ -1,14 +1,15 @@
 //! The user's own configuration files, which are only read.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
-use super::home::{Entry, HomeRequest};
+use super::home::{Entry, Home, HomeContent, HomeRequest};
 use crate::failure::{Code, Failure};
+use crate::skills::files::PlannedSkill;
 use crate::sys::tree::Kind;
 
 /// The longest configuration file that is read, in bytes.
@@ -20,19 +21,14 @@ const MAX_FILE: u64 = 16 << 20;
 /// Names the file: unreadable, too long, not UTF-8.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
     let reading = || format!("read {}", path.display());
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
+    let bytes = match super::read::read_bounded(path, MAX_FILE) {
+        Ok(bytes) => bytes,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(error) => return Err(error).with_context(reading),
     };
-    // A FIFO would make the read wait for ever.
-    if !file.metadata().with_context(reading)?.is_file() {
-        anyhow::bail!("{} is not a regular file", path.display());
-    }
-    let mut text = String::new();
-    file.take(MAX_FILE).read_to_string(&mut text).with_context(reading)?;
+    let text = String::from_utf8(bytes).map_err(|error| error.utf8_error()).with_context(reading)?;
     Ok(Some(text))
 }
 
@@ -175,6 +171,53 @@ pub(super) fn stale_links(
     });
     stale.sort();
     Ok(stale)
+}
+
+/// A home that is not needed any more: `ours` and every link go, and with them the home, unless the agent has put
+/// something of its own there, such as sessions. That stays, for when the home is needed again.
+///
+/// # Errors
+/// When the home cannot be listed.
+pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
+    let folder = Path::new(name);
+    let nothing = Home { name, content: HomeContent::Nothing };
+    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(Kind::Dir)))) else {
+        return Ok(nothing);
+    };
+    let names =
+        tree.names(folder).with_context(|| format!("list {}", request.env_root.join(name).display()))?;
+    let goes = |entry: &OsString| {
+        let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(Kind::Link)));
+        is_link || ours.iter().any(|ours| entry == ours)
+    };
+    let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
+    dropped.sort();
+    if kept.is_empty() {
+        return Ok(nothing);
+    }
+    Ok(Home { name, content: HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped } })
+}
+
+/// Adds a skill's folder below `parent`, which is there already, under its name `slug`.
+pub(super) fn folder_of_skill(
+    entries: &mut Vec<(PathBuf, Entry)>,
+    parent: &Path,
+    skill: &PlannedSkill,
+    slug: &str,
+) {
+    let folder = parent.join(slug);
+    entries.push((folder.clone(), Entry::Dir { mode: 0o755 }));
+    for (path, bytes) in skill.files_for(slug) {
+        let mut above: Vec<&Path> =
+            path.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()).collect();
+        above.reverse();
+        for dir in above.into_iter().map(|dir| folder.join(dir)) {
+            if !entries.iter().any(|(known, _)| *known == dir) {
+                entries.push((dir, Entry::Dir { mode: 0o755 }));
+            }
+        }
+        entries.push((folder.join(path), Entry::File { bytes, mode: 0o644 }));
+    }
 }
 
 /// The names in a folder, sorted; none where there is no folder.

@@ -16,6 +16,7 @@ mod gc;
 mod homes;
 mod list;
 mod prepare;
+mod provider_homes;
 mod reuse;
 mod show;
 mod trash;

@@ -79,6 +79,28 @@ check 'the first prompt is in the history'  sh -c "tail -1 '$work/requests.jsonl
 tail -1 "$work/third.jsonl" > "$work/result.json"
 check 'a lost session starts a fresh one'   ask 'd["status"]=="completed" and d["session_id"] not in ("'"$session"'", None)'
 
+# A skill of the user's that the task switches off; the user's and the task's MCP servers.
+for skill in kept off; do
+    mkdir -p "$HOME/.claude/skills/$skill"
+    printf -- '---\nname: %s\ndescription: USER-MARK-%s\n---\nbody\n' "$skill" "$skill" > "$HOME/.claude/skills/$skill/SKILL.md"
+done
+stub=$(dirname "$server")/mcp_stub.py
+echo "{\"mcpServers\":{\"user\":{\"command\":\"python3\",\"args\":[\"$stub\",\"$work/user.log\"]}}}" > "$env/workdir/.mcp.json"
+managed="{\"mcpServers\":{\"managed\":{\"command\":\"python3\",\"args\":[\"$stub\",\"$work/managed.log\"]}}}"
+echo "{\"agent\":{\"name\":\"Real\",\"disabled_runtime_skills\":[{\"root\":\"provider\",\"key\":\"off\"}],\"mcp_config\":$managed}}" > "$work/task.json"
+fourth() {
+    rm -f "$work"/*.log "$work/requests.jsonl"
+    "$execenv" reuse "$env" --provider claude --task "$work/task.json" "$@" > /dev/null
+    "$execenv" run "$env" -o json --agent-bin "$claude" "${vars[@]}" --timeout 2m --prompt 'what can you do' > "$work/fourth.jsonl"
+}
+fourth
+check 'a kept skill reached the model'      grep -q USER-MARK-kept "$work/requests.jsonl"
+check 'one that is off did not'             sh -c "! grep -q USER-MARK-off '$work/requests.jsonl'"
+check 'the managed server was started'      test -s "$work/managed.log"
+check 'another was not'                     test ! -e "$work/user.log"
+fourth --mcp-mode merge
+check 'merged, both were started'           test -s "$work/managed.log" -a -s "$work/user.log"
+
 "$execenv" cleanup --all "$env"
 check 'cleanup leaves nothing'              test ! -e "$env"
 "$claude" --version

@@ -39,11 +39,12 @@ const MAX_LIST: u64 = 16 << 20;
 
 /// Files and folders of providers that hold secrets of the user's: no plan that does not name them leaves them
 /// behind (decision D19).
-const SECRET: [&str; 4] = [
+const SECRET: [&str; 5] = [
     "openclaw-config.json",
     "openclaw-user-snapshot.json",
     "claude-runtime-skill-settings.json",
     "cursor-data",
+    "qwen-settings.json",
 ];
 
 /// Names of an env root that no home may have.

@@ -1,0 +1,66 @@
+//! dsh: its sessions in a store of runtime and agent, and no telemetry.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::home::{HomePlan, HomeRequest};
+use crate::failure::{Code, Failure};
+
+/// Plans the variables.
+///
+/// # Errors
+/// When the agent's id cannot name a folder.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    let store = agent_store(request, "dsh-sessions")?;
+    plan.exports.insert("MULTICA_DSH_SESSION_ROOT".into(), store.display().to_string());
+    plan.exports.insert("DSH_TELEMETRY_DISABLED".into(), "1".into());
+    plan.stores.push(store);
+    Ok(plan)
+}
+
+/// `{stores}/{kind}/{workspace}/{agent}`. Upstream has the runtime's id between, which a task document lacks; agents
+/// of one workspace share no store, and workspaces do not either.
+///
+/// # Errors
+/// A [`Code::BadDocument`] failure for an agent id that is not made of `A-Za-z0-9_-`: two agents must not meet.
+pub(super) fn agent_store(request: &HomeRequest<'_>, kind: &str) -> Result<PathBuf, Failure> {
+    let agent = request.task.agent_id();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if agent.is_empty() || !agent.chars().all(plain) {
+        let provider = &request.task.provider;
+        return Err(Failure::new(
+            Code::BadDocument,
+            format!("the agent's id cannot name {provider}'s folder of state: `agent.id`"),
+        )
+        .hint("give the task document an agent id of letters, digits, `_` and `-`"));
+    }
+    Ok(request.stores.join(kind).join(request.workspace_id).join(agent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::Scene;
+
+    #[test]
+    fn sessions_lie_in_the_agents_store() {
+        let mut scene = Scene::new();
+        scene.task.agent.id = "a-1".into();
+        let planned = scene.plan(plan).unwrap();
+        let store = scene.path("root/.stores/dsh-sessions/w/a-1");
+        assert_eq!(planned.exports["MULTICA_DSH_SESSION_ROOT"], store.display().to_string());
+        assert_eq!(planned.exports["DSH_TELEMETRY_DISABLED"], "1");
+        assert_eq!(planned.stores, [store]);
+    }
+
+    #[test]
+    fn an_id_that_is_no_name_is_an_error() {
+        for id in ["", "..", "a/b", "a.b", "ä"] {
+            let mut scene = Scene::new();
+            scene.task.agent.id = id.into();
+            assert!(scene.plan(plan).is_err(), "{id}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Reasonix: a project file that denies the tool which asks a person, and a folder of state.
+//!
+//! The project's `[permissions]` stand in place of the owner's: so the owner's rules go in, or nothing is written.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
+use toml_edit::{Array, DocumentMut, Item, Table, Value};
+
+use super::dsh::agent_store;
+use super::home::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Os};
+use super::user_file;
+
+const FILE: &str = "reasonix.toml";
+const CONFIG: &str = "config.toml";
+const HEADER: &str = "# Written by execenv for this task: nobody is there to answer questions.\n\n";
+
+/// Plans the project file and the state.
+///
+/// # Errors
+/// When the agent's id cannot name a folder. The project file is never a reason to fail.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    let store = agent_store(request, "reasonix-state")?;
+    plan.exports.insert("REASONIX_STATE_HOME".into(), store.display().to_string());
+    plan.stores.push(store);
+    let owner = owner_config(request)
+        .map_or(Ok(None), |path| user_file::read_text(&path))
+        .unwrap_or(Some("=".into()));
+    match project_file(owner.as_deref().unwrap_or_default()) {
+        None => plan.warnings.push(
+            "Reasonix' own configuration cannot be read, or its permissions are of another form: no project file is \
+             written, and the agent may ask a question that nobody answers"
+                .into(),
+        ),
+        Some(text) => plan.sidecars.push(HomeSidecar {
+            path: FILE.into(),
+            bytes: text.into_bytes(),
+            mode: 0o644,
+            if_taken: IfTaken::Leave(format!(
+                "there is a {FILE} in the work dir already; the agent may ask a question that nobody answers"
+            )),
+        }),
+    }
+    Ok(plan)
+}
+
+/// The owner's permissions with `ask` denied. `None`: they are not understood.
+fn project_file(owner: &str) -> Option<String> {
+    let owner: DocumentMut = owner.parse().ok()?;
+    let mut permissions = match owner.get("permissions") {
+        None => Table::new(),
+        Some(Item::Table(table)) => table.clone(),
+        Some(Item::Value(Value::InlineTable(table))) => table.clone().into_table(),
+        Some(_) => return None,
+    };
+    let mut deny = match permissions.get("deny") {
+        None => Array::new(),
+        Some(Item::Value(Value::Array(list))) => list.clone(),
+        Some(_) => return None,
+    };
+    if !deny.iter().all(Value::is_str) {
+        return None;
+    }
+    if !deny.iter().any(|rule| rule.as_str() == Some("ask")) {
+        deny.push("ask");
+    }
+    permissions.insert("deny", deny.into());
+    permissions.decor_mut().clear();
+    permissions.set_implicit(false);
+    let mut document = DocumentMut::new();
+    document.insert("permissions", Item::Table(permissions));
+    Some(format!("{HEADER}{document}"))
+}
+
+/// Where Reasonix would read its owner's configuration.
+fn owner_config(request: &HomeRequest<'_>) -> Option<PathBuf> {
+    let variable = |name: &str| match request.task.agent.custom_env.get(name) {
+        Some(value) => Some(value.clone()),
+        None => request.variable(name).map(str::to_owned),
+    };
+    if let Some(home) = variable("REASONIX_HOME").filter(|home| !home.trim().is_empty()) {
+        return Some(expand(home.trim(), &variable, request.user_home, request.work_dir).join(CONFIG));
+    }
+    let home = request.user_home?;
+    let primary = home.join(".reasonix").join(CONFIG);
+    let xdg = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let xdg = xdg.unwrap_or_else(|| home.join(".config")).join("reasonix");
+    let system = match request.os {
+        Os::MacOs => home.join("Library/Application Support/reasonix"),
+        Os::Linux => xdg.clone(),
+    };
+    let older = [system, xdg].map(|folder| folder.join(CONFIG));
+    Some([primary.clone()].into_iter().chain(older).find(|path| path.exists()).unwrap_or(primary))
+}
+
+/// `${V}` and `${V:-default}` (an empty value is none), `~/`, absolute, without detours.
+fn expand(
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+    home: Option<&Path>,
+    above: &Path,
+) -> PathBuf {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let Some((inner, after)) = behind.split_once('}') else { break };
+        let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
+        expanded.push_str(before);
+        expanded
+            .push_str(&variable(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.into()));
+        rest = after;
+    }
+    expanded.push_str(rest);
+    let below_home = expanded.strip_prefix("~/").or(expanded.strip_prefix("~\\"));
+    let path = match (below_home, home) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => above.join(&expanded),
+    };
+    path.components().filter(|part| *part != Component::CurDir).fold(PathBuf::new(), |mut clean, part| {
+        match part {
+            Component::ParentDir => drop(clean.pop()),
+            other => clean.push(other),
+        }
+        clean
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::home_tests::Scene;
+
+    fn scene() -> Scene {
+        let mut scene = Scene::new();
+        scene.task.agent.id = "a".into();
+        scene
+    }
+
+    #[test]
+    fn the_owners_rules_stay_and_ask_is_denied_once() {
+        for (owner, expected) in [
+            ("", Some("[permissions]\ndeny = [\"ask\"]\n")),
+            ("model = \"x\"\n", Some("[permissions]\ndeny = [\"ask\"]\n")),
+            (
+                "# c\n[permissions]\nallow = [\"ls\"]\ndeny = [\"rm\"] # mine\n[other]\nx = 1\n",
+                Some("[permissions]\nallow = [\"ls\"]\ndeny = [\"rm\", \"ask\"]\n"),
+            ),
+            ("permissions = { deny = [\"ask\"] }\n", Some("[permissions]\ndeny = [\"ask\"]\n")),
+            (
+                "[permissions.nested]\nx = 1\n",
+                Some("[permissions]\ndeny = [\"ask\"]\n[permissions.nested]\nx = 1\n"),
+            ),
+            ("permissions = 1\n", None),
+            ("[permissions]\ndeny = \"rm\"\n", None),
+            ("[permissions]\ndeny = [1]\n", None),
+            ("[permissions\n", None),
+        ] {
+            let text = project_file(owner);
+            let body = text.as_deref().map(|text| text.strip_prefix(HEADER).expect("the header"));
+            let parsed = |text: &str| {
+                text.parse::<DocumentMut>().unwrap().to_string().replace(" ,", ",").replace(" # mine", "")
+            };
+            assert_eq!(body.map(parsed).as_deref(), expected, "{owner}");
+        }
+    }
+
+    #[test]
+    fn the_owners_file_is_looked_for_as_reasonix_does() {
+        let place = |scene: Scene, os: Os| {
+            let mut scene = scene;
+            scene.os = os;
+            let root = scene.path("");
+            let found = std::cell::RefCell::new(PathBuf::new());
+            scene
+                .plan(|request| {
+                    *found.borrow_mut() = owner_config(request).unwrap();
+                    Ok(HomePlan::default())
+                })
+                .unwrap();
+            found.into_inner().strip_prefix(&root).unwrap().display().to_string()
+        };
+        let mac = "home/Library/Application Support/reasonix/config.toml";
+        for (scene, os, expected) in [
+            (scene(), Os::Linux, "home/.reasonix/config.toml"),
+            (
+                scene().file("home/.config/reasonix/config.toml", ""),
+                Os::Linux,
+                "home/.config/reasonix/config.toml",
+            ),
+            (
+                scene().file("x/reasonix/config.toml", "").variable("XDG_CONFIG_HOME", "[T]/x"),
+                Os::Linux,
+                "x/reasonix/config.toml",
+            ),
+            (scene().file(mac, ""), Os::MacOs, mac),
+            (scene().file(mac, ""), Os::Linux, "home/.reasonix/config.toml"),
+            (scene().variable("REASONIX_HOME", " ~/a/../b "), Os::Linux, "home/b/config.toml"),
+            (scene().variable("REASONIX_HOME", "${NO:-[T]/d}/./e"), Os::Linux, "d/e/config.toml"),
+            (
+                scene().variable("REASONIX_HOME", "/u").custom("REASONIX_HOME", "[T]/c"),
+                Os::Linux,
+                "c/config.toml",
+            ),
+        ] {
+            assert_eq!(place(scene, os), expected);
+        }
+    }
+
+    #[test]
+    fn a_malformed_owner_means_no_file_and_a_warning() {
+        let planned = scene().file("home/.reasonix/config.toml", "[").plan(plan).unwrap();
+        assert_eq!((planned.sidecars.len(), planned.warnings.len()), (0, 1));
+        let scene = scene();
+        let planned = scene.plan(plan).unwrap();
+        assert!(matches!(planned.sidecars[0].if_taken, IfTaken::Leave(_)));
+        let store = scene.path("root/.stores/reasonix-state/w/a");
+        assert_eq!(planned.exports["REASONIX_STATE_HOME"], store.display().to_string());
+        assert_eq!(planned.stores, [store]);
+    }
+}

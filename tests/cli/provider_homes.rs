@@ -1,0 +1,104 @@
+//! What the smaller providers get, from prepare to cleanup: the user's own folders stay bit for bit as they are, and
+//! no secret shows.
+
+use serde_json::Value;
+
+use crate::support::{TestEnv, assert_same, snapshot};
+
+type Names = &'static [&'static str];
+
+/// Provider, the user's files, the variables that a managed set brings, the entries of the env root.
+const ROWS: &[(&str, Names, Names, Names)] = &[
+    ("claude", &[".claude/settings.json"], &[], &["claude-runtime-skill-settings.json"]),
+    (
+        "copilot",
+        &[".copilot/config.json", ".copilot/logs/l"],
+        &["COPILOT_HOME"],
+        &["copilot-home/config.json"],
+    ),
+    (
+        "gemini",
+        &[".gemini/settings.json", ".gemini/oauth_creds.json"],
+        &["GEMINI_CLI_HOME", "GEMINI_CLI_TRUST_WORKSPACE"],
+        &[".gemini/oauth_creds.json", ".gemini/settings.json"],
+    ),
+    (
+        "hermes",
+        &[".hermes/config.yaml", ".hermes/auth.json", ".hermes/state.db", ".hermes/memories/m.md"],
+        &["HERMES_HOME", "HERMES_YOLO_MODE"],
+        &["hermes-home/auth.json", "hermes-home/skills/one/SKILL.md", "hermes-home/memories"],
+    ),
+    ("opencode", &[".config/opencode/opencode.json"], &[], &["launch/env/OPENCODE_CONFIG_CONTENT"]),
+    ("qwen", &[".qwen/settings.json"], &["QWEN_CODE_SYSTEM_SETTINGS_PATH"], &["qwen-settings.json"]),
+    ("qwenpaw", &[], &[], &["qwenpaw-workspace/skill.json", "qwenpaw-workspace/skills/one/SKILL.md"]),
+    ("reasonix", &[".reasonix/config.toml"], &["REASONIX_STATE_HOME"], &["workdir/reasonix.toml"]),
+    (
+        "dsh",
+        &[],
+        &["DSH_TELEMETRY_DISABLED", "MULTICA_DSH_SESSION_ROOT"],
+        &["workdir/.dsh/skills/one/SKILL.md"],
+    ),
+];
+
+fn document(provider: &str, more: &str) -> String {
+    format!(
+        r#"{{"id":"one","provider":"{provider}","issue_id":"i-1","agent":{{"id":"agent-1","name":"A",
+        "disabled_runtime_skills":[{{"root":"provider","key":"other"}}]{more}}}}}"#
+    )
+}
+
+const SKILLS: &str = r#","skills":[{"name":"one","content":"body\n"}]"#;
+const SERVERS: &str = r#","mcp_config":{"mcpServers":{"s":{"command":"serve","env":{"KEY":"sesame"}}}}"#;
+
+#[test]
+fn the_users_folders_stay_as_they_are_and_no_secret_shows() {
+    for (provider, files, variables, entries) in ROWS {
+        let t = TestEnv::new();
+        for file in *files {
+            t.write(format!("home/{file}"), if file.ends_with("json") { "{\"mine\":1}" } else { "" });
+        }
+        let before = snapshot(&t.home);
+        t.write("task.json", document(provider, &format!("{SKILLS}{SERVERS}")));
+        let run = |words: &[&str]| t.execenv(words.iter().chain(&["-q", "-o", "json"]).copied()).json();
+        let made: Value = run(&["prepare", "--task", "task.json", "--platform-cli", "none"]);
+        let root = std::path::PathBuf::from(made["root_dir"].as_str().unwrap());
+        let exported: Vec<&String> = made["env"].as_object().unwrap().keys().collect();
+        assert_eq!(exported, *variables, "{provider}");
+        for entry in *entries {
+            assert!(std::fs::symlink_metadata(root.join(entry)).is_ok(), "{provider}: {entry}");
+        }
+        assert!(!made.to_string().contains("sesame"), "{provider}");
+        let first = snapshot(&root);
+        run(&["reuse", root.to_str().unwrap(), "--task", "task.json", "--platform-cli", "none"]);
+        let skip = |of: &crate::support::Snapshot| {
+            // Times and tokens; what the manifest says is tested with it.
+            let changing = [".gc_meta.json", ".multica_sidecar_manifest.json", "logs"];
+            let shown = |path: &std::path::Path| !changing.iter().any(|name| path.starts_with(name));
+            of.iter().filter(|(path, _)| shown(path)).map(|(p, e)| (p.clone(), e.clone())).collect()
+        };
+        assert_same(&skip(&first), &skip(&snapshot(&root)), &format!("{provider}: reuse with the same task"));
+
+        // Another task without skills and servers takes back what it does not need.
+        t.write("task.json", document(provider, ""));
+        let again = run(&["reuse", root.to_str().unwrap(), "--task", "task.json", "--platform-cli", "none"]);
+        for home in
+            ["copilot-home", ".gemini", "hermes-home", "qwen-settings.json", "qwenpaw-workspace/skills"]
+        {
+            assert!(!root.join(home).exists(), "{provider}: {home} is left");
+        }
+        assert!(again["env"].get("HERMES_HOME").is_none());
+        t.execenv(["cleanup", "--all", root.to_str().unwrap()]).ok();
+        assert!(!root.exists());
+        assert_same(&before, &snapshot(&t.home), &format!("{provider}: the user's home"));
+    }
+}
+
+#[test]
+fn servers_that_cannot_reach_the_agent_are_refused_and_nothing_is_made() {
+    for provider in ["pi", "omp", "antigravity", "command"] {
+        let t = TestEnv::new();
+        t.write("task.json", document(provider, SERVERS));
+        t.execenv(["prepare", "--task", "task.json"]).fails(2, &["MCP servers", provider]);
+        t.assert_nothing_half_made(provider);
+    }
+}
