@@ -8,6 +8,7 @@ mod cycle;
 mod decide;
 mod facts;
 mod staging;
+pub mod usage;
 
 pub use cycle::{GcRequest, Judged, Summary, cycle, explain};
 pub use decide::{Action, Decision, Policy, Reason, decide};

@@ -12,6 +12,7 @@ mod support;
 
 mod cleanup;
 mod config;
+mod du;
 mod gc;
 mod list;
 mod prepare;
