@@ -5,6 +5,7 @@ mod complete;
 mod context;
 mod duration;
 mod settings;
+mod size;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
 pub use settings::{Origin, Setting, Settings, setting_rows};
+pub use size::parse_size;
 
 use crate::failure::{Code, Failure};
 use crate::output::{self, Format};
