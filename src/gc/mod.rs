@@ -3,6 +3,7 @@
 //! This version decides offline, by what lies on the disk. One cycle a root at a time; a cycle that dies leaves
 //! what the next one finishes: removal is a rename into the trash, deletion goes by a name of its own.
 
+pub mod artifacts;
 mod cycle;
 mod decide;
 mod facts;

@@ -9,3 +9,4 @@ pub mod fault;
 mod platform;
 pub mod remove;
 pub mod tree;
+pub mod walk;

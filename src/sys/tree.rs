@@ -37,7 +37,7 @@ pub enum Kind {
 /// An open folder.
 #[derive(Debug)]
 pub struct Tree {
-    root: Dir,
+    pub(super) root: Dir,
     path: PathBuf,
 }
 
