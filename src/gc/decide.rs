@@ -75,6 +75,13 @@ macro_rules! reasons {
                     $(Reason::$name => $word,)*
                 }
             }
+
+            /// What it means, as the end of a sentence that begins with "because".
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Reason::$name => $meaning,)*
+                }
+            }
         }
     };
 }
@@ -216,7 +223,9 @@ impl Stage {
             ("issue", "done" | "cancelled") | ("chat", "archived") => Stage::Done,
             ("issue", "backlog" | "todo" | "in_progress" | "in_review" | "blocked") => Stage::Open,
             ("chat", "active") => Stage::Open,
+            ("autopilot_run", "pending" | "running") => Stage::Open,
             ("autopilot_run", "completed" | "failed" | "skipped" | "issue_created") => Stage::Over,
+            ("quick_create", "queued" | "dispatched" | "running" | "waiting_local_directory") => Stage::Open,
             ("quick_create", "completed" | "failed" | "cancelled") => Stage::Over,
             _ => Stage::Strange,
         }

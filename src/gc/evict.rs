@@ -21,7 +21,8 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
     }
     let mut candidates = std::mem::take(&mut cycle.candidates);
     candidates.sort_unstable();
-    let mut account = open_account(cycle, candidates.len())?;
+    let untold = candidates.iter().filter(|candidate| !candidate.told).count() as u64;
+    let mut account = open_account(cycle, untold)?;
     empty_trash(cycle, &mut account)?;
     let mut candidates = candidates.into_iter();
     for candidate in candidates.by_ref() {
@@ -82,18 +83,17 @@ fn judge(cycle: &Cycle<'_>, candidate: &Candidate, reason: Option<Reason>) -> Op
     Some(carry_out(request, cycle.tree, judged, reason != Reason::OverMaxCount))
 }
 
-fn open_account(cycle: &Cycle<'_>, candidates: usize) -> Result<Account> {
+fn open_account(cycle: &Cycle<'_>, untold: u64) -> Result<Account> {
     let bounds = cycle.request.bounds;
     let summary = &cycle.summary;
     let gone = summary.cleaned + summary.orphaned;
     // Candidates that were not told of yet are not counted yet.
     let told = summary.scanned - gone;
-    let untold = cycle.untold(candidates);
     Ok(Account {
         total: if bounds.max_total.is_some() { total(cycle) } else { 0 },
         count: told + untold,
         disk_free: if bounds.min_free.is_some() { disk_free(cycle)? } else { 0 },
-        freed: summary.freed,
+        freed: summary.bytes_freed,
     })
 }
 

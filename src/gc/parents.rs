@@ -1,11 +1,13 @@
 //! What is known of a task's parent: which question an environment asks, and what the answer means for the decision.
 
+use std::sync::atomic::AtomicBool;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::facts::{Facts, MetaState};
-use crate::server::{Parent, ParentKind, Question};
+use crate::server::{Connection, Lookup, Parent, ParentKind, Question};
 
 /// What is known of a task's parent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,4 +70,39 @@ pub(super) fn question(facts: &Facts) -> Result<Question, ParentState> {
     // Decision D30: what is no UUID is never sent.
     let id = Uuid::try_parse(id).map_err(|_| ParentState::Unknown { why: "its id is no UUID".into() })?;
     Ok(Question { kind, id, workspace: facts.workspace.clone() })
+}
+
+/// The parents of one cycle: each is asked about once.
+pub(super) struct Parents<'a> {
+    lookup: Option<Lookup>,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Parents<'a> {
+    /// Nobody is asked without a connection.
+    pub(super) fn new(connection: Option<Connection>, jobs: usize, stop: &'a AtomicBool) -> Parents<'a> {
+        Parents { lookup: connection.map(|connection| Lookup::new(connection, jobs)), stop }
+    }
+
+    /// Asks about the parents of these environments, as far as nobody has asked before.
+    pub(super) fn ask<'f>(&mut self, facts: impl Iterator<Item = &'f Facts>) {
+        if let Some(lookup) = &mut self.lookup {
+            let questions: Vec<Question> = facts.filter_map(|facts| question(facts).ok()).collect();
+            lookup.ask(&questions, self.stop);
+        }
+    }
+
+    /// What is known of an environment's parent.
+    pub(super) fn of(&self, facts: &Facts) -> ParentState {
+        let Some(lookup) = &self.lookup else { return ParentState::Offline };
+        match question(facts) {
+            Ok(question) => lookup.answer(&question).into(),
+            Err(clear) => clear,
+        }
+    }
+
+    /// How many requests went out.
+    pub(super) fn requests(&self) -> u64 {
+        self.lookup.as_ref().map_or(0, Lookup::requests)
+    }
 }

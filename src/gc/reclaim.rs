@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::artifacts::{self, Found as Artifacts};
+use super::artifacts::{self, Found as Artifacts, Patterns};
 use super::cycle::GcRequest;
-use super::decide::{Action, Decision, decide};
+use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
 use super::parents::ParentState;
 use crate::environment::{
@@ -37,6 +37,11 @@ pub struct Judged {
 impl Judged {
     pub(super) fn new(facts: Facts, parent: ParentState, decision: Decision) -> Judged {
         Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
+    }
+
+    /// Whether anything in it can be built again, and went or would go.
+    pub fn has_artifacts(&self) -> bool {
+        self.artifacts.as_ref().is_some_and(|found| found.count > 0)
     }
 
     /// Whether it has been taken.
@@ -201,9 +206,6 @@ fn sweep_artifacts(
     }
     Ok(None)
 }
-
-use super::artifacts::Patterns;
-use super::decide::Reason;
 
 impl Judged {
     /// Whether a bound decided, not the environment's own age.

@@ -30,8 +30,10 @@ pub struct Summary {
     pub artifact_removed: u64,
     /// The same by pattern, with bytes.
     pub by_pattern: BTreeMap<String, Tally>,
-    /// Bytes of what was removed.
+    /// Bytes of what was removed, the trash included.
     pub bytes_reclaimed: u64,
+    /// Bytes that the disk has got back: not of what lies in the trash.
+    pub bytes_freed: u64,
     /// What became of repository caches.
     pub repos: RepoReport,
     /// Entries in the trash at the end.
@@ -62,6 +64,7 @@ impl Summary {
                 sum.bytes += tally.bytes;
             }
             self.bytes_reclaimed += artifacts.bytes;
+            self.bytes_freed += artifacts.bytes;
         }
         let would_go = dry_run && judged.outcome.is_none();
         let gone = judged.is_gone() || would_go;
@@ -77,6 +80,9 @@ impl Summary {
             }
         }
         self.bytes_reclaimed += judged.bytes;
+        if judged.outcome == Some(Outcome::Removed) {
+            self.bytes_freed += judged.bytes;
+        }
     }
 
     /// Takes back the count of one that was left and goes after all.
