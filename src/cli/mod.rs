@@ -4,6 +4,7 @@ mod args;
 mod complete;
 mod context;
 mod duration;
+mod server;
 mod settings;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 }
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
+pub use server::{ServerArgs, connection};
 pub use settings::{Origin, Setting, Settings, setting_rows};
 
 use crate::failure::{Code, Failure};

@@ -34,7 +34,7 @@ struct Row {
     default: &'static str,
 }
 
-const ROWS: [Row; 12] = [
+const ROWS: [Row; 14] = [
     Row {
         key: "workspaces_root",
         variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
@@ -51,6 +51,8 @@ const ROWS: [Row; 12] = [
         variables: &["EXECENV_GC_COMPLETED_TTL", "MULTICA_GC_COMPLETED_TASK_TTL"],
         default: "0",
     },
+    Row { key: "server", variables: &["EXECENV_SERVER", "MULTICA_SERVER_URL"], default: "none" },
+    Row { key: "server_timeout", variables: &["EXECENV_SERVER_TIMEOUT"], default: "30s" },
     Row { key: "trash_ttl", variables: &["EXECENV_TRASH_TTL"], default: "24h" },
     Row { key: "timeout", variables: &["EXECENV_TIMEOUT", "MULTICA_AGENT_TIMEOUT"], default: "0" },
     Row {
@@ -196,6 +198,7 @@ impl Settings {
             "orphan_ttl",
             "completed_ttl",
             "trash_ttl",
+            "server_timeout",
             "timeout",
             "idle_timeout",
             "kill_grace",
@@ -209,7 +212,7 @@ impl Settings {
         self.all.iter().find(|setting| setting.key == key).expect("keys are literals out of the table")
     }
 
-    fn text(&self, key: &str) -> &str {
+    pub(super) fn text(&self, key: &str) -> &str {
         &self.setting(key).value
     }
 
