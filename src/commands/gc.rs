@@ -8,7 +8,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::{Context, env_completer, parse_duration, parse_size};
+use crate::cli::{Context, ServerArgs, connection, env_completer, parse_duration, parse_size};
 use crate::environment::Outcome;
 use crate::failure::Code;
 use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, Summary, cycle, explain};
@@ -121,7 +121,9 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
             "max_count" => (report.value.to_string(), report.limit.to_string()),
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
-        log::warn!("`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not finished, or holds work that is nowhere else");
+        log::warn!(
+            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not finished, or holds work that is nowhere else"
+        );
     }
     let is_whole = summary.failed == 0 && summary.is_within_bounds();
     Ok(if is_whole { 0 } else { Code::Incomplete.status() })
@@ -175,7 +177,7 @@ impl GcArgs {
             patterns: Patterns::parse(&patterns)?,
             bounds,
             repos: (!self.no_prune_repos && self.workspace.is_none()).then_some(repos),
-            server: self.server.connection(context)?,
+            server: connection(&self.server, settings)?,
             jobs: usize::from(self.jobs),
             trash_ttl,
             dry_run: self.dry_run,

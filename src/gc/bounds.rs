@@ -135,9 +135,8 @@ pub(super) struct Candidate {
 impl Candidate {
     /// The environment as a candidate. `None`: no bound may take it.
     pub(super) fn of(facts: &Facts, parent: &ParentState, now: DateTime<Utc>) -> Option<Candidate> {
-        let is_ours_to_take = facts.meta == MetaState::Read
-            && !facts.local_directory
-            && protection(facts, now).is_none();
+        let is_ours_to_take =
+            facts.meta == MetaState::Read && !facts.local_directory && protection(facts, now).is_none();
         let has_ended = facts.completed_at.is_some() || facts.status == Status::Cleaned;
         let need = match parent {
             _ if !is_ours_to_take => return None,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
 use super::artifacts::Patterns;
-use super::bounds::{BoundReport, Bounds, Candidate};
+use super::bounds::{Bounds, Candidate};
 use super::decide::{Action, Policy, decide, protection};
 use super::evict::evict;
 use super::facts::{Facts, MetaState, look_at_record};
@@ -277,11 +277,7 @@ impl Cycle<'_> {
 }
 
 /// Does the same to each, the later half on a second thread if that is asked for: the time goes into system calls.
-pub(super) fn halved<T: Send, R: Send>(
-    mut items: Vec<T>,
-    two: bool,
-    work: impl Fn(T) -> R + Sync,
-) -> Vec<R> {
+pub(super) fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     if !two {
         return items.into_iter().map(work).collect();
     }
@@ -360,9 +356,6 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     judged.bytes = measure(env_root).bytes;
     Ok(judged)
 }
-
-/// How the bounds stand at the end of a cycle.
-pub type BoundReports = Vec<BoundReport>;
 
 #[cfg(test)]
 mod tests {

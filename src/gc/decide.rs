@@ -102,7 +102,7 @@ reasons! {
     Unused "unused" "nobody has used it for longer than --orphan-ttl"
     NoMeta "no_meta" "it has no record and is older than --orphan-ttl"
     UnreadableMeta "unreadable_meta" "its record makes no sense and it is older than --orphan-ttl"
-    Artifacts "artifacts" "its run ended longer ago than --artifact-ttl: what can be built again goes"
+    Rebuildable "rebuildable" "its run ended longer ago than --artifact-ttl: what can be built again goes"
     ManagedCache "managed_cache" "a copy of the agent CLI in it can be made again"
     OverMaxTotal "over_max_total" "the root takes more than --max-total, and this one is next"
     OverMaxCount "over_max_count" "there are more environments than --max-count, and this one is next"
@@ -169,9 +169,11 @@ fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime
         let keeps_artifacts = facts.kind == "chat";
         match () {
             () if completed(policy.completed_ttl) => to(Action::Clean, Reason::Completed),
-            () if is_plain && facts.completed_at.is_some() && older_than(facts.last_used, policy.ttl) => to(Action::Clean, Reason::Ended),
+            () if is_plain && facts.completed_at.is_some() && older_than(facts.last_used, policy.ttl) => {
+                to(Action::Clean, Reason::Ended)
+            }
             () if older_than(facts.last_used, policy.orphan_ttl) => to(Action::Orphan, unused),
-            () if has_artifacts && !keeps_artifacts => to(Action::Artifacts, Reason::Artifacts),
+            () if has_artifacts && !keeps_artifacts => to(Action::Artifacts, Reason::Rebuildable),
             () => to(Action::Skip, Reason::TooYoung),
         }
     };
@@ -196,7 +198,7 @@ fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime
                     to(Action::Clean, Reason::Completed)
                 }
                 // Whatever its state: a follow-up would build them again.
-                _ if has_artifacts => to(Action::Artifacts, Reason::Artifacts),
+                _ if has_artifacts => to(Action::Artifacts, Reason::Rebuildable),
                 stage => to(Action::Skip, stage.keeps()),
             },
             stage => to(Action::Skip, stage.keeps()),

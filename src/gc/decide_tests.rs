@@ -123,21 +123,21 @@ fn issues() {
                 completed(issue(), DAY),
                 found("in_progress", 0),
                 Artifacts,
-                super::Reason::Artifacts,
+                Rebuildable,
             ),
             (
                 "done but young, completed 13 h",
                 completed(issue(), 13),
                 found("done", 1),
                 Artifacts,
-                super::Reason::Artifacts,
+                Rebuildable,
             ),
             (
                 "a status of tomorrow, completed 13 h",
                 completed(issue(), 13),
                 found("parked", 1),
                 Artifacts,
-                super::Reason::Artifacts,
+                Rebuildable,
             ),
             ("a status of tomorrow", issue(), found("parked", 900 * DAY), Skip, ParentUnknown),
             ("upstream's other spelling", issue(), found("canceled", 900 * DAY), Skip, ParentUnknown),
@@ -160,7 +160,7 @@ fn issues() {
         &policy(),
         vec![
             ("swept since its last run", swept, found("todo", 0), Skip, ParentOpen),
-            ("run again since", again, found("todo", 0), Artifacts, super::Reason::Artifacts),
+            ("run again since", again, found("todo", 0), Artifacts, Rebuildable),
         ],
     );
 }
@@ -212,21 +212,9 @@ fn runs_and_quick_creates_go_at_once_when_they_are_over() {
         rows.push(("404, young", record(kind), gone(false), Skip, TooYoung));
         rows.push(("404, old", folder(record(kind), 31 * DAY), gone(false), Orphan, ParentGone));
         rows.push(("error", folder(record(kind), 900 * DAY), error(), Skip, ParentUnknown));
-        rows.push((
-            "no id",
-            folder(record(kind), 400 * DAY),
-            ParentState::Nameless,
-            Orphan,
-            NoParent,
-        ));
+        rows.push(("no id", folder(record(kind), 400 * DAY), ParentState::Nameless, Orphan, NoParent));
     }
-    rows.push((
-        "a kind of tomorrow, young",
-        record("swarm"),
-        ParentState::StrangeKind,
-        Skip,
-        TooYoung,
-    ));
+    rows.push(("a kind of tomorrow, young", record("swarm"), ParentState::StrangeKind, Skip, TooYoung));
     rows.push((
         "a kind of tomorrow, old",
         folder(record("swarm"), 31 * DAY),
@@ -289,8 +277,14 @@ fn the_record_of_a_users_folder_is_spared() {
                 Managed,
                 ManagedCache,
             ),
-            ("open", ended(), found("todo", 0), Artifacts, super::Reason::Artifacts),
-            ("swept already", Facts { artifacts_swept_at: ago(0), ..ended() }, found("done", 900), Skip, LocalDirectory),
+            ("open", ended(), found("todo", 0), Artifacts, Rebuildable),
+            (
+                "swept already",
+                Facts { artifacts_swept_at: ago(0), ..ended() },
+                found("done", 900),
+                Skip,
+                LocalDirectory,
+            ),
             (
                 "without a readable record",
                 Facts { meta: MetaState::Unreadable, ..folder(done(), 400 * DAY) },
@@ -382,8 +376,8 @@ fn offline_age_decides() {
     check(
         &policy(),
         vec![
-            ("artifacts", own("", 13), Offline, Artifacts, super::Reason::Artifacts),
-            ("artifacts of an issue's", own("issue", 13), Offline, Artifacts, super::Reason::Artifacts),
+            ("artifacts", own("", 13), Offline, Artifacts, Rebuildable),
+            ("artifacts of an issue's", own("issue", 13), Offline, Artifacts, Rebuildable),
             ("a chat keeps them", own("chat", 13), Offline, Skip, TooYoung),
         ],
     );

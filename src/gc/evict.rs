@@ -89,12 +89,24 @@ fn open_account(cycle: &Cycle<'_>, untold: u64) -> Result<Account> {
     let gone = summary.cleaned + summary.orphaned;
     // Candidates that were not told of yet are not counted yet.
     let told = summary.scanned - gone;
-    Ok(Account {
+    let mut account = Account {
         total: if bounds.max_total.is_some() { total(cycle) } else { 0 },
         count: told + untold,
         disk_free: if bounds.min_free.is_some() { disk_free(cycle)? } else { 0 },
-        freed: summary.bytes_freed,
-    })
+        freed: 0,
+    };
+    if cycle.request.dry_run {
+        account.free(would_free(cycle)); // which still stands, so it was added up
+    } else {
+        account.freed = summary.bytes_freed;
+    }
+    Ok(account)
+}
+
+/// What the cycle would have freed for good before the bounds are looked at.
+fn would_free(cycle: &Cycle<'_>) -> u64 {
+    let summary = &cycle.summary;
+    if cycle.request.trash_ttl.is_zero() { summary.bytes_reclaimed } else { summary.bytes_freed }
 }
 
 fn disk_free(cycle: &Cycle<'_>) -> Result<u64> {
@@ -127,15 +139,25 @@ fn empty_trash(cycle: &mut Cycle<'_>, account: &mut Account) -> Result<()> {
             return Ok(());
         }
         let bytes = trash::size_of(request.root, &entry);
-        match request.dry_run || sweep(request, cycle.tree, &entry)? {
-            true => {
-                account.free(bytes);
-                cycle.summary.trash_swept += 1;
-                cycle.summary.trash_entries = cycle.summary.trash_entries.saturating_sub(1);
-                cycle.summary.trash_bytes = cycle.summary.trash_bytes.saturating_sub(bytes);
+        if !request.dry_run {
+            match sweep(request, cycle.tree, &entry) {
+                Ok(true) => cycle.summary.bytes_freed += bytes,
+                Ok(false) => continue,
+                Err(error) => {
+                    log::error!("{error:#}");
+                    cycle.summary.failed += 1;
+                    continue;
+                }
             }
-            false => {}
         }
+        account.free(bytes);
+        cycle.summary.trash_swept += 1;
+        cycle.summary.trash_entries = cycle.summary.trash_entries.saturating_sub(1);
+        cycle.summary.trash_bytes = cycle.summary.trash_bytes.saturating_sub(bytes);
+    }
+    if request.dry_run && request.bounds.short_of_bytes(account).is_some() {
+        // What this cycle would have put into the trash would be emptied out of it again.
+        account.free(cycle.summary.bytes_reclaimed - would_free(cycle));
     }
     Ok(())
 }

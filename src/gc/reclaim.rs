@@ -9,9 +9,7 @@ use super::cycle::GcRequest;
 use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
 use super::parents::ParentState;
-use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, retained_for, trash, unsaved_work,
-};
+use crate::environment::{EnvLock, EnvRoot, Found, Held, Meta, Outcome, retained_for, trash, unsaved_work};
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -63,12 +61,7 @@ pub(super) fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts, pare
 }
 
 /// Does what is decided. `for_good`: nothing goes to the trash, and the bounds have decided, not the ages.
-pub(super) fn carry_out(
-    request: &GcRequest<'_>,
-    tree: &Tree,
-    mut judged: Judged,
-    for_good: bool,
-) -> Judged {
+pub(super) fn carry_out(request: &GcRequest<'_>, tree: &Tree, mut judged: Judged, for_good: bool) -> Judged {
     let done = match judged.decision.action {
         Action::Skip => return judged,
         Action::Clean | Action::Orphan => {
@@ -79,9 +72,7 @@ pub(super) fn carry_out(
             }
             reclaim(request, tree, &mut judged, for_good).map(Some)
         }
-        action @ (Action::Artifacts | Action::Managed) => {
-            sweep_artifacts(request, tree, &mut judged, action)
-        }
+        action @ (Action::Artifacts | Action::Managed) => sweep_artifacts(request, tree, &mut judged, action),
     };
     match done {
         Ok(outcome) => judged.outcome = outcome,
@@ -141,12 +132,7 @@ impl From<Left> for Outcome {
 }
 
 /// Removes one environment.
-fn reclaim(
-    request: &GcRequest<'_>,
-    tree: &Tree,
-    judged: &mut Judged,
-    for_good: bool,
-) -> Result<Outcome> {
+fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged, for_good: bool) -> Result<Outcome> {
     let (env, _lock) = match hold(request, tree, judged, for_good || judged.is_by_bound())? {
         Ok(held) => held,
         Err(left) => return Ok(left.into()),

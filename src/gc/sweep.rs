@@ -13,9 +13,13 @@ pub(super) fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Su
         let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
         summary.interrupted |= request.is_stopped();
         if due && !request.dry_run && !summary.interrupted {
+            // What it took is only of interest where a bound counts it.
+            let counts = request.bounds.any_bytes();
+            let bytes = if counts { trash::size_of(request.root, &entry) } else { 0 };
             match sweep(request, tree, &entry) {
                 Ok(true) => {
                     summary.trash_swept += 1;
+                    summary.bytes_freed += bytes;
                     continue;
                 }
                 Ok(false) => {}

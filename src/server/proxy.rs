@@ -97,7 +97,8 @@ mod tests {
     fn the_scheme_the_lower_case_name_and_the_exceptions_decide() {
         let (http, https, all) =
             (("HTTP_PROXY", "http://a:1"), ("HTTPS_PROXY", "b:2"), ("ALL_PROXY", "socks5://c"));
-        let cases: &[(&str, &[(&str, &str)], Option<&str>)] = &[
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
+        let cases: &[Case<'_>] = &[
             ("http://h", &[http, https, all], Some("a:1")),
             ("https://h", &[http, https, all], Some("b:2")),
             ("https://h", &[http, all], Some("c:1080")),
