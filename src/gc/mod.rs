@@ -6,9 +6,11 @@
 mod cycle;
 mod decide;
 mod facts;
+mod repos;
 mod staging;
 
 pub use cycle::{GcRequest, Judged, Summary, cycle, explain};
 pub use decide::{Action, Decision, Policy, Reason, decide};
 pub use facts::{Facts, LockState, MetaState, look};
+pub use repos::{Limits, RepoPolicy, RepoReport, upkeep};
 pub use staging::{Leftover, sweep_staging};
