@@ -166,10 +166,11 @@ impl GcArgs {
             free: self.free,
         };
         let repos = RepoPolicy {
-            repo_ttl: Some(settings.duration("repo_ttl")?).filter(|ttl| !ttl.is_zero()),
+            repo_ttl: settings.duration("repo_ttl")?.to_std().ok().filter(|ttl| !ttl.is_zero()),
             maintenance: settings.is_on("repo_maintenance"),
             dry_run: self.dry_run,
             now: context.now,
+            limits: Default::default(),
         };
         let request = GcRequest {
             root: &context.root,

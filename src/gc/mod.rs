@@ -24,6 +24,6 @@ pub use decide::{Action, Decision, Policy, Reason, decide};
 pub use facts::{Facts, LockState, MetaState, look};
 pub use parents::ParentState;
 pub use reclaim::Judged;
-pub use repos::{RepoPolicy, RepoReport};
+pub use repos::{Limits, RepoPolicy, RepoReport, upkeep};
 pub use staging::{Leftover, sweep_staging};
 pub use summary::Summary;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 
 use super::artifacts::{self, Found as Artifacts, Patterns};
 use super::cycle::GcRequest;
@@ -72,7 +73,13 @@ pub(super) fn carry_out(request: &GcRequest<'_>, tree: &Tree, mut judged: Judged
             }
             reclaim(request, tree, &mut judged, for_good).map(Some)
         }
-        action @ (Action::Artifacts | Action::Managed) => sweep_artifacts(request, tree, &mut judged, action),
+        action @ (Action::Artifacts | Action::Managed) => {
+            let swept = sweep_artifacts(request, tree, &mut judged, action);
+            if swept.as_ref().is_ok_and(Option::is_none) && !judged.has_artifacts() {
+                judged.call_it_swept(request);
+            }
+            swept
+        }
     };
     match done {
         Ok(outcome) => judged.outcome = outcome,
@@ -198,6 +205,13 @@ impl Judged {
     fn is_by_bound(&self) -> bool {
         use Reason::{OverMaxCount, OverMaxTotal, ToFree, UnderMinFree};
         matches!(self.decision.reason, OverMaxCount | OverMaxTotal | ToFree | UnderMinFree)
+    }
+
+    /// There was nothing to take out of it: what is decided then is told.
+    fn call_it_swept(&mut self, request: &GcRequest<'_>) {
+        self.artifacts = None;
+        let swept = Facts { artifacts_swept_at: Some(DateTime::<Utc>::MAX_UTC), ..self.facts.clone() };
+        self.decision = decide(&swept, &self.parent, &request.policy, request.now);
     }
 
     /// Keeps an environment that holds work which is nowhere else: its time in the trash is short. `true`: it stays.
