@@ -4,6 +4,7 @@ mod args;
 mod complete;
 mod context;
 mod duration;
+mod server;
 mod settings;
 mod size;
 
@@ -21,6 +22,7 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 }
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
+pub use server::{ServerArgs, connection};
 pub use settings::{Origin, Setting, Settings, setting_rows};
 pub use size::parse_size;
 

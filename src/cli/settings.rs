@@ -35,7 +35,7 @@ struct Row {
     default: &'static str,
 }
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     Row {
         key: "workspaces_root",
         variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
@@ -62,6 +62,8 @@ const ROWS: [Row; 20] = [
         variables: &["EXECENV_GC_ARTIFACT_PATTERNS", "MULTICA_GC_ARTIFACT_PATTERNS"],
         default: "node_modules,.next,.turbo",
     },
+    Row { key: "server", variables: &["EXECENV_SERVER", "MULTICA_SERVER_URL"], default: "none" },
+    Row { key: "server_timeout", variables: &["EXECENV_SERVER_TIMEOUT"], default: "30s" },
     Row { key: "trash_ttl", variables: &["EXECENV_TRASH_TTL"], default: "24h" },
     Row { key: "repo_ttl", variables: &["EXECENV_GC_REPO_TTL", "MULTICA_GC_REPO_TTL"], default: "30d" },
     // Bounds: empty means none.
@@ -220,6 +222,7 @@ impl Settings {
             "artifact_ttl",
             "trash_ttl",
             "repo_ttl",
+            "server_timeout",
             "timeout",
             "idle_timeout",
             "kill_grace",

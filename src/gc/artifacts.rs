@@ -53,8 +53,8 @@ const STRUCTURE: [&str; 21] = [
     "tmp",
 ];
 
-/// Names of folders that can be built again. A name matches as a whole, upper and lower case told apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Names of folders that can be built again, by default none. A name matches as a whole, upper and lower case told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patterns(BTreeSet<String>);
 
 impl Patterns {

@@ -3,6 +3,8 @@
 //! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
 //! disagree about a path.
 
+pub mod home;
+
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
 

@@ -16,6 +16,8 @@ use rustix::io::Errno;
 
 use super::fault;
 
+mod handle;
+
 /// What stands at a path, the link itself where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -410,15 +412,6 @@ impl Tree {
         // The handle is good for paths alone (`O_PATH`): one for reading is what can be synced.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
-    }
-
-    /// Device and inode of the folder: its identity, whatever its path says.
-    ///
-    /// # Errors
-    /// As the system reports them.
-    pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let metadata = self.root.dir_metadata()?;
-        Ok((metadata.dev(), metadata.ino()))
     }
 
     /// Whether a file's permission bits and bytes can be changed without surprise: it has one name only.

@@ -9,12 +9,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, WorkspacesRoot, names, trash};
+use crate::environment::{Meta, REPOS, WorkspacesRoot, names, trash};
 use crate::gc::artifacts::{Patterns, weigh};
 use crate::sys::tree::{Kind, Tree};
-
-/// The shared bare repositories, as a name inside the root (`gc-and-git.md` 0).
-const REPOSITORIES: &str = ".repos";
 
 /// A folder of a task, by its names.
 type Task = (String, OsString);
@@ -127,7 +124,7 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
         folder.and_then(|folder| folder.measure().ok()).map_or(0, |size| size.bytes)
     };
     Ok(Stores {
-        repo_cache_size_bytes: bytes(REPOSITORIES),
+        repo_cache_size_bytes: bytes(REPOS),
         repo_cache_count: repositories(tree),
         trash_size_bytes: bytes(WorkspacesRoot::TRASH),
         trash_count: trash::entries(root, tree)?.len() as u64,
@@ -136,7 +133,7 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
 
 /// Folders two levels down that look like bare repositories.
 fn repositories(tree: &Tree) -> u64 {
-    let Ok(cache) = tree.subtree(Path::new(REPOSITORIES)) else { return 0 };
+    let Ok(cache) = tree.subtree(Path::new(REPOS)) else { return 0 };
     let is_bare = |path: &Path| {
         matches!(cache.kind(&path.join("HEAD")), Ok(Some(Kind::File { .. })))
             && matches!(cache.kind(&path.join("objects")), Ok(Some(Kind::Dir)))

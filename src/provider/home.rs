@@ -1,0 +1,200 @@
+//! What an environment gets for its provider besides the context in the work dir: homes and files of its own in the
+//! env root, files in the work dir, variables.
+//!
+//! A provider's module looks at the user's own set-up, which it only reads, and answers a [`HomePlan`]: plain data.
+//! `environment` carries plans out, so that a crash leaves the old home or the new one, whoever the provider is.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::skills::files::PlannedSkill;
+use crate::sys::tree::Tree;
+use crate::task::TaskDocument;
+
+/// The MCP servers that a task document asks for (`providers.md` 1.1.1).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Mcp {
+    /// Nothing is said: the user's own set-up stays as it is.
+    #[default]
+    Unmanaged,
+    /// The agent sees exactly these servers, which may be none. Values may be secrets.
+    Managed(Map<String, Value>),
+}
+
+/// What becomes of the user's own servers when a task manages them (decision D10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum McpMode {
+    /// They are not seen.
+    #[default]
+    Strict,
+    /// They are seen too; a managed one of the same name goes before.
+    Merge,
+}
+
+/// The system that the agent will run on. A value, so that every row of a policy is a test anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Os {
+    /// Linux, and whatever else behaves like it.
+    Linux,
+    /// macOS.
+    MacOs,
+}
+
+/// What the command line says of homes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HomeOptions {
+    /// `--mcp-mode`.
+    pub mcp_mode: McpMode,
+    /// `--codex-version`: free text with a version in it; empty: not known.
+    pub codex_version: String,
+    /// `--codex-sandbox`; `None`: by system and version (decision D9).
+    pub codex_sandbox: Option<String>,
+    /// The OpenClaw program, already found. `None`: it is not here.
+    pub openclaw: Option<PathBuf>,
+}
+
+/// Everything that a provider's module may go by. What is not in here it must not look at, except files below the
+/// user's home and where a variable of the environment points, which it only reads.
+#[derive(Clone, Copy, Debug)]
+pub struct HomeRequest<'a> {
+    /// The task.
+    pub task: &'a TaskDocument,
+    /// Its workspace.
+    pub workspace_id: &'a str,
+    /// Where the env root will be. On a first prepare nothing stands there yet.
+    pub env_root: &'a Path,
+    /// Where the agent will run.
+    pub work_dir: &'a Path,
+    /// The work dir is a folder of the user's.
+    pub is_local: bool,
+    /// The folder for what outlives an environment, below the workspaces root. It need not exist.
+    pub stores: &'a Path,
+    /// The user's home.
+    pub user_home: Option<&'a Path>,
+    /// The variables that `execenv` was started with.
+    pub inherited: &'a [(OsString, OsString)],
+    /// The task's skills.
+    pub skills: &'a [PlannedSkill],
+    /// The task's MCP servers.
+    pub mcp: &'a Mcp,
+    /// What the command line says.
+    pub options: &'a HomeOptions,
+    /// The env root as it stands, when it is used again.
+    pub present: Option<&'a Tree>,
+    /// The system.
+    pub os: Os,
+    /// The present time.
+    pub now: DateTime<Utc>,
+}
+
+impl HomeRequest<'_> {
+    /// A variable of the environment, if it is there, is text, and is not empty.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.inherited.iter().find(|(key, _)| key == name)?;
+        found.1.to_str().filter(|value| !value.is_empty())
+    }
+}
+
+/// What is to stand in the env root, in the work dir and in the agent's variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HomePlan {
+    /// Folders and files of the env root.
+    pub homes: Vec<Home>,
+    /// Files of the work dir, listed in the sidecar manifest.
+    pub sidecars: Vec<HomeSidecar>,
+    /// Variables that the agent must be started with. Paths and switches: they are shown, and lie in the record.
+    pub exports: BTreeMap<String, String>,
+    /// The same for values that are secrets, or hold some: kept in files with mode 0600, never shown.
+    pub private_exports: BTreeMap<String, String>,
+    /// Folders below [`HomeRequest::stores`] that a link of the plan leads to: made (0700, each level) before.
+    pub stores: Vec<PathBuf>,
+    /// What a person should know. No secret, and no path that a user chose, where a classifier could match it.
+    pub warnings: Vec<String>,
+}
+
+/// One folder or file at the top of the env root that is the provider's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Its name in the env root, such as `codex-home`.
+    pub name: &'static str,
+    /// What it is to be.
+    pub content: HomeContent,
+}
+
+/// What stands at a [`Home`]'s name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HomeContent {
+    /// Nothing: what an earlier prepare has put there goes.
+    Nothing,
+    /// One file.
+    File {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its mode from the first moment.
+        mode: u32,
+    },
+    /// A folder.
+    Folder {
+        /// Its mode; enforced on a folder that is there already.
+        mode: u32,
+        /// What is in it: parents before children, paths relative to the folder. An entry replaces whatever an older
+        /// home has at its top-level name.
+        entries: Vec<(PathBuf, Entry)>,
+        /// Top-level names of an older home that go although nothing replaces them. Every other one is the agent's
+        /// and stays: sessions, histories, caches.
+        dropped: Vec<OsString>,
+    },
+}
+
+/// Something inside a home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A folder.
+    Dir {
+        /// Its mode.
+        mode: u32,
+    },
+    /// A file with a content of ours.
+    File {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Its mode from the first moment.
+        mode: u32,
+    },
+    /// A symbolic link to something of the user's, or in a store.
+    Link {
+        /// What it says; absolute.
+        target: PathBuf,
+    },
+    /// A second name for a file that is too big to copy; a symbolic link where the file systems differ.
+    Shared {
+        /// The file; absolute.
+        source: PathBuf,
+    },
+}
+
+/// A file of the work dir.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeSidecar {
+    /// Its place, relative to the work dir.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its mode from the first moment.
+    pub mode: u32,
+    /// What to do where something stands already.
+    pub if_taken: IfTaken,
+}
+
+/// What to do where something stands at a sidecar's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfTaken {
+    /// Refuse: the environment would not be what was asked for.
+    Refuse,
+    /// Leave it, and say this.
+    Leave(String),
+}
