@@ -496,9 +496,9 @@ fn a_git_that_hangs_is_ended_with_its_group_and_the_cycle_goes_on() {
 }
 
 #[test]
-fn asked_to_end_it_ends_in_the_middle_of_a_call() {
+fn asked_to_end_it_lets_git_tidy_up_in_the_middle_of_a_call() {
     let mut w = World::new();
-    w.use_script("touch \"$TMP/begun\"; sleep 600");
+    w.use_script("trap 'sleep 0.2; touch \"$TMP/tidied\"; exit' TERM; touch \"$TMP/begun\"; sleep 600");
     let stop = AtomicBool::new(false);
     let report = std::thread::scope(|scope| {
         let upkeep = scope.spawn(|| w.upkeep_unless(&stop));
@@ -509,6 +509,7 @@ fn asked_to_end_it_ends_in_the_middle_of_a_call() {
         upkeep.join().unwrap()
     });
     assert_eq!(report, RepoReport::default());
+    assert!(w.t.tmp.join("tidied").exists());
 }
 
 #[test]
