@@ -10,9 +10,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/server.rs"]
+mod server;
+
 mod cleanup;
 mod config;
 mod gc;
+mod gc_bounds;
+mod gc_server;
 mod list;
 mod prepare;
 mod reuse;
