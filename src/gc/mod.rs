@@ -16,6 +16,7 @@ mod repos;
 mod staging;
 mod summary;
 mod sweep;
+pub mod usage;
 
 pub use artifacts::Patterns;
 pub use bounds::{BoundReport, Bounds};

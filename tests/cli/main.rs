@@ -15,6 +15,7 @@ mod server;
 
 mod cleanup;
 mod config;
+mod du;
 mod gc;
 mod gc_bounds;
 mod gc_server;

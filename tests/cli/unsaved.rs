@@ -1,5 +1,6 @@
 //! Work that would be lost for good is kept, with the word that says why.
 
+use std::fs;
 use std::path::Path;
 
 use crate::support::{KEY, TASK, TestEnv};

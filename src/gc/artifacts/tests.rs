@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use rustix::fs::{FileType, Mode, OFlags, mkdirat, openat};
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 use super::*;
 
@@ -17,7 +17,9 @@ struct Fixture {
 
 impl Fixture {
     fn new(files: &[(&str, usize)]) -> Fixture {
-        let fixture = Fixture { tmp: tempfile::tempdir().unwrap() };
+        // In memory where there is such a place: a disk takes seconds for ten thousand folders.
+        let tmp = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let fixture = Fixture { tmp };
         fs::create_dir(fixture.env_path()).unwrap();
         for (path, len) in files {
             fixture.write(path, *len);
@@ -134,8 +136,9 @@ fn links_files_and_what_is_neither_are_never_taken() {
     fs::write(outside.join("node_modules/keep"), "mine").unwrap();
     symlink(outside.join("node_modules"), t.at("workdir/node_modules")).unwrap();
     symlink(&outside, t.at("workdir/elsewhere")).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, t.at("workdir/b/node_modules"), FileType::Fifo, Mode::RWXU, 0)
-        .unwrap();
+    assert!(
+        std::process::Command::new("mkfifo").arg(t.at("workdir/b/node_modules")).status().unwrap().success()
+    );
     let _socket = std::os::unix::net::UnixListener::bind(t.at("workdir/b/.next")).unwrap();
     assert_eq!(t.remove("", true), Found::default());
     assert_eq!(fs::read(outside.join("node_modules/keep")).unwrap(), b"mine");
@@ -237,15 +240,15 @@ fn chain(top: &Path, levels: usize, last: impl FnOnce(&OwnedFd)) {
 }
 
 #[test]
-fn three_thousand_levels_above_and_in_an_artifact() {
+fn ten_thousand_levels_above_and_in_an_artifact() {
     let file = |folder: &OwnedFd| {
         let file = openat(folder, "f", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).unwrap();
         rustix::io::write(file, b"12345").unwrap();
     };
     let t = Fixture::new(&[("node_modules/x", 1)]);
-    chain(&t.at("node_modules"), 3_000, file);
+    chain(&t.at("node_modules"), 10_000, file);
     fs::create_dir(t.at("workdir")).unwrap();
-    chain(&t.at("workdir"), 3_000, |deep| {
+    chain(&t.at("workdir"), 10_000, |deep| {
         for name in [".next", "stays"] {
             mkdirat(deep, name, Mode::RWXU).unwrap();
             file(&openat(deep, name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap());
@@ -275,6 +278,74 @@ fn names_that_are_no_text_and_folders_that_are_locked() {
 fn a_removal_that_was_cut_short_is_ended_by_the_next() {
     let t = Fixture::new(&[("workdir/node_modules/.execenv-deep-1/x", 2), ("workdir/node_modules/left", 1)]);
     assert_eq!(tally(&t.remove("", true)), [("node_modules", 1, 3)]);
+}
+
+/// Between the last look and the removal stands one system call: what came into the place before it stays.
+#[test]
+fn what_takes_the_place_of_an_artifact_meanwhile_stays() {
+    let t = Fixture::new(&[("node_modules/x", 1), ("other/mine", 1)]);
+    let patterns = Patterns::parse("").unwrap();
+    let env = File::open(t.env_path()).unwrap();
+    let artifact = File::open(t.at("node_modules")).unwrap();
+    let path = Path::new("node_modules");
+    let place = Place { parent: env.as_fd(), name: path.as_os_str(), path };
+    let root = t.env_path();
+    let mut survey = Survey::new(&root, &patterns);
+    survey.removes = true;
+    assert!(survey.enter(place, artifact.as_fd()));
+    fs::rename(t.at("node_modules"), t.at("moved")).unwrap();
+    fs::rename(t.at("other"), t.at("node_modules")).unwrap();
+    survey.leave(place);
+    assert_eq!((survey.found.count, survey.found.kept.len()), (0, 1));
+    assert!(t.at("node_modules/mine").exists() && t.at("moved/x").exists());
+}
+
+/// Another process puts links in the places of folders, and folders back, all the while.
+#[test]
+fn folders_that_turn_into_links_lead_nowhere() {
+    let t = Fixture::new(&[]);
+    let outside = t.tmp.path().join("outside");
+    for path in ["node_modules/keep", "a/node_modules/keep", "b/keep"] {
+        let path = outside.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "mine").unwrap();
+    }
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let swap = |place: PathBuf| {
+        let aside = place.with_extension("aside");
+        let mut turns = 0;
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            let _ = fs::create_dir_all(place.join("node_modules/x"));
+            let _ = fs::rename(&place, &aside);
+            let _ = symlink(&outside, &place);
+            std::thread::yield_now();
+            let _ = fs::remove_file(&place);
+            let _ = fs::rename(&aside, &place);
+            turns += 1;
+        }
+        turns
+    };
+    let patterns = Patterns::parse("node_modules,a").unwrap();
+    let env = t.env();
+    let removed = std::thread::scope(|scope| {
+        let swappers: Vec<_> = ["workdir", "node_modules", "a"]
+            .map(|name| scope.spawn(|| swap(t.at(name))))
+            .into_iter()
+            .collect();
+        let mut removed = 0;
+        let end = std::time::Instant::now() + std::time::Duration::from_millis(700);
+        while std::time::Instant::now() < end {
+            removed += remove(&env, &patterns, true).count;
+            weigh(&env, &patterns);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(swappers.into_iter().all(|swapper| swapper.join().unwrap() > 10), "nothing was swapped");
+        removed
+    });
+    assert!(removed > 0, "nothing was removed");
+    for path in ["node_modules/keep", "a/node_modules/keep", "b/keep"] {
+        assert_eq!(fs::read(outside.join(path)).unwrap(), b"mine", "{path}");
+    }
 }
 
 /// What cannot be looked into may hold anything. (The super-user can look into everything.)
