@@ -560,8 +560,10 @@ fn a_commit_or_a_checkout_at_the_last_moment_keeps_the_branch() {
 #[test]
 fn git_is_called_in_surroundings_of_our_making() {
     let mut w = World::new();
-    w.use_script("env > \"$TMP/env\"; exec \"$GIT\" \"$@\"");
-    w.quiet();
+    // As if the cache were another user's.
+    w.use_script("env > \"$TMP/env\"; GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec \"$GIT\" \"$@\"");
+    w.in_bare(&["branch", "agent/a/1", "main"]);
+    assert_eq!(w.quiet().branches_deleted, 1);
     let env = fs::read_to_string(w.t.tmp.join("env")).unwrap();
     for line in [
         "LC_ALL=C",
