@@ -330,7 +330,12 @@ fn the_registration_of_a_trashed_environment_stays_until_it_is_gone_for_good() {
     fs::rename(&env, trash.join("w+k+1-2.removed")).unwrap();
     let other = trash.join("w+other+1780000000-4567abcd");
     fs::rename(trash.join("w+k+1-2.removed"), &other).unwrap();
-    fs::write(other.join("workdir/r/.git"), "gitdir: /elsewhere/r.git/worktrees/r1\n").unwrap();
+    let pointer = other.join("workdir/r/.git");
+    fs::remove_file(&pointer).unwrap();
+    symlink("elsewhere", &pointer).unwrap();
+    assert_eq!(w.quiet(), RepoReport::default(), "nobody can tell");
+    fs::remove_file(&pointer).unwrap();
+    fs::write(&pointer, "gitdir: /elsewhere/r.git/worktrees/r1\n").unwrap();
     let report = w.quiet();
     assert_eq!((report.pruned, report.branches_deleted), (1, 1));
     assert_eq!(w.registered(), Vec::<String>::new());
@@ -496,9 +501,9 @@ fn a_git_that_hangs_is_ended_with_its_group_and_the_cycle_goes_on() {
 }
 
 #[test]
-fn asked_to_end_it_ends_in_the_middle_of_a_call() {
+fn asked_to_end_it_lets_git_tidy_up_in_the_middle_of_a_call() {
     let mut w = World::new();
-    w.use_script("touch \"$TMP/begun\"; sleep 600");
+    w.use_script("trap 'sleep 0.2; touch \"$TMP/tidied\"; exit' TERM; touch \"$TMP/begun\"; sleep 600");
     let stop = AtomicBool::new(false);
     let report = std::thread::scope(|scope| {
         let upkeep = scope.spawn(|| w.upkeep_unless(&stop));
@@ -509,6 +514,7 @@ fn asked_to_end_it_ends_in_the_middle_of_a_call() {
         upkeep.join().unwrap()
     });
     assert_eq!(report, RepoReport::default());
+    assert!(w.t.tmp.join("tidied").exists());
 }
 
 #[test]
@@ -554,8 +560,10 @@ fn a_commit_or_a_checkout_at_the_last_moment_keeps_the_branch() {
 #[test]
 fn git_is_called_in_surroundings_of_our_making() {
     let mut w = World::new();
-    w.use_script("env > \"$TMP/env\"; exec \"$GIT\" \"$@\"");
-    w.quiet();
+    // As if the cache were another user's.
+    w.use_script("env > \"$TMP/env\"; GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec \"$GIT\" \"$@\"");
+    w.in_bare(&["branch", "agent/a/1", "main"]);
+    assert_eq!(w.quiet().branches_deleted, 1);
     let env = fs::read_to_string(w.t.tmp.join("env")).unwrap();
     for line in [
         "LC_ALL=C",
@@ -643,6 +651,23 @@ fn a_repository_that_holds_something_of_its_own_is_not_evicted() {
         w.in_bare(&["fetch", "-q"]);
         assert_eq!(w.quiet().evicted, 1, "{words:?}");
     }
+}
+
+#[test]
+fn a_checkout_at_the_last_moment_has_its_repository_back() {
+    let mut w = World::new();
+    w.policy.repo_ttl = Some(DAY);
+    w.used(&w.bare, 2);
+    let place = w.t.root.join("w/k/workdir/r");
+    // The second time that it is asked is the last call before the repository goes.
+    w.use_script(&format!(
+        "\"$GIT\" \"$@\"; status=$?\n\
+         case \" $* \" in *' rev-list '*) if [ -e \"$TMP/asked\" ]; then \"$GIT\" worktree add -q {} main; fi\n\
+         touch \"$TMP/asked\";; esac\nexit $status",
+        place.display()
+    ));
+    assert_eq!(w.quiet(), RepoReport::default());
+    assert_eq!(w.git_in(&place, &["status", "--porcelain", "--branch"]), "## main");
 }
 
 /// The same test in a process of its own, which is killed at its 1st, 2nd, 3rd … change to the disk.

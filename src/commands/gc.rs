@@ -115,14 +115,18 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     if summary.already_running {
         log::warn!("another gc is at work in {}", context.root.path().display());
     }
+    if let Some(why) = &summary.server_trouble {
+        log::warn!("the server was not asked to the end, and what it was not asked about stays: {why}");
+    }
     for report in summary.bounds.iter().filter(|report| !report.met) {
         let bound = report.bound.replace('_', "-");
         let (value, limit) = match report.bound {
             "max_count" => (report.value.to_string(), report.limit.to_string()),
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
-        log::warn!(
-            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not finished, or holds work that is nowhere else"
+        log::error!(
+            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
+             finished, or holds work that is nowhere else"
         );
     }
     let is_whole = summary.failed == 0 && summary.is_within_bounds();

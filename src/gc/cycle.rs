@@ -20,7 +20,7 @@ use super::reclaim::{Judged, deal_with};
 use super::repos::{self, RepoPolicy, RepoReport};
 use super::staging::{exclusive, sweep_staging};
 use super::summary::Summary;
-use super::sweep::sweep_trash;
+use super::sweep::{count_trash, sweep_trash};
 use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, trash};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -118,7 +118,10 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     sweep_trash(request, &tree, &mut cycle.summary)?;
     evict(&mut cycle, sink)?;
     cycle.remove_empty_workspaces()?;
+    let emptied = if request.dry_run { cycle.summary.trash_swept } else { 0 };
+    count_trash(request, &tree, &mut cycle.summary, emptied)?;
     cycle.summary.requests = cycle.parents.requests();
+    cycle.summary.server_trouble = cycle.parents.trouble();
     Ok(cycle.summary)
 }
 

@@ -12,6 +12,7 @@ use super::sweep::sweep;
 use crate::environment::trash;
 use crate::sys::remove::measure;
 use crate::sys::space::free_space;
+use crate::sys::tree::Kind;
 
 /// Brings the root within its bounds as far as that can be, and tells of every environment that they might have taken.
 pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
@@ -120,6 +121,10 @@ fn total(cycle: &Cycle<'_>) -> u64 {
     let mut folders = Vec::new();
     let mut sum = 0;
     for name in cycle.tree.names(Path::new("")).unwrap_or_default() {
+        if let Ok(Some(Kind::File { .. })) = cycle.tree.kind(Path::new(&name)) {
+            // Folders are measured; what lies beside them has to be added.
+            sum += root.join(&name).symlink_metadata().map_or(0, |file| file.len());
+        }
         let below = cycle.tree.names(Path::new(&name)).unwrap_or_default();
         folders.extend(below.into_iter().map(|key| root.join(&name).join(key)));
     }
@@ -152,8 +157,6 @@ fn empty_trash(cycle: &mut Cycle<'_>, account: &mut Account) -> Result<()> {
         }
         account.free(bytes);
         cycle.summary.trash_swept += 1;
-        cycle.summary.trash_entries = cycle.summary.trash_entries.saturating_sub(1);
-        cycle.summary.trash_bytes = cycle.summary.trash_bytes.saturating_sub(bytes);
     }
     if request.dry_run && request.bounds.short_of_bytes(account).is_some() {
         // What this cycle would have put into the trash would be emptied out of it again.

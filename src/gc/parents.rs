@@ -101,6 +101,11 @@ impl<'a> Parents<'a> {
         }
     }
 
+    /// Why nobody was asked any more, if that is so.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lookup.as_ref().and_then(Lookup::ended).map(str::to_owned)
+    }
+
     /// How many requests went out.
     pub(super) fn requests(&self) -> u64 {
         self.lookup.as_ref().map_or(0, Lookup::requests)

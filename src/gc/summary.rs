@@ -46,6 +46,8 @@ pub struct Summary {
     pub bounds: Vec<BoundReport>,
     /// How many requests the server got.
     pub requests: u64,
+    /// Why the server was not asked to the end.
+    pub server_trouble: Option<String>,
     /// Another cycle is at work in this root: nothing was done.
     pub already_running: bool,
     /// The cycle was asked to end before its end.

@@ -12,7 +12,10 @@ pub(super) fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Su
         let age = request.now.timestamp() - entry.parsed.at;
         let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
         summary.interrupted |= request.is_stopped();
-        if due && !request.dry_run && !summary.interrupted {
+        if summary.interrupted {
+            return Ok(());
+        }
+        if due && !request.dry_run {
             // What it took is only of interest where a bound counts it.
             let counts = request.bounds.any_bytes();
             let bytes = if counts { trash::size_of(request.root, &entry) } else { 0 };
@@ -20,7 +23,6 @@ pub(super) fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Su
                 Ok(true) => {
                     summary.trash_swept += 1;
                     summary.bytes_freed += bytes;
-                    continue;
                 }
                 Ok(false) => {}
                 Err(error) => {
@@ -29,8 +31,21 @@ pub(super) fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Su
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// What the trash holds in the end; in a dry run, what it would hold without the first `emptied` entries.
+pub(super) fn count_trash(
+    request: &GcRequest<'_>,
+    tree: &Tree,
+    summary: &mut Summary,
+    emptied: u64,
+) -> Result<()> {
+    let skipped = usize::try_from(emptied).unwrap_or(usize::MAX);
+    for entry in trash::entries(request.root, tree)?.iter().skip(skipped) {
         summary.trash_entries += 1;
-        summary.trash_bytes += trash::size_of(request.root, &entry);
+        summary.trash_bytes += trash::size_of(request.root, entry);
     }
     Ok(())
 }

@@ -143,6 +143,10 @@ impl Client {
             Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 "the connection was cut".into()
             }
+            Error::Io(error) if error.to_string().contains("invalid peer certificate") => {
+                format!("{error}; SSL_CERT_FILE names the certificate of a company's own CA")
+            }
+            Error::Io(error) => error.to_string(),
             Error::RequireHttpsOnly(_) => redirected("it redirects from https to http"),
             Error::TooManyRedirects => "it redirects in circles".into(),
             Error::RedirectFailed => redirected("it redirects what is sent to it"),

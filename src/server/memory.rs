@@ -103,3 +103,62 @@ impl Memory {
         Some(Key { id: *question.id.as_bytes(), workspace, kind: question.kind })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn question(kind: ParentKind, id: u128, workspace: &str) -> Question {
+        Question { kind, id: Uuid::from_u128(id), workspace: workspace.into() }
+    }
+
+    #[test]
+    fn a_hundred_thousand_answers_fit_in_20_mb() {
+        let mut memory = Memory::new();
+        for id in 0..100_000 {
+            let question = question(ParentKind::Issue, id, "w");
+            assert!(memory.note(&question) && !memory.note(&question));
+            let mut status = String::with_capacity(1000);
+            status.push_str("in_progress");
+            memory.keep(&question, Parent::Found { status, at: DateTime::from_timestamp(id as i64, 0) });
+        }
+        let strings = memory.parents.iter().map(|parent| match parent {
+            Parent::Found { status, .. } => status.capacity() + 16, // what malloc adds
+            _ => 0,
+        });
+        // A table of hashes has room for eight where it says seven, and a byte of its own for each.
+        let table = memory.index.capacity() * 8 / 7 * (size_of::<(Key, u32)>() + 1);
+        let bytes = table + memory.parents.capacity() * size_of::<Parent>() + strings.sum::<usize>();
+        assert!(bytes < 20 << 20, "{bytes} bytes");
+    }
+
+    #[test]
+    fn reasons_are_shared_and_not_without_number() {
+        let mut memory = Memory::new();
+        for id in 0..10_000 {
+            let question = question(ParentKind::Chat, id, "w");
+            memory.note(&question);
+            memory.keep(&question, Parent::Unknown { why: format!("reason {}", id / 5) });
+        }
+        assert!(memory.parents.len() <= REASONS + 4);
+        let is_unknown =
+            |id| matches!(memory.parent(&question(ParentKind::Chat, id, "")), Parent::Unknown { .. });
+        assert!((0..10_000).all(is_unknown));
+    }
+
+    #[test]
+    fn an_issue_is_another_in_another_workspace_and_a_chat_is_not() {
+        let mut memory = Memory::new();
+        let (a, b) = (question(ParentKind::Issue, 1, "a"), question(ParentKind::Issue, 1, "b"));
+        assert!(memory.note(&a) && memory.note(&b));
+        memory.keep(&a, Parent::Gone { certain: false });
+        assert!(memory.has(&a) && !memory.has(&b));
+        assert!(
+            memory.note(&question(ParentKind::Chat, 1, "a"))
+                && !memory.note(&question(ParentKind::Chat, 1, "b"))
+        );
+    }
+}

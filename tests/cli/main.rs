@@ -10,10 +10,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/server.rs"]
+mod server;
+
 mod cleanup;
 mod config;
 mod du;
 mod gc;
+mod gc_bounds;
+mod gc_server;
 mod list;
 mod prepare;
 mod reuse;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Cache, quoted};
-use crate::git::{Branch, Worktree};
+use crate::git::{Branch, Worktree, was_cut_off};
 
 /// How many branches a note names.
 const MOST_NAMED: usize = 20;
@@ -62,6 +62,8 @@ impl Cache<'_> {
         for branch in branches.iter().filter(|branch| candidates.contains(branch.name.as_str())) {
             let holders = match self.git.holders(&branch.tip) {
                 Ok(holders) => holders,
+                // The next one would hang as well.
+                Err(error) if was_cut_off(&error) => return Err(error),
                 Err(error) => {
                     self.report.fail(&error.context(format!("kept {}", branch.short())));
                     continue;
@@ -89,6 +91,7 @@ impl Cache<'_> {
         for branch in doomed.iter().filter(|branch| !before.has(branch)) {
             match self.git.delete(branch) {
                 Ok(()) => deleted.push(*branch),
+                Err(error) if was_cut_off(&error) => return Err(error),
                 Err(error) => self.report.fail(&error),
             }
         }

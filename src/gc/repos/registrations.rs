@@ -15,7 +15,7 @@ use super::{Cache, quoted};
 use crate::environment::{LOCK_REASON, WorkspacesRoot, names};
 use crate::gc::staging::exclusive;
 use crate::git::Worktree;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{Kind, Tree, leaves_tree};
 
 /// Where git keeps them.
 pub(super) const WORKTREES: &str = "worktrees";
@@ -142,7 +142,10 @@ impl Cache<'_> {
         for id in ids(&self.bare)? {
             for file in FILES {
                 let file = Path::new(WORKTREES).join(&id).join(file);
-                let Some(bytes) = self.bare.read(&file, MOST_OF_A_FILE)? else { continue };
+                let reading = || format!("read {}", self.bare.path().join(&file).display());
+                let Some(bytes) = self.bare.read(&file, MOST_OF_A_FILE).with_context(reading)? else {
+                    continue;
+                };
                 let text = String::from_utf8_lossy(&bytes);
                 found.extend(text.lines().map(|line| match line.strip_prefix("refs/") {
                     Some(_) => line.to_owned(),
@@ -191,17 +194,24 @@ impl Cache<'_> {
     fn is_in_trash(&self, below: &Path, id: &str) -> Result<bool> {
         let in_env: PathBuf = below.components().skip(2).collect();
         let trash = Path::new(WorkspacesRoot::TRASH);
-        let entries = match self.tree.names(trash) {
+        let mut entries = match self.tree.names(trash) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             entries => entries.context("list the trash")?,
         };
         let back = Path::new(self.relative.file_name().unwrap_or_default()).join(WORKTREES).join(id);
+        // Those that are called after the environment first: mostly it is one of them.
+        let mut steps = below.components().map(|step| step.as_os_str().as_encoded_bytes());
+        let called =
+            [steps.next().unwrap_or_default(), b"+", steps.next().unwrap_or_default(), b"+"].concat();
+        entries.sort_by_key(|entry| !entry.as_encoded_bytes().starts_with(&called));
         for entry in entries {
             for inside in [Some(&*in_env), in_env.strip_prefix(names::WORK_DIR).ok()].into_iter().flatten() {
                 let file = trash.join(&entry).join(inside).join(".git");
-                let Ok(Some(text)) = self.tree.read(&file, MOST_OF_A_FILE) else { continue };
-                if gitdir(&text).is_some_and(|path| path.ends_with(&back)) {
-                    return Ok(true);
+                match self.tree.read(&file, MOST_OF_A_FILE) {
+                    Ok(text)
+                        if !text.as_deref().and_then(gitdir).is_some_and(|path| path.ends_with(&back)) => {}
+                    Err(error) if proves_absence(&error) => {}
+                    _ => return Ok(true), // it is, or nobody can tell
                 }
             }
         }
@@ -262,6 +272,11 @@ fn normal(path: &Path) -> PathBuf {
 /// Only what surely is not there is missing; a disk that does not answer is no proof.
 fn is_missing(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether an error says that no file of a worktree is at a place: a step to it is none, or leads out of the tree.
+fn proves_absence(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotADirectory || leaves_tree(error)
 }
 
 /// The last change to what git writes when a worktree is used.
