@@ -13,6 +13,7 @@ mod support;
 #[path = "../support/server.rs"]
 mod server;
 
+mod artifacts;
 mod cleanup;
 mod config;
 mod du;
