@@ -129,7 +129,19 @@ fn everything_at_once_for_a_while_tears_nothing_and_touches_nothing_that_is_held
                         3 => t.execenv(["cleanup", id]).start(),
                         4 => t.execenv(["cleanup", "--all", id]).start(),
                         5 => t
-                            .execenv(["gc", "--orphan-ttl", "0", "--ttl", "0", "--trash-ttl", "0"])
+                            .execenv([
+                                "gc",
+                                "--orphan-ttl",
+                                "0",
+                                "--ttl",
+                                "0",
+                                "--trash-ttl",
+                                "0",
+                                "--max-count",
+                                "1",
+                                "--free",
+                                "1",
+                            ])
                             .var("EXECENV_TEST_NOW", "2026-06-30T00:00:00Z")
                             .start(),
                         6 => t
