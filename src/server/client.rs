@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ureq::config::{Config, RedirectAuthHeaders};
-use ureq::http::{Response, header};
+use ureq::http::{Response, Uri, header};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, ResponseExt};
 
@@ -41,6 +41,7 @@ pub(super) struct Trouble {
 pub(super) struct Client {
     agent: Agent,
     base_url: String,
+    base: Uri,
     token: Option<Token>,
     timeout: Duration,
     sent: AtomicU64,
@@ -64,7 +65,8 @@ impl Client {
             .user_agent(concat!("execenv/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build();
-        Client { agent: config.new_agent(), base_url, token, timeout, sent: AtomicU64::new(0) }
+        let base = base_url.parse().unwrap_or_default(); // of no address at all, each request says so
+        Client { agent: config.new_agent(), base_url, base, token, timeout, sent: AtomicU64::new(0) }
     }
 
     /// How many requests have been sent, redirects not counted.
@@ -111,15 +113,10 @@ impl Client {
     }
 
     fn read(&self, response: Response<Body>) -> Result<Answer, Trouble> {
-        let (scheme, rest) = self.base_url.split_once("://").unwrap_or_default();
-        let asked = rest.split('/').next().unwrap_or_default();
-        let uri = response.get_uri();
-        let host_of =
-            |authority: &str| authority.rsplit_once(':').map_or(authority.to_owned(), |(h, _)| h.to_owned());
-        let from_host = uri.authority().is_some_and(|authority| authority.as_str() == asked)
-            || scheme == "http" && uri.scheme_str() == Some("https") && {
-                uri.authority().is_some_and(|authority| host_of(authority.as_str()) == host_of(asked))
-            };
+        let (asked, answering) = (&self.base, response.get_uri());
+        let is_upgraded = asked.scheme_str() == Some("http") && answering.scheme_str() == Some("https");
+        let from_host =
+            asked.authority() == answering.authority() || is_upgraded && asked.host() == answering.host();
         let headers = response.headers();
         let has_length =
             headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
@@ -136,7 +133,6 @@ impl Client {
 
     fn trouble(&self, error: ureq::Error) -> Trouble {
         use ureq::Error;
-        let redirected = |what: &str| format!("{what}; set the server's address to where it redirects to");
         let why = match error {
             Error::Timeout(_) => format!("no whole answer within {} s", self.timeout.as_secs_f32()),
             Error::HostNotFound => "its host is not known".into(),
@@ -147,9 +143,13 @@ impl Client {
                 format!("{error}; SSL_CERT_FILE names the certificate of a company's own CA")
             }
             Error::Io(error) => error.to_string(),
-            Error::RequireHttpsOnly(_) => redirected("it redirects from https to http"),
+            Error::RequireHttpsOnly(_) => {
+                "it redirects from https to http, where nobody is to be believed".into()
+            }
             Error::TooManyRedirects => "it redirects in circles".into(),
-            Error::RedirectFailed => redirected("it redirects what is sent to it"),
+            Error::RedirectFailed => {
+                "it redirects what is sent to it; set the server's address to where it redirects to".into()
+            }
             error => error.to_string(),
         };
         Trouble { why: format!("{}: {}", self.base_url, self.excerpt(&why)), ends_cycle: true }
