@@ -14,6 +14,7 @@
 //! | [`provider`] | the table of agent CLIs |
 //! | [`agent`] | starting, reading, stopping and judging an agent |
 //! | [`git`] | the one place that starts git, and what it says of unsaved work |
+//! | [`server`] | asking the multica server what became of an environment's parent |
 //! | [`gc`] | facts, decision (pure), reclaiming |
 //! | [`sys`] | the only code that changes the disk or starts a child |
 //!
@@ -30,6 +31,7 @@ pub mod gc;
 pub mod git;
 pub mod output;
 pub mod provider;
+pub mod server;
 pub mod sidecar;
 pub mod skills;
 pub mod sys;

@@ -40,6 +40,8 @@ const REUSE: &[&str] = &["reuse", KEY, "--task", "next.json"];
 const CLEANUP: &[&str] = &["cleanup", KEY];
 const CLEANUP_ALL: &[&str] = &["cleanup", "--all", KEY];
 const CLEANUP_TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
+const GC_COUNT: &[&str] = &["gc", "--orphan-ttl", "3650d", "--max-count", "0"];
+const GC_FREE: &[&str] = &["gc", "--orphan-ttl", "3650d", "--free", "1"];
 const EDIT: &[&str] = &["edit"];
 
 const fn case(
@@ -67,6 +69,9 @@ const CASES: &[Case] = &[
     case("cleanup --trash --all local", &[PREPARE_LOCAL], CLEANUP_TRASH),
     Case { now: LATER, ..case("gc", &[PREPARE], &["gc"]) },
     Case { now: LATER, deletes: true, ..case("gc --trash-ttl 0", &[PREPARE], &["gc", "--trash-ttl", "0"]) },
+    Case { now: LATER, ..case("gc --max-count", &[PREPARE], GC_COUNT) },
+    Case { now: LATER, deletes: true, ..case("gc --free", &[PREPARE], GC_FREE) },
+    Case { deletes: true, ..case("gc --free out of the trash", &[PREPARE, CLEANUP_TRASH], GC_FREE) },
     case("trash restore", &[PREPARE, CLEANUP_TRASH], &["trash", "restore", KEY]),
     Case { deletes: true, ..case("trash empty", &[PREPARE, CLEANUP_TRASH], &["trash", "empty"]) },
 ];

@@ -12,6 +12,7 @@ mod fixtures;
 mod generate;
 mod measure;
 mod rows;
+mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

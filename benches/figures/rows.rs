@@ -12,7 +12,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 8] = [
+pub(crate) const ALL: [(&str, Measure, &str); 9] = [
     (
         "P1",
         prepare,
@@ -24,6 +24,11 @@ pub(crate) const ALL: [(&str, Measure, &str); 8] = [
         look,
         "`hyperfine -N \"execenv gc --dry-run --workspaces-root $R\" \
          \"find $R -mindepth 3 -maxdepth 3 -name .gc_meta.json -printf '%p %T@\\n'\"`; memory: `command time -v`",
+    ),
+    (
+        "P5",
+        crate::server::ask,
+        "a server that answers after 20 ms, `curl -s` with 100 of its addresses, and `execenv gc --dry-run --server`",
     ),
     ("P6", reclaim, "`time execenv gc [--trash-ttl 0] --workspaces-root $R`, and `time rm -rf COPY_OF_R`"),
     (

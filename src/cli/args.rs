@@ -67,6 +67,7 @@ pub enum Command {
     Cleanup(commands::cleanup::CleanupArgs),
     Gc(commands::gc::GcArgs),
     List(commands::list::ListArgs),
+    Du(commands::du::DuArgs),
     Show(commands::show::ShowArgs),
     Verify(commands::verify::VerifyArgs),
     Trash(commands::trash::TrashArgs),

@@ -4,7 +4,9 @@ mod args;
 mod complete;
 mod context;
 mod duration;
+mod server;
 mod settings;
+mod size;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,7 +22,9 @@ pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
 }
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
+pub use server::{ServerArgs, connection};
 pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, Setting, Settings, setting_rows};
+pub use size::parse_size;
 
 use crate::failure::{Code, Failure};
 use crate::output::{self, Format};

@@ -8,7 +8,8 @@ use chrono::Duration;
 use serde_json::{Map, Value};
 
 use super::args::GlobalArgs;
-use super::duration::parse_duration;
+use super::duration::{parse_duration, parse_go_duration};
+use super::size::parse_size;
 use crate::failure::{Code, Failure};
 use crate::output::{Color, Format, log::Level};
 
@@ -34,7 +35,7 @@ struct Row {
     default: &'static str,
 }
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 24] = [
     Row {
         key: "workspaces_root",
         variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
@@ -51,7 +52,30 @@ const ROWS: [Row; 14] = [
         variables: &["EXECENV_GC_COMPLETED_TTL", "MULTICA_GC_COMPLETED_TASK_TTL"],
         default: "0",
     },
+    Row {
+        key: "artifact_ttl",
+        variables: &["EXECENV_GC_ARTIFACT_TTL", "MULTICA_GC_ARTIFACT_TTL"],
+        default: "12h",
+    },
+    Row {
+        key: "artifact_patterns",
+        variables: &["EXECENV_GC_ARTIFACT_PATTERNS", "MULTICA_GC_ARTIFACT_PATTERNS"],
+        default: "node_modules,.next,.turbo",
+    },
+    Row { key: "server", variables: &["EXECENV_SERVER", "MULTICA_SERVER_URL"], default: "none" },
+    Row { key: "server_timeout", variables: &["EXECENV_SERVER_TIMEOUT"], default: "30s" },
     Row { key: "trash_ttl", variables: &["EXECENV_TRASH_TTL"], default: "24h" },
+    Row { key: "repo_ttl", variables: &["EXECENV_GC_REPO_TTL", "MULTICA_GC_REPO_TTL"], default: "30d" },
+    // Bounds: empty means none.
+    Row { key: "max_total", variables: &["EXECENV_GC_MAX_TOTAL"], default: "" },
+    Row { key: "max_count", variables: &["EXECENV_GC_MAX_COUNT"], default: "" },
+    Row { key: "min_free", variables: &["EXECENV_GC_MIN_FREE"], default: "" },
+    Row { key: "gc", variables: &["EXECENV_GC_ENABLED", "MULTICA_GC_ENABLED"], default: "on" },
+    Row {
+        key: "repo_maintenance",
+        variables: &["EXECENV_GC_REPO_MAINTENANCE", "MULTICA_GC_REPO_MAINTENANCE_ENABLED"],
+        default: "on",
+    },
     Row { key: "timeout", variables: &["EXECENV_TIMEOUT", "MULTICA_AGENT_TIMEOUT"], default: "0" },
     Row {
         key: "idle_timeout",
@@ -202,7 +226,10 @@ impl Settings {
             "ttl",
             "orphan_ttl",
             "completed_ttl",
+            "artifact_ttl",
             "trash_ttl",
+            "repo_ttl",
+            "server_timeout",
             "timeout",
             "idle_timeout",
             "kill_grace",
@@ -211,6 +238,9 @@ impl Settings {
         }
         self.word("mcp_mode", &MCP_MODES.map(|word| (word, ())))?;
         self.word("codex_sandbox", &CODEX_SANDBOXES.map(|word| (word, ())))?;
+        for key in ["max_total", "min_free", "max_count"] {
+            self.size(key)?;
+        }
         Ok(())
     }
 
@@ -218,7 +248,7 @@ impl Settings {
         self.all.iter().find(|setting| setting.key == key).expect("keys are literals out of the table")
     }
 
-    /// A setting's value; `key` is a row's.
+    /// A setting as text.
     pub fn text(&self, key: &str) -> &str {
         &self.setting(key).value
     }
@@ -237,10 +267,28 @@ impl Settings {
     /// A [`Code::BadConfig`] failure for a text that is none.
     pub fn duration(&self, key: &str) -> Result<Duration> {
         let setting = self.setting(key);
-        // Go writes compound durations such as `72h0m0s`; zero parts are no slip.
-        let text =
-            setting.value.strip_suffix("0m0s").filter(|rest| rest.ends_with('h')).unwrap_or(&setting.value);
-        parse_duration(text).map_err(|why| self.bad(setting, &why))
+        let parsed = match setting.origin {
+            Origin::Variable(name) if name.starts_with("MULTICA_") => parse_go_duration(&setting.value),
+            _ => parse_duration(&setting.value),
+        };
+        parsed.map_err(|why| self.bad(setting, &why))
+    }
+
+    /// A size among the settings, in bytes, or a count. `None`: there is no bound.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure for a text that is none.
+    pub fn size(&self, key: &str) -> Result<Option<u64>> {
+        let setting = self.setting(key);
+        if setting.value.is_empty() {
+            return Ok(None);
+        }
+        parse_size(&setting.value).map(Some).map_err(|why| self.bad(setting, &why))
+    }
+
+    /// A switch among the settings: on, unless it says otherwise.
+    pub fn is_on(&self, key: &str) -> bool {
+        !["false", "0", "off", "no"].contains(&self.text(key).to_ascii_lowercase().as_str())
     }
 
     fn bad(&self, setting: &Setting, why: &str) -> anyhow::Error {

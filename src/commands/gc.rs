@@ -1,25 +1,34 @@
 //! `execenv gc`.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::cli::{Context, env_completer, parse_duration, show_duration};
+use crate::cli::{Context, ServerArgs, connection, env_completer, parse_duration, parse_size};
 use crate::environment::Outcome;
 use crate::failure::Code;
-use crate::gc::{Action, GcRequest, Judged, Policy, Summary, cycle, explain};
-use crate::output::{Format, escape, line, show_age, show_bytes, stream};
+use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, Summary, cycle, explain};
+use crate::git::Git;
+use crate::output::{Format, Progress, line, show_bytes, stream};
+
+mod report;
+use report::{decision_json, explanation, row, summary_json};
 
 /// Collect old environments: one cycle over the workspaces root
 ///
-/// Decides for each environment by its record and its age. What goes, goes to the trash first and can be had back
-/// with `execenv trash restore`. Environments in use, leased, or of a folder of yours are never taken.
+/// Decides for each environment by its record, by what the server says of its issue, chat or run, and by its age.
+/// What goes, goes to the trash first and can be had back with `execenv trash restore`; folders that can be built again
+/// (`--artifact-pattern`) go at once. Environments in use, leased, with work that is nowhere else, or of a folder of
+/// yours are never taken. Without a server age decides.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv gc --dry-run
+  execenv gc --max-total 20G --min-free 5G
+  execenv gc --server https://multica.example.com --token-file ~/.config/execenv/token
   execenv gc --orphan-ttl 7d --trash-ttl 0
   execenv gc --explain 3f9c
   0 * * * *  execenv gc -q            (a cron line)")]
@@ -28,147 +37,242 @@ pub struct GcArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// The decision on one environment, with every fact that it rests on
-    #[arg(long, value_name = "ENV", add = env_completer(), conflicts_with_all = ["dry_run", "workspace"])]
+    #[arg(long, value_name = "ENV", add = env_completer(), conflicts_with_all = ["dry_run", "workspace", "stream"])]
     pub explain: Option<String>,
-    /// When an ended task without a parent goes [default: 24h]
+    /// When an environment goes whose parent is done, or that ended and has none [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub ttl: Option<Duration>,
-    /// When an environment goes that nobody has used [default: 72h]
+    /// When an environment goes that nobody has used and nobody knows of [default: 72h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub orphan_ttl: Option<Duration>,
     /// When any environment with an ended run goes; 0: that alone is no reason [default: 0]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub completed_ttl: Option<Duration>,
+    /// How long after its run an environment keeps what can be built again; 0: for ever [default: 12h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub artifact_ttl: Option<Duration>,
+    /// Names of folders that can be built again [default: node_modules .next .turbo]
+    #[arg(long = "artifact-pattern", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    pub artifact_patterns: Vec<String>,
     /// How long the trash keeps things; 0 removes at once [default: 24h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub trash_ttl: Option<Duration>,
-    /// Only this workspace
-    #[arg(long, value_name = "ID")]
+    /// Keep everything below the root within this size: the trash goes first, then the oldest finished environments
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_total: Option<u64>,
+    /// Keep at most this many environments
+    #[arg(long, value_name = "N")]
+    pub max_count: Option<u64>,
+    /// Keep this much free on the root's disk
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub min_free: Option<u64>,
+    /// Free at least this much now
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub free: Option<u64>,
+    /// Only this workspace; bounds, which are about the whole root, are not looked at
+    #[arg(long, value_name = "ID", conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
+    /// The server that knows what environments are for.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// How many questions to the server may be under way at a time
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Print one JSON object a line, each decision as it is made, the summary last
+    #[arg(long)]
+    pub stream: bool,
+    /// Leave the shared repository caches as they are
+    #[arg(long)]
+    pub no_prune_repos: bool,
 }
 
 pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
-    let age = |flag: Option<Duration>, key: &str| match flag {
-        Some(age) => Ok(age),
-        None => context.settings.duration(key),
-    };
-    let policy = Policy {
-        ttl: age(args.ttl, "ttl")?,
-        orphan_ttl: age(args.orphan_ttl, "orphan_ttl")?,
-        completed_ttl: Some(age(args.completed_ttl, "completed_ttl")?).filter(|ttl| !ttl.is_zero()),
-    };
-    let request = GcRequest {
-        root: &context.root,
-        policy,
-        trash_ttl: age(args.trash_ttl, "trash_ttl")?,
-        dry_run: args.dry_run,
-        workspace: args.workspace.clone(),
-        now: context.now,
-        git: &context.git(),
-        stop: &context.stop,
+    let git = context.git();
+    let request = match args.request(context, &git)? {
+        ControlFlow::Continue(request) => request,
+        ControlFlow::Break(()) => {
+            log::warn!("collection is switched off by the setting `gc`");
+            return Ok(0);
+        }
     };
     if let Some(env) = &args.explain {
         let found = context.find(env)?;
-        let judged = explain(&request, &found.env.path)?;
+        // Nothing is done, whatever the settings say.
+        let judged = explain(&GcRequest { dry_run: true, ..request }, &found.env.path)?;
+        let policy = &args.policy(context)?;
         match context.settings.output {
-            Format::Json => line(&document(&judged, &request).to_string())?,
-            _ => line(&explanation(&judged, &request))?,
+            Format::Json => line(&decision_json(&judged, context.now).to_string())?,
+            _ => line(&explanation(&judged, policy, context.now))?,
         }
         return Ok(0);
     }
-    match context.settings.output {
-        Format::Json => print_json(&request),
-        _ => print_text(&request),
+    context.defer_signals()?;
+    let summary = match context.settings.output {
+        _ if args.stream => print_stream(&request)?,
+        Format::Json => print_json(&request)?,
+        _ => print_text(&request)?,
+    };
+    if summary.already_running {
+        log::warn!("another gc is at work in {}", context.root.path().display());
+    }
+    if let Some(why) = &summary.server_trouble {
+        log::warn!("the server was not asked to the end, and what it was not asked about stays: {why}");
+    }
+    for report in summary.bounds.iter().filter(|report| !report.met) {
+        let bound = report.bound.replace('_', "-");
+        let (value, limit) = match report.bound {
+            "max_count" => (report.value.to_string(), report.limit.to_string()),
+            _ => (show_bytes(report.value), show_bytes(report.limit)),
+        };
+        log::error!(
+            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
+             finished, or holds work that is nowhere else"
+        );
+    }
+    let is_whole = summary.failed == 0 && summary.is_within_bounds();
+    Ok(if is_whole { 0 } else { Code::Incomplete.status() })
+}
+
+impl GcArgs {
+    fn policy(&self, context: &Context) -> Result<Policy> {
+        let age = |flag: Option<Duration>, key: &str| match flag {
+            Some(age) => Ok(age),
+            None => context.settings.duration(key),
+        };
+        Ok(Policy {
+            ttl: age(self.ttl, "ttl")?,
+            orphan_ttl: age(self.orphan_ttl, "orphan_ttl")?,
+            completed_ttl: Some(age(self.completed_ttl, "completed_ttl")?).filter(|ttl| !ttl.is_zero()),
+            artifact_ttl: Some(age(self.artifact_ttl, "artifact_ttl")?).filter(|ttl| !ttl.is_zero()),
+        })
+    }
+
+    /// The cycle that is asked for; `Break`: none, collection is switched off.
+    fn request<'a>(&self, context: &'a Context, git: &'a Git) -> Result<ControlFlow<(), GcRequest<'a>>> {
+        let settings = &context.settings;
+        let trash_ttl = match self.trash_ttl {
+            Some(ttl) => ttl,
+            None => settings.duration("trash_ttl")?,
+        };
+        let patterns = match &self.artifact_patterns[..] {
+            [] => settings.text("artifact_patterns").to_owned(),
+            names => names.join(","),
+        };
+        let bound = |flag: Option<u64>, key: &str| match flag {
+            Some(bound) => Ok(Some(bound)),
+            None if self.workspace.is_some() => Ok(None),
+            None => settings.size(key),
+        };
+        let bounds = Bounds {
+            max_total: bound(self.max_total, "max_total")?,
+            max_count: bound(self.max_count, "max_count")?,
+            min_free: bound(self.min_free, "min_free")?,
+            free: self.free,
+        };
+        let repos = RepoPolicy {
+            repo_ttl: settings.duration("repo_ttl")?.to_std().ok().filter(|ttl| !ttl.is_zero()),
+            maintenance: settings.is_on("repo_maintenance"),
+            dry_run: self.dry_run,
+            now: context.now,
+            limits: Default::default(),
+        };
+        let request = GcRequest {
+            root: &context.root,
+            policy: self.policy(context)?,
+            patterns: Patterns::parse(&patterns)?,
+            bounds,
+            repos: (!self.no_prune_repos && self.workspace.is_none()).then_some(repos),
+            server: connection(&self.server, settings)?,
+            jobs: usize::from(self.jobs),
+            trash_ttl,
+            dry_run: self.dry_run,
+            workspace: self.workspace.clone(),
+            now: context.now,
+            git,
+            stop: &context.stop,
+        };
+        // Looked at last, so that a mistake elsewhere is seen before the day it is switched on again.
+        let is_off = !settings.is_on("gc") && self.explain.is_none() && !self.dry_run;
+        Ok(if is_off { ControlFlow::Break(()) } else { ControlFlow::Continue(request) })
     }
 }
 
 /// One document, written as it comes: a hundred thousand decisions need no memory.
-fn print_json(request: &GcRequest<'_>) -> Result<u8> {
+fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
     let mut out = stream();
+    let mut progress = Progress::new("gc");
     write!(out, "{{\"schema\":1,\"dry_run\":{},\"decisions\":[", request.dry_run)?;
     let mut first = true;
     let done = cycle(request, &mut |judged| {
         if !std::mem::take(&mut first) {
             out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut out, &document(judged, request))?;
+        serde_json::to_writer(&mut out, &decision_json(judged, request.now))?;
+        progress.step();
         tell(judged);
         Ok(())
     });
+    progress.clear();
     let summary = done?; // half a document is none: what follows on stderr says why
-    let counts = json!({
-        "scanned": summary.scanned,
-        "cleaned": summary.cleaned,
-        "orphaned": summary.orphaned,
-        "skipped": summary.skipped,
-        "active": summary.active,
-        "failed": summary.failed,
-        "bytes_reclaimed": summary.bytes_reclaimed,
-        // Nothing of the kind is collected yet; the contract names the keys.
-        "artifact_dirs": 0,
-        "artifact_removed": 0,
-        "by_pattern": {},
-        "repos": {"pruned": 0, "branches_deleted": 0},
-        "trash": {
-            "entries": summary.trash_entries,
-            "swept": summary.trash_swept,
-            "bytes": summary.trash_bytes,
-        },
-        "already_running": summary.already_running,
-        "interrupted": summary.interrupted,
-    });
-    let counts = counts.to_string();
+    let counts = Value::Object(summary_json(&summary)).to_string();
     writeln!(out, "],{}", counts.trim_start_matches('{'))?;
     out.flush()?;
-    Ok(status(&summary))
+    Ok(summary)
 }
 
-fn print_text(request: &GcRequest<'_>) -> Result<u8> {
+/// One object a line.
+fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     let mut out = stream();
-    let all = log::log_enabled!(log::Level::Info);
     let summary = cycle(request, &mut |judged| {
-        tell(judged);
-        let stays = judged.outcome.is_some() && !judged.is_gone();
-        let quiet = stays && log::max_level() < log::Level::Warn && judged.outcome != Some(Outcome::Failed);
-        if (judged.decision.action != Action::Skip && !quiet) || all {
-            let path = judged.facts.root_dir.display().to_string();
-            let size =
-                if judged.decision.action == Action::Skip { String::new() } else { show_bytes(judged.bytes) };
-            writeln!(
-                out,
-                "{}\t{}\t{size}\t{}",
-                action(judged),
-                judged.decision.reason.word(),
-                escape(&path)
-            )?;
+        let mut object = Map::new();
+        object.insert("type".into(), "decision".into());
+        if let Value::Object(decision) = decision_json(judged, request.now) {
+            object.extend(decision);
         }
+        serde_json::to_writer(&mut out, &object)?;
+        out.write_all(b"\n")?;
+        // A reader that follows sees what has been done, not what the buffer holds back.
+        if judged.outcome.is_some() {
+            out.flush()?;
+        }
+        tell(judged);
         Ok(())
     })?;
-    if summary.already_running {
-        log::warn!("another gc is at work in {}", request.root.path().display());
-    }
-    if log::max_level() < log::Level::Warn && summary.cleaned + summary.orphaned + summary.failed == 0 {
-        return Ok(status(&summary)); // quiet, and a mail from cron about nothing is no news
-    }
-    let would = if request.dry_run { "would remove" } else { "removed" };
-    writeln!(
-        out,
-        "{} environments: {would} {} ({}), kept {}, failed {}",
-        summary.scanned,
-        summary.cleaned + summary.orphaned,
-        show_bytes(summary.bytes_reclaimed),
-        summary.skipped - summary.failed,
-        summary.failed,
-    )?;
-    if summary.trash_entries + summary.trash_swept > 0 {
-        writeln!(out, "trash: {} entries, {} deleted for good", summary.trash_entries, summary.trash_swept)?;
-    }
+    let mut last = Map::new();
+    last.insert("type".into(), "summary".into());
+    last.insert("schema".into(), 1.into());
+    last.insert("dry_run".into(), request.dry_run.into());
+    last.extend(summary_json(&summary));
+    writeln!(out, "{}", Value::Object(last))?;
     out.flush()?;
-    Ok(status(&summary))
+    Ok(summary)
 }
 
-fn status(summary: &Summary) -> u8 {
-    if summary.failed > 0 { Code::Incomplete.status() } else { 0 }
+fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
+    let mut out = stream();
+    let mut progress = Progress::new("gc");
+    let all = log::log_enabled!(log::Level::Info);
+    let is_quiet = log::max_level() < log::Level::Warn;
+    let done = cycle(request, &mut |judged| {
+        progress.step();
+        let is_news = judged.outcome.is_some() || judged.decision.action.removes() || judged.has_artifacts();
+        let stays = judged.outcome.is_some_and(|outcome| outcome != Outcome::Failed) && !judged.is_gone();
+        if (is_news && !(is_quiet && stays)) || all {
+            progress.clear();
+            writeln!(out, "{}", row(judged))?;
+        }
+        tell(judged);
+        Ok(())
+    });
+    progress.clear();
+    let summary = done?;
+    let nothing = summary.cleaned + summary.orphaned + summary.failed + summary.artifact_removed == 0;
+    if summary.already_running || (is_quiet && nothing) {
+        return Ok(summary); // quiet, and a mail from cron about nothing is no news
+    }
+    write!(out, "{}", report::summary_text(&summary, request.dry_run))?;
+    out.flush()?;
+    Ok(summary)
 }
 
 fn tell(judged: &Judged) {
@@ -179,63 +283,4 @@ fn tell(judged: &Judged) {
             _ => log::warn!("kept {name}: {error}"),
         }
     }
-}
-
-fn action(judged: &Judged) -> &'static str {
-    match judged.decision.action {
-        Action::Skip => "skip",
-        Action::Clean => "clean",
-        Action::Orphan => "orphan",
-    }
-}
-
-fn document(judged: &Judged, request: &GcRequest<'_>) -> Value {
-    let facts = &judged.facts;
-    let mut evidence = serde_json::to_value(facts).unwrap_or_default();
-    if let Some(used) = facts.last_used {
-        evidence["age_seconds"] = (request.now - used).num_seconds().into();
-    }
-    json!({
-        "root_dir": facts.root_dir.to_string_lossy(),
-        "kind": facts.kind,
-        "action": action(judged),
-        "outcome": judged.outcome,
-        "reason": judged.decision.reason.word(),
-        "evidence": evidence,
-        "bytes": judged.bytes,
-    })
-}
-
-fn explanation(judged: &Judged, request: &GcRequest<'_>) -> String {
-    let facts = &judged.facts;
-    let time = |at: Option<chrono::DateTime<chrono::Utc>>| match at {
-        None => "-".to_owned(),
-        Some(at) if at > request.now => format!("{} (in {})", at.to_rfc3339(), show_age(at - request.now)),
-        Some(at) => format!("{} ({} ago)", at.to_rfc3339(), show_age(request.now - at)),
-    };
-    let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
-    let policy = &request.policy;
-    let outcome = judged.outcome.map(|outcome| word(serde_json::to_value(outcome).unwrap_or_default()));
-    let outcome = outcome.map_or_else(String::new, |outcome| format!(", but {outcome}"));
-    [
-        format!("{}: {}{outcome}", action(judged), judged.decision.reason.word()),
-        format!("  stays         {}", judged.error.as_deref().map_or_else(|| "-".into(), escape)),
-        format!("  env root      {}", escape(&facts.root_dir.display().to_string())),
-        format!("  record        {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
-        format!("  kind          {}", if facts.kind.is_empty() { "-".into() } else { escape(&facts.kind) }),
-        format!("  status        {}", facts.status.word()),
-        format!("  lock          {}", word(serde_json::to_value(facts.lock).unwrap_or_default())),
-        format!("  local dir     {}", facts.local_directory),
-        format!("  completed     {}", time(facts.completed_at)),
-        format!("  last used     {}", time(facts.last_used)),
-        format!("  leased until  {}", time(facts.lease_until)),
-        format!("  size          {}", show_bytes(judged.bytes)),
-        format!(
-            "  ages          ttl {}, orphan-ttl {}, completed-ttl {}",
-            show_duration(policy.ttl),
-            show_duration(policy.orphan_ttl),
-            policy.completed_ttl.map_or_else(|| "off".to_owned(), show_duration),
-        ),
-    ]
-    .join("\n")
 }

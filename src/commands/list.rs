@@ -1,22 +1,26 @@
 //! `execenv list`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::Context;
-use crate::environment::{Found, Status, looks_like_env_root};
+use crate::environment::{
+    MadeBy, Meta, Own, Status, WorkspacesRoot, looks_like_env_root, made_by, upstream_roots,
+};
 use crate::gc::{Facts, look};
-use crate::output::{Answer, escape, show_age, show_bytes};
+use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
 use crate::sys::remove::measure;
+use crate::sys::tree::Tree;
 
 /// List every environment under the workspaces root
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv list
-  execenv list --sizes -o json | jq '.environments[] | select(.live)'")]
+  execenv list --sizes -o json | jq '.environments[] | select(.live)'
+  execenv list --foreign")]
 pub struct ListArgs {
     /// Add what each takes on the disk
     #[arg(long)]
@@ -24,33 +28,154 @@ pub struct ListArgs {
     /// Only this workspace
     #[arg(long, value_name = "ID")]
     pub workspace: Option<String>,
+    /// Only what execenv did not make: under the workspaces root, and under ~/multica_workspaces and its profiles'
+    #[arg(long)]
+    pub foreign: bool,
+}
+
+/// An environment, looked at.
+struct Seen {
+    workspace: String,
+    key: String,
+    facts: Facts,
+    made_by: MadeBy,
+    /// Our own part of the record, where there is one.
+    own: Own,
+    bytes: Option<u64>,
 }
 
 pub(super) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
-    let mut environments = Vec::new();
-    let mut lines = Vec::new();
-    if let Some(tree) = context.root.open()? {
-        for workspace in context.root.workspaces(&tree)? {
-            if args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
+    if args.foreign {
+        return foreign(args, context);
+    }
+    let seen = match context.root.open()? {
+        Some(tree) => environments(&context.root, &tree, args)?,
+        None => Vec::new(),
+    };
+    let rows: Vec<[String; 9]> = seen.iter().map(|seen| seen.row(context)).collect();
+    let text = if rows.is_empty() { String::new() } else { table(&rows) };
+    let environments: Vec<Value> = seen.iter().map(Seen::json).collect();
+    Ok(Answer::new(text, json!({"schema": 1, "environments": environments})))
+}
+
+fn environments(root: &WorkspacesRoot, tree: &Tree, args: &ListArgs) -> Result<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        if args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
+            continue;
+        }
+        let mut keys = tree.names(Path::new(&workspace)).unwrap_or_default();
+        keys.sort_unstable();
+        for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
+            let relative = Path::new(&workspace).join(key);
+            // A folder only: a link in its place leads elsewhere.
+            let Ok(env) = tree.subtree(&relative) else { continue };
+            let record = Meta::load(&env);
+            let made_by = made_by(&env, &record);
+            if args.foreign && made_by == MadeBy::Execenv || !looks_like_env_root(tree, &relative) {
                 continue;
             }
-            let mut keys = tree.names(Path::new(&workspace)).unwrap_or_default();
-            keys.sort_unstable();
-            for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
-                let Some(facts) = look(&tree, &workspace, Path::new(key)) else { continue };
-                let relative = Path::new(&workspace).join(key);
-                if !facts.root_dir.is_dir() || !looks_like_env_root(&tree, &relative) {
-                    continue;
-                }
-                let bytes = args.sizes.then(|| measure(&facts.root_dir).bytes);
-                let (json, line) = row(&workspace, &key.to_string_lossy(), &facts, bytes, context);
-                environments.push(json);
-                lines.push(line);
-            }
+            let Some(facts) = look(tree, &workspace, Path::new(key)) else { continue };
+            seen.push(Seen {
+                workspace: workspace.clone(),
+                key: key.to_string_lossy().into_owned(),
+                made_by,
+                own: record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default(),
+                bytes: args.sizes.then(|| measure(&facts.root_dir).bytes),
+                facts,
+            });
         }
     }
-    let text = if lines.is_empty() { String::new() } else { table(&lines) };
-    Ok(Answer::new(text, json!({"schema": 1, "environments": environments})))
+    Ok(seen)
+}
+
+/// A root of somebody else's that has environments in it.
+struct ForeignRoot {
+    path: PathBuf,
+    environments: usize,
+    /// Whether `gc` takes it for a root.
+    is_marked: bool,
+}
+
+impl ForeignRoot {
+    /// What to type to collect it.
+    fn commands(&self) -> String {
+        let path = self.path.display().to_string();
+        let collect = format!("execenv gc --workspaces-root {}", shell_quote(&path));
+        if self.is_marked {
+            return collect;
+        }
+        // Upstream marks its roots only since one of its later versions.
+        format!("touch {} && {collect}", shell_quote(&format!("{path}/{}", WorkspacesRoot::MARK)))
+    }
+}
+
+/// What execenv did not make, wherever it is known to lie.
+fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
+    let own = context.root.open()?;
+    let mut seen = match &own {
+        Some(tree) => environments(&context.root, tree, args)?,
+        None => Vec::new(),
+    };
+    let own_identity = own.as_ref().map(Tree::identity).transpose()?;
+    let mut roots = Vec::new();
+    for upstream in context.settings.home.as_deref().map(upstream_roots).unwrap_or_default() {
+        let root = WorkspacesRoot::new(upstream.path);
+        // One that cannot be read hides none of the others.
+        let tree = match root.open() {
+            Ok(Some(tree)) => tree,
+            Ok(None) => continue,
+            Err(error) => {
+                log::warn!("{error:#}");
+                continue;
+            }
+        };
+        if own_identity.is_some() && tree.identity().ok() == own_identity {
+            continue;
+        }
+        let there = environments(&root, &tree, args)?;
+        if !there.is_empty() {
+            let is_marked = WorkspacesRoot::is_marked(&tree)?;
+            roots.push(ForeignRoot { path: root.path().to_owned(), environments: there.len(), is_marked });
+        }
+        seen.extend(there);
+    }
+    let json = json!({
+        "schema": 1,
+        "environments": seen.iter().map(Seen::json).collect::<Vec<_>>(),
+        "roots": roots.iter().map(|root| json!({
+            "path": root.path.to_string_lossy(),
+            "environments": root.environments,
+            "collect": root.commands(),
+        })).collect::<Vec<_>>(),
+    });
+    Ok(Answer::new(foreign_text(&seen, &roots, context), json))
+}
+
+fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> String {
+    if seen.is_empty() {
+        return String::new();
+    }
+    let header = ["MADE BY", "KIND", "STATUS", "LIVE", "AGE", "SIZE", "PATH"].map(str::to_owned);
+    let rows = seen.iter().map(|seen| {
+        let [_, _, _, _, kind, status, live, age, size] = seen.row(context);
+        let size = if size.is_empty() { "-".to_owned() } else { size };
+        let path = escape(&seen.facts.root_dir.to_string_lossy());
+        [seen.made_by.word().to_owned(), kind, status, live, age, size, path]
+    });
+    let mut text = columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
+    let in_roots: usize = roots.iter().map(|root| root.environments).sum();
+    if in_roots < seen.len() {
+        text.push_str("\n\nthose in the workspaces root are collected with the others: execenv gc --dry-run");
+    }
+    if !roots.is_empty() {
+        text.push_str("\n\nto collect a root of another tool (add --dry-run to see what would go):");
+    }
+    for root in roots {
+        text.push_str("\n  ");
+        text.push_str(&escape(&root.commands()));
+    }
+    text
 }
 
 /// The status as everyone else sees it: active without a holder means that the run died.
@@ -58,45 +183,47 @@ pub(super) fn seen_status(status: Status, is_live: bool) -> Status {
     if status.is_active() && !is_live { Status::Crashed } else { status }
 }
 
-fn row(
-    workspace: &str,
-    key: &str,
-    facts: &Facts,
-    bytes: Option<u64>,
-    context: &Context,
-) -> (Value, [String; 9]) {
-    let own = Found::open(&facts.root_dir).ok().and_then(|found| found.meta).and_then(|meta| meta.own);
-    let own = own.unwrap_or_default();
-    let status = seen_status(facts.status, facts.is_held());
-    let age = facts.last_used.map(|at| context.now - at);
-    let mut json = json!({
-        "root_dir": facts.root_dir.to_string_lossy(),
-        "workspace_id": workspace,
-        "key": key,
-        "task_id": own.task_id,
-        "provider": own.provider,
-        "kind": facts.kind,
-        "status": status,
-        "live": facts.is_held(),
-        "local_directory": facts.local_directory,
-        "last_used": facts.last_used,
-    });
-    if let Some(bytes) = bytes {
-        json["bytes"] = bytes.into();
+impl Seen {
+    fn status(&self) -> Status {
+        seen_status(self.facts.status, self.facts.is_held())
     }
-    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
-    let line = [
-        escape(workspace),
-        dash(key),
-        dash(&own.task_id),
-        dash(&own.provider),
-        dash(&facts.kind),
-        status.word().to_owned(),
-        if facts.is_held() { "live" } else { "-" }.to_owned(),
-        age.map_or_else(|| "-".to_owned(), show_age),
-        bytes.map(show_bytes).unwrap_or_default(),
-    ];
-    (json, line)
+
+    fn json(&self) -> Value {
+        let facts = &self.facts;
+        let mut json = json!({
+            "root_dir": facts.root_dir.to_string_lossy(),
+            "workspace_id": self.workspace,
+            "key": self.key,
+            "task_id": self.own.task_id,
+            "provider": self.own.provider,
+            "made_by": self.made_by,
+            "kind": facts.kind,
+            "status": self.status(),
+            "live": facts.is_held(),
+            "local_directory": facts.local_directory,
+            "last_used": facts.last_used,
+        });
+        if let Some(bytes) = self.bytes {
+            json["bytes"] = bytes.into();
+        }
+        json
+    }
+
+    fn row(&self, context: &Context) -> [String; 9] {
+        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
+        let age = self.facts.last_used.map(|at| context.now - at);
+        [
+            escape(&self.workspace),
+            dash(&self.key),
+            dash(&self.own.task_id),
+            dash(&self.own.provider),
+            dash(&self.facts.kind),
+            self.status().word().to_owned(),
+            if self.facts.is_held() { "live" } else { "-" }.to_owned(),
+            age.map_or_else(|| "-".to_owned(), show_age),
+            self.bytes.map(show_bytes).unwrap_or_default(),
+        ]
+    }
 }
 
 fn table(rows: &[[String; 9]]) -> String {

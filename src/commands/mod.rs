@@ -6,6 +6,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+pub mod du;
 pub mod gc;
 pub mod list;
 pub mod man;
@@ -33,10 +34,16 @@ pub fn run(command: Command, context: &Context) -> Result<u8> {
     if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
         return Err(no_shell_form().into());
     }
-    // Those that read input of the user's defer signals themselves, when they have read it.
+    // Those that read input of the user's defer signals themselves, when they have read it; those that only look,
+    // and may look for long, end where they are.
     let defers_late = matches!(
         command,
-        Command::Run(_) | Command::Prepare(_) | Command::Reuse(_) | Command::Demo(_) | Command::Show(_)
+        Command::Run(_)
+            | Command::Prepare(_)
+            | Command::Reuse(_)
+            | Command::Demo(_)
+            | Command::Show(_)
+            | Command::Du(_)
     );
     if !defers_late {
         context.defer_signals()?;
@@ -49,6 +56,7 @@ pub fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Prepare(args) => prepare::run(&args, context),
         Command::Reuse(args) => reuse::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
+        Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),

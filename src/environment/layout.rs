@@ -50,8 +50,6 @@ pub struct WorkspacesRoot {
     path: PathBuf,
 }
 
-/// Marks a folder as a workspaces root of ours; `gc` refuses a root without a mark.
-const ROOT_MARK: &str = ".execenv-root";
 /// The mark that an upstream daemon leaves.
 const UPSTREAM_ROOT_MARK: &str = ".multica/daemon_task_context.json";
 /// The largest mark that is read, in bytes.
@@ -104,7 +102,7 @@ impl WorkspacesRoot {
             let text = b"{\"managed_by\":\"execenv\"}\n";
             // Directly at its place: an empty mark is a mark, a left-over temporary file would make the root
             // look like a stranger's folder.
-            match tree.create_unseen(Path::new(ROOT_MARK), text, 0o644) {
+            match tree.create_unseen(Path::new(Self::MARK), text, 0o644) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).with_context(opening);
                 }
@@ -119,7 +117,7 @@ impl WorkspacesRoot {
     /// # Errors
     /// As the system reports them.
     pub fn is_marked(tree: &Tree) -> Result<bool> {
-        let has_own_mark = matches!(tree.kind(Path::new(ROOT_MARK)), Ok(Some(Kind::File { .. })));
+        let has_own_mark = matches!(tree.kind(Path::new(Self::MARK)), Ok(Some(Kind::File { .. })));
         Ok(has_own_mark || Self::has_upstream_mark(tree))
     }
 
@@ -139,6 +137,8 @@ impl WorkspacesRoot {
         self.path.join(workspace.as_str()).join(key.as_str())
     }
 
+    /// The file that marks a folder as a workspaces root; `gc` refuses a root without a mark. It may be empty.
+    pub const MARK: &str = ".execenv-root";
     /// The folder of what `gc` and `prepare` put aside, as a name inside the root.
     pub const TRASH: &str = ".trash";
     /// The folder of the root's own locks, as a name inside the root.

@@ -78,6 +78,9 @@ pub struct Own {
     /// When it was last reused or cleaned up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_at: Option<DateTime<Utc>>,
+    /// When `gc` last took out of it what can be built again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts_swept_at: Option<DateTime<Utc>>,
     /// Until when `gc` leaves it alone although nothing holds it (decision D3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<DateTime<Utc>>,

@@ -81,19 +81,13 @@ pub struct Prepared {
 pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Vec<String>) {
     let row = provider::find(&task.provider);
     let mut warnings = Vec::new();
-    match row {
-        None if !task.provider.is_empty() => {
-            let meant = closest_provider(&task.provider);
-            let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
-            warnings.push(format!(
-                "the provider `{}` is not known: it gets the generic layout{meant}",
-                task.provider.escape_debug()
-            ));
-        }
-        Some(Provider { name, needs: Some(needs), .. }) => {
-            warnings.push(format!("for {name} this version does not prepare yet: {needs}"));
-        }
-        _ => {}
+    if row.is_none() && !task.provider.is_empty() {
+        let meant = closest_provider(&task.provider);
+        let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+        warnings.push(format!(
+            "the provider `{}` is not known: it gets the generic layout{meant}",
+            task.provider.escape_debug()
+        ));
     }
     (row, warnings)
 }

@@ -1,4 +1,7 @@
 //! One cycle over a workspaces root.
+//!
+//! In this order: what a dead prepare or a dead cycle left; every environment by its own; repositories; the trash;
+//! the bounds. Each step leaves a root that the next cycle understands, wherever it is cut off.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -7,15 +10,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
-use super::decide::{Action, Decision, Policy, decide};
-use super::facts::{Facts, LockState, folder_time, look, look_at_record};
+use super::artifacts::Patterns;
+use super::bounds::{Bounds, Candidate};
+use super::decide::{Action, Policy, decide, protection};
+use super::evict::evict;
+use super::facts::{Facts, MetaState, look_at_record};
+use super::parents::{ParentState, Parents};
+use super::reclaim::{Judged, deal_with};
+use super::repos::{self, RepoPolicy, RepoReport};
 use super::staging::{exclusive, sweep_staging};
-use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, TrashEntry, WorkspacesRoot, looks_like_env_root,
-    retained_for, trash, unsaved_in_trash, unsaved_work,
-};
+use super::summary::Summary;
+use super::sweep::{count_trash, sweep_trash};
+use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, trash};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
+use crate::server::Connection;
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -33,6 +42,16 @@ pub struct GcRequest<'a> {
     pub root: &'a WorkspacesRoot,
     /// The ages to go by.
     pub policy: Policy,
+    /// What can be built again.
+    pub patterns: Patterns,
+    /// The bounds to keep the root within.
+    pub bounds: Bounds,
+    /// What becomes of repository caches; `None`: they are left alone.
+    pub repos: Option<RepoPolicy>,
+    /// Whom to ask about parents; `None`: age decides.
+    pub server: Option<Connection>,
+    /// How many questions may be under way at a time.
+    pub jobs: usize,
     /// How long the trash keeps things; zero: what goes, goes at once.
     pub trash_ttl: Duration,
     /// Decide and report, change nothing.
@@ -47,89 +66,63 @@ pub struct GcRequest<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// One environment, judged and dealt with.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// What the decision rests on.
-    pub facts: Facts,
-    /// The decision.
-    pub decision: Decision,
-    /// What came of it; `None` for what was left or only looked at.
-    pub outcome: Option<Outcome>,
-    /// What went wrong, or what keeps it.
-    pub error: Option<String>,
-    /// What it takes on the disk; measured only where it goes.
-    pub bytes: u64,
+impl GcRequest<'_> {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
-/// A cycle's counts, by upstream's names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Environments that were looked at.
-    pub scanned: u64,
-    /// Removed as done, or to be in a dry run.
-    pub cleaned: u64,
-    /// Removed as unknown, or to be in a dry run.
-    pub orphaned: u64,
-    /// Left.
-    pub skipped: u64,
-    /// Of the left ones, held by a live process.
-    pub active: u64,
-    /// Should have gone and could not go.
-    pub failed: u64,
-    /// Bytes of what was removed.
-    pub bytes_reclaimed: u64,
-    /// Entries in the trash at the end.
-    pub trash_entries: u64,
-    /// Entries that left the trash for good.
-    pub trash_swept: u64,
-    /// What the entries that are left take on the disk.
-    pub trash_bytes: u64,
-    /// Another cycle is at work in this root: nothing was done.
-    pub already_running: bool,
-    /// The cycle was asked to end before its end.
-    pub interrupted: bool,
+/// Where a cycle tells of each environment as soon as it is dealt with.
+pub type Sink<'a> = dyn FnMut(&Judged) -> Result<()> + 'a;
+
+/// What a cycle knows while it goes on.
+pub(super) struct Cycle<'a> {
+    pub(super) request: &'a GcRequest<'a>,
+    pub(super) tree: &'a Tree,
+    pub(super) parents: Parents<'a>,
+    pub(super) summary: Summary,
+    /// What the bounds may take, where there are any.
+    pub(super) candidates: Vec<Candidate>,
+    /// Workspaces out of which something went.
+    pub(super) touched: Vec<String>,
 }
 
-/// Runs one cycle. Each environment is handed to `sink` as soon as it is dealt with, in the order of the names.
+/// Runs one cycle. Each environment is handed to `sink` as soon as it is dealt with, in the order of the names;
+/// those that a bound might take come last, the oldest first.
 ///
 /// # Errors
 /// When the root cannot be read or is not one; trouble with single environments is in their reports.
-pub fn cycle(request: &GcRequest<'_>, sink: &mut dyn FnMut(&Judged) -> Result<()>) -> Result<Summary> {
-    let mut summary = Summary::default();
-    let Some(tree) = request.root.open()? else { return Ok(summary) };
+pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
+    let Some(tree) = request.root.open()? else { return Ok(Summary::default()) };
     refuse_unmarked(request.root, &tree)?;
-    let _only_one = if request.dry_run {
-        None
-    } else {
-        match only_cycle(&tree)? {
-            None => {
-                summary.already_running = true;
-                return Ok(summary);
-            }
+    let _only_one = match request.dry_run {
+        true => None,
+        false => match only_cycle(&tree)? {
+            None => return Ok(Summary { already_running: true, ..Summary::default() }),
             lock => lock,
-        }
+        },
+    };
+    let mut cycle = Cycle {
+        request,
+        tree: &tree,
+        parents: Parents::new(request.server.clone(), request.jobs, request.stop),
+        summary: Summary::default(),
+        candidates: Vec::new(),
+        touched: Vec::new(),
     };
     if !request.dry_run {
-        sweep_staging(request.root, &tree, true, request.now)?;
-        for name in trash::half_deleted(&tree)? {
-            if let Err(error) = trash::delete(&tree, &name) {
-                log::error!("{error:#}");
-                summary.failed += 1;
-            }
-        }
+        cycle.finish_what_died()?;
     }
-    for workspace in request.root.workspaces(&tree)? {
-        if request.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
-            continue;
-        }
-        if stopped(request, &mut summary) {
-            break;
-        }
-        collect_workspace(request, &tree, &workspace, &mut summary, sink)?;
-    }
-    sweep_trash(request, &tree, &mut summary)?;
-    Ok(summary)
+    cycle.collect(sink)?;
+    cycle.keep_repos();
+    sweep_trash(request, &tree, &mut cycle.summary)?;
+    evict(&mut cycle, sink)?;
+    cycle.remove_empty_workspaces()?;
+    let emptied = if request.dry_run { cycle.summary.trash_swept } else { 0 };
+    count_trash(request, &tree, &mut cycle.summary, emptied)?;
+    cycle.summary.requests = cycle.parents.requests();
+    cycle.summary.server_trouble = cycle.parents.trouble();
+    Ok(cycle.summary)
 }
 
 fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
@@ -152,71 +145,142 @@ fn only_cycle(tree: &Tree) -> Result<Option<File>> {
     }
 }
 
-fn stopped(request: &GcRequest<'_>, summary: &mut Summary) -> bool {
-    summary.interrupted |= request.stop.load(Ordering::Relaxed);
-    summary.interrupted
-}
+impl Cycle<'_> {
+    fn stopped(&mut self) -> bool {
+        self.summary.interrupted |= self.request.is_stopped();
+        self.summary.interrupted
+    }
 
-fn collect_workspace(
-    request: &GcRequest<'_>,
-    tree: &Tree,
-    workspace: &str,
-    summary: &mut Summary,
-    sink: &mut dyn FnMut(&Judged) -> Result<()>,
-) -> Result<()> {
-    let names = match tree.names(Path::new(workspace)) {
-        Ok(names) => names,
-        Err(error) => {
-            log::warn!("cannot list {}: {error}", tree.path().join(workspace).display());
-            return Ok(());
-        }
-    };
-    let mut keys: Vec<PathBuf> = names
-        .into_iter()
-        .filter(|name| !name.as_encoded_bytes().starts_with(b"."))
-        .map(PathBuf::from)
-        .collect();
-    keys.sort_unstable();
-    let mut removed = false;
-    for batch in keys.chunks(BATCH) {
-        if stopped(request, summary) {
-            return Ok(());
-        }
-        let looked = halved(batch.iter().collect(), batch.len() >= 64, |key: &PathBuf| {
-            look_at_folder(request, tree, workspace, key)
-        });
-        let mut looked = looked.into_iter().flatten();
-        loop {
-            let group: Vec<Facts> = looked.by_ref().take(GROUP).collect();
-            if group.is_empty() {
-                break;
+    fn finish_what_died(&mut self) -> Result<()> {
+        sweep_staging(self.request.root, self.tree, true, self.request.now)?;
+        for name in trash::half_deleted(self.tree)? {
+            if let Err(error) = trash::delete(self.tree, &name) {
+                log::error!("{error:#}");
+                self.summary.failed += 1;
             }
-            let due = group.iter().filter(|facts| goes(facts, request)).count();
-            let dealt = halved(group, due >= WORTH_A_THREAD, |facts| {
-                (!request.stop.load(Ordering::Relaxed)).then(|| deal_with(request, tree, facts))
+        }
+        Ok(())
+    }
+
+    /// Looks at every environment, a batch at a time: across workspaces, so that a server is asked in few rounds.
+    fn collect(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let mut batch: Vec<(String, PathBuf)> = Vec::with_capacity(BATCH);
+        for workspace in self.request.root.workspaces(self.tree)? {
+            if self.request.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
+                continue;
+            }
+            for key in self.keys(&workspace) {
+                batch.push((workspace.clone(), key));
+                if batch.len() == BATCH {
+                    self.deal_with_batch(&batch, sink)?;
+                    batch.clear();
+                }
+                if self.summary.interrupted {
+                    return Ok(());
+                }
+            }
+        }
+        self.deal_with_batch(&batch, sink)
+    }
+
+    fn keys(&self, workspace: &str) -> Vec<PathBuf> {
+        let names = match self.tree.names(Path::new(workspace)) {
+            Ok(names) => names,
+            Err(error) => {
+                log::warn!("cannot list {}: {error}", self.tree.path().join(workspace).display());
+                return Vec::new();
+            }
+        };
+        let visible = names.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
+        let mut keys: Vec<PathBuf> = visible.map(PathBuf::from).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn deal_with_batch(&mut self, batch: &[(String, PathBuf)], sink: &mut Sink<'_>) -> Result<()> {
+        if batch.is_empty() || self.stopped() {
+            return Ok(());
+        }
+        let (request, tree) = (self.request, self.tree);
+        let looked =
+            halved(batch.iter().collect(), batch.len() >= 64, |(workspace, key): &(String, PathBuf)| {
+                look_at_folder(request, tree, workspace, key)
             });
-            let complete = dealt.iter().all(Option::is_some);
-            for judged in dealt.into_iter().flatten() {
-                removed |= judged.is_gone();
-                summary.count(&judged, request.dry_run);
-                sink(&judged)?;
+        let looked: Vec<Facts> = looked.into_iter().flatten().collect();
+        self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
+        let mut looked = looked.into_iter().map(|facts| {
+            let parent = self.parents.of(&facts);
+            (facts, parent)
+        });
+        loop {
+            let group: Vec<(Facts, ParentState)> = looked.by_ref().take(GROUP).collect();
+            if group.is_empty() {
+                return Ok(());
             }
-            if !complete && stopped(request, summary) {
+            let due = group.iter().filter(|(facts, parent)| goes(facts, parent, request)).count();
+            let dealt = halved(group, due >= WORTH_A_THREAD, |(facts, parent)| {
+                (!request.is_stopped()).then(|| deal_with(request, tree, facts, parent))
+            });
+            let is_cut = dealt.iter().any(Option::is_none);
+            for judged in dealt.into_iter().flatten() {
+                if judged.is_gone() && !self.touched.contains(&judged.facts.workspace) {
+                    self.touched.push(judged.facts.workspace.clone());
+                }
+                let candidate = self.candidate(&judged);
+                // What a bound may still take is told of when that is clear.
+                if candidate.as_ref().is_none_or(|candidate| candidate.told) {
+                    self.summary.count(&judged, request.dry_run);
+                    sink(&judged)?;
+                }
+                self.candidates.extend(candidate);
+            }
+            if is_cut {
+                self.summary.interrupted = true;
                 return Ok(());
             }
         }
     }
-    if removed {
-        // Only an empty one goes, only when this cycle emptied it, and only while nobody prepares in it.
-        if let Some(_alone) = exclusive(tree)? {
-            let _ = tree.remove_dir(Path::new(workspace));
+
+    fn candidate(&self, judged: &Judged) -> Option<Candidate> {
+        if !self.request.bounds.any() || judged.decision.action.removes() {
+            return None;
         }
+        let mut candidate = Candidate::of(&judged.facts, &judged.parent, self.request.now)?;
+        candidate.told = judged.decision.action != Action::Skip;
+        Some(candidate)
     }
-    Ok(())
+
+    fn keep_repos(&mut self) {
+        let Some(policy) = &self.request.repos else { return };
+        if self.stopped() {
+            return;
+        }
+        let report: RepoReport =
+            repos::upkeep(self.request.root, self.tree, self.request.git, policy, self.request.stop);
+        for note in &report.notes {
+            log::warn!("{note}");
+        }
+        self.summary.failed += report.failed;
+        self.summary.bytes_reclaimed += report.bytes_reclaimed;
+        self.summary.repos = report;
+    }
+
+    /// Only an empty one goes, only when this cycle emptied it, and only while nobody prepares in it.
+    fn remove_empty_workspaces(&mut self) -> Result<()> {
+        if self.touched.is_empty() {
+            return Ok(());
+        }
+        if let Some(_alone) = exclusive(self.tree)? {
+            for workspace in &self.touched {
+                let _ = self.tree.remove_dir(Path::new(workspace));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Does the same to each, the later half on a second thread if that is asked for: the time goes into system calls.
-fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub(super) fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     if !two {
         return items.into_iter().map(work).collect();
     }
@@ -232,170 +296,49 @@ fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R 
     })
 }
 
-fn goes(facts: &Facts, request: &GcRequest<'_>) -> bool {
-    decide(facts, &request.policy, request.now).action != Action::Skip
+fn goes(facts: &Facts, parent: &ParentState, request: &GcRequest<'_>) -> bool {
+    decide(facts, parent, &request.policy, request.now).action != Action::Skip
 }
 
 /// Plain files and links between the environments are nobody's business.
-fn look_at_folder(request: &GcRequest<'_>, tree: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+pub(super) fn look_at_folder(
+    request: &GcRequest<'_>,
+    tree: &Tree,
+    workspace: &str,
+    key: &Path,
+) -> Option<Facts> {
     let mut facts = look_at_record(tree, workspace, key)?;
     // A record proves a folder; without one it has to be looked at.
-    if facts.meta != super::MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+    if facts.meta != MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
         return None;
     }
     // A folder that only stands two levels down is nobody's environment.
-    if facts.meta == super::MetaState::Missing && !looks_like_env_root(tree, &Path::new(workspace).join(key))
-    {
+    if facts.meta == MetaState::Missing && !looks_like_env_root(tree, &Path::new(workspace).join(key)) {
         return None;
     }
-    if goes(&facts, request) || facts.status.is_active() {
-        facts.look_at_lock(tree, workspace, key);
-    }
+    facts.look_closer(request, tree, key);
     Some(facts)
 }
 
-fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts) -> Judged {
-    let decision = decide(&facts, &request.policy, request.now);
-    let mut judged = Judged { facts, decision, outcome: None, error: None, bytes: 0 };
-    if decision.action == Action::Skip {
-        return judged;
-    }
-    judged.bytes = measure(&judged.facts.root_dir).bytes;
-    if request.dry_run {
-        judged.keep_unsaved(request);
-        return judged;
-    }
-    match reclaim(request, tree, &mut judged) {
-        Ok(outcome) => judged.outcome = Some(outcome),
-        Err(error) => {
-            judged.outcome = Some(Outcome::Failed);
-            judged.error = Some(format!("{error:#}"));
+impl Facts {
+    /// Looks at what costs more than the record, as far as the decision may depend on it.
+    fn look_closer(&mut self, request: &GcRequest<'_>, tree: &Tree, key: &Path) {
+        if self.meta == MetaState::Read
+            && request.policy.artifact_ttl.is_some_and(|ttl| {
+                self.completed_at.map_or(self.kind == "issue", |at| request.now - at > ttl)
+            })
+        {
+            self.look_at_cache(tree, key);
+        }
+        // Without a server the answer is the same whoever is asked; with one nobody is asked about what is held.
+        if request.server.is_some() || goes(self, &ParentState::Offline, request) || self.status.is_active() {
+            self.look_at_lock(tree, key);
         }
     }
-    judged
 }
 
-/// Removes one environment, after looking again under its lock.
-fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged) -> Result<Outcome> {
-    let env = match EnvRoot::open(&judged.facts.root_dir) {
-        Err(_) if !judged.facts.root_dir.exists() => return Ok(Outcome::Raced),
-        other => other?,
-    };
-    let first = &judged.facts;
-    if first.by_folder && folder_time(&env.path).flatten() != first.last_used {
-        return Ok(Outcome::Raced);
-    }
-    // Made where there is none: without it a prepare could move in while git is asked.
-    let _lock = match EnvLock::try_hold(&env.tree, true) {
-        Ok(lock) => lock,
-        Err(Held::Moved | Held::NoLockFile) => return Ok(Outcome::Raced),
-        Err(Held::ByOther | Held::Unknown(_)) => return Ok(Outcome::RetainedLive),
-    };
-    let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
-    let Some(mut again) = look_at_record(tree, &env.workspace(), key) else {
-        return Ok(Outcome::Raced);
-    };
-    again.lock = LockState::Free; // it is ours
-    if first.lock == LockState::None && first.by_folder && again.by_folder {
-        again.last_used = first.last_used; // the new lock file has renewed it
-    }
-    if decide(&again, &request.policy, request.now) != judged.decision {
-        return Ok(Outcome::Raced);
-    }
-    // Last of all, right before it would go.
-    if judged.keep_unsaved(request) {
-        return Ok(judged.outcome.unwrap_or(Outcome::Failed));
-    }
-    if request.trash_ttl.is_zero() {
-        trash::delete_env(tree, &env, false, request.now)?;
-        Ok(Outcome::Removed)
-    } else {
-        trash::put_aside(tree, &env, false, request.now)?;
-        Ok(Outcome::Trashed)
-    }
-}
-
-impl Judged {
-    /// Whether it has been taken.
-    pub fn is_gone(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Removed | Outcome::Trashed))
-    }
-
-    /// Keeps an environment that holds work which is nowhere else: its time in the trash is short. `true`: it stays.
-    fn keep_unsaved(&mut self, request: &GcRequest<'_>) -> bool {
-        let Ok(env) = EnvRoot::open(&self.facts.root_dir) else { return false };
-        let found = Found { meta: Meta::load(&env.tree).ok().flatten(), env };
-        let unsaved = unsaved_work(&found, request.git);
-        let retained = retained_for(&unsaved);
-        if let Some(first) = unsaved.first() {
-            self.outcome = retained;
-            self.error = Some(format!("{}: {}", first.path.display(), first.what));
-            self.bytes = 0;
-        }
-        retained.is_some()
-    }
-}
-
-impl Summary {
-    fn count(&mut self, judged: &Judged, dry_run: bool) {
-        self.scanned += 1;
-        let would_go = dry_run && judged.outcome.is_none();
-        let gone = judged.is_gone() || would_go;
-        match judged.decision.action {
-            Action::Clean if gone => self.cleaned += 1,
-            Action::Orphan if gone => self.orphaned += 1,
-            _ => {
-                self.skipped += 1;
-                self.active +=
-                    u64::from(judged.facts.is_held() || judged.outcome == Some(Outcome::RetainedLive));
-                self.failed += u64::from(judged.outcome == Some(Outcome::Failed));
-                return;
-            }
-        }
-        self.bytes_reclaimed += judged.bytes;
-    }
-}
-
-fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Summary) -> Result<()> {
-    for entry in trash::entries(request.root, tree)? {
-        let age = request.now.timestamp() - entry.parsed.at;
-        let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
-        if due && !request.dry_run && !stopped(request, summary) {
-            match sweep(request, tree, &entry) {
-                Ok(true) => {
-                    summary.trash_swept += 1;
-                    continue;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    log::warn!("{error:#}");
-                    summary.failed += 1;
-                }
-            }
-        }
-        summary.trash_entries += 1;
-        summary.trash_bytes += trash::size_of(request.root, &entry);
-    }
-    Ok(())
-}
-
-/// Deletes an entry for good, unless it holds work that is nowhere else: a prepare in the place of an older
-/// environment puts that one aside as it is. `false`: it stays.
-fn sweep(request: &GcRequest<'_>, tree: &Tree, entry: &TrashEntry) -> Result<bool> {
-    if let Some(first) = unsaved_in_trash(request.root, tree, entry, request.git).first() {
-        log::warn!(
-            "kept {} in the trash: {}: {}; `execenv trash restore` gives it back, `execenv trash empty` lets it go",
-            entry.name,
-            first.path.display(),
-            first.what
-        );
-        return Ok(false);
-    }
-    trash::delete(tree, &entry.name)?;
-    Ok(true)
-}
-
-/// The decision on one environment, with everything it rests on; changes nothing.
+/// The decision on one environment, with everything it rests on; changes nothing. Bounds are not asked: they are about
+/// the whole root.
 ///
 /// # Errors
 /// When the environment cannot be opened.
@@ -404,14 +347,16 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     let root =
         env_root.parent().and_then(Path::parent).context("an env root lies two levels below its root")?;
     let tree = Tree::open(root).with_context(|| format!("open {}", root.display()))?;
-    let facts = look(&tree, &env.workspace(), Path::new(&env.key()))
+    let key = PathBuf::from(env_root.file_name().unwrap_or_default());
+    let mut facts = look_at_record(&tree, &env.workspace(), &key)
         .with_context(|| format!("look at {}", env_root.display()))?;
-    let decision = decide(&facts, &request.policy, request.now);
-    let bytes = measure(&facts.root_dir).bytes;
-    let mut judged = Judged { facts, decision, outcome: None, error: None, bytes };
-    if decision.action != Action::Skip {
-        judged.keep_unsaved(request);
-    }
+    facts.look_closer(request, &tree, &key);
+    facts.look_at_lock(&tree, &key);
+    let mut parents = Parents::new(request.server.clone(), request.jobs, request.stop);
+    parents.ask(std::iter::once(&facts).filter(|facts| protection(facts, request.now).is_none()));
+    let parent = parents.of(&facts);
+    let mut judged = deal_with(request, &tree, facts, parent);
+    judged.bytes = measure(env_root).bytes;
     Ok(judged)
 }
 

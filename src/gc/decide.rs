@@ -1,25 +1,30 @@
 //! What becomes of one environment: a pure function, so that every row of the table is a test.
+//!
+//! In this order, the first that applies: what protects it (a lock, a lease), what its parent's state says (or, where
+//! nobody can be asked, its age), what a folder of the user's needs, what can be built again.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
-use super::facts::{Facts, MetaState};
+use super::facts::{Facts, LockState, MetaState};
+use super::parents::ParentState;
 use crate::environment::Status;
 
 /// The ages that a cycle goes by. All comparisons are strict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// After how long an ended environment goes that has no parent to ask about.
+    /// After how long an environment goes whose parent is done, or that has ended and has no parent to ask about.
     pub ttl: Duration,
     /// After how long an environment goes that nobody has used and nobody can be asked about.
     pub orphan_ttl: Duration,
     /// After how long any environment with an ended run goes; `None`: that alone is no reason.
     pub completed_ttl: Option<Duration>,
+    /// How long after its run an environment keeps what can be built again; `None`: as long as it stands.
+    pub artifact_ttl: Option<Duration>,
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Leave it.
     Skip,
@@ -27,61 +32,83 @@ pub enum Action {
     Clean,
     /// Nobody knows of it any more: remove it.
     Orphan,
+    /// Remove folders in it that can be built again.
+    Artifacts,
+    /// Remove only what an agent CLI copies into its home by itself (`gc-and-git.md` 7.5).
+    Managed,
 }
 
-/// Why: a stable word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// A live process has it.
-    InUse,
-    /// Nobody can tell whether a process has it.
-    LockUnknown,
-    /// It is promised to somebody for a while yet.
-    Leased,
-    /// Its output and logs are the record of work in a user's own folder.
-    LocalDirectory,
-    /// Its run ended, and `--completed-ttl` has passed.
-    Completed,
-    /// Its run ended or it was cleaned up, it has no parent, and `--ttl` has passed.
-    Ended,
-    /// Nobody has used it for `--orphan-ttl`.
-    Unused,
-    /// It has no record and is older than `--orphan-ttl`.
-    NoMeta,
-    /// Its record makes no sense, and it is older than `--orphan-ttl`.
-    UnreadableMeta,
-    /// Its time has not come.
-    TooYoung,
-}
-
-impl Reason {
-    /// All reasons with what they mean, for the manual page.
-    pub const ALL: [(Reason, &'static str, &'static str); 10] = [
-        (Reason::InUse, "in_use", "a live process holds it"),
-        (Reason::LockUnknown, "lock_unknown", "the file system does not say whether a process holds it"),
-        (
-            Reason::Leased,
-            "leased",
-            "prepare or reuse promised it to somebody until a time that is yet to come",
-        ),
-        (Reason::LocalDirectory, "local_directory", "the record of work in a user's own folder stays"),
-        (Reason::Completed, "completed", "its run ended longer ago than --completed-ttl"),
-        (Reason::Ended, "ended", "a task without a parent ended, or was cleaned up, longer ago than --ttl"),
-        (Reason::Unused, "unused", "nobody has used it for longer than --orphan-ttl"),
-        (Reason::NoMeta, "no_meta", "it has no record and is older than --orphan-ttl"),
-        (
-            Reason::UnreadableMeta,
-            "unreadable_meta",
-            "its record makes no sense and it is older than --orphan-ttl",
-        ),
-        (Reason::TooYoung, "too_young", "its time has not come"),
-    ];
-
+impl Action {
     /// The stable word.
     pub fn word(self) -> &'static str {
-        Reason::ALL.iter().find(|row| row.0 == self).map_or("too_young", |row| row.1)
+        match self {
+            Action::Skip => "skip",
+            Action::Clean => "clean",
+            Action::Orphan => "orphan",
+            Action::Artifacts | Action::Managed => "clean_artifacts",
+        }
     }
+
+    /// Whether the environment as a whole goes.
+    pub fn removes(self) -> bool {
+        matches!(self, Action::Clean | Action::Orphan)
+    }
+}
+
+macro_rules! reasons {
+    ($($name:ident $word:literal $meaning:literal)*) => {
+        /// Why: a stable word.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Reason {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// All reasons with what they mean, for the manual page.
+            pub const ALL: &'static [(Reason, &'static str, &'static str)] =
+                &[$((Reason::$name, $word, $meaning),)*];
+
+            /// The stable word.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Reason::$name => $word,)*
+                }
+            }
+
+            /// What it means, as the end of a sentence that begins with "because".
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Reason::$name => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    InUse "in_use" "a live process holds it"
+    LockUnknown "lock_unknown" "the file system does not say whether a process holds it"
+    Leased "leased" "prepare or reuse promised it to somebody until a time that is yet to come"
+    LocalDirectory "local_directory" "the record of work in a user's own folder stays"
+    ParentDone "parent_done" "the server says that what it was for is done: an issue or chat longer ago than --ttl, a run at all"
+    ParentGone "parent_gone" "the server does not know what it was for, and nobody has used it for longer than --orphan-ttl; a deleted chat goes at once"
+    ParentOpen "parent_open" "the server says that what it is for goes on"
+    ParentUnknown "parent_unknown" "the server gave no answer that can be relied upon"
+    NoParent "no_parent" "its record names no parent, and nobody has used it for longer than --orphan-ttl"
+    UnknownKind "unknown_kind" "its record is of a kind of tomorrow, and nobody has used it for longer than --orphan-ttl"
+    Completed "completed" "its run ended longer ago than --completed-ttl"
+    Ended "ended" "a task without a parent ended, or was cleaned up, longer ago than --ttl"
+    Unused "unused" "nobody has used it for longer than --orphan-ttl"
+    NoMeta "no_meta" "it has no record and is older than --orphan-ttl"
+    UnreadableMeta "unreadable_meta" "its record makes no sense and it is older than --orphan-ttl"
+    Rebuildable "rebuildable" "its run ended longer ago than --artifact-ttl: what can be built again goes"
+    ManagedCache "managed_cache" "a copy of the agent CLI in it can be made again"
+    OverMaxTotal "over_max_total" "the root takes more than --max-total, and this one is next"
+    OverMaxCount "over_max_count" "there are more environments than --max-count, and this one is next"
+    UnderMinFree "under_min_free" "the disk has less free than --min-free, and this one is next"
+    ToFree "to_free" "--free asks for space, and this one is next"
+    TooYoung "too_young" "its time has not come"
 }
 
 /// The decision on one environment.
@@ -93,129 +120,153 @@ pub struct Decision {
     pub reason: Reason,
 }
 
-/// Decides offline. A clock that was set back only delays.
-pub fn decide(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
-    let older_than = |at: Option<DateTime<Utc>>, ttl: Duration| at.is_some_and(|at| now - at > ttl);
-    let unused = older_than(facts.last_used, policy.orphan_ttl);
-    let ended = facts.kind.is_empty() && facts.completed_at.is_some() || facts.status == Status::Cleaned;
-    let (action, reason) = match facts.meta {
-        _ if facts.lock == super::LockState::Unknown => (Action::Skip, Reason::LockUnknown),
-        _ if facts.is_held() => (Action::Skip, Reason::InUse),
-        MetaState::Missing | MetaState::Unreadable if facts.local_directory => {
-            (Action::Skip, Reason::LocalDirectory)
-        }
-        MetaState::Missing if unused => (Action::Orphan, Reason::NoMeta),
-        MetaState::Unreadable if unused => (Action::Orphan, Reason::UnreadableMeta),
-        MetaState::Missing | MetaState::Unreadable => (Action::Skip, Reason::TooYoung),
-        MetaState::Read if facts.lease_until.is_some_and(|until| until > now) => {
-            (Action::Skip, Reason::Leased)
-        }
-        MetaState::Read if facts.local_directory => (Action::Skip, Reason::LocalDirectory),
-        MetaState::Read if policy.completed_ttl.is_some_and(|ttl| older_than(facts.completed_at, ttl)) => {
-            (Action::Clean, Reason::Completed)
-        }
-        MetaState::Read if ended && older_than(facts.last_used, policy.ttl) => (Action::Clean, Reason::Ended),
-        MetaState::Read if unused => (Action::Orphan, Reason::Unused),
-        MetaState::Read => (Action::Skip, Reason::TooYoung),
-    };
+const fn to(action: Action, reason: Reason) -> Decision {
     Decision { action, reason }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::LockState;
-    use super::*;
-
-    fn now() -> DateTime<Utc> {
-        "2026-06-01T00:00:00Z".parse().unwrap()
+/// Decides. A clock that was set back only delays.
+pub fn decide(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Decision {
+    if let Some(reason) = protection(facts, now) {
+        return to(Action::Skip, reason);
     }
-
-    fn facts(kind: &str, hours_ago: i64) -> Facts {
-        let at = Some(now() - Duration::hours(hours_ago));
-        Facts {
-            root_dir: "/r/w/k".into(),
-            meta: MetaState::Read,
-            kind: kind.into(),
-            status: Status::Completed,
-            local_directory: false,
-            completed_at: at,
-            last_used: at,
-            by_folder: false,
-            lease_until: None,
-            lock: LockState::Free,
-        }
+    let mut decision = by_parent(facts, parent, policy, now);
+    if facts.local_directory {
+        decision = spare_the_record(decision, facts, policy);
     }
-
-    fn policy() -> Policy {
-        Policy { ttl: Duration::hours(24), orphan_ttl: Duration::hours(72), completed_ttl: None }
+    if decision.action == Action::Skip && cache_may_go(facts, policy, now) {
+        decision = to(Action::Managed, Reason::ManagedCache);
     }
+    decision
+}
 
-    #[test]
-    fn every_row_of_the_table() {
-        use Reason::*;
-        let base = facts("", 25);
-        let issue = facts("issue", 73);
-        let rows: Vec<(Facts, Action, Reason)> = vec![
-            (base.clone(), Action::Clean, Ended),
-            (facts("", 24), Action::Skip, TooYoung),
-            (facts("", 23), Action::Skip, TooYoung),
-            (Facts { completed_at: None, status: Status::Prepared, ..base.clone() }, Action::Skip, TooYoung),
-            (Facts { completed_at: None, status: Status::Prepared, ..facts("", 73) }, Action::Orphan, Unused),
-            (
-                Facts { status: Status::Cleaned, completed_at: None, ..facts("issue", 25) },
-                Action::Clean,
-                Ended,
-            ),
-            (facts("issue", 71), Action::Skip, TooYoung),
-            (issue.clone(), Action::Orphan, Unused),
-            (facts("chat", 73), Action::Orphan, Unused),
-            (facts("kind-of-tomorrow", 73), Action::Orphan, Unused),
-            (Facts { lock: LockState::Held, ..issue.clone() }, Action::Skip, InUse),
-            (Facts { lock: LockState::Unknown, ..issue.clone() }, Action::Skip, LockUnknown),
-            (Facts { lock: LockState::None, ..issue.clone() }, Action::Orphan, Unused),
-            (
-                Facts { lease_until: Some(now() + Duration::seconds(1)), ..issue.clone() },
-                Action::Skip,
-                Leased,
-            ),
-            (Facts { lease_until: Some(now()), ..issue.clone() }, Action::Orphan, Unused),
-            (Facts { local_directory: true, ..facts("issue", 10_000) }, Action::Skip, LocalDirectory),
-            (Facts { meta: MetaState::Missing, ..issue.clone() }, Action::Orphan, NoMeta),
-            (Facts { meta: MetaState::Unreadable, ..issue.clone() }, Action::Orphan, UnreadableMeta),
-            (
-                Facts { meta: MetaState::Missing, local_directory: true, ..issue.clone() },
-                Action::Skip,
-                LocalDirectory,
-            ),
-            (Facts { meta: MetaState::Missing, ..facts("", 72) }, Action::Skip, TooYoung),
-            (Facts { meta: MetaState::Unreadable, last_used: None, ..issue.clone() }, Action::Skip, TooYoung),
-            (facts("issue", -50), Action::Skip, TooYoung),
-        ];
-        for (facts, action, reason) in rows {
-            assert_eq!(decide(&facts, &policy(), now()), Decision { action, reason }, "{facts:?}");
-        }
+/// What nobody may touch, whatever else is known; before the server is asked.
+pub(super) fn protection(facts: &Facts, now: DateTime<Utc>) -> Option<Reason> {
+    match facts.lock {
+        LockState::Unknown => Some(Reason::LockUnknown),
+        LockState::Held => Some(Reason::InUse),
+        _ if facts.lease_until.is_some_and(|until| until > now) => Some(Reason::Leased),
+        _ => None,
     }
+}
 
-    #[test]
-    fn completed_ttl_applies_to_every_kind_but_never_to_a_local_directory() {
-        let policy = Policy { completed_ttl: Some(Duration::hours(1)), ..policy() };
-        for kind in ["", "issue", "chat", "autopilot_run", "quick_create"] {
-            assert_eq!(decide(&facts(kind, 2), &policy, now()).reason, Reason::Completed, "{kind}");
-        }
-        let local = Facts { local_directory: true, ..facts("issue", 2) };
-        assert_eq!(decide(&local, &policy, now()).reason, Reason::LocalDirectory);
+fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Decision {
+    let older_than = |at: Option<DateTime<Utc>>, ttl: Duration| at.is_some_and(|at| now - at > ttl);
+    let orphan = |reason| {
+        let is_old = older_than(facts.last_used, policy.orphan_ttl);
+        if is_old { to(Action::Orphan, reason) } else { to(Action::Skip, Reason::TooYoung) }
+    };
+    let completed = |ttl: Option<Duration>| ttl.is_some_and(|ttl| older_than(facts.completed_at, ttl));
+    let has_artifacts = completed(policy.artifact_ttl) && !facts.is_swept();
+    match facts.meta {
+        MetaState::Missing => return orphan(Reason::NoMeta),
+        MetaState::Unreadable => return orphan(Reason::UnreadableMeta),
+        MetaState::Read => {}
     }
-
-    #[test]
-    fn age_alone_never_turns_a_removal_back_into_a_skip() {
-        for kind in ["", "issue"] {
-            let mut removed = false;
-            for hours in 0..200 {
-                let action = decide(&facts(kind, hours), &policy(), now()).action;
-                assert!(!removed || action != Action::Skip, "{kind} at {hours} h");
-                removed |= action != Action::Skip;
+    // Without a server age decides; with one, only of what has no parent to ask about.
+    let by_age = |unused: Reason| {
+        let is_plain = facts.kind.is_empty() && !facts.is_foreign;
+        // A chat goes on in its folder: only its end says that anything in it is not needed.
+        let keeps_artifacts = facts.kind == "chat";
+        match () {
+            () if completed(policy.completed_ttl) => to(Action::Clean, Reason::Completed),
+            () if is_plain && facts.completed_at.is_some() && older_than(facts.last_used, policy.ttl) => {
+                to(Action::Clean, Reason::Ended)
             }
-            assert!(removed);
+            () if older_than(facts.last_used, policy.orphan_ttl) => to(Action::Orphan, unused),
+            () if has_artifacts && !keeps_artifacts => to(Action::Artifacts, Reason::Rebuildable),
+            () => to(Action::Skip, Reason::TooYoung),
+        }
+    };
+    if facts.status == Status::Cleaned && older_than(facts.last_used, policy.ttl) {
+        return to(Action::Clean, Reason::Ended);
+    }
+    match parent {
+        ParentState::Offline | ParentState::None => by_age(Reason::Unused),
+        ParentState::Nameless => orphan(Reason::NoParent),
+        ParentState::StrangeKind => orphan(Reason::UnknownKind),
+        ParentState::Unknown { .. } => to(Action::Skip, Reason::ParentUnknown),
+        // Deleting a chat means that its files go with it (decision D5).
+        ParentState::Gone { certain: true } if facts.kind == "chat" => to(Action::Clean, Reason::ParentGone),
+        ParentState::Gone { .. } => orphan(Reason::ParentGone),
+        ParentState::Found { status, at } => match Stage::of(&facts.kind, status) {
+            Stage::Done if older_than(*at, policy.ttl) => to(Action::Clean, Reason::ParentDone),
+            // Without a time nobody knows how long it has been done.
+            Stage::Done if at.is_none() => to(Action::Skip, Reason::ParentUnknown),
+            Stage::Over => to(Action::Clean, Reason::ParentDone),
+            stage if facts.kind == "issue" => match stage {
+                Stage::Done | Stage::Open if completed(policy.completed_ttl) => {
+                    to(Action::Clean, Reason::Completed)
+                }
+                // Whatever its state: a follow-up would build them again.
+                _ if has_artifacts => to(Action::Artifacts, Reason::Rebuildable),
+                stage => to(Action::Skip, stage.keeps()),
+            },
+            stage => to(Action::Skip, stage.keeps()),
+        },
+    }
+}
+
+/// How far a parent is (`gc-and-git.md` 1.6 and 2.3: the vocabularies).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It goes on.
+    Open,
+    /// It is done, and may be taken up again: its time counts.
+    Done,
+    /// It is over: nothing will ever use the environment again.
+    Over,
+    /// A word that this version does not know: nothing follows from it.
+    Strange,
+}
+
+impl Stage {
+    fn of(kind: &str, status: &str) -> Stage {
+        match (kind, status) {
+            ("issue", "done" | "cancelled") | ("chat", "archived") => Stage::Done,
+            ("issue", "backlog" | "todo" | "in_progress" | "in_review" | "blocked") => Stage::Open,
+            ("chat", "active") => Stage::Open,
+            ("autopilot_run", "pending" | "running") => Stage::Open,
+            ("autopilot_run", "completed" | "failed" | "skipped" | "issue_created") => Stage::Over,
+            ("quick_create", "queued" | "dispatched" | "running" | "waiting_local_directory") => Stage::Open,
+            ("quick_create", "completed" | "failed" | "cancelled") => Stage::Over,
+            _ => Stage::Strange,
+        }
+    }
+
+    /// Why an environment stays whose parent is that far.
+    fn keeps(self) -> Reason {
+        match self {
+            Stage::Open => Reason::ParentOpen,
+            Stage::Done | Stage::Over => Reason::TooYoung,
+            Stage::Strange => Reason::ParentUnknown,
         }
     }
 }
+
+/// Its output and logs are the record of work in a folder of the user's: never the whole of it (1.6.6).
+fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decision {
+    let reads = facts.meta == MetaState::Read && policy.artifact_ttl.is_some();
+    match decision.action {
+        Action::Clean if reads && !facts.is_swept() => to(Action::Artifacts, decision.reason),
+        Action::Orphan if reads && facts.has_cache => to(Action::Managed, Reason::ManagedCache),
+        Action::Skip => decision,
+        Action::Artifacts | Action::Managed if reads => decision,
+        _ => to(Action::Skip, Reason::LocalDirectory),
+    }
+}
+
+/// A copy of an agent CLI may go from every kind, whatever its parent says (7.5): it is made again on need.
+fn cache_may_go(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> bool {
+    let Some(ttl) = policy.artifact_ttl.filter(|_| facts.has_cache && facts.meta == MetaState::Read) else {
+        return false;
+    };
+    match facts.completed_at {
+        Some(at) => now - at > ttl,
+        // A folder's own time says nothing of what goes on deeper in it; the record's does (7.14).
+        None => facts.meta_written.is_some_and(|at| now - at > policy.orphan_ttl) && facts.kind == "issue",
+    }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

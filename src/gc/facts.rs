@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::artifacts::has_managed;
 use crate::environment::{EnvLock, Found, Held, Meta, Status, names};
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
@@ -45,23 +46,39 @@ pub struct Facts {
     /// The env root.
     #[serde(skip)]
     pub root_dir: PathBuf,
+    /// The workspace's folder name.
+    #[serde(skip)]
+    pub workspace: String,
     /// The record.
     pub meta: MetaState,
     /// Upstream's kind; empty for a plain task.
     pub kind: String,
+    /// What the kind's parent is called; empty where the record names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub parent_id: String,
+    /// Another tool wrote the record.
+    pub is_foreign: bool,
     /// What the environment was last seen doing.
     pub status: Status,
     /// The agent worked in a folder of the user's.
     pub local_directory: bool,
     /// When its last run ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The last time anybody used it, as far as the record tells; without one, the folder's own time.
+    /// The last time anybody used it, as far as the record tells; of another tool's also the folder's own time.
     pub last_used: Option<DateTime<Utc>>,
     /// `last_used` is the folder's own time, which a new file in it renews.
     #[serde(skip)]
     pub by_folder: bool,
     /// Until when it is promised to somebody.
     pub lease_until: Option<DateTime<Utc>>,
+    /// When the folders that can be built again were last taken out of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts_swept_at: Option<DateTime<Utc>>,
+    /// There is a copy of an agent CLI in it that can be made again; looked at only where that may matter.
+    pub has_cache: bool,
+    /// When the record was written, where that may matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meta_written: Option<DateTime<Utc>>,
     /// The lock.
     pub lock: LockState,
 }
@@ -71,12 +88,17 @@ impl Facts {
     pub fn is_held(&self) -> bool {
         matches!(self.lock, LockState::Held | LockState::Unknown)
     }
+
+    /// Whether nobody has run anything in it since it was last swept.
+    pub(super) fn is_swept(&self) -> bool {
+        self.artifacts_swept_at.is_some_and(|swept| self.last_used.is_none_or(|used| used <= swept))
+    }
 }
 
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
 pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
     let mut facts = look_at_record(root, workspace, key)?;
-    facts.look_at_lock(root, workspace, key);
+    facts.look_at_lock(root, key);
     Some(facts)
 }
 
@@ -85,14 +107,20 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
     let relative = Path::new(workspace).join(key);
     let mut facts = Facts {
         root_dir: root.path().join(&relative),
+        workspace: workspace.to_owned(),
         meta: MetaState::Missing,
         kind: String::new(),
+        parent_id: String::new(),
+        is_foreign: true,
         status: Status::Unknown,
         local_directory: false,
         completed_at: None,
         last_used: None,
         by_folder: false,
         lease_until: None,
+        artifacts_swept_at: None,
+        has_cache: false,
+        meta_written: None,
         lock: LockState::NotAsked,
     };
     match root.read(&relative.join(names::META), 4 << 20) {
@@ -108,7 +136,12 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         facts.local_directory = Found::open_even_damaged(&facts.root_dir)
             .is_ok_and(|found| found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err());
     }
-    if facts.last_used.is_none() {
+    // Another tool notes no use but the last run's end.
+    if facts.is_foreign {
+        let by_folder = folder_time(&facts.root_dir)?;
+        facts.by_folder = by_folder >= facts.last_used;
+        facts.last_used = facts.last_used.max(by_folder);
+    } else if facts.last_used.is_none() {
         facts.by_folder = true;
         facts.last_used = folder_time(&facts.root_dir)?;
     }
@@ -117,8 +150,17 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
 
 impl Facts {
     /// Asks the lock.
-    pub(super) fn look_at_lock(&mut self, root: &Tree, workspace: &str, key: &Path) {
-        self.lock = look_at_lock(root, &Path::new(workspace).join(key));
+    pub(super) fn look_at_lock(&mut self, root: &Tree, key: &Path) {
+        self.lock = look_at_lock(root, &Path::new(&self.workspace).join(key));
+    }
+
+    /// Looks for what an agent CLI has copied into its home.
+    pub(super) fn look_at_cache(&mut self, root: &Tree, key: &Path) {
+        let Ok(env) = root.subtree(&Path::new(&self.workspace).join(key)) else { return };
+        self.has_cache = has_managed(&env);
+        if self.has_cache {
+            self.meta_written = folder_time(&self.root_dir.join(names::META)).flatten();
+        }
     }
 
     fn take(&mut self, meta: Meta) {
@@ -128,12 +170,21 @@ impl Facts {
         if self.kind.is_empty() && !meta.issue_id.is_empty() {
             self.kind.push_str("issue");
         }
+        self.parent_id = match self.kind.as_str() {
+            "issue" => meta.issue_id,
+            "chat" => meta.chat_session_id,
+            "autopilot_run" => meta.autopilot_run_id,
+            "quick_create" => meta.task_id,
+            _ => String::new(),
+        };
         self.local_directory = meta.local_directory;
         self.completed_at = meta.completed_at;
         self.last_used = meta.completed_at;
+        self.is_foreign = meta.own.is_none();
         if let Some(own) = meta.own {
             self.status = own.status;
             self.lease_until = own.lease_until;
+            self.artifacts_swept_at = own.artifacts_swept_at;
             let started = own.run.and_then(|run| run.started_at);
             let used = own.used_at;
             self.last_used = [self.completed_at, own.prepared_at, started, used].into_iter().flatten().max();

@@ -1,14 +1,30 @@
 //! The collector: looks at every environment, decides by a pure function, reclaims what it decided.
 //!
-//! This version decides offline, by what lies on the disk. One cycle a root at a time; a cycle that dies leaves
-//! what the next one finishes: removal is a rename into the trash, deletion goes by a name of its own.
+//! Where a server is named, the state of each environment's parent decides; without one, age does. One cycle a root at
+//! a time; a cycle that dies leaves what the next one finishes: removal is a rename into the trash, deletion goes by a
+//! name of its own, an artifact that is half removed is removed by its name again.
 
+pub mod artifacts;
+mod bounds;
 mod cycle;
 mod decide;
+mod evict;
 mod facts;
+mod parents;
+mod reclaim;
+mod repos;
 mod staging;
+mod summary;
+mod sweep;
+pub mod usage;
 
-pub use cycle::{GcRequest, Judged, Summary, cycle, explain};
+pub use artifacts::Patterns;
+pub use bounds::{BoundReport, Bounds};
+pub use cycle::{GcRequest, Sink, cycle, explain};
 pub use decide::{Action, Decision, Policy, Reason, decide};
 pub use facts::{Facts, LockState, MetaState, look};
+pub use parents::ParentState;
+pub use reclaim::Judged;
+pub use repos::{Limits, RepoPolicy, RepoReport, upkeep};
 pub use staging::{Leftover, sweep_staging};
+pub use summary::Summary;

@@ -5,6 +5,7 @@
 //! may name; it takes no optional lock, asks nobody, and ends in time. Calls that read working files go through
 //! [`Git::filters_off`].
 
+mod cache;
 mod hidden;
 mod search;
 mod snapshot;
@@ -13,6 +14,7 @@ mod unsaved;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -20,6 +22,7 @@ use anyhow::{Context, Result};
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Program};
 
+pub use cache::{BareRepo, Branch, Worktree, was_cut_off};
 pub use unsaved::{Unsaved, UnsavedKind};
 
 /// The longest that a call may take.
@@ -116,6 +119,20 @@ impl Git {
     /// # Errors
     /// When git is missing, cannot be started, or does not end in time.
     fn run(&self, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Captured> {
+        self.run_unless(dir, args, LIMIT, &AtomicBool::new(false))
+    }
+
+    /// The same within another time, and ended as soon as `stop` is set.
+    ///
+    /// # Errors
+    /// As [`Git::run`]; when it was stopped.
+    fn run_unless(
+        &self,
+        dir: &Path,
+        args: &[impl AsRef<OsStr>],
+        limit: Duration,
+        stop: &AtomicBool,
+    ) -> Result<Captured> {
         let program = self.program.as_deref().ok_or_else(|| {
             Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
         })?;
@@ -135,7 +152,7 @@ impl Git {
             env.push(("GIT_CEILING_DIRECTORIES".into(), above.into()));
         }
         let call = Program { path: program, args: &args, dir: Some(dir), env: &env };
-        child::capture(call, LIMIT).with_context(|| format!("run git in {}", dir.display()))
+        child::capture_unless(call, limit, stop).with_context(|| format!("run git in {}", dir.display()))
     }
 
     /// Runs `git ARGS` and gives back its output.
@@ -143,15 +160,7 @@ impl Git {
     /// # Errors
     /// As [`Git::run`]; also when git itself fails, with its own words, and when the output is too long to be whole.
     fn output(&self, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Vec<u8>> {
-        let captured = self.run(dir, args)?;
-        let name = || args.first().map(|arg| arg.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
-        if captured.status.success() {
-            let is_whole = (captured.stdout.len() as u64) < child::MOST_CAPTURED;
-            anyhow::ensure!(is_whole, "`git {}` in {} says too much", name(), dir.display());
-            return Ok(captured.stdout);
-        }
-        let words = String::from_utf8_lossy(&captured.stderr).trim().to_owned();
-        anyhow::bail!("`git {}` in {}: {words}", name(), dir.display())
+        said(self.run(dir, args)?, dir, args)
     }
 
     /// The same where the answer is one line of text.
@@ -159,4 +168,16 @@ impl Git {
         let output = self.output(dir, args)?;
         Ok(String::from_utf8_lossy(&output).trim_end().to_owned())
     }
+}
+
+/// The whole output of a call that succeeded; of another one, git's own words as an error.
+fn said(captured: Captured, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Vec<u8>> {
+    let name = || args.first().map(|arg| arg.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
+    if captured.status.success() {
+        let is_whole = (captured.stdout.len() as u64) < child::MOST_CAPTURED;
+        anyhow::ensure!(is_whole, "`git {}` in {} says too much", name(), dir.display());
+        return Ok(captured.stdout);
+    }
+    let words = String::from_utf8_lossy(&captured.stderr).trim().to_owned();
+    anyhow::bail!("`git {}` in {}: {words}", name(), dir.display())
 }

@@ -12,7 +12,7 @@ use super::search::search;
 /// What kind of work is at stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnsavedKind {
-    /// Uncommitted changes in a worktree of a repository that lies elsewhere.
+    /// Uncommitted changes.
     Dirty,
     /// Commits that are reachable from nowhere else.
     Unpushed,
@@ -65,21 +65,25 @@ impl Git {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let foreign = !real(git_dir).starts_with(real(work_dir));
         let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what, foreign });
+        let is_bare = self.output(path, &["rev-parse", "--is-bare-repository"])? == b"true\n";
+        let changed = if is_bare { 0 } else { self.filters_off(path)?.changed_files(path, ours)? };
+        let dirty =
+            |place: &str| unsaved(UnsavedKind::Dirty, format!("{changed} uncommitted changes{place}"));
         if !foreign {
             // The repository itself goes: every commit that no remote has goes with it, stashes too.
             let commits = self.count(path, &["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
             let stashed =
                 self.run(path, &["rev-parse", "--quiet", "--verify", "refs/stash"])?.status.success();
             return Ok(match (commits, stashed) {
+                (0, false) if changed > 0 => dirty(""),
                 (0, false) => None,
                 (0, true) => unsaved(UnsavedKind::Unpushed, "a stash that is nowhere else".into()),
                 (n, _) => unsaved(UnsavedKind::Unpushed, format!("{n} commits that are on no remote")),
             });
         }
         // A worktree of somebody's repository: branches survive, the working files and a detached HEAD do not.
-        match self.filters_off(path)?.changed_files(path, ours)? {
-            0 => {}
-            n => return Ok(unsaved(UnsavedKind::Dirty, format!("{n} uncommitted changes in a worktree"))),
+        if changed > 0 {
+            return Ok(dirty(" in a worktree"));
         }
         match self.count(path, &["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
             0 => Ok(None),

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
 pub mod log;
+mod progress;
 mod text;
 
 use std::fmt::Write as _;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
-pub use text::{escape, harmless, shell_quote, show_age, show_bytes};
+pub use progress::Progress;
+pub use text::{columns, escape, harmless, shell_quote, show_age, show_age_in_two, show_bytes};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

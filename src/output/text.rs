@@ -61,6 +61,29 @@ pub fn show_age(age: Duration) -> String {
     }
 }
 
+/// An age for a person, in two units: `3d 4h`, `2h 5m`, `7m 1s`, `42s`.
+pub fn show_age_in_two(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..=59 => format!("{seconds}s"),
+        60..=3_599 => format!("{minutes}m {}s", seconds % 60),
+        3_600..=86_399 => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// Rows under each other, each column as wide as its widest cell; the first row names the columns.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let lines = rows.iter().map(|row| {
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +95,18 @@ mod tests {
         assert_eq!(show_bytes(1023), "1023 B");
         assert_eq!(show_bytes(1536), "1.5 KiB");
         assert_eq!(show_age(Duration::hours(49)), "2d");
+        for (seconds, expected) in [
+            (0, "0s"),
+            (42, "42s"),
+            (60, "1m 0s"),
+            (421, "7m 1s"),
+            (7_500, "2h 5m"),
+            (86_399, "23h 59m"),
+            (273_600, "3d 4h"),
+        ] {
+            assert_eq!(show_age_in_two(seconds), expected);
+        }
+        let rows = [["A", "BÜ"], ["long", ""], ["x", "y"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), "A     BÜ\nlong\nx     y");
     }
 }

@@ -262,6 +262,7 @@ static MODULES: &[(&str, Module)] = &[
     ("dsh", super::dsh::plan),
     ("gemini", super::gemini::plan),
     ("hermes", super::hermes::plan),
+    ("openclaw", super::openclaw::plan),
     ("opencode", super::opencode::plan),
     ("qwen", super::qwen::plan),
     ("qwenpaw", super::qwenpaw::plan),

@@ -44,8 +44,6 @@ pub struct Provider {
     pub program: Option<&'static str>,
     /// The variable that names another program.
     pub path_variable: Option<&'static str>,
-    /// What this version does not prepare for it yet, as the end of "… is not prepared yet: ". For a warning.
-    pub needs: Option<&'static str>,
     /// `run` can start it and read what it says.
     pub runnable: bool,
 }
@@ -59,7 +57,6 @@ const fn agents_md(name: &'static str, skills_dir: &'static str) -> Provider {
         inline_brief: false,
         program: None,
         path_variable: None,
-        needs: None,
         runnable: false,
     }
 }
@@ -86,11 +83,6 @@ impl Provider {
         self
     }
 
-    const fn needs(mut self, what: &'static str) -> Self {
-        self.needs = Some(what);
-        self
-    }
-
     const fn runnable(mut self) -> Self {
         self.runnable = true;
         self
@@ -106,7 +98,6 @@ pub static COMMAND: Provider = Provider {
     inline_brief: false,
     program: None,
     path_variable: None,
-    needs: None,
     runnable: false,
 };
 
@@ -120,14 +111,9 @@ static PROVIDERS: &[Provider] = &[
         .brief("CODEBUDDY.md")
         .program("codebuddy", "MULTICA_CODEBUDDY_PATH")
         .runnable(),
-    agents_md("codex", "")
-        .skills_in_own_home()
-        .program("codex", "MULTICA_CODEX_PATH")
-        .needs("its home of the task, which holds skills, login and configuration"),
+    agents_md("codex", "").skills_in_own_home().program("codex", "MULTICA_CODEX_PATH"),
     agents_md("copilot", ".github/skills").program("copilot", "MULTICA_COPILOT_PATH"),
-    agents_md("cursor", ".cursor/skills")
-        .program("cursor-agent", "MULTICA_CURSOR_PATH")
-        .needs("managed MCP servers and their approvals"),
+    agents_md("cursor", ".cursor/skills").program("cursor-agent", "MULTICA_CURSOR_PATH"),
     agents_md("deveco", ".deveco/skills"),
     agents_md("dim", GENERIC_SKILLS_DIR),
     agents_md("dsh", ".dsh/skills"),
@@ -140,10 +126,7 @@ static PROVIDERS: &[Provider] = &[
     agents_md("mcode", ".minimax/skills"),
     agents_md("omp", ".omp/skills").program("omp", "MULTICA_OMP_PATH"),
     // The per-task configuration makes the work dir its workspace; then skills are in the work dir's root.
-    agents_md("openclaw", "skills")
-        .inline()
-        .program("openclaw", "MULTICA_OPENCLAW_PATH")
-        .needs("its configuration of the task, which points it at the work dir"),
+    agents_md("openclaw", "skills").inline().program("openclaw", "MULTICA_OPENCLAW_PATH"),
     agents_md("opencode", ".opencode/skills").program("opencode", "MULTICA_OPENCODE_PATH"),
     agents_md("pi", ".pi/skills").program("pi", "MULTICA_PI_PATH"),
     agents_md("qoder", ".qoder/skills").program("qodercli", "MULTICA_QODER_PATH"),
@@ -243,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_in_a_home_is_planned_or_announced_as_missing() {
+    fn what_lives_in_a_home_is_planned() {
         for provider in all().filter(|provider| provider.skills_dir.is_none()) {
-            assert!(provider.needs.is_some() || home::is_planned(provider.name), "{}", provider.name);
+            assert!(home::is_planned(provider.name), "{}", provider.name);
         }
     }
 

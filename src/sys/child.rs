@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -58,61 +59,95 @@ pub struct Captured {
 pub const MOST_CAPTURED: u64 = 16 << 20;
 
 /// Runs a helper program without input to its end, at most for `limit`. What it leaves in its group is killed: a
-/// helper's helper would hold its pipes open. One that left the group as well is not waited for longer than `limit`.
+/// helper's helper would hold its pipes open.
 ///
 /// # Errors
 /// Where it cannot be started or does not end in time.
 pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
-    let deadline = Instant::now() + limit;
+    capture_unless(program, limit, &AtomicBool::new(false))
+}
+
+/// How often a flag is looked at while a child runs.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// How long the streams of a child that has ended may stay open: something that left its group holds them.
+const STREAMS: Duration = Duration::from_secs(5);
+
+/// As [`capture`], but the child also ends, with its group, as soon as `stop` is set.
+///
+/// # Errors
+/// As [`capture`], with the kind `TimedOut`; `Interrupted` where it was stopped.
+pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) -> io::Result<Captured> {
     let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
     let stdout = read_aside(child.stdout.take());
     let stderr = read_aside(child.stderr.take());
-    let (done, ended) = channel();
-    let watch = std::thread::spawn(move || {
+    let (done, ended) = channel::<()>();
+    let (waited, cut) = std::thread::scope(|scope| {
         // The group is killed when the time is up; when the child ends before, `done` is dropped.
-        if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-            signal_group(group, Signal::KILL);
-            return true;
-        }
-        false
+        let watch = scope.spawn(move || watch(group, limit, stop, &ended));
+        // Not reaped yet, so that the group's number stays ours while its rest is killed.
+        let waited = rustix::io::retry_on_intr(|| {
+            let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+            rustix::process::waitid(rustix::process::WaitId::Pid(group), options)
+        });
+        drop(done);
+        (waited, watch.join().unwrap_or(None))
     });
-    // Not reaped yet, so that the group's number stays ours while its rest is killed.
-    let waited = rustix::io::retry_on_intr(|| {
-        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
-        rustix::process::waitid(rustix::process::WaitId::Pid(group), options)
-    });
-    drop::<std::sync::mpsc::Sender<()>>(done);
-    let timed_out = watch.join().unwrap_or(false);
     signal_group(group, Signal::KILL);
     let status = child.wait()?;
     waited?;
-    let too_long = || {
-        let name = program.path.display();
-        io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}"))
-    };
-    if timed_out {
-        return Err(too_long());
+    let name = program.path.display();
+    match cut {
+        None => {}
+        Some(io::ErrorKind::Interrupted) => {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, format!("{name} was asked to end")));
+        }
+        Some(kind) => return Err(io::Error::new(kind, format!("{name} took longer than {limit:?}"))),
     }
-    // What was killed has let go of the pipes: they end at once unless somebody outside of the group holds them.
-    let collect = |text: Option<Receiver<Vec<u8>>>| match text {
-        Some(text) => text.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-        None => Ok(Vec::new()),
+    let collect = |stream: Option<Receiver<Vec<u8>>>| match stream.map(|text| text.recv_timeout(STREAMS)) {
+        Some(Err(RecvTimeoutError::Timeout)) => {
+            let message = format!("something that {name} left behind holds its output open");
+            Err(io::Error::new(io::ErrorKind::TimedOut, message))
+        }
+        text => Ok(text.and_then(Result::ok).unwrap_or_default()),
     };
-    let stdout = collect(stdout).map_err(|_| too_long())?;
-    let stderr = collect(stderr).map_err(|_| too_long())?;
-    Ok(Captured { status, stdout, stderr })
+    Ok(Captured { status, stdout: collect(stdout)?, stderr: collect(stderr)? })
+}
+
+/// How long a child that was asked to end may tidy up: git takes its lock files away.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Ends the group when its time is up or `stop` is set, and says which; `None`: the child ended by itself.
+fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -> Option<io::ErrorKind> {
+    let begun = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        if ended.recv_timeout(left.min(BETWEEN_LOOKS)) != Err(RecvTimeoutError::Timeout) {
+            return None;
+        }
+        let cut = if stop.load(Ordering::Relaxed) {
+            io::ErrorKind::Interrupted
+        } else if begun.elapsed() >= limit {
+            io::ErrorKind::TimedOut
+        } else {
+            continue;
+        };
+        signal_group(group, Signal::TERM);
+        let _ = ended.recv_timeout(GRACE);
+        signal_group(group, Signal::KILL);
+        return Some(cut);
+    }
 }
 
 fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>> {
     let pipe = pipe?;
-    let (done, text) = channel();
+    let (send, receive) = channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut bytes);
-        let _ = done.send(bytes);
+        let mut text = Vec::new();
+        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut text);
+        let _ = send.send(text);
     });
-    Some(text)
+    Some(receive)
 }
 
 fn command(program: Program<'_>) -> Command {

@@ -8,4 +8,6 @@ pub mod clock;
 pub mod fault;
 mod platform;
 pub mod remove;
+pub mod space;
 pub mod tree;
+pub mod walk;

@@ -1,4 +1,4 @@
-//! Removing and measuring trees that somebody else may be changing.
+//! Removing trees that somebody else may be changing.
 //!
 //! Works by directory handles: no link is followed, no mount is crossed. At most [`MAX_OPEN`] folders are open at a
 //! time; a deeper one is first moved up beside the top, so that ten thousand levels need no ten thousand handles
@@ -8,11 +8,11 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, renameat, unlinkat};
 use rustix::io::Errno;
 
+pub use super::walk::{Size, measure};
 use super::{fault, platform};
 
 const MAX_OPEN: usize = 100;
@@ -163,78 +163,14 @@ fn unlink_in(stack: &[Frame], parent: &impl AsFd, name: &OsStr) -> Result<(), Er
     }
 }
 
-/// What a tree takes on the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Lengths of all regular files, in bytes. A file with several names counts once a name.
-    pub bytes: u64,
-    /// Entries that could not be looked at.
-    pub unreadable: u64,
-}
-
-/// Adds up a tree without following a link or crossing a mount. Folders deeper than the handles reach count as
-/// unreadable.
-pub fn measure(path: &Path) -> Size {
-    let mut size = Size::default();
-    let Ok(parent) = openat(
-        rustix::fs::CWD,
-        path,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    ) else {
-        size.unreadable += 1;
-        return size;
-    };
-    measure_in(&parent, 0, &mut size);
-    size
-}
-
-fn measure_in(handle: &OwnedFd, depth: usize, size: &mut Size) {
-    let Ok(dir) = Dir::read_from(handle) else {
-        size.unreadable += 1;
-        return;
-    };
-    for entry in dir {
-        let Ok(entry) = entry else {
-            size.unreadable += 1;
-            return;
-        };
-        let name = entry.file_name();
-        if name.to_bytes() == b"." || name.to_bytes() == b".." {
-            continue;
-        }
-        let is_dir = match entry.file_type() {
-            FileType::Directory => true,
-            FileType::RegularFile | FileType::Unknown => {
-                match statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                        size.bytes += u64::try_from(stat.st_size).unwrap_or(0);
-                        false
-                    }
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-                    Err(_) => {
-                        size.unreadable += 1;
-                        false
-                    }
-                }
-            }
-            _ => false,
-        };
-        if !is_dir {
-            continue;
-        }
-        match platform::open_dir_same_mount(handle, OsStr::from_bytes(name.to_bytes())) {
-            Ok(deeper) if depth < MAX_OPEN => measure_in(&deeper, depth + 1, size),
-            _ => size.unreadable += 1,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    use rustix::fs::{Mode, OFlags, openat};
 
     #[test]
     fn a_file_that_may_not_go_is_not_called_a_folder() {

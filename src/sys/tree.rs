@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::fault;
 
 mod attributes;
+mod handle;
 
 /// What stands at a path, the link itself where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum Kind {
 /// An open folder.
 #[derive(Debug)]
 pub struct Tree {
-    root: Dir,
+    pub(super) root: Dir,
     path: PathBuf,
 }
 
@@ -412,15 +413,6 @@ impl Tree {
         // The handle is good for paths alone (`O_PATH`): one for reading is what can be synced.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
-    }
-
-    /// Device and inode of the folder: its identity, whatever its path says.
-    ///
-    /// # Errors
-    /// As the system reports them.
-    pub fn identity(&self) -> io::Result<(u64, u64)> {
-        let metadata = self.root.dir_metadata()?;
-        Ok((metadata.dev(), metadata.ino()))
     }
 
     /// Whether a file's permission bits and bytes can be changed without surprise: it has one name only.

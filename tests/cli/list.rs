@@ -50,3 +50,105 @@ fn the_workspace_is_shown_where_there_is_more_than_one() {
     t.execenv(["show", KEY]).fails(2, &["more than one", "hint: name it by its path"]);
     t.execenv(["show", TASK]).fails(2, &["more than one", "hint: name it by its path"]);
 }
+
+const THEIRS: &str =
+    r#"{"kind":"issue","issue_id":"I","workspace_id":"w","completed_at":"2026-05-01T00:00:00Z"}"#;
+
+fn rows(t: &TestEnv, arguments: &[&str]) -> Vec<(String, String)> {
+    let list = t.execenv(["list", "-o", "json"].iter().chain(arguments)).json();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    list["environments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (text(row, "key"), text(row, "made_by")))
+        .collect()
+}
+
+fn pair(key: &str, made_by: &str) -> (String, String) {
+    (key.to_owned(), made_by.to_owned())
+}
+
+#[test]
+fn every_row_says_who_made_it() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--issue-id", "I"]);
+    t.write("root/default/theirs/.gc_meta.json", THEIRS);
+    t.write("root/default/unfinished/.managed_env.json", "{}");
+    t.write("root/default/unfinished/workdir/x", "x");
+    t.write("root/default/some/workdir/x", "x");
+    t.link("root/default/link", t.root.join("default/theirs"));
+    let all = [
+        pair(KEY, "execenv"),
+        pair("some", "unknown"),
+        pair("theirs", "multica"),
+        pair("unfinished", "multica"),
+    ];
+    assert_eq!(rows(&t, &[]), all);
+    assert_eq!(rows(&t, &["--foreign"]), all[1..]);
+    let text = t.execenv(["list", "--foreign"]).ok().stdout;
+    assert!(text.starts_with("MADE BY ") && text.contains("execenv gc --dry-run"), "{text}");
+    // Upstream has taken ours over and written its own record: it is still the one that we made.
+    t.write(format!("root/default/{KEY}/.gc_meta.json"), THEIRS);
+    assert_eq!(rows(&t, &["--foreign"]).len(), 3);
+}
+
+#[test]
+fn roots_of_upstream_are_found_without_a_root_of_ours() {
+    let t = TestEnv::new();
+    assert_eq!(t.execenv(["list", "--foreign"]).ok().stdout, "");
+    assert_eq!(
+        t.execenv(["list", "--foreign", "-o", "json"]).json(),
+        json!({"schema": 1, "environments": [], "roots": []})
+    );
+    t.write("home/multica_workspaces/w/one/.gc_meta.json", THEIRS);
+    t.write("home/multica_workspaces/w/notes/todo.txt", "mine");
+    t.write("home/multica_workspaces_my team/w/two/.gc_meta.json", THEIRS);
+    t.write("home/multica_workspaces_my team/w/two/workdir/x", "12345");
+    t.write(
+        "home/multica_workspaces_my team/.multica/daemon_task_context.json",
+        r#"{"managed_by":"multica-daemon-task"}"#,
+    );
+    t.write("home/multica_workspaces_empty/x", "");
+    assert!(!t.root.exists());
+    assert_eq!(rows(&t, &["--foreign"]), [pair("one", "multica"), pair("two", "multica")]);
+    assert_eq!(rows(&t, &[]), []);
+    let sized = t.execenv(["list", "--foreign", "--sizes", "-o", "json"]).json();
+    assert_eq!(sized["environments"][1]["bytes"], THEIRS.len() + 5);
+    assert_eq!(
+        sized["environments"][1]["root_dir"],
+        t.home.join("multica_workspaces_my team/w/two").to_str().unwrap()
+    );
+
+    // What it says to type does it: gc judges the root's environments by their own records.
+    let done = t.execenv(["list", "--foreign"]).ok();
+    let commands: Vec<&str> = done.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert_eq!(commands.len(), 2, "{done}");
+    assert!(commands[1].starts_with("execenv gc --workspaces-root '"), "{done}");
+    assert_eq!(sized["roots"][1]["collect"], commands[1]);
+    for (command, folder) in
+        commands.iter().zip(["multica_workspaces/w/one", "multica_workspaces_my team/w/two"])
+    {
+        // Upstream notes no use but a run's end: the folder's own time counts as well.
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_770_000_000);
+        std::fs::File::open(t.home.join(folder)).unwrap().set_modified(long_ago).unwrap();
+        let collected = t.sh(&format!("{command} --trash-ttl 0 -o json")).json();
+        assert_eq!(
+            collected["cleaned"].as_u64().unwrap() + collected["orphaned"].as_u64().unwrap(),
+            1,
+            "{collected}"
+        );
+        assert!(!t.home.join(folder).exists());
+    }
+    assert!(t.home.join("multica_workspaces/w/notes/todo.txt").exists());
+    assert_eq!(rows(&t, &["--foreign"]), []);
+}
+
+#[test]
+fn a_root_that_is_upstreams_and_ours_is_listed_once() {
+    let t = TestEnv::new();
+    let shared = t.home.join("multica_workspaces");
+    t.write("home/multica_workspaces/w/one/.gc_meta.json", THEIRS);
+    let list = t.execenv(["list", "--foreign", "-o", "json"]).var("EXECENV_WORKSPACES_ROOT", &shared).json();
+    assert_eq!((list["environments"].as_array().unwrap().len(), &list["roots"]), (1, &json!([])));
+}

@@ -10,9 +10,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/server.rs"]
+mod server;
+
+mod artifacts;
 mod cleanup;
 mod config;
+mod du;
 mod gc;
+mod gc_bounds;
+mod gc_server;
 mod homes;
 mod list;
 mod prepare;

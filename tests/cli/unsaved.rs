@@ -1,5 +1,6 @@
 //! Work that would be lost for good is kept, with the word that says why.
 
+use std::fs;
 use std::path::Path;
 
 use crate::support::{KEY, TASK, TestEnv};
@@ -27,13 +28,17 @@ fn clone(t: &TestEnv, source: &Path, target: &Path) {
 }
 
 #[test]
-fn a_clone_goes_and_one_with_commits_of_its_own_stays() {
+fn a_clone_goes_and_one_with_changes_or_commits_of_its_own_stays() {
     let t = TestEnv::new();
     let source = source(&t);
     let env = t.prepare(["--task-id", TASK]);
     let repo = env.join("workdir/deep/repo");
     clone(&t, &source, &repo);
-    t.write(repo.join("scratch"), "uncommitted files of a clone are the agent's own");
+    t.write(repo.join("scratch"), "nowhere else");
+    let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(5);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["outcome"], "retained_dirty");
+    fs::remove_file(repo.join("scratch")).unwrap();
     t.execenv(["cleanup", KEY]).ok();
     assert!(!repo.exists());
 
@@ -209,13 +214,13 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
         let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
         assert!(done.stderr.contains("1 commits that are on no remote"), "{done}");
-        assert!(done.stdout.contains("trash: 1 entries, 0 deleted"), "{done}");
+        assert!(done.stdout.contains("trash: 1 entries (") && done.stdout.contains("), 0 deleted"), "{done}");
     }
     t.execenv(["trash", "restore", KEY]).ok();
     git(&t, &repo, &["push", "-q", "origin", "HEAD:refs/heads/work"]);
     t.execenv(["cleanup", "--trash", KEY]).ok();
     let done = t.execenv(["gc", "--trash-ttl", "0"]).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").ok();
-    assert!(done.stdout.contains("trash: 0 entries, 1 deleted"), "{done}");
+    assert!(done.stdout.contains("trash: 0 entries (0 B), 1 deleted"), "{done}");
 }
 
 /// The one ref of ours in a repository.

@@ -104,7 +104,10 @@ fn gc_judges_every_age_of_upstreams_record() {
         ),
     ] {
         let t = TestEnv::new();
-        upstream_env(&t, meta.clone());
+        let env = upstream_env(&t, meta.clone());
+        // Upstream notes no use but a run's end: the folder's own time counts as well.
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_770_000_000);
+        fs::File::open(env).unwrap().set_modified(long_ago).unwrap();
         let run = t.execenv(["gc", "--dry-run", "-o", "json"]).var("EXECENV_TEST_NOW", now);
         let decision = run.json()["decisions"][0].clone();
         assert_eq!(decision["reason"], reason, "{meta}");

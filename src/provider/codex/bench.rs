@@ -99,7 +99,8 @@ impl Bench {
         for (path, entry) in entries {
             let place = home.join(path);
             match entry {
-                Entry::Dir { .. } => make_dirs(&place),
+                Entry::Dir { .. } | Entry::Kept { .. } => make_dirs(&place),
+                Entry::Absent => {}
                 Entry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
                 Entry::Link { target } => symlink(target, &place).unwrap(),
                 Entry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),

@@ -1,0 +1,206 @@
+//! From flags, settings and variables to the server that gc asks, or to none.
+//!
+//! Only `--server`, `--profile`, EXECENV_SERVER, MULTICA_SERVER_URL or `server` in execenv's own configuration switch it
+//! on: a login of `multica`'s alone does not, because `execenv gc` on a root of execenv's own is no business of that
+//! server's. The word `multica`, or `--profile`, takes address and token from that login.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use serde::Deserialize;
+
+use super::settings::Settings;
+use crate::failure::{Code, Failure};
+use crate::server::{Connection, Token, normalise};
+
+/// A token or a configuration is never longer.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Options of the commands that ask the server
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// The multica server to ask: its address, `multica` (as logged in with `multica login`), or `none` [variables: EXECENV_SERVER, MULTICA_SERVER_URL]
+    #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    pub server: Option<String>,
+    /// The variable that has the server's token [default: EXECENV_TOKEN, else MULTICA_TOKEN]
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
+    pub token_env: Option<String>,
+    /// The file that has the server's token, and nothing else
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+    /// The profile of `multica` whose address and token are used
+    #[arg(long, value_name = "NAME", conflicts_with = "server")]
+    pub profile: Option<String>,
+}
+
+/// The server to ask; `None`: decide by age alone.
+///
+/// The token comes from `--token-env` or `--token-file`, else with `multica` or `--profile` from upstream's
+/// configuration, else from EXECENV_TOKEN or MULTICA_TOKEN, else from upstream's configuration if that is a login at
+/// this very address: a login's token never goes to another server.
+///
+/// # Errors
+/// A [`Code::Usage`] or [`Code::BadConfig`] failure for an address, a token, a proxy or certificates that make no sense.
+pub fn connection(args: &ServerArgs, settings: &Settings) -> Result<Option<Connection>> {
+    let address = args.server.as_deref().unwrap_or_else(|| settings.text("server")).trim();
+    let by_flag = given_token(args, settings)?;
+    let (address, token) = if args.profile.is_some() || address == "multica" {
+        let login = Login::load(args.profile.as_deref(), settings)?;
+        (login.address()?, Some(by_flag.map_or_else(|| login.token(), Ok)?))
+    } else if matches!(address, "" | "none") {
+        if let Some(flag) =
+            [("--token-env", args.token_env.is_some()), ("--token-file", args.token_file.is_some())]
+                .iter()
+                .find(|(_, is_given)| *is_given)
+        {
+            let message = format!("`{}` is for a server, and there is none to ask", flag.0);
+            return Err(Failure::new(Code::Usage, message).hint("name it with `--server URL`").into());
+        }
+        return Ok(None);
+    } else {
+        let token = match by_flag {
+            Some(token) => Some(token),
+            None => match variable_token(settings)? {
+                Some(token) => Some(token),
+                None => login_at(address, settings),
+            },
+        };
+        (address.to_owned(), token)
+    };
+    let mut connection = Connection::new(&address, token, &settings.inherited)?;
+    connection.timeout = settings.duration("server_timeout")?.to_std().unwrap_or_default();
+    if connection.timeout.is_zero() {
+        return Err(Failure::new(Code::BadConfig, "`server_timeout` is 0: no answer could ever be in time")
+            .hint("leave it out for 30s")
+            .into());
+    }
+    Ok(Some(connection))
+}
+
+fn given_token(args: &ServerArgs, settings: &Settings) -> Result<Option<Token>> {
+    if let Some(name) = &args.token_env {
+        let Some(value) = settings.variable(name) else {
+            let message = format!("the variable {}, named by `--token-env`, is not set", name.escape_debug());
+            return Err(Failure::new(Code::Usage, message)
+                .hint("export it, or use `--token-file FILE`")
+                .into());
+        };
+        return token(value, &format!("the token in {}", name.escape_debug())).map(Some);
+    }
+    let Some(file) = &args.token_file else { return Ok(None) };
+    let path = settings.cwd.join(file);
+    let shown = path.display().to_string();
+    let text = read(&path).map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read the token's file {shown}: {error}"))
+            .hint("`--token-file` names a text file with the token in one line")
+    })?;
+    warn_of_readers(&path);
+    token(&text, &format!("the token in {shown}")).map(Some)
+}
+
+fn variable_token(settings: &Settings) -> Result<Option<Token>> {
+    let set = |name: &'static str| settings.variable(name).map(|value| (name, value));
+    match set("EXECENV_TOKEN").or_else(|| set("MULTICA_TOKEN")) {
+        Some((name, value)) => token(value, &format!("the token in {name}")).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The token of upstream's login, if it is one at this address. A configuration that makes no sense is none.
+fn login_at(address: &str, settings: &Settings) -> Option<Token> {
+    let login = Login::load(None, settings).ok()?;
+    let is_here = normalise(login.address().ok()?.as_str()).ok()? == normalise(address).ok()?;
+    if is_here { login.token().ok() } else { None }
+}
+
+fn token(text: &str, what: &str) -> Result<Token> {
+    Token::new(text).map_err(|why| {
+        Failure::new(Code::Usage, format!("{what} cannot be used: {why}"))
+            .hint("it is one word, such as `mul_…`")
+            .into()
+    })
+}
+
+fn warn_of_readers(path: &Path) {
+    let is_open = path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o077 != 0);
+    if is_open {
+        log::warn!("others can read the token in {}: `chmod 600` it", path.display());
+    }
+}
+
+/// Reads a small text; a device or an endless pipe is not read for ever.
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read};
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_FILE {
+        return Err(Error::new(ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
+    }
+    Ok(text)
+}
+
+/// What `multica login` left: `~/.multica/config.json`, for a profile `~/.multica/profiles/<name>/config.json`
+/// (upstream's `internal/cli/config.go`).
+struct Login {
+    path: PathBuf,
+    keys: LoginKeys,
+}
+
+#[derive(Default, Deserialize)]
+struct LoginKeys {
+    server_url: Option<String>,
+    token: Option<String>,
+}
+
+impl Login {
+    fn load(profile: Option<&str>, settings: &Settings) -> Result<Login> {
+        let bad = |message: String| {
+            Failure::new(Code::BadConfig, message).hint("log in with `multica login`, or use `--server URL`")
+        };
+        let home = settings.home.as_deref().ok_or_else(|| bad("no home directory is known".into()))?;
+        let folder = match profile.map(str::trim) {
+            None | Some("") => home.join(".multica"),
+            Some(name) if name.starts_with('.') || name.contains(['/', '\0']) => {
+                let message = format!("`--profile {}` is no name of a profile", name.escape_debug());
+                return Err(Failure::new(Code::Usage, message)
+                    .hint("`ls ~/.multica/profiles` lists them")
+                    .into());
+            }
+            Some(name) => home.join(".multica/profiles").join(name),
+        };
+        let path = folder.join("config.json");
+        let shown = path.display();
+        let text =
+            read(&path).map_err(|error| bad(format!("cannot read multica's login {shown}: {error}")))?;
+        // Where it breaks, not what stands there: serde's message may repeat a value.
+        let keys = serde_json::from_str(&text).map_err(|error| {
+            bad(format!(
+                "multica's login {shown} makes no sense at line {} column {}",
+                error.line(),
+                error.column()
+            ))
+        })?;
+        Ok(Login { path, keys })
+    }
+
+    fn address(&self) -> Result<String> {
+        self.text(self.keys.server_url.as_deref(), "server_url")
+    }
+
+    fn token(&self) -> Result<Token> {
+        let text = self.text(self.keys.token.as_deref(), "token")?;
+        token(&text, &format!("the token in {}", self.path.display()))
+    }
+
+    fn text(&self, value: Option<&str>, key: &str) -> Result<String> {
+        let value = value.map(str::trim).filter(|value| !value.is_empty());
+        value.map(str::to_owned).ok_or_else(|| {
+            Failure::new(Code::BadConfig, format!("multica's login {} has no `{key}`", self.path.display()))
+                .hint("log in with `multica login`, or use `--server URL`")
+                .into()
+        })
+    }
+}

@@ -1,0 +1,375 @@
+//! What an environment holds that can be built again: `node_modules` and the like, by their names, and the one cache
+//! whose exact place is known.
+//!
+//! They go at once, not to the trash. Nothing that cannot be built again goes with them: a folder that holds a
+//! repository, or that cannot be read to its end, is kept and named. A removal that is cut short leaves a smaller
+//! folder under the same name, which the next one takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use rustix::io::Errno;
+use serde::Serialize;
+
+use crate::environment::names;
+use crate::failure::{Code, Failure};
+use crate::sys::remove::remove_tree;
+use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
+
+/// The patterns where nothing else is said.
+pub const DEFAULT_PATTERNS: &str = "node_modules,.next,.turbo";
+/// Codex's own copy of its sandbox helper, some 285 MiB a task, which it makes again when it is missing.
+pub const MANAGED: &str = "codex-home/.sandbox-bin";
+/// Begins the name of [`MANAGED`] in counts, so that a pattern of the same name is counted apart.
+const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
+const GIT: &str = ".git";
+
+/// What every environment consists of, by whoever made it: as a pattern it would take the environment apart.
+const STRUCTURE: [&str; 21] = [
+    GIT,
+    names::META,
+    names::MANIFEST,
+    names::LOCK,
+    names::OWNER,
+    names::MANAGED,
+    names::WORK_DIR,
+    names::OUTPUT,
+    names::LOGS,
+    names::LAUNCH,
+    names::BACKUP,
+    names::KEPT,
+    names::TEMPORARY,
+    "worktree",
+    "home",
+    "codex-home",
+    "hermes-home",
+    "multica-config",
+    "inbox",
+    ".control",
+    "tmp",
+];
+
+/// Names of folders that can be built again, by default none. A name matches as a whole, upper and lower case told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patterns(BTreeSet<String>);
+
+impl Patterns {
+    /// Reads a list with commas. Blank text stands for [`DEFAULT_PATTERNS`]; a list of which nothing can be used is
+    /// an empty one.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure for a name that every environment consists of.
+    pub fn parse(text: &str) -> Result<Patterns> {
+        let text = if text.trim().is_empty() { DEFAULT_PATTERNS } else { text };
+        let words = text.split(',').map(str::trim);
+        let usable = words.filter(|word| !word.is_empty() && !word.contains(['/', '\\']));
+        let patterns: BTreeSet<String> = usable.map(str::to_owned).collect();
+        match patterns.iter().find(|pattern| STRUCTURE.contains(&pattern.as_str())) {
+            None => Ok(Patterns(patterns)),
+            Some(pattern) => {
+                let message = format!(
+                    "`{pattern}` cannot be an artifact pattern: it is part of every environment, not something \
+                     that is built again"
+                );
+                Err(Failure::new(Code::BadConfig, message)
+                    .hint(format!("name folders that a build makes; without a list it is {DEFAULT_PATTERNS}"))
+                    .into())
+            }
+        }
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn find(&self, name: &OsStr) -> Option<&str> {
+        self.0.get(name.to_str()?).map(String::as_str)
+    }
+}
+
+/// Folders of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// How many.
+    pub count: u64,
+    /// What they take, in bytes.
+    pub bytes: u64,
+}
+
+/// The artifacts of one environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Folders that were removed, or would be.
+    pub count: u64,
+    /// What they took, in bytes.
+    pub bytes: u64,
+    /// The same by the name that matched.
+    pub by_pattern: BTreeMap<String, Tally>,
+    /// Folders of such a name that stay, and why.
+    pub kept: Vec<(PathBuf, String)>,
+    /// Folders that could not be removed, or not to their end, and why.
+    pub failed: Vec<(PathBuf, String)>,
+}
+
+/// What would be removed. Changes nothing.
+pub fn find(env: &Tree, patterns: &Patterns, managed: bool) -> Found {
+    let mut survey = Survey::new(env.path(), patterns);
+    survey.managed = managed;
+    survey.run(env).1
+}
+
+/// Removes the artifacts of an environment, whose lock the caller holds.
+pub fn remove(env: &Tree, patterns: &Patterns, managed: bool) -> Found {
+    let mut survey = Survey::new(env.path(), patterns);
+    survey.managed = managed;
+    survey.removes = true;
+    survey.run(env).1
+}
+
+/// What the whole environment takes, and what of it are artifacts: in one go. Changes nothing.
+pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Found) {
+    let mut survey = Survey::new(env.path(), patterns);
+    survey.weighs = true;
+    survey.run(env)
+}
+
+/// Whether there is a managed cache that could be removed: two plain folders, no link among them.
+pub fn has_managed(env: &Tree) -> bool {
+    let mut steps = Path::new(MANAGED).ancestors().filter(|path| !path.as_os_str().is_empty());
+    steps.all(|path| matches!(env.kind(path), Ok(Some(Kind::Dir))))
+}
+
+/// Goes through an environment: looks only, at patterns and managed cache alike, unless told otherwise.
+struct Survey<'a> {
+    root: &'a Path,
+    patterns: &'a Patterns,
+    managed: bool,
+    /// Removes what it finds.
+    removes: bool,
+    /// Adds up everything, not only the artifacts.
+    weighs: bool,
+    at: At,
+    depth: usize,
+    size: Size,
+    found: Found,
+}
+
+/// Where a survey is.
+enum At {
+    /// Among what stays.
+    Open,
+    /// In a `.git` folder whose parent has this depth.
+    Git(usize),
+    /// In an artifact.
+    Artifact(Artifact),
+}
+
+struct Artifact {
+    /// The depth of the folder that it lies in.
+    depth: usize,
+    key: String,
+    identity: Option<Identity>,
+    bytes: u64,
+    /// Why it has to stay, as soon as there is a reason.
+    keep: Option<&'static str>,
+    /// For each folder that the survey is in, which parts of a repository it has.
+    signs: Vec<u8>,
+}
+
+const HOLDS_REPOSITORY: &str = "holds a repository";
+const NOT_READ: &str = "cannot be read to its end, so that it may hold a repository";
+
+impl Artifact {
+    /// Notes an entry of the present folder. A bare repository has no `.git`: it is one.
+    fn note(&mut self, name: &OsStr) {
+        let sign = match name.as_encoded_bytes() {
+            b".git" => 7,
+            b"HEAD" => 1,
+            b"objects" => 2,
+            b"refs" => 4,
+            _ => return,
+        };
+        if let Some(signs) = self.signs.last_mut() {
+            *signs |= sign;
+            if *signs == 7 {
+                self.keep.get_or_insert(HOLDS_REPOSITORY);
+            }
+        }
+    }
+}
+
+impl<'a> Survey<'a> {
+    fn new(root: &'a Path, patterns: &'a Patterns) -> Survey<'a> {
+        Survey {
+            root,
+            patterns,
+            managed: true,
+            removes: false,
+            weighs: false,
+            at: At::Open,
+            depth: 0,
+            size: Size::default(),
+            found: Found::default(),
+        }
+    }
+
+    fn run(mut self, env: &Tree) -> (Size, Found) {
+        if env.walk(&mut self).is_err() {
+            self.size.unreadable += 1;
+        }
+        self.found.kept.sort();
+        self.found.failed.sort();
+        (self.size, self.found)
+    }
+
+    /// What a folder counts as; `None`: it is no artifact.
+    fn key(&self, path: &Path) -> Option<String> {
+        if self.managed && path == Path::new(MANAGED) {
+            return Some(MANAGED_KEY.to_owned());
+        }
+        self.patterns.find(path.file_name()?).map(str::to_owned)
+    }
+
+    fn leads_to_managed(&self, path: &Path) -> bool {
+        self.managed && Path::new(MANAGED).starts_with(path)
+    }
+
+    fn finish(&mut self, artifact: Artifact, place: Place<'_>) {
+        let path = self.root.join(place.path);
+        if let Some(why) = artifact.keep {
+            return self.found.kept.push((path, why.to_owned()));
+        }
+        if self.removes {
+            if !artifact.identity.is_some_and(|identity| is_still(place, identity)) {
+                return self.found.kept.push((path, "was replaced while it was looked at".to_owned()));
+            }
+            if let Err(error) = remove_tree(place.parent, place.name) {
+                return self.found.failed.push((path, error.to_string()));
+            }
+        }
+        self.found.count += 1;
+        self.found.bytes += artifact.bytes;
+        let tally = self.found.by_pattern.entry(artifact.key).or_default();
+        tally.count += 1;
+        tally.bytes += artifact.bytes;
+    }
+}
+
+impl Visitor for Survey<'_> {
+    fn enter(&mut self, place: Place<'_>, handle: BorrowedFd<'_>) -> bool {
+        match &mut self.at {
+            At::Git(_) => {}
+            At::Artifact(artifact) => {
+                artifact.note(place.name);
+                if artifact.keep.is_some() && !self.weighs {
+                    return false; // it stays as it is: nothing more to learn
+                }
+                artifact.signs.push(0);
+            }
+            At::Open if place.name == GIT => {
+                if !self.weighs {
+                    return false;
+                }
+                self.at = At::Git(self.depth);
+            }
+            At::Open => match self.key(place.path) {
+                Some(key) => {
+                    self.at = At::Artifact(Artifact {
+                        depth: self.depth,
+                        key,
+                        identity: identity(handle).ok(),
+                        bytes: 0,
+                        keep: None,
+                        signs: vec![0],
+                    });
+                }
+                // With nothing to look for but the one cache, only the way to it is gone.
+                None if self.patterns.0.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
+                    return false;
+                }
+                None => {}
+            },
+        }
+        self.depth += 1;
+        true
+    }
+
+    fn leave(&mut self, place: Place<'_>) {
+        self.depth -= 1;
+        match &mut self.at {
+            At::Git(depth) if *depth == self.depth => self.at = At::Open,
+            At::Artifact(artifact) if artifact.depth != self.depth => _ = artifact.signs.pop(),
+            At::Artifact(_) => {
+                if let At::Artifact(artifact) = std::mem::replace(&mut self.at, At::Open) {
+                    self.finish(artifact, place);
+                }
+            }
+            At::Git(_) | At::Open => {}
+        }
+    }
+
+    fn lost(&mut self, path: &Path) {
+        self.size.unreadable += 1;
+        self.depth -= 1;
+        match &mut self.at {
+            At::Git(depth) if *depth == self.depth => self.at = At::Open,
+            At::Artifact(artifact) if artifact.depth == self.depth => {
+                let why = artifact.keep.unwrap_or("was moved while it was looked at").to_owned();
+                self.found.kept.push((self.root.join(path), why));
+                self.at = At::Open;
+            }
+            At::Artifact(artifact) => {
+                artifact.signs.pop();
+                artifact.keep.get_or_insert(NOT_READ);
+            }
+            At::Git(_) | At::Open => {}
+        }
+    }
+
+    fn entry(&mut self, name: &OsStr, len: Option<u64>) {
+        let bytes = len.unwrap_or(0);
+        self.size.bytes += bytes;
+        if let At::Artifact(artifact) = &mut self.at {
+            artifact.bytes += bytes;
+            artifact.note(name);
+        }
+    }
+
+    fn closed(&mut self, path: &Path, error: Errno) {
+        if matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP) {
+            return; // gone meanwhile, or a link now
+        }
+        self.unreadable();
+        if let At::Open = self.at
+            && self.key(path).is_some()
+        {
+            let why = match error {
+                Errno::XDEV => "another file system is mounted there".to_owned(),
+                error => format!("cannot be read: {}", std::io::Error::from(error)),
+            };
+            self.found.kept.push((self.root.join(path), why));
+        }
+    }
+
+    fn unreadable(&mut self) {
+        self.size.unreadable += 1;
+        if let At::Artifact(artifact) = &mut self.at {
+            artifact.keep.get_or_insert(NOT_READ);
+        }
+    }
+
+    fn wants_lengths(&self) -> bool {
+        match &self.at {
+            At::Artifact(artifact) => self.weighs || artifact.keep.is_none(),
+            At::Git(_) | At::Open => self.weighs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

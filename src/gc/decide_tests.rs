@@ -1,0 +1,412 @@
+//! Every row of `gc-and-git.md` 1.6 and 6.1, with that page's ages: collected after 5 days, orphaned after 30,
+//! artifacts after 12 hours.
+
+use super::super::LockState;
+use super::Action::*;
+use super::Reason::*;
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+fn ago(hours: i64) -> Option<DateTime<Utc>> {
+    Some(now() - Duration::hours(hours))
+}
+
+const DAY: i64 = 24;
+
+/// An upstream record of this kind: no end, the folder touched just now.
+fn record(kind: &str) -> Facts {
+    Facts {
+        root_dir: "/r/w/k".into(),
+        workspace: "w".into(),
+        meta: MetaState::Read,
+        kind: kind.into(),
+        parent_id: "p".into(),
+        is_foreign: true,
+        status: Status::Unknown,
+        local_directory: false,
+        completed_at: None,
+        last_used: Some(now()),
+        by_folder: true,
+        lease_until: None,
+        artifacts_swept_at: None,
+        has_cache: false,
+        meta_written: None,
+        lock: LockState::None,
+    }
+}
+
+/// One of our own, whose run ended so long ago.
+fn own(kind: &str, hours: i64) -> Facts {
+    Facts {
+        is_foreign: false,
+        by_folder: false,
+        status: Status::Completed,
+        completed_at: ago(hours),
+        last_used: ago(hours),
+        lock: LockState::Free,
+        ..record(kind)
+    }
+}
+
+fn completed(facts: Facts, hours: i64) -> Facts {
+    Facts { completed_at: ago(hours), ..facts }
+}
+
+fn folder(facts: Facts, hours: i64) -> Facts {
+    Facts { last_used: ago(hours), ..facts }
+}
+
+fn found(status: &str, hours: i64) -> ParentState {
+    ParentState::Found { status: status.into(), at: ago(hours) }
+}
+
+fn timeless(status: &str) -> ParentState {
+    ParentState::Found { status: status.into(), at: None }
+}
+
+fn gone(certain: bool) -> ParentState {
+    ParentState::Gone { certain }
+}
+
+fn error() -> ParentState {
+    ParentState::Unknown { why: "status 500".into() }
+}
+
+fn policy() -> Policy {
+    Policy {
+        ttl: Duration::days(5),
+        orphan_ttl: Duration::days(30),
+        completed_ttl: None,
+        artifact_ttl: Some(Duration::hours(12)),
+    }
+}
+
+type Row = (&'static str, Facts, ParentState, Action, Reason);
+
+#[track_caller]
+fn check(policy: &Policy, rows: Vec<Row>) {
+    for (name, facts, parent, action, reason) in rows {
+        let decision = decide(&facts, &parent, policy, now());
+        assert_eq!(decision, Decision { action, reason }, "{name}: {facts:?}, {parent:?}");
+    }
+}
+
+#[test]
+fn issues() {
+    let issue = || record("issue");
+    check(
+        &policy(),
+        vec![
+            ("done, 10 d", issue(), found("done", 10 * DAY), Clean, ParentDone),
+            ("cancelled, 6 d", issue(), found("cancelled", 6 * DAY), Clean, ParentDone),
+            ("done, exactly at its time", issue(), found("done", 5 * DAY), Skip, TooYoung),
+            (
+                "in progress, just completed",
+                completed(issue(), 0),
+                found("in_progress", 30 * DAY),
+                Skip,
+                ParentOpen,
+            ),
+            ("done, 1 d, just completed", completed(issue(), 0), found("done", DAY), Skip, TooYoung),
+            ("done without a time", issue(), timeless("done"), Skip, ParentUnknown),
+            ("server error", folder(issue(), 900 * DAY), error(), Skip, ParentUnknown),
+            ("not found, young", issue(), gone(false), Skip, TooYoung),
+            ("not found, old", folder(issue(), 31 * DAY), gone(false), Orphan, ParentGone),
+            ("not found for certain means no more here", issue(), gone(true), Skip, TooYoung),
+            ("no id, young", issue(), ParentState::Nameless, Skip, TooYoung),
+            ("no id, old", folder(issue(), 400 * DAY), ParentState::Nameless, Orphan, NoParent),
+            (
+                "open, completed 24 h",
+                completed(issue(), DAY),
+                found("in_progress", 0),
+                Artifacts,
+                Rebuildable,
+            ),
+            (
+                "done but young, completed 13 h",
+                completed(issue(), 13),
+                found("done", 1),
+                Artifacts,
+                Rebuildable,
+            ),
+            (
+                "a status of tomorrow, completed 13 h",
+                completed(issue(), 13),
+                found("parked", 1),
+                Artifacts,
+                Rebuildable,
+            ),
+            ("a status of tomorrow", issue(), found("parked", 900 * DAY), Skip, ParentUnknown),
+            ("upstream's other spelling", issue(), found("canceled", 900 * DAY), Skip, ParentUnknown),
+        ],
+    );
+    let off = Policy { artifact_ttl: None, ..policy() };
+    check(
+        &off,
+        vec![(
+            "artifacts off, completed 100 d",
+            completed(issue(), 100 * DAY),
+            found("todo", 0),
+            Skip,
+            ParentOpen,
+        )],
+    );
+    let swept = Facts { artifacts_swept_at: ago(1), ..own("issue", 13) };
+    let again = Facts { artifacts_swept_at: ago(14), ..own("issue", 13) };
+    check(
+        &policy(),
+        vec![
+            ("swept since its last run", swept, found("todo", 0), Skip, ParentOpen),
+            ("run again since", again, found("todo", 0), Artifacts, Rebuildable),
+        ],
+    );
+}
+
+#[test]
+fn chats() {
+    let chat = || record("chat");
+    check(
+        &policy(),
+        vec![
+            ("active", chat(), found("active", 10 * DAY), Skip, ParentOpen),
+            (
+                "active, however old",
+                folder(completed(chat(), 200 * DAY), 200 * DAY),
+                found("active", 900 * DAY),
+                Skip,
+                ParentOpen,
+            ),
+            ("archived, 10 d", chat(), found("archived", 10 * DAY), Clean, ParentDone),
+            ("archived, 1 h", chat(), found("archived", 1), Skip, TooYoung),
+            ("archived without a time", chat(), timeless("archived"), Skip, ParentUnknown),
+            ("deleted", chat(), gone(true), Clean, ParentGone),
+            ("a 404 of anybody's, young", chat(), gone(false), Skip, TooYoung),
+            ("a 404 of anybody's, old", folder(chat(), 31 * DAY), gone(false), Orphan, ParentGone),
+            ("server error", folder(chat(), 900 * DAY), error(), Skip, ParentUnknown),
+            ("another status", chat(), found("paused", 900 * DAY), Skip, ParentUnknown),
+            ("no id", folder(chat(), 400 * DAY), ParentState::Nameless, Orphan, NoParent),
+        ],
+    );
+}
+
+#[test]
+fn runs_and_quick_creates_go_at_once_when_they_are_over() {
+    let mut rows: Vec<Row> = Vec::new();
+    for status in ["completed", "failed", "skipped", "issue_created"] {
+        rows.push(("over", record("autopilot_run"), found(status, 1), Clean, ParentDone));
+        rows.push(("over, no time", record("autopilot_run"), timeless(status), Clean, ParentDone));
+    }
+    for status in ["pending", "running"] {
+        rows.push(("goes on", record("autopilot_run"), found(status, 900 * DAY), Skip, ParentOpen));
+    }
+    for status in ["completed", "failed", "cancelled"] {
+        rows.push(("over", record("quick_create"), found(status, 1), Clean, ParentDone));
+    }
+    for status in ["queued", "dispatched", "running", "waiting_local_directory"] {
+        rows.push(("goes on", record("quick_create"), found(status, 900 * DAY), Skip, ParentOpen));
+    }
+    for kind in ["autopilot_run", "quick_create"] {
+        rows.push(("404, young", record(kind), gone(false), Skip, TooYoung));
+        rows.push(("404, old", folder(record(kind), 31 * DAY), gone(false), Orphan, ParentGone));
+        rows.push(("error", folder(record(kind), 900 * DAY), error(), Skip, ParentUnknown));
+        rows.push(("no id", folder(record(kind), 400 * DAY), ParentState::Nameless, Orphan, NoParent));
+    }
+    rows.push(("a kind of tomorrow, young", record("swarm"), ParentState::StrangeKind, Skip, TooYoung));
+    rows.push((
+        "a kind of tomorrow, old",
+        folder(record("swarm"), 31 * DAY),
+        ParentState::StrangeKind,
+        Orphan,
+        UnknownKind,
+    ));
+    check(&policy(), rows);
+}
+
+#[test]
+fn what_is_held_leased_or_without_a_record() {
+    let mut rows: Vec<Row> = Vec::new();
+    let due: Vec<(Facts, ParentState)> = vec![
+        (completed(record("issue"), 30 * DAY), found("todo", 0)),
+        (record("issue"), found("done", 30 * DAY)),
+        (folder(record("issue"), 400 * DAY), gone(false)),
+        (Facts { meta: MetaState::Missing, ..folder(record(""), 400 * DAY) }, ParentState::None),
+        (record("chat"), gone(true)),
+        (Facts { has_cache: true, ..completed(record("chat"), 30 * DAY) }, found("active", 0)),
+    ];
+    for (facts, parent) in due {
+        let held = Facts { lock: LockState::Held, ..facts.clone() };
+        let doubtful = Facts { lock: LockState::Unknown, ..facts.clone() };
+        let leased = Facts { lease_until: Some(now() + Duration::seconds(1)), ..facts };
+        rows.push(("held", held, parent.clone(), Skip, InUse));
+        rows.push(("lock not known", doubtful, parent.clone(), Skip, LockUnknown));
+        rows.push(("leased", leased, parent, Skip, Leased));
+    }
+    let missing = Facts { meta: MetaState::Missing, ..record("") };
+    let damaged = Facts { meta: MetaState::Unreadable, ..record("") };
+    for parent in [ParentState::None, ParentState::Offline] {
+        rows.extend([
+            ("no record, young", missing.clone(), parent.clone(), Skip, TooYoung),
+            ("no record, old", folder(missing.clone(), 31 * DAY), parent.clone(), Orphan, NoMeta),
+            ("damaged record, young", damaged.clone(), parent.clone(), Skip, TooYoung),
+            ("damaged record, old", folder(damaged.clone(), 31 * DAY), parent, Orphan, UnreadableMeta),
+        ]);
+    }
+    let lease_over = Facts { lease_until: Some(now()), ..record("issue") };
+    rows.push(("a lease that ran out", lease_over, found("done", 10 * DAY), Clean, ParentDone));
+    check(&policy(), rows);
+}
+
+#[test]
+fn the_record_of_a_users_folder_is_spared() {
+    let local = |facts: Facts| Facts { local_directory: true, ..facts };
+    let done = || local(record("issue"));
+    let ended = || local(own("issue", 30 * DAY));
+    check(
+        &policy(),
+        vec![
+            ("done 30 d", done(), found("done", 30 * DAY), Artifacts, ParentDone),
+            ("chat deleted", local(record("chat")), gone(true), Artifacts, ParentGone),
+            ("404, old", folder(done(), 400 * DAY), gone(false), Skip, LocalDirectory),
+            (
+                "404, old, with a cache",
+                Facts { has_cache: true, ..folder(done(), 400 * DAY) },
+                gone(false),
+                Managed,
+                ManagedCache,
+            ),
+            ("open", ended(), found("todo", 0), Artifacts, Rebuildable),
+            (
+                "swept already",
+                Facts { artifacts_swept_at: ago(0), ..ended() },
+                found("done", 900),
+                Skip,
+                LocalDirectory,
+            ),
+            (
+                "without a readable record",
+                Facts { meta: MetaState::Unreadable, ..folder(done(), 400 * DAY) },
+                ParentState::None,
+                Skip,
+                LocalDirectory,
+            ),
+        ],
+    );
+    let off = Policy { artifact_ttl: None, completed_ttl: Some(Duration::hours(1)), ..policy() };
+    check(
+        &off,
+        vec![
+            ("artifacts off", ended(), found("done", 30 * DAY), Skip, LocalDirectory),
+            ("completed, artifacts off", ended(), found("todo", 0), Skip, LocalDirectory),
+            ("offline", ended(), ParentState::Offline, Skip, LocalDirectory),
+        ],
+    );
+}
+
+#[test]
+fn the_copy_of_an_agent_cli_may_go_from_every_kind() {
+    let cached = |facts: Facts| Facts { has_cache: true, ..facts };
+    let since = |hours| Facts { meta_written: ago(hours), ..cached(folder(record("issue"), 900 * DAY)) };
+    let mut rows: Vec<Row> = Vec::new();
+    for (kind, parent) in [
+        ("chat", found("active", 0)),
+        ("autopilot_run", found("running", 0)),
+        ("quick_create", found("queued", 0)),
+        ("issue", error()),
+        ("chat", error()),
+    ] {
+        rows.push(("old", cached(completed(record(kind), 13)), parent.clone(), Managed, ManagedCache));
+        rows.push(("fresh", cached(completed(record(kind), 11)), parent.clone(), Skip, reason_of(&parent)));
+        rows.push(("no cache", completed(record(kind), 13), parent.clone(), Skip, reason_of(&parent)));
+    }
+    rows.push(("never completed, record of 31 d", since(31 * DAY), error(), Managed, ManagedCache));
+    rows.push(("never completed, fresh record", since(1), error(), Skip, ParentUnknown));
+    check(&policy(), rows);
+    let off = Policy { artifact_ttl: None, ..policy() };
+    check(&off, vec![("off", cached(completed(record("chat"), 900)), error(), Skip, ParentUnknown)]);
+}
+
+fn reason_of(parent: &ParentState) -> Reason {
+    if matches!(parent, ParentState::Found { .. }) { ParentOpen } else { ParentUnknown }
+}
+
+#[test]
+fn completed_ttl_needs_a_status_that_is_known() {
+    let policy = Policy { completed_ttl: Some(Duration::hours(1)), artifact_ttl: None, ..policy() };
+    let two_hours = || completed(record("issue"), 2);
+    let mut rows: Vec<Row> = vec![
+        ("a status of tomorrow", two_hours(), found("parked", 0), Skip, ParentUnknown),
+        ("never completed", record("issue"), found("todo", 0), Skip, ParentOpen),
+        ("server error", two_hours(), error(), Skip, ParentUnknown),
+        ("not found", two_hours(), gone(false), Skip, TooYoung),
+        ("an active chat", completed(record("chat"), 2), found("active", 0), Skip, ParentOpen),
+    ];
+    for status in ["backlog", "todo", "in_progress", "in_review", "done", "blocked", "cancelled"] {
+        rows.push(("known", two_hours(), found(status, 0), Clean, Completed));
+    }
+    check(&policy, rows);
+}
+
+#[test]
+fn offline_age_decides() {
+    use ParentState::Offline;
+    let prepared = |hours| Facts { completed_at: None, status: Status::Prepared, ..own("", hours) };
+    let cleaned = |kind| Facts { status: Status::Cleaned, completed_at: None, ..own(kind, 6 * DAY) };
+    let no_artifacts = Policy { artifact_ttl: None, ..policy() };
+    check(
+        &no_artifacts,
+        vec![
+            ("a plain one that ended", own("", 6 * DAY), Offline, Clean, Ended),
+            ("exactly at its time", own("", 5 * DAY), Offline, Skip, TooYoung),
+            ("never run", prepared(6 * DAY), Offline, Skip, TooYoung),
+            ("never run, unused", prepared(31 * DAY), Offline, Orphan, Unused),
+            ("cleaned up", cleaned("issue"), Offline, Clean, Ended),
+            ("cleaned up, parent open", cleaned("issue"), found("todo", 0), Clean, Ended),
+            ("an issue's", own("issue", 6 * DAY), Offline, Skip, TooYoung),
+            ("an issue's, unused", own("issue", 31 * DAY), Offline, Orphan, Unused),
+            ("a chat's, unused", own("chat", 31 * DAY), Offline, Orphan, Unused),
+            ("a kind of tomorrow", own("swarm", 31 * DAY), Offline, Orphan, Unused),
+            ("a plain one, with a server", own("", 6 * DAY), ParentState::None, Clean, Ended),
+            ("a clock set back", own("issue", -50), Offline, Skip, TooYoung),
+            ("another tool's without a parent", completed(record(""), 6 * DAY), Offline, Skip, TooYoung),
+        ],
+    );
+    check(
+        &policy(),
+        vec![
+            ("artifacts", own("", 13), Offline, Artifacts, Rebuildable),
+            ("artifacts of an issue's", own("issue", 13), Offline, Artifacts, Rebuildable),
+            ("a chat keeps them", own("chat", 13), Offline, Skip, TooYoung),
+        ],
+    );
+    let soon = Policy { completed_ttl: Some(Duration::hours(1)), ..policy() };
+    for kind in ["", "issue", "chat", "autopilot_run", "quick_create"] {
+        check(&soon, vec![("completed", own(kind, 2), Offline, Clean, Completed)]);
+    }
+}
+
+#[test]
+fn age_alone_never_turns_a_removal_back_into_a_skip() {
+    for parent in [ParentState::Offline, found("done", 200), gone(false), found("archived", 200)] {
+        for kind in ["", "issue", "chat", "autopilot_run", "quick_create", "swarm"] {
+            let mut removed = false;
+            for hours in 0..1_000 {
+                let action = decide(&own(kind, hours), &parent, &policy(), now()).action;
+                assert!(!removed || action.removes(), "{kind} at {hours} h, {parent:?}");
+                removed |= action.removes();
+            }
+        }
+    }
+}
+
+#[test]
+fn reasons_are_words_of_their_own() {
+    let words: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|row| row.1).collect();
+    assert_eq!(words.len(), Reason::ALL.len());
+    for (reason, word, meaning) in Reason::ALL {
+        assert_eq!((reason.word(), reason.meaning()), (*word, *meaning));
+        assert_eq!(serde_json::to_value(reason).unwrap(), *word);
+    }
+}

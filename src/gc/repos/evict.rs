@@ -1,0 +1,103 @@
+//! Repositories that nobody has used for long: cloning again brings them back.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::registrations::WORKTREES;
+use super::{Cache, RepoReport, quoted};
+use crate::environment::{last_use, stamp_use};
+use crate::sys::remove::measure;
+use crate::sys::tree::{Kind, Tree};
+
+/// Begins the name of a repository that is being removed: no checkout looks there, and the next cycle finishes it.
+const EVICTED: &str = ".evicted-";
+
+/// Finishes what an earlier cycle has begun in the folder of a workspace.
+pub(super) fn finish(tree: &Tree, folder: &Path, report: &mut RepoReport) {
+    let Ok(opened) = tree.plain_subtree(folder) else { return };
+    for name in opened.names(Path::new("")).unwrap_or_default() {
+        let path = Path::new(&name);
+        if name.as_encoded_bytes().starts_with(EVICTED.as_bytes())
+            && matches!(opened.kind(path), Ok(Some(Kind::Dir)))
+        {
+            remove(&opened, path, report);
+        }
+    }
+}
+
+fn remove(workspace: &Tree, name: &Path, report: &mut RepoReport) -> bool {
+    let path = workspace.path().join(name);
+    let bytes = measure(&path).bytes;
+    match workspace.remove_all(name).with_context(|| format!("remove {}", path.display())) {
+        Ok(()) => {
+            report.bytes_reclaimed += bytes;
+            true
+        }
+        Err(error) => {
+            report.fail(&error);
+            false
+        }
+    }
+}
+
+impl Cache<'_> {
+    /// Removes the repository if its time has come and it holds nothing of its own; `true`: it is gone, or would be.
+    pub(super) fn evict(&mut self, gone: &[PathBuf]) -> Result<bool> {
+        if !self.is_due(gone)? {
+            return Ok(false);
+        }
+        if self.git.has_unpushed()? {
+            let path = self.path();
+            self.note(format!(
+                "kept {path}, which nobody has used for long: it holds commits or tags that are on no branch of a \
+                 remote; see them: `git -C {} log --all --not --remotes`",
+                quoted(&path)
+            ));
+            return Ok(false);
+        }
+        let bytes = measure(self.bare.path()).bytes;
+        if self.policy.dry_run {
+            self.report.evicted += 1;
+            self.report.bytes_reclaimed += bytes;
+            return Ok(true);
+        }
+        // Measuring takes time, in which somebody may have come without a lock of ours.
+        if !self.is_due(gone)? || self.git.has_unpushed()? {
+            return Ok(false);
+        }
+        let parent = self.relative.parent().unwrap_or(Path::new(""));
+        let name = Path::new(self.relative.file_name().unwrap_or(OsStr::new("")));
+        let workspace =
+            self.tree.plain_subtree(parent).context("open the folder of a workspace's repositories")?;
+        let token = &uuid::Uuid::new_v4().simple().to_string()[..12];
+        let doomed = PathBuf::from(format!("{EVICTED}{token}"));
+        let moving = || format!("move {} out of the way", self.path());
+        workspace.move_to(name, &workspace, &doomed).with_context(moving)?;
+        // Nobody can come any more; who came at the last moment has it back.
+        if workspace.names(&doomed.join(WORKTREES)).is_ok_and(|names| !names.is_empty()) {
+            workspace.move_to(&doomed, &workspace, name).with_context(moving)?;
+            return Ok(false);
+        }
+        let removed = remove(&workspace, &doomed, self.report);
+        self.report.evicted += u64::from(removed);
+        Ok(true)
+    }
+
+    /// Whether no worktree is left and the last use is long past. A repository whose last use nobody knows gets a stamp
+    /// and another term: taken for ancient, every cache would go on the day this comes into use.
+    fn is_due(&self, gone: &[PathBuf]) -> Result<bool> {
+        let Some(ttl) = self.policy.repo_ttl.filter(|ttl| !ttl.is_zero()) else { return Ok(false) };
+        let Some(used) = last_use(&self.bare) else {
+            if !self.policy.dry_run {
+                stamp_use(&self.bare, self.policy.now)?;
+            }
+            return Ok(false);
+        };
+        // A clock that was set back only delays.
+        let is_old = (self.policy.now - used).to_std().is_ok_and(|age| age > ttl);
+        // The first is the repository itself.
+        Ok(is_old && self.worktrees(gone)?.len() == 1)
+    }
+}

@@ -1,0 +1,105 @@
+//! `git gc`: minutes of work that hold a repository's lock. Only after something was deleted, and while nobody works;
+//! until then a marker remembers it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::Cache;
+use crate::environment::{EnvLock, Held, names};
+use crate::git::was_cut_off;
+use crate::sys::tree::{Kind, Tree};
+
+/// Upstream's name for the marker.
+const PENDING: &str = ".multica-maintenance-pending";
+/// Where git's lock files lie that a killed maintenance can leave, all levels of them.
+const LOCK_FOLDERS: [&str; 4] = ["refs", "logs/refs", "objects/info", "objects/pack"];
+/// Those that lie by themselves.
+const LOCK_FILES: [&str; 2] = ["gc.pid", "packed-refs.lock"];
+/// Deeper than names of refs go.
+const MAX_DEPTH: usize = 32;
+
+impl Cache<'_> {
+    /// Remembers that there is something to be dropped.
+    pub(super) fn request_maintenance(&mut self) {
+        let marking = || format!("mark {} for maintenance", self.bare.path().display());
+        let marked = self.bare.replace_unsynced(Path::new(PENDING), b"", 0o600, names::TEMPORARY);
+        if let Err(error) = marked.with_context(marking) {
+            self.report.fail(&error);
+        }
+    }
+
+    /// Does what is pending, if now is a good time.
+    pub(super) fn maintain(&mut self) {
+        let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(Kind::File { .. })));
+        if !is_pending || !self.policy.maintenance || self.policy.dry_run || self.somebody_works() {
+            return;
+        }
+        let before = lock_files(&self.bare);
+        let expired = self.git.expire_reflogs();
+        let collected = self.git.collect_garbage(self.policy.limits.heavy);
+        if [&expired, &collected].into_iter().filter_map(|done| done.as_ref().err()).any(was_cut_off) {
+            // Only what was not there before: what was is somebody else's.
+            for file in lock_files(&self.bare).difference(&before) {
+                let _ = self.bare.remove_file(file);
+            }
+        }
+        let mut done = true;
+        for error in [expired, collected].into_iter().filter_map(Result::err) {
+            done = false;
+            if !self.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                self.report.fail(&error);
+            }
+        }
+        if done && let Err(error) = self.bare.remove_file(Path::new(PENDING)) {
+            self.report.fail(&anyhow::Error::new(error).context(format!("unmark {}", self.path())));
+        }
+    }
+
+    /// Whether any environment under the root is held. What cannot be looked at counts as held (decision D7).
+    fn somebody_works(&self) -> bool {
+        let Ok(workspaces) = self.root.workspaces(self.tree) else { return true };
+        workspaces.iter().map(Path::new).any(|workspace| {
+            let Ok(keys) = self.tree.names(workspace) else { return true };
+            keys.iter().any(|key| self.is_held(&workspace.join(key)))
+        })
+    }
+
+    fn is_held(&self, relative: &Path) -> bool {
+        if !matches!(self.tree.kind(relative), Ok(Some(Kind::Dir))) {
+            return false;
+        }
+        let Ok(env) = self.tree.subtree(relative) else { return true };
+        !matches!(EnvLock::try_acquire(&env, false), Ok(_) | Err(Held::NoLockFile))
+    }
+}
+
+/// The lock files that lie in a repository now.
+fn lock_files(bare: &Tree) -> BTreeSet<PathBuf> {
+    let mut found: BTreeSet<PathBuf> = LOCK_FILES
+        .map(PathBuf::from)
+        .into_iter()
+        .filter(|file| matches!(bare.kind(file), Ok(Some(Kind::File { .. }))))
+        .collect();
+    for folder in LOCK_FOLDERS {
+        find_locks(bare, Path::new(folder), MAX_DEPTH, &mut found);
+    }
+    found
+}
+
+fn find_locks(bare: &Tree, folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
+    if depth == 0 || !matches!(bare.kind(folder), Ok(Some(Kind::Dir))) {
+        return;
+    }
+    for name in bare.names(folder).unwrap_or_default() {
+        let path = folder.join(&name);
+        match bare.kind(&path) {
+            Ok(Some(Kind::Dir)) => find_locks(bare, &path, depth - 1, found),
+            Ok(Some(Kind::File { .. })) if name.as_encoded_bytes().ends_with(b".lock") => {
+                found.insert(path);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Registrations of worktrees whose folder is gone.
+//!
+//! Not by `git worktree prune`, which drops whatever is absent: an environment in the trash is absent and may be
+//! restored, and what lies outside the root may be on a disk that is not there at the moment. With its registration a
+//! worktree would lose its index for good (`beyond.md` F5). And not by `git worktree remove`, which would delete the
+//! working files of one that comes back at this moment.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Duration, Utc};
+
+use super::{Cache, quoted};
+use crate::environment::{LOCK_REASON, WorkspacesRoot, names};
+use crate::gc::staging::exclusive;
+use crate::git::Worktree;
+use crate::sys::tree::{Kind, Tree, leaves_tree};
+
+/// Where git keeps them.
+pub(super) const WORKTREES: &str = "worktrees";
+/// Time enough for `git worktree add` to make one, which begins without a path.
+const MAKING: Duration = Duration::hours(1);
+/// How long git itself keeps what is absent (`gc.worktreePruneExpire`).
+const ABSENT: Duration = Duration::days(90);
+/// The largest file of a registration that is read, in bytes.
+const MOST_OF_A_FILE: u64 = 64 << 10;
+/// How often, and how far apart, a quiet moment of the root is looked for.
+const TRIES: u32 = 40;
+const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(25);
+
+/// What is known of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Registration {
+    /// Its name in [`WORKTREES`].
+    id: String,
+    /// The worktree's folder; `None`: it says none.
+    path: Option<PathBuf>,
+    /// Whether somebody other than a checkout of ours asked git to keep it.
+    is_locked: bool,
+    /// Whether the folder is there, or nobody can tell.
+    is_there: bool,
+    /// Whether it lies below the workspaces root, where what is gone is gone.
+    is_below_root: bool,
+    /// Whether it lies in the trash instead.
+    is_in_trash: bool,
+    /// The commit that it stands at without a branch.
+    detached: Option<String>,
+    /// How long nothing in it has changed.
+    age: Duration,
+}
+
+/// Whether a registration may go.
+fn is_stale(known: &Registration) -> bool {
+    match known {
+        Registration { is_locked: true, .. } => false,
+        Registration { path: None, age, .. } => *age > MAKING,
+        Registration { is_there: true, .. } | Registration { is_in_trash: true, .. } => false,
+        Registration { is_below_root: true, .. } => true,
+        Registration { age, .. } => *age > ABSENT,
+    }
+}
+
+impl Cache<'_> {
+    /// Drops the registrations that may go and gives back their folders; in a dry run those that would go.
+    pub(super) fn drop_registrations(&mut self) -> Vec<PathBuf> {
+        let mut dropped = Vec::new();
+        if let Err(error) = self.drop_each(&mut dropped) {
+            self.report.fail(&error);
+        }
+        self.report.pruned += u64::from(!dropped.is_empty());
+        dropped.into_iter().filter_map(|dropped| dropped.path).collect()
+    }
+
+    fn drop_each(&mut self, dropped: &mut Vec<Registration>) -> Result<()> {
+        let mut stale = Vec::new();
+        for known in self.registrations()?.into_iter().filter(is_stale) {
+            if self.is_only_holder(&known)? {
+                let (path, id) = (self.path(), &known.id);
+                let commit = known.detached.as_deref().unwrap_or_default();
+                self.note(format!(
+                    "kept the registration {id} in {path}, whose worktree is gone: its commit {commit} is on no \
+                     branch; save it: `git -C {} branch NAME {commit}`",
+                    quoted(&path)
+                ));
+            } else {
+                stale.push(known);
+            }
+        }
+        if stale.is_empty() || self.policy.dry_run {
+            *dropped = stale;
+            return Ok(());
+        }
+        // While it is held nothing comes back out of the trash.
+        let Some(_quiet) = self.quiet_moment()? else { return Ok(()) };
+        let folder = self.bare.plain_subtree(Path::new(WORKTREES)).context("open the registrations")?;
+        let mut trouble = Ok(());
+        for known in self.registrations()?.into_iter().filter(is_stale) {
+            if !stale.iter().any(|stale| (&stale.id, &stale.detached) == (&known.id, &known.detached)) {
+                continue;
+            }
+            match folder.remove_all(Path::new(&known.id)) {
+                Ok(()) => dropped.push(known),
+                Err(error) => {
+                    let dropping = format!("drop the registration {} of {}", known.id, self.path());
+                    trouble = trouble.and(Err(error).context(dropping));
+                }
+            }
+        }
+        let _ = self.bare.remove_dir(Path::new(WORKTREES)); // only an empty one goes, as git does it
+        trouble
+    }
+
+    /// Whether commits would be lost with a registration: those of a worktree that stood on no branch.
+    fn is_only_holder(&self, known: &Registration) -> Result<bool> {
+        let Some(commit) = &known.detached else { return Ok(false) };
+        Ok(self.git.holders(commit)?.is_empty())
+    }
+
+    fn quiet_moment(&self) -> Result<Option<std::fs::File>> {
+        for _ in 0..TRIES {
+            if let Some(lock) = exclusive(self.tree)? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(BETWEEN_TRIES);
+        }
+        Ok(None)
+    }
+
+    /// The worktrees that stay.
+    pub(super) fn worktrees(&self, gone: &[PathBuf]) -> Result<Vec<Worktree>> {
+        let mut worktrees = self.git.worktrees()?;
+        worktrees.retain(|worktree| !gone.contains(&worktree.path));
+        Ok(worktrees)
+    }
+
+    /// What worktrees remember of branches that they will go back to: those of a rebase and of a bisection.
+    pub(super) fn remembered_branches(&self) -> Result<Vec<String>> {
+        const FILES: [&str; 4] =
+            ["rebase-merge/head-name", "rebase-merge/update-refs", "rebase-apply/head-name", "BISECT_START"];
+        let mut found = Vec::new();
+        for id in ids(&self.bare)? {
+            for file in FILES {
+                let file = Path::new(WORKTREES).join(&id).join(file);
+                let reading = || format!("read {}", self.bare.path().join(&file).display());
+                let Some(bytes) = self.bare.read(&file, MOST_OF_A_FILE).with_context(reading)? else {
+                    continue;
+                };
+                let text = String::from_utf8_lossy(&bytes);
+                found.extend(text.lines().map(|line| match line.strip_prefix("refs/") {
+                    Some(_) => line.to_owned(),
+                    None => format!("refs/heads/{line}"),
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    fn registrations(&self) -> Result<Vec<Registration>> {
+        let root = self.root.path().canonicalize()?;
+        ids(&self.bare)?.into_iter().map(|id| self.look(id, &root)).collect()
+    }
+
+    fn look(&self, id: String, root: &Path) -> Result<Registration> {
+        let place = Path::new(WORKTREES).join(&id);
+        let read = |name: &str| {
+            let reading = || format!("read {}", self.bare.path().join(&place).join(name).display());
+            self.bare.read(&place.join(name), MOST_OF_A_FILE).with_context(reading)
+        };
+        let path = read("gitdir")?.and_then(|text| worktree_path(&text, &self.bare.path().join(&place)));
+        let is_locked = read("locked")?.is_some_and(|reason| !reason.starts_with(LOCK_REASON.as_bytes()));
+        let mut known = Registration {
+            is_locked,
+            is_there: path.as_deref().is_some_and(|path| !is_missing(&path.join(".git"))),
+            is_below_root: false,
+            is_in_trash: false,
+            detached: read("HEAD")?.and_then(|text| commit(&text)),
+            age: self.policy.now - last_change(&self.bare.path().join(&place)),
+            id,
+            path,
+        };
+        let named = known.path.as_deref();
+        let below =
+            named.and_then(|path| path.strip_prefix(root).or(path.strip_prefix(self.root.path())).ok());
+        if let Some(below) = below.filter(|_| !known.is_there) {
+            known.is_below_root = true;
+            known.is_in_trash = self.is_in_trash(below, &known.id)?;
+        }
+        Ok(known)
+    }
+
+    /// Whether an entry of the trash holds the worktree that belongs to this registration: its `.git` says so,
+    /// whatever the entry is called.
+    fn is_in_trash(&self, below: &Path, id: &str) -> Result<bool> {
+        let in_env: PathBuf = below.components().skip(2).collect();
+        let trash = Path::new(WorkspacesRoot::TRASH);
+        let mut entries = match self.tree.names(trash) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            entries => entries.context("list the trash")?,
+        };
+        let back = Path::new(self.relative.file_name().unwrap_or_default()).join(WORKTREES).join(id);
+        // Those that are called after the environment first: mostly it is one of them.
+        let mut steps = below.components().map(|step| step.as_os_str().as_encoded_bytes());
+        let called =
+            [steps.next().unwrap_or_default(), b"+", steps.next().unwrap_or_default(), b"+"].concat();
+        entries.sort_by_key(|entry| !entry.as_encoded_bytes().starts_with(&called));
+        for entry in entries {
+            for inside in [Some(&*in_env), in_env.strip_prefix(names::WORK_DIR).ok()].into_iter().flatten() {
+                let file = trash.join(&entry).join(inside).join(".git");
+                match self.tree.read(&file, MOST_OF_A_FILE) {
+                    Ok(text)
+                        if !text.as_deref().and_then(gitdir).is_some_and(|path| path.ends_with(&back)) => {}
+                    Err(error) if proves_absence(&error) => {}
+                    _ => return Ok(true), // it is, or nobody can tell
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn ids(bare: &Tree) -> Result<Vec<String>> {
+    let listing = || format!("list the worktrees of {}", bare.path().display());
+    let folder = match bare.plain_subtree(Path::new(WORKTREES)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        folder => folder.with_context(listing)?,
+    };
+    let names = folder.names(Path::new("")).with_context(listing)?;
+    let mut ids: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+    ids.retain(|id| matches!(folder.kind(Path::new(id)), Ok(Some(Kind::Dir))));
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// The worktree that a registration names: the folder of the `.git` file, by a path that may be relative to it.
+fn worktree_path(text: &[u8], place: &Path) -> Option<PathBuf> {
+    let path = plain_path(text)?;
+    Some(normal(&place.join(path)).parent()?.to_owned())
+}
+
+/// The repository that a worktree's `.git` file names.
+fn gitdir(text: &[u8]) -> Option<PathBuf> {
+    plain_path(text.strip_prefix(b"gitdir: ")?)
+}
+
+/// The commit that a `HEAD` names itself, rather than by a branch.
+fn commit(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?.trim_end();
+    let is_id = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id && text.bytes().any(|byte| byte != b'0')).then(|| text.to_owned())
+}
+
+fn plain_path(text: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    (!text.is_empty()).then(|| std::ffi::OsStr::from_bytes(text).into())
+}
+
+/// The path without `.` and `..`, by its words alone: what it names may be gone.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for step in path.components() {
+        match step {
+            Component::ParentDir => _ = normal.pop(),
+            Component::CurDir => {}
+            step => normal.push(step),
+        }
+    }
+    normal
+}
+
+/// Only what surely is not there is missing; a disk that does not answer is no proof.
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Whether an error says that no file of a worktree is at a place: a step to it is none, or leads out of the tree.
+fn proves_absence(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotADirectory || leaves_tree(error)
+}
+
+/// The last change to what git writes when a worktree is used.
+fn last_change(place: &Path) -> DateTime<Utc> {
+    let changed = |path: PathBuf| path.symlink_metadata().and_then(|metadata| metadata.modified()).ok();
+    let files = ["", "index", "HEAD", "logs/HEAD"].map(|name| changed(place.join(name)));
+    files.into_iter().flatten().max().unwrap_or(SystemTime::UNIX_EPOCH).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_back_stays_registered() {
+        let gone = Registration {
+            id: "x".into(),
+            path: Some("/root/w/k/workdir/x".into()),
+            is_locked: false,
+            is_there: false,
+            is_below_root: true,
+            is_in_trash: false,
+            detached: None,
+            age: Duration::zero(),
+        };
+        let outside = Registration { is_below_root: false, ..gone.clone() };
+        let nameless = Registration { path: None, ..outside.clone() };
+        let old = |known: &Registration, age| Registration { age, ..known.clone() };
+        for (known, expected, why) in [
+            (gone.clone(), true, "an environment that is gone"),
+            (Registration { is_there: true, ..gone.clone() }, false, "there"),
+            (Registration { is_in_trash: true, ..gone.clone() }, false, "in the trash"),
+            (Registration { is_locked: true, ..gone.clone() }, false, "locked"),
+            (outside.clone(), false, "perhaps on a disk that is away"),
+            (old(&outside, ABSENT + Duration::seconds(1)), true, "away for long"),
+            (nameless.clone(), false, "perhaps being made"),
+            (old(&nameless, MAKING + Duration::seconds(1)), true, "half removed"),
+            (Registration { is_locked: true, ..old(&nameless, ABSENT) }, false, "locked while it is made"),
+        ] {
+            assert_eq!(is_stale(&known), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_registration_names_its_worktree_absolutely_or_not() {
+        let place = Path::new("/root/.repos/w/r.git/worktrees/x");
+        for (text, expected) in [
+            ("/root/w/k/workdir/x/.git\n", Some("/root/w/k/workdir/x")),
+            ("../../../../../w/k/workdir/x/.git\n", Some("/root/w/k/workdir/x")),
+            ("\n", None),
+        ] {
+            assert_eq!(worktree_path(text.as_bytes(), place), expected.map(PathBuf::from), "{text}");
+        }
+    }
+}

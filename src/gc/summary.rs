@@ -1,0 +1,100 @@
+//! A cycle's counts, by upstream's names.
+
+use std::collections::BTreeMap;
+
+use super::artifacts::Tally;
+use super::bounds::BoundReport;
+use super::decide::Action;
+use super::reclaim::Judged;
+use super::repos::RepoReport;
+use crate::environment::Outcome;
+
+/// A cycle's counts, by upstream's names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Environments that were looked at.
+    pub scanned: u64,
+    /// Removed as done, or to be in a dry run.
+    pub cleaned: u64,
+    /// Removed as unknown, or to be in a dry run.
+    pub orphaned: u64,
+    /// Left.
+    pub skipped: u64,
+    /// Of the left ones, held by a live process.
+    pub active: u64,
+    /// Should have gone and could not go.
+    pub failed: u64,
+    /// Environments out of which something went that can be built again, or would go.
+    pub artifact_dirs: u64,
+    /// How many such folders.
+    pub artifact_removed: u64,
+    /// The same by pattern, with bytes.
+    pub by_pattern: BTreeMap<String, Tally>,
+    /// Bytes of what was removed, the trash included.
+    pub bytes_reclaimed: u64,
+    /// Bytes that the disk has got back: not of what lies in the trash.
+    pub bytes_freed: u64,
+    /// What became of repository caches.
+    pub repos: RepoReport,
+    /// Entries in the trash at the end.
+    pub trash_entries: u64,
+    /// Entries that left the trash for good.
+    pub trash_swept: u64,
+    /// What the entries that are left take on the disk.
+    pub trash_bytes: u64,
+    /// How each bound stands at the end.
+    pub bounds: Vec<BoundReport>,
+    /// How many requests the server got.
+    pub requests: u64,
+    /// Why the server was not asked to the end.
+    pub server_trouble: Option<String>,
+    /// Another cycle is at work in this root: nothing was done.
+    pub already_running: bool,
+    /// The cycle was asked to end before its end.
+    pub interrupted: bool,
+}
+
+impl Summary {
+    pub(super) fn count(&mut self, judged: &Judged, dry_run: bool) {
+        self.scanned += 1;
+        if let Some(artifacts) = &judged.artifacts {
+            self.artifact_dirs += u64::from(artifacts.count > 0);
+            self.artifact_removed += artifacts.count;
+            for (pattern, tally) in &artifacts.by_pattern {
+                let sum = self.by_pattern.entry(pattern.clone()).or_default();
+                sum.count += tally.count;
+                sum.bytes += tally.bytes;
+            }
+            self.bytes_reclaimed += artifacts.bytes;
+            self.bytes_freed += artifacts.bytes;
+        }
+        let would_go = dry_run && judged.outcome.is_none();
+        let gone = judged.is_gone() || would_go;
+        match judged.decision.action {
+            Action::Clean if gone => self.cleaned += 1,
+            Action::Orphan if gone => self.orphaned += 1,
+            _ => {
+                self.skipped += 1;
+                self.active +=
+                    u64::from(judged.facts.is_held() || judged.outcome == Some(Outcome::RetainedLive));
+                self.failed += u64::from(judged.outcome == Some(Outcome::Failed));
+                return;
+            }
+        }
+        self.bytes_reclaimed += judged.bytes;
+        if judged.outcome == Some(Outcome::Removed) {
+            self.bytes_freed += judged.bytes;
+        }
+    }
+
+    /// Takes back the count of one that was left and goes after all.
+    pub(super) fn uncount_left(&mut self) {
+        self.scanned -= 1;
+        self.skipped -= 1;
+    }
+
+    /// Whether every bound is kept.
+    pub fn is_within_bounds(&self) -> bool {
+        self.bounds.iter().all(|report| report.met)
+    }
+}

@@ -1,0 +1,121 @@
+//! Addresses: what a user or upstream's configuration writes, and what goes into a request's path.
+
+use anyhow::Result;
+use ureq::http::Uri;
+
+use super::{ParentKind, Question};
+use crate::failure::{Code, Failure};
+
+/// An address as a user or upstream's configuration writes it (`wss://host/ws`), made the prefix of every request.
+///
+/// Upstream's rules: `ws` and `wss` stand for `http` and `https`; the path `/ws`, query, fragment and slashes at the
+/// end go; any other path stays as a prefix.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure for another scheme, no host, or a user name or password in the address.
+pub fn normalise(address: &str) -> Result<String> {
+    let trimmed = address.trim();
+    let bad = |why: &str| {
+        // Without what stands before an `@`: it may be a password.
+        let shown = trimmed.rsplit_once('@').map_or(trimmed, |(_, rest)| rest);
+        Failure::new(Code::BadConfig, format!("the server's address `{}`: {why}", shown.escape_debug()))
+            .hint("give it as `--server https://multica.example.org`")
+    };
+    let (scheme, rest) = trimmed.split_once("://").ok_or_else(|| bad("it has no scheme such as https://"))?;
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => "http",
+        "https" | "wss" => "https",
+        _ => return Err(bad("its scheme is none of http, https, ws, wss").into()),
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if host.contains('@') {
+        return Err(bad("a user name or password is not for an address; a token goes into a file").into());
+    }
+    let path = if path == "/ws" { "" } else { path.trim_end_matches('/') };
+    let url = format!("{scheme}://{}{path}", host.to_ascii_lowercase());
+    let parsed: Uri = url.parse().map_err(|error| bad(&format!("{error}")))?;
+    let has_port = parsed.port_u16().is_some() || !host.rsplit(']').next().unwrap_or_default().contains(':');
+    if parsed.host().is_none_or(str::is_empty) || !has_port {
+        return Err(bad("it has no host, or a port that is no number").into());
+    }
+    Ok(url)
+}
+
+/// The path of the question about one thing.
+pub(super) fn single_path(question: &Question) -> String {
+    let collection = match question.kind {
+        ParentKind::Issue => "issues",
+        ParentKind::Chat => "chat-sessions",
+        ParentKind::AutopilotRun => "autopilot-runs",
+        ParentKind::QuickCreate => "tasks",
+    };
+    format!("/api/daemon/{collection}/{}/gc-check", question.id)
+}
+
+/// The path of the question about many issues of one workspace.
+pub(super) fn batch_path(workspace: &str) -> String {
+    format!("/api/daemon/workspaces/{}/issues/gc-check", escape_segment(workspace))
+}
+
+/// Whether a folder's name can be one segment of a path, as it is or escaped.
+pub(super) fn is_segment(name: &str) -> bool {
+    // `..` would be another path even when it is escaped: servers and proxies resolve it first.
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
+}
+
+fn escape_segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_upstream_writes_them() {
+        let cases = [
+            ("ws://localhost:8080/ws", "http://localhost:8080"),
+            (" wss://api.multica.ai/ws ", "https://api.multica.ai"),
+            ("HTTPS://API.multica.ai", "https://api.multica.ai"),
+            ("http://h/", "http://h"),
+            ("http://h/ws/", "http://h/ws"),
+            ("http://h/Base/ws", "http://h/Base/ws"),
+            ("https://h:8443/base//?q=1#f", "https://h:8443/base"),
+            ("http://[::1]:80?x", "http://[::1]:80"),
+            ("http://[::1]", "http://[::1]"),
+        ];
+        for (address, want) in cases {
+            assert_eq!(normalise(address).unwrap(), want, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_showing_a_password() {
+        for address in
+            ["", "localhost:8080", "ftp://h", "http://", "http:///x", "http://h:port", "http://a b"]
+        {
+            let error = normalise(address).unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::BadConfig, "{address}");
+        }
+        let error = normalise("https://ada:hunter2@h").unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn a_workspaces_name_is_one_segment_or_none() {
+        assert_eq!(batch_path("a b/ü?"), "/api/daemon/workspaces/a%20b%2F%C3%BC%3F/issues/gc-check");
+        for name in ["", ".", "..", "a/b", "a\\b", "\0"] {
+            assert!(!is_segment(name), "{name}");
+        }
+        assert!(is_segment("...") && is_segment("default") && is_segment("a b"));
+    }
+}

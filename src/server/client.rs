@@ -1,0 +1,196 @@
+//! One request, one answer: time, size and redirects bounded, what went wrong in words that can be shown.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ureq::config::{Config, RedirectAuthHeaders};
+use ureq::http::{Response, Uri, header};
+use ureq::tls::TlsConfig;
+use ureq::{Agent, Body, ResponseExt};
+
+use super::{Connection, Token};
+
+/// A longer answer is an error. Five hundred issues take about 65 kB.
+const LONGEST_BODY: u64 = 1 << 20;
+/// How much of a text from elsewhere goes into a message, in characters.
+const LONGEST_EXCERPT: usize = 160;
+
+/// An answer, whole.
+pub(super) struct Answer {
+    /// 200 … 599.
+    pub(super) status: u16,
+    /// At most [`LONGEST_BODY`].
+    pub(super) body: Vec<u8>,
+    /// The server said itself where the body ends, so that an empty one is not one that was cut off.
+    pub(super) has_length: bool,
+    /// It comes from the host that was asked, not from one that a redirect led to.
+    pub(super) from_host: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    /// For a person; safe to print.
+    pub(super) why: String,
+    /// It would be the same with the next question, after as long a wait: ask no more.
+    pub(super) ends_cycle: bool,
+}
+
+/// Connections to one server.
+pub(super) struct Client {
+    agent: Agent,
+    base_url: String,
+    base: Uri,
+    token: Option<Token>,
+    timeout: Duration,
+    sent: AtomicU64,
+}
+
+impl Client {
+    /// Keeps up to `connections` open between requests. Nothing is sent yet.
+    pub(super) fn new(connection: Connection, connections: usize) -> Client {
+        let Connection { base_url, token, timeout, proxy, roots } = connection;
+        let config = Config::builder()
+            .timeout_global(Some(timeout))
+            .http_status_as_error(false)
+            .max_redirects(10)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // Over plain http anybody could say that an issue is gone.
+            .https_only(base_url.starts_with("https:"))
+            .proxy(proxy.map(|proxy| proxy.0))
+            .tls_config(TlsConfig::builder().root_certs(roots.0).build())
+            .max_idle_connections(connections)
+            .max_idle_connections_per_host(connections)
+            .user_agent(concat!("execenv/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .build();
+        let base = base_url.parse().unwrap_or_default(); // of no address at all, each request says so
+        Client { agent: config.new_agent(), base_url, base, token, timeout, sent: AtomicU64::new(0) }
+    }
+
+    /// How many requests have been sent, redirects not counted.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Asks: GET, or with a JSON body POST.
+    pub(super) fn ask(&self, path: &str, body: Option<&str>) -> Result<Answer, Trouble> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let url = format!("{}{path}", self.base_url);
+        let response = match body {
+            None => self.with_headers(self.agent.get(url)).call(),
+            Some(body) => {
+                let request = self.agent.post(url).header(header::CONTENT_TYPE, "application/json");
+                self.with_headers(request).send(body)
+            }
+        };
+        let answer = self.read(response.map_err(|error| self.trouble(error))?)?;
+        if answer.status == 401 {
+            return Err(Trouble { ends_cycle: true, ..self.refusal(&answer) });
+        }
+        Ok(answer)
+    }
+
+    /// An answer that says no, in words.
+    pub(super) fn refusal(&self, answer: &Answer) -> Trouble {
+        let body = String::from_utf8_lossy(&answer.body);
+        let why = match body.trim() {
+            "" => format!("the server answered {}", answer.status),
+            body => format!("the server answered {}: {}", answer.status, self.excerpt(body)),
+        };
+        Trouble { why, ends_cycle: false }
+    }
+
+    fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        // What upstream's collector calls itself; its version is not ours to claim.
+        let request =
+            request.header("X-Client-Platform", "daemon").header("X-Client-OS", std::env::consts::OS);
+        match &self.token {
+            Some(token) => request.header(header::AUTHORIZATION, token.bearer()),
+            None => request,
+        }
+    }
+
+    fn read(&self, response: Response<Body>) -> Result<Answer, Trouble> {
+        let (asked, answering) = (&self.base, response.get_uri());
+        let is_upgraded = asked.scheme_str() == Some("http") && answering.scheme_str() == Some("https");
+        let from_host =
+            asked.authority() == answering.authority() || is_upgraded && asked.host() == answering.host();
+        let headers = response.headers();
+        let has_length =
+            headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        let reader = response.into_body().into_reader();
+        let read = reader.take(LONGEST_BODY + 1).read_to_end(&mut body);
+        read.map_err(|error| self.trouble(error.into()))?;
+        if body.len() as u64 > LONGEST_BODY {
+            return Err(Trouble { why: "the answer is longer than 1 MiB".into(), ends_cycle: false });
+        }
+        Ok(Answer { status, body, has_length, from_host })
+    }
+
+    fn trouble(&self, error: ureq::Error) -> Trouble {
+        use ureq::Error;
+        let why = match error {
+            Error::Timeout(_) => format!("no whole answer within {} s", self.timeout.as_secs_f32()),
+            Error::HostNotFound => "its host is not known".into(),
+            Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                "the connection was cut".into()
+            }
+            Error::Io(error) if error.to_string().contains("invalid peer certificate") => {
+                format!("{error}; SSL_CERT_FILE names the certificate of a company's own CA")
+            }
+            Error::Io(error) => error.to_string(),
+            Error::RequireHttpsOnly(_) => {
+                "it redirects from https to http, where nobody is to be believed".into()
+            }
+            Error::TooManyRedirects => "it redirects in circles".into(),
+            Error::RedirectFailed => {
+                "it redirects what is sent to it; set the server's address to where it redirects to".into()
+            }
+            error => error.to_string(),
+        };
+        Trouble { why: format!("{}: {}", self.base_url, self.excerpt(&why)), ends_cycle: true }
+    }
+
+    /// A text from elsewhere: without the token, on one line, harmless for a terminal, and short.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        excerpt(text, self.token.as_ref())
+    }
+}
+
+fn excerpt(text: &str, token: Option<&Token>) -> String {
+    // Cut first, far behind what is shown, so that a megabyte costs nothing; a token has its place in the first part.
+    let start: String = text.trim().chars().take(4096).collect();
+    let masked = token.map_or(start.clone(), |token| token.mask(&start));
+    let hostile = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::new();
+    for (n, c) in masked.chars().enumerate() {
+        if n == LONGEST_EXCERPT {
+            out.push('…');
+            break;
+        }
+        if hostile(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_harmless_and_without_the_token() {
+        let token = Token::new("mul_secret").unwrap();
+        assert_eq!(
+            excerpt(" a\u{1b}[31m\nmul_secret\u{202e} ", Some(&token)),
+            "a\\u{1b}[31m\\n<token>\\u{202e}"
+        );
+        // A token that begins where the text is cut is taken out before.
+        let long = format!("{}mul_secret{}", "x".repeat(155), "y".repeat(5000));
+        let shown = excerpt(&long, Some(&token));
+        assert!(!shown.contains("mul") && shown.chars().count() == 161, "{shown}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Which certificates an https server is trusted by: those of the platform, where a company's own CA has been added;
+//! where the platform has none (a bare container), Mozilla's, which are part of the binary.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use ureq::tls::{Certificate, RootCerts};
+
+use crate::failure::{Code, Failure};
+
+/// Certificates to trust.
+#[derive(Clone)]
+pub struct Roots(pub(super) RootCerts);
+
+impl std::fmt::Debug for Roots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            RootCerts::Specific(certificates) => write!(f, "Roots({})", certificates.len()),
+            _ => f.write_str("Roots(built in)"),
+        }
+    }
+}
+
+impl Roots {
+    /// Mozilla's, as of this build.
+    pub fn built_in() -> Roots {
+        Roots(RootCerts::WebPki)
+    }
+
+    /// Reads the platform's; SSL_CERT_FILE and SSL_CERT_DIR name others in their stead.
+    ///
+    /// `rustls-native-certs` reads those two variables from the process itself; `variables` only says whether they are
+    /// set, because then there is no falling back: whoever named certificates trusts no others.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure when the variables are set and name no certificate.
+    pub fn load(variables: &[(OsString, OsString)]) -> Result<Roots> {
+        let loaded = rustls_native_certs::load_native_certs();
+        if !loaded.certs.is_empty() {
+            let all = loaded.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+            return Ok(Roots(all.into()));
+        }
+        let is_named = |(name, value): &&(OsString, OsString)| {
+            (name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR") && !value.is_empty()
+        };
+        match variables.iter().find(is_named) {
+            None => Ok(Roots::built_in()),
+            Some((name, path)) => {
+                let why = loaded.errors.first().map_or("nothing in it".to_owned(), ToString::to_string);
+                let message = format!("no certificate in {} ({}): {why}", path.display(), name.display());
+                Err(Failure::new(Code::BadConfig, message)
+                    .hint("name a file of PEM certificates there, or unset the variable")
+                    .into())
+            }
+        }
+    }
+}

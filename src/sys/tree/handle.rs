@@ -1,0 +1,55 @@
+//! The open folder itself: which one it is, and the strictest way to one inside.
+
+use std::io;
+use std::path::{Component, Path};
+
+use cap_std::fs::{Dir, MetadataExt};
+use rustix::io::Errno;
+
+use super::Tree;
+use crate::sys::platform;
+
+impl Tree {
+    /// Device and inode of the folder: its identity, whatever its path says.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let metadata = self.root.dir_metadata()?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// Opens a folder inside if every step to it is a plain folder of this tree's own mount.
+    ///
+    /// # Errors
+    /// As the system reports them; a link, a mount, and anything that is no folder are errors.
+    pub fn plain_subtree(&self, relative: &Path) -> io::Result<Tree> {
+        let mut dir = self.root.try_clone()?;
+        for step in relative.components() {
+            let Component::Normal(name) = step else { return Err(Errno::INVAL.into()) };
+            dir = Dir::from_std_file(platform::open_dir_same_mount(&dir, name)?.into());
+        }
+        Ok(Tree { root: dir, path: self.path.join(relative) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn only_plain_folders_are_gone_through() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tmp.path().join("a/b")).unwrap();
+        std::fs::write(tmp.path().join("a/file"), "").unwrap();
+        std::os::unix::fs::symlink("a", tmp.path().join("link")).unwrap();
+        let tree = Tree::open(tmp.path()).unwrap();
+        assert!(tree.plain_subtree(Path::new("a/b")).is_ok());
+        for bad in ["link", "link/b", "a/file", "a/none", "a/../a", "/a"] {
+            assert!(tree.plain_subtree(Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What can be built again, as `gc` takes it out of environments that stay.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::support::{Run, TestEnv, assert_same, snapshot};
+
+/// Ended a day and a half before the tests' clock; open, as far as anybody knows.
+const ENDED: &str =
+    r#"{"kind":"issue","issue_id":"I","workspace_id":"w","completed_at":"2026-05-31T00:00:00Z"}"#;
+const STAYS: [&str; 7] = [
+    "workdir/src/main.js",
+    "workdir/.git/objects/node_modules/x",
+    "workdir/dist/x",
+    "workdir/dep/node_modules/own/.git/config",
+    "workdir/lib/node_modules",
+    "output/x",
+    "codex-home/config.toml",
+];
+const GOES: [&str; 5] = [
+    "workdir/node_modules/a/node_modules/b",
+    "workdir/node_modules/c",
+    "workdir/app/.next/x",
+    "workdir/.turbo/x",
+    "codex-home/.sandbox-bin/helper",
+];
+
+/// An environment of a multica daemon's that has artifacts.
+fn fill(t: &TestEnv) -> PathBuf {
+    t.write("root/.execenv-root", "");
+    t.write("root/w/task/.gc_meta.json", ENDED);
+    for path in STAYS.iter().chain(&GOES) {
+        t.write(format!("root/w/task/{path}"), vec![b'x'; 100]);
+    }
+    t.root.join("w/task")
+}
+
+fn gc<'a>(t: &'a TestEnv, arguments: &[&str]) -> Run<'a> {
+    let ages = ["gc", "--ttl", "300d", "--orphan-ttl", "300d", "-o", "json"];
+    t.execenv(ages.iter().chain(arguments))
+}
+
+fn assert_swept(t: &TestEnv, when: &str) {
+    for path in STAYS {
+        assert!(t.root.join("w/task").join(path).is_file(), "{when}: {path} is gone");
+    }
+    for path in GOES {
+        // The outermost folder of that name, not only what is in it.
+        let names = ["node_modules", ".next", ".turbo", ".sandbox-bin"];
+        let parts: Vec<&str> = path.split('/').collect();
+        let end = parts.iter().position(|part| names.contains(part)).unwrap();
+        let folder = t.root.join("w/task").join(parts[..=end].join("/"));
+        assert!(!folder.exists(), "{when}: {} stands", folder.display());
+    }
+}
+
+#[test]
+fn what_can_be_built_again_goes_and_is_counted_by_its_name() {
+    let t = TestEnv::new();
+    fill(&t);
+    let before = snapshot(&t.root);
+    let plan = gc(&t, &["--dry-run"]).json();
+    assert_same(&before, &snapshot(&t.root), "the dry run");
+    let done = gc(&t, &[]).json();
+    assert_swept(&t, "gc");
+    for report in [&plan, &done] {
+        assert_eq!(
+            (&report["artifact_dirs"], &report["artifact_removed"]),
+            (&json!(1), &json!(4)),
+            "{report}"
+        );
+        assert_eq!(report["bytes_reclaimed"], 500, "{report}");
+        let names: Vec<&String> = report["by_pattern"].as_object().unwrap().keys().collect();
+        assert_eq!(names, [".next", ".turbo", "managed:codex-home/.sandbox-bin", "node_modules"], "{report}");
+    }
+    let again = gc(&t, &[]).json();
+    assert_eq!((&again["artifact_dirs"], &again["bytes_reclaimed"]), (&json!(0), &json!(0)), "{again}");
+}
+
+/// A kill leaves a smaller folder under its own name; a call that fails, the same: the next cycle ends it.
+#[test]
+fn a_cycle_that_dies_or_fails_at_any_step_is_ended_by_the_next() {
+    let steps = (1..).find(|step| dies_or_fails(&format!("EXECENV_TEST_CRASH_AT={step}"))).unwrap();
+    assert!(steps > 10, "no step was counted");
+    let fine = (1..steps).filter(|step| dies_or_fails(&format!("EXECENV_TEST_FAIL_AT={step}:EIO"))).count();
+    assert!(fine < 5, "{fine} failures were not told of");
+}
+
+/// Whether the cycle came to a good end in spite of it.
+fn dies_or_fails(hook: &str) -> bool {
+    let t = TestEnv::new();
+    fill(&t);
+    let (name, at) = hook.split_once('=').unwrap();
+    let first = gc(&t, &[]).var(name, at).run();
+    for path in STAYS {
+        assert!(t.root.join("w/task").join(path).is_file(), "{hook}: {path} is gone\n{first}");
+    }
+    gc(&t, &[]).json();
+    assert_swept(&t, hook);
+    t.assert_nothing_half_made(hook);
+    first.status == Some(0)
+}

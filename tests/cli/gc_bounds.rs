@@ -1,0 +1,161 @@
+//! `gc` within bounds: by count, by bytes, by what is free.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestEnv, assert_same, snapshot};
+
+/// An environment whose run ended at this hour of the tests' day, with `bytes` in its output.
+fn finished(t: &TestEnv, name: &str, hour: u32, bytes: usize) -> PathBuf {
+    let env = t.prepare(["--task-id", name, "--lease", "0"]);
+    let path = env.join(".gc_meta.json");
+    let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    meta["completed_at"] = format!("2026-06-01T{hour:02}:00:00Z").into();
+    for key in ["prepared_at", "lease_until"] {
+        meta["execenv"][key] = "2026-05-31T12:00:00Z".into();
+    }
+    meta["execenv"]["status"] = "completed".into();
+    fs::write(path, meta.to_string()).unwrap();
+    fs::write(env.join("output/result"), vec![b'x'; bytes]).unwrap();
+    env
+}
+
+fn gc(t: &TestEnv, status: u8, arguments: &[&str]) -> Value {
+    let run = t.execenv(["gc", "-o", "json"].iter().chain(arguments)).run().sane(&[status.into()]);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+fn gone(done: &Value) -> Vec<(String, String)> {
+    let rows = done["decisions"].as_array().unwrap().iter();
+    rows.filter(|row| row["action"] == "clean")
+        .map(|row| (row["reason"].as_str().unwrap().into(), row["outcome"].as_str().unwrap_or("-").into()))
+        .collect()
+}
+
+fn bytes_below(path: &std::path::Path) -> u64 {
+    let meta = path.symlink_metadata().unwrap();
+    if meta.is_dir() {
+        fs::read_dir(path).unwrap().map(|entry| bytes_below(&entry.unwrap().path())).sum()
+    } else if meta.is_file() {
+        meta.len()
+    } else {
+        0
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+#[test]
+fn the_oldest_finished_ones_go_until_the_root_fits() {
+    let t = TestEnv::new();
+    let young = finished(&t, "young", 9, 3 * MIB);
+    let old = finished(&t, "old", 2, 3 * MIB);
+    let older = finished(&t, "older", 1, 3 * MIB);
+    let before = snapshot(&t.root);
+    let plan = gc(&t, 0, &["--max-total", "4M", "--dry-run"]);
+    assert_same(&before, &snapshot(&t.root), "the dry run");
+    assert_eq!(gone(&plan).len(), 2, "{plan}");
+    let done = gc(&t, 0, &["--max-total", "4M"]);
+    let expected = ("over_max_total".to_owned(), "removed".to_owned());
+    assert_eq!(gone(&done), [expected.clone(), expected]);
+    assert!(!older.exists() && !old.exists() && young.is_dir());
+    let bound = &done["bounds"][0];
+    assert_eq!((&bound["bound"], &bound["met"]), (&json!("max_total"), &json!(true)));
+    assert_eq!(bound["value"].as_u64().unwrap(), bytes_below(&t.root), "{done}");
+    assert_eq!(plan["bounds"][0]["met"], true);
+    assert_eq!((&done["scanned"], &done["cleaned"], &done["skipped"]), (&json!(3), &json!(2), &json!(1)));
+    assert_eq!(done["decisions"].as_array().unwrap().len(), 3);
+    assert_eq!(gone(&gc(&t, 0, &["--max-total", "4M"])), [], "a second cycle has nothing to do");
+}
+
+#[test]
+fn the_trash_is_emptied_before_any_environment_goes() {
+    let t = TestEnv::new();
+    let stays = finished(&t, "stays", 1, MIB);
+    let trashed = finished(&t, "trashed", 2, 3 * MIB);
+    gc(&t, 0, &["--completed-ttl", "1s"]);
+    let key = stays.file_name().unwrap().to_str().unwrap();
+    t.execenv(["trash", "restore", key]).ok();
+    assert!(!trashed.exists() && stays.is_dir());
+    let done = gc(&t, 0, &["--max-total", "2M"]);
+    assert_eq!(
+        (gone(&done).len(), &done["trash"]["swept"], &done["trash"]["entries"]),
+        (0, &json!(1), &json!(0))
+    );
+    assert!(stays.is_dir());
+}
+
+#[test]
+fn a_count_is_kept_by_way_of_the_trash_and_can_be_taken_back() {
+    let t = TestEnv::new();
+    for (name, hour) in [("one", 1), ("two", 2), ("three", 3)] {
+        finished(&t, name, hour, 10);
+    }
+    let done = gc(&t, 0, &["--max-count", "1"]);
+    let expected = ("over_max_count".to_owned(), "trashed".to_owned());
+    assert_eq!(gone(&done), [expected.clone(), expected]);
+    assert_eq!(done["trash"]["entries"], 2, "{done}");
+    let listed = t.execenv(["trash", "list", "-o", "json"]).json();
+    let entry = listed["entries"][0]["entry"].as_str().unwrap();
+    let origin = t.execenv(["trash", "restore", entry]).ok().stdout;
+    assert_eq!(fs::read(PathBuf::from(origin.trim()).join("output/result")).unwrap().len(), 10);
+}
+
+#[test]
+fn what_is_needed_stays_and_it_is_said_that_a_bound_cannot_be_met() {
+    let t = TestEnv::new();
+    let held = finished(&t, "held", 1, MIB);
+    let lock = fs::File::open(held.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    let leased = finished(&t, "leased", 1, MIB);
+    t.execenv(["reuse", leased.to_str().unwrap()]).ok();
+    let unsaved = finished(&t, "unsaved", 1, MIB);
+    assert!(t.command("git").args(["init", "-q"]).arg(unsaved.join("workdir")).status().unwrap().success());
+    fs::write(unsaved.join("workdir/work.txt"), "nowhere else").unwrap();
+    let local = t.prepare(["--task-id", "local", "--local-dir", "project", "--lease", "0"]);
+    let free = finished(&t, "free", 9, MIB);
+    let run = t.execenv(["gc", "-o", "json", "--max-total", "1", "--max-count", "1"]).run().sane(&[1]);
+    assert!(run.stderr.contains("`--max-total 1 B` cannot be met"), "{run}");
+    let done: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(!free.exists(), "{done}");
+    for kept in [&held, &leased, &unsaved, &local] {
+        assert!(kept.is_dir(), "{}", kept.display());
+    }
+    let met: Vec<_> = done["bounds"].as_array().unwrap().iter().map(|bound| bound["met"].clone()).collect();
+    assert_eq!(met, [false, false]);
+    let retained: Vec<_> =
+        done["decisions"].as_array().unwrap().iter().map(|row| row["outcome"].clone()).collect();
+    assert!(retained.contains(&json!("retained_dirty")), "{done}");
+}
+
+#[test]
+fn a_target_frees_that_much_and_no_more() {
+    let t = TestEnv::new();
+    for (name, hour) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        finished(&t, name, hour, MIB);
+    }
+    let done = gc(&t, 0, &["--free", "1.5M"]);
+    assert_eq!(gone(&done).len(), 2, "{done}");
+    assert!(done["bytes_freed"].as_u64().unwrap() >= 3 << 19);
+    assert_eq!(gone(&gc(&t, 0, &["--min-free", "1"])), []);
+    let none_left = gc(&t, 1, &["--min-free", "900T"]);
+    assert_eq!(gone(&none_left).len(), 2, "{none_left}");
+    assert_eq!(none_left["bounds"][0]["met"], false);
+}
+
+#[test]
+fn never_run_ones_go_last_and_foreign_ones_without_an_end_never() {
+    let t = TestEnv::new();
+    let prepared = t.prepare(["--task-id", "prepared", "--lease", "0"]);
+    let done = finished(&t, "done", 11, 10);
+    let foreign = t.root.join("w/foreign");
+    fs::create_dir_all(foreign.join("output")).unwrap();
+    fs::write(foreign.join(".gc_meta.json"), r#"{"kind":"issue","issue_id":"x","workspace_id":"w"}"#)
+        .unwrap();
+    gc(&t, 0, &["--max-count", "2"]);
+    assert!(prepared.is_dir() && !done.exists() && foreign.is_dir());
+    gc(&t, 1, &["--max-count", "0"]);
+    assert!(!prepared.exists() && foreign.is_dir());
+}
