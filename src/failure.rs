@@ -45,8 +45,8 @@ codes! {
     Interrupted "interrupted" 130 "somebody asked for the end; 128 + the signal's number";
     TimedOut "timed_out" 124 "`run`: the agent ran into its time limit";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";
-    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started";
-    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found";
+    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started (1 elsewhere)";
+    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found (1 elsewhere)";
 }
 
 /// A failure that somebody can do something about.

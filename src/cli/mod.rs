@@ -81,6 +81,8 @@ pub fn main() -> ExitCode {
                 // Below `run` any failure of our own is 125, so that it is never taken for the agent's.
                 Code::Failed if is_run => Code::RunFailed.status(),
                 Code::Interrupted => interrupted.unwrap_or(Code::Interrupted.status()),
+                // Statuses from 124 on are `run`'s.
+                Code::AgentNotFound | Code::AgentNotStarted if !is_run => Code::Failed.status(),
                 code => code.status(),
             }
         }

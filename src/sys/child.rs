@@ -69,14 +69,16 @@ pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
 
 /// How often a flag is looked at while a child runs.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-/// How long the streams of a child that has ended may stay open: something that left its group holds them.
-const STREAMS: Duration = Duration::from_secs(5);
+/// How long the streams of a child that has ended may stay open, at least and at most, within its limit: something that
+/// left its group holds them, or this machine is busy.
+const STREAMS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
 /// As [`capture`], but the child also ends, with its group, as soon as `stop` is set.
 ///
 /// # Errors
 /// As [`capture`], with the kind `TimedOut`; `Interrupted` where it was stopped.
 pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) -> io::Result<Captured> {
+    let begun = Instant::now();
     let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
     let stdout = read_aside(child.stdout.take());
@@ -104,7 +106,9 @@ pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) 
         }
         Some(kind) => return Err(io::Error::new(kind, format!("{name} took longer than {limit:?}"))),
     }
-    let collect = |stream: Option<Receiver<Vec<u8>>>| match stream.map(|text| text.recv_timeout(STREAMS)) {
+    let [least, most] = STREAMS;
+    let left = || limit.saturating_sub(begun.elapsed()).clamp(least, most);
+    let collect = |stream: Option<Receiver<Vec<u8>>>| match stream.map(|text| text.recv_timeout(left())) {
         Some(Err(RecvTimeoutError::Timeout)) => {
             let message = format!("something that {name} left behind holds its output open");
             Err(io::Error::new(io::ErrorKind::TimedOut, message))

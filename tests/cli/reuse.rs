@@ -26,14 +26,18 @@ fn any_number_of_reuses_leaves_one_skill_folder_with_the_natural_name() {
         let t = TestEnv::new();
         t.write("v1.json", document(provider, "version 1"));
         t.write("v2.json", document(provider, "version 2"));
-        t.execenv(["prepare", "--task", "v1.json", "-q"]).ok();
+        // OpenClaw is asked where its configuration is: nowhere yet.
+        let claw = t.write("openclaw", "#!/bin/sh\necho /nonexistent/openclaw.json\n");
+        fs::set_permissions(&claw, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let execenv = |arguments: &[&str]| t.execenv(arguments).var("MULTICA_OPENCLAW_PATH", &claw);
+        execenv(&["prepare", "--task", "v1.json", "-q"]).ok();
         let env = t.root.join("default").join(KEY);
         for _ in 0..2 {
             // What the agent leaves in our folder goes, its work elsewhere stays.
             t.write(env.join("workdir").join(folder).join("issue-review/stray.txt"), "stray");
             t.write(env.join("workdir/src/main.rs"), "work");
             t.write(env.join("workdir").join(folder).join("own/SKILL.md"), "the agent's own");
-            t.execenv(["reuse", KEY, "--task", "v2.json", "-q"]).ok();
+            execenv(&["reuse", KEY, "--task", "v2.json", "-q"]).ok();
             let skills = env.join("workdir").join(folder);
             assert_eq!(names(&skills), ["issue-review", "own"], "{provider}");
             assert_eq!(names(&skills.join("issue-review")), ["SKILL.md"]);
