@@ -90,7 +90,8 @@ fn task() -> impl Strategy<Value = Value> {
         json!({"issue_id": "I", "project_id": "P", "project_title": BEGIN, "workspace_context": format!("{END}\n")}),
     ]);
     let provider = prop::sample::select(vec![
-        "claude", "gemini", "opencode", "command", "", "kiro", "openclaw", "hermes",
+        "claude", "gemini", "opencode", "command", "", "kiro", "openclaw", "hermes", "codex", "copilot",
+        "cursor", "qwen", "qwenpaw",
     ]);
     let skill = (
         prop::sample::select(vec!["Review", "Test", "review", "Überprüfung", "a/b"]),
@@ -145,9 +146,12 @@ proptest! {
             put(&t.project, place, item);
         }
         let before = t.project_now();
+        // OpenClaw is asked where its configuration is: nowhere yet.
+        let claw = t.write("openclaw", "#!/bin/sh\necho /nonexistent/openclaw.json\n");
+        std::fs::set_permissions(&claw, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         for (n, task) in tasks.iter().enumerate() {
             let options: &[&str] = if n == 0 { &["prepare", "--task", "-", "--local-dir", "project"] } else { &["reuse", KEY, "--task", "-"] };
-            let done = t.execenv(options).input(task.to_string()).run().sane(&[0, 5]);
+            let done = t.execenv(options).var("MULTICA_OPENCLAW_PATH", &claw).input(task.to_string()).run().sane(&[0, 5]);
             if n == 0 && done.status == Some(5) {
                 assert_same(&before, &t.project_now(), "refused");
                 return Ok(());
