@@ -35,7 +35,7 @@ struct Row {
     default: &'static str,
 }
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 26] = [
     Row {
         key: "workspaces_root",
         variables: &["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
@@ -66,6 +66,20 @@ const ROWS: [Row; 24] = [
     Row { key: "server_timeout", variables: &["EXECENV_SERVER_TIMEOUT"], default: "30s" },
     Row { key: "trash_ttl", variables: &["EXECENV_TRASH_TTL"], default: "24h" },
     Row { key: "repo_ttl", variables: &["EXECENV_GC_REPO_TTL", "MULTICA_GC_REPO_TTL"], default: "30d" },
+    Row {
+        key: "session_ttl",
+        variables: &[
+            "EXECENV_GC_SESSION_TTL",
+            "MULTICA_GC_CODEX_SESSION_TTL",
+            "MULTICA_GC_HERMES_SESSION_TTL",
+        ],
+        default: "14d",
+    },
+    Row {
+        key: "memory_ttl",
+        variables: &["EXECENV_GC_MEMORY_TTL", "MULTICA_GC_HERMES_MEMORY_TTL"],
+        default: "90d",
+    },
     // Bounds: empty means none.
     Row { key: "max_total", variables: &["EXECENV_GC_MAX_TOTAL"], default: "" },
     Row { key: "max_count", variables: &["EXECENV_GC_MAX_COUNT"], default: "" },
@@ -229,6 +243,8 @@ impl Settings {
             "artifact_ttl",
             "trash_ttl",
             "repo_ttl",
+            "session_ttl",
+            "memory_ttl",
             "server_timeout",
             "timeout",
             "idle_timeout",

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use crate::cli::{Context, ServerArgs, connection, env_completer, parse_duration, parse_size};
 use crate::environment::Outcome;
 use crate::failure::Code;
-use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, Summary, cycle, explain};
+use crate::gc::{
+    Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, StorePolicy, Summary, cycle, explain,
+};
 use crate::git::Git;
 use crate::output::{Format, Progress, line, show_bytes, stream};
 
@@ -176,12 +178,15 @@ impl GcArgs {
             now: context.now,
             limits: Default::default(),
         };
+        let kept = |key: &str| settings.duration(key).map(|ttl| Some(ttl).filter(|ttl| !ttl.is_zero()));
+        let stores = StorePolicy { session_ttl: kept("session_ttl")?, memory_ttl: kept("memory_ttl")? };
         let request = GcRequest {
             root: &context.root,
             policy: self.policy(context)?,
             patterns: Patterns::parse(&patterns)?,
             bounds,
             repos: (!self.no_prune_repos && self.workspace.is_none()).then_some(repos),
+            stores: self.workspace.is_none().then_some(stores),
             server: connection(&self.server, settings)?,
             jobs: usize::from(self.jobs),
             trash_ttl,

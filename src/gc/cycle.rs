@@ -21,7 +21,7 @@ use super::repos::{self, RepoPolicy, RepoReport};
 use super::staging::{exclusive, sweep_staging};
 use super::summary::Summary;
 use super::sweep::{count_trash, sweep_trash};
-use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, trash};
+use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, prune_stores, trash};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::server::Connection;
@@ -48,6 +48,8 @@ pub struct GcRequest<'a> {
     pub bounds: Bounds,
     /// What becomes of repository caches; `None`: they are left alone.
     pub repos: Option<RepoPolicy>,
+    /// How long agents' stores are kept that nobody uses; `None`: they are left alone.
+    pub stores: Option<StorePolicy>,
     /// Whom to ask about parents; `None`: age decides.
     pub server: Option<Connection>,
     /// How many questions may be under way at a time.
@@ -64,6 +66,26 @@ pub struct GcRequest<'a> {
     pub git: &'a Git,
     /// Set when somebody asks the cycle to end.
     pub stop: &'a AtomicBool,
+}
+
+/// How long stores of agents are kept that nobody mounts, by what they hold (`providers.md` N-18, 8.1). `None`: for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorePolicy {
+    /// Conversations.
+    pub session_ttl: Option<Duration>,
+    /// What an agent remembers from one conversation to the next.
+    pub memory_ttl: Option<Duration>,
+}
+
+impl StorePolicy {
+    /// What is not known stays.
+    fn ttl(&self, store: &Path) -> Option<Duration> {
+        match store.iter().next()?.to_str()? {
+            "codex-sessions" | "hermes-sessions" => self.session_ttl,
+            "hermes-state" => self.memory_ttl,
+            _ => None,
+        }
+    }
 }
 
 impl GcRequest<'_> {
@@ -115,6 +137,7 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     }
     cycle.collect(sink)?;
     cycle.keep_repos();
+    cycle.prune_stores();
     sweep_trash(request, &tree, &mut cycle.summary)?;
     evict(&mut cycle, sink)?;
     cycle.remove_empty_workspaces()?;
@@ -263,6 +286,29 @@ impl Cycle<'_> {
         self.summary.failed += report.failed;
         self.summary.bytes_reclaimed += report.bytes_reclaimed;
         self.summary.repos = report;
+    }
+
+    fn prune_stores(&mut self) {
+        let Some(policy) = &self.request.stores else { return };
+        if self.stopped() {
+            return;
+        }
+        let ttl = |store: &Path| policy.ttl(store);
+        match prune_stores(self.tree, self.request.now, &ttl, self.request.dry_run) {
+            Ok(pruned) => {
+                for store in &pruned {
+                    log::info!("store {} has not been used for long", store.store.display());
+                }
+                let bytes: u64 = pruned.iter().map(|store| store.bytes).sum();
+                self.summary.stores_pruned = pruned.len() as u64;
+                self.summary.bytes_reclaimed += bytes;
+                self.summary.bytes_freed += bytes;
+            }
+            Err(error) => {
+                log::error!("{error:#}");
+                self.summary.failed += 1;
+            }
+        }
     }
 
     /// Only an empty one goes, only when this cycle emptied it, and only while nobody prepares in it.

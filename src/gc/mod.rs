@@ -20,7 +20,7 @@ pub mod usage;
 
 pub use artifacts::Patterns;
 pub use bounds::{BoundReport, Bounds};
-pub use cycle::{GcRequest, Sink, cycle, explain};
+pub use cycle::{GcRequest, Sink, StorePolicy, cycle, explain};
 pub use decide::{Action, Decision, Policy, Reason, decide};
 pub use facts::{Facts, LockState, MetaState, look};
 pub use parents::ParentState;

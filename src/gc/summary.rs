@@ -36,6 +36,8 @@ pub struct Summary {
     pub bytes_freed: u64,
     /// What became of repository caches.
     pub repos: RepoReport,
+    /// Stores of agents that nobody has used for long.
+    pub stores_pruned: u64,
     /// Entries in the trash at the end.
     pub trash_entries: u64,
     /// Entries that left the trash for good.

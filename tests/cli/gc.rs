@@ -236,3 +236,28 @@ fn a_recorded_use_counts() {
     edit_meta(&env, |meta| meta["execenv"]["used_at"] = "2026-06-30T00:00:00Z".into());
     assert_eq!(gc(&t, LATER, &["--dry-run"])["decisions"][0]["reason"], "too_young");
 }
+
+#[test]
+fn a_store_of_an_agent_that_nobody_uses_goes_after_its_time() {
+    let t = TestEnv::new();
+    t.write("home/.codex/config.toml", "model = \"o3\"\n");
+    let codex = ["prepare", "--provider", "codex", "--issue-id", "I", "--local-dir", "project", "--lease", "0"];
+    t.execenv(codex).run().status(0);
+    let store = t.root.join(".stores/codex-sessions/_/I");
+    let rollout = t.write(store.join("2026/05/01/rollout-x-1.jsonl"), "{}");
+    let age = |days: u64| {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_315_200 - days * 86_400);
+        for path in rollout.ancestors().take_while(|path| path.starts_with(&store)) {
+            fs::File::open(path).unwrap().set_modified(at).unwrap();
+        }
+    };
+    age(13);
+    assert_eq!(gc(&t, "2026-06-01T12:00:00Z", &[])["stores"]["pruned"], 0);
+    age(15);
+    assert_eq!(gc(&t, "2026-06-01T12:00:00Z", &["--dry-run"])["stores"]["pruned"], 1);
+    assert!(rollout.exists());
+    let off = t.execenv(["gc", "-o", "json"]).var("MULTICA_GC_CODEX_SESSION_TTL", "0").json();
+    assert_eq!(off["stores"]["pruned"], 0);
+    assert_eq!(gc(&t, "2026-06-01T12:00:00Z", &[])["stores"]["pruned"], 1);
+    assert!(!store.exists());
+}

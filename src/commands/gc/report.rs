@@ -53,6 +53,7 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
             "branches_kept": summary.repos.branches_kept,
             "evicted": summary.repos.evicted,
         },
+        "stores": {"pruned": summary.stores_pruned},
         "trash": {
             "entries": summary.trash_entries,
             "swept": summary.trash_swept,
@@ -102,6 +103,9 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
             "repository caches: {} branches deleted, {} kept, {} caches removed",
             repos.branches_deleted, repos.branches_kept, repos.evicted
         ));
+    }
+    if summary.stores_pruned > 0 {
+        lines.push(format!("stores of agents: {would} {}", summary.stores_pruned));
     }
     if summary.trash_entries + summary.trash_swept > 0 {
         lines.push(format!(
