@@ -168,7 +168,7 @@ fn sweep_artifacts(
     let patterns = if action == Action::Artifacts { &request.patterns } else { &none };
     if request.dry_run {
         let env = EnvRoot::open(&judged.facts.root_dir)?;
-        judged.artifacts = Some(artifacts::find(&env.tree, patterns, true));
+        judged.artifacts = Some(artifacts::find(&env.tree, patterns, true, request.git));
         judged.bytes = judged.artifacts.as_ref().map_or(0, |found| found.bytes);
         return Ok(None);
     }
@@ -176,7 +176,7 @@ fn sweep_artifacts(
         Ok(held) => held,
         Err(left) => return Ok(Some(left.into())),
     };
-    let found = artifacts::remove(&env.tree, patterns, true);
+    let found = artifacts::remove(&env.tree, patterns, true, request.git);
     judged.bytes = found.bytes;
     for (path, why) in &found.kept {
         log::info!("kept {}: {why}", path.display());
