@@ -335,7 +335,7 @@ fn folders_that_turn_into_links_lead_nowhere() {
         let mut removed = 0;
         let end = std::time::Instant::now() + std::time::Duration::from_millis(700);
         while std::time::Instant::now() < end {
-            removed += remove(&env, &patterns, true).count;
+            removed += remove(&env, &patterns, true, &Git::new(None, &[])).count;
             weigh(&env, &patterns);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

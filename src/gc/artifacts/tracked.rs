@@ -1,37 +1,80 @@
 //! Which artifacts hold files that git tracks: those are part of somebody's work, whatever their folder is called.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, statat};
+use rustix::io::Errno;
 
 use super::Patterns;
 use crate::git::Git;
 use crate::sys::tree::{Kind, Tree};
 
-/// What the repositories of one environment track below folders of the patterns' names. Each is asked once, and
-/// only if an artifact lies in it.
+/// The repositories that a survey is in. Each is asked once, and only if an artifact lies in it.
 pub(super) struct Tracked<'a> {
     env: &'a Tree,
     git: &'a Git,
     patterns: &'a Patterns,
-    /// By the repository's folder, relative to the env root. An error keeps all that lies in it.
-    known: BTreeMap<PathBuf, Result<BTreeSet<PathBuf>, String>>,
+    repositories: Vec<Repository>,
+}
+
+struct Repository {
+    /// Relative to the env root.
+    folder: PathBuf,
+    /// Its depth; `None`: it is the env root.
+    depth: Option<usize>,
+    /// What it tracks below folders of the patterns' names, as soon as that is asked. An error keeps all in it.
+    tracked: Option<Result<BTreeSet<PathBuf>, String>>,
 }
 
 impl<'a> Tracked<'a> {
     pub(super) fn new(env: &'a Tree, git: &'a Git, patterns: &'a Patterns) -> Tracked<'a> {
-        Tracked { env, git, patterns, known: BTreeMap::new() }
+        let mut tracked = Tracked { env, git, patterns, repositories: Vec::new() };
+        if !matches!(env.kind(Path::new(".git")), Ok(None)) {
+            let is_empty = matches!(env.kind(Path::new(".git")), Ok(Some(Kind::Dir)))
+                && matches!(env.kind(Path::new(".git/index")), Ok(None));
+            tracked.push(PathBuf::new(), None, is_empty);
+        }
+        tracked
+    }
+
+    /// The survey goes into a folder at this depth.
+    pub(super) fn enter(&mut self, folder: &Path, depth: usize, handle: BorrowedFd<'_>) {
+        let stat = |path: &str| statat(handle, path, AtFlags::SYMLINK_NOFOLLOW);
+        let is_empty = match stat(".git") {
+            Err(Errno::NOENT) => return,
+            Ok(git) if FileType::from_raw_mode(git.st_mode) == FileType::Directory => {
+                matches!(stat(".git/index"), Err(Errno::NOENT))
+            }
+            // What is no folder names a repository elsewhere.
+            _ => false,
+        };
+        self.push(folder.to_owned(), Some(depth), is_empty);
+    }
+
+    /// The survey leaves a folder at this depth.
+    pub(super) fn leave(&mut self, depth: usize) {
+        self.repositories.pop_if(|repository| repository.depth == Some(depth));
+    }
+
+    fn push(&mut self, folder: PathBuf, depth: Option<usize>, is_empty: bool) {
+        let tracked = is_empty.then(|| Ok(BTreeSet::new())); // without an index nothing is tracked
+        self.repositories.push(Repository { folder, depth, tracked });
     }
 
     /// Why the artifact at `path`, relative to the env root, has to stay.
     pub(super) fn keeps(&mut self, path: &Path) -> Option<String> {
-        // Every folder above it: a repository may have been made inside what another one tracks.
-        path.ancestors().skip(1).find_map(|folder| {
-            let below = path.strip_prefix(folder).ok()?;
-            let (env, git, patterns) = (self.env, self.git, self.patterns);
-            let known =
-                self.known.entry(folder.to_owned()).or_insert_with(|| ask(env, git, patterns, folder));
-            match known {
+        let (env, git, patterns) = (self.env, self.git, self.patterns);
+        // All of them: one may have been made inside what another one tracks.
+        self.repositories.iter_mut().find_map(|Repository { folder, tracked, .. }| {
+            let below = path.strip_prefix(&*folder).ok()?;
+            let tracked = tracked.get_or_insert_with(|| {
+                let answer = git.tracked_below(&env.path().join(folder), patterns.names());
+                answer.map_err(|error| format!("{error:#}"))
+            });
+            match tracked {
                 Ok(tracked) => {
                     let next = tracked.range::<Path, _>((Bound::Included(below), Bound::Unbounded)).next()?;
                     next.starts_with(below).then(|| "holds files that git tracks".to_owned())
@@ -39,25 +82,5 @@ impl<'a> Tracked<'a> {
                 Err(why) => Some(format!("may hold files that git tracks: {why}")),
             }
         })
-    }
-}
-
-fn ask(env: &Tree, git: &Git, patterns: &Patterns, folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
-    match has_index(env, folder) {
-        Ok(false) => Ok(BTreeSet::new()),
-        Ok(true) => git
-            .tracked_below(&env.path().join(folder), patterns.names())
-            .map_err(|error| format!("{error:#}")),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Whether a folder is a repository's that may track anything. A `.git` that is no folder names one elsewhere.
-fn has_index(env: &Tree, folder: &Path) -> std::io::Result<bool> {
-    let git = folder.join(".git");
-    match env.kind(&git)? {
-        None => Ok(false),
-        Some(Kind::Dir) => Ok(env.kind(&git.join("index"))?.is_some()),
-        Some(_) => Ok(true),
     }
 }
