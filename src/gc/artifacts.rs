@@ -48,7 +48,7 @@ const STRUCTURE: [&str; 21] = [
     names::BACKUP,
     names::KEPT,
     names::TEMPORARY,
-    "worktree",
+    names::WORKTREE,
     "home",
     "codex-home",
     "hermes-home",
@@ -249,6 +249,12 @@ impl<'a> Survey<'a> {
         self.managed && Path::new(MANAGED).starts_with(path)
     }
 
+    fn leave_repository(&mut self) {
+        if let Some(tracked) = &mut self.tracked {
+            tracked.leave(self.depth);
+        }
+    }
+
     fn finish(&mut self, artifact: Artifact, place: Place<'_>) {
         let path = self.root.join(place.path);
         if let Some(why) = artifact.keep {
@@ -308,7 +314,11 @@ impl Visitor for Survey<'_> {
                 None if self.patterns.0.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
                     return false;
                 }
-                None => {}
+                None => {
+                    if let Some(tracked) = &mut self.tracked {
+                        tracked.enter(place.path, self.depth, handle);
+                    }
+                }
             },
         }
         self.depth += 1;
@@ -325,7 +335,8 @@ impl Visitor for Survey<'_> {
                     self.finish(artifact, place);
                 }
             }
-            At::Git(_) | At::Open => {}
+            At::Git(_) => {}
+            At::Open => self.leave_repository(),
         }
     }
 
@@ -343,7 +354,8 @@ impl Visitor for Survey<'_> {
                 artifact.signs.pop();
                 artifact.keep.get_or_insert(NOT_READ);
             }
-            At::Git(_) | At::Open => {}
+            At::Git(_) => {}
+            At::Open => self.leave_repository(),
         }
     }
 
