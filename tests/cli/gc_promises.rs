@@ -191,3 +191,41 @@ fn a_dry_run_does_not_empty_unsaved_work_out_of_the_trash_either() {
         assert_eq!(report["bounds"][0]["met"], json!(false), "{report}");
     }
 }
+
+/// Puts a `git` into the path that asks the gc that calls it to end.
+fn git_that_interrupts(t: &TestEnv) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let real = t.sh("command -v git").ok().stdout;
+    // Once: the second signal ends it where it is.
+    let once = t.tmp.join("interrupted");
+    let script =
+        format!("#!/bin/sh\nmkdir {} 2>&- && kill -INT $PPID\nexec {} \"$@\"\n", once.display(), real.trim());
+    let fake = t.write("bin/git", script);
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths(std::iter::once(t.tmp.join("bin")).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn a_cycle_that_is_asked_to_end_ends_its_step_and_its_document() {
+    for (arguments, scanned, bounds) in [
+        (&["--completed-ttl", "1s"][..], 1, 0),
+        (&["--completed-ttl", "1s", "--max-count", "0"], 1, 0),
+        (&["--orphan-ttl", "99d", "--max-count", "0"], 3, 1),
+    ] {
+        let t = TestEnv::new();
+        let envs = ["a", "b", "c"].map(|name| finished(&t, name, 1, 10));
+        for env in &envs {
+            git(&t, &env.join("workdir"), &["init", "-q", "."]);
+        }
+        let words = ["gc", "-o", "json", "--artifact-ttl", "0"];
+        let run = t.execenv(words.iter().chain(arguments)).var("PATH", git_that_interrupts(&t));
+        let run = run.var("EXECENV_TEST_NOW", "2026-06-01T12:00:00Z").run().status(130);
+        let done: Value = serde_json::from_str(&run.stdout).expect("half a document");
+        assert_eq!((&done["interrupted"], &done["scanned"]), (&json!(true), &json!(scanned)), "{done}");
+        assert_eq!(done["decisions"].as_array().unwrap().len(), scanned, "{done}");
+        // How bounds stand is only known when everything has been seen.
+        assert_eq!(done["bounds"].as_array().unwrap().len(), bounds, "{done}");
+        assert_eq!(envs.iter().filter(|env| env.is_dir()).count(), 3 - usize::from(done["cleaned"] == 1));
+    }
+}
