@@ -141,12 +141,13 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
 
 fn only_cycle(tree: &Tree) -> Result<Option<File>> {
     let locks = Path::new(WorkspacesRoot::LOCKS);
-    tree.ensure_dir(locks, 0o755).context("make the folder for locks")?;
-    let file = tree.open_lock(&locks.join("gc"), true).context("open the collector's lock")?;
+    let opening = || format!("open the collector's lock in {}", tree.path().join(locks).display());
+    tree.ensure_dir(locks, 0o755).with_context(opening)?;
+    let file = tree.open_lock(&locks.join("gc"), true).with_context(opening)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context("take the collector's lock"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(opening),
     }
 }
 

@@ -229,3 +229,29 @@ fn a_cycle_that_is_asked_to_end_ends_its_step_and_its_document() {
         assert_eq!(envs.iter().filter(|env| env.is_dir()).count(), 3 - usize::from(done["cleaned"] == 1));
     }
 }
+
+#[test]
+fn a_cycle_outlives_its_reader() {
+    for format in [&["--stream"][..], &["-o", "json"], &[]] {
+        let t = TestEnv::new();
+        let envs: Vec<_> = (0..40).map(|number| finished(&t, &format!("env-{number}"), 1, 10)).collect();
+        let words = ["gc", "--artifact-ttl", "0", "--orphan-ttl", "99d", "--max-count", "1"];
+        let run = t.execenv(words.iter().chain(format)).var("EXECENV_TEST_NOW", "2026-06-01T12:00:00Z");
+        let mut gc = run.start();
+        drop(gc.stdout.take());
+        assert_eq!(gc.wait().unwrap().code(), Some(0));
+        assert_eq!(envs.iter().filter(|env| env.is_dir()).count(), 1, "{format:?}");
+    }
+}
+
+#[test]
+fn a_cycle_frees_what_its_report_lacks_and_says_that_the_report_is_lost() {
+    for format in ["--stream", "-o json", "-v"] {
+        let t = TestEnv::new();
+        let env = finished(&t, "a", 1, 10);
+        let gc = format!("{} gc {format} --completed-ttl 1h >/dev/full", env!("CARGO_BIN_EXE_execenv"));
+        let done = t.sh(&gc).var("EXECENV_TEST_NOW", LATER).run().status(1);
+        assert!(done.stderr.contains("its report could not be written"), "{done}");
+        assert!(!env.exists());
+    }
+}
