@@ -255,3 +255,22 @@ fn a_cycle_frees_what_its_report_lacks_and_says_that_the_report_is_lost() {
         assert!(!env.exists());
     }
 }
+
+#[test]
+fn the_end_of_a_run_is_of_yesterday_when_somebody_has_reused_its_environment() {
+    let t = TestEnv::new();
+    let env = finished(&t, "a", 1, 10);
+    let artifact = t.write(env.join("workdir/node_modules/x"), "x");
+    let reused = "2026-06-20T00:00:00Z";
+    t.execenv(["reuse", env.to_str().unwrap(), "--lease", "1h"]).var("EXECENV_TEST_NOW", reused).ok();
+    let done = gc(&t, "2026-06-20T02:00:00Z", &["--completed-ttl", "14d"]);
+    assert_eq!((&done["decisions"][0]["reason"], artifact.is_file()), (&json!("too_young"), true), "{done}");
+    let done = gc(&t, "2026-06-20T13:00:00Z", &["--completed-ttl", "14d"]);
+    assert_eq!(
+        (&done["decisions"][0]["reason"], artifact.is_file()),
+        (&json!("rebuildable"), false),
+        "{done}"
+    );
+    let done = gc(&t, "2026-07-10T00:00:00Z", &["--orphan-ttl", "99d", "--completed-ttl", "14d"]);
+    assert_eq!(done["decisions"][0]["reason"], "completed", "{done}");
+}
