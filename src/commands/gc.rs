@@ -128,7 +128,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         };
         log::error!(
             "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
-             finished, or holds work that is nowhere else"
+             finished, holds work that is nowhere else, or could not be removed"
         );
     }
     let is_whole = summary.failed == 0 && summary.is_within_bounds();
