@@ -26,6 +26,7 @@ pub struct Context {
     /// Set when somebody asks the command to end: it ends after the step in progress.
     pub stop: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+    defers_signals: AtomicBool,
 }
 
 impl Context {
@@ -35,16 +36,20 @@ impl Context {
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
         let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
-        Ok(Context { settings, root, now, stop, signal })
+        Ok(Context { settings, root, now, stop, signal, defers_signals: AtomicBool::new(false) })
     }
 
     /// From here on a signal only asks: the step in progress ends or undoes itself. To be called when all input has
     /// been read, right before the first change; before that a signal ends the process as it ends any. `run` looks
-    /// after its signals itself.
+    /// after its signals itself. A second time does nothing: with two sets of handlers the first signal would count as
+    /// the second one.
     ///
     /// # Errors
     /// When a handler cannot be set up.
     pub fn defer_signals(&self) -> Result<()> {
+        if self.defers_signals.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // The second one ends the process at once: whatever it leaves, the next command understands.
             signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))

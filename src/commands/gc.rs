@@ -1,9 +1,9 @@
 //! `execenv gc`.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -120,7 +120,9 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     if let Some(why) = &summary.server_trouble {
         log::warn!("the server was not asked to the end, and what it was not asked about stays: {why}");
     }
-    for report in summary.bounds.iter().filter(|report| !report.met) {
+    // A cycle that was stopped had no time to meet them.
+    let unmet = summary.bounds.iter().filter(|report| !report.met && !summary.interrupted);
+    for report in unmet {
         let bound = report.bound.replace('_', "-");
         let (value, limit) = match report.bound {
             "max_count" => (report.value.to_string(), report.limit.to_string()),
@@ -128,7 +130,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         };
         log::error!(
             "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
-             finished, or holds work that is nowhere else"
+             finished, holds work that is nowhere else, or could not be removed"
         );
     }
     let is_whole = summary.failed == 0 && summary.is_within_bounds();
@@ -202,9 +204,59 @@ impl GcArgs {
     }
 }
 
+/// Where a cycle's report goes. A cycle that changes things outlives its reader, and a disk too full for the report:
+/// it was asked to keep a root within bounds, and what it frees may be what is missing.
+struct Report {
+    out: io::BufWriter<io::StdoutLock<'static>>,
+    outlives_errors: bool,
+    lost: Option<io::Error>,
+}
+
+impl Report {
+    fn of(request: &GcRequest<'_>) -> Report {
+        Report { out: stream(), outlives_errors: !request.dry_run, lost: None }
+    }
+
+    fn unless_lost<T>(
+        &mut self,
+        otherwise: T,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.lost.is_some() {
+            return Ok(otherwise);
+        }
+        write(&mut self.out).or_else(|error| {
+            if self.outlives_errors {
+                self.lost = Some(error);
+                return Ok(otherwise);
+            }
+            Err(error)
+        })
+    }
+
+    /// Ends the report, and says now what went wrong with it.
+    fn end(mut self) -> Result<()> {
+        self.flush()?;
+        match self.lost.take() {
+            Some(error) => Err(error).context("the cycle is done, but its report could not be written"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Write for Report {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_lost(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_lost((), |out| out.flush())
+    }
+}
+
 /// One document, written as it comes: a hundred thousand decisions need no memory.
 fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
-    let mut out = stream();
+    let mut out = Report::of(request);
     let mut progress = Progress::new("gc");
     write!(out, "{{\"schema\":1,\"dry_run\":{},\"decisions\":[", request.dry_run)?;
     let mut first = true;
@@ -221,13 +273,13 @@ fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
     let summary = done?; // half a document is none: what follows on stderr says why
     let counts = Value::Object(summary_json(&summary)).to_string();
     writeln!(out, "],{}", counts.trim_start_matches('{'))?;
-    out.flush()?;
+    out.end()?;
     Ok(summary)
 }
 
 /// One object a line.
 fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
-    let mut out = stream();
+    let mut out = Report::of(request);
     let summary = cycle(request, &mut |judged| {
         let mut object = Map::new();
         object.insert("type".into(), "decision".into());
@@ -249,12 +301,12 @@ fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     last.insert("dry_run".into(), request.dry_run.into());
     last.extend(summary_json(&summary));
     writeln!(out, "{}", Value::Object(last))?;
-    out.flush()?;
+    out.end()?;
     Ok(summary)
 }
 
 fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
-    let mut out = stream();
+    let mut out = Report::of(request);
     let mut progress = Progress::new("gc");
     let all = log::log_enabled!(log::Level::Info);
     let is_quiet = log::max_level() < log::Level::Warn;
@@ -276,7 +328,7 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
         return Ok(summary); // quiet, and a mail from cron about nothing is no news
     }
     write!(out, "{}", report::summary_text(&summary, request.dry_run))?;
-    out.flush()?;
+    out.end()?;
     Ok(summary)
 }
 

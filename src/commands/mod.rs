@@ -35,7 +35,7 @@ pub fn run(command: Command, context: &Context) -> Result<u8> {
         return Err(no_shell_form().into());
     }
     // Those that read input of the user's defer signals themselves, when they have read it; those that only look,
-    // and may look for long, end where they are.
+    // and may look for long, end where they are; `gc` does either.
     let defers_late = matches!(
         command,
         Command::Run(_)
@@ -44,6 +44,7 @@ pub fn run(command: Command, context: &Context) -> Result<u8> {
             | Command::Demo(_)
             | Command::Show(_)
             | Command::Du(_)
+            | Command::Gc(_)
     );
     if !defers_late {
         context.defer_signals()?;

@@ -32,7 +32,7 @@ pub enum TrashAction {
     /// List what is in the trash
     #[command(after_help = "Example:\n  execenv trash list -o json")]
     List,
-    /// Put something back to where it came from
+    /// Put something back to where it came from; gc leaves it alone for as long as a lease lasts
     #[command(after_help = "Example:\n  execenv trash restore 3f9c")]
     Restore {
         /// The entry: its name, or 4 or more characters of the environment's key (the newest of that key)
@@ -54,7 +54,7 @@ pub(super) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
         (TrashAction::List, _) => Ok(list(context, found)),
         (TrashAction::Restore { entry }, Some(tree)) => {
             let entry = choose(&found, entry)?;
-            restore(&tree, entry)?;
+            restore(&tree, entry, context.settings.duration("lease")?, context.now)?;
             let origin = entry.origin.display().to_string();
             Ok(Answer::new(origin, json!({"schema": 1, "restored": entry.origin, "entry": entry.name})))
         }

@@ -134,7 +134,7 @@ pub fn cleanup(
 
     // What goes to the trash can be had back with all that is in it.
     if !options.trash {
-        let mut unsaved = unsaved_work(found, git);
+        let mut unsaved = unsaved_work(found, options.all, git);
         if options.force {
             unsaved = save_by_force(found, unsaved, git, now, &mut report);
         }
@@ -281,13 +281,44 @@ fn save_by_force(
     failed
 }
 
-/// Work in the environment's own work dir that would be lost with it. A user's folder is never removed.
-pub(crate) fn unsaved_work(found: &Found, git: &Git) -> Vec<Unsaved> {
-    if is_local(found) || !matches!(found.env.tree.kind(Path::new(names::WORK_DIR)), Ok(Some(Kind::Dir))) {
-        return Vec::new();
+/// Work in the environment's own folders that would be lost with its work dir, or with `all` of it. A user's folder
+/// is never removed.
+pub(crate) fn unsaved_work(found: &Found, all: bool, git: &Git) -> Vec<Unsaved> {
+    let env = &found.env;
+    let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().files;
+    match all {
+        true => unsaved_in_env(&env.tree, Path::new(""), &ours, git),
+        false if is_local(found) => Vec::new(),
+        false => {
+            let work_dir = Path::new(names::WORK_DIR);
+            unsaved_in(&env.tree, work_dir, &env.path.join(work_dir), &ours, git)
+        }
     }
-    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
-    git.unsaved_work(&found.env.path.join(names::WORK_DIR), &ours)
+}
+
+/// Where work may lie in an env root: where the agent runs, in upstream's worktree mode too, and where it puts
+/// results. Agent CLIs keep repositories of their own in their homes; those can be fetched again.
+const PLACES_OF_WORK: [&str; 3] = [names::WORK_DIR, names::WORKTREE, names::OUTPUT];
+
+/// Work in an env root at `place` of an open folder. `ours` are files of our own, which do not count.
+fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+    let goes = tree.path().join(place);
+    PLACES_OF_WORK.iter().flat_map(|name| unsaved_in(tree, &place.join(name), &goes, ours, git)).collect()
+}
+
+/// Work in one folder that goes together with all of `goes`. A link in its place leads to nothing that would go.
+fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+    let path = tree.path().join(folder);
+    match tree.kind(folder) {
+        Ok(Some(Kind::Dir)) => git.unsaved_work(&path, goes, ours),
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Unsaved {
+            path,
+            kind: UnsavedKind::Unknown,
+            what: format!("not searched for repositories: {error}"),
+            foreign: false,
+        }],
+    }
 }
 
 /// The same for what lies in the trash: its files have moved, and what the manifest lists has moved with them.
@@ -297,22 +328,17 @@ pub(crate) fn unsaved_in_trash(
     entry: &TrashEntry,
     git: &Git,
 ) -> Vec<Unsaved> {
-    let mut place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
-    let (mut env, mut origin) = (root.path().join(&place), entry.origin.clone());
-    if entry.parsed.work_dir_only {
-        env = origin.parent().unwrap_or(&origin).to_owned();
-    } else {
-        place.push(names::WORK_DIR);
-        origin.push(names::WORK_DIR);
-    }
-    if !matches!(tree.kind(&place), Ok(Some(Kind::Dir))) {
-        return Vec::new();
-    }
-    let work_dir = root.path().join(place);
-    let manifest = EnvRoot::open(&env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
+    let place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    let (path, origin) = (root.path().join(&place), &entry.origin);
+    let env = if entry.parsed.work_dir_only { origin.parent().unwrap_or(origin) } else { &path };
+    let manifest = EnvRoot::open(env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
     let ours = manifest.unwrap_or_default().files;
-    let ours = ours.iter().filter_map(|file| Some(work_dir.join(file.strip_prefix(&origin).ok()?)));
-    git.unsaved_work(&work_dir, &ours.collect::<Vec<_>>())
+    let ours = ours.iter().filter_map(|file| Some(path.join(file.strip_prefix(origin).ok()?)));
+    let ours: Vec<PathBuf> = ours.collect();
+    match entry.parsed.work_dir_only {
+        true => unsaved_in(tree, &place, &path, &ours, git),
+        false => unsaved_in_env(tree, &place, &ours, git),
+    }
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.

@@ -24,6 +24,8 @@ pub mod names {
     pub const MANAGED: &str = ".managed_env.json";
     /// Where the agent runs, unless it works in the user's own folder.
     pub const WORK_DIR: &str = "workdir";
+    /// Where the agent runs in upstream's worktree mode.
+    pub const WORKTREE: &str = "worktree";
     /// Results.
     pub const OUTPUT: &str = "output";
     /// What the agent printed.

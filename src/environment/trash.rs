@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use super::layout::{EnvRoot, WorkspacesRoot, names};
-use super::lock::staging_lock;
+use super::lock::{EnvLock, staging_lock};
+use super::meta::Meta;
 use crate::failure::{Code, Failure};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
@@ -160,11 +161,12 @@ pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
     measure(&root.path().join(WorkspacesRoot::TRASH).join(&entry.name)).bytes
 }
 
-/// Puts an entry back to where it came from.
+/// Puts an entry back to where it came from, and promises the environment to whoever wanted it for as long as a
+/// `lease` lasts: it is no younger than before, and the next cycle would take it again.
 ///
 /// # Errors
 /// A [`Code::Occupied`] failure when something stands there meanwhile.
-pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
+pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: DateTime<Utc>) -> Result<()> {
     let doing = || format!("restore {}", entry.origin.display());
     if !entry.parsed.has_origin() {
         let message = format!("the place of {} did not fit into its name", entry.name);
@@ -180,7 +182,14 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
     if entry.parsed.work_dir_only {
         target.push(names::WORK_DIR);
     }
-    match tree.move_to(&Path::new(WorkspacesRoot::TRASH).join(&entry.name), tree, &target) {
+    let place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    // An environment before it is back: no cycle may come in between.
+    let promised = if entry.parsed.work_dir_only { target.parent().unwrap_or(&target) } else { &place };
+    let env_root = tree.path().join(workspace).join(&entry.parsed.key);
+    if let Err(error) = promise(tree, promised, &env_root, lease, now) {
+        log::warn!("the next gc may take {} again: {error:#}", env_root.display());
+    }
+    match tree.move_to(&place, tree, &target) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Failure::new(Code::Occupied, format!("{} is there already", entry.origin.display()))
                 .hint("clean that one up first, or look into the trash by hand")
@@ -193,6 +202,18 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry) -> Result<()> {
         }
         other => other.with_context(doing),
     }
+}
+
+/// Writes a lease into the record of an environment at `place`; one without a record becomes young.
+fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: DateTime<Utc>) -> Result<()> {
+    let env = tree.subtree(place).with_context(|| format!("open {}", tree.path().join(place).display()))?;
+    let Ok(Some(mut meta)) = Meta::load(&env) else { return Ok(env.set_modified(now.into())?) };
+    let Ok(_lock) = EnvLock::try_hold(&env, true) else { return Ok(()) }; // whoever holds it needs no lease
+    let mut own = meta.own_or_rebuilt(env_root);
+    let until = now.checked_add_signed(lease).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    own.lease_until = own.lease_until.max(Some(until));
+    meta.own = Some(own);
+    meta.store(&env)
 }
 
 /// Deletes an entry for good: first renamed, so that half an environment is never taken for a whole one.

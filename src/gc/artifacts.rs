@@ -2,7 +2,7 @@
 //! whose exact place is known.
 //!
 //! They go at once, not to the trash. Nothing that cannot be built again goes with them: a folder that holds a
-//! repository, or that cannot be read to its end, is kept and named. A removal that is cut short leaves a smaller
+//! repository, that has files which one tracks, or that cannot be read to its end, is kept and named. A removal that is cut short leaves a smaller
 //! folder under the same name, which the next one takes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,14 @@ use serde::Serialize;
 
 use crate::environment::names;
 use crate::failure::{Code, Failure};
+use crate::git::Git;
 use crate::sys::remove::remove_tree;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
+
+mod tracked;
+
+use tracked::Tracked;
 
 /// The patterns where nothing else is said.
 pub const DEFAULT_PATTERNS: &str = "node_modules,.next,.turbo";
@@ -43,7 +48,7 @@ const STRUCTURE: [&str; 21] = [
     names::BACKUP,
     names::KEPT,
     names::TEMPORARY,
-    "worktree",
+    names::WORKTREE,
     "home",
     "codex-home",
     "hermes-home",
@@ -117,16 +122,18 @@ pub struct Found {
 }
 
 /// What would be removed. Changes nothing.
-pub fn find(env: &Tree, patterns: &Patterns, managed: bool) -> Found {
+pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
+    survey.tracked = Some(Tracked::new(env, git, patterns));
     survey.run(env).1
 }
 
 /// Removes the artifacts of an environment, whose lock the caller holds.
-pub fn remove(env: &Tree, patterns: &Patterns, managed: bool) -> Found {
+pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
+    survey.tracked = Some(Tracked::new(env, git, patterns));
     survey.removes = true;
     survey.run(env).1
 }
@@ -151,6 +158,8 @@ struct Survey<'a> {
     managed: bool,
     /// Removes what it finds.
     removes: bool,
+    /// Whom to ask about files that a repository tracks; whoever only weighs asks nobody.
+    tracked: Option<Tracked<'a>>,
     /// Adds up everything, not only the artifacts.
     weighs: bool,
     at: At,
@@ -210,6 +219,7 @@ impl<'a> Survey<'a> {
             patterns,
             managed: true,
             removes: false,
+            tracked: None,
             weighs: false,
             at: At::Open,
             depth: 0,
@@ -239,10 +249,22 @@ impl<'a> Survey<'a> {
         self.managed && Path::new(MANAGED).starts_with(path)
     }
 
+    fn leave_repository(&mut self) {
+        if let Some(tracked) = &mut self.tracked {
+            tracked.leave(self.depth);
+        }
+    }
+
     fn finish(&mut self, artifact: Artifact, place: Place<'_>) {
         let path = self.root.join(place.path);
         if let Some(why) = artifact.keep {
             return self.found.kept.push((path, why.to_owned()));
+        }
+        let is_managed = artifact.key == MANAGED_KEY;
+        if let Some(tracked) = self.tracked.as_mut().filter(|_| !is_managed)
+            && let Some(why) = tracked.keeps(place.path)
+        {
+            return self.found.kept.push((path, why));
         }
         if self.removes {
             if !artifact.identity.is_some_and(|identity| is_still(place, identity)) {
@@ -292,7 +314,11 @@ impl Visitor for Survey<'_> {
                 None if self.patterns.0.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
                     return false;
                 }
-                None => {}
+                None => {
+                    if let Some(tracked) = &mut self.tracked {
+                        tracked.enter(place.path, self.depth, handle);
+                    }
+                }
             },
         }
         self.depth += 1;
@@ -309,7 +335,8 @@ impl Visitor for Survey<'_> {
                     self.finish(artifact, place);
                 }
             }
-            At::Git(_) | At::Open => {}
+            At::Git(_) => {}
+            At::Open => self.leave_repository(),
         }
     }
 
@@ -327,7 +354,8 @@ impl Visitor for Survey<'_> {
                 artifact.signs.pop();
                 artifact.keep.get_or_insert(NOT_READ);
             }
-            At::Git(_) | At::Open => {}
+            At::Git(_) => {}
+            At::Open => self.leave_repository(),
         }
     }
 

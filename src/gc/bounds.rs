@@ -68,11 +68,6 @@ impl Bounds {
         *self != Bounds::default()
     }
 
-    /// Whether any is about bytes: then what goes, goes for good.
-    pub(super) fn any_bytes(&self) -> bool {
-        self.max_total.is_some() || self.min_free.is_some() || self.free.is_some()
-    }
-
     /// The bound on bytes that is not met yet.
     pub(super) fn short_of_bytes(&self, account: &Account) -> Option<Reason> {
         self.reports(account).into_iter().filter(|report| !report.met).find_map(|report| match report.bound {
@@ -128,8 +123,8 @@ pub(super) struct Candidate {
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) workspace: String,
     pub(super) key: PathBuf,
-    /// It has been reported already.
-    pub(super) told: bool,
+    /// What was counted of it when it was reported already: the bytes of its artifacts.
+    pub(super) told: Option<u64>,
 }
 
 impl Candidate {
@@ -151,7 +146,7 @@ impl Candidate {
             at: facts.last_used,
             workspace: facts.workspace.clone(),
             key: facts.root_dir.file_name().map(PathBuf::from)?,
-            told: false,
+            told: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! In this order: what a dead prepare or a dead cycle left; every environment by its own; repositories; the trash;
 //! the bounds. Each step leaves a root that the next cycle understands, wherever it is cut off.
 
+use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,6 @@ use super::reclaim::{Judged, deal_with};
 use super::repos::{self, RepoPolicy, RepoReport};
 use super::staging::{exclusive, sweep_staging};
 use super::summary::Summary;
-use super::sweep::{count_trash, sweep_trash};
 use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, prune_stores, trash};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -107,6 +107,10 @@ pub(super) struct Cycle<'a> {
     pub(super) candidates: Vec<Candidate>,
     /// Workspaces out of which something went.
     pub(super) touched: Vec<String>,
+    /// In a dry run: the bytes of what would have gone to the trash by its age, in that order.
+    pub(super) would_be_trashed: Vec<u64>,
+    /// In a dry run: entries of the trash that would have gone for good.
+    pub(super) would_be_swept: BTreeSet<String>,
 }
 
 /// Runs one cycle. Each environment is handed to `sink` as soon as it is dealt with, in the order of the names;
@@ -131,6 +135,8 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
         summary: Summary::default(),
         candidates: Vec::new(),
         touched: Vec::new(),
+        would_be_trashed: Vec::new(),
+        would_be_swept: BTreeSet::new(),
     };
     if !request.dry_run {
         cycle.finish_what_died()?;
@@ -138,11 +144,10 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     cycle.collect(sink)?;
     cycle.keep_repos();
     cycle.prune_stores();
-    sweep_trash(request, &tree, &mut cycle.summary)?;
+    cycle.sweep_trash()?;
     evict(&mut cycle, sink)?;
     cycle.remove_empty_workspaces()?;
-    let emptied = if request.dry_run { cycle.summary.trash_swept } else { 0 };
-    count_trash(request, &tree, &mut cycle.summary, emptied)?;
+    cycle.count_trash()?;
     cycle.summary.requests = cycle.parents.requests();
     cycle.summary.server_trouble = cycle.parents.trouble();
     Ok(cycle.summary)
@@ -159,17 +164,18 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
 
 fn only_cycle(tree: &Tree) -> Result<Option<File>> {
     let locks = Path::new(WorkspacesRoot::LOCKS);
-    tree.ensure_dir(locks, 0o755).context("make the folder for locks")?;
-    let file = tree.open_lock(&locks.join("gc"), true).context("open the collector's lock")?;
+    let opening = || format!("open the collector's lock in {}", tree.path().join(locks).display());
+    tree.ensure_dir(locks, 0o755).with_context(opening)?;
+    let file = tree.open_lock(&locks.join("gc"), true).with_context(opening)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context("take the collector's lock"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(opening),
     }
 }
 
 impl Cycle<'_> {
-    fn stopped(&mut self) -> bool {
+    pub(super) fn stopped(&mut self) -> bool {
         self.summary.interrupted |= self.request.is_stopped();
         self.summary.interrupted
     }
@@ -231,10 +237,8 @@ impl Cycle<'_> {
             });
         let looked: Vec<Facts> = looked.into_iter().flatten().collect();
         self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
-        let mut looked = looked.into_iter().map(|facts| {
-            let parent = self.parents.of(&facts);
-            (facts, parent)
-        });
+        let parents: Vec<ParentState> = looked.iter().map(|facts| self.parents.of(facts)).collect();
+        let mut looked = looked.into_iter().zip(parents);
         loop {
             let group: Vec<(Facts, ParentState)> = looked.by_ref().take(GROUP).collect();
             if group.is_empty() {
@@ -246,14 +250,14 @@ impl Cycle<'_> {
             });
             let is_cut = dealt.iter().any(Option::is_none);
             for judged in dealt.into_iter().flatten() {
-                if judged.is_gone() && !self.touched.contains(&judged.facts.workspace) {
-                    self.touched.push(judged.facts.workspace.clone());
-                }
                 let candidate = self.candidate(&judged);
                 // What a bound may still take is told of when that is clear.
-                if candidate.as_ref().is_none_or(|candidate| candidate.told) {
-                    self.summary.count(&judged, request.dry_run);
-                    sink(&judged)?;
+                if candidate.as_ref().is_none_or(|candidate| candidate.told.is_some()) {
+                    let for_good = request.trash_ttl.is_zero();
+                    if judged.would_go(request) && !for_good {
+                        self.would_be_trashed.push(judged.bytes);
+                    }
+                    self.tell(&judged, for_good, sink)?;
                 }
                 self.candidates.extend(candidate);
             }
@@ -264,12 +268,21 @@ impl Cycle<'_> {
         }
     }
 
+    /// Counts an environment that is dealt with, and hands it on. `for_good`: it is not, or would not be, in the trash.
+    pub(super) fn tell(&mut self, judged: &Judged, for_good: bool, sink: &mut Sink<'_>) -> Result<()> {
+        if judged.is_gone() && !self.touched.contains(&judged.facts.workspace) {
+            self.touched.push(judged.facts.workspace.clone());
+        }
+        self.summary.count(judged, self.request.dry_run, for_good);
+        sink(judged)
+    }
+
     fn candidate(&self, judged: &Judged) -> Option<Candidate> {
         if !self.request.bounds.any() || judged.decision.action.removes() {
             return None;
         }
         let mut candidate = Candidate::of(&judged.facts, &judged.parent, self.request.now)?;
-        candidate.told = judged.decision.action != Action::Skip;
+        candidate.told = (judged.decision.action != Action::Skip).then_some(judged.bytes);
         Some(candidate)
     }
 
@@ -285,6 +298,7 @@ impl Cycle<'_> {
         }
         self.summary.failed += report.failed;
         self.summary.bytes_reclaimed += report.bytes_reclaimed;
+        self.summary.bytes_freed += report.bytes_reclaimed; // no repository goes to the trash
         self.summary.repos = report;
     }
 

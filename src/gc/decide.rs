@@ -97,7 +97,7 @@ reasons! {
     ParentUnknown "parent_unknown" "the server gave no answer that can be relied upon"
     NoParent "no_parent" "its record names no parent, and nobody has used it for longer than --orphan-ttl"
     UnknownKind "unknown_kind" "its record is of a kind of tomorrow, and nobody has used it for longer than --orphan-ttl"
-    Completed "completed" "its run ended longer ago than --completed-ttl"
+    Completed "completed" "its run ended longer ago than --completed-ttl, and nobody has used it since"
     Ended "ended" "a task without a parent ended, or was cleaned up, longer ago than --ttl"
     Unused "unused" "nobody has used it for longer than --orphan-ttl"
     NoMeta "no_meta" "it has no record and is older than --orphan-ttl"
@@ -155,7 +155,10 @@ fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime
         let is_old = older_than(facts.last_used, policy.orphan_ttl);
         if is_old { to(Action::Orphan, reason) } else { to(Action::Skip, Reason::TooYoung) }
     };
-    let completed = |ttl: Option<Duration>| ttl.is_some_and(|ttl| older_than(facts.completed_at, ttl));
+    // Reused since its run, an environment of ours is somebody's again. Of a stranger's only the end is known.
+    let is_unused = |ttl| facts.is_foreign || older_than(facts.last_used, ttl);
+    let completed =
+        |ttl: Option<Duration>| ttl.is_some_and(|ttl| older_than(facts.completed_at, ttl) && is_unused(ttl));
     let has_artifacts = completed(policy.artifact_ttl) && !facts.is_swept();
     match facts.meta {
         MetaState::Missing => return orphan(Reason::NoMeta),

@@ -8,8 +8,6 @@ use super::bounds::{Account, Candidate};
 use super::cycle::{Cycle, Sink, halved, look_at_folder};
 use super::decide::{Action, Decision, Reason, decide};
 use super::reclaim::{Judged, carry_out};
-use super::sweep::sweep;
-use crate::environment::trash;
 use crate::sys::remove::measure;
 use crate::sys::space::free_space;
 use crate::sys::tree::Kind;
@@ -22,47 +20,44 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
     }
     let mut candidates = std::mem::take(&mut cycle.candidates);
     candidates.sort_unstable();
-    let untold = candidates.iter().filter(|candidate| !candidate.told).count() as u64;
-    let mut account = open_account(cycle, untold)?;
-    empty_trash(cycle, &mut account)?;
-    let mut candidates = candidates.into_iter();
-    for candidate in candidates.by_ref() {
-        cycle.summary.interrupted |= cycle.request.is_stopped();
-        let reason = bounds.unmet(&account).filter(|_| !cycle.summary.interrupted);
-        let Some(judged) = judge(cycle, &candidate, reason) else {
-            account.count = account.count.saturating_sub(1); // it has gone by itself
-            continue;
-        };
-        if judged.is_gone() && !cycle.touched.contains(&candidate.workspace) {
-            cycle.touched.push(candidate.workspace.clone());
-        }
-        let would_go = cycle.request.dry_run && judged.decision.action.removes() && judged.outcome.is_none();
-        if judged.is_gone() || would_go {
+    // A cycle that ended before it had seen everything does not know how the bounds stand.
+    let mut account = match cycle.stopped() {
+        true => None,
+        false => Some(open_account(cycle, &candidates)?),
+    };
+    if let Some(account) = &mut account {
+        empty_trash(cycle, account)?;
+    }
+    for candidate in candidates {
+        let reason = account.as_ref().and_then(|account| bounds.unmet(account)).filter(|_| !cycle.stopped());
+        let judged = judge(cycle, &candidate, reason);
+        let leaves = judged.as_ref().is_none_or(|judged| judged.is_gone() || judged.would_go(cycle.request));
+        let for_good = goes_for_good(cycle, reason);
+        if let Some(account) = account.as_mut().filter(|_| leaves) {
             account.count = account.count.saturating_sub(1);
-            let for_good = reason.is_some_and(|reason| reason != Reason::OverMaxCount)
-                || cycle.request.trash_ttl.is_zero();
-            if for_good {
-                account.free(judged.bytes);
-            }
+            account.free(judged.as_ref().filter(|_| for_good).map_or(0, |judged| judged.bytes));
         }
-        tell(cycle, &candidate, &judged, sink)?;
+        let Some(judged) = judged else { continue }; // it has gone by itself
+        if candidate.told.is_some() {
+            if judged.decision.action == Action::Skip {
+                continue;
+            }
+            cycle.summary.uncount_left();
+        }
+        cycle.tell(&judged, for_good, sink)?;
     }
-    if !cycle.request.dry_run && bounds.min_free.is_some() {
-        account.disk_free = disk_free(cycle)?; // the disk knows better than any sum
+    if let Some(account) = &mut account {
+        if !cycle.request.dry_run && bounds.min_free.is_some() {
+            account.disk_free = disk_free(cycle)?; // the disk knows better than any sum
+        }
+        cycle.summary.bounds = bounds.reports(account);
     }
-    cycle.summary.bounds = bounds.reports(&account);
     Ok(())
 }
 
-fn tell(cycle: &mut Cycle<'_>, candidate: &Candidate, judged: &Judged, sink: &mut Sink<'_>) -> Result<()> {
-    if candidate.told {
-        if judged.decision.action == Action::Skip {
-            return Ok(());
-        }
-        cycle.summary.uncount_left();
-    }
-    cycle.summary.count(judged, cycle.request.dry_run);
-    sink(judged)
+/// A bound on bytes is not met by what lies in the trash.
+fn goes_for_good(cycle: &Cycle<'_>, reason: Option<Reason>) -> bool {
+    cycle.request.trash_ttl.is_zero() || reason.is_some_and(|reason| reason != Reason::OverMaxCount)
 }
 
 /// Looks at a candidate once more and takes it for `reason`, or leaves it.
@@ -72,7 +67,11 @@ fn judge(cycle: &Cycle<'_>, candidate: &Candidate, reason: Option<Reason>) -> Op
     let parent = cycle.parents.of(&facts);
     let own = decide(&facts, &parent, &request.policy, request.now);
     let Some(reason) = reason else {
-        return Some(Judged::new(facts, parent, Decision { action: Action::Skip, ..own }));
+        let mut judged = Judged::new(facts, parent, own);
+        if own.action != Action::Skip {
+            judged.call_it_swept(request); // this cycle has been there
+        }
+        return Some(judged);
     };
     facts.look_at_lock(cycle.tree, &candidate.key);
     // Somebody may have taken it into use since.
@@ -81,33 +80,32 @@ fn judge(cycle: &Cycle<'_>, candidate: &Candidate, reason: Option<Reason>) -> Op
         return Some(Judged::new(facts, parent, Decision { action: Action::Skip, ..decision }));
     }
     let judged = Judged::new(facts, parent, Decision { action: Action::Clean, reason });
-    Some(carry_out(request, cycle.tree, judged, reason != Reason::OverMaxCount))
+    let mut judged = carry_out(request, cycle.tree, judged, goes_for_good(cycle, Some(reason)));
+    if judged.would_go(request) {
+        // Its artifacts would have gone before.
+        judged.bytes = judged.bytes.saturating_sub(candidate.told.unwrap_or(0));
+    }
+    Some(judged)
 }
 
-fn open_account(cycle: &Cycle<'_>, untold: u64) -> Result<Account> {
+fn open_account(cycle: &Cycle<'_>, candidates: &[Candidate]) -> Result<Account> {
     let bounds = cycle.request.bounds;
     let summary = &cycle.summary;
     let gone = summary.cleaned + summary.orphaned;
     // Candidates that were not told of yet are not counted yet.
-    let told = summary.scanned - gone;
+    let untold = candidates.iter().filter(|candidate| candidate.told.is_none()).count() as u64;
     let mut account = Account {
         total: if bounds.max_total.is_some() { total(cycle) } else { 0 },
-        count: told + untold,
+        count: summary.scanned - gone + untold,
         disk_free: if bounds.min_free.is_some() { disk_free(cycle)? } else { 0 },
         freed: 0,
     };
     if cycle.request.dry_run {
-        account.free(would_free(cycle)); // which still stands, so it was added up
+        account.free(summary.bytes_freed); // which still stands, so it was added up
     } else {
         account.freed = summary.bytes_freed;
     }
     Ok(account)
-}
-
-/// What the cycle would have freed for good before the bounds are looked at.
-fn would_free(cycle: &Cycle<'_>) -> u64 {
-    let summary = &cycle.summary;
-    if cycle.request.trash_ttl.is_zero() { summary.bytes_reclaimed } else { summary.bytes_freed }
 }
 
 fn disk_free(cycle: &Cycle<'_>) -> Result<u64> {
@@ -137,30 +135,21 @@ fn total(cycle: &Cycle<'_>) -> u64 {
 
 /// The trash is the first to go, its oldest entry first.
 fn empty_trash(cycle: &mut Cycle<'_>, account: &mut Account) -> Result<()> {
-    let request = cycle.request;
-    for entry in trash::entries(request.root, cycle.tree)? {
-        cycle.summary.interrupted |= request.is_stopped();
-        if request.bounds.short_of_bytes(account).is_none() || cycle.summary.interrupted {
+    let bounds = cycle.request.bounds;
+    for entry in cycle.trash_entries()? {
+        if bounds.short_of_bytes(account).is_none() || cycle.stopped() {
             return Ok(());
         }
-        let bytes = trash::size_of(request.root, &entry);
-        if !request.dry_run {
-            match sweep(request, cycle.tree, &entry) {
-                Ok(true) => cycle.summary.bytes_freed += bytes,
-                Ok(false) => continue,
-                Err(error) => {
-                    log::error!("{error:#}");
-                    cycle.summary.failed += 1;
-                    continue;
-                }
-            }
+        account.free(cycle.sweep(&entry).unwrap_or(0));
+    }
+    // What a dry run would have put into the trash would be emptied out of it again.
+    for bytes in std::mem::take(&mut cycle.would_be_trashed) {
+        if bounds.short_of_bytes(account).is_none() {
+            return Ok(());
         }
         account.free(bytes);
         cycle.summary.trash_swept += 1;
-    }
-    if request.dry_run && request.bounds.short_of_bytes(account).is_some() {
-        // What this cycle would have put into the trash would be emptied out of it again.
-        account.free(cycle.summary.bytes_reclaimed - would_free(cycle));
+        cycle.summary.bytes_freed += bytes;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::artifacts::{self, Found as Artifacts, Patterns};
@@ -10,7 +10,9 @@ use super::cycle::GcRequest;
 use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
 use super::parents::ParentState;
-use crate::environment::{EnvLock, EnvRoot, Found, Held, Meta, Outcome, retained_for, trash, unsaved_work};
+use crate::environment::{
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, names, retained_for, trash, unsaved_work,
+};
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -43,6 +45,11 @@ impl Judged {
         self.artifacts.as_ref().is_some_and(|found| found.count > 0)
     }
 
+    /// Whether a dry run has found nothing that would keep it from going.
+    pub(super) fn would_go(&self, request: &GcRequest<'_>) -> bool {
+        request.dry_run && self.decision.action.removes() && self.outcome.is_none()
+    }
+
     /// Whether it has been taken.
     pub fn is_gone(&self) -> bool {
         matches!(self.outcome, Some(Outcome::Removed | Outcome::Trashed))
@@ -58,10 +65,10 @@ enum Left {
 /// Decides on an environment and does it, or in a dry run finds out what would be done.
 pub(super) fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts, parent: ParentState) -> Judged {
     let decision = decide(&facts, &parent, &request.policy, request.now);
-    carry_out(request, tree, Judged::new(facts, parent, decision), false)
+    carry_out(request, tree, Judged::new(facts, parent, decision), request.trash_ttl.is_zero())
 }
 
-/// Does what is decided. `for_good`: nothing goes to the trash, and the bounds have decided, not the ages.
+/// Does what is decided. `for_good`: what goes does not go to the trash.
 pub(super) fn carry_out(request: &GcRequest<'_>, tree: &Tree, mut judged: Judged, for_good: bool) -> Judged {
     let done = match judged.decision.action {
         Action::Skip => return judged,
@@ -106,22 +113,23 @@ fn hold(
     if first.by_folder && folder_time(&env.path).flatten() != first.last_used {
         return Ok(Err(Left::Raced));
     }
-    // Made where there is none: without it a prepare could move in while git is asked.
+    // Made where there is none: without it a prepare could move in while git is asked. That renews the folder, by
+    // whose time we and others judge it.
+    let lock_file = Path::new(names::LOCK);
+    let folder_age = env.tree.modified().ok().filter(|_| matches!(env.tree.kind(lock_file), Ok(None)));
     let lock = match EnvLock::try_hold(&env.tree, true) {
         Ok(lock) => lock,
         Err(Held::Moved | Held::NoLockFile) => return Ok(Err(Left::Raced)),
         Err(Held::ByOther | Held::Unknown(_)) => return Ok(Err(Left::Live)),
     };
+    if let Some(age) = folder_age {
+        env.tree.set_modified(age).with_context(|| format!("put back the age of {}", env.path.display()))?;
+    }
     let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
     let Some(mut again) = look_at_record(tree, &env.workspace(), key) else { return Ok(Err(Left::Raced)) };
     again.lock = LockState::Free; // it is ours
     again.has_cache = first.has_cache;
     again.meta_written = first.meta_written;
-    if first.lock == LockState::None && again.by_folder {
-        // The new lock file has renewed it.
-        again.last_used = first.last_used;
-        again.by_folder = first.by_folder;
-    }
     let is_same = match by_bound {
         true => Facts { lock: first.lock, ..again } == *first,
         false => decide(&again, &judged.parent, &request.policy, request.now) == judged.decision,
@@ -140,7 +148,7 @@ impl From<Left> for Outcome {
 
 /// Removes one environment.
 fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged, for_good: bool) -> Result<Outcome> {
-    let (env, _lock) = match hold(request, tree, judged, for_good || judged.is_by_bound())? {
+    let (env, _lock) = match hold(request, tree, judged, judged.is_by_bound())? {
         Ok(held) => held,
         Err(left) => return Ok(left.into()),
     };
@@ -148,7 +156,7 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged, for_good: 
     if judged.keep_unsaved(request) {
         return Ok(judged.outcome.unwrap_or(Outcome::Failed));
     }
-    if for_good || request.trash_ttl.is_zero() {
+    if for_good {
         trash::delete_env(tree, &env, false, request.now)?;
         Ok(Outcome::Removed)
     } else {
@@ -168,7 +176,7 @@ fn sweep_artifacts(
     let patterns = if action == Action::Artifacts { &request.patterns } else { &none };
     if request.dry_run {
         let env = EnvRoot::open(&judged.facts.root_dir)?;
-        judged.artifacts = Some(artifacts::find(&env.tree, patterns, true));
+        judged.artifacts = Some(artifacts::find(&env.tree, patterns, true, request.git));
         judged.bytes = judged.artifacts.as_ref().map_or(0, |found| found.bytes);
         return Ok(None);
     }
@@ -176,7 +184,7 @@ fn sweep_artifacts(
         Ok(held) => held,
         Err(left) => return Ok(Some(left.into())),
     };
-    let found = artifacts::remove(&env.tree, patterns, true);
+    let found = artifacts::remove(&env.tree, patterns, true, request.git);
     judged.bytes = found.bytes;
     for (path, why) in &found.kept {
         log::info!("kept {}: {why}", path.display());
@@ -208,7 +216,7 @@ impl Judged {
     }
 
     /// There was nothing to take out of it: what is decided then is told.
-    fn call_it_swept(&mut self, request: &GcRequest<'_>) {
+    pub(super) fn call_it_swept(&mut self, request: &GcRequest<'_>) {
         self.artifacts = None;
         let swept = Facts { artifacts_swept_at: Some(DateTime::<Utc>::MAX_UTC), ..self.facts.clone() };
         self.decision = decide(&swept, &self.parent, &request.policy, request.now);
@@ -216,9 +224,17 @@ impl Judged {
 
     /// Keeps an environment that holds work which is nowhere else: its time in the trash is short. `true`: it stays.
     fn keep_unsaved(&mut self, request: &GcRequest<'_>) -> bool {
-        let Ok(env) = EnvRoot::open(&self.facts.root_dir) else { return false };
-        let found = Found { meta: Meta::load(&env.tree).ok().flatten(), env };
-        let unsaved = unsaved_work(&found, request.git);
+        let found = match Found::open_even_damaged(&self.facts.root_dir) {
+            Ok(found) => found,
+            Err(error) => {
+                // What cannot be looked at is not known to be empty.
+                self.outcome = Some(Outcome::RetainedUnreadable);
+                self.error = Some(format!("{error:#}"));
+                self.bytes = 0;
+                return true;
+            }
+        };
+        let unsaved = unsaved_work(&found, true, request.git);
         let retained = retained_for(&unsaved);
         if let Some(first) = unsaved.first() {
             self.outcome = retained;

@@ -32,7 +32,7 @@ pub struct Summary {
     pub by_pattern: BTreeMap<String, Tally>,
     /// Bytes of what was removed, the trash included.
     pub bytes_reclaimed: u64,
-    /// Bytes that the disk has got back: not of what lies in the trash.
+    /// Bytes that the disk has got back, the trash's too; not of what lies in it still.
     pub bytes_freed: u64,
     /// What became of repository caches.
     pub repos: RepoReport,
@@ -57,7 +57,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn count(&mut self, judged: &Judged, dry_run: bool) {
+    /// Counts one environment. `for_good`: what a dry run would take would not go to the trash.
+    pub(super) fn count(&mut self, judged: &Judged, dry_run: bool, for_good: bool) {
         self.scanned += 1;
         if let Some(artifacts) = &judged.artifacts {
             self.artifact_dirs += u64::from(artifacts.count > 0);
@@ -84,7 +85,7 @@ impl Summary {
             }
         }
         self.bytes_reclaimed += judged.bytes;
-        if judged.outcome == Some(Outcome::Removed) {
+        if judged.outcome == Some(Outcome::Removed) || (would_go && for_good) {
             self.bytes_freed += judged.bytes;
         }
     }

@@ -1,67 +1,66 @@
-//! The trash in a cycle: what is older than its time goes for good.
+//! The trash in a cycle: what is older than its time goes for good, and what a bound asks for.
 
 use anyhow::Result;
 
-use super::cycle::GcRequest;
-use super::summary::Summary;
+use super::cycle::Cycle;
 use crate::environment::{TrashEntry, trash, unsaved_in_trash};
-use crate::sys::tree::Tree;
 
-pub(super) fn sweep_trash(request: &GcRequest<'_>, tree: &Tree, summary: &mut Summary) -> Result<()> {
-    for entry in trash::entries(request.root, tree)? {
-        let age = request.now.timestamp() - entry.parsed.at;
-        let due = age > request.trash_ttl.num_seconds() || request.trash_ttl.is_zero();
-        summary.interrupted |= request.is_stopped();
-        if summary.interrupted {
-            return Ok(());
-        }
-        if due && !request.dry_run {
-            // What it took is only of interest where a bound counts it.
-            let counts = request.bounds.any_bytes();
-            let bytes = if counts { trash::size_of(request.root, &entry) } else { 0 };
-            match sweep(request, tree, &entry) {
-                Ok(true) => {
-                    summary.trash_swept += 1;
-                    summary.bytes_freed += bytes;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    log::warn!("{error:#}");
-                    summary.failed += 1;
-                }
+impl Cycle<'_> {
+    /// Deletes what is older than the trash keeps things.
+    pub(super) fn sweep_trash(&mut self) -> Result<()> {
+        let ttl = self.request.trash_ttl;
+        for entry in self.trash_entries()? {
+            if self.stopped() {
+                return Ok(());
+            }
+            let age = self.request.now.timestamp() - entry.parsed.at;
+            if ttl.is_zero() || age > ttl.num_seconds() {
+                self.sweep(&entry);
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// What the trash holds in the end; in a dry run, what it would hold without the first `emptied` entries.
-pub(super) fn count_trash(
-    request: &GcRequest<'_>,
-    tree: &Tree,
-    summary: &mut Summary,
-    emptied: u64,
-) -> Result<()> {
-    let skipped = usize::try_from(emptied).unwrap_or(usize::MAX);
-    for entry in trash::entries(request.root, tree)?.iter().skip(skipped) {
-        summary.trash_entries += 1;
-        summary.trash_bytes += trash::size_of(request.root, entry);
+    /// What is in the trash, oldest first; in a dry run without what would have been deleted by now.
+    pub(super) fn trash_entries(&self) -> Result<Vec<TrashEntry>> {
+        let mut entries = trash::entries(self.request.root, self.tree)?;
+        entries.retain(|entry| !self.would_be_swept.contains(&entry.name));
+        Ok(entries)
     }
-    Ok(())
-}
 
-/// Deletes an entry for good, unless it holds work that is nowhere else: a prepare in the place of an older
-/// environment puts that one aside as it is. `false`: it stays.
-pub(super) fn sweep(request: &GcRequest<'_>, tree: &Tree, entry: &TrashEntry) -> Result<bool> {
-    if let Some(first) = unsaved_in_trash(request.root, tree, entry, request.git).first() {
-        log::warn!(
-            "kept {} in the trash: {}: {}; `execenv trash restore` gives it back, `execenv trash empty` lets it go",
-            entry.name,
-            first.path.display(),
-            first.what
-        );
-        return Ok(false);
+    /// Deletes an entry for good, unless it holds work that is nowhere else: a prepare in the place of an older
+    /// environment puts that one aside as it is. Gives back what it took, in bytes; `None`: it stays. A dry run
+    /// answers the same.
+    pub(super) fn sweep(&mut self, entry: &TrashEntry) -> Option<u64> {
+        let request = self.request;
+        if let Some(first) = unsaved_in_trash(request.root, self.tree, entry, request.git).first() {
+            log::warn!(
+                "kept {} in the trash: {}: {}; `execenv trash restore` gives it back, `execenv trash empty` lets it go",
+                entry.name,
+                first.path.display(),
+                first.what
+            );
+            return None;
+        }
+        let bytes = trash::size_of(request.root, entry);
+        if request.dry_run {
+            self.would_be_swept.insert(entry.name.clone());
+        } else if let Err(error) = trash::delete(self.tree, &entry.name) {
+            log::error!("{error:#}");
+            self.summary.failed += 1;
+            return None;
+        }
+        self.summary.trash_swept += 1;
+        self.summary.bytes_freed += bytes;
+        Some(bytes)
     }
-    trash::delete(tree, &entry.name)?;
-    Ok(true)
+
+    /// Counts what the trash holds in the end.
+    pub(super) fn count_trash(&mut self) -> Result<()> {
+        for entry in self.trash_entries()? {
+            self.summary.trash_entries += 1;
+            self.summary.trash_bytes += trash::size_of(self.request.root, &entry);
+        }
+        Ok(())
+    }
 }

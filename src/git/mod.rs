@@ -9,6 +9,7 @@ mod cache;
 mod hidden;
 mod search;
 mod snapshot;
+mod tracked;
 mod unsaved;
 
 use std::ffi::{OsStr, OsString};

@@ -34,13 +34,13 @@ pub struct Unsaved {
 }
 
 impl Git {
-    /// Work below `work_dir` that would go with it for good. `ours` are files of our own, which do not count as
-    /// changes. What was not searched is not claimed to be safe.
-    pub fn unsaved_work(&self, work_dir: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
+    /// Work below `folder` that would be lost for good with all that is in `goes`, the folder itself or one above it.
+    /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe.
+    pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
         let mut found = Vec::new();
-        let searched = search(work_dir);
+        let searched = search(folder);
         for path in &searched.repositories {
-            match self.unsaved_in(path, work_dir, ours) {
+            match self.unsaved_in(path, goes, ours) {
                 Ok(unsaved) => found.extend(unsaved),
                 Err(error) => found.push(Unsaved {
                     path: path.clone(),
@@ -59,11 +59,11 @@ impl Git {
         found
     }
 
-    fn unsaved_in(&self, path: &Path, work_dir: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
+    fn unsaved_in(&self, path: &Path, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
         let git_dir = self.output(path, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
         let git_dir = Path::new(OsStr::from_bytes(git_dir.strip_suffix(b"\n").unwrap_or(&git_dir)));
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let foreign = !real(git_dir).starts_with(real(work_dir));
+        let foreign = !real(git_dir).starts_with(real(goes));
         let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what, foreign });
         let is_bare = self.output(path, &["rev-parse", "--is-bare-repository"])? == b"true\n";
         let changed = if is_bare { 0 } else { self.filters_off(path)?.changed_files(path, ours)? };

@@ -1,5 +1,6 @@
 //! What can be built again, as `gc` takes it out of environments that stay.
 
+use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -100,4 +101,44 @@ fn dies_or_fails(hook: &str) -> bool {
     assert_swept(&t, hook);
     t.assert_nothing_half_made(hook);
     first.status == Some(0)
+}
+
+/// A project may keep `node_modules` in its repository, and an agent may have edited it there.
+#[test]
+fn what_git_tracks_is_no_artifact_whatever_it_is_called() {
+    let t = TestEnv::new();
+    fill(&t);
+    let work = t.root.join("w/task/workdir/project");
+    let git = |words: &[&str]| {
+        assert!(t.command("git").arg("-C").arg(&work).args(words).status().unwrap().success(), "{words:?}");
+    };
+    for path in ["node_modules/vendored/index.js", "app/.next/x", "node_modules_/x", "sub/node_modules/dep/x"]
+    {
+        t.write(work.join(path), "committed");
+    }
+    t.write(work.join(".gitignore"), "sub/\n.next\n");
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    t.write(work.join("node_modules/vendored/index.js"), "edited, and nowhere else");
+    let plan = gc(&t, &["--dry-run"]).json();
+    let done = gc(&t, &[]).json();
+    assert_eq!(
+        fs::read_to_string(work.join("node_modules/vendored/index.js")).unwrap(),
+        "edited, and nowhere else"
+    );
+    assert!(!work.join("app/.next").exists() && !work.join("sub/node_modules").exists());
+    assert_swept(&t, "gc");
+    assert_eq!(plan["by_pattern"], done["by_pattern"]);
+    assert_eq!(done["artifact_removed"], 6, "{done}");
+}
+
+#[test]
+fn where_git_cannot_tell_what_is_tracked_nothing_goes() {
+    let t = TestEnv::new();
+    t.write("root/.execenv-root", "");
+    t.write("root/w/task/.gc_meta.json", ENDED);
+    t.write("root/w/task/workdir/repo/.git", "gitdir: /nowhere/at/all\n");
+    let kept = t.write("root/w/task/workdir/repo/node_modules/x", "perhaps tracked");
+    gc(&t, &[]).json();
+    assert!(kept.is_file());
 }

@@ -241,7 +241,8 @@ fn a_recorded_use_counts() {
 fn a_store_of_an_agent_that_nobody_uses_goes_after_its_time() {
     let t = TestEnv::new();
     t.write("home/.codex/config.toml", "model = \"o3\"\n");
-    let codex = ["prepare", "--provider", "codex", "--issue-id", "I", "--local-dir", "project", "--lease", "0"];
+    let codex =
+        ["prepare", "--provider", "codex", "--issue-id", "I", "--local-dir", "project", "--lease", "0"];
     t.execenv(codex).run().status(0);
     let store = t.root.join(".stores/codex-sessions/_/I");
     let rollout = t.write(store.join("2026/05/01/rollout-x-1.jsonl"), "{}");

@@ -19,6 +19,7 @@ mod config;
 mod du;
 mod gc;
 mod gc_bounds;
+mod gc_promises;
 mod gc_server;
 mod homes;
 mod list;

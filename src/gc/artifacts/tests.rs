@@ -48,12 +48,12 @@ impl Fixture {
     /// Looks and removes, and holds the two against each other.
     fn remove(&self, patterns: &str, managed: bool) -> Found {
         let patterns = Patterns::parse(patterns).unwrap();
-        let looked = find(&self.env(), &patterns, managed);
-        let again = find(&self.env(), &patterns, managed);
+        let looked = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
+        let again = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!(looked, again, "looking changed something");
-        let removed = remove(&self.env(), &patterns, managed);
+        let removed = remove(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!(looked, removed);
-        let left = find(&self.env(), &patterns, managed);
+        let left = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!((left.count, left.bytes), (0, 0), "something is left for a second cycle");
         removed
     }
@@ -335,7 +335,7 @@ fn folders_that_turn_into_links_lead_nowhere() {
         let mut removed = 0;
         let end = std::time::Instant::now() + std::time::Duration::from_millis(700);
         while std::time::Instant::now() < end {
-            removed += remove(&env, &patterns, true).count;
+            removed += remove(&env, &patterns, true, &Git::new(None, &[])).count;
             weigh(&env, &patterns);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,13 +1,16 @@
 //! The open folder itself: which one it is, and the strictest way to one inside.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Component, Path};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, MetadataExt};
+use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, futimens, openat};
 use rustix::io::Errno;
 
 use super::Tree;
-use crate::sys::platform;
+use crate::sys::{fault, platform};
 
 impl Tree {
     /// Device and inode of the folder: its identity, whatever its path says.
@@ -17,6 +20,31 @@ impl Tree {
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let metadata = self.root.dir_metadata()?;
         Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// When an entry of the folder was last made, removed or renamed.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn modified(&self) -> io::Result<SystemTime> {
+        Ok(self.root.dir_metadata()?.modified()?.into_std())
+    }
+
+    /// Sets that time.
+    ///
+    /// # Errors
+    /// As the system reports them; a time before 1970 is refused.
+    pub fn set_modified(&self, at: SystemTime) -> io::Result<()> {
+        fault::step()?;
+        let since = at.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        let seconds = i64::try_from(since.as_secs()).map_err(io::Error::other)?;
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: Timespec { tv_sec: seconds, tv_nsec: since.subsec_nanos().into() },
+        };
+        // The handle is good for paths alone (`O_PATH`), as in `sync`.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(futimens(openat(self.root.as_fd(), ".", flags, Mode::empty())?, &times)?)
     }
 
     /// Opens a folder inside if every step to it is a plain folder of this tree's own mount.
