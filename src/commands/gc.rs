@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use chrono::Duration;
@@ -89,7 +90,7 @@ pub struct GcArgs {
 }
 
 pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
-    let git = context.git();
+    let git = context.git().until(Arc::clone(&context.stop));
     let request = match args.request(context, &git)? {
         ControlFlow::Continue(request) => request,
         ControlFlow::Break(()) => {

@@ -12,6 +12,7 @@ use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::Status;
 use super::recover::check_identity;
+use super::run_record::forget_dead_run;
 use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
@@ -122,7 +123,10 @@ pub fn cleanup(
     // What was found may have been changed until the lock was had.
     let found = &Found::open_even_damaged(&env.path)?;
     match &found.meta {
-        Some(meta) => meta.refuse_newer(&env.tree)?,
+        Some(meta) => {
+            meta.refuse_newer(&env.tree)?;
+            forget_dead_run(meta);
+        }
         None if !options.all && env.tree.kind(Path::new(names::META)).ok().flatten().is_some() => {
             let why = "its record is damaged; `--all` takes the whole env root";
             return Ok(retained(report, Outcome::RetainedUnreadable, why));

@@ -234,6 +234,14 @@ pub(crate) fn forget_temporary(tree: &Tree, run_id: &str) {
     }
 }
 
+/// Takes away what a run that died has left outside of its env root. The caller holds the lock: no run is alive.
+pub(crate) fn forget_dead_run(meta: &Meta) {
+    let run = meta.own.as_ref().and_then(|own| own.run.as_ref());
+    if let Some(run) = run.filter(|run| uuid::Uuid::try_parse(&run.id).is_ok()) {
+        forget_outside_temporary(&outside(&run.id));
+    }
+}
+
 /// Takes away a run's private folder below `/tmp`, if it is ours: a folder, not a link, of this user.
 fn forget_outside_temporary(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };

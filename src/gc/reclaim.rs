@@ -11,7 +11,7 @@ use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
 use super::parents::ParentState;
 use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, names, retained_for, trash, unsaved_work,
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, forget_dead_run, names, retained_for, trash, unsaved_work,
 };
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
@@ -155,6 +155,9 @@ fn reclaim(request: &GcRequest<'_>, tree: &Tree, judged: &mut Judged, for_good: 
     // Last of all, right before it would go.
     if judged.keep_unsaved(request) {
         return Ok(judged.outcome.unwrap_or(Outcome::Failed));
+    }
+    if let Ok(Some(meta)) = Meta::load(&env.tree) {
+        forget_dead_run(&meta);
     }
     if for_good {
         trash::delete_env(tree, &env, false, request.now)?;

@@ -15,6 +15,7 @@ mod unsaved;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ const MOST_FILTERS: usize = 500;
 pub struct Git {
     program: Option<PathBuf>,
     env: Vec<(OsString, OsString)>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Git {
@@ -44,7 +46,7 @@ impl Git {
         let is_gits = |name: &OsStr| name.as_encoded_bytes().starts_with(b"GIT_");
         let kept = |name: &OsStr| matches!(name.to_str(), Some("GIT_CONFIG_GLOBAL" | "GIT_CONFIG_NOSYSTEM"));
         let env = inherited.iter().filter(|(name, _)| !is_gits(name) || kept(name)).cloned().collect();
-        let mut git = Git { program, env };
+        let mut git = Git { program, env, stop: Arc::default() };
         for (name, value) in [
             ("GIT_OPTIONAL_LOCKS", "0"),
             ("GIT_TERMINAL_PROMPT", "0"),
@@ -56,6 +58,12 @@ impl Git {
             git.set(name, value);
         }
         git
+    }
+
+    /// The same git for a command that may be cut short anywhere: a call ends as soon as `stop` is set, as a failed one.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Git {
+        Git { stop, ..self }
     }
 
     fn set(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
@@ -120,7 +128,7 @@ impl Git {
     /// # Errors
     /// When git is missing, cannot be started, or does not end in time.
     fn run(&self, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Captured> {
-        self.run_unless(dir, args, LIMIT, &AtomicBool::new(false))
+        self.run_unless(dir, args, LIMIT, &self.stop)
     }
 
     /// The same within another time, and ended as soon as `stop` is set.

@@ -57,9 +57,23 @@ fn look_into(
         }
     }
     if has_git || bare == 3 {
-        found.repositories.push(folder.to_owned());
+        let repository = if has_git { folder.join(".git") } else { folder.to_owned() };
+        match trap(&repository) {
+            // Git would wait in it for its time limit.
+            Some(path) => found.gap(&path, "it is neither a file nor a folder".into()),
+            None => found.repositories.push(folder.to_owned()),
+        }
     }
     Ok(())
+}
+
+/// The part of a repository that git would wait for and never be answered: a FIFO, a socket, a device. Who can write
+/// to a work dir can put one deeper, too; then git's time limit ends it.
+fn trap(repository: &Path) -> Option<PathBuf> {
+    let parts = ["", "HEAD", "config", "index", "packed-refs", "commondir", "gitdir", "shallow"];
+    let waits =
+        |path: &PathBuf| path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    parts.iter().map(|part| repository.join(part)).find(waits)
 }
 
 impl Search {

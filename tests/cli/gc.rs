@@ -262,3 +262,19 @@ fn a_store_of_an_agent_that_nobody_uses_goes_after_its_time() {
     assert_eq!(gc(&t, "2026-06-01T12:00:00Z", &[])["stores"]["pruned"], 1);
     assert!(!store.exists());
 }
+
+#[test]
+fn what_a_dead_run_left_outside_goes_with_its_environment() {
+    let t = TestEnv::new();
+    for (number, arguments) in [&["gc"][..], &["cleanup", "--all", KEY]].into_iter().enumerate() {
+        let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
+        let id = uuid::Uuid::new_v4().to_string();
+        edit_meta(&env, |meta| meta["execenv"]["run"] = json!({"id": id, "seq": 1, "pid": 1}));
+        let left = std::path::Path::new("/tmp").join(format!("execenv-{}", &id[..13]));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("scratch"), "").unwrap();
+        t.execenv(arguments).var("EXECENV_TEST_NOW", LATER).ok();
+        assert!(!left.exists(), "{number}: {}", left.display());
+        t.execenv(["trash", "empty"]).ok();
+    }
+}

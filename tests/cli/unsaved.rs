@@ -279,3 +279,18 @@ fn force_takes_nothing_that_could_not_be_saved() {
     assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "edited\n");
     t.assert_nothing_half_made("kept");
 }
+
+#[test]
+fn a_repository_that_git_would_wait_in_for_ever_is_kept_at_once() {
+    for part in ["HEAD", "config", "index"] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        let repo = env.join("workdir/repo");
+        git(&t, &env, &["init", "-q", repo.to_str().unwrap()]);
+        let _ = fs::remove_file(repo.join(".git").join(part));
+        assert!(t.command("mkfifo").arg(repo.join(".git").join(part)).status().unwrap().success());
+        let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(1);
+        assert!(done.stdout.contains("retained_unreadable"), "{part}: {done}");
+        assert!(done.stdout.contains("neither a file nor a folder"), "{part}: {done}");
+    }
+}
