@@ -4,17 +4,16 @@
 //! `--additional-mcp-config` adds). A project's `.mcp.json` counts only where the folder is trusted, which a run in
 //! prompt mode is not by itself. Its built-in GitHub server belongs to the program and stays.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::{server, user_file};
 
-const HOME: &str = "copilot-home";
+pub(super) const HOME: &str = "copilot-home";
 const VARIABLE: &str = "COPILOT_HOME";
-const SERVERS: &str = "mcp-config.json";
+/// The one file of the home that holds what is the task's alone.
+pub(super) const SERVERS: &str = "mcp-config.json";
 
 /// Plans the home.
 ///
@@ -26,10 +25,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.homes.push(user_file::given_up(request, HOME, &[SERVERS])?);
         return Ok(plan);
     };
-    let user = match request.variable(VARIABLE) {
-        Some(path) => Some(PathBuf::from(path)),
-        None => request.user_home.map(|home| home.join(".copilot")),
-    };
+    let user = user_file::named_folder(request, VARIABLE)
+        .or_else(|| request.user_home.map(|home| home.join(".copilot")));
     let merge = request.options.mcp_mode == McpMode::Merge;
     let mut all = Map::new();
     if let (true, Some(user)) = (merge, &user) {

@@ -13,8 +13,8 @@ use super::{server, user_file};
 use crate::failure::{Code, Failure};
 
 /// The folder in the home, and so the home's name in the env root.
-const FOLDER: &str = ".gemini";
-const SETTINGS: &str = "settings.json";
+pub(super) const FOLDER: &str = ".gemini";
+pub(super) const SETTINGS: &str = "settings.json";
 /// An empty list allows every server; this one allows none, because nobody names one so.
 const NOBODY: &str = "execenv: no MCP server";
 const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
@@ -34,7 +34,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         return Ok(plan);
     };
     let user =
-        request.variable("GEMINI_CLI_HOME").map(Into::into).or(request.user_home.map(ToOwned::to_owned));
+        user_file::named_folder(request, "GEMINI_CLI_HOME").or(request.user_home.map(ToOwned::to_owned));
     let user = user.map(|home| home.join(FOLDER));
     let theirs =
         user.as_ref().map(|user| user_file::read_object(&user.join(SETTINGS))).transpose()?.flatten();

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::skills::files::PlannedSkill;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskDocument;
 
 /// The MCP servers that a task document asks for (`providers.md` 1.1.1).
@@ -242,7 +242,35 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         None => HomePlan::default(),
     };
     plan.warnings.extend(said);
+    let left_behind = left_behind(request, &plan)?;
+    plan.homes.extend(left_behind);
     Ok(plan)
+}
+
+/// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
+/// go, conversations stay.
+fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
+    let Some(present) = request.present else { return Ok(Vec::new()) };
+    let is_foreign = |name: &str| {
+        let is_there = matches!(present.kind(Path::new(name)), Ok(Some(Kind::Dir)));
+        is_there && plan.homes.iter().all(|home| home.name != name)
+    };
+    let mut homes = Vec::new();
+    let given_up: [(&'static str, &[&str]); 3] = [
+        (super::copilot::HOME, &[super::copilot::SERVERS]),
+        (super::gemini::FOLDER, &[super::gemini::SETTINGS]),
+        (super::hermes::HOME, &super::hermes::OURS),
+    ];
+    for (name, ours) in given_up.into_iter().filter(|(name, _)| is_foreign(name)) {
+        homes.push(super::user_file::given_up(request, name, ours)?);
+    }
+    // Its links stay: one may lead to the store with the conversations.
+    if is_foreign(super::codex::HOME_NAME) {
+        let dropped = super::codex::SECRET.map(OsString::from).to_vec();
+        let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
+        homes.push(Home { name: super::codex::HOME_NAME, content });
+    }
+    Ok(homes)
 }
 
 /// Whether a provider has a module that plans for it.

@@ -20,6 +20,7 @@ mod du;
 mod gc;
 mod gc_bounds;
 mod gc_server;
+mod home_changes;
 mod homes;
 mod list;
 mod prepare;

@@ -37,13 +37,16 @@ use self::config::Wishes;
 use self::draft::Draft;
 use self::models::Configuration;
 use self::sandbox::{Mode, Policy};
-use self::shared::{HOME_NAME, SharedHome};
+use self::shared::SharedHome;
 use super::home::{Entry, HomePlan, HomeRequest, Os};
 use crate::failure::{Code, Failure};
 
 pub use self::sessions::find_rollout;
+pub(super) use self::shared::HOME_NAME;
 pub use self::shell::{allowed_names, shell_policy};
 
+/// Files of the home that may hold keys and the variables of MCP servers.
+pub(super) const SECRET: [&str; 2] = ["config.json", "config.toml"];
 /// The folder of the env root for what the agent hands over.
 const OUTPUT: &str = "output";
 

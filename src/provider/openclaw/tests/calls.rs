@@ -114,3 +114,17 @@ fn a_fresh_install_is_not_kept() {
     std::fs::remove_file(&claw.config).unwrap();
     assert!(claw.plan().unwrap().caches.is_empty());
 }
+
+#[test]
+fn the_wrapper_of_an_environment_is_not_taken_for_the_users_configuration() {
+    let mut claw = Claw::new();
+    let user = claw.config.clone();
+    claw.answers(FILE, &format!("echo \"${{OPENCLAW_CONFIG_PATH:-{}}}\"", user.display()));
+    let wrapper = claw.world.write("root/ws/key/openclaw-config.json", "{}");
+    claw.world.write("root/ws/key/.gc_meta.json", "{}");
+    claw.world.variable(CONFIG_VARIABLE, wrapper);
+    assert_eq!(claw.wrapper()["$include"], json!([user]));
+    let elsewhere = claw.world.write("elsewhere/openclaw.json", "{}");
+    claw.world.variable(CONFIG_VARIABLE, elsewhere.clone());
+    assert_eq!(claw.wrapper()["$include"], json!([elsewhere]));
+}
