@@ -72,6 +72,9 @@ pub struct Own {
     /// Variables the agent must be started with because of the environment. Paths, never secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Files of the env root that no run goes without, as paths below it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<PathBuf>,
     /// When it was prepared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared_at: Option<DateTime<Utc>>,

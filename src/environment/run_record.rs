@@ -60,6 +60,7 @@ impl RunningEnv {
         }
         open_work_dir(&found, &found.work_dir())?;
         homes::check_exports(&found.env.tree, &own.env)?;
+        homes::check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).map(|run| run.id.clone());
         Ok(RunningEnv { found, meta, died, lock })
     }

@@ -12,6 +12,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::{codex, copilot, gemini, hermes};
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskDocument;
@@ -247,6 +248,36 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
+/// Homes that are folders, and what in them makes the agent see what was asked for. It may hold secrets.
+static OWN_FILES: &[(&str, &[&str])] = &[
+    (codex::HOME_NAME, &codex::SECRET),
+    (copilot::HOME, &[copilot::SERVERS]),
+    (gemini::FOLDER, &[gemini::SETTINGS]),
+    (hermes::HOME, &hermes::OURS),
+];
+
+impl HomePlan {
+    /// The files of the env root without which an agent would quietly run with another set-up than was asked for.
+    pub fn needed(&self) -> Vec<PathBuf> {
+        let mut needed = Vec::new();
+        for Home { name, content } in &self.homes {
+            match content {
+                HomeContent::Nothing => {}
+                HomeContent::File { .. } => needed.push(PathBuf::from(name)),
+                HomeContent::Folder { entries, .. } => {
+                    let own = OWN_FILES.iter().find(|(home, _)| home == name).map_or(&[][..], |(_, own)| own);
+                    let is_own = |path: &Path| own.iter().any(|own| path == Path::new(own));
+                    let files = entries.iter().filter(|(_, entry)| matches!(entry, Entry::File { .. }));
+                    needed.extend(
+                        files.filter(|(path, _)| is_own(path)).map(|(path, _)| Path::new(name).join(path)),
+                    );
+                }
+            }
+        }
+        needed
+    }
+}
+
 /// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
 /// go, conversations stay.
 fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
@@ -256,19 +287,14 @@ fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> 
         is_there && plan.homes.iter().all(|home| home.name != name)
     };
     let mut homes = Vec::new();
-    let given_up: [(&'static str, &[&str]); 3] = [
-        (super::copilot::HOME, &[super::copilot::SERVERS]),
-        (super::gemini::FOLDER, &[super::gemini::SETTINGS]),
-        (super::hermes::HOME, &super::hermes::OURS),
-    ];
-    for (name, ours) in given_up.into_iter().filter(|(name, _)| is_foreign(name)) {
+    for (name, ours) in OWN_FILES.iter().filter(|(name, _)| *name != codex::HOME_NAME && is_foreign(name)) {
         homes.push(super::user_file::given_up(request, name, ours)?);
     }
     // Its links stay: one may lead to the store with the conversations.
-    if is_foreign(super::codex::HOME_NAME) {
-        let dropped = super::codex::SECRET.map(OsString::from).to_vec();
+    if is_foreign(codex::HOME_NAME) {
+        let dropped = codex::SECRET.map(OsString::from).to_vec();
         let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
-        homes.push(Home { name: super::codex::HOME_NAME, content });
+        homes.push(Home { name: codex::HOME_NAME, content });
     }
     Ok(homes)
 }

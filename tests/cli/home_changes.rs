@@ -91,3 +91,58 @@ fn a_home_named_by_a_relative_path_is_linked_by_an_absolute_one() {
     let link = Path::new(run.stdout.trim()).join("copilot-home/config.json");
     assert_eq!(fs::read_to_string(link).unwrap(), "{}");
 }
+
+#[test]
+fn a_run_without_a_file_that_isolates_the_agent_is_refused() {
+    for (provider, file) in [
+        ("claude", "launch/task.json"),
+        ("claude", "claude-runtime-skill-settings.json"),
+        ("opencode", "launch/env/OPENCODE_CONFIG_CONTENT"),
+        ("gemini", ".gemini/settings.json"),
+        ("copilot", "copilot-home/mcp-config.json"),
+        ("codex", "codex-home/config.toml"),
+        ("hermes", "hermes-home/config.yaml"),
+        ("qwen", "qwen-settings.json"),
+    ] {
+        let t = TestEnv::new();
+        let disabled = r#""disabled_runtime_skills":[{"root":"provider","key":"other"}],"skills":"#;
+        t.write("task.json", document(provider).replace("\"skills\":", disabled));
+        let env = t.prepare(["-q", "--task", "task.json", "--platform-cli", "none"]);
+        let run = || t.execenv([arg("run"), arg("-q"), arg(&env), arg("--"), arg("true")]);
+        run().ok();
+        let place = env.join(file);
+        fs::rename(&place, t.tmp.join("moved")).unwrap();
+        run().fails(3, &["is gone", file, "execenv reuse"]);
+        let keep = ["prepare", "-q", "--task", "task.json", "--platform-cli", "none", "--keep-existing"];
+        t.execenv(keep).fails(3, &["is gone", file]);
+        std::os::unix::fs::symlink(t.tmp.join("moved"), &place).unwrap();
+        run().fails(3, &[file]);
+        t.execenv([arg("reuse"), arg("-q"), arg(&env), arg("--task"), arg("task.json")]).ok();
+        run().ok();
+    }
+}
+
+#[test]
+fn openclaw_is_asked_once_for_tasks_that_start_together() {
+    let t = TestEnv::new();
+    let config = t.write("home/.openclaw/openclaw.json", "{}");
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >> '{}'\ncase \"$*\" in *file) echo '{}';; *) echo null;; esac\n",
+        t.tmp.join("calls").display(),
+        config.display()
+    );
+    let program = t.write("bin/openclaw", script);
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let prepare = |id: &str| {
+        let words = ["prepare", "-q", "--provider", "openclaw", "--task-id", id, "--openclaw-bin"];
+        t.execenv(words.map(arg).into_iter().chain([arg(&program)])).ok()
+    };
+    prepare("one");
+    let calls = || fs::read_to_string(t.tmp.join("calls")).unwrap();
+    let first = calls();
+    assert!(!first.is_empty());
+    prepare("two");
+    assert_eq!(calls(), first, "the second asks nothing");
+    t.execenv(["gc", "-q"]).ok();
+    t.execenv(["doctor"]).ok();
+}

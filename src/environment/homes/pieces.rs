@@ -133,7 +133,7 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
 }
 
 /// Whether a text is one name in a folder.
-pub(super) fn is_name(text: &OsStr) -> bool {
+pub(in crate::environment) fn is_name(text: &OsStr) -> bool {
     let mut parts = Path::new(text).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
 }
