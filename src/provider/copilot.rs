@@ -70,34 +70,34 @@ fn is_ours(name: &str, merge: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text, links};
+    use crate::provider::fixture::{World, file_text, links};
 
-    fn scene() -> Scene {
-        let mut scene = Scene::new().mcp(r#"{"a":{"command":"x","args":["y"]}}"#);
+    fn world() -> World {
+        let mut world = World::new().mcp(r#"{"a":{"command":"x","args":["y"]}}"#);
         for file in
             ["config.json", "session-store.db", "session-store.db-wal", "settings.json.lock", "logs/x"]
         {
-            scene = scene.file(&format!("home/.copilot/{file}"), "{}");
+            world = world.file(&format!("home/.copilot/{file}"), "{}");
         }
-        scene
+        world
             .dir("home/.copilot/installed-plugins")
             .file("home/.copilot/mcp-config.json", r#"{"mcpServers":{"u":{}}}"#)
     }
 
     #[test]
     fn the_home_has_the_managed_servers_and_links_to_the_login() {
-        let scene = scene();
-        let planned = scene.plan(plan).unwrap();
+        let world = world();
+        let planned = world.plan(plan).unwrap();
         let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
         let server = json!({ "type": "local", "command": "x", "args": ["y"], "env": {}, "tools": ["*"] });
         assert_eq!(config, json!({ "mcpServers": { "a": server } }));
-        assert_eq!(links(&planned, HOME), [("config.json".into(), scene.path("home/.copilot/config.json"))]);
-        assert_eq!(planned.exports[VARIABLE], scene.path("root/e").join(HOME).display().to_string());
+        assert_eq!(links(&planned, HOME), [("config.json".into(), world.path("home/.copilot/config.json"))]);
+        assert_eq!(planned.exports[VARIABLE], world.path("root/e").join(HOME).display().to_string());
     }
 
     #[test]
     fn merged_it_has_the_users_servers_and_plugins_too() {
-        let planned = scene().merge().plan(plan).unwrap();
+        let planned = world().merge().plan(plan).unwrap();
         let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
         assert_eq!(config["mcpServers"].as_object().unwrap().len(), 2);
         assert_eq!(links(&planned, HOME).len(), 2);
@@ -105,19 +105,19 @@ mod tests {
 
     #[test]
     fn unmanaged_the_users_home_is_used_as_it_is() {
-        let planned = Scene::new().plan(plan).unwrap();
+        let planned = World::new().plan(plan).unwrap();
         assert!(planned.exports.is_empty());
         assert_eq!(planned.homes, [Home { name: HOME, content: HomeContent::Nothing }]);
     }
 
     #[test]
     fn what_the_agent_left_in_its_home_outlives_the_managed_set() {
-        let scene = Scene::new().file("root/e/copilot-home/mcp-config.json", "secret");
-        assert_eq!(scene.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
-        let scene = scene.file("root/e/copilot-home/session-state/s", "x");
-        std::os::unix::fs::symlink("/x", scene.path("root/e/copilot-home/config.json")).unwrap();
+        let world = World::new().file("root/e/copilot-home/mcp-config.json", "secret");
+        assert_eq!(world.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
+        let world = world.file("root/e/copilot-home/session-state/s", "x");
+        std::os::unix::fs::symlink("/x", world.path("root/e/copilot-home/config.json")).unwrap();
         let dropped = vec!["config.json".into(), "mcp-config.json".into()];
         let content = HomeContent::Folder { mode: 0o700, entries: vec![], dropped };
-        assert_eq!(scene.plan(plan).unwrap().homes[0].content, content);
+        assert_eq!(world.plan(plan).unwrap().homes[0].content, content);
     }
 }

@@ -106,7 +106,7 @@ fn a_local_task_has_a_store() {
     bench.is_local = true;
     bench.task.issue_id = "i-1".into();
     let plan = bench.prepare();
-    let store = bench.root.join("stores/codex-sessions/_/i-1");
+    let store = bench.stores.join("codex-sessions/_/i-1");
     assert_eq!(plan.stores, std::slice::from_ref(&store));
     write(&bench.home("sessions").join(DAY).join(rollout(ID)), "talk");
     assert!(store.join(DAY).join(rollout(ID)).exists());
@@ -133,7 +133,7 @@ fn a_rollout_is_found_by_its_session() {
         (format!("{DAY}/{}", rollout(ID)), "../x", false),
         (format!("{DAY}/rollout-{ID}.jsonl"), ID, false),
     ] {
-        let folder = bench.root.join("sessions");
+        let folder = bench.tmp.join("sessions");
         super::super::bench::remove(&folder);
         write(&folder.join(&file), "talk");
         let found = find_rollout(&Tree::open(&folder).unwrap(), id).unwrap();
@@ -144,7 +144,7 @@ fn a_rollout_is_found_by_its_session() {
 #[test]
 fn folders_named_like_a_rollout_and_links_out_are_none() {
     let bench = Bench::new(&[(&format!("elsewhere/{}", rollout(ID)), "talk")]);
-    let folder = bench.root.join("sessions");
+    let folder = bench.tmp.join("sessions");
     make_dirs(&folder.join(rollout(ID)));
     make_dirs(&folder.join("2026/11"));
     symlink(bench.shared("elsewhere"), folder.join("2026/11/21")).unwrap();
