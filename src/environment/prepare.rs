@@ -336,6 +336,7 @@ impl Placing<'_> {
         let is_local = self.local.is_some();
         let home_plan = self.contents.home_plan(request, &final_root, &work_dir, is_local, None)?;
         stores::mount(self.root, &home_plan.stores)?;
+        stores::fill(self.root, &home_plan.store_files)?;
         homes::build(&tree, &home_plan)?;
         let mut plan = match self.local {
             Some(local) => self.contents.plan(&local.open()?, &home_plan)?,

@@ -48,7 +48,9 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     let home_plan =
         contents.home_plan(request, &env.path, &work_dir, meta.local_directory, Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
-        stores::mount(&request.root.open_or_create()?, &home_plan.stores)?;
+        let root = request.root.open_or_create()?;
+        stores::mount(&root, &home_plan.stores)?;
+        stores::fill(&root, &home_plan.store_files)?;
     }
     // Built before anything goes: what cannot be built leaves the environment as it is.
     let new_homes = homes::stage(&env.tree, &home_plan)?;

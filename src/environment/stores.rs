@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::homes::is_name;
 use super::layout::{WorkspacesRoot, names};
 use crate::failure::{Code, Failure};
+use crate::provider::home::MOST_COPIED;
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::hex;
@@ -101,6 +102,45 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
         }
     }
     root.touch(&place)
+}
+
+/// Puts copies of the user's files into stores that are mounted, by absolute place and source. What is there already
+/// stays.
+///
+/// # Errors
+/// When a place is in no store, or a file cannot be read or copied.
+pub(super) fn fill(root: &Tree, files: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let above = root.path().join(WorkspacesRoot::STORES);
+    for (place, source) in files {
+        let relative = place.strip_prefix(&above).unwrap_or(place);
+        let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        anyhow::ensure!(stays && relative.iter().nth(1).is_some(), "{} is in no store", place.display());
+        fill_one(root, relative, source)
+            .with_context(|| format!("copy {} to {}", source.display(), place.display()))?;
+    }
+    Ok(())
+}
+
+fn fill_one(root: &Tree, relative: &Path, source: &Path) -> io::Result<()> {
+    let mut folder = PathBuf::from(WorkspacesRoot::STORES);
+    for part in relative.parent().into_iter().flat_map(Path::iter) {
+        folder.push(part);
+        root.ensure_dir(&folder, 0o700)?;
+    }
+    let place = Path::new(WorkspacesRoot::STORES).join(relative);
+    if root.kind(&place)?.is_some() {
+        return Ok(());
+    }
+    // Tasks of one conversation may do this at once.
+    let temporary = folder.join(format!("{}.{}", names::TEMPORARY, uuid::Uuid::new_v4().simple()));
+    root.duplicate(&temporary, source, MOST_COPIED)?;
+    match root.move_to(&temporary, root, &place) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let _ = root.remove_file(&temporary);
+            if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+        }
+    }
 }
 
 /// Writes files that only save time, 0600, by their paths below the folder of stores. One that cannot be written, or

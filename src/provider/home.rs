@@ -122,6 +122,9 @@ impl HomeRequest<'_> {
     }
 }
 
+/// The most that is copied of a file of the user's whose blocks cannot be shared, in bytes.
+pub const MOST_COPIED: u64 = 256 << 20;
+
 /// What is to stand in the env root, in the work dir and in the agent's variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HomePlan {
@@ -135,6 +138,9 @@ pub struct HomePlan {
     pub private_exports: BTreeMap<String, String>,
     /// Folders below [`HomeRequest::stores`] that a link of the plan leads to: made (0700, each level) before.
     pub stores: Vec<PathBuf>,
+    /// Files that a store begins with, each with the file of the user's that it is copied from, as by
+    /// [`Entry::Copied`]. One that is there stays as it is.
+    pub store_files: Vec<(PathBuf, PathBuf)>,
     /// Files below [`HomeRequest::stores`], by relative path, that only save time: written whole with mode 0600, after
     /// everything else. One that cannot be written is nothing to speak of.
     pub caches: Vec<(PathBuf, Vec<u8>)>,
@@ -202,6 +208,12 @@ pub enum Entry {
     Link {
         /// What it says; absolute.
         target: PathBuf,
+    },
+    /// A file of the task's own that begins as a file of the user's. Where the file system shares no blocks and it has
+    /// more than [`MOST_COPIED`] bytes, a second name for the user's.
+    Copied {
+        /// The file; absolute.
+        source: PathBuf,
     },
     /// A second name for a file that is too big to copy; a symbolic link where the file systems differ.
     Shared {

@@ -146,3 +146,29 @@ fn openclaw_is_asked_once_for_tasks_that_start_together() {
     t.execenv(["gc", "-q"]).ok();
     t.execenv(["doctor"]).ok();
 }
+
+#[test]
+fn a_conversation_of_the_users_is_gone_on_with_in_a_copy() {
+    const ID: &str = "01a1fc08-9974-7000-8000-000000000001";
+    let rollout = format!("2026/11/21/rollout-2026-11-21T00-00-00-{ID}.jsonl");
+    for is_local in [false, true] {
+        let t = TestEnv::new();
+        let users = t.write(format!("home/.codex/sessions/{rollout}"), "the user's\n");
+        t.write("project/file", "");
+        let before = snapshot(&t.home);
+        let task = json!({"id": "one", "provider": "codex", "issue_id": "i-1", "prior_session_id": ID,
+            "agent": {"id": "agent-1", "name": "A"}});
+        t.write("task.json", task.to_string());
+        let local: &[&str] = if is_local { &["--local-dir", "project"] } else { &[] };
+        let env = t.prepare(["-q", "--task", "task.json"].iter().chain(local).copied());
+        let place = env.join("codex-home/sessions").join(&rollout);
+        assert_eq!(fs::read_to_string(&place).unwrap(), "the user's\n", "local: {is_local}");
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&place).unwrap()) & 0o777, 0o600);
+        fs::write(&place, "the user's\nthe agent's\n").unwrap();
+        crate::support::assert_same(&before, &snapshot(&t.home), "the user's home");
+        // What was said stays when the task is taken up again.
+        t.execenv([arg("reuse"), arg("-q"), arg(&env), arg("--task"), arg("task.json")]).ok();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "the user's\nthe agent's\n", "local: {is_local}");
+        assert_eq!(fs::read_to_string(&users).unwrap(), "the user's\n");
+    }
+}

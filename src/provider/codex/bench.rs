@@ -63,6 +63,9 @@ impl Bench {
         let home = self.home("");
         make_dirs(&home);
         plan.stores.iter().for_each(|store| make_dirs(store));
+        for (place, source) in plan.store_files.iter().filter(|(place, _)| !place.exists()) {
+            write(place, &std::fs::read_to_string(source).unwrap());
+        }
         let (entries, dropped) = folder(&plan);
         let tops = entries.iter().filter(|(path, _)| path.components().count() == 1);
         for name in tops.map(|(path, _)| path.as_os_str()).chain(dropped.iter().map(OsString::as_os_str)) {
@@ -75,6 +78,7 @@ impl Bench {
                 Entry::Absent => {}
                 Entry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
                 Entry::Link { target } => symlink(target, &place).unwrap(),
+                Entry::Copied { source } => drop(std::fs::copy(source, &place).unwrap()),
                 Entry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),
             }
         }

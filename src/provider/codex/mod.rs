@@ -112,6 +112,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         homes: vec![draft.finish()],
         exports,
         stores: draft.stores,
+        store_files: draft.store_files,
         warnings: draft.warnings,
         ..HomePlan::default()
     })
