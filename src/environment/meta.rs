@@ -188,6 +188,9 @@ pub struct RunRecord {
     /// The agent's process and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_pid: Option<u32>,
+    /// Its private folder for temporary files, where that is not in the env root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temporary: Option<PathBuf>,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
 }

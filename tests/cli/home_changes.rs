@@ -172,3 +172,38 @@ fn a_conversation_of_the_users_is_gone_on_with_in_a_copy() {
         assert_eq!(fs::read_to_string(&users).unwrap(), "the user's\n");
     }
 }
+
+#[test]
+fn the_operators_folder_for_temporary_files_is_used_or_the_start_fails() {
+    let t = TestEnv::new();
+    let env = t.prepare(["-q", "--provider", "claude"]);
+    let base = t.tmp.join("temporary");
+    fs::create_dir(&base).unwrap();
+    let run = |value: &Path, script: &str| {
+        t.execenv([arg("run"), arg("-q"), arg(&env), arg("--"), arg("sh"), arg("-c"), arg(script)])
+            .var("MULTICA_AGENT_TEMP_BASE", value)
+    };
+    let seen = run(
+        &base,
+        "stat -c '%a %n' \"$TMPDIR\"; touch \"$TMPDIR/x\"; [ \"$TMP$TEMP\" = \"$TMPDIR$TMPDIR\" ]",
+    )
+    .ok();
+    let expected = format!("700 {}/execenv-", base.display());
+    assert!(seen.stdout.starts_with(&expected), "{seen}");
+    assert_eq!(fs::read_dir(&base).unwrap().count(), 0, "it goes with the run");
+    t.write("a-file", "");
+    for (value, what) in [
+        (PathBuf::from("temporary"), "absolute"),
+        (base.join("gone"), "not there"),
+        (t.tmp.join("a-file"), "no folder"),
+    ] {
+        let failed = run(&value, "touch ran").run();
+        assert!(failed.status != Some(0) && failed.stderr.contains("MULTICA_AGENT_TEMP_BASE"), "{failed}");
+        assert!(failed.stderr.contains(what), "{failed}");
+        assert!(!env.join("workdir/ran").exists());
+    }
+    // A run that dies leaves a folder that the next command takes away.
+    run(&base, "kill -9 $PPID; sleep 1").run();
+    t.execenv(["doctor", "--fix"]).run();
+    assert_eq!(fs::read_dir(&base).unwrap().count(), 0, "a run that died");
+}
