@@ -90,6 +90,10 @@ fn a_home_named_by_a_relative_path_is_linked_by_an_absolute_one() {
         t.execenv(["prepare", "-q", "--task", "task.json"]).cwd(&t.tmp).var("COPILOT_HOME", "mine").ok();
     let link = Path::new(run.stdout.trim()).join("copilot-home/config.json");
     assert_eq!(fs::read_to_string(link).unwrap(), "{}");
+    t.write("home/.copilot/config.json", "[]");
+    let run = t.execenv(["prepare", "-q", "--task", "../task.json"]).cwd(&t.home).var("HOME", ".").ok();
+    let link = Path::new(run.stdout.trim()).join("copilot-home/config.json");
+    assert_eq!(fs::read_to_string(link).unwrap(), "[]");
 }
 
 #[test]
