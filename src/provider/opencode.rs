@@ -34,7 +34,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut content = given.clone();
     content.remove("mcp");
     let mut mcp = match request.options.mcp_mode {
-        McpMode::Merge => own_of(&given),
+        McpMode::Merge if !is_of_a_task(request) => own_of(&given),
+        McpMode::Merge => Map::new(),
         McpMode::Strict => Map::new(),
     };
     let known = known_servers(request)?;
@@ -63,6 +64,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.private_exports.insert(CONTENT.into(), Value::Object(content).to_string());
     }
     Ok(plan)
+}
+
+/// Whether the variable comes from an environment whose exports execenv was started with: its servers are that task's.
+fn is_of_a_task(request: &HomeRequest<'_>) -> bool {
+    let file = |root: &str| Path::new(root).join("launch/env").join(CONTENT);
+    request.variable("EXECENV_ROOT").is_some_and(|root| file(root).symlink_metadata().is_ok())
 }
 
 fn own_of(config: &Map<String, Value>) -> Map<String, Value> {

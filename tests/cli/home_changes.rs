@@ -211,3 +211,23 @@ fn the_operators_folder_for_temporary_files_is_used_or_the_start_fails() {
     t.execenv(["doctor", "--fix"]).run();
     assert_eq!(fs::read_dir(&base).unwrap().count(), 0, "a run that died");
 }
+
+#[test]
+fn a_task_that_prepares_another_one_hands_on_none_of_its_servers() {
+    let t = TestEnv::new();
+    let env = prepare(&t, "opencode");
+    let content = fs::read_to_string(env.join("launch/env/OPENCODE_CONFIG_CONTENT")).unwrap();
+    t.write(
+        "other.json",
+        r#"{"id":"two","provider":"opencode","agent":{"mcp_config":{"mcpServers":{"o":{"command":"x"}}}}}"#,
+    );
+    let more = ["prepare", "-q", "--task", "other.json", "--mcp-mode", "merge"];
+    let run = || t.execenv(more).var("OPENCODE_CONFIG_CONTENT", &content);
+    let made = |done: crate::support::Done| {
+        let file = Path::new(done.stdout.trim()).join("launch/env/OPENCODE_CONFIG_CONTENT");
+        fs::read_to_string(file).unwrap()
+    };
+    assert!(made(run().ok()).contains(SECRET), "the user's own are merged");
+    let nested = made(run().var("EXECENV_ROOT", &env).ok());
+    assert!(nested.contains("\"o\"") && !nested.contains(SECRET), "{nested}");
+}
