@@ -22,6 +22,48 @@ pub(crate) fn skills(bench: &Bench) -> Result<PathBuf, Trouble> {
     Ok(folder)
 }
 
+/// The `.codex` of somebody who works with it every day, in the bench's home: 20 skills of 10 files, a configuration of
+/// 60 KB with projects, profiles and servers, a login, 200 rollouts.
+pub(crate) fn codex_home(bench: &Bench) -> Result<PathBuf, Trouble> {
+    let home = bench.dir.join(".codex");
+    for skill in 1..=20 {
+        let place = home.join(format!("skills/skill-{skill}"));
+        fs::create_dir_all(&place)?;
+        fs::write(
+            place.join("SKILL.md"),
+            format!("---\nname: skill-{skill}\ndescription: d\n---\nRead the pages.\n"),
+        )?;
+        for page in 1..=9 {
+            fs::write(place.join(format!("page-{page}.md")), "one of sixty lines of a page.\n".repeat(60))?;
+        }
+    }
+    let sessions = home.join("sessions/2026/11/21");
+    fs::create_dir_all(&sessions)?;
+    for number in 0..200 {
+        let id = format!("rollout-2026-11-21T00-00-00-01a1fc08-9974-7000-8000-{number:012}.jsonl");
+        fs::write(sessions.join(id), "{\"type\":\"message\",\"text\":\"a line\"}\n".repeat(400))?;
+    }
+    fs::write(home.join("auth.json"), "{\"tokens\":{}}\n")?;
+    let mut config =
+        "model = \"gpt-5\"\napproval_policy = \"never\"\n[features]\nweb_search = true\n".to_owned();
+    for number in 0.. {
+        config += &format!(
+            "\n# A project of mine.\n[projects.\"/home/ada/src/project-{number}\"]\ntrust_level = \"trusted\"\n\
+             \n[mcp_servers.server-{number}]\ncommand = \"npx\"\nargs = [\"-y\", \"package-{number}\"]\n\
+             env = {{ KEY = \"value-{number}\" }}\n"
+        );
+        if number % 10 == 0 {
+            config +=
+                &format!("\n[profiles.profile-{number}]\nmodel = \"m\"\nsandbox_mode = \"read-only\"\n");
+        }
+        if config.len() >= 60_000 {
+            break;
+        }
+    }
+    fs::write(home.join("config.toml"), config)?;
+    Ok(home)
+}
+
 /// Prepares an environment by execenv itself, untimed, and returns its root.
 pub(crate) fn prepared(bench: &Bench, arguments: &[&str]) -> Result<PathBuf, Trouble> {
     Ok(output(execenv(&bench.dir).arg("prepare").args(arguments))?.into())

@@ -12,11 +12,17 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 9] = [
+pub(crate) const ALL: [(&str, Measure, &str); 10] = [
     (
         "P1",
         prepare,
         "`hyperfine -N 'execenv prepare --provider claude --skills DIR'`, then `cp -r ENV_ROOT NEW` of what that made",
+    ),
+    (
+        "P2",
+        prepare_codex,
+        "a home with 20 skills of 10 files, a `config.toml` of 60 KB, a login and 200 rollouts in `~/.codex`; \
+         `hyperfine -N 'execenv prepare --provider codex'`, then `cp -r ~/.codex NEW`",
     ),
     ("P3", start, "`hyperfine -N 'execenv --version' 'execenv --help' 'execenv show ENV' 'git --version'`"),
     (
@@ -60,6 +66,21 @@ fn prepare(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     )?;
     show(pairs.row("P1", "prepare, claude, 5 skills of 4 files".into(), "`cp -r` of the same files", 1.5));
     remove(&copies)
+}
+
+fn prepare_codex(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
+    let home = fixtures::codex_home(bench)?;
+    let copies = bench.dir.join("codex-copies");
+    fs::create_dir(&copies)?;
+    settle()?;
+    let pairs = Pairs::measure(
+        51,
+        |_| time(execenv(&bench.dir).args(["prepare", "--provider", "codex"])),
+        |round| time(program("cp", &bench.dir).arg("-r").arg(&home).arg(copies.join(round.to_string()))),
+    )?;
+    show(pairs.row("P2", "prepare, codex, a real-sized `~/.codex`".into(), "`cp -r` of the same tree", 2.0));
+    remove(&copies)?;
+    remove(&home)
 }
 
 fn start(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {

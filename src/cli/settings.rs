@@ -156,7 +156,7 @@ impl Settings {
             let found = inherited.iter().find(|(key, _)| key == name)?;
             found.1.to_str().filter(|value| !value.is_empty()).map(str::to_owned)
         };
-        let home = variable("HOME").map(PathBuf::from).or_else(dirs::home_dir);
+        let home = variable("HOME").map(|home| cwd.join(home)).or_else(dirs::home_dir);
         let asked_file = flags.config.clone().or_else(|| variable("EXECENV_CONFIG").map(PathBuf::from));
         let (file, from_file) = read_file(asked_file.as_deref(), &cwd)?;
         let verbosity = flags.log_level();

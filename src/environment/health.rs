@@ -132,7 +132,7 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         crashed.run_id = run_id;
         if fix {
             if let Some(run) = &own.run {
-                super::forget_temporary(&found.env.tree, &run.id);
+                super::forget_temporary(&found.env.tree, &run.id, run.temporary.as_deref());
             }
             own.status = Status::Crashed;
             own.last_result = Some(LastResult {

@@ -3,7 +3,7 @@
 //! Not state but input, like the context files: written by prepare and reuse, read by run, gone with the work dir.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,11 @@ pub struct Launch {
 const FILE: &str = "task.json";
 
 impl Launch {
+    /// Where it lies below the env root; `None` where there is nothing to say.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        (*self != Launch::default()).then(|| Path::new(names::LAUNCH).join(FILE))
+    }
+
     /// Writes the file, or takes an old one away when there is nothing to say.
     ///
     /// # Errors

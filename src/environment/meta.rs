@@ -72,6 +72,9 @@ pub struct Own {
     /// Variables the agent must be started with because of the environment. Paths, never secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
+    /// Files of the env root that no run goes without, as paths below it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<PathBuf>,
     /// When it was prepared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared_at: Option<DateTime<Utc>>,
@@ -185,6 +188,9 @@ pub struct RunRecord {
     /// The agent's process and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_pid: Option<u32>,
+    /// Its private folder for temporary files, where that is not in the env root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temporary: Option<PathBuf>,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
 }

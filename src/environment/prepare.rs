@@ -24,6 +24,7 @@ use super::{stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::provider::Provider;
+use crate::provider::home::HomePlan;
 use crate::sidecar::{Manifest, Plan, State, take_back};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::EnvKey;
@@ -143,6 +144,8 @@ fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Re
             .into());
     }
     refuse_other_kind(path, request, local, &meta, &own)?;
+    homes::check_exports(&found.env.tree, &own.env)?;
+    homes::check_needs(&found.env.tree, &own.needs)?;
     open_work_dir(&found, &work_dir)?;
     own.lease_until = Some(request.now + request.lease);
     meta.own = Some(own);
@@ -333,6 +336,7 @@ impl Placing<'_> {
         let is_local = self.local.is_some();
         let home_plan = self.contents.home_plan(request, &final_root, &work_dir, is_local, None)?;
         stores::mount(self.root, &home_plan.stores)?;
+        stores::fill(self.root, &home_plan.store_files)?;
         homes::build(&tree, &home_plan)?;
         let mut plan = match self.local {
             Some(local) => self.contents.plan(&local.open()?, &home_plan)?,
@@ -344,7 +348,7 @@ impl Placing<'_> {
                 plan
             }
         };
-        plan.warnings.extend(home_plan.warnings);
+        plan.warnings.extend(home_plan.warnings.iter().cloned());
         let mut manifest = plan.announce(&work_dir, token);
         if self.local.is_none()
             && let Some(record) = manifest.record.as_mut()
@@ -355,15 +359,16 @@ impl Placing<'_> {
         if let Some(bytes) = managed_proof(request, self.local.is_some()) {
             write(names::MANAGED, &bytes, 0o644)?;
         }
-        let meta = self.meta(&work_dir, home_plan.exports);
+        let meta = self.meta(&work_dir, &home_plan);
         write(names::META, &meta.to_bytes(), 0o644)?;
+        stores::keep(self.root, &home_plan.caches);
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
         Ok(Staged { tree, name, plan, meta, private_env, token, _lock: lock })
     }
 
-    fn meta(&self, work_dir: &Path, exports: BTreeMap<String, String>) -> Meta {
+    fn meta(&self, work_dir: &Path, home_plan: &HomePlan) -> Meta {
         let request = self.request;
         let mut meta = Meta::of_task(
             request.task,
@@ -377,7 +382,7 @@ impl Placing<'_> {
             local_identity: self.local.map(|local| local.identity),
             status: Status::Prepared,
             prepared_at: Some(request.now),
-            ..own_of(request, work_dir, exports)
+            ..own_of(request, work_dir, home_plan)
         });
         meta
     }

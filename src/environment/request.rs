@@ -8,10 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::Launch;
-use super::layout::WorkspacesRoot;
+use super::layout::{WorkspacesRoot, names};
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
-use crate::provider::home::{HomeOptions, McpMode};
+use crate::provider::home::{HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
@@ -116,14 +116,19 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// The parts of the record that prepare and reuse write alike.
-pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, exports: BTreeMap<String, String>) -> Own {
+pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePlan) -> Own {
+    let mut needs = home_plan.needed();
+    let variables = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
+    needs.extend(home_plan.private_exports.keys().map(|name| variables.join(name)));
+    needs.extend(launch_of(request).file());
     Own {
         provider: request.task.provider.clone(),
         work_dir: work_dir.to_owned(),
         platform: request.platform.cli().unwrap_or_default().to_owned(),
         agent_name: request.task.agent.name.clone(),
         agent_id: request.task.agent_id().to_owned(),
-        env: exports,
+        env: home_plan.exports.clone(),
+        needs,
         lease_until: Some(request.now + request.lease),
         ..Own::default()
     }

@@ -1,6 +1,5 @@
 //! Taking an environment into use again: the old sidecars come out, fresh ones go in, the agent's work stays.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -15,6 +14,7 @@ use super::request::{Prepared, Request, launch_of, own_of, provider_of};
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
 use crate::provider;
+use crate::provider::home::HomePlan;
 use crate::sidecar::{Manifest, Record, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
 
@@ -48,7 +48,9 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
     let home_plan =
         contents.home_plan(request, &env.path, &work_dir, meta.local_directory, Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
-        stores::mount(&request.root.open_or_create()?, &home_plan.stores)?;
+        let root = request.root.open_or_create()?;
+        stores::mount(&root, &home_plan.stores)?;
+        stores::fill(&root, &home_plan.store_files)?;
     }
     // Built before anything goes: what cannot be built leaves the environment as it is.
     let new_homes = homes::stage(&env.tree, &home_plan)?;
@@ -80,7 +82,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         new_homes.carry_out()?;
     }
     launch_of(request).store(&env.tree)?;
-    let meta = refreshed(request, found, &meta, &work_dir, home_plan.exports);
+    let meta = refreshed(request, found, &meta, &work_dir, &home_plan);
     meta.store(&env.tree)?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
@@ -94,6 +96,9 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         }
     };
     drop(lock);
+    if !home_plan.caches.is_empty() {
+        stores::keep(&request.root.open_or_create()?, &home_plan.caches);
+    }
     Ok(Prepared {
         root_dir: env.path.clone(),
         work_dir,
@@ -140,7 +145,7 @@ fn refreshed(
     found: &Found,
     old: &Meta,
     work_dir: &Path,
-    exports: BTreeMap<String, String>,
+    home_plan: &HomePlan,
 ) -> Meta {
     let kept = old.own_or_rebuilt(&found.env.path);
     let mut meta = Meta::of_task(
@@ -162,7 +167,7 @@ fn refreshed(
         run: kept.run,
         last_result: kept.last_result,
         other: kept.other,
-        ..own_of(request, work_dir, exports)
+        ..own_of(request, work_dir, home_plan)
     });
     meta
 }

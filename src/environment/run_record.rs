@@ -4,6 +4,7 @@
 //! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
 //! free lock knows that the run died.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,8 +27,8 @@ pub struct RunningEnv {
     pub found: Found,
     /// The record as it is on the disk.
     pub meta: Meta,
-    /// The id of a run that died here before, whose processes may still be about.
-    pub died: Option<String>,
+    /// A run that died here before, whose processes may still be about.
+    pub died: Option<RunRecord>,
     lock: EnvLock,
 }
 
@@ -60,7 +61,8 @@ impl RunningEnv {
         }
         open_work_dir(&found, &found.work_dir())?;
         homes::check_exports(&found.env.tree, &own.env)?;
-        let died = own.run.as_ref().filter(|_| own.status.is_active()).map(|run| run.id.clone());
+        homes::check_needs(&found.env.tree, &own.needs)?;
+        let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
         Ok(RunningEnv { found, meta, died, lock })
     }
 
@@ -97,12 +99,20 @@ impl RunningEnv {
     ///
     /// # Errors
     /// As the system reports them.
-    pub fn starting(&mut self, run_id: &str, pid: u32, now: DateTime<Utc>) -> Result<()> {
+    pub fn starting(&mut self, run_id: &str, temporary: &Path, pid: u32, now: DateTime<Utc>) -> Result<()> {
+        let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
         let change = |_: &mut Meta, own: &mut Own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
             own.status = Status::Starting;
             own.lease_until = None;
-            own.run = Some(RunRecord { id: run_id.into(), seq, pid, agent_pid: None, started_at: Some(now) });
+            own.run = Some(RunRecord {
+                id: run_id.into(),
+                seq,
+                pid,
+                agent_pid: None,
+                temporary: outside,
+                started_at: Some(now),
+            });
         };
         self.update_with(change, Meta::store_unsynced)
     }
@@ -184,15 +194,19 @@ const TEMPORARY: &str = "tmp";
 /// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
 const MAX_TEMPORARY: usize = 60;
 
-/// A run's private folder for temporary files: in the env root where its path is short enough for sockets, else below
-/// `/tmp` under the run's id.
-pub(crate) fn temporary_dir(env_root: &Path, run_id: &str) -> PathBuf {
+/// A run's private folder for temporary files: below `base` if one is named (`providers.md` N-10), else in the env root
+/// where its path is short enough for sockets, else below `/tmp`. Outside it bears the run's id.
+pub(crate) fn temporary_dir(env_root: &Path, run_id: &str, base: Option<&Path>) -> PathBuf {
     let inside = env_root.join(TEMPORARY);
-    if inside.as_os_str().len() <= MAX_TEMPORARY { inside } else { outside(run_id) }
+    match base {
+        Some(base) => base.join(outside_name(run_id)),
+        None if inside.as_os_str().len() <= MAX_TEMPORARY => inside,
+        None => Path::new("/tmp").join(outside_name(run_id)),
+    }
 }
 
-fn outside(run_id: &str) -> PathBuf {
-    Path::new("/tmp").join(format!("execenv-{}", run_id.get(..13).unwrap_or(run_id)))
+fn outside_name(run_id: &str) -> String {
+    format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
 }
 
 /// Where a run keeps its MCP servers, below the env root.
@@ -204,9 +218,8 @@ pub(crate) fn mcp_file() -> PathBuf {
 ///
 /// # Errors
 /// As the system reports them.
-pub(crate) fn make_temporary(tree: &Tree, run_id: &str) -> Result<()> {
-    let path = temporary_dir(tree.path(), run_id);
-    let made = if path.starts_with(tree.path()) {
+pub(crate) fn make_temporary(tree: &Tree, path: &Path) -> Result<()> {
+    let made = if path == tree.path().join(TEMPORARY) {
         tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
     } else {
         let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
@@ -217,7 +230,7 @@ pub(crate) fn make_temporary(tree: &Tree, run_id: &str) -> Result<()> {
 
 /// Takes away what a run has on the disk only while it lives: the private folder and the file with the MCP servers.
 /// What cannot be taken away is said and left to the next run.
-pub(crate) fn forget_temporary(tree: &Tree, run_id: &str) {
+pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>) {
     let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
     if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
         say(&tree.path().join(TEMPORARY), error);
@@ -228,21 +241,28 @@ pub(crate) fn forget_temporary(tree: &Tree, run_id: &str) {
         }
         _ => {}
     }
-    // The record lies within the agent's reach: only an id of the form that we write leads anywhere.
-    if uuid::Uuid::try_parse(run_id).is_ok() {
-        forget_outside_temporary(&outside(run_id));
-    }
+    forget_outside(run_id, outside);
 }
 
 /// Takes away what a run that died has left outside of its env root. The caller holds the lock: no run is alive.
 pub(crate) fn forget_dead_run(meta: &Meta) {
-    let run = meta.own.as_ref().and_then(|own| own.run.as_ref());
-    if let Some(run) = run.filter(|run| uuid::Uuid::try_parse(&run.id).is_ok()) {
-        forget_outside_temporary(&outside(&run.id));
+    if let Some(run) = meta.own.as_ref().and_then(|own| own.run.as_ref()) {
+        forget_outside(&run.id, run.temporary.as_deref());
     }
 }
 
-/// Takes away a run's private folder below `/tmp`, if it is ours: a folder, not a link, of this user.
+/// The record lies within the agent's reach: only an id and a name of the form that we write lead anywhere.
+fn forget_outside(run_id: &str, outside: Option<&Path>) {
+    let is_ours =
+        |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
+    if uuid::Uuid::try_parse(run_id).is_ok()
+        && let Some(outside) = outside.filter(is_ours)
+    {
+        forget_outside_temporary(outside);
+    }
+}
+
+/// Takes away a run's private folder outside the env root, if it is ours: a folder, not a link, of this user.
 fn forget_outside_temporary(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
     let is_ours = path.symlink_metadata().is_ok_and(|metadata| {

@@ -15,8 +15,10 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
-use super::layout::WorkspacesRoot;
+use super::homes::is_name;
+use super::layout::{WorkspacesRoot, names};
 use crate::failure::{Code, Failure};
+use crate::provider::home::MOST_COPIED;
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::hex;
@@ -25,6 +27,8 @@ use crate::task::hex;
 const LOCK: &str = "store-";
 /// Begins the name of a store that is going. Below [`WorkspacesRoot::STORES`].
 const GOING: &str = ".going-";
+/// The lock of who writes a cache.
+const CACHES: &str = "caches";
 /// The longest path of a store that is read from a lock file, in bytes.
 const MAX_PATH: u64 = 4096;
 /// How often mounting begins again when a removal comes in between.
@@ -98,6 +102,69 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
         }
     }
     root.touch(&place)
+}
+
+/// Puts copies of the user's files into stores that are mounted, by absolute place and source. What is there already
+/// stays.
+///
+/// # Errors
+/// When a place is in no store, or a file cannot be read or copied.
+pub(super) fn fill(root: &Tree, files: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let above = root.path().join(WorkspacesRoot::STORES);
+    for (place, source) in files {
+        let relative = place.strip_prefix(&above).unwrap_or(place);
+        let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        anyhow::ensure!(stays && relative.iter().nth(1).is_some(), "{} is in no store", place.display());
+        fill_one(root, relative, source)
+            .with_context(|| format!("copy {} to {}", source.display(), place.display()))?;
+    }
+    Ok(())
+}
+
+fn fill_one(root: &Tree, relative: &Path, source: &Path) -> io::Result<()> {
+    let mut folder = PathBuf::from(WorkspacesRoot::STORES);
+    for part in relative.parent().into_iter().flat_map(Path::iter) {
+        folder.push(part);
+        root.ensure_dir(&folder, 0o700)?;
+    }
+    let place = Path::new(WorkspacesRoot::STORES).join(relative);
+    if root.kind(&place)?.is_some() {
+        return Ok(());
+    }
+    // Tasks of one conversation may do this at once.
+    let temporary = folder.join(format!("{}.{}", names::TEMPORARY, uuid::Uuid::new_v4().simple()));
+    root.duplicate(&temporary, source, MOST_COPIED)?;
+    match root.move_to(&temporary, root, &place) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let _ = root.remove_file(&temporary);
+            if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+        }
+    }
+}
+
+/// Writes files that only save time, 0600, by their paths below the folder of stores. One that cannot be written, or
+/// that another process is just writing, is not.
+pub(super) fn keep(root: &Tree, caches: &[(PathBuf, Vec<u8>)]) {
+    for (relative, bytes) in caches {
+        if let Err(error) = keep_one(root, relative, bytes) {
+            log::debug!("{} is not kept: {error}", relative.display());
+        }
+    }
+}
+
+fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
+    if !is_name(relative.as_os_str()) {
+        return Err(io::Error::other("it is no name in the folder of stores"));
+    }
+    root.ensure_dir(Path::new(WorkspacesRoot::LOCKS), 0o755)?;
+    let lock = root.open_lock(&Path::new(WorkspacesRoot::LOCKS).join(CACHES), true)?;
+    if lock.try_lock().is_err() {
+        return Ok(());
+    }
+    let stores = Path::new(WorkspacesRoot::STORES);
+    root.ensure_dir(stores, 0o700)?;
+    root.replace_unsynced(&stores.join(relative), bytes, 0o600, names::TEMPORARY)
 }
 
 /// Removes stores in which nothing has changed for longer than `ttl` says of them (by their path below the folder of
@@ -297,6 +364,30 @@ mod tests {
                 return;
             }
         }
+    }
+
+    #[test]
+    fn a_cache_is_private_and_never_a_reason_to_fail() {
+        let (tmp, tree) = root();
+        let cache = |name: &str, text: &str| (PathBuf::from(name), text.as_bytes().to_vec());
+        keep(&tree, &[cache("one.json", "1"), cache("../two.json", "2"), cache("a/three.json", "3")]);
+        let place = tmp.path().join(".stores/one.json");
+        assert_eq!(fs::read_to_string(&place).unwrap(), "1");
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(place.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(tree.names(Path::new(".stores")).unwrap(), ["one.json"]);
+        assert!(!tmp.path().join("two.json").exists());
+        // What a link leads to stays.
+        let precious = tmp.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        fs::remove_file(&place).unwrap();
+        symlink(&precious, &place).unwrap();
+        keep(&tree, &[cache("one.json", "2")]);
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+        assert_eq!(fs::read_to_string(&place).unwrap(), "2");
+        fs::remove_file(&place).unwrap();
+        fs::create_dir(&place).unwrap();
+        keep(&tree, &[cache("one.json", "3")]);
     }
 
     #[test]

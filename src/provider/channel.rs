@@ -61,8 +61,8 @@ fn refuse(message: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::fixture::World;
     use crate::provider::home;
-    use crate::provider::home_tests::Scene;
 
     #[test]
     fn a_managed_set_is_never_met_with_silence() {
@@ -77,13 +77,13 @@ mod tests {
             ("", "{}", None),
             ("nobody", r#"{"a":{}}"#, None),
         ] {
-            let mut scene = Scene::new().mcp(servers);
-            scene.task.provider = provider.into();
-            let warnings = scene.plan(home::plan).ok().map(|plan| plan.warnings.len());
+            let mut world = World::new().mcp(servers);
+            world.task.provider = provider.into();
+            let warnings = world.plan(home::plan).ok().map(|plan| plan.warnings.len());
             assert_eq!(warnings, expected, "{provider} {servers}");
-            let mut scene = Scene::new();
-            scene.task.provider = provider.into();
-            assert_eq!(scene.plan(home::plan).unwrap().warnings, [""; 0], "{provider} unmanaged");
+            let mut world = World::new();
+            world.task.provider = provider.into();
+            assert_eq!(world.plan(home::plan).unwrap().warnings, [""; 0], "{provider} unmanaged");
         }
     }
 

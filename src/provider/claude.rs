@@ -83,7 +83,7 @@ fn invocation_name(skill: &DisabledSkill) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text};
+    use crate::provider::fixture::{World, file_text};
 
     fn off(key: &str, name: &str, plugin: bool) -> DisabledSkill {
         DisabledSkill { root: "provider".into(), key: key.into(), name: name.into(), plugin }
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn the_file_is_private_and_goes_when_it_is_empty() {
-        let mut scene = Scene::new();
-        assert_eq!(scene.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
-        scene.task.agent.disabled_runtime_skills = vec![off("a", "", false)];
-        let planned = scene.plan(plan).unwrap();
+        let mut world = World::new();
+        assert_eq!(world.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
+        world.task.agent.disabled_runtime_skills = vec![off("a", "", false)];
+        let planned = world.plan(plan).unwrap();
         assert!(file_text(&planned, SETTINGS, "", 0o600).contains("\"a\": \"off\""));
     }
 }

@@ -4,17 +4,16 @@
 //! `--additional-mcp-config` adds). A project's `.mcp.json` counts only where the folder is trusted, which a run in
 //! prompt mode is not by itself. Its built-in GitHub server belongs to the program and stays.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::{server, user_file};
 
-const HOME: &str = "copilot-home";
+pub(super) const HOME: &str = "copilot-home";
 const VARIABLE: &str = "COPILOT_HOME";
-const SERVERS: &str = "mcp-config.json";
+/// The one file of the home that holds what is the task's alone.
+pub(super) const SERVERS: &str = "mcp-config.json";
 
 /// Plans the home.
 ///
@@ -26,10 +25,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.homes.push(user_file::given_up(request, HOME, &[SERVERS])?);
         return Ok(plan);
     };
-    let user = match request.variable(VARIABLE) {
-        Some(path) => Some(PathBuf::from(path)),
-        None => request.user_home.map(|home| home.join(".copilot")),
-    };
+    let user = user_file::named_folder(request, VARIABLE)
+        .or_else(|| request.user_home.map(|home| home.join(".copilot")));
     let merge = request.options.mcp_mode == McpMode::Merge;
     let mut all = Map::new();
     if let (true, Some(user)) = (merge, &user) {
@@ -73,34 +70,34 @@ fn is_ours(name: &str, merge: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text, links};
+    use crate::provider::fixture::{World, file_text, links};
 
-    fn scene() -> Scene {
-        let mut scene = Scene::new().mcp(r#"{"a":{"command":"x","args":["y"]}}"#);
+    fn world() -> World {
+        let mut world = World::new().mcp(r#"{"a":{"command":"x","args":["y"]}}"#);
         for file in
             ["config.json", "session-store.db", "session-store.db-wal", "settings.json.lock", "logs/x"]
         {
-            scene = scene.file(&format!("home/.copilot/{file}"), "{}");
+            world = world.file(&format!("home/.copilot/{file}"), "{}");
         }
-        scene
+        world
             .dir("home/.copilot/installed-plugins")
             .file("home/.copilot/mcp-config.json", r#"{"mcpServers":{"u":{}}}"#)
     }
 
     #[test]
     fn the_home_has_the_managed_servers_and_links_to_the_login() {
-        let scene = scene();
-        let planned = scene.plan(plan).unwrap();
+        let world = world();
+        let planned = world.plan(plan).unwrap();
         let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
         let server = json!({ "type": "local", "command": "x", "args": ["y"], "env": {}, "tools": ["*"] });
         assert_eq!(config, json!({ "mcpServers": { "a": server } }));
-        assert_eq!(links(&planned, HOME), [("config.json".into(), scene.path("home/.copilot/config.json"))]);
-        assert_eq!(planned.exports[VARIABLE], scene.path("root/e").join(HOME).display().to_string());
+        assert_eq!(links(&planned, HOME), [("config.json".into(), world.path("home/.copilot/config.json"))]);
+        assert_eq!(planned.exports[VARIABLE], world.path("root/e").join(HOME).display().to_string());
     }
 
     #[test]
     fn merged_it_has_the_users_servers_and_plugins_too() {
-        let planned = scene().merge().plan(plan).unwrap();
+        let planned = world().merge().plan(plan).unwrap();
         let config: Value = serde_json::from_str(&file_text(&planned, HOME, SERVERS, 0o600)).unwrap();
         assert_eq!(config["mcpServers"].as_object().unwrap().len(), 2);
         assert_eq!(links(&planned, HOME).len(), 2);
@@ -108,19 +105,19 @@ mod tests {
 
     #[test]
     fn unmanaged_the_users_home_is_used_as_it_is() {
-        let planned = Scene::new().plan(plan).unwrap();
+        let planned = World::new().plan(plan).unwrap();
         assert!(planned.exports.is_empty());
         assert_eq!(planned.homes, [Home { name: HOME, content: HomeContent::Nothing }]);
     }
 
     #[test]
     fn what_the_agent_left_in_its_home_outlives_the_managed_set() {
-        let scene = Scene::new().file("root/e/copilot-home/mcp-config.json", "secret");
-        assert_eq!(scene.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
-        let scene = scene.file("root/e/copilot-home/session-state/s", "x");
-        std::os::unix::fs::symlink("/x", scene.path("root/e/copilot-home/config.json")).unwrap();
+        let world = World::new().file("root/e/copilot-home/mcp-config.json", "secret");
+        assert_eq!(world.plan(plan).unwrap().homes[0].content, HomeContent::Nothing);
+        let world = world.file("root/e/copilot-home/session-state/s", "x");
+        std::os::unix::fs::symlink("/x", world.path("root/e/copilot-home/config.json")).unwrap();
         let dropped = vec!["config.json".into(), "mcp-config.json".into()];
         let content = HomeContent::Folder { mode: 0o700, entries: vec![], dropped };
-        assert_eq!(scene.plan(plan).unwrap().homes[0].content, content);
+        assert_eq!(world.plan(plan).unwrap().homes[0].content, content);
     }
 }

@@ -42,14 +42,14 @@ pub(super) fn agent_store(request: &HomeRequest<'_>, kind: &str) -> Result<PathB
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::Scene;
+    use crate::provider::fixture::World;
 
     #[test]
     fn sessions_lie_in_the_agents_store() {
-        let mut scene = Scene::new();
-        scene.task.agent.id = "a-1".into();
-        let planned = scene.plan(plan).unwrap();
-        let store = scene.path("root/.stores/dsh-sessions/w/a-1");
+        let mut world = World::new();
+        world.task.agent.id = "a-1".into();
+        let planned = world.plan(plan).unwrap();
+        let store = world.path("root/.stores/dsh-sessions/w/a-1");
         assert_eq!(planned.exports["MULTICA_DSH_SESSION_ROOT"], store.display().to_string());
         assert_eq!(planned.exports["DSH_TELEMETRY_DISABLED"], "1");
         assert_eq!(planned.stores, [store]);
@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn an_id_that_is_no_name_is_an_error() {
         for id in ["", "..", "a/b", "a.b", "ä"] {
-            let mut scene = Scene::new();
-            scene.task.agent.id = id.into();
-            assert!(scene.plan(plan).is_err(), "{id}");
+            let mut world = World::new();
+            world.task.agent.id = id.into();
+            assert!(world.plan(plan).is_err(), "{id}");
         }
     }
 }

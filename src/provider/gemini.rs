@@ -13,8 +13,8 @@ use super::{server, user_file};
 use crate::failure::{Code, Failure};
 
 /// The folder in the home, and so the home's name in the env root.
-const FOLDER: &str = ".gemini";
-const SETTINGS: &str = "settings.json";
+pub(super) const FOLDER: &str = ".gemini";
+pub(super) const SETTINGS: &str = "settings.json";
 /// An empty list allows every server; this one allows none, because nobody names one so.
 const NOBODY: &str = "execenv: no MCP server";
 const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
@@ -34,7 +34,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         return Ok(plan);
     };
     let user =
-        request.variable("GEMINI_CLI_HOME").map(Into::into).or(request.user_home.map(ToOwned::to_owned));
+        user_file::named_folder(request, "GEMINI_CLI_HOME").or(request.user_home.map(ToOwned::to_owned));
     let user = user.map(|home| home.join(FOLDER));
     let theirs =
         user.as_ref().map(|user| user_file::read_object(&user.join(SETTINGS))).transpose()?.flatten();
@@ -121,7 +121,7 @@ fn check_project(project: &Map<String, Value>, managed: &Map<String, Value>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text, links};
+    use crate::provider::fixture::{World, file_text, links};
 
     fn settings_of(plan: &HomePlan) -> Value {
         serde_json::from_str(&file_text(plan, FOLDER, SETTINGS, 0o600)).unwrap()
@@ -129,23 +129,23 @@ mod tests {
 
     #[test]
     fn the_work_dir_is_trusted_unless_somebody_has_decided() {
-        let plan_of = |scene: Scene| scene.plan(plan).unwrap();
-        assert_eq!(plan_of(Scene::new()).exports[TRUST], "true");
-        assert!(plan_of(Scene::new().variable(TRUST, "false")).exports.is_empty());
-        assert_eq!(plan_of(Scene::new()).homes[0].content, HomeContent::Nothing);
+        let plan_of = |world: World| world.plan(plan).unwrap();
+        assert_eq!(plan_of(World::new()).exports[TRUST], "true");
+        assert!(plan_of(World::new().variable(TRUST, "false")).exports.is_empty());
+        assert_eq!(plan_of(World::new()).homes[0].content, HomeContent::Nothing);
     }
 
     #[test]
     fn only_the_managed_servers_are_allowed() {
         let user = r#"{"security":{"auth":{"selectedType":"x"}},"mcp":{"excluded":["a","z"],"allowed":["u"]},"mcpServers":{"u":{"command":"u"}}}"#;
-        let scene = || {
-            Scene::new()
+        let world = || {
+            World::new()
                 .file("home/.gemini/settings.json", user)
                 .file("home/.gemini/oauth_creds.json", "{}")
                 .dir("home/.gemini/tmp")
                 .mcp(r#"{"a":{"command":"x"},"off":{"command":"x","disabled":true}}"#)
         };
-        let strict = scene();
+        let strict = world();
         let planned = strict.plan(plan).unwrap();
         assert_eq!(
             settings_of(&planned),
@@ -159,20 +159,20 @@ mod tests {
         assert_eq!(links(&planned, FOLDER), [("oauth_creds.json".into(), creds)]);
         assert_eq!(planned.exports["GEMINI_CLI_HOME"], strict.path("root/e").display().to_string());
 
-        let merged = settings_of(&scene().merge().plan(plan).unwrap());
+        let merged = settings_of(&world().merge().plan(plan).unwrap());
         assert_eq!(merged["mcp"]["allowed"], json!(["u", "a"]));
         assert_eq!(merged["mcpServers"].as_object().unwrap().len(), 2);
-        let none = settings_of(&Scene::new().mcp("{}").plan(plan).unwrap());
+        let none = settings_of(&World::new().mcp("{}").plan(plan).unwrap());
         assert_eq!(none["mcp"]["allowed"], json!([NOBODY]), "an empty list would allow all");
     }
 
     #[test]
     fn a_link_to_what_the_user_has_removed_goes_and_the_agents_own_stays() {
-        let scene = Scene::new().file("root/e/.gemini/oauth_creds.json", "own").mcp("{}");
-        let scene = scene.file("home/.gemini/oauth_creds.json", "{}").file("home/.gemini/GEMINI.md", "x");
-        std::os::unix::fs::symlink("/nowhere", scene.path("root/e/.gemini/gone")).unwrap();
-        let planned = scene.plan(plan).unwrap();
-        assert_eq!(links(&planned, FOLDER), [("GEMINI.md".into(), scene.path("home/.gemini/GEMINI.md"))]);
+        let world = World::new().file("root/e/.gemini/oauth_creds.json", "own").mcp("{}");
+        let world = world.file("home/.gemini/oauth_creds.json", "{}").file("home/.gemini/GEMINI.md", "x");
+        std::os::unix::fs::symlink("/nowhere", world.path("root/e/.gemini/gone")).unwrap();
+        let planned = world.plan(plan).unwrap();
+        assert_eq!(links(&planned, FOLDER), [("GEMINI.md".into(), world.path("home/.gemini/GEMINI.md"))]);
         let HomeContent::Folder { dropped, .. } = &planned.homes[0].content else { panic!() };
         assert_eq!(dropped, &["gone"]);
     }
@@ -185,10 +185,10 @@ mod tests {
             r#"{"mcp":{"excluded":["a"]}}"#,
             "{",
         ] {
-            let scene = Scene::new().file("root/e/workdir/.gemini/settings.json", project);
-            assert!(scene.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_err(), "{project}");
+            let world = World::new().file("root/e/workdir/.gemini/settings.json", project);
+            assert!(world.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_err(), "{project}");
         }
-        let scene = Scene::new().file("root/e/workdir/.gemini/settings.json", r#"{"mcpServers":{"p":{}}}"#);
-        assert!(scene.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_ok(), "it is not allowed");
+        let world = World::new().file("root/e/workdir/.gemini/settings.json", r#"{"mcpServers":{"p":{}}}"#);
+        assert!(world.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_ok(), "it is not allowed");
     }
 }

@@ -12,8 +12,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::{codex, copilot, gemini, hermes};
 use crate::skills::files::PlannedSkill;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskDocument;
 
 /// The MCP servers that a task document asks for (`providers.md` 1.1.1).
@@ -121,6 +122,9 @@ impl HomeRequest<'_> {
     }
 }
 
+/// The most that is copied of a file of the user's whose blocks cannot be shared, in bytes.
+pub const MOST_COPIED: u64 = 256 << 20;
+
 /// What is to stand in the env root, in the work dir and in the agent's variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HomePlan {
@@ -134,6 +138,9 @@ pub struct HomePlan {
     pub private_exports: BTreeMap<String, String>,
     /// Folders below [`HomeRequest::stores`] that a link of the plan leads to: made (0700, each level) before.
     pub stores: Vec<PathBuf>,
+    /// Files that a store begins with, each with the file of the user's that it is copied from, as by
+    /// [`Entry::Copied`]. One that is there stays as it is.
+    pub store_files: Vec<(PathBuf, PathBuf)>,
     /// Files below [`HomeRequest::stores`], by relative path, that only save time: written whole with mode 0600, after
     /// everything else. One that cannot be written is nothing to speak of.
     pub caches: Vec<(PathBuf, Vec<u8>)>,
@@ -202,6 +209,12 @@ pub enum Entry {
         /// What it says; absolute.
         target: PathBuf,
     },
+    /// A file of the task's own that begins as a file of the user's. Where the file system shares no blocks and it has
+    /// more than [`MOST_COPIED`] bytes, a second name for the user's.
+    Copied {
+        /// The file; absolute.
+        source: PathBuf,
+    },
     /// A second name for a file that is too big to copy; a symbolic link where the file systems differ.
     Shared {
         /// The file; absolute.
@@ -242,7 +255,60 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         None => HomePlan::default(),
     };
     plan.warnings.extend(said);
+    let left_behind = left_behind(request, &plan)?;
+    plan.homes.extend(left_behind);
     Ok(plan)
+}
+
+/// Homes that are folders, and what in them makes the agent see what was asked for. It may hold secrets.
+static OWN_FILES: &[(&str, &[&str])] = &[
+    (codex::HOME_NAME, &codex::SECRET),
+    (copilot::HOME, &[copilot::SERVERS]),
+    (gemini::FOLDER, &[gemini::SETTINGS]),
+    (hermes::HOME, &hermes::OURS),
+];
+
+impl HomePlan {
+    /// The files of the env root without which an agent would quietly run with another set-up than was asked for.
+    pub fn needed(&self) -> Vec<PathBuf> {
+        let mut needed = Vec::new();
+        for Home { name, content } in &self.homes {
+            match content {
+                HomeContent::Nothing => {}
+                HomeContent::File { .. } => needed.push(PathBuf::from(name)),
+                HomeContent::Folder { entries, .. } => {
+                    let own = OWN_FILES.iter().find(|(home, _)| home == name).map_or(&[][..], |(_, own)| own);
+                    let is_own = |path: &Path| own.iter().any(|own| path == Path::new(own));
+                    let files = entries.iter().filter(|(_, entry)| matches!(entry, Entry::File { .. }));
+                    needed.extend(
+                        files.filter(|(path, _)| is_own(path)).map(|(path, _)| Path::new(name).join(path)),
+                    );
+                }
+            }
+        }
+        needed
+    }
+}
+
+/// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
+/// go, conversations stay.
+fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
+    let Some(present) = request.present else { return Ok(Vec::new()) };
+    let is_foreign = |name: &str| {
+        let is_there = matches!(present.kind(Path::new(name)), Ok(Some(Kind::Dir)));
+        is_there && plan.homes.iter().all(|home| home.name != name)
+    };
+    let mut homes = Vec::new();
+    for (name, ours) in OWN_FILES.iter().filter(|(name, _)| *name != codex::HOME_NAME && is_foreign(name)) {
+        homes.push(super::user_file::given_up(request, name, ours)?);
+    }
+    // Its links stay: one may lead to the store with the conversations.
+    if is_foreign(codex::HOME_NAME) {
+        let dropped = codex::SECRET.map(OsString::from).to_vec();
+        let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
+        homes.push(Home { name: codex::HOME_NAME, content });
+    }
+    Ok(homes)
 }
 
 /// Whether a provider has a module that plans for it.

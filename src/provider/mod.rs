@@ -14,8 +14,6 @@ mod fixture;
 pub mod gemini;
 pub mod hermes;
 pub mod home;
-#[cfg(test)]
-mod home_tests;
 pub mod login;
 pub mod openclaw;
 pub mod opencode;

@@ -34,7 +34,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut content = given.clone();
     content.remove("mcp");
     let mut mcp = match request.options.mcp_mode {
-        McpMode::Merge => own_of(&given),
+        McpMode::Merge if !is_of_a_task(request) => own_of(&given),
+        McpMode::Merge => Map::new(),
         McpMode::Strict => Map::new(),
     };
     let known = known_servers(request)?;
@@ -63,6 +64,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.private_exports.insert(CONTENT.into(), Value::Object(content).to_string());
     }
     Ok(plan)
+}
+
+/// Whether the variable comes from an environment whose exports execenv was started with: its servers are that task's.
+fn is_of_a_task(request: &HomeRequest<'_>) -> bool {
+    let file = |root: &str| Path::new(root).join("launch/env").join(CONTENT);
+    request.variable("EXECENV_ROOT").is_some_and(|root| file(root).symlink_metadata().is_ok())
 }
 
 fn own_of(config: &Map<String, Value>) -> Map<String, Value> {
@@ -141,7 +148,7 @@ fn unknowable(request: &HomeRequest<'_>) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::Scene;
+    use crate::provider::fixture::World;
 
     fn mcp_of(plan: &HomePlan) -> Value {
         let text = &plan.private_exports[CONTENT];
@@ -150,14 +157,14 @@ mod tests {
 
     #[test]
     fn nothing_is_said_without_a_managed_set() {
-        let scene = Scene::new();
-        assert_eq!(scene.plan(plan).unwrap(), HomePlan::default());
-        assert_eq!(scene.mcp("{}").plan(plan).unwrap(), HomePlan::default(), "nothing to switch off");
+        let world = World::new();
+        assert_eq!(world.plan(plan).unwrap(), HomePlan::default());
+        assert_eq!(world.mcp("{}").plan(plan).unwrap(), HomePlan::default(), "nothing to switch off");
     }
 
     #[test]
     fn every_file_that_names_a_server_has_it_switched_off() {
-        let scene = Scene::new()
+        let world = World::new()
             .file(
                 "home/.config/opencode/opencode.jsonc",
                 "{ // mine\n\"mcp\":{\"global\":{\"type\":\"local\"}}}",
@@ -173,40 +180,40 @@ mod tests {
             .variable("OPENCODE_CONFIG", "[T]/named.json")
             .variable("OPENCODE_CONFIG_DIR", "[T]/dir")
             .mcp(r#"{"a":{"command":"x"}}"#);
-        let mcp = mcp_of(&scene.plan(plan).unwrap());
+        let mcp = mcp_of(&world.plan(plan).unwrap());
         for name in ["global", "older", "dotted", "project", "inner", "above", "named", "dir"] {
             assert_eq!(mcp[name], json!({ "enabled": false }), "{name}");
         }
         assert_eq!(mcp["a"]["enabled"], json!(true));
-        assert_eq!(mcp_of(&scene.merge().plan(plan).unwrap()).as_object().unwrap().len(), 1);
+        assert_eq!(mcp_of(&world.merge().plan(plan).unwrap()).as_object().unwrap().len(), 1);
     }
 
     #[test]
     fn a_server_of_the_same_name_inherits_no_secret() {
-        let scene = Scene::new()
+        let world = World::new()
             .file(
                 "home/.config/opencode/opencode.json",
                 r#"{"mcp":{"a":{"type":"local","environment":{"TOKEN":"sk-user","MODE":"u"}}}}"#,
             )
             .mcp(r#"{"a":{"command":"x","env":{"MODE":"task"}}}"#);
-        let planned = scene.plan(plan).unwrap();
+        let planned = world.plan(plan).unwrap();
         assert_eq!(mcp_of(&planned)["a"]["environment"], json!({ "MODE": "task", "TOKEN": "" }));
         assert_eq!(planned.warnings.len(), 1);
     }
 
     #[test]
     fn a_configuration_in_the_variable_stays_but_for_its_servers() {
-        let scene = Scene::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
-        let strict = scene.mcp("{}").plan(plan).unwrap();
+        let world = World::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
+        let strict = world.mcp("{}").plan(plan).unwrap();
         assert_eq!(strict.private_exports[CONTENT], r#"{"model":"m","mcp":{}}"#);
-        let scene = Scene::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
-        let merged = scene.mcp("{}").merge().plan(plan).unwrap();
+        let world = World::new().variable(CONTENT, r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
+        let merged = world.mcp("{}").merge().plan(plan).unwrap();
         assert_eq!(merged.private_exports[CONTENT], r#"{"model":"m","mcp":{"own":{"type":"local"}}}"#);
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_an_error() {
-        let scene = Scene::new().file("root/e/workdir/opencode.json", "{").mcp("{}");
-        assert!(scene.plan(plan).unwrap_err().to_string().contains("opencode.json, line 1"));
+        let world = World::new().file("root/e/workdir/opencode.json", "{").mcp("{}");
+        assert!(world.plan(plan).unwrap_err().to_string().contains("opencode.json, line 1"));
     }
 }

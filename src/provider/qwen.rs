@@ -99,10 +99,10 @@ fn other_files(request: &HomeRequest<'_>) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text};
+    use crate::provider::fixture::{World, file_text};
 
-    fn scene() -> Scene {
-        Scene::new()
+    fn world() -> World {
+        World::new()
             .variable(VARIABLE, "[T]/system.json")
             .file("system.json", r#"{"ui":{"theme":"x"},"mcpServers":{"s":{"command":"s"}}}"#)
             .file(
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn every_other_server_is_excluded() {
-        let scene = scene();
-        let planned = scene.plan(plan).unwrap();
+        let world = world();
+        let planned = world.plan(plan).unwrap();
         let settings: Value = serde_json::from_str(&file_text(&planned, FILE, "", 0o600)).unwrap();
         assert_eq!(
             settings,
@@ -128,12 +128,12 @@ mod tests {
                 "mcp": { "allowed": ["a"], "excluded": ["ext", "listed", "m", "p", "s", "u"] },
             })
         );
-        assert_eq!(planned.exports[VARIABLE], scene.path("root/e").join(FILE).display().to_string());
+        assert_eq!(planned.exports[VARIABLE], world.path("root/e").join(FILE).display().to_string());
     }
 
     #[test]
     fn merged_the_others_stay() {
-        let planned = scene().merge().plan(plan).unwrap();
+        let planned = world().merge().plan(plan).unwrap();
         let settings: Value = serde_json::from_str(&file_text(&planned, FILE, "", 0o600)).unwrap();
         assert_eq!(settings["mcp"], json!({}));
         assert_eq!(settings["mcpServers"].as_object().unwrap().len(), 2);
@@ -141,13 +141,13 @@ mod tests {
 
     #[test]
     fn an_exclusion_that_would_hide_a_managed_server_is_an_error() {
-        let scene = Scene::new().file("home/.qwen/settings.json", r#"{"mcp":{"excluded":["a"]}}"#);
-        assert!(scene.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_err());
+        let world = World::new().file("home/.qwen/settings.json", r#"{"mcp":{"excluded":["a"]}}"#);
+        assert!(world.mcp(r#"{"a":{"command":"x"}}"#).plan(plan).is_err());
     }
 
     #[test]
     fn unmanaged_there_is_no_file() {
-        let planned = Scene::new().plan(plan).unwrap();
+        let planned = World::new().plan(plan).unwrap();
         assert_eq!(planned.homes, [Home { name: FILE, content: HomeContent::Nothing }]);
         assert!(planned.exports.is_empty());
     }

@@ -59,7 +59,7 @@ fn row(slug: &str, now: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::{Scene, file_text};
+    use crate::provider::fixture::{World, file_text};
     use crate::task::{Skill, SkillFile};
 
     fn skill(name: &str) -> Skill {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn manifest_and_files_are_exactly_the_tasks_skills() {
-        let planned = Scene::new().skills(&[skill("A B"), skill("a-b")]).plan(plan).unwrap();
+        let planned = World::new().skills(&[skill("A B"), skill("a-b")]).plan(plan).unwrap();
         let manifest: Value = serde_json::from_str(&file_text(&planned, HOME, MANIFEST, 0o644)).unwrap();
         assert_eq!(
             manifest["skills"].as_object().unwrap().keys().collect::<Vec<_>>(),
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn without_skills_both_go() {
-        let planned = Scene::new().plan(plan).unwrap();
+        let planned = World::new().plan(plan).unwrap();
         let content = HomeContent::Folder {
             mode: 0o700,
             entries: vec![],

@@ -129,12 +129,12 @@ fn expand(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::home_tests::Scene;
+    use crate::provider::fixture::World;
 
-    fn scene() -> Scene {
-        let mut scene = Scene::new();
-        scene.task.agent.id = "a".into();
-        scene
+    fn world() -> World {
+        let mut world = World::new();
+        world.task.agent.id = "a".into();
+        world
     }
 
     #[test]
@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn the_owners_file_is_looked_for_as_reasonix_does() {
-        let place = |scene: Scene, os: Os| {
-            let mut scene = scene;
-            scene.os = os;
-            let root = scene.path("");
+        let place = |world: World, os: Os| {
+            let mut world = world;
+            world.os = os;
+            let root = world.path("");
             let found = std::cell::RefCell::new(PathBuf::new());
-            scene
+            world
                 .plan(|request| {
                     *found.borrow_mut() = owner_config(request).unwrap();
                     Ok(HomePlan::default())
@@ -181,40 +181,40 @@ mod tests {
             found.into_inner().strip_prefix(&root).unwrap().display().to_string()
         };
         let mac = "home/Library/Application Support/reasonix/config.toml";
-        for (scene, os, expected) in [
-            (scene(), Os::Linux, "home/.reasonix/config.toml"),
+        for (world, os, expected) in [
+            (world(), Os::Linux, "home/.reasonix/config.toml"),
             (
-                scene().file("home/.config/reasonix/config.toml", ""),
+                world().file("home/.config/reasonix/config.toml", ""),
                 Os::Linux,
                 "home/.config/reasonix/config.toml",
             ),
             (
-                scene().file("x/reasonix/config.toml", "").variable("XDG_CONFIG_HOME", "[T]/x"),
+                world().file("x/reasonix/config.toml", "").variable("XDG_CONFIG_HOME", "[T]/x"),
                 Os::Linux,
                 "x/reasonix/config.toml",
             ),
-            (scene().file(mac, ""), Os::MacOs, mac),
-            (scene().file(mac, ""), Os::Linux, "home/.reasonix/config.toml"),
-            (scene().variable("REASONIX_HOME", " ~/a/../b "), Os::Linux, "home/b/config.toml"),
-            (scene().variable("REASONIX_HOME", "${NO:-[T]/d}/./e"), Os::Linux, "d/e/config.toml"),
+            (world().file(mac, ""), Os::MacOs, mac),
+            (world().file(mac, ""), Os::Linux, "home/.reasonix/config.toml"),
+            (world().variable("REASONIX_HOME", " ~/a/../b "), Os::Linux, "home/b/config.toml"),
+            (world().variable("REASONIX_HOME", "${NO:-[T]/d}/./e"), Os::Linux, "d/e/config.toml"),
             (
-                scene().variable("REASONIX_HOME", "/u").custom("REASONIX_HOME", "[T]/c"),
+                world().variable("REASONIX_HOME", "/u").custom("REASONIX_HOME", "[T]/c"),
                 Os::Linux,
                 "c/config.toml",
             ),
         ] {
-            assert_eq!(place(scene, os), expected);
+            assert_eq!(place(world, os), expected);
         }
     }
 
     #[test]
     fn a_malformed_owner_means_no_file_and_a_warning() {
-        let planned = scene().file("home/.reasonix/config.toml", "[").plan(plan).unwrap();
+        let planned = world().file("home/.reasonix/config.toml", "[").plan(plan).unwrap();
         assert_eq!((planned.sidecars.len(), planned.warnings.len()), (0, 1));
-        let scene = scene();
-        let planned = scene.plan(plan).unwrap();
+        let world = world();
+        let planned = world.plan(plan).unwrap();
         assert!(matches!(planned.sidecars[0].if_taken, IfTaken::Leave(_)));
-        let store = scene.path("root/.stores/reasonix-state/w/a");
+        let store = world.path("root/.stores/reasonix-state/w/a");
         assert_eq!(planned.exports["REASONIX_STATE_HOME"], store.display().to_string());
         assert_eq!(planned.stores, [store]);
     }

@@ -123,6 +123,21 @@ fn without_comments(text: &str) -> String {
     plain.into_iter().collect()
 }
 
+/// The folder of the user's that a variable names, made absolute.
+///
+/// `None` also where it lies in an environment: a shell with an environment's exports names that one's home, which is
+/// made from the user's and may be the very one that is to be made.
+pub(super) fn named_folder(request: &HomeRequest<'_>, variable: &str) -> Option<PathBuf> {
+    let (_, value) = request.inherited.iter().find(|(name, value)| name == variable && !value.is_empty())?;
+    std::path::absolute(value).ok().filter(|path| !is_of_an_environment(path))
+}
+
+/// Whether a path is an env root, or stands at the top of one.
+pub(super) fn is_of_an_environment(path: &Path) -> bool {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.ancestors().take(2).any(|above| above.join(".gc_meta.json").symlink_metadata().is_ok())
+}
+
 /// Links to everything in a folder of the user's but what `is_ours` names. What the agent has put into the home of
 /// the task itself at a name stays there: it may be a session or a login.
 ///

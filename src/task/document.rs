@@ -260,11 +260,26 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T
         let cause = text.split(" at line ").next().unwrap_or(&text);
         Failure::new(
             Code::BadDocument,
-            format!("{origin}, line {}, column {}: {field}{cause}", error.line(), error.column()),
+            format!(
+                "{origin}, line {}, column {}: {field}{}",
+                error.line(),
+                error.column(),
+                without_value(cause)
+            ),
         )
         .hint("the document is one JSON object; `execenv man prepare | man -l -` lists its fields")
     })?;
     Ok((value, unknown))
+}
+
+/// What serde says of a wrong type, without the value that it quotes: that may be a secret.
+fn without_value(cause: &str) -> String {
+    let wrong = ["invalid type: ", "invalid value: "].into_iter().find(|wrong| cause.starts_with(wrong));
+    let Some(wrong) = wrong else { return cause.to_owned() };
+    let (found, expected) =
+        cause[wrong.len()..].rsplit_once(", expected ").unwrap_or((cause, "something else"));
+    let kind = found.trim_start_matches(wrong).split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("{wrong}{kind}, expected {expected}")
 }
 
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -289,6 +304,20 @@ mod tests {
         let message = error.to_string();
         assert!(message.starts_with("t.json, line 3, column 13: field `agent.name`:"), "{message}");
         assert_eq!(Failure::code_of(&error), Code::BadDocument);
+    }
+
+    #[test]
+    fn an_error_quotes_no_value() {
+        for bad in [
+            r#"{"agent":{"custom_env":"sk-secret"}}"#,
+            r#"{"agent":{"custom_args":"sk-secret at line 7, expected x"}}"#,
+            r#"{"agent":{"custom_env":{"A":4711}}}"#,
+            r#"{"agent":"sk-secret"}"#,
+        ] {
+            let message = format!("{:#}", parse_document(bad.as_bytes(), "t.json").unwrap_err());
+            assert!(message.contains("field `agent") && message.contains("expected"), "{message}");
+            assert!(!message.contains("sk-") && !message.contains("4711"), "{message}");
+        }
     }
 
     #[test]

@@ -269,8 +269,10 @@ fn what_a_dead_run_left_outside_goes_with_its_environment() {
     for (number, arguments) in [&["gc"][..], &["cleanup", "--all", KEY]].into_iter().enumerate() {
         let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
         let id = uuid::Uuid::new_v4().to_string();
-        edit_meta(&env, |meta| meta["execenv"]["run"] = json!({"id": id, "seq": 1, "pid": 1}));
-        let left = std::path::Path::new("/tmp").join(format!("execenv-{}", &id[..13]));
+        let left = t.tmp.join(format!("execenv-{}", &id[..13]));
+        edit_meta(&env, |meta| {
+            meta["execenv"]["run"] = json!({"id": id, "seq": 1, "pid": 1, "temporary": left})
+        });
         fs::create_dir(&left).unwrap();
         fs::write(left.join("scratch"), "").unwrap();
         t.execenv(arguments).var("EXECENV_TEST_NOW", LATER).ok();

@@ -21,6 +21,7 @@ mod gc;
 mod gc_bounds;
 mod gc_promises;
 mod gc_server;
+mod home_changes;
 mod homes;
 mod list;
 mod prepare;

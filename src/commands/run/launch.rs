@@ -16,6 +16,8 @@ use crate::environment::{
 use crate::failure::{Code, Failure};
 use crate::provider;
 
+/// The variable that names where runs have their folders for temporary files (`providers.md` N-10).
+const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
 /// The word that leads to the guard.
 pub(super) const GUARD_WORD: &str = "__guard";
 /// The longest prompt and system prompt, in bytes.
@@ -28,6 +30,8 @@ type Variables = Vec<(OsString, OsString)>;
 /// Everything about a run that is known before it starts.
 pub(super) struct Plan {
     pub(super) run_id: String,
+    /// The agent's private folder for temporary files.
+    pub(super) temporary: PathBuf,
     pub(super) resume: Option<String>,
     /// What a person should know, before anything starts.
     pub(super) notices: Vec<String>,
@@ -57,7 +61,7 @@ impl Plan {
         let file = LaunchFile::load(&env.found.env.tree)?;
         let run_id = uuid::Uuid::new_v4().to_string();
         let work_dir = env.found.work_dir();
-        let temporary = temporary_dir(&env.found.env.path, &run_id);
+        let temporary = temporary_dir(&env.found.env.path, &run_id, temp_base(context)?.as_deref());
         let mut notices = Vec::new();
 
         let operator = operator_env(args, context)?;
@@ -137,6 +141,7 @@ impl Plan {
             cancel_file: args.cancel_file.as_ref().map(|path| context.absolute(path)),
             env: variables,
             run_id,
+            temporary,
             resume,
             notices,
             logins,
@@ -210,6 +215,22 @@ impl Plan {
             guard_args: vec![GUARD_WORD.into()],
         })
     }
+}
+
+/// The folder that the operator names for temporary files.
+fn temp_base(context: &Context) -> Result<Option<PathBuf>> {
+    let named =
+        context.settings.inherited.iter().find(|(name, value)| name == TEMP_BASE && !value.is_empty());
+    let Some(base) = named.map(|(_, value)| PathBuf::from(value)) else { return Ok(None) };
+    let what = match base.metadata() {
+        _ if !base.is_absolute() => "is no absolute path",
+        Ok(metadata) if metadata.is_dir() => return Ok(Some(base)),
+        Ok(_) => "is no folder",
+        Err(_) => "is not there",
+    };
+    Err(Failure::new(Code::BadConfig, format!("{TEMP_BASE}: {} {what}", base.display()))
+        .hint("name a folder that the agent can write, with a short path: its programs put sockets below")
+        .into())
 }
 
 fn set_env(

@@ -118,9 +118,9 @@ fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv) -> Result<u8> 
     let mut printer = Printer::new(context.settings.output);
     let mut run_log = RunLog::open(&env.found.env.tree)?;
     let mut notices = Vec::new();
-    if let Some(run_id) = env.died.take() {
-        let killed = agent::end_leftovers(&run_id);
-        forget_temporary(&env.found.env.tree, &run_id);
+    if let Some(run) = env.died.take() {
+        let killed = agent::end_leftovers(&run.id);
+        forget_temporary(&env.found.env.tree, &run.id, run.temporary.as_deref());
         notices
             .push(format!("the last run here died; {killed} of its processes were still there and are gone"));
     }
@@ -139,10 +139,10 @@ fn supervise(
     printer: &mut Printer,
     run_log: &mut RunLog,
 ) -> Result<u8> {
-    env.starting(&plan.run_id, std::process::id(), now(context))?;
-    let outcome = make_temporary(&env.found.env.tree, &plan.run_id)
+    env.starting(&plan.run_id, &plan.temporary, std::process::id(), now(context))?;
+    let outcome = make_temporary(&env.found.env.tree, &plan.temporary)
         .and_then(|()| attempts(plan, context, env, interrupts, printer, run_log));
-    forget_temporary(&env.found.env.tree, &plan.run_id);
+    forget_temporary(&env.found.env.tree, &plan.run_id, Some(&plan.temporary));
     for notice in replaced_logins(&env.found.env.tree, &plan.logins) {
         run_log.notice(&notice, now(context));
         let _ = printer.notice(&notice); // a reader that has gone is no reason to forget the end of the run

@@ -46,6 +46,28 @@ pub(crate) fn check_exports(env: &Tree, exports: &BTreeMap<String, String>) -> R
     Ok(())
 }
 
+/// Refuses an environment that lacks a file which prepare has made: without it the agent would see other MCP servers,
+/// skills or variables than were asked for.
+///
+/// # Errors
+/// A [`Code::WorkDirGone`] failure that names the first one.
+pub(crate) fn check_needs(env: &Tree, needs: &[PathBuf]) -> Result<()> {
+    for path in needs {
+        let place = env.path().join(path);
+        let what = match env.kind(path) {
+            Ok(Some(Kind::File { .. })) => continue,
+            Ok(None) => "is gone",
+            Ok(Some(_)) => "is not what was prepared",
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => "is gone",
+            Err(error) => return Err(error).with_context(|| format!("look at {}", place.display())),
+        };
+        return Err(Failure::new(Code::WorkDirGone, format!("{} {what}", place.display()))
+            .hint(format!("`execenv reuse {}` with the task document makes it anew", env.path().display()))
+            .into());
+    }
+    Ok(())
+}
+
 /// A path relative to a folder that it lies in, however the folder is spelt in it.
 fn inside(folder: &Tree, path: &Path) -> Option<PathBuf> {
     if !path.is_absolute() {

@@ -24,9 +24,10 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::exports::private_file;
-pub(crate) use self::exports::{check_exports, private_exports, private_files};
+pub(crate) use self::exports::{check_exports, check_needs, private_exports, private_files};
 pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
-use self::pieces::{Piece, changed_pieces, is_name, whole_pieces};
+pub(super) use self::pieces::is_name;
+use self::pieces::{Piece, changed_pieces, whole_pieces};
 use super::layout::names;
 use crate::failure::{Code, Failure};
 use crate::provider::home::HomePlan;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::exports::is_variable;
 use super::{NOT_A_HOME, Swap, names};
-use crate::provider::home::{Entry, Home, HomeContent, HomePlan};
+use crate::provider::home::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
@@ -38,6 +38,9 @@ enum Part<'a> {
     Link {
         target: &'a Path,
     },
+    Copied {
+        source: &'a Path,
+    },
     Shared {
         source: &'a Path,
     },
@@ -51,6 +54,7 @@ impl<'a> From<&'a Entry> for Part<'a> {
             Entry::Absent => Part::Absent,
             Entry::File { bytes, mode } => Part::File { bytes, mode: *mode },
             Entry::Link { target } => Part::Link { target },
+            Entry::Copied { source } => Part::Copied { source },
             Entry::Shared { source } => Part::Shared { source },
         }
     }
@@ -133,7 +137,7 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
 }
 
 /// Whether a text is one name in a folder.
-pub(super) fn is_name(text: &OsStr) -> bool {
+pub(in crate::environment) fn is_name(text: &OsStr) -> bool {
     let mut parts = Path::new(text).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
 }
@@ -245,6 +249,7 @@ impl Part<'_> {
                 *mode
             }
             Part::Link { target } => return tree.make_link(place, target),
+            Part::Copied { source } => return tree.duplicate(place, source, MOST_COPIED),
             Part::Shared { source } => return tree.share(place, source),
             Part::Absent => return Ok(()),
         };
@@ -268,6 +273,8 @@ impl Part<'_> {
                     && tree.read(place, len)?.as_deref() == Some(*bytes)
             }
             (Part::Link { target }, Some(Kind::Link)) => tree.read_link(place)? == *target,
+            // What the agent has made of it since is the task's.
+            (Part::Copied { .. }, Some(Kind::File { .. })) => true,
             (Part::Shared { source }, Some(Kind::Link)) => tree.read_link(place)? == *source,
             (Part::Shared { source }, Some(Kind::File { .. })) => tree.is_same_file(place, source)?,
             _ => false,

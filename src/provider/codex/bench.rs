@@ -1,47 +1,40 @@
-//! What the tests of this module stand on: a user's home, an env root, and a plan carried out.
+//! What the tests of this module stand on: a world with a `.codex`, and a plan carried out.
 
 use std::ffi::OsString;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
-use tempfile::TempDir;
 
 use super::plan;
-use crate::provider::home::{Entry, HomeContent, HomeOptions, HomePlan, HomeRequest, Mcp, Os};
+use crate::provider::fixture::World;
+pub(super) use crate::provider::fixture::{make_dirs, put as write, remove};
+use crate::provider::home::{Entry, HomeContent, HomePlan};
 use crate::skills::files::{self, PlannedSkill};
-use crate::sys::tree::Tree;
-use crate::task::{Skill, SkillFile, TaskDocument};
+use crate::task::{Skill, SkillFile};
 
-/// A user's home with `.codex`, and an env root beside it.
-pub(super) struct Bench {
-    _folder: TempDir,
-    pub(super) root: PathBuf,
-    pub(super) task: TaskDocument,
-    pub(super) skills: Vec<PlannedSkill>,
-    pub(super) mcp: Mcp,
-    pub(super) options: HomeOptions,
-    pub(super) inherited: Vec<(OsString, OsString)>,
-    pub(super) is_local: bool,
+/// A world whose user has a `.codex`.
+pub(super) struct Bench(World);
+
+impl Deref for Bench {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl DerefMut for Bench {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.0
+    }
 }
 
 impl Bench {
     pub(super) fn new(shared: &[(&str, &str)]) -> Bench {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let bench = Bench {
-            root,
-            _folder: folder,
-            task: TaskDocument::default(),
-            skills: Vec::new(),
-            mcp: Mcp::Unmanaged,
-            options: HomeOptions::default(),
-            inherited: Vec::new(),
-            is_local: false,
-        };
-        make_dirs(&bench.root.join("user/.codex"));
-        make_dirs(&bench.env_root());
+        let mut bench = Bench(World::new().dir("home/.codex"));
+        bench.inherited.clear();
         for (path, text) in shared {
             bench.write(path, text);
         }
@@ -49,15 +42,11 @@ impl Bench {
     }
 
     pub(super) fn shared(&self, path: &str) -> PathBuf {
-        self.root.join("user/.codex").join(path)
-    }
-
-    pub(super) fn env_root(&self) -> PathBuf {
-        self.root.join("env")
+        self.tmp.join("home/.codex").join(path)
     }
 
     pub(super) fn home(&self, path: &str) -> PathBuf {
-        self.env_root().join("codex-home").join(path)
+        self.env_root.join("codex-home").join(path)
     }
 
     pub(super) fn write(&self, path: &str, text: &str) {
@@ -65,24 +54,7 @@ impl Bench {
     }
 
     pub(super) fn plan(&self) -> Result<HomePlan> {
-        let tree = Tree::open(&self.env_root()).unwrap();
-        let user_home = self.root.join("user");
-        plan(&HomeRequest {
-            task: &self.task,
-            workspace_id: "w",
-            env_root: &self.env_root(),
-            work_dir: &self.env_root().join("workdir"),
-            is_local: self.is_local,
-            stores: &self.root.join("stores"),
-            user_home: Some(&user_home),
-            inherited: &self.inherited,
-            skills: &self.skills,
-            mcp: &self.mcp,
-            options: &self.options,
-            present: Some(&tree),
-            os: Os::Linux,
-            now: DateTime::<Utc>::UNIX_EPOCH,
-        })
+        self.0.plan(plan)
     }
 
     /// Carries a plan out, as `environment` does, without the care for crashes.
@@ -91,6 +63,9 @@ impl Bench {
         let home = self.home("");
         make_dirs(&home);
         plan.stores.iter().for_each(|store| make_dirs(store));
+        for (place, source) in plan.store_files.iter().filter(|(place, _)| !place.exists()) {
+            write(place, &std::fs::read_to_string(source).unwrap());
+        }
         let (entries, dropped) = folder(&plan);
         let tops = entries.iter().filter(|(path, _)| path.components().count() == 1);
         for name in tops.map(|(path, _)| path.as_os_str()).chain(dropped.iter().map(OsString::as_os_str)) {
@@ -103,6 +78,7 @@ impl Bench {
                 Entry::Absent => {}
                 Entry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
                 Entry::Link { target } => symlink(target, &place).unwrap(),
+                Entry::Copied { source } => drop(std::fs::copy(source, &place).unwrap()),
                 Entry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),
             }
         }
@@ -119,26 +95,6 @@ impl Bench {
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
-pub(super) fn write(path: &Path, text: &str) {
-    make_dirs(path.parent().unwrap());
-    std::fs::write(path, text).unwrap();
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test makes its own folders")]
-pub(super) fn make_dirs(path: &Path) {
-    std::fs::create_dir_all(path).unwrap();
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test takes back what it has made")]
-pub(super) fn remove(path: &Path) {
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path).unwrap(),
-        Ok(_) => std::fs::remove_file(path).unwrap(),
-        Err(_) => {}
     }
 }
 

@@ -71,9 +71,10 @@ pub(super) fn remove(text: &str, kinds: &[Block]) -> Result<String> {
     Ok(source::without(text, cuts.collect()))
 }
 
-/// Where the block of a kind begins, the first if there are several.
-pub(super) fn start_of(text: &str, kind: Block) -> Result<Option<usize>> {
-    Ok(find(text)?.into_iter().find(|(found, _)| *found == kind).map(|(_, place)| place.start))
+/// Where the first block of these kinds begins.
+pub(super) fn first_of(text: &str, kinds: &[Block]) -> Result<Option<usize>> {
+    let found = find(text)?.into_iter().filter(|(kind, _)| kinds.contains(kind));
+    Ok(found.map(|(_, place)| place.start).min())
 }
 
 fn find(text: &str) -> Result<Vec<(Block, Range<usize>)>> {

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use toml_edit::TableLike;
+use toml_edit::{Document, TableLike};
 
 use super::blocks::{self, Block};
 use super::sandbox::{self, Mode};
@@ -61,9 +61,9 @@ pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let rest = if rest.trim().is_empty() { "" } else { rest };
     let skills = disabled(&wishes.disabled_skills);
     let with_tail = join(&[&join(&[&memory, &multi_agent, &apps, &sandbox, rest]), &skills, &servers]);
-    let text = shell::shell_policy(&with_tail, &wishes.shell_names)?;
-    source::parse(&text).context("the configuration that was made does not read back")?;
-    Ok(text)
+    // The last one to write reads it back.
+    shell::shell_policy(&with_tail, &wishes.shell_names)
+        .context("the configuration that was made does not read back")
 }
 
 /// The parts that are not empty, one blank line between them.
@@ -90,8 +90,7 @@ fn disabled(skills: &[String]) -> String {
 }
 
 /// The `SKILL.md` files that the user has switched off.
-pub(super) fn disabled_by_user(shared: &str) -> Result<Vec<PathBuf>> {
-    let document = source::parse(shared)?;
+pub(super) fn disabled_by_user(document: &Document<&str>) -> Vec<PathBuf> {
     let config = document.as_table().get("skills").and_then(|skills| skills.as_table_like()?.get("config"));
     let mut paths = Vec::new();
     let mut look = |entry: &dyn TableLike| {
@@ -104,7 +103,7 @@ pub(super) fn disabled_by_user(shared: &str) -> Result<Vec<PathBuf>> {
     } else if let Some(values) = config.and_then(|item| item.as_array()) {
         values.iter().filter_map(|value| value.as_inline_table()).for_each(|table| look(table));
     }
-    Ok(paths)
+    paths
 }
 
 /// Keys whose value names a file.
@@ -112,8 +111,7 @@ const FILE_KEYS: [&str; 3] =
     ["model_catalog_json", "model_instructions_file", "experimental_instructions_file"];
 
 /// The files that the configuration names, in the root and in profiles: key and value.
-pub(super) fn named_files(text: &str) -> Result<Vec<(&'static str, String)>> {
-    let document = source::parse(text)?;
+pub(super) fn named_files(document: &Document<&str>) -> Vec<(&'static str, String)> {
     let root = document.as_table();
     let mut named = Vec::new();
     let mut look = |table: &dyn TableLike| {
@@ -127,7 +125,7 @@ pub(super) fn named_files(text: &str) -> Result<Vec<(&'static str, String)>> {
     for (_, profile) in profiles.into_iter().flat_map(|profiles| profiles.iter()) {
         profile.as_table_like().into_iter().for_each(&mut look);
     }
-    Ok(named)
+    named
 }
 
 /// The path below `home` that a path below `shared` becomes; any other as it is.

@@ -20,6 +20,7 @@ pub(super) struct Draft<'a> {
     dropped: BTreeSet<OsString>,
     pub(super) warnings: Vec<String>,
     pub(super) stores: Vec<PathBuf>,
+    pub(super) store_files: Vec<(PathBuf, PathBuf)>,
 }
 
 impl<'a> Draft<'a> {
@@ -30,6 +31,7 @@ impl<'a> Draft<'a> {
             dropped: BTreeSet::new(),
             warnings: Vec::new(),
             stores: Vec::new(),
+            store_files: Vec::new(),
         }
     }
 

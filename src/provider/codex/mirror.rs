@@ -6,6 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
+use toml_edit::Document;
 
 use super::draft::Draft;
 use super::shared::{SharedHome, read_regular};
@@ -110,11 +111,11 @@ pub(super) fn plugins(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
 /// A [`Code::BadConfig`] failure with key and path for a file that is missing, unreadable, or not below the home.
 pub(super) fn named_files(
     draft: &mut Draft<'_>,
-    text: &str,
+    config: &Document<&str>,
     request: &HomeRequest<'_>,
     shared: Option<&SharedHome>,
 ) -> Result<()> {
-    for (key, value) in config::named_files(text)? {
+    for (key, value) in config::named_files(config) {
         let path = Path::new(&value);
         let bad = |path: &Path, what: &str| {
             Failure::new(
@@ -177,12 +178,13 @@ fn local(path: &Path) -> Option<PathBuf> {
 
 /// The bytes of the first configured catalog, for the models cache; the path is checked by [`named_files`].
 pub(super) fn catalog(
-    text: &str,
+    config: &Document<&str>,
     user_home: Option<&Path>,
     shared: Option<&SharedHome>,
 ) -> Result<Option<Vec<u8>>> {
-    let named = config::named_files(text)?;
-    let Some((_, value)) = named.into_iter().find(|(key, _)| *key == "model_catalog_json") else {
+    let Some((_, value)) =
+        config::named_files(config).into_iter().find(|(key, _)| *key == "model_catalog_json")
+    else {
         return Ok(None);
     };
     let path = match (outside(Path::new(&value), user_home), shared) {

@@ -32,18 +32,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use toml_edit::Document;
 
 use self::config::Wishes;
 use self::draft::Draft;
 use self::models::Configuration;
 use self::sandbox::{Mode, Policy};
-use self::shared::{HOME_NAME, SharedHome};
+use self::shared::SharedHome;
 use super::home::{Entry, HomePlan, HomeRequest, Os};
 use crate::failure::{Code, Failure};
 
 pub use self::sessions::find_rollout;
+pub(super) use self::shared::HOME_NAME;
 pub use self::shell::{allowed_names, shell_policy};
 
+/// Files of the home that may hold keys and the variables of MCP servers.
+pub(super) const SECRET: [&str; 2] = ["config.json", "config.toml"];
 /// The folder of the env root for what the agent hands over.
 const OUTPUT: &str = "output";
 
@@ -76,6 +80,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let shared = shared.as_ref();
     let user_config = mirror::read_config(shared)?;
     let config = user_config.as_deref().unwrap_or_default();
+    let document = source::parse(config)?;
     let wishes = Wishes {
         sandbox: policy.mode,
         output: format!("{root}/{OUTPUT}"),
@@ -84,13 +89,13 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,
-        disabled_skills: disabled_skills(request, config, shared, &home)?,
+        disabled_skills: disabled_skills(request, &document, shared, &home),
         shell_names: shell_names(request, &exports),
     };
     let text = config::build(config, &wishes)?;
     draft.put("config.toml", Entry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
-    mirror::named_files(&mut draft, config, request, shared)?;
+    mirror::named_files(&mut draft, &document, request, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {
@@ -98,7 +103,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             ("config.json", mirror::config_json(shared)),
             ("config.toml", user_config.as_deref().map(|text| text.as_bytes().to_vec())),
         ],
-        catalog: mirror::catalog(config, request.user_home, shared)?,
+        catalog: mirror::catalog(&document, request.user_home, shared)?,
     };
     models::plan(&mut draft, shared, &configuration);
     skills::plan(&mut draft, request.skills, shared);
@@ -107,6 +112,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         homes: vec![draft.finish()],
         exports,
         stores: draft.stores,
+        store_files: draft.store_files,
         warnings: draft.warnings,
         ..HomePlan::default()
     })
@@ -137,21 +143,21 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
 /// The skills that the user or the task switches off.
 fn disabled_skills(
     request: &HomeRequest<'_>,
-    config: &str,
+    config: &Document<&str>,
     shared: Option<&SharedHome>,
     home: &Path,
-) -> Result<Vec<String>> {
+) -> Vec<String> {
     let refs = &request.task.agent.disabled_runtime_skills;
     let mut paths = skills::disabled(refs, request.skills, home, request.user_home);
     if let Some(shared) = shared {
-        let by_user = config::disabled_by_user(config)?;
+        let by_user = config::disabled_by_user(config);
         paths.extend(by_user.iter().map(|path| config::moved(path, &shared.path, home)));
     }
     let mut paths: Vec<String> =
         paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
     paths.sort();
     paths.dedup();
-    Ok(paths)
+    paths
 }
 
 /// The names of variables that are known before a run.

@@ -89,11 +89,7 @@ pub(super) fn apply(text: &str, mode: Mode, output: &str) -> Result<(String, Str
     let mut text = source::remove(text, &["sandbox_mode"])?;
     // In Codex 0.169 this chooses another sandbox altogether, and wins over `sandbox_mode`.
     text = source::remove(&text, &["default_permissions"])?;
-    for profile in switches::profiles(&text)? {
-        for key in ["sandbox_mode", "default_permissions"] {
-            text = source::remove(&text, &["profiles", &profile, key])?;
-        }
-    }
+    text = switches::remove_in_profiles(&text, &[vec!["sandbox_mode"], vec!["default_permissions"]])?;
     text = source::remove(&text, &[TABLE, "network_access"])?;
     text = without_empty_table(&text)?;
     let mut lines = format!("sandbox_mode = \"{}\"\n", mode.word());

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::home::{Entry, HomeRequest};
+use crate::provider::home::{Entry, HomeRequest, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{TaskDocument, hex};
 
@@ -69,6 +69,8 @@ pub(super) fn decide(
 pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>) {
     let store = store(request.task).map(|relative| request.stores.join(relative));
     let (present, link) = (draft.kind(FOLDER), draft.link(FOLDER));
+    let id = &request.task.prior_session_id;
+    let users = shared.map(|shared| shared.path.join(FOLDER));
     let place = decide(present, link.as_deref(), request.is_local, store.clone());
     let is_other_link = link.is_some() && link != store;
     if place != Place::Keep && is_other_link {
@@ -81,25 +83,46 @@ pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Opt
         Place::Keep => {}
         Place::Store(store) => {
             draft.put(FOLDER, Entry::Link { target: store.clone() });
+            let is_there = find_in(&store, id).is_some();
+            let user = users.filter(|_| !is_there).and_then(|users| Some((find_in(&users, id)?, users)));
+            if let Some((rollout, users)) = user {
+                let source = users.join(&rollout);
+                warn_if_big(draft, &source);
+                draft.store_files.push((store.join(rollout), source));
+            }
             draft.stores.push(store);
         }
         Place::Fresh => {
             draft.put(FOLDER, Entry::Dir { mode: 0o700 });
-            let elsewhere = store.into_iter().chain(shared.map(|shared| shared.path.join(FOLDER)));
-            if let Some((folder, rollout)) = find_in(elsewhere, &request.task.prior_session_id) {
-                let source = folder.join(&rollout);
+            let in_store = store.and_then(|store| Some((find_in(&store, id)?, store)));
+            if let Some((rollout, store)) = in_store {
+                // Both are the agent's: what is said here goes on there.
+                let source = store.join(&rollout);
                 draft.put(Path::new(FOLDER).join(rollout), Entry::Shared { source });
+            } else if let Some((rollout, users)) = users.and_then(|users| Some((find_in(&users, id)?, users)))
+            {
+                let source = users.join(&rollout);
+                warn_if_big(draft, &source);
+                draft.put(Path::new(FOLDER).join(rollout), Entry::Copied { source });
             }
         }
     }
 }
 
-fn find_in(folders: impl Iterator<Item = PathBuf>, id: &str) -> Option<(PathBuf, PathBuf)> {
-    folders.into_iter().find_map(|folder| {
-        let tree = Tree::open(&folder).ok()?;
-        let rollout = find_rollout(&tree, id).ok().flatten()?;
-        Some((folder, rollout))
-    })
+fn find_in(folder: &Path, id: &str) -> Option<PathBuf> {
+    find_rollout(&Tree::open(folder).ok()?, id).ok().flatten()
+}
+
+/// The user's own conversation is gone on with in a copy: Codex appends to a rollout, and the user's home stays as it
+/// is. Only one that cannot be copied at all is shared.
+fn warn_if_big(draft: &mut Draft<'_>, source: &Path) {
+    if source.metadata().is_ok_and(|metadata| metadata.len() > MOST_COPIED) {
+        draft.warnings.push(
+            "the conversation to go on with is too big to copy: where the file system shares no blocks, the agent \
+             goes on in the user's own file"
+                .to_owned(),
+        );
+    }
 }
 
 /// The databases in which Codex indexes its sessions.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::provider::home::HomeRequest;
+use crate::provider::user_file::is_of_an_environment;
 
 /// What an environment calls its own Codex home.
-pub(super) const HOME_NAME: &str = "codex-home";
+pub(in crate::provider) const HOME_NAME: &str = "codex-home";
 
 /// Where the user's home is, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,6 @@ impl SharedHome {
     pub(super) fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         read_regular(&self.path.join(relative), limit)
     }
-}
-
-fn is_of_an_environment(home: &Path) -> bool {
-    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    let parent = home.parent().filter(|_| home.file_name().is_some_and(|name| name == HOME_NAME));
-    parent.is_some_and(|root| root.join(".gc_meta.json").symlink_metadata().is_ok())
 }
 
 /// Reads a file of the user's, through links: dotfiles are often kept elsewhere.

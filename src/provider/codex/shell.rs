@@ -6,8 +6,7 @@
 use anyhow::Result;
 
 use super::blocks::{self, Block};
-use super::source;
-use super::switches::profiles;
+use super::{source, switches};
 
 const TABLE: &str = "shell_environment_policy";
 
@@ -47,14 +46,9 @@ fn sounds_secret(name: &str) -> bool {
 pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
     let mut text = blocks::remove(config, &[Block::ShellEnvironment])?;
     text = source::remove(&text, &[TABLE])?;
-    for profile in profiles(&text)? {
-        text = source::remove(&text, &["profiles", &profile, TABLE])?;
-    }
+    text = switches::remove_in_profiles(&text, &[vec![TABLE]])?;
     // Later blocks stay behind: the order of the tail is the same, whoever comes last.
-    let mut later = text.len();
-    for kind in [Block::Skills, Block::Mcp] {
-        later = later.min(blocks::start_of(&text, kind)?.unwrap_or(later));
-    }
+    let later = blocks::first_of(&text, &[Block::Skills, Block::Mcp])?.unwrap_or(text.len());
     let (before, behind) = text.split_at(later);
     let mut parts = vec![before.trim_end_matches(['\n', '\r']).to_owned()];
     if !parts[0].is_empty() {

@@ -77,28 +77,60 @@ pub(super) fn form(text: &str, name: &str) -> Result<Form> {
 /// The text without the key, however it is written: as a statement, a dotted key, tables with their sub-tables, or
 /// in an inline table. A key that is not there is no error.
 pub(super) fn remove(text: &str, path: &[&str]) -> Result<String> {
-    if !path.iter().all(|name| may_have(text, name)) {
+    remove_all(text, &[path.to_vec()])
+}
+
+/// The same for several keys, with one look at the text: a configuration may have hundreds of profiles.
+pub(super) fn remove_all(text: &str, paths: &[Vec<&str>]) -> Result<String> {
+    let may_be_there = |path: &&Vec<&str>| path.iter().all(|name| may_have(text, name));
+    let mut paths = paths.iter().filter(may_be_there).peekable();
+    if paths.peek().is_none() {
         return Ok(text.to_owned());
     }
     let document = parse(text)?;
-    let mut table = document.as_table();
-    for (depth, name) in path.iter().enumerate() {
-        let Some((key, item)) = table.get_key_value(name) else { break };
-        let rest = &path[depth + 1..];
-        match item {
-            _ if rest.is_empty() => {
-                let mut cuts = Vec::new();
-                collect(text, key, item, &mut cuts)?;
-                return Ok(without(text, cuts));
-            }
-            Item::Table(inner) => table = inner,
-            Item::Value(Value::InlineTable(inner)) if has(inner, rest) => {
-                return rewrite(text, span_of(inner.span())?, |inline| take(inline, rest));
-            }
-            _ => break,
+    let (mut cuts, mut in_inline) = (Vec::new(), Vec::new());
+    for path in paths {
+        match find(&document, path) {
+            Some(Found::Statements(key, item)) => collect(text, key, item, &mut cuts)?,
+            Some(Found::Inline(depth, place)) => in_inline.push((path, depth, place)),
+            None => {}
         }
     }
-    Ok(text.to_owned())
+    let [(path, depth, place), rest @ ..] = &in_inline[..] else { return Ok(without(text, cuts)) };
+    if cuts.is_empty() && rest.is_empty() {
+        return rewrite(text, place.clone(), |inline| take(inline, &path[*depth..]));
+    }
+    // An inline table is rendered anew, which moves everything behind it.
+    let mut text = without(text, cuts);
+    for (path, ..) in in_inline {
+        text = remove(&text, path)?;
+    }
+    Ok(text)
+}
+
+/// How a key is written.
+enum Found<'a> {
+    /// By itself.
+    Statements(&'a Key, &'a Item),
+    /// In the inline table at a place, which the first so many names lead to.
+    Inline(usize, Range<usize>),
+}
+
+fn find<'a>(document: &'a Document<&str>, path: &[&str]) -> Option<Found<'a>> {
+    let mut table = document.as_table();
+    for (depth, name) in path.iter().enumerate() {
+        let (key, item) = table.get_key_value(name)?;
+        let rest = &path[depth + 1..];
+        match item {
+            _ if rest.is_empty() => return Some(Found::Statements(key, item)),
+            Item::Table(inner) => table = inner,
+            Item::Value(Value::InlineTable(inner)) if has(inner, rest) => {
+                return Some(Found::Inline(depth + 1, inner.span()?));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The text with a key of an inline table of the root set to a value.

@@ -82,17 +82,27 @@ pub(super) fn without_memory(text: &str) -> Result<(String, String)> {
 
 /// A profile that is selected wins over the root.
 fn without_in_profiles(text: &str, aliases: &[&str], key: &str) -> Result<String> {
-    let mut text = text.to_owned();
-    for profile in profiles(&text)? {
-        for name in aliases.iter().chain([&key]) {
-            text = source::remove(&text, &["profiles", &profile, "features", name])?;
-        }
+    let names: Vec<Vec<&str>> = aliases.iter().chain([&key]).map(|name| vec!["features", *name]).collect();
+    remove_in_profiles(text, &names)
+}
+
+/// The text without these keys of the user's profiles.
+pub(super) fn remove_in_profiles(text: &str, keys: &[Vec<&str>]) -> Result<String> {
+    let is_there = |key: &&Vec<&str>| key.iter().all(|name| source::may_have(text, name));
+    let keys: Vec<_> = keys.iter().filter(is_there).collect();
+    if keys.is_empty() {
+        return Ok(text.to_owned());
     }
-    Ok(text)
+    let profiles = profiles(text)?;
+    let paths: Vec<Vec<&str>> = profiles
+        .iter()
+        .flat_map(|profile| keys.iter().map(move |key| [&["profiles", profile.as_str()], &key[..]].concat()))
+        .collect();
+    source::remove_all(text, &paths)
 }
 
 /// The names of the user's profiles.
-pub(super) fn profiles(text: &str) -> Result<Vec<String>> {
+fn profiles(text: &str) -> Result<Vec<String>> {
     if !source::may_have(text, "profiles") {
         return Ok(Vec::new());
     }

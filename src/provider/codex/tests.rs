@@ -26,7 +26,7 @@ fn an_empty_shared_home_gives_a_small_home() {
 #[test]
 fn no_user_home_at_all_is_an_empty_one() {
     let bench = Bench::new(&[]);
-    let root = bench.env_root();
+    let root = bench.env_root.clone();
     let request = HomeRequest {
         task: &bench.task,
         workspace_id: "w",
@@ -98,12 +98,12 @@ fn the_mirror_follows_the_shared_home() {
 #[test]
 fn the_login_is_always_the_users() {
     let bench = Bench::new(&[("auth.json", "new")]);
-    let link = |to: &str| symlink(bench.root.join(to), bench.home("auth.json")).unwrap();
+    let link = |to: &str| symlink(bench.tmp.join(to), bench.home("auth.json")).unwrap();
     type Old<'a> = (&'a str, &'a dyn Fn(), usize);
     let olds: [Old; 4] = [
         ("nothing", &|| {}, 0),
         ("a dangling link", &|| link("gone"), 0),
-        ("another link", &|| link("user"), 0),
+        ("another link", &|| link("home"), 0),
         ("a file", &|| write(&bench.home("auth.json"), "old"), 1),
     ];
     make_dirs(&bench.home(""));
@@ -172,7 +172,7 @@ fn a_configuration_that_codex_refuses_names_its_place() {
     ] {
         let error = Bench::new(&[("config.toml", text)]).plan().unwrap_err();
         let message = error.to_string();
-        assert!(message.contains("/user/.codex/config.toml") && message.contains(expected), "{message}");
+        assert!(message.contains("/home/.codex/config.toml") && message.contains(expected), "{message}");
         assert!(!message.contains("s3cret") && !message.contains('\n'), "{message}");
         assert_eq!(Failure::code_of(&error), Code::BadConfig);
     }
@@ -194,9 +194,9 @@ fn a_byte_order_mark_stays_behind() {
 fn a_home_that_codex_cannot_sandbox_in_is_told_of() {
     let mut bench = Bench::new(&[]);
     for (temporary, sandbox, is_told) in [
-        (bench.root.clone(), None, true),
+        (bench.tmp.clone(), None, true),
         ("/elsewhere".into(), None, false),
-        (bench.root.clone(), Some("danger-full-access"), false),
+        (bench.tmp.clone(), Some("danger-full-access"), false),
     ] {
         bench.inherited = vec![("TMPDIR".into(), temporary.into())];
         bench.options.codex_sandbox = sandbox.map(str::to_owned);
@@ -212,8 +212,9 @@ fn a_home_that_codex_cannot_sandbox_in_is_told_of() {
 #[test]
 fn a_shared_home_that_is_a_link_is_one() {
     let mut bench = Bench::new(&[("config.toml", "model = \"m\"\n"), ("skills/s/SKILL.md", "s")]);
-    symlink(bench.shared(""), bench.root.join("link")).unwrap();
-    bench.inherited.push(("CODEX_HOME".into(), bench.root.join("link").into()));
+    symlink(bench.shared(""), bench.tmp.join("link")).unwrap();
+    let link = bench.tmp.join("link");
+    bench.set_variable("CODEX_HOME", link);
     bench.prepare();
     assert!(bench.read("config.toml").unwrap().contains("model = \"m\""));
     assert_eq!(bench.read("skills/s/SKILL.md").unwrap(), "s");
@@ -222,8 +223,9 @@ fn a_shared_home_that_is_a_link_is_one() {
 #[test]
 fn the_home_of_an_environment_is_no_shared_home() {
     let mut bench = Bench::new(&[("config.toml", "model = \"users\"\n"), ("auth.json", "x")]);
-    write(&bench.env_root().join(".gc_meta.json"), "{}");
-    bench.inherited.push(("CODEX_HOME".into(), bench.home("").into()));
+    write(&bench.env_root.join(".gc_meta.json"), "{}");
+    let home = bench.home("");
+    bench.set_variable("CODEX_HOME", home);
     for _ in 0..2 {
         let plan = bench.prepare();
         assert!(bench.read("config.toml").unwrap().contains("users"));
@@ -249,12 +251,12 @@ fn files_that_the_configuration_names_come_along() {
 
     make_dirs(&bench.shared("dir"));
     for (value, expected) in [
-        ("gone.md".to_owned(), "/user/.codex/gone.md is missing"),
+        ("gone.md".to_owned(), "/home/.codex/gone.md is missing"),
         ("../x".to_owned(), "leaves the Codex home"),
         ("a/../x".to_owned(), "leaves the Codex home"),
         ("dir".to_owned(), "no regular file"),
         ("/no/such".to_owned(), "/no/such is missing"),
-        ("~/gone".to_owned(), "/user/gone is missing"),
+        ("~/gone".to_owned(), "/home/gone is missing"),
         ("~ada/x".to_owned(), "another user's home"),
         ("sessions/x.md".to_owned(), "the task's own"),
         ("auth.json".to_owned(), "the task's own"),
@@ -266,8 +268,8 @@ fn files_that_the_configuration_names_come_along() {
         assert!(message.starts_with("`model_instructions_file` ") && message.contains(expected), "{message}");
         assert_eq!(Failure::code_of(&error), Code::BadConfig);
     }
-    write(&bench.root.join("user/there"), "x");
-    for value in ["~/there".to_owned(), bench.root.join("user/there").to_str().unwrap().to_owned()] {
+    write(&bench.tmp.join("home/there"), "x");
+    for value in ["~/there".to_owned(), bench.tmp.join("home/there").to_str().unwrap().to_owned()] {
         bench.write("config.toml", &named(&value));
         assert!(bench.plan().is_ok(), "{value}");
     }
@@ -336,9 +338,9 @@ fn disabled_skills_are_switched_off_in_the_configuration() {
     let paths: Vec<_> = config.lines().filter(|line| line.starts_with("path = ")).collect();
     let quoted = |path: PathBuf| format!("path = {path:?}");
     let expected = [
+        quoted(bench.tmp.join("home/.agents/skills/x/y/SKILL.md")),
         quoted(bench.home("skills/a/SKILL.md")),
         quoted(bench.home("skills/b/SKILL.md")),
-        quoted(bench.root.join("user/.agents/skills/x/y/SKILL.md")),
     ];
     assert_eq!(paths, expected, "{config}");
     bench.skills = vec![skill("B", &[])];

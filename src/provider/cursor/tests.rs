@@ -128,10 +128,10 @@ fn a_repository_round_the_workspaces_root_is_not_the_project() {
 fn links_in_the_work_dirs_path_are_resolved_before_it_is_there() {
     let mut world = World::new();
     world.manage("{}");
-    std::fs::create_dir(world.tmp.join("real")).unwrap();
+    std::fs::rename(world.tmp.join("root"), world.tmp.join("real")).unwrap();
     std::os::unix::fs::symlink(world.tmp.join("real"), world.tmp.join("root")).unwrap();
     let plan = plan(&world.request()).unwrap();
-    let real = slug(&world.tmp.join("real/ws/key/workdir").to_string_lossy());
+    let real = slug(&world.tmp.join("real/e/workdir").to_string_lossy());
     entry(home(&plan, "cursor-data"), &format!("projects/{real}/mcp-approvals.json"));
 }
 

@@ -20,7 +20,9 @@ use super::user_file;
 use crate::sys::tree::Kind;
 use crate::task::safe_token;
 
-const HOME: &str = "hermes-home";
+pub(super) const HOME: &str = "hermes-home";
+/// What a task's home is made of, besides links: it goes with the task's skills. It may hold secrets of the user's.
+pub(super) const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
 const VARIABLE: &str = "HERMES_HOME";
 
 /// Plans the overlay.
@@ -31,7 +33,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // nobody is there to approve
     if request.skills.is_empty() {
-        plan.homes.push(user_file::given_up(request, HOME, &["skills", "config.yaml", ".env"])?);
+        plan.homes.push(user_file::given_up(request, HOME, &OURS)?);
         return Ok(plan);
     }
     let source = source_of(request)?;

@@ -218,7 +218,7 @@ mod tests {
             std::fs::DirBuilder::new().recursive(true).create(at(dir)).unwrap();
         }
         std::os::unix::fs::symlink(at("d/profiles/work"), at("linked")).unwrap();
-        crate::provider::home_tests::put(&at("sticky/active_profile"), " s \n");
+        crate::provider::fixture::put(&at("sticky/active_profile"), " s \n");
         for (base, text, home, segment) in [
             (None, "acp", "d", "default"),
             (None, "acp -p work", "d/profiles/work", "work"),

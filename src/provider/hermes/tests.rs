@@ -1,41 +1,41 @@
 use super::*;
-use crate::provider::home_tests::{Scene, file_text, links};
+use crate::provider::fixture::{World, file_text, links};
 
-fn scene() -> Scene {
-    let mut scene = Scene::new().skill("Go Review").dir("home/.hermes");
-    scene.task.agent.id = "agent-1".into();
-    scene.task.issue_id = "issue-1".into();
-    scene
+fn world() -> World {
+    let mut world = World::new().skill("Go Review").dir("home/.hermes");
+    world.task.agent.id = "agent-1".into();
+    world.task.issue_id = "issue-1".into();
+    world
 }
 
 #[test]
 fn without_skills_there_is_no_overlay() {
-    let planned = Scene::new().plan(plan).unwrap();
+    let planned = World::new().plan(plan).unwrap();
     assert_eq!(planned.homes, [Home { name: HOME, content: HomeContent::Nothing }]);
     assert_eq!(planned.exports.into_iter().collect::<Vec<_>>(), [("HERMES_YOLO_MODE".into(), "1".into())]);
 }
 
 #[test]
 fn the_users_home_is_linked_but_for_what_is_the_tasks() {
-    let mut scene =
-        scene().dir("home/.hermes/skills").dir("home/.hermes/profiles").dir("home/.hermes/memories");
+    let mut world =
+        world().dir("home/.hermes/skills").dir("home/.hermes/profiles").dir("home/.hermes/memories");
     for file in ["auth.json", "active_profile", ".env", "config.yaml", "state.db", "state.db-wal", "SOUL.md"]
     {
-        scene = scene.file(&format!("home/.hermes/{file}"), "");
+        world = world.file(&format!("home/.hermes/{file}"), "");
     }
-    let planned = scene.plan(plan).unwrap();
+    let planned = world.plan(plan).unwrap();
     let named: Vec<_> =
         links(&planned, HOME).into_iter().map(|(name, _)| name.display().to_string()).collect();
     assert_eq!(named, ["SOUL.md", "auth.json", "memories", "state.db"]);
     let HomeContent::Folder { mode, .. } = &planned.homes[0].content else { panic!() };
     assert_eq!(*mode, 0o700);
     assert!(file_text(&planned, HOME, "skills/go-review/SKILL.md", 0o644).contains("name: go-review"));
-    assert_eq!(planned.exports[VARIABLE], scene.path("root/e/hermes-home").display().to_string());
+    assert_eq!(planned.exports[VARIABLE], world.path("root/e/hermes-home").display().to_string());
 }
 
 #[test]
 fn configuration_and_env_are_rewritten() {
-    let scene = scene()
+    let world = world()
         .variable("KNOWN", "/known")
         .custom("KNOWN", "/custom")
         .file(
@@ -44,8 +44,8 @@ fn configuration_and_env_are_rewritten() {
              ${UNKNOWN}/u\n    - ${HERMES_HOME}/h\n    - rel\nmemory: {provider: mem0, x: 1}\n",
         )
         .file("home/.hermes/.env", "A=1\nHERMES_HOME=/old\n  export HERMES_HOME = \"x\"\nHERMES_HOME_X=2");
-    let planned = scene.plan(plan).unwrap();
-    let at = |path: &str| scene.path(path).display().to_string();
+    let planned = world.plan(plan).unwrap();
+    let at = |path: &str| world.path(path).display().to_string();
     assert_eq!(
         file_text(&planned, HOME, "config.yaml", 0o600),
         format!(
@@ -69,11 +69,11 @@ fn configuration_and_env_are_rewritten() {
 
 #[test]
 fn a_configuration_that_is_no_yaml_is_taken_over_and_said() {
-    let scene = scene().file("home/.hermes/config.yaml", "a: [\n");
-    let planned = scene.plan(plan).unwrap();
+    let world = world().file("home/.hermes/config.yaml", "a: [\n");
+    let planned = world.plan(plan).unwrap();
     assert_eq!(file_text(&planned, HOME, "config.yaml", 0o600), "a: [\n");
     assert_eq!(planned.warnings.len(), 1);
-    let planned = self::scene().plan(plan).unwrap();
+    let planned = self::world().plan(plan).unwrap();
     let minimal = file_text(&planned, HOME, "config.yaml", 0o600);
     assert!(minimal.starts_with("memory: {provider: \"\"}\nskills:\n"), "{minimal}");
     assert!(planned.warnings[0].contains(".hermes"), "{:?}", planned.warnings);
@@ -82,11 +82,11 @@ fn a_configuration_that_is_no_yaml_is_taken_over_and_said() {
 #[test]
 fn stores_are_shared_by_agent_and_conversation_only() {
     let stores = |agent: &str, issue: &str, chat: &str| {
-        let mut scene = scene();
-        scene.task.agent.id = agent.into();
-        scene.task.issue_id = issue.into();
-        scene.task.chat_session_id = chat.into();
-        let (root, planned) = (scene.path("root/.stores"), scene.plan(plan).unwrap());
+        let mut world = world();
+        world.task.agent.id = agent.into();
+        world.task.issue_id = issue.into();
+        world.task.chat_session_id = chat.into();
+        let (root, planned) = (world.path("root/.stores"), world.plan(plan).unwrap());
         let short = |store: &PathBuf| store.strip_prefix(&root).unwrap().display().to_string();
         planned.stores.iter().map(short).collect::<Vec<_>>()
     };
@@ -100,9 +100,9 @@ fn stores_are_shared_by_agent_and_conversation_only() {
 
 #[test]
 fn what_an_older_overlay_holds_of_its_own_stays() {
-    let scene =
-        scene().file("root/e/hermes-home/state.db", "data").file("root/e/hermes-home/memories/m.md", "m");
-    let planned = scene.plan(plan).unwrap();
+    let world =
+        world().file("root/e/hermes-home/state.db", "data").file("root/e/hermes-home/memories/m.md", "m");
+    let planned = world.plan(plan).unwrap();
     assert_eq!((planned.stores.len(), links(&planned, HOME).len()), (0, 0));
     let HomeContent::Folder { entries, dropped, .. } = &planned.homes[0].content else { panic!() };
     assert!(entries.contains(&("memories".into(), Entry::Kept { mode: 0o700 })) && dropped.is_empty());
@@ -110,25 +110,25 @@ fn what_an_older_overlay_holds_of_its_own_stays() {
 
 #[test]
 fn a_link_to_what_the_user_has_deleted_goes() {
-    let scene = scene().file("home/.hermes/kept", "").dir("root/e/hermes-home");
+    let world = world().file("home/.hermes/kept", "").dir("root/e/hermes-home");
     for name in ["kept", "gone"] {
         std::os::unix::fs::symlink(
-            scene.path("home/.hermes").join(name),
-            scene.path("root/e/hermes-home").join(name),
+            world.path("home/.hermes").join(name),
+            world.path("root/e/hermes-home").join(name),
         )
         .unwrap();
     }
-    let planned = scene.plan(plan).unwrap();
+    let planned = world.plan(plan).unwrap();
     let HomeContent::Folder { dropped, .. } = &planned.homes[0].content else { panic!() };
     assert_eq!(dropped, &["gone"]);
 }
 
 #[test]
 fn a_profile_that_is_missing_is_an_error() {
-    let mut scene = scene();
-    scene.task.agent.custom_args = vec!["--profile".into(), "work".into()];
-    assert!(scene.plan(plan).is_err());
-    std::fs::DirBuilder::new().recursive(true).create(scene.path("home/.hermes/profiles/work")).unwrap();
-    let planned = scene.plan(plan).unwrap();
+    let mut world = world();
+    world.task.agent.custom_args = vec!["--profile".into(), "work".into()];
+    assert!(world.plan(plan).is_err());
+    std::fs::DirBuilder::new().recursive(true).create(world.path("home/.hermes/profiles/work")).unwrap();
+    let planned = world.plan(plan).unwrap();
     assert!(planned.stores[0].ends_with("hermes-state/agent-1/work"));
 }

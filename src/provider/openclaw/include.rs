@@ -15,6 +15,8 @@ const INCLUDE: &str = "$include";
 /// OpenClaw's own limits.
 const MAX_DEPTH: usize = 10;
 const MAX_BYTES: u64 = 2 << 20;
+/// The deepest nesting that is read. (`serde_json` stops at 128 itself.)
+const MAX_NESTING: usize = 128;
 
 /// The whole configuration that begins in the file at `path`.
 ///
@@ -40,9 +42,24 @@ fn parse(bytes: &[u8]) -> Result<Value> {
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
     }
+    ensure!(!is_too_deep(text), "it is nested too deeply");
     json5::from_str(text).map_err(|error| {
         let place = error.position().map(|at| format!(", line {}, column {}", at.line + 1, at.column + 1));
         anyhow::anyhow!("it is no JSON5{}", place.unwrap_or_default())
+    })
+}
+
+/// Whether a text may hold more levels than a parser without a limit of its own has stack for. Brackets in strings
+/// and comments count too: nobody has so many there.
+fn is_too_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_NESTING
     })
 }
 
@@ -134,6 +151,8 @@ mod tests {
             ("{ $include: 'missing.json', k: 'sk-secret' }", "missing.json"),
             ("{ $include: './c.json', k: 'sk-secret' }", "too deeply"),
             ("{ $include: 7, k: 'sk-secret' }", "$include"),
+            (&"{a:".repeat(200_000), "too deeply"),
+            (&"{\"a\":[".repeat(100_000), "too deeply"),
         ] {
             let file = world.write("c.json", text);
             let error = format!("{:#}", read(&file).unwrap_err());

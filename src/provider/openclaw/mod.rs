@@ -13,6 +13,7 @@ mod include;
 mod locate;
 mod wrapper;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::{Code, Failure};
 use crate::provider::home::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use crate::provider::user_file::is_of_an_environment;
 use cli::{Answer, Cli};
 use discover::Found;
 use gateway::Runtime;
@@ -50,6 +52,11 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         Failure::new(Code::AgentNotFound, "locate openclaw active config: OpenClaw's program was not found")
             .hint("install it, or name it with `--openclaw-bin PATH`")
     })?;
+    // In a shell with an environment's exports it names that one's wrapper, which would then include itself.
+    let is_ours = |value: &OsString| is_of_an_environment(Path::new(value));
+    let mut inherited = request.inherited.to_vec();
+    inherited.retain(|(name, value)| !(name == CONFIG_VARIABLE && is_ours(value)));
+    let request = &HomeRequest { inherited: &inherited, ..*request };
     let limit = deadline::from_setting(request.variable(deadline::VARIABLE));
     let cli = Cli { program, env: request.inherited, limit };
     let variable = |name: &str| request.variable(name);

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use cap_std::fs::MetadataExt;
-use rustix::fs::{AtFlags, CWD, Mode, RawMode, Timespec, Timestamps, UTIME_NOW, chmodat, linkat, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawMode, Timespec, Timestamps, UTIME_NOW, chmodat, linkat, openat, unlinkat,
+    utimensat,
+};
 use rustix::io::Errno;
 
 use super::{Kind, Tree, fault, kind_of};
@@ -66,6 +69,42 @@ impl Tree {
         }
     }
 
+    /// Makes a file of one's own, 0600, with the bytes of the file `source`, which lies anywhere: it shares the blocks
+    /// where the file system can, and is copied where it cannot. One of more than `most` bytes that would have to be
+    /// copied gets a second name instead, as by [`Tree::share`]. Fails where anything stands already.
+    ///
+    /// # Errors
+    /// When `source` is no regular file, and as the system reports them; nothing is left then.
+    pub fn duplicate(&self, relative: &Path, source: &Path, most: u64) -> io::Result<()> {
+        fault::step()?;
+        let mut options = std::fs::OpenOptions::new();
+        // A FIFO must not make us wait.
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, OFlags::NONBLOCK.bits() as i32);
+        let from = options.read(true).open(source)?;
+        let metadata = from.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let (parent, name) = self.parent(relative)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut to = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o600))?);
+        let done = fault::step().and_then(|()| {
+            if shares_blocks(&to, &from) {
+                return Ok(true);
+            }
+            let fits = metadata.len() <= most;
+            if fits {
+                // What is appended meanwhile is of the next turn.
+                io::copy(&mut io::Read::take(&from, metadata.len()), &mut to)?;
+            }
+            Ok(fits)
+        });
+        if !matches!(done, Ok(true)) {
+            let _ = unlinkat(parent.as_fd(), name, AtFlags::empty());
+        }
+        if done? { Ok(()) } else { self.share(relative, source) }
+    }
+
     /// Whether a file of this tree is another name of the file at `path`.
     ///
     /// # Errors
@@ -117,4 +156,15 @@ fn newest_in(tree: &Tree, depth: u32) -> io::Result<Option<SystemTime>> {
         }
     }
     Ok(newest)
+}
+
+/// Lets an empty file have the blocks of another, each its own from the first change on. `false`: it cannot.
+#[cfg(target_os = "linux")]
+fn shares_blocks(to: &std::fs::File, from: &std::fs::File) -> bool {
+    rustix::fs::ioctl_ficlone(to, from).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shares_blocks(_to: &std::fs::File, _from: &std::fs::File) -> bool {
+    false
 }

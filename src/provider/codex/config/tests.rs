@@ -331,7 +331,7 @@ fn switched_off_skills_are_listed_behind_the_users_text() {
     let wishes = Wishes { disabled_skills: vec!["/h/a\"b/SKILL.md".to_owned()], ..wishes(&unmanaged) };
     let text = build("model = \"m\"\n", &wishes).unwrap();
     assert!(text.contains("[[skills.config]]\npath = \"/h/a\\\"b/SKILL.md\"\nenabled = false\n"), "{text}");
-    assert_eq!(disabled_by_user(&text).unwrap(), [PathBuf::from("/h/a\"b/SKILL.md")]);
+    assert_eq!(disabled_by_user(&source::parse(&text).unwrap()), [PathBuf::from("/h/a\"b/SKILL.md")]);
     assert_eq!(build(&text, &wishes).unwrap(), text);
 }
 
@@ -466,4 +466,34 @@ fn strip(values: Vec<(String, String)>) -> Vec<(String, String)> {
         values.into_iter().filter(is_theirs).map(|(path, value)| (path, value.trim().to_owned())).collect();
     kept.sort();
     kept
+}
+
+#[test]
+fn many_profiles_cost_one_look_each_and_not_a_parse() {
+    let mut text = String::from("model = \"m\"\nsandbox_mode = \"read-only\"\n");
+    for number in 0..300 {
+        text += &format!(
+            "[profiles.p{number}]\nmodel = \"m\"\nsandbox_mode = \"read-only\"\ndefault_permissions = \"p\"\n\
+             [profiles.p{number}.features]\nmulti_agent = true\ncollab = true\nmemories = true\nother = {number}\n"
+        );
+    }
+    let begin = std::time::Instant::now();
+    let made = built(&text);
+    // A parse a key took minutes in a build without optimisation.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert_eq!(made.matches("other = ").count(), 300);
+    for gone in ["default_permissions", "collab", "multi_agent = true", "memories = true", "read-only"] {
+        assert!(!made.contains(gone), "{gone}");
+    }
+}
+
+#[test]
+fn inline_tables_of_several_profiles_lose_their_keys_too() {
+    let text = "[profiles]\na = { features = { memories = true, x = 1 }, sandbox_mode = \"read-only\", y = 2 }\n\
+                b = { features = { memories = true } }\n[profiles.c]\nsandbox_mode = \"read-only\"\nz = 3\n";
+    let made = built(text);
+    assert!(!made.contains("memories = true") && !made.contains("read-only"), "{made}");
+    for kept in ["x = 1", "y = 2", "z = 3"] {
+        assert!(made.contains(kept), "{kept}: {made}");
+    }
 }

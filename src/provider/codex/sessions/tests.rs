@@ -88,13 +88,13 @@ fn a_shared_folder_of_old_gives_way_with_its_index() {
 }
 
 #[test]
-fn the_conversation_to_go_on_with_comes_along_uncopied() {
+fn the_conversation_to_go_on_with_comes_along_as_the_tasks_own() {
     for place in [format!("{DAY}/{}", rollout(ID)), rollout(ID), format!("{DAY}/{}.zst", rollout(ID))] {
         let mut bench = Bench::new(&[(&format!("sessions/{place}"), "talk")]);
         bench.task.prior_session_id = ID.into();
         let plan = bench.prepare();
         let source = bench.shared("sessions").join(&place);
-        assert_eq!(entry(&plan, &format!("sessions/{place}")), Some(&Entry::Shared { source }));
+        assert_eq!(entry(&plan, &format!("sessions/{place}")), Some(&Entry::Copied { source }));
         let tree = Tree::open(&bench.home("sessions")).unwrap();
         assert_eq!(find_rollout(&tree, ID).unwrap(), Some(PathBuf::from(&place)));
     }
@@ -106,7 +106,7 @@ fn a_local_task_has_a_store() {
     bench.is_local = true;
     bench.task.issue_id = "i-1".into();
     let plan = bench.prepare();
-    let store = bench.root.join("stores/codex-sessions/_/i-1");
+    let store = bench.stores.join("codex-sessions/_/i-1");
     assert_eq!(plan.stores, std::slice::from_ref(&store));
     write(&bench.home("sessions").join(DAY).join(rollout(ID)), "talk");
     assert!(store.join(DAY).join(rollout(ID)).exists());
@@ -114,6 +114,21 @@ fn a_local_task_has_a_store() {
     bench.task.issue_id.clear();
     let plan = bench.prepare();
     assert_eq!((plan.stores.len(), entry(&plan, "sessions")), (0, Some(&Entry::Dir { mode: 0o700 })));
+}
+
+#[test]
+fn a_local_task_goes_on_with_a_conversation_of_the_users_home_once() {
+    let place = format!("{DAY}/{}", rollout(ID));
+    let mut bench = Bench::new(&[(&format!("sessions/{place}"), "talk")]);
+    bench.is_local = true;
+    bench.task.issue_id = "i-1".into();
+    bench.task.prior_session_id = ID.into();
+    let store = bench.stores.join("codex-sessions/_/i-1");
+    let files = bench.prepare().store_files;
+    assert_eq!(files, [(store.join(&place), bench.shared("sessions").join(&place))]);
+    assert_eq!(find_rollout(&Tree::open(&store).unwrap(), ID).unwrap(), Some(PathBuf::from(&place)));
+    write(&store.join(&place), "talk and more");
+    assert_eq!(bench.prepare().store_files, []);
 }
 
 #[test]
@@ -133,7 +148,7 @@ fn a_rollout_is_found_by_its_session() {
         (format!("{DAY}/{}", rollout(ID)), "../x", false),
         (format!("{DAY}/rollout-{ID}.jsonl"), ID, false),
     ] {
-        let folder = bench.root.join("sessions");
+        let folder = bench.tmp.join("sessions");
         super::super::bench::remove(&folder);
         write(&folder.join(&file), "talk");
         let found = find_rollout(&Tree::open(&folder).unwrap(), id).unwrap();
@@ -144,7 +159,7 @@ fn a_rollout_is_found_by_its_session() {
 #[test]
 fn folders_named_like_a_rollout_and_links_out_are_none() {
     let bench = Bench::new(&[(&format!("elsewhere/{}", rollout(ID)), "talk")]);
-    let folder = bench.root.join("sessions");
+    let folder = bench.tmp.join("sessions");
     make_dirs(&folder.join(rollout(ID)));
     make_dirs(&folder.join("2026/11"));
     symlink(bench.shared("elsewhere"), folder.join("2026/11/21")).unwrap();

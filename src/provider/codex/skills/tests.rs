@@ -19,13 +19,13 @@ fn the_users_skills_are_linked_where_they_lie() {
         ("skills/.system/own/SKILL.md", "codex's"),
         ("skills/readme.md", "no skill"),
     ]);
-    write(&bench.root.join("installer/two/SKILL.md"), "2");
-    symlink(bench.root.join("installer/two"), bench.shared("skills/two")).unwrap();
+    write(&bench.tmp.join("installer/two/SKILL.md"), "2");
+    symlink(bench.tmp.join("installer/two"), bench.shared("skills/two")).unwrap();
     symlink("nowhere", bench.shared("skills/three")).unwrap();
     let plan = bench.prepare();
     assert_eq!(names_in(&bench), ["one", "two"]);
     assert_eq!(bench.read("skills/one/deep/er/file").unwrap(), "nested");
-    assert_eq!(entry(&plan, "skills/two"), Some(&Entry::Link { target: bench.root.join("installer/two") }));
+    assert_eq!(entry(&plan, "skills/two"), Some(&Entry::Link { target: bench.tmp.join("installer/two") }));
     assert_eq!(plan.warnings.iter().filter(|warning| warning.contains("leads nowhere")).count(), 1);
 
     bench.write("skills/one/SKILL.md", "edited");

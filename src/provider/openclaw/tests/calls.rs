@@ -42,7 +42,7 @@ fn a_deadline_ends_the_call_and_all_that_it_started() {
         ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exit 0", "setsid sleep 5 & sleep 0.3; exit 0"]
     {
         let mut claw = Claw::new();
-        claw.world.variable(deadline::VARIABLE, "1s");
+        claw.world.set_variable(deadline::VARIABLE, "1s");
         claw.answers(LIST, &format!("echo $$ >> \"$d/../pids\"; echo '[]'; {script}"));
         let begin = Instant::now();
         let outcome = claw.plan();
@@ -82,7 +82,7 @@ fn the_clis_answers_are_kept_for_a_minute() {
             |claw| drop(claw.world.write("home/.openclaw/openclaw.json", "{ /* 1 */ }")),
             false,
         ),
-        ("a variable", |claw| claw.world.variable("OPENCLAW_HOME", "/elsewhere"), false),
+        ("a variable", |claw| claw.world.set_variable("OPENCLAW_HOME", "/elsewhere"), false),
         ("the program", |claw| drop(claw.world.write("bin/openclaw", &(script(claw) + "# newer\n"))), false),
         ("the file", |claw| drop(claw.world.write(STORED, "{ broken")), false),
     ];
@@ -113,4 +113,18 @@ fn a_fresh_install_is_not_kept() {
     let claw = Claw::new();
     std::fs::remove_file(&claw.config).unwrap();
     assert!(claw.plan().unwrap().caches.is_empty());
+}
+
+#[test]
+fn the_wrapper_of_an_environment_is_not_taken_for_the_users_configuration() {
+    let mut claw = Claw::new();
+    let user = claw.config.clone();
+    claw.answers(FILE, &format!("echo \"${{OPENCLAW_CONFIG_PATH:-{}}}\"", user.display()));
+    let wrapper = claw.world.write("root/e/openclaw-config.json", "{}");
+    claw.world.write("root/e/.gc_meta.json", "{}");
+    claw.world.set_variable(CONFIG_VARIABLE, wrapper);
+    assert_eq!(claw.wrapper()["$include"], json!([user]));
+    let elsewhere = claw.world.write("elsewhere/openclaw.json", "{}");
+    claw.world.set_variable(CONFIG_VARIABLE, elsewhere.clone());
+    assert_eq!(claw.wrapper()["$include"], json!([elsewhere]));
 }

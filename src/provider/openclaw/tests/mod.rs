@@ -399,10 +399,10 @@ fn an_older_cli_is_searched_for() {
     let moved = claw.world.write("home/.clawdbot/moltbot.json", "{}");
     assert_eq!(claw.wrapper()["$include"], json!([moved]));
     let mut claw = claw;
-    claw.world.variable("OPENCLAW_CONFIG_PATH", claw.world.tmp.join("missing.json"));
+    claw.world.set_variable("OPENCLAW_CONFIG_PATH", claw.world.tmp.join("missing.json"));
     assert_eq!(claw.wrapper().get("$include"), None);
     let folder = claw.world.home.clone();
-    claw.world.variable("OPENCLAW_CONFIG_PATH", &folder);
+    claw.world.set_variable("OPENCLAW_CONFIG_PATH", &folder);
     let error = claw.error();
     assert!(error.contains("too many arguments") && error.contains("is no file"), "{error}");
 }
