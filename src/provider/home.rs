@@ -16,6 +16,9 @@ use crate::skills::files::PlannedSkill;
 use crate::sys::tree::Tree;
 use crate::task::TaskDocument;
 
+/// The variables that the shell form exports for every provider: where the environment is, and where to work.
+pub const ALWAYS_EXPORTED: [&str; 2] = ["EXECENV_ROOT", "EXECENV_WORKDIR"];
+
 /// The MCP servers that a task document asks for (`providers.md` 1.1.1).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mcp {

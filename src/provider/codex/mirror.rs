@@ -14,7 +14,8 @@ use crate::failure::{Code, Failure};
 use crate::provider::home::{Entry, HomeRequest};
 use crate::sys::tree::Kind;
 
-const CONFIG: &str = "config.toml";
+/// The configuration's name in a Codex home.
+pub(super) const CONFIG: &str = "config.toml";
 const AUTH: &str = "auth.json";
 
 /// The most that is read of a configuration, and of a file that one names, in bytes.
@@ -24,19 +25,19 @@ const MAX_NAMED: u64 = 32 << 20;
 /// Names of the home that a file named by the configuration may not lie at or below: another's, or the agent's work.
 const TAKEN: [&str; 7] = ["archived_sessions", AUTH, CONFIG, "memories", "plugins", "sessions", "skills"];
 
-/// The user's configuration as text, without a byte order mark; `None` where there is none.
+/// A configuration of the user's, `config.toml` or a profile, as text, without a byte order mark; `None` where there is none.
 ///
 /// # Errors
 /// When it cannot be read or is not TOML: with a guess in its place, the agent would run with another model, provider
 /// and sandbox than the user chose. Codex itself refuses the same file.
-pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<Option<String>> {
+pub(super) fn read_config(shared: Option<&SharedHome>, name: &str) -> Result<Option<String>> {
     let Some(shared) = shared else { return Ok(None) };
-    let path = shared.path.join(CONFIG);
+    let path = shared.path.join(name);
     let bad = |what: String| {
         Failure::new(Code::BadConfig, format!("{}{what}", path.display()))
             .hint("Codex refuses this file too: `codex features list` says the same; mend it, then try again")
     };
-    let bytes = shared.read(Path::new(CONFIG), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
+    let bytes = shared.read(Path::new(name), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let mut text = String::from_utf8(bytes)
         .map_err(|error| bad(format!(": byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;

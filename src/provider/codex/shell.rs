@@ -45,11 +45,7 @@ fn sounds_secret(name: &str) -> bool {
 /// # Errors
 /// When `config` is not TOML; the message has line and column.
 pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
-    let mut text = blocks::remove(config, &[Block::ShellEnvironment])?;
-    text = source::remove(&text, &[TABLE])?;
-    for profile in profiles(&text)? {
-        text = source::remove(&text, &["profiles", &profile, TABLE])?;
-    }
+    let text = without_policy(config)?;
     // Later blocks stay behind: the order of the tail is the same, whoever comes last.
     let mut later = text.len();
     for kind in [Block::Skills, Block::Mcp] {
@@ -65,6 +61,19 @@ pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
     parts.retain(|part| !part.is_empty());
     let text = parts.join("\n");
     source::parse(&text)?;
+    Ok(text)
+}
+
+/// A configuration without any definition of the policy.
+///
+/// # Errors
+/// As [`shell_policy`].
+pub(super) fn without_policy(config: &str) -> Result<String> {
+    let mut text = blocks::remove(config, &[Block::ShellEnvironment])?;
+    text = source::remove(&text, &[TABLE])?;
+    for profile in profiles(&text)? {
+        text = source::remove(&text, &["profiles", &profile, TABLE])?;
+    }
     Ok(text)
 }
 

@@ -309,7 +309,7 @@ fn the_models_cache_belongs_to_its_configuration() {
 #[test]
 fn the_binding_is_the_digest_of_the_specification() {
     let configuration = Configuration {
-        files: [("config.json", None), ("config.toml", Some(b"a=1\n".to_vec()))],
+        files: vec![("config.json".into(), None), ("config.toml".into(), Some(b"a=1\n".to_vec()))],
         catalog: Some(b"{}".to_vec()),
     };
     // printf 'config.json\0missing\0config.toml\0004\0a=1\nmodel_catalog_json\0002\0{}' | sha256sum
@@ -321,11 +321,16 @@ const BINDING_OF_THE_EXAMPLE: &str = "b9eb916e21c4955256cfc2be8ef6b73f2135105ef9
 
 #[test]
 fn disabled_skills_are_switched_off_in_the_configuration() {
-    let mut bench = Bench::new(&[("skills/a/SKILL.md", "a"), ("skills/b/SKILL.md", "b")]);
+    let mut bench = Bench::new(&[
+        ("skills/a/SKILL.md", "a"),
+        ("skills/b/SKILL.md", "b"),
+        ("skills/named/SKILL.md", "n"),
+        ("../.agents/skills/named/SKILL.md", "n"),
+    ]);
     let by_user = bench.shared("skills/a/SKILL.md");
     bench.write(
         "config.toml",
-        &format!("[[skills.config]]\npath = {by_user:?}\nenabled = false\n\n[[skills.config]]\nname = \"p\"\nenabled = false\n"),
+        &format!("[[skills.config]]\npath = {by_user:?}\nenabled = false\n\n[[skills.config]]\nname = \"p:p\"\nenabled = false\n[[skills.config]]\nname = \"named\"\nenabled = false\n[[skills.config]]\nname = \"b\"\nenabled = true\n"),
     );
     let off =
         |root: &str, key: &str| DisabledSkill { root: root.into(), key: key.into(), ..Default::default() };
@@ -338,6 +343,8 @@ fn disabled_skills_are_switched_off_in_the_configuration() {
     let expected = [
         quoted(bench.home("skills/a/SKILL.md")),
         quoted(bench.home("skills/b/SKILL.md")),
+        quoted(bench.home("skills/named/SKILL.md")),
+        quoted(bench.root.join("user/.agents/skills/named/SKILL.md")),
         quoted(bench.root.join("user/.agents/skills/x/y/SKILL.md")),
     ];
     assert_eq!(paths, expected, "{config}");
@@ -355,7 +362,7 @@ fn shell_commands_get_the_tasks_variables_and_no_secret_of_the_host() {
     bench.task.agent.custom_env.insert("ANTHROPIC_API_KEY".into(), "secret".into());
     bench.prepare();
     let config = bench.read("config.toml").unwrap();
-    let list = "include_only = [\"ANTHROPIC_API_KEY\", \"CODEX_HOME\", \"HOME\", \"MULTICA_REPO_CHECKOUT_MODE\", \"PATH\"]";
+    let list = "include_only = [\"ANTHROPIC_API_KEY\", \"CODEX_HOME\", \"EXECENV_ROOT\", \"EXECENV_WORKDIR\", \"HOME\", \"MULTICA_REPO_CHECKOUT_MODE\", \"PATH\"]";
     assert!(config.contains(list), "{config}");
     assert!(!config.contains("\"secret\""));
 }
