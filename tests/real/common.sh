@@ -6,6 +6,12 @@
 #   check WHAT COMMAND…             says ok or FAIL, and ends at the first FAIL
 #   reached MARK, started SERVER    what the model server got, which MCP servers were started
 #
+# All of them, for programs that are installed below DIR (not below /tmp), or are to be:
+#
+#   cargo build; export MODEL_SERVER=…/fake_models.py
+#   for name in codex copilot gemini hermes opencode pi qwen; do tests/real/$name.sh DIR || echo "$name failed"; done
+#   tests/real/claude.sh "$MODEL_SERVER" DIR; tests/real/openclaw.sh DIR    # the last takes minutes
+#
 # Needs npm (or the install in DIR already), python3 and git. Everything happens on loopback, without an account.
 
 start() {
