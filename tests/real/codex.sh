@@ -116,6 +116,7 @@ features = { memories = true }
 $(toml_server profiled)
 CONFIG
 chmod 640 "$user/work.config.toml"
+echo 'USER-INSTRUCTIONS-MARK' > "$user/AGENTS.md"
 cat > "$work/task.json" <<TASK
 {"issue_id":"issue-1","agent":{"id":"agent-1","name":"Real","custom_env":{"CUSTOM":"sk-custom-secret"},
  "disabled_runtime_skills":[{"root":"universal","key":"shared-off"}],
@@ -127,6 +128,7 @@ cp -p "$CODEX_HOME/config.toml" "$work/config.toml"
 prompt='the first question'
 check "$who: it runs, every key known"             agent
 check 'the brief reached the model'                reached EXECENV-BRIEF-MARK
+check "the user's own instructions too"           reached USER-INSTRUCTIONS-MARK
 check "the task's skill reached the model"         reached EXECENV-SKILL-MARK
 check "the user's skills too"                      reached 'USER-MARK-own'
 check 'and those of all agents'                    reached 'USER-MARK-shared\b'

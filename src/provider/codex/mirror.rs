@@ -50,9 +50,13 @@ pub(super) fn read_config(shared: Option<&SharedHome>, name: &str) -> Result<Opt
     }
 }
 
-/// `config.json` and `instructions.md` as they are in the user's home now.
+/// What is copied as it is. `AGENTS.md` is what Codex 0.169 reads of the user's own instructions, `instructions.md` what
+/// older versions read.
+const COPIES: [&str; 4] = ["AGENTS.md", "AGENTS.override.md", "config.json", "instructions.md"];
+
+/// The user's instructions and the like as they are in the user's home now.
 pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
-    for name in ["config.json", "instructions.md"] {
+    for name in COPIES {
         let found = shared.map_or(Ok(None), |shared| shared.read(Path::new(name), MAX_CONFIG));
         match found {
             Ok(Some(bytes)) => draft.put(name, Entry::File { bytes, mode: 0o600 }),

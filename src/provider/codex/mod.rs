@@ -4,7 +4,7 @@
 //! | part | becomes |
 //! |---|---|
 //! | `config.toml`, profiles (`NAME.config.toml`) | the user's text with what is ours, 0600 |
-//! | `config.json`, `instructions.md`, files that the configuration names | copies, 0600 |
+//! | `AGENTS.md`, `instructions.md`, `config.json`, files that the configuration names | copies, 0600 |
 //! | `auth.json`, `plugins/cache`, the user's skills | links |
 //! | the task's skills | files |
 //! | `sessions` | the task's own, or a link to a store |

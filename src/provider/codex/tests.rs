@@ -54,6 +54,8 @@ fn a_full_shared_home_is_mirrored() {
         ("config.toml", "model = \"o3\" # mine\n"),
         ("config.json", "{}"),
         ("instructions.md", "be kind\n"),
+        ("AGENTS.md", "be brief\n"),
+        ("AGENTS.override.md", "or not\n"),
         ("auth.json", "{\"t\":1}"),
         ("plugins/cache/p/f", "plugin"),
         ("sessions/2026/01/01/rollout-x-1.jsonl", "old"),
@@ -63,6 +65,8 @@ fn a_full_shared_home_is_mirrored() {
     assert!(bench.read("config.toml").unwrap().contains("\n\nmodel = \"o3\" # mine\n"));
     assert_eq!(bench.read("config.json").unwrap(), "{}");
     assert_eq!(bench.read("instructions.md").unwrap(), "be kind\n");
+    assert_eq!(bench.read("AGENTS.md").unwrap(), "be brief\n");
+    assert_eq!(bench.read("AGENTS.override.md").unwrap(), "or not\n");
     assert_eq!(bench.read("plugins/cache/p/f").unwrap(), "plugin");
     assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
     assert_eq!(bench.read("history.jsonl"), None);
@@ -78,6 +82,7 @@ fn the_mirror_follows_the_shared_home() {
         ("config.toml", "model_provider = \"old\"\n"),
         ("config.json", "1"),
         ("instructions.md", "1"),
+        ("AGENTS.md", "1"),
     ]);
     bench.prepare();
     bench.write("config.toml", "model_provider = \"new\"\n");
@@ -86,13 +91,14 @@ fn the_mirror_follows_the_shared_home() {
     let config = bench.read("config.toml").unwrap();
     assert!(config.contains("\"new\"") && !config.contains("\"old\""));
     assert_eq!(bench.read("config.json").unwrap(), "2");
-    for name in ["config.toml", "config.json", "instructions.md"] {
+    for name in ["config.toml", "config.json", "instructions.md", "AGENTS.md"] {
         remove(&bench.shared(name));
     }
     bench.prepare();
     let config = bench.read("config.toml").unwrap();
     assert!(!config.contains("new") && config.matches("# BEGIN multica-managed").count() == 5, "{config}");
     assert_eq!((bench.read("config.json"), bench.read("instructions.md")), (None, None));
+    assert_eq!(bench.read("AGENTS.md"), None);
 }
 
 #[test]
