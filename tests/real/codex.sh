@@ -116,6 +116,8 @@ features = { memories = true }
 $(toml_server profiled)
 CONFIG
 chmod 640 "$user/work.config.toml"
+mkdir "$user/rules"
+echo 'prefix_rule(pattern=["touch"], decision="forbidden")' > "$user/rules/default.rules"
 echo 'USER-INSTRUCTIONS-MARK' > "$user/AGENTS.md"
 cat > "$work/task.json" <<TASK
 {"issue_id":"issue-1","agent":{"id":"agent-1","name":"Real","custom_env":{"CUSTOM":"sk-custom-secret"},
@@ -186,6 +188,7 @@ check "a command gets the task's variable"         grep -qx CUSTOM=sk-custom-sec
 check "the environment's too"                      grep -qx "EXECENV_ROOT=$env" "$env/workdir/got"
 check "the host's key not"                         not grep -q FAKE_KEY "$env/workdir/got"
 rm "$env/workdir/got"
+check 'what the user forbids is forbidden'         sh -c "codex execpolicy check --rules '$CODEX_HOME/rules/default.rules' touch x | grep -q forbidden"
 check 'processes can be looked at'                 sh -c "$(declare -f arguments); execenv='$execenv' env='$env'; arguments | grep -q execenv"
 check 'no secret in anybody'"'"'s arguments'       not sh -c "$(declare -f arguments); execenv='$execenv' env='$env'; arguments | grep -qE 'sk-(users|custom|task|fake)-'"
 check 'nor in what `run` has logged'               not grep -rqE 'sk-(users|task|fake)' "$env/logs" "$env/.gc_meta.json" "$env/.multica_sidecar_manifest.json"

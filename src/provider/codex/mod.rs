@@ -4,7 +4,7 @@
 //! | part | becomes |
 //! |---|---|
 //! | `config.toml`, profiles (`NAME.config.toml`) | the user's text with what is ours, 0600 |
-//! | `AGENTS.md`, `instructions.md`, `config.json`, files that the configuration names | copies, 0600 |
+//! | `AGENTS.md`, `instructions.md`, `config.json`, `rules/*.rules`, files that the configuration names | copies, 0600 |
 //! | `auth.json`, `plugins/cache`, the user's skills | links |
 //! | the task's skills | files |
 //! | `sessions` | the task's own, or a link to a store |
@@ -97,6 +97,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     mirror::copies(&mut draft, shared);
     mirror::named_files(&mut draft, config, request, shared)?;
     profiles::plan(&mut draft, &profiles, request, shared, &wishes)?;
+    mirror::rules(&mut draft, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {

@@ -131,6 +131,29 @@ fn the_login_is_always_the_users() {
 }
 
 #[test]
+fn what_the_user_forbids_is_forbidden() {
+    let bench = Bench::new(&[("rules/default.rules", "no touch"), ("rules/notes.txt", "x")]);
+    bench.prepare();
+    assert_eq!(bench.read("rules/default.rules").unwrap(), "no touch");
+    assert_eq!(bench.read("rules/notes.txt"), None);
+    write(&bench.home("rules/own.rules"), "anything goes");
+    write(&bench.home("rules/default.rules"), "anything goes");
+    bench.write("rules/more.rules", "no rm");
+    let plan = bench.prepare();
+    assert_eq!(bench.read("rules/default.rules").unwrap(), "no touch");
+    assert_eq!(bench.read("rules/more.rules").unwrap(), "no rm");
+    assert_eq!(bench.read("rules/own.rules"), None, "the agent does not write its own");
+    assert!(matches!(entry(&plan, "rules/more.rules"), Some(Entry::File { mode: 0o600, .. })));
+    make_dirs(&bench.shared("rules/odd.rules"));
+    let error = bench.plan().unwrap_err();
+    assert!(error.to_string().contains("rules/odd.rules"), "{error}");
+    assert_eq!(Failure::code_of(&error), Code::BadConfig);
+    remove(&bench.shared("rules"));
+    bench.prepare();
+    assert!(bench.home("rules").symlink_metadata().is_err(), "no rules");
+}
+
+#[test]
 fn plugins_come_back_and_keep_what_is_beside_them() {
     let bench = Bench::new(&[("plugins/cache/p/f", "plugin")]);
     bench.prepare();
