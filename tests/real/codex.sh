@@ -139,7 +139,7 @@ check 'nor one that is off by name'               not reached 'USER-MARK-named-o
 check 'one that the task has off did not'          not reached 'USER-MARK-shared-off'
 check 'the managed server was started'             started managed
 check 'with its variable'                          grep -q sk-task-secret "$work/managed.log"
-check "the user's was not"                         not started user
+check "the user's was not"                         unstarted user
 check 'the managed server is the only one'         servers_are managed
 check 'commands can write, with a network'         sh -c "codex debug prompt-input x < /dev/null | grep -q 'workspace-write.*etwork access is enabled'"
 check 'memory and child agents are off'            sh -c 'codex features list < /dev/null | awk "\$1 == \"memories\" || \$1 == \"multi_agent\"" | tee /dev/stderr | { ! grep -q true; }'
@@ -149,7 +149,7 @@ check 'and private'                                test "$(stat -c %a "$CODEX_HO
 rm -f "$work"/*.log
 check 'with the profile it runs'                   strict -p work 'the profile'
 check 'the managed server was started'             started managed
-check "the profile's was not"                      not started profiled
+check "the profile's was not"                      unstarted profiled
 check 'its commands stay in the sandbox'           sh -c "codex -p work debug prompt-input x < /dev/null | grep -q 'workspace-write'"
 check 'its effort reached the model'               sh -c "tail -1 '$work/requests.jsonl' | grep -q '\"effort\": \"low\"'"
 
@@ -210,7 +210,7 @@ prompt='asked at home'
 rm -f "$work"/*.log
 check 'in a local directory it runs'               agent
 check 'the managed server was started'             started managed
-check "the trusted project's was not"              not started project
+check "the trusted project's was not"              unstarted project
 check 'the managed server is the only one'         servers_are managed
 session=$(rollout | sed 's/.*rollout-....-..-..T..-..-..-//; s/.jsonl$//')
 cd "$work"
