@@ -15,7 +15,7 @@ use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, shell_quote};
 use crate::provider;
-use crate::provider::home::{HomeOptions, McpMode};
+use crate::provider::home::{ALWAYS_EXPORTED, HomeOptions, McpMode};
 use crate::skills::{files, frontmatter};
 use crate::task::{Skill, SkillFile, TaskDocument, TaskId, WorkspaceId, parse_document};
 
@@ -361,13 +361,11 @@ impl Task {
             "warnings": warnings,
             "reused": prepared.reused,
         });
-        let mut exports = vec![
-            ("EXECENV_ROOT".to_owned(), prepared.root_dir.display().to_string()),
-            ("EXECENV_WORKDIR".to_owned(), prepared.work_dir.display().to_string()),
-        ];
-        exports.extend(own.env);
+        let places = [&prepared.root_dir, &prepared.work_dir].map(|place| place.display().to_string());
+        let names = ALWAYS_EXPORTED.map(str::to_owned);
+        let exports = names.into_iter().zip(places).chain(own.env);
         let mut shell: Vec<String> =
-            exports.iter().map(|(name, value)| format!("export {name}={}", shell_quote(value))).collect();
+            exports.map(|(name, value)| format!("export {name}={}", shell_quote(&value))).collect();
         // A secret is read when it is wanted: what is printed may end up in a log.
         shell.extend(prepared.private_env.iter().map(|(name, file)| {
             format!("export {name}=\"$(cat {})\"", shell_quote(&file.display().to_string()))

@@ -17,6 +17,9 @@ use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskDocument;
 
+/// The variables that the shell form exports for every provider: where the environment is, and where to work.
+pub const ALWAYS_EXPORTED: [&str; 2] = ["EXECENV_ROOT", "EXECENV_WORKDIR"];
+
 /// The MCP servers that a task document asks for (`providers.md` 1.1.1).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mcp {
@@ -304,7 +307,7 @@ fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> 
     }
     // Its links stay: one may lead to the store with the conversations.
     if is_foreign(codex::HOME_NAME) {
-        let dropped = codex::SECRET.map(OsString::from).to_vec();
+        let dropped = codex::secrets_in(&present.subtree(Path::new(codex::HOME_NAME))?);
         let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
         homes.push(Home { name: codex::HOME_NAME, content });
     }

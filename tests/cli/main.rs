@@ -17,6 +17,7 @@ mod artifacts;
 mod cleanup;
 mod config;
 mod du;
+mod everything;
 mod gc;
 mod gc_bounds;
 mod gc_promises;

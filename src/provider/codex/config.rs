@@ -41,6 +41,23 @@ pub(super) struct Wishes<'a> {
 /// # Errors
 /// When `shared` is not TOML, and for MCP servers that cannot be written.
 pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
+    finish(&shell::shell_policy(&but_for_the_shell(shared, wishes)?, &wishes.shell_names)?)
+}
+
+/// Makes a profile, which Codex lays over the configuration. The variables of shell commands are as that one says.
+///
+/// # Errors
+/// As [`build`].
+pub(super) fn build_profile(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
+    finish(&shell::without_policy(&but_for_the_shell(shared, wishes)?)?)
+}
+
+fn finish(text: &str) -> Result<String> {
+    source::parse(text).context("the configuration that was made does not read back")?;
+    Ok(text.to_owned())
+}
+
+fn but_for_the_shell(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let text = blocks::remove(shared, &Block::ALL)?;
     // Codex's desktop application writes entries that its command line refuses; skills come as folders.
     let mut text = source::remove(&text, &["skills", "config"])?;
@@ -48,6 +65,8 @@ pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     // Each goes directly below a header: the last one in is the first to be read.
     if matches!(wishes.mcp, Mcp::Managed(_)) && wishes.mcp_mode == McpMode::Strict {
         (text, apps) = switches::without_apps(&text)?;
+        // In a folder that the user trusts, Codex also starts the servers of its `.codex/config.toml`.
+        text = source::remove(&text, &["projects"])?;
     }
     if !wishes.keeps_multi_agent {
         (text, multi_agent) = switches::without_multi_agent(&text, wishes.has_agents_switch)?;
@@ -60,10 +79,7 @@ pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let rest = text.trim_start_matches(['\n', '\r']);
     let rest = if rest.trim().is_empty() { "" } else { rest };
     let skills = disabled(&wishes.disabled_skills);
-    let with_tail = join(&[&join(&[&memory, &multi_agent, &apps, &sandbox, rest]), &skills, &servers]);
-    // The last one to write reads it back.
-    shell::shell_policy(&with_tail, &wishes.shell_names)
-        .context("the configuration that was made does not read back")
+    Ok(join(&[&join(&[&memory, &multi_agent, &apps, &sandbox, rest]), &skills, &servers]))
 }
 
 /// The parts that are not empty, one blank line between them.
@@ -89,21 +105,31 @@ fn disabled(skills: &[String]) -> String {
     Block::Skills.wrap(&skills.iter().map(entry).collect::<String>())
 }
 
-/// The `SKILL.md` files that the user has switched off.
-pub(super) fn disabled_by_user(document: &Document<&str>) -> Vec<PathBuf> {
+/// The skills that the user has switched off: by `SKILL.md`, and, as Codex 0.169 also takes them, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Disabled {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) names: Vec<String>,
+}
+
+/// What the user has switched off.
+pub(super) fn disabled_by_user(document: &Document<&str>) -> Disabled {
     let config = document.as_table().get("skills").and_then(|skills| skills.as_table_like()?.get("config"));
-    let mut paths = Vec::new();
+    let mut off = Disabled::default();
     let mut look = |entry: &dyn TableLike| {
         let is_off = entry.get("enabled").and_then(|item| item.as_bool()) == Some(false);
-        let path = entry.get("path").and_then(|item| item.as_str()).filter(|_| is_off);
-        paths.extend(path.map(PathBuf::from));
+        let text = |key: &str| entry.get(key).and_then(|item| item.as_str()).filter(|_| is_off);
+        match (text("path"), text("name")) {
+            (Some(path), _) => off.paths.push(path.into()),
+            (None, name) => off.names.extend(name.map(str::to_owned)),
+        }
     };
     if let Some(tables) = config.and_then(|item| item.as_array_of_tables()) {
         tables.iter().for_each(|table| look(table));
     } else if let Some(values) = config.and_then(|item| item.as_array()) {
         values.iter().filter_map(|value| value.as_inline_table()).for_each(|table| look(table));
     }
-    paths
+    off
 }
 
 /// Keys whose value names a file.

@@ -3,6 +3,7 @@
 //! Everything is looked at anew each time. A login file is never copied: the first refresh of one copy would revoke
 //! all the others (`beyond.md` F10).
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,29 +16,32 @@ use crate::failure::{Code, Failure};
 use crate::provider::home::{Entry, HomeRequest};
 use crate::sys::tree::Kind;
 
-const CONFIG: &str = "config.toml";
+/// The configuration's name in a Codex home.
+pub(super) const CONFIG: &str = "config.toml";
 const AUTH: &str = "auth.json";
+const RULES: &str = "rules";
 
 /// The most that is read of a configuration, and of a file that one names, in bytes.
 const MAX_CONFIG: u64 = 4 << 20;
 const MAX_NAMED: u64 = 32 << 20;
 
 /// Names of the home that a file named by the configuration may not lie at or below: another's, or the agent's work.
-const TAKEN: [&str; 7] = ["archived_sessions", AUTH, CONFIG, "memories", "plugins", "sessions", "skills"];
+const TAKEN: [&str; 8] =
+    ["archived_sessions", AUTH, CONFIG, "memories", "plugins", RULES, "sessions", "skills"];
 
-/// The user's configuration as text, without a byte order mark; `None` where there is none.
+/// A configuration of the user's, `config.toml` or a profile, as text, without a byte order mark; `None` where there is none.
 ///
 /// # Errors
 /// When it cannot be read or is not TOML: with a guess in its place, the agent would run with another model, provider
 /// and sandbox than the user chose. Codex itself refuses the same file.
-pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<Option<String>> {
+pub(super) fn read_config(shared: Option<&SharedHome>, name: &str) -> Result<Option<String>> {
     let Some(shared) = shared else { return Ok(None) };
-    let path = shared.path.join(CONFIG);
+    let path = shared.path.join(name);
     let bad = |what: String| {
         Failure::new(Code::BadConfig, format!("{}{what}", path.display()))
             .hint("Codex refuses this file too: `codex features list` says the same; mend it, then try again")
     };
-    let bytes = shared.read(Path::new(CONFIG), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
+    let bytes = shared.read(Path::new(name), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let mut text = String::from_utf8(bytes)
         .map_err(|error| bad(format!(": byte {} is not UTF-8", error.utf8_error().valid_up_to())))?;
@@ -50,9 +54,13 @@ pub(super) fn read_config(shared: Option<&SharedHome>) -> Result<Option<String>>
     }
 }
 
-/// `config.json` and `instructions.md` as they are in the user's home now.
+/// What is copied as it is. `AGENTS.md` is what Codex 0.169 reads of the user's own instructions, `instructions.md` what
+/// older versions read.
+const COPIES: [&str; 4] = ["AGENTS.md", "AGENTS.override.md", "config.json", "instructions.md"];
+
+/// The user's instructions and the like as they are in the user's home now.
 pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
-    for name in ["config.json", "instructions.md"] {
+    for name in COPIES {
         let found = shared.map_or(Ok(None), |shared| shared.read(Path::new(name), MAX_CONFIG));
         match found {
             Ok(Some(bytes)) => draft.put(name, Entry::File { bytes, mode: 0o600 }),
@@ -62,6 +70,39 @@ pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
             }
         }
     }
+}
+
+/// The user's rules on commands: what they forbid is forbidden here too. What Codex adds to them when it is told to in
+/// the task stays in the task, until they are copied anew.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure for one that cannot be read: the agent could do what the user has forbidden.
+pub(super) fn rules(draft: &mut Draft<'_>, shared: Option<&SharedHome>) -> Result<()> {
+    draft.drop_old(RULES);
+    let Some(shared) = shared else { return Ok(()) };
+    let folder = shared.path.join(RULES);
+    let bad = |path: &Path, error: std::io::Error| {
+        Failure::new(
+            Code::BadConfig,
+            format!("rules of the Codex home: {} {}", path.display(), reason(&error)),
+        )
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) => return Err(bad(&folder, error).into()),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| bad(&folder, error))?.path();
+        let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|end| end == "rules"))
+        else {
+            continue;
+        };
+        if let Some(bytes) = read_regular(&path, MAX_CONFIG).map_err(|error| bad(&path, error))? {
+            draft.put(Path::new(RULES).join(name), Entry::File { bytes, mode: 0o600 });
+        }
+    }
+    Ok(())
 }
 
 /// The login: a link to the user's file, so that a refresh on either side is one for both.
@@ -148,7 +189,7 @@ pub(super) fn named_files(
 
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "is missing".to_owned(),
+        ErrorKind::NotFound => "is missing".to_owned(),
         _ => format!("cannot be read: {error}"),
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! | part | becomes |
 //! |---|---|
-//! | `config.toml` | the user's text with what is ours, 0600 |
-//! | `config.json`, `instructions.md`, files that the configuration names | copies, 0600 |
+//! | `config.toml`, profiles (`NAME.config.toml`) | the user's text with what is ours, 0600 |
+//! | `AGENTS.md`, `instructions.md`, `config.json`, `rules/*.rules`, files that the configuration names | copies, 0600 |
 //! | `auth.json`, `plugins/cache`, the user's skills | links |
 //! | the task's skills | files |
 //! | `sessions` | the task's own, or a link to a store |
@@ -20,6 +20,7 @@ mod managed;
 mod mcp;
 mod mirror;
 mod models;
+mod profiles;
 mod sandbox;
 mod sessions;
 mod shared;
@@ -29,6 +30,8 @@ mod source;
 mod switches;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::iter;
 use std::path::Path;
 
 use anyhow::Result;
@@ -36,18 +39,27 @@ use toml_edit::Document;
 
 use self::config::Wishes;
 use self::draft::Draft;
+use self::mirror::CONFIG;
 use self::models::Configuration;
 use self::sandbox::{Mode, Policy};
 use self::shared::SharedHome;
-use super::home::{Entry, HomePlan, HomeRequest, Os};
+use super::home::{ALWAYS_EXPORTED, Entry, HomePlan, HomeRequest, Os};
 use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
 
 pub use self::sessions::find_rollout;
 pub(super) use self::shared::HOME_NAME;
 pub use self::shell::{allowed_names, shell_policy};
 
-/// Files of the home that may hold keys and the variables of MCP servers.
+/// Files of the home that may hold keys and the variables of MCP servers, besides profiles.
 pub(super) const SECRET: [&str; 2] = ["config.json", "config.toml"];
+/// Those of a home that stands.
+pub(super) fn secrets_in(home: &Tree) -> Vec<OsString> {
+    let names = home.names(Path::new("")).unwrap_or_default();
+    let profiles = names.into_iter().filter(|name| profiles::is_profile(name));
+    SECRET.iter().map(OsString::from).chain(profiles).collect()
+}
+
 /// The folder of the env root for what the agent hands over.
 const OUTPUT: &str = "output";
 
@@ -78,9 +90,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     warn(&mut draft, request, shared.as_ref(), &policy);
 
     let shared = shared.as_ref();
-    let user_config = mirror::read_config(shared)?;
+    let user_config = mirror::read_config(shared, CONFIG)?;
     let config = user_config.as_deref().unwrap_or_default();
     let document = source::parse(config)?;
+    let profiles = profiles::load(&mut draft, shared, &request.task.agent.custom_args)?;
+    let of_profiles =
+        profiles.iter().map(|profile| source::parse(&profile.text)).collect::<Result<Vec<_>, _>>()?;
     let wishes = Wishes {
         sandbox: policy.mode,
         output: format!("{root}/{OUTPUT}"),
@@ -89,20 +104,25 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,
-        disabled_skills: disabled_skills(request, &document, shared, &home),
+        disabled_skills: disabled_skills(request, iter::once(&document).chain(&of_profiles), shared, &home),
         shell_names: shell_names(request, &exports),
     };
     let text = config::build(config, &wishes)?;
-    draft.put("config.toml", Entry::File { bytes: text.into_bytes(), mode: 0o600 });
+    draft.put(CONFIG, Entry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
     mirror::named_files(&mut draft, &document, request, shared)?;
+    profiles::plan(&mut draft, &profiles, request, shared, &wishes)?;
+    mirror::rules(&mut draft, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {
         files: [
-            ("config.json", mirror::config_json(shared)),
-            ("config.toml", user_config.as_deref().map(|text| text.as_bytes().to_vec())),
-        ],
+            ("config.json".to_owned(), mirror::config_json(shared)),
+            (CONFIG.to_owned(), user_config.as_deref().map(|text| text.as_bytes().to_vec())),
+        ]
+        .into_iter()
+        .chain(profiles.iter().map(|profile| (profile.file(), Some(profile.text.clone().into_bytes()))))
+        .collect(),
         catalog: mirror::catalog(&document, request.user_home, shared)?,
     };
     models::plan(&mut draft, shared, &configuration);
@@ -141,17 +161,20 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
 }
 
 /// The skills that the user or the task switches off.
-fn disabled_skills(
+fn disabled_skills<'a>(
     request: &HomeRequest<'_>,
-    config: &Document<&str>,
+    configs: impl Iterator<Item = &'a Document<&'a str>>,
     shared: Option<&SharedHome>,
     home: &Path,
 ) -> Vec<String> {
     let refs = &request.task.agent.disabled_runtime_skills;
     let mut paths = skills::disabled(refs, request.skills, home, request.user_home);
     if let Some(shared) = shared {
-        let by_user = config::disabled_by_user(config);
-        paths.extend(by_user.iter().map(|path| config::moved(path, &shared.path, home)));
+        for config in configs {
+            let off = config::disabled_by_user(config);
+            paths.extend(off.paths.iter().map(|path| config::moved(path, &shared.path, home)));
+            paths.extend(skills::named(&off.names, request.skills, home, shared, request.user_home));
+        }
     }
     let mut paths: Vec<String> =
         paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
@@ -164,7 +187,8 @@ fn disabled_skills(
 fn shell_names(request: &HomeRequest<'_>, exports: &BTreeMap<String, String>) -> Vec<String> {
     let inherited = request.inherited.iter().filter_map(|(name, _)| name.to_str());
     let custom = request.task.agent.custom_env.keys().map(String::as_str);
-    allowed_names(inherited, exports.keys().map(String::as_str), custom)
+    let explicit = exports.keys().map(String::as_str).chain(ALWAYS_EXPORTED);
+    allowed_names(inherited, explicit, custom)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const MAX_CACHE: u64 = 64 << 20;
 /// The configuration that a cache belongs to.
 pub(super) struct Configuration {
     /// Names and bytes of the user's files; `None` for one that is not there.
-    pub(super) files: [(&'static str, Option<Vec<u8>>); 2],
+    pub(super) files: Vec<(String, Option<Vec<u8>>)>,
     /// The catalog that the configuration names.
     pub(super) catalog: Option<Vec<u8>>,
 }

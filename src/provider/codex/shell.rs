@@ -44,9 +44,7 @@ fn sounds_secret(name: &str) -> bool {
 /// # Errors
 /// When `config` is not TOML; the message has line and column.
 pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
-    let mut text = blocks::remove(config, &[Block::ShellEnvironment])?;
-    text = source::remove(&text, &[TABLE])?;
-    text = switches::remove_in_profiles(&text, &[vec![TABLE]])?;
+    let text = without_policy(config)?;
     // Later blocks stay behind: the order of the tail is the same, whoever comes last.
     let later = blocks::first_of(&text, &[Block::Skills, Block::Mcp])?.unwrap_or(text.len());
     let (before, behind) = text.split_at(later);
@@ -60,6 +58,16 @@ pub fn shell_policy(config: &str, names: &[String]) -> Result<String> {
     let text = parts.join("\n");
     source::parse(&text)?;
     Ok(text)
+}
+
+/// A configuration without any definition of the policy.
+///
+/// # Errors
+/// As [`shell_policy`].
+pub(super) fn without_policy(config: &str) -> Result<String> {
+    let text = blocks::remove(config, &[Block::ShellEnvironment])?;
+    let text = source::remove(&text, &[TABLE])?;
+    switches::remove_in_profiles(&text, &[vec![TABLE]])
 }
 
 fn block(names: &[String]) -> String {

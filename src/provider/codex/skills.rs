@@ -97,6 +97,29 @@ pub(super) fn disabled(
     refs.iter().filter_map(path).collect()
 }
 
+/// The `SKILL.md` of each skill that the user has switched off by name: an entry by path says it to every version.
+/// A name of a plugin's skill has no folder. A skill of the task's with the same name stays on.
+pub(super) fn named(
+    names: &[String],
+    skills: &[PlannedSkill],
+    home: &Path,
+    shared: &SharedHome,
+    user_home: Option<&Path>,
+) -> Vec<PathBuf> {
+    let taken = taken(skills);
+    let mut paths = Vec::new();
+    for key in names.iter().filter_map(|name| safe_key(name)) {
+        let file = key.join(SKILL_FILE);
+        let is_taken = key.to_str().is_some_and(|name| taken.contains(&slug(name)));
+        if !is_taken && shared.path.join(FOLDER).join(&file).is_file() {
+            paths.push(home.join(FOLDER).join(&file));
+        }
+        let universal = user_home.map(|user| user.join(".agents/skills").join(&file));
+        paths.extend(universal.filter(|path| path.is_file()));
+    }
+    paths
+}
+
 fn safe_key(key: &str) -> Option<PathBuf> {
     let key = key.trim();
     crate::skills::files::check_path("", key).ok()

@@ -54,6 +54,8 @@ fn a_full_shared_home_is_mirrored() {
         ("config.toml", "model = \"o3\" # mine\n"),
         ("config.json", "{}"),
         ("instructions.md", "be kind\n"),
+        ("AGENTS.md", "be brief\n"),
+        ("AGENTS.override.md", "or not\n"),
         ("auth.json", "{\"t\":1}"),
         ("plugins/cache/p/f", "plugin"),
         ("sessions/2026/01/01/rollout-x-1.jsonl", "old"),
@@ -63,6 +65,8 @@ fn a_full_shared_home_is_mirrored() {
     assert!(bench.read("config.toml").unwrap().contains("\n\nmodel = \"o3\" # mine\n"));
     assert_eq!(bench.read("config.json").unwrap(), "{}");
     assert_eq!(bench.read("instructions.md").unwrap(), "be kind\n");
+    assert_eq!(bench.read("AGENTS.md").unwrap(), "be brief\n");
+    assert_eq!(bench.read("AGENTS.override.md").unwrap(), "or not\n");
     assert_eq!(bench.read("plugins/cache/p/f").unwrap(), "plugin");
     assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
     assert_eq!(bench.read("history.jsonl"), None);
@@ -78,6 +82,7 @@ fn the_mirror_follows_the_shared_home() {
         ("config.toml", "model_provider = \"old\"\n"),
         ("config.json", "1"),
         ("instructions.md", "1"),
+        ("AGENTS.md", "1"),
     ]);
     bench.prepare();
     bench.write("config.toml", "model_provider = \"new\"\n");
@@ -86,13 +91,14 @@ fn the_mirror_follows_the_shared_home() {
     let config = bench.read("config.toml").unwrap();
     assert!(config.contains("\"new\"") && !config.contains("\"old\""));
     assert_eq!(bench.read("config.json").unwrap(), "2");
-    for name in ["config.toml", "config.json", "instructions.md"] {
+    for name in ["config.toml", "config.json", "instructions.md", "AGENTS.md"] {
         remove(&bench.shared(name));
     }
     bench.prepare();
     let config = bench.read("config.toml").unwrap();
     assert!(!config.contains("new") && config.matches("# BEGIN multica-managed").count() == 5, "{config}");
     assert_eq!((bench.read("config.json"), bench.read("instructions.md")), (None, None));
+    assert_eq!(bench.read("AGENTS.md"), None);
 }
 
 #[test]
@@ -122,6 +128,29 @@ fn the_login_is_always_the_users() {
     write(&bench.home("auth.json"), "made in the task");
     bench.prepare();
     assert_eq!(bench.read("auth.json").unwrap(), "made in the task");
+}
+
+#[test]
+fn what_the_user_forbids_is_forbidden() {
+    let bench = Bench::new(&[("rules/default.rules", "no touch"), ("rules/notes.txt", "x")]);
+    bench.prepare();
+    assert_eq!(bench.read("rules/default.rules").unwrap(), "no touch");
+    assert_eq!(bench.read("rules/notes.txt"), None);
+    write(&bench.home("rules/own.rules"), "anything goes");
+    write(&bench.home("rules/default.rules"), "anything goes");
+    bench.write("rules/more.rules", "no rm");
+    let plan = bench.prepare();
+    assert_eq!(bench.read("rules/default.rules").unwrap(), "no touch");
+    assert_eq!(bench.read("rules/more.rules").unwrap(), "no rm");
+    assert_eq!(bench.read("rules/own.rules"), None, "the agent does not write its own");
+    assert!(matches!(entry(&plan, "rules/more.rules"), Some(Entry::File { mode: 0o600, .. })));
+    make_dirs(&bench.shared("rules/odd.rules"));
+    let error = bench.plan().unwrap_err();
+    assert!(error.to_string().contains("rules/odd.rules"), "{error}");
+    assert_eq!(Failure::code_of(&error), Code::BadConfig);
+    remove(&bench.shared("rules"));
+    bench.prepare();
+    assert!(bench.home("rules").symlink_metadata().is_err(), "no rules");
 }
 
 #[test]
@@ -311,7 +340,7 @@ fn the_models_cache_belongs_to_its_configuration() {
 #[test]
 fn the_binding_is_the_digest_of_the_specification() {
     let configuration = Configuration {
-        files: [("config.json", None), ("config.toml", Some(b"a=1\n".to_vec()))],
+        files: vec![("config.json".into(), None), ("config.toml".into(), Some(b"a=1\n".to_vec()))],
         catalog: Some(b"{}".to_vec()),
     };
     // printf 'config.json\0missing\0config.toml\0004\0a=1\nmodel_catalog_json\0002\0{}' | sha256sum
@@ -323,11 +352,16 @@ const BINDING_OF_THE_EXAMPLE: &str = "b9eb916e21c4955256cfc2be8ef6b73f2135105ef9
 
 #[test]
 fn disabled_skills_are_switched_off_in_the_configuration() {
-    let mut bench = Bench::new(&[("skills/a/SKILL.md", "a"), ("skills/b/SKILL.md", "b")]);
+    let mut bench = Bench::new(&[
+        ("skills/a/SKILL.md", "a"),
+        ("skills/b/SKILL.md", "b"),
+        ("skills/named/SKILL.md", "n"),
+        ("../.agents/skills/named/SKILL.md", "n"),
+    ]);
     let by_user = bench.shared("skills/a/SKILL.md");
     bench.write(
         "config.toml",
-        &format!("[[skills.config]]\npath = {by_user:?}\nenabled = false\n\n[[skills.config]]\nname = \"p\"\nenabled = false\n"),
+        &format!("[[skills.config]]\npath = {by_user:?}\nenabled = false\n\n[[skills.config]]\nname = \"p:p\"\nenabled = false\n[[skills.config]]\nname = \"named\"\nenabled = false\n[[skills.config]]\nname = \"b\"\nenabled = true\n"),
     );
     let off =
         |root: &str, key: &str| DisabledSkill { root: root.into(), key: key.into(), ..Default::default() };
@@ -338,9 +372,11 @@ fn disabled_skills_are_switched_off_in_the_configuration() {
     let paths: Vec<_> = config.lines().filter(|line| line.starts_with("path = ")).collect();
     let quoted = |path: PathBuf| format!("path = {path:?}");
     let expected = [
+        quoted(bench.tmp.join("home/.agents/skills/named/SKILL.md")),
         quoted(bench.tmp.join("home/.agents/skills/x/y/SKILL.md")),
         quoted(bench.home("skills/a/SKILL.md")),
         quoted(bench.home("skills/b/SKILL.md")),
+        quoted(bench.home("skills/named/SKILL.md")),
     ];
     assert_eq!(paths, expected, "{config}");
     bench.skills = vec![skill("B", &[])];
@@ -357,7 +393,7 @@ fn shell_commands_get_the_tasks_variables_and_no_secret_of_the_host() {
     bench.task.agent.custom_env.insert("ANTHROPIC_API_KEY".into(), "secret".into());
     bench.prepare();
     let config = bench.read("config.toml").unwrap();
-    let list = "include_only = [\"ANTHROPIC_API_KEY\", \"CODEX_HOME\", \"HOME\", \"MULTICA_REPO_CHECKOUT_MODE\", \"PATH\"]";
+    let list = "include_only = [\"ANTHROPIC_API_KEY\", \"CODEX_HOME\", \"EXECENV_ROOT\", \"EXECENV_WORKDIR\", \"HOME\", \"MULTICA_REPO_CHECKOUT_MODE\", \"PATH\"]";
     assert!(config.contains(list), "{config}");
     assert!(!config.contains("\"secret\""));
 }

@@ -331,7 +331,8 @@ fn switched_off_skills_are_listed_behind_the_users_text() {
     let wishes = Wishes { disabled_skills: vec!["/h/a\"b/SKILL.md".to_owned()], ..wishes(&unmanaged) };
     let text = build("model = \"m\"\n", &wishes).unwrap();
     assert!(text.contains("[[skills.config]]\npath = \"/h/a\\\"b/SKILL.md\"\nenabled = false\n"), "{text}");
-    assert_eq!(disabled_by_user(&source::parse(&text).unwrap()), [PathBuf::from("/h/a\"b/SKILL.md")]);
+    let read_back = source::parse(&text).unwrap();
+    assert_eq!(disabled_by_user(&read_back).paths, [PathBuf::from("/h/a\"b/SKILL.md")]);
     assert_eq!(build(&text, &wishes).unwrap(), text);
 }
 
