@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use super::layout::WorkspacesRoot;
-use super::request::Request;
+use super::request::{Request, platform_plan};
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
 use crate::provider::home::{self, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
@@ -61,8 +61,10 @@ impl<'a> Contents<'a> {
         is_local: bool,
         present: Option<&Tree>,
     ) -> Result<HomePlan> {
-        home::plan(&HomeRequest {
+        let (given, config) = platform_plan(request, env_root);
+        let mut plan = home::plan(&HomeRequest {
             task: self.task,
+            given: &given,
             workspace_id: request.workspace_id.as_str(),
             env_root,
             work_dir,
@@ -76,7 +78,10 @@ impl<'a> Contents<'a> {
             present,
             os: Os::PRESENT,
             now: request.now,
-        })
+        })?;
+        plan.homes.extend(config);
+        plan.exports.extend(given);
+        Ok(plan)
     }
 
     /// Plans everything against a work dir; `home_plan` has the provider's own sidecars.

@@ -34,9 +34,6 @@ pub struct Launch {
     /// The agent sees the user's own servers beside the managed ones.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub merge_mcp: bool,
-    /// Upstream's variables that tell the task's ids (decision D23).
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub platform_env: BTreeMap<String, String>,
 }
 
 const FILE: &str = "task.json";

@@ -134,6 +134,29 @@ impl WorkspacesRoot {
         is_managed && !names_task && matches!(tree.kind(Path::new(".agent_context")), Ok(None))
     }
 
+    /// Marks the root as upstream does, so that the platform's CLI knows from any folder below that it is inside a task and
+    /// not the user's own call (`providers.md` N-08). A mark that is there stays, a torn one is made anew.
+    ///
+    /// # Errors
+    /// As the system reports them, or when the file is another program's.
+    pub(super) fn mark_for_platform(tree: &Tree) -> Result<()> {
+        let path = Path::new(UPSTREAM_ROOT_MARK);
+        let doing = || format!("mark {} for the platform", tree.path().display());
+        if let Some(bytes) = tree.read(path, MAX_ROOT_MARK).with_context(doing)? {
+            match serde_json::from_slice::<Value>(&bytes) {
+                Ok(mark) if mark["managed_by"] == "multica-daemon-task" => return Ok(()),
+                Ok(_) => anyhow::bail!("{} was not made by a task", tree.path().join(path).display()),
+                Err(_) => tree.remove_file(path).with_context(doing)?,
+            }
+        }
+        tree.ensure_dir(Path::new(".multica"), 0o755).with_context(doing)?;
+        // Directly at its place: what is torn is not taken for a mark, and a left-over beside it would stay.
+        match tree.create_unseen(path, b"{\"managed_by\":\"multica-daemon-task\"}", 0o644) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.with_context(doing),
+        }
+    }
+
     /// Where an environment with this key lies.
     pub fn env_root(&self, workspace: &WorkspaceId, key: &EnvKey) -> PathBuf {
         self.path.join(workspace.as_str()).join(key.as_str())

@@ -18,7 +18,9 @@ use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::recover::recover_but;
-use super::request::{Existing, Prepared, Request, launch_of, managed_proof, own_of, provider_of};
+use super::request::{
+    Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
+};
 use super::reuse::open_work_dir;
 use super::{stores, trash};
 use crate::environment::local::LocalDir;
@@ -48,6 +50,7 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
         None => None,
     };
     let root = request.root.open_or_create()?;
+    warnings.extend(platform_mark(request, &root));
     let _staging = staging_lock(&root)?;
     let workspace = Path::new(request.workspace_id.as_str());
     root.ensure_dir(workspace, 0o755)

@@ -11,8 +11,9 @@ use super::Launch;
 use super::layout::{WorkspacesRoot, names};
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
-use crate::provider::home::{HomeOptions, HomePlan, McpMode};
+use crate::provider::home::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
+use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
 /// What to do about an environment of the same task that stands already.
@@ -138,24 +139,6 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
 pub(super) fn launch_of(request: &Request<'_>) -> Launch {
     let task = request.task;
     let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
-    let mut platform_env = BTreeMap::new();
-    if request.platform.cli().is_some() {
-        for (name, value) in [
-            ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
-            ("MULTICA_TASK_ID", request.task_id.as_str()),
-            ("MULTICA_AGENT_NAME", &task.agent.name),
-            ("MULTICA_AGENT_ID", task.agent_id()),
-            ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
-            ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
-        ] {
-            if !value.is_empty() {
-                platform_env.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        if !task.quick_create_prompt.is_empty() {
-            platform_env.insert("MULTICA_QUICK_CREATE_TASK_ID".into(), request.task_id.as_str().into());
-        }
-    }
     Launch {
         prompt: brief::compose_prompt(task, &turn),
         custom_env: task.agent.custom_env.clone(),
@@ -163,8 +146,50 @@ pub(super) fn launch_of(request: &Request<'_>) -> Launch {
         model: task.agent.model.clone(),
         mcp_config: task.agent.mcp_config.clone(),
         merge_mcp: task.agent.mcp_config.is_some() && request.options.mcp_mode == McpMode::Merge,
-        platform_env,
     }
+}
+
+/// The folder that the platform's CLI takes for its user's configuration (`providers.md` N-09): without it, a call from
+/// inside a task would use the login of whoever runs the machine.
+const PLATFORM_CONFIG: &str = "multica-config";
+
+/// What an agent under a platform gets besides: upstream's variables that say which task this is (decision D23), and a
+/// configuration folder of the task's own. Nothing without a platform.
+pub(super) fn platform_plan(
+    request: &Request<'_>,
+    env_root: &Path,
+) -> (BTreeMap<String, String>, Option<Home>) {
+    let task = request.task;
+    if request.platform.cli().is_none() {
+        return (BTreeMap::new(), None);
+    }
+    let config = env_root.join(PLATFORM_CONFIG).display().to_string();
+    let root = request.root.path().display().to_string();
+    let quick_create = if task.quick_create_prompt.is_empty() { "" } else { request.task_id.as_str() };
+    let variables = [
+        ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
+        ("MULTICA_TASK_ID", request.task_id.as_str()),
+        ("MULTICA_AGENT_NAME", &task.agent.name),
+        ("MULTICA_AGENT_ID", task.agent_id()),
+        ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
+        ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
+        ("MULTICA_QUICK_CREATE_TASK_ID", quick_create),
+        ("MULTICA_TASK_CONFIG_ROOT", &config),
+        ("MULTICA_TASK_WORKSPACES_ROOT", &root),
+    ];
+    let given = variables.into_iter().filter(|(_, value)| !value.is_empty());
+    let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped: Vec::new() };
+    (
+        given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        Some(Home { name: PLATFORM_CONFIG, content }),
+    )
+}
+
+/// Marks the root for the platform, if there is one; what to say where that fails.
+pub(super) fn platform_mark(request: &Request<'_>, root: &Tree) -> Option<String> {
+    request.platform.cli()?;
+    let error = WorkspacesRoot::mark_for_platform(root).err()?;
+    Some(format!("{error:#}: outside of its work dir, the platform's CLI may take the agent for you"))
 }
 
 /// Upstream's proof at prepare time that the environment may be reused (`providers.md` N-06).

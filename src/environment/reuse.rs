@@ -10,7 +10,7 @@ use super::lock::{EnvLock, path_lock};
 use super::lookup::Found;
 use super::meta::{Meta, Own, SCHEMA, Status};
 use super::recover::check_identity;
-use super::request::{Prepared, Request, launch_of, own_of, provider_of};
+use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
 use crate::provider;
@@ -44,6 +44,9 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         None
     };
 
+    if let Some(root) = env.path.parent().and_then(Path::parent).and_then(|root| Tree::open(root).ok()) {
+        warnings.extend(platform_mark(request, &root));
+    }
     homes::recover(&env.tree)?;
     let home_plan =
         contents.home_plan(request, &env.path, &work_dir, meta.local_directory, Some(&env.tree))?;

@@ -161,6 +161,19 @@ pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
     measure(&root.path().join(WorkspacesRoot::TRASH).join(&entry.name)).bytes
 }
 
+/// Takes away what a restore that died has left beside the record of an entry.
+pub(crate) fn sweep_temporaries(tree: &Tree) {
+    let trash = Path::new(WorkspacesRoot::TRASH);
+    for name in tree.names(trash).unwrap_or_default() {
+        let left = trash.join(name).join(names::TEMPORARY);
+        if matches!(tree.kind(&left), Ok(Some(Kind::File { .. })))
+            && let Err(error) = tree.remove_file(&left)
+        {
+            log::debug!("{}: {error}", left.display()); // the next restore replaces it anyway
+        }
+    }
+}
+
 /// Puts an entry back to where it came from, and promises the environment to whoever wanted it for as long as a
 /// `lease` lasts: it is no younger than before, and the next cycle would take it again.
 ///

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_file};
+use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_file, trash};
 use crate::sys::tree::{Kind, Tree};
 
 /// One left-over.
@@ -31,6 +31,9 @@ pub fn sweep_staging(
 ) -> Result<Vec<Leftover>> {
     let Some(_alone) = exclusive(tree)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
+    if fix {
+        trash::sweep_temporaries(tree);
+    }
     for workspace in root.workspaces(tree)? {
         let folder = Path::new(&workspace);
         for name in

@@ -2,6 +2,7 @@
 //! look at, in a temporary folder. Nothing of the developer's.
 #![expect(clippy::disallowed_methods, reason = "tests make their own fixtures")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub(super) task: TaskDocument,
     pub(super) os: Os,
     pub(super) inherited: Vec<(OsString, OsString)>,
+    pub(super) given: BTreeMap<String, String>,
     pub(super) skills: Vec<PlannedSkill>,
     pub(super) mcp: Mcp,
     pub(super) options: HomeOptions,
@@ -53,6 +55,7 @@ impl World {
             skills: Vec::new(),
             mcp: Mcp::Unmanaged,
             options: HomeOptions::default(),
+            given: BTreeMap::new(),
             now: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
             _guard: guard,
         }
@@ -69,6 +72,7 @@ impl World {
             stores: &self.stores,
             user_home: Some(&self.home),
             inherited: &self.inherited,
+            given: &self.given,
             skills: &self.skills,
             mcp: &self.mcp,
             options: &self.options,

@@ -103,6 +103,8 @@ pub struct HomeRequest<'a> {
     pub user_home: Option<&'a Path>,
     /// The variables that `execenv` was started with.
     pub inherited: &'a [(OsString, OsString)],
+    /// Variables that the agent gets from the platform, whatever the provider.
+    pub given: &'a BTreeMap<String, String>,
     /// The task's skills.
     pub skills: &'a [PlannedSkill],
     /// The task's MCP servers.

@@ -133,3 +133,40 @@ fn a_local_one_whose_folder_nobody_recorded_is_not_forgotten() {
     assert_eq!(fs::read_to_string(env.join(".multica_sidecar_manifest.json")).unwrap(), manifest);
     t.execenv(["cleanup", "--all", "--force", env.to_str().unwrap()]).run().status(0);
 }
+
+#[test]
+fn under_a_platform_the_task_has_a_configuration_of_its_own_and_the_root_a_mark() {
+    use std::os::unix::fs::PermissionsExt;
+    let t = TestEnv::new();
+    t.write("task.json", r#"{"issue_id":"I","agent":{"id":"A","name":"Ada"}}"#);
+    let prepared = t.execenv(["prepare", "--task", "task.json", "--task-id", "T", "-o", "json"]).json();
+    let root = std::path::PathBuf::from(prepared["root_dir"].as_str().unwrap());
+    let config = root.join("multica-config");
+    assert_eq!(prepared["env"]["MULTICA_TASK_CONFIG_ROOT"], config.to_str().unwrap());
+    assert_eq!(prepared["env"]["MULTICA_TASK_WORKSPACES_ROOT"], t.root.to_str().unwrap());
+    assert_eq!(
+        (&prepared["env"]["MULTICA_TASK_ID"], &prepared["env"]["MULTICA_AGENT_NAME"]),
+        (&json!("T"), &json!("Ada"))
+    );
+    assert_eq!(config.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let mark = t.root.join(".multica/daemon_task_context.json");
+    let ours = r#"{"managed_by":"multica-daemon-task"}"#;
+    assert_eq!(fs::read_to_string(&mark).unwrap(), ours);
+    // A torn one is made anew by the next prepare or reuse, another program's is left and told of.
+    fs::write(&mark, r#"{"managed"#).unwrap();
+    t.write(config.join("login"), "the platform's own");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
+    let key = root.file_name().unwrap().to_str().unwrap();
+    t.execenv(["reuse", key, "--task", "task.json"]).ok();
+    assert_eq!(fs::read_to_string(&mark).unwrap(), ours);
+    assert_eq!(config.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(config.join("login").exists());
+    fs::write(&mark, r#"{"owner":"somebody"}"#).unwrap();
+    let told = t.execenv(["reuse", key, "--task", "task.json"]).run().status(0);
+    assert!(told.stderr.contains("was not made by a task"), "{told}");
+    assert_eq!(fs::read_to_string(&mark).unwrap(), r#"{"owner":"somebody"}"#);
+    // Without a platform there is neither.
+    let plain = TestEnv::new();
+    let env = plain.prepare([]);
+    assert!(!env.join("multica-config").exists() && !plain.root.join(".multica").exists());
+}

@@ -103,10 +103,11 @@ impl TestEnv {
         snapshot(&self.project)
     }
 
-    /// Every path below the root, relative and sorted, the locks left out.
+    /// Every path below the root, relative and sorted, the locks and marks left out.
     pub fn root_listing(&self) -> Vec<String> {
         let keys = snapshot(&self.root).into_keys().map(|path| path.display().to_string());
-        keys.filter(|path| !path.starts_with(".locks") && path != ".execenv-root").collect()
+        let is_mark = |path: &String| path == ".execenv-root" || path.starts_with(".multica");
+        keys.filter(|path| !path.starts_with(".locks") && !is_mark(path)).collect()
     }
 
     /// Nothing half-made may be found anywhere.

@@ -66,7 +66,7 @@ impl Plan {
 
         let operator = operator_env(args, context)?;
         let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
-        let set = set_env(context, env, &file, &run_id, &work_dir, &temporary)?;
+        let set = set_env(context, env, &run_id, &work_dir, &temporary)?;
         let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
         let (variables, warnings) = environment::compose(
             context.settings.inherited.clone(),
@@ -236,7 +236,6 @@ fn temp_base(context: &Context) -> Result<Option<PathBuf>> {
 fn set_env(
     context: &Context,
     env: &RunningEnv,
-    file: &LaunchFile,
     run_id: &str,
     work_dir: &Path,
     temporary: &Path,
@@ -256,7 +255,7 @@ fn set_env(
         put(name, temporary.as_os_str());
     }
     let private = private_exports(&env.found.env.tree)?;
-    for (name, value) in own.env.iter().chain(&private).chain(&file.platform_env) {
+    for (name, value) in own.env.iter().chain(&private) {
         put(name, value.as_ref());
     }
     // So that the agent can call execenv itself.

@@ -187,7 +187,7 @@ fn disabled_skills<'a>(
 fn shell_names(request: &HomeRequest<'_>, exports: &BTreeMap<String, String>) -> Vec<String> {
     let inherited = request.inherited.iter().filter_map(|(name, _)| name.to_str());
     let custom = request.task.agent.custom_env.keys().map(String::as_str);
-    let explicit = exports.keys().map(String::as_str).chain(ALWAYS_EXPORTED);
+    let explicit = exports.keys().chain(request.given.keys()).map(String::as_str).chain(ALWAYS_EXPORTED);
     allowed_names(inherited, explicit, custom)
 }
 

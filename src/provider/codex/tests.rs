@@ -36,6 +36,7 @@ fn no_user_home_at_all_is_an_empty_one() {
         stores: &root,
         user_home: None,
         inherited: &[],
+        given: &BTreeMap::new(),
         skills: &[],
         mcp: &Mcp::Unmanaged,
         options: &bench.options,
