@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -71,7 +73,7 @@ impl Os {
 }
 
 /// What the command line says of homes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct HomeOptions {
     /// `--mcp-mode`.
     pub mcp_mode: McpMode,
@@ -81,6 +83,8 @@ pub struct HomeOptions {
     pub codex_sandbox: Option<String>,
     /// The OpenClaw program, already found. `None`: it is not here.
     pub openclaw: Option<PathBuf>,
+    /// Set when somebody asks for the end: a program that is being asked something ends, too.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Everything that a provider's module may go by. What is not in here it must not look at, except files below the
