@@ -120,8 +120,7 @@ fn document(found: &Found) -> Result<Answer> {
         lines.push(format!("{label:<15} {}", plain(&json[key])));
     }
     if own.status == Status::Cleaned {
-        let gone = "gone with the clean-up; `reuse` with the task document makes them again";
-        lines.push(format!("{:<15} {gone}", "private files"));
+        lines.push(format!("{:<15} gone with the clean-up", "private files"));
     }
     if let Some(session) = &own.session {
         lines.push(format!("{:<15} {}", "session", escape(&session.id)));
