@@ -359,7 +359,7 @@ fn secrets_stay_where_they_are() {
             "custom_args":["--x","sesame-arg","--resume=sesame-dropped"],"mcp_config":{{"mcpServers":{{"m":{{"command":"c","env":{{"T":"sesame-mcp"}}}}}}}}}}}}"#
         ),
     );
-    let env = t.prepare(["--task", "task.json"]);
+    let env = t.prepare(["-q", "--task", "task.json"]);
     let w = World::around(t, env);
     let done =
         w.asked(&[INIT, "error api_key=sesame-error", "exit 3"], &["-v", "-o", "json"]).run().status(3);

@@ -85,7 +85,7 @@ pub fn compose(
         } else if name.eq_ignore_ascii_case(CONSUMED) {
             // It has had its effect.
         } else if is_blocked(&name) {
-            warnings.push(format!("variable {shown} of the task is left out: a task may not set it"));
+            warnings.extend(refused_names([&*shown].into_iter()));
         } else if set.iter().any(|(ours, _)| *ours == name) {
             warnings.push(format!("variable {shown} of the task is left out: the environment sets it"));
         } else {
@@ -104,6 +104,15 @@ pub fn compose(
         }
     }
     (all.into_iter().collect(), warnings)
+}
+
+/// Variables of a task that no agent gets, each as a warning.
+pub fn refused_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let is_refused = |name: &&str| is_blocked(OsStr::new(name)) && !name.eq_ignore_ascii_case(CONSUMED);
+    names
+        .filter(is_refused)
+        .map(|name| format!("variable {name} of the task is left out: a task may not set it"))
+        .collect()
 }
 
 fn starts(name: &OsStr, prefix: &str) -> bool {

@@ -9,6 +9,7 @@ mod settings;
 mod size;
 
 use std::ffi::OsString;
+use std::num::ParseIntError;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -28,6 +29,7 @@ pub use size::parse_size;
 
 use crate::failure::{Code, Failure};
 use crate::output::{self, Format};
+use crate::provider::home::ALWAYS_EXPORTED;
 
 /// Runs the program with the process's own arguments and returns its exit status.
 pub fn main() -> ExitCode {
@@ -76,7 +78,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let code = Failure::code_of(&error);
-            output::failure(&error, format == Format::Json);
+            tell(&error, format);
             match code {
                 // Below `run` any failure of our own is 125, so that it is never taken for the agent's.
                 Code::Failed if is_run => Code::RunFailed.status(),
@@ -103,7 +105,14 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], inherited: &[(OsStri
     let text = error.render().to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let mut hint = "`execenv --help` lists commands and options".to_owned();
+    // The library's own words for a number that is none say nothing of what is wanted.
+    if let Some(cause) = std::error::Error::source(error).filter(|cause| cause.is::<ParseIntError>()) {
+        message = message.replace(&cause.to_string(), "a whole number such as `20` is wanted");
+    }
+    let mut hint = match subcommand(arguments) {
+        Some(name) => format!("`execenv {name} --help` lists its options"),
+        None => "`execenv --help` lists commands and options".to_owned(),
+    };
     for line in lines {
         if let Some(tip) = line.strip_prefix("tip: ") {
             tip.clone_into(&mut hint);
@@ -113,16 +122,43 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], inherited: &[(OsStri
             message = format!("{message} {line}");
         }
     }
-    let failure = Failure::new(Code::Usage, message).hint(hint).into();
-    output::failure(&failure, asked_format(arguments, inherited) == Format::Json);
+    tell(&Failure::new(Code::Usage, message).hint(hint).into(), asked_format(arguments, inherited));
     Code::Usage.status()
+}
+
+/// Tells a failure. A shell that evaluates the answer fails, and goes on with no environment of an earlier one.
+fn tell(error: &anyhow::Error, format: Format) {
+    if format == Format::Shell {
+        // A reader that has gone evaluates nothing.
+        let _ = output::line(&format!("unset {}; false", ALWAYS_EXPORTED.join(" ")));
+    }
+    output::failure(error, format == Format::Json);
+}
+
+/// The command that a command line names, which may be wrong otherwise.
+fn subcommand(arguments: &[OsString]) -> Option<String> {
+    let grammar = Cli::command();
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    words.filter_map(|word| grammar.find_subcommand(word)).map(|found| found.get_name().to_owned()).next()
 }
 
 /// The output format as far as it can be told when the command line as a whole makes no sense.
 fn asked_format(arguments: &[OsString], inherited: &[(OsString, OsString)]) -> Format {
-    let words: Vec<&str> = arguments.iter().filter_map(|word| word.to_str()).collect();
-    let asked = words.iter().any(|word| matches!(*word, "--output=json" | "-ojson"))
-        || words.windows(2).any(|pair| matches!(pair[0], "-o" | "--output") && pair[1] == "json");
-    let by_variable = || inherited.iter().any(|(name, value)| name == "EXECENV_OUTPUT" && value == "json");
-    if asked || by_variable() { Format::Json } else { Format::Text }
+    let words: Vec<&str> =
+        arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let asks = |format: &str| {
+        let short = words.iter().any(|word| {
+            let value = word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o"));
+            value.is_some_and(|value| value.trim_start_matches('=') == format)
+        });
+        let pair = |pair: &[&str]| matches!(pair[0], "-o" | "--output") && pair[1] == format;
+        let by_variable =
+            || inherited.iter().any(|(name, value)| name == "EXECENV_OUTPUT" && value == format);
+        short || words.windows(2).any(pair) || by_variable()
+    };
+    match (asks("json"), asks("shell")) {
+        (true, _) => Format::Json,
+        (_, true) => Format::Shell,
+        _ => Format::Text,
+    }
 }

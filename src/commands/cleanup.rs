@@ -13,8 +13,9 @@ use crate::output::{self, Answer, Format, escape};
 
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
 ///
-/// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. A second
-/// clean-up changes nothing. Commits that are nowhere else, and uncommitted changes in a worktree of a repository of yours,
+/// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. What execenv
+/// wrote for the agent with secrets in it (MCP servers, logins) goes too, and its conversations stay: `reuse` makes the
+/// rest again. A second clean-up changes nothing. Commits that are nowhere else, and uncommitted changes in a worktree of a repository of yours,
 /// are kept with status 5 unless --force or --trash is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -97,14 +97,10 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
         let version = version.map(|version| version.to_string());
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         let login = login::find(name, context.settings.home.as_deref(), &text);
-        let matters = TOOLS.contains(&name) || provider::find(name).is_some_and(|row| row.runnable);
-        if found.is_ok() || matters {
-            let old = if too_old { "\ttoo old" } else { "" };
-            let state =
-                if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
-            let login = if found.is_ok() { seen_login(&login) } else { String::new() };
-            lines.push(format!("{name}\t{state}\t{}{old}{login}", escape(&shown)));
-        }
+        let old = if too_old { "\ttoo old" } else { "" };
+        let state = if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
+        let of_login = if found.is_ok() { seen_login(&login) } else { String::new() };
+        lines.push(format!("{name}\t{state}\t{}{old}{of_login}", escape(&shown)));
         all.push(json!({
             "name": name,
             "program": wanted,
@@ -142,7 +138,7 @@ fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>)
     if can == Some(false) && path_of("codex").is_some() {
         lines.push(
             "codex\tthis system gives it no sandbox: its commands may fail in `workspace-write`; \
-             `--codex-sandbox danger-full-access` goes without"
+             `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all that you can"
                 .to_owned(),
         );
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::list::seen_status;
 use crate::cli::{Context, env_completer};
-use crate::environment::{EnvLock, Found, Held, names, open_work_dir, private_files};
+use crate::environment::{EnvLock, Found, Held, Status, names, open_work_dir, private_files};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, answer, escape, stream};
 use crate::sidecar::Manifest;
@@ -118,6 +118,9 @@ fn document(found: &Found) -> Result<Answer> {
         ("leased until", "lease_until"),
     ] {
         lines.push(format!("{label:<15} {}", plain(&json[key])));
+    }
+    if own.status == Status::Cleaned {
+        lines.push(format!("{:<15} gone with the clean-up", "private files"));
     }
     if let Some(session) = &own.session {
         lines.push(format!("{:<15} {}", "session", escape(&session.id)));

@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use chrono::Duration;
 use clap::Args;
 use serde_json::json;
 
+use crate::agent::environment::refused_names;
 use crate::agent::find_program;
 use crate::brief::Platform;
 use crate::cli::{CODEX_SANDBOXES, Context, MCP_MODES, parse_duration};
@@ -15,6 +17,7 @@ use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::output::{Answer, shell_quote};
 use crate::provider;
+use crate::provider::codex::find_version;
 use crate::provider::home::{ALWAYS_EXPORTED, HomeOptions, McpMode};
 use crate::skills::{files, frontmatter};
 use crate::task::{Skill, SkillFile, TaskDocument, TaskId, WorkspaceId, parse_document};
@@ -105,6 +108,8 @@ pub struct Task {
     /// Options that only one provider has a use for, with its name.
     special: Vec<(&'static str, &'static str)>,
     has_mcp_mode: bool,
+    /// Options with an id that no server of multica's has given.
+    loose_ids: Vec<&'static str>,
     warnings: Vec<String>,
 }
 
@@ -171,6 +176,7 @@ impl TaskInput {
             options: self.home_options(context, &document.provider)?,
             special: self.special_options(),
             has_mcp_mode: self.mcp_mode.is_some(),
+            loose_ids: self.loose_ids(),
             document,
             warnings,
         })
@@ -194,6 +200,7 @@ impl TaskInput {
             codex_version: self.codex_version.clone().unwrap_or_default(),
             codex_sandbox: Some(sandbox).filter(|mode| mode != "auto"),
             openclaw: if is_openclaw { self.find_openclaw(context)? } else { None },
+            stop: Arc::clone(&context.stop),
         })
     }
 
@@ -219,6 +226,20 @@ impl TaskInput {
             }
             Err(_) => Ok(None),
         }
+    }
+
+    fn loose_ids(&self) -> Vec<&'static str> {
+        let given = [
+            ("--issue-id", &self.issue_id),
+            ("--chat-session-id", &self.chat_session_id),
+            ("--autopilot-run-id", &self.autopilot_run_id),
+        ];
+        let is_loose = |id: &String| !id.is_empty() && uuid::Uuid::parse_str(id).is_err();
+        given
+            .into_iter()
+            .filter(|(_, id)| id.as_ref().is_some_and(is_loose))
+            .map(|(option, _)| option)
+            .collect()
     }
 
     fn special_options(&self) -> Vec<(&'static str, &'static str)> {
@@ -331,6 +352,20 @@ impl Task {
         {
             idle.push("`--mcp-mode` does nothing: the task has no MCP servers of its own".into());
         }
+        let version = &self.options.codex_version;
+        if provider == "codex" && !version.is_empty() && find_version(version).is_none() {
+            idle.push(
+                "`--codex-version` holds no version such as 0.169.0: Codex is taken for an unknown one"
+                    .into(),
+            );
+        }
+        idle.extend(refused_names(self.document.agent.custom_env.keys().map(String::as_str)));
+        // A platform that hands a document over knows its ids; a hand-written one is easily another's.
+        let is_asked =
+            matches!(&self.platform, Platform::Cli(name) if name.to_string() == Platform::DEFAULT_CLI);
+        idle.extend(self.loose_ids.iter().filter(|_| is_asked).map(|option| {
+            format!("`{option}` is no UUID: a multica server cannot be asked about it, so that age alone decides in gc")
+        }));
         idle
     }
 

@@ -220,8 +220,22 @@ fn take_down(
     if let Err(error) = homes::recover(&env.tree) {
         report.errors.push(format!("{error:#}"));
     }
+    // Nobody can run here any more. Told at the end: what else is to go goes.
+    let forgotten = homes::forget_secrets(&env.tree).context("remove the files with secrets");
     env.tree.remove_all(Path::new(names::LAUNCH)).context("remove the launch file")?;
     env.tree.remove_all(Path::new(names::BACKUP)).context("remove the backups")?;
+    remove_work_dir(root_tree, env, options, is_local, now, report)?;
+    forgotten
+}
+
+fn remove_work_dir(
+    root_tree: &Tree,
+    env: &EnvRoot,
+    options: CleanupOptions,
+    is_local: bool,
+    now: DateTime<Utc>,
+    report: &mut CleanupReport,
+) -> Result<()> {
     if is_local || env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten().is_none() {
         return Ok(());
     }

@@ -46,9 +46,14 @@ impl RunningEnv {
         let own = meta.own_or_rebuilt(&path);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
         if own.status == Status::Cleaned {
-            return Err(unfit("has been cleaned up")
-                .hint("prepare the task again: `execenv prepare`")
-                .into());
+            // Restored from the trash, or a folder of the user's, its work dir is there.
+            let hint = match open_work_dir(&found, &found.work_dir()) {
+                Ok(_) => {
+                    format!("`execenv reuse {}` with the task document makes it fit again", path.display())
+                }
+                Err(_) => "prepare the task again: `execenv prepare`".to_owned(),
+            };
+            return Err(unfit("has been cleaned up").hint(hint).into());
         }
         let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
         if !manifest.is_in_place() || homes::is_unfinished(&found.env.tree) {

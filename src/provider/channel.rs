@@ -3,7 +3,7 @@
 //! What cannot be made true is an error, never silence: an agent with servers that it must not have, or without those
 //! that it needs, is not what was asked for.
 
-use super::home::{HomeRequest, Mcp};
+use super::home::{HomeRequest, Mcp, McpMode};
 use crate::failure::{Code, Failure};
 
 /// How a provider learns of managed servers.
@@ -42,10 +42,18 @@ pub fn check(request: &HomeRequest<'_>) -> Result<Option<String>, Failure> {
     match of(provider) {
         Channel::Planned => Ok(None),
         Channel::Never if servers.is_empty() => Ok(None),
-        Channel::Session => Ok(Some(format!(
-            "the managed MCP servers are not in {shown}'s configuration: who opens its session must name them, and the \
-             servers that it knows itself are seen too"
-        ))),
+        Channel::Session => {
+            let own = match request.options.mcp_mode {
+                McpMode::Strict => {
+                    "stay visible to it all the same, although `--mcp-mode strict` asks for the task's only"
+                }
+                McpMode::Merge => "stay visible to it, as `--mcp-mode merge` asks",
+            };
+            Ok(Some(format!(
+                "the task's MCP servers are not given to {shown}: its sessions are opened by another program, which must \
+                 name them; servers that {shown} knows itself {own}"
+            )))
+        }
         Channel::Never => {
             Err(refuse(format!("{shown} has no MCP client, so the MCP servers cannot reach it")))
         }

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{codex, copilot, gemini, hermes};
+use super::{codex, copilot, cursor, gemini, hermes};
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskDocument;
@@ -71,7 +73,7 @@ impl Os {
 }
 
 /// What the command line says of homes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct HomeOptions {
     /// `--mcp-mode`.
     pub mcp_mode: McpMode,
@@ -81,6 +83,8 @@ pub struct HomeOptions {
     pub codex_sandbox: Option<String>,
     /// The OpenClaw program, already found. `None`: it is not here.
     pub openclaw: Option<PathBuf>,
+    /// Set when somebody asks for the end: a program that is being asked something ends, too.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Everything that a provider's module may go by. What is not in here it must not look at, except files below the
@@ -298,14 +302,33 @@ impl HomePlan {
 /// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
 /// go, conversations stay.
 fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
-    let Some(present) = request.present else { return Ok(Vec::new()) };
-    let is_foreign = |name: &str| {
-        let is_there = matches!(present.kind(Path::new(name)), Ok(Some(Kind::Dir)));
-        is_there && plan.homes.iter().all(|home| home.name != name)
-    };
+    match request.present {
+        Some(present) => without_secrets(present, |name| plan.homes.iter().all(|home| home.name != name)),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What takes the secrets out of an environment that nobody can run in any more, whoever it was for. Conversations stay.
+///
+/// # Errors
+/// When a home cannot be listed.
+pub(crate) fn forgetting(present: &Tree) -> Result<HomePlan> {
+    let mut homes = without_secrets(present, |_| true)?;
+    homes.extend(cursor::forgotten(present)?);
+    Ok(HomePlan { homes, ..HomePlan::default() })
+}
+
+/// The names of the homes that [`forgetting`] looks into.
+pub(crate) fn homes_with_secrets() -> impl Iterator<Item = &'static str> {
+    OWN_FILES.iter().map(|(name, _)| *name).chain([cursor::DATA])
+}
+
+fn without_secrets(present: &Tree, is_chosen: impl Fn(&str) -> bool) -> Result<Vec<Home>> {
+    let is_foreign =
+        |name: &str| matches!(present.kind(Path::new(name)), Ok(Some(Kind::Dir))) && is_chosen(name);
     let mut homes = Vec::new();
     for (name, ours) in OWN_FILES.iter().filter(|(name, _)| *name != codex::HOME_NAME && is_foreign(name)) {
-        homes.push(super::user_file::given_up(request, name, ours)?);
+        homes.push(super::user_file::given_up_in(present, name, ours)?);
     }
     // Its links stay: one may lead to the store with the conversations.
     if is_foreign(codex::HOME_NAME) {

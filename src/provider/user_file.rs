@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::home::{Entry, Home, HomeContent, HomeRequest};
 use crate::failure::{Code, Failure};
 use crate::skills::files::PlannedSkill;
-use crate::sys::tree::Kind;
+use crate::sys::tree::{Kind, Tree};
 
 /// The longest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
@@ -194,13 +194,23 @@ pub(super) fn stale_links(
 /// # Errors
 /// When the home cannot be listed.
 pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
+    match request.present {
+        Some(tree) => given_up_in(tree, name, ours),
+        None => Ok(Home { name, content: HomeContent::Nothing }),
+    }
+}
+
+/// The same for a home of an env root that stands.
+///
+/// # Errors
+/// As [`given_up`].
+pub(super) fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
     let folder = Path::new(name);
     let nothing = Home { name, content: HomeContent::Nothing };
-    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(Kind::Dir)))) else {
+    if !matches!(tree.kind(folder), Ok(Some(Kind::Dir))) {
         return Ok(nothing);
-    };
-    let names =
-        tree.names(folder).with_context(|| format!("list {}", request.env_root.join(name).display()))?;
+    }
+    let names = tree.names(folder).with_context(|| format!("list {}", tree.path().join(name).display()))?;
     let goes = |entry: &OsString| {
         let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(Kind::Link)));
         is_link || ours.iter().any(|ours| entry == ours)

@@ -283,7 +283,7 @@ impl Tree {
         }
     }
 
-    /// Opens a file for writing from its start, 0644, never through a link.
+    /// Opens a file for writing from its start, 0600, never through a link.
     ///
     /// # Errors
     /// When something other than a regular file stands there.
@@ -296,7 +296,7 @@ impl Tree {
             | OFlags::NOFOLLOW
             | OFlags::NONBLOCK
             | OFlags::CLOEXEC;
-        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?);
+        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o600))?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 

@@ -60,7 +60,7 @@ fn a_dry_run_tells_the_same_and_changes_nothing() {
 #[test]
 fn the_record_of_a_users_folder_is_never_taken() {
     let t = TestEnv::new();
-    let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--local-dir", "project"]);
+    let env = t.prepare(["--task-id", TASK, "-q", "--issue-id", "I", "--local-dir", "project"]);
     edit_meta(&env, |meta| meta["completed_at"] = "2020-01-01T00:00:00Z".into());
     let done =
         gc(&t, LATER, &["--ttl", "0", "--orphan-ttl", "0", "--completed-ttl", "1s", "--trash-ttl", "0"]);
@@ -242,7 +242,7 @@ fn a_store_of_an_agent_that_nobody_uses_goes_after_its_time() {
     let t = TestEnv::new();
     t.write("home/.codex/config.toml", "model = \"o3\"\n");
     let codex =
-        ["prepare", "--provider", "codex", "--issue-id", "I", "--local-dir", "project", "--lease", "0"];
+        ["prepare", "--provider", "codex", "-q", "--issue-id", "I", "--local-dir", "project", "--lease", "0"];
     t.execenv(codex).run().status(0);
     let store = t.root.join(".stores/codex-sessions/_/I");
     let rollout = t.write(store.join("2026/05/01/rollout-x-1.jsonl"), "{}");

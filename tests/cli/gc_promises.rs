@@ -108,7 +108,7 @@ fn looking_under_the_lock_leaves_a_folder_as_old_as_it_was() {
 
 /// An environment whose run ended at this hour of the tests' day.
 fn finished(t: &TestEnv, name: &str, hour: u32, bytes: usize) -> PathBuf {
-    let env = t.prepare(["--task-id", name, "--lease", "0", "--issue-id", "I"]);
+    let env = t.prepare(["--task-id", name, "--lease", "0", "-q", "--issue-id", "I"]);
     let path = env.join(".gc_meta.json");
     let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     meta["completed_at"] = format!("2026-05-31T{hour:02}:00:00Z").into();

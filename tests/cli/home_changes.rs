@@ -1,11 +1,12 @@
 //! Homes when something around them has changed: the provider, the caller's variables, what the agent took away.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::support::{TestEnv, arg, snapshot};
+use crate::support::{TestEnv, arg, assert_same, snapshot};
 
 const SECRET: &str = "sesame-in-a-server";
 
@@ -52,6 +53,92 @@ fn another_provider_finds_no_secret_of_the_one_before_and_every_session() {
         t.execenv([arg("reuse"), arg("-q"), arg(&env), arg("--task"), arg("task.json")]).ok();
         assert_eq!(holders(&env, SECRET), before, "{provider}");
         assert_eq!(fs::read_to_string(env.join(session)).unwrap(), "a conversation", "{provider}");
+    }
+}
+
+#[test]
+fn a_clean_up_leaves_no_secret_and_every_session() {
+    for (provider, session) in [
+        ("claude", "output/s"),
+        ("copilot", "copilot-home/session-state/s"),
+        ("cursor", "cursor-data/projects/p/agent-transcripts/s"),
+        ("gemini", ".gemini/tmp/s/chat.json"),
+        ("hermes", "hermes-home/logs/s"),
+        ("codex", "codex-home/sessions/2026/01/01/rollout-x.jsonl"),
+        ("opencode", "output/s"),
+        ("qwen", "output/s"),
+    ] {
+        for is_local in [false, true] {
+            let t = TestEnv::new();
+            t.write("home/.hermes/.env", format!("TOKEN={SECRET}\n"));
+            t.write("home/.hermes/config.yaml", format!("token: {SECRET}\n"));
+            t.write("home/.codex/x.config.toml", format!("[mcp_servers.u.env]\nKEY = \"{SECRET}\"\n"));
+            t.write("task.json", document(provider));
+            let local: &[&str] = if is_local { &["--local-dir", "project"] } else { &[] };
+            let words = ["-q", "--task", "task.json", "--platform-cli", "none"];
+            let env = t.prepare(words.iter().chain(local).copied());
+            let before = holders(&env, SECRET);
+            assert!(before.len() + holders(&t.project, SECRET).len() > 0, "{provider}");
+            t.write(env.join(session), "a conversation");
+            for other in [
+                "cursor-data/projects/p/mcp-auth.json",
+                "openclaw-config.json",
+                "openclaw-user-snapshot.json",
+            ] {
+                t.write(env.join(other), SECRET);
+            }
+            // Nothing is forgotten only because the agent has locked it away.
+            if !session.starts_with("output") {
+                let home = env.join(session.split('/').next().unwrap());
+                fs::set_permissions(&home, fs::Permissions::from_mode(0o500)).unwrap();
+            }
+            t.execenv([arg("cleanup"), arg(&env)]).ok();
+            assert_eq!(holders(&env, SECRET), [] as [PathBuf; 0], "{provider}");
+            assert_eq!(fs::read_to_string(env.join(session)).unwrap(), "a conversation", "{provider}");
+            for gone in ["codex-home/config.toml", "claude-runtime-skill-settings.json", "launch"] {
+                assert!(!env.join(gone).exists(), "{provider}: {gone}");
+            }
+            t.assert_nothing_half_made(provider);
+            let shown = t.execenv([arg("show"), arg(&env)]).ok();
+            assert!(shown.stdout.contains("private files   gone with the clean-up"), "{shown}");
+            let settled = snapshot(&env);
+            t.execenv([arg("cleanup"), arg(&env)]).ok();
+            assert_same(&settled, &snapshot(&env), "the second clean-up");
+            if is_local {
+                t.execenv([arg("reuse"), arg("-q"), arg(&env), arg("--task"), arg("task.json")]).ok();
+                assert_eq!(holders(&env, SECRET), before, "{provider}: reused");
+                assert_eq!(fs::read_to_string(env.join(session)).unwrap(), "a conversation", "{provider}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_clean_up_that_was_killed_or_failed_leaves_the_secrets_to_the_next_one() {
+    for fault in ["EXECENV_TEST_CRASH_AT", "EXECENV_TEST_FAIL_AT"] {
+        for step in 1.. {
+            let t = TestEnv::new();
+            let env = prepare(&t, "copilot");
+            t.write(env.join("copilot-home/session-state/s"), "a conversation");
+            t.write(env.join("cursor-data/projects/p/mcp-auth.json"), SECRET);
+            let value =
+                if fault.ends_with("CRASH_AT") { format!("{step}") } else { format!("{step}:ENOSPC") };
+            let done = t.execenv([arg("cleanup"), arg(&env)]).var(fault, value).run();
+            let when = format!("{fault} {step}: {done}");
+            t.execenv([arg("cleanup"), arg(&env)]).ok();
+            assert_eq!(holders(&env, SECRET), [] as [PathBuf; 0], "{when}");
+            let session = fs::read_to_string(env.join("copilot-home/session-state/s")).unwrap();
+            assert_eq!(session, "a conversation", "{when}");
+            assert!(!env.join("workdir").exists(), "{when}");
+            // A work dir that was being deleted.
+            t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            t.assert_nothing_half_made(&when);
+            // Past the last step, and past those whose failure is nothing to speak of.
+            if done.status == Some(0) && step > 40 {
+                break;
+            }
+            assert!(step < 400, "{when}");
+        }
     }
 }
 

@@ -125,10 +125,78 @@ fn doctor_tells_what_a_program_is_logged_in_by_and_shows_no_login() {
     assert!(told["codex_sandbox"].get("namespaces").is_some());
     let text = t.execenv(["doctor"]).var("PATH", t.tmp.join("bin")).ok();
     assert!(
+        ["codex", "claude", "gemini", "hermes", "openclaw", "kimi"]
+            .iter()
+            .all(|name| text.stdout.lines().any(|line| line.starts_with(&format!("{name}\t")))),
+        "{text}"
+    );
+    assert!(text.stdout.contains("\nopencode\tnot found\t-\n"), "{text}");
+    assert!(
         text.stdout.contains("no login seen") && text.shown_stdout.contains("login by file [HOME]/.codex"),
         "{text}"
     );
     for said in [told.to_string(), text.stdout] {
         assert!(!said.contains("sesame"), "{said}");
+    }
+}
+
+#[test]
+fn what_an_agent_prints_is_for_its_user_only() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", "one"]);
+    for _ in 0..2 {
+        t.execenv(["run", "one", "--", "sh", "-c", "echo sesame; echo sesame >&2"]).run().status(0);
+    }
+    let logs: Vec<_> = fs::read_dir(env.join("logs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(logs.iter().any(|log| fs::read_to_string(log).unwrap().contains("sesame")), "{logs:?}");
+    for log in logs {
+        assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600, "{}", log.display());
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_program_that_is_asked_while_preparing() {
+    let t = TestEnv::new();
+    let program = t.write("bin/openclaw", "#!/bin/sh\necho $$ > pid.new && mv pid.new pid\nexec sleep 600\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let words = ["prepare", "--provider", "openclaw", "--openclaw-bin"].map(arg).into_iter();
+    let child = t.execenv(words.chain([arg(&program)])).start();
+    let asked = loop {
+        match fs::read_to_string(t.tmp.join("pid")) {
+            Ok(pid) => break pid.trim().to_owned(),
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    };
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    // Its own time limit would be status 1.
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("stopped on request"), "{told}");
+    assert!(!std::path::Path::new("/proc").join(asked).exists());
+    t.assert_nothing_half_made("stopped");
+    assert_eq!(t.execenv(["list", "-o", "json"]).json()["environments"], json!([]));
+}
+
+#[test]
+fn what_will_have_no_effect_is_said_while_preparing() {
+    let t = TestEnv::new();
+    let task = json!({"provider": "codex", "agent": {"custom_env": {"PATH": "/x", "codex_home": "/y", "MINE": "1"}}});
+    t.write("task.json", task.to_string());
+    for (words, said, unsaid) in [
+        (
+            &["--task", "task.json", "--codex-version", "banana"][..],
+            &["`--codex-version` holds no version", "variable PATH of the task", "variable codex_home of"][..],
+            "MINE",
+        ),
+        (&["--provider", "codex", "--codex-version", "codex-cli 0.169.0"], &[], "holds no version"),
+        (&["--issue-id", "I", "--task-id", "i"], &["`--issue-id` is no UUID"], "--chat"),
+        (&["--issue-id", "I", "--platform-cli", "none"], &[], "UUID"),
+        (&["--chat-session-id", crate::support::TASK], &[], "UUID"),
+    ] {
+        let done = t.execenv(["prepare"].iter().chain(words).copied()).run().status(0);
+        assert!(said.iter().all(|said| done.stderr.contains(said)), "{done}");
+        assert!(!done.stderr.contains(unsaid) && !done.stderr.contains("/y"), "{done}");
     }
 }

@@ -7,7 +7,7 @@ fn it_shows_every_environment_and_whether_it_lives() {
     let t = TestEnv::new();
     assert_eq!(t.execenv(["list"]).ok().stdout, "");
     assert_eq!(t.execenv(["list", "-o", "json"]).json(), json!({"schema": 1, "environments": []}));
-    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--issue-id", "I"]);
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "-q", "--issue-id", "I"]);
     t.prepare(["--workspace-id", "other"]);
     let lock = std::fs::File::open(env.join(".task_lock")).unwrap();
     lock.lock().unwrap();
@@ -72,7 +72,7 @@ fn pair(key: &str, made_by: &str) -> (String, String) {
 #[test]
 fn every_row_says_who_made_it() {
     let t = TestEnv::new();
-    t.prepare(["--task-id", TASK, "--issue-id", "I"]);
+    t.prepare(["--task-id", TASK, "-q", "--issue-id", "I"]);
     t.write("root/default/theirs/.gc_meta.json", THEIRS);
     t.write("root/default/unfinished/.managed_env.json", "{}");
     t.write("root/default/unfinished/workdir/x", "x");

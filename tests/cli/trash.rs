@@ -15,6 +15,10 @@ fn a_work_dir_alone_goes_back_to_its_environment() {
     let restored = t.execenv(["trash", "restore", KEY]).ok();
     assert_eq!(restored.stdout.trim_end(), env.join("workdir").to_str().unwrap());
     assert!(env.join("workdir/work").is_file());
+    let run = || t.execenv(["run", KEY, "--", "true"]);
+    run().fails(3, &["has been cleaned up", "execenv reuse "]);
+    t.execenv(["reuse", KEY]).ok();
+    run().ok();
     t.execenv(["cleanup", "--trash", KEY]).ok();
     t.execenv(["cleanup", "--all", KEY]).ok();
     t.execenv(["trash", "restore", KEY]).fails(3, &["the environment of", "is gone"]);

@@ -65,7 +65,54 @@ fn the_json_error_has_the_stable_word_of_each_status() {
 fn the_shell_form_is_for_prepare_and_reuse_only() {
     let t = TestEnv::new();
     for command in ["list", "config", "gc"] {
-        t.execenv([command, "-o", "shell"]).fails(2, &["prepare and reuse"]);
+        let done = t.execenv([command, "-o", "shell"]).run().status(2);
+        assert_eq!(done.stdout, REFUSAL, "{done}");
+        assert!(done.stderr.contains("prepare and reuse"), "{done}");
+    }
+}
+
+/// What a shell evaluates when there is no environment for it.
+const REFUSAL: &str = "unset EXECENV_ROOT EXECENV_WORKDIR; false\n";
+
+#[test]
+fn what_fails_for_an_eval_makes_it_fail_and_forget_the_environment_before() {
+    let t = TestEnv::new();
+    for (words, status) in [
+        (&["prepare", "--local-dir", "nowhere"][..], 2),
+        (&["prepare", "--nope"], 2),
+        (&["prepare", "--mcp-mode", "loose"], 2),
+        (&["reuse", "nothing"], 3),
+        (&["reuse"], 2),
+    ] {
+        for form in [&["-o", "shell"][..], &["-oshell"], &["--output=shell"], &[]] {
+            let run = t.execenv(words.iter().chain(form).copied());
+            let run = if form.is_empty() { run.var("EXECENV_OUTPUT", "shell") } else { run };
+            let done = run.run().status(status);
+            assert_eq!(done.stdout, REFUSAL, "{done}");
+            assert!(done.stderr.starts_with("error: "), "{done}");
+        }
+    }
+    let script = "EXECENV_ROOT=/old; EXECENV_WORKDIR=/old
+        if eval \"$(execenv prepare -o shell --nope 2>&-)\"; then echo went on; fi
+        echo \"${EXECENV_ROOT-unset} ${EXECENV_WORKDIR-unset}\"";
+    assert_eq!(t.sh(script).ok().stdout, "unset unset\n");
+    // What runs in an environment may speak of formats, too.
+    let done = t.execenv(["run", "nothing", "--", "x", "-o", "shell"]).run().status(3);
+    assert_eq!(done.stdout, "", "{done}");
+}
+
+#[test]
+fn a_wrong_value_points_to_the_help_of_its_command() {
+    let t = TestEnv::new();
+    for (words, hint) in [
+        (&["gc", "--max-total", "1X"][..], "execenv gc --help"),
+        (&["prepare", "--mcp-mode", "loose"], "execenv prepare --help"),
+        (&["-q", "reuse", "x", "--codex-sandbox", "none"], "execenv reuse --help"),
+        (&["gc", "--max-count", "many"], "a whole number such as `20` is wanted"),
+        (&["nope"], "execenv --help"),
+    ] {
+        let done = t.execenv(words).fails(2, &[hint]);
+        assert!(!done.stderr.contains("invalid digit"), "{done}");
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) use self::pieces::is_name;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 use super::layout::names;
 use crate::failure::{Code, Failure};
-use crate::provider::home::HomePlan;
+use crate::provider::home::{HomePlan, forgetting, homes_with_secrets};
 use crate::sys::tree::{Kind, Tree};
 
 /// The list of a change, inside its folder.
@@ -116,6 +116,25 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
     let list = serde_json::to_vec(&pieces.iter().map(Piece::swap).collect::<Vec<_>>())?;
     tree.replace(Path::new(LIST), &list, 0o600, names::TEMPORARY).context("write the list of new homes")?;
     Ok(Some(change))
+}
+
+/// Takes the files with secrets out of the homes of an environment that is cleaned up; conversations stay. A `reuse`
+/// makes them again. The caller holds the lock, and has recovered.
+///
+/// # Errors
+/// As the system reports them; what is left goes with the next clean-up.
+pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
+    // An agent may have locked its home against everybody, itself included.
+    for name in homes_with_secrets().map(Path::new) {
+        if env.kind(name)? == Some(Kind::Dir) && env.mode(name)? != Some(0o700) {
+            env.set_dir_mode(name, 0o700)?;
+        }
+    }
+    let plan = forgetting(env)?;
+    match stage(env, &plan)? {
+        Some(change) => change.carry_out(),
+        None => Ok(()),
+    }
 }
 
 impl Change<'_> {

@@ -47,6 +47,7 @@ use super::home::{ALWAYS_EXPORTED, Entry, HomePlan, HomeRequest, Os};
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
 
+pub use self::sandbox::find_version;
 pub use self::sessions::find_rollout;
 pub(super) use self::shared::HOME_NAME;
 pub use self::shell::{allowed_names, shell_policy};
@@ -154,7 +155,8 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
         // Codex 0.169 puts no helper programs below a temporary folder; its sandbox then starts nothing.
         draft.warnings.push(
             "Codex cannot sandbox commands with its home below the folder for temporary files: use another \
-             workspaces root, or `--codex-sandbox danger-full-access`"
+             workspaces root; `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all \
+             that you can"
                 .to_owned(),
         );
     }

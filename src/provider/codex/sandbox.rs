@@ -73,7 +73,7 @@ pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Polic
 }
 
 /// The first `1.2.3` in a text, wherever it stands.
-pub(super) fn find_version(text: &str) -> Option<[u64; 3]> {
+pub fn find_version(text: &str) -> Option<[u64; 3]> {
     let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
     words
         .filter_map(|word| {

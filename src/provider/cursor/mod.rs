@@ -10,7 +10,7 @@ mod javascript;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::failure::{Code, Failure};
@@ -18,15 +18,18 @@ use crate::provider::home::{
     Entry, Home, HomeContent, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
 };
 use crate::provider::read::read_bounded;
+use crate::sys::tree::{Kind, Tree};
 
 /// The data folder in the env root.
-const DATA: &str = "cursor-data";
+pub(super) const DATA: &str = "cursor-data";
 /// The variable by which Cursor finds it.
 const DATA_VARIABLE: &str = "CURSOR_DATA_DIR";
 /// The custom variable of a task that names a login for its MCP servers. Consumed here, never handed on.
 const AUTH_VARIABLE: &str = "CURSOR_MCP_AUTH_SOURCE";
 /// The file of such a login, which may be called nothing else.
 const AUTH_FILE: &str = "mcp-auth.json";
+/// The list of the servers that may start.
+const APPROVALS: &str = "mcp-approvals.json";
 /// The largest configuration of the user's that is read, in bytes.
 const MAX_CONFIG: u64 = 16 << 20;
 
@@ -160,7 +163,7 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
     let file = |text: String| Entry::File { bytes: text.into_bytes(), mode: 0o600 };
     vec![
         (projects, Entry::Kept { mode: 0o700 }),
-        (own.join("mcp-approvals.json"), file(format!("{:#}", Value::from(keys)))),
+        (own.join(APPROVALS), file(format!("{:#}", Value::from(keys)))),
         (own.join(".workspace-trusted"), file(format!("{trust:#}"))),
         // A login that an earlier task has brought goes, whether this one brings one or not.
         (own.join(AUTH_FILE), auth.map_or(Entry::Absent, |target| Entry::Link { target })),
@@ -170,6 +173,31 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
     .collect::<std::collections::BTreeMap<_, _>>() // parents before children
     .into_iter()
     .collect()
+}
+
+/// A data folder without approvals and logins, whichever project they are for. Cursor's sessions stay.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub(super) fn forgotten(present: &Tree) -> Result<Option<Home>> {
+    let is_dir = |path: &Path| matches!(present.kind(path), Ok(Some(Kind::Dir)));
+    let projects = Path::new(DATA).join("projects");
+    if !is_dir(Path::new(DATA)) {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    if is_dir(&projects) {
+        entries.push((PathBuf::from("projects"), Entry::Kept { mode: 0o700 }));
+        let listed = present.names(&projects);
+        let listed = listed.with_context(|| format!("list {}", present.path().join(&projects).display()))?;
+        for own in listed.iter().filter(|name| is_dir(&projects.join(name))) {
+            let own = Path::new("projects").join(own);
+            entries.push((own.clone(), Entry::Kept { mode: 0o700 }));
+            entries.extend([APPROVALS, AUTH_FILE].map(|name| (own.join(name), Entry::Absent)));
+        }
+    }
+    let content = HomeContent::Folder { mode: 0o700, entries, dropped: Vec::new() };
+    Ok(Some(Home { name: DATA, content }))
 }
 
 /// Cursor's name for a project: letters and digits, every run of anything else one `-`.

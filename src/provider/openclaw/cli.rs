@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +27,8 @@ pub(super) struct Cli<'a> {
     pub(super) env: &'a [(OsString, OsString)],
     /// How long one call may take.
     pub(super) limit: Duration,
+    /// Ends a call before.
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// What a call came to.
@@ -64,7 +67,8 @@ impl Cli<'_> {
         let shown = format!("`openclaw {}`", args.join(" "));
         let owned: Vec<OsString> = args.iter().map(OsString::from).collect();
         let call = Program { path: self.program, args: &owned, dir: None, env: self.env };
-        let captured = child::capture(call, self.limit).map_err(|error| self.not_ended(error, &shown))?;
+        let captured = child::capture_unless(call, self.limit, self.stop);
+        let captured = captured.map_err(|error| self.not_ended(error, &shown))?;
         if captured.stdout.len() as u64 >= child::MOST_CAPTURED {
             bail!("{shown} says too much");
         }
@@ -97,6 +101,9 @@ impl Cli<'_> {
             io::ErrorKind::TimedOut => {
                 Failure::new(Code::Failed, format!("{shown} did not end within {:?}", self.limit))
                     .hint(format!("run it by hand; `{}` allows up to 60s", super::deadline::VARIABLE))
+            }
+            io::ErrorKind::Interrupted => {
+                Failure::new(Code::Interrupted, format!("stopped on request, while {shown} was asked"))
             }
             io::ErrorKind::NotFound => {
                 Failure::new(Code::AgentNotFound, format!("{} does not exist", self.program.display()))

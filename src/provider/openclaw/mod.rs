@@ -58,7 +58,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     inherited.retain(|(name, value)| !(name == CONFIG_VARIABLE && is_ours(value)));
     let request = &HomeRequest { inherited: &inherited, ..*request };
     let limit = deadline::from_setting(request.variable(deadline::VARIABLE));
-    let cli = Cli { program, env: request.inherited, limit };
+    let cli = Cli { program, env: request.inherited, limit, stop: &request.options.stop };
     let variable = |name: &str| request.variable(name);
     let known = cache::load(request, program);
     let is_known = known.is_some();
