@@ -16,7 +16,7 @@ use crate::gc::{
     Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, StorePolicy, Summary, cycle, explain,
 };
 use crate::git::Git;
-use crate::output::{Format, Progress, line, show_bytes, stream};
+use crate::output::{Format, Progress, escape, line, show_bytes, stream};
 
 mod report;
 use report::{decision_json, explanation, row, summary_json};
@@ -110,6 +110,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         return Ok(0);
     }
     context.defer_signals()?;
+    tell_of_nothing(args, context)?;
     let summary = match context.settings.output {
         _ if args.stream => print_stream(&request)?,
         Format::Json => print_json(&request)?,
@@ -118,9 +119,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     if summary.already_running {
         log::warn!("another gc is at work in {}", context.root.path().display());
     }
-    if let Some(why) = &summary.server_trouble {
-        log::warn!("the server was not asked to the end, and what it was not asked about stays: {why}");
-    }
+    tell_of_server(&summary);
     // A cycle that was stopped had no time to meet them.
     let unmet = summary.bounds.iter().filter(|report| !report.met && !summary.interrupted);
     for report in unmet {
@@ -134,8 +133,45 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
              finished, holds work that is nowhere else, or could not be removed"
         );
     }
-    let is_whole = summary.failed == 0 && summary.is_within_bounds();
+    // A cron job that has not been told anything for months has to hear of its token.
+    let is_blind = summary.server_is_of_no_use && summary.parents_unknown > 0 && !summary.interrupted;
+    let is_whole = summary.failed == 0 && summary.is_within_bounds() && !is_blind;
     Ok(if is_whole { 0 } else { Code::Incomplete.status() })
+}
+
+/// Says once what stays because of the server, and why.
+fn tell_of_server(summary: &Summary) {
+    let stay = |count: u64| {
+        if count == 1 { "1 environment stays".into() } else { format!("{count} environments stay") }
+    };
+    match (summary.parents_unknown, &summary.server_trouble, &summary.parents_unknown_why) {
+        (0, Some(why), _) => log::warn!("the server was not asked to the end: {why}"),
+        (0, None, _) => {}
+        (count, trouble, why) => log::error!(
+            "{} because the server gave no answer that can be relied upon: {}",
+            stay(count),
+            trouble.as_ref().or(why.as_ref()).map_or("it was not asked", String::as_str)
+        ),
+    }
+    if summary.parents_no_uuid > 0 {
+        log::warn!(
+            "{} because no server can be asked about an id that is no UUID; `execenv gc --explain ENV` shows one",
+            stay(summary.parents_no_uuid)
+        );
+    }
+}
+
+/// Says that there is nothing to collect where a name may be mistyped.
+fn tell_of_nothing(args: &GcArgs, context: &Context) -> Result<()> {
+    let root = context.root.path().display();
+    match (context.root.open()?, &args.workspace) {
+        (None, _) => log::warn!("there is no workspaces root {root}: nothing to collect"),
+        (Some(tree), Some(wanted)) if !context.root.workspaces(&tree)?.contains(wanted) => {
+            log::warn!("there is no workspace `{}` in {root}: nothing to collect", escape(wanted));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 impl GcArgs {

@@ -127,13 +127,20 @@ fn explain_says_what_gc_would_do_and_changes_nothing() {
 #[test]
 fn other_workspaces_are_left_and_a_missing_root_is_an_empty_cycle() {
     let t = TestEnv::new();
-    assert_eq!(gc(&t, LATER, &[])["scanned"], 0);
+    let run = t.execenv(["gc", "-o", "json"]).run().status(0);
+    assert!(run.stderr.starts_with("warning: there is no workspaces root "), "{run}");
+    assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["scanned"], 0);
+    assert_eq!(t.execenv(["gc", "-q"]).ok().stdout, "");
     assert!(!t.root.exists());
     t.prepare(["--workspace-id", "a"]);
     t.prepare(["--workspace-id", "b"]);
     let done = gc(&t, LATER, &["--workspace", "a"]);
     assert_eq!((&done["scanned"], &done["orphaned"]), (&json!(1), &json!(1)));
     assert!(!t.root.join("a").exists() && t.root.join("b").is_dir());
+    let run = t.execenv(["gc", "--workspace", "nope"]).run().status(0);
+    assert!(run.stderr.starts_with("warning: there is no workspace `nope` in "), "{run}");
+    fs::remove_file(t.root.join(".execenv-root")).unwrap();
+    t.execenv(["gc"]).fails(2, &["is not a workspaces root", "touch ", "/.execenv-root"]);
 }
 
 #[test]
@@ -191,6 +198,7 @@ fn nobody_moves_in_while_git_is_asked_even_where_there_was_no_lock_file() {
 #[test]
 fn the_summary_has_every_key_of_the_contract() {
     let t = TestEnv::new();
+    t.prepare([]);
     let done = gc(&t, LATER, &[]);
     assert_eq!((&done["artifact_dirs"], &done["artifact_removed"]), (&json!(0), &json!(0)));
     assert_eq!((&done["repos"]["pruned"], &done["repos"]["branches_deleted"]), (&json!(0), &json!(0)));

@@ -61,6 +61,8 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
         },
         "bounds": summary.bounds,
         "requests": summary.requests,
+        "parents_unknown": summary.parents_unknown,
+        "parents_no_uuid": summary.parents_no_uuid,
         "already_running": summary.already_running,
         "interrupted": summary.interrupted,
     });
