@@ -13,7 +13,7 @@ use crate::gc::artifacts::Patterns;
 use crate::gc::usage::{
     Aggregate, Outside, Places, ProfileReport, Report, Stores, Totals, count_tasks, look, outside,
 };
-use crate::output::{Answer, columns, escape, shell_quote, show_age_in_two, show_bytes};
+use crate::output::{Answer, columns, counted, escape, shell_quote, show_age_in_two, show_bytes};
 
 /// How many other roots are named at most.
 const MOST_HINTS: usize = 5;
@@ -237,10 +237,6 @@ fn hints(roots: &[(usize, String)]) -> String {
         let _ = writeln!(text, "  execenv du --workspaces-root {}  # {count}", escape(&shell_quote(path)));
     }
     text
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn percent(ratio: f64) -> String {

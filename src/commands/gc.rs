@@ -27,6 +27,10 @@ use report::{decision_json, explanation, row, summary_json};
 /// What goes, goes to the trash first and can be had back with `execenv trash restore`; folders that can be built again
 /// (`--artifact-pattern`) go at once. Environments in use, leased, with work that is nowhere else, or of a folder of
 /// yours are never taken. Without a server age decides.
+///
+/// A line for each environment that goes or should have gone, its fields separated by tabs: what becomes of it (`trash`;
+/// `remove`: for good; `clean_artifacts`: only what can be built again; `keep`; `failed`), why, bytes, path, and of a
+/// kept one what is in it. With -v also one for each that stays (`skip`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv gc --dry-run
@@ -104,7 +108,11 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         let judged = explain(&GcRequest { dry_run: true, ..request }, &found.env.path)?;
         let policy = &args.policy(context)?;
         match context.settings.output {
-            Format::Json => line(&decision_json(&judged, context.now).to_string())?,
+            Format::Json => {
+                let mut decision = decision_json(&judged, context.now);
+                decision["due"] = report::due_json(&judged, policy, context.now);
+                line(&decision.to_string())?;
+            }
             _ => line(&explanation(&judged, policy, context.now))?,
         }
         return Ok(0);
@@ -374,7 +382,7 @@ fn tell(judged: &Judged) {
         let name = judged.facts.root_dir.display();
         match judged.outcome {
             Some(Outcome::Failed) => log::error!("{name}: {error}"),
-            _ => log::warn!("kept {name}: {error}"),
+            _ => log::warn!("{}", report::kept(judged, error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::Context;
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
 use crate::environment::{TrashEntry, WorkspacesRoot};
 use crate::failure::{Code, Failure};
-use crate::output::{Answer, escape, show_age, show_bytes};
+use crate::output::{Answer, counted, escape, show_age, show_bytes};
 use crate::sys::tree::Tree;
 
 /// What gc, cleanup and prepare put aside: list it, have it back, or delete it
@@ -82,7 +82,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
             bytes += size;
         }
     }
-    let text = format!("deleted {deleted} entries, {}", show_bytes(bytes));
+    let text = format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes));
     let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
     Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
 }

@@ -31,7 +31,9 @@ pub struct Summary {
     pub artifact_removed: u64,
     /// The same by pattern, with bytes.
     pub by_pattern: BTreeMap<String, Tally>,
-    /// Bytes of what was removed, the trash included.
+    /// Bytes of the environments that were removed, the trash included.
+    pub env_bytes: u64,
+    /// Bytes of all that was removed, the trash included.
     pub bytes_reclaimed: u64,
     /// Bytes that the disk has got back, the trash's too; not of what lies in it still.
     pub bytes_freed: u64,
@@ -94,6 +96,7 @@ impl Summary {
                 return;
             }
         }
+        self.env_bytes += judged.bytes;
         self.bytes_reclaimed += judged.bytes;
         if judged.outcome == Some(Outcome::Removed) || (would_go && for_good) {
             self.bytes_freed += judged.bytes;

@@ -214,7 +214,7 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
         let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
         assert!(done.stderr.contains("1 commit that is on no remote"), "{done}");
-        assert!(done.stdout.contains("trash: 1 entries (") && done.stdout.contains("), 0 deleted"), "{done}");
+        assert!(done.stdout.contains("trash: 1 entry (") && done.stdout.contains("), 0 deleted"), "{done}");
     }
     t.execenv(["trash", "restore", KEY]).ok();
     git(&t, &repo, &["push", "-q", "origin", "HEAD:refs/heads/work"]);
