@@ -137,8 +137,12 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
         log::error!(
-            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
-             finished, holds work that is nowhere else, or could not be removed"
+            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, holds work \
+             that is nowhere else or in a folder of yours, or could not be removed{}",
+            match report.bound {
+                "max_total" => "; sessions, repositories and such work in the trash count too (`execenv du`)",
+                _ => "",
+            }
         );
     }
     // A cron job that has not been told anything for months has to hear of its token.
