@@ -14,7 +14,7 @@ use crate::output::{self, Answer, Format, escape};
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
 ///
 /// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. A second
-/// clean-up changes nothing. Commits that are nowhere else, and uncommitted changes in a worktree of a repository of yours,
+/// clean-up changes nothing. Commits that are nowhere else, stashes, and uncommitted changes of any repository in the work dir
 /// are kept with status 5 unless --force or --trash is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

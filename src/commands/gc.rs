@@ -9,7 +9,9 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::{Context, ServerArgs, connection, env_completer, parse_duration, parse_size};
+use crate::cli::{
+    Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
+};
 use crate::environment::Outcome;
 use crate::failure::Code;
 use crate::gc::{
@@ -77,7 +79,7 @@ pub struct GcArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub free: Option<u64>,
     /// Only this workspace; bounds, which are about the whole root, are not looked at
-    #[arg(long, value_name = "ID", conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
+    #[arg(long, value_name = "ID", add = workspace_completer(), conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
     /// The server that knows what environments are for.
     #[command(flatten)]
