@@ -83,7 +83,7 @@ fn the_same_task_many_times_at_once_is_one_environment() {
             fs::read_dir(t.root.join("default")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(keys, [KEY], "one environment, and nothing without a name");
         let done = statuses.iter().filter(|status| **status == 0).count();
-        let trashed = t.execenv(["trash", "list"]).ok().stdout.lines().count();
+        let trashed = t.execenv(["trash", "list", "-o", "json"]).json()["entries"].as_array().unwrap().len();
         assert_eq!(trashed, done - 1, "every one that was made anew lies in the trash");
         settle(&t);
     }

@@ -1,5 +1,6 @@
 //! Completions: the shell asks the program itself, so that ENV completes from what is on disk.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,8 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 use super::args::{Cli, GlobalArgs};
 use super::settings::Settings;
-use crate::environment::WorkspacesRoot;
+use crate::environment::{WorkspacesRoot, trash};
+use crate::sys::tree::Tree;
 
 /// The variable by which a shell's script asks for candidates; a private one, because other programs use `COMPLETE`.
 const VARIABLE: &str = "EXECENV_COMPLETE";
@@ -41,12 +43,36 @@ pub fn registration(shell: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The keys of the environments below the root that the variables and the configuration name.
-pub(super) fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
-    let no_flags = GlobalArgs::default();
-    let Ok(settings) = Settings::resolve(&no_flags, std::env::vars_os().collect()) else { return Vec::new() };
+/// The root that the variables and the configuration name, if it can be opened.
+fn open_root() -> Option<(WorkspacesRoot, Tree)> {
+    let settings = Settings::resolve(&GlobalArgs::default(), std::env::vars_os().collect()).ok()?;
     let root = WorkspacesRoot::new(settings.workspaces_root);
-    let Ok(Some(tree)) = root.open() else { return Vec::new() };
+    let tree = root.open().ok()??;
+    Some((root, tree))
+}
+
+/// The names of the workspaces below the root.
+pub(super) fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some((root, tree)) = open_root() else { return Vec::new() };
+    let names = root.workspaces(&tree).unwrap_or_default().into_iter();
+    let matching = names.filter(|name| name.as_bytes().starts_with(current.as_encoded_bytes()));
+    matching.take(MOST).map(CompletionCandidate::new).collect()
+}
+
+/// The keys of what is in the trash, each once.
+pub(super) fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some((root, tree)) = open_root() else { return Vec::new() };
+    let entries = trash::entries(&root, &tree).unwrap_or_default();
+    let keys: BTreeMap<String, String> =
+        entries.into_iter().map(|entry| (entry.parsed.key, entry.parsed.workspace)).collect();
+    let matching = keys.into_iter().filter(|(key, _)| key.as_bytes().starts_with(current.as_encoded_bytes()));
+    let shown = matching.take(MOST);
+    shown.map(|(key, workspace)| CompletionCandidate::new(key).help(Some(workspace.into()))).collect()
+}
+
+/// The keys of the environments below the root.
+pub(super) fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some((root, tree)) = open_root() else { return Vec::new() };
     let begins = current.as_encoded_bytes();
     let mut found = Vec::new();
     for workspace in root.workspaces(&tree).unwrap_or_default() {

@@ -21,6 +21,16 @@ pub use complete::registration;
 pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
     clap_complete::ArgValueCompleter::new(complete::environments)
 }
+
+/// Completes an entry of the trash.
+pub(crate) fn trash_completer() -> clap_complete::ArgValueCompleter {
+    clap_complete::ArgValueCompleter::new(complete::trash)
+}
+
+/// Completes a workspace's name.
+pub(crate) fn workspace_completer() -> clap_complete::ArgValueCompleter {
+    clap_complete::ArgValueCompleter::new(complete::workspaces)
+}
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
 pub use server::{ServerArgs, connection};

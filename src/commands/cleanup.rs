@@ -15,8 +15,8 @@ use crate::output::{self, Answer, Format, escape};
 ///
 /// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. What execenv
 /// wrote for the agent with secrets in it (MCP servers, logins) goes too, and its conversations stay: `reuse` makes the
-/// rest again. A second clean-up changes nothing. Commits that are nowhere else, and uncommitted changes in a worktree of a repository of yours,
-/// are kept with status 5 unless --force or --trash is given.
+/// rest again. A second clean-up changes nothing. Commits that are nowhere else, stashes, and uncommitted changes of any
+/// repository in the work dir are kept with status 5 unless --force or --trash is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv cleanup \"$env\"

@@ -13,7 +13,7 @@ use crate::gc::artifacts::Patterns;
 use crate::gc::usage::{
     Aggregate, Outside, Places, ProfileReport, Report, Stores, Totals, count_tasks, look, outside,
 };
-use crate::output::{Answer, columns, escape, shell_quote, show_age_in_two, show_bytes};
+use crate::output::{Answer, columns, counted, escape, shell_quote, show_age_in_two, show_bytes};
 
 /// How many other roots are named at most.
 const MOST_HINTS: usize = 5;
@@ -94,6 +94,9 @@ fn aggregate(args: &DuArgs, context: &Context, patterns: &Patterns) -> Result<An
         repo_cache_count: all.stores.total_repo_cache_count,
         trash_size_bytes: all.stores.total_trash_size_bytes,
         trash_count: all.stores.total_trash_count,
+        stores_size_bytes: all.stores.total_stores_size_bytes,
+        stores_count: all.stores.total_stores_count,
+        other_size_bytes: all.stores.total_other_size_bytes,
     };
     text.push_str(&beside(&all.totals, &stores, &all.outside));
     let json = serde_json::to_value(&all).context("encode the report")?;
@@ -190,7 +193,7 @@ fn show_totals(totals: &Totals) -> String {
 /// What takes space besides environments; nothing is said of what takes none.
 fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> String {
     let mut text = String::new();
-    let mut all = totals.size_bytes + stores.trash_size_bytes + stores.repo_cache_size_bytes;
+    let mut all = totals.size_bytes + stores.size_bytes();
     if stores.trash_size_bytes > 0 {
         let entries = counted(stores.trash_count, "entry", "entries");
         let _ = writeln!(text, "trash: {entries}, {}", show_bytes(stores.trash_size_bytes));
@@ -198,6 +201,13 @@ fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> String {
     if stores.repo_cache_size_bytes > 0 {
         let count = counted(stores.repo_cache_count, "repository", "repositories");
         let _ = writeln!(text, "repositories: {count}, {}", show_bytes(stores.repo_cache_size_bytes));
+    }
+    if stores.stores_size_bytes > 0 {
+        let count = counted(stores.stores_count, "store", "stores");
+        let _ = writeln!(text, "sessions and memories: {count}, {}", show_bytes(stores.stores_size_bytes));
+    }
+    if stores.other_size_bytes > 0 {
+        let _ = writeln!(text, "mark, locks, leftovers: {}", show_bytes(stores.other_size_bytes));
     }
     for Outside { path, what, size_bytes, count } in outside {
         let what = what.replace('_', " ");
@@ -237,10 +247,6 @@ fn hints(roots: &[(usize, String)]) -> String {
         let _ = writeln!(text, "  execenv du --workspaces-root {}  # {count}", escape(&shell_quote(path)));
     }
     text
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn percent(ratio: f64) -> String {

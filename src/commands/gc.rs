@@ -9,14 +9,16 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::{Context, ServerArgs, connection, env_completer, parse_duration, parse_size};
+use crate::cli::{
+    Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
+};
 use crate::environment::Outcome;
 use crate::failure::Code;
 use crate::gc::{
     Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, StorePolicy, Summary, cycle, explain,
 };
 use crate::git::Git;
-use crate::output::{Format, Progress, line, show_bytes, stream};
+use crate::output::{Format, Progress, escape, line, show_bytes, stream};
 
 mod report;
 use report::{decision_json, explanation, row, summary_json};
@@ -27,6 +29,10 @@ use report::{decision_json, explanation, row, summary_json};
 /// What goes, goes to the trash first and can be had back with `execenv trash restore`; folders that can be built again
 /// (`--artifact-pattern`) go at once. Environments in use, leased, with work that is nowhere else, or of a folder of
 /// yours are never taken. Without a server age decides.
+///
+/// A line for each environment that goes or should have gone, its fields separated by tabs: what becomes of it (`trash`;
+/// `remove`: for good; `clean_artifacts`: only what can be built again; `keep`; `failed`), why, bytes, path, and of a
+/// kept one what is in it. With -v also one for each that stays (`skip`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv gc --dry-run
@@ -73,7 +79,7 @@ pub struct GcArgs {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub free: Option<u64>,
     /// Only this workspace; bounds, which are about the whole root, are not looked at
-    #[arg(long, value_name = "ID", conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
+    #[arg(long, value_name = "ID", add = workspace_completer(), conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
     /// The server that knows what environments are for.
     #[command(flatten)]
@@ -104,12 +110,17 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         let judged = explain(&GcRequest { dry_run: true, ..request }, &found.env.path)?;
         let policy = &args.policy(context)?;
         match context.settings.output {
-            Format::Json => line(&decision_json(&judged, context.now).to_string())?,
+            Format::Json => {
+                let mut decision = decision_json(&judged, context.now);
+                decision["due"] = report::due_json(&judged, policy, context.now);
+                line(&decision.to_string())?;
+            }
             _ => line(&explanation(&judged, policy, context.now))?,
         }
         return Ok(0);
     }
     context.defer_signals()?;
+    tell_of_nothing(args, context)?;
     let summary = match context.settings.output {
         _ if args.stream => print_stream(&request)?,
         Format::Json => print_json(&request)?,
@@ -118,9 +129,7 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     if summary.already_running {
         log::warn!("another gc is at work in {}", context.root.path().display());
     }
-    if let Some(why) = &summary.server_trouble {
-        log::warn!("the server was not asked to the end, and what it was not asked about stays: {why}");
-    }
+    tell_of_server(&summary);
     // A cycle that was stopped had no time to meet them.
     let unmet = summary.bounds.iter().filter(|report| !report.met && !summary.interrupted);
     for report in unmet {
@@ -130,12 +139,53 @@ pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
         log::error!(
-            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, not \
-             finished, holds work that is nowhere else, or could not be removed"
+            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, holds work \
+             that is nowhere else or in a folder of yours, or could not be removed{}",
+            match report.bound {
+                "max_total" => "; sessions, repositories and such work in the trash count too (`execenv du`)",
+                _ => "",
+            }
         );
     }
-    let is_whole = summary.failed == 0 && summary.is_within_bounds();
+    // A cron job that has not been told anything for months has to hear of its token.
+    let is_blind = summary.server_is_of_no_use && summary.parents_unknown > 0 && !summary.interrupted;
+    let is_whole = summary.failed == 0 && summary.is_within_bounds() && !is_blind;
     Ok(if is_whole { 0 } else { Code::Incomplete.status() })
+}
+
+/// Says once what stays because of the server, and why.
+fn tell_of_server(summary: &Summary) {
+    let stay = |count: u64| {
+        if count == 1 { "1 environment stays".into() } else { format!("{count} environments stay") }
+    };
+    match (summary.parents_unknown, &summary.server_trouble, &summary.parents_unknown_why) {
+        (0, Some(why), _) => log::warn!("the server was not asked to the end: {why}"),
+        (0, None, _) => {}
+        (count, trouble, why) => log::error!(
+            "{} because the server gave no answer that can be relied upon: {}",
+            stay(count),
+            trouble.as_ref().or(why.as_ref()).map_or("it was not asked", String::as_str)
+        ),
+    }
+    if summary.parents_no_uuid > 0 {
+        log::warn!(
+            "{} because no server can be asked about an id that is no UUID; `execenv gc --explain ENV` shows one",
+            stay(summary.parents_no_uuid)
+        );
+    }
+}
+
+/// Says that there is nothing to collect where a name may be mistyped.
+fn tell_of_nothing(args: &GcArgs, context: &Context) -> Result<()> {
+    let root = context.root.path().display();
+    match (context.root.open()?, &args.workspace) {
+        (None, _) => log::warn!("there is no workspaces root {root}: nothing to collect"),
+        (Some(tree), Some(wanted)) if !context.root.workspaces(&tree)?.contains(wanted) => {
+            log::warn!("there is no workspace `{}` in {root}: nothing to collect", escape(wanted));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 impl GcArgs {
@@ -338,7 +388,7 @@ fn tell(judged: &Judged) {
         let name = judged.facts.root_dir.display();
         match judged.outcome {
             Some(Outcome::Failed) => log::error!("{name}: {error}"),
-            _ => log::warn!("kept {name}: {error}"),
+            _ => log::warn!("{}", report::kept(judged, error)),
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Context;
+use crate::cli::{Context, workspace_completer};
 use crate::environment::{
     MadeBy, Meta, Own, Status, WorkspacesRoot, looks_like_env_root, made_by, upstream_roots,
 };
@@ -26,7 +26,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub sizes: bool,
     /// Only this workspace
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = workspace_completer())]
     pub workspace: Option<String>,
     /// Only what execenv did not make: under the workspaces root, and under ~/multica_workspaces and its profiles'
     #[arg(long)]

@@ -52,7 +52,7 @@ fn below(command: &clap::Command, prefix: &str, pages: &mut Vec<(String, String)
     {
         let name = format!("{prefix}-{}", command.get_name());
         let extra = match name.as_str() {
-            "execenv-gc" => reasons(),
+            "execenv-gc" => reasons() + &gc_settings() + &gc_fields(),
             "execenv-prepare" | "execenv-reuse" => document_fields(),
             _ => String::new(),
         };
@@ -147,9 +147,90 @@ fn settings() -> String {
         ".SH SETTINGS\nA flag goes before a variable, a variable before the configuration file (one JSON object, by default ~/.config/execenv/config.json), the file before the default.\n",
     );
     for (key, variables, default) in crate::cli::setting_rows() {
-        let default = if default.is_empty() { "~/.local/share/execenv/workspaces" } else { default };
+        let default = match (default, key) {
+            ("", "workspaces_root") => "~/.local/share/execenv/workspaces",
+            ("", _) => "none",
+            (default, _) => default,
+        };
         let line = format!("variables {}; default {default}", variables.join(", "));
         text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));
+    }
+    text
+}
+
+/// The settings that act in `gc`, with what they are for.
+const GC_SETTINGS: [(&str, &str); 14] = [
+    ("ttl", "as --ttl"),
+    ("orphan_ttl", "as --orphan-ttl"),
+    ("completed_ttl", "as --completed-ttl"),
+    ("artifact_ttl", "as --artifact-ttl"),
+    ("artifact_patterns", "as --artifact-pattern, with commas"),
+    ("trash_ttl", "as --trash-ttl"),
+    ("max_total", "as --max-total"),
+    ("max_count", "as --max-count"),
+    ("min_free", "as --min-free"),
+    ("repo_ttl", "after how long a repository cache goes that nothing uses; 0: never"),
+    ("repo_maintenance", "whether git tidies the repository caches that stay"),
+    (
+        "session_ttl",
+        "after how long a stored conversation of an agent goes that nobody has taken up; 0: never",
+    ),
+    ("memory_ttl", "after how long a stored memory of an agent goes that nobody has used; 0: never"),
+    ("gc", "off: gc does nothing and says so; --dry-run and --explain go on"),
+];
+
+fn gc_settings() -> String {
+    let mut text = String::from(
+        ".SH SETTINGS\nWhat acts in gc; \\fBexecenv config\\fR shows each with its value and origin.\n",
+    );
+    for (key, variables, _) in crate::cli::setting_rows() {
+        if let Some((_, meaning)) = GC_SETTINGS.iter().find(|(name, _)| *name == key) {
+            let line = format!("{meaning}; variables {}", variables.join(", "));
+            text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));
+        }
+    }
+    text
+}
+
+/// The keys of `gc -o json` that do not speak for themselves.
+const GC_FIELDS: [(&str, &str); 16] = [
+    (
+        "decisions[]",
+        "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, error",
+    ),
+    ("decisions[].action", "skip, clean, orphan or clean_artifacts: what was decided"),
+    (
+        "decisions[].outcome",
+        "what came of it: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: left, or only planned",
+    ),
+    ("scanned", "environments that were looked at"),
+    (
+        "cleaned, orphaned",
+        "environments that went (in a dry run: would go), as done and as unknown to anybody",
+    ),
+    ("skipped, active", "environments that stay, and those of them that a live process holds"),
+    ("failed", "what should have gone and could not"),
+    ("artifact_dirs", "environments that stay and out of which folders went that can be built again"),
+    ("artifact_removed, by_pattern", "how many such folders, and the same by pattern with bytes"),
+    ("bytes_reclaimed", "bytes of all that was removed in this cycle, what lies in the trash now included"),
+    (
+        "bytes_freed",
+        "bytes that the disk has got back, those of the emptied trash included; not what lies in it still",
+    ),
+    ("trash", "entries and bytes at the end, and swept: entries that went for good"),
+    ("parents_unknown", "environments that stay because the server gave no answer that can be relied upon"),
+    (
+        "parents_no_uuid",
+        "environments that stay because their parent's id is no UUID, so that nobody was asked",
+    ),
+    ("bounds[]", "each bound with its limit, the value at the end, and whether it is met"),
+    ("requests", "how many requests the server got"),
+];
+
+fn gc_fields() -> String {
+    let mut text = String::from(".SH \"JSON FIELDS\"\n");
+    for (names, meaning) in GC_FIELDS {
+        text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", roff(names), roff(meaning)));
     }
     text
 }
@@ -165,4 +246,18 @@ fn reasons() -> String {
 /// Text as roff reads it: no line begins with a control character, no dash turns into a hyphen.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-").replace("\n.", "\n\\&.").replace("\n'", "\n\\&'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_gc_is_one_and_an_empty_default_is_none() {
+        let text = gc_settings();
+        for (key, _) in GC_SETTINGS {
+            assert!(text.contains(&format!("\n\\fB{key}\\fR\n")), "{key}: {text}");
+        }
+        assert!(settings().contains("EXECENV_GC_MIN_FREE; default none\n"), "{}", settings());
+    }
 }

@@ -1,14 +1,15 @@
 //! `execenv trash`.
 
 use anyhow::Result;
+use chrono::DateTime;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::Context;
+use crate::cli::{Context, trash_completer};
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
 use crate::environment::{TrashEntry, WorkspacesRoot};
 use crate::failure::{Code, Failure};
-use crate::output::{Answer, escape, show_age, show_bytes};
+use crate::output::{Answer, columns, counted, escape, show_age, show_bytes};
 use crate::sys::tree::Tree;
 
 /// What gc, cleanup and prepare put aside: list it, have it back, or delete it
@@ -29,14 +30,17 @@ pub struct TrashArgs {
 /// What to do with the trash.
 #[derive(Debug, Subcommand)]
 pub enum TrashAction {
-    /// List what is in the trash
+    /// List what is in the trash, and when gc deletes it for good
     #[command(after_help = "Example:\n  execenv trash list -o json")]
     List,
-    /// Put something back to where it came from; gc leaves it alone for as long as a lease lasts
+    /// Put something back to where it came from; gc leaves it alone for a while
+    ///
+    /// An environment with a record is leased for as long as the setting `lease` says; one without a record counts as
+    /// new, and stays for as long as gc's --orphan-ttl.
     #[command(after_help = "Example:\n  execenv trash restore 3f9c")]
     Restore {
         /// The entry: its name, or 4 or more characters of the environment's key (the newest of that key)
-        #[arg(value_name = "ENTRY")]
+        #[arg(value_name = "ENTRY", add = trash_completer())]
         entry: String,
     },
     /// Delete everything in the trash for good
@@ -51,7 +55,7 @@ pub(super) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
         None => Vec::new(),
     };
     match (&args.action, tree) {
-        (TrashAction::List, _) => Ok(list(context, found)),
+        (TrashAction::List, _) => list(context, found),
         (TrashAction::Restore { entry }, Some(tree)) => {
             let entry = choose(&found, entry)?;
             restore(&tree, entry, context.settings.duration("lease")?, context.now)?;
@@ -82,7 +86,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
             bytes += size;
         }
     }
-    let text = format!("deleted {deleted} entries, {}", show_bytes(bytes));
+    let text = format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes));
     let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
     Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
 }
@@ -91,17 +95,26 @@ fn told(done: Result<()>) -> bool {
     done.inspect_err(|error| log::error!("{error:#}")).is_err()
 }
 
-fn list(context: &Context, mut found: Vec<TrashEntry>) -> Answer {
+fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
+    let ttl = context.settings.duration("trash_ttl")?;
+    let time = |entry: &TrashEntry| DateTime::from_timestamp(entry.parsed.at, 0);
+    let deleted_after = |entry: &TrashEntry| time(entry).and_then(|at| at.checked_add_signed(ttl));
     for entry in &mut found {
         entry.bytes = size_of(&context.root, entry);
     }
-    let lines: Vec<String> = found
+    let header = ["ENTRY", "AGE", "SIZE", "GOES", "ORIGIN"].map(str::to_owned);
+    let lines: Vec<[String; 5]> = found
         .iter()
         .map(|entry| {
             let age = context.now.timestamp().saturating_sub(entry.parsed.at);
             let age = show_age(chrono::Duration::try_seconds(age).unwrap_or_default());
             let origin = escape(&entry.origin.display().to_string());
-            format!("{}\t{age}\t{}\t{origin}", escape(&entry.name), show_bytes(entry.bytes))
+            let goes = match deleted_after(entry) {
+                Some(at) if at > context.now => format!("in {}", show_age(at - context.now)),
+                Some(_) => "next gc".to_owned(),
+                None => "-".to_owned(),
+            };
+            [escape(&entry.name), age, show_bytes(entry.bytes), goes, origin]
         })
         .collect();
     let rows: Vec<_> = found
@@ -112,13 +125,16 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Answer {
                 "origin": entry.origin,
                 "workspace_id": entry.parsed.workspace,
                 "key": entry.parsed.key,
-                "trashed_at": chrono::DateTime::from_timestamp(entry.parsed.at, 0),
+                "trashed_at": time(entry),
+                "deleted_after": deleted_after(entry),
                 "bytes": entry.bytes,
             })
         })
         .collect();
     let folder = context.root.path().join(WorkspacesRoot::TRASH);
-    Answer::new(lines.join("\n"), json!({"schema": 1, "trash": folder, "entries": rows}))
+    let rows_of_text: Vec<_> = std::iter::once(header).chain(lines).collect();
+    let text = if found.is_empty() { String::new() } else { columns(&rows_of_text) };
+    Ok(Answer::new(text, json!({"schema": 1, "trash": folder, "entries": rows})))
 }
 
 /// The entry by its name, else the newest one whose key begins so.

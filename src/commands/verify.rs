@@ -15,6 +15,7 @@ use crate::output::{Answer, escape};
 /// and says of each difference whether execenv or somebody else made it. Status 0: as it was. Status 1: not.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  env=$(execenv prepare --provider claude --local-dir .)
   execenv cleanup \"$env\" && execenv verify \"$env\"
   execenv verify \"$env\" -o json | jq '.differences[].path'")]
 pub struct VerifyArgs {

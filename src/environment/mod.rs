@@ -44,7 +44,7 @@ pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
 pub use run_record::RunningEnv;
 pub(crate) use run_record::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};
-pub use stores::{Pruned, prune as prune_stores};
+pub use stores::{Pruned, count as count_stores, prune as prune_stores};
 pub(crate) use trash::put_aside_as;
 pub use trash::{TrashEntry, TrashName};
 pub use verify::{Difference, Verdict, verify};

@@ -167,6 +167,12 @@ fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
     root.replace_unsynced(&stores.join(relative), bytes, 0o600, names::TEMPORARY)
 }
 
+/// How many stores a root has, by their locks: each has one from before it is made until after it is gone.
+pub fn count(root: &Tree) -> u64 {
+    let locks = root.names(Path::new(WorkspacesRoot::LOCKS)).unwrap_or_default();
+    locks.iter().filter(|name| name.as_encoded_bytes().starts_with(LOCK.as_bytes())).count() as u64
+}
+
 /// Removes stores in which nothing has changed for longer than `ttl` says of them (by their path below the folder of
 /// stores; `None`: never), and the folders above them that are empty then. One that is just being mounted stays. With
 /// `dry_run` nothing is changed.

@@ -150,6 +150,7 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     cycle.count_trash()?;
     cycle.summary.requests = cycle.parents.requests();
     cycle.summary.server_trouble = cycle.parents.trouble();
+    cycle.summary.server_is_of_no_use = cycle.parents.is_of_no_use();
     Ok(cycle.summary)
 }
 
@@ -157,8 +158,12 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
     if WorkspacesRoot::is_marked(tree)? {
         return Ok(());
     }
+    let mark = root.path().join(WorkspacesRoot::MARK);
     Err(Failure::new(Code::BadPath, format!("{} is not a workspaces root", root.path().display()))
-        .hint("name the folder that `execenv prepare` uses; gc removes nothing from any other")
+        .hint(format!(
+            "name the folder that `execenv prepare` uses; if it is one all the same: `touch {}`",
+            mark.display()
+        ))
         .into())
 }
 

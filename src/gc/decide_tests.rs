@@ -410,3 +410,42 @@ fn reasons_are_words_of_their_own() {
         assert_eq!(serde_json::to_value(reason).unwrap(), *word);
     }
 }
+
+#[test]
+fn when_what_stays_would_go() {
+    use super::super::due::{Due, due};
+    let hours = |policy: &mut Policy, hours| policy.completed_ttl = Some(Duration::hours(hours));
+    let leased = |facts: Facts, hours: i64| Facts { lease_until: ago(-hours), ..facts };
+    let plain = |hours| Facts { completed_at: None, ..own("", hours) };
+    let mut short = policy();
+    hours(&mut short, 6);
+    // in so many hours (strictly more), by which limit
+    for (name, facts, parent, policy, expected) in [
+        ("never run", plain(1), ParentState::Offline, policy(), Some((719, "orphan-ttl"))),
+        ("ended", own("", 1), ParentState::Offline, policy(), Some((119, "ttl"))),
+        ("of a parent", own("issue", 1), ParentState::Offline, policy(), Some((719, "orphan-ttl"))),
+        ("ended, short", own("issue", 1), ParentState::Offline, short.clone(), Some((5, "completed-ttl"))),
+        ("done", own("issue", 1), found("done", 20), policy(), Some((100, "ttl"))),
+        ("open", own("issue", 1), found("todo", 20), policy(), None),
+        ("open, short", own("issue", 1), found("todo", 20), short, Some((5, "completed-ttl"))),
+        ("not shown", own("issue", 1), gone(false), policy(), Some((719, "orphan-ttl"))),
+        ("unknown", own("issue", 1), error(), policy(), None),
+        ("leased", leased(own("", 200), 3), ParentState::Offline, policy(), Some((3, ""))),
+        ("leased for longer", leased(own("", 1), 3), ParentState::Offline, policy(), Some((119, "ttl"))),
+        ("held", Facts { lock: LockState::Held, ..own("", 1) }, ParentState::Offline, policy(), None),
+        (
+            "a user's folder",
+            Facts { local_directory: true, ..own("", 1) },
+            ParentState::Offline,
+            policy(),
+            None,
+        ),
+        ("goes now", own("", 121), ParentState::Offline, policy(), None),
+    ] {
+        let found = due(&facts, &parent, &policy, now());
+        let in_hours = |due: &Due| ((due.at - now()).num_hours(), due.limit.map_or("", |(limit, _)| limit));
+        assert_eq!(found.as_ref().map(in_hours), expected, "{name}: {found:?}");
+    }
+    let for_ever = Policy { orphan_ttl: Duration::MAX, ..policy() };
+    assert_eq!(due(&plain(1), &ParentState::Offline, &for_ever, now()), None);
+}

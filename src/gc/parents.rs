@@ -40,6 +40,16 @@ pub enum ParentState {
     },
 }
 
+/// Why nobody is asked about an id that no server gave out.
+const NO_UUID: &str = "its id is no UUID";
+
+impl ParentState {
+    /// Whether it is not known because its id cannot be asked about: no fault of the server's.
+    pub(super) fn is_no_uuid(&self) -> bool {
+        matches!(self, ParentState::Unknown { why } if why == NO_UUID)
+    }
+}
+
 impl From<&Parent> for ParentState {
     fn from(parent: &Parent) -> Self {
         match parent {
@@ -68,7 +78,7 @@ pub(super) fn question(facts: &Facts) -> Result<Question, ParentState> {
         return Err(ParentState::Nameless);
     }
     // Decision D30: what is no UUID is never sent.
-    let id = Uuid::try_parse(id).map_err(|_| ParentState::Unknown { why: "its id is no UUID".into() })?;
+    let id = Uuid::try_parse(id).map_err(|_| ParentState::Unknown { why: NO_UUID.into() })?;
     Ok(Question { kind, id, workspace: facts.workspace.clone() })
 }
 
@@ -76,12 +86,17 @@ pub(super) fn question(facts: &Facts) -> Result<Question, ParentState> {
 pub(super) struct Parents<'a> {
     lookup: Option<Lookup>,
     stop: &'a AtomicBool,
+    has_answered: bool,
 }
 
 impl<'a> Parents<'a> {
     /// Nobody is asked without a connection.
     pub(super) fn new(connection: Option<Connection>, jobs: usize, stop: &'a AtomicBool) -> Parents<'a> {
-        Parents { lookup: connection.map(|connection| Lookup::new(connection, jobs)), stop }
+        Parents {
+            lookup: connection.map(|connection| Lookup::new(connection, jobs)),
+            stop,
+            has_answered: false,
+        }
     }
 
     /// Asks about the parents of these environments, as far as nobody has asked before.
@@ -89,6 +104,8 @@ impl<'a> Parents<'a> {
         if let Some(lookup) = &mut self.lookup {
             let questions: Vec<Question> = facts.filter_map(|facts| question(facts).ok()).collect();
             lookup.ask(&questions, self.stop);
+            self.has_answered |=
+                questions.iter().any(|question| !matches!(lookup.answer(question), Parent::Unknown { .. }));
         }
     }
 
@@ -104,6 +121,11 @@ impl<'a> Parents<'a> {
     /// Why nobody was asked any more, if that is so.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lookup.as_ref().and_then(Lookup::ended).map(str::to_owned)
+    }
+
+    /// Whether the server was asked and gave no single answer that can be relied upon.
+    pub(super) fn is_of_no_use(&self) -> bool {
+        self.requests() > 0 && !self.has_answered
     }
 
     /// How many requests went out.

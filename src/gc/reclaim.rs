@@ -31,13 +31,24 @@ pub struct Judged {
     pub error: Option<String>,
     /// What it takes on the disk; measured only where it goes.
     pub bytes: u64,
+    /// Whether what goes is not, or would not be, in the trash.
+    pub for_good: bool,
     /// What went out of it that can be built again, or would go.
     pub artifacts: Option<Artifacts>,
 }
 
 impl Judged {
     pub(super) fn new(facts: Facts, parent: ParentState, decision: Decision) -> Judged {
-        Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
+        Judged {
+            facts,
+            parent,
+            decision,
+            outcome: None,
+            error: None,
+            bytes: 0,
+            for_good: false,
+            artifacts: None,
+        }
     }
 
     /// Whether anything in it can be built again, and went or would go.
@@ -70,6 +81,7 @@ pub(super) fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts, pare
 
 /// Does what is decided. `for_good`: what goes does not go to the trash.
 pub(super) fn carry_out(request: &GcRequest<'_>, tree: &Tree, mut judged: Judged, for_good: bool) -> Judged {
+    judged.for_good = for_good;
     let done = match judged.decision.action {
         Action::Skip => return judged,
         Action::Clean | Action::Orphan => {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::artifacts::Tally;
 use super::bounds::BoundReport;
-use super::decide::Action;
+use super::decide::{Action, Reason};
+use super::parents::ParentState;
 use super::reclaim::Judged;
 use super::repos::RepoReport;
 use crate::environment::Outcome;
@@ -30,7 +31,9 @@ pub struct Summary {
     pub artifact_removed: u64,
     /// The same by pattern, with bytes.
     pub by_pattern: BTreeMap<String, Tally>,
-    /// Bytes of what was removed, the trash included.
+    /// Bytes of the environments that were removed, the trash included.
+    pub env_bytes: u64,
+    /// Bytes of all that was removed, the trash included.
     pub bytes_reclaimed: u64,
     /// Bytes that the disk has got back, the trash's too; not of what lies in it still.
     pub bytes_freed: u64,
@@ -48,6 +51,14 @@ pub struct Summary {
     pub bounds: Vec<BoundReport>,
     /// How many requests the server got.
     pub requests: u64,
+    /// Environments that stay because the server gave no answer on their parent that can be relied upon.
+    pub parents_unknown: u64,
+    /// What came instead of the first of these answers.
+    pub parents_unknown_why: Option<String>,
+    /// Environments that stay because nobody can be asked about their parent: its id is no UUID.
+    pub parents_no_uuid: u64,
+    /// The server was asked, and gave no single answer that can be relied upon.
+    pub server_is_of_no_use: bool,
     /// Why the server was not asked to the end.
     pub server_trouble: Option<String>,
     /// Another cycle is at work in this root: nothing was done.
@@ -78,15 +89,29 @@ impl Summary {
             Action::Orphan if gone => self.orphaned += 1,
             _ => {
                 self.skipped += 1;
+                self.count_unknown(judged);
                 self.active +=
                     u64::from(judged.facts.is_held() || judged.outcome == Some(Outcome::RetainedLive));
                 self.failed += u64::from(judged.outcome == Some(Outcome::Failed));
                 return;
             }
         }
+        self.env_bytes += judged.bytes;
         self.bytes_reclaimed += judged.bytes;
         if judged.outcome == Some(Outcome::Removed) || (would_go && for_good) {
             self.bytes_freed += judged.bytes;
+        }
+    }
+
+    fn count_unknown(&mut self, judged: &Judged) {
+        match &judged.parent {
+            _ if judged.decision.reason != Reason::ParentUnknown => {}
+            parent if parent.is_no_uuid() => self.parents_no_uuid += 1,
+            ParentState::Unknown { why } => {
+                self.parents_unknown += 1;
+                self.parents_unknown_why.get_or_insert_with(|| why.clone());
+            }
+            _ => {} // an answer, of which nothing follows
         }
     }
 

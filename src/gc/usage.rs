@@ -92,6 +92,31 @@ pub struct Stores {
     pub trash_size_bytes: u64,
     /// How many entries that are.
     pub trash_count: u64,
+    /// What outlives environments: sessions and memories of agents.
+    pub stores_size_bytes: u64,
+    /// How many of these there are.
+    pub stores_count: u64,
+    /// The root's mark and locks, what a prepare is building, and what else lies beside environments.
+    pub other_size_bytes: u64,
+}
+
+impl Stores {
+    /// All of it.
+    pub fn size_bytes(&self) -> u64 {
+        self.repo_cache_size_bytes + self.trash_size_bytes + self.stores_size_bytes + self.other_size_bytes
+    }
+
+    fn and(self, more: &Stores) -> Stores {
+        Stores {
+            repo_cache_size_bytes: self.repo_cache_size_bytes + more.repo_cache_size_bytes,
+            repo_cache_count: self.repo_cache_count + more.repo_cache_count,
+            trash_size_bytes: self.trash_size_bytes + more.trash_size_bytes,
+            trash_count: self.trash_count + more.trash_count,
+            stores_size_bytes: self.stores_size_bytes + more.stores_size_bytes,
+            stores_count: self.stores_count + more.stores_count,
+            other_size_bytes: self.other_size_bytes + more.other_size_bytes,
+        }
+    }
 }
 
 /// A part of all bytes.
@@ -103,7 +128,7 @@ pub struct Share {
     pub fraction: f64,
 }
 
-/// Where the bytes are. All = tasks + trash + repositories + outside; artifacts are a part of the tasks.
+/// Where the bytes are. All = tasks + trash + repositories + stores + other + outside; artifacts are a part of the tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Shares {
     /// Environments, their artifacts among it.
@@ -114,6 +139,10 @@ pub struct Shares {
     pub trash: Share,
     /// The shared bare repositories.
     pub repositories: Share,
+    /// What outlives environments.
+    pub stores: Share,
+    /// What else lies below the root.
+    pub other: Share,
     /// What lies outside of any root.
     pub outside: Share,
 }
@@ -189,6 +218,9 @@ pub struct TotalStores {
     pub total_repo_cache_count: u64,
     pub total_trash_size_bytes: u64,
     pub total_trash_count: u64,
+    pub total_stores_size_bytes: u64,
+    pub total_stores_count: u64,
+    pub total_other_size_bytes: u64,
 }
 
 /// The version of the reports.
@@ -252,10 +284,7 @@ impl Aggregate {
         let mut stores = Stores::default();
         for ProfileReport { report, .. } in &roots {
             totals = totals.and(&report.tasks, report.workspaces.len());
-            stores.repo_cache_size_bytes += report.stores.repo_cache_size_bytes;
-            stores.repo_cache_count += report.stores.repo_cache_count;
-            stores.trash_size_bytes += report.stores.trash_size_bytes;
-            stores.trash_count += report.stores.trash_count;
+            stores = stores.and(&report.stores);
         }
         Aggregate {
             schema: SCHEMA,
@@ -270,6 +299,9 @@ impl Aggregate {
                 total_repo_cache_count: stores.repo_cache_count,
                 total_trash_size_bytes: stores.trash_size_bytes,
                 total_trash_count: stores.trash_count,
+                total_stores_size_bytes: stores.stores_size_bytes,
+                total_stores_count: stores.stores_count,
+                total_other_size_bytes: stores.other_size_bytes,
             },
             outside,
         }
@@ -290,13 +322,15 @@ impl Totals {
 impl Shares {
     fn of(totals: &Totals, stores: &Stores, outside: &[Outside]) -> Shares {
         let outside = outside.iter().map(|place| place.size_bytes).sum::<u64>();
-        let all = totals.size_bytes + stores.trash_size_bytes + stores.repo_cache_size_bytes + outside;
+        let all = totals.size_bytes + stores.size_bytes() + outside;
         let share = |bytes| Share { bytes, fraction: ratio(bytes, all) };
         Shares {
             tasks: share(totals.size_bytes),
             artifacts: share(totals.artifact_size_bytes),
             trash: share(stores.trash_size_bytes),
             repositories: share(stores.repo_cache_size_bytes),
+            stores: share(stores.stores_size_bytes),
+            other: share(stores.other_size_bytes),
             outside: share(outside),
         }
     }
@@ -357,8 +391,13 @@ mod tests {
     fn the_largest_comes_first_ties_by_path_and_sums_are_of_the_whole() {
         let tasks =
             vec![task("w", "b", 5, 0), task("v", "c", 5, 5), task("w", "a", 5, 0), task("w", "d", 35, 15)];
-        let stores =
-            Stores { trash_size_bytes: 20, trash_count: 1, repo_cache_size_bytes: 5, repo_cache_count: 1 };
+        let stores = Stores {
+            trash_size_bytes: 20,
+            trash_count: 1,
+            repo_cache_size_bytes: 5,
+            repo_cache_count: 1,
+            ..Stores::default()
+        };
         let mut report = report(tasks, stores);
         let paths: Vec<&str> = report.tasks.iter().map(|task| task.path.as_str()).collect();
         assert_eq!(paths, ["/r/w/d", "/r/v/c", "/r/w/a", "/r/w/b"]);

@@ -67,8 +67,12 @@ impl Git {
         let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what, foreign });
         let is_bare = self.output(path, &["rev-parse", "--is-bare-repository"])? == b"true\n";
         let changed = if is_bare { 0 } else { self.filters_off(path)?.changed_files(path, ours)? };
-        let dirty =
-            |place: &str| unsaved(UnsavedKind::Dirty, format!("{changed} uncommitted changes{place}"));
+        let dirty = |place: &str| {
+            unsaved(
+                UnsavedKind::Dirty,
+                format!("{changed} uncommitted change{}{place}", plural(changed as u64)),
+            )
+        };
         if !foreign {
             // The repository itself goes: every commit that no remote has goes with it, stashes too.
             let commits = self.count(path, &["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
@@ -78,7 +82,7 @@ impl Git {
                 (0, false) if changed > 0 => dirty(""),
                 (0, false) => None,
                 (0, true) => unsaved(UnsavedKind::Unpushed, "a stash that is nowhere else".into()),
-                (n, _) => unsaved(UnsavedKind::Unpushed, format!("{n} commits that are on no remote")),
+                (n, _) => unsaved(UnsavedKind::Unpushed, format!("{} on no remote", commits_that_are(n))),
             });
         }
         // A worktree of somebody's repository: branches survive, the working files and a detached HEAD do not.
@@ -87,7 +91,7 @@ impl Git {
         }
         match self.count(path, &["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
             0 => Ok(None),
-            n => Ok(unsaved(UnsavedKind::Unpushed, format!("{n} commits that are on no branch"))),
+            n => Ok(unsaved(UnsavedKind::Unpushed, format!("{} on no branch", commits_that_are(n)))),
         }
     }
 
@@ -128,4 +132,11 @@ fn changed_paths(status: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
         .split(|byte| *byte == 0)
         .filter(|entry| entry.len() > 3 && entry[2] == b' ')
         .map(|entry| PathBuf::from(OsStr::from_bytes(&entry[3..])))
+}
+fn plural(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn commits_that_are(count: u64) -> String {
+    format!("{count} commit{} that {}", plural(count), if count == 1 { "is" } else { "are" })
 }

@@ -50,6 +50,11 @@ pub fn show_bytes(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
+/// How many there are of something: `1 entry`, `2 entries`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// An age for a person, in its largest unit: `5m`, `3h`, `12d`.
 pub fn show_age(age: Duration) -> String {
     let seconds = age.num_seconds().max(0);

@@ -304,6 +304,9 @@ fn what_lies_beside_the_environments_is_counted_apart() {
     fill(&t, "root/.repos/w/repo/HEAD", 10);
     fill(&t, "root/.repos/w/repo/objects/x", 90);
     fill(&t, "root/.repos/w/not-bare/HEAD", 5);
+    fill(&t, "root/.stores/codex-sessions/a/i/rollout", 50);
+    fill(&t, "root/.locks/store-x", 3);
+    fill(&t, "root/w/.staging-x/file", 4);
     fill(&t, "multica-task-1/tmp", 30);
     fill(&t, "multica-task-2/tmp", 10);
     fill(&t, "multica-other/tmp", 10);
@@ -335,13 +338,19 @@ fn what_lies_beside_the_environments_is_counted_apart() {
     let sum: u64 = outside.iter().map(|place| place["size_bytes"].as_u64().unwrap()).sum();
     let shares = &report["shares"];
     assert_eq!((&shares["outside"]["bytes"], &shares["tasks"]["bytes"]), (&json!(sum), &json!(1_000)));
-    let parts = ["tasks", "trash", "repositories", "outside"];
+    let parts = ["tasks", "trash", "repositories", "stores", "other", "outside"];
+    assert_eq!((&report["stores_size_bytes"], &report["stores_count"]), (&json!(50), &json!(1)));
+    let found = t.sh("find root -type f -printf '%s\\n' | awk '{n += $1} END {print n}'").ok().stdout;
+    let below = parts.iter().filter(|part| **part != "outside");
+    let below: u64 = below.map(|part| shares[*part]["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(below.to_string(), found.trim(), "{shares}");
     let whole: f64 = parts.iter().map(|part| shares[*part]["fraction"].as_f64().unwrap()).sum();
     assert!((whole - 1.0).abs() < 1e-9, "{shares}");
     let shown = du(&t, &[]).ok().shown_stdout;
     for part in [
         "\ntrash: 1 entry, ",
         "\nrepositories: 1 repository, 105 B\n",
+        "\nsessions and memories: 1 store, 50 B\n",
         "\noutside: 2 task temp dirs in [TMP], 40 B\n",
         "\naltogether: ",
     ] {

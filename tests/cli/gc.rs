@@ -127,13 +127,20 @@ fn explain_says_what_gc_would_do_and_changes_nothing() {
 #[test]
 fn other_workspaces_are_left_and_a_missing_root_is_an_empty_cycle() {
     let t = TestEnv::new();
-    assert_eq!(gc(&t, LATER, &[])["scanned"], 0);
+    let run = t.execenv(["gc", "-o", "json"]).run().status(0);
+    assert!(run.stderr.starts_with("warning: there is no workspaces root "), "{run}");
+    assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["scanned"], 0);
+    assert_eq!(t.execenv(["gc", "-q"]).ok().stdout, "");
     assert!(!t.root.exists());
     t.prepare(["--workspace-id", "a"]);
     t.prepare(["--workspace-id", "b"]);
     let done = gc(&t, LATER, &["--workspace", "a"]);
     assert_eq!((&done["scanned"], &done["orphaned"]), (&json!(1), &json!(1)));
     assert!(!t.root.join("a").exists() && t.root.join("b").is_dir());
+    let run = t.execenv(["gc", "--workspace", "nope"]).run().status(0);
+    assert!(run.stderr.starts_with("warning: there is no workspace `nope` in "), "{run}");
+    fs::remove_file(t.root.join(".execenv-root")).unwrap();
+    t.execenv(["gc"]).fails(2, &["is not a workspaces root", "touch ", "/.execenv-root"]);
 }
 
 #[test]
@@ -191,6 +198,7 @@ fn nobody_moves_in_while_git_is_asked_even_where_there_was_no_lock_file() {
 #[test]
 fn the_summary_has_every_key_of_the_contract() {
     let t = TestEnv::new();
+    t.prepare([]);
     let done = gc(&t, LATER, &[]);
     assert_eq!((&done["artifact_dirs"], &done["artifact_removed"]), (&json!(0), &json!(0)));
     assert_eq!((&done["repos"]["pruned"], &done["repos"]["branches_deleted"]), (&json!(0), &json!(0)));
@@ -279,4 +287,65 @@ fn what_a_dead_run_left_outside_goes_with_its_environment() {
         assert!(!left.exists(), "{number}: {}", left.display());
         t.execenv(["trash", "empty"]).ok();
     }
+}
+
+#[test]
+fn a_line_says_what_becomes_of_an_environment_and_a_dry_run_says_would() {
+    let t = TestEnv::new();
+    let lines = |arguments: &[&str]| {
+        let run = t.execenv(["gc"].iter().chain(arguments)).var("EXECENV_TEST_NOW", LATER).run().status(0);
+        let lines: Vec<String> =
+            run.stdout.lines().map(|line| line.replace(t.root.to_str().unwrap(), "")).collect();
+        (lines, run.stderr)
+    };
+    let kept = t.prepare(["--task-id", TASK, "--lease", "0"]);
+    t.command("git").args(["init", "-q"]).arg(kept.join("workdir")).status().unwrap();
+    fs::write(kept.join("workdir/new"), "mine").unwrap();
+    t.prepare(["--workspace-id", "a", "--task-id", TASK, "--lease", "0"]);
+    let (plan, warned) = lines(&["--dry-run"]);
+    assert_eq!(warned, format!("warning: kept [ROOT]/default/{KEY}/workdir: 1 uncommitted change\n"));
+    assert!(plan[0].starts_with("trash\tunused\t") && plan[0].ends_with(&format!("/a/{KEY}")), "{plan:?}");
+    assert_eq!(plan[1], format!("keep\tretained_dirty\t\t/default/{KEY}\tworkdir: 1 uncommitted change"));
+    assert!(
+        plan[2].starts_with("2 environments: would remove 1 (")
+            && plan[2].ends_with("would keep 1, failed 0")
+    );
+    let (plan, _) = lines(&["--dry-run", "--trash-ttl", "0"]);
+    assert!(plan[0].starts_with("remove\tunused\t"), "{plan:?}");
+    let (done, _) = lines(&[]);
+    assert!(done[0].starts_with("trash\tunused\t"), "{done:?}");
+    assert!(done[2].contains("removed 1 (") && done[3].starts_with("trash: 1 entry ("), "{done:?}");
+    let (plan, _) = lines(&["--dry-run", "--trash-ttl", "0"]);
+    assert!(plan[2].ends_with("1 would be deleted for good"), "{plan:?}");
+}
+
+#[test]
+fn what_can_be_built_again_is_told_apart_from_environments() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--lease", "0"]);
+    edit_meta(&env, |meta| meta["completed_at"] = "2026-06-01T12:00:00Z".into());
+    t.write(env.join("workdir/node_modules/a.js"), "12345");
+    for (dry, verb) in [(&["gc", "--dry-run"][..], "would remove"), (&["gc"], "removed")] {
+        let done = t.execenv(dry).var("EXECENV_TEST_NOW", "2026-06-02T12:00:00Z").ok().stdout;
+        let expected = format!(
+            "what can be built again: {verb} 1 folder (5 B) in 1 kept environment: 1 node_modules (5 B)\n"
+        );
+        assert!(done.contains(&expected), "{done}");
+        assert!(done.contains(&format!("1 environment: {verb} 0 (0 B), ")), "{done}");
+    }
+}
+
+#[test]
+fn explain_says_when_what_is_too_young_would_go() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--lease", "0"]);
+    let at = |now: &str| t.execenv(["gc", "--explain", KEY]).var("EXECENV_TEST_NOW", now).ok().stdout;
+    let text = at("2026-06-01T14:30:00Z");
+    assert!(
+        text.contains("\n  goes          in 2d 21h, by --orphan-ttl 3d, if nobody uses it until then\n"),
+        "{text}"
+    );
+    assert!(at(LATER).contains("\n  goes          with the next gc\n"));
+    let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).json();
+    assert_eq!(json["due"]["limit"], "orphan-ttl", "{json}");
 }

@@ -12,6 +12,20 @@ fn a_work_dir_alone_goes_back_to_its_environment() {
     let listed = t.execenv(["trash", "list", "-o", "json"]).json();
     assert_eq!(listed["entries"][0]["origin"], json!(env.join("workdir")));
     assert_eq!(listed["entries"][0]["key"], KEY);
+    let (at, after) = (&listed["entries"][0]["trashed_at"], &listed["entries"][0]["deleted_after"]);
+    assert_eq!((at, after), (&json!("2026-06-01T12:00:00Z"), &json!("2026-06-02T12:00:00Z")));
+    let text = t.execenv(["trash", "list"]).ok().stdout;
+    assert!(text.starts_with("ENTRY ") && text.contains(" in 1d "), "{text}");
+    let complete = |words: &[&str]| {
+        let place = (words.len() + 1).to_string();
+        let run = t.execenv(["--", "execenv"].iter().chain(words).chain(&[""]));
+        let run = run.var("EXECENV_COMPLETE", "bash").var("_CLAP_COMPLETE_INDEX", &place);
+        run.var("_CLAP_COMPLETE_COMP_TYPE", "9").var("_CLAP_IFS", "\n").run().status(0).stdout
+    };
+    assert_eq!(complete(&["trash", "restore"]).lines().next(), Some(KEY));
+    for command in ["gc", "list"] {
+        assert_eq!(complete(&[command, "--workspace"]).lines().next(), Some("default"), "{command}");
+    }
     let restored = t.execenv(["trash", "restore", KEY]).ok();
     assert_eq!(restored.stdout.trim_end(), env.join("workdir").to_str().unwrap());
     assert!(env.join("workdir/work").is_file());

@@ -129,7 +129,7 @@ fn a_repository_is_found_wherever_it_lies() {
         let repo = t.prepare(["--task-id", TASK]).join("workdir").join(place);
         clone(&t, &source, &repo);
         git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
-        t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+        t.execenv(["cleanup", KEY]).fails(5, &["1 commit that is on no remote"]);
         assert!(repo.join("file").exists(), "{place}");
     }
 }
@@ -140,7 +140,7 @@ fn a_bare_clone_counts() {
     let source = source(&t);
     let bare = t.prepare(["--task-id", TASK]).join("workdir/bare");
     git(&t, &source, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
-    t.execenv(["cleanup", KEY]).fails(5, &["1 commits that are on no remote"]);
+    t.execenv(["cleanup", KEY]).fails(5, &["1 commit that is on no remote"]);
     t.execenv(["cleanup", "--force", KEY]).ok();
 }
 
@@ -178,7 +178,7 @@ fn edits_that_the_index_hides_count() {
         };
         git(&t, &tree, &["update-index", mark, "file", "link"]);
         t.write(tree.join("file"), "edited\n");
-        t.execenv(["cleanup", KEY]).fails(5, &["1 uncommitted changes"]);
+        t.execenv(["cleanup", KEY]).fails(5, &["1 uncommitted change"]);
         std::fs::remove_file(tree.join("link")).unwrap();
         std::os::unix::fs::symlink("other", tree.join("link")).unwrap();
         t.execenv(["cleanup", KEY]).fails(5, &["2 uncommitted changes"]);
@@ -213,8 +213,8 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     t.execenv(["cleanup", "--all", KEY]).ok();
     for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
         let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
-        assert!(done.stderr.contains("1 commits that are on no remote"), "{done}");
-        assert!(done.stdout.contains("trash: 1 entries (") && done.stdout.contains("), 0 deleted"), "{done}");
+        assert!(done.stderr.contains("1 commit that is on no remote"), "{done}");
+        assert!(done.stdout.contains("trash: 1 entry (") && done.stdout.contains("), 0 deleted"), "{done}");
     }
     t.execenv(["trash", "restore", KEY]).ok();
     git(&t, &repo, &["push", "-q", "origin", "HEAD:refs/heads/work"]);

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::cli::show_duration;
-use crate::gc::{Judged, ParentState, Policy, Summary};
-use crate::output::{escape, show_age, show_bytes};
+use crate::environment::Outcome;
+use crate::gc::{Due, Judged, ParentState, Policy, Summary, due};
+use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 
 /// One decision with its evidence.
 pub(super) fn decision_json(judged: &Judged, now: DateTime<Utc>) -> Value {
@@ -61,6 +62,8 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
         },
         "bounds": summary.bounds,
         "requests": summary.requests,
+        "parents_unknown": summary.parents_unknown,
+        "parents_no_uuid": summary.parents_no_uuid,
         "already_running": summary.already_running,
         "interrupted": summary.interrupted,
     });
@@ -70,49 +73,100 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
     }
 }
 
-/// One line for one environment.
+/// One line for one environment: what became of it, why, how large it is, where; of one that is kept, what is in it.
 pub(super) fn row(judged: &Judged) -> String {
-    let path = judged.facts.root_dir.display().to_string();
     let size = if judged.bytes == 0 { String::new() } else { show_bytes(judged.bytes) };
-    let (action, reason) = (judged.decision.action.word(), judged.decision.reason.word());
-    format!("{action}\t{reason}\t{size}\t{}", escape(&path))
+    let (fate, why) = (fate(judged), judged.decision.reason.word());
+    let path = escape(&judged.facts.root_dir.display().to_string());
+    match (&judged.error, judged.outcome) {
+        (Some(error), Some(outcome)) if fate == "keep" => {
+            format!("{fate}\t{}\t\t{path}\t{}", outcome_word(outcome), escape(below(judged, error)))
+        }
+        (None, Some(outcome)) if fate == "keep" => format!("{fate}\t{}\t\t{path}", outcome_word(outcome)),
+        _ => format!("{fate}\t{why}\t{size}\t{path}"),
+    }
+}
+
+/// What became of an environment, or would, in the word that its line begins with.
+fn fate(judged: &Judged) -> &'static str {
+    match judged.outcome {
+        Some(Outcome::Removed) => "remove",
+        Some(Outcome::Trashed) => "trash",
+        Some(Outcome::Failed) => "failed",
+        Some(_) => "keep",
+        None if judged.decision.action.removes() && judged.for_good => "remove",
+        None if judged.decision.action.removes() => "trash",
+        None => judged.decision.action.word(),
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> String {
+    let word = serde_json::to_value(outcome).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+/// What is said of a place in an environment, from the env root on: that one is named beside it.
+fn below<'a>(judged: &Judged, error: &'a str) -> &'a str {
+    let root = format!("{}/", judged.facts.root_dir.display());
+    error.strip_prefix(&root).unwrap_or(error)
+}
+
+/// What is said of an environment that is kept, with its path once.
+pub(super) fn kept(judged: &Judged, error: &str) -> String {
+    let root = judged.facts.root_dir.display().to_string();
+    if error.starts_with(&root) { format!("kept {error}") } else { format!("kept {root}: {error}") }
 }
 
 /// What became of the whole root.
 pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
-    let would = if dry_run { "would remove" } else { "removed" };
+    let would =
+        |done: &str, infinitive: &str| if dry_run { format!("would {infinitive}") } else { done.to_owned() };
+    let are = |done: &str| if dry_run { format!("would be {done}") } else { done.to_owned() };
     let mut lines = vec![format!(
-        "{} environments: {would} {} ({}), kept {}, failed {}",
-        summary.scanned,
+        "{}: {} {} ({}), {} {}, failed {}",
+        counted(summary.scanned, "environment", "environments"),
+        would("removed", "remove"),
         summary.cleaned + summary.orphaned,
-        show_bytes(summary.bytes_reclaimed),
+        show_bytes(summary.env_bytes),
+        would("kept", "keep"),
         summary.skipped.saturating_sub(summary.failed),
         summary.failed,
     )];
     if summary.artifact_removed > 0 {
-        let each: Vec<String> = summary
-            .by_pattern
-            .iter()
-            .map(|(name, tally)| format!("{} {} ({})", tally.count, escape(name), show_bytes(tally.bytes)))
-            .collect();
-        lines.push(format!("{would} in {} of them: {}", summary.artifact_dirs, each.join(", ")));
+        let tallies = summary.by_pattern.iter();
+        let each = tallies
+            .clone()
+            .map(|(name, tally)| format!("{} {} ({})", tally.count, escape(name), show_bytes(tally.bytes)));
+        lines.push(format!(
+            "what can be built again: {} {} ({}) in {}: {}",
+            would("removed", "remove"),
+            counted(summary.artifact_removed, "folder", "folders"),
+            show_bytes(tallies.map(|(_, tally)| tally.bytes).sum()),
+            counted(summary.artifact_dirs, "kept environment", "kept environments"),
+            each.collect::<Vec<_>>().join(", ")
+        ));
     }
     let repos = &summary.repos;
     if repos.branches_deleted + repos.evicted > 0 {
         lines.push(format!(
-            "repository caches: {} branches deleted, {} kept, {} caches removed",
-            repos.branches_deleted, repos.branches_kept, repos.evicted
+            "repository caches: {} {}, {} kept; {} {}",
+            counted(repos.branches_deleted, "branch", "branches"),
+            are("deleted"),
+            repos.branches_kept,
+            counted(repos.evicted, "cache", "caches"),
+            are("removed"),
         ));
     }
     if summary.stores_pruned > 0 {
-        lines.push(format!("stores of agents: {would} {}", summary.stores_pruned));
+        lines.push(format!("stores of agents: {} {}", would("removed", "remove"), summary.stores_pruned));
     }
     if summary.trash_entries + summary.trash_swept > 0 {
         lines.push(format!(
-            "trash: {} entries ({}), {} deleted for good",
-            summary.trash_entries,
+            "trash: {} ({}), {} {} for good",
+            counted(summary.trash_entries, "entry", "entries"),
             show_bytes(summary.trash_bytes),
-            summary.trash_swept
+            summary.trash_swept,
+            are("deleted")
         ));
     }
     if summary.interrupted {
@@ -133,8 +187,8 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
     let off = |ttl: Option<chrono::Duration>| ttl.map_or_else(|| "off".to_owned(), show_duration);
     let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
-    let outcome = judged.outcome.map(|outcome| word(serde_json::to_value(outcome).unwrap_or_default()));
-    let outcome = outcome.map_or_else(String::new, |outcome| format!(", but {outcome}"));
+    let outcome =
+        judged.outcome.map_or_else(String::new, |outcome| format!(", but {}", outcome_word(outcome)));
     let parent = match &judged.parent {
         ParentState::Offline => "no server was asked".to_owned(),
         ParentState::None => "none".to_owned(),
@@ -148,9 +202,9 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     let mut lines = vec![
         format!("{}: {}{outcome}", judged.decision.action.word(), judged.decision.reason.word()),
         format!("  because       {}", judged.decision.reason.meaning()),
-        format!("  stays         {}", judged.error.as_deref().map_or_else(|| "-".into(), escape)),
+        format!("  goes          {}", goes(judged, policy, now)),
         format!("  env root      {}", escape(&facts.root_dir.display().to_string())),
-        format!("  record        {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
+        format!("  .gc_meta.json {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
         format!("  made by       {}", if facts.is_foreign { "another tool" } else { "execenv" }),
         format!("  kind          {}", dash(&facts.kind)),
         format!("  parent        {} {parent}", dash(&facts.parent_id)),
@@ -162,6 +216,9 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
         format!("  leased until  {}", time(facts.lease_until)),
         format!("  size          {}", show_bytes(judged.bytes)),
     ];
+    if let Some(error) = &judged.error {
+        lines.insert(2, format!("  kept for      {}", escape(error)));
+    }
     if let Some(artifacts) = &judged.artifacts {
         lines.push(format!("  rebuildable   {} folders, {}", artifacts.count, show_bytes(artifacts.bytes)));
     }
@@ -173,4 +230,27 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
         off(policy.artifact_ttl),
     ));
     lines.join("\n")
+}
+
+/// When the environment goes, by which limit.
+fn goes(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
+    if judged.decision.action.removes() {
+        return if judged.error.is_none() { "with the next gc" } else { "when what keeps it is gone" }
+            .to_owned();
+    }
+    let Some(Due { at, limit }) = due(&judged.facts, &judged.parent, policy, now) else {
+        return "not by its age alone".to_owned();
+    };
+    let seconds = u64::try_from((at - now).num_seconds()).unwrap_or(0);
+    let by = limit.map_or_else(
+        || "when its lease ends".to_owned(),
+        |(limit, ttl)| format!("by --{limit} {}", show_duration(ttl)),
+    );
+    format!("in {}, {by}, if nobody uses it until then", show_age_in_two(seconds))
+}
+
+/// The same for a program.
+pub(super) fn due_json(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> Value {
+    let due = due(&judged.facts, &judged.parent, policy, now);
+    due.map_or(Value::Null, |Due { at, limit }| json!({"at": at, "limit": limit.map(|(limit, _)| limit)}))
 }

@@ -1,6 +1,6 @@
 //! The looking: every task folder of a root in one pass, and what stands beside them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, REPOS, WorkspacesRoot, names, trash};
+use crate::environment::{Meta, REPOS, WorkspacesRoot, count_stores, names, trash};
 use crate::gc::artifacts::{Patterns, weigh};
 use crate::sys::tree::{Kind, Tree};
 
@@ -54,10 +54,7 @@ fn tasks(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<Task>> {
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
         for key in tree.names(Path::new(&workspace)).unwrap_or_default() {
-            // What a prepare is building, or has left, begins with a dot.
-            let is_task = !key.as_encoded_bytes().starts_with(b".")
-                && matches!(tree.kind(&Path::new(&workspace).join(&key)), Ok(Some(Kind::Dir)));
-            if is_task {
+            if is_task(tree, Path::new(&workspace), &key) {
                 found.push((workspace.clone(), key));
             }
         }
@@ -128,7 +125,43 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
         repo_cache_count: repositories(tree),
         trash_size_bytes: bytes(WorkspacesRoot::TRASH),
         trash_count: trash::entries(root, tree)?.len() as u64,
+        stores_size_bytes: bytes(WorkspacesRoot::STORES),
+        stores_count: count_stores(tree),
+        other_size_bytes: other(root, tree)?,
     })
+}
+
+/// What is neither an environment nor named for itself in the report: with it the sum is that of all files.
+fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
+    let bytes = |path: &Path| match tree.kind(path) {
+        Ok(Some(Kind::Dir)) => {
+            tree.subtree(path).and_then(|folder| folder.measure()).map_or(0, |size| size.bytes)
+        }
+        Ok(Some(Kind::File { .. })) => {
+            tree.path().join(path).symlink_metadata().map_or(0, |metadata| metadata.len())
+        }
+        _ => 0,
+    };
+    let workspaces = root.workspaces(tree)?;
+    let reported = [REPOS, WorkspacesRoot::TRASH, WorkspacesRoot::STORES];
+    let mut sum = 0;
+    for name in tree.names(Path::new(""))? {
+        let name = Path::new(&name);
+        if !workspaces.iter().any(|workspace| name == Path::new(workspace)) {
+            sum += if reported.iter().any(|known| name == Path::new(known)) { 0 } else { bytes(name) };
+            continue;
+        }
+        let below = tree.names(name).unwrap_or_default();
+        let beside = below.iter().filter(|key| !is_task(tree, name, key));
+        sum += beside.map(|key| bytes(&name.join(key))).sum::<u64>();
+    }
+    Ok(sum)
+}
+
+/// What a prepare is building, or has left, begins with a dot.
+fn is_task(tree: &Tree, workspace: &Path, key: &OsStr) -> bool {
+    !key.as_encoded_bytes().starts_with(b".")
+        && matches!(tree.kind(&workspace.join(key)), Ok(Some(Kind::Dir)))
 }
 
 /// Folders two levels down that look like bare repositories.

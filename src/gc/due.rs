@@ -1,0 +1,42 @@
+//! When an environment that stays would go: pure, and by asking [`decide`] itself, so that the two cannot differ.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::decide::{Policy, decide};
+use super::facts::Facts;
+use super::parents::ParentState;
+
+/// When an environment would go as a whole, if nobody uses it and its parent stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// From when on.
+    pub at: DateTime<Utc>,
+    /// The limit that is reached then, by its flag's name without dashes, and how long it is; `None`: its lease ends,
+    /// and its age has been enough for long.
+    pub limit: Option<(&'static str, Duration)>,
+}
+
+/// When it would go. `None`: it goes now, or no time that passes would ever take it.
+pub fn due(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
+    let goes = |at: DateTime<Utc>| decide(facts, parent, policy, at).action.removes();
+    // The limits are strict, and a time as long as the calendar is never reached.
+    let reached = |since: Option<DateTime<Utc>>, ttl: Duration| {
+        since?.checked_add_signed(ttl)?.checked_add_signed(Duration::nanoseconds(1))
+    };
+    let parent_at = match parent {
+        ParentState::Found { at, .. } => *at,
+        _ => None,
+    };
+    let mut moments = vec![(facts.lease_until, None)];
+    for (limit, ttl, since) in [
+        ("ttl", Some(policy.ttl), parent_at),
+        ("ttl", Some(policy.ttl), facts.last_used),
+        ("orphan-ttl", Some(policy.orphan_ttl), facts.last_used),
+        ("completed-ttl", policy.completed_ttl, facts.completed_at),
+        ("completed-ttl", policy.completed_ttl, facts.last_used),
+    ] {
+        moments.extend(ttl.map(|ttl| (reached(since, ttl), Some((limit, ttl)))));
+    }
+    let yet_to_come = moments.into_iter().filter_map(|(at, limit)| Some(Due { at: at?, limit }));
+    yet_to_come.filter(|due| due.at > now && goes(due.at)).min_by_key(|due| due.at).filter(|_| !goes(now))
+}
