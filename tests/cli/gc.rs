@@ -322,7 +322,7 @@ fn a_line_says_what_becomes_of_an_environment_and_a_dry_run_says_would() {
 #[test]
 fn what_can_be_built_again_is_told_apart_from_environments() {
     let t = TestEnv::new();
-    let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--lease", "0"]);
+    let env = t.prepare(["--task-id", TASK, "--issue-id", "I", "--lease", "0", "-q"]);
     edit_meta(&env, |meta| meta["completed_at"] = "2026-06-01T12:00:00Z".into());
     t.write(env.join("workdir/node_modules/a.js"), "12345");
     for (dry, verb) in [(&["gc", "--dry-run"][..], "would remove"), (&["gc"], "removed")] {
