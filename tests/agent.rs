@@ -1,6 +1,9 @@
 //! Runs against real children: an agent that follows a script, watched by `run-host`, guarded by `guard-host`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+#[path = "support/signals.rs"]
+mod signals;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -44,6 +47,7 @@ fn example(name: &str) -> PathBuf {
 
 impl Bench {
     fn new() -> Self {
+        signals::heed();
         Self { folder: tempfile::tempdir().unwrap() }
     }
     fn path(&self, name: &str) -> PathBuf {

@@ -6,6 +6,8 @@
     reason = "tests make and change their own fixtures"
 )]
 
+mod signals;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -40,6 +42,7 @@ pub struct TestEnv {
 
 impl TestEnv {
     pub fn new() -> TestEnv {
+        signals::heed();
         let guard = tempfile::Builder::new().prefix("execenv-test-").tempdir().unwrap();
         let tmp = guard.path().canonicalize().unwrap();
         let at = |name: &str| tmp.join(name);
