@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod reuse;
 pub mod run;
 pub mod show;
+mod skill_folders;
 pub mod task_input;
 pub mod trash;
 pub mod verify;

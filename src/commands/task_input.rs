@@ -9,6 +9,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::skill_folders::read_skills;
 use crate::agent::environment::refused_names;
 use crate::agent::find_program;
 use crate::brief::Platform;
@@ -19,8 +20,7 @@ use crate::output::{Answer, shell_quote};
 use crate::provider;
 use crate::provider::codex::find_version;
 use crate::provider::home::{ALWAYS_EXPORTED, HomeOptions, McpMode};
-use crate::skills::{files, frontmatter};
-use crate::task::{Skill, SkillFile, TaskDocument, TaskId, WorkspaceId, parse_document};
+use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
 /// The provider whose program is asked while its environment is prepared.
 const OPENCLAW: &str = "openclaw";
@@ -30,8 +30,6 @@ const MAX_INPUT: u64 = 16 << 20;
 const MAX_RECORDED: usize = 64 << 10;
 /// The longest lease, in days: a century. Beyond some length no date is left to write down.
 const MAX_LEASE: i64 = 36_500;
-/// The largest file of a skill folder, in bytes.
-const MAX_SKILL_FILE: u64 = 8 << 20;
 
 /// Where the task comes from
 #[derive(Debug, Default, Args)]
@@ -423,7 +421,7 @@ fn read_document(path: &Path, context: &Context) -> Result<(TaskDocument, Vec<St
     parse_document(&read_bytes(&path, MAX_INPUT)?, &path.display().to_string())
 }
 
-fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let unreadable = |why: String| {
         Failure::new(Code::BadDocument, format!("cannot read {}: {why}", path.display()))
             .hint("check the path and its permissions")
@@ -441,7 +439,7 @@ fn too_long(name: &str, limit: u64) -> anyhow::Error {
     Failure::new(Code::BadDocument, format!("{name} is longer than {} MiB", limit >> 20)).into()
 }
 
-fn read_text(path: &Path, limit: u64) -> Result<String> {
+pub(super) fn read_text(path: &Path, limit: u64) -> Result<String> {
     String::from_utf8(read_bytes(path, limit)?)
         .map_err(|_| Failure::new(Code::BadDocument, format!("{} is not UTF-8 text", path.display())).into())
 }
@@ -460,68 +458,6 @@ fn check_lengths(document: &TaskDocument) -> Result<()> {
         if text.len() > MAX_RECORDED {
             let message = format!("`{field}` is longer than {} KiB", MAX_RECORDED >> 10);
             return Err(Failure::new(Code::BadDocument, message).into());
-        }
-    }
-    Ok(())
-}
-
-/// Reads a folder of skills: each child with a `SKILL.md` is one.
-fn read_skills(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Skill>> {
-    let mut found = Vec::new();
-    for path in sorted(folder)? {
-        if !path.join("SKILL.md").is_file() {
-            continue;
-        }
-        let content = read_text(&path.join("SKILL.md"), MAX_SKILL_FILE)?;
-        let (name, description) = frontmatter::read_name_description(&content);
-        let name = if name.is_empty() {
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        } else {
-            name
-        };
-        let mut beside = Vec::new();
-        read_skill_files(&path, &path, &mut beside, warnings)?;
-        found.push(Skill { name, description, content, files: beside });
-    }
-    if found.is_empty() {
-        return Err(Failure::new(Code::BadDocument, format!("{} holds no skill", folder.display()))
-            .hint("`--skills DIR` takes a folder of `<name>/SKILL.md` trees")
-            .into());
-    }
-    Ok(found)
-}
-
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |error: std::io::Error| {
-        Failure::new(Code::BadDocument, format!("cannot list {}: {error}", folder.display()))
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        paths.push(entry.map_err(unreadable)?.path());
-    }
-    paths.sort_unstable();
-    Ok(paths)
-}
-
-fn read_skill_files(
-    skill: &Path,
-    folder: &Path,
-    beside: &mut Vec<SkillFile>,
-    warnings: &mut Vec<String>,
-) -> Result<()> {
-    for path in sorted(folder)? {
-        let metadata = path.symlink_metadata().with_context(|| format!("look at {}", path.display()))?;
-        let relative = path.strip_prefix(skill).unwrap_or(&path).display().to_string();
-        if metadata.is_dir() {
-            read_skill_files(skill, &path, beside, warnings)?;
-        } else if !metadata.is_file() || files::is_binary_name(&relative) {
-            warnings.push(format!("the skill file {} is no text and is left out", path.display()));
-        } else if !files::is_reserved(&relative) {
-            let bytes = read_bytes(&path, MAX_SKILL_FILE)?;
-            match String::from_utf8(bytes) {
-                Ok(content) if !content.contains('\0') => beside.push(SkillFile { path: relative, content }),
-                _ => warnings.push(format!("the skill file {} is no text and is left out", path.display())),
-            }
         }
     }
     Ok(())

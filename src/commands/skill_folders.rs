@@ -1,0 +1,75 @@
+//! Folders of skills that the command line names: `<name>/SKILL.md` trees, read into a task's skills.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::task_input::{read_bytes, read_text};
+use crate::failure::{Code, Failure};
+use crate::skills::{files, frontmatter};
+use crate::task::{Skill, SkillFile};
+
+/// The largest file of a skill folder, in bytes.
+const MAX_SKILL_FILE: u64 = 8 << 20;
+
+/// Reads a folder of skills: each child with a `SKILL.md` is one.
+pub(super) fn read_skills(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Skill>> {
+    let mut found = Vec::new();
+    for path in sorted(folder)? {
+        if !path.join("SKILL.md").is_file() {
+            continue;
+        }
+        let content = read_text(&path.join("SKILL.md"), MAX_SKILL_FILE)?;
+        let (name, description) = frontmatter::read_name_description(&content);
+        let name = if name.is_empty() {
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        } else {
+            name
+        };
+        let mut beside = Vec::new();
+        read_skill_files(&path, &path, &mut beside, warnings)?;
+        found.push(Skill { name, description, content, files: beside });
+    }
+    if found.is_empty() {
+        return Err(Failure::new(Code::BadDocument, format!("{} holds no skill", folder.display()))
+            .hint("`--skills DIR` takes a folder of `<name>/SKILL.md` trees")
+            .into());
+    }
+    Ok(found)
+}
+
+fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error: std::io::Error| {
+        Failure::new(Code::BadDocument, format!("cannot list {}: {error}", folder.display()))
+    };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        paths.push(entry.map_err(unreadable)?.path());
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn read_skill_files(
+    skill: &Path,
+    folder: &Path,
+    beside: &mut Vec<SkillFile>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
+    for path in sorted(folder)? {
+        let metadata = path.symlink_metadata().with_context(|| format!("look at {}", path.display()))?;
+        let relative = path.strip_prefix(skill).unwrap_or(&path).display().to_string();
+        if metadata.is_dir() {
+            read_skill_files(skill, &path, beside, warnings)?;
+        } else if !metadata.is_file() || files::is_binary_name(&relative) {
+            warnings.push(format!("the skill file {} is no text and is left out", path.display()));
+        } else if !files::is_reserved(&relative) {
+            let bytes = read_bytes(&path, MAX_SKILL_FILE)?;
+            match String::from_utf8(bytes) {
+                Ok(content) if !content.contains('\0') => beside.push(SkillFile { path: relative, content }),
+                _ => warnings.push(format!("the skill file {} is no text and is left out", path.display())),
+            }
+        }
+    }
+    Ok(())
+}
