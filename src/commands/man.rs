@@ -34,7 +34,7 @@ pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
     Ok(Answer::new(page.1.trim_end(), json!({"schema": 1, "name": page.0, "roff": page.1})))
 }
 
-/// Every page by its name; `tests/generated.rs` compares the files in `man/` with them.
+/// Every page by its name; `tests/cli/generated.rs` compares the files in `man/` with them.
 ///
 /// # Errors
 /// Never in practice: writing to memory does not fail.

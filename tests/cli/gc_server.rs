@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Server, Table};
+use crate::support::server::{Reply, Server, Table};
 use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
 
 /// An id that ends so, and with it the key of its environment.

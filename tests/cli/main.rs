@@ -10,25 +10,33 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[path = "../support/server.rs"]
-mod server;
-
 mod artifacts;
 mod cleanup;
 mod config;
+mod connection;
+mod crash;
 mod du;
 mod everything;
 mod gc;
 mod gc_bounds;
 mod gc_promises;
 mod gc_server;
+mod generated;
 mod home_changes;
+mod home_contents;
 mod homes;
+mod hostile;
+mod laws;
 mod list;
 mod prepare;
 mod provider_homes;
+mod repos;
 mod reuse;
+mod run;
+mod server_client;
 mod show;
+mod supervise;
+mod together;
 mod trash;
 mod unsaved;
 mod upstream;

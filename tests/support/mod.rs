@@ -6,7 +6,8 @@
     reason = "tests make and change their own fixtures"
 )]
 
-mod signals;
+pub mod server;
+pub(crate) mod signals;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

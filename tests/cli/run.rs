@@ -1,13 +1,4 @@
 //! `execenv run` through the built binary, with an agent that follows a script and speaks Claude's stream.
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    unreachable_pub,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use crate::support::{Done, KEY, Run, TASK, TestEnv, assert_same, snapshot};
 use serde_json::Value;
-use support::{Done, KEY, Run, TASK, TestEnv, assert_same, snapshot};
 
 const INIT: &str = r#"print {"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
 const SAYS: &str = r#"print {"type":"assistant","session_id":"s1","message":{"id":"a","model":"m","content":[{"type":"text","text":"hällo"}],"usage":{"input_tokens":3,"output_tokens":2}}}"#;
@@ -497,7 +488,7 @@ fn a_local_folder_is_where_the_agent_works() {
 }
 
 /// After a kill or a failure: nobody lives, doctor has it right, and the next run goes through.
-fn assert_settled(w: &World, before: &support::Snapshot, when: &str) {
+fn assert_settled(w: &World, before: &crate::support::Snapshot, when: &str) {
     w.wait_until_free();
     w.assert_agent_gone(when);
     w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);

@@ -1,13 +1,4 @@
 //! Work dirs, state files and documents made to do harm: nothing outside is touched, nothing panics or hangs.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test makes and changes its own fixtures, and tells its counts"
-)]
-
-mod support;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{KEY, Snapshot, TASK, TestEnv, arg, assert_same, snapshot};
 use serde_json::json;
-use support::{KEY, Snapshot, TASK, TestEnv, arg, assert_same, snapshot};
 
 const LATER: &str = "2026-06-30T12:00:00Z";
 

@@ -1,19 +1,12 @@
 //! Homes of providers through the built binary: what is made, what stays, what a kill or a full disk leaves. Cursor
 //! stands for all of them: it has a folder, files with secrets, a variable and a sidecar.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test makes and changes its own fixtures"
-)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
 use serde_json::{Value, json};
-use support::{KEY, TASK, TestEnv, assert_same, snapshot};
 
 const SECRET: &str = "sesame-4711-secret";
 

@@ -1,8 +1,4 @@
 //! Runs against real children: an agent that follows a script, watched by `run-host`, guarded by `guard-host`.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
-
-#[path = "support/signals.rs"]
-mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -47,7 +43,7 @@ fn example(name: &str) -> PathBuf {
 
 impl Bench {
     fn new() -> Self {
-        signals::heed();
+        crate::support::signals::heed();
         Self { folder: tempfile::tempdir().unwrap() }
     }
     fn path(&self, name: &str) -> PathBuf {

@@ -1,13 +1,4 @@
 //! Many processes at once: no torn record, nobody's live environment touched, no deadlock.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test makes and changes its own fixtures, and tells its counts"
-)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
@@ -16,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
 use serde_json::Value;
-use support::{KEY, TASK, TestEnv, assert_same, snapshot};
 
 /// The statuses that a command may end with when others are at work.
 const KNOWN: [i32; 4] = [0, 3, 4, 5];

@@ -1,11 +1,4 @@
 //! The collector's upkeep of the repository cache, with real git.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "a test makes and changes its own fixtures"
-)]
-
-mod support;
 
 use std::ffi::OsString;
 use std::fs;
@@ -14,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 use chrono::{DateTime, Utc};
 use execenv::environment::{LOCK_REASON, WorkspacesRoot, last_use, repo_lock, stamp_use};
 use execenv::gc::{Limits, RepoPolicy, RepoReport, upkeep};
 use execenv::git::Git;
 use execenv::sys::tree::Tree;
-use support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

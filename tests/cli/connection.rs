@@ -1,5 +1,4 @@
 //! Which server gc asks, and with whose token: flags, variables, execenv's configuration, upstream's login.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test makes its own files")]
 
 use std::ffi::OsString;
 use std::path::PathBuf;

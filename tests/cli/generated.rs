@@ -1,8 +1,6 @@
 //! What is generated from the one clap definition is in the repository and current: completions and manual pages.
-//! `EXECENV_REGENERATE=1 cargo test --test generated` rewrites them. And the shape of the sources is the one that
+//! `EXECENV_REGENERATE=1 cargo test --test cli generated` rewrites them. And the shape of the sources is the one that
 //! `lib.rs` promises.
-#![expect(clippy::disallowed_methods, reason = "a test reads its own variable and writes its own files")]
-#![expect(clippy::unwrap_used, reason = "a test may")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +24,10 @@ fn compare(folder: &str, expected: &[(String, String)]) {
     let is_known = |path: &PathBuf| expected.iter().any(|(name, _)| path.ends_with(name));
     let there = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     stale.extend(there.filter(|path| !is_known(path)));
-    assert!(stale.is_empty(), "not current: {stale:#?}\nEXECENV_REGENERATE=1 cargo test --test generated");
+    assert!(
+        stale.is_empty(),
+        "not current: {stale:#?}\nEXECENV_REGENERATE=1 cargo test --test cli generated"
+    );
 }
 
 #[test]

@@ -1,14 +1,5 @@
 //! Laws: prepare, any number of reuses and cleanup are the identity on a user's folder; a second cleanup changes
 //! nothing.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test makes and changes its own fixtures, and tells its counts"
-)]
-
-mod support;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,9 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::support::{KEY, TASK, TestEnv, assert_same};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{KEY, TASK, TestEnv, assert_same};
 
 const BEGIN: &str = "<!-- BEGIN MULTICA-RUNTIME (auto-managed; do not edit) -->";
 const END: &str = "<!-- END MULTICA-RUNTIME -->";
@@ -161,10 +152,10 @@ proptest! {
         assert_same(&before, &t.project_now(), &format!("cleaned up\n{cleanup}"));
         let verdict = t.execenv(["verify", KEY, "-o", "json"]).json();
         assert_eq!(verdict["verdict"], "as_it_was", "{verdict}");
-        let root = support::snapshot(&t.root);
+        let root = crate::support::snapshot(&t.root);
         t.execenv(["cleanup", KEY]).ok();
         assert_same(&before, &t.project_now(), "the second clean-up");
-        assert_same(&root, &support::snapshot(&t.root), "the second clean-up, in the root");
+        assert_same(&root, &crate::support::snapshot(&t.root), "the second clean-up, in the root");
         t.assert_nothing_half_made_but(".execenv-brief", "in the end");
     }
 }

@@ -1,19 +1,10 @@
 //! Kills every command at its 1st, 2nd, 3rd … change to the disk, then lets the same changes fail: nothing of the
 //! user's is lost, nothing half-made stays. Prints how many points there were (`--nocapture`).
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test makes and changes its own fixtures, and tells its counts"
-)]
-
-mod support;
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::{KEY, Snapshot, TASK, TestEnv, assert_same, difference, snapshot};
+use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, difference, snapshot};
 
 const DOCUMENT: &str = r#"{"id":"11111111-2222-4333-8444-555555abcdef","workspace_id":"w","provider":"claude",
  "issue_id":"ISSUE-1","agent":{"id":"a","name":"Coder","custom_env":{"A":"1"},"skills":[{"name":"Review","description":"d","content":"Look.",
@@ -49,7 +40,7 @@ const fn case(
     before: &'static [&'static [&'static str]],
     command: &'static [&'static str],
 ) -> Case {
-    Case { name, before, command, now: support::NOW, deletes: false }
+    Case { name, before, command, now: crate::support::NOW, deletes: false }
 }
 
 const CASES: &[Case] = &[

@@ -1,8 +1,4 @@
 //! The client of the gc-check API against a server on loopback that behaves in every way a server can.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may")]
-
-#[path = "support/server.rs"]
-mod server;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +8,7 @@ use execenv::server::{Connection, Lookup, Parent, ParentKind, Question, Roots, T
 use serde_json::json;
 use uuid::Uuid;
 
-use self::server::{Reply, Request, Server, Table};
+use crate::support::server::{Reply, Request, Server, Table};
 
 const KINDS: [ParentKind; 4] =
     [ParentKind::Issue, ParentKind::Chat, ParentKind::AutopilotRun, ParentKind::QuickCreate];
