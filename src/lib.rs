@@ -2,8 +2,9 @@
 //!
 //! | module | answers for |
 //! |---|---|
-//! | [`cli`] | all that knows clap: the commands' grammar, settings and their origin |
+//! | [`app`] | the grammar of the command line, and the life of the process |
 //! | [`commands`] | one file a subcommand: arguments in, result out |
+//! | [`invocation`] | what every command gets: settings and their origin, time, signals, completers |
 //! | [`output`] | the only code that prints |
 //! | [`failure`] | stable codes, exit statuses, hints |
 //! | [`task`] | the task document, ids, kinds |
@@ -18,17 +19,18 @@
 //! | [`gc`] | facts, decision (pure), reclaiming |
 //! | [`sys`] | the only code that changes the disk or starts a child |
 //!
-//! Imports point one way: `cli` → `commands` → `environment`, `gc`, `agent` → `provider`, `sidecar`, `brief`,
+//! Imports point one way: `app` → `commands` → `invocation`, `output` → `environment`, `gc`, `agent` → `provider`, `sidecar`, `brief`,
 //! `skills` → `task` → `sys`. Below `commands` nothing prints, exits, or reads arguments, variables or the clock.
 
 pub mod agent;
+pub mod app;
 pub mod brief;
-pub mod cli;
 pub mod commands;
 pub mod environment;
 pub mod failure;
 pub mod gc;
 pub mod git;
+pub mod invocation;
 pub mod output;
 pub mod provider;
 pub mod server;

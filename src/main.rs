@@ -1,7 +1,7 @@
-//! The `execenv` program: hands its arguments to [`execenv::cli`] and returns the exit status.
+//! The `execenv` program: hands its arguments to [`execenv::app`] and returns the exit status.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    execenv::cli::main()
+    execenv::app::main()
 }

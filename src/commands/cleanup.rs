@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Context, env_completer};
 use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, env_completer};
 use crate::output::{self, Answer, Format, escape};
 
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
@@ -37,7 +37,7 @@ pub struct CleanupArgs {
     pub force: bool,
 }
 
-pub(super) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force };
     // All names are looked up before the first environment is touched.
     let mut found = Vec::new();

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{Context, Origin};
+use crate::invocation::{Context, Origin};
 use crate::output::{Answer, escape};
 
 /// Show every setting in force and where it came from
@@ -14,7 +14,7 @@ use crate::output::{Answer, escape};
   execenv config -o json | jq -r .settings.workspaces_root.value")]
 pub struct ConfigArgs {}
 
-pub(super) fn run(_args: &ConfigArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(_args: &ConfigArgs, context: &Context) -> Result<Answer> {
     let file = context.settings.file.as_ref().map(|path| path.display().to_string());
     let mut settings = Map::new();
     let mut lines = Vec::new();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use crate::cli::Context;
 use crate::failure::{Code, Failure};
+use crate::invocation::Context;
 use crate::output::{Format, escape, line};
 use crate::sys::child::{self, Program};
 use crate::sys::tree::Tree;
@@ -66,7 +66,7 @@ fn steps(project: &str, env: &str) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-pub(super) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
+pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
     if context.settings.output != Format::Text {
         return Err(Failure::new(Code::Usage, "the demo is a story in text")
             .hint("leave `--output` out")

@@ -8,12 +8,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::agent::{self, find_program, host, program};
-use crate::cli::Context;
 use crate::environment::WorkspacesRoot;
 use crate::environment::health::{Ailing, examine};
 use crate::environment::trash::{delete, half_deleted};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
+use crate::invocation::Context;
 use crate::output::{Answer, escape};
 use crate::provider;
 use crate::provider::login::{self, Login};
@@ -39,7 +39,7 @@ pub struct DoctorArgs {
 /// Programs that are not agents.
 const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 
-pub(super) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let mut lines = Vec::new();
     let programs = programs(context, args.fix, &mut lines);
     let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };

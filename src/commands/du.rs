@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::cli::{Context, Origin};
 use crate::environment::{UpstreamRoot, WorkspacesRoot, upstream_roots};
 use crate::failure::{Code, Failure};
 use crate::gc::artifacts::Patterns;
 use crate::gc::usage::{
     Aggregate, Outside, Places, ProfileReport, Report, Stores, Totals, count_tasks, look, outside,
 };
+use crate::invocation::{Context, Origin};
 use crate::output::{Answer, columns, counted, escape, shell_quote, show_age_in_two, show_bytes};
 
 /// How many other roots are named at most.
@@ -44,7 +44,7 @@ pub struct DuArgs {
     pub all_profiles: bool,
 }
 
-pub(super) fn run(args: &DuArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &DuArgs, context: &Context) -> Result<Answer> {
     let patterns = Patterns::parse(context.settings.text("artifact_patterns"))?;
     if args.all_profiles { aggregate(args, context, &patterns) } else { single(args, context, &patterns) }
 }

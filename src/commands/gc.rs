@@ -9,15 +9,15 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::{
-    Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
-};
 use crate::environment::Outcome;
 use crate::failure::Code;
 use crate::gc::{
     Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, StorePolicy, Summary, cycle, explain,
 };
 use crate::git::Git;
+use crate::invocation::{
+    Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
+};
 use crate::output::{Format, Progress, escape, line, show_bytes, stream};
 
 mod report;
@@ -95,7 +95,7 @@ pub struct GcArgs {
     pub no_prune_repos: bool,
 }
 
-pub(super) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
+pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     let git = context.git().until(Arc::clone(&context.stop));
     let request = match args.request(context, &git)? {
         ControlFlow::Continue(request) => request,

@@ -6,11 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::{Context, workspace_completer};
 use crate::environment::{
     MadeBy, Meta, Own, Status, WorkspacesRoot, looks_like_env_root, made_by, upstream_roots,
 };
 use crate::gc::{Facts, look};
+use crate::invocation::{Context, workspace_completer};
 use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
@@ -44,7 +44,7 @@ struct Seen {
     bytes: Option<u64>,
 }
 
-pub(super) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     if args.foreign {
         return foreign(args, context);
     }

@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::task_input::TaskInput;
-use crate::cli::Context;
 use crate::environment::{CleanupOptions, Existing, Found, Outcome, Prepared, cleanup, prepare};
 use crate::failure::{Code, Failure};
+use crate::invocation::Context;
 use crate::output::Answer;
 
 /// Make an environment and print the path of its env root
@@ -49,7 +49,7 @@ fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
     Failure::new(Code::Interrupted, format!("stopped on request; {left}")).into()
 }
 
-pub(super) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     let task = args.task.read(context)?;
     let existing = if args.keep_existing { Existing::Keep } else { Existing::Replace };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir));

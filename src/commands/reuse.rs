@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::task_input::TaskInput;
 use crate::brief::Platform;
-use crate::cli::{Context, env_completer};
 use crate::environment::{Existing, prepare, reuse};
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, env_completer};
 use crate::output::Answer;
 
 /// Take an environment into use again, with a fresh task document
@@ -36,7 +36,7 @@ pub struct ReuseArgs {
     pub task: TaskInput,
 }
 
-pub(super) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
     let mut task = args.task.read(context)?;
     context.defer_signals()?;
     let name = match (&args.env, &args.work_dir) {

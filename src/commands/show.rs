@@ -8,9 +8,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::seen_status;
-use crate::cli::{Context, env_completer};
 use crate::environment::{EnvLock, Found, Held, Status, names, open_work_dir, private_files};
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, answer, escape, stream};
 use crate::sidecar::Manifest;
 use crate::sys::tree::leaves_tree;
@@ -30,7 +30,7 @@ pub struct ShowArgs {
     pub file: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
+pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     let found = context.find(&args.env)?;
     match &args.file {
         Some(path) => print_file(&found, path),

@@ -5,10 +5,10 @@ use chrono::DateTime;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::{Context, trash_completer};
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
 use crate::environment::{TrashEntry, WorkspacesRoot};
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, trash_completer};
 use crate::output::{Answer, columns, counted, escape, show_age, show_bytes};
 use crate::sys::tree::Tree;
 
@@ -48,7 +48,7 @@ pub enum TrashAction {
     Empty,
 }
 
-pub(super) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
     let tree = context.root.open()?;
     let found = match &tree {
         Some(tree) => entries(&context.root, tree)?,

@@ -4,9 +4,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::{Context, env_completer};
 use crate::environment::verify;
 use crate::failure::Code;
+use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, escape};
 
 /// Prove that a work dir is as it was before prepare, or name each difference
@@ -24,7 +24,7 @@ pub struct VerifyArgs {
     pub env: String,
 }
 
-pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
     let verdict = verify(&context.find(&args.env)?)?;
     let as_it_was = verdict.differences.is_empty();
     let mut lines = Vec::new();

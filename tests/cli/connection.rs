@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use execenv::cli::{GlobalArgs, ServerArgs, Settings, connection};
 use execenv::failure::{Code, Failure};
+use execenv::invocation::{GlobalArgs, ServerArgs, Settings, connection};
 use execenv::server::{Connection, Token};
 
 /// A home with execenv's configuration in it, and variables.

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use execenv::cli::registration;
-use execenv::commands::{completions, man};
+use execenv::app::completions::registration;
+use execenv::app::{completions, man};
 
 fn compare(folder: &str, expected: &[(String, String)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::cli::show_duration;
 use crate::environment::Outcome;
 use crate::gc::{Due, Judged, ParentState, Policy, Summary, due};
+use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 
 /// One decision with its evidence.

@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 
 use super::{RunArgs, codex, limit};
 use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
-use crate::cli::Context;
 use crate::environment::{
     Launch as LaunchFile, LoginLink, RunningEnv, login_links, mcp_file, names, private_exports, temporary_dir,
 };
 use crate::failure::{Code, Failure};
+use crate::invocation::Context;
 use crate::provider;
 
 /// The variable that names where runs have their folders for temporary files (`providers.md` N-10).

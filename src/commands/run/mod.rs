@@ -18,11 +18,11 @@ use self::launch::Plan;
 use self::run_log::RunLog;
 use self::sink::Printer;
 use crate::agent::{self, Interrupts, Launch, Outcome as AgentOutcome};
-use crate::cli::{Context, env_completer, parse_duration};
 use crate::environment::{
     CleanupOptions, Outcome, RunningEnv, cleanup, forget_temporary, make_temporary, replaced_logins,
 };
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, env_completer, parse_duration};
 use crate::sys::clock;
 
 /// Run the provider's agent, or any program, in an environment and wait for it
@@ -93,7 +93,7 @@ pub struct RunArgs {
     pub cleanup_after: bool,
 }
 
-pub(super) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
+pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     let mut env = RunningEnv::acquire(context.find(&args.env)?)?;
     let ended = begin(args, context, &mut env);
     let found = env.release();
@@ -249,7 +249,7 @@ fn tidy(context: &Context, found: &crate::environment::Found) -> Result<()> {
 }
 
 /// The guard's entry: `execenv __guard RUN_ID GRACE_MS`, started by a run and typed by nobody.
-pub(super) fn guard(arguments: &[OsString]) -> Option<u8> {
+pub(crate) fn guard(arguments: &[OsString]) -> Option<u8> {
     let [_, word, run_id, grace] = arguments else { return None };
     if word != launch::GUARD_WORD {
         return None;

@@ -1,12 +1,9 @@
-//! All that knows clap, the process's arguments and its variables.
+//! The grammar of the command line, and the life of the process.
 
-mod args;
-mod complete;
-mod context;
-mod duration;
-mod server;
-mod settings;
-mod size;
+pub mod completions;
+mod dispatch;
+mod grammar;
+pub mod man;
 
 use std::ffi::OsString;
 use std::num::ParseIntError;
@@ -14,40 +11,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-pub use args::{Cli, Command, GlobalArgs};
-pub use complete::registration;
-
-/// How ENV arguments complete: from what is on disk.
-pub(crate) fn env_completer() -> clap_complete::ArgValueCompleter {
-    clap_complete::ArgValueCompleter::new(complete::environments)
-}
-
-/// Completes an entry of the trash.
-pub(crate) fn trash_completer() -> clap_complete::ArgValueCompleter {
-    clap_complete::ArgValueCompleter::new(complete::trash)
-}
-
-/// Completes a workspace's name.
-pub(crate) fn workspace_completer() -> clap_complete::ArgValueCompleter {
-    clap_complete::ArgValueCompleter::new(complete::workspaces)
-}
-pub use context::Context;
-pub use duration::{parse_duration, show_duration};
-pub use server::{ServerArgs, connection};
-pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, Setting, Settings, setting_rows};
-pub use size::parse_size;
+pub use grammar::{Cli, Command};
 
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, Settings};
 use crate::output::{self, Format};
 use crate::provider::home::ALWAYS_EXPORTED;
 
 /// Runs the program with the process's own arguments and returns its exit status.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if let Some(status) = crate::commands::hidden(&arguments) {
+    if let Some(status) = dispatch::hidden(&arguments) {
         return ExitCode::from(status);
     }
-    if let Some(status) = complete::answer(&arguments) {
+    if let Some(status) = completions::answer(&arguments) {
         return ExitCode::from(status);
     }
     // The whole grammar takes longer to build than to say this.
@@ -72,7 +49,7 @@ pub fn main() -> ExitCode {
     let mut interrupted = None;
     let status = settings.and_then(Context::new).and_then(|context| {
         output::log::start(context.settings.log, context.settings.color);
-        let status = crate::commands::run(cli.command, &context);
+        let status = dispatch::run(cli.command, &context);
         interrupted = context.interrupted();
         Ok(interrupted.unwrap_or(status?))
     });

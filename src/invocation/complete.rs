@@ -1,48 +1,33 @@
 //! Completions: the shell asks the program itself, so that ENV completes from what is on disk.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
-use clap_complete::CompletionCandidate;
-use clap_complete::env::{CompleteEnv, Shells};
+use clap_complete::{ArgValueCompleter, CompletionCandidate};
 
-use super::args::{Cli, GlobalArgs};
+use super::global::GlobalArgs;
 use super::settings::Settings;
 use crate::environment::{WorkspacesRoot, trash};
 use crate::sys::tree::Tree;
 
-/// The variable by which a shell's script asks for candidates; a private one, because other programs use `COMPLETE`.
-const VARIABLE: &str = "EXECENV_COMPLETE";
 /// More candidates than this help nobody.
 const MOST: usize = 200;
 
-/// Answers a shell that asks for candidates. `None`: nobody asks.
-pub(super) fn answer(arguments: &[OsString]) -> Option<u8> {
-    #[expect(clippy::disallowed_methods, reason = "variables are read in `cli`")]
-    std::env::var_os(VARIABLE)?;
-    let current_dir = std::env::current_dir().ok();
-    let completer = CompleteEnv::with_factory(Cli::command).var(VARIABLE).bin("execenv").completer("execenv");
-    match completer.try_complete(arguments.iter().cloned(), current_dir.as_deref()) {
-        Ok(true) => Some(0),
-        Ok(false) => None,
-        Err(_) => Some(1),
-    }
+/// How ENV arguments complete: from what is on disk.
+pub(crate) fn env_completer() -> ArgValueCompleter {
+    ArgValueCompleter::new(environments)
 }
 
-/// The script that a shell loads; `shell` by its name.
-///
-/// # Errors
-/// Never in practice: writing to memory does not fail.
-pub fn registration(shell: &str) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    if let Some(completer) = Shells::builtins().completer(shell) {
-        completer.write_registration(VARIABLE, "execenv", "execenv", "execenv", &mut bytes)?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Completes an entry of the trash.
+pub(crate) fn trash_completer() -> ArgValueCompleter {
+    ArgValueCompleter::new(trash)
 }
 
+/// Completes a workspace's name.
+pub(crate) fn workspace_completer() -> ArgValueCompleter {
+    ArgValueCompleter::new(workspaces)
+}
 /// The root that the variables and the configuration name, if it can be opened.
 fn open_root() -> Option<(WorkspacesRoot, Tree)> {
     let settings = Settings::resolve(&GlobalArgs::default(), std::env::vars_os().collect()).ok()?;
@@ -52,7 +37,7 @@ fn open_root() -> Option<(WorkspacesRoot, Tree)> {
 }
 
 /// The names of the workspaces below the root.
-pub(super) fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
+fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((root, tree)) = open_root() else { return Vec::new() };
     let names = root.workspaces(&tree).unwrap_or_default().into_iter();
     let matching = names.filter(|name| name.as_bytes().starts_with(current.as_encoded_bytes()));
@@ -60,7 +45,7 @@ pub(super) fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// The keys of what is in the trash, each once.
-pub(super) fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
+fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((root, tree)) = open_root() else { return Vec::new() };
     let entries = trash::entries(&root, &tree).unwrap_or_default();
     let keys: BTreeMap<String, String> =
@@ -71,7 +56,7 @@ pub(super) fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// The keys of the environments below the root.
-pub(super) fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
+fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((root, tree)) = open_root() else { return Vec::new() };
     let begins = current.as_encoded_bytes();
     let mut found = Vec::new();

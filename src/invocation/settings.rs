@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use chrono::Duration;
 use serde_json::{Map, Value};
 
-use super::args::GlobalArgs;
 use super::duration::{parse_duration, parse_go_duration};
+use super::global::GlobalArgs;
 use super::size::parse_size;
 use crate::failure::{Code, Failure};
 use crate::output::{Color, Format, log::Level};

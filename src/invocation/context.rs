@@ -31,7 +31,7 @@ pub struct Context {
 
 impl Context {
     /// Sets up the time and the root.
-    pub(super) fn new(settings: Settings) -> Result<Context> {
+    pub(crate) fn new(settings: Settings) -> Result<Context> {
         let stop = Arc::new(AtomicBool::new(false));
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
@@ -69,7 +69,7 @@ impl Context {
 
     /// The exit status when a signal has come: the command's answer is out, the caller learns that it was asked to
     /// end.
-    pub(super) fn interrupted(&self) -> Option<u8> {
+    pub(crate) fn interrupted(&self) -> Option<u8> {
         let number = self.signal.load(Ordering::Relaxed);
         (number != 0).then(|| u8::try_from(128 + number).unwrap_or(1))
     }

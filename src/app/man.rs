@@ -5,9 +5,10 @@ use clap::{Args, CommandFactory};
 use clap_mangen::Man;
 use serde_json::json;
 
-use crate::cli::{Cli, Context};
+use super::Cli;
 use crate::failure::{Code, Failure};
 use crate::gc::Reason;
+use crate::invocation::Context;
 use crate::output::Answer;
 
 /// When the pages last changed. Fixed, so that they change only when a command does.
@@ -146,7 +147,7 @@ fn settings() -> String {
     let mut text = String::from(
         ".SH SETTINGS\nA flag goes before a variable, a variable before the configuration file (one JSON object, by default ~/.config/execenv/config.json), the file before the default.\n",
     );
-    for (key, variables, default) in crate::cli::setting_rows() {
+    for (key, variables, default) in crate::invocation::setting_rows() {
         let default = match (default, key) {
             ("", "workspaces_root") => "~/.local/share/execenv/workspaces",
             ("", _) => "none",
@@ -183,7 +184,7 @@ fn gc_settings() -> String {
     let mut text = String::from(
         ".SH SETTINGS\nWhat acts in gc; \\fBexecenv config\\fR shows each with its value and origin.\n",
     );
-    for (key, variables, _) in crate::cli::setting_rows() {
+    for (key, variables, _) in crate::invocation::setting_rows() {
         if let Some((_, meaning)) = GC_SETTINGS.iter().find(|(name, _)| *name == key) {
             let line = format!("{meaning}; variables {}", variables.join(", "));
             text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));

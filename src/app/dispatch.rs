@@ -1,0 +1,62 @@
+//! From a parsed command line to the command that it names.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+
+use super::{Command, completions, man};
+use crate::commands::{
+    cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
+};
+use crate::invocation::Context;
+use crate::output::{Format, answer, no_shell_form};
+
+/// Runs a command, prints its answer, and returns the exit status.
+///
+/// # Errors
+/// Whatever kept the command from its end.
+pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
+    let format = context.settings.output;
+    if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
+        return Err(no_shell_form().into());
+    }
+    // Those that read input of the user's defer signals themselves, when they have read it; those that only look,
+    // and may look for long, end where they are; `gc` does either.
+    let defers_late = matches!(
+        command,
+        Command::Run(_)
+            | Command::Prepare(_)
+            | Command::Reuse(_)
+            | Command::Demo(_)
+            | Command::Show(_)
+            | Command::Du(_)
+            | Command::Gc(_)
+    );
+    if !defers_late {
+        context.defer_signals()?;
+    }
+    let done = match command {
+        // These two stream.
+        Command::Run(args) => return run::run(&args, context),
+        Command::Gc(args) => return gc::run(&args, context),
+        Command::Demo(args) => return demo::run(&args, context),
+        Command::Prepare(args) => prepare::run(&args, context),
+        Command::Reuse(args) => reuse::run(&args, context),
+        Command::Cleanup(args) => cleanup::run(&args, context),
+        Command::Du(args) => du::run(&args, context),
+        Command::List(args) => list::run(&args, context),
+        Command::Show(args) => return show::run(&args, context),
+        Command::Verify(args) => verify::run(&args, context),
+        Command::Trash(args) => trash::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
+        Command::Config(args) => config::run(&args, context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args, context),
+    };
+    answer(&done?, format)
+}
+
+/// The entries of the program that no person types. `None`: this is an ordinary command line.
+pub(super) fn hidden(arguments: &[OsString]) -> Option<u8> {
+    run::guard(arguments)
+}

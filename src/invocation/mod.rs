@@ -1,0 +1,17 @@
+//! What every command gets: its surroundings, settings with their origin, durations, sizes, completers.
+
+mod complete;
+mod context;
+mod duration;
+mod global;
+mod server;
+mod settings;
+mod size;
+
+pub(crate) use complete::{env_completer, trash_completer, workspace_completer};
+pub use context::Context;
+pub use duration::{parse_duration, show_duration};
+pub use global::GlobalArgs;
+pub use server::{ServerArgs, connection};
+pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, Setting, Settings, setting_rows};
+pub use size::parse_size;
