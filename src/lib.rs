@@ -15,6 +15,7 @@
 //! | [`provider`] | the table of agent CLIs |
 //! | [`agent`] | starting, reading, stopping and judging an agent |
 //! | [`git`] | the one place that starts git, and what it says of unsaved work |
+//! | [`repos`] | the shared bare clones below `.repos`: layout, lock, upkeep |
 //! | [`server`] | asking the multica server what became of an environment's parent |
 //! | [`gc`] | facts, decision (pure), reclaiming |
 //! | [`sys`] | the only code that changes the disk or starts a child |
@@ -33,6 +34,7 @@ pub mod git;
 pub mod invocation;
 pub mod output;
 pub mod provider;
+pub mod repos;
 pub mod server;
 pub mod sidecar;
 pub mod skills;

@@ -11,14 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::environment::Outcome;
 use crate::failure::Code;
-use crate::gc::{
-    Bounds, GcRequest, Judged, Patterns, Policy, RepoPolicy, StorePolicy, Summary, cycle, explain,
-};
+use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
 use crate::invocation::{
     Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
 };
 use crate::output::{Format, Progress, escape, line, show_bytes, stream};
+use crate::repos::RepoPolicy;
 
 mod report;
 use report::{decision_json, explanation, row, summary_json};

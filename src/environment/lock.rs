@@ -171,12 +171,8 @@ fn path_lock_file(root: &Tree, canonical: &Path) -> Result<File> {
     root.open_lock(&folder.join(format!("path-{}", &digest[..32])), true).with_context(making)
 }
 
-/// The lock that every prepare shares while it builds an env root under a nameless place: who gets it alone knows
-/// that all nameless folders are left-overs.
-///
-/// # Errors
-/// As the system reports them.
-pub(crate) fn staging_lock_file(root: &Tree) -> Result<File> {
+/// The lock that every prepare shares while it builds an env root under a nameless place.
+fn staging_lock_file(root: &Tree) -> Result<File> {
     let folder = Path::new(WorkspacesRoot::LOCKS);
     let making = || format!("make a lock below {}", root.path().display());
     root.ensure_dir(folder, 0o755).with_context(making)?;
@@ -191,6 +187,20 @@ pub(crate) fn staging_lock(root: &Tree) -> Result<File> {
     let file = staging_lock_file(root)?;
     file.lock_shared().with_context(|| format!("lock {}", root.path().display()))?;
     Ok(file)
+}
+
+/// Takes the staging lock exclusively, without waiting: no prepare is at work in this root while it is held, so that
+/// every staging folder is a leftover. `None`: a prepare is at work.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn staging_lock_alone(root: &Tree) -> Result<Option<File>> {
+    let file = staging_lock_file(root)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context("lock the workspaces root"),
+    }
 }
 
 #[cfg(test)]

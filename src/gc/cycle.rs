@@ -18,12 +18,14 @@ use super::evict::evict;
 use super::facts::{Facts, MetaState, look_at_record};
 use super::parents::{ParentState, Parents};
 use super::reclaim::{Judged, deal_with};
-use super::repos::{self, RepoPolicy, RepoReport};
-use super::staging::{exclusive, sweep_staging};
+use super::staging::sweep_staging;
 use super::summary::Summary;
-use crate::environment::{EnvRoot, WorkspacesRoot, looks_like_env_root, prune_stores, trash};
+use crate::environment::{
+    EnvRoot, WorkspacesRoot, looks_like_env_root, prune_stores, staging_lock_alone, trash,
+};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
+use crate::repos::{self, RepoPolicy, RepoReport};
 use crate::server::Connection;
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
@@ -335,7 +337,7 @@ impl Cycle<'_> {
         if self.touched.is_empty() {
             return Ok(());
         }
-        if let Some(_alone) = exclusive(self.tree)? {
+        if let Some(_alone) = staging_lock_alone(self.tree)? {
             for workspace in &self.touched {
                 let _ = self.tree.remove_dir(Path::new(workspace));
             }

@@ -1,12 +1,11 @@
 //! What a prepare that died has left under a nameless place.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_file, trash};
+use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_alone, trash};
 use crate::sys::tree::{Kind, Tree};
 
 /// One left-over.
@@ -29,7 +28,7 @@ pub fn sweep_staging(
     fix: bool,
     now: DateTime<Utc>,
 ) -> Result<Vec<Leftover>> {
-    let Some(_alone) = exclusive(tree)? else { return Ok(Vec::new()) };
+    let Some(_alone) = staging_lock_alone(tree)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     if fix {
         trash::sweep_temporaries(tree);
@@ -55,14 +54,4 @@ pub fn sweep_staging(
         }
     }
     Ok(found)
-}
-
-/// The staging lock for oneself: no prepare is at work in this root while it is held.
-pub(super) fn exclusive(tree: &Tree) -> Result<Option<File>> {
-    let file = staging_lock_file(tree)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context("lock the workspaces root"),
-    }
 }

@@ -7,8 +7,8 @@ use super::bounds::BoundReport;
 use super::decide::{Action, Reason};
 use super::parents::ParentState;
 use super::reclaim::Judged;
-use super::repos::RepoReport;
 use crate::environment::Outcome;
+use crate::repos::RepoReport;
 
 /// A cycle's counts, by upstream's names.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -5,7 +5,6 @@
 //! may name; it takes no optional lock, asks nobody, and ends in time. Calls that read working files go through
 //! [`Git::filters_off`].
 
-mod cache;
 mod hidden;
 mod search;
 mod snapshot;
@@ -24,7 +23,6 @@ use anyhow::{Context, Result};
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Program};
 
-pub use cache::{BareRepo, Branch, Worktree, was_cut_off};
 pub use unsaved::{Unsaved, UnsavedKind};
 
 /// The longest that a call may take.
@@ -36,7 +34,7 @@ const MOST_FILTERS: usize = 500;
 #[derive(Clone, Debug)]
 pub struct Git {
     program: Option<PathBuf>,
-    env: Vec<(OsString, OsString)>,
+    pub(crate) env: Vec<(OsString, OsString)>,
     stop: Arc<AtomicBool>,
 }
 
@@ -66,7 +64,7 @@ impl Git {
         Git { stop, ..self }
     }
 
-    fn set(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
+    pub(crate) fn set(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
         let name = name.as_ref();
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.as_ref().to_owned()));
@@ -135,7 +133,7 @@ impl Git {
     ///
     /// # Errors
     /// As [`Git::run`]; when it was stopped.
-    fn run_unless(
+    pub(crate) fn run_unless(
         &self,
         dir: &Path,
         args: &[impl AsRef<OsStr>],
@@ -180,7 +178,7 @@ impl Git {
 }
 
 /// The whole output of a call that succeeded; of another one, git's own words as an error.
-fn said(captured: Captured, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Vec<u8>> {
+pub(crate) fn said(captured: Captured, dir: &Path, args: &[impl AsRef<OsStr>]) -> Result<Vec<u8>> {
     let name = || args.first().map(|arg| arg.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
     if captured.status.success() {
         let is_whole = (captured.stdout.len() as u64) < child::MOST_CAPTURED;

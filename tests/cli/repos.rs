@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 use chrono::{DateTime, Utc};
-use execenv::environment::{LOCK_REASON, WorkspacesRoot, last_use, repo_lock, stamp_use};
-use execenv::gc::{Limits, RepoPolicy, RepoReport, upkeep};
+use execenv::environment::WorkspacesRoot;
 use execenv::git::Git;
+use execenv::repos::{LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep};
 use execenv::sys::tree::Tree;
 
 const DAY: Duration = Duration::from_secs(86_400);

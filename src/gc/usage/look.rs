@@ -9,8 +9,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, REPOS, WorkspacesRoot, count_stores, names, trash};
+use crate::environment::{Meta, WorkspacesRoot, count_stores, names, trash};
 use crate::gc::artifacts::{Patterns, weigh};
+use crate::repos::REPOS;
 use crate::sys::tree::{Kind, Tree};
 
 /// A folder of a task, by its names.

@@ -6,11 +6,6 @@
 //! Everything happens under the repository's lock, and no call to git takes longer than its limit: what fails is
 //! reported, and the cycle goes on.
 
-mod branches;
-mod evict;
-mod maintain;
-mod registrations;
-
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,8 +14,12 @@ use std::time::Duration;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use crate::environment::{REPOS, WorkspacesRoot, repo_lock};
-use crate::git::{BareRepo, Git};
+use super::bare::BareRepo;
+use super::evict;
+use super::layout::REPOS;
+use super::lock::repo_lock;
+use crate::environment::WorkspacesRoot;
+use crate::git::Git;
 use crate::sys::tree::{Kind, Tree};
 
 /// What upkeep is to do.
@@ -77,7 +76,7 @@ pub struct RepoReport {
 }
 
 impl RepoReport {
-    fn fail(&mut self, error: &anyhow::Error) {
+    pub(super) fn fail(&mut self, error: &anyhow::Error) {
         self.failed += 1;
         self.notes.push(format!("{error:#}"));
     }
@@ -149,21 +148,21 @@ fn open_bare(tree: &Tree, relative: &Path) -> Option<Tree> {
 }
 
 /// A word as a shell takes it. An agent names its branches.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// One repository of the cache.
-struct Cache<'a> {
-    root: &'a WorkspacesRoot,
-    tree: &'a Tree,
+pub(super) struct Cache<'a> {
+    pub(super) root: &'a WorkspacesRoot,
+    pub(super) tree: &'a Tree,
     /// Its place below the root.
-    relative: PathBuf,
-    bare: Tree,
-    git: BareRepo<'a>,
-    policy: &'a RepoPolicy,
-    stop: &'a AtomicBool,
-    report: &'a mut RepoReport,
+    pub(super) relative: PathBuf,
+    pub(super) bare: Tree,
+    pub(super) git: BareRepo<'a>,
+    pub(super) policy: &'a RepoPolicy,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) report: &'a mut RepoReport,
 }
 
 impl Cache<'_> {
@@ -193,11 +192,11 @@ impl Cache<'_> {
         Ok(())
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.bare.path().display().to_string()
     }
 
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         self.report.notes.push(note);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Git, said};
+use crate::git::{Git, said};
 use crate::sys::child::Captured;
 
 /// Where the branches of agents are. The slash matters: a branch called `agent` is none of them.
@@ -55,7 +55,7 @@ impl Branch {
 }
 
 /// Whether a call did not end by itself: its time was up, or it was asked to end. It may have left lock files.
-pub fn was_cut_off(error: &anyhow::Error) -> bool {
+pub(super) fn was_cut_off(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{Interrupted, TimedOut};
     let cut = |error: &std::io::Error| matches!(error.kind(), Interrupted | TimedOut);
     error.chain().filter_map(|cause| cause.downcast_ref()).any(cut)

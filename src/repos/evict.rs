@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::layout::{last_use, stamp_use};
 use super::registrations::WORKTREES;
-use super::{Cache, RepoReport, quoted};
-use crate::environment::{last_use, stamp_use};
+use super::upkeep::{Cache, RepoReport, quoted};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 

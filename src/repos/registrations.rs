@@ -11,10 +11,10 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Cache, quoted};
-use crate::environment::{LOCK_REASON, WorkspacesRoot, names};
-use crate::gc::staging::exclusive;
-use crate::git::Worktree;
+use super::bare::Worktree;
+use super::layout::LOCK_REASON;
+use super::upkeep::{Cache, quoted};
+use crate::environment::{WorkspacesRoot, names, staging_lock_alone};
 use crate::sys::tree::{Kind, Tree, leaves_tree};
 
 /// Where git keeps them.
@@ -119,7 +119,7 @@ impl Cache<'_> {
 
     fn quiet_moment(&self) -> Result<Option<std::fs::File>> {
         for _ in 0..TRIES {
-            if let Some(lock) = exclusive(self.tree)? {
+            if let Some(lock) = staging_lock_alone(self.tree)? {
                 return Ok(Some(lock));
             }
             std::thread::sleep(BETWEEN_TRIES);

@@ -1,0 +1,17 @@
+//! The shared repositories of a workspaces root: `<root>/.repos/<workspace>/<repository>`, bare clones whose worktrees
+//! are checked out into environments.
+//!
+//! Whoever changes one holds its lock ([`repo_lock`]): a clone, a fetch, a checkout, the upkeep.
+
+mod bare;
+mod branches;
+mod evict;
+mod layout;
+mod lock;
+mod maintenance;
+mod registrations;
+mod upkeep;
+
+pub use layout::{LOCK_REASON, REPOS, last_use, stamp_use};
+pub use lock::repo_lock;
+pub use upkeep::{Limits, RepoPolicy, RepoReport, upkeep};
