@@ -12,6 +12,7 @@
 //! | [`sidecar`] | what was put into a work dir, and how it comes out again: journal, roll-back, marker block |
 //! | [`brief`] | what the agent is told: pure functions, task to text |
 //! | [`skills`] | slugs, frontmatter, folders |
+//! | [`formats`] | YAML, JSON with comments, TOML: pure |
 //! | [`provider`] | the table of agent CLIs |
 //! | [`agent`] | starting, reading, stopping and judging an agent |
 //! | [`git`] | the one place that starts git, and what it says of unsaved work |
@@ -29,6 +30,7 @@ pub mod brief;
 pub mod commands;
 pub mod environment;
 pub mod failure;
+pub mod formats;
 pub mod gc;
 pub mod git;
 pub mod invocation;

@@ -16,7 +16,7 @@ pub use grammar::{Cli, Command};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, Settings};
 use crate::output::{self, Format};
-use crate::provider::home::ALWAYS_EXPORTED;
+use crate::provider::plan::ALWAYS_EXPORTED;
 
 /// Runs the program with the process's own arguments and returns its exit status.
 pub fn main() -> ExitCode {

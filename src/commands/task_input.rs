@@ -19,7 +19,7 @@ use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, parse_duration};
 use crate::output::{Answer, shell_quote};
 use crate::provider;
 use crate::provider::codex::find_version;
-use crate::provider::home::{ALWAYS_EXPORTED, HomeOptions, McpMode};
+use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
 use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
 /// The provider whose program is asked while its environment is prepared.

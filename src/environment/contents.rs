@@ -9,7 +9,8 @@ use super::layout::WorkspacesRoot;
 use super::request::{Request, platform_plan};
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
-use crate::provider::home::{self, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
+use crate::provider::homes;
+use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
 use crate::provider::{self, Provider};
 use crate::sidecar::{Plan, Planner};
 use crate::skills::files::{self, PlannedSkill};
@@ -62,7 +63,7 @@ impl<'a> Contents<'a> {
         present: Option<&Tree>,
     ) -> Result<HomePlan> {
         let (given, config) = platform_plan(request, env_root);
-        let mut plan = home::plan(&HomeRequest {
+        let mut plan = homes::plan(&HomeRequest {
             task: self.task,
             given: &given,
             workspace_id: request.workspace_id.as_str(),

@@ -26,7 +26,7 @@ use super::{stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::provider::Provider;
-use crate::provider::home::HomePlan;
+use crate::provider::plan::HomePlan;
 use crate::sidecar::{Manifest, Plan, State, take_back};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::EnvKey;

@@ -11,7 +11,7 @@ use super::Launch;
 use super::layout::{WorkspacesRoot, names};
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
-use crate::provider::home::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
+use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
 use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskId, WorkspaceId};

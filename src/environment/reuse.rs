@@ -14,7 +14,7 @@ use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provid
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
 use crate::provider;
-use crate::provider::home::HomePlan;
+use crate::provider::plan::HomePlan;
 use crate::sidecar::{Manifest, Record, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
 

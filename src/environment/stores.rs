@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::homes::is_name;
 use super::layout::{WorkspacesRoot, names};
 use crate::failure::{Code, Failure};
-use crate::provider::home::MOST_COPIED;
+use crate::provider::plan::MOST_COPIED;
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::hex;

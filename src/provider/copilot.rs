@@ -7,8 +7,8 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
-use super::{server, user_file};
+use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::{mcp_server as server, user_file};
 
 pub(super) const HOME: &str = "copilot-home";
 const VARIABLE: &str = "COPILOT_HOME";

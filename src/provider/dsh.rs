@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::home::{HomePlan, HomeRequest};
+use super::plan::{HomePlan, HomeRequest};
 use crate::failure::{Code, Failure};
 
 /// Plans the variables.

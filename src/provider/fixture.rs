@@ -10,7 +10,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::home::{Entry, Home, HomeContent, HomeOptions, HomePlan, HomeRequest, Mcp, McpMode, Os};
+use super::plan::{Entry, Home, HomeContent, HomeOptions, HomePlan, HomeRequest, Mcp, McpMode, Os};
 use crate::skills::files::{self, PlannedSkill};
 use crate::sys::tree::Tree;
 use crate::task::{Skill, TaskDocument};

@@ -8,8 +8,8 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
-use super::{server, user_file};
+use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
 
 /// The folder in the home, and so the home's name in the env root.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::home::{HomePlan, HomeRequest, Mcp, McpMode};
-use super::{server, user_file};
+use super::plan::{HomePlan, HomeRequest, Mcp, McpMode};
+use super::{mcp_server as server, user_file};
 
 /// The variable.
 const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::home::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, Os};
-use super::{server, user_file};
+use super::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, Os};
+use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
 
 const FILE: &str = "qwen-settings.json";

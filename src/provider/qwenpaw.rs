@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::home::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
 use super::user_file;
 
 /// The workspace's name in the env root.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use super::dsh::agent_store;
-use super::home::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Os};
+use super::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Os};
 use super::user_file;
 
 const FILE: &str = "reasonix.toml";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
-use super::home::{Entry, Home, HomeContent, HomeRequest};
+use super::plan::{Entry, Home, HomeContent, HomeRequest};
 use crate::failure::{Code, Failure};
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};

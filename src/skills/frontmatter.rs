@@ -5,7 +5,7 @@
 //! a new block only where there is nothing to keep. Proof means that the result is parsed again and everything
 //! but the name has its old meaning. No input is lost: what is no frontmatter is body.
 
-use super::yaml::{self, Document, Kind, Node};
+use crate::formats::yaml::{self, Document, Kind, Node};
 
 /// The key that keeps a skill out of listings.
 const HIDDEN: &str = "disable-model-invocation";

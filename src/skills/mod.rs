@@ -6,4 +6,3 @@
 pub mod files;
 pub mod frontmatter;
 pub mod slug;
-mod yaml;

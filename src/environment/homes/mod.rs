@@ -30,7 +30,8 @@ pub(super) use self::pieces::is_name;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 use super::layout::names;
 use crate::failure::{Code, Failure};
-use crate::provider::home::{HomePlan, forgetting, homes_with_secrets};
+use crate::provider::homes::{forgetting, homes_with_secrets};
+use crate::provider::plan::HomePlan;
 use crate::sys::tree::{Kind, Tree};
 
 /// The list of a change, inside its folder.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::exports::is_variable;
 use super::{NOT_A_HOME, Swap, names};
-use crate::provider::home::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
+use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
-use crate::provider::home::{Entry, Home, HomeContent};
+use crate::provider::plan::{Entry, Home, HomeContent};
 use crate::sys::fault::dying;
 
 /// An env root beside a folder of the user's.

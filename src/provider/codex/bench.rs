@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::plan;
 use crate::provider::fixture::World;
 pub(super) use crate::provider::fixture::{make_dirs, put as write, remove};
-use crate::provider::home::{Entry, HomeContent, HomePlan};
+use crate::provider::plan::{Entry, HomeContent, HomePlan};
 use crate::skills::files::{self, PlannedSkill};
 use crate::task::{Skill, SkillFile};
 
@@ -100,7 +100,7 @@ impl Bench {
 
 fn folder(plan: &HomePlan) -> (&[(PathBuf, Entry)], &[OsString]) {
     match &plan.homes[..] {
-        [crate::provider::home::Home { name: "codex-home", content }] => match content {
+        [crate::provider::plan::Home { name: "codex-home", content }] => match content {
             HomeContent::Folder { mode: 0o700, entries, dropped } => (entries, dropped),
             other => panic!("{other:?}"),
         },

@@ -16,7 +16,7 @@ use toml_edit::{Document, TableLike};
 use super::blocks::{self, Block};
 use super::sandbox::{self, Mode};
 use super::{mcp, shell, source, switches};
-use crate::provider::home::{Mcp, McpMode};
+use crate::provider::plan::{Mcp, McpMode};
 
 /// What a task's configuration must say.
 #[derive(Clone, Debug)]

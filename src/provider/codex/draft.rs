@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::provider::home::{Entry, Home, HomeContent};
+use crate::provider::plan::{Entry, Home, HomeContent};
 use crate::sys::tree::{Kind, Tree};
 
 use super::shared::HOME_NAME;

@@ -7,7 +7,7 @@ use toml_edit::Item;
 use super::blocks::Block;
 use super::source::{self, Form, basic_string};
 use crate::failure::{Code, Failure};
-use crate::provider::home::{Mcp, McpMode};
+use crate::provider::plan::{Mcp, McpMode};
 
 const TABLE: &str = "mcp_servers";
 

@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::shared::{SharedHome, read_regular};
 use super::{config, source};
 use crate::failure::{Code, Failure};
-use crate::provider::home::{Entry, HomeRequest};
+use crate::provider::plan::{Entry, HomeRequest};
 use crate::sys::tree::Kind;
 
 /// The configuration's name in a Codex home.

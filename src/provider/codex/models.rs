@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::home::Entry;
+use crate::provider::plan::Entry;
 use crate::sys::tree::Kind;
 use crate::task::hex;
 

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::shared::SharedHome;
 use super::{mirror, source};
 use crate::failure::{Code, Failure};
-use crate::provider::home::{Entry, HomeRequest};
+use crate::provider::plan::{Entry, HomeRequest};
 
 const ENDING: &str = ".config.toml";
 

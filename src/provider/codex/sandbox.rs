@@ -7,7 +7,7 @@ use super::blocks::Block;
 use super::managed::{Managed, place};
 use super::{source, switches};
 use crate::failure::{Code, Failure};
-use crate::provider::home::Os;
+use crate::provider::plan::Os;
 
 const TABLE: &str = "sandbox_workspace_write";
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::home::{Entry, HomeRequest, MOST_COPIED};
+use crate::provider::plan::{Entry, HomeRequest, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{TaskDocument, hex};
 

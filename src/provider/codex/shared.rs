@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::provider::home::HomeRequest;
+use crate::provider::plan::HomeRequest;
 use crate::provider::user_file::is_of_an_environment;
 
 /// What an environment calls its own Codex home.

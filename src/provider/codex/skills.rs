@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::home::Entry;
+use crate::provider::plan::Entry;
 use crate::skills::files::{PlannedSkill, SKILL_FILE};
 use crate::skills::slug::slug;
 use crate::task::DisabledSkill;

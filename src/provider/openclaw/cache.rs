@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::discover::Found;
 use super::wrapper::Roster;
-use crate::provider::home::HomeRequest;
+use crate::provider::plan::HomeRequest;
 use crate::provider::read::read_bounded;
 
 /// Its name in the stores. It may hold what the CLI says of agents: 0600.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::provider::codex::bench::{Bench, entry, remove};
-use crate::provider::home::{Mcp, McpMode};
+use crate::provider::plan::{Mcp, McpMode};
 
 const WORK: &str = "model = \"mine\" # comment\nsandbox_mode = \"danger-full-access\"\n\
     features = { memories = true, web = true }\nshell_environment_policy.inherit = \"all\"\n\

@@ -3,7 +3,7 @@
 //! What cannot be made true is an error, never silence: an agent with servers that it must not have, or without those
 //! that it needs, is not what was asked for.
 
-use super::home::{HomeRequest, Mcp, McpMode};
+use super::plan::{HomeRequest, Mcp, McpMode};
 use crate::failure::{Code, Failure};
 
 /// How a provider learns of managed servers.
@@ -70,7 +70,7 @@ fn refuse(message: String) -> Failure {
 mod tests {
     use super::*;
     use crate::provider::fixture::World;
-    use crate::provider::home;
+    use crate::provider::homes;
 
     #[test]
     fn a_managed_set_is_never_met_with_silence() {
@@ -87,11 +87,11 @@ mod tests {
         ] {
             let mut world = World::new().mcp(servers);
             world.task.provider = provider.into();
-            let warnings = world.plan(home::plan).ok().map(|plan| plan.warnings.len());
+            let warnings = world.plan(homes::plan).ok().map(|plan| plan.warnings.len());
             assert_eq!(warnings, expected, "{provider} {servers}");
             let mut world = World::new();
             world.task.provider = provider.into();
-            assert_eq!(world.plan(home::plan).unwrap().warnings, [""; 0], "{provider} unmanaged");
+            assert_eq!(world.plan(homes::plan).unwrap().warnings, [""; 0], "{provider} unmanaged");
         }
     }
 

@@ -15,22 +15,22 @@ const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 10_000;
 
 /// A mapping's entries, in order.
-pub(super) type Entries = Vec<(Node, Node)>;
+pub(crate) type Entries = Vec<(Node, Node)>;
 
 /// A value with its position.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
     /// 0: none. Aliases refer to it.
     anchor: usize,
     tag: String,
     /// In characters, from the start of the text.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Scalar { text: String, plain: bool, block: bool },
     Sequence(Vec<Node>),
     Mapping(Entries),
@@ -43,20 +43,20 @@ impl Node {
     }
 
     /// A scalar that is written plain, or quoted where that would not read as a string.
-    pub(super) fn string(text: &str) -> Self {
+    pub(crate) fn string(text: &str) -> Self {
         Self::new(Kind::Scalar { text: text.to_owned(), plain: false, block: false })
     }
 }
 
 /// A document that is one mapping without duplicate keys, and the nodes that its aliases refer to.
-pub(super) struct Document {
-    pub(super) entries: Entries,
+pub(crate) struct Document {
+    pub(crate) entries: Entries,
     anchors: HashMap<usize, Node>,
 }
 
 impl Document {
     /// Parses; `None` for anything else than one mapping, and for what exceeds the bounds.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         // The parser takes NUL for the end and would not see the rest.
         if text.len() > MAX_BYTES || text.contains('\0') {
             return None;
@@ -129,12 +129,12 @@ impl Document {
     }
 
     /// The value of a top-level key, an alias followed.
-    pub(super) fn value(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn value(&self, key: &str) -> Option<&Node> {
         self.position(key).map(|at| self.follow(&self.entries[at].1))
     }
 
     /// Where a top-level key stands.
-    pub(super) fn position(&self, key: &str) -> Option<usize> {
+    pub(crate) fn position(&self, key: &str) -> Option<usize> {
         self.entries.iter().position(|(node, _)| self.is_string(node, key))
     }
 
@@ -172,7 +172,7 @@ impl Document {
 
     /// The entries with the value of `key` set, and every alias of what its old value anchored replaced by a
     /// copy. `None` when the copies would grow out of bounds.
-    pub(super) fn with_value(&self, key: &str, new: &str) -> Option<Entries> {
+    pub(crate) fn with_value(&self, key: &str, new: &str) -> Option<Entries> {
         let (mut lost, mut budget) = (HashMap::new(), MAX_NODES);
         let at = self.position(key);
         if let Some(at) = at {
@@ -196,7 +196,7 @@ impl Document {
     }
 
     /// A value as compact JSON, or the text of a scalar. `None` when it would grow out of bounds.
-    pub(super) fn text_of(&self, node: &Node) -> Option<String> {
+    pub(crate) fn text_of(&self, node: &Node) -> Option<String> {
         match &self.follow(node).kind {
             Kind::Scalar { text, plain: true, .. } if is_null(text) => Some(String::new()),
             Kind::Scalar { text, .. } => Some(text.clone()),
@@ -266,7 +266,7 @@ fn expand(node: &Node, lost: &HashMap<usize, Node>, depth: usize, budget: &mut u
 }
 
 /// Whether two lists of entries mean the same, anchors counted by where they stand.
-pub(super) fn same<'a>(
+pub(crate) fn same<'a>(
     left: impl ExactSizeIterator<Item = &'a (Node, Node)>,
     right: impl ExactSizeIterator<Item = &'a (Node, Node)>,
 ) -> bool {
@@ -305,7 +305,7 @@ fn is_null(text: &str) -> bool {
 }
 
 /// Whether some reader takes the plain text for something else than a string: null, bool, number, date.
-pub(super) fn looks_typed(text: &str) -> bool {
+pub(crate) fn looks_typed(text: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "y", "n", "<<", "="];
     is_null(text)
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -314,7 +314,7 @@ pub(super) fn looks_typed(text: &str) -> bool {
 }
 
 /// Writes entries as a block mapping, one line each, with flow style inside.
-pub(super) fn write(entries: &Entries) -> Option<String> {
+pub(crate) fn write(entries: &Entries) -> Option<String> {
     let mut out = String::new();
     for (key, value) in entries {
         let (key_text, value_text) = (flow(key)?, flow(value)?);
@@ -353,7 +353,7 @@ fn flow(node: &Node) -> Option<String> {
 }
 
 /// A string: plain if it is a word that nobody could misread, else in double quotes.
-pub(super) fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.chars().all(word) && !looks_typed(text) {
         return text.to_owned();

@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::home::{Home, HomeContent, HomePlan, HomeRequest};
+use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest};
 use crate::skills::slug;
 use crate::task::DisabledSkill;
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
-use super::bench::{Bench, entry, make_dirs, remove, skill, write};
+use super::super::bench::{Bench, entry, make_dirs, remove, skill, write};
 use super::*;
-use crate::provider::home::Mcp;
+use crate::provider::plan::Mcp;
 use crate::task::DisabledSkill;
 
 #[test]

@@ -1,0 +1,3 @@
+//! Formats of files that people and agents write: parsing with positions, and writing into them.
+
+pub mod yaml;

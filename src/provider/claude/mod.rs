@@ -1,0 +1,5 @@
+//! Claude Code.
+
+mod home;
+
+pub use self::home::{SETTINGS, plan};

@@ -1,0 +1,178 @@
+//! Codex: a home of the task's own, made from the user's and with our keys in its configuration (`providers.md` 2,
+//! 7.2).
+//!
+//! | part | becomes |
+//! |---|---|
+//! | `config.toml`, profiles (`NAME.config.toml`) | the user's text with what is ours, 0600 |
+//! | `AGENTS.md`, `instructions.md`, `config.json`, `rules/*.rules`, files that the configuration names | copies, 0600 |
+//! | `auth.json`, `plugins/cache`, the user's skills | links |
+//! | the task's skills | files |
+//! | `sessions` | the task's own, or a link to a store |
+//! | `models_cache.json` | the task's own, as long as the configuration is the same |
+//!
+//! The user's home is only read; a part of it that is not there is not made. What would leave the agent with another
+//! sandbox, model or set of servers than was chosen is an error; a missing convenience is a warning.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::iter;
+use std::path::Path;
+
+use anyhow::Result;
+use toml_edit::Document;
+
+use super::config::{self, Wishes};
+use super::draft::Draft;
+use super::mirror::{self, CONFIG};
+use super::models::{self, Configuration};
+use super::sandbox::{self, Mode, Policy};
+use super::shared::{HOME_NAME, SharedHome};
+use super::shell::allowed_names;
+use super::{profiles, sessions, skills, source, switches};
+use crate::failure::{Code, Failure};
+use crate::provider::plan::{ALWAYS_EXPORTED, Entry, HomePlan, HomeRequest, Os};
+use crate::sys::tree::Tree;
+
+/// Files of the home that may hold keys and the variables of MCP servers, besides profiles.
+pub(crate) const SECRET: [&str; 2] = ["config.json", "config.toml"];
+/// Those of a home that stands.
+pub(crate) fn secrets_in(home: &Tree) -> Vec<OsString> {
+    let names = home.names(Path::new("")).unwrap_or_default();
+    let profiles = names.into_iter().filter(|name| profiles::is_profile(name));
+    SECRET.iter().map(OsString::from).chain(profiles).collect()
+}
+
+/// The folder of the env root for what the agent hands over.
+const OUTPUT: &str = "output";
+
+/// What a task needs to run Codex.
+///
+/// # Errors
+/// When the user's configuration cannot be understood, names files that are not there, or when sandbox or MCP servers
+/// cannot be set up as asked.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let shared = SharedHome::find(request);
+    let Some(root) = request.env_root.to_str() else {
+        let message = format!("{}: Codex needs a path that is text", request.env_root.display());
+        return Err(Failure::new(Code::BadPath, message).into());
+    };
+    let home = request.env_root.join(HOME_NAME);
+    let mut exports = BTreeMap::from([("CODEX_HOME".to_owned(), format!("{root}/{HOME_NAME}"))]);
+    if request.os == Os::Linux {
+        // A linked worktree's git folder lies outside the sandbox.
+        exports.insert("MULTICA_REPO_CHECKOUT_MODE".to_owned(), "isolated".to_owned());
+    }
+    let policy = sandbox::policy(
+        request.os,
+        &request.options.codex_version,
+        request.options.codex_sandbox.as_deref(),
+    )?;
+    let present = request.present.and_then(|root| root.subtree(Path::new(HOME_NAME)).ok());
+    let mut draft = Draft::new(present.as_ref());
+    warn(&mut draft, request, shared.as_ref(), &policy);
+
+    let shared = shared.as_ref();
+    let user_config = mirror::read_config(shared, CONFIG)?;
+    let config = user_config.as_deref().unwrap_or_default();
+    let document = source::parse(config)?;
+    let profiles = profiles::load(&mut draft, shared, &request.task.agent.custom_args)?;
+    let of_profiles =
+        profiles.iter().map(|profile| source::parse(&profile.text)).collect::<Result<Vec<_>, _>>()?;
+    let wishes = Wishes {
+        sandbox: policy.mode,
+        output: format!("{root}/{OUTPUT}"),
+        keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
+        has_agents_switch: switches::has_agents_switch(sandbox::find_version(&request.options.codex_version)),
+        keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
+        mcp: request.mcp,
+        mcp_mode: request.options.mcp_mode,
+        disabled_skills: disabled_skills(request, iter::once(&document).chain(&of_profiles), shared, &home),
+        shell_names: shell_names(request, &exports),
+    };
+    let text = config::build(config, &wishes)?;
+    draft.put(CONFIG, Entry::File { bytes: text.into_bytes(), mode: 0o600 });
+    mirror::copies(&mut draft, shared);
+    mirror::named_files(&mut draft, &document, request, shared)?;
+    profiles::plan(&mut draft, &profiles, request, shared, &wishes)?;
+    mirror::rules(&mut draft, shared)?;
+    mirror::login(&mut draft, shared);
+    mirror::plugins(&mut draft, shared);
+    let configuration = Configuration {
+        files: [
+            ("config.json".to_owned(), mirror::config_json(shared)),
+            (CONFIG.to_owned(), user_config.as_deref().map(|text| text.as_bytes().to_vec())),
+        ]
+        .into_iter()
+        .chain(profiles.iter().map(|profile| (profile.file(), Some(profile.text.clone().into_bytes()))))
+        .collect(),
+        catalog: mirror::catalog(&document, request.user_home, shared)?,
+    };
+    models::plan(&mut draft, shared, &configuration);
+    skills::plan(&mut draft, request.skills, shared);
+    sessions::plan(&mut draft, request, shared);
+    Ok(HomePlan {
+        homes: vec![draft.finish()],
+        exports,
+        stores: draft.stores,
+        store_files: draft.store_files,
+        warnings: draft.warnings,
+        ..HomePlan::default()
+    })
+}
+
+fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>, policy: &Policy) {
+    if shared.is_some_and(|shared| shared.is_another) {
+        draft.warnings.push(
+            "`CODEX_HOME` names the home of an environment; `.codex` of the user's home is used instead"
+                .to_owned(),
+        );
+    }
+    if policy.mode == Mode::FullAccess {
+        draft.warnings.push(format!("Codex runs without a sandbox: {}", policy.reason));
+        return;
+    }
+    let temporary = Path::new(request.variable("TMPDIR").unwrap_or("/tmp"));
+    if request.env_root.starts_with(temporary) {
+        // Codex 0.169 puts no helper programs below a temporary folder; its sandbox then starts nothing.
+        draft.warnings.push(
+            "Codex cannot sandbox commands with its home below the folder for temporary files: use another \
+             workspaces root; `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all \
+             that you can"
+                .to_owned(),
+        );
+    }
+}
+
+/// The skills that the user or the task switches off.
+fn disabled_skills<'a>(
+    request: &HomeRequest<'_>,
+    configs: impl Iterator<Item = &'a Document<&'a str>>,
+    shared: Option<&SharedHome>,
+    home: &Path,
+) -> Vec<String> {
+    let refs = &request.task.agent.disabled_runtime_skills;
+    let mut paths = skills::disabled(refs, request.skills, home, request.user_home);
+    if let Some(shared) = shared {
+        for config in configs {
+            let off = config::disabled_by_user(config);
+            paths.extend(off.paths.iter().map(|path| config::moved(path, &shared.path, home)));
+            paths.extend(skills::named(&off.names, request.skills, home, shared, request.user_home));
+        }
+    }
+    let mut paths: Vec<String> =
+        paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The names of variables that are known before a run.
+fn shell_names(request: &HomeRequest<'_>, exports: &BTreeMap<String, String>) -> Vec<String> {
+    let inherited = request.inherited.iter().filter_map(|(name, _)| name.to_str());
+    let custom = request.task.agent.custom_env.keys().map(String::as_str);
+    let explicit = exports.keys().chain(request.given.keys()).map(String::as_str).chain(ALWAYS_EXPORTED);
+    allowed_names(inherited, explicit, custom)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Hermes: a home of the task laid over the user's, when the task has skills.
+//!
+//! Everything of the user's is linked but what the task must have of its own: its skills, a configuration that finds
+//! the user's skills too and has no memory provider, an `.env` that names this home (Hermes loads it over the
+//! variables), and memories and sessions, which lie in stores of the agent's and outlive the environment.
+//! The user's own memories and sessions are not carried over: they stay untouched, as their whole home does.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::source::{self, Source};
+use super::yaml_edit;
+use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use crate::provider::user_file;
+use crate::sys::tree::Kind;
+use crate::task::safe_token;
+
+pub(crate) const HOME: &str = "hermes-home";
+/// What a task's home is made of, besides links: it goes with the task's skills. It may hold secrets of the user's.
+pub(crate) const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
+const VARIABLE: &str = "HERMES_HOME";
+
+/// Plans the overlay.
+///
+/// # Errors
+/// When the selected profile is not there, or a file of the user's home cannot be read.
+pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
+    let mut plan = HomePlan::default();
+    plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // nobody is there to approve
+    if request.skills.is_empty() {
+        plan.homes.push(user_file::given_up(request, HOME, &OURS)?);
+        return Ok(plan);
+    }
+    let source = source_of(request)?;
+    let overlay = request.env_root.join(HOME);
+    let mut entries = user_file::links_to(request, HOME, &source.home, is_ours)?;
+
+    let config = user_file::read_text(&source.home.join("config.yaml"))?;
+    if config.is_none() {
+        plan.warnings.push(format!(
+            "there is no Hermes configuration at {}; the one of the task ({}) holds only what the task needs",
+            source.home.display(),
+            overlay.display()
+        ));
+    }
+    let config = config.unwrap_or_default();
+    let text = edited_config(request, &source.home, &config).unwrap_or_else(|| {
+        plan.warnings.push(
+            "Hermes' config.yaml cannot be read as one YAML mapping and is taken over as it is: the user's skills \
+             may be missing, and a memory provider of the user's may be used"
+                .into(),
+        );
+        config.clone()
+    });
+    entries.push(("config.yaml".into(), Entry::File { bytes: text.into_bytes(), mode: 0o600 }));
+
+    let env = user_file::read_text(&source.home.join(".env"))?.unwrap_or_default();
+    let bytes = env_file(&env, &overlay).into_bytes();
+    entries.push((".env".into(), Entry::File { bytes, mode: 0o600 }));
+
+    for skill in request.skills {
+        if !entries.iter().any(|(path, _)| path == Path::new("skills")) {
+            entries.push(("skills".into(), Entry::Dir { mode: 0o700 }));
+        }
+        user_file::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
+    }
+    state(request, &source, &mut plan, &mut entries);
+    let dropped = user_file::stale_links(request, HOME, &entries)?;
+    plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
+    plan.exports.insert(VARIABLE.into(), overlay.display().to_string());
+    Ok(plan)
+}
+
+/// What the overlay never links.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "skills" | "config.yaml" | "memories" | "active_profile" | "profiles" | ".env")
+        || name == ".multica-task-local-state-v1"
+        || name == "state.db"
+        || name.starts_with("state.db-")
+}
+
+fn source_of(request: &HomeRequest<'_>) -> Result<Source> {
+    let default = request.user_home.unwrap_or(Path::new("/")).join(".hermes");
+    let own =
+        request.task.agent.custom_env.get(VARIABLE).map(String::as_str).filter(|value| !value.is_empty());
+    let base = own.or_else(|| request.variable(VARIABLE)).map(|path| clean(&request.work_dir.join(path)));
+    // Run from inside another task: that overlay is the other's.
+    let base = base.filter(|base| !base.ends_with(HOME));
+    let args: Vec<String> =
+        std::iter::once("acp".to_owned()).chain(request.task.agent.custom_args.iter().cloned()).collect();
+    source::resolve(base, default, &args)
+}
+
+/// Memories and the session database, in stores where agent and conversation are known. What an older overlay holds
+/// of its own there is not moved: it stays, and is the task's alone.
+fn state(
+    request: &HomeRequest<'_>,
+    source: &Source,
+    plan: &mut HomePlan,
+    entries: &mut Vec<(PathBuf, Entry)>,
+) {
+    let holds = |name: &str, of: fn(&Kind) -> bool| {
+        let kind = request.present.and_then(|tree| tree.kind(&Path::new(HOME).join(name)).ok().flatten());
+        kind.is_some_and(|kind| of(&kind))
+    };
+    let agent = request.task.agent_id();
+    let segment = source.segment();
+    if safe_token(agent) && !holds("memories", |kind| *kind == Kind::Dir) {
+        let store = request.stores.join("hermes-state").join(agent).join(&segment);
+        entries.push(("memories".into(), Entry::Link { target: store.clone() }));
+        plan.stores.push(store);
+    } else {
+        entries.push(("memories".into(), Entry::Kept { mode: 0o700 }));
+    }
+    let conversation = conversation(request);
+    let Some(conversation) = conversation.filter(|_| safe_token(agent)) else { return };
+    if !holds("state.db", |kind| matches!(kind, Kind::File { .. })) {
+        let store = request.stores.join("hermes-sessions").join(agent).join(&segment).join(conversation);
+        entries.push(("state.db".into(), Entry::Link { target: store.join("state.db") }));
+        plan.stores.push(store);
+    }
+}
+
+/// What several tasks may go on with: an issue, or a chat.
+fn conversation(request: &HomeRequest<'_>) -> Option<String> {
+    let task = request.task;
+    if safe_token(&task.issue_id) {
+        return Some(task.issue_id.clone());
+    }
+    safe_token(&task.chat_session_id).then(|| format!("chat_{}", task.chat_session_id))
+}
+
+/// The user's configuration with the user's skills as external ones and without a memory provider.
+fn edited_config(request: &HomeRequest<'_>, source: &Path, config: &str) -> Option<String> {
+    let mut dirs: Vec<String> = Vec::new();
+    let listed = yaml_edit::texts(config, "skills", "external_dirs")?;
+    let own = source.join("skills").display().to_string();
+    for dir in listed.iter().map(|dir| absolute(request, source, dir)).chain([own]) {
+        if !dirs.contains(&dir) {
+            dirs.push(dir);
+        }
+    }
+    let config = yaml_edit::set(config, "skills", "external_dirs", &json!(dirs))?;
+    yaml_edit::set(&config, "memory", "provider", &json!(""))
+}
+
+/// An entry of `external_dirs` as it is meant from the user's home. With an unknown variable it stays as it is.
+fn absolute(request: &HomeRequest<'_>, source: &Path, entry: &str) -> String {
+    let home = source.to_string_lossy().into_owned();
+    let value = |name: &str| match name {
+        VARIABLE => Some(home.clone()),
+        _ => request
+            .task
+            .agent
+            .custom_env
+            .get(name)
+            .cloned()
+            .or_else(|| request.variable(name).map(str::to_owned)),
+    };
+    let mut expanded = String::new();
+    let mut rest = entry;
+    while let Some((before, behind)) = rest.split_once("${") {
+        let Some((name, after)) = behind.split_once('}') else { break };
+        let Some(value) = value(name) else { return entry.to_owned() };
+        expanded.push_str(before);
+        expanded.push_str(&value);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    let tilde = expanded.strip_prefix("~/").or((expanded == "~").then_some(""));
+    let path = match (tilde, request.user_home) {
+        (Some(below), Some(home)) => home.join(below),
+        _ => source.join(&expanded),
+    };
+    clean(&path).display().to_string()
+}
+
+/// A path without `.` and `..`, by its text alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(clean.pop()),
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// The user's `.env` with this home in it.
+fn env_file(theirs: &str, overlay: &Path) -> String {
+    let assigns = |line: &&str| {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        line.strip_prefix(VARIABLE).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    let mut text: String = theirs.split_inclusive('\n').filter(|line| !assigns(line)).collect();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let path = overlay.display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
+    text.push_str(&format!("{VARIABLE}='{path}'\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests;
