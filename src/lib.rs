@@ -14,17 +14,18 @@
 //! | [`skills`] | slugs, frontmatter, folders |
 //! | [`formats`] | YAML, JSON with comments, TOML: pure |
 //! | [`provider`] | the table of agent CLIs |
-//! | [`agent`] | starting, reading, stopping and judging an agent |
+//! | [`run`] | one run of an agent in an environment |
+//! | [`supervise`] | the agent's process and its limits: start, read, stop, judge |
+//! | [`protocol`] | what agents say and are told: a dialect as a conversation without I/O |
 //! | [`git`] | the one place that starts git, and what it says of unsaved work |
 //! | [`repos`] | the shared bare clones below `.repos`: layout, lock, upkeep |
 //! | [`server`] | asking the multica server what became of an environment's parent |
 //! | [`gc`] | facts, decision (pure), reclaiming |
 //! | [`sys`] | the only code that changes the disk or starts a child |
 //!
-//! Imports point one way: `app` → `commands` → `invocation`, `output` → `environment`, `gc`, `agent` → `provider`, `sidecar`, `brief`,
+//! Imports point one way: `app` → `commands` → `invocation`, `output` → `run` → `environment`, `gc`, `supervise` → `provider`, `protocol`, `sidecar`, `brief`,
 //! `skills` → `task` → `sys`. Below `commands` nothing prints, exits, or reads arguments, variables or the clock.
 
-pub mod agent;
 pub mod app;
 pub mod brief;
 pub mod commands;
@@ -35,10 +36,13 @@ pub mod gc;
 pub mod git;
 pub mod invocation;
 pub mod output;
+pub mod protocol;
 pub mod provider;
 pub mod repos;
+pub mod run;
 pub mod server;
 pub mod sidecar;
 pub mod skills;
+pub mod supervise;
 pub mod sys;
 pub mod task;

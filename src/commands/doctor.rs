@@ -7,7 +7,6 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::agent::{self, find_program, host, program};
 use crate::environment::WorkspacesRoot;
 use crate::environment::health::{Ailing, examine};
 use crate::environment::trash::{delete, half_deleted};
@@ -17,6 +16,7 @@ use crate::invocation::Context;
 use crate::output::{Answer, escape};
 use crate::provider;
 use crate::provider::login::{self, Login};
+use crate::supervise::{self, find_program, host, program};
 use crate::sys::tree::Tree;
 
 /// Look at what is here and what is not well: programs, their logins, the workspaces root, environments whose run died
@@ -174,7 +174,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
     for Ailing { path, complaint, fixed, mut note, run_id } in examine(&context.root, tree, fix, context.now)?
     {
         if let Some(run_id) = run_id.filter(|_| fixed) {
-            let killed = agent::end_leftovers(&run_id);
+            let killed = supervise::end_leftovers(&run_id);
             note.push_str(&format!(", {killed} processes ended"));
         }
         problem(&path, complaint.word(), fixed, &note, lines);

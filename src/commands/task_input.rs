@@ -10,8 +10,6 @@ use clap::Args;
 use serde_json::json;
 
 use super::skill_folders::read_skills;
-use crate::agent::environment::refused_names;
-use crate::agent::find_program;
 use crate::brief::Platform;
 use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
@@ -20,6 +18,8 @@ use crate::output::{Answer, shell_quote};
 use crate::provider;
 use crate::provider::codex::find_version;
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
+use crate::supervise::environment::refused_names;
+use crate::supervise::find_program;
 use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
 /// The provider whose program is asked while its environment is prepared.

@@ -12,7 +12,7 @@ use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::Status;
 use super::recover::check_identity;
-use super::run_record::forget_dead_run;
+use super::temporary::forget_dead_run;
 use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};

@@ -4,7 +4,7 @@ mod cleanup;
 mod contents;
 pub mod health;
 mod homes;
-mod launch;
+mod launch_file;
 mod layout;
 mod local;
 mod lock;
@@ -15,8 +15,8 @@ mod prepare;
 mod recover;
 mod request;
 mod reuse;
-mod run_record;
 mod stores;
+mod temporary;
 pub(crate) mod trash;
 mod verify;
 
@@ -24,8 +24,11 @@ pub use cleanup::{CleanupOptions, CleanupReport, Kept, Outcome, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub use contents::Contents;
 pub(crate) use contents::choose_platform;
-pub(crate) use homes::{LoginLink, login_links, private_exports, private_files, replaced_logins};
-pub use launch::Launch;
+pub(crate) use homes::{
+    LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
+    private_exports, private_files, replaced_logins,
+};
+pub use launch_file::LaunchFile;
 pub(crate) use layout::looks_like_env_root;
 pub use layout::{EnvRoot, WorkspacesRoot, names};
 pub(crate) use local::clean;
@@ -40,9 +43,8 @@ pub use recover::recover;
 pub use request::{Existing, Prepared, Request};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
-pub use run_record::RunningEnv;
-pub(crate) use run_record::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};
 pub use stores::{Pruned, count as count_stores, prune as prune_stores};
+pub(crate) use temporary::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};
 pub(crate) use trash::put_aside_as;
 pub use trash::{TrashEntry, TrashName};
 pub use verify::{Difference, Verdict, verify};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
-use super::Launch;
+use super::LaunchFile;
 use super::layout::{WorkspacesRoot, names};
 use super::meta::{Meta, Own};
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
@@ -136,10 +136,10 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
 }
 
 /// The private launch file of a task.
-pub(super) fn launch_of(request: &Request<'_>) -> Launch {
+pub(super) fn launch_of(request: &Request<'_>) -> LaunchFile {
     let task = request.task;
     let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
-    Launch {
+    LaunchFile {
         prompt: brief::compose_prompt(task, &turn),
         custom_env: task.agent.custom_env.clone(),
         custom_args: task.agent.custom_args.clone(),

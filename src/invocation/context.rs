@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::settings::Settings;
-use crate::agent::find_program;
 use crate::environment::{Found, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
+use crate::supervise::find_program;
 use crate::sys::clock;
 
 /// The surroundings of one invocation.

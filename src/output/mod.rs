@@ -1,6 +1,7 @@
 //! The only code that prints: answers to stdout, the story and failures to stderr.
 #![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
+mod events;
 pub mod log;
 mod progress;
 mod text;
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
+pub use events::Printer;
 pub use progress::Progress;
 pub use text::{columns, counted, escape, harmless, shell_quote, show_age, show_age_in_two, show_bytes};
 

@@ -52,18 +52,20 @@ fn the_readme_gives_the_command_that_ci_runs() {
 }
 
 /// The modules in the order in which they may use each other: each only those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 16] = [
     "sys",
     "git",
     "task",
     "skills",
     "brief",
+    "protocol",
     "provider",
     "sidecar",
     "environment",
     "server",
     "gc",
-    "agent",
+    "supervise",
+    "run",
     "output",
     "cli",
     "commands",

@@ -11,7 +11,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use execenv::agent::{self, Dialect, Event, Input, Interrupts, Launch};
+use execenv::protocol::Event;
+use execenv::supervise::{self, AgentCommand, Dialect, Input, Interrupts};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -29,7 +30,7 @@ fn main() {
         File::create(place).unwrap()
     };
     let refuse = options.contains_key("refuse");
-    let launch = Launch {
+    let launch = AgentCommand {
         provider: if raw { "command" } else { "claude" }.into(),
         program: args[3].clone().into(),
         args: args[4].split('\u{1f}').map(Into::into).collect(),
@@ -38,7 +39,7 @@ fn main() {
         input: match options.get("input").copied() {
             Some("none") => Input::None,
             Some("bytes") => Input::Bytes(prompt.into_bytes()),
-            _ => Input::Frames(agent::claude::prompt_frame(&prompt)),
+            _ => Input::Frames(execenv::provider::claude::launch::prompt_frame(&prompt)),
         },
         dialect: if raw { Dialect::Raw } else { Dialect::ClaudeStream },
         run_id: format!("run-{}", std::process::id()),
@@ -65,11 +66,11 @@ fn main() {
         _ if quiet => Ok(()),
         event => writeln!(out, "{}", serde_json::to_string(&event).unwrap()),
     };
-    let mut started = |started: &agent::Started| {
+    let mut started = |started: &supervise::Started| {
         std::fs::write(folder.join("started"), format!("{} {}", started.pid, started.guard_pid)).unwrap();
         if refuse { Err(anyhow::anyhow!("the start is refused")) } else { Ok(()) }
     };
-    let outcome = match agent::run(launch, &interrupts, &mut sink, &mut started) {
+    let outcome = match supervise::run(launch, &interrupts, &mut sink, &mut started) {
         Err(error) if refuse => {
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": format!("{error:#}") }));
             return;
@@ -79,7 +80,7 @@ fn main() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
     let mut json = serde_json::to_value(&outcome).unwrap();
-    json["exit_status"] = agent::exit_status(&outcome).into();
+    json["exit_status"] = supervise::exit_status(&outcome).into();
     json["peak_kib"] = peak.trim_end_matches(" kB").parse::<u64>().unwrap().into();
     json["text_length"] = outcome.text.len().into();
     if outcome.text.len() > 1000 {

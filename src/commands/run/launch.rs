@@ -8,13 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{RunArgs, codex, limit};
-use crate::agent::{Dialect, Input, Launch, argv, claude, environment, find_program, program};
 use crate::environment::{
-    Launch as LaunchFile, LoginLink, RunningEnv, login_links, mcp_file, names, private_exports, temporary_dir,
+    LaunchFile, LoginLink, login_links, mcp_file, names, private_exports, temporary_dir,
 };
 use crate::failure::{Code, Failure};
 use crate::invocation::Context;
-use crate::provider;
+use crate::provider::claude::launch as claude;
+use crate::provider::{self, argv};
+use crate::run::RunningEnv;
+use crate::supervise::{AgentCommand, Dialect, Input, environment, find_program, program};
 
 /// The variable that names where runs have their folders for temporary files (`providers.md` N-10).
 const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
@@ -155,7 +157,7 @@ impl Plan {
     }
 
     /// The launch itself: opens the logs, writes the file with the MCP servers.
-    pub(super) fn launch(&self, env: &RunningEnv, resume: Option<&str>) -> Result<Launch> {
+    pub(super) fn launch(&self, env: &RunningEnv, resume: Option<&str>) -> Result<AgentCommand> {
         let tree = &env.found.env.tree;
         let log = |name: &str| -> Result<File> {
             let logs = Path::new(names::LOGS);
@@ -192,7 +194,7 @@ impl Plan {
                 (claude::arguments(options), Input::Frames(claude::prompt_frame(prompt)))
             }
         };
-        Ok(Launch {
+        Ok(AgentCommand {
             provider: self.provider.clone(),
             program: self.program.clone(),
             args,

@@ -4,7 +4,6 @@ mod codex;
 mod launch;
 mod result;
 mod run_log;
-mod sink;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,13 +15,14 @@ use clap::Args;
 
 use self::launch::Plan;
 use self::run_log::RunLog;
-use self::sink::Printer;
-use crate::agent::{self, Interrupts, Launch, Outcome as AgentOutcome};
 use crate::environment::{
-    CleanupOptions, Outcome, RunningEnv, cleanup, forget_temporary, make_temporary, replaced_logins,
+    CleanupOptions, Outcome, cleanup, forget_temporary, make_temporary, replaced_logins,
 };
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer, parse_duration};
+use crate::output::Printer;
+use crate::run::RunningEnv;
+use crate::supervise::{self, AgentCommand, Interrupts, RunOutcome};
 use crate::sys::clock;
 
 /// Run the provider's agent, or any program, in an environment and wait for it
@@ -119,7 +119,7 @@ fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv) -> Result<u8> 
     let mut run_log = RunLog::open(&env.found.env.tree)?;
     let mut notices = Vec::new();
     if let Some(run) = env.died.take() {
-        let killed = agent::end_leftovers(&run.id);
+        let killed = supervise::end_leftovers(&run.id);
         forget_temporary(&env.found.env.tree, &run.id, run.temporary.as_deref());
         notices
             .push(format!("the last run here died; {killed} of its processes were still there and are gone"));
@@ -128,10 +128,10 @@ fn begin(args: &RunArgs, context: &Context, env: &mut RunningEnv) -> Result<u8> 
         printer.notice(notice)?;
         run_log.notice(notice, now(context));
     }
-    supervise(&plan, context, env, &interrupts, &mut printer, &mut run_log)
+    watch(&plan, context, env, &interrupts, &mut printer, &mut run_log)
 }
 
-fn supervise(
+fn watch(
     plan: &Plan,
     context: &Context,
     env: &mut RunningEnv,
@@ -161,7 +161,7 @@ fn supervise(
             return Err(error);
         }
     };
-    let status = agent::exit_status(&outcome);
+    let status = supervise::exit_status(&outcome);
     let (recorded, record, document) = result::of(&outcome, status, now(context));
     let stored =
         env.ended(recorded, record, outcome.poisoned.clone(), document.to_string().as_bytes(), now(context));
@@ -183,7 +183,7 @@ fn attempts(
     interrupts: &Interrupts,
     printer: &mut Printer,
     run_log: &mut RunLog,
-) -> Result<AgentOutcome> {
+) -> Result<RunOutcome> {
     let launch = plan.launch(env, plan.resume.as_deref())?;
     run_log.started(&launch, now(context));
     let outcome = attempt(launch, context, env, interrupts, printer)?;
@@ -201,19 +201,19 @@ fn attempts(
 
 /// One start of the agent.
 fn attempt(
-    launch: Launch,
+    launch: AgentCommand,
     context: &Context,
     env: &mut RunningEnv,
     interrupts: &Interrupts,
     printer: &mut Printer,
-) -> Result<AgentOutcome> {
+) -> Result<RunOutcome> {
     let cell = std::cell::RefCell::new(env);
     let mut last_session = String::new();
-    agent::run(
+    supervise::run(
         launch,
         interrupts,
         &mut |event| {
-            if let agent::Event::Session { session_id, .. } = &event
+            if let crate::protocol::Event::Session { session_id, .. } = &event
                 && *session_id != last_session
             {
                 (*session_id).clone_into(&mut last_session);
@@ -254,7 +254,7 @@ pub(crate) fn guard(arguments: &[OsString]) -> Option<u8> {
     if word != launch::GUARD_WORD {
         return None;
     }
-    agent::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?);
+    supervise::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?);
     Some(0)
 }
 

@@ -3,20 +3,20 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::agent::{self, Outcome};
 use crate::environment::{LastResult, Status};
 use crate::failure::Failure;
+use crate::supervise::{self, RunOutcome};
 
 const FILE: &str = "output/result.json";
 
 /// The status for the record, the record, and the document. `source_drift` is `null`: nobody has looked.
-pub(super) fn of(outcome: &Outcome, exit_status: u8, now: DateTime<Utc>) -> (Status, LastResult, Value) {
+pub(super) fn of(outcome: &RunOutcome, exit_status: u8, now: DateTime<Utc>) -> (Status, LastResult, Value) {
     let (status, word) = match outcome.status {
-        agent::Status::Completed => (Status::Completed, "completed"),
-        agent::Status::Failed => (Status::Failed, "failed"),
-        agent::Status::Timeout => (Status::Timeout, "timeout"),
-        agent::Status::Interrupted => (Status::Interrupted, "interrupted"),
-        agent::Status::Killed => (Status::Killed, "killed"),
+        supervise::RunStatus::Completed => (Status::Completed, "completed"),
+        supervise::RunStatus::Failed => (Status::Failed, "failed"),
+        supervise::RunStatus::Timeout => (Status::Timeout, "timeout"),
+        supervise::RunStatus::Interrupted => (Status::Interrupted, "interrupted"),
+        supervise::RunStatus::Killed => (Status::Killed, "killed"),
     };
     let record = LastResult {
         status: word.into(),

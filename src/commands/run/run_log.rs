@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::agent::Launch;
 use crate::environment::names;
+use crate::supervise::AgentCommand;
 use crate::sys::tree::Tree;
 
 /// The open log. What cannot be written is let go: a log is no reason to stop a run.
@@ -31,7 +31,7 @@ impl RunLog {
     }
 
     /// Notes a start of the agent.
-    pub(super) fn started(&mut self, launch: &Launch, now: DateTime<Utc>) {
+    pub(super) fn started(&mut self, launch: &AgentCommand, now: DateTime<Utc>) {
         let mut words = vec![launch.program.display().to_string()];
         words.extend(launch.args.iter().map(|arg| shown(&arg.to_string_lossy())));
         self.line(

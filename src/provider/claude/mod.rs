@@ -1,5 +1,6 @@
 //! Claude Code.
 
 mod home;
+pub mod launch;
 
 pub use self::home::{SETTINGS, plan};

@@ -3,5 +3,4 @@
 
 pub mod claude;
 pub mod lines;
-mod message;
 mod shorten;

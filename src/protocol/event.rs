@@ -1,6 +1,7 @@
 //! What an agent says, in one vocabulary for all dialects.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -33,7 +34,7 @@ impl Usage {
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum NoticeLevel {
     /// Good to know.
     Info,
     /// Something was left out or looks wrong; the run goes on.
@@ -70,7 +71,7 @@ pub enum Event<'a> {
     /// The tokens of the whole run by model; once, at its end, however it ended.
     Usage { usage: &'a BTreeMap<String, Usage> },
     /// A remark.
-    Notice { level: Level, text: &'a str },
+    Notice { level: NoticeLevel, text: &'a str },
     /// The agent wants a login.
     AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
     /// Bytes of a program that speaks no dialect, as they came. Has no JSON form: the front end gives it one.
@@ -83,6 +84,9 @@ pub enum Event<'a> {
     #[serde(skip)]
     Idle,
 }
+
+/// Where events go.
+pub type Sink<'a> = dyn FnMut(Event<'_>) -> io::Result<()> + 'a;
 
 /// The most of a tool's output that goes into an event, in bytes.
 pub const TOOL_OUTPUT: usize = 8192;
@@ -105,7 +109,7 @@ mod tests {
         let input = serde_json::from_str::<&RawValue>(r#"{"b":1.50, "a":"x"}"#).unwrap();
         let json = serde_json::to_string(&Event::ToolUse { id: "t", tool: "Bash", input }).unwrap();
         assert_eq!(json, r#"{"type":"tool_use","id":"t","tool":"Bash","input":{"b":1.50, "a":"x"}}"#);
-        let json = serde_json::to_string(&Event::Notice { level: Level::Warning, text: "n" }).unwrap();
+        let json = serde_json::to_string(&Event::Notice { level: NoticeLevel::Warning, text: "n" }).unwrap();
         assert_eq!(json, r#"{"type":"notice","level":"warning","text":"n"}"#);
         assert!(serde_json::to_string(&Event::Output(b"x")).is_err());
     }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{Agent, Run};
-use crate::agent::Interrupts;
-use crate::agent::event::{Event, Level};
-use crate::agent::launch::{Dialect, Launch};
-use crate::agent::outcome::{Cause, Exit};
-use crate::agent::stream::claude::Sink;
-use crate::agent::streams::Message;
-use crate::agent::survivors::{self, Kin};
+use super::Interrupts;
+use super::command::{AgentCommand, Dialect};
+use super::outcome::{Cause, Exit};
+use super::process::{Agent, Run};
+use super::streams::Message;
+use super::survivors::{self, Kin};
+use crate::protocol::Sink;
+use crate::protocol::{Event, NoticeLevel};
 use crate::sys::child;
 
 const TICK: Duration = Duration::from_millis(50);
@@ -34,7 +34,7 @@ impl Run {
     /// Runs until the agent's process has ended and its output is read, or is held by somebody else.
     pub(super) fn supervise(
         &mut self,
-        launch: &Launch,
+        launch: &AgentCommand,
         agent: &mut Agent,
         interrupts: &Interrupts,
         kin: &mut Kin,
@@ -118,7 +118,7 @@ impl Run {
             Message::ErrorsEnded => self.errors_ended = true,
             Message::LogFailed(name, error) => {
                 let text = format!("{name} is incomplete from here on: {error}");
-                self.emit(Event::Notice { level: Level::Warning, text: &text }, sink);
+                self.emit(Event::Notice { level: NoticeLevel::Warning, text: &text }, sink);
             }
             Message::Exited(exit) => {
                 agent.exited = Some(exit);
@@ -168,7 +168,7 @@ impl Run {
     }
 
     /// The limits on silence. Only looked at when nothing unread is queued.
-    fn look_at_silence(&mut self, launch: &Launch, agent: &mut Agent, sink: &mut Sink<'_>) {
+    fn look_at_silence(&mut self, launch: &AgentCommand, agent: &mut Agent, sink: &mut Sink<'_>) {
         let bytes = self.errors.bytes();
         if bytes != self.errors_seen {
             self.errors_seen = bytes;

@@ -10,8 +10,10 @@ use std::io;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
-use super::message::{Block, Content, Counts, Head, Line, Message, is_true};
-use crate::agent::event::{Event, Level, TOOL_OUTPUT, Usage, prefix};
+mod message;
+
+use self::message::{Block, Content, Counts, Head, Line, Message, is_true};
+use crate::protocol::{Event, NoticeLevel, Sink, TOOL_OUTPUT, Usage, prefix};
 
 /// The `result` line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,9 +40,6 @@ pub enum Meaning {
     /// The terminal result.
     Terminal,
 }
-
-/// Where events go.
-pub type Sink<'a> = dyn FnMut(Event<'_>) -> io::Result<()> + 'a;
 
 /// The reader's state.
 #[derive(Debug, Default)]
@@ -178,9 +177,9 @@ impl Reader {
             "log" => {
                 if let Some(log) = &line.log {
                     let level = match &*log.level {
-                        "error" => Level::Error,
-                        "warn" | "warning" => Level::Warning,
-                        _ => Level::Info,
+                        "error" => NoticeLevel::Error,
+                        "warn" | "warning" => NoticeLevel::Warning,
+                        _ => NoticeLevel::Info,
                     };
                     sink(Event::Notice { level, text: &log.message })?;
                 }
@@ -387,7 +386,7 @@ fn says_async(value: &Value, depth: usize) -> bool {
 /// A tool's output as text: the string, the texts of its blocks, else the JSON itself.
 fn output_text(raw: &str) -> Cow<'_, str> {
     if raw.starts_with('"')
-        && let Ok(text) = serde_json::from_str::<super::message::Text<'_>>(raw)
+        && let Ok(text) = serde_json::from_str::<message::Text<'_>>(raw)
     {
         return text.0;
     }
@@ -424,5 +423,4 @@ fn tokens(usage: &RawValue) -> Option<Usage> {
 }
 
 #[cfg(test)]
-#[path = "claude_tests.rs"]
 mod tests;

@@ -7,10 +7,6 @@
 //! | `speech` | what the agent says, on its way to the sink |
 //! | `end` | the outcome |
 
-mod end;
-mod speech;
-mod watch;
-
 use std::io;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, Sender};
@@ -21,13 +17,14 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal};
 
 use super::Interrupts;
+use super::command::{AgentCommand, Dialect, Input, Started};
 use super::guard::{Guard, end_group};
-use super::launch::{Dialect, Input, Launch, Started};
-use super::outcome::{Cause, Exit, Outcome};
-use super::stream::claude::{Reader, Sink};
-use super::stream::lines::Lines;
+use super::outcome::{Cause, Exit, RunOutcome};
 use super::streams::{self, Errors, Message, Writer};
 use super::survivors::{self, Kin};
+use crate::protocol::Sink;
+use crate::protocol::ndjson::claude::Reader;
+use crate::protocol::ndjson::lines::Lines;
 use crate::sys::child::{self, Program};
 
 /// Starts the agent, reads it to its end, and leaves no process of it.
@@ -36,13 +33,13 @@ use crate::sys::child::{self, Program};
 /// agent, too, as [`Cause::SinkBroken`].
 ///
 /// # Errors
-/// Where the guard or the agent cannot be started, or `started` fails. How the agent ended is in the [`Outcome`].
+/// Where the guard or the agent cannot be started, or `started` fails. How the agent ended is in the [`RunOutcome`].
 pub fn run(
-    mut launch: Launch,
+    mut launch: AgentCommand,
     interrupts: &Interrupts,
     sink: &mut Sink<'_>,
     started: &mut dyn FnMut(&Started) -> Result<()>,
-) -> Result<Outcome> {
+) -> Result<RunOutcome> {
     let begin = Instant::now();
     survivors::adopt();
     let mut kin = Kin::before(&[]);
@@ -101,19 +98,19 @@ pub fn run(
 }
 
 /// The agent's process, as far as stopping it goes.
-struct Agent {
-    pid: Pid,
-    exited: Option<Exit>,
+pub(super) struct Agent {
+    pub(super) pid: Pid,
+    pub(super) exited: Option<Exit>,
     /// Why and since when it is being stopped.
-    stop: Option<(Cause, Instant)>,
-    signalled: u32,
-    killed: bool,
-    writer: Option<Writer>,
+    pub(super) stop: Option<(Cause, Instant)>,
+    pub(super) signalled: u32,
+    pub(super) killed: bool,
+    pub(super) writer: Option<Writer>,
 }
 
 impl Agent {
     /// Asks the agent to go. Only the first reason counts.
-    fn stop(&mut self, cause: Cause) {
+    pub(super) fn stop(&mut self, cause: Cause) {
         if self.stop.is_some() || self.exited.is_some() {
             return;
         }
@@ -127,41 +124,41 @@ impl Agent {
         child::signal_group(self.pid, Signal::CONT);
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.killed = true;
         child::signal_group(self.pid, Signal::KILL);
     }
 }
 
-struct Run {
-    messages: Receiver<Message>,
-    give_back: Sender<Vec<u8>>,
-    errors: Errors,
-    write_error: Arc<Mutex<Option<io::Error>>>,
-    dialect: Dialect,
-    provider: String,
-    lines: Lines,
-    reader: Reader,
-    output_ended: bool,
-    errors_ended: bool,
-    read_error: Option<String>,
-    lost_line: Option<u64>,
-    shortened: u64,
-    terminal_first: bool,
-    result_at: Option<Instant>,
-    output_end_at: Option<Instant>,
-    exit_at: Option<Instant>,
-    last_byte: Instant,
-    last_event: Instant,
-    errors_seen: u64,
-    asked_for_login: bool,
-    sink_broken: bool,
+pub(super) struct Run {
+    pub(super) messages: Receiver<Message>,
+    pub(super) give_back: Sender<Vec<u8>>,
+    pub(super) errors: Errors,
+    pub(super) write_error: Arc<Mutex<Option<io::Error>>>,
+    pub(super) dialect: Dialect,
+    pub(super) provider: String,
+    pub(super) lines: Lines,
+    pub(super) reader: Reader,
+    pub(super) output_ended: bool,
+    pub(super) errors_ended: bool,
+    pub(super) read_error: Option<String>,
+    pub(super) lost_line: Option<u64>,
+    pub(super) shortened: u64,
+    pub(super) terminal_first: bool,
+    pub(super) result_at: Option<Instant>,
+    pub(super) output_end_at: Option<Instant>,
+    pub(super) exit_at: Option<Instant>,
+    pub(super) last_byte: Instant,
+    pub(super) last_event: Instant,
+    pub(super) errors_seen: u64,
+    pub(super) asked_for_login: bool,
+    pub(super) sink_broken: bool,
     /// Something went to the sink since it was last told that nothing more is waiting.
-    sink_waits: bool,
+    pub(super) sink_waits: bool,
 }
 
 impl Run {
-    fn begin(launch: &mut Launch, child: &mut std::process::Child, agent: &mut Agent) -> Result<Self> {
+    fn begin(launch: &mut AgentCommand, child: &mut std::process::Child, agent: &mut Agent) -> Result<Self> {
         let (to, messages) = streams::messages();
         let stdout = child.stdout.take().expect("piped");
         let stderr = child.stderr.take().expect("piped");

@@ -6,15 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::event::Usage;
-use super::launch::Dialect;
-use super::stream::claude::Terminal;
+use super::command::Dialect;
 use super::{reason, redact};
+use crate::protocol::Usage;
+use crate::protocol::ndjson::claude::Terminal;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum RunStatus {
     /// The agent did what it was asked.
     Completed,
     /// It did not.
@@ -37,9 +37,9 @@ pub struct Exit {
 
 /// What came of a run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The verdict.
-    pub status: Status,
+    pub status: RunStatus,
     /// The agent's own end.
     pub exit: Exit,
     /// The signal that stands for our reason to stop it: 2 for Ctrl-C, 15 for the cancel file, 13 for a reader that left.
@@ -76,14 +76,14 @@ fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Res
 }
 
 /// The exit status for `run`: the agent's own wherever it says enough.
-pub fn exit_status(outcome: &Outcome) -> u8 {
+pub fn exit_status(outcome: &RunOutcome) -> u8 {
     let signal = |number: i32| u8::try_from(128 + number).unwrap_or(1);
     match outcome.status {
-        Status::Completed => 0,
-        Status::Timeout => 124,
-        Status::Interrupted => signal(outcome.stopped_by.unwrap_or(15)),
-        Status::Killed => signal(9),
-        Status::Failed => match outcome.exit {
+        RunStatus::Completed => 0,
+        RunStatus::Timeout => 124,
+        RunStatus::Interrupted => signal(outcome.stopped_by.unwrap_or(15)),
+        RunStatus::Killed => signal(9),
+        RunStatus::Failed => match outcome.exit {
             Exit { signal: Some(number), .. } => signal(number),
             Exit { code: Some(code @ 1..=255), .. } => u8::try_from(code).unwrap_or(1),
             _ => 1,
@@ -126,10 +126,10 @@ pub(super) struct Facts<'a> {
     pub(super) session_id: Option<&'a str>,
 }
 
-/// The part of an [`Outcome`] that is judged.
+/// The part of an [`RunOutcome`] that is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verdict {
-    pub(super) status: Status,
+    pub(super) status: RunStatus,
     pub(super) failure_reason: Option<String>,
     pub(super) error: Option<String>,
     pub(super) text: String,
@@ -148,56 +148,56 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
     let terminal = facts.terminal.filter(|_| facts.terminal_first || stop.is_none());
     let (status, word, error) = match (stop, terminal) {
         _ if facts.cause == Some(&Cause::SinkBroken) => {
-            (Status::Interrupted, Some("cancelled"), Some("the reader of the events left".to_owned()))
+            (RunStatus::Interrupted, Some("cancelled"), Some("the reader of the events left".to_owned()))
         }
         (_, Some(Terminal { error: Some(error), subtype, .. })) => {
             let word = (subtype == "error_max_turns").then_some("iteration_limit");
-            (Status::Failed, word, Some(error.clone()))
+            (RunStatus::Failed, word, Some(error.clone()))
         }
         _ if facts.lost_line.is_some() => {
             let length = facts.lost_line.unwrap_or_default();
-            let limit = super::stream::lines::KEPT >> 20;
+            let limit = crate::protocol::ndjson::lines::KEPT >> 20;
             let error = format!(
                 "a line of {length} bytes is too long: more than {limit} MiB of it are left after shortening"
             );
-            (Status::Failed, Some("agent_error.empty_or_unparseable_output"), Some(error))
+            (RunStatus::Failed, Some("agent_error.empty_or_unparseable_output"), Some(error))
         }
         (Some(Cause::Timeout(limit)), _) => {
-            (Status::Timeout, Some("timeout"), Some(format!("not done after {limit:?} (`--timeout`)")))
+            (RunStatus::Timeout, Some("timeout"), Some(format!("not done after {limit:?} (`--timeout`)")))
         }
         (Some(Cause::Idle(limit)), _) => (
-            Status::Timeout,
+            RunStatus::Timeout,
             Some("idle_watchdog"),
             Some(format!("no sign of progress for {limit:?} (`--idle-timeout`)")),
         ),
         (Some(Cause::Tool(limit)), _) => (
-            Status::Timeout,
+            RunStatus::Timeout,
             Some("idle_watchdog"),
             Some(format!("a tool call got no answer for {limit:?} (the tool limit)")),
         ),
         (Some(Cause::Signal(_) | Cause::CancelFile), _) => {
-            let status = if facts.killed { Status::Killed } else { Status::Interrupted };
+            let status = if facts.killed { RunStatus::Killed } else { RunStatus::Interrupted };
             (status, Some("cancelled"), Some("stopped on request".to_owned()))
         }
         _ if facts.read_error.is_some() && terminal.is_none() => {
-            (Status::Failed, None, facts.read_error.clone())
+            (RunStatus::Failed, None, facts.read_error.clone())
         }
         (_, Some(_)) if facts.launched_async => {
             let error = "a tool was sent to the background, where its end cannot be waited for";
-            (Status::Failed, Some("agent_error.process_failure"), Some(error.to_owned()))
+            (RunStatus::Failed, Some("agent_error.process_failure"), Some(error.to_owned()))
         }
         _ => match (exit, facts.dialect, terminal) {
             (Exit { signal: Some(signal), .. }, ..) => {
-                (Status::Failed, None, Some(with_write_error(facts, format!("died of signal {signal}"))))
+                (RunStatus::Failed, None, Some(with_write_error(facts, format!("died of signal {signal}"))))
             }
             (Exit { code: Some(code @ 1..), .. }, ..) => {
-                (Status::Failed, None, Some(with_write_error(facts, format!("exit status {code}"))))
+                (RunStatus::Failed, None, Some(with_write_error(facts, format!("exit status {code}"))))
             }
             (_, Dialect::ClaudeStream, None) => {
                 let error = format!("{} stream ended without a terminal result", facts.provider);
-                (Status::Failed, None, Some(with_write_error(facts, error)))
+                (RunStatus::Failed, None, Some(with_write_error(facts, error)))
             }
-            _ => (Status::Completed, None, None),
+            _ => (RunStatus::Completed, None, None),
         },
     };
     let ours = word.is_some_and(|word| !word.starts_with("agent_error."));
@@ -207,7 +207,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
 }
 
 struct Draft {
-    status: Status,
+    status: RunStatus,
     word: Option<&'static str>,
     error: Option<String>,
     exit: Exit,
@@ -216,30 +216,30 @@ struct Draft {
 fn finish(facts: &Facts<'_>, draft: Draft) -> Verdict {
     let Draft { mut status, word, mut error, exit } = draft;
     let mut text = match (status, facts.terminal) {
-        (Status::Completed, Some(terminal)) if !terminal.text.trim().is_empty() => terminal.text.clone(),
-        (Status::Completed, _) => facts.fallback.to_owned(),
+        (RunStatus::Completed, Some(terminal)) if !terminal.text.trim().is_empty() => terminal.text.clone(),
+        (RunStatus::Completed, _) => facts.fallback.to_owned(),
         _ => String::new(),
     };
     let overflow = facts.terminal.is_some_and(|terminal| terminal.terminal_reason == "prompt_too_long");
     let poisoned = if overflow {
         Some("agent_error.context_overflow")
-    } else if status == Status::Completed {
+    } else if status == RunStatus::Completed {
         reason::poisoned_by_output(&text)
     } else {
         error.as_deref().and_then(|error| reason::poisoned_by_error(facts.provider, error))
     };
-    if status == Status::Completed && poisoned.is_some() {
-        status = Status::Failed;
+    if status == RunStatus::Completed && poisoned.is_some() {
+        status = RunStatus::Failed;
         error = Some(std::mem::take(&mut text));
     }
-    let resume_refused = status == Status::Failed
+    let resume_refused = status == RunStatus::Failed
         && facts.resume.is_some_and(|asked| {
             facts.session_id.is_some_and(|answered| answered != asked)
                 || reason::is_resume_refused(error.as_deref().unwrap_or_default())
                 || reason::is_resume_refused(facts.stderr)
         });
-    let failure_reason = (status != Status::Completed).then(|| {
-        let known = if status == Status::Failed { poisoned.or(word) } else { word };
+    let failure_reason = (status != RunStatus::Completed).then(|| {
+        let known = if status == RunStatus::Failed { poisoned.or(word) } else { word };
         known.unwrap_or_else(|| reason::classify(error.as_deref().unwrap_or_default())).to_owned()
     });
     let stopped_by = match facts.cause {

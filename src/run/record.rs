@@ -4,18 +4,15 @@
 //! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
 //! free lock knows that the run died.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use super::homes;
-use super::layout::names;
-use super::lock::EnvLock;
-use super::lookup::Found;
-use super::meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
-use super::reuse::open_work_dir;
+use crate::environment::{
+    EnvLock, Found, LastResult, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
+    has_unfinished_homes, names, open_work_dir,
+};
 use crate::failure::{Code, Failure};
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
@@ -56,7 +53,7 @@ impl RunningEnv {
             return Err(unfit("has been cleaned up").hint(hint).into());
         }
         let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
-        if !manifest.is_in_place() || homes::is_unfinished(&found.env.tree) {
+        if !manifest.is_in_place() || has_unfinished_homes(&found.env.tree) {
             return Err(unfit("is not finished: preparing or reusing it was cut short")
                 .hint(format!(
                     "`execenv reuse {}` with the task document, or `execenv doctor --fix`",
@@ -65,8 +62,8 @@ impl RunningEnv {
                 .into());
         }
         open_work_dir(&found, &found.work_dir())?;
-        homes::check_exports(&found.env.tree, &own.env)?;
-        homes::check_needs(&found.env.tree, &own.needs)?;
+        check_exports(&found.env.tree, &own.env)?;
+        check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
         Ok(RunningEnv { found, meta, died, lock })
     }
@@ -191,95 +188,5 @@ impl RunningEnv {
     /// Ends the hold and gives the environment back.
     pub fn release(self) -> Found {
         Found { env: self.found.env, meta: Some(self.meta) }
-    }
-}
-
-/// The name of a run's private folder inside its env root.
-const TEMPORARY: &str = "tmp";
-/// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
-const MAX_TEMPORARY: usize = 60;
-
-/// A run's private folder for temporary files: below `base` if one is named (`providers.md` N-10), else in the env root
-/// where its path is short enough for sockets, else below `/tmp`. Outside it bears the run's id.
-pub(crate) fn temporary_dir(env_root: &Path, run_id: &str, base: Option<&Path>) -> PathBuf {
-    let inside = env_root.join(TEMPORARY);
-    match base {
-        Some(base) => base.join(outside_name(run_id)),
-        None if inside.as_os_str().len() <= MAX_TEMPORARY => inside,
-        None => Path::new("/tmp").join(outside_name(run_id)),
-    }
-}
-
-fn outside_name(run_id: &str) -> String {
-    format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
-}
-
-/// Where a run keeps its MCP servers, below the env root.
-pub(crate) fn mcp_file() -> PathBuf {
-    Path::new(names::LAUNCH).join("mcp.json")
-}
-
-/// Makes the private folder, empty. Only after [`RunningEnv::starting`], so that a crash leaves none without a record.
-///
-/// # Errors
-/// As the system reports them.
-pub(crate) fn make_temporary(tree: &Tree, path: &Path) -> Result<()> {
-    let made = if path == tree.path().join(TEMPORARY) {
-        tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
-    } else {
-        let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
-        path.parent().map_or(Ok(()), |parent| Tree::open(parent)?.make_dir(name, 0o700))
-    };
-    made.with_context(|| format!("make {}", path.display()))
-}
-
-/// Takes away what a run has on the disk only while it lives: the private folder and the file with the MCP servers.
-/// What cannot be taken away is said and left to the next run.
-pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>) {
-    let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
-    if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
-        say(&tree.path().join(TEMPORARY), error);
-    }
-    match tree.remove_file(&mcp_file()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            say(&tree.path().join(mcp_file()), error)
-        }
-        _ => {}
-    }
-    forget_outside(run_id, outside);
-}
-
-/// Takes away what a run that died has left outside of its env root. The caller holds the lock: no run is alive.
-pub(crate) fn forget_dead_run(meta: &Meta) {
-    if let Some(run) = meta.own.as_ref().and_then(|own| own.run.as_ref()) {
-        forget_outside(&run.id, run.temporary.as_deref());
-    }
-}
-
-/// The record lies within the agent's reach: only an id and a name of the form that we write lead anywhere.
-fn forget_outside(run_id: &str, outside: Option<&Path>) {
-    let is_ours =
-        |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
-    if uuid::Uuid::try_parse(run_id).is_ok()
-        && let Some(outside) = outside.filter(is_ours)
-    {
-        forget_outside_temporary(outside);
-    }
-}
-
-/// Takes away a run's private folder outside the env root, if it is ours: a folder, not a link, of this user.
-fn forget_outside_temporary(path: &Path) {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let is_ours = path.symlink_metadata().is_ok_and(|metadata| {
-        metadata.is_dir()
-            && std::os::unix::fs::MetadataExt::uid(&metadata) == rustix::process::geteuid().as_raw()
-    });
-    if !is_ours {
-        return;
-    }
-    if let Ok(tree) = crate::sys::tree::Tree::open(parent)
-        && let Err(error) = tree.remove_all(Path::new(name))
-    {
-        log::warn!("cannot remove {}: {error}", path.display());
     }
 }

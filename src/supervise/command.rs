@@ -27,7 +27,7 @@ pub enum Dialect {
 
 /// Everything about one start of an agent.
 #[derive(Debug)]
-pub struct Launch {
+pub struct AgentCommand {
     /// For error texts and detectors: `claude`, `command` …
     pub provider: String,
     /// The program, absolute.
@@ -66,7 +66,7 @@ pub struct Launch {
     pub resume: Option<String>,
     /// The program that is the guard: this executable.
     pub guard_program: PathBuf,
-    /// Leads to [`crate::agent::guard::main`]; the run's id and the grace in milliseconds are appended.
+    /// Leads to [`super::guard::main`]; the run's id and the grace in milliseconds are appended.
     pub guard_args: Vec<OsString>,
 }
 

@@ -16,30 +16,28 @@
 //! reaped only after its group was dealt with, so that its number cannot be reused meanwhile; the agent's output is
 //! read to its end, whatever becomes of our own.
 
-pub mod argv;
 pub mod auth;
-pub mod claude;
+mod command;
+mod end;
 pub mod environment;
-pub mod event;
 pub mod guard;
 pub mod host;
 mod interrupts;
-mod launch;
 pub mod outcome;
+mod process;
 pub mod program;
 pub mod reason;
 pub mod redact;
-mod run;
-pub mod stream;
+mod speech;
 mod streams;
 mod survivors;
+mod timers;
 
-pub use event::{Event, Level, Usage};
+pub use command::{AgentCommand, Dialect, Input, Started};
 pub use interrupts::Interrupts;
-pub use launch::{Dialect, Input, Launch, Started};
-pub use outcome::{Exit, Outcome, Status, exit_status};
+pub use outcome::{Exit, RunOutcome, RunStatus, exit_status};
+pub use process::run;
 pub use program::find_program;
-pub use run::run;
 
 /// Kills every process that a run which died has left, known by the run's mark in its environment. Answers how many.
 pub fn end_leftovers(run_id: &str) -> usize {

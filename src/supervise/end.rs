@@ -3,27 +3,27 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::{Agent, Run};
-use crate::agent::event::{Event, Level};
-use crate::agent::launch::Launch;
-use crate::agent::outcome::{Cause, Exit, Facts, Outcome, judge};
-use crate::agent::redact;
-use crate::agent::stream::claude::Sink;
+use super::command::AgentCommand;
+use super::outcome::{Cause, Exit, Facts, RunOutcome, judge};
+use super::process::{Agent, Run};
+use super::redact;
+use crate::protocol::Sink;
+use crate::protocol::{Event, NoticeLevel};
 
 impl Run {
     pub(super) fn conclude(
         &mut self,
-        launch: &Launch,
+        launch: &AgentCommand,
         agent: &Agent,
         exit: Exit,
         survivors_killed: usize,
         begin: Instant,
         sink: &mut Sink<'_>,
-    ) -> Outcome {
+    ) -> RunOutcome {
         let stderr = self.errors.tail();
         self.look_for_login(&stderr, sink);
         for text in self.remarks() {
-            self.emit(Event::Notice { level: Level::Warning, text: &text }, sink);
+            self.emit(Event::Notice { level: NoticeLevel::Warning, text: &text }, sink);
         }
         let usage = self.reader.usage();
         if !usage.is_empty() {
@@ -50,7 +50,7 @@ impl Run {
             resume: launch.resume.as_deref(),
             session_id: self.reader.session_id.as_deref(),
         });
-        Outcome {
+        RunOutcome {
             status: verdict.status,
             exit: verdict.exit,
             stopped_by: verdict.stopped_by,

@@ -15,7 +15,7 @@ use crate::sys::tree::Tree;
 /// The launch file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Launch {
+pub struct LaunchFile {
     /// The prompt composed from the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -38,10 +38,10 @@ pub struct Launch {
 
 const FILE: &str = "task.json";
 
-impl Launch {
+impl LaunchFile {
     /// Where it lies below the env root; `None` where there is nothing to say.
     pub(super) fn file(&self) -> Option<PathBuf> {
-        (*self != Launch::default()).then(|| Path::new(names::LAUNCH).join(FILE))
+        (*self != LaunchFile::default()).then(|| Path::new(names::LAUNCH).join(FILE))
     }
 
     /// Writes the file, or takes an old one away when there is nothing to say.
@@ -51,7 +51,7 @@ impl Launch {
     pub fn store(&self, env: &Tree) -> Result<()> {
         let folder = Path::new(names::LAUNCH);
         let doing = || format!("write {}/{FILE}", env.path().join(folder).display());
-        if *self == Launch::default() {
+        if *self == LaunchFile::default() {
             return env.remove_file(&folder.join(FILE)).with_context(doing);
         }
         env.ensure_dir(folder, 0o700).with_context(doing)?;
@@ -63,11 +63,11 @@ impl Launch {
     ///
     /// # Errors
     /// When it is damaged.
-    pub fn load(env: &Tree) -> Result<Launch> {
+    pub fn load(env: &Tree) -> Result<LaunchFile> {
         let path = Path::new(names::LAUNCH).join(FILE);
         let doing = || format!("read {}", env.path().join(&path).display());
         match env.read(&path, 64 << 20).with_context(doing)? {
-            None => Ok(Launch::default()),
+            None => Ok(LaunchFile::default()),
             Some(bytes) => serde_json::from_slice(&bytes).with_context(doing),
         }
     }

@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, StdoutLock, Write as _};
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::agent::{Event, Level, Outcome};
-use crate::output::{Format, harmless};
+use super::{Format, harmless};
+use crate::protocol::{Event, NoticeLevel};
+use crate::supervise::RunOutcome;
 
 /// The most of a program's line that becomes one JSON event, in bytes.
 const MAX_LINE: usize = 64 << 10;
@@ -15,7 +16,7 @@ const MAX_LINE: usize = 64 << 10;
 const BUFFER: usize = 64 << 10;
 
 /// Prints events as they come; what comes in one go is written in one go.
-pub(super) struct Printer {
+pub struct Printer {
     format: Format,
     out: BufWriter<StdoutLock<'static>>,
     /// The begun line of a program's output, for JSON.
@@ -23,18 +24,19 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(format: Format) -> Printer {
+    /// A printer to standard output.
+    pub fn new(format: Format) -> Printer {
         Printer { format, out: BufWriter::with_capacity(BUFFER, io::stdout().lock()), line: Vec::new() }
     }
 
     /// A remark of our own.
-    pub(super) fn notice(&mut self, text: &str) -> Result<()> {
-        self.event(&Event::Notice { level: Level::Warning, text })?;
+    pub fn notice(&mut self, text: &str) -> Result<()> {
+        self.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
         Ok(self.out.flush()?)
     }
 
     /// One event of the agent's.
-    pub(super) fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+    pub fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         if matches!(event, Event::Idle) {
             return self.out.flush();
         }
@@ -55,7 +57,7 @@ impl Printer {
             Event::ToolUse { tool, input, .. } => self.remark(log::Level::Info, || {
                 format!("{tool} {}", input.get().chars().take(200).collect::<String>())
             }),
-            Event::Notice { level: Level::Info, text } => {
+            Event::Notice { level: NoticeLevel::Info, text } => {
                 self.remark(log::Level::Info, || (*text).to_owned())
             }
             Event::Notice { text, .. } => self.remark(log::Level::Warn, || (*text).to_owned()),
@@ -67,7 +69,7 @@ impl Printer {
     }
 
     /// The result as the last event, where events are printed.
-    pub(super) fn result(&mut self, document: &Value) -> Result<()> {
+    pub fn result(&mut self, document: &Value) -> Result<()> {
         if self.format == Format::Json {
             self.flush_line()?;
             writeln!(self.out, "{document}")?;
@@ -76,7 +78,7 @@ impl Printer {
     }
 
     /// The end: the result as the last event, or what a person should know of it.
-    pub(super) fn end(&mut self, document: &Value, outcome: &Outcome) -> Result<()> {
+    pub fn end(&mut self, document: &Value, outcome: &RunOutcome) -> Result<()> {
         self.result(document)?;
         if self.format == Format::Json {
             return Ok(());

@@ -38,37 +38,37 @@ fn status_and_reason_of_every_end() {
         |terminal: &'static Terminal| Facts { terminal: Some(terminal), terminal_first: true, ..facts() };
     let leak = |terminal: Terminal| -> &'static Terminal { Box::leak(Box::new(terminal)) };
     let (good, bad) = (leak(good), leak(bad));
-    let cases: Vec<(Facts<'_>, Status, Option<&str>)> = vec![
-        (of(good), Status::Completed, None),
-        (of(bad), Status::Failed, Some("agent_error.provider_capacity_or_rate_limit")),
-        (of(leak(turns)), Status::Failed, Some("iteration_limit")),
-        (of(leak(long)), Status::Failed, Some("agent_error.context_overflow")),
-        (of(leak(poison)), Status::Failed, Some("iteration_limit")),
-        (facts(), Status::Failed, Some("agent_error.unknown")),
-        (Facts { dialect: Dialect::Raw, ..facts() }, Status::Completed, None),
+    let cases: Vec<(Facts<'_>, RunStatus, Option<&str>)> = vec![
+        (of(good), RunStatus::Completed, None),
+        (of(bad), RunStatus::Failed, Some("agent_error.provider_capacity_or_rate_limit")),
+        (of(leak(turns)), RunStatus::Failed, Some("iteration_limit")),
+        (of(leak(long)), RunStatus::Failed, Some("agent_error.context_overflow")),
+        (of(leak(poison)), RunStatus::Failed, Some("iteration_limit")),
+        (facts(), RunStatus::Failed, Some("agent_error.unknown")),
+        (Facts { dialect: Dialect::Raw, ..facts() }, RunStatus::Completed, None),
         (
             Facts { dialect: Dialect::Raw, exit: failed, ..facts() },
-            Status::Failed,
+            RunStatus::Failed,
             Some("agent_error.process_failure"),
         ),
-        (Facts { exit: dead, ..facts() }, Status::Failed, Some("agent_error.process_failure")),
-        (Facts { exit: failed, ..of(good) }, Status::Failed, Some("agent_error.process_failure")),
-        (Facts { launched_async: true, ..of(good) }, Status::Failed, Some("agent_error.process_failure")),
-        (Facts { cause: Some(&timeout), exit: dead, ..facts() }, Status::Timeout, Some("timeout")),
+        (Facts { exit: dead, ..facts() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (Facts { exit: failed, ..of(good) }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (Facts { launched_async: true, ..of(good) }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (Facts { cause: Some(&timeout), exit: dead, ..facts() }, RunStatus::Timeout, Some("timeout")),
         // The result came first: the limit that ran out afterwards does not matter.
-        (Facts { cause: Some(&timeout), exit: Exit::default(), ..of(good) }, Status::Completed, None),
+        (Facts { cause: Some(&timeout), exit: Exit::default(), ..of(good) }, RunStatus::Completed, None),
         // It came after we had asked the agent to stop.
         (
             Facts { cause: Some(&signal), terminal_first: false, ..of(good) },
-            Status::Interrupted,
+            RunStatus::Interrupted,
             Some("cancelled"),
         ),
-        (Facts { cause: Some(&signal), killed: true, ..facts() }, Status::Killed, Some("cancelled")),
-        (Facts { cause: Some(&Cause::SinkBroken), ..of(good) }, Status::Interrupted, Some("cancelled")),
-        (Facts { cause: Some(&Cause::Overdue), exit: dead, ..of(good) }, Status::Completed, None),
+        (Facts { cause: Some(&signal), killed: true, ..facts() }, RunStatus::Killed, Some("cancelled")),
+        (Facts { cause: Some(&Cause::SinkBroken), ..of(good) }, RunStatus::Interrupted, Some("cancelled")),
+        (Facts { cause: Some(&Cause::Overdue), exit: dead, ..of(good) }, RunStatus::Completed, None),
         (
             Facts { lost_line: Some(99), ..of(good) },
-            Status::Failed,
+            RunStatus::Failed,
             Some("agent_error.empty_or_unparseable_output"),
         ),
     ];
@@ -78,7 +78,7 @@ fn status_and_reason_of_every_end() {
         assert_eq!(verdict.failure_reason.as_deref(), *reason, "case {n}: {verdict:?}");
         assert_eq!(
             verdict.text.is_empty(),
-            *status != Status::Completed || facts.dialect == Dialect::Raw,
+            *status != RunStatus::Completed || facts.dialect == Dialect::Raw,
             "case {n}"
         );
     }
@@ -98,7 +98,7 @@ fn a_refused_resume_is_told_from_a_failed_one() {
 
 #[test]
 fn exit_statuses() {
-    let outcome = |status, code, signal, stopped_by| Outcome {
+    let outcome = |status, code, signal, stopped_by| RunOutcome {
         status,
         exit: Exit { code, signal },
         stopped_by,
@@ -116,16 +116,16 @@ fn exit_statuses() {
         survivors_killed: 0,
     };
     let cases = [
-        (outcome(Status::Completed, Some(0), None, None), 0),
-        (outcome(Status::Completed, None, Some(15), None), 0),
-        (outcome(Status::Failed, Some(0), None, None), 1),
-        (outcome(Status::Failed, Some(42), None, None), 42),
-        (outcome(Status::Failed, None, Some(11), None), 139),
-        (outcome(Status::Failed, None, None, None), 1),
-        (outcome(Status::Timeout, None, Some(9), None), 124),
-        (outcome(Status::Interrupted, Some(0), None, Some(2)), 130),
-        (outcome(Status::Interrupted, Some(0), None, Some(13)), 141),
-        (outcome(Status::Killed, None, Some(9), Some(15)), 137),
+        (outcome(RunStatus::Completed, Some(0), None, None), 0),
+        (outcome(RunStatus::Completed, None, Some(15), None), 0),
+        (outcome(RunStatus::Failed, Some(0), None, None), 1),
+        (outcome(RunStatus::Failed, Some(42), None, None), 42),
+        (outcome(RunStatus::Failed, None, Some(11), None), 139),
+        (outcome(RunStatus::Failed, None, None, None), 1),
+        (outcome(RunStatus::Timeout, None, Some(9), None), 124),
+        (outcome(RunStatus::Interrupted, Some(0), None, Some(2)), 130),
+        (outcome(RunStatus::Interrupted, Some(0), None, Some(13)), 141),
+        (outcome(RunStatus::Killed, None, Some(9), Some(15)), 137),
     ];
     for (outcome, status) in cases {
         assert_eq!(exit_status(&outcome), status, "{outcome:?}");

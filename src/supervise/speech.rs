@@ -3,12 +3,13 @@
 use std::io;
 use std::time::Instant;
 
-use super::{Agent, Run};
-use crate::agent::auth;
-use crate::agent::event::Event;
-use crate::agent::launch::Dialect;
-use crate::agent::stream::claude::{Meaning, Sink};
-use crate::agent::stream::lines::Line;
+use super::auth;
+use super::command::Dialect;
+use super::process::{Agent, Run};
+use crate::protocol::Event;
+use crate::protocol::Sink;
+use crate::protocol::ndjson::claude::Meaning;
+use crate::protocol::ndjson::lines::Line;
 
 impl Run {
     pub(super) fn output(&mut self, bytes: &[u8], agent: &mut Agent, sink: &mut Sink<'_>) {
