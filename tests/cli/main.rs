@@ -28,6 +28,7 @@ mod homes;
 mod hostile;
 mod laws;
 mod list;
+mod papers;
 mod prepare;
 mod provider_homes;
 mod repos;
