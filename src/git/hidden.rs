@@ -1,12 +1,12 @@
 //! Edits that the index hides from `git status`: files marked assume-unchanged or skip-worktree.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Git;
+use super::command::Repository;
 
 /// How many files one call hashes.
 const CHUNK: usize = 500;
@@ -17,19 +17,19 @@ struct Hidden {
     object: Vec<u8>,
 }
 
-impl Git {
+impl Repository<'_> {
     /// Hidden files that are there and differ from what the index holds. Compared byte by byte: where a file is only
     /// written otherwise (line ends), that counts as a change, too.
-    pub(super) fn hidden_changes(&self, dir: &Path) -> Result<Vec<PathBuf>> {
-        let listed = self.output(dir, &["ls-files", "-s", "-v", "-z"])?;
+    pub(super) fn hidden_changes(&self) -> Result<Vec<PathBuf>> {
+        let listed = self.look(["ls-files", "-s", "-v", "-z"]).output()?;
         let (mut changed, mut files) = (Vec::new(), Vec::new());
         for (entry, mode) in listed.split(|byte| *byte == 0).filter_map(hidden) {
-            let path = dir.join(&entry.path);
+            let path = self.dir().join(&entry.path);
             let Ok(metadata) = path.symlink_metadata() else { continue };
             match mode {
                 b"120000" if metadata.is_symlink() => {
                     let object = std::str::from_utf8(&entry.object)?;
-                    let text = self.output(dir, &["cat-file", "blob", object])?;
+                    let text = self.look(["cat-file", "blob", object]).output()?;
                     if std::fs::read_link(&path)?.as_os_str().as_bytes() != text {
                         changed.push(entry.path);
                     }
@@ -41,9 +41,8 @@ impl Git {
             }
         }
         for chunk in files.chunks(CHUNK) {
-            let words = ["hash-object", "--no-filters", "--"].map(OsString::from);
-            let paths = chunk.iter().map(|entry| entry.path.clone().into_os_string());
-            let hashes = self.output(dir, &words.into_iter().chain(paths).collect::<Vec<_>>())?;
+            let hash = self.look(["hash-object", "--no-filters", "--"]);
+            let hashes = hash.args(chunk.iter().map(|entry| &entry.path)).output()?;
             let mut hashes = hashes.split(|byte| *byte == b'\n');
             let differs = |entry: &&Hidden| hashes.next() != Some(entry.object.as_slice());
             changed.extend(chunk.iter().filter(differs).map(|entry| entry.path.clone()));

@@ -1,59 +1,48 @@
-//! The working files of a worktree as a commit in its repository, before the worktree goes by force.
+//! The working files of a worktree as a commit in its repository, made before the worktree is removed by force.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Git;
+use super::command::Git;
+use super::index::PrivateIndex;
 use super::search::search;
 
+/// How many names are tried for the new ref.
+const TRIES: u32 = 100;
+
 impl Git {
-    /// Writes the worktree at `path` as a commit on its HEAD into its repository, as a new ref that begins with
-    /// `name`, and gives back the ref. The worktree's own index stays as it is: `index` is a file that may be made.
+    /// Writes the worktree at `path` as a commit on its HEAD into its repository, below a new ref
+    /// `refs/execenv/<name>` (with a number where that exists), and returns the ref. `index` is the place of an index
+    /// file of our own: the worktree's index stays as it is. Files in `ours` are left out.
     ///
     /// # Errors
-    /// As git reports them; there is no ref then.
+    /// As git reports them; there is no new ref then.
     pub fn snapshot(&self, path: &Path, name: &str, index: &Path, ours: &[PathBuf]) -> Result<String> {
-        let mut git = self.filters_off(path)?;
-        git.set("GIT_INDEX_FILE", index);
-        for who in ["AUTHOR", "COMMITTER"] {
-            git.set(format!("GIT_{who}_NAME"), "execenv");
-            git.set(format!("GIT_{who}_EMAIL"), "execenv@localhost");
-        }
-        let has_head = git.run(path, &["rev-parse", "--quiet", "--verify", "HEAD"])?.status.success();
+        let worktree = self.at(path);
+        let index = PrivateIndex::new(worktree, index)?;
+        let has_head = worktree.has_head()?;
         if has_head {
-            git.output(path, &["read-tree", "HEAD"])?;
+            index.read_tree("HEAD")?;
         }
-        // In a sparse checkout most files are not there, and have not been deleted.
-        let sparse = git.run(path, &["config", "--type=bool", "--get", "core.sparseCheckout"])?;
-        let all = if sparse.stdout.starts_with(b"true") { "--ignore-removal" } else { "--all" };
-        let mut add: Vec<OsString> =
-            ["-c", "core.safecrlf=false", "add", "--sparse", all, "--", "."].map(OsString::from).into();
-        // Repositories below are asked about, and saved, on their own; git would start a git in each.
-        let below = search(path).repositories;
-        for other in below.iter().chain(ours).filter_map(|other| other.strip_prefix(path).ok()) {
-            if !other.as_os_str().is_empty() {
-                let mut word = OsString::from(":(top,exclude,literal)");
-                word.push(other);
-                add.push(word);
+        // Repositories below are saved on their own; git would start a git in each.
+        index.add_all(search(path).repositories.iter().chain(ours))?;
+        let tree = index.write_tree()?;
+        let parent: &[&str] = if has_head { &["-p", "HEAD"] } else { &[] };
+        let mut commit = worktree.work(["commit-tree", "-m", "execenv: a worktree removed by force", &tree]);
+        for (name, value) in [("NAME", "execenv"), ("EMAIL", "execenv@localhost")] {
+            for who in ["AUTHOR", "COMMITTER"] {
+                commit = commit.variable(&format!("GIT_{who}_{name}"), value);
             }
         }
-        git.output(path, &add)?;
-        let tree = git.text(path, &["write-tree"])?;
-        let mut commit = vec!["commit-tree", "-m", "execenv: a worktree that went by force", &tree];
-        if has_head {
-            commit.extend(["-p", "HEAD"]);
-        }
-        let commit = git.text(path, &commit)?;
-        // The empty old value: only a ref that is not there yet.
+        let commit = commit.args(parent).text()?;
+        let name = format!("refs/execenv/{name}");
         let mut number = 0;
         loop {
-            let suffix = if number == 0 { String::new() } else { format!("-{number}") };
-            let name = format!("refs/execenv/{name}{suffix}");
-            match git.output(path, &["update-ref", &name, &commit, ""]) {
-                Ok(_) => return Ok(name),
-                Err(error) if number >= 100 => return Err(error),
+            let name = if number == 0 { name.clone() } else { format!("{name}-{number}") };
+            match worktree.create_ref(&name, &commit) {
+                Ok(()) => return Ok(name),
+                Err(error) if number >= TRIES => return Err(error),
                 Err(_) => number += 1,
             }
         }

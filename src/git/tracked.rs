@@ -3,26 +3,20 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::Git;
+use super::command::Repository;
 
-impl Git {
-    /// What the index of the repository at `dir` lists below folders of these names, wherever they lie. The paths
-    /// are relative to `dir`.
+impl Repository<'_> {
+    /// The files of the index below folders of these names, wherever they lie, relative to the repository.
     ///
     /// # Errors
-    /// When git cannot tell, in its own words.
-    pub fn tracked_below<'a>(
-        &self,
-        dir: &Path,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<BTreeSet<PathBuf>> {
-        let mut args: Vec<String> = ["ls-files", "--cached", "-z", "--"].map(str::to_owned).into();
-        args.extend(names.map(|name| format!(":(glob)**/{}/**", literal(name))));
-        let listed = self.output(dir, &args)?;
+    /// As [`output`](super::GitCommand::output).
+    pub fn tracked_below<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<BTreeSet<PathBuf>> {
+        let list = self.look(["ls-files", "--cached", "-z", "--"]);
+        let listed = list.args(names.map(|name| format!(":(glob)**/{}/**", literal(name)))).output()?;
         let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
         Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
     }

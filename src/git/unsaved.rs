@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Git;
+use super::command::{Git, Repository};
 use super::search::search;
 
 /// What kind of work is at stake.
@@ -40,7 +40,7 @@ impl Git {
         let mut found = Vec::new();
         let searched = search(folder);
         for path in &searched.repositories {
-            match self.unsaved_in(path, goes, ours) {
+            match self.at(path).unsaved_work(goes, ours) {
                 Ok(unsaved) => found.extend(unsaved),
                 Err(error) => found.push(Unsaved {
                     path: path.clone(),
@@ -58,15 +58,17 @@ impl Git {
         }));
         found
     }
+}
 
-    fn unsaved_in(&self, path: &Path, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
-        let git_dir = self.output(path, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+impl Repository<'_> {
+    fn unsaved_work(&self, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
+        let git_dir = self.look(["rev-parse", "--path-format=absolute", "--git-common-dir"]).output()?;
         let git_dir = Path::new(OsStr::from_bytes(git_dir.strip_suffix(b"\n").unwrap_or(&git_dir)));
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let foreign = !real(git_dir).starts_with(real(goes));
-        let unsaved = |kind, what: String| Some(Unsaved { path: path.to_owned(), kind, what, foreign });
-        let is_bare = self.output(path, &["rev-parse", "--is-bare-repository"])? == b"true\n";
-        let changed = if is_bare { 0 } else { self.filters_off(path)?.changed_files(path, ours)? };
+        let unsaved = |kind, what: String| Some(Unsaved { path: self.dir().to_owned(), kind, what, foreign });
+        let is_bare = self.look(["rev-parse", "--is-bare-repository"]).text()? == "true";
+        let changed = if is_bare { 0 } else { self.changed_files(ours)? };
         let dirty = |place: &str| {
             unsaved(
                 UnsavedKind::Dirty,
@@ -75,9 +77,8 @@ impl Git {
         };
         if !foreign {
             // The repository itself goes: every commit that no remote has goes with it, stashes too.
-            let commits = self.count(path, &["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
-            let stashed =
-                self.run(path, &["rev-parse", "--quiet", "--verify", "refs/stash"])?.status.success();
+            let commits = self.count(&["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
+            let stashed = self.has_ref("refs/stash")?;
             return Ok(match (commits, stashed) {
                 (0, false) if changed > 0 => dirty(""),
                 (0, false) => None,
@@ -89,40 +90,37 @@ impl Git {
         if changed > 0 {
             return Ok(dirty(" in a worktree"));
         }
-        match self.count(path, &["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
+        match self.count(&["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
             0 => Ok(None),
             n => Ok(unsaved(UnsavedKind::Unpushed, format!("{} on no branch", commits_that_are(n)))),
         }
     }
 
     /// How many working files of a worktree differ from what is committed.
-    fn changed_files(&self, path: &Path, ours: &[PathBuf]) -> Result<usize> {
-        let top = self.output(path, &["rev-parse", "--show-toplevel"])?;
+    fn changed_files(&self, ours: &[PathBuf]) -> Result<usize> {
+        let filters = self.filters_off()?;
+        let top = self.look(["rev-parse", "--show-toplevel"]).output()?;
         let top = Path::new(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
         // `core.worktree` may name any folder; the one that would go is the one to ask about.
         anyhow::ensure!(
-            top.canonicalize()? == path.canonicalize()?,
+            top.canonicalize()? == self.dir().canonicalize()?,
             "its repository calls {} its worktree",
             top.display()
         );
         // A submodule's own changes are asked about where it lies: `status` would start a git in it that runs the
         // filters of its configuration.
         let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty"];
-        let status = self.output(path, &status)?;
-        let is_ours = |changed: &Path| ours.contains(&path.join(changed));
+        let status = self.look(status).without_filters(&filters).output()?;
+        let is_ours = |changed: &Path| ours.contains(&self.dir().join(changed));
         let changed = changed_paths(&status).filter(|changed| !is_ours(changed)).count();
-        Ok(changed + self.hidden_changes(path)?.iter().filter(|changed| !is_ours(changed)).count())
+        Ok(changed + self.hidden_changes()?.iter().filter(|changed| !is_ours(changed)).count())
     }
 
     /// How many commits a `rev-list` gives; 0 for a repository without any.
-    fn count(&self, path: &Path, revisions: &[&str]) -> Result<u64> {
-        let has_head = self.run(path, &["rev-parse", "--quiet", "--verify", "HEAD"])?.status.success();
-        let revisions: Vec<&str> =
-            revisions.iter().filter(|word| has_head || **word != "HEAD").copied().collect();
-        let mut args = vec!["rev-list", "--count"];
-        args.extend(revisions);
-        let text = self.output(path, &args)?;
-        Ok(String::from_utf8_lossy(&text).trim().parse()?)
+    fn count(&self, revisions: &[&str]) -> Result<u64> {
+        let has_head = self.has_head()?;
+        let revisions = revisions.iter().filter(|word| has_head || **word != "HEAD");
+        Ok(self.look(["rev-list", "--count"]).args(revisions).text()?.parse()?)
     }
 }
 

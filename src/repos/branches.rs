@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::bare::{Branch, Worktree, was_cut_off};
 use super::upkeep::{Cache, quoted};
+use crate::git::{Branch, Worktree, was_cut_off};
 
 /// How many branches a note names.
 const MOST_NAMED: usize = 20;

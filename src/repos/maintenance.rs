@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::bare::was_cut_off;
 use super::upkeep::Cache;
 use crate::environment::{EnvLock, Held, names};
+use crate::git::was_cut_off;
 use crate::sys::tree::{Kind, Tree};
 
 /// Upstream's name for the marker.

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
-use super::bare::Worktree;
 use super::layout::LOCK_REASON;
 use super::upkeep::{Cache, quoted};
 use crate::environment::{WorkspacesRoot, names, staging_lock_alone};
+use crate::git::Worktree;
 use crate::sys::tree::{Kind, Tree, leaves_tree};
 
 /// Where git keeps them.

@@ -103,7 +103,7 @@ pub fn upkeep(
             let relative = folder.join(name);
             let Some(bare) = open_bare(tree, &relative) else { continue };
             let path = bare.path().to_owned();
-            let git = git.bare(&path, policy.limits.call, stop);
+            let git = BareRepo::new(git, &path, policy.limits.call, stop);
             let mut cache = Cache { root, tree, relative, bare, git, policy, stop, report: &mut report };
             match cache.look_after() {
                 Err(_) if stop.load(Ordering::Relaxed) => return report,

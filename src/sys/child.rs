@@ -78,6 +78,37 @@ const STREAMS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(
 /// # Errors
 /// As [`capture`], with the kind `TimedOut`; `Interrupted` where it was stopped.
 pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) -> io::Result<Captured> {
+    let (captured, cut) = capture_with_cut(program, limit, stop)?;
+    let name = program.path.display();
+    match cut {
+        None => Ok(captured),
+        Some(Cut::Stopped) => {
+            Err(io::Error::new(io::ErrorKind::Interrupted, format!("{name} was asked to end")))
+        }
+        Some(Cut::TimedOut) => {
+            Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}")))
+        }
+    }
+}
+
+/// Why a child was ended before it ended itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Its time was up.
+    TimedOut,
+    /// The flag was set.
+    Stopped,
+}
+
+/// As [`capture_unless`], but a child that was cut off is an answer as well, with what it had printed by then.
+///
+/// # Errors
+/// Where it cannot be started, or something that it left behind holds its streams open.
+pub fn capture_with_cut(
+    program: Program<'_>,
+    limit: Duration,
+    stop: &AtomicBool,
+) -> io::Result<(Captured, Option<Cut>)> {
     let begun = Instant::now();
     let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
@@ -99,13 +130,6 @@ pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) 
     let status = child.wait()?;
     waited?;
     let name = program.path.display();
-    match cut {
-        None => {}
-        Some(io::ErrorKind::Interrupted) => {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, format!("{name} was asked to end")));
-        }
-        Some(kind) => return Err(io::Error::new(kind, format!("{name} took longer than {limit:?}"))),
-    }
     let [least, most] = STREAMS;
     let left = || limit.saturating_sub(begun.elapsed()).clamp(least, most);
     let collect = |stream: Option<Receiver<Vec<u8>>>| match stream.map(|text| text.recv_timeout(left())) {
@@ -115,14 +139,14 @@ pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) 
         }
         text => Ok(text.and_then(Result::ok).unwrap_or_default()),
     };
-    Ok(Captured { status, stdout: collect(stdout)?, stderr: collect(stderr)? })
+    Ok((Captured { status, stdout: collect(stdout)?, stderr: collect(stderr)? }, cut))
 }
 
 /// How long a child that was asked to end may tidy up: git takes its lock files away.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Ends the group when its time is up or `stop` is set, and says which; `None`: the child ended by itself.
-fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -> Option<io::ErrorKind> {
+fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -> Option<Cut> {
     let begun = Instant::now();
     loop {
         let left = limit.saturating_sub(begun.elapsed());
@@ -130,9 +154,9 @@ fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -
             return None;
         }
         let cut = if stop.load(Ordering::Relaxed) {
-            io::ErrorKind::Interrupted
+            Cut::Stopped
         } else if begun.elapsed() >= limit {
-            io::ErrorKind::TimedOut
+            Cut::TimedOut
         } else {
             continue;
         };

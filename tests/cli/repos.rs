@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 use chrono::{DateTime, Utc};
 use execenv::environment::WorkspacesRoot;
-use execenv::git::Git;
+use execenv::git::{Git, GitEnd, GitFailure};
 use execenv::repos::{LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep};
 use execenv::sys::tree::Tree;
 
@@ -165,6 +165,24 @@ fn without_locks(folder: &Path) -> Snapshot {
     let mut found = snapshot(folder);
     found.retain(|path, _| !path.starts_with(".locks"));
     found
+}
+
+#[test]
+fn only_a_call_over_the_network_reaches_a_remote() {
+    let w = World::new();
+    let bare = w.git.at(&w.bare);
+    let url = format!("file://{}", w.source.display());
+    assert!(bare.network(["ls-remote", &url]).text().unwrap().ends_with("refs/heads/main"));
+    for refused in [bare.look(["ls-remote", &url]).output(), bare.work(["ls-remote", &url]).output()] {
+        let error = refused.unwrap_err();
+        let failure = GitFailure::find(&error).expect("git itself refuses");
+        assert!(matches!(&failure.end, GitEnd::Exited(status) if status.code() == Some(128)), "{failure:?}");
+        assert!(failure.stderr.contains("not allowed"), "{failure}");
+        assert_eq!(
+            (&*failure.arguments, &*failure.dir),
+            (&["ls-remote".into(), url.clone().into()][..], &*w.bare)
+        );
+    }
 }
 
 #[test]
@@ -666,7 +684,8 @@ fn a_checkout_at_the_last_moment_has_its_repository_back() {
 /// The same test in a process of its own, which is killed at its 1st, 2nd, 3rd … change to the disk.
 #[test]
 fn a_kill_at_any_step_of_an_eviction_leaves_all_of_it_or_nothing_that_looks_like_it() {
-    const NAME: &str = "a_kill_at_any_step_of_an_eviction_leaves_all_of_it_or_nothing_that_looks_like_it";
+    const NAME: &str =
+        "repos::a_kill_at_any_step_of_an_eviction_leaves_all_of_it_or_nothing_that_looks_like_it";
     let policy = |now: DateTime<Utc>| RepoPolicy {
         repo_ttl: Some(DAY),
         maintenance: false,

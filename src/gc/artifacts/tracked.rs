@@ -71,7 +71,7 @@ impl<'a> Tracked<'a> {
         self.repositories.iter_mut().find_map(|Repository { folder, tracked, .. }| {
             let below = path.strip_prefix(&*folder).ok()?;
             let tracked = tracked.get_or_insert_with(|| {
-                let answer = git.tracked_below(&env.path().join(folder), patterns.names());
+                let answer = git.at(&env.path().join(folder)).tracked_below(patterns.names());
                 answer.map_err(|error| format!("{error:#}"))
             });
             match tracked {

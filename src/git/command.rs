@@ -1,0 +1,420 @@
+//! The one place that starts git: the user's own, because it has their configuration and their credentials.
+//!
+//! Invariants of every call, whatever its profile: the variables that would point git elsewhere are taken out
+//! (`GIT_DIR` in a hook's environment would make git work on the user's own repository), git does not go up to a
+//! repository above the folder that is meant, hooks and monitors that a repository in a hostile work dir may name do
+//! not run, git asks no questions, and the call ends in time.
+
+use std::ffi::{OsStr, OsString};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::failure::{GitEnd, GitFailure, end_of};
+use super::filters::FiltersOff;
+use crate::failure::{Code, Failure};
+use crate::sys::child::{self, Captured, Cut, Program};
+
+/// The longest that a call may take, unless its repository says otherwise.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The user's git.
+#[derive(Clone, Debug)]
+pub struct Git {
+    program: Option<PathBuf>,
+    /// The variables of this process without git's own.
+    env: Vec<(OsString, OsString)>,
+    /// Git's own variables of this process, of which each profile takes what it needs.
+    own: Vec<(OsString, OsString)>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Variables of git's that name the user's configuration: every call keeps them.
+const CONFIGURATION: [&str; 2] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"];
+
+impl Git {
+    /// `program` is git's path, `None` where git is not installed; `inherited` the variables of this process.
+    pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
+        let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
+        let (own, env) = inherited.iter().cloned().partition(is_gits);
+        Git { program, env, own, stop: Arc::default() }
+    }
+
+    /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Git {
+        Git { stop, ..self }
+    }
+
+    /// The repository or worktree at `dir`.
+    pub fn at<'a>(&'a self, dir: &'a Path) -> Repository<'a> {
+        Repository { git: self, dir, limit: LIMIT, stop: &self.stop, any_owner: false, as_stored: false }
+    }
+}
+
+/// What a kind of call may do: the settings and variables that it is started with.
+pub trait Profile: sealed::Sealed {
+    /// Settings of git (`-c NAME=VALUE`).
+    const SETTINGS: &'static [&'static str];
+    /// Variables that are set.
+    const VARIABLES: &'static [(&'static str, &'static str)];
+    /// Variables of git's that are kept, besides those that name the user's configuration.
+    const KEPT: &'static [&'static str];
+}
+
+/// Looks only: runs no hook and no monitor, fetches nothing, takes no optional lock.
+///
+/// A call that reads working files needs [`GitCommand::without_filters`] besides: which filters a repository names
+/// has to be asked first.
+#[derive(Debug)]
+pub struct Look;
+
+/// Writes to a repository: objects, refs, an index. Runs no hook and fetches nothing.
+#[derive(Debug)]
+pub struct Work;
+
+/// Talks to a remote, with the user's credentials and without a prompt. Runs no hook.
+#[derive(Debug)]
+pub struct Network;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Look {}
+    impl Sealed for super::Work {}
+    impl Sealed for super::Network {}
+}
+
+const SAFE: &[&str] = &[
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    // A bare clone in a work dir is looked at, too.
+    "safe.bareRepository=all",
+];
+
+impl Profile for Look {
+    const SETTINGS: &'static [&'static str] = SAFE;
+    const VARIABLES: &'static [(&'static str, &'static str)] = &[
+        ("GIT_OPTIONAL_LOCKS", "0"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        // A partial clone names the program that would fetch what it lacks.
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_ALLOW_PROTOCOL", "none"),
+        ("LC_ALL", "C"),
+    ];
+    const KEPT: &'static [&'static str] = &[];
+}
+
+impl Profile for Work {
+    const SETTINGS: &'static [&'static str] = SAFE;
+    const VARIABLES: &'static [(&'static str, &'static str)] = Look::VARIABLES;
+    const KEPT: &'static [&'static str] = &[];
+}
+
+impl Profile for Network {
+    const SETTINGS: &'static [&'static str] = SAFE;
+    const VARIABLES: &'static [(&'static str, &'static str)] =
+        &[("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C")];
+    const KEPT: &'static [&'static str] =
+        &["GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_SSL_CAINFO"];
+}
+
+/// A repository or worktree that git is asked about, and how long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Repository<'a> {
+    git: &'a Git,
+    dir: &'a Path,
+    limit: Duration,
+    stop: &'a AtomicBool,
+    any_owner: bool,
+    as_stored: bool,
+}
+
+impl<'a> Repository<'a> {
+    /// The same with another time limit for each call; calls also end once `stop` is set.
+    #[must_use]
+    pub fn within(self, limit: Duration, stop: &'a AtomicBool) -> Repository<'a> {
+        Repository { limit, stop, ..self }
+    }
+
+    /// The same where it may belong to another user of the machine, which git refuses otherwise.
+    #[must_use]
+    pub fn of_any_owner(self) -> Repository<'a> {
+        Repository { any_owner: true, ..self }
+    }
+
+    /// The same without replacement objects (`git replace`): whether a commit is elsewhere is asked of the commits as
+    /// they are stored.
+    #[must_use]
+    pub fn as_stored(self) -> Repository<'a> {
+        Repository { as_stored: true, ..self }
+    }
+
+    /// Its folder.
+    pub fn dir(&self) -> &'a Path {
+        self.dir
+    }
+
+    /// A call that looks.
+    pub fn look<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Look> {
+        self.command(args)
+    }
+
+    /// A call that writes.
+    pub fn work<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Work> {
+        self.command(args)
+    }
+
+    /// A call that talks to a remote.
+    pub fn network<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Network> {
+        self.command(args)
+    }
+
+    fn command<P: Profile, S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, P> {
+        let owner = self.any_owner.then(|| ("safe.directory".into(), "*".into()));
+        let objects = self.as_stored.then(|| ("GIT_NO_REPLACE_OBJECTS".into(), "1".into()));
+        GitCommand {
+            repository: *self,
+            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            settings: owner.into_iter().collect(),
+            variables: objects.into_iter().collect(),
+            profile: PhantomData,
+        }
+    }
+}
+
+/// One call to git.
+#[derive(Debug)]
+pub struct GitCommand<'a, P> {
+    repository: Repository<'a>,
+    args: Vec<OsString>,
+    /// Settings that `-c` cannot express: a filter's name may hold `=`.
+    settings: Vec<(OsString, OsString)>,
+    variables: Vec<(OsString, OsString)>,
+    profile: PhantomData<P>,
+}
+
+impl<P: Profile> GitCommand<'_, P> {
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable for this call.
+    #[must_use]
+    pub(super) fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Switches the repository's own filters off, for a call that reads working files.
+    #[must_use]
+    pub(super) fn without_filters(mut self, filters: &FiltersOff) -> Self {
+        self.settings.extend_from_slice(filters.settings());
+        self
+    }
+
+    /// Runs the call and returns its output.
+    ///
+    /// # Errors
+    /// A [`GitFailure`] when git fails, does not end in time, or prints too much; a [`Failure`] when git is not
+    /// installed.
+    pub fn output(self) -> Result<Vec<u8>> {
+        let (call, captured) = self.captured()?;
+        if captured.status.success() { Ok(captured.stdout) } else { Err(call.exited(&captured).into()) }
+    }
+
+    /// The same as one text without the line end. Bytes that are not UTF-8 become replacement characters.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`].
+    pub fn text(self) -> Result<String> {
+        let output = self.output()?;
+        Ok(String::from_utf8_lossy(&output).trim_end().to_owned())
+    }
+
+    /// Runs a call that exits with 1 where what it looks for is not there, such as `git config --get`; `None` then.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`] for every other status.
+    pub fn answer(self) -> Result<Option<Vec<u8>>> {
+        let (call, captured) = self.captured()?;
+        match captured.status.code() {
+            Some(0) => Ok(Some(captured.stdout)),
+            Some(1) => Ok(None),
+            _ => Err(call.exited(&captured).into()),
+        }
+    }
+
+    /// Whether the call exits with 0. Every other status is a no.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`], but for the status.
+    pub fn succeeds(self) -> Result<bool> {
+        Ok(self.captured()?.1.status.success())
+    }
+
+    fn captured(self) -> Result<(Call, Captured)> {
+        let (env, args) = (self.env(), self.words());
+        let Repository { git, dir, limit, stop, .. } = self.repository;
+        let program = git.program.as_deref().ok_or_else(|| {
+            Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
+        })?;
+        let call = Call { program: program.into(), args: self.args, dir: dir.into() };
+        let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
+        let captured = child::capture_with_cut(started, limit, stop);
+        let (captured, cut) = match captured {
+            Ok(done) => done,
+            Err(error) => return Err(call.failed(&[], &[], GitEnd::Io(error)).into()),
+        };
+        let end = match cut {
+            Some(Cut::TimedOut) => GitEnd::TimedOut(limit),
+            Some(Cut::Stopped) => GitEnd::Stopped,
+            None if captured.status.success() && captured.stdout.len() as u64 >= child::MOST_CAPTURED => {
+                GitEnd::TooLong
+            }
+            None => return Ok((call, captured)),
+        };
+        Err(call.failed(&captured.stdout, &captured.stderr, end).into())
+    }
+
+    /// The whole environment of the call.
+    fn env(&self) -> Vec<(OsString, OsString)> {
+        let Repository { git, dir, .. } = self.repository;
+        let mut env = git.env.clone();
+        let mut set = |name: OsString, value: OsString| {
+            env.retain(|(known, _)| *known != name);
+            env.push((name, value));
+        };
+        let is_kept = |name: &OsStr| P::KEPT.iter().chain(&CONFIGURATION).any(|kept| name == *kept);
+        for (name, value) in git.own.iter().filter(|(name, _)| is_kept(name)) {
+            set(name.clone(), value.clone());
+        }
+        for (name, value) in P::VARIABLES {
+            set(name.into(), value.into());
+        }
+        for (number, (key, value)) in self.settings.iter().enumerate() {
+            set(format!("GIT_CONFIG_KEY_{number}").into(), key.clone());
+            set(format!("GIT_CONFIG_VALUE_{number}").into(), value.clone());
+        }
+        if !self.settings.is_empty() {
+            set("GIT_CONFIG_COUNT".into(), self.settings.len().to_string().into());
+        }
+        if let Some(above) = dir.parent() {
+            set("GIT_CEILING_DIRECTORIES".into(), above.into());
+        }
+        for (name, value) in &self.variables {
+            set(name.clone(), value.clone());
+        }
+        env
+    }
+
+    fn words(&self) -> Vec<OsString> {
+        let settings = P::SETTINGS.iter().flat_map(|setting| ["-c", setting]).map(OsString::from);
+        settings.chain(self.args.iter().cloned()).collect()
+    }
+}
+
+/// What was called, for a failure.
+struct Call {
+    program: Box<Path>,
+    args: Vec<OsString>,
+    dir: Box<Path>,
+}
+
+impl Call {
+    fn exited(self, captured: &Captured) -> GitFailure {
+        self.failed(&captured.stdout, &captured.stderr, GitEnd::Exited(captured.status))
+    }
+
+    fn failed(self, stdout: &[u8], stderr: &[u8], end: GitEnd) -> GitFailure {
+        let Call { program, args, dir } = self;
+        GitFailure {
+            program,
+            arguments: args.into(),
+            dir,
+            stdout: end_of(stdout),
+            stderr: end_of(stderr),
+            end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git() -> Git {
+        let inherited = [
+            ("HOME", "/home/ada"),
+            ("GIT_DIR", "/elsewhere"),
+            ("GIT_CONFIG_GLOBAL", "/home/ada/config"),
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_SSH_COMMAND", "ssh -i key"),
+            ("LC_ALL", "de_DE.UTF-8"),
+        ];
+        Git::new(Some("/usr/bin/git".into()), &inherited.map(|(name, value)| (name.into(), value.into())))
+    }
+
+    fn has(env: &[(OsString, OsString)], name: &str) -> Option<String> {
+        let found: Vec<_> = env.iter().filter(|(known, _)| known == name).collect();
+        assert!(found.len() < 2, "{name} is set twice");
+        found.first().map(|(_, value)| value.to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn variables_that_point_git_elsewhere_are_taken_out() {
+        let git = git();
+        let at = git.at(Path::new("/w/repository"));
+        let (look, network) = (at.look(["status"]).env(), at.network(["fetch"]).env());
+        for env in [&look, &network] {
+            assert_eq!(has(env, "GIT_DIR"), None);
+            assert_eq!(has(env, "GIT_CONFIG_COUNT"), None);
+            assert_eq!(has(env, "GIT_CONFIG_GLOBAL").as_deref(), Some("/home/ada/config"));
+            assert_eq!(has(env, "HOME").as_deref(), Some("/home/ada"));
+            assert_eq!(has(env, "LC_ALL").as_deref(), Some("C"));
+            assert_eq!(has(env, "GIT_TERMINAL_PROMPT").as_deref(), Some("0"));
+            assert_eq!(has(env, "GIT_CEILING_DIRECTORIES").as_deref(), Some("/w"));
+        }
+        assert_eq!(has(&look, "GIT_ALLOW_PROTOCOL").as_deref(), Some("none"));
+        assert_eq!(has(&look, "GIT_SSH_COMMAND"), None);
+        assert_eq!(has(&network, "GIT_ALLOW_PROTOCOL"), None);
+        assert_eq!(has(&network, "GIT_SSH_COMMAND").as_deref(), Some("ssh -i key"));
+    }
+
+    #[test]
+    fn settings_are_numbered_together() {
+        let git = git();
+        let filters = FiltersOff::of(&[b"a=b"]);
+        let env = git.at(Path::new("/r")).of_any_owner().look(["status"]).without_filters(&filters).env();
+        assert_eq!(has(&env, "GIT_CONFIG_COUNT").as_deref(), Some("5"));
+        assert_eq!(has(&env, "GIT_CONFIG_KEY_0").as_deref(), Some("safe.directory"));
+        assert_eq!(has(&env, "GIT_CONFIG_KEY_1").as_deref(), Some("filter.a=b.clean"));
+        assert_eq!(has(&env, "GIT_CONFIG_VALUE_4").as_deref(), Some("false"));
+        assert_eq!(has(&env, "GIT_CONFIG_KEY_5"), None);
+    }
+
+    #[test]
+    fn no_profile_runs_a_hook_or_a_monitor() {
+        let git = git();
+        let at = git.at(Path::new("/r"));
+        for words in [at.look(["x"]).words(), at.work(["x"]).words(), at.network(["x"]).words()] {
+            for setting in ["core.hooksPath=/dev/null", "core.fsmonitor=false"] {
+                assert!(words.windows(2).any(|pair| pair[0] == "-c" && pair[1] == setting), "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_git_every_call_says_so() {
+        let git = Git::new(None, &[]);
+        let error = git.at(Path::new("/")).look(["status"]).output().unwrap_err();
+        assert_eq!(Failure::code_of(&error), Code::Failed);
+        assert!(GitFailure::find(&error).is_none());
+    }
+}

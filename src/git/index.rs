@@ -1,0 +1,70 @@
+//! An index file of our own, beside the repository's: a tree is built from working files without touching the index
+//! that the user or the agent works with.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::command::{GitCommand, Repository, Work};
+use super::filters::FiltersOff;
+
+/// An index file of our own for one worktree.
+#[derive(Debug)]
+pub struct PrivateIndex<'a> {
+    worktree: Repository<'a>,
+    filters: FiltersOff,
+    file: &'a Path,
+}
+
+impl<'a> PrivateIndex<'a> {
+    /// Uses `file` as the index of calls in `worktree`. The file need not be there; the caller removes it.
+    ///
+    /// # Errors
+    /// As [`Repository::filters_off`].
+    pub fn new(worktree: Repository<'a>, file: &'a Path) -> Result<PrivateIndex<'a>> {
+        Ok(PrivateIndex { worktree, filters: worktree.filters_off()?, file })
+    }
+
+    /// Fills the index with the tree of a commit.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`].
+    pub fn read_tree(&self, commit: &str) -> Result<()> {
+        self.call(["read-tree", commit]).output().map(drop)
+    }
+
+    /// Adds all working files, but those at or below `excluded` (absolute paths) and ignored ones.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`].
+    pub fn add_all<'p>(&self, excluded: impl Iterator<Item = &'p PathBuf>) -> Result<()> {
+        // In a sparse checkout most files are absent without having been deleted.
+        let sparse =
+            self.worktree.look(["config", "--type=bool", "--get", "core.sparseCheckout"]).answer()?;
+        let is_sparse = sparse.is_some_and(|value| value.starts_with(b"true"));
+        let all = if is_sparse { "--ignore-removal" } else { "--all" };
+        let add = self.call(["-c", "core.safecrlf=false", "add", "--sparse", all, "--", "."]);
+        let excluded = excluded.filter_map(|path| path.strip_prefix(self.worktree.dir()).ok());
+        let excluded = excluded.filter(|path| !path.as_os_str().is_empty());
+        add.args(excluded.map(|path| {
+            let mut word = OsString::from(":(top,exclude,literal)");
+            word.push(path);
+            word
+        }))
+        .output()
+        .map(drop)
+    }
+
+    /// Writes the index as a tree and returns its id.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`].
+    pub fn write_tree(&self) -> Result<String> {
+        self.call(["write-tree"]).text()
+    }
+
+    fn call<const N: usize>(&self, args: [&str; N]) -> GitCommand<'a, Work> {
+        self.worktree.work(args).without_filters(&self.filters).variable("GIT_INDEX_FILE", self.file)
+    }
+}

@@ -1,0 +1,91 @@
+//! Refs: which there are, which hold a commit, and changes that fail where a ref has moved.
+
+use anyhow::Result;
+
+use super::command::Repository;
+
+/// A branch and the commit it points to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Branch {
+    /// The ref in full.
+    pub name: String,
+    /// The commit.
+    pub tip: String,
+}
+
+impl Branch {
+    /// The name without `refs/heads/`.
+    pub fn short(&self) -> &str {
+        self.name.strip_prefix("refs/heads/").unwrap_or(&self.name)
+    }
+}
+
+impl Repository<'_> {
+    /// The branches whose full names begin with `prefix`. Left out are the one that the repository's own HEAD names,
+    /// and names that are not UTF-8.
+    ///
+    /// # Errors
+    /// As [`output`](super::GitCommand::output).
+    pub fn branches(&self, prefix: &str) -> Result<Vec<Branch>> {
+        let text = self.look(["for-each-ref", "--format=%(HEAD)%(objectname) %(refname)", prefix]).text()?;
+        let branches = text.lines().filter_map(|line| line.strip_prefix(' ')?.split_once(' '));
+        let branches = branches.filter(|(_, name)| !name.contains(char::REPLACEMENT_CHARACTER));
+        Ok(branches.map(|(tip, name)| Branch { name: name.to_owned(), tip: tip.to_owned() }).collect())
+    }
+
+    /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count.
+    ///
+    /// # Errors
+    /// As [`output`](super::GitCommand::output).
+    pub fn holders(&self, tip: &str) -> Result<Vec<String>> {
+        let contains = format!("--contains={tip}");
+        let text = self.look(["for-each-ref", &contains, "--format=%(symref) %(refname)"]).text()?;
+        Ok(text.lines().filter_map(|line| line.strip_prefix(' ')).map(str::to_owned).collect())
+    }
+
+    /// Whether any ref holds a commit that is on no branch of a remote.
+    ///
+    /// # Errors
+    /// As [`output`](super::GitCommand::output).
+    pub fn has_unpushed(&self) -> Result<bool> {
+        let commits = self.look(["rev-list", "--max-count=1", "--all", "--not", "--remotes"]).text()?;
+        Ok(!commits.is_empty())
+    }
+
+    /// Whether HEAD names a commit. In a repository without any commit it does not.
+    ///
+    /// # Errors
+    /// As [`succeeds`](super::GitCommand::succeeds).
+    pub fn has_head(&self) -> Result<bool> {
+        self.has_ref("HEAD")
+    }
+
+    /// Whether there is a ref of this name.
+    ///
+    /// # Errors
+    /// As [`succeeds`](super::GitCommand::succeeds).
+    pub fn has_ref(&self, name: &str) -> Result<bool> {
+        self.look(["rev-parse", "--quiet", "--verify", name]).succeeds()
+    }
+
+    /// Creates a ref at `commit`.
+    ///
+    /// # Errors
+    /// As [`output`](super::GitCommand::output), also when there is a ref of this name.
+    pub fn create_ref(&self, name: &str, commit: &str) -> Result<()> {
+        // The empty old value: git fails if the ref is there.
+        self.work(["update-ref", name, commit, ""]).output().map(drop)
+    }
+
+    /// Deletes a branch with its configuration, if it still points to the same commit.
+    ///
+    /// # Errors
+    /// As [`output`](super::GitCommand::output), also when the branch has moved.
+    pub fn delete_branch(&self, branch: &Branch) -> Result<()> {
+        self.work(["update-ref", "--no-deref", "-d", &branch.name, &branch.tip]).output()?;
+        // Most branches have no configuration, and one that is left only matters to a branch of the same name.
+        let section = format!("branch.{}", branch.short());
+        let _ = self.work(["config", "--local", "--remove-section", &section]).succeeds();
+        Ok(())
+    }
+}
