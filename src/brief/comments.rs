@@ -54,7 +54,7 @@ pub(super) fn mentions(scene: &Scene) -> Option<String> {
          - `[@Name](mention://member/<id>)` notifies a person.\n\
          - `[@Name](mention://agent/<id>)` starts a new run of that agent.\n\n\
          When not to mention:\n\n\
-         - when you write about somebody: credit and references stay plain text;\n\
+         - when you write about a person or an agent: credit and references stay plain text;\n\
          - when you answer an agent that has just spoken;\n\
          - to thank, to agree, to sign off: each such mention starts a run that answers with another, and costs money. \
          Wrap up without any mention; saying nothing more is how a thread ends.\n\n\
@@ -72,7 +72,7 @@ pub(super) fn attachments(scene: &Scene) -> Option<String> {
     Some(format!(
         "## Attachments\n\n\
          Fetch an attachment with the CLI, which is logged in (`{}`); do not open its URL. Your copy is private: to \
-         show a file to somebody, attach it.",
+         show a file to another person, attach it.",
         cli.attachment_help()
     ))
 }

@@ -34,8 +34,8 @@ pub(super) fn sub_issues(scene: &Scene) -> Option<String> {
     let cli = scene.cli?;
     Some(format!(
         "## Sub-issue Creation\n\n\
-         - A child created with status `todo` starts its agent at once. `backlog` holds it back until somebody promotes \
-         it: `{}`.\n\
+         - A child created with status `todo` starts its agent at once. `backlog` holds it back until it is promoted: \
+         `{}`.\n\
          - A chain in which each step needs the one before: only the first is `todo`.\n\
          - Stages are groups with a barrier between them: `--stage <n>`, counted from 1. Create the later stages in \
          `backlog`. A stage is finished when all its issues are done or cancelled; the platform then runs the parent's \

@@ -1,4 +1,4 @@
-//! What the agent is told: pure functions, task to text.
+//! The texts that the agent reads: pure functions, task to text.
 //!
 //! - [`render`] writes the runtime brief, which goes into the marker block of `CLAUDE.md`, `AGENTS.md` …
 //! - [`issue_context`] writes `.agent_context/issue_context.md`, the facts of this task
@@ -8,7 +8,7 @@
 //! Invariants:
 //! - The brief stands in front of the whole conversation, so one changed byte discards the agent's prompt cache. It
 //!   depends on the agent, the workspace, the project, the skills, the kind and the autopilot, and of the issue only
-//!   on whether there is one. What changes from run to run is in the turn notes (`context-files.md` L-17).
+//!   on whether there is one. What changes from run to run is in the turn notes.
 //! - No text names a command of a platform CLI unless there is a platform; all of them come from `platform.rs`.
 //! - Text from outside stays in its line, quote or fence, and never forms one of our markers.
 
@@ -45,7 +45,7 @@ use platform::Commands;
 /// The system the agent's shell runs on, which decides how a file is deleted and what a pipe does to text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostOs {
-    /// Linux, macOS and their kin.
+    /// Linux, macOS and other Unix systems.
     Unix,
     /// Windows, where PowerShell 5.1 pipes ASCII.
     Windows,
@@ -72,14 +72,14 @@ struct Scene<'a> {
     os: HostOs,
 }
 
-/// When a section belongs into the brief, before its own data is looked at.
+/// Which tasks get a section, apart from the section's own data.
 #[derive(Clone, Copy, PartialEq)]
 enum When {
     Always,
     NotQuickCreate,
     /// There is a platform.
     Platform,
-    /// There is a platform, and the task is an issue's.
+    /// There is a platform, and the task works on an issue.
     Issue,
 }
 

@@ -29,8 +29,8 @@ pub(super) fn output(scene: &Scene) -> Option<String> {
 
 fn for_issue(scene: &Scene, cli: &super::Commands) -> Vec<String> {
     let mut parts = vec![
-        "The result **must** be delivered as a comment. What you write to the terminal, and your final message, nobody \
-         sees. Be concise: the outcome, not the way there. Refer to issues by `[<identifier>](mention://issue/<id>)`."
+        "The result **must** be delivered as a comment. No one sees what you write to the terminal or \
+         in your final message. Be concise: the outcome, not the way there. Refer to issues by `[<identifier>](mention://issue/<id>)`."
             .to_owned(),
     ];
     if scene.task.is_squad_leader {

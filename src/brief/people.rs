@@ -6,8 +6,8 @@ use super::sanitize::{block, blockquote, command_id, display_name, email};
 pub(super) fn intro(scene: &Scene) -> Option<String> {
     let text = match scene.cli {
         Some(cli) => format!(
-            "You are a coding agent inside a managed platform. The `{}` command line is your way to it: to read what \
-             is asked, and to hand over what you did.",
+            "You are a coding agent inside a managed platform. Use the `{}` command line to read what is asked \
+             and to deliver what you did.",
             cli.program
         ),
         None => "You are a coding agent with a work dir of your own, set up for one task.".to_owned(),
@@ -63,7 +63,7 @@ pub(super) fn initiator(scene: &Scene) -> Option<String> {
     Some(format!(
         "## Task Initiator\n\nThis task was set off by {who}.\n\n\
          - The request is theirs: attribute it to them, and answer them rather than the owner of this runtime.\n\
-         - Rules about what may be told to whom apply to them.\n\
+         - Rules about who may learn what apply to them.\n\
          - This names a person for routing and privacy only. Your credentials are still the owner's, so do not assume \
          that the initiator may see all that you can."
     ))

@@ -31,7 +31,7 @@ fn comment(task: &TaskDocument, cli: Option<Commands>) -> String {
     let author = match (display_name(&task.trigger_author_name), task.trigger_author_type.as_str()) {
         (name, "agent") if name.is_empty() => "another agent".to_owned(),
         (name, "agent") => format!("the agent **{name}**"),
-        (name, _) if name.is_empty() => "somebody".to_owned(),
+        (name, _) if name.is_empty() => "an unnamed author".to_owned(),
         (name, _) => format!("**{name}**"),
     };
     let issue = command_id(&task.issue_id).map(|id| format!(" on issue `{id}`")).unwrap_or_default();

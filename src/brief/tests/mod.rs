@@ -1,4 +1,4 @@
-//! The rows of `context-files.md` 5.1 and 5.7 under the later rules (6.3), as tables.
+//! Which sections the brief has, by kind of task and platform, as tables.
 
 mod turn;
 
@@ -179,7 +179,7 @@ fn another_platform_is_named_in_the_place_of_multica() {
     }
 }
 
-/// L-17: the brief is the same bytes for the same agent, workspace, project and kind.
+/// The brief is the same bytes for the same agent, workspace, project and kind, so that the prompt cache stays valid.
 #[test]
 fn the_brief_does_not_change_from_run_to_run() {
     for (kind, base) in kinds() {
@@ -258,7 +258,7 @@ fn an_issue_is_answered_by_a_comment_from_a_file_and_by_nothing_else() {
                 &[
                     "this is mandatory",
                     "**must** be delivered as a comment",
-                    "nobody sees",
+                    "No one sees",
                     "Never inline the body",
                     "--content-file ./reply.md",
                     "never `/tmp`",
