@@ -4,22 +4,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::task_input::{read_bytes, read_text};
 use crate::failure::{Code, Failure};
+use crate::invocation::{Context, UserInput};
 use crate::skills::{files, frontmatter};
 use crate::task::{Skill, SkillFile};
 
-/// The largest file of a skill folder, in bytes.
-const MAX_SKILL_FILE: u64 = 8 << 20;
-
 /// Reads a folder of skills: each child with a `SKILL.md` is one.
-pub(super) fn read_skills(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Skill>> {
+pub(super) fn read_skills(
+    folder: &Path,
+    context: &Context,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Skill>> {
     let mut found = Vec::new();
     for path in sorted(folder)? {
         if !path.join("SKILL.md").is_file() {
             continue;
         }
-        let content = read_text(&path.join("SKILL.md"), MAX_SKILL_FILE)?;
+        let content = context.read_text(UserInput::SKILL_FILE, &path.join("SKILL.md"))?;
         let (name, description) = frontmatter::read_name_description(&content);
         let name = if name.is_empty() {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
@@ -27,7 +28,7 @@ pub(super) fn read_skills(folder: &Path, warnings: &mut Vec<String>) -> Result<V
             name
         };
         let mut beside = Vec::new();
-        read_skill_files(&path, &path, &mut beside, warnings)?;
+        read_skill_files(&path, &path, context, &mut beside, warnings)?;
         found.push(Skill { name, description, content, files: beside });
     }
     if found.is_empty() {
@@ -53,6 +54,7 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
 fn read_skill_files(
     skill: &Path,
     folder: &Path,
+    context: &Context,
     beside: &mut Vec<SkillFile>,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
@@ -60,11 +62,11 @@ fn read_skill_files(
         let metadata = path.symlink_metadata().with_context(|| format!("look at {}", path.display()))?;
         let relative = path.strip_prefix(skill).unwrap_or(&path).display().to_string();
         if metadata.is_dir() {
-            read_skill_files(skill, &path, beside, warnings)?;
+            read_skill_files(skill, &path, context, beside, warnings)?;
         } else if !metadata.is_file() || files::is_binary_name(&relative) {
             warnings.push(format!("the skill file {} is no text and is left out", path.display()));
         } else if !files::is_reserved(&relative) {
-            let bytes = read_bytes(&path, MAX_SKILL_FILE)?;
+            let bytes = context.read(UserInput::SKILL_FILE, &path)?;
             match String::from_utf8(bytes) {
                 Ok(content) if !content.contains('\0') => beside.push(SkillFile { path: relative, content }),
                 _ => warnings.push(format!("the skill file {} is no text and is left out", path.display())),

@@ -1,10 +1,9 @@
 //! The options that prepare and reuse share: where the task comes from.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 use serde_json::json;
@@ -13,7 +12,7 @@ use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
-use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, parse_duration};
+use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration};
 use crate::output::{Answer, shell_quote};
 use crate::provider;
 use crate::provider::codex::find_version;
@@ -24,8 +23,6 @@ use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
 /// The provider whose program is asked while its environment is prepared.
 const OPENCLAW: &str = "openclaw";
-/// The largest document and instructions file, in bytes.
-const MAX_INPUT: u64 = 16 << 20;
 /// The longest text that goes into the record, in bytes.
 const MAX_RECORDED: usize = 64 << 10;
 /// The longest lease, in days: a century. Beyond some length no date is left to write down.
@@ -140,14 +137,14 @@ impl TaskInput {
         set(&mut document.autopilot_run_id, &self.autopilot_run_id);
         set(&mut document.quick_create_prompt, &self.quick_create_prompt);
         if let Some(path) = &self.instructions {
-            document.agent.instructions = read_text(&context.absolute(path), MAX_INPUT)?;
+            document.agent.instructions = context.read_text(UserInput::INSTRUCTIONS, path)?;
         }
         for folder in &self.skills {
-            document.agent.skills.extend(read_skills(&context.absolute(folder), &mut warnings)?);
+            document.agent.skills.extend(read_skills(&context.absolute(folder), context, &mut warnings)?);
         }
         if let Some(path) = &self.mcp_config {
+            let text = context.read_text(UserInput::MCP_CONFIG, path)?;
             let path = context.absolute(path);
-            let text = read_text(&path, MAX_INPUT)?;
             let value = serde_json::from_str(&text).map_err(|error| {
                 let message = format!("{}, line {}: {error}", path.display(), error.line());
                 Failure::new(Code::BadDocument, message)
@@ -409,39 +406,8 @@ impl Task {
 }
 
 fn read_document(path: &Path, context: &Context) -> Result<(TaskDocument, Vec<String>)> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes).context("read standard input")?;
-        if bytes.len() as u64 > MAX_INPUT {
-            return Err(too_long("standard input", MAX_INPUT));
-        }
-        return parse_document(&bytes, "standard input");
-    }
-    let path = context.absolute(path);
-    parse_document(&read_bytes(&path, MAX_INPUT)?, &path.display().to_string())
-}
-
-pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let unreadable = |why: String| {
-        Failure::new(Code::BadDocument, format!("cannot read {}: {why}", path.display()))
-            .hint("check the path and its permissions")
-    };
-    let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
-    if bytes.len() as u64 > limit {
-        return Err(too_long(&path.display().to_string(), limit));
-    }
-    Ok(bytes)
-}
-
-fn too_long(name: &str, limit: u64) -> anyhow::Error {
-    Failure::new(Code::BadDocument, format!("{name} is longer than {} MiB", limit >> 20)).into()
-}
-
-pub(super) fn read_text(path: &Path, limit: u64) -> Result<String> {
-    String::from_utf8(read_bytes(path, limit)?)
-        .map_err(|_| Failure::new(Code::BadDocument, format!("{} is not UTF-8 text", path.display())).into())
+    let bytes = context.read(UserInput::TASK, path)?;
+    parse_document(&bytes, &UserInput::TASK.place(path, &context.settings.cwd))
 }
 
 /// What goes into the record must leave it readable.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::input::UserInput;
 use super::settings::Settings;
 use crate::environment::{Found, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
@@ -95,6 +96,22 @@ impl Context {
         let inherited = &self.settings.inherited;
         let path = inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
         Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), inherited)
+    }
+
+    /// Reads an input that the command line names; see [`UserInput::read`].
+    ///
+    /// # Errors
+    /// A failure with status 2 that names the input.
+    pub fn read(&self, input: UserInput, path: &Path) -> Result<Vec<u8>> {
+        input.read(path, &self.settings.cwd)
+    }
+
+    /// The same for text.
+    ///
+    /// # Errors
+    /// A failure with status 2 that names the input.
+    pub fn read_text(&self, input: UserInput, path: &Path) -> Result<String> {
+        input.read_text(path, &self.settings.cwd)
     }
 
     /// A path from the command line, absolute.

@@ -11,12 +11,10 @@ use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
 
+use super::input::UserInput;
 use super::settings::Settings;
 use crate::failure::{Code, Failure};
 use crate::server::{Connection, Token, normalise};
-
-/// A token or a configuration is never longer.
-const LONGEST_FILE: u64 = 1 << 20;
 
 /// Options of the commands that ask the server
 #[derive(Clone, Debug, Default, Args)]
@@ -93,10 +91,7 @@ fn given_token(args: &ServerArgs, settings: &Settings) -> Result<Option<Token>> 
     let Some(file) = &args.token_file else { return Ok(None) };
     let path = settings.cwd.join(file);
     let shown = path.display().to_string();
-    let text = read(&path).map_err(|error| {
-        Failure::new(Code::Usage, format!("cannot read the token's file {shown}: {error}"))
-            .hint("`--token-file` names a text file with the token in one line")
-    })?;
+    let text = UserInput::TOKEN.read_text(file, &settings.cwd)?;
     warn_of_readers(&path);
     token(&text, &format!("the token in {shown}")).map(Some)
 }
@@ -131,17 +126,6 @@ fn warn_of_readers(path: &Path) {
     }
 }
 
-/// Reads a small text; a device or an endless pipe is not read for ever.
-fn read(path: &Path) -> std::io::Result<String> {
-    use std::io::{Error, ErrorKind, Read};
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_FILE {
-        return Err(Error::new(ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
-    }
-    Ok(text)
-}
-
 /// What `multica login` left: `~/.multica/config.json`, for a profile `~/.multica/profiles/<name>/config.json`
 /// (upstream's `internal/cli/config.go`).
 struct Login {
@@ -173,8 +157,7 @@ impl Login {
         };
         let path = folder.join("config.json");
         let shown = path.display();
-        let text =
-            read(&path).map_err(|error| bad(format!("cannot read multica's login {shown}: {error}")))?;
+        let text = UserInput::LOGIN.read_text(&path, &settings.cwd)?;
         // Where it breaks, not what stands there: serde's message may repeat a value.
         let keys = serde_json::from_str(&text).map_err(|error| {
             bad(format!(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::duration::{parse_duration, parse_go_duration};
 use super::global::GlobalArgs;
+use super::input::UserInput;
 use super::size::parse_size;
 use crate::failure::{Code, Failure};
 use crate::output::{Color, Format, log::Level};
@@ -339,19 +340,12 @@ fn read_file(
             None => return Ok((None, Default::default())),
         },
     };
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
-            return Ok((None, Default::default()));
-        }
-        Err(error) => {
-            return Err(Failure::new(
-                Code::BadConfig,
-                format!("cannot read the configuration {}: {error}", path.display()),
-            )
-            .hint("`--config FILE` and EXECENV_CONFIG name a JSON file")
-            .into());
-        }
+    let text = match asked {
+        Some(_) => UserInput::CONFIG.read(&path, cwd)?,
+        None => match UserInput::CONFIG.read_if_exists(&path, cwd)? {
+            Some(text) => text,
+            None => return Ok((None, Default::default())),
+        },
     };
     let bad = |why: String| {
         let known: Vec<&str> = ROWS.iter().map(|row| row.key).collect();

@@ -26,6 +26,7 @@ mod home_changes;
 mod home_contents;
 mod homes;
 mod hostile;
+mod inputs;
 mod laws;
 mod list;
 mod papers;

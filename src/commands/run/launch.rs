@@ -12,7 +12,7 @@ use crate::environment::{
     LaunchFile, LoginLink, login_links, mcp_file, names, private_exports, temporary_dir,
 };
 use crate::failure::{Code, Failure};
-use crate::invocation::Context;
+use crate::invocation::{Context, UserInput};
 use crate::provider::claude::launch as claude;
 use crate::provider::{self, argv};
 use crate::run::RunningEnv;
@@ -22,8 +22,6 @@ use crate::supervise::{AgentCommand, Dialect, Input, environment, find_program, 
 const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
 /// The word that leads to the guard.
 pub(super) const GUARD_WORD: &str = "__guard";
-/// The longest prompt and system prompt, in bytes.
-const MAX_PROMPT: u64 = 16 << 20;
 /// A tool may be silent for this long, or for the idle limit where that is longer (`agents.md` 5).
 const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -107,8 +105,11 @@ impl Plan {
             dropped.iter().map(|flag| format!("the argument {flag} is left out: execenv sets it itself")),
         );
         let model = args.model.clone().or_else(|| Some(file.model.clone()).filter(|model| !model.is_empty()));
-        let system =
-            args.system_prompt_file.as_ref().map(|path| read_text(&context.absolute(path))).transpose()?;
+        let system = args
+            .system_prompt_file
+            .as_ref()
+            .map(|path| context.read_text(UserInput::SYSTEM_PROMPT, path))
+            .transpose()?;
         let mcp = file.mcp_config.as_ref().map(|config| {
             let servers = config.get("mcpServers").filter(|servers| servers.is_object()).cloned();
             let servers = servers.unwrap_or_else(|| serde_json::json!({}));
@@ -289,8 +290,8 @@ fn operator_env(args: &RunArgs, context: &Context) -> Result<Variables> {
         }
     };
     if let Some(path) = &args.env_file {
+        let text = context.read_text(UserInput::ENV_FILE, path)?;
         let path = context.absolute(path);
-        let text = read_text(&path)?;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim_start();
             if !line.is_empty() && !line.starts_with('#') {
@@ -307,14 +308,7 @@ fn operator_env(args: &RunArgs, context: &Context) -> Result<Variables> {
 fn prompt(args: &RunArgs, context: &Context, file: &LaunchFile, is_command: bool) -> Result<Option<String>> {
     let given = match (&args.prompt, &args.prompt_file) {
         (Some(text), _) => Some(text.clone()),
-        (None, Some(path)) if path == Path::new("-") => {
-            let mut text = String::new();
-            let stdin = std::io::Read::take(std::io::stdin().lock(), MAX_PROMPT);
-            std::io::Read::read_to_string(&mut { stdin }, &mut text)
-                .context("read the prompt from standard input")?;
-            Some(text)
-        }
-        (None, Some(path)) => Some(read_text(&context.absolute(path))?),
+        (None, Some(path)) => Some(context.read_text(UserInput::PROMPT, path)?),
         (None, None) if is_command => return Ok(None),
         (None, None) => file.prompt.clone(),
     };
@@ -324,14 +318,6 @@ fn prompt(args: &RunArgs, context: &Context, file: &LaunchFile, is_command: bool
             .into());
     }
     Ok(given)
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(Code::Usage, format!("cannot read {}: {error}", path.display()))
-            .hint("check the path and its permissions")
-            .into()
-    })
 }
 
 fn not_runnable(provider: &str, env: &str) -> Failure {
