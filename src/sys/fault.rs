@@ -1,7 +1,8 @@
 //! Crash and failure injection for the tests; nothing of it is in a release build.
 //!
 //! `EXECENV_TEST_CRASH_AT=N` kills the process (SIGKILL: no destructor, no handler) just before its Nth change to
-//! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail.
+//! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with
+//! the process id to FILE for each change, so that a test knows how many there are.
 
 use std::io;
 
@@ -58,7 +59,8 @@ pub(crate) mod dying {
 
 #[cfg(debug_assertions)]
 mod injected {
-    use std::io;
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, Write};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,6 +74,7 @@ mod injected {
     struct Plan {
         crash_at: Option<u64>,
         fail_at: Option<(u64, Errno)>,
+        count: Option<File>,
     }
 
     #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
@@ -90,12 +93,22 @@ mod injected {
             };
             Some((number(at)?, errno))
         });
-        Plan { crash_at, fail_at }
+        let count = std::env::var_os("EXECENV_TEST_COUNT").map(|path| {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .expect("a test names a file that it may write")
+        });
+        Plan { crash_at, fail_at, count }
     }
 
     pub(super) fn step() -> io::Result<()> {
         let plan = PLAN.get_or_init(plan);
         let count = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(mut file) = plan.count.as_ref() {
+            writeln!(file, "{}", std::process::id())?;
+        }
         if plan.crash_at == Some(count) {
             let _ = kill_process(getpid(), Signal::KILL);
         }

@@ -79,30 +79,6 @@ fn what_can_be_built_again_goes_and_is_counted_by_its_name() {
     assert_eq!((&again["artifact_dirs"], &again["bytes_reclaimed"]), (&json!(0), &json!(0)), "{again}");
 }
 
-/// A kill leaves a smaller folder under its own name; a call that fails, the same: the next cycle ends it.
-#[test]
-fn a_cycle_that_dies_or_fails_at_any_step_is_ended_by_the_next() {
-    let steps = (1..).find(|step| dies_or_fails(&format!("EXECENV_TEST_CRASH_AT={step}"))).unwrap();
-    assert!(steps > 10, "no step was counted");
-    let fine = (1..steps).filter(|step| dies_or_fails(&format!("EXECENV_TEST_FAIL_AT={step}:EIO"))).count();
-    assert!(fine < 5, "{fine} failures were not told of");
-}
-
-/// Whether the cycle came to a good end in spite of it.
-fn dies_or_fails(hook: &str) -> bool {
-    let t = TestEnv::new();
-    fill(&t);
-    let (name, at) = hook.split_once('=').unwrap();
-    let first = gc(&t, &[]).var(name, at).run();
-    for path in STAYS {
-        assert!(t.root.join("w/task").join(path).is_file(), "{hook}: {path} is gone\n{first}");
-    }
-    gc(&t, &[]).json();
-    assert_swept(&t, hook);
-    t.assert_nothing_half_made(hook);
-    first.status == Some(0)
-}
-
 /// A project may keep `node_modules` in its repository, and an agent may have edited it there.
 #[test]
 fn what_git_tracks_is_no_artifact_whatever_it_is_called() {

@@ -114,35 +114,6 @@ fn a_clean_up_leaves_no_secret_and_every_session() {
 }
 
 #[test]
-fn a_clean_up_that_was_killed_or_failed_leaves_the_secrets_to_the_next_one() {
-    for fault in ["EXECENV_TEST_CRASH_AT", "EXECENV_TEST_FAIL_AT"] {
-        for step in 1.. {
-            let t = TestEnv::new();
-            let env = prepare(&t, "copilot");
-            t.write(env.join("copilot-home/session-state/s"), "a conversation");
-            t.write(env.join("cursor-data/projects/p/mcp-auth.json"), SECRET);
-            let value =
-                if fault.ends_with("CRASH_AT") { format!("{step}") } else { format!("{step}:ENOSPC") };
-            let done = t.execenv([arg("cleanup"), arg(&env)]).var(fault, value).run();
-            let when = format!("{fault} {step}: {done}");
-            t.execenv([arg("cleanup"), arg(&env)]).ok();
-            assert_eq!(holders(&env, SECRET), [] as [PathBuf; 0], "{when}");
-            let session = fs::read_to_string(env.join("copilot-home/session-state/s")).unwrap();
-            assert_eq!(session, "a conversation", "{when}");
-            assert!(!env.join("workdir").exists(), "{when}");
-            // A work dir that was being deleted.
-            t.execenv(["doctor", "--fix"]).run().sane(&[0]);
-            t.assert_nothing_half_made(&when);
-            // Past the last step, and past those whose failure is nothing to speak of.
-            if done.status == Some(0) && step > 40 {
-                break;
-            }
-            assert!(step < 400, "{when}");
-        }
-    }
-}
-
-#[test]
 fn a_shell_with_an_environments_exports_still_means_the_users_own_home() {
     for (provider, variable, below, login) in [
         ("copilot", "COPILOT_HOME", "copilot-home", "config.json"),

@@ -2,56 +2,16 @@
 //! stands for all of them: it has a folder, files with secrets, a variable and a sidecar.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 
-use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
-use serde_json::{Value, json};
-
-const SECRET: &str = "sesame-4711-secret";
-
-fn document(provider: &str, servers: Value) -> String {
-    json!({"id": TASK, "provider": provider, "agent": {"name": "A", "mcp_config": {"mcpServers": servers}}})
-        .to_string()
-}
-
-/// A world with two tasks: the same environment with one server, and with another.
-fn world() -> TestEnv {
-    let t = TestEnv::new();
-    let server = |value: &str| json!({"one": {"command": "serve", "env": {"KEY": value}}});
-    t.write("one.json", document("cursor", server(SECRET)));
-    t.write("two.json", document("cursor", server("another")));
-    t.write("other.json", json!({"id": TASK, "provider": "claude"}).to_string());
-    t
-}
-
-fn prepare(t: &TestEnv, more: &[&str]) -> PathBuf {
-    let all = ["-q", "--task", "one.json"].iter().chain(more).copied();
-    t.prepare(all)
-}
-
-fn approvals(env: &Path) -> PathBuf {
-    let projects = env.join("cursor-data/projects");
-    let project = fs::read_dir(projects).unwrap().next().unwrap().unwrap().path();
-    project.join("mcp-approvals.json")
-}
-
-fn mode(path: &Path) -> u32 {
-    path.symlink_metadata().unwrap().permissions().mode() & 0o7777
-}
-
-/// What an agent leaves in its home.
-fn work(env: &Path) -> PathBuf {
-    let session = env.join("cursor-data/chats/s1/store.db");
-    fs::create_dir_all(session.parent().unwrap()).unwrap();
-    fs::write(&session, "a long conversation").unwrap();
-    fs::write(approvals(env).with_file_name("terminal.log"), "beside our files").unwrap();
-    session
-}
+use crate::support::homes::{SECRET, approvals, codex_world, cursor_world, document, mode, prepare, work};
+use crate::support::{KEY, TASK, assert_same, snapshot};
+use serde_json::json;
 
 #[test]
 fn an_environment_gets_its_home_and_tells_the_variable() {
-    let t = world();
+    let t = cursor_world();
     let made = t.execenv(["prepare", "-q", "--task", "one.json", "-o", "json"]).json();
     let env = t.root.join("default").join(KEY);
     assert_eq!(made["env"], json!({"CURSOR_DATA_DIR": env.join("cursor-data")}));
@@ -72,7 +32,7 @@ fn an_environment_gets_its_home_and_tells_the_variable() {
 
 #[test]
 fn an_idle_reuse_leaves_the_home_alone_and_another_one_changes_only_what_differs() {
-    let t = world();
+    let t = cursor_world();
     let env = prepare(&t, &[]);
     let session = work(&env);
     let home = || snapshot(&env.join("cursor-data"));
@@ -96,7 +56,7 @@ fn an_idle_reuse_leaves_the_home_alone_and_another_one_changes_only_what_differs
 
 #[test]
 fn another_provider_gets_none_of_the_secrets_of_the_one_before() {
-    let t = world();
+    let t = cursor_world();
     let env = prepare(&t, &[]);
     t.write(env.join("openclaw-config.json"), "a token");
     t.write(env.join("codex-home/sessions/one"), "a session");
@@ -110,7 +70,7 @@ fn another_provider_gets_none_of_the_secrets_of_the_one_before() {
 
 #[test]
 fn secrets_are_in_their_files_and_nowhere_else() {
-    let t = world();
+    let t = cursor_world();
     let run = t.execenv(["prepare", "--task", "one.json", "-o", "json", "-vv"]).run().status(0);
     assert!(!run.stdout.contains(SECRET) && !run.stderr.contains(SECRET), "{run}");
     let again = t.execenv(["reuse", KEY, "--task", "one.json", "-vv"]).run().status(0);
@@ -132,7 +92,7 @@ fn secrets_are_in_their_files_and_nowhere_else() {
 
 #[test]
 fn what_cannot_be_built_changes_nothing() {
-    let t = world();
+    let t = cursor_world();
     t.write(
         "bad.json",
         json!({"id": TASK, "provider": "cursor", "agent": {
@@ -157,7 +117,7 @@ fn what_cannot_be_built_changes_nothing() {
 
 #[test]
 fn a_users_folder_comes_back_as_it_was() {
-    let t = world();
+    let t = cursor_world();
     t.write("project/src/main.rs", "fn main() {}");
     let before = t.project_now();
     let env = prepare(&t, &["--local-dir", "project"]);
@@ -174,7 +134,7 @@ fn a_users_folder_comes_back_as_it_was() {
 
 #[test]
 fn a_run_gets_the_variables_and_refuses_a_home_that_is_not_there() {
-    let t = world();
+    let t = cursor_world();
     let env = prepare(&t, &[]);
     t.write(env.join("launch/env/TOKEN_FOR_TEST"), SECRET);
     let printed = t.execenv(["run", KEY, "--", "sh", "-c", "echo $CURSOR_DATA_DIR-$TOKEN_FOR_TEST"]).ok();
@@ -196,7 +156,7 @@ fn a_run_gets_the_variables_and_refuses_a_home_that_is_not_there() {
 
 #[test]
 fn a_login_that_the_agent_replaced_is_told() {
-    let t = world();
+    let t = cursor_world();
     let login = t.write("logins/mcp-auth.json", "a login");
     let with_login = json!({"id": TASK, "provider": "cursor", "agent": {
         "custom_env": {"CURSOR_MCP_AUTH_SOURCE": login},
@@ -220,7 +180,7 @@ fn a_login_that_the_agent_replaced_is_told() {
 
 #[test]
 fn a_hostile_home_reaches_nothing_outside() {
-    let t = world();
+    let t = cursor_world();
     let precious = t.write("precious/keep.txt", "keep");
     let folder = precious.parent().unwrap().to_owned();
     let before = snapshot(&folder);
@@ -235,113 +195,6 @@ fn a_hostile_home_reaches_nothing_outside() {
         t.execenv(["cleanup", "--all", KEY]).run().sane(&[0]);
         assert_same(&before, &snapshot(&folder), &place.display().to_string());
     }
-}
-
-/// Kills or starves a command at its 1st, 2nd, 3rd … change to the disk; `settle` is what comes after.
-fn disturbed(command: &[&str], variable: &str, value: &dyn Fn(u32) -> String, settle: &[&str]) -> u32 {
-    let mut quiet = 0;
-    for step in 1.. {
-        let t = world();
-        let is_reuse = command[0] == "reuse";
-        let mut session = None;
-        if is_reuse {
-            session = Some(work(&prepare(&t, &[])));
-        }
-        let env = t.root.join("default").join(KEY);
-        let old = is_reuse.then(|| fs::read(approvals(&env)).unwrap());
-        let run = t.execenv(command).var(variable, value(step)).run();
-        let when = format!("{command:?}, {variable} at {step}, then {settle:?}");
-        if run.status == Some(0) {
-            quiet += 1;
-            if quiet == 8 || variable == "EXECENV_TEST_CRASH_AT" {
-                return step - quiet;
-            }
-        } else {
-            quiet = 0;
-        }
-        if let Some(old) = &old
-            && t.execenv(["run", KEY, "--", "true"]).run().status == Some(0)
-        {
-            // What may be run in is of one piece: all old or all new.
-            let servers = fs::read_to_string(env.join("workdir/.cursor/mcp.json")).unwrap();
-            let has_old_approvals = fs::read(approvals(&env)).unwrap() == *old;
-            assert_eq!(servers.contains("another"), !has_old_approvals, "{when}");
-        }
-        // 1: a doctor finds a root that died before it was marked.
-        let settled = t.execenv(settle).run();
-        assert!(matches!(settled.status, Some(0 | 1 | 3)), "{when}\n{settled}");
-        t.execenv(["gc"]).run().sane(&[0, 2]); // 2: the root that died before it was marked
-        t.assert_nothing_half_made(&when);
-        if let Some(session) = session {
-            assert_eq!(fs::read_to_string(session).unwrap(), "a long conversation", "{when}");
-            let log = approvals(&env).with_file_name("terminal.log");
-            assert_eq!(fs::read_to_string(log).unwrap(), "beside our files", "{when}");
-            let now = fs::read(approvals(&env)).unwrap();
-            t.execenv(["reuse", "-q", KEY, "--task", "two.json"]).ok();
-            let new = fs::read(approvals(&env)).unwrap();
-            assert!(Some(&now) == old.as_ref() || now == new, "{when}: neither old nor new");
-        } else if env.exists() {
-            t.execenv(["run", KEY, "--", "true"]).ok();
-        }
-    }
-    unreachable!()
-}
-
-/// Codex stands for homes that are mostly links, beside what the agent keeps for ever.
-fn codex_world() -> (TestEnv, PathBuf, PathBuf) {
-    let t = TestEnv::new();
-    t.write("home/.codex/config.toml", "model = \"one\"\n");
-    t.write("home/.codex/auth.json", "{\"OPENAI_API_KEY\":\"sesame\"}");
-    t.write("home/.codex/skills/mine/SKILL.md", "the user's own");
-    t.write("home/.codex/instructions.md", "be brief");
-    t.write(
-        "task.json",
-        json!({"id": TASK, "provider": "codex", "agent": {"custom_env": {"MY_KEY": "k"},
-        "skills": [{"name": "Review", "description": "d", "content": "Look."}]}})
-        .to_string(),
-    );
-    let env = t.prepare(["-q", "--task", "task.json"]);
-    let session = t.write(env.join("codex-home/sessions/2026/rollout.jsonl"), "a long conversation");
-    t.write(env.join("codex-home/history.jsonl"), "what was typed");
-    (t, env, session)
-}
-
-#[test]
-fn a_kill_anywhere_in_a_reuse_of_codex_keeps_what_is_the_agents_and_the_users() {
-    let mut steps = 0;
-    for step in 1.. {
-        let (t, env, session) = codex_world();
-        t.write("home/.codex/config.toml", "model = \"two\"\n");
-        fs::remove_file(t.home.join(".codex/instructions.md")).unwrap();
-        t.write(env.join("codex-home/skills/review/stray.txt"), "stray");
-        let users = snapshot(&t.home);
-        let reuse = || t.execenv(["reuse", "-q", KEY, "--task", "task.json"]);
-        let run = reuse().var("EXECENV_TEST_CRASH_AT", step.to_string()).run();
-        let when = format!("killed at {step}");
-        t.execenv(["doctor", "--fix"]).run();
-        t.assert_nothing_half_made(&when);
-        let config = || fs::read_to_string(env.join("codex-home/config.toml")).unwrap();
-        let now = config();
-        assert!(now.contains("\"one\"") || now.contains("\"two\""), "{when}: {now}");
-        assert_eq!(env.join("codex-home/instructions.md").exists(), now.contains("\"one\""), "{when}");
-        reuse().ok();
-        assert!(
-            config().contains("\"two\"") && !env.join("codex-home/skills/review/stray.txt").exists(),
-            "{when}"
-        );
-        assert_eq!(fs::read_to_string(session).unwrap(), "a long conversation", "{when}");
-        assert_eq!(
-            fs::read_to_string(env.join("codex-home/history.jsonl")).unwrap(),
-            "what was typed",
-            "{when}"
-        );
-        assert_same(&users, &snapshot(&t.home), &when);
-        if run.status == Some(0) {
-            break;
-        }
-        steps = step;
-    }
-    assert!(steps > 30, "{steps}");
 }
 
 #[test]
@@ -367,31 +220,4 @@ fn codex_lets_its_commands_have_what_the_run_gives_and_no_secret_of_the_hosts() 
     assert_eq!(config.metadata().unwrap().ino(), inode, "the same names write nothing");
     run().ok();
     assert!(!allowed().contains("HOST_PLAIN"));
-}
-
-const PREPARE: &[&str] = &["prepare", "-q", "--task", "one.json"];
-const REUSE: &[&str] = &["reuse", "-q", KEY, "--task", "two.json"];
-const DOCTOR: &[&str] = &["doctor", "--fix"];
-
-fn killed(command: &[&str], settle: &[&str]) -> u32 {
-    disturbed(command, "EXECENV_TEST_CRASH_AT", &|n| n.to_string(), settle)
-}
-
-#[test]
-fn a_kill_anywhere_in_prepare_leaves_nothing_half_made() {
-    assert!(killed(PREPARE, DOCTOR) > 30);
-}
-
-#[test]
-fn a_kill_anywhere_in_reuse_leaves_the_old_home_or_the_new_one() {
-    assert!(killed(REUSE, DOCTOR) > 30);
-    assert!(killed(REUSE, REUSE) > 30);
-}
-
-#[test]
-fn a_disk_that_fails_anywhere_leaves_the_old_home_or_the_new_one() {
-    for (command, errno) in [(PREPARE, "ENOSPC"), (REUSE, "EACCES"), (REUSE, "EIO")] {
-        let steps = disturbed(command, "EXECENV_TEST_FAIL_AT", &|n| format!("{n}:{errno}"), command);
-        assert!(steps > 20, "{command:?}, {errno}: {steps}");
-    }
 }

@@ -14,7 +14,6 @@ mod artifacts;
 mod cleanup;
 mod config;
 mod connection;
-mod crash;
 mod du;
 mod everything;
 mod gc;

@@ -240,30 +240,6 @@ fn keep_existing_hands_it_back_and_refuses_one_that_is_not_ready() {
 }
 
 #[test]
-fn keep_existing_refuses_one_whose_sidecars_were_taken_back() {
-    let t = TestEnv::new();
-    t.write("t.json", document("claude"));
-    t.prepare(["--task", "t.json"]);
-    // A reuse that dies between taking back and putting in.
-    for step in 1..200 {
-        let run = t.execenv(["reuse", KEY]).var("EXECENV_TEST_CRASH_AT", step.to_string()).run();
-        if run.status == Some(0) {
-            break;
-        }
-        t.execenv(["doctor", "--fix"]).run();
-        let ready = t.execenv(["prepare", "--task", "t.json", "--keep-existing"]).run();
-        if ready.status == Some(0) {
-            let skill = t.root.join("w").join(KEY).join("workdir/.claude/skills/go-conventions/SKILL.md");
-            assert!(
-                skill.is_file() || step > 20,
-                "killed at {step}: handed back without its sidecars\n{ready}"
-            );
-        }
-        t.execenv(["prepare", "--task", "t.json"]).ok();
-    }
-}
-
-#[test]
 fn unknown_fields_are_named_and_a_wrong_type_names_field_and_line() {
     let t = TestEnv::new();
     t.write("t.json", r#"{"agent":{"name":"x","zeta":1},"auth_token":"s3cret"}"#);
@@ -478,4 +454,12 @@ fn a_provider_that_run_cannot_start_yet_is_said_once_at_prepare() {
     t.execenv(["reuse", KEY]).ok();
     t.execenv(["prepare", "--provider", "claude"]).ok();
     t.execenv(["prepare", "--provider", "command"]).ok();
+}
+
+#[test]
+fn the_key_is_the_end_of_the_task_id() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    assert_eq!(env, t.root.join("default").join(KEY));
+    assert!(env.join("workdir").is_dir());
 }

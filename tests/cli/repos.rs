@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use execenv::environment::WorkspacesRoot;
 use execenv::git::{Git, GitEnd, GitFailure};
 use execenv::repos::{LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep};
@@ -679,50 +679,4 @@ fn a_checkout_at_the_last_moment_has_its_repository_back() {
     ));
     assert_eq!(w.quiet(), RepoReport::default());
     assert_eq!(w.git_in(&place, &["status", "--porcelain", "--branch"]), "## main");
-}
-
-/// The same test in a process of its own, which is killed at its 1st, 2nd, 3rd … change to the disk.
-#[test]
-fn a_kill_at_any_step_of_an_eviction_leaves_all_of_it_or_nothing_that_looks_like_it() {
-    const NAME: &str =
-        "repos::a_kill_at_any_step_of_an_eviction_leaves_all_of_it_or_nothing_that_looks_like_it";
-    let policy = |now: DateTime<Utc>| RepoPolicy {
-        repo_ttl: Some(DAY),
-        maintenance: false,
-        dry_run: false,
-        now,
-        limits: Limits::default(),
-    };
-    if let Some(root) = std::env::var_os("EXECENV_TEST_ROOT") {
-        let root = WorkspacesRoot::new(root.into());
-        let tree = root.open().unwrap().unwrap();
-        let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        let program = std::env::var_os("EXECENV_TEST_GIT").unwrap();
-        let git = Git::new(Some(program.into()), &inherited);
-        let report = upkeep(&root, &tree, &git, &policy(SystemTime::now().into()), &AtomicBool::new(false));
-        assert_eq!((report.evicted, report.failed), (1, 0), "{report:?}");
-        return;
-    }
-    for step in 1.. {
-        let w = World::new();
-        w.used(&w.bare, 2);
-        let before = snapshot(&w.bare);
-        let mut child = w.t.command(std::env::current_exe().unwrap());
-        child.args([NAME, "--exact"]).env("EXECENV_TEST_ROOT", &w.t.root);
-        child.env("EXECENV_TEST_GIT", find_git(&w.t)).env("EXECENV_TEST_CRASH_AT", step.to_string());
-        let ended = child.output().unwrap();
-        if ended.status.success() {
-            assert!(step > 5, "no step was counted: the hook is gone");
-            assert!(!w.t.root.join(".repos/w").exists());
-            return;
-        }
-        use std::os::unix::process::ExitStatusExt;
-        assert_eq!(ended.status.signal(), Some(9), "{ended:?}");
-        if w.bare.exists() {
-            assert_same(&before, &snapshot(&w.bare), &format!("killed at step {step}"));
-        }
-        let again = World { policy: policy(w.policy.now), ..w };
-        let report = again.quiet();
-        assert!(!again.t.root.join(".repos/w").exists(), "killed at step {step}: {report:?}");
-    }
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::process::{example, is_gone, wait_until};
+
 const INIT: &str = r#"print {"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
 const RESULT: &str =
     r#"print {"subtype":"success","is_error":false,"result":"done","type":"result","session_id":"s1"}"#;
@@ -32,13 +34,6 @@ impl Report {
         assert_eq!(self.status(), status, "{:#}", self.outcome);
         assert_eq!(self.outcome["exit_status"], exit, "{:#}", self.outcome);
     }
-}
-
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is built with the tests", path.display());
-    path
 }
 
 impl Bench {
@@ -93,10 +88,6 @@ impl Bench {
     }
 }
 
-fn is_gone(pid: &str) -> bool {
-    matches!(state(pid), None | Some('Z'))
-}
-
 fn state(pid: &str) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit(") ").next().unwrap().chars().next()
@@ -105,17 +96,6 @@ fn state(pid: &str) -> Option<char> {
 fn send(child: &Child, number: i32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::from_named_raw(number).unwrap()).unwrap();
-}
-
-fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let limit = Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < limit, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 const ASSISTANT: &str = r#"print {"type":"assistant","session_id":"s1","message":{"id":"a","model":"m","content":[{"type":"text","text":"hällo"}],"usage":{"input_tokens":3,"output_tokens":2}}}"#;

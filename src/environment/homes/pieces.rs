@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::exports::is_variable;
 use super::{NOT_A_HOME, Swap, names};
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
-use crate::sys::tree::{Folders, Kind, Tree};
+use crate::sys::tree::{Kind, Tree};
 
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
 #[derive(Debug)]
@@ -207,11 +207,9 @@ impl<'a> Piece<'a> {
 
     /// Writes the piece to a free place of a folder that nobody looks into.
     pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
-        let mut folders = Folders::below(tree);
         for (path, part) in &self.parts {
             let place = join(at, path);
-            let written = folders.parent_of(&place).and_then(|(folder, name)| part.write(folder, name));
-            written.with_context(|| format!("write {}", self.place.join(path).display()))?;
+            part.write(tree, &place).with_context(|| format!("write {}", self.place.join(path).display()))?;
         }
         Ok(())
     }

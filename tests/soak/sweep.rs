@@ -1,0 +1,156 @@
+//! One case of a crash test: a start state that is made once, a command, and the points at which it is disturbed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libtest_mimic::Trial;
+
+use crate::support::{Done, Run, TestEnv};
+
+/// What happens to the chosen change of a command.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// SIGKILL just before it.
+    Kill,
+    /// It fails with this error.
+    Errno(&'static str),
+}
+
+impl Fault {
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Kill => "killed",
+            Fault::Errno(name) => name,
+        }
+    }
+
+    fn at(self, run: Run<'_>, point: u32) -> Run<'_> {
+        match self {
+            Fault::Kill => run.var("EXECENV_TEST_CRASH_AT", point.to_string()),
+            Fault::Errno(name) => run.var("EXECENV_TEST_FAIL_AT", format!("{point}:{name}")),
+        }
+    }
+}
+
+/// The start state of a case, put back in place for each point: records hold absolute paths.
+pub struct Start<'a> {
+    t: &'a TestEnv,
+    copy: tempfile::TempDir,
+}
+
+impl<'a> Start<'a> {
+    pub fn new(t: &'a TestEnv) -> Start<'a> {
+        let copy = tempfile::Builder::new().prefix("execenv-start-").tempdir().unwrap();
+        copy_all(&t.tmp, copy.path());
+        Start { t, copy }
+    }
+
+    /// The folders at the top stay the same folders, as a record knows the user's one by its inode.
+    pub fn put_back(&self) {
+        for path in entries(&self.t.tmp) {
+            let is_folder = path.symlink_metadata().unwrap().is_dir();
+            if is_folder && self.copy.path().join(path.file_name().unwrap()).exists() {
+                entries(&path).for_each(remove);
+            } else {
+                remove(path);
+            }
+        }
+        copy_all(self.copy.path(), &self.t.tmp);
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())
+}
+
+fn remove(path: PathBuf) {
+    let is_folder = path.symlink_metadata().unwrap().is_dir();
+    if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(status.success(), "copy {} to {}", from.display(), to.display());
+}
+
+/// Visits the points of a case: for each, the start state is put back, `command` is disturbed, and `check` looks at what
+/// it left.
+///
+/// The number of points is exact: the last one is reached, and one beyond it the command goes through.
+pub fn sweep<'a>(
+    name: &str,
+    fault: Fault,
+    start: &Start<'_>,
+    command: impl Fn() -> Run<'a>,
+    check: impl Fn(&Done, &str),
+) {
+    let count = count(start, command());
+    assert!(count > 0, "{name} makes no change: the hook is gone");
+    let points = sample(count, name);
+    VISITED.fetch_add(points.len() as u32, Ordering::Relaxed);
+    POINTS.fetch_add(count, Ordering::Relaxed);
+    for point in points {
+        start.put_back();
+        let done = fault.at(command(), point).run();
+        let when = format!("{name}, {} at change {point} of {count}", fault.name());
+        if fault == Fault::Kill {
+            assert!(done.was_killed(), "{when}: the point was not reached\n{done}");
+        }
+        check(&done, &when);
+    }
+    start.put_back();
+    let beyond = fault.at(command(), count + 1).run();
+    assert_eq!(beyond.status, Some(0), "{name} makes more than {count} changes\n{beyond}");
+}
+
+/// The changes to the disk that the command makes when nothing disturbs it; those of its children are theirs.
+fn count(start: &Start<'_>, command: Run<'_>) -> u32 {
+    let file = start.copy.path().with_extension("count");
+    let done = command.var("EXECENV_TEST_COUNT", &file).run();
+    assert_eq!(done.status, Some(0), "{done}");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let _ = fs::remove_file(file);
+    text.lines().filter(|line| *line == done.pid.to_string()).count() as u32
+}
+
+static VISITED: AtomicU32 = AtomicU32::new(0);
+static POINTS: AtomicU32 = AtomicU32::new(0);
+
+/// How many points of a case are visited.
+fn depth() -> u32 {
+    match std::env::var("EXECENV_SOAK").as_deref() {
+        Ok("full") => u32::MAX,
+        Ok(number) => number.parse().expect("EXECENV_SOAK is a number of points, or `full`"),
+        Err(_) => 3,
+    }
+}
+
+/// Points at equal distances; where the first one lies depends on the name, so that the cases together visit all of
+/// what they share. The last point is always one of them.
+fn sample(count: u32, name: &str) -> Vec<u32> {
+    let wanted = depth().min(count);
+    let distance = f64::from(count) / f64::from(wanted);
+    let hash =
+        name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let offset = f64::from(hash % 1024) / 1024.0 * distance;
+    let mut points: Vec<u32> = (0..wanted).map(|n| (offset + f64::from(n) * distance) as u32 + 1).collect();
+    *points.last_mut().unwrap() = count;
+    points
+}
+
+/// Prints how much was visited.
+pub fn report() {
+    let (visited, points) = (VISITED.load(Ordering::Relaxed), POINTS.load(Ordering::Relaxed));
+    println!("visited {visited} of {points} points; EXECENV_SOAK=full visits all of them");
+}
+
+/// A test with a name.
+pub fn trial(name: String, run: impl FnOnce(&str) + Send + 'static) -> Trial {
+    let text = name.clone();
+    Trial::test(name, move || {
+        run(&text);
+        Ok(())
+    })
+}
