@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::decide::{Reason, protection};
 use super::facts::{Facts, MetaState};
-use super::parents::ParentState;
 use crate::environment::Status;
+use crate::server::Parent;
 
 /// The bounds of one cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// The environment as a candidate. `None`: no bound may take it.
-    pub(super) fn of(facts: &Facts, parent: &ParentState, now: DateTime<Utc>) -> Option<Candidate> {
+    pub(super) fn of(facts: &Facts, parent: &Parent, now: DateTime<Utc>) -> Option<Candidate> {
         let is_ours_to_take =
             facts.meta == MetaState::Read && !facts.local_directory && protection(facts, now).is_none();
         let has_ended = facts.completed_at.is_some() || facts.status == Status::Cleaned;
@@ -138,7 +138,7 @@ impl Candidate {
             // Another tool's record without an end says nothing of whether it is in use.
             _ if !has_ended && facts.is_foreign => return None,
             _ if !has_ended => Need::NeverRun,
-            ParentState::Found { .. } | ParentState::Unknown { .. } => Need::MayGoOn,
+            Parent::Found { .. } | Parent::Unknown { .. } | Parent::Unaskable { .. } => Need::MayGoOn,
             _ => Need::Finished,
         };
         Some(Candidate {

@@ -16,7 +16,7 @@ use super::bounds::{Bounds, Candidate};
 use super::decide::{Action, Policy, decide, protection};
 use super::evict::evict;
 use super::facts::{Facts, MetaState, look_at_record};
-use super::parents::{ParentState, Parents};
+use super::parents::Parents;
 use super::reclaim::{Judged, deal_with};
 use super::staging::sweep_staging;
 use super::summary::Summary;
@@ -26,7 +26,7 @@ use crate::environment::{
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::repos::{self, RepoPolicy, RepoReport};
-use crate::server::Connection;
+use crate::server::{Connection, Parent};
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -244,10 +244,10 @@ impl Cycle<'_> {
             });
         let looked: Vec<Facts> = looked.into_iter().flatten().collect();
         self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
-        let parents: Vec<ParentState> = looked.iter().map(|facts| self.parents.of(facts)).collect();
+        let parents: Vec<Parent> = looked.iter().map(|facts| self.parents.of(facts)).collect();
         let mut looked = looked.into_iter().zip(parents);
         loop {
-            let group: Vec<(Facts, ParentState)> = looked.by_ref().take(GROUP).collect();
+            let group: Vec<(Facts, Parent)> = looked.by_ref().take(GROUP).collect();
             if group.is_empty() {
                 return Ok(());
             }
@@ -363,7 +363,7 @@ pub(super) fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl 
     })
 }
 
-fn goes(facts: &Facts, parent: &ParentState, request: &GcRequest<'_>) -> bool {
+fn goes(facts: &Facts, parent: &Parent, request: &GcRequest<'_>) -> bool {
     decide(facts, parent, &request.policy, request.now).action != Action::Skip
 }
 
@@ -398,7 +398,7 @@ impl Facts {
             self.look_at_cache(tree, key);
         }
         // Without a server the answer is the same whoever is asked; with one nobody is asked about what is held.
-        if request.server.is_some() || goes(self, &ParentState::Offline, request) || self.status.is_active() {
+        if request.server.is_some() || goes(self, &Parent::Offline, request) || self.status.is_active() {
             self.look_at_lock(tree, key);
         }
     }

@@ -7,8 +7,8 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
 use super::facts::{Facts, LockState, MetaState};
-use super::parents::ParentState;
 use crate::environment::Status;
+use crate::server::Parent;
 
 /// The ages that a cycle goes by. All comparisons are strict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ const fn to(action: Action, reason: Reason) -> Decision {
 }
 
 /// Decides. A clock that was set back only delays.
-pub fn decide(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Decision {
+pub fn decide(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
     if let Some(reason) = protection(facts, now) {
         return to(Action::Skip, reason);
     }
@@ -149,7 +149,7 @@ pub(super) fn protection(facts: &Facts, now: DateTime<Utc>) -> Option<Reason> {
     }
 }
 
-fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Decision {
+fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let older_than = |at: Option<DateTime<Utc>>, ttl: Duration| at.is_some_and(|at| now - at > ttl);
     let orphan = |reason| {
         let is_old = older_than(facts.last_used, policy.orphan_ttl);
@@ -184,14 +184,14 @@ fn by_parent(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime
         return to(Action::Clean, Reason::Ended);
     }
     match parent {
-        ParentState::Offline | ParentState::None => by_age(Reason::Unused),
-        ParentState::Nameless => orphan(Reason::NoParent),
-        ParentState::StrangeKind => orphan(Reason::UnknownKind),
-        ParentState::Unknown { .. } => to(Action::Skip, Reason::ParentUnknown),
+        Parent::Offline | Parent::None => by_age(Reason::Unused),
+        Parent::Nameless => orphan(Reason::NoParent),
+        Parent::UnknownKind => orphan(Reason::UnknownKind),
+        Parent::Unknown { .. } | Parent::Unaskable { .. } => to(Action::Skip, Reason::ParentUnknown),
         // Deleting a chat means that its files go with it (decision D5).
-        ParentState::Gone { certain: true } if facts.kind == "chat" => to(Action::Clean, Reason::ParentGone),
-        ParentState::Gone { .. } => orphan(Reason::ParentGone),
-        ParentState::Found { status, at } => match Stage::of(&facts.kind, status) {
+        Parent::Gone { certain: true } if facts.kind == "chat" => to(Action::Clean, Reason::ParentGone),
+        Parent::Gone { .. } => orphan(Reason::ParentGone),
+        Parent::Found { status, at } => match Stage::of(&facts.kind, status) {
             Stage::Done if older_than(*at, policy.ttl) => to(Action::Clean, Reason::ParentDone),
             // Without a time nobody knows how long it has been done.
             Stage::Done if at.is_none() => to(Action::Skip, Reason::ParentUnknown),

@@ -59,20 +59,20 @@ fn folder(facts: Facts, hours: i64) -> Facts {
     Facts { last_used: ago(hours), ..facts }
 }
 
-fn found(status: &str, hours: i64) -> ParentState {
-    ParentState::Found { status: status.into(), at: ago(hours) }
+fn found(status: &str, hours: i64) -> Parent {
+    Parent::Found { status: status.into(), at: ago(hours) }
 }
 
-fn timeless(status: &str) -> ParentState {
-    ParentState::Found { status: status.into(), at: None }
+fn timeless(status: &str) -> Parent {
+    Parent::Found { status: status.into(), at: None }
 }
 
-fn gone(certain: bool) -> ParentState {
-    ParentState::Gone { certain }
+fn gone(certain: bool) -> Parent {
+    Parent::Gone { certain }
 }
 
-fn error() -> ParentState {
-    ParentState::Unknown { why: "status 500".into() }
+fn error() -> Parent {
+    Parent::Unknown { why: "status 500".into() }
 }
 
 fn policy() -> Policy {
@@ -84,7 +84,7 @@ fn policy() -> Policy {
     }
 }
 
-type Row = (&'static str, Facts, ParentState, Action, Reason);
+type Row = (&'static str, Facts, Parent, Action, Reason);
 
 #[track_caller]
 fn check(policy: &Policy, rows: Vec<Row>) {
@@ -116,8 +116,8 @@ fn issues() {
             ("not found, young", issue(), gone(false), Skip, TooYoung),
             ("not found, old", folder(issue(), 31 * DAY), gone(false), Orphan, ParentGone),
             ("not found for certain means no more here", issue(), gone(true), Skip, TooYoung),
-            ("no id, young", issue(), ParentState::Nameless, Skip, TooYoung),
-            ("no id, old", folder(issue(), 400 * DAY), ParentState::Nameless, Orphan, NoParent),
+            ("no id, young", issue(), Parent::Nameless, Skip, TooYoung),
+            ("no id, old", folder(issue(), 400 * DAY), Parent::Nameless, Orphan, NoParent),
             (
                 "open, completed 24 h",
                 completed(issue(), DAY),
@@ -187,7 +187,7 @@ fn chats() {
             ("a 404 of anybody's, old", folder(chat(), 31 * DAY), gone(false), Orphan, ParentGone),
             ("server error", folder(chat(), 900 * DAY), error(), Skip, ParentUnknown),
             ("another status", chat(), found("paused", 900 * DAY), Skip, ParentUnknown),
-            ("no id", folder(chat(), 400 * DAY), ParentState::Nameless, Orphan, NoParent),
+            ("no id", folder(chat(), 400 * DAY), Parent::Nameless, Orphan, NoParent),
         ],
     );
 }
@@ -212,13 +212,13 @@ fn runs_and_quick_creates_go_at_once_when_they_are_over() {
         rows.push(("404, young", record(kind), gone(false), Skip, TooYoung));
         rows.push(("404, old", folder(record(kind), 31 * DAY), gone(false), Orphan, ParentGone));
         rows.push(("error", folder(record(kind), 900 * DAY), error(), Skip, ParentUnknown));
-        rows.push(("no id", folder(record(kind), 400 * DAY), ParentState::Nameless, Orphan, NoParent));
+        rows.push(("no id", folder(record(kind), 400 * DAY), Parent::Nameless, Orphan, NoParent));
     }
-    rows.push(("a kind of tomorrow, young", record("swarm"), ParentState::StrangeKind, Skip, TooYoung));
+    rows.push(("a kind of tomorrow, young", record("swarm"), Parent::UnknownKind, Skip, TooYoung));
     rows.push((
         "a kind of tomorrow, old",
         folder(record("swarm"), 31 * DAY),
-        ParentState::StrangeKind,
+        Parent::UnknownKind,
         Orphan,
         UnknownKind,
     ));
@@ -228,11 +228,11 @@ fn runs_and_quick_creates_go_at_once_when_they_are_over() {
 #[test]
 fn what_is_held_leased_or_without_a_record() {
     let mut rows: Vec<Row> = Vec::new();
-    let due: Vec<(Facts, ParentState)> = vec![
+    let due: Vec<(Facts, Parent)> = vec![
         (completed(record("issue"), 30 * DAY), found("todo", 0)),
         (record("issue"), found("done", 30 * DAY)),
         (folder(record("issue"), 400 * DAY), gone(false)),
-        (Facts { meta: MetaState::Missing, ..folder(record(""), 400 * DAY) }, ParentState::None),
+        (Facts { meta: MetaState::Missing, ..folder(record(""), 400 * DAY) }, Parent::None),
         (record("chat"), gone(true)),
         (Facts { has_cache: true, ..completed(record("chat"), 30 * DAY) }, found("active", 0)),
     ];
@@ -246,7 +246,7 @@ fn what_is_held_leased_or_without_a_record() {
     }
     let missing = Facts { meta: MetaState::Missing, ..record("") };
     let damaged = Facts { meta: MetaState::Unreadable, ..record("") };
-    for parent in [ParentState::None, ParentState::Offline] {
+    for parent in [Parent::None, Parent::Offline] {
         rows.extend([
             ("no record, young", missing.clone(), parent.clone(), Skip, TooYoung),
             ("no record, old", folder(missing.clone(), 31 * DAY), parent.clone(), Orphan, NoMeta),
@@ -288,7 +288,7 @@ fn the_record_of_a_users_folder_is_spared() {
             (
                 "without a readable record",
                 Facts { meta: MetaState::Unreadable, ..folder(done(), 400 * DAY) },
-                ParentState::None,
+                Parent::None,
                 Skip,
                 LocalDirectory,
             ),
@@ -300,7 +300,7 @@ fn the_record_of_a_users_folder_is_spared() {
         vec![
             ("artifacts off", ended(), found("done", 30 * DAY), Skip, LocalDirectory),
             ("completed, artifacts off", ended(), found("todo", 0), Skip, LocalDirectory),
-            ("offline", ended(), ParentState::Offline, Skip, LocalDirectory),
+            ("offline", ended(), Parent::Offline, Skip, LocalDirectory),
         ],
     );
 }
@@ -328,8 +328,8 @@ fn the_copy_of_an_agent_cli_may_go_from_every_kind() {
     check(&off, vec![("off", cached(completed(record("chat"), 900)), error(), Skip, ParentUnknown)]);
 }
 
-fn reason_of(parent: &ParentState) -> Reason {
-    if matches!(parent, ParentState::Found { .. }) { ParentOpen } else { ParentUnknown }
+fn reason_of(parent: &Parent) -> Reason {
+    if matches!(parent, Parent::Found { .. }) { ParentOpen } else { ParentUnknown }
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn completed_ttl_needs_a_status_that_is_known() {
 
 #[test]
 fn offline_age_decides() {
-    use ParentState::Offline;
+    use Parent::Offline;
     let prepared = |hours| Facts { completed_at: None, status: Status::Prepared, ..own("", hours) };
     let cleaned = |kind| Facts { status: Status::Cleaned, completed_at: None, ..own(kind, 6 * DAY) };
     let no_artifacts = Policy { artifact_ttl: None, ..policy() };
@@ -368,7 +368,7 @@ fn offline_age_decides() {
             ("an issue's, unused", own("issue", 31 * DAY), Offline, Orphan, Unused),
             ("a chat's, unused", own("chat", 31 * DAY), Offline, Orphan, Unused),
             ("a kind of tomorrow", own("swarm", 31 * DAY), Offline, Orphan, Unused),
-            ("a plain one, with a server", own("", 6 * DAY), ParentState::None, Clean, Ended),
+            ("a plain one, with a server", own("", 6 * DAY), Parent::None, Clean, Ended),
             ("a clock set back", own("issue", -50), Offline, Skip, TooYoung),
             ("another tool's without a parent", completed(record(""), 6 * DAY), Offline, Skip, TooYoung),
         ],
@@ -389,7 +389,7 @@ fn offline_age_decides() {
 
 #[test]
 fn age_alone_never_turns_a_removal_back_into_a_skip() {
-    for parent in [ParentState::Offline, found("done", 200), gone(false), found("archived", 200)] {
+    for parent in [Parent::Offline, found("done", 200), gone(false), found("archived", 200)] {
         for kind in ["", "issue", "chat", "autopilot_run", "quick_create", "swarm"] {
             let mut removed = false;
             for hours in 0..1_000 {
@@ -421,31 +421,25 @@ fn when_what_stays_would_go() {
     hours(&mut short, 6);
     // in so many hours (strictly more), by which limit
     for (name, facts, parent, policy, expected) in [
-        ("never run", plain(1), ParentState::Offline, policy(), Some((719, "orphan-ttl"))),
-        ("ended", own("", 1), ParentState::Offline, policy(), Some((119, "ttl"))),
-        ("of a parent", own("issue", 1), ParentState::Offline, policy(), Some((719, "orphan-ttl"))),
-        ("ended, short", own("issue", 1), ParentState::Offline, short.clone(), Some((5, "completed-ttl"))),
+        ("never run", plain(1), Parent::Offline, policy(), Some((719, "orphan-ttl"))),
+        ("ended", own("", 1), Parent::Offline, policy(), Some((119, "ttl"))),
+        ("of a parent", own("issue", 1), Parent::Offline, policy(), Some((719, "orphan-ttl"))),
+        ("ended, short", own("issue", 1), Parent::Offline, short.clone(), Some((5, "completed-ttl"))),
         ("done", own("issue", 1), found("done", 20), policy(), Some((100, "ttl"))),
         ("open", own("issue", 1), found("todo", 20), policy(), None),
         ("open, short", own("issue", 1), found("todo", 20), short, Some((5, "completed-ttl"))),
         ("not shown", own("issue", 1), gone(false), policy(), Some((719, "orphan-ttl"))),
         ("unknown", own("issue", 1), error(), policy(), None),
-        ("leased", leased(own("", 200), 3), ParentState::Offline, policy(), Some((3, ""))),
-        ("leased for longer", leased(own("", 1), 3), ParentState::Offline, policy(), Some((119, "ttl"))),
-        ("held", Facts { lock: LockState::Held, ..own("", 1) }, ParentState::Offline, policy(), None),
-        (
-            "a user's folder",
-            Facts { local_directory: true, ..own("", 1) },
-            ParentState::Offline,
-            policy(),
-            None,
-        ),
-        ("goes now", own("", 121), ParentState::Offline, policy(), None),
+        ("leased", leased(own("", 200), 3), Parent::Offline, policy(), Some((3, ""))),
+        ("leased for longer", leased(own("", 1), 3), Parent::Offline, policy(), Some((119, "ttl"))),
+        ("held", Facts { lock: LockState::Held, ..own("", 1) }, Parent::Offline, policy(), None),
+        ("a user's folder", Facts { local_directory: true, ..own("", 1) }, Parent::Offline, policy(), None),
+        ("goes now", own("", 121), Parent::Offline, policy(), None),
     ] {
         let found = due(&facts, &parent, &policy, now());
         let in_hours = |due: &Due| ((due.at - now()).num_hours(), due.limit.map_or("", |(limit, _)| limit));
         assert_eq!(found.as_ref().map(in_hours), expected, "{name}: {found:?}");
     }
     let for_ever = Policy { orphan_ttl: Duration::MAX, ..policy() };
-    assert_eq!(due(&plain(1), &ParentState::Offline, &for_ever, now()), None);
+    assert_eq!(due(&plain(1), &Parent::Offline, &for_ever, now()), None);
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::decide::{Policy, decide};
 use super::facts::Facts;
-use super::parents::ParentState;
+use crate::server::Parent;
 
 /// When an environment would go as a whole, if nobody uses it and its parent stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub struct Due {
 }
 
 /// When it would go. `None`: it goes now, or no time that passes would ever take it.
-pub fn due(facts: &Facts, parent: &ParentState, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
+pub fn due(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
     let goes = |at: DateTime<Utc>| decide(facts, parent, policy, at).action.removes();
     // The limits are strict, and a time as long as the calendar is never reached.
     let reached = |since: Option<DateTime<Utc>>, ttl: Duration| {
         since?.checked_add_signed(ttl)?.checked_add_signed(Duration::nanoseconds(1))
     };
     let parent_at = match parent {
-        ParentState::Found { at, .. } => *at,
+        Parent::Found { at, .. } => *at,
         _ => None,
     };
     let mut moments = vec![(facts.lease_until, None)];

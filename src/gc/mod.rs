@@ -24,7 +24,6 @@ pub use cycle::{GcRequest, Sink, StorePolicy, cycle, explain};
 pub use decide::{Action, Decision, Policy, Reason, decide};
 pub use due::{Due, due};
 pub use facts::{Facts, LockState, MetaState, look};
-pub use parents::ParentState;
 pub use reclaim::Judged;
 pub use staging::{Leftover, sweep_staging};
 pub use summary::Summary;

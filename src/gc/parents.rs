@@ -2,83 +2,33 @@
 
 use std::sync::atomic::AtomicBool;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::facts::{Facts, MetaState};
 use crate::server::{Connection, Lookup, Parent, ParentKind, Question};
 
-/// What is known of a task's parent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub enum ParentState {
-    /// No server was named.
-    Offline,
-    /// The task has no parent: a plain one.
-    None,
-    /// The kind has a parent, but the record does not name it.
-    Nameless,
-    /// A kind that this version does not know.
-    StrangeKind,
-    /// The server knows it.
-    Found {
-        /// Its state in the server's word.
-        status: String,
-        /// When it was last updated, or completed.
-        at: Option<DateTime<Utc>>,
-    },
-    /// The server does not know it, or does not let us see it.
-    Gone {
-        /// It was deleted for certain.
-        certain: bool,
-    },
-    /// No answer that can be relied upon.
-    Unknown {
-        /// What came instead.
-        why: String,
-    },
-}
-
-/// Why nobody is asked about an id that no server gave out.
+/// Why a server is not asked about an id that it did not give out.
 const NO_UUID: &str = "its id is no UUID";
 
-impl ParentState {
-    /// Whether it is not known because its id cannot be asked about: no fault of the server's.
-    pub(super) fn is_no_uuid(&self) -> bool {
-        matches!(self, ParentState::Unknown { why } if why == NO_UUID)
-    }
-}
-
-impl From<&Parent> for ParentState {
-    fn from(parent: &Parent) -> Self {
-        match parent {
-            Parent::Found { status, at } => ParentState::Found { status: status.clone(), at: *at },
-            Parent::Gone { certain } => ParentState::Gone { certain: *certain },
-            Parent::Unknown { why } => ParentState::Unknown { why: why.clone() },
-        }
-    }
-}
-
 /// What an environment asks the server, or what is clear without asking.
-pub(super) fn question(facts: &Facts) -> Result<Question, ParentState> {
+pub(super) fn question(facts: &Facts) -> Result<Question, Parent> {
     let kind = match facts.kind.as_str() {
-        _ if facts.meta != MetaState::Read => return Err(ParentState::None),
+        _ if facts.meta != MetaState::Read => return Err(Parent::None),
         // Before upstream's second version every record was an issue's.
-        "" if facts.is_foreign => return Err(ParentState::Nameless),
-        "" => return Err(ParentState::None),
+        "" if facts.is_foreign => return Err(Parent::Nameless),
+        "" => return Err(Parent::None),
         "issue" => ParentKind::Issue,
         "chat" => ParentKind::Chat,
         "autopilot_run" => ParentKind::AutopilotRun,
         "quick_create" => ParentKind::QuickCreate,
-        _ => return Err(ParentState::StrangeKind),
+        _ => return Err(Parent::UnknownKind),
     };
     let id = facts.parent_id.trim();
     if id.is_empty() {
-        return Err(ParentState::Nameless);
+        return Err(Parent::Nameless);
     }
     // Decision D30: what is no UUID is never sent.
-    let id = Uuid::try_parse(id).map_err(|_| ParentState::Unknown { why: NO_UUID.into() })?;
+    let id = Uuid::try_parse(id).map_err(|_| Parent::Unaskable { why: NO_UUID })?;
     Ok(Question { kind, id, workspace: facts.workspace.clone() })
 }
 
@@ -110,10 +60,10 @@ impl<'a> Parents<'a> {
     }
 
     /// What is known of an environment's parent.
-    pub(super) fn of(&self, facts: &Facts) -> ParentState {
-        let Some(lookup) = &self.lookup else { return ParentState::Offline };
+    pub(super) fn of(&self, facts: &Facts) -> Parent {
+        let Some(lookup) = &self.lookup else { return Parent::Offline };
         match question(facts) {
-            Ok(question) => lookup.answer(&question).into(),
+            Ok(question) => lookup.answer(&question).clone(),
             Err(clear) => clear,
         }
     }

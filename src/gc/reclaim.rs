@@ -9,10 +9,10 @@ use super::artifacts::{self, Found as Artifacts, Patterns};
 use super::cycle::GcRequest;
 use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
-use super::parents::ParentState;
 use crate::environment::{
     EnvLock, EnvRoot, Found, Held, Meta, Outcome, forget_dead_run, names, retained_for, trash, unsaved_work,
 };
+use crate::server::Parent;
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
 
@@ -22,7 +22,7 @@ pub struct Judged {
     /// What the decision rests on.
     pub facts: Facts,
     /// What is known of its parent.
-    pub parent: ParentState,
+    pub parent: Parent,
     /// The decision.
     pub decision: Decision,
     /// What came of it; `None` for what was left or only looked at.
@@ -38,7 +38,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(facts: Facts, parent: ParentState, decision: Decision) -> Judged {
+    pub(super) fn new(facts: Facts, parent: Parent, decision: Decision) -> Judged {
         Judged {
             facts,
             parent,
@@ -74,7 +74,7 @@ enum Left {
 }
 
 /// Decides on an environment and does it, or in a dry run finds out what would be done.
-pub(super) fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts, parent: ParentState) -> Judged {
+pub(super) fn deal_with(request: &GcRequest<'_>, tree: &Tree, facts: Facts, parent: Parent) -> Judged {
     let decision = decide(&facts, &parent, &request.policy, request.now);
     carry_out(request, tree, Judged::new(facts, parent, decision), request.trash_ttl.is_zero())
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::artifacts::Tally;
 use super::bounds::BoundReport;
 use super::decide::{Action, Reason};
-use super::parents::ParentState;
 use super::reclaim::Judged;
 use crate::environment::Outcome;
 use crate::repos::RepoReport;
+use crate::server::Parent;
 
 /// A cycle's counts, by upstream's names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,8 +106,8 @@ impl Summary {
     fn count_unknown(&mut self, judged: &Judged) {
         match &judged.parent {
             _ if judged.decision.reason != Reason::ParentUnknown => {}
-            parent if parent.is_no_uuid() => self.parents_no_uuid += 1,
-            ParentState::Unknown { why } => {
+            Parent::Unaskable { .. } => self.parents_no_uuid += 1,
+            Parent::Unknown { why } => {
                 self.parents_unknown += 1;
                 self.parents_unknown_why.get_or_insert_with(|| why.clone());
             }

@@ -1,9 +1,10 @@
 //! Addresses: what a user or upstream's configuration writes, and what goes into a request's path.
 
 use anyhow::Result;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Uri;
 
-use super::{ParentKind, Question};
+use super::parent::{ParentKind, Question};
 use crate::failure::{Code, Failure};
 
 /// An address as a user or upstream's configuration writes it (`wss://host/ws`), made the prefix of every request.
@@ -30,17 +31,23 @@ pub fn normalise(address: &str) -> Result<String> {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if host.contains('@') {
-        return Err(bad("a user name or password is not for an address; a token goes into a file").into());
+        return Err(bad(
+            "it holds a user name or password; put a token into a file instead (`--token-file`)",
+        )
+        .into());
     }
     let path = if path == "/ws" { "" } else { path.trim_end_matches('/') };
     let url = format!("{scheme}://{}{path}", host.to_ascii_lowercase());
     let parsed: Uri = url.parse().map_err(|error| bad(&format!("{error}")))?;
     let has_port = parsed.port_u16().is_some() || !host.rsplit(']').next().unwrap_or_default().contains(':');
     if parsed.host().is_none_or(str::is_empty) || !has_port {
-        return Err(bad("it has no host, or a port that is no number").into());
+        return Err(bad("it has no host, or its port is not a number").into());
     }
     Ok(url)
 }
+
+/// What is escaped in one segment of a path: everything but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The path of the question about one thing.
 pub(super) fn single_path(question: &Question) -> String {
@@ -55,25 +62,13 @@ pub(super) fn single_path(question: &Question) -> String {
 
 /// The path of the question about many issues of one workspace.
 pub(super) fn batch_path(workspace: &str) -> String {
-    format!("/api/daemon/workspaces/{}/issues/gc-check", escape_segment(workspace))
+    format!("/api/daemon/workspaces/{}/issues/gc-check", utf8_percent_encode(workspace, SEGMENT))
 }
 
 /// Whether a folder's name can be one segment of a path, as it is or escaped.
 pub(super) fn is_segment(name: &str) -> bool {
     // `..` would be another path even when it is escaped: servers and proxies resolve it first.
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
-}
-
-fn escape_segment(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

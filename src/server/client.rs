@@ -1,4 +1,4 @@
-//! One request, one answer: time, size and redirects bounded, what went wrong in words that can be shown.
+//! One request and its reply, with bounds on time, size and redirects; failures in words that are safe to print.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,24 +16,24 @@ const LONGEST_BODY: u64 = 1 << 20;
 /// How much of a text from elsewhere goes into a message, in characters.
 const LONGEST_EXCERPT: usize = 160;
 
-/// An answer, whole.
-pub(super) struct Answer {
+/// A complete reply.
+pub(super) struct ServerReply {
     /// 200 … 599.
     pub(super) status: u16,
     /// At most [`LONGEST_BODY`].
     pub(super) body: Vec<u8>,
-    /// The server said itself where the body ends, so that an empty one is not one that was cut off.
+    /// The reply says where its body ends, so that an empty body is not one that was cut off.
     pub(super) has_length: bool,
-    /// It comes from the host that was asked, not from one that a redirect led to.
+    /// It comes from the host that was asked, not from one that a redirect named.
     pub(super) from_host: bool,
 }
 
-/// Why there is no answer.
+/// Why there is no usable reply.
 #[derive(Clone, Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestFailure {
     /// For a person; safe to print.
     pub(super) why: String,
-    /// It would be the same with the next question, after as long a wait: ask no more.
+    /// The next request would fail the same way, after as long a wait: send no more.
     pub(super) ends_cycle: bool,
 }
 
@@ -56,7 +56,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(10)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            // Over plain http anybody could say that an issue is gone.
+            // Over plain http anyone on the way could answer that an issue is gone.
             .https_only(base_url.starts_with("https:"))
             .proxy(proxy.map(|proxy| proxy.0))
             .tls_config(TlsConfig::builder().root_certs(roots.0).build())
@@ -65,7 +65,7 @@ impl Client {
             .user_agent(concat!("execenv/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build();
-        let base = base_url.parse().unwrap_or_default(); // of no address at all, each request says so
+        let base = base_url.parse().unwrap_or_default(); // of a bad address each request reports so
         Client { agent: config.new_agent(), base_url, base, token, timeout, sent: AtomicU64::new(0) }
     }
 
@@ -74,8 +74,8 @@ impl Client {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Asks: GET, or with a JSON body POST.
-    pub(super) fn ask(&self, path: &str, body: Option<&str>) -> Result<Answer, Trouble> {
+    /// Sends a GET, or with a JSON body a POST.
+    pub(super) fn send(&self, path: &str, body: Option<&str>) -> Result<ServerReply, RequestFailure> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let url = format!("{}{path}", self.base_url);
         let response = match body {
@@ -85,21 +85,21 @@ impl Client {
                 self.with_headers(request).send(body)
             }
         };
-        let answer = self.read(response.map_err(|error| self.trouble(error))?)?;
-        if answer.status == 401 {
-            return Err(Trouble { ends_cycle: true, ..self.refusal(&answer) });
+        let reply = self.read(response.map_err(|error| self.failure(error))?)?;
+        if reply.status == 401 {
+            return Err(RequestFailure { ends_cycle: true, ..self.refusal(&reply) });
         }
-        Ok(answer)
+        Ok(reply)
     }
 
-    /// An answer that says no, in words.
-    pub(super) fn refusal(&self, answer: &Answer) -> Trouble {
-        let body = String::from_utf8_lossy(&answer.body);
+    /// The failure for a reply with an error status.
+    pub(super) fn refusal(&self, reply: &ServerReply) -> RequestFailure {
+        let body = String::from_utf8_lossy(&reply.body);
         let why = match body.trim() {
-            "" => format!("the server answered {}", answer.status),
-            body => format!("the server answered {}: {}", answer.status, self.excerpt(body)),
+            "" => format!("the server answered {}", reply.status),
+            body => format!("the server answered {}: {}", reply.status, self.excerpt(body)),
         };
-        Trouble { why, ends_cycle: false }
+        RequestFailure { why, ends_cycle: false }
     }
 
     fn with_headers<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    fn read(&self, response: Response<Body>) -> Result<Answer, Trouble> {
+    fn read(&self, response: Response<Body>) -> Result<ServerReply, RequestFailure> {
         let (asked, answering) = (&self.base, response.get_uri());
         let is_upgraded = asked.scheme_str() == Some("http") && answering.scheme_str() == Some("https");
         let from_host =
@@ -124,35 +124,37 @@ impl Client {
         let mut body = Vec::new();
         let reader = response.into_body().into_reader();
         let read = reader.take(LONGEST_BODY + 1).read_to_end(&mut body);
-        read.map_err(|error| self.trouble(error.into()))?;
+        read.map_err(|error| self.failure(error.into()))?;
         if body.len() as u64 > LONGEST_BODY {
-            return Err(Trouble { why: "the answer is longer than 1 MiB".into(), ends_cycle: false });
+            return Err(RequestFailure { why: "the answer is longer than 1 MiB".into(), ends_cycle: false });
         }
-        Ok(Answer { status, body, has_length, from_host })
+        Ok(ServerReply { status, body, has_length, from_host })
     }
 
-    fn trouble(&self, error: ureq::Error) -> Trouble {
+    fn failure(&self, error: ureq::Error) -> RequestFailure {
         use ureq::Error;
+        let is_https = self.base.scheme_str() == Some("https");
         let why = match error {
-            Error::Timeout(_) => format!("no whole answer within {} s", self.timeout.as_secs_f32()),
-            Error::HostNotFound => "its host is not known".into(),
+            Error::Timeout(_) => format!("no complete answer within {} s", self.timeout.as_secs_f32()),
+            Error::HostNotFound => "there is no such host".into(),
             Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 "the connection was cut".into()
             }
-            Error::Io(error) if error.to_string().contains("invalid peer certificate") => {
-                format!("{error}; SSL_CERT_FILE names the certificate of a company's own CA")
+            // What rustls does not accept, above all a certificate.
+            Error::Io(error) if is_https && error.kind() == io::ErrorKind::InvalidData => {
+                format!("{error}; if a company's own CA signed the certificate, set SSL_CERT_FILE to the CA's")
             }
             Error::Io(error) => error.to_string(),
             Error::RequireHttpsOnly(_) => {
-                "it redirects from https to http, where nobody is to be believed".into()
+                "refused a redirect from https to http".into()
             }
-            Error::TooManyRedirects => "it redirects in circles".into(),
+            Error::TooManyRedirects => "too many redirects".into(),
             Error::RedirectFailed => {
-                "it redirects what is sent to it; set the server's address to where it redirects to".into()
+                "it redirects a POST, which is not followed; set the server's address to the redirect's target".into()
             }
             error => error.to_string(),
         };
-        Trouble { why: format!("{}: {}", self.base_url, self.excerpt(&why)), ends_cycle: true }
+        RequestFailure { why: format!("{}: {}", self.base_url, self.excerpt(&why)), ends_cycle: true }
     }
 
     /// A text from elsewhere: without the token, on one line, harmless for a terminal, and short.

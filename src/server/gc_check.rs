@@ -1,4 +1,4 @@
-//! From an answer of the gc-check routes to a [`Parent`]: pure, and in doubt [`Parent::Unknown`].
+//! Turns a reply of the gc-check routes into a [`Parent`]. Pure; a doubtful reply is [`Parent::Unknown`].
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::client::Answer;
-use super::{Parent, ParentKind};
+use super::client::ServerReply;
+use super::parent::{Parent, ParentKind};
 
-/// The longest of the server's own words has 25 bytes; a longer one is no status.
+/// The longest status that is accepted, in bytes. The longest of the server's own words has 25.
 const LONGEST_STATUS: usize = 64;
 /// The body of upstream's router for a route that the server does not have.
 const NO_ROUTE: &str = "404 page not found";
@@ -24,11 +24,11 @@ struct Single {
 
 #[derive(Deserialize)]
 struct Batch {
-    issues: Vec<Entry>,
+    issues: Vec<BatchIssue>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct BatchIssue {
     id: String,
     found: Option<bool>,
     status: Option<String>,
@@ -40,21 +40,22 @@ struct Refusal {
     error: Option<String>,
 }
 
-/// What a 404 says of one thing.
+/// The parent for a 404.
 ///
-/// The server says 404 also to a token that may not see a thing, and in front of it a proxy may. Only for a chat session
-/// are there answers that mean a deletion and nothing else (decision D5): no body, or the handler's own words.
-pub(super) fn not_found(kind: ParentKind, answer: &Answer) -> Parent {
-    let said = || decode::<Refusal>(&answer.body).ok().and_then(|refusal| refusal.error);
-    let by_handler = if answer.body.is_empty() {
-        answer.has_length
+/// The server also answers 404 to a token that may not see a thing, and so may a proxy in front of it. Only for a chat
+/// session are there replies that can only mean a deletion (decision D5): an empty body, or the handler's own words,
+/// which are the only sign that this server gives.
+pub(super) fn not_found(kind: ParentKind, reply: &ServerReply) -> Parent {
+    let error = || decode::<Refusal>(&reply.body).ok().and_then(|refusal| refusal.error);
+    let by_handler = if reply.body.is_empty() {
+        reply.has_length
     } else {
-        said().as_deref() == Some("chat session not found")
+        error().as_deref() == Some("chat session not found")
     };
-    Parent::Gone { certain: kind == ParentKind::Chat && answer.from_host && by_handler }
+    Parent::Gone { certain: kind == ParentKind::Chat && reply.from_host && by_handler }
 }
 
-/// What an answer below 400 says of one thing; `Err` says what is wrong with the answer.
+/// Reads a reply below 400 about one parent; `Err` says what is wrong with the reply.
 pub(super) fn single(kind: ParentKind, body: &[u8]) -> Result<Parent, String> {
     let single: Single = decode(body)?;
     let at = match kind {
@@ -64,14 +65,14 @@ pub(super) fn single(kind: ParentKind, body: &[u8]) -> Result<Parent, String> {
     found(single.status, at.as_deref())
 }
 
-/// What an answer below 400 says of many issues, by id. An id that it leaves out is not in the result.
+/// Reads a reply below 400 about many issues, by id. An id that it leaves out is not in the result.
 pub(super) fn batch(body: &[u8]) -> Result<HashMap<Uuid, Result<Parent, String>>, String> {
     let batch: Batch = decode(body)?;
     let mut parents = HashMap::with_capacity(batch.issues.len());
-    for entry in batch.issues {
-        let Ok(id) = Uuid::parse_str(&entry.id) else { continue };
-        let parent = match entry.found {
-            Some(true) => found(entry.status, entry.updated_at.as_deref()),
+    for issue in batch.issues {
+        let Ok(id) = Uuid::parse_str(&issue.id) else { continue };
+        let parent = match issue.found {
+            Some(true) => found(issue.status, issue.updated_at.as_deref()),
             Some(false) => Ok(Parent::Gone { certain: false }),
             None => Err("the answer does not say whether it was found".into()),
         };
@@ -81,21 +82,21 @@ pub(super) fn batch(body: &[u8]) -> Result<HashMap<Uuid, Result<Parent, String>>
     Ok(parents)
 }
 
-/// Whether the server is one without the batch route. A 404 in other words is about access, not about the route.
-pub(super) fn has_no_route(answer: &Answer) -> bool {
-    answer.status == 404 && answer.body.trim_ascii() == NO_ROUTE.as_bytes()
+/// Whether the server has no batch route. A 404 with any other body is about access, not about the route.
+pub(super) fn has_no_route(reply: &ServerReply) -> bool {
+    reply.status == 404 && reply.body.trim_ascii() == NO_ROUTE.as_bytes()
 }
 
-/// One JSON value; what follows it does not count.
+/// Reads one JSON object. What follows it is ignored.
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     // serde reads a struct from an array as well, field by field; the server never writes one.
     if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("the answer is no JSON object".into());
+        return Err("the answer is not a JSON object".into());
     }
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok(value),
-        Some(Err(error)) => Err(format!("the answer makes no sense: {error}")),
+        Some(Err(error)) => Err(format!("the answer cannot be read: {error}")),
         None => Err("the answer is empty".into()),
     }
 }
@@ -103,15 +104,16 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 fn found(status: Option<String>, at: Option<&str>) -> Result<Parent, String> {
     let status = status.filter(|status| !status.trim().is_empty()).ok_or("the answer has no status")?;
     if status.len() > LONGEST_STATUS || status.contains(|c: char| c.is_control()) {
-        return Err("the answer's status is no word".into());
+        return Err("the answer's status is not a word".into());
     }
     Ok(Parent::Found { status, at: time(at)? })
 }
 
-/// A time; Go writes its zero time for one that is not set.
+/// Reads a time. Go writes its zero time where none is set.
 fn time(text: Option<&str>) -> Result<Option<DateTime<Utc>>, String> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let time = DateTime::parse_from_rfc3339(text).map_err(|_| "the answer's time is none".to_owned())?;
+    let time = DateTime::parse_from_rfc3339(text)
+        .map_err(|_| "the answer's time is not an RFC 3339 time".to_owned())?;
     let time = time.with_timezone(&Utc);
     Ok(Some(time).filter(|time| time.to_rfc3339() != "0001-01-01T00:00:00+00:00"))
 }
@@ -198,7 +200,7 @@ mod tests {
             ("404 page not found\n", false),
             ("<html>chat session not found</html>", false),
         ];
-        let answer = |body: &str, has_length, from_host| Answer {
+        let answer = |body: &str, has_length, from_host| ServerReply {
             status: 404,
             body: body.into(),
             has_length,

@@ -1,24 +1,25 @@
-//! One cycle's questions: each once, many at a time, issues together by workspace.
+//! The questions of one cycle: each is asked once, many at a time; issues are asked about together, by workspace.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 
-use super::client::{Client, Trouble};
+use super::client::{Client, RequestFailure};
 use super::memory::Memory;
-use super::{Connection, Parent, ParentKind, Question, address, gc_check};
+use super::parent::{Parent, ParentKind, Question};
+use super::{Connection, address, gc_check};
 
-/// As many as the server takes in one request; their ids are 20 kB of its limit of 64 KiB.
+/// How many issues the server takes in one request; their ids are 20 kB of its limit of 64 KiB.
 const CHUNK: usize = 500;
 
-/// What one cycle has asked and learned.
+/// The server's answers of one cycle.
 pub struct Lookup {
     client: Client,
     jobs: usize,
     memory: Memory,
     batch_route: BatchRoute,
-    /// Why no more is asked.
+    /// Why no further request is sent.
     ended: Option<String>,
 }
 
@@ -30,8 +31,8 @@ enum BatchRoute {
     Missing,
 }
 
-/// One request and the questions that it answers.
-enum Errand<'a> {
+/// One request to the server, and the questions that it answers.
+enum Request<'a> {
     Single(&'a Question),
     Batch(Vec<&'a Question>),
 }
@@ -49,27 +50,27 @@ impl Lookup {
         }
     }
 
-    /// Asks what has not been asked in this cycle and waits for the answers. Once `stop` is set, no further request
-    /// goes out.
+    /// Asks the questions that have not been asked in this cycle and waits for the answers. Once `stop` is set, no
+    /// further request is sent.
     pub fn ask(&mut self, questions: &[Question], stop: &AtomicBool) {
         let fresh: Vec<&Question> =
             questions.iter().filter(|question| self.is_to_be_asked(question)).collect();
         let (issues, others): (Vec<_>, Vec<_>) =
             fresh.iter().partition(|question| question.kind == ParentKind::Issue);
         let mut chunks = chunks(issues);
-        let mut homeless = Vec::new();
+        let mut without_route = Vec::new();
         if self.batch_route == BatchRoute::Untried && !chunks.is_empty() {
-            // Alone: whether the route is there is asked once, not by every connection at the same time.
-            homeless = self.run(&[chunks.remove(0)], stop);
+            // Sent alone: whether the route exists is found out once, not by every connection at the same time.
+            without_route = self.send(&[chunks.remove(0)], stop);
         }
         if self.batch_route == BatchRoute::Missing {
-            homeless.extend(chunks.drain(..).flat_map(Errand::into_questions));
+            without_route.extend(chunks.drain(..).flat_map(Request::into_questions));
         }
-        let mut errands = chunks;
-        errands.extend(homeless.drain(..).chain(others).map(Errand::Single));
-        homeless = self.run(&errands, stop);
+        let mut requests = chunks;
+        requests.extend(without_route.drain(..).chain(others).map(Request::Single));
+        without_route = self.send(&requests, stop);
         // Only where the server lost the route in between, or one workspace's requests go to another server.
-        self.run(&homeless.into_iter().map(Errand::Single).collect::<Vec<_>>(), stop);
+        self.send(&without_route.into_iter().map(Request::Single).collect::<Vec<_>>(), stop);
         if let Some(why) = &self.ended {
             for question in fresh {
                 if !self.memory.has(question) {
@@ -89,7 +90,7 @@ impl Lookup {
         self.client.sent()
     }
 
-    /// Why no further question goes out in this cycle, if that is so: for one warning. Safe to print.
+    /// Why no further request is sent in this cycle; `None` while the server answers. Safe to print.
     pub fn ended(&self) -> Option<&str> {
         self.ended.as_deref()
     }
@@ -98,56 +99,57 @@ impl Lookup {
         let is_new = self.memory.note(question);
         let is_possible = question.kind != ParentKind::Issue || address::is_segment(&question.workspace);
         if is_new && !is_possible {
-            let why = "the folder's name is none that a workspace can have".to_owned();
+            let why = "its folder's name cannot be the name of a workspace".to_owned();
             self.memory.keep(question, Parent::Unknown { why });
         }
         is_new && is_possible
     }
 
-    /// Does all errands, and hands back the issues of those that found no batch route.
-    fn run<'a>(&mut self, errands: &[Errand<'a>], stop: &AtomicBool) -> Vec<&'a Question> {
-        if errands.is_empty() {
+    /// Sends all requests, and returns the issues for which the server has no batch route.
+    fn send<'a>(&mut self, requests: &[Request<'a>], stop: &AtomicBool) -> Vec<&'a Question> {
+        if requests.is_empty() {
             return Vec::new();
         }
-        let desk = Desk {
+        let queue = RequestQueue {
+            requests,
             client: &self.client,
             memory: Mutex::new(&mut self.memory),
             ended: Mutex::new(&mut self.ended),
-            homeless: Mutex::new(Vec::new()),
+            without_route: Mutex::new(Vec::new()),
             next: AtomicUsize::new(0),
             stop,
         };
         std::thread::scope(|scope| {
-            for _ in 1..self.jobs.min(errands.len()) {
+            for _ in 1..self.jobs.min(requests.len()) {
                 // Where the system gives no more threads, those that there are do it all.
-                if std::thread::Builder::new().spawn_scoped(scope, || desk.work(errands)).is_err() {
+                if std::thread::Builder::new().spawn_scoped(scope, || queue.work()).is_err() {
                     break;
                 }
             }
-            desk.work(errands);
+            queue.work();
         });
-        let homeless = desk.homeless.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !homeless.is_empty() {
+        let without_route = queue.without_route.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !without_route.is_empty() {
             self.batch_route = BatchRoute::Missing;
         } else if self.batch_route == BatchRoute::Untried && self.ended.is_none() {
-            let was_tried = errands.iter().any(|errand| matches!(errand, Errand::Batch(_)));
+            let was_tried = requests.iter().any(|request| matches!(request, Request::Batch(_)));
             self.batch_route = if was_tried { BatchRoute::There } else { BatchRoute::Untried };
         }
-        homeless
+        without_route
     }
 }
 
-impl<'a> Errand<'a> {
+impl<'a> Request<'a> {
     fn into_questions(self) -> Vec<&'a Question> {
         match self {
-            Errand::Single(question) => vec![question],
-            Errand::Batch(questions) => questions,
+            Request::Single(question) => vec![question],
+            Request::Batch(questions) => questions,
         }
     }
 }
 
 /// Issues by workspace, in the order in which they were first seen.
-fn chunks<'a>(issues: Vec<&'a Question>) -> Vec<Errand<'a>> {
+fn chunks<'a>(issues: Vec<&'a Question>) -> Vec<Request<'a>> {
     let mut order: Vec<&str> = Vec::new();
     let mut by_workspace: std::collections::HashMap<&str, Vec<&'a Question>> = Default::default();
     for issue in issues {
@@ -161,40 +163,43 @@ fn chunks<'a>(issues: Vec<&'a Question>) -> Vec<Errand<'a>> {
     }
     let all = order.into_iter().filter_map(|workspace| by_workspace.remove(workspace));
     all.flat_map(|questions| {
-        questions.chunks(CHUNK).map(|chunk| Errand::Batch(chunk.to_vec())).collect::<Vec<_>>()
+        questions.chunks(CHUNK).map(|chunk| Request::Batch(chunk.to_vec())).collect::<Vec<_>>()
     })
     .collect()
 }
 
-/// What the connections share while errands are done.
-struct Desk<'d, 'a> {
+/// The requests that the connections share out among themselves.
+struct RequestQueue<'d, 'a> {
+    requests: &'d [Request<'a>],
     client: &'d Client,
     memory: Mutex<&'d mut Memory>,
     ended: Mutex<&'d mut Option<String>>,
-    homeless: Mutex<Vec<&'a Question>>,
+    /// Issues for which the server has no batch route.
+    without_route: Mutex<Vec<&'a Question>>,
     next: AtomicUsize,
     stop: &'d AtomicBool,
 }
 
-impl<'a> Desk<'_, 'a> {
-    fn work(&self, errands: &[Errand<'a>]) {
+impl<'a> RequestQueue<'_, 'a> {
+    /// Sends requests until none is left.
+    fn work(&self) {
         while !self.stop.load(Ordering::Relaxed) && lock(&self.ended).is_none() {
-            let Some(errand) = errands.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
-            match errand {
-                Errand::Single(question) => self.ask_one(question),
-                Errand::Batch(questions) => self.ask_many(questions),
+            let Some(request) = self.requests.get(self.next.fetch_add(1, Ordering::Relaxed)) else { return };
+            match request {
+                Request::Single(question) => self.ask_one(question),
+                Request::Batch(questions) => self.ask_many(questions),
             }
         }
     }
 
     fn ask_one(&self, question: &Question) {
-        let learned =
-            self.client.ask(&address::single_path(question), None).and_then(|answer| match answer.status {
-                404 => Ok(gc_check::not_found(question.kind, &answer)),
-                400.. => Err(self.client.refusal(&answer)),
-                _ => gc_check::single(question.kind, &answer.body).map_err(|why| self.nonsense(&why)),
+        let parent =
+            self.client.send(&address::single_path(question), None).and_then(|reply| match reply.status {
+                404 => Ok(gc_check::not_found(question.kind, &reply)),
+                400.. => Err(self.client.refusal(&reply)),
+                _ => gc_check::single(question.kind, &reply.body).map_err(|why| self.unreadable(&why)),
             });
-        let parent = learned.unwrap_or_else(|trouble| self.unknown(trouble));
+        let parent = parent.unwrap_or_else(|failure| self.unknown(failure));
         lock(&self.memory).keep(question, parent);
     }
 
@@ -202,29 +207,29 @@ impl<'a> Desk<'_, 'a> {
         let Some(first) = questions.first() else { return };
         let ids: Vec<_> = questions.iter().map(|question| question.id.to_string()).collect();
         let body = json!({ "issue_ids": ids }).to_string();
-        let learned =
-            self.client.ask(&address::batch_path(&first.workspace), Some(&body)).and_then(|answer| {
-                if gc_check::has_no_route(&answer) {
+        let parents =
+            self.client.send(&address::batch_path(&first.workspace), Some(&body)).and_then(|reply| {
+                if gc_check::has_no_route(&reply) {
                     return Ok(None);
                 }
-                if answer.status >= 400 {
-                    return Err(self.client.refusal(&answer));
+                if reply.status >= 400 {
+                    return Err(self.client.refusal(&reply));
                 }
-                gc_check::batch(&answer.body).map(Some).map_err(|why| self.nonsense(&why))
+                gc_check::batch(&reply.body).map(Some).map_err(|why| self.unreadable(&why))
             });
-        match learned {
-            Ok(None) => lock(&self.homeless).extend(questions),
+        match parents {
+            Ok(None) => lock(&self.without_route).extend(questions),
             Ok(Some(mut parents)) => {
                 for question in questions {
                     let parent =
-                        parents.remove(&question.id).unwrap_or(Err("the answer leaves it out".into()));
-                    let parent = parent.unwrap_or_else(|why| self.unknown(self.nonsense(&why)));
+                        parents.remove(&question.id).unwrap_or(Err("the answer leaves out this id".into()));
+                    let parent = parent.unwrap_or_else(|why| self.unknown(self.unreadable(&why)));
                     lock(&self.memory).keep(question, parent);
                 }
             }
-            // No request for each of them: a server in trouble is not helped by five hundred more.
-            Err(trouble) => {
-                let parent = self.unknown(trouble);
+            // Not asked one by one: five hundred more requests do not help a server in trouble.
+            Err(failure) => {
+                let parent = self.unknown(failure);
                 for question in questions {
                     lock(&self.memory).keep(question, parent.clone());
                 }
@@ -232,15 +237,15 @@ impl<'a> Desk<'_, 'a> {
         }
     }
 
-    fn nonsense(&self, why: &str) -> Trouble {
-        Trouble { why: self.client.excerpt(why), ends_cycle: false }
+    fn unreadable(&self, why: &str) -> RequestFailure {
+        RequestFailure { why: self.client.excerpt(why), ends_cycle: false }
     }
 
-    fn unknown(&self, trouble: Trouble) -> Parent {
-        if trouble.ends_cycle {
-            lock(&self.ended).get_or_insert_with(|| trouble.why.clone());
+    fn unknown(&self, failure: RequestFailure) -> Parent {
+        if failure.ends_cycle {
+            lock(&self.ended).get_or_insert_with(|| failure.why.clone());
         }
-        Parent::Unknown { why: trouble.why }
+        Parent::Unknown { why: failure.why }
     }
 }
 

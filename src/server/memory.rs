@@ -1,8 +1,8 @@
-//! The answers of one cycle, small: about 100 bytes a parent, so that a hundred thousand fit in 20 MB.
+//! The answers of one cycle, kept small: about 100 bytes a parent, so that a hundred thousand fit in 20 MB.
 
 use std::collections::HashMap;
 
-use super::{Parent, ParentKind, Question};
+use super::parent::{Parent, ParentKind, Question};
 
 /// Equal for two questions that the server answers alike.
 #[derive(PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ struct Key {
     kind: ParentKind,
 }
 
-/// So many different reasons are kept; a server that has more of them has none worth reading.
+/// How many different reasons are kept. A server that gives more of them gives none worth reading.
 const REASONS: usize = 1000;
 
 /// Answers by question.
@@ -22,7 +22,7 @@ pub(super) struct Memory {
     index: HashMap<Key, u32>,
     /// The first one stands for all that have not been answered.
     parents: Vec<Parent>,
-    /// Where an answer stands that many questions share.
+    /// The places of reasons, which many questions share.
     shared: HashMap<String, u32>,
 }
 
@@ -66,11 +66,11 @@ impl Memory {
                     place
                 }
             },
-            mut found @ Parent::Found { .. } => {
-                if let Parent::Found { status, .. } = &mut found {
+            mut other => {
+                if let Parent::Found { status, .. } = &mut other {
                     status.shrink_to_fit();
                 }
-                self.push(found)
+                self.push(other)
             }
         };
         if let Some(noted) = self.key(question).and_then(|key| self.index.get_mut(&key)) {
@@ -90,7 +90,7 @@ impl Memory {
 
     fn push(&mut self, parent: Parent) -> u32 {
         let place =
-            u32::try_from(self.parents.len()).expect("four thousand million answers don't fit in memory");
+            u32::try_from(self.parents.len()).expect("memory ends long before four thousand million answers");
         self.parents.push(parent);
         place
     }

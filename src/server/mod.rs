@@ -11,6 +11,7 @@ mod client;
 mod gc_check;
 mod lookup;
 mod memory;
+mod parent;
 mod proxy;
 mod token;
 mod trust;
@@ -19,11 +20,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 pub use address::normalise;
 pub use lookup::Lookup;
+pub use parent::{Parent, ParentKind, Question};
 pub use proxy::Proxy;
 pub use token::Token;
 pub use trust::Roots;
@@ -63,50 +63,4 @@ impl Connection {
         let roots = Roots::load(variables)?;
         Ok(Connection { base_url, token, timeout: TIMEOUT, proxy, roots })
     }
-}
-
-/// What an environment can belong to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ParentKind {
-    /// An issue.
-    Issue,
-    /// A chat session.
-    Chat,
-    /// A run of an autopilot.
-    AutopilotRun,
-    /// A quick-create task.
-    QuickCreate,
-}
-
-/// One thing to ask about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Question {
-    /// What it is.
-    pub kind: ParentKind,
-    /// Its id.
-    pub id: Uuid,
-    /// The name of the workspace's folder, under which the server is asked about issues.
-    pub workspace: String,
-}
-
-/// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Parent {
-    /// It is there.
-    Found {
-        /// The server's word; never empty.
-        status: String,
-        /// When it last changed (issues, chats) or ended (runs, tasks), if the server says so.
-        at: Option<DateTime<Utc>>,
-    },
-    /// The server does not know it, or does not show it to this token.
-    Gone {
-        /// The answer can only mean that it was deleted: a chat session's own 404.
-        certain: bool,
-    },
-    /// No answer that could be understood.
-    Unknown {
-        /// Why, in a few words for a person; safe to print.
-        why: String,
-    },
 }

@@ -293,7 +293,7 @@ fn redirects_in_circles_end_after_ten_and_end_the_cycle() {
     let server = Server::start(|request| Reply::redirect(302, request.path.clone()));
     let mut lookup = Lookup::new(connection(&server.url()), 1);
     lookup.ask(&KINDS.map(|kind| question(kind, 1)), &NO_STOP);
-    assert!(why(lookup.answer(&question(ParentKind::Issue, 1))).contains("circles"));
+    assert!(why(lookup.answer(&question(ParentKind::Issue, 1))).contains("too many redirects"));
     assert_eq!((server.requests().len(), lookup.requests()), (11, 1));
     // What was sent as POST is not sent anywhere else.
     let server = Server::start(|_| Reply::redirect(307, "/elsewhere"));

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::environment::Outcome;
-use crate::gc::{Due, Judged, ParentState, Policy, Summary, due};
+use crate::gc::{Due, Judged, Policy, Summary, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
+use crate::server::Parent;
 
 /// One decision with its evidence.
 pub(super) fn decision_json(judged: &Judged, now: DateTime<Utc>) -> Value {
@@ -190,14 +191,15 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     let outcome =
         judged.outcome.map_or_else(String::new, |outcome| format!(", but {}", outcome_word(outcome)));
     let parent = match &judged.parent {
-        ParentState::Offline => "no server was asked".to_owned(),
-        ParentState::None => "none".to_owned(),
-        ParentState::Nameless => "not named in the record".to_owned(),
-        ParentState::StrangeKind => "of a kind that this version does not know".to_owned(),
-        ParentState::Found { status, at } => format!("{}, {}", escape(status), time(*at)),
-        ParentState::Gone { certain: true } => "deleted".to_owned(),
-        ParentState::Gone { certain: false } => "not known to the server, or not shown".to_owned(),
-        ParentState::Unknown { why } => format!("not known: {}", escape(why)),
+        Parent::Offline => "no server was asked".to_owned(),
+        Parent::None => "none".to_owned(),
+        Parent::Nameless => "not named in the record".to_owned(),
+        Parent::UnknownKind => "of a kind that this version does not know".to_owned(),
+        Parent::Found { status, at } => format!("{}, {}", escape(status), time(*at)),
+        Parent::Gone { certain: true } => "deleted".to_owned(),
+        Parent::Gone { certain: false } => "not known to the server, or not shown".to_owned(),
+        Parent::Unknown { why } => format!("not known: {}", escape(why)),
+        Parent::Unaskable { why } => format!("not known: {why}"),
     };
     let mut lines = vec![
         format!("{}: {}{outcome}", judged.decision.action.word(), judged.decision.reason.word()),
