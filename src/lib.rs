@@ -35,6 +35,7 @@ pub mod formats;
 pub mod gc;
 pub mod git;
 pub mod invocation;
+pub mod layout;
 pub mod output;
 pub mod protocol;
 pub mod provider;

@@ -13,6 +13,7 @@ use crate::environment::trash::{delete, half_deleted};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
+use crate::layout::names;
 use crate::output::{Answer, escape};
 use crate::provider;
 use crate::provider::login::{self, Login};
@@ -168,7 +169,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
     }
     for name in half_deleted(tree)? {
         let gone = fix && delete(tree, &name).is_ok();
-        let path = context.root.path().join(WorkspacesRoot::TRASH).join(&name);
+        let path = context.root.path().join(names::TRASH).join(&name);
         problem(&path, "half_deleted", gone, "its deletion goes on", lines);
     }
     for Ailing { path, complaint, fixed, mut note, run_id } in examine(&context.root, tree, fix, context.now)?

@@ -11,6 +11,7 @@ use crate::environment::{
 };
 use crate::gc::{Facts, look};
 use crate::invocation::{Context, workspace_completer};
+use crate::layout::names;
 use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
@@ -106,7 +107,7 @@ impl ForeignRoot {
             return collect;
         }
         // Upstream marks its roots only since one of its later versions.
-        format!("touch {} && {collect}", shell_quote(&format!("{path}/{}", WorkspacesRoot::MARK)))
+        format!("touch {} && {collect}", shell_quote(&format!("{path}/{}", names::MARK)))
     }
 }
 

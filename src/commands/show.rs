@@ -8,9 +8,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::seen_status;
-use crate::environment::{EnvLock, Found, Held, Status, names, open_work_dir, private_files};
+use crate::environment::{EnvLock, Found, Held, Status, open_work_dir, private_files};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
+use crate::layout::names;
 use crate::output::{Answer, answer, escape, stream};
 use crate::sidecar::Manifest;
 use crate::sys::tree::leaves_tree;

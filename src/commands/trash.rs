@@ -5,10 +5,11 @@ use chrono::DateTime;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::environment::TrashEntry;
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
-use crate::environment::{TrashEntry, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
+use crate::layout::names;
 use crate::output::{Answer, columns, counted, escape, show_age, show_bytes};
 use crate::sys::tree::Tree;
 
@@ -131,7 +132,7 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
             })
         })
         .collect();
-    let folder = context.root.path().join(WorkspacesRoot::TRASH);
+    let folder = context.root.path().join(names::TRASH);
     let rows_of_text: Vec<_> = std::iter::once(header).chain(lines).collect();
     let text = if found.is_empty() { String::new() } else { columns(&rows_of_text) };
     Ok(Answer::new(text, json!({"schema": 1, "trash": folder, "entries": rows})))

@@ -7,23 +7,24 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::homes;
-use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
 use super::meta::Status;
 use super::recover::check_identity;
+use super::root::{EnvRoot, WorkspacesRoot};
 use super::temporary::forget_dead_run;
 use super::trash::{self, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
+use crate::layout::{self, names};
 use crate::provider;
 use crate::sidecar::{Manifest, State, TakenBack, take_back};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 
 /// The index of a snapshot, below the env root, and git's lock of it.
-const SNAPSHOT_INDEX: &str = ".execenv.index";
-const SNAPSHOT_INDEX_LOCK: &str = ".execenv.index.lock";
+const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
+const SNAPSHOT_INDEX_LOCK: &str = names::SNAPSHOT_INDEX_LOCK;
 
 /// How much to take down.
 #[derive(Clone, Copy, Debug, Default)]
@@ -222,8 +223,9 @@ fn take_down(
     }
     // Nobody can run here any more. Told at the end: what else is to go goes.
     let forgotten = homes::forget_secrets(&env.tree).context("remove the files with secrets");
-    env.tree.remove_all(Path::new(names::LAUNCH)).context("remove the launch file")?;
-    env.tree.remove_all(Path::new(names::BACKUP)).context("remove the backups")?;
+    for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
+        env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
+    }
     remove_work_dir(root_tree, env, options, is_local, now, report)?;
     forgotten
 }
@@ -346,7 +348,7 @@ pub(crate) fn unsaved_in_trash(
     entry: &TrashEntry,
     git: &Git,
 ) -> Vec<Unsaved> {
-    let place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    let place = Path::new(names::TRASH).join(&entry.name);
     let (path, origin) = (root.path().join(&place), &entry.origin);
     let env = if entry.parsed.work_dir_only { origin.parent().unwrap_or(origin) } else { &path };
     let manifest = EnvRoot::open(env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use super::layout::WorkspacesRoot;
 use super::request::{Request, platform_plan};
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::homes;
 use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
 use crate::provider::{self, Provider};
@@ -70,7 +70,7 @@ impl<'a> Contents<'a> {
             env_root,
             work_dir,
             is_local,
-            stores: &request.root.path().join(WorkspacesRoot::STORES),
+            stores: &request.root.path().join(names::STORES),
             user_home: request.home.as_deref(),
             inherited: request.inherited,
             skills: &self.skills,

@@ -6,11 +6,12 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::homes;
-use super::layout::{WorkspacesRoot, names};
 use super::lock::{EnvLock, Held};
 use super::lookup::Found;
 use super::meta::{LastResult, Status};
 use super::recover::recover;
+use super::root::WorkspacesRoot;
+use crate::layout::names;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
 use crate::sys::tree::{Kind, Tree};
 
@@ -139,7 +140,7 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
                 status: Status::Crashed.word().into(),
                 exit_code: 125,
                 failure_reason: Some("crashed".into()),
-                file: format!("{}/result.json", names::OUTPUT),
+                file: format!("{}/{}", names::OUTPUT, names::RESULT),
                 ended_at: Some(now),
             });
             let mut meta = meta;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::layout::names;
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
 /// The launch file.
@@ -36,7 +36,7 @@ pub struct LaunchFile {
     pub merge_mcp: bool,
 }
 
-const FILE: &str = "task.json";
+const FILE: &str = names::LAUNCH_FILE;
 
 impl LaunchFile {
     /// Where it lies below the env root; `None` where there is nothing to say.

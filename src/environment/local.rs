@@ -4,9 +4,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::layout::WorkspacesRoot;
 use super::lookup;
 use super::meta::Status;
+use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::layout::{WorkspacesRoot, names};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
 /// Why an environment could not be locked.
@@ -165,18 +165,18 @@ pub fn path_lock(root: &Tree, canonical: &Path) -> Result<File> {
 
 fn path_lock_file(root: &Tree, canonical: &Path) -> Result<File> {
     let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
-    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let folder = Path::new(names::LOCKS);
     let making = || format!("make a lock below {}", root.path().display());
     root.ensure_dir(folder, 0o755).with_context(making)?;
-    root.open_lock(&folder.join(format!("path-{}", &digest[..32])), true).with_context(making)
+    root.open_lock(&folder.join(format!("{}{}", names::PATH_LOCK, &digest[..32])), true).with_context(making)
 }
 
 /// The lock that every prepare shares while it builds an env root under a nameless place.
 fn staging_lock_file(root: &Tree) -> Result<File> {
-    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let folder = Path::new(names::LOCKS);
     let making = || format!("make a lock below {}", root.path().display());
     root.ensure_dir(folder, 0o755).with_context(making)?;
-    root.open_lock(&folder.join("staging"), true).with_context(making)
+    root.open_lock(&folder.join(names::STAGING_LOCK), true).with_context(making)
 }
 
 /// Takes a prepare's share of the staging lock.

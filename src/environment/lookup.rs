@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::local::clean;
 use super::meta::{Meta, Status};
+use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::TaskId;

@@ -11,8 +11,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::layout::names;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::task::{Kind, TaskDocument};
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::layout::names;
 use super::meta::Meta;
+use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{Kind, Tree};
 

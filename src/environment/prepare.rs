@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 
 use super::contents::Contents;
 use super::homes::{self, private_file};
-use super::layout::{EnvRoot, names};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
 use super::meta::{Meta, Own, SCHEMA, Status};
@@ -22,9 +21,11 @@ use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::reuse::open_work_dir;
+use super::root::EnvRoot;
 use super::{stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Manifest, Plan, State, take_back};
@@ -308,8 +309,11 @@ impl Placing<'_> {
     /// Builds the env root under a nameless place and locks it there.
     fn stage(&self, key: &EnvKey) -> Result<Staged> {
         let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-        let name =
-            Path::new(self.request.workspace_id.as_str()).join(format!("{STAGING}{}-{token}", key.as_str()));
+        let name = Path::new(self.request.workspace_id.as_str()).join(format!(
+            "{}{}-{token}",
+            names::STAGING,
+            key.as_str()
+        ));
         let made = self
             .root
             .make_dir(&name, 0o755)
@@ -449,6 +453,3 @@ impl Staged {
         self.meta.own.as_ref().map(|own| own.work_dir.clone()).unwrap_or_default()
     }
 }
-
-/// Begins the name of an env root that is being built. A name with a dot is no environment for anybody.
-pub(crate) const STAGING: &str = ".staging-";

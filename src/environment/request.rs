@@ -8,9 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
-use super::layout::{WorkspacesRoot, names};
 use super::meta::{Meta, Own};
+use super::root::WorkspacesRoot;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
 use crate::sys::tree::Tree;
@@ -149,10 +150,6 @@ pub(super) fn launch_of(request: &Request<'_>) -> LaunchFile {
     }
 }
 
-/// The folder that the platform's CLI takes for its user's configuration (`providers.md` N-09): without it, a call from
-/// inside a task would use the login of whoever runs the machine.
-const PLATFORM_CONFIG: &str = "multica-config";
-
 /// What an agent under a platform gets besides: upstream's variables that say which task this is (decision D23), and a
 /// configuration folder of the task's own. Nothing without a platform.
 pub(super) fn platform_plan(
@@ -163,7 +160,7 @@ pub(super) fn platform_plan(
     if request.platform.cli().is_none() {
         return (BTreeMap::new(), None);
     }
-    let config = env_root.join(PLATFORM_CONFIG).display().to_string();
+    let config = env_root.join(names::PLATFORM_CONFIG).display().to_string();
     let root = request.root.path().display().to_string();
     let quick_create = if task.quick_create_prompt.is_empty() { "" } else { request.task_id.as_str() };
     let variables = [
@@ -181,7 +178,7 @@ pub(super) fn platform_plan(
     let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped: Vec::new() };
     (
         given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        Some(Home { name: PLATFORM_CONFIG, content }),
+        Some(Home { name: names::PLATFORM_CONFIG, content }),
     )
 }
 

@@ -129,7 +129,7 @@ pub(crate) fn open_work_dir(found: &Found, work_dir: &Path) -> Result<Tree> {
         Tree::open(work_dir)
     } else {
         // Our own work dir is a folder, never a link that somebody has put in its place.
-        found.env.tree.subtree(Path::new(super::names::WORK_DIR))
+        found.env.tree.subtree(Path::new(crate::layout::names::WORK_DIR))
     };
     match opened {
         Ok(tree) => {

@@ -16,19 +16,13 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use super::homes::is_name;
-use super::layout::{WorkspacesRoot, names};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 use crate::task::hex;
 
-/// Begins the name of a store's lock.
-const LOCK: &str = "store-";
-/// Begins the name of a store that is going. Below [`WorkspacesRoot::STORES`].
-const GOING: &str = ".going-";
-/// The lock of who writes a cache.
-const CACHES: &str = "caches";
 /// The longest path of a store that is read from a lock file, in bytes.
 const MAX_PATH: u64 = 4096;
 /// How often mounting begins again when a removal comes in between.
@@ -49,12 +43,15 @@ pub struct Pruned {
 /// # Errors
 /// When one lies elsewhere, or something else stands in its place.
 pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
-    let above = root.path().join(WorkspacesRoot::STORES);
+    let above = root.path().join(names::STORES);
     for store in stores {
         let relative = store.strip_prefix(&above).unwrap_or(store);
         let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
         anyhow::ensure!(
-            stays && relative.to_str().is_some_and(|text| !text.is_empty() && !text.starts_with(GOING)),
+            stays
+                && relative
+                    .to_str()
+                    .is_some_and(|text| !text.is_empty() && !text.starts_with(names::STORE_GOING)),
             "{} is no place for a store",
             store.display()
         );
@@ -89,7 +86,7 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
         // Several may write this at once: the same.
         (&lock).write_all(relative.as_os_str().as_encoded_bytes())?;
     }
-    let mut place = PathBuf::from(WorkspacesRoot::STORES);
+    let mut place = PathBuf::from(names::STORES);
     for part in
         std::iter::once(Path::new("")).chain(relative.components().map(|part| Path::new(part.as_os_str())))
     {
@@ -110,7 +107,7 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
 /// # Errors
 /// When a place is in no store, or a file cannot be read or copied.
 pub(super) fn fill(root: &Tree, files: &[(PathBuf, PathBuf)]) -> Result<()> {
-    let above = root.path().join(WorkspacesRoot::STORES);
+    let above = root.path().join(names::STORES);
     for (place, source) in files {
         let relative = place.strip_prefix(&above).unwrap_or(place);
         let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
@@ -122,12 +119,12 @@ pub(super) fn fill(root: &Tree, files: &[(PathBuf, PathBuf)]) -> Result<()> {
 }
 
 fn fill_one(root: &Tree, relative: &Path, source: &Path) -> io::Result<()> {
-    let mut folder = PathBuf::from(WorkspacesRoot::STORES);
+    let mut folder = PathBuf::from(names::STORES);
     for part in relative.parent().into_iter().flat_map(Path::iter) {
         folder.push(part);
         root.ensure_dir(&folder, 0o700)?;
     }
-    let place = Path::new(WorkspacesRoot::STORES).join(relative);
+    let place = Path::new(names::STORES).join(relative);
     if root.kind(&place)?.is_some() {
         return Ok(());
     }
@@ -157,20 +154,21 @@ fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
     if !is_name(relative.as_os_str()) {
         return Err(io::Error::other("it is no name in the folder of stores"));
     }
-    root.ensure_dir(Path::new(WorkspacesRoot::LOCKS), 0o755)?;
-    let lock = root.open_lock(&Path::new(WorkspacesRoot::LOCKS).join(CACHES), true)?;
+    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
+    let lock = root.open_lock(&Path::new(names::LOCKS).join(names::CACHES_LOCK), true)?;
     if lock.try_lock().is_err() {
         return Ok(());
     }
-    let stores = Path::new(WorkspacesRoot::STORES);
+    let stores = Path::new(names::STORES);
     root.ensure_dir(stores, 0o700)?;
     root.replace_unsynced(&stores.join(relative), bytes, 0o600, names::TEMPORARY)
 }
 
 /// How many stores a root has, by their locks: each has one from before it is made until after it is gone.
 pub fn count(root: &Tree) -> u64 {
-    let locks = root.names(Path::new(WorkspacesRoot::LOCKS)).unwrap_or_default();
-    locks.iter().filter(|name| name.as_encoded_bytes().starts_with(LOCK.as_bytes())).count() as u64
+    let locks = root.names(Path::new(names::LOCKS)).unwrap_or_default();
+    locks.iter().filter(|name| name.as_encoded_bytes().starts_with(names::STORE_LOCK.as_bytes())).count()
+        as u64
 }
 
 /// Removes stores in which nothing has changed for longer than `ttl` says of them (by their path below the folder of
@@ -185,14 +183,16 @@ pub fn prune(
     ttl: &dyn Fn(&Path) -> Option<Duration>,
     dry_run: bool,
 ) -> Result<Vec<Pruned>> {
-    let locks = Path::new(WorkspacesRoot::LOCKS);
+    let locks = Path::new(names::LOCKS);
     let mut pruned = Vec::new();
     if root.kind(locks).context("look for locks")?.is_none() {
         return Ok(pruned);
     }
     let mut names = root.names(locks).context("list the locks")?;
     names.sort_unstable();
-    for name in names.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with(LOCK)) {
+    for name in
+        names.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with(names::STORE_LOCK))
+    {
         match prune_one(root, name, now, ttl, dry_run) {
             Ok(one) => pruned.extend(one),
             Err(error) => log::warn!("the store of {name} stays: {error}"),
@@ -208,7 +208,7 @@ fn prune_one(
     ttl: &dyn Fn(&Path) -> Option<Duration>,
     dry_run: bool,
 ) -> io::Result<Option<Pruned>> {
-    let path = Path::new(WorkspacesRoot::LOCKS).join(name);
+    let path = Path::new(names::LOCKS).join(name);
     let lock = root.open_lock(&path, false)?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -223,8 +223,8 @@ fn prune_one(
     if !stays || lock_name(&relative) != name || !is_current(root, &relative, &lock)? {
         return Ok(None);
     }
-    let stores = Path::new(WorkspacesRoot::STORES);
-    let going = stores.join(format!("{GOING}{}", &name[LOCK.len()..]));
+    let stores = Path::new(names::STORES);
+    let going = stores.join(format!("{}{}", names::STORE_GOING, &name[names::STORE_LOCK.len()..]));
     if !dry_run {
         root.remove_all(&going)?; // what an earlier removal did not get through
     }
@@ -270,17 +270,17 @@ fn is_in_real_folders(root: &Tree, store: &Path) -> io::Result<bool> {
 
 fn lock_name(relative: &Path) -> String {
     let digest = hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
-    format!("{LOCK}{}", &digest[..32])
+    format!("{}{}", names::STORE_LOCK, &digest[..32])
 }
 
 fn open_lock(root: &Tree, relative: &Path) -> io::Result<File> {
-    root.ensure_dir(Path::new(WorkspacesRoot::LOCKS), 0o755)?;
-    root.open_lock(&Path::new(WorkspacesRoot::LOCKS).join(lock_name(relative)), true)
+    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
+    root.open_lock(&Path::new(names::LOCKS).join(lock_name(relative)), true)
 }
 
 /// Whether a lock is still the one by that name: a removal takes its file away.
 fn is_current(root: &Tree, relative: &Path, lock: &File) -> io::Result<bool> {
-    let path = Path::new(WorkspacesRoot::LOCKS).join(lock_name(relative));
+    let path = Path::new(names::LOCKS).join(lock_name(relative));
     match root.open_lock(&path, false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         other => {

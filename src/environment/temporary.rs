@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::layout::names;
 use super::meta::Meta;
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
 /// The name of a run's private folder inside its env root.
-const TEMPORARY: &str = "tmp";
+const TEMPORARY: &str = names::RUN_TEMPORARY;
 /// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
 const MAX_TEMPORARY: usize = 60;
 
@@ -32,7 +32,7 @@ fn outside_name(run_id: &str) -> String {
 
 /// Where a run keeps its MCP servers, below the env root.
 pub(crate) fn mcp_file() -> PathBuf {
-    Path::new(names::LAUNCH).join("mcp.json")
+    Path::new(names::LAUNCH).join(names::LAUNCH_MCP)
 }
 
 /// Makes the private folder, empty. Only after [`RunningEnv::starting`], so that a crash leaves none without a record.

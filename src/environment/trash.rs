@@ -8,15 +8,16 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
-use super::layout::{EnvRoot, WorkspacesRoot, names};
 use super::lock::{EnvLock, staging_lock};
 use super::meta::Meta;
+use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 
-/// Marks an entry that is being deleted: whoever comes next finishes it, nobody restores it.
-const REMOVING: &str = ".removing";
+/// Marks an entry that is being deleted: the next command finishes it, no command restores it.
+const REMOVING: &str = names::REMOVING;
 
 /// Begins a name that stands for a longer one, or one that is not text.
 const DIGEST: &str = "digest-";
@@ -125,7 +126,7 @@ pub(crate) fn put_aside_as(
     work_dir_only: bool,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let trash = Path::new(WorkspacesRoot::TRASH);
+    let trash = Path::new(names::TRASH);
     let doing = || format!("move {} to the trash", root.path().join(source).display());
     root.ensure_dir(trash, 0o700).with_context(doing)?;
     let name = TrashName::new(workspace, key, now, work_dir_only);
@@ -138,7 +139,7 @@ pub(crate) fn put_aside_as(
 /// # Errors
 /// When the trash cannot be listed.
 pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEntry>> {
-    let trash = Path::new(WorkspacesRoot::TRASH);
+    let trash = Path::new(names::TRASH);
     if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
         return Ok(Vec::new());
     }
@@ -158,12 +159,12 @@ pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEnt
 
 /// What an entry takes on the disk, in bytes.
 pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
-    measure(&root.path().join(WorkspacesRoot::TRASH).join(&entry.name)).bytes
+    measure(&root.path().join(names::TRASH).join(&entry.name)).bytes
 }
 
 /// Takes away what a restore that died has left beside the record of an entry.
 pub(crate) fn sweep_temporaries(tree: &Tree) {
-    let trash = Path::new(WorkspacesRoot::TRASH);
+    let trash = Path::new(names::TRASH);
     for name in tree.names(trash).unwrap_or_default() {
         let left = trash.join(name).join(names::TEMPORARY);
         if matches!(tree.kind(&left), Ok(Some(Kind::File { .. })))
@@ -195,7 +196,7 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
     if entry.parsed.work_dir_only {
         target.push(names::WORK_DIR);
     }
-    let place = Path::new(WorkspacesRoot::TRASH).join(&entry.name);
+    let place = Path::new(names::TRASH).join(&entry.name);
     // An environment before it is back: no cycle may come in between.
     let promised = if entry.parsed.work_dir_only { target.parent().unwrap_or(&target) } else { &place };
     let env_root = tree.path().join(workspace).join(&entry.parsed.key);
@@ -234,7 +235,7 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
 /// # Errors
 /// What could not be removed; the next sweep tries again.
 pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
-    let trash = Path::new(WorkspacesRoot::TRASH);
+    let trash = Path::new(names::TRASH);
     let doing = || format!("delete {} from the trash", name);
     let mut doomed = name.to_owned();
     if !name.ends_with(REMOVING) {
@@ -267,7 +268,7 @@ pub(crate) fn delete_env(
 /// # Errors
 /// When the trash cannot be listed.
 pub(crate) fn half_deleted(tree: &Tree) -> Result<Vec<String>> {
-    let trash = Path::new(WorkspacesRoot::TRASH);
+    let trash = Path::new(names::TRASH);
     if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
         return Ok(Vec::new());
     }

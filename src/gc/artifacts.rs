@@ -14,9 +14,9 @@ use anyhow::Result;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::environment::names;
 use crate::failure::{Code, Failure};
 use crate::git::Git;
+use crate::layout;
 use crate::sys::remove::remove_tree;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
@@ -33,31 +33,6 @@ pub const MANAGED: &str = "codex-home/.sandbox-bin";
 const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
 const GIT: &str = ".git";
 
-/// What every environment consists of, by whoever made it: as a pattern it would take the environment apart.
-const STRUCTURE: [&str; 21] = [
-    GIT,
-    names::META,
-    names::MANIFEST,
-    names::LOCK,
-    names::OWNER,
-    names::MANAGED,
-    names::WORK_DIR,
-    names::OUTPUT,
-    names::LOGS,
-    names::LAUNCH,
-    names::BACKUP,
-    names::KEPT,
-    names::TEMPORARY,
-    names::WORKTREE,
-    "home",
-    "codex-home",
-    "hermes-home",
-    "multica-config",
-    "inbox",
-    ".control",
-    "tmp",
-];
-
 /// Names of folders that can be built again, by default none. A name matches as a whole, upper and lower case told apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patterns(BTreeSet<String>);
@@ -67,23 +42,20 @@ impl Patterns {
     /// an empty one.
     ///
     /// # Errors
-    /// A [`Code::BadConfig`] failure for a name that every environment consists of.
+    /// A [`Code::BadConfig`] failure for a name that execenv, an agent CLI or git keeps things under.
     pub fn parse(text: &str) -> Result<Patterns> {
         let text = if text.trim().is_empty() { DEFAULT_PATTERNS } else { text };
         let words = text.split(',').map(str::trim);
         let usable = words.filter(|word| !word.is_empty() && !word.contains(['/', '\\']));
         let patterns: BTreeSet<String> = usable.map(str::to_owned).collect();
-        match patterns.iter().find(|pattern| STRUCTURE.contains(&pattern.as_str())) {
+        match patterns.iter().find_map(|pattern| Some((pattern, kept_under(pattern)?))) {
             None => Ok(Patterns(patterns)),
-            Some(pattern) => {
-                let message = format!(
-                    "`{pattern}` cannot be an artifact pattern: it is part of every environment, not something \
-                     that is built again"
-                );
-                Err(Failure::new(Code::BadConfig, message)
-                    .hint(format!("name folders that a build makes; without a list it is {DEFAULT_PATTERNS}"))
-                    .into())
-            }
+            Some((pattern, what)) => Err(Failure::new(
+                Code::BadConfig,
+                format!("`{pattern}` cannot be an artifact pattern: it is the name of {what}"),
+            )
+            .hint(format!("name folders that a build makes; without a list it is {DEFAULT_PATTERNS}"))
+            .into()),
         }
     }
 
@@ -95,6 +67,11 @@ impl Patterns {
     fn find(&self, name: &OsStr) -> Option<&str> {
         self.0.get(name.to_str()?).map(String::as_str)
     }
+}
+
+/// What else stands under a name; `None`: nothing that must not be removed.
+fn kept_under(name: &str) -> Option<&'static str> {
+    if name == GIT { Some("a repository") } else { layout::reserved(name).map(|row| row.what) }
 }
 
 /// Folders of one name.

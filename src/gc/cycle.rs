@@ -25,6 +25,7 @@ use crate::environment::{
 };
 use crate::failure::{Code, Failure};
 use crate::git::Git;
+use crate::layout::{self, StoreKind, names};
 use crate::repos::{self, RepoPolicy, RepoReport};
 use crate::server::{Connection, Parent};
 use crate::sys::remove::measure;
@@ -82,10 +83,10 @@ pub struct StorePolicy {
 impl StorePolicy {
     /// What is not known stays.
     fn ttl(&self, store: &Path) -> Option<Duration> {
-        match store.iter().next()?.to_str()? {
-            "codex-sessions" | "hermes-sessions" => self.session_ttl,
-            "hermes-state" => self.memory_ttl,
-            _ => None,
+        match layout::store_kind(store.iter().next()?.to_str()?)? {
+            StoreKind::Conversations => self.session_ttl,
+            StoreKind::Memories => self.memory_ttl,
+            StoreKind::Cache => None,
         }
     }
 }
@@ -160,7 +161,7 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
     if WorkspacesRoot::is_marked(tree)? {
         return Ok(());
     }
-    let mark = root.path().join(WorkspacesRoot::MARK);
+    let mark = root.path().join(names::MARK);
     Err(Failure::new(Code::BadPath, format!("{} is not a workspaces root", root.path().display()))
         .hint(format!(
             "name the folder that `execenv prepare` uses; if it is one all the same: `touch {}`",
@@ -170,10 +171,10 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
 }
 
 fn only_cycle(tree: &Tree) -> Result<Option<File>> {
-    let locks = Path::new(WorkspacesRoot::LOCKS);
+    let locks = Path::new(names::LOCKS);
     let opening = || format!("open the collector's lock in {}", tree.path().join(locks).display());
     tree.ensure_dir(locks, 0o755).with_context(opening)?;
-    let file = tree.open_lock(&locks.join("gc"), true).with_context(opening)?;
+    let file = tree.open_lock(&locks.join(names::GC_LOCK), true).with_context(opening)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::artifacts::has_managed;
-use crate::environment::{EnvLock, Found, Held, Meta, Status, names};
+use crate::environment::{EnvLock, Found, Held, Meta, Status};
+use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 

@@ -10,8 +10,9 @@ use super::cycle::GcRequest;
 use super::decide::{Action, Decision, Reason, decide};
 use super::facts::{Facts, LockState, folder_time, look_at_record};
 use crate::environment::{
-    EnvLock, EnvRoot, Found, Held, Meta, Outcome, forget_dead_run, names, retained_for, trash, unsaved_work,
+    EnvLock, EnvRoot, Found, Held, Meta, Outcome, forget_dead_run, retained_for, trash, unsaved_work,
 };
+use crate::layout::names;
 use crate::server::Parent;
 use crate::sys::remove::measure;
 use crate::sys::tree::Tree;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::environment::{STAGING, WorkspacesRoot, names, put_aside_as, staging_lock_alone, trash};
+use crate::environment::{WorkspacesRoot, put_aside_as, staging_lock_alone, trash};
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// One left-over.
@@ -38,7 +39,9 @@ pub fn sweep_staging(
         for name in
             tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
         {
-            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(STAGING)) else { continue };
+            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(names::STAGING)) else {
+                continue;
+            };
             let relative = folder.join(&name);
             let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(Kind::File { .. })));
             found.push(Leftover { path: root.path().join(&relative), whole });

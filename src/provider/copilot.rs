@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::{mcp_server as server, user_file};
+use crate::layout::names;
 
-pub(super) const HOME: &str = "copilot-home";
+pub(super) const HOME: &str = names::COPILOT_HOME;
 const VARIABLE: &str = "COPILOT_HOME";
 /// The one file of the home that holds what is the task's alone.
 pub(super) const SERVERS: &str = "mcp-config.json";

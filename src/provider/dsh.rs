@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::plan::{HomePlan, HomeRequest};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 
 /// Plans the variables.
 ///
@@ -13,7 +14,7 @@ use crate::failure::{Code, Failure};
 /// When the agent's id cannot name a folder.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    let store = agent_store(request, "dsh-sessions")?;
+    let store = agent_store(request, names::DSH_SESSIONS)?;
     plan.exports.insert("MULTICA_DSH_SESSION_ROOT".into(), store.display().to_string());
     plan.exports.insert("DSH_TELEMETRY_DISABLED".into(), "1".into());
     plan.stores.push(store);

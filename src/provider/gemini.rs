@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 
 /// The folder in the home, and so the home's name in the env root.
-pub(super) const FOLDER: &str = ".gemini";
+pub(super) const FOLDER: &str = names::GEMINI_HOME;
 pub(super) const SETTINGS: &str = "settings.json";
 /// An empty list allows every server; this one allows none, because nobody names one so.
 const NOBODY: &str = "execenv: no MCP server";

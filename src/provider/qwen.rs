@@ -13,8 +13,9 @@ use serde_json::{Map, Value, json};
 use super::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, Os};
 use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 
-const FILE: &str = "qwen-settings.json";
+const FILE: &str = names::QWEN_SETTINGS;
 const VARIABLE: &str = "QWEN_CODE_SYSTEM_SETTINGS_PATH";
 
 /// Plans the settings file.

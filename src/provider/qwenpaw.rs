@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
 use super::user_file;
+use crate::layout::names;
 
 /// The workspace's name in the env root.
-pub const HOME: &str = "qwenpaw-workspace";
+pub const HOME: &str = names::QWENPAW_HOME;
 const MANIFEST: &str = "skill.json";
 
 /// Plans the workspace.

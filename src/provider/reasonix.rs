@@ -10,6 +10,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, Value};
 use super::dsh::agent_store;
 use super::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Os};
 use super::user_file;
+use crate::layout::names;
 
 const FILE: &str = "reasonix.toml";
 const CONFIG: &str = "config.toml";
@@ -21,7 +22,7 @@ const HEADER: &str = "# Written by execenv for this task: nobody is there to ans
 /// When the agent's id cannot name a folder. The project file is never a reason to fail.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    let store = agent_store(request, "reasonix-state")?;
+    let store = agent_store(request, names::REASONIX_STATE)?;
     plan.exports.insert("REASONIX_STATE_HOME".into(), store.display().to_string());
     plan.stores.push(store);
     let owner = owner_config(request)

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::plan::{Entry, Home, HomeContent, HomeRequest};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};
 
@@ -135,7 +136,7 @@ pub(super) fn named_folder(request: &HomeRequest<'_>, variable: &str) -> Option<
 /// Whether a path is an env root, or stands at the top of one.
 pub(super) fn is_of_an_environment(path: &Path) -> bool {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    path.ancestors().take(2).any(|above| above.join(".gc_meta.json").symlink_metadata().is_ok())
+    path.ancestors().take(2).any(|above| above.join(names::META).symlink_metadata().is_ok())
 }
 
 /// Links to everything in a folder of the user's but what `is_ours` names. What the agent has put into the home of

@@ -6,12 +6,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::environment::names;
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
-/// The folder of all caches, as a name inside the root. The collector takes the folder of a workspace away when it
-/// finds it empty.
-pub const REPOS: &str = ".repos";
 /// How the reason begins with which a checkout locks its worktree (`git worktree lock`): such a lock does not outlive
 /// the environment, a lock of anybody else's does.
 pub const LOCK_REASON: &str = "execenv";

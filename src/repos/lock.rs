@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::environment::WorkspacesRoot;
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
 const BETWEEN_TRIES: Duration = Duration::from_millis(25);
@@ -24,9 +24,11 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(25);
 pub fn repo_lock(root: &Tree, relative: &Path, wait: Duration, stop: &AtomicBool) -> Result<Option<File>> {
     let locking = || format!("lock {}", root.path().join(relative).display());
     let digest = crate::task::hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
-    let folder = Path::new(WorkspacesRoot::LOCKS);
+    let folder = Path::new(names::LOCKS);
     root.ensure_dir(folder, 0o755).with_context(locking)?;
-    let file = root.open_lock(&folder.join(format!("repo-{}", &digest[..32])), true).with_context(locking)?;
+    let file = root
+        .open_lock(&folder.join(format!("{}{}", names::REPO_LOCK, &digest[..32])), true)
+        .with_context(locking)?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {

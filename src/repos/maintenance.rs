@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::upkeep::Cache;
-use crate::environment::{EnvLock, Held, names};
+use crate::environment::{EnvLock, Held};
 use crate::git::was_cut_off;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// Upstream's name for the marker.

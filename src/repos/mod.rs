@@ -12,6 +12,6 @@ mod maintenance;
 mod registrations;
 mod upkeep;
 
-pub use layout::{LOCK_REASON, REPOS, last_use, stamp_use};
+pub use layout::{LOCK_REASON, last_use, stamp_use};
 pub use lock::repo_lock;
 pub use upkeep::{Limits, RepoPolicy, RepoReport, upkeep};

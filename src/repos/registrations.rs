@@ -13,8 +13,9 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::layout::LOCK_REASON;
 use super::upkeep::{Cache, quoted};
-use crate::environment::{WorkspacesRoot, names, staging_lock_alone};
+use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, leaves_tree};
 
 /// Where git keeps them.
@@ -193,7 +194,7 @@ impl Cache<'_> {
     /// whatever the entry is called.
     fn is_in_trash(&self, below: &Path, id: &str) -> Result<bool> {
         let in_env: PathBuf = below.components().skip(2).collect();
-        let trash = Path::new(WorkspacesRoot::TRASH);
+        let trash = Path::new(names::TRASH);
         let mut entries = match self.tree.names(trash) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             entries => entries.context("list the trash")?,

@@ -16,10 +16,10 @@ use chrono::{DateTime, Utc};
 
 use super::bare::BareRepo;
 use super::evict;
-use super::layout::REPOS;
 use super::lock::repo_lock;
 use crate::environment::WorkspacesRoot;
 use crate::git::Git;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// What upkeep is to do.
@@ -91,8 +91,8 @@ pub fn upkeep(
     stop: &AtomicBool,
 ) -> RepoReport {
     let mut report = RepoReport::default();
-    for workspace in plain_folders(tree, Path::new(REPOS), &mut report) {
-        let folder = Path::new(REPOS).join(workspace);
+    for workspace in plain_folders(tree, Path::new(names::REPOS), &mut report) {
+        let folder = Path::new(names::REPOS).join(workspace);
         if !policy.dry_run {
             evict::finish(tree, &folder, &mut report);
         }

@@ -11,9 +11,10 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::{
     EnvLock, Found, LastResult, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
-    has_unfinished_homes, names, open_work_dir,
+    has_unfinished_homes, open_work_dir,
 };
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
@@ -171,7 +172,7 @@ impl RunningEnv {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let tree = &self.found.env.tree;
-        let file = Path::new(names::OUTPUT).join("result.json");
+        let file = Path::new(names::OUTPUT).join(names::RESULT);
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
             .and_then(|()| tree.replace_unsynced(&file, document, 0o644, names::TEMPORARY))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;

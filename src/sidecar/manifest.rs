@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::environment::names;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::tree::Tree;
 
 /// The version of our own part that this program writes.

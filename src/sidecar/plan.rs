@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::{Before, Entry, EntryKind, Manifest, State};
 use super::marker;
-use crate::environment::names;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 

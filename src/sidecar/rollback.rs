@@ -10,7 +10,7 @@ use super::manifest::{Entry, EntryKind, Manifest, State};
 use super::marker::{self, Excised};
 use super::plan::{backup_name, digest, temporary_name};
 use super::strays::keep_copy;
-use crate::environment::names;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, has_changed};
 
 /// The largest edited sidecar of which a copy is kept, in bytes.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::manifest::{Entry, Manifest, State};
 use super::plan::{digest, temporary_name};
 use super::rollback::{MAX_KEPT, TakenBack, inside, written_files};
-use crate::environment::names;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// The most copies of one name that are kept.

@@ -27,6 +27,7 @@ mod homes;
 mod hostile;
 mod inputs;
 mod laws;
+mod layout;
 mod list;
 mod papers;
 mod prepare;

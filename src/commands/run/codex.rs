@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::environment::names;
+use crate::layout::names;
 use crate::provider::codex;
 use crate::sys::tree::Tree;
 
-const HOME: &str = "codex-home";
+const HOME: &str = names::CODEX_HOME;
 const CONFIG: &str = "config.toml";
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 16 << 20;

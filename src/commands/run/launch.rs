@@ -8,11 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::{RunArgs, codex, limit};
-use crate::environment::{
-    LaunchFile, LoginLink, login_links, mcp_file, names, private_exports, temporary_dir,
-};
+use crate::environment::{LaunchFile, LoginLink, login_links, mcp_file, private_exports, temporary_dir};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
+use crate::layout::names;
 use crate::provider::claude::launch as claude;
 use crate::provider::{self, argv};
 use crate::run::RunningEnv;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
-use crate::environment::names;
+use crate::layout::names;
 use crate::supervise::AgentCommand;
 use crate::sys::tree::Tree;
 

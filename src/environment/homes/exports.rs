@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::names;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)

@@ -28,8 +28,8 @@ pub(crate) use self::exports::{check_exports, check_needs, private_exports, priv
 pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
 pub(super) use self::pieces::is_name;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
-use super::layout::names;
 use crate::failure::{Code, Failure};
+use crate::layout::{self, names};
 use crate::provider::homes::{forgetting, homes_with_secrets};
 use crate::provider::plan::HomePlan;
 use crate::sys::tree::{Kind, Tree};
@@ -38,31 +38,6 @@ use crate::sys::tree::{Kind, Tree};
 const LIST: &str = "list.json";
 /// The longest list that is read, in bytes.
 const MAX_LIST: u64 = 16 << 20;
-
-/// Files and folders of providers that hold secrets of the user's: no plan that does not name them leaves them
-/// behind (decision D19).
-const SECRET: [&str; 5] = [
-    "openclaw-config.json",
-    "openclaw-user-snapshot.json",
-    "claude-runtime-skill-settings.json",
-    "cursor-data",
-    "qwen-settings.json",
-];
-
-/// Names of an env root that no home may have.
-const NOT_A_HOME: [&str; 11] = [
-    names::META,
-    names::MANIFEST,
-    names::LOCK,
-    names::OWNER,
-    names::MANAGED,
-    names::WORK_DIR,
-    names::OUTPUT,
-    names::LOGS,
-    names::BACKUP,
-    names::HOMES_SCRATCH,
-    names::HOMES_NEXT,
-];
 
 /// One place of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +74,7 @@ pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
 /// # Errors
 /// As the system reports them; nothing but modes has been changed then.
 pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
-    let pieces = changed_pieces(env, plan, &SECRET)?;
+    let pieces = changed_pieces(env, plan)?;
     if pieces.is_empty() {
         return Ok(None);
     }
@@ -236,7 +211,7 @@ impl Swap {
 
     fn is_lawful(&self) -> bool {
         let is_launch_env = self.place == [names::LAUNCH, names::LAUNCH_ENV];
-        let is_ours = |home: &OsString| NOT_A_HOME.iter().all(|name| home != name) && home != names::LAUNCH;
+        let is_ours = |home: &OsString| home.to_str().is_none_or(layout::may_be_home);
         self.place.iter().all(|name| is_name(name))
             && self.place.first().is_some_and(|home| is_launch_env || is_ours(home))
     }

@@ -7,8 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::Swap;
 use super::exports::is_variable;
-use super::{NOT_A_HOME, Swap, names};
+use crate::layout::{self, names};
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 
@@ -67,13 +68,9 @@ pub(super) fn whole_pieces(plan: &HomePlan) -> Result<Vec<Piece<'_>>> {
     homes.chain(variables(plan)?.map(Ok)).collect()
 }
 
-/// What is not as a plan says, or should not be there. `secret` are names that go unless the plan has them. Folders
+/// What is not as a plan says, or should not be there: homes with secrets that the plan does not have among it. Folders
 /// that stay have the mode of the plan afterwards, whatever becomes of the rest.
-pub(super) fn changed_pieces<'a>(
-    env: &Tree,
-    plan: &'a HomePlan,
-    secret: &'a [&'static str],
-) -> Result<Vec<Piece<'a>>> {
+pub(super) fn changed_pieces<'a>(env: &Tree, plan: &'a HomePlan) -> Result<Vec<Piece<'a>>> {
     let mut changed = Vec::new();
     for home in &plan.homes {
         let doing = || format!("compare {}", home.name);
@@ -87,7 +84,7 @@ pub(super) fn changed_pieces<'a>(
             }
         }
     }
-    for name in secret.iter().filter(|name| plan.homes.iter().all(|home| home.name != **name)) {
+    for name in layout::secret_homes().filter(|name| plan.homes.iter().all(|home| home.name != *name)) {
         Piece::removal(PathBuf::from(name)).compare(env, &mut changed)?;
     }
     let place = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
@@ -113,8 +110,8 @@ fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
 }
 
 fn whole(home: &Home) -> Result<Piece<'_>> {
-    let is_ours = is_name(OsStr::new(home.name)) && !NOT_A_HOME.contains(&home.name);
-    anyhow::ensure!(is_ours && home.name != names::LAUNCH, "{} is no name for a home", home.name);
+    let is_home = is_name(OsStr::new(home.name)) && layout::may_be_home(home.name);
+    anyhow::ensure!(is_home, "{} is no name for a home", home.name);
     let parts = match &home.content {
         HomeContent::Nothing => Vec::new(),
         HomeContent::File { bytes, mode } => vec![(PathBuf::new(), Part::File { bytes, mode: *mode })],

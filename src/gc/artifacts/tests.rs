@@ -28,7 +28,7 @@ impl Fixture {
     }
 
     fn env_path(&self) -> PathBuf {
-        self.tmp.path().join("env")
+        self.tmp.path().join("a-task")
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -123,7 +123,7 @@ fn the_three_by_default_go_and_nothing_else() {
 #[test]
 fn the_env_root_is_no_candidate_and_patterns_with_separators_match_nothing() {
     let t = Fixture::new(&[("workdir/node_modules/x", 5)]);
-    assert_eq!(t.remove("env", true), Found::default());
+    assert_eq!(t.remove("a-task", true), Found::default());
     assert_eq!(t.remove("workdir/node_modules,../etc", true), Found::default());
     assert!(t.at("workdir/node_modules/x").exists());
 }

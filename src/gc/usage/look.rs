@@ -9,9 +9,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, WorkspacesRoot, count_stores, names, trash};
+use crate::environment::{Meta, WorkspacesRoot, count_stores, trash};
 use crate::gc::artifacts::{Patterns, weigh};
-use crate::repos::REPOS;
+use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
 /// A folder of a task, by its names.
@@ -122,11 +122,11 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
         folder.and_then(|folder| folder.measure().ok()).map_or(0, |size| size.bytes)
     };
     Ok(Stores {
-        repo_cache_size_bytes: bytes(REPOS),
+        repo_cache_size_bytes: bytes(names::REPOS),
         repo_cache_count: repositories(tree),
-        trash_size_bytes: bytes(WorkspacesRoot::TRASH),
+        trash_size_bytes: bytes(names::TRASH),
         trash_count: trash::entries(root, tree)?.len() as u64,
-        stores_size_bytes: bytes(WorkspacesRoot::STORES),
+        stores_size_bytes: bytes(names::STORES),
         stores_count: count_stores(tree),
         other_size_bytes: other(root, tree)?,
     })
@@ -144,7 +144,7 @@ fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
         _ => 0,
     };
     let workspaces = root.workspaces(tree)?;
-    let reported = [REPOS, WorkspacesRoot::TRASH, WorkspacesRoot::STORES];
+    let reported = [names::REPOS, names::TRASH, names::STORES];
     let mut sum = 0;
     for name in tree.names(Path::new(""))? {
         let name = Path::new(&name);
@@ -167,7 +167,7 @@ fn is_task(tree: &Tree, workspace: &Path, key: &OsStr) -> bool {
 
 /// Folders two levels down that look like bare repositories.
 fn repositories(tree: &Tree) -> u64 {
-    let Ok(cache) = tree.subtree(Path::new(REPOS)) else { return 0 };
+    let Ok(cache) = tree.subtree(Path::new(names::REPOS)) else { return 0 };
     let is_bare = |path: &Path| {
         matches!(cache.kind(&path.join("HEAD")), Ok(Some(Kind::File { .. })))
             && matches!(cache.kind(&path.join("objects")), Ok(Some(Kind::Dir)))

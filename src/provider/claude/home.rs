@@ -8,12 +8,13 @@ use std::path::{Component, Path};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest};
 use crate::skills::slug;
 use crate::task::DisabledSkill;
 
 /// The settings file's name in the env root; `run` passes it where it exists.
-pub const SETTINGS: &str = "claude-runtime-skill-settings.json";
+pub const SETTINGS: &str = names::CLAUDE_SETTINGS;
 
 /// Plans the settings file.
 ///

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
+use crate::layout::names;
 use crate::provider::plan::{Entry, HomeRequest, MOST_COPIED};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{TaskDocument, hex};
@@ -28,7 +29,7 @@ pub(super) fn store(task: &TaskDocument) -> Option<PathBuf> {
         (true, false) => format!("chat_{chat}"),
         (true, true) => return None,
     };
-    Some(Path::new("codex-sessions").join(agent).join(conversation))
+    Some(Path::new(names::CODEX_SESSIONS).join(agent).join(conversation))
 }
 
 /// An id as a folder name, the same for the same id. One that is too long for a name is named by its digest.

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use crate::layout::names;
 use crate::provider::plan::HomeRequest;
 use crate::provider::user_file::is_of_an_environment;
 
 /// What an environment calls its own Codex home.
-pub(in crate::provider) const HOME_NAME: &str = "codex-home";
+pub(in crate::provider) const HOME_NAME: &str = names::CODEX_HOME;
 
 /// Where the user's home is, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]

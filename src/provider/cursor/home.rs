@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::approval;
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::plan::{
     Entry, Home, HomeContent, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
 };
@@ -19,7 +20,7 @@ use crate::provider::read::read_bounded;
 use crate::sys::tree::{Kind, Tree};
 
 /// The data folder in the env root.
-pub(crate) const DATA: &str = "cursor-data";
+pub(crate) const DATA: &str = names::CURSOR_HOME;
 /// The variable by which Cursor finds it.
 const DATA_VARIABLE: &str = "CURSOR_DATA_DIR";
 /// The custom variable of a task that names a login for its MCP servers. Consumed here, never handed on.

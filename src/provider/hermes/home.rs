@@ -12,12 +12,13 @@ use serde_json::json;
 
 use super::source::{self, Source};
 use super::yaml_edit;
+use crate::layout::names;
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
 use crate::provider::user_file;
 use crate::sys::tree::Kind;
 use crate::task::safe_token;
 
-pub(crate) const HOME: &str = "hermes-home";
+pub(crate) const HOME: &str = names::HERMES_HOME;
 /// What a task's home is made of, besides links: it goes with the task's skills. It may hold secrets of the user's.
 pub(crate) const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
 const VARIABLE: &str = "HERMES_HOME";
@@ -108,7 +109,7 @@ fn state(
     let agent = request.task.agent_id();
     let segment = source.segment();
     if safe_token(agent) && !holds("memories", |kind| *kind == Kind::Dir) {
-        let store = request.stores.join("hermes-state").join(agent).join(&segment);
+        let store = request.stores.join(names::HERMES_MEMORIES).join(agent).join(&segment);
         entries.push(("memories".into(), Entry::Link { target: store.clone() }));
         plan.stores.push(store);
     } else {
@@ -117,7 +118,7 @@ fn state(
     let conversation = conversation(request);
     let Some(conversation) = conversation.filter(|_| safe_token(agent)) else { return };
     if !holds("state.db", |kind| matches!(kind, Kind::File { .. })) {
-        let store = request.stores.join("hermes-sessions").join(agent).join(&segment).join(conversation);
+        let store = request.stores.join(names::HERMES_SESSIONS).join(agent).join(&segment).join(conversation);
         entries.push(("state.db".into(), Entry::Link { target: store.join("state.db") }));
         plan.stores.push(store);
     }

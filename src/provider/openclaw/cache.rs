@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use super::discover::Found;
 use super::wrapper::Roster;
+use crate::layout::names;
 use crate::provider::plan::HomeRequest;
 use crate::provider::read::read_bounded;
 
 /// Its name in the stores. It may hold what the CLI says of agents: 0600.
-const FILE: &str = "openclaw-discovery-cache.json";
+const FILE: &str = names::OPENCLAW_CACHE;
 const VERSION: u32 = 1;
 const MAX_BYTES: u64 = 16 << 20;
 /// The variables that steer which configuration the CLI means.

@@ -17,6 +17,7 @@ use super::locate::Surroundings;
 use super::wrapper::{self, Parts, Roster};
 use super::{cache, deadline, include};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use crate::provider::user_file::is_of_an_environment;
 
@@ -24,9 +25,9 @@ use crate::provider::user_file::is_of_an_environment;
 pub const MINIMUM_VERSION: &str = "2026.5.5";
 
 /// The task's configuration, in the env root.
-const CONFIG: &str = "openclaw-config.json";
+const CONFIG: &str = names::OPENCLAW_CONFIG;
 /// The copy of the user's configuration that it may include. It may hold secrets.
-const SNAPSHOT: &str = "openclaw-user-snapshot.json";
+const SNAPSHOT: &str = names::OPENCLAW_SNAPSHOT;
 const CONFIG_VARIABLE: &str = "OPENCLAW_CONFIG_PATH";
 const ROOTS_VARIABLE: &str = "OPENCLAW_INCLUDE_ROOTS";
 

@@ -1,4 +1,4 @@
-//! Every path of a workspaces root and of an env root, named once.
+//! A workspaces root and an env root, open.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,44 +7,9 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::failure::{Code, Failure};
+use crate::layout::{self, names};
 use crate::sys::tree::{Kind, Tree};
 use crate::task::{EnvKey, WorkspaceId};
-
-/// Names inside an env root.
-pub mod names {
-    /// Upstream's metadata object with our `execenv` key.
-    pub const META: &str = ".gc_meta.json";
-    /// The list of what was put into the work dir.
-    pub const MANIFEST: &str = ".multica_sidecar_manifest.json";
-    /// The kernel lock's file. Its presence means nothing, only the lock does.
-    pub const LOCK: &str = ".task_lock";
-    /// The plain task id, for later upstream versions (decision D2).
-    pub const OWNER: &str = ".task_owner";
-    /// Upstream's proof that an environment may be reused (`providers.md` N-06).
-    pub const MANAGED: &str = ".managed_env.json";
-    /// Where the agent runs, unless it works in the user's own folder.
-    pub const WORK_DIR: &str = "workdir";
-    /// Where the agent runs in upstream's worktree mode.
-    pub const WORKTREE: &str = "worktree";
-    /// Results.
-    pub const OUTPUT: &str = "output";
-    /// What the agent printed.
-    pub const LOGS: &str = "logs";
-    /// What a launch needs and must stay private: folder 0700, file 0600, gone with the work dir.
-    pub const LAUNCH: &str = "launch";
-    /// Variables that are secrets, a file each. Inside [`LAUNCH`].
-    pub const LAUNCH_ENV: &str = "env";
-    /// A change to the provider's homes that is being built, or is over: nothing in it counts.
-    pub const HOMES_SCRATCH: &str = ".execenv.homes";
-    /// A change to the provider's homes that has been decided and is finished by whoever comes next.
-    pub const HOMES_NEXT: &str = ".execenv.homes-next";
-    /// Originals of the user's files that carry our block.
-    pub const BACKUP: &str = "backup";
-    /// Sidecars that somebody edited, kept when they were taken back (decision D17). Inside [`OUTPUT`].
-    pub const KEPT: &str = "kept-sidecars";
-    /// Temporary name of a state file that is being replaced, under the lock.
-    pub const TEMPORARY: &str = ".execenv.tmp";
-}
 
 /// The folder under which every environment lives: `<root>/<workspace>/<key>/`.
 #[derive(Clone, Debug)]
@@ -104,7 +69,7 @@ impl WorkspacesRoot {
             let text = b"{\"managed_by\":\"execenv\"}\n";
             // Directly at its place: an empty mark is a mark, a left-over temporary file would make the root
             // look like a stranger's folder.
-            match tree.create_unseen(Path::new(Self::MARK), text, 0o644) {
+            match tree.create_unseen(Path::new(names::MARK), text, 0o644) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).with_context(opening);
                 }
@@ -119,7 +84,7 @@ impl WorkspacesRoot {
     /// # Errors
     /// As the system reports them.
     pub fn is_marked(tree: &Tree) -> Result<bool> {
-        let has_own_mark = matches!(tree.kind(Path::new(Self::MARK)), Ok(Some(Kind::File { .. })));
+        let has_own_mark = matches!(tree.kind(Path::new(names::MARK)), Ok(Some(Kind::File { .. })));
         Ok(has_own_mark || Self::has_upstream_mark(tree))
     }
 
@@ -149,7 +114,7 @@ impl WorkspacesRoot {
                 Err(_) => tree.remove_file(path).with_context(doing)?,
             }
         }
-        tree.ensure_dir(Path::new(".multica"), 0o755).with_context(doing)?;
+        tree.ensure_dir(Path::new(names::UPSTREAM_FOLDER), 0o755).with_context(doing)?;
         // Directly at its place: what is torn is not taken for a mark, and a left-over beside it would stay.
         match tree.create_unseen(path, b"{\"managed_by\":\"multica-daemon-task\"}", 0o644) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -161,15 +126,6 @@ impl WorkspacesRoot {
     pub fn env_root(&self, workspace: &WorkspaceId, key: &EnvKey) -> PathBuf {
         self.path.join(workspace.as_str()).join(key.as_str())
     }
-
-    /// The file that marks a folder as a workspaces root; `gc` refuses a root without a mark. It may be empty.
-    pub const MARK: &str = ".execenv-root";
-    /// The folder of what `gc` and `prepare` put aside, as a name inside the root.
-    pub const TRASH: &str = ".trash";
-    /// The folder of the root's own locks, as a name inside the root.
-    pub const LOCKS: &str = ".locks";
-    /// The folder of what outlives environments (sessions, memories), as a name inside the root.
-    pub const STORES: &str = ".stores";
 
     /// Names of the workspaces, sorted: folders that do not begin with a dot.
     ///
@@ -191,9 +147,8 @@ impl WorkspacesRoot {
 /// Whether a folder two levels below a root holds anything that only an environment has. A folder that somebody put
 /// there by hand, or a project that passed for a root, is nobody's to list or to collect.
 pub(crate) fn looks_like_env_root(tree: &Tree, relative: &Path) -> bool {
-    let signs = [names::META, names::MANIFEST, names::LOCK, names::OWNER, names::OUTPUT, names::WORK_DIR];
     // What cannot be looked at is not told apart from nothing: neither proves an environment.
-    signs.iter().any(|name| matches!(tree.kind(&relative.join(name)), Ok(Some(_))))
+    layout::signs().any(|name| matches!(tree.kind(&relative.join(name)), Ok(Some(_))))
 }
 
 /// An environment's folder, open.
