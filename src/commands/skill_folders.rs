@@ -1,8 +1,9 @@
 //! Folders of skills that the command line names: `<name>/SKILL.md` trees, read into a task's skills.
 
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
@@ -16,8 +17,8 @@ pub(super) fn read_skills(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Skill>> {
     let mut found = Vec::new();
-    for path in sorted(folder)? {
-        if !path.join("SKILL.md").is_file() {
+    for (path, file_type) in sorted(folder)? {
+        if file_type.is_file() || !path.join("SKILL.md").is_file() {
             continue;
         }
         let content = context.read_text(UserInput::SKILL_FILE, &path.join("SKILL.md"))?;
@@ -39,16 +40,18 @@ pub(super) fn read_skills(
     Ok(found)
 }
 
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The entries of a folder by name, each with its type: listing tells it, so that no entry need be asked for it.
+fn sorted(folder: &Path) -> Result<Vec<(PathBuf, FileType)>> {
     let unreadable = |error: std::io::Error| {
         Failure::new(Code::BadDocument, format!("cannot list {}: {error}", folder.display()))
     };
-    let mut paths = Vec::new();
+    let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        paths.push(entry.map_err(unreadable)?.path());
+        let entry = entry.map_err(unreadable)?;
+        entries.push((entry.path(), entry.file_type().map_err(unreadable)?));
     }
-    paths.sort_unstable();
-    Ok(paths)
+    entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    Ok(entries)
 }
 
 fn read_skill_files(
@@ -58,12 +61,11 @@ fn read_skill_files(
     beside: &mut Vec<SkillFile>,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    for path in sorted(folder)? {
-        let metadata = path.symlink_metadata().with_context(|| format!("look at {}", path.display()))?;
+    for (path, file_type) in sorted(folder)? {
         let relative = path.strip_prefix(skill).unwrap_or(&path).display().to_string();
-        if metadata.is_dir() {
+        if file_type.is_dir() {
             read_skill_files(skill, &path, context, beside, warnings)?;
-        } else if !metadata.is_file() || files::is_binary_name(&relative) {
+        } else if !file_type.is_file() || files::is_binary_name(&relative) {
             warnings.push(format!("the skill file {} is no text and is left out", path.display()));
         } else if !files::is_reserved(&relative) {
             let bytes = context.read(UserInput::SKILL_FILE, &path)?;
