@@ -17,7 +17,8 @@ use crate::layout::names;
 use crate::output::{Answer, escape};
 use crate::provider;
 use crate::provider::login::{self, Login};
-use crate::supervise::{self, find_program, host, program};
+use crate::provider::version::probe_version;
+use crate::supervise::{self, find_program, host};
 use crate::sys::tree::Tree;
 
 /// Look at what is here and what is not well: programs, their logins, the workspaces root, environments whose run died
@@ -80,24 +81,26 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
     let mut seen = Vec::new();
     let mut all = Vec::new();
     let tools = TOOLS.iter().map(|name| (*name, *name, None));
-    let agents = provider::all().filter_map(|row| Some((row.name, row.program?, row.path_variable)));
-    for (name, wanted, by_variable) in tools.chain(agents) {
+    let agents = provider::all().filter_map(|row| Some((row.name, row.program?.name, Some(row))));
+    for (name, wanted, row) in tools.chain(agents) {
         if seen.contains(&wanted) {
             continue;
         }
         seen.push(wanted);
+        let program = row.and_then(|row| row.program);
+        let by_variable = program.map(|program| program.path_variable);
         let found = find_program(None, by_variable.and_then(variable), wanted, OsStr::new(&path));
         let (shown, version) = match &found {
             Err(_) => ("-".to_owned(), None),
             Ok(path) => {
-                let version = program::probe_version(path, &context.settings.inherited).ok().flatten();
+                let version = probe_version(path, &context.settings.inherited).ok().flatten();
                 (path.display().to_string(), version)
             }
         };
-        let too_old = version.is_some_and(|version| program::check_minimum(name, version).is_err());
+        let too_old = row.zip(version).is_some_and(|(row, version)| row.check_version(version).is_err());
         let version = version.map(|version| version.to_string());
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
-        let login = login::find(name, context.settings.home.as_deref(), &text);
+        let login = row.and_then(|row| login::find(row, context.settings.home.as_deref(), &text));
         let old = if too_old { "\ttoo old" } else { "" };
         let state = if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
         let of_login = if found.is_ok() { seen_login(&login) } else { String::new() };
@@ -109,7 +112,7 @@ fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value>
             "path": found.ok(),
             "version": version,
             "too_old": too_old,
-            "minimum": program::minimum(name).map(|version| version.to_string()),
+            "minimum": program.and_then(|program| program.minimum).map(|version| version.to_string()),
             "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
         }));
     }

@@ -201,7 +201,7 @@ impl TaskInput {
 
     /// The OpenClaw program; one that was named must be there.
     fn find_openclaw(&self, context: &Context) -> Result<Option<PathBuf>> {
-        let Some(row) = provider::find(OPENCLAW) else { return Ok(None) };
+        let Some(program) = provider::find(OPENCLAW).and_then(|row| row.program) else { return Ok(None) };
         let inherited = |name: &str| {
             let found = context.settings.inherited.iter().find(|(key, _)| key == name);
             found.map(|(_, value)| value.clone())
@@ -211,8 +211,7 @@ impl TaskInput {
             .as_ref()
             .map(|path| if path.components().count() > 1 { context.absolute(path) } else { path.clone() });
         let path = inherited("PATH").unwrap_or_default();
-        let by_variable = row.path_variable.and_then(inherited);
-        match find_program(explicit.as_deref(), by_variable, row.program.unwrap_or(OPENCLAW), &path) {
+        match find_program(explicit.as_deref(), inherited(program.path_variable), program.name, &path) {
             Ok(program) => Ok(Some(program)),
             Err(failure) if explicit.is_some() => {
                 Err(Failure::new(Code::Usage, format!("`--openclaw-bin`: {}", failure.message))

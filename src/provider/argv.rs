@@ -4,47 +4,12 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// What a dropped flag takes along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
-    /// Nothing.
-    Nothing,
-    /// The next argument.
-    Value,
-    /// The next argument, unless that is a flag itself.
-    Optional,
-}
-
-use Takes::{Nothing, Optional, Value};
-
-const CLAUDE: &[(&str, Takes)] = &[
-    ("-p", Nothing),
-    ("--print", Nothing),
-    ("--output-format", Value),
-    ("--input-format", Value),
-    ("--permission-mode", Value),
-    ("--mcp-config", Value),
-    ("--effort", Value),
-    ("--resume", Optional),
-    ("-r", Optional),
-    ("--continue", Nothing),
-    ("-c", Nothing),
-    ("--session-id", Value),
-    ("--fork-session", Nothing),
-    ("--replay-user-messages", Nothing),
-    ("--no-session-persistence", Nothing),
-];
-
-fn table(provider: &str) -> &'static [(&'static str, Takes)] {
-    match provider {
-        "claude" | "codebuddy" => CLAUDE,
-        _ => &[],
-    }
-}
+use super::registry;
+use super::row::Takes::{Nothing, Optional, Value};
 
 /// The arguments that may pass, and the names of the flags that may not. Values are never named: they may be secrets.
 pub fn filter(provider: &str, args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
-    let table = table(provider);
+    let table = registry::find_or_generic(provider).own_arguments;
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());
     let mut args = args.into_iter().map(unquote).peekable();
     while let Some(arg) = args.next() {

@@ -8,13 +8,18 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::row::HomeFolder;
 use super::{mcp_server as server, user_file};
 use crate::layout::names;
 
-pub(super) const HOME: &str = names::COPILOT_HOME;
+const HOME: &str = names::COPILOT_HOME;
 const VARIABLE: &str = "COPILOT_HOME";
 /// The one file of the home that holds what is the task's alone.
-pub(super) const SERVERS: &str = "mcp-config.json";
+const SERVERS: &str = "mcp-config.json";
+
+/// The home, as a folder.
+pub(super) const FOLDER: HomeFolder =
+    HomeFolder { name: HOME, own_files: &[SERVERS], without_secrets: user_file::without_own_files };
 
 /// Plans the home.
 ///

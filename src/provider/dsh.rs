@@ -1,11 +1,9 @@
 //! dsh: its sessions in a store of runtime and agent, and no telemetry.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
+use super::agent_store::agent_store;
 use super::plan::{HomePlan, HomeRequest};
-use crate::failure::{Code, Failure};
 use crate::layout::names;
 
 /// Plans the variables.
@@ -19,25 +17,6 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     plan.exports.insert("DSH_TELEMETRY_DISABLED".into(), "1".into());
     plan.stores.push(store);
     Ok(plan)
-}
-
-/// `{stores}/{kind}/{workspace}/{agent}`. Upstream has the runtime's id between, which a task document lacks; agents
-/// of one workspace share no store, and workspaces do not either.
-///
-/// # Errors
-/// A [`Code::BadDocument`] failure for an agent id that is not made of `A-Za-z0-9_-`: two agents must not meet.
-pub(super) fn agent_store(request: &HomeRequest<'_>, kind: &str) -> Result<PathBuf, Failure> {
-    let agent = request.task.agent_id();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if agent.is_empty() || !agent.chars().all(plain) {
-        let provider = &request.task.provider;
-        return Err(Failure::new(
-            Code::BadDocument,
-            format!("the agent's id cannot name {provider}'s folder of state: `agent.id`"),
-        )
-        .hint("give the task document an agent id of letters, digits, `_` and `-`"));
-    }
-    Ok(request.stores.join(kind).join(request.workspace_id).join(agent))
 }
 
 #[cfg(test)]

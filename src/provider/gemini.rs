@@ -9,13 +9,18 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::row::HomeFolder;
 use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 
 /// The folder in the home, and so the home's name in the env root.
-pub(super) const FOLDER: &str = names::GEMINI_HOME;
-pub(super) const SETTINGS: &str = "settings.json";
+const FOLDER: &str = names::GEMINI_HOME;
+const SETTINGS: &str = "settings.json";
+
+/// The home, as a folder.
+pub(super) const HOME: HomeFolder =
+    HomeFolder { name: FOLDER, own_files: &[SETTINGS], without_secrets: user_file::without_own_files };
 /// An empty list allows every server; this one allows none, because nobody names one so.
 const NOBODY: &str = "execenv: no MCP server";
 const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
-use super::{codex, copilot, cursor, gemini, hermes};
+use super::row::HomeFolder;
+use super::{mcp_channel, registry};
+use crate::layout::{self, Secret};
 use crate::sys::tree::{Kind, Tree};
 
 /// What the task's provider needs besides the context in the work dir. Nothing is changed.
@@ -13,24 +15,14 @@ use crate::sys::tree::{Kind, Tree};
 /// # Errors
 /// Where what was asked for cannot be had: the environment must not be made then.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
-    let said = super::mcp_channel::check(request)?;
-    let mut plan = match MODULES.iter().find(|(name, _)| *name == request.task.provider) {
-        Some((_, plan)) => plan(request)?,
-        None => HomePlan::default(),
-    };
-    plan.warnings.extend(said);
+    let row = registry::find_or_generic(&request.task.provider);
+    let warning = mcp_channel::check(request, row.mcp)?;
+    let mut plan = row.plan.map_or_else(|| Ok(HomePlan::default()), |plan| plan(request))?;
+    plan.warnings.extend(warning);
     let left_behind = left_behind(request, &plan)?;
     plan.homes.extend(left_behind);
     Ok(plan)
 }
-
-/// Homes that are folders, and what in them makes the agent see what was asked for. It may hold secrets.
-static OWN_FILES: &[(&str, &[&str])] = &[
-    (codex::HOME_NAME, &codex::SECRET),
-    (copilot::HOME, &[copilot::SERVERS]),
-    (gemini::FOLDER, &[gemini::SETTINGS]),
-    (hermes::HOME, &hermes::OURS),
-];
 
 impl HomePlan {
     /// The files of the env root without which an agent would quietly run with another set-up than was asked for.
@@ -41,7 +33,8 @@ impl HomePlan {
                 HomeContent::Nothing => {}
                 HomeContent::File { .. } => needed.push(PathBuf::from(name)),
                 HomeContent::Folder { entries, .. } => {
-                    let own = OWN_FILES.iter().find(|(home, _)| home == name).map_or(&[][..], |(_, own)| own);
+                    let folder = registry::folders().find(|folder| folder.name == *name);
+                    let own = folder.map_or(&[][..], |folder| folder.own_files);
                     let is_own = |path: &Path| own.iter().any(|own| path == Path::new(own));
                     let files = entries.iter().filter(|(_, entry)| matches!(entry, Entry::File { .. }));
                     needed.extend(
@@ -57,63 +50,33 @@ impl HomePlan {
 /// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
 /// go, conversations stay.
 fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
-    match request.present {
-        Some(present) => without_secrets(present, |name| plan.homes.iter().all(|home| home.name != name)),
-        None => Ok(Vec::new()),
-    }
+    let Some(present) = request.present else { return Ok(Vec::new()) };
+    let is_planned = |folder: &HomeFolder| plan.homes.iter().any(|home| home.name == folder.name);
+    // One that is secret as a whole is removed as a whole, where the plan is carried out.
+    let keeps_rest = |name| layout::in_env(name).is_some_and(|row| row.secret == Secret::Parts);
+    without_secrets(present, |folder| keeps_rest(folder.name) && !is_planned(folder))
 }
 
-/// What takes the secrets out of an environment that nobody can run in any more, whoever it was for. Conversations stay.
+/// Plans the removal of secrets from an environment that no agent can run in any more, whichever provider it was for.
+/// Conversations stay.
 ///
 /// # Errors
 /// When a home cannot be listed.
 pub(crate) fn forgetting(present: &Tree) -> Result<HomePlan> {
-    let mut homes = without_secrets(present, |_| true)?;
-    homes.extend(cursor::forgotten(present)?);
-    Ok(HomePlan { homes, ..HomePlan::default() })
+    Ok(HomePlan { homes: without_secrets(present, |_| true)?, ..HomePlan::default() })
 }
 
 /// The names of the homes that [`forgetting`] looks into.
 pub(crate) fn homes_with_secrets() -> impl Iterator<Item = &'static str> {
-    OWN_FILES.iter().map(|(name, _)| *name).chain([cursor::DATA])
+    registry::folders().map(|folder| folder.name)
 }
 
-fn without_secrets(present: &Tree, is_chosen: impl Fn(&str) -> bool) -> Result<Vec<Home>> {
-    let is_foreign =
-        |name: &str| matches!(present.kind(Path::new(name)), Ok(Some(Kind::Dir))) && is_chosen(name);
+fn without_secrets(present: &Tree, is_chosen: impl Fn(&HomeFolder) -> bool) -> Result<Vec<Home>> {
     let mut homes = Vec::new();
-    for (name, ours) in OWN_FILES.iter().filter(|(name, _)| *name != codex::HOME_NAME && is_foreign(name)) {
-        homes.push(super::user_file::given_up_in(present, name, ours)?);
-    }
-    // Its links stay: one may lead to the store with the conversations.
-    if is_foreign(codex::HOME_NAME) {
-        let dropped = codex::secrets_in(&present.subtree(Path::new(codex::HOME_NAME))?);
-        let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
-        homes.push(Home { name: codex::HOME_NAME, content });
+    for folder in registry::folders().filter(|folder| is_chosen(folder)) {
+        if matches!(present.kind(Path::new(folder.name)), Ok(Some(Kind::Dir))) {
+            homes.extend((folder.without_secrets)(present, folder)?);
+        }
     }
     Ok(homes)
 }
-
-/// Whether a provider has a module that plans for it.
-#[cfg(test)]
-pub(super) fn is_planned(provider: &str) -> bool {
-    MODULES.iter().any(|(name, _)| *name == provider)
-}
-
-type Module = fn(&HomeRequest<'_>) -> Result<HomePlan>;
-
-/// The providers that need more than the context in the work dir, one line each.
-static MODULES: &[(&str, Module)] = &[
-    ("claude", super::claude::plan),
-    ("codex", super::codex::plan),
-    ("copilot", super::copilot::plan),
-    ("cursor", super::cursor::plan),
-    ("dsh", super::dsh::plan),
-    ("gemini", super::gemini::plan),
-    ("hermes", super::hermes::plan),
-    ("openclaw", super::openclaw::plan),
-    ("opencode", super::opencode::plan),
-    ("qwen", super::qwen::plan),
-    ("qwenpaw", super::qwenpaw::plan),
-    ("reasonix", super::reasonix::plan),
-];

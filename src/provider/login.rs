@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::row::Provider;
+
 /// Where a login was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
@@ -11,93 +13,36 @@ pub enum Login {
     File(PathBuf),
 }
 
-/// What is known of a CLI's logins (`real-clients.md`, and the programs' own documentation).
-struct Row {
-    provider: &'static str,
-    variables: &'static [&'static str],
-    /// The file below the folder that `home` names.
-    file: Option<(Folder, &'static str)>,
-}
-
-/// A folder of the user's: by a variable, else by a path below the user's home.
-struct Folder {
-    variable: &'static str,
-    below_home: &'static str,
-}
-
-const fn folder(variable: &'static str, below_home: &'static str) -> Folder {
-    Folder { variable, below_home }
-}
-
-const ROWS: [Row; 8] = [
-    Row {
-        provider: "claude",
-        variables: &[
-            "ANTHROPIC_API_KEY",
-            "ANTHROPIC_AUTH_TOKEN",
-            "CLAUDE_CODE_OAUTH_TOKEN",
-            "CLAUDE_CODE_USE_BEDROCK",
-            "CLAUDE_CODE_USE_VERTEX",
-        ],
-        file: Some((folder("CLAUDE_CONFIG_DIR", ".claude"), ".credentials.json")),
-    },
-    Row {
-        provider: "codex",
-        variables: &["CODEX_API_KEY"],
-        file: Some((folder("CODEX_HOME", ".codex"), "auth.json")),
-    },
-    Row { provider: "copilot", variables: &["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], file: None },
-    Row {
-        provider: "cursor",
-        variables: &["CURSOR_API_KEY"],
-        file: Some((folder("XDG_CONFIG_HOME", ".config"), "cursor/auth.json")),
-    },
-    Row {
-        provider: "gemini",
-        variables: &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
-        file: Some((folder("GEMINI_CLI_HOME", ""), ".gemini/oauth_creds.json")),
-    },
-    Row {
-        provider: "opencode",
-        variables: &[],
-        file: Some((folder("XDG_DATA_HOME", ".local/share"), "opencode/auth.json")),
-    },
-    Row {
-        provider: "pi",
-        variables: &[],
-        file: Some((folder("PI_CODING_AGENT_DIR", ".pi/agent"), "auth.json")),
-    },
-    Row {
-        provider: "qwen",
-        variables: &["OPENAI_API_KEY"],
-        file: Some((folder("QWEN_HOME", ".qwen"), "oauth_creds.json")),
-    },
-];
-
-/// The login of a provider: `None` where nobody knows where to look, `Some(None)` where none was seen. A system may
-/// keep one where no file shows it, so "none" is no proof.
+/// The login of a provider's CLI. `None`: execenv does not know where this CLI keeps it; `Some(None)`: none was seen,
+/// which is no proof: a CLI may keep it in the system's keychain.
 pub fn find(
-    provider: &str,
+    provider: &Provider,
     home: Option<&Path>,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Option<Login>> {
-    let row = ROWS.iter().find(|row| row.provider == provider)?;
+    let places = provider.login.as_ref()?;
     let has_value = |name: &&&'static str| variable(name).is_some_and(|value| !value.is_empty());
-    if let Some(name) = row.variables.iter().find(has_value) {
+    if let Some(name) = places.variables.iter().find(has_value) {
         return Some(Some(Login::Variable(name)));
     }
-    let file = row.file.as_ref().and_then(|(folder, file)| {
-        let named = variable(folder.variable).filter(|path| !path.is_empty()).map(PathBuf::from);
-        Some(named.or_else(|| Some(home?.join(folder.below_home)))?.join(file))
-    });
+    let file = places.file.as_ref().and_then(|file| file.path(home, variable));
     // An empty file is no login.
     let is_there = |path: &PathBuf| path.metadata().is_ok_and(|file| file.is_file() && file.len() > 0);
     Some(file.filter(is_there).map(Login::File))
 }
 
+/// What to type when an agent's error says that a login is missing.
+pub fn hint(provider: &str) -> String {
+    match super::registry::find(provider).and_then(|row| row.login_hint) {
+        Some(hint) => hint.to_owned(),
+        None => format!("log in to {provider} by hand, then run again"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::registry;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
@@ -126,9 +71,12 @@ mod tests {
                 let found = variables.iter().find(|(key, _)| *key == name);
                 found.map(|(_, value)| (*value).to_owned())
             };
-            assert_eq!(find(provider, Some(home), &variable), expected, "{provider} {variables:?}");
+            assert_eq!(
+                find(registry::find(provider).unwrap(), Some(home), &variable),
+                expected,
+                "{provider} {variables:?}"
+            );
         }
-        assert_eq!(find("codex", None, &|_| None), Some(None));
-        assert!(ROWS.iter().all(|row| crate::provider::find(row.provider).is_some()));
+        assert_eq!(find(registry::find("codex").unwrap(), None, &|_| None), Some(None));
     }
 }

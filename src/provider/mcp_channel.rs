@@ -4,45 +4,21 @@
 //! that it needs, is not what was asked for.
 
 use super::plan::{HomeRequest, Mcp, McpMode};
+use super::row::McpChannel;
 use crate::failure::{Code, Failure};
-
-/// How a provider learns of managed servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Its own module plans for it, or `run` hands over a file (`claude`, `codebuddy`).
-    Planned,
-    /// Whoever opens the agent's session names them in it (ACP), beside those that the agent knows itself.
-    Session,
-    /// The program knows no MCP servers at all: the empty set is what it has, any other cannot be.
-    Never,
-    /// Nobody knows how: any set is an error.
-    Unknown,
-}
-
-/// The channel of a provider.
-pub fn of(provider: &str) -> Channel {
-    match provider {
-        "claude" | "codebuddy" | "codex" | "copilot" | "cursor" | "gemini" | "openclaw" | "opencode"
-        | "qwen" => Channel::Planned,
-        "deveco" | "dim" | "dsh" | "grok" | "hermes" | "kimi" | "kiro" | "mcode" | "qoder" | "qoderclicn"
-        | "qwenpaw" | "reasonix" | "traecli" => Channel::Session,
-        "omp" | "pi" => Channel::Never,
-        _ => Channel::Unknown,
-    }
-}
 
 /// What to say of the managed servers.
 ///
 /// # Errors
 /// A [`Code::BadDocument`] failure for servers that cannot reach the agent.
-pub fn check(request: &HomeRequest<'_>) -> Result<Option<String>, Failure> {
+pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<String>, Failure> {
     let Mcp::Managed(servers) = request.mcp else { return Ok(None) };
     let provider = &request.task.provider;
     let shown = if provider.is_empty() { "command" } else { provider };
-    match of(provider) {
-        Channel::Planned => Ok(None),
-        Channel::Never if servers.is_empty() => Ok(None),
-        Channel::Session => {
+    match channel {
+        McpChannel::Planned => Ok(None),
+        McpChannel::Never if servers.is_empty() => Ok(None),
+        McpChannel::Session => {
             let own = match request.options.mcp_mode {
                 McpMode::Strict => {
                     "stay visible to it all the same, although `--mcp-mode strict` asks for the task's only"
@@ -54,10 +30,12 @@ pub fn check(request: &HomeRequest<'_>) -> Result<Option<String>, Failure> {
                  name them; servers that {shown} knows itself {own}"
             )))
         }
-        Channel::Never => {
+        McpChannel::Never => {
             Err(refuse(format!("{shown} has no MCP client, so the MCP servers cannot reach it")))
         }
-        Channel::Unknown => Err(refuse(format!("how MCP servers reach the agent of `{shown}` is not known"))),
+        McpChannel::Unknown => {
+            Err(refuse(format!("how MCP servers reach the agent of `{shown}` is not known")))
+        }
     }
 }
 
@@ -98,7 +76,7 @@ mod tests {
     #[test]
     fn every_row_of_the_table_has_its_channel() {
         let unknown: Vec<_> =
-            crate::provider::all().map(|row| row.name).filter(|name| of(name) == Channel::Unknown).collect();
+            crate::provider::all().filter(|row| row.mcp == McpChannel::Unknown).map(|row| row.name).collect();
         assert_eq!(unknown, ["command", "antigravity"], "a new provider needs a decision here");
     }
 }

@@ -3,6 +3,7 @@
 //! [`registry`] has one row a provider; everything that differs by provider derives from it. [`plan`] has the types of a
 //! plan. A provider's own module or folder plans its home.
 
+mod agent_store;
 pub mod argv;
 pub mod claude;
 pub mod codex;
@@ -25,8 +26,13 @@ pub mod qwenpaw;
 mod read;
 pub mod reasonix;
 pub mod registry;
+pub mod row;
 mod user_file;
+pub mod version;
 
 pub use self::registry::{
-    COMMAND, GENERIC_SKILLS_DIR, Provider, all, every_brief_file, every_skills_dir, find, find_or_generic,
+    COMMAND, GENERIC_SKILLS_DIR, all, every_brief_file, every_skills_dir, find, find_or_generic,
+    own_variables, plan_variables,
 };
+pub use self::row::{Launch, Provider};
+pub use self::version::Version;

@@ -7,11 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::Result;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
-use super::dsh::agent_store;
+use super::agent_store::agent_store;
 use super::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Os};
 use super::user_file;
 use crate::layout::names;
 
+/// The variable that names its folder of state.
+pub(super) const STATE_VARIABLE: &str = "REASONIX_STATE_HOME";
 const FILE: &str = "reasonix.toml";
 const CONFIG: &str = "config.toml";
 const HEADER: &str = "# Written by execenv for this task: nobody is there to answer questions.\n\n";
@@ -23,7 +25,7 @@ const HEADER: &str = "# Written by execenv for this task: nobody is there to ans
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let store = agent_store(request, names::REASONIX_STATE)?;
-    plan.exports.insert("REASONIX_STATE_HOME".into(), store.display().to_string());
+    plan.exports.insert(STATE_VARIABLE.into(), store.display().to_string());
     plan.stores.push(store);
     let owner = owner_config(request)
         .map_or(Ok(None), |path| user_file::read_text(&path))

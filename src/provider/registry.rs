@@ -1,117 +1,134 @@
-//! The table of agent CLIs: where each looks for skills and for the brief, and how its program is found.
+//! The table of agent CLIs ("providers"): one row for each.
 //!
-//! One row a provider. Injecting and cleaning up, preparing and reusing read the same row, so they cannot
-//! disagree about a path.
+//! Everything that differs by provider is in its row or in its own module, and derives from here: a new provider is one
+//! row and, where it needs code of its own, one module.
+
+use super::row::{HomeFolder, Launch, McpChannel, Provider, login_file};
+use super::version::Version;
+use super::{
+    claude, codex, copilot, cursor, dsh, gemini, hermes, openclaw, opencode, qwen, qwenpaw, reasonix,
+};
 
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
 
-/// What is known of one agent CLI.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// The word of the task document.
-    pub name: &'static str,
-    /// Where the CLI finds skills, relative to the work dir. `None`: in a home of its own, never in the work dir.
-    pub skills_dir: Option<&'static str>,
-    /// The file in the work dir that the CLI reads at its start.
-    pub brief_file: Option<&'static str>,
-    /// The brief must stand in the prompt as well, because the file alone is not trusted to be read.
-    pub inline_brief: bool,
-    /// The program on `PATH`; `None` where none is known or any will do.
-    pub program: Option<&'static str>,
-    /// The variable that names another program.
-    pub path_variable: Option<&'static str>,
-    /// `run` can start it and read what it says.
-    pub runnable: bool,
-}
-
-/// A row in the common form: own skills folder, `AGENTS.md`, the brief in the file only.
-const fn agents_md(name: &'static str, skills_dir: &'static str) -> Provider {
-    Provider {
-        name,
-        skills_dir: Some(skills_dir),
-        brief_file: Some("AGENTS.md"),
-        inline_brief: false,
-        program: None,
-        path_variable: None,
-        runnable: false,
-    }
-}
-
-impl Provider {
-    const fn brief(mut self, file: &'static str) -> Self {
-        self.brief_file = Some(file);
-        self
-    }
-
-    const fn inline(mut self) -> Self {
-        self.inline_brief = true;
-        self
-    }
-
-    const fn program(mut self, program: &'static str, path_variable: &'static str) -> Self {
-        self.program = Some(program);
-        self.path_variable = Some(path_variable);
-        self
-    }
-
-    const fn skills_in_own_home(mut self) -> Self {
-        self.skills_dir = None;
-        self
-    }
-
-    const fn runnable(mut self) -> Self {
-        self.runnable = true;
-        self
-    }
-}
-
-/// Any program: nobody knows which file it reads, so it gets no brief file and the generic skills folder.
-/// Unknown and empty names are treated the same.
-pub static COMMAND: Provider = Provider {
-    name: "command",
-    skills_dir: Some(GENERIC_SKILLS_DIR),
-    brief_file: None,
-    inline_brief: false,
-    program: None,
-    path_variable: None,
-    runnable: false,
-};
+/// Any program: which file it reads is unknown, so it gets no brief file, and the generic skills folder. Unknown and
+/// empty names are treated alike.
+pub static COMMAND: Provider = Provider::new("command", GENERIC_SKILLS_DIR).no_brief();
 
 static PROVIDERS: &[Provider] = &[
-    agents_md("antigravity", ".agents/skills").program("agy", "MULTICA_ANTIGRAVITY_PATH"),
-    agents_md("claude", ".claude/skills")
+    Provider::new("antigravity", ".agents/skills").program("agy", "MULTICA_ANTIGRAVITY_PATH"),
+    Provider::new("claude", ".claude/skills")
         .brief("CLAUDE.md")
         .program("claude", "MULTICA_CLAUDE_PATH")
-        .runnable(),
-    agents_md("codebuddy", ".codebuddy/skills")
+        .minimum(Version(2, 0, 0))
+        .mcp(McpChannel::Planned)
+        .plan(claude::plan)
+        .login(
+            &[
+                "ANTHROPIC_API_KEY",
+                "ANTHROPIC_AUTH_TOKEN",
+                "CLAUDE_CODE_OAUTH_TOKEN",
+                "CLAUDE_CODE_USE_BEDROCK",
+                "CLAUDE_CODE_USE_VERTEX",
+            ],
+            login_file("CLAUDE_CONFIG_DIR", ".claude", ".credentials.json"),
+        )
+        .login_hint("run `claude setup-token` or set ANTHROPIC_API_KEY")
+        .own_arguments(claude::launch::OWN_ARGUMENTS)
+        .launch(Launch::ClaudeStream),
+    // A fork of Claude Code.
+    Provider::new("codebuddy", ".codebuddy/skills")
         .brief("CODEBUDDY.md")
         .program("codebuddy", "MULTICA_CODEBUDDY_PATH")
-        .runnable(),
-    agents_md("codex", "").skills_in_own_home().program("codex", "MULTICA_CODEX_PATH"),
-    agents_md("copilot", ".github/skills").program("copilot", "MULTICA_COPILOT_PATH"),
-    agents_md("cursor", ".cursor/skills").program("cursor-agent", "MULTICA_CURSOR_PATH"),
-    agents_md("deveco", ".deveco/skills"),
-    agents_md("dim", GENERIC_SKILLS_DIR),
-    agents_md("dsh", ".dsh/skills"),
-    // Upstream dropped it; its real skills folder is the one below, beside `.agents/skills`.
-    agents_md("gemini", ".gemini/skills").brief("GEMINI.md").program("gemini", "MULTICA_GEMINI_PATH"),
-    agents_md("grok", ".grok/skills").program("grok", "MULTICA_GROK_PATH"),
-    agents_md("hermes", "").skills_in_own_home().program("hermes", "MULTICA_HERMES_PATH"),
-    agents_md("kimi", ".kimi/skills").inline().program("kimi", "MULTICA_KIMI_PATH"),
-    agents_md("kiro", ".kiro/skills").program("kiro-cli", "MULTICA_KIRO_PATH"),
-    agents_md("mcode", ".minimax/skills"),
-    agents_md("omp", ".omp/skills").program("omp", "MULTICA_OMP_PATH"),
-    // The per-task configuration makes the work dir its workspace; then skills are in the work dir's root.
-    agents_md("openclaw", "skills").inline().program("openclaw", "MULTICA_OPENCLAW_PATH"),
-    agents_md("opencode", ".opencode/skills").program("opencode", "MULTICA_OPENCODE_PATH"),
-    agents_md("pi", ".pi/skills").program("pi", "MULTICA_PI_PATH"),
-    agents_md("qoder", ".qoder/skills").program("qodercli", "MULTICA_QODER_PATH"),
-    agents_md("qoderclicn", ".qoder/skills"),
-    agents_md("qwen", ".qwen/skills").brief("QWEN.md").program("qwen", "MULTICA_QWEN_PATH"),
-    agents_md("qwenpaw", "").skills_in_own_home().inline(),
-    agents_md("reasonix", ".reasonix/skills"),
-    agents_md("traecli", ".traecli/skills").inline(),
+        .mcp(McpChannel::Planned)
+        .own_arguments(claude::launch::OWN_ARGUMENTS)
+        .launch(Launch::ClaudeStream),
+    Provider::new("codex", "")
+        .skills_in_home()
+        .program("codex", "MULTICA_CODEX_PATH")
+        .minimum(Version(0, 100, 0))
+        .mcp(McpChannel::Planned)
+        .plan(codex::plan)
+        .folders(&[codex::FOLDER])
+        .login(&["CODEX_API_KEY"], login_file("CODEX_HOME", ".codex", "auth.json"))
+        .own_variables(&["CODEX_HOME"]),
+    Provider::new("copilot", ".github/skills")
+        .program("copilot", "MULTICA_COPILOT_PATH")
+        .minimum(Version(1, 0, 0))
+        .mcp(McpChannel::Planned)
+        .plan(copilot::plan)
+        .folders(&[copilot::FOLDER])
+        .login(&["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], None),
+    Provider::new("cursor", ".cursor/skills")
+        .program("cursor-agent", "MULTICA_CURSOR_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(cursor::plan)
+        .folders(&[cursor::FOLDER])
+        .login(&["CURSOR_API_KEY"], login_file("XDG_CONFIG_HOME", ".config", "cursor/auth.json"))
+        .own_variables(&[cursor::DATA_VARIABLE, cursor::AUTH_VARIABLE])
+        .plan_variables(&[cursor::AUTH_VARIABLE]),
+    Provider::new("deveco", ".deveco/skills").mcp(McpChannel::Session),
+    Provider::new("dim", GENERIC_SKILLS_DIR).mcp(McpChannel::Session),
+    Provider::new("dsh", ".dsh/skills").mcp(McpChannel::Session).plan(dsh::plan),
+    // multica dropped it; execenv keeps it. It also reads `.agents/skills`.
+    Provider::new("gemini", ".gemini/skills")
+        .brief("GEMINI.md")
+        .program("gemini", "MULTICA_GEMINI_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(gemini::plan)
+        .folders(&[gemini::HOME])
+        .login(
+            &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+            login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
+        ),
+    Provider::new("grok", ".grok/skills").program("grok", "MULTICA_GROK_PATH").mcp(McpChannel::Session),
+    Provider::new("hermes", "")
+        .skills_in_home()
+        .program("hermes", "MULTICA_HERMES_PATH")
+        .mcp(McpChannel::Session)
+        .plan(hermes::plan)
+        .folders(&[hermes::FOLDER]),
+    Provider::new("kimi", ".kimi/skills")
+        .inline_brief()
+        .program("kimi", "MULTICA_KIMI_PATH")
+        .mcp(McpChannel::Session),
+    Provider::new("kiro", ".kiro/skills").program("kiro-cli", "MULTICA_KIRO_PATH").mcp(McpChannel::Session),
+    Provider::new("mcode", ".minimax/skills").mcp(McpChannel::Session),
+    Provider::new("omp", ".omp/skills").program("omp", "MULTICA_OMP_PATH").mcp(McpChannel::Never),
+    // The configuration of its plan makes the work dir its workspace; then it looks for skills in the work dir's root.
+    Provider::new("openclaw", "skills")
+        .inline_brief()
+        .program("openclaw", "MULTICA_OPENCLAW_PATH")
+        .minimum(Version(2026, 5, 5))
+        .mcp(McpChannel::Planned)
+        .plan(openclaw::plan)
+        .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE]),
+    Provider::new("opencode", ".opencode/skills")
+        .program("opencode", "MULTICA_OPENCODE_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(opencode::plan)
+        .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json")),
+    Provider::new("pi", ".pi/skills")
+        .program("pi", "MULTICA_PI_PATH")
+        .mcp(McpChannel::Never)
+        .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json")),
+    Provider::new("qoder", ".qoder/skills")
+        .program("qodercli", "MULTICA_QODER_PATH")
+        .mcp(McpChannel::Session),
+    Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
+    Provider::new("qwen", ".qwen/skills")
+        .brief("QWEN.md")
+        .program("qwen", "MULTICA_QWEN_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(qwen::plan)
+        .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json")),
+    Provider::new("qwenpaw", "").skills_in_home().inline_brief().mcp(McpChannel::Session).plan(qwenpaw::plan),
+    Provider::new("reasonix", ".reasonix/skills")
+        .mcp(McpChannel::Session)
+        .plan(reasonix::plan)
+        .own_variables(&[reasonix::STATE_VARIABLE]),
+    Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
 ];
 
 /// Every provider with a row, `command` first.
@@ -127,6 +144,21 @@ pub fn find(name: &str) -> Option<&'static Provider> {
 /// The provider of that name; [`COMMAND`]'s layout for one that is not known.
 pub fn find_or_generic(name: &str) -> &'static Provider {
     find(name).unwrap_or(&COMMAND)
+}
+
+/// Variables of the table that a task may not set.
+pub fn own_variables() -> impl Iterator<Item = &'static str> {
+    all().flat_map(|provider| provider.own_variables).copied()
+}
+
+/// Variables of the table that a plan reads and the agent does not get.
+pub fn plan_variables() -> impl Iterator<Item = &'static str> {
+    all().flat_map(|provider| provider.plan_variables).copied()
+}
+
+/// The folders among the homes of all providers.
+pub fn folders() -> impl Iterator<Item = &'static HomeFolder> {
+    all().flat_map(|provider| provider.folders)
 }
 
 /// Every skills folder of the table, each once: reuse takes skills back whichever provider had them.
@@ -146,6 +178,7 @@ fn sorted_once(values: impl Iterator<Item = &'static str>) -> Vec<&'static str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{self, Owner, Secret};
 
     #[test]
     fn each_provider_has_its_folder_and_its_brief() {
@@ -188,8 +221,8 @@ mod tests {
     #[test]
     fn an_unknown_name_gets_the_generic_layout() {
         for name in ["", "Claude", "no-such-agent"] {
-            assert_eq!(find(name), None);
-            assert_eq!(find_or_generic(name), &COMMAND);
+            assert!(find(name).is_none());
+            assert_eq!(find_or_generic(name).name, COMMAND.name);
         }
     }
 
@@ -205,15 +238,31 @@ mod tests {
     #[test]
     fn what_lives_in_a_home_is_planned() {
         for provider in all().filter(|provider| provider.skills_dir.is_none()) {
-            assert!(crate::provider::homes::is_planned(provider.name), "{}", provider.name);
+            assert!(provider.plan.is_some(), "{}", provider.name);
+        }
+    }
+
+    #[test]
+    fn the_homes_of_a_provider_are_in_the_layout_as_its_own() {
+        for provider in all() {
+            for folder in provider.folders {
+                let row = layout::in_env(folder.name).expect(folder.name);
+                assert_eq!(row.owner, Owner::Provider(provider.name));
+                assert_ne!(row.secret, Secret::No);
+            }
+        }
+        for row in layout::TABLE {
+            if let Owner::Provider(name) = row.owner {
+                assert!(find(name).is_some_and(|provider| provider.plan.is_some()), "{row:?}");
+            }
         }
     }
 
     #[test]
     fn the_runnable_ones_have_a_program() {
-        let runnable: Vec<_> = all().filter(|p| p.runnable).map(|p| p.name).collect();
+        let runnable: Vec<_> = all().filter(|p| p.launch.is_some()).map(|p| p.name).collect();
         assert_eq!(runnable, ["claude", "codebuddy"]);
-        assert!(all().filter(|p| p.runnable).all(|p| p.program.is_some()));
+        assert!(all().filter(|p| p.launch.is_some()).all(|p| p.program.is_some()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
 use super::plan::{Entry, Home, HomeContent, HomeRequest};
+use super::row::HomeFolder;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::skills::files::PlannedSkill;
@@ -205,7 +206,7 @@ pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&s
 ///
 /// # Errors
 /// As [`given_up`].
-pub(super) fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
+fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
     let folder = Path::new(name);
     let nothing = Home { name, content: HomeContent::Nothing };
     if !matches!(tree.kind(folder), Ok(Some(Kind::Dir))) {
@@ -222,6 +223,15 @@ pub(super) fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Res
         return Ok(nothing);
     }
     Ok(Home { name, content: HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped } })
+}
+
+/// For [`HomeFolder::without_secrets`]: the home's own files and all its links go, and with them the home, unless the
+/// agent has put something there.
+///
+/// # Errors
+/// As [`given_up`].
+pub(super) fn without_own_files(tree: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
+    given_up_in(tree, folder.name, folder.own_files).map(Some)
 }
 
 /// Adds a skill's folder below `parent`, which is there already, under its name `slug`.

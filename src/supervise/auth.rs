@@ -26,14 +26,6 @@ pub fn login_url(text: &str) -> Option<String> {
     (url.len() > 20).then(|| url.to_owned())
 }
 
-/// What to type.
-pub fn hint(provider: &str) -> String {
-    match provider {
-        "claude" => "run `claude setup-token` or set ANTHROPIC_API_KEY".to_owned(),
-        other => format!("log in to {other} by hand, then run again"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

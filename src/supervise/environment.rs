@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::provider;
+
 /// Names with values.
 pub type Variables = Vec<(OsString, OsString)>;
 
@@ -34,27 +36,8 @@ const GIT_PLACES: [&str; 11] = [
     "GIT_CEILING_DIRECTORIES",
 ];
 
-/// What a task may not choose.
-const BLOCKED: [&str; 15] = [
-    "HOME",
-    "PATH",
-    "USER",
-    "SHELL",
-    "TERM",
-    "PWD",
-    "TMPDIR",
-    "TMP",
-    "TEMP",
-    "CODEX_HOME",
-    "CURSOR_DATA_DIR",
-    "CURSOR_MCP_AUTH_SOURCE",
-    "OPENCLAW_CONFIG_PATH",
-    "OPENCLAW_INCLUDE_ROOTS",
-    "REASONIX_STATE_HOME",
-];
-
-/// What prepare has acted upon; no agent sees it.
-const CONSUMED: &str = "CURSOR_MCP_AUTH_SOURCE";
+/// What a task may not choose, besides [`provider::own_variables`].
+const BLOCKED: [&str; 9] = ["HOME", "PATH", "USER", "SHELL", "TERM", "PWD", "TMPDIR", "TMP", "TEMP"];
 
 /// Who this run is: not even the operator may say otherwise.
 const IDENTITY: [&str; 5] = [
@@ -82,7 +65,7 @@ pub fn compose(
         let shown = name.to_string_lossy();
         if !is_valid(&name, &value) {
             warnings.push(format!("variable {shown:?} of the task is left out: no usable name or value"));
-        } else if name.eq_ignore_ascii_case(CONSUMED) {
+        } else if is_of_plan(&name) {
             // It has had its effect.
         } else if is_blocked(&name) {
             warnings.extend(refused_names([&*shown].into_iter()));
@@ -108,7 +91,7 @@ pub fn compose(
 
 /// Variables of a task that no agent gets, each as a warning.
 pub fn refused_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let is_refused = |name: &&str| is_blocked(OsStr::new(name)) && !name.eq_ignore_ascii_case(CONSUMED);
+    let is_refused = |name: &&str| is_blocked(OsStr::new(name)) && !is_of_plan(OsStr::new(name));
     names
         .filter(is_refused)
         .map(|name| format!("variable {name} of the task is left out: a task may not set it"))
@@ -129,7 +112,7 @@ fn is_removed(name: &OsStr) -> bool {
     let has = |prefix: &str| name.as_bytes().starts_with(prefix.as_bytes());
     one_of(&CLAUDE_SESSION)
         || one_of(&GIT_PLACES)
-        || one_of(&[CONSUMED])
+        || provider::plan_variables().any(|other| name == other)
         || ["CLAUDECODE_", "MULTICA_", "EXECENV_", "MAKIMA_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"]
             .iter()
             .any(|prefix| has(prefix))
@@ -138,7 +121,16 @@ fn is_removed(name: &OsStr) -> bool {
 fn is_blocked(name: &OsStr) -> bool {
     starts(name, "MULTICA_")
         || starts(name, "EXECENV_")
-        || BLOCKED.iter().any(|blocked| name.eq_ignore_ascii_case(blocked))
+        || BLOCKED
+            .iter()
+            .copied()
+            .chain(provider::own_variables())
+            .any(|blocked| name.eq_ignore_ascii_case(blocked))
+}
+
+/// Whether `prepare` has read a variable of the task, which then has no meaning for the agent.
+fn is_of_plan(name: &OsStr) -> bool {
+    provider::plan_variables().any(|other| name.eq_ignore_ascii_case(other))
 }
 
 fn is_valid(name: &OsStr, value: &OsStr) -> bool {

@@ -1,16 +1,13 @@
-//! Finding an agent's program, and asking it for its version.
+//! Finding an agent's program, and saying why one did not start.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::Access;
 use rustix::io::Errno;
 
 use crate::failure::{Code, Failure};
-use crate::sys::child::{self, Program};
 
 /// Looks a program up: the flag's path, else the variable's, else the name in `path`. What is named by a path is taken
 /// as it is and never replaced by something else of that name.
@@ -99,78 +96,9 @@ pub(super) fn not_started(program: &Path, work_dir: &Path, error: io::Error) -> 
     anyhow::Error::new(error).context(failure)
 }
 
-/// A version, as these CLIs number them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-/// The first `N.N.N` in a text, with or without a `v` before it.
-pub fn find_version(text: &str) -> Option<Version> {
-    let words = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
-    words.filter(|word| word.contains('.')).find_map(|word| {
-        let mut numbers = word.split('.').map(str::parse);
-        Some(Version(numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?))
-    })
-}
-
-/// The oldest version that a run can talk to.
-pub fn minimum(provider: &str) -> Option<Version> {
-    (provider == "claude").then_some(Version(2, 0, 0))
-}
-
-/// Refuses a version that is too old.
-///
-/// # Errors
-/// [`Code::AgentNotStarted`], naming both versions.
-pub fn check_minimum(provider: &str, found: Version) -> Result<(), Failure> {
-    match minimum(provider) {
-        Some(least) if found < least => Err(Failure::new(
-            Code::AgentNotStarted,
-            format!("{provider} {found} is below the minimum supported version {least}"),
-        )
-        .hint(format!("update it: `{provider} update`"))),
-        _ => Ok(()),
-    }
-}
-
-/// The longest that a program may take to tell its version.
-const PROBE: Duration = Duration::from_secs(10);
-
-/// Runs `PROGRAM --version` for at most ten seconds and looks for a version in what it prints. `None`: it printed none.
-///
-/// # Errors
-/// Where it cannot be started or does not end in time.
-pub fn probe_version(program: &Path, env: &[(OsString, OsString)]) -> io::Result<Option<Version>> {
-    let args = [OsString::from("--version")];
-    let captured = child::capture(Program { path: program, args: &args, dir: None, env }, PROBE)?;
-    let texts = [captured.stdout, captured.stderr];
-    Ok(texts.iter().find_map(|text| find_version(&String::from_utf8_lossy(text))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn versions_are_found_and_compared() {
-        let cases = [
-            ("2.1.329 (Claude Code)", Some(Version(2, 1, 329))),
-            ("codex-cli v0.100.0\n", Some(Version(0, 100, 0))),
-            ("node 24\nx 1.2", None),
-            ("1.2.3.4", Some(Version(1, 2, 3))),
-        ];
-        for (text, version) in cases {
-            assert_eq!(find_version(text), version, "{text}");
-        }
-        assert!(check_minimum("claude", Version(2, 0, 0)).is_ok());
-        assert!(check_minimum("claude", Version(1, 99, 9)).is_err());
-        assert!(check_minimum("command", Version(0, 0, 1)).is_ok());
-    }
 
     #[test]
     fn programs_are_found_or_missed_with_the_right_code() {
@@ -183,13 +111,5 @@ mod tests {
         assert_eq!(code("no-such-program"), Code::AgentNotFound);
         assert_eq!(code("/etc/passwd"), Code::AgentNotStarted);
         assert_eq!(code("/etc/"), Code::AgentNotStarted);
-    }
-
-    #[test]
-    fn a_probe_reads_what_is_printed() {
-        let env = [(OsString::from("PATH"), OsString::from("/usr/bin:/bin"))];
-        assert!(probe_version(Path::new("/no/such"), &env).is_err());
-        let git = find_program(None, None, "git", OsStr::new("/usr/bin:/bin:/usr/local/bin")).unwrap();
-        assert!(probe_version(&git, &env).unwrap().is_some());
     }
 }

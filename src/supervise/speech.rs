@@ -97,7 +97,7 @@ impl Run {
         let provider = self.provider.clone();
         let host = rustix::system::uname();
         let url = auth::login_url(text);
-        let hint = auth::hint(&provider);
+        let hint = crate::provider::login::hint(&provider);
         let event = Event::AuthRequired {
             provider: &provider,
             hostname: &host.nodename().to_string_lossy(),

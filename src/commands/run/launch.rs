@@ -13,9 +13,10 @@ use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
 use crate::layout::names;
 use crate::provider::claude::launch as claude;
+use crate::provider::version::probe_version;
 use crate::provider::{self, argv};
 use crate::run::RunningEnv;
-use crate::supervise::{AgentCommand, Dialect, Input, environment, find_program, program};
+use crate::supervise::{AgentCommand, Dialect, Input, environment, find_program};
 
 /// The variable that names where runs have their folders for temporary files (`providers.md` N-10).
 const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
@@ -81,7 +82,7 @@ impl Plan {
         let logins = login_links(&env.found.env.tree, &own.env);
         let is_command = !args.command.is_empty();
         let row = provider::find(&own.provider);
-        if !is_command && !row.is_some_and(|row| row.runnable) {
+        if !is_command && row.is_none_or(|row| row.launch.is_none()) {
             return Err(not_runnable(&own.provider, &args.env).into());
         }
         let prompt = prompt(args, context, &file, is_command)?;
@@ -335,18 +336,18 @@ fn agent_program(
     variables: &Variables,
 ) -> Result<PathBuf> {
     let Some(row) = row else { return Err(Failure::new(Code::AgentNotFound, "no program is known").into()) };
-    let variable = row.path_variable.and_then(|name| {
-        let found = context.settings.inherited.iter().find(|(key, _)| key == name)?;
+    let variable = row.program.and_then(|program| {
+        let found = context.settings.inherited.iter().find(|(key, _)| key == program.path_variable)?;
         Some(found.1.clone())
     });
-    let name = row.program.unwrap_or(row.name);
+    let name = row.program.map_or(row.name, |program| program.name);
     let explicit = args
         .agent_bin
         .as_ref()
         .map(|path| if path.components().count() > 1 { context.absolute(path) } else { path.clone() });
     let path = find_program(explicit.as_deref(), variable, name, path_of(variables))?;
-    match program::probe_version(&path, variables) {
-        Ok(Some(version)) => program::check_minimum(row.name, version)?,
+    match probe_version(&path, variables) {
+        Ok(Some(version)) => row.check_version(version)?,
         Ok(None) => log::info!("{} does not say its version", path.display()),
         Err(error) => log::info!("{} does not tell its version: {error}", path.display()),
     }

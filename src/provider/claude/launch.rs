@@ -4,6 +4,27 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use crate::failure::{Code, Failure};
+use crate::provider::row::OwnArgument;
+use crate::provider::row::Takes::{Nothing, Optional, Value};
+
+/// The arguments that [`arguments`] sets, or that would change what they mean.
+pub const OWN_ARGUMENTS: &[OwnArgument] = &[
+    ("-p", Nothing),
+    ("--print", Nothing),
+    ("--output-format", Value),
+    ("--input-format", Value),
+    ("--permission-mode", Value),
+    ("--mcp-config", Value),
+    ("--effort", Value),
+    ("--resume", Optional),
+    ("-r", Optional),
+    ("--continue", Nothing),
+    ("-c", Nothing),
+    ("--session-id", Value),
+    ("--fork-session", Nothing),
+    ("--replay-user-messages", Nothing),
+    ("--no-session-persistence", Nothing),
+];
 
 /// The choices of one run.
 #[derive(Clone, Debug, Default)]

@@ -30,16 +30,24 @@ use super::shared::{HOME_NAME, SharedHome};
 use super::shell::allowed_names;
 use super::{profiles, sessions, skills, source, switches};
 use crate::failure::{Code, Failure};
-use crate::provider::plan::{ALWAYS_EXPORTED, Entry, HomePlan, HomeRequest, Os};
+use crate::provider::plan::{ALWAYS_EXPORTED, Entry, Home, HomeContent, HomePlan, HomeRequest, Os};
+use crate::provider::row::HomeFolder;
 use crate::sys::tree::Tree;
 
 /// Files of the home that may hold keys and the variables of MCP servers, besides profiles.
-pub(crate) const SECRET: [&str; 2] = ["config.json", "config.toml"];
-/// Those of a home that stands.
-pub(crate) fn secrets_in(home: &Tree) -> Vec<OsString> {
-    let names = home.names(Path::new("")).unwrap_or_default();
-    let profiles = names.into_iter().filter(|name| profiles::is_profile(name));
-    SECRET.iter().map(OsString::from).chain(profiles).collect()
+const SECRET: [&str; 2] = ["config.json", "config.toml"];
+
+/// The home, as a folder.
+pub(crate) const FOLDER: HomeFolder = HomeFolder { name: HOME_NAME, own_files: &SECRET, without_secrets };
+
+/// The home without configuration and profiles. Its links stay: one may lead to the store with the conversations.
+fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
+    let home = present.subtree(Path::new(folder.name))?;
+    let profiles =
+        home.names(Path::new("")).unwrap_or_default().into_iter().filter(|name| profiles::is_profile(name));
+    let dropped = folder.own_files.iter().map(OsString::from).chain(profiles).collect();
+    let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
+    Ok(Some(Home { name: folder.name, content }))
 }
 
 /// The folder of the env root for what the agent hands over.

@@ -19,9 +19,8 @@ mod skills;
 mod source;
 mod switches;
 
+pub(super) use self::home::FOLDER;
 pub use self::home::plan;
-pub(super) use self::home::{SECRET, secrets_in};
 pub use self::sandbox::find_version;
 pub use self::sessions::find_rollout;
-pub(super) use self::shared::HOME_NAME;
 pub use self::shell::{allowed_names, shell_policy};

@@ -17,20 +17,24 @@ use crate::provider::plan::{
     Entry, Home, HomeContent, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
 };
 use crate::provider::read::read_bounded;
+use crate::provider::row::HomeFolder;
 use crate::sys::tree::{Kind, Tree};
 
 /// The data folder in the env root.
-pub(crate) const DATA: &str = names::CURSOR_HOME;
+const DATA: &str = names::CURSOR_HOME;
 /// The variable by which Cursor finds it.
-const DATA_VARIABLE: &str = "CURSOR_DATA_DIR";
+pub(crate) const DATA_VARIABLE: &str = "CURSOR_DATA_DIR";
 /// The custom variable of a task that names a login for its MCP servers. Consumed here, never handed on.
-const AUTH_VARIABLE: &str = "CURSOR_MCP_AUTH_SOURCE";
+pub(crate) const AUTH_VARIABLE: &str = "CURSOR_MCP_AUTH_SOURCE";
 /// The file of such a login, which may be called nothing else.
 const AUTH_FILE: &str = "mcp-auth.json";
 /// The list of the servers that may start.
 const APPROVALS: &str = "mcp-approvals.json";
 /// The largest configuration of the user's that is read, in bytes.
 const MAX_CONFIG: u64 = 16 << 20;
+
+/// The home, as a folder.
+pub(crate) const FOLDER: HomeFolder = HomeFolder { name: DATA, own_files: &[], without_secrets };
 
 /// What a Cursor environment gets.
 ///
@@ -178,12 +182,9 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub(crate) fn forgotten(present: &Tree) -> Result<Option<Home>> {
+fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
     let is_dir = |path: &Path| matches!(present.kind(path), Ok(Some(Kind::Dir)));
-    let projects = Path::new(DATA).join("projects");
-    if !is_dir(Path::new(DATA)) {
-        return Ok(None);
-    }
+    let projects = Path::new(folder.name).join("projects");
     let mut entries = Vec::new();
     if is_dir(&projects) {
         entries.push((PathBuf::from("projects"), Entry::Kept { mode: 0o700 }));
@@ -196,7 +197,7 @@ pub(crate) fn forgotten(present: &Tree) -> Result<Option<Home>> {
         }
     }
     let content = HomeContent::Folder { mode: 0o700, entries, dropped: Vec::new() };
-    Ok(Some(Home { name: DATA, content }))
+    Ok(Some(Home { name: folder.name, content }))
 }
 
 /// Cursor's name for a project: letters and digits, every run of anything else one `-`.

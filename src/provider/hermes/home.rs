@@ -14,14 +14,19 @@ use super::source::{self, Source};
 use super::yaml_edit;
 use crate::layout::names;
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use crate::provider::row::HomeFolder;
 use crate::provider::user_file;
 use crate::sys::tree::Kind;
 use crate::task::safe_token;
 
-pub(crate) const HOME: &str = names::HERMES_HOME;
+const HOME: &str = names::HERMES_HOME;
 /// What a task's home is made of, besides links: it goes with the task's skills. It may hold secrets of the user's.
-pub(crate) const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
+const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
 const VARIABLE: &str = "HERMES_HOME";
+
+/// The home, as a folder.
+pub(crate) const FOLDER: HomeFolder =
+    HomeFolder { name: HOME, own_files: &OURS, without_secrets: user_file::without_own_files };
 
 /// Plans the overlay.
 ///

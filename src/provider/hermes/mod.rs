@@ -4,6 +4,6 @@ mod home;
 mod source;
 mod yaml_edit;
 
+pub(super) use self::home::FOLDER;
 pub use self::home::plan;
-pub(super) use self::home::{HOME, OURS};
 pub use self::source::without_profile;

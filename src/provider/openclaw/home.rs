@@ -21,15 +21,12 @@ use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use crate::provider::user_file::is_of_an_environment;
 
-/// The oldest OpenClaw that a run is started with: earlier ones print their answer to standard error.
-pub const MINIMUM_VERSION: &str = "2026.5.5";
-
 /// The task's configuration, in the env root.
 const CONFIG: &str = names::OPENCLAW_CONFIG;
 /// The copy of the user's configuration that it may include. It may hold secrets.
 const SNAPSHOT: &str = names::OPENCLAW_SNAPSHOT;
-const CONFIG_VARIABLE: &str = "OPENCLAW_CONFIG_PATH";
-const ROOTS_VARIABLE: &str = "OPENCLAW_INCLUDE_ROOTS";
+pub(crate) const CONFIG_VARIABLE: &str = "OPENCLAW_CONFIG_PATH";
+pub(crate) const ROOTS_VARIABLE: &str = "OPENCLAW_INCLUDE_ROOTS";
 
 /// What an OpenClaw environment gets.
 ///

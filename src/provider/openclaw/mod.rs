@@ -10,4 +10,5 @@ mod include;
 mod locate;
 mod wrapper;
 
-pub use self::home::{MINIMUM_VERSION, plan};
+pub use self::home::plan;
+pub(super) use self::home::{CONFIG_VARIABLE, ROOTS_VARIABLE};

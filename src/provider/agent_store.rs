@@ -1,0 +1,25 @@
+//! The store that all tasks of one agent share.
+
+use std::path::PathBuf;
+
+use super::plan::HomeRequest;
+use crate::failure::{Code, Failure};
+
+/// `{stores}/{kind}/{workspace}/{agent}`. Upstream has the runtime's id between, which a task document lacks; agents
+/// of one workspace share no store, and workspaces do not either.
+///
+/// # Errors
+/// A [`Code::BadDocument`] failure for an agent id that is not made of `A-Za-z0-9_-`: two agents must not meet.
+pub(super) fn agent_store(request: &HomeRequest<'_>, kind: &str) -> Result<PathBuf, Failure> {
+    let agent = request.task.agent_id();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if agent.is_empty() || !agent.chars().all(plain) {
+        let provider = &request.task.provider;
+        return Err(Failure::new(
+            Code::BadDocument,
+            format!("the agent's id cannot name {provider}'s folder of state: `agent.id`"),
+        )
+        .hint("give the task document an agent id of letters, digits, `_` and `-`"));
+    }
+    Ok(request.stores.join(kind).join(request.workspace_id).join(agent))
+}

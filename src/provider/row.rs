@@ -1,0 +1,251 @@
+//! The types of a provider's row.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::plan::{Home, HomePlan, HomeRequest};
+use super::version::Version;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// Everything that execenv knows about one agent CLI.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name in task documents and for `--provider`.
+    pub name: &'static str,
+    /// The folder where the CLI looks for skills, relative to the work dir. `None`: it looks in its home only.
+    pub skills_dir: Option<&'static str>,
+    /// The file in the work dir that the CLI reads when it starts.
+    pub brief_file: Option<&'static str>,
+    /// The prompt repeats the brief, because the CLI does not always read the file.
+    pub inline_brief: bool,
+    /// The executable; `None` where it is unknown, or is whatever the user names.
+    pub program: Option<Program>,
+    /// How the task's MCP servers reach the agent.
+    pub mcp: McpChannel,
+    /// Plans what the environment needs besides the context in the work dir.
+    pub plan: Option<PlanHome>,
+    /// The folders among its homes in the env root.
+    pub folders: &'static [HomeFolder],
+    /// How to see whether the user is logged in.
+    pub login: Option<LoginPlaces>,
+    /// What an agent's error says to type when a login is missing.
+    pub login_hint: Option<&'static str>,
+    /// Variables that the environment sets and a task may not: with other values the CLI would leave its home.
+    pub own_variables: &'static [&'static str],
+    /// Variables of a task that only its plan reads: the agent does not get them.
+    pub plan_variables: &'static [&'static str],
+    /// Arguments that `run` sets itself and removes from the user's.
+    pub own_arguments: &'static [OwnArgument],
+    /// How `run` starts and reads it; `None`: `run` needs a program after `--`.
+    pub launch: Option<Launch>,
+}
+
+/// Plans a provider's homes; reads the user's set-up, changes nothing.
+pub type PlanHome = fn(&HomeRequest<'_>) -> Result<HomePlan>;
+
+/// An agent's executable.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name on `PATH`.
+    pub name: &'static str,
+    /// The variable that names another one.
+    pub path_variable: &'static str,
+    /// The oldest version that execenv works with; `None`: any.
+    pub minimum: Option<Version>,
+}
+
+/// How a provider learns of the MCP servers that a task manages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum McpChannel {
+    /// Its plan or its launch passes them.
+    Planned,
+    /// The program that opens the agent's session (ACP) must name them; the agent also sees those of its own configuration.
+    Session,
+    /// The CLI has no MCP client: a task may manage an empty set only.
+    Never,
+    /// Unknown: a task that manages servers is refused.
+    Unknown,
+}
+
+/// A home in the env root that is a folder: some of its files are execenv's, the rest is the agent's. Whether another
+/// provider's environment keeps the rest is in its row of [`crate::layout`].
+#[derive(Debug)]
+pub struct HomeFolder {
+    /// Its name in the env root.
+    pub name: &'static str,
+    /// Files without which the agent would run with another set-up than the task asks for. They may hold secrets.
+    pub own_files: &'static [&'static str],
+    /// Plans the home without its secrets. `None`: there is nothing to change.
+    pub without_secrets: fn(&Tree, &HomeFolder) -> Result<Option<Home>>,
+}
+
+/// Where a CLI's login shows.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginPlaces {
+    /// Variables that hold a key.
+    pub variables: &'static [&'static str],
+    /// A file that holds the login.
+    pub file: Option<LoginFile>,
+}
+
+/// A login file below a folder that a variable names, else below a folder of the user's home.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginFile {
+    /// The variable.
+    pub variable: &'static str,
+    /// The folder, relative to the user's home.
+    pub below_home: &'static str,
+    /// The file, relative to the folder.
+    pub file: &'static str,
+}
+
+/// An argument that `run` sets itself, and what goes with it on a command line.
+pub type OwnArgument = (&'static str, Takes);
+
+/// What follows an argument on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// A value.
+    Value,
+    /// A value, unless the next argument is a flag.
+    Optional,
+}
+
+/// How `run` starts a provider and reads what it prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launch {
+    /// As Claude Code: arguments of [`super::claude::launch`], stream-json in both directions.
+    ClaudeStream,
+}
+
+impl Provider {
+    /// Refuses a version of the program that is too old.
+    ///
+    /// # Errors
+    /// [`Code::AgentNotStarted`], with both versions.
+    pub fn check_version(&self, found: Version) -> Result<(), Failure> {
+        let Some(program) = self.program else { return Ok(()) };
+        match program.minimum {
+            Some(minimum) if found < minimum => Err(Failure::new(
+                Code::AgentNotStarted,
+                format!("{} {found} is below the minimum supported version {minimum}", self.name),
+            )
+            .hint(format!("update it: `{} update`", program.name))),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl LoginFile {
+    /// The file's path: below the folder that the variable names, else below the user's home.
+    pub(super) fn path(
+        &self,
+        home: Option<&Path>,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<PathBuf> {
+        let named = variable(self.variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Some(named.or_else(|| Some(home?.join(self.below_home)))?.join(self.file))
+    }
+}
+
+/// The steps in which a row is written down.
+impl Provider {
+    /// Skills in a folder of the work dir, the brief in `AGENTS.md`, nothing else.
+    pub(super) const fn new(name: &'static str, skills_dir: &'static str) -> Provider {
+        Provider {
+            name,
+            skills_dir: Some(skills_dir),
+            brief_file: Some("AGENTS.md"),
+            inline_brief: false,
+            program: None,
+            mcp: McpChannel::Unknown,
+            plan: None,
+            folders: &[],
+            login: None,
+            login_hint: None,
+            own_variables: &[],
+            plan_variables: &[],
+            own_arguments: &[],
+            launch: None,
+        }
+    }
+
+    pub(super) const fn skills_in_home(self) -> Provider {
+        Provider { skills_dir: None, ..self }
+    }
+
+    pub(super) const fn brief(self, file: &'static str) -> Provider {
+        Provider { brief_file: Some(file), ..self }
+    }
+
+    pub(super) const fn no_brief(self) -> Provider {
+        Provider { brief_file: None, ..self }
+    }
+
+    pub(super) const fn inline_brief(self) -> Provider {
+        Provider { inline_brief: true, ..self }
+    }
+
+    pub(super) const fn program(self, name: &'static str, path_variable: &'static str) -> Provider {
+        Provider { program: Some(Program { name, path_variable, minimum: None }), ..self }
+    }
+
+    /// After [`Self::program`].
+    pub(super) const fn minimum(self, minimum: Version) -> Provider {
+        match self.program {
+            Some(program) => {
+                Provider { program: Some(Program { minimum: Some(minimum), ..program }), ..self }
+            }
+            None => panic!("a minimum version needs a program"),
+        }
+    }
+
+    pub(super) const fn mcp(self, mcp: McpChannel) -> Provider {
+        Provider { mcp, ..self }
+    }
+
+    pub(super) const fn plan(self, plan: PlanHome) -> Provider {
+        Provider { plan: Some(plan), ..self }
+    }
+
+    pub(super) const fn folders(self, folders: &'static [HomeFolder]) -> Provider {
+        Provider { folders, ..self }
+    }
+
+    pub(super) const fn login(self, variables: &'static [&'static str], file: Option<LoginFile>) -> Provider {
+        Provider { login: Some(LoginPlaces { variables, file }), ..self }
+    }
+
+    pub(super) const fn login_hint(self, hint: &'static str) -> Provider {
+        Provider { login_hint: Some(hint), ..self }
+    }
+
+    pub(super) const fn own_variables(self, variables: &'static [&'static str]) -> Provider {
+        Provider { own_variables: variables, ..self }
+    }
+
+    pub(super) const fn plan_variables(self, variables: &'static [&'static str]) -> Provider {
+        Provider { plan_variables: variables, ..self }
+    }
+
+    pub(super) const fn own_arguments(self, arguments: &'static [OwnArgument]) -> Provider {
+        Provider { own_arguments: arguments, ..self }
+    }
+
+    pub(super) const fn launch(self, launch: Launch) -> Provider {
+        Provider { launch: Some(launch), ..self }
+    }
+}
+
+/// A login file for [`Provider::login`].
+pub(super) const fn login_file(
+    variable: &'static str,
+    below_home: &'static str,
+    file: &'static str,
+) -> Option<LoginFile> {
+    Some(LoginFile { variable, below_home, file })
+}
