@@ -4,11 +4,12 @@ use clap::{Parser, Subcommand};
 
 use super::{completions, man};
 use crate::commands;
-use crate::invocation::GlobalArgs;
+use crate::invocation::{GlobalArgs, describe_setting};
 
 /// Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, collect
 #[derive(Debug, Parser)]
 #[command(name = "execenv", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --instructions rules.md)
   execenv run \"$env\" --prompt 'fix the failing test'

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Cli;
 use crate::failure::{Code, Failure};
 use crate::gc::Reason;
-use crate::invocation::Context;
+use crate::invocation::{Context, SETTINGS};
 use crate::output::Answer;
 
 /// When the pages last changed. Fixed, so that they change only when a command does.
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
 pub fn pages() -> Result<Vec<(String, String)>> {
     let mut root = Cli::command();
     root.build();
-    let mut pages = vec![("execenv".to_owned(), page(root.clone(), &(settings() + &tables()))?)];
+    let mut pages = vec![("execenv".to_owned(), page(root.clone(), &(settings(None) + &tables()))?)];
     below(&root, "execenv", &mut pages)?;
     Ok(pages)
 }
@@ -53,8 +53,9 @@ fn below(command: &clap::Command, prefix: &str, pages: &mut Vec<(String, String)
     {
         let name = format!("{prefix}-{}", command.get_name());
         let extra = match name.as_str() {
-            "execenv-gc" => reasons() + &gc_settings() + &gc_fields(),
-            "execenv-prepare" | "execenv-reuse" => document_fields(),
+            "execenv-gc" => reasons() + &settings(Some("gc")) + &gc_fields(),
+            "execenv-run" => settings(Some("run")),
+            "execenv-prepare" | "execenv-reuse" => settings(Some("prepare")) + &document_fields(),
             _ => String::new(),
         };
         let shown = command.clone().name(name.clone()).version(env!("CARGO_PKG_VERSION"));
@@ -142,53 +143,20 @@ fn document_fields() -> String {
     text
 }
 
-/// Settings with their variables and keys of the configuration file.
-fn settings() -> String {
+/// The settings of a command, or all of them, with their variables and defaults.
+fn settings(command: Option<&str>) -> String {
     let mut text = String::from(
-        ".SH SETTINGS\nA flag goes before a variable, a variable before the configuration file (one JSON object, by default ~/.config/execenv/config.json), the file before the default.\n",
+        ".SH SETTINGS\nKeys of the configuration file: one JSON object, by default ~/.config/execenv/config.json. An option goes before a variable, a variable before the file, the file before the default; \\fBexecenv config\\fR shows each value and its origin.\n",
     );
-    for (key, variables, default) in crate::invocation::setting_rows() {
-        let default = match (default, key) {
+    for row in SETTINGS.iter().filter(|row| command.is_none_or(|command| row.command == command)) {
+        let default = match (row.default, row.key) {
             ("", "workspaces_root") => "~/.local/share/execenv/workspaces",
             ("", _) => "none",
             (default, _) => default,
         };
-        let line = format!("variables {}; default {default}", variables.join(", "));
-        text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));
-    }
-    text
-}
-
-/// The settings that act in `gc`, with what they are for.
-const GC_SETTINGS: [(&str, &str); 14] = [
-    ("ttl", "as --ttl"),
-    ("orphan_ttl", "as --orphan-ttl"),
-    ("completed_ttl", "as --completed-ttl"),
-    ("artifact_ttl", "as --artifact-ttl"),
-    ("artifact_patterns", "as --artifact-pattern, with commas"),
-    ("trash_ttl", "as --trash-ttl"),
-    ("max_total", "as --max-total"),
-    ("max_count", "as --max-count"),
-    ("min_free", "as --min-free"),
-    ("repo_ttl", "after how long a repository cache goes that nothing uses; 0: never"),
-    ("repo_maintenance", "whether git tidies the repository caches that stay"),
-    (
-        "session_ttl",
-        "after how long a stored conversation of an agent goes that nobody has taken up; 0: never",
-    ),
-    ("memory_ttl", "after how long a stored memory of an agent goes that nobody has used; 0: never"),
-    ("gc", "off: gc does nothing and says so; --dry-run and --explain go on"),
-];
-
-fn gc_settings() -> String {
-    let mut text = String::from(
-        ".SH SETTINGS\nWhat acts in gc; \\fBexecenv config\\fR shows each with its value and origin.\n",
-    );
-    for (key, variables, _) in crate::invocation::setting_rows() {
-        if let Some((_, meaning)) = GC_SETTINGS.iter().find(|(name, _)| *name == key) {
-            let line = format!("{meaning}; variables {}", variables.join(", "));
-            text.push_str(&format!(".TP\n\\fB{key}\\fR\n{}\n", roff(&line)));
-        }
+        let option = if row.option.is_empty() { String::new() } else { format!("; option {}", row.option) };
+        let line = format!("{}{option}; variables {}; default {default}", row.help, row.variables.join(", "));
+        text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", row.key, roff(&line)));
     }
     text
 }
@@ -254,11 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_of_gc_is_one_and_an_empty_default_is_none() {
-        let text = gc_settings();
-        for (key, _) in GC_SETTINGS {
-            assert!(text.contains(&format!("\n\\fB{key}\\fR\n")), "{key}: {text}");
-        }
-        assert!(settings().contains("EXECENV_GC_MIN_FREE; default none\n"), "{}", settings());
+    fn an_empty_default_is_none() {
+        assert!(settings(None).contains("EXECENV_GC_MIN_FREE; default none\n"), "{}", settings(None));
     }
 }

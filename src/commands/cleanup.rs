@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
+use crate::output::log::Verbosity;
 use crate::output::{self, Answer, Format, escape};
 
 /// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
@@ -90,7 +91,8 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         1 => documents.into_iter().next().unwrap_or_default(),
         _ => Value::Array(documents),
     };
-    let text: Vec<String> = reports.iter().filter(|_| context.settings.log as u8 >= 2).map(line).collect();
+    let text: Vec<String> =
+        reports.iter().filter(|_| context.settings.log >= Verbosity::Info).map(line).collect();
     Ok(Answer::new(text.join("\n"), json).with_status(code))
 }
 

@@ -25,8 +25,8 @@ pub(crate) fn run(_args: &ConfigArgs, context: &Context) -> Result<Answer> {
             Origin::File => format!("file {}", file.as_deref().unwrap_or_default()),
             Origin::Default => "default".to_owned(),
         };
-        lines.push(format!("{:<16} {:<24} {}", setting.key, escape(&setting.value), escape(&origin)));
-        settings.insert(setting.key.into(), json!({"value": setting.value, "origin": origin}));
+        lines.push(format!("{:<16} {:<24} {}", setting.row.key, escape(&setting.value), escape(&origin)));
+        settings.insert(setting.row.key.into(), json!({"value": setting.value, "origin": origin}));
     }
     Ok(Answer::new(lines.join("\n"), json!({"schema": 1, "file": file, "settings": Value::Object(settings)})))
 }

@@ -45,7 +45,7 @@ pub struct DuArgs {
 }
 
 pub(crate) fn run(args: &DuArgs, context: &Context) -> Result<Answer> {
-    let patterns = Patterns::parse(context.settings.text("artifact_patterns"))?;
+    let patterns = Patterns::parse(&context.settings.artifact_patterns)?;
     if args.all_profiles { aggregate(args, context, &patterns) } else { single(args, context, &patterns) }
 }
 
@@ -111,8 +111,7 @@ fn cut(report: &mut Report, args: &DuArgs) {
 
 /// Whether the command line itself names the root.
 fn is_root_named(context: &Context) -> bool {
-    let mut all = context.settings.all.iter();
-    all.any(|setting| setting.key == "workspaces_root" && setting.origin == Origin::Flag)
+    context.settings.origin("workspaces_root") == Some(&Origin::Flag)
 }
 
 fn places(context: &Context) -> Places {

@@ -14,7 +14,8 @@ use crate::failure::Code;
 use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
 use crate::invocation::{
-    Context, ServerArgs, connection, env_completer, parse_duration, parse_size, workspace_completer,
+    Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
+    workspace_completer,
 };
 use crate::output::{Format, Progress, escape, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
@@ -22,17 +23,18 @@ use crate::repos::RepoPolicy;
 mod report;
 use report::{decision_json, explanation, row, summary_json};
 
-/// Collect old environments: one cycle over the workspaces root
+/// Remove old environments: one cycle over the workspaces root
 ///
-/// Decides for each environment by its record, by what the server says of its issue, chat or run, and by its age.
-/// What goes, goes to the trash first and can be had back with `execenv trash restore`; folders that can be built again
-/// (`--artifact-pattern`) go at once. Environments in use, leased, with work that is nowhere else, or of a folder of
-/// yours are never taken. Without a server age decides.
+/// `gc` decides for each environment by its record, by the state of its issue, chat or run on the server, and by its age.
+/// Without a server it decides by age alone. Removed environments go to the trash, from which `execenv trash restore`
+/// restores them; build artifacts (`--artifact-pattern`) are deleted at once. `gc` never removes an environment that is in
+/// use, is leased, contains work that exists nowhere else, or works in a folder of yours.
 ///
-/// A line for each environment that goes or should have gone, its fields separated by tabs: what becomes of it (`trash`;
-/// `remove`: for good; `clean_artifacts`: only what can be built again; `keep`; `failed`), why, bytes, path, and of a
-/// kept one what is in it. With -v also one for each that stays (`skip`).
+/// Prints one tab-separated line per affected environment: action (`trash`; `remove`: deleted; `clean_artifacts`: only
+/// build artifacts; `keep`; `failed`), reason, size, path and, if kept, what keeps it. With -v it also prints a line for
+/// each skipped environment (`skip`).
 #[derive(Debug, Args)]
+#[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
   execenv gc --dry-run
   execenv gc --max-total 20G --min-free 5G
@@ -41,57 +43,57 @@ use report::{decision_json, explanation, row, summary_json};
   execenv gc --explain 3f9c
   0 * * * *  execenv gc -q            (a cron line)")]
 pub struct GcArgs {
-    /// Decide and report, change nothing
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// The decision on one environment, with every fact that it rests on
+    /// Print the decision on one environment, and every fact it is based on
     #[arg(long, value_name = "ENV", add = env_completer(), conflicts_with_all = ["dry_run", "workspace", "stream"])]
     pub explain: Option<String>,
-    /// When an environment goes whose parent is done, or that ended and has none [default: 24h]
+    /// Remove environments this long after their issue or chat was closed or, without one, after their run ended
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub ttl: Option<Duration>,
-    /// When an environment goes that nobody has used and nobody knows of [default: 72h]
+    /// Remove an environment unused for this long whose task is unknown
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub orphan_ttl: Option<Duration>,
-    /// When any environment with an ended run goes; 0: that alone is no reason [default: 0]
+    /// Remove any environment this long after its run ended, even if its issue is open; 0 disables this rule
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub completed_ttl: Option<Duration>,
-    /// How long after its run an environment keeps what can be built again; 0: for ever [default: 12h]
+    /// Remove build artifacts (`node_modules` …) this long after the run; 0: never
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub artifact_ttl: Option<Duration>,
-    /// Names of folders that can be built again [default: node_modules .next .turbo]
+    /// Names of folders that are build artifacts
     #[arg(long = "artifact-pattern", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     pub artifact_patterns: Vec<String>,
-    /// How long the trash keeps things; 0 removes at once [default: 24h]
+    /// Keep removed environments in the trash this long; 0 deletes them at once
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub trash_ttl: Option<Duration>,
-    /// Keep everything below the root within this size: the trash goes first, then the oldest finished environments
+    /// Keep the workspaces root within this size: empty the trash first, then remove the oldest finished environments
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_total: Option<u64>,
     /// Keep at most this many environments
     #[arg(long, value_name = "N")]
     pub max_count: Option<u64>,
-    /// Keep this much free on the root's disk
+    /// Keep this much space free on the disk of the workspaces root
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub min_free: Option<u64>,
-    /// Free at least this much now
+    /// Free at least this much space now
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub free: Option<u64>,
-    /// Only this workspace; bounds, which are about the whole root, are not looked at
+    /// Collect only this workspace; size and count limits, which are for the whole root, are ignored
     #[arg(long, value_name = "ID", add = workspace_completer(), conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
-    /// The server that knows what environments are for.
-    #[command(flatten)]
-    pub server: ServerArgs,
-    /// How many questions to the server may be under way at a time
+    /// Maximum number of concurrent server requests
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
-    /// Print one JSON object a line, each decision as it is made, the summary last
+    /// Print one JSON object per line: each decision as it is made, then the summary
     #[arg(long)]
     pub stream: bool,
-    /// Leave the shared repository caches as they are
+    /// Do not prune the shared repository caches
     #[arg(long)]
     pub no_prune_repos: bool,
+    /// The server to ask.
+    #[command(flatten)]
+    pub server: ServerArgs,
 }
 
 pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
@@ -107,7 +109,7 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         let found = context.find(env)?;
         // Nothing is done, whatever the settings say.
         let judged = explain(&GcRequest { dry_run: true, ..request }, &found.env.path)?;
-        let policy = &args.policy(context)?;
+        let policy = &args.policy(&context.settings);
         match context.settings.output {
             Format::Json => {
                 let mut decision = decision_json(&judged, context.now);
@@ -188,60 +190,54 @@ fn tell_of_nothing(args: &GcArgs, context: &Context) -> Result<()> {
 }
 
 impl GcArgs {
-    fn policy(&self, context: &Context) -> Result<Policy> {
-        let age = |flag: Option<Duration>, key: &str| match flag {
-            Some(age) => Ok(age),
-            None => context.settings.duration(key),
-        };
-        Ok(Policy {
-            ttl: age(self.ttl, "ttl")?,
-            orphan_ttl: age(self.orphan_ttl, "orphan_ttl")?,
-            completed_ttl: Some(age(self.completed_ttl, "completed_ttl")?).filter(|ttl| !ttl.is_zero()),
-            artifact_ttl: Some(age(self.artifact_ttl, "artifact_ttl")?).filter(|ttl| !ttl.is_zero()),
-        })
+    fn policy(&self, settings: &Settings) -> Policy {
+        let unless_zero = |ttl: Duration| Some(ttl).filter(|ttl| !ttl.is_zero());
+        Policy {
+            ttl: self.ttl.unwrap_or(settings.ttl),
+            orphan_ttl: self.orphan_ttl.unwrap_or(settings.orphan_ttl),
+            completed_ttl: unless_zero(self.completed_ttl.unwrap_or(settings.completed_ttl)),
+            artifact_ttl: unless_zero(self.artifact_ttl.unwrap_or(settings.artifact_ttl)),
+        }
     }
 
     /// The cycle that is asked for; `Break`: none, collection is switched off.
     fn request<'a>(&self, context: &'a Context, git: &'a Git) -> Result<ControlFlow<(), GcRequest<'a>>> {
         let settings = &context.settings;
-        let trash_ttl = match self.trash_ttl {
-            Some(ttl) => ttl,
-            None => settings.duration("trash_ttl")?,
-        };
         let patterns = match &self.artifact_patterns[..] {
-            [] => settings.text("artifact_patterns").to_owned(),
+            [] => settings.artifact_patterns.clone(),
             names => names.join(","),
         };
-        let bound = |flag: Option<u64>, key: &str| match flag {
-            Some(bound) => Ok(Some(bound)),
-            None if self.workspace.is_some() => Ok(None),
-            None => settings.size(key),
-        };
+        // Bounds are about the whole root.
+        let bound =
+            |flag: Option<u64>, setting| flag.or(if self.workspace.is_some() { None } else { setting });
         let bounds = Bounds {
-            max_total: bound(self.max_total, "max_total")?,
-            max_count: bound(self.max_count, "max_count")?,
-            min_free: bound(self.min_free, "min_free")?,
+            max_total: bound(self.max_total, settings.max_total),
+            max_count: bound(self.max_count, settings.max_count),
+            min_free: bound(self.min_free, settings.min_free),
             free: self.free,
         };
         let repos = RepoPolicy {
-            repo_ttl: settings.duration("repo_ttl")?.to_std().ok().filter(|ttl| !ttl.is_zero()),
-            maintenance: settings.is_on("repo_maintenance"),
+            repo_ttl: settings.repo_ttl.to_std().ok().filter(|ttl| !ttl.is_zero()),
+            maintenance: settings.repo_maintenance,
             dry_run: self.dry_run,
             now: context.now,
             limits: Default::default(),
         };
-        let kept = |key: &str| settings.duration(key).map(|ttl| Some(ttl).filter(|ttl| !ttl.is_zero()));
-        let stores = StorePolicy { session_ttl: kept("session_ttl")?, memory_ttl: kept("memory_ttl")? };
+        let unless_zero = |ttl: Duration| Some(ttl).filter(|ttl| !ttl.is_zero());
+        let stores = StorePolicy {
+            session_ttl: unless_zero(settings.session_ttl),
+            memory_ttl: unless_zero(settings.memory_ttl),
+        };
         let request = GcRequest {
             root: &context.root,
-            policy: self.policy(context)?,
+            policy: self.policy(settings),
             patterns: Patterns::parse(&patterns)?,
             bounds,
             repos: (!self.no_prune_repos && self.workspace.is_none()).then_some(repos),
             stores: self.workspace.is_none().then_some(stores),
             server: connection(&self.server, settings)?,
             jobs: usize::from(self.jobs),
-            trash_ttl,
+            trash_ttl: self.trash_ttl.unwrap_or(settings.trash_ttl),
             dry_run: self.dry_run,
             workspace: self.workspace.clone(),
             now: context.now,
@@ -249,7 +245,7 @@ impl GcArgs {
             stop: &context.stop,
         };
         // Looked at last, so that a mistake elsewhere is seen before the day it is switched on again.
-        let is_off = !settings.is_on("gc") && self.explain.is_none() && !self.dry_run;
+        let is_off = !settings.gc && self.explain.is_none() && !self.dry_run;
         Ok(if is_off { ControlFlow::Break(()) } else { ControlFlow::Continue(request) })
     }
 }

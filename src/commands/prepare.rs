@@ -8,14 +8,15 @@ use clap::Args;
 use super::task_input::TaskInput;
 use crate::environment::{CleanupOptions, Existing, Found, Outcome, Prepared, cleanup, prepare};
 use crate::failure::{Code, Failure};
-use crate::invocation::Context;
+use crate::invocation::{Context, describe_setting};
 use crate::output::Answer;
 
-/// Make an environment and print the path of its env root
+/// Create an environment and print the path of its env root
 ///
-/// Without a task document it makes a plain environment in the workspace `default`. An environment of the same task
-/// is made anew, and the old one goes to the trash. A failure leaves nothing behind.
+/// Without a task document, `prepare` creates a plain environment in the workspace `default`. If the task already has an
+/// environment, it is replaced and the old one goes to the trash. If `prepare` fails, it leaves nothing behind.
 #[derive(Debug, Args)]
+#[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
   env=$(execenv prepare --task task.json)
   env=$(execenv prepare --provider claude --skills ./skills --instructions rules.md)
@@ -25,19 +26,19 @@ pub struct PrepareArgs {
     /// The task.
     #[command(flatten)]
     pub task: TaskInput,
-    /// Work in this folder of yours; `cleanup` brings it back as it was
+    /// Let the agent work in this folder of yours; `cleanup` restores it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
-    /// Make an environment of the same task anew (this is the default)
+    /// Replace an existing environment of the task; the old one goes to the trash (this is the default)
     #[arg(long, conflicts_with = "keep_existing")]
     pub replace: bool,
-    /// Hand an environment of the same task back as it is
+    /// If the task already has an environment, return it unchanged
     #[arg(long)]
     pub keep_existing: bool,
 }
 
-/// Takes back what was prepared when somebody has asked for the end meanwhile: a caller that is told of an
-/// interruption never learns the path.
+/// Removes what was prepared if a signal has arrived meanwhile: the caller of an interrupted `prepare` never learns the
+/// path.
 fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
     let options = CleanupOptions { all: true, ..CleanupOptions::default() };
     let undone = Found::open(&prepared.root_dir)

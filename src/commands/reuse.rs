@@ -9,14 +9,21 @@ use super::task_input::TaskInput;
 use crate::brief::Platform;
 use crate::environment::{Existing, prepare, reuse};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, env_completer};
+use crate::invocation::{Context, describe_setting, env_completer};
 use crate::output::Answer;
 
-/// Take an environment into use again, with a fresh task document
+/// Refresh an existing environment for a new task document
 ///
-/// The previous sidecars are taken back, context files, skills and the brief are written anew; the work that the
-/// agent left stays.
+/// Removes the files that execenv wrote for the previous task, then writes context files, skills and the brief for the
+/// new one. The work that the agent left stays.
 #[derive(Debug, Args)]
+#[command(
+    mut_args(describe_setting),
+    mut_arg("workspace_id", |arg| arg.help("Workspace of the task; it must be that of the environment [default: that of the environment]")),
+    mut_arg("task_id", |arg| arg.help("Id of the task [default: that of the task document, else that of the environment]")),
+    mut_arg("provider", |arg| arg.help("Agent CLI the environment is for [default: that of the task document, else that of the environment]")),
+    mut_arg("platform_cli", |arg| arg.help("Command the agent uses to talk to your issue tracker, as named in its instructions; `none` leaves that part out [default: by the task document, else that of the environment]")),
+)]
 #[command(after_help = "Examples:
   execenv reuse \"$env\" --task next.json
   execenv reuse 3f9c --task next.json --or-prepare
@@ -25,10 +32,10 @@ pub struct ReuseArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer(), required_unless_present = "work_dir", conflicts_with = "work_dir")]
     pub env: Option<String>,
-    /// Name the environment by its work dir
+    /// Find the environment by its work dir
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub work_dir: Option<PathBuf>,
-    /// Prepare one where it or its work dir is gone
+    /// Prepare a new environment if this one, or its work dir, no longer exists
     #[arg(long)]
     pub or_prepare: bool,
     /// The task.

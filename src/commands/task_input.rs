@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::skill_folders::read_skills;
@@ -31,61 +32,61 @@ const MAX_LEASE: i64 = 36_500;
 /// Where the task comes from
 #[derive(Debug, Default, Args)]
 pub struct TaskInput {
-    /// The task document, a JSON file; `-` reads standard input
+    /// Task document, a JSON file; `-` reads standard input
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub task: Option<PathBuf>,
-    /// The workspace [default: `default`]
+    /// Workspace of the task [default: default]
     #[arg(long, value_name = "ID")]
     pub workspace_id: Option<String>,
-    /// The task's id [default: a new UUID]
+    /// Id of the task [default: a new UUID]
     #[arg(long, value_name = "ID")]
     pub task_id: Option<String>,
-    /// Which agent CLI the environment is for: claude, opencode, gemini …, or command
+    /// Agent CLI the environment is for: claude, codex, gemini …, or `command` for any program
     #[arg(long, value_name = "NAME")]
     pub provider: Option<String>,
-    /// The agent's name
+    /// Name of the agent
     #[arg(long, value_name = "NAME")]
     pub agent_name: Option<String>,
-    /// The issue that the task works on
+    /// Issue the task works on
     #[arg(long, value_name = "ID")]
     pub issue_id: Option<String>,
-    /// The chat session that the task is a turn of
+    /// Chat session the task answers
     #[arg(long, value_name = "ID")]
     pub chat_session_id: Option<String>,
-    /// The autopilot run that the task is
+    /// Autopilot run the task carries out
     #[arg(long, value_name = "ID")]
     pub autopilot_run_id: Option<String>,
-    /// The sentence that is to become an issue
+    /// Sentence from which the agent creates an issue
     #[arg(long, value_name = "TEXT")]
     pub quick_create_prompt: Option<String>,
-    /// A file with the agent's instructions
+    /// File with instructions for the agent
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub instructions: Option<PathBuf>,
-    /// Folders of `<name>/SKILL.md` trees
+    /// Folders with skills, each skill in a folder `<name>` with a `SKILL.md`
     #[arg(long, value_name = "DIR", num_args = 1.., value_hint = clap::ValueHint::DirPath)]
     pub skills: Vec<PathBuf>,
-    /// A JSON file with the MCP servers that the agent sees, and no others
+    /// JSON file with the task's MCP servers (`mcpServers`)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub mcp_config: Option<PathBuf>,
-    /// Whether the agent sees your own MCP servers beside those of the task, where it has some [default: strict]
-    #[arg(long, value_name = "MODE", value_parser = MCP_MODES)]
-    pub mcp_mode: Option<String>,
-    /// What `codex --version` says; decides what its configuration may hold
+    /// strict: the agent sees only the task's MCP servers; merge: yours as well
+    #[arg(long, value_name = "MODE", value_parser = mcp_mode(), hide_possible_values = true)]
+    pub mcp_mode: Option<McpMode>,
+    /// Output of `codex --version`; decides which settings the Codex configuration may contain
     #[arg(long, value_name = "TEXT")]
     pub codex_version: Option<String>,
-    /// What Codex may do to the system [default: auto, by system and version]
+    /// Codex's sandbox mode; auto chooses by system and Codex version
     #[arg(long, value_name = "MODE", value_parser = CODEX_SANDBOXES)]
     pub codex_sandbox: Option<String>,
-    /// The OpenClaw program that tells its configuration [default: MULTICA_OPENCLAW_PATH, else from PATH]
+    /// The `openclaw` executable to query for its configuration [default: MULTICA_OPENCLAW_PATH, else from PATH]
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub openclaw_bin: Option<PathBuf>,
-    /// The platform's program that brief and context speak of, or `none`
+    /// Command the agent uses to talk to your issue tracker, as named in its instructions; `none` leaves that part out [default: multica if the task document names an issue, chat or run, else none]
     #[arg(long, value_name = "NAME")]
     pub platform_cli: Option<String>,
-    /// Write no brief file
+    /// Do not write the brief (CLAUDE.md, AGENTS.md …)
     #[arg(long)]
     pub no_brief: bool,
-    /// How long gc leaves the environment alone without a run [default: 24h]
+    /// How long `gc` keeps the environment if it is not run
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub lease: Option<Duration>,
 }
@@ -153,10 +154,7 @@ impl TaskInput {
             document.agent.mcp_config = Some(value);
         }
         check_lengths(&document)?;
-        let lease = match self.lease {
-            Some(lease) => lease,
-            None => context.settings.duration("lease")?,
-        };
+        let lease = self.lease.unwrap_or(context.settings.lease);
         if lease > Duration::days(MAX_LEASE) {
             return Err(Failure::new(Code::Usage, format!("a lease is at most {MAX_LEASE} days long")).into());
         }
@@ -178,22 +176,22 @@ impl TaskInput {
     }
 }
 
+/// Reads `--mcp-mode` by the words of the setting.
+fn mcp_mode() -> impl TypedValueParser<Value = McpMode> {
+    let mode = |word: String| MCP_MODES.iter().find(|(name, _)| *name == word).map(|(_, mode)| *mode);
+    PossibleValuesParser::new(MCP_MODES.map(|(word, _)| word)).map(move |word| mode(word).unwrap_or_default())
+}
+
 impl TaskInput {
     fn home_options(&self, context: &Context, provider: &str) -> Result<HomeOptions> {
-        let setting = |flag: &Option<String>, key| match flag {
-            Some(word) => word.clone(),
-            None => context.settings.text(key).to_owned(),
-        };
-        let sandbox = setting(&self.codex_sandbox, "codex_sandbox");
+        let settings = &context.settings;
+        let sandbox = self.codex_sandbox.as_deref().unwrap_or(settings.codex_sandbox);
         // Reuse may learn the provider only from the environment.
         let is_openclaw = provider.is_empty() || provider == OPENCLAW;
         Ok(HomeOptions {
-            mcp_mode: match setting(&self.mcp_mode, "mcp_mode").as_str() {
-                "merge" => McpMode::Merge,
-                _ => McpMode::Strict,
-            },
+            mcp_mode: self.mcp_mode.unwrap_or(settings.mcp_mode),
             codex_version: self.codex_version.clone().unwrap_or_default(),
-            codex_sandbox: Some(sandbox).filter(|mode| mode != "auto"),
+            codex_sandbox: Some(sandbox).filter(|mode| *mode != "auto").map(str::to_owned),
             openclaw: if is_openclaw { self.find_openclaw(context)? } else { None },
             stop: Arc::clone(&context.stop),
         })

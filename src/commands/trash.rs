@@ -59,7 +59,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
         (TrashAction::List, _) => list(context, found),
         (TrashAction::Restore { entry }, Some(tree)) => {
             let entry = choose(&found, entry)?;
-            restore(&tree, entry, context.settings.duration("lease")?, context.now)?;
+            restore(&tree, entry, context.settings.lease, context.now)?;
             let origin = entry.origin.display().to_string();
             Ok(Answer::new(origin, json!({"schema": 1, "restored": entry.origin, "entry": entry.name})))
         }
@@ -97,7 +97,7 @@ fn told(done: Result<()>) -> bool {
 }
 
 fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
-    let ttl = context.settings.duration("trash_ttl")?;
+    let ttl = context.settings.trash_ttl;
     let time = |entry: &TrashEntry| DateTime::from_timestamp(entry.parsed.at, 0);
     let deleted_after = |entry: &TrashEntry| time(entry).and_then(|at| at.checked_add_signed(ttl));
     for entry in &mut found {

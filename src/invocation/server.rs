@@ -20,16 +20,16 @@ use crate::server::{Connection, Token, normalise};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// The multica server to ask: its address, `multica` (as logged in with `multica login`), or `none` [variables: EXECENV_SERVER, MULTICA_SERVER_URL]
+    /// Multica server to ask about issues, chats and runs: its address, `multica` (the one of `multica login`), or `none`
     #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url)]
     pub server: Option<String>,
-    /// The variable that has the server's token [default: EXECENV_TOKEN, else MULTICA_TOKEN]
+    /// Name of the variable that holds the server's token [default: EXECENV_TOKEN, else MULTICA_TOKEN]
     #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
     pub token_env: Option<String>,
-    /// The file that has the server's token, and nothing else
+    /// File that contains only the server's token
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
-    /// The profile of `multica` whose address and token are used
+    /// Use the address and token of this profile of `multica`
     #[arg(long, value_name = "NAME", conflicts_with = "server")]
     pub profile: Option<String>,
 }
@@ -43,7 +43,7 @@ pub struct ServerArgs {
 /// # Errors
 /// A [`Code::Usage`] or [`Code::BadConfig`] failure for an address, a token, a proxy or certificates that make no sense.
 pub fn connection(args: &ServerArgs, settings: &Settings) -> Result<Option<Connection>> {
-    let address = args.server.as_deref().unwrap_or_else(|| settings.text("server")).trim();
+    let address = args.server.as_deref().unwrap_or(&settings.server).trim();
     let by_flag = given_token(args, settings)?;
     let (address, token) = if args.profile.is_some() || address == "multica" {
         let login = Login::load(args.profile.as_deref(), settings)?;
@@ -69,12 +69,7 @@ pub fn connection(args: &ServerArgs, settings: &Settings) -> Result<Option<Conne
         (address.to_owned(), token)
     };
     let mut connection = Connection::new(&address, token, &settings.inherited)?;
-    connection.timeout = settings.duration("server_timeout")?.to_std().unwrap_or_default();
-    if connection.timeout.is_zero() {
-        return Err(Failure::new(Code::BadConfig, "`server_timeout` is 0: no answer could ever be in time")
-            .hint("leave it out for 30s")
-            .into());
-    }
+    connection.timeout = settings.server_timeout.to_std().unwrap_or_default();
     Ok(Some(connection))
 }
 

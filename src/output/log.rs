@@ -8,8 +8,8 @@ use log::{LevelFilter, Log, Metadata, Record};
 use super::Color;
 
 /// How much is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
     /// Only what failed.
     Errors,
     /// Also what a person should know.
@@ -20,13 +20,13 @@ pub enum Level {
     Debug,
 }
 
-impl Level {
+impl Verbosity {
     /// The words of the setting.
-    pub const WORDS: [(&'static str, Level); 4] = [
-        ("errors", Level::Errors),
-        ("warnings", Level::Warnings),
-        ("info", Level::Info),
-        ("debug", Level::Debug),
+    pub const WORDS: [(&'static str, Verbosity); 4] = [
+        ("errors", Verbosity::Errors),
+        ("warnings", Verbosity::Warnings),
+        ("info", Verbosity::Info),
+        ("debug", Verbosity::Debug),
     ];
 }
 
@@ -37,18 +37,18 @@ struct Stderr {
 static LOGGER: OnceLock<Stderr> = OnceLock::new();
 
 /// Starts the story. A second call changes nothing.
-pub fn start(level: Level, color: Color) {
+pub fn start(verbosity: Verbosity, color: Color) {
     let colored = match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => std::io::stderr().is_terminal(),
     };
     let _ = log::set_logger(LOGGER.get_or_init(|| Stderr { colored }));
-    log::set_max_level(match level {
-        Level::Errors => LevelFilter::Error,
-        Level::Warnings => LevelFilter::Warn,
-        Level::Info => LevelFilter::Info,
-        Level::Debug => LevelFilter::Debug,
+    log::set_max_level(match verbosity {
+        Verbosity::Errors => LevelFilter::Error,
+        Verbosity::Warnings => LevelFilter::Warn,
+        Verbosity::Info => LevelFilter::Info,
+        Verbosity::Debug => LevelFilter::Debug,
     });
 }
 

@@ -166,5 +166,5 @@ fn what_makes_no_sense_is_said_before_anything_is_touched() {
     let world = world.variable("HTTPS_PROXY", "nonsense://hunter2");
     world.refuses(&server("https://h"), bad, &["HTTPS_PROXY"]);
     let world = World::new().variable("EXECENV_SERVER_TIMEOUT", "0");
-    world.refuses(&server("http://h"), bad, &["server_timeout"]);
+    world.refuses(&server("http://h"), bad, &["EXECENV_SERVER_TIMEOUT", "longer than 0"]);
 }

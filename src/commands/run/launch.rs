@@ -119,7 +119,7 @@ impl Plan {
             Some(idle) => limit(idle),
             // A program that is no agent may be as silent as it likes.
             None if is_command => None,
-            None => limit(context.settings.duration("idle_timeout")?),
+            None => limit(context.settings.idle_timeout),
         };
         Ok(Plan {
             options: claude::Options {
@@ -132,15 +132,9 @@ impl Plan {
             },
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             command_args: args.command.iter().skip(1).cloned().collect(),
-            timeout: match args.timeout {
-                Some(timeout) => limit(timeout),
-                None => limit(context.settings.duration("timeout")?),
-            },
+            timeout: limit(args.timeout.unwrap_or(context.settings.timeout)),
             idle_timeout: idle,
-            kill_grace: match args.kill_grace {
-                Some(grace) => grace.to_std().unwrap_or_default(),
-                None => context.settings.duration("kill_grace")?.to_std().unwrap_or_default(),
-            },
+            kill_grace: args.kill_grace.unwrap_or(context.settings.kill_grace).to_std().unwrap_or_default(),
             cancel_file: args.cancel_file.as_ref().map(|path| context.absolute(path)),
             env: variables,
             run_id,

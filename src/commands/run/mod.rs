@@ -19,7 +19,7 @@ use crate::environment::{
     CleanupOptions, Outcome, cleanup, forget_temporary, make_temporary, replaced_logins,
 };
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, env_completer, parse_duration};
+use crate::invocation::{Context, describe_setting, env_completer, parse_duration};
 use crate::output::Printer;
 use crate::run::RunningEnv;
 use crate::supervise::{self, AgentCommand, Interrupts, RunOutcome};
@@ -31,6 +31,7 @@ use crate::sys::clock;
 /// or 127 when its program could not be started or found, 125 when execenv itself failed. What the agent printed is in
 /// logs/ (agent.ndjson, agent.stderr.log), the result in output/result.json. No process of the agent outlives the run.
 #[derive(Debug, Args)]
+#[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
   execenv run \"$env\" --prompt 'fix the failing test'
   execenv run \"$env\" --resume --prompt 'and now the docs'
@@ -76,13 +77,13 @@ pub struct RunArgs {
     /// One more argument for the agent's program
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub agent_arg: Vec<OsString>,
-    /// The longest the agent may run; 0: no limit [default: 0]
+    /// End the run after this time; 0: no limit
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
-    /// The longest the agent may be silent while no tool runs; 0: no limit [default: 30m, none for a program]
+    /// End the run when the agent prints nothing for this long and no tool runs; 0: no limit, as for a PROGRAM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub idle_timeout: Option<Duration>,
-    /// From the polite signal to SIGKILL [default: 5s]
+    /// Time between SIGTERM and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub kill_grace: Option<Duration>,
     /// End the run when this file appears

@@ -1,0 +1,169 @@
+//! From flags, variables and the configuration file to the settings in force.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::file;
+use super::rows::{Row, SETTINGS, Settings};
+use super::value::{Read, Text};
+use crate::failure::{Code, Failure};
+use crate::invocation::GlobalArgs;
+
+/// Where a setting's value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line.
+    Flag,
+    /// A variable of the environment, by its name.
+    Variable(&'static str),
+    /// The configuration file.
+    File,
+    /// Built in.
+    Default,
+}
+
+/// A setting in force, as text.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its row in the table.
+    pub row: &'static Row,
+    /// Its value.
+    pub value: String,
+    /// Where that came from.
+    pub origin: Origin,
+}
+
+/// Every setting as text, before it is read in its type.
+pub(super) struct Resolved {
+    pub(super) all: Vec<Setting>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) inherited: Vec<(OsString, OsString)>,
+    pub(super) cwd: PathBuf,
+    pub(super) home: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Puts all sources together.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure that names the file or the variable, and the value.
+    pub fn resolve(flags: &GlobalArgs, inherited: Vec<(OsString, OsString)>) -> Result<Settings> {
+        let cwd = std::env::current_dir().map_err(|error| {
+            Failure::new(Code::Failed, format!("cannot find the current folder: {error}"))
+                .hint("it may have been deleted: `cd` to a folder that exists")
+        })?;
+        let home = variable(&inherited, "HOME").map(|home| cwd.join(home)).or_else(dirs::home_dir);
+        let named = flags.config.clone();
+        let named = named.or_else(|| variable(&inherited, "EXECENV_CONFIG").map(PathBuf::from));
+        let (file, from_file) = file::load(named.as_deref(), &cwd)?;
+        let all =
+            SETTINGS.iter().map(|row| choose(row, flags, &inherited, &from_file)).collect::<Vec<Setting>>();
+        let mut resolved = Resolved { all, file, inherited, cwd, home };
+        resolved.complete_root()?;
+        Settings::read(resolved)
+    }
+
+    /// A variable of the environment, if it is set and is text.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        variable(&self.inherited, name)
+    }
+
+    /// Where a setting's value came from; `None` where no setting has this key.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.all.iter().find(|setting| setting.row.key == key).map(|setting| &setting.origin)
+    }
+}
+
+fn variable<'a>(inherited: &'a [(OsString, OsString)], name: &str) -> Option<&'a str> {
+    let (_, value) = inherited.iter().find(|(key, _)| key == name)?;
+    value.to_str().filter(|value| !value.is_empty())
+}
+
+fn choose(
+    row: &'static Row,
+    flags: &GlobalArgs,
+    inherited: &[(OsString, OsString)],
+    from_file: &BTreeMap<String, String>,
+) -> Setting {
+    let by_variable = || row.variables.iter().find_map(|name| Some((*name, variable(inherited, name)?)));
+    let (value, origin) = if let Some(value) = flags.setting(row.key) {
+        (value, Origin::Flag)
+    } else if let Some((name, value)) = by_variable() {
+        (value.to_owned(), Origin::Variable(name))
+    } else if let Some(value) = from_file.get(row.key) {
+        (value.clone(), Origin::File)
+    } else {
+        (row.default.to_owned(), Origin::Default)
+    };
+    Setting { row, value, origin }
+}
+
+impl Resolved {
+    /// Makes the workspaces root absolute, and gives it its default.
+    fn complete_root(&mut self) -> Result<()> {
+        let root = self.all.iter().position(|setting| setting.row.key == "workspaces_root");
+        let root = root.expect("the workspaces root is a row of the table");
+        let Setting { value, origin, .. } = &self.all[root];
+        let path = if value.is_empty() {
+            self.default_root()?
+        } else if *origin == Origin::File {
+            // A path in the configuration file means the same from wherever it is read.
+            let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(&self.cwd);
+            match (value.strip_prefix("~/"), &self.home) {
+                (Some(rest), Some(home)) => home.join(rest),
+                _ => folder.join(value),
+            }
+        } else {
+            self.cwd.join(value)
+        };
+        let path = crate::environment::clean(&path);
+        let Some(text) = path.to_str() else {
+            let message = format!("the path of the workspaces root is not valid UTF-8: {}", path.display());
+            return Err(Failure::new(Code::BadConfig, message)
+                .hint("name another one with `--workspaces-root DIR`")
+                .into());
+        };
+        self.all[root].value = text.to_owned();
+        Ok(())
+    }
+
+    fn default_root(&self) -> Result<PathBuf> {
+        let data = variable(&self.inherited, "XDG_DATA_HOME").map(PathBuf::from);
+        let data = data.filter(|path| path.is_absolute()).or_else(dirs::data_dir);
+        let data = data.ok_or_else(|| {
+            Failure::new(
+                Code::BadConfig,
+                "the home folder is unknown, so there is no default workspaces root",
+            )
+            .hint("set HOME, or name a folder with `--workspaces-root DIR`")
+        })?;
+        Ok(data.join("execenv/workspaces"))
+    }
+
+    /// A setting in its type.
+    ///
+    /// # Errors
+    /// A [`Code::BadConfig`] failure that names where the value comes from, and what is accepted.
+    pub(super) fn typed<T>(&self, setting: &Setting, read: impl Fn(Text<'_>) -> Read<T>) -> Result<T> {
+        let is_go = matches!(setting.origin, Origin::Variable(name) if name.starts_with("MULTICA_"));
+        read(Text { value: &setting.value, is_go }).map_err(|why| self.bad(setting, &why))
+    }
+
+    fn bad(&self, setting: &Setting, why: &str) -> anyhow::Error {
+        let source = match &setting.origin {
+            Origin::Flag => format!("`{}`", setting.row.option),
+            Origin::Variable(name) => format!("the variable {name}"),
+            Origin::File | Origin::Default => {
+                let file = self.file.as_deref().unwrap_or(Path::new("?")).display();
+                format!("`{}` in {file}", setting.row.key)
+            }
+        };
+        let message = format!("{source} is `{}`: {why}", setting.value.escape_debug());
+        Failure::new(Code::BadConfig, message)
+            .hint("fix the value there (precedence: option, environment variable, configuration file)")
+            .into()
+    }
+}
