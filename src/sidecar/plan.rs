@@ -11,7 +11,7 @@ use super::manifest::{Before, Entry, EntryKind, Manifest, State};
 use super::marker;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree, has_changed, leaves_tree};
+use crate::sys::tree::{Folders, Kind, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 
 /// The largest brief file of a user's that gets our block, in bytes.
@@ -255,13 +255,15 @@ impl Plan {
     /// # Errors
     /// As the system reports them; the caller throws the whole folder away.
     pub fn apply_unseen(&self, work_tree: &Tree) -> Result<()> {
+        let mut folders = Folders::below(work_tree);
         for step in &self.steps {
-            let (path, done) = match step {
-                Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
-                Step::File { path, bytes, mode } | Step::Brief { path, bytes, mode, .. } => {
-                    (path, work_tree.create_unseen(path, bytes, *mode))
+            let (Step::Dir { path } | Step::File { path, .. } | Step::Brief { path, .. }) = step;
+            let done = folders.parent_of(path).and_then(|(folder, name)| match step {
+                Step::Dir { .. } => folder.make_dir(name, 0o755),
+                Step::File { bytes, mode, .. } | Step::Brief { bytes, mode, .. } => {
+                    folder.create_unseen(name, bytes, *mode)
                 }
-            };
+            });
             done.with_context(|| format!("put {} into the work dir", path.display()))?;
         }
         Ok(())

@@ -17,7 +17,10 @@ use rustix::io::Errno;
 use super::fault;
 
 mod attributes;
+mod folders;
 mod handle;
+
+pub use folders::Folders;
 
 /// What stands at a path, the link itself where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::Swap;
 use super::exports::is_variable;
 use crate::layout::{self, names};
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{Folders, Kind, Tree};
 
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
 #[derive(Debug)]
@@ -204,9 +204,11 @@ impl<'a> Piece<'a> {
 
     /// Writes the piece to a free place of a folder that nobody looks into.
     pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
+        let mut folders = Folders::below(tree);
         for (path, part) in &self.parts {
             let place = join(at, path);
-            part.write(tree, &place).with_context(|| format!("write {}", self.place.join(path).display()))?;
+            let written = folders.parent_of(&place).and_then(|(folder, name)| part.write(folder, name));
+            written.with_context(|| format!("write {}", self.place.join(path).display()))?;
         }
         Ok(())
     }
