@@ -50,7 +50,7 @@ fn an_input_of_a_run_that_is_too_long_is_status_2_and_no_run() {
             arguments.extend(["--prompt", "hello"]);
         }
         arguments.extend(["--agent-bin", "/bin/true"]);
-        t.execenv(&arguments).fails(2, &[noun, "[TMP]/long", "is longer than 16 MiB"]);
+        t.execenv(&arguments).var("IS_SANDBOX", "1").fails(2, &[noun, "[TMP]/long", "is longer than 16 MiB"]);
     }
     assert!(!t.tmp.join(env).join("logs/run.log").exists());
 }
