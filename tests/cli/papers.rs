@@ -1,8 +1,11 @@
-//! What the code and the papers point to is in this repository: papers, files, links, numbered decisions.
+//! What the code and the papers point to is in this repository: papers, files, links, numbered decisions, options. And the
+//! README shows what happens.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::support::TestEnv;
 
 /// Files of Markdown that are the agents' or a user's, not papers of this repository.
 const NOT_PAPERS: [&str; 11] = [
@@ -157,4 +160,74 @@ fn decisions_that_the_code_cites_are_written_down() {
         }
     }
     assert!(wrong.is_empty() && written.len() > 20, "of {}: {wrong:#?}", written.len());
+}
+
+/// Options of other programs that the papers name: cargo, git, systemctl, Claude Code.
+const OPTIONS_OF_OTHERS: [&str; 11] = [
+    "lib",
+    "locked",
+    "megabytes",
+    "nocapture",
+    "now",
+    "path",
+    "permission-mode",
+    "release",
+    "short",
+    "test",
+    "user",
+];
+
+#[test]
+fn options_that_the_papers_name_exist() {
+    let mut pages = String::new();
+    for entry in fs::read_dir(root().join("man")).unwrap() {
+        pages += &fs::read_to_string(entry.unwrap().path()).unwrap().replace("\\-", "-");
+    }
+    let is_known = |name: &str| pages.contains(&format!("--{name}\\fR")) || OPTIONS_OF_OTHERS.contains(&name);
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    let papers = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/guide.md",
+        "docs/decisions.md",
+        "docs/glossary.md",
+    ];
+    for paper in papers {
+        let text = fs::read_to_string(root().join(paper)).unwrap();
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-') {
+            let Some(name) =
+                word.strip_prefix("--").filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            else {
+                continue;
+            };
+            count += 1;
+            if !is_known(name) {
+                wrong.push(format!("{paper}: --{name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && count > 50, "of {count}: {wrong:#?}");
+}
+
+/// The README's first example, in a project as it supposes one: each command prints what stands below it.
+#[test]
+fn the_transcript_of_the_readme_is_what_happens() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let transcript = readme.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let t = TestEnv::new();
+    t.write("rules.md", "Write tests first.\n");
+    t.write("skills/deploy/SKILL.md", "---\nname: deploy\ndescription: how we deploy\n---\nRun it.\n");
+    t.write("project/CLAUDE.md", "My rules.\n");
+    t.sh("cd project; git init -q; git add .; git -c user.name=a -c user.email=a@b commit -qm start").ok();
+    let commands = transcript.lines().filter_map(|line| line.strip_prefix("$ "));
+    let script: Vec<String> = commands
+        .map(|command| format!("printf '%s\\n' {}\n{command}", quoted(&format!("$ {command}"))))
+        .collect();
+    let done = t.sh(&format!("cd project\n{}", script.join("\n"))).ok();
+    assert_eq!(done.stdout, transcript);
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
