@@ -46,11 +46,17 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let programs = programs(context, args.fix, &mut lines);
     let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };
     let mut problems = Vec::new();
+    let mut environments = 0;
     match context.root.open()? {
         None => {
             lines.push(format!("root\t{}\tnot there yet", escape(&context.root.path().display().to_string())))
         }
-        Some(tree) => problems = examine_root(args.fix, context, &tree, &mut lines)?,
+        Some(tree) => {
+            for workspace in context.root.workspaces(&tree)? {
+                environments += context.root.keys(&tree, &workspace).map_or(0, |keys| keys.len());
+            }
+            problems = examine_root(args.fix, context, &tree, &mut lines)?;
+        }
     }
     let left = problems.iter().filter(|problem| problem["fixed"] != json!(true)).count();
     lines.push(match (problems.len(), left) {
@@ -64,6 +70,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         "root": context.root.path(),
         "programs": programs,
         "codex_sandbox": {"namespaces": namespaces},
+        "environments": environments,
         "problems": problems,
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))

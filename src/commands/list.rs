@@ -6,9 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{
-    MadeBy, Meta, Own, Status, WorkspacesRoot, looks_like_env_root, made_by, upstream_roots,
-};
+use crate::environment::{MadeBy, Meta, Own, Status, WorkspacesRoot, made_by, upstream_roots};
 use crate::gc::{Facts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
@@ -65,15 +63,11 @@ fn environments(root: &WorkspacesRoot, tree: &Tree, args: &ListArgs) -> Result<V
         if args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
             continue;
         }
-        let mut keys = tree.names(Path::new(&workspace)).unwrap_or_default();
-        keys.sort_unstable();
-        for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
-            let relative = Path::new(&workspace).join(key);
-            // A folder only: a link in its place leads elsewhere.
-            let Ok(env) = tree.subtree(&relative) else { continue };
+        for key in &root.keys(tree, &workspace).unwrap_or_default() {
+            let Ok(env) = tree.subtree(&Path::new(&workspace).join(key)) else { continue };
             let record = Meta::load(&env);
             let made_by = made_by(&env, &record);
-            if args.foreign && made_by == MadeBy::Execenv || !looks_like_env_root(tree, &relative) {
+            if args.foreign && made_by == MadeBy::Execenv {
                 continue;
             }
             let Some(facts) = look(tree, &workspace, Path::new(key)) else { continue };

@@ -13,7 +13,7 @@ use super::recover::recover;
 use super::root::WorkspacesRoot;
 use crate::layout::names;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::Tree;
 
 /// What is wrong with one environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +63,8 @@ pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
         let folder = Path::new(&workspace);
-        let mut keys = tree.names(folder).unwrap_or_default();
-        keys.sort_unstable();
-        for key in keys.iter().filter(|key| !key.as_encoded_bytes().starts_with(b".")) {
-            let relative = folder.join(key);
-            if matches!(tree.kind(&relative), Ok(Some(Kind::Dir))) {
-                found.extend(examine_one(&root.path().join(relative), fix, now));
-            }
+        for key in root.keys(tree, &workspace).unwrap_or_default() {
+            found.extend(examine_one(&root.path().join(folder).join(key), fix, now));
         }
     }
     Ok(found)

@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 
 use super::local::clean;
 use super::meta::{Meta, Status};
-use super::root::{EnvRoot, WorkspacesRoot};
+use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use crate::failure::{Code, Failure};
-use crate::layout::names;
+use crate::layout::{self, names};
 use crate::sidecar::Manifest;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::Tree;
 use crate::task::TaskId;
 
 /// The shortest prefix of a key that is accepted.
@@ -202,23 +202,30 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<PathBuf> {
     }
 }
 
+/// Whether a path leads to an environment of this root, or of another that is marked as one.
+///
 /// Names alone prove nothing: an agent can put such files into a user's folder, and `cleanup --all` would take the
-/// folder for an environment. An env root lies two levels below a workspaces root.
+/// folder for an environment. So it lies two levels below a root, and no root lies inside another.
 fn is_env_root(root: &WorkspacesRoot, path: &Path) -> Result<bool> {
-    let has = |name: &str| path.join(name).symlink_metadata().is_ok();
-    if !(has(names::META) || has(names::MANIFEST) || has(names::LOCK)) {
+    let Some(above) = path.parent().and_then(Path::parent) else { return Ok(false) };
+    let Ok(relative) = path.strip_prefix(above) else { return Ok(false) };
+    // Before anything above is opened, which a person may not be allowed to.
+    if !layout::signs().any(|name| path.join(name).symlink_metadata().is_ok()) {
         return Ok(false);
     }
-    let Some(above) = path.parent().and_then(Path::parent) else { return Ok(false) };
-    if above == root.path() {
+    let tree = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
+    if !is_environment(&tree, relative) {
+        return Ok(false);
+    }
+    let Some(ours) = root.open()? else { return WorkspacesRoot::is_marked(&tree) };
+    if ours.identity()? == tree.identity()? {
         return Ok(true);
     }
-    let tree = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
-    let is_ours = match root.open()? {
-        Some(ours) => ours.identity()? == tree.identity()?,
-        None => false,
+    let is_inside = match (above.canonicalize(), root.path().canonicalize()) {
+        (Ok(above), Ok(root)) => above.starts_with(root),
+        _ => true,
     };
-    Ok(is_ours || WorkspacesRoot::is_marked(&tree)?)
+    Ok(!is_inside && WorkspacesRoot::is_marked(&tree)?)
 }
 
 fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
@@ -273,15 +280,9 @@ fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<Path
 fn by_prefix(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
-        let folder = Path::new(&workspace);
-        for name in
-            tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
-        {
-            let matches = name.to_str().is_some_and(|name| name.starts_with(text) && !name.starts_with('.'));
-            if matches && matches!(tree.kind(&folder.join(&name)), Ok(Some(Kind::Dir))) {
-                found.push(root.path().join(folder).join(name));
-            }
-        }
+        let keys = root.keys(tree, &workspace)?;
+        let matching = keys.iter().filter(|key| key.as_encoded_bytes().starts_with(text.as_bytes()));
+        found.extend(matching.map(|key| root.path().join(&workspace).join(key)));
     }
     // A whole key is no prefix of a longer one.
     if found.iter().any(|path| path.file_name().is_some_and(|name| name == text)) {

@@ -41,7 +41,7 @@ pub use recover::recover;
 pub use request::{Existing, Prepared, Request};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
-pub(crate) use root::looks_like_env_root;
+pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub use stores::{Pruned, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};

@@ -1,7 +1,8 @@
 //! A workspaces root and an env root, open.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -127,6 +128,19 @@ impl WorkspacesRoot {
         self.path.join(workspace.as_str()).join(key.as_str())
     }
 
+    /// The environments of a workspace: the names of their folders, sorted.
+    ///
+    /// # Errors
+    /// When the workspace cannot be listed.
+    pub fn keys(&self, tree: &Tree, workspace: &str) -> Result<Vec<OsString>> {
+        let folder = Path::new(workspace);
+        let mut keys =
+            tree.names(folder).with_context(|| format!("list {}", self.path.join(folder).display()))?;
+        keys.retain(|key| is_environment(tree, &folder.join(key)));
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
     /// Names of the workspaces, sorted: folders that do not begin with a dot.
     ///
     /// # Errors
@@ -144,11 +158,26 @@ impl WorkspacesRoot {
     }
 }
 
-/// Whether a folder two levels below a root holds anything that only an environment has. A folder that somebody put
-/// there by hand, or a project that passed for a root, is nobody's to list or to collect.
-pub(crate) fn looks_like_env_root(tree: &Tree, relative: &Path) -> bool {
-    // What cannot be looked at is not told apart from nothing: neither proves an environment.
-    layout::signs().any(|name| matches!(tree.kind(&relative.join(name)), Ok(Some(_))))
+/// Whether `<workspace>/<key>` below an open workspaces root is an environment: a folder, neither hidden nor behind a
+/// link, that holds something which only an environment has. Every command asks this one question.
+pub(crate) fn is_environment(root: &Tree, relative: &Path) -> bool {
+    let mut parts = relative.components();
+    let (Some(Component::Normal(workspace)), Some(Component::Normal(key)), None) =
+        (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    // What cannot be looked at proves no environment.
+    !is_hidden(workspace)
+        && !is_hidden(key)
+        && matches!(root.kind(Path::new(workspace)), Ok(Some(Kind::Dir)))
+        && matches!(root.kind(relative), Ok(Some(Kind::Dir)))
+        && layout::signs().any(|name| matches!(root.kind(&relative.join(name)), Ok(Some(_))))
+}
+
+/// The names of execenv's own folders in a root begin with a dot, as do env roots that are being built.
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// An environment's folder, open.

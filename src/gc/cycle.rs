@@ -20,9 +20,7 @@ use super::parents::Parents;
 use super::reclaim::{Judged, deal_with};
 use super::staging::sweep_staging;
 use super::summary::Summary;
-use crate::environment::{
-    EnvRoot, WorkspacesRoot, looks_like_env_root, prune_stores, staging_lock_alone, trash,
-};
+use crate::environment::{EnvRoot, WorkspacesRoot, is_environment, prune_stores, staging_lock_alone, trash};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::layout::{self, StoreKind, names};
@@ -376,12 +374,8 @@ pub(super) fn look_at_folder(
     key: &Path,
 ) -> Option<Facts> {
     let mut facts = look_at_record(tree, workspace, key)?;
-    // A record proves a folder; without one it has to be looked at.
-    if facts.meta != MetaState::Read && !facts.root_dir.symlink_metadata().is_ok_and(|m| m.is_dir()) {
-        return None;
-    }
-    // A folder that only stands two levels down is nobody's environment.
-    if facts.meta == MetaState::Missing && !looks_like_env_root(tree, &Path::new(workspace).join(key)) {
+    // A record proves an environment; without one it has to be looked at.
+    if facts.meta != MetaState::Read && !is_environment(tree, &Path::new(workspace).join(key)) {
         return None;
     }
     facts.look_closer(request, tree, key);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
 
@@ -61,9 +61,8 @@ fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
     let begins = current.as_encoded_bytes();
     let mut found = Vec::new();
     for workspace in root.workspaces(&tree).unwrap_or_default() {
-        for key in tree.names(Path::new(&workspace)).unwrap_or_default() {
-            let bytes = key.as_encoded_bytes();
-            if bytes.starts_with(begins) && !bytes.starts_with(b".") && found.len() < MOST {
+        for key in root.keys(&tree, &workspace).unwrap_or_default() {
+            if key.as_encoded_bytes().starts_with(begins) && found.len() < MOST {
                 found.push(CompletionCandidate::new(key).help(Some(workspace.clone().into())));
             }
         }

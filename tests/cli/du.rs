@@ -126,7 +126,7 @@ fn a_missing_root_is_an_empty_report_and_nothing_is_no_ratio() {
     let shown = du(&t, &[]).ok().shown_stdout;
     assert!(shown.starts_with("[ROOT]\n(no task directories)"), "{shown}");
     assert!(du(&t, &["--by-workspace"]).ok().stdout.contains("\n(no workspaces)"));
-    fs::create_dir_all(t.root.join("w/empty")).unwrap();
+    fs::create_dir_all(t.root.join("w/empty/workdir")).unwrap();
     fs::create_dir_all(t.root.join("none")).unwrap();
     let report = report(&t, &[]);
     assert_eq!(names(&report["workspaces"], "workspace_id"), ["w"], "a workspace without a task is none");
@@ -174,7 +174,7 @@ fn ages_fall_back_to_the_record_and_then_to_the_folder() {
         age(&t.root.join("w").join(name).join(".gc_meta.json"), 5);
         age(&t.root.join("w").join(name), 900);
     }
-    fs::create_dir_all(t.root.join("w/none")).unwrap();
+    fs::create_dir_all(t.root.join("w/none/workdir")).unwrap();
     age(&t.root.join("w/none"), 900);
     let report = report(&t, &[]);
     for task in report["tasks"].as_array().unwrap() {
@@ -268,10 +268,10 @@ fn several_roots_in_order_with_their_sums() {
 #[test]
 fn other_roots_are_named_by_commands_that_run() {
     let t = TestEnv::new();
-    fill(&t, "root/w/mine/x", 1);
-    fill(&t, "home/multica_workspaces/w/one/x", 1);
+    fill(&t, "root/w/mine/workdir/x", 1);
+    fill(&t, "home/multica_workspaces/w/one/workdir/x", 1);
     for n in 0..3 {
-        fill(&t, &format!("home/multica_workspaces_it's mine/w/task-{n}/x"), 100);
+        fill(&t, &format!("home/multica_workspaces_it's mine/w/task-{n}/workdir/x"), 100);
     }
     fs::create_dir_all(t.home.join("multica_workspaces_empty/w")).unwrap();
     let done = du(&t, &[]).ok();

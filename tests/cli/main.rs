@@ -44,3 +44,4 @@ mod unsaved;
 mod upstream;
 mod usage;
 mod verify;
+mod what_is_an_environment;

@@ -1,6 +1,6 @@
 //! The looking: every task folder of a root in one pass, and what stands beside them.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, WorkspacesRoot, count_stores, trash};
+use crate::environment::{Meta, WorkspacesRoot, count_stores, is_environment, trash};
 use crate::gc::artifacts::{Patterns, weigh};
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
@@ -50,15 +50,12 @@ pub fn count_tasks(root: &WorkspacesRoot) -> usize {
     tree.and_then(|tree| tasks(root, &tree).ok()).map_or(0, |tasks| tasks.len())
 }
 
-/// Every folder two levels down counts, whoever made it: its bytes are there.
+/// Every environment, whoever made it. Other folders count as what lies beside environments.
 fn tasks(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<Task>> {
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
-        for key in tree.names(Path::new(&workspace)).unwrap_or_default() {
-            if is_task(tree, Path::new(&workspace), &key) {
-                found.push((workspace.clone(), key));
-            }
-        }
+        let keys = root.keys(tree, &workspace).unwrap_or_default();
+        found.extend(keys.into_iter().map(|key| (workspace.clone(), key)));
     }
     Ok(found)
 }
@@ -153,16 +150,10 @@ fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
             continue;
         }
         let below = tree.names(name).unwrap_or_default();
-        let beside = below.iter().filter(|key| !is_task(tree, name, key));
+        let beside = below.iter().filter(|key| !is_environment(tree, &name.join(key)));
         sum += beside.map(|key| bytes(&name.join(key))).sum::<u64>();
     }
     Ok(sum)
-}
-
-/// What a prepare is building, or has left, begins with a dot.
-fn is_task(tree: &Tree, workspace: &Path, key: &OsStr) -> bool {
-    !key.as_encoded_bytes().starts_with(b".")
-        && matches!(tree.kind(&workspace.join(key)), Ok(Some(Kind::Dir)))
 }
 
 /// Folders two levels down that look like bare repositories.
