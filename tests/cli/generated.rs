@@ -1,6 +1,5 @@
 //! What is generated from the one clap definition is in the repository and current: completions and manual pages.
-//! `EXECENV_REGENERATE=1 cargo test --test cli generated` rewrites them. And the shape of the sources is the one that
-//! `lib.rs` promises.
+//! `EXECENV_REGENERATE=1 cargo test --test cli generated` rewrites them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,60 +48,4 @@ fn the_readme_gives_the_command_that_ci_runs() {
     let readme = fs::read_to_string(root.join("README.md")).unwrap();
     let ci = fs::read_to_string(root.join(".ci/run")).unwrap();
     assert!(readme.contains("\ncargo test --locked\n") && ci.contains("\ncargo test --locked\n"));
-}
-
-/// The modules in the order in which they may use each other: each only those before it.
-const ORDER: [&str; 19] = [
-    "sys",
-    "git",
-    "task",
-    "formats",
-    "skills",
-    "brief",
-    "protocol",
-    "provider",
-    "sidecar",
-    "environment",
-    "repos",
-    "server",
-    "gc",
-    "supervise",
-    "run",
-    "output",
-    "invocation",
-    "commands",
-    "app",
-];
-
-/// One that looks upwards: `sidecar` takes the names of the files it keeps from the layout.
-const KNOWN: [(&str, &str); 1] = [("sidecar", "environment")];
-
-#[test]
-fn imports_point_one_way() {
-    let mut wrong = Vec::new();
-    for (place, module) in ORDER.iter().enumerate() {
-        for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module)) {
-            let text = fs::read_to_string(&path).unwrap();
-            for upper in &ORDER[place + 1..] {
-                let uses = text.contains(&format!("crate::{upper}::")) && !KNOWN.contains(&(module, upper));
-                if uses {
-                    wrong.push(format!("{} uses {upper}", path.display()));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
 }

@@ -25,6 +25,7 @@ mod home_changes;
 mod home_contents;
 mod homes;
 mod hostile;
+mod imports;
 mod inputs;
 mod laws;
 mod layout;

@@ -1,0 +1,120 @@
+//! Imports point one way, and no two files or modules use each other: read from the sources.
+
+mod circles;
+mod fooled;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use circles::{Circle, Graph, circles};
+use names::{Import, Sources, imports};
+
+/// The map of `lib.rs` from the bottom to the top: a module may use those of its own layer and of those below.
+const LAYERS: &[&[&str]] = &[
+    &["failure", "exit"],
+    &["sys"],
+    &["layout", "task"],
+    &["formats", "skills", "brief", "git", "protocol", "server", "sidecar"],
+    &["provider"],
+    &["environment", "repos", "supervise"],
+    &["gc", "run"],
+    &["output", "invocation"],
+    &["commands"],
+    &["app"],
+    &["main"],
+];
+
+/// Modules in which files still use each other; empty when the work is done.
+const OPEN: &[&str] =
+    &["sys", "environment", "git", "sidecar", "brief", "gc", "server", "repos", "commands", "app"];
+
+/// Imports that still point upwards.
+const UPWARD: &[(&str, &str)] = &[("sidecar", "environment")];
+
+#[test]
+fn imports_point_one_way() {
+    let mut found = imports(&sources());
+    found.retain(|import| !UPWARD.contains(&(module_of(&import.from), module_of(&import.to))));
+    let wrong = upward(&found);
+    assert!(wrong.is_empty(), "{} imports point upwards:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_modules_use_each_other() {
+    let mut found = imports(&sources());
+    found.retain(|import| !UPWARD.contains(&(module_of(&import.from), module_of(&import.to))));
+    report(&circles(&graph(&found, |file| module_of(file).to_owned())), "modules");
+}
+
+#[test]
+fn no_files_use_each_other() {
+    let mut found = circles(&graph(&imports(&sources()), str::to_owned));
+    found.retain(|circle| {
+        let is_open = circle.way.iter().all(|file| OPEN.contains(&module_of(file)));
+        if is_open {
+            println!("still open: {circle}");
+        }
+        !is_open
+    });
+    report(&found, "files");
+}
+
+fn upward(imports: &BTreeSet<Import>) -> Vec<String> {
+    let layer = |file: &str| {
+        let module = module_of(file);
+        let layer = LAYERS.iter().position(|layer| layer.contains(&module));
+        layer.unwrap_or_else(|| panic!("{file}: LAYERS does not name the module {module}"))
+    };
+    let wrong =
+        imports.iter().filter(|import| import.to != "lib.rs" && layer(&import.from) < layer(&import.to));
+    wrong.map(|import| format!("{} uses {} ({})", import.from, import.to, import.path)).collect()
+}
+
+fn graph(imports: &BTreeSet<Import>, node: impl Fn(&str) -> String) -> Graph {
+    let mut graph = Graph::new();
+    for import in imports.iter().filter(|import| !import.in_test) {
+        let (from, to) = (node(&import.from), node(&import.to));
+        graph.entry(to.clone()).or_default();
+        if from != to {
+            graph.entry(from).or_default().insert(to);
+        }
+    }
+    graph
+}
+
+#[track_caller]
+fn report(circles: &[Circle], what: &str) {
+    let lines: Vec<String> = circles.iter().map(Circle::to_string).collect();
+    assert!(
+        lines.is_empty(),
+        "{} circles of {what}, the shortest of each:\n{}",
+        lines.len(),
+        lines.join("\n")
+    );
+}
+
+/// The module of `lib.rs` that the file belongs to.
+fn module_of(file: &str) -> &str {
+    let first = file.split_once('/').map_or(file, |(folder, _)| folder);
+    first.trim_end_matches(".rs")
+}
+
+fn sources() -> Sources {
+    let mut found = BTreeMap::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
+    found
+}
+
+fn read(folder: &Path, below: &str, found: &mut Sources) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{below}{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            read(&entry.path(), &format!("{name}/"), found);
+        } else if name.ends_with(".rs") {
+            found.insert(name, fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
