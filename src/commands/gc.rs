@@ -108,11 +108,12 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     if let Some(env) = &args.explain {
         let found = context.find(env)?;
         // Nothing is done, whatever the settings say.
-        let judged = explain(&GcRequest { dry_run: true, ..request }, &found.env.path)?;
+        let request = GcRequest { dry_run: true, ..request };
+        let judged = explain(&request, &found.env.path)?;
         let policy = &args.policy(&context.settings);
         match context.settings.output {
             Format::Json => {
-                let mut decision = decision_json(&judged, context.now);
+                let mut decision = decision_json(&judged, &request);
                 decision["due"] = report::due_json(&judged, policy, context.now);
                 line(&decision.to_string())?;
             }
@@ -310,7 +311,7 @@ fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
         if !std::mem::take(&mut first) {
             out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut out, &decision_json(judged, request.now))?;
+        serde_json::to_writer(&mut out, &decision_json(judged, request))?;
         progress.step();
         tell(judged);
         Ok(())
@@ -329,13 +330,13 @@ fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     let summary = cycle(request, &mut |judged| {
         let mut object = Map::new();
         object.insert("type".into(), "decision".into());
-        if let Value::Object(decision) = decision_json(judged, request.now) {
+        if let Value::Object(decision) = decision_json(judged, request) {
             object.extend(decision);
         }
         serde_json::to_writer(&mut out, &object)?;
         out.write_all(b"\n")?;
         // A reader that follows sees what has been done, not what the buffer holds back.
-        if judged.outcome.is_some() {
+        if judged.outcome.is_some() && !request.dry_run {
             out.flush()?;
         }
         tell(judged);

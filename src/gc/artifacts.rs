@@ -74,6 +74,9 @@ fn kept_under(name: &str) -> Option<&'static str> {
     if name == GIT { Some("a repository") } else { layout::reserved(name).map(|row| row.what) }
 }
 
+/// Nothing but the managed cache.
+pub(super) static NO_PATTERNS: Patterns = Patterns(BTreeSet::new());
+
 /// Folders of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {

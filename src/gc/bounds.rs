@@ -123,8 +123,8 @@ pub(super) struct Candidate {
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) workspace: String,
     pub(super) key: PathBuf,
-    /// What was counted of it when it was reported already: the bytes of its artifacts.
-    pub(super) told: Option<u64>,
+    /// The bytes of its artifacts, where it was reported for them already.
+    pub(super) reported: Option<u64>,
 }
 
 impl Candidate {
@@ -146,7 +146,7 @@ impl Candidate {
             at: facts.last_used,
             workspace: facts.workspace.clone(),
             key: facts.root_dir.file_name().map(PathBuf::from)?,
-            told: None,
+            reported: None,
         })
     }
 }

@@ -1,18 +1,17 @@
-//! Keeping a root within its bounds: the trash goes first, then environments, the oldest finished one first.
+//! Keeps a root within its bounds: the trash is emptied first, then environments are removed, the oldest finished one
+//! first.
 
-use std::path::Path;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::bounds::{Account, Candidate};
-use super::cycle::{Cycle, Sink, halved, look_at_folder};
 use super::decide::{Action, Decision, Reason, decide};
-use super::reclaim::{Judged, carry_out};
-use crate::sys::remove::measure;
-use crate::sys::space::free_space;
-use crate::sys::tree::Kind;
+use super::hold::HeldEnv;
+use super::judged::Judged;
+use super::look::look_at_folder;
+use super::reclaim::take;
+use super::state::{Cycle, Sink};
 
-/// Brings the root within its bounds as far as that can be, and tells of every environment that they might have taken.
+/// Brings the root within its bounds as far as possible, and reports every environment that they might have taken.
 pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
     let bounds = cycle.request.bounds;
     if !bounds.any() {
@@ -30,126 +29,99 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
     }
     for candidate in candidates {
         let reason = account.as_ref().and_then(|account| bounds.unmet(account)).filter(|_| !cycle.stopped());
-        let judged = judge(cycle, &candidate, reason);
-        let leaves = judged.as_ref().is_none_or(|judged| judged.is_gone() || judged.would_go(cycle.request));
-        let for_good = goes_for_good(cycle, reason);
-        if let Some(account) = account.as_mut().filter(|_| leaves) {
+        // A bound on bytes is not met by what lies in the trash.
+        let for_good = cycle.request.trash_ttl.is_zero() || reason != Some(Reason::OverMaxCount);
+        let judged = match reason {
+            Some(reason) => remove(cycle, &candidate, reason, for_good),
+            None => spare(cycle, &candidate),
+        };
+        if let Some(account) = account.as_mut().filter(|_| judged.as_ref().is_none_or(Judged::is_gone)) {
             account.count = account.count.saturating_sub(1);
             account.free(judged.as_ref().filter(|_| for_good).map_or(0, |judged| judged.bytes));
         }
         let Some(judged) = judged else { continue }; // it has gone by itself
-        if candidate.told.is_some() {
-            if judged.decision.action == Action::Skip {
+        if candidate.reported.is_some() {
+            if !judged.is_gone() && judged.outcome.is_none() {
                 continue;
             }
             cycle.summary.uncount_left();
         }
-        cycle.tell(&judged, for_good, sink)?;
+        cycle.report(&judged, sink)?;
     }
     if let Some(account) = &mut account {
-        if !cycle.request.dry_run && bounds.min_free.is_some() {
-            account.disk_free = disk_free(cycle)?; // the disk knows better than any sum
+        if bounds.min_free.is_some() {
+            account.disk_free = cycle.effects.disk_free()?; // the disk knows better than any sum
         }
         cycle.summary.bounds = bounds.reports(account);
     }
     Ok(())
 }
 
-/// A bound on bytes is not met by what lies in the trash.
-fn goes_for_good(cycle: &Cycle<'_>, reason: Option<Reason>) -> bool {
-    cycle.request.trash_ttl.is_zero() || reason.is_some_and(|reason| reason != Reason::OverMaxCount)
+/// Removes a candidate for `reason`, if it is still one. `None`: it is gone.
+fn remove(cycle: &Cycle<'_>, candidate: &Candidate, reason: Reason, for_good: bool) -> Option<Judged> {
+    let root_dir = cycle.tree.path().join(&candidate.workspace).join(&candidate.key);
+    let held = match cycle.effects.hold(&root_dir, None) {
+        Ok(Ok(held)) => held,
+        Ok(Err(_)) => return spare(cycle, candidate),
+        Err(error) => {
+            let mut judged = spare(cycle, candidate)?;
+            judged.note(Err(error));
+            return Some(judged);
+        }
+    };
+    let HeldEnv { facts, .. } = &held;
+    let parent = cycle.parents.of(facts);
+    // Someone may have used it since.
+    let now = Candidate::of(facts, &parent, cycle.request.now);
+    if now.is_none_or(|now| now.at != candidate.at) {
+        drop(held);
+        return spare(cycle, candidate);
+    }
+    let mut judged = Judged::new(facts.clone(), parent, Decision { action: Action::Clean, reason });
+    let done = take(cycle.request, cycle.effects, &mut judged, &held, for_good);
+    judged.note(done);
+    Some(judged)
 }
 
-/// Looks at a candidate once more and takes it for `reason`, or leaves it.
-fn judge(cycle: &Cycle<'_>, candidate: &Candidate, reason: Option<Reason>) -> Option<Judged> {
-    let request = cycle.request;
-    let mut facts = look_at_folder(request, cycle.tree, &candidate.workspace, &candidate.key)?;
+/// Reports a candidate that stays. `None`: it is gone.
+fn spare(cycle: &Cycle<'_>, candidate: &Candidate) -> Option<Judged> {
+    let Candidate { workspace, key, .. } = candidate;
+    let mut facts = look_at_folder(cycle.request, cycle.tree, workspace, key)?;
+    facts.look_at_lock(cycle.tree, key);
     let parent = cycle.parents.of(&facts);
-    let own = decide(&facts, &parent, &request.policy, request.now);
-    let Some(reason) = reason else {
-        let mut judged = Judged::new(facts, parent, own);
-        if own.action != Action::Skip {
-            judged.call_it_swept(request); // this cycle has been there
-        }
-        return Some(judged);
-    };
-    facts.look_at_lock(cycle.tree, &candidate.key);
-    // Somebody may have taken it into use since.
-    if Candidate::of(&facts, &parent, request.now).is_none_or(|now| now.at != candidate.at) {
-        let decision = decide(&facts, &parent, &request.policy, request.now);
-        return Some(Judged::new(facts, parent, Decision { action: Action::Skip, ..decision }));
-    }
-    let judged = Judged::new(facts, parent, Decision { action: Action::Clean, reason });
-    let mut judged = carry_out(request, cycle.tree, judged, goes_for_good(cycle, Some(reason)));
-    if judged.would_go(request) {
-        // Its artifacts would have gone before.
-        judged.bytes = judged.bytes.saturating_sub(candidate.told.unwrap_or(0));
+    let decision = decide(&facts, &parent, &cycle.request.policy, cycle.request.now);
+    let mut judged = Judged::new(facts, parent, decision);
+    match judged.decision.action {
+        Action::Skip => {}
+        // This cycle has been there.
+        Action::Artifacts | Action::Managed => judged.call_it_swept(cycle.request),
+        // It has come to this since the cycle looked at it: for the next cycle.
+        Action::Clean | Action::Orphan => judged.decision.action = Action::Skip,
     }
     Some(judged)
 }
 
 fn open_account(cycle: &Cycle<'_>, candidates: &[Candidate]) -> Result<Account> {
-    let bounds = cycle.request.bounds;
-    let summary = &cycle.summary;
+    let (bounds, summary, effects) = (cycle.request.bounds, &cycle.summary, cycle.effects);
     let gone = summary.cleaned + summary.orphaned;
-    // Candidates that were not told of yet are not counted yet.
-    let untold = candidates.iter().filter(|candidate| candidate.told.is_none()).count() as u64;
-    let mut account = Account {
-        total: if bounds.max_total.is_some() { total(cycle) } else { 0 },
-        count: summary.scanned - gone + untold,
-        disk_free: if bounds.min_free.is_some() { disk_free(cycle)? } else { 0 },
-        freed: 0,
-    };
-    if cycle.request.dry_run {
-        account.free(summary.bytes_freed); // which still stands, so it was added up
-    } else {
-        account.freed = summary.bytes_freed;
-    }
-    Ok(account)
+    // Candidates that were not reported yet are not counted yet.
+    let uncounted = candidates.iter().filter(|candidate| candidate.reported.is_none()).count() as u64;
+    Ok(Account {
+        total: if bounds.max_total.is_some() { effects.total_bytes() } else { 0 },
+        count: summary.scanned - gone + uncounted,
+        disk_free: if bounds.min_free.is_some() { effects.disk_free()? } else { 0 },
+        freed: summary.bytes_freed,
+    })
 }
 
-fn disk_free(cycle: &Cycle<'_>) -> Result<u64> {
-    let path = cycle.tree.path();
-    free_space(path).with_context(|| format!("ask how much is free on the disk of {}", path.display()))
-}
-
-/// What everything below the root takes, in bytes.
-fn total(cycle: &Cycle<'_>) -> u64 {
-    let root = cycle.tree.path();
-    let mut folders = Vec::new();
-    let mut sum = 0;
-    for name in cycle.tree.names(Path::new("")).unwrap_or_default() {
-        if let Ok(Some(Kind::File { .. })) = cycle.tree.kind(Path::new(&name)) {
-            // Folders are measured; what lies beside them has to be added.
-            sum += root.join(&name).symlink_metadata().map_or(0, |file| file.len());
-        }
-        let below = cycle.tree.names(Path::new(&name)).unwrap_or_default();
-        folders.extend(below.into_iter().map(|key| root.join(&name).join(key)));
-    }
-    let two = folders.len() >= 64;
-    for bytes in halved(folders, two, |folder| measure(&folder).bytes) {
-        sum += bytes;
-    }
-    sum
-}
-
-/// The trash is the first to go, its oldest entry first.
+/// Deletes from the trash, the oldest entry first, as long as a bound on bytes is not met.
 fn empty_trash(cycle: &mut Cycle<'_>, account: &mut Account) -> Result<()> {
     let bounds = cycle.request.bounds;
-    for entry in cycle.trash_entries()? {
+    for item in cycle.effects.trash()? {
         if bounds.short_of_bytes(account).is_none() || cycle.stopped() {
             return Ok(());
         }
-        account.free(cycle.sweep(&entry).unwrap_or(0));
-    }
-    // What a dry run would have put into the trash would be emptied out of it again.
-    for bytes in std::mem::take(&mut cycle.would_be_trashed) {
-        if bounds.short_of_bytes(account).is_none() {
-            return Ok(());
-        }
-        account.free(bytes);
-        cycle.summary.trash_swept += 1;
-        cycle.summary.bytes_freed += bytes;
+        account.free(cycle.sweep(&item).unwrap_or(0));
     }
     Ok(())
 }

@@ -1,17 +1,12 @@
 //! What a decision rests on, gathered without changing anything: not even a lock file is made, because that would
 //! renew the age of a folder without a record.
 
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::artifacts::has_managed;
-use crate::environment::{EnvLock, Found, Held, Meta, Status};
-use crate::layout::names;
-use crate::sidecar::Manifest;
-use crate::sys::tree::Tree;
+use crate::environment::{Meta, Status};
 
 /// Whether the record could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -94,120 +89,33 @@ impl Facts {
     pub(super) fn is_swept(&self) -> bool {
         self.artifacts_swept_at.is_some_and(|swept| self.last_used.is_none_or(|used| used <= swept))
     }
-}
 
-/// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
-pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
-    let mut facts = look_at_record(root, workspace, key)?;
-    facts.look_at_lock(root, key);
-    Some(facts)
-}
-
-/// The same without the lock, which takes more system calls than all the rest.
-pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
-    let relative = Path::new(workspace).join(key);
-    let mut facts = Facts {
-        root_dir: root.path().join(&relative),
-        workspace: workspace.to_owned(),
-        meta: MetaState::Missing,
-        kind: String::new(),
-        parent_id: String::new(),
-        is_foreign: true,
-        status: Status::Unknown,
-        local_directory: false,
-        completed_at: None,
-        last_used: None,
-        by_folder: false,
-        lease_until: None,
-        artifacts_swept_at: None,
-        has_cache: false,
-        meta_written: None,
-        lock: LockState::NotAsked,
-    };
-    match root.read(&relative.join(names::META), 4 << 20) {
-        Ok(Some(bytes)) => match Meta::parse(&bytes) {
-            Ok(meta) => facts.take(meta),
-            Err(_) => facts.meta = MetaState::Unreadable,
-        },
-        Ok(None) => {}
-        Err(_) => facts.meta = MetaState::Unreadable,
-    }
-    if facts.meta != MetaState::Read {
-        // The manifest may still say that sidecars stand in a folder of the user's; one that cannot be read may hide it.
-        facts.local_directory = Found::open_even_damaged(&facts.root_dir)
-            .is_ok_and(|found| found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err());
-    }
-    // Another tool notes no use but the last run's end.
-    if facts.is_foreign {
-        let by_folder = folder_time(&facts.root_dir)?;
-        facts.by_folder = by_folder >= facts.last_used;
-        facts.last_used = facts.last_used.max(by_folder);
-    } else if facts.last_used.is_none() {
-        facts.by_folder = true;
-        facts.last_used = folder_time(&facts.root_dir)?;
-    }
-    Some(facts)
-}
-
-impl Facts {
-    /// Asks the lock.
-    pub(super) fn look_at_lock(&mut self, root: &Tree, key: &Path) {
-        self.lock = look_at_lock(root, &Path::new(&self.workspace).join(key));
-    }
-
-    /// Looks for what an agent CLI has copied into its home.
-    pub(super) fn look_at_cache(&mut self, root: &Tree, key: &Path) {
-        let Ok(env) = root.subtree(&Path::new(&self.workspace).join(key)) else { return };
-        self.has_cache = has_managed(&env);
-        if self.has_cache {
-            self.meta_written = folder_time(&self.root_dir.join(names::META)).flatten();
-        }
-    }
-
-    fn take(&mut self, meta: Meta) {
+    /// Takes over what a record says.
+    pub(super) fn take(&mut self, meta: &Meta) {
         self.meta = MetaState::Read;
-        self.kind = meta.kind;
+        self.kind.clone_from(&meta.kind);
         // Files of before upstream's second version name only the issue.
         if self.kind.is_empty() && !meta.issue_id.is_empty() {
             self.kind.push_str("issue");
         }
         self.parent_id = match self.kind.as_str() {
-            "issue" => meta.issue_id,
-            "chat" => meta.chat_session_id,
-            "autopilot_run" => meta.autopilot_run_id,
-            "quick_create" => meta.task_id,
+            "issue" => meta.issue_id.clone(),
+            "chat" => meta.chat_session_id.clone(),
+            "autopilot_run" => meta.autopilot_run_id.clone(),
+            "quick_create" => meta.task_id.clone(),
             _ => String::new(),
         };
         self.local_directory = meta.local_directory;
         self.completed_at = meta.completed_at;
         self.last_used = meta.completed_at;
         self.is_foreign = meta.own.is_none();
-        if let Some(own) = meta.own {
+        if let Some(own) = &meta.own {
             self.status = own.status;
             self.lease_until = own.lease_until;
             self.artifacts_swept_at = own.artifacts_swept_at;
-            let started = own.run.and_then(|run| run.started_at);
+            let started = own.run.as_ref().and_then(|run| run.started_at);
             let used = own.used_at;
             self.last_used = [self.completed_at, own.prepared_at, started, used].into_iter().flatten().max();
         }
     }
-}
-
-fn look_at_lock(root: &Tree, relative: &Path) -> LockState {
-    let Ok(env) = root.subtree(relative) else { return LockState::Unknown };
-    match EnvLock::try_acquire(&env, false) {
-        Ok(_lock) => LockState::Free,
-        Err(Held::ByOther) => LockState::Held,
-        Err(Held::NoLockFile | Held::Moved) => LockState::None,
-        Err(Held::Unknown(_)) => LockState::Unknown,
-    }
-}
-
-/// A folder's own time, as far as the file system keeps one. `None`: it is gone.
-pub(super) fn folder_time(folder: &Path) -> Option<Option<DateTime<Utc>>> {
-    Some(folder.symlink_metadata().ok()?.modified().ok().map(time))
-}
-
-fn time(at: SystemTime) -> DateTime<Utc> {
-    at.into()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::artifacts::Tally;
 use super::bounds::BoundReport;
 use super::decide::{Action, Reason};
-use super::reclaim::Judged;
+use super::judged::Judged;
 use crate::environment::Outcome;
 use crate::repos::RepoReport;
 use crate::server::Parent;
@@ -68,8 +68,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts one environment. `for_good`: what a dry run would take would not go to the trash.
-    pub(super) fn count(&mut self, judged: &Judged, dry_run: bool, for_good: bool) {
+    /// Counts one environment.
+    pub(super) fn count(&mut self, judged: &Judged) {
         self.scanned += 1;
         if let Some(artifacts) = &judged.artifacts {
             self.artifact_dirs += u64::from(artifacts.count > 0);
@@ -82,11 +82,9 @@ impl Summary {
             self.bytes_reclaimed += artifacts.bytes;
             self.bytes_freed += artifacts.bytes;
         }
-        let would_go = dry_run && judged.outcome.is_none();
-        let gone = judged.is_gone() || would_go;
         match judged.decision.action {
-            Action::Clean if gone => self.cleaned += 1,
-            Action::Orphan if gone => self.orphaned += 1,
+            Action::Clean if judged.is_gone() => self.cleaned += 1,
+            Action::Orphan if judged.is_gone() => self.orphaned += 1,
             _ => {
                 self.skipped += 1;
                 self.count_unknown(judged);
@@ -98,7 +96,7 @@ impl Summary {
         }
         self.env_bytes += judged.bytes;
         self.bytes_reclaimed += judged.bytes;
-        if judged.outcome == Some(Outcome::Removed) || (would_go && for_good) {
+        if judged.outcome == Some(Outcome::Removed) {
             self.bytes_freed += judged.bytes;
         }
     }

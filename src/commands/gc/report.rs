@@ -4,24 +4,24 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::environment::Outcome;
-use crate::gc::{Due, Judged, Policy, Summary, due};
+use crate::gc::{Due, GcRequest, Judged, Policy, Summary, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 use crate::server::Parent;
 
-/// One decision with its evidence.
-pub(super) fn decision_json(judged: &Judged, now: DateTime<Utc>) -> Value {
+/// One decision with its evidence. In a dry run what would be removed has no outcome yet.
+pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
     let facts = &judged.facts;
     let mut evidence = serde_json::to_value(facts).unwrap_or_default();
     if let Some(used) = facts.last_used {
-        evidence["age_seconds"] = (now - used).num_seconds().into();
+        evidence["age_seconds"] = (request.now - used).num_seconds().into();
     }
     evidence["parent"] = serde_json::to_value(&judged.parent).unwrap_or_default();
     let mut decision = json!({
         "root_dir": facts.root_dir.to_string_lossy(),
         "kind": facts.kind,
         "action": judged.decision.action.word(),
-        "outcome": judged.outcome,
+        "outcome": judged.outcome.filter(|_| !(request.dry_run && judged.is_gone())),
         "reason": judged.decision.reason.word(),
         "evidence": evidence,
         "bytes": judged.bytes,
@@ -95,8 +95,6 @@ fn fate(judged: &Judged) -> &'static str {
         Some(Outcome::Trashed) => "trash",
         Some(Outcome::Failed) => "failed",
         Some(_) => "keep",
-        None if judged.decision.action.removes() && judged.for_good => "remove",
-        None if judged.decision.action.removes() => "trash",
         None => judged.decision.action.word(),
     }
 }
@@ -188,8 +186,8 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     let word = |value: Value| value.as_str().unwrap_or_default().to_owned();
     let off = |ttl: Option<chrono::Duration>| ttl.map_or_else(|| "off".to_owned(), show_duration);
     let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
-    let outcome =
-        judged.outcome.map_or_else(String::new, |outcome| format!(", but {}", outcome_word(outcome)));
+    let kept = judged.outcome.filter(|_| !judged.is_gone());
+    let outcome = kept.map_or_else(String::new, |outcome| format!(", but {}", outcome_word(outcome)));
     let parent = match &judged.parent {
         Parent::Offline => "no server was asked".to_owned(),
         Parent::None => "none".to_owned(),

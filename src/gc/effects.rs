@@ -1,0 +1,248 @@
+//! What a cycle changes, behind one trait: [`Disk`] changes it, [`DryRun`](super::dry_run::DryRun) remembers what would
+//! be gone. A cycle decides and counts without knowing which of them it has, so that the two cannot differ.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::artifacts::{self, Found as Artifacts};
+use super::decide::Action;
+use super::facts::Facts;
+use super::hold::{self, HeldEnv, Holding, NotHeld};
+use super::parallel::halved;
+use super::request::{GcRequest, StorePolicy};
+use super::staging::sweep_staging;
+use crate::environment::{
+    Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, staging_lock_alone, trash,
+};
+use crate::layout::names;
+use crate::repos::{RepoPolicy, RepoReport, upkeep};
+use crate::sys::remove::measure;
+use crate::sys::space::free_space;
+use crate::sys::tree::{Kind, Tree};
+
+/// Whether the facts that were read under the lock still lead to the same decision.
+pub(super) type StillDue<'a> = dyn Fn(&Facts) -> bool + 'a;
+
+/// What a cycle changes, and what it asks of the disk in between.
+pub(super) trait Effects: Sync {
+    /// Makes this the only cycle in the root. `None`: another one is at work.
+    fn begin(&self) -> Result<Option<CycleLock>>;
+
+    /// Finishes what a killed prepare or cycle left, and returns how much of it could not be removed.
+    fn finish_interrupted_work(&self) -> Result<u64>;
+
+    /// Holds the environment at `root_dir`; `first` is what was seen of it before.
+    fn hold(&self, root_dir: &Path, first: Option<&Facts>) -> Result<Holding>;
+
+    /// What an environment takes, in bytes, without what this cycle has removed from it.
+    fn env_bytes(&self, root_dir: &Path) -> u64;
+
+    /// Removes an environment of `bytes` bytes: for good, or into the trash.
+    fn remove_env(&self, held: &HeldEnv, bytes: u64, for_good: bool) -> Result<()>;
+
+    /// Removes from the environment that `first` describes what `action` asks for, and notes that in its record.
+    fn remove_artifacts(
+        &self,
+        first: &Facts,
+        action: Action,
+        still_due: &StillDue<'_>,
+    ) -> Result<std::result::Result<Artifacts, NotHeld>>;
+
+    /// Looks after the shared repositories.
+    fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport;
+
+    /// Removes stores that have not been used for long.
+    fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>>;
+
+    /// What is in the trash, oldest first.
+    fn trash(&self) -> Result<Vec<TrashItem>>;
+
+    /// Deletes something from the trash for good.
+    fn delete(&self, item: &TrashItem, bytes: u64) -> Result<()>;
+
+    /// What everything below the root takes, in bytes.
+    fn total_bytes(&self) -> u64;
+
+    /// What is free on the root's disk, in bytes.
+    fn disk_free(&self) -> Result<u64>;
+
+    /// Removes those of these workspaces that are empty.
+    fn remove_empty_workspaces(&self, workspaces: &[String]) -> Result<()>;
+}
+
+/// Held while a cycle is at work in a root.
+#[derive(Debug)]
+pub(super) struct CycleLock {
+    /// `None` in a dry run, which others may disturb.
+    _file: Option<File>,
+}
+
+impl CycleLock {
+    /// For a cycle that changes nothing.
+    pub(super) fn not_needed() -> CycleLock {
+        CycleLock { _file: None }
+    }
+}
+
+/// Something in the trash.
+#[derive(Clone, Debug)]
+pub(super) enum TrashItem {
+    /// An entry.
+    Entry(TrashEntry),
+    /// An environment that would have been put there by now.
+    WouldBe {
+        /// Where it still stands.
+        root_dir: PathBuf,
+        /// What it takes.
+        bytes: u64,
+    },
+}
+
+impl TrashItem {
+    /// What it takes, in bytes.
+    pub(super) fn bytes(&self, root: &WorkspacesRoot) -> u64 {
+        match self {
+            TrashItem::Entry(entry) => trash::size_of(root, entry),
+            TrashItem::WouldBe { bytes, .. } => *bytes,
+        }
+    }
+}
+
+/// Changes the disk.
+pub(super) struct Disk<'a> {
+    pub(super) request: &'a GcRequest<'a>,
+    pub(super) tree: &'a Tree,
+}
+
+impl Effects for Disk<'_> {
+    fn begin(&self) -> Result<Option<CycleLock>> {
+        let locks = Path::new(names::LOCKS);
+        let opening = || format!("open the collector's lock in {}", self.tree.path().join(locks).display());
+        self.tree.ensure_dir(locks, 0o755).with_context(opening)?;
+        let file = self.tree.open_lock(&locks.join(names::GC_LOCK), true).with_context(opening)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(CycleLock { _file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).with_context(opening),
+        }
+    }
+
+    fn finish_interrupted_work(&self) -> Result<u64> {
+        sweep_staging(self.request.root, self.tree, true, self.request.now)?;
+        let mut failed = 0;
+        for name in trash::half_deleted(self.tree)? {
+            if let Err(error) = trash::delete(self.tree, &name) {
+                log::error!("{error:#}");
+                failed += 1;
+            }
+        }
+        Ok(failed)
+    }
+
+    fn hold(&self, root_dir: &Path, first: Option<&Facts>) -> Result<Holding> {
+        hold::lock(self.tree, root_dir, first)
+    }
+
+    fn env_bytes(&self, root_dir: &Path) -> u64 {
+        measure(root_dir).bytes
+    }
+
+    fn remove_env(&self, held: &HeldEnv, _: u64, for_good: bool) -> Result<()> {
+        if let Some(meta) = &held.found.meta {
+            forget_dead_run(meta);
+        }
+        if for_good {
+            trash::delete_env(self.tree, &held.found.env, false, self.request.now)
+        } else {
+            trash::put_aside(self.tree, &held.found.env, false, self.request.now).map(drop)
+        }
+    }
+
+    fn remove_artifacts(
+        &self,
+        first: &Facts,
+        action: Action,
+        still_due: &StillDue<'_>,
+    ) -> Result<std::result::Result<Artifacts, NotHeld>> {
+        let mut held = match self.hold(&first.root_dir, Some(first))? {
+            Ok(held) if still_due(&held.facts) => held,
+            Ok(_) => return Ok(Err(NotHeld::Raced)),
+            Err(why) => return Ok(Err(why)),
+        };
+        let env = &held.found.env;
+        let removed = artifacts::remove(&env.tree, self.request.patterns(action), true, self.request.git);
+        for (path, why) in &removed.kept {
+            log::info!("kept {}: {why}", path.display());
+        }
+        // The next cycle need not look for them.
+        if removed.failed.is_empty()
+            && action == Action::Artifacts
+            && let Some(meta) = &mut held.found.meta
+            && let Some(own) = &mut meta.own
+        {
+            own.artifacts_swept_at = Some(self.request.now);
+            // A newer version's record is read, never written: its environment is swept again next time.
+            if let Err(error) = meta.store_unsynced(&env.tree) {
+                log::debug!("{error:#}");
+            }
+        }
+        Ok(Ok(removed))
+    }
+
+    fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport {
+        let GcRequest { root, git, stop, .. } = self.request;
+        upkeep(root, self.tree, git, policy, stop)
+    }
+
+    fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {
+        prune_stores(self.tree, self.request.now, &|store| policy.ttl(store), false)
+    }
+
+    fn trash(&self) -> Result<Vec<TrashItem>> {
+        let entries = trash::entries(self.request.root, self.tree)?;
+        Ok(entries.into_iter().map(TrashItem::Entry).collect())
+    }
+
+    fn delete(&self, item: &TrashItem, _: u64) -> Result<()> {
+        match item {
+            TrashItem::Entry(entry) => trash::delete(self.tree, &entry.name),
+            TrashItem::WouldBe { .. } => Ok(()),
+        }
+    }
+
+    fn total_bytes(&self) -> u64 {
+        let root = self.tree.path();
+        let mut folders = Vec::new();
+        let mut sum = 0;
+        for name in self.tree.names(Path::new("")).unwrap_or_default() {
+            if let Ok(Some(Kind::File { .. })) = self.tree.kind(Path::new(&name)) {
+                // Folders are measured; what lies beside them has to be added.
+                sum += root.join(&name).symlink_metadata().map_or(0, |file| file.len());
+            }
+            let below = self.tree.names(Path::new(&name)).unwrap_or_default();
+            folders.extend(below.into_iter().map(|key| root.join(&name).join(key)));
+        }
+        let two = folders.len() >= 64;
+        sum + halved(folders, two, |folder| measure(&folder).bytes).into_iter().sum::<u64>()
+    }
+
+    fn disk_free(&self) -> Result<u64> {
+        let path = self.tree.path();
+        free_space(path).with_context(|| format!("ask how much is free on the disk of {}", path.display()))
+    }
+
+    fn remove_empty_workspaces(&self, workspaces: &[String]) -> Result<()> {
+        if workspaces.is_empty() {
+            return Ok(());
+        }
+        // Only while no prepare is at work: its staging folder may be about to appear there.
+        if let Some(_alone) = staging_lock_alone(self.tree)? {
+            for workspace in workspaces {
+                let _ = self.tree.remove_dir(Path::new(workspace)); // one that is not empty stays
+            }
+        }
+        Ok(())
+    }
+}

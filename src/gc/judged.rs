@@ -1,0 +1,52 @@
+//! One environment, decided upon and dealt with.
+
+use chrono::{DateTime, Utc};
+
+use super::artifacts::Found as Artifacts;
+use super::decide::{Decision, decide};
+use super::facts::Facts;
+use super::request::GcRequest;
+use crate::environment::Outcome;
+use crate::server::Parent;
+
+/// One environment, decided upon and dealt with. In a dry run the outcome is the one that there would be.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What the decision rests on.
+    pub facts: Facts,
+    /// What is known of its parent.
+    pub parent: Parent,
+    /// The decision.
+    pub decision: Decision,
+    /// What became of it; `None` where nothing was to be removed, or only build artifacts.
+    pub outcome: Option<Outcome>,
+    /// What went wrong, or what keeps it.
+    pub error: Option<String>,
+    /// What was removed of it, in bytes.
+    pub bytes: u64,
+    /// The build artifacts that were removed from it.
+    pub artifacts: Option<Artifacts>,
+}
+
+impl Judged {
+    pub(super) fn new(facts: Facts, parent: Parent, decision: Decision) -> Judged {
+        Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
+    }
+
+    /// Whether build artifacts were removed from it.
+    pub fn has_artifacts(&self) -> bool {
+        self.artifacts.as_ref().is_some_and(|found| found.count > 0)
+    }
+
+    /// Whether it was removed as a whole.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Removed | Outcome::Trashed))
+    }
+
+    /// There was nothing to remove from it: decides as for an environment whose artifacts are gone.
+    pub(super) fn call_it_swept(&mut self, request: &GcRequest<'_>) {
+        self.artifacts = None;
+        let swept = Facts { artifacts_swept_at: Some(DateTime::<Utc>::MAX_UTC), ..self.facts.clone() };
+        self.decision = decide(&swept, &self.parent, &request.policy, request.now);
+    }
+}

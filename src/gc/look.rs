@@ -1,0 +1,161 @@
+//! Gathers the facts of one environment without changing anything: not even a lock file is created, because that would
+//! renew the age of a folder without a record.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+
+use super::artifacts::has_managed;
+use super::decide::{Action, decide};
+use super::facts::{Facts, LockState, MetaState};
+use super::request::GcRequest;
+use crate::environment::{EnvLock, EnvRoot, Found, Held, Meta, Status, is_environment};
+use crate::layout::names;
+use crate::server::Parent;
+use crate::sidecar::Manifest;
+use crate::sys::tree::Tree;
+
+/// The largest record that is read, in bytes.
+const MOST_OF_A_RECORD: u64 = 4 << 20;
+
+/// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
+pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    let (mut facts, _) = look_at_record(root, workspace, key)?;
+    facts.look_at_lock(root, key);
+    Some(facts)
+}
+
+/// Looks at a folder two levels below the root. `None`: it is gone, or is not an environment.
+pub(super) fn look_at_folder(
+    request: &GcRequest<'_>,
+    root: &Tree,
+    workspace: &str,
+    key: &Path,
+) -> Option<Facts> {
+    let (mut facts, _) = look_at_record(root, workspace, key)?;
+    // A record proves an environment; without one it has to be looked at.
+    if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
+        return None;
+    }
+    facts.look_closer(request, root, key);
+    Some(facts)
+}
+
+/// Looks at the record and the folder's age alone: the lock takes more system calls than all the rest. The record is
+/// returned as well, for whoever goes on with it.
+pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<(Facts, Option<Meta>)> {
+    let relative = Path::new(workspace).join(key);
+    let mut facts = Facts {
+        root_dir: root.path().join(&relative),
+        workspace: workspace.to_owned(),
+        meta: MetaState::Missing,
+        kind: String::new(),
+        parent_id: String::new(),
+        is_foreign: true,
+        status: Status::Unknown,
+        local_directory: false,
+        completed_at: None,
+        last_used: None,
+        by_folder: false,
+        lease_until: None,
+        artifacts_swept_at: None,
+        has_cache: false,
+        meta_written: None,
+        lock: LockState::NotAsked,
+    };
+    let meta = match root.read(&relative.join(names::META), MOST_OF_A_RECORD) {
+        Ok(Some(bytes)) => Meta::parse(&bytes).map(Some).map_err(drop),
+        Ok(None) => Ok(None),
+        Err(_) => Err(()),
+    };
+    match &meta {
+        Ok(Some(meta)) => facts.take(meta),
+        Ok(None) => {}
+        Err(()) => facts.meta = MetaState::Unreadable,
+    }
+    if facts.meta != MetaState::Read {
+        // The manifest may still say that generated files stand in a user's folder; an unreadable one may hide it.
+        facts.local_directory = EnvRoot::open(&facts.root_dir).is_ok_and(|env| {
+            let found = Found { env, meta: None };
+            found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err()
+        });
+    }
+    // Another tool notes no use but the last run's end.
+    if facts.is_foreign {
+        let by_folder = folder_time(&facts.root_dir)?;
+        facts.by_folder = by_folder >= facts.last_used;
+        facts.last_used = facts.last_used.max(by_folder);
+    } else if facts.last_used.is_none() {
+        facts.by_folder = true;
+        facts.last_used = folder_time(&facts.root_dir)?;
+    }
+    Some((facts, meta.ok().flatten()))
+}
+
+impl Facts {
+    /// Looks at what costs more than the record, as far as the decision may depend on it.
+    pub(super) fn look_closer(&mut self, request: &GcRequest<'_>, root: &Tree, key: &Path) {
+        if self.meta == MetaState::Read
+            && request.policy.artifact_ttl.is_some_and(|ttl| {
+                self.completed_at.map_or(self.kind == "issue", |at| request.now - at > ttl)
+            })
+        {
+            self.look_at_cache(root, key);
+        }
+        // Our own record says whether a run is on. Another tool's does not, and the server is not asked about what is
+        // in use.
+        let asks_server = request.server.is_some() && self.is_foreign;
+        if asks_server || self.status.is_active() {
+            self.look_at_lock(root, key);
+        }
+    }
+
+    /// Looks at the lock where something would be removed. Of all other environments the decision is known.
+    pub(super) fn look_at_lock_if_due(
+        &mut self,
+        request: &GcRequest<'_>,
+        root: &Tree,
+        key: &Path,
+        parent: &Parent,
+    ) {
+        let is_due = decide(self, parent, &request.policy, request.now).action != Action::Skip;
+        if is_due && self.lock == LockState::NotAsked {
+            self.look_at_lock(root, key);
+        }
+    }
+
+    /// Looks at the lock.
+    pub(super) fn look_at_lock(&mut self, root: &Tree, key: &Path) {
+        let env = root.subtree(&Path::new(&self.workspace).join(key));
+        self.lock = env.map_or(LockState::Unknown, |env| lock_of(&env));
+    }
+
+    /// Looks for what an agent CLI has copied into its home.
+    fn look_at_cache(&mut self, root: &Tree, key: &Path) {
+        let Ok(env) = root.subtree(&Path::new(&self.workspace).join(key)) else { return };
+        self.has_cache = has_managed(&env);
+        if self.has_cache {
+            self.meta_written = folder_time(&self.root_dir.join(names::META)).flatten();
+        }
+    }
+}
+
+/// What the lock of an open environment says.
+pub(super) fn lock_of(env: &Tree) -> LockState {
+    match EnvLock::try_acquire(env, false) {
+        Ok(_lock) => LockState::Free,
+        Err(Held::ByOther) => LockState::Held,
+        Err(Held::NoLockFile | Held::Moved) => LockState::None,
+        Err(Held::Unknown(_)) => LockState::Unknown,
+    }
+}
+
+/// The time of a file or folder, as far as the file system keeps one. `None`: it is gone.
+pub(super) fn folder_time(path: &Path) -> Option<Option<DateTime<Utc>>> {
+    Some(path.symlink_metadata().ok()?.modified().ok().map(time))
+}
+
+fn time(at: SystemTime) -> DateTime<Utc> {
+    at.into()
+}
