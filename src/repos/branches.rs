@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::upkeep::{Cache, quoted};
+use super::cache::{Cache, quoted};
 use crate::git::{Branch, Worktree, was_cut_off};
 
 /// How many branches a note names.
@@ -51,14 +51,14 @@ fn judge(branch: &Branch, in_use: &InUse, holders: &[String], candidates: &HashS
 }
 
 impl Cache<'_> {
-    /// Deletes the branches that may go, and says how many; in a dry run, how many would.
-    pub(super) fn delete_branches(&mut self, gone: &[PathBuf], worktrees: Vec<Worktree>) -> Result<u64> {
+    /// Deletes the branches that no worktree needs and that another ref holds.
+    pub(super) fn delete_branches(&mut self, gone: &[PathBuf], worktrees: Vec<Worktree>) -> Result<()> {
         self.warn_if_not_bare(&worktrees);
         let in_use = InUse { worktrees, remembered: self.remembered_branches()? };
         let branches = self.git.agent_branches()?;
         let candidates = branches.iter().filter(|branch| !in_use.has(branch));
         let candidates: HashSet<&str> = candidates.map(|branch| branch.name.as_str()).collect();
-        let (mut doomed, mut only_copies) = (Vec::new(), Vec::new());
+        let (mut idle, mut only_copies) = (Vec::new(), Vec::new());
         for branch in branches.iter().filter(|branch| candidates.contains(branch.name.as_str())) {
             let holders = match self.git.holders(&branch.tip) {
                 Ok(holders) => holders,
@@ -72,23 +72,24 @@ impl Cache<'_> {
             match judge(branch, &in_use, &holders, &candidates) {
                 Verdict::InUse => {}
                 Verdict::OnlyCopy => only_copies.push(branch.short()),
-                Verdict::Idle => doomed.push(branch),
+                Verdict::Idle => idle.push(branch),
             }
         }
         self.tell_of(&only_copies);
-        let deleted = if self.policy.dry_run { doomed.len() as u64 } else { self.delete(&doomed, gone)? };
-        self.report.branches_deleted += deleted;
-        Ok(deleted)
+        let effects = self.effects;
+        self.report.branches_deleted += effects.delete_branches(self, &idle, gone)?;
+        Ok(())
     }
 
-    fn delete(&mut self, doomed: &[&Branch], gone: &[PathBuf]) -> Result<u64> {
-        if doomed.is_empty() {
+    /// Deletes these branches, and returns how many.
+    pub(super) fn delete(&mut self, idle: &[&Branch], gone: &[PathBuf]) -> Result<u64> {
+        if idle.is_empty() {
             return Ok(0);
         }
         // Asked again at the last moment: an agent needs no lock of ours to check a branch out.
         let before = InUse { worktrees: self.worktrees(gone)?, remembered: self.remembered_branches()? };
         let mut deleted = Vec::new();
-        for branch in doomed.iter().filter(|branch| !before.has(branch)) {
+        for branch in idle.iter().filter(|branch| !before.has(branch)) {
             match self.git.delete(branch) {
                 Ok(()) => deleted.push(*branch),
                 Err(error) if was_cut_off(&error) => return Err(error),

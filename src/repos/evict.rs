@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::layout::{last_use, stamp_use};
+use super::cache::{Cache, quoted};
+use super::layout::last_use;
+use super::policy::RepoReport;
 use super::registrations::WORKTREES;
-use super::upkeep::{Cache, RepoReport, quoted};
 use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
 
@@ -58,12 +59,13 @@ impl Cache<'_> {
             return Ok(false);
         }
         let bytes = measure(self.bare.path()).bytes;
-        if self.policy.dry_run {
-            self.report.evicted += 1;
-            self.report.bytes_reclaimed += bytes;
-            return Ok(true);
-        }
-        // Measuring takes time, in which somebody may have come without a lock of ours.
+        let effects = self.effects;
+        effects.evict(self, gone, bytes)
+    }
+
+    /// Removes the repository, if it is still unused; `true`: it is out of the way.
+    pub(super) fn remove(&mut self, gone: &[PathBuf]) -> Result<bool> {
+        // Measuring takes time, in which a checkout may have come without a lock of ours.
         if !self.is_due(gone)? || self.git.has_unpushed()? {
             return Ok(false);
         }
@@ -90,9 +92,7 @@ impl Cache<'_> {
     fn is_due(&self, gone: &[PathBuf]) -> Result<bool> {
         let Some(ttl) = self.policy.repo_ttl.filter(|ttl| !ttl.is_zero()) else { return Ok(false) };
         let Some(used) = last_use(&self.bare) else {
-            if !self.policy.dry_run {
-                stamp_use(&self.bare, self.policy.now)?;
-            }
+            self.effects.stamp_use(self)?;
             return Ok(false);
         };
         // A clock that was set back only delays.

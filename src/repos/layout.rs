@@ -1,13 +1,15 @@
 //! `<root>/.repos/<workspace>/<repository>`: bare clones whose worktrees are checked out into environments, and what
 //! a checkout and the collector have to agree on.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::policy::RepoReport;
 use crate::layout::names;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Kind, Tree};
 
 /// How the reason begins with which a checkout locks its worktree (`git worktree lock`): such a lock does not outlive
 /// the environment, a lock of anybody else's does.
@@ -32,4 +34,34 @@ pub fn stamp_use(bare: &Tree, now: DateTime<Utc>) -> Result<()> {
     let text = now.to_rfc3339_opts(SecondsFormat::Nanos, true);
     bare.replace_unsynced(Path::new(LAST_USE), text.as_bytes(), 0o644, names::TEMPORARY)
         .with_context(|| format!("note the use of {}", bare.path().display()))
+}
+
+/// Folders in a folder, sorted; no links, nothing whose name begins with a dot.
+pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport) -> Vec<OsString> {
+    let listed = tree.plain_subtree(folder).and_then(|opened| Ok((opened.names(Path::new(""))?, opened)));
+    let (mut names, opened) = match listed {
+        Ok(listed) => listed,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                report.notes.push(format!("left alone {}: {error}", tree.path().join(folder).display()));
+            }
+            return Vec::new();
+        }
+    };
+    names.retain(|name| {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        !is_hidden && matches!(opened.kind(Path::new(name)), Ok(Some(Kind::Dir)))
+    });
+    names.sort_unstable();
+    names
+}
+
+/// Opens what looks like a bare repository, and like one that stands by itself.
+pub(super) fn open_bare(tree: &Tree, relative: &Path) -> Option<Tree> {
+    let bare = tree.plain_subtree(relative).ok()?;
+    let kind = |name: &str| bare.kind(Path::new(name)).ok().flatten();
+    let is_bare = matches!(kind("HEAD"), Some(Kind::File { .. })) && kind("objects") == Some(Kind::Dir);
+    // With a `commondir` git would work on another repository.
+    let stands_alone = matches!(bare.kind(Path::new("commondir")), Ok(None));
+    (is_bare && stands_alone).then_some(bare)
 }

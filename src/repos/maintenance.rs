@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::upkeep::Cache;
+use super::cache::Cache;
 use crate::environment::{EnvLock, Held};
 use crate::git::was_cut_off;
 use crate::layout::names;
@@ -34,7 +34,7 @@ impl Cache<'_> {
     /// Does what is pending, if now is a good time.
     pub(super) fn maintain(&mut self) {
         let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(Kind::File { .. })));
-        if !is_pending || !self.policy.maintenance || self.policy.dry_run || self.somebody_works() {
+        if !is_pending || !self.policy.maintenance || self.somebody_works() {
             return;
         }
         let before = lock_files(&self.bare);

@@ -5,13 +5,17 @@
 
 mod bare;
 mod branches;
+mod cache;
+mod effects;
 mod evict;
 mod layout;
 mod lock;
 mod maintenance;
+mod policy;
 mod registrations;
 mod upkeep;
 
 pub use layout::{LOCK_REASON, last_use, stamp_use};
 pub use lock::repo_lock;
-pub use upkeep::{Limits, RepoPolicy, RepoReport, upkeep};
+pub use policy::{Limits, RepoPolicy, RepoReport};
+pub use upkeep::upkeep;

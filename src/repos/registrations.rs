@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 
+use super::cache::{Cache, quoted};
 use super::layout::LOCK_REASON;
-use super::upkeep::{Cache, quoted};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
@@ -32,7 +32,7 @@ const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(25);
 
 /// What is known of a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Registration {
+pub(super) struct Registration {
     /// Its name in [`WORKTREES`].
     id: String,
     /// The worktree's folder; `None`: it says none.
@@ -66,14 +66,14 @@ impl Cache<'_> {
     /// Drops the registrations that may go and gives back their folders; in a dry run those that would go.
     pub(super) fn drop_registrations(&mut self) -> Vec<PathBuf> {
         let mut dropped = Vec::new();
-        if let Err(error) = self.drop_each(&mut dropped) {
+        if let Err(error) = self.drop_stale(&mut dropped) {
             self.report.fail(&error);
         }
         self.report.pruned += u64::from(!dropped.is_empty());
         dropped.into_iter().filter_map(|dropped| dropped.path).collect()
     }
 
-    fn drop_each(&mut self, dropped: &mut Vec<Registration>) -> Result<()> {
+    fn drop_stale(&mut self, dropped: &mut Vec<Registration>) -> Result<()> {
         let mut stale = Vec::new();
         for known in self.registrations()?.into_iter().filter(is_stale) {
             if self.is_only_holder(&known)? {
@@ -88,10 +88,15 @@ impl Cache<'_> {
                 stale.push(known);
             }
         }
-        if stale.is_empty() || self.policy.dry_run {
-            *dropped = stale;
+        if stale.is_empty() {
             return Ok(());
         }
+        let effects = self.effects;
+        effects.drop_registrations(self, stale, dropped)
+    }
+
+    /// Drops these registrations, as far as they are still stale.
+    pub(super) fn drop_each(&self, stale: &[Registration], dropped: &mut Vec<Registration>) -> Result<()> {
         // While it is held nothing comes back out of the trash.
         let Some(_quiet) = self.quiet_moment()? else { return Ok(()) };
         let folder = self.bare.plain_subtree(Path::new(WORKTREES)).context("open the registrations")?;

@@ -124,10 +124,10 @@ fn finished(t: &TestEnv, name: &str, hour: u32, bytes: usize) -> PathBuf {
 /// What a report says is done to each, the counts, and the bytes as far as records do not change them.
 fn told(report: &Value) -> (Vec<(Value, Value)>, Vec<Value>, Vec<u64>) {
     let rows = report["decisions"].as_array().unwrap().iter();
-    let rows = rows.map(|row| (row["root_dir"].clone(), row["action"].clone())).collect();
+    let rows = rows.map(|row| (row["root_dir"].clone(), json!([row["action"], row["reason"]]))).collect();
     let keys = ["scanned", "cleaned", "orphaned", "skipped", "artifact_removed"];
     let mut counts: Vec<Value> = keys.iter().map(|key| report[key].clone()).collect();
-    counts.push(report["trash"]["swept"].clone());
+    counts.extend(["swept", "entries"].map(|key| report["trash"][key].clone()));
     let bytes = ["bytes_reclaimed", "bytes_freed"].map(|key| report[key].as_u64().unwrap());
     (rows, counts, bytes.map(|bytes| (bytes + (1 << 15)) >> 16).to_vec())
 }
