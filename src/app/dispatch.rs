@@ -58,5 +58,5 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
 
 /// The entries of the program that no person types. `None`: this is an ordinary command line.
 pub(super) fn hidden(arguments: &[OsString]) -> Option<u8> {
-    run::guard(arguments)
+    crate::run::guard(arguments)
 }

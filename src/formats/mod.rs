@@ -1,3 +1,6 @@
 //! Formats of files that people and agents write: parsing with positions, and writing into them.
 
+mod harmless;
 pub mod yaml;
+
+pub use harmless::{escape, harmless};

@@ -2,12 +2,9 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
-use anyhow::Result;
-use serde_json::Value;
-
 use super::{Format, harmless};
 use crate::protocol::{Event, NoticeLevel};
-use crate::supervise::RunOutcome;
+use crate::run::{RunResult, RunSink};
 
 /// The most of a program's line that becomes one JSON event, in bytes.
 const MAX_LINE: usize = 64 << 10;
@@ -28,15 +25,10 @@ impl Printer {
     pub fn new(format: Format) -> Printer {
         Printer { format, out: BufWriter::with_capacity(BUFFER, io::stdout().lock()), line: Vec::new() }
     }
+}
 
-    /// A remark of our own.
-    pub fn notice(&mut self, text: &str) -> Result<()> {
-        self.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
-        Ok(self.out.flush()?)
-    }
-
-    /// One event of the agent's.
-    pub fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
+impl RunSink for Printer {
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         if matches!(event, Event::Idle) {
             return self.out.flush();
         }
@@ -68,30 +60,27 @@ impl Printer {
         }
     }
 
-    /// The result as the last event, where events are printed.
-    pub fn result(&mut self, document: &Value) -> Result<()> {
+    /// JSON: the last event. Text: what a person should know of the end.
+    fn result(&mut self, result: &RunResult) -> io::Result<()> {
         if self.format == Format::Json {
             self.flush_line()?;
-            writeln!(self.out, "{document}")?;
+            serde_json::to_writer(&mut self.out, result)?;
+            self.out.write_all(b"\n")?;
+            return self.out.flush();
         }
-        Ok(self.out.flush()?)
-    }
-
-    /// The end: the result as the last event, or what a person should know of it.
-    pub fn end(&mut self, document: &Value, outcome: &RunOutcome) -> Result<()> {
-        self.result(document)?;
-        if self.format == Format::Json {
-            return Ok(());
-        }
-        if let Some(error) = &outcome.error {
+        self.out.flush()?;
+        // A run that could not start is reported as the command's failure.
+        if let Some(error) = result.error.as_ref().filter(|_| result.has_started()) {
             log::error!("{error}");
         }
-        if outcome.survivors_killed > 0 {
-            log::warn!("{} processes that the agent left behind were ended", outcome.survivors_killed);
+        if result.survivors_killed > 0 {
+            log::warn!("killed {} processes that the agent had left", result.survivors_killed);
         }
         Ok(())
     }
+}
 
+impl Printer {
     /// A line of the story on standard error, in its place among the agent's own.
     fn remark(&mut self, level: log::Level, text: impl FnOnce() -> String) -> io::Result<()> {
         if log::log_enabled!(level) {

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
+pub use crate::formats::{escape, harmless};
 pub use events::Printer;
 pub use progress::Progress;
-pub use text::{columns, counted, escape, harmless, shell_quote, show_age, show_age_in_two, show_bytes};
+pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

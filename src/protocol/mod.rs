@@ -1,6 +1,28 @@
-//! What agents say, in one vocabulary, and the dialects that they say it in. No I/O.
+//! What agents print and read, as conversations without I/O.
+//!
+//! A dialect implements [`Conversation`]: bytes of the agent go in; events, bytes for the agent and the news that its turn
+//! is over come out. `supervise` moves the bytes and applies the limits; it knows no dialect. So a dialect is tested
+//! from a recorded stream, without a process.
+//!
+//! | module | answers for |
+//! |---|---|
+//! | `conversation` | the trait, and the values that go in and out |
+//! | `event` | the events, the same for all dialects |
+//! | `reason` | the stable words for why a run failed |
+//! | [`login`] | login trouble, as it shows in an agent's texts |
+//! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
+//! | [`ndjson`] | dialects of one JSON object a line |
 
+mod conversation;
 mod event;
+pub mod login;
 pub mod ndjson;
+mod raw;
+mod reason;
 
+pub use conversation::{
+    AgentFailure, AgentResult, Conversation, Delivery, Ending, GiveUp, Opening, Properties, Step,
+};
 pub use event::{Event, NoticeLevel, Sink, TOOL_OUTPUT, Usage, prefix};
+pub use raw::Raw;
+pub use reason::FailureReason;

@@ -1,5 +1,28 @@
-//! One run of an agent in an environment.
+//! One run of an agent in an environment: from what was asked for to one result.
+//!
+//! | module | answers for |
+//! |---|---|
+//! | `options` | what was asked for |
+//! | `plan` | everything that is known before anything changes; `variables` and `session` are parts of it |
+//! | `record` | the held environment, and the states of the run in `.gc_meta.json` |
+//! | `start` | from the plan to one start of the agent |
+//! | `execute` | the order of the steps |
+//! | `result` | the one document that every end has |
+//! | `log` | `logs/run.log` |
 
+mod codex;
+mod execute;
+mod log;
+mod options;
+mod plan;
 mod record;
+mod result;
+mod session;
+mod start;
+mod variables;
 
+pub use execute::{RunSink, Surroundings, execute};
+pub use options::{CleanupAfter, Resume, RunOptions};
 pub use record::RunningEnv;
+pub use result::RunResult;
+pub use start::guard;

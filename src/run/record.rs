@@ -4,13 +4,15 @@
 //! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
 //! free lock knows that the run died.
 
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::result::RunResult;
 use crate::environment::{
-    EnvLock, Found, LastResult, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
+    EnvLock, Found, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
     has_unfinished_homes, open_work_dir,
 };
 use crate::failure::{Code, Failure};
@@ -69,9 +71,12 @@ impl RunningEnv {
         Ok(RunningEnv { found, meta, died, lock })
     }
 
-    /// The lock, for the guard that outlives us.
-    pub fn lock(&self) -> &EnvLock {
-        &self.lock
+    /// A handle on the lock, for the guard: it outlives the run.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn lock_handle(&self) -> Result<File> {
+        self.lock.file().try_clone().context("duplicate the lock's handle")
     }
 
     /// Our part of the record.
@@ -163,25 +168,19 @@ impl RunningEnv {
     ///
     /// # Errors
     /// As the system reports them.
-    pub fn ended(
-        &mut self,
-        status: Status,
-        result: LastResult,
-        poisoned: Option<String>,
-        document: &[u8],
-        now: DateTime<Utc>,
-    ) -> Result<()> {
+    pub(super) fn ended(&mut self, result: &RunResult) -> Result<()> {
         let tree = &self.found.env.tree;
         let file = Path::new(names::OUTPUT).join(names::RESULT);
+        let document = serde_json::to_vec(result).context("write the result")?;
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
-            .and_then(|()| tree.replace_unsynced(&file, document, 0o644, names::TEMPORARY))
+            .and_then(|()| tree.replace_unsynced(&file, &document, 0o644, names::TEMPORARY))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
         self.update(|meta, own| {
-            meta.completed_at = Some(now);
-            own.status = status;
-            own.last_result = Some(result);
-            if let (Some(session), Some(why)) = (own.session.as_mut(), poisoned) {
-                session.poisoned = Some(why);
+            meta.completed_at = Some(result.ended_at);
+            own.status = result.status.into();
+            own.last_result = Some(result.record());
+            if let (Some(session), Some(why)) = (own.session.as_mut(), result.poisoned) {
+                session.poisoned = Some(why.word().into());
             }
         })
     }

@@ -16,28 +16,30 @@
 //! reaped only after its group was dealt with, so that its number cannot be reused meanwhile; the agent's output is
 //! read to its end, whatever becomes of our own.
 
-pub mod auth;
+mod agent;
 mod command;
 mod end;
 pub mod environment;
 pub mod guard;
 pub mod host;
 mod interrupts;
+mod listener;
 pub mod outcome;
 mod process;
 pub mod program;
 pub mod reason;
 pub mod redact;
-mod speech;
+mod requests;
 mod streams;
 mod survivors;
 mod timers;
 
-pub use command::{AgentCommand, Dialect, Input, Started};
+pub use command::{AgentCommand, Limits, Started};
 pub use interrupts::Interrupts;
-pub use outcome::{Exit, RunOutcome, RunStatus, exit_status};
+pub use outcome::{Exit, RunOutcome, RunStatus, RunVerdict, exit_status};
 pub use process::run;
 pub use program::find_program;
+pub use requests::{Requests, SentMessage};
 
 /// Kills every process that a run which died has left, known by the run's mark in its environment. Answers how many.
 pub fn end_leftovers(run_id: &str) -> usize {

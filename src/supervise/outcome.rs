@@ -6,10 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::command::Dialect;
 use super::{reason, redact};
-use crate::protocol::Usage;
-use crate::protocol::ndjson::claude::Terminal;
+use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +25,19 @@ pub enum RunStatus {
     Killed,
 }
 
+impl RunStatus {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunStatus::Completed => "completed",
+            RunStatus::Failed => "failed",
+            RunStatus::Timeout => "timeout",
+            RunStatus::Interrupted => "interrupted",
+            RunStatus::Killed => "killed",
+        }
+    }
+}
+
 /// How the agent's process ended. Empty where its end was our doing, after it had delivered its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -35,31 +46,18 @@ pub struct Exit {
     pub signal: Option<i32>,
 }
 
-/// What came of a run.
+/// What came of one start of an agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunOutcome {
-    /// The verdict.
-    pub status: RunStatus,
-    /// The agent's own end.
-    pub exit: Exit,
-    /// The signal that stands for our reason to stop it: 2 for Ctrl-C, 15 for the cancel file, 13 for a reader that left.
-    pub stopped_by: Option<i32>,
-    /// A stable word; see [`reason`].
-    pub failure_reason: Option<String>,
-    /// What went wrong, redacted.
-    pub error: Option<String>,
+    /// What is judged.
+    #[serde(flatten)]
+    pub verdict: RunVerdict,
     /// The session, whatever the end.
     pub session_id: Option<String>,
-    /// The answer; empty unless completed.
-    pub text: String,
     /// Tokens by model.
     pub usage: BTreeMap<String, Usage>,
-    /// As the CLI states it.
+    /// The price in US dollars, as the agent states it.
     pub cost_usd: Option<Number>,
-    /// Why the session must not be resumed again.
-    pub poisoned: Option<String>,
-    /// The CLI refused to resume the session that was asked for.
-    pub resume_refused: bool,
     /// How many tools were called: after the first, a retry may do things twice.
     pub tool_calls: u64,
     /// From start to end.
@@ -71,19 +69,41 @@ pub struct RunOutcome {
     pub survivors_killed: usize,
 }
 
+/// The verdict over one start of an agent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunVerdict {
+    /// How it ended.
+    pub status: RunStatus,
+    /// How the agent's process ended.
+    pub exit: Exit,
+    /// The signal that stands for the reason to stop the agent: 2 for Ctrl-C, 15 for the cancel file, 13 for a reader of
+    /// the events that went away.
+    pub stopped_by: Option<i32>,
+    /// Why it did not complete.
+    pub failure_reason: Option<FailureReason>,
+    /// What went wrong, redacted.
+    pub error: Option<String>,
+    /// The answer; empty unless completed.
+    pub text: String,
+    /// Why the session must not be resumed.
+    pub poisoned: Option<FailureReason>,
+    /// The agent refused to resume the session that was asked for.
+    pub resume_refused: bool,
+}
+
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The exit status for `run`: the agent's own wherever it says enough.
-pub fn exit_status(outcome: &RunOutcome) -> u8 {
+/// The exit status of `execenv run`: the agent's own where it says enough.
+pub fn exit_status(verdict: &RunVerdict) -> u8 {
     let signal = |number: i32| u8::try_from(128 + number).unwrap_or(1);
-    match outcome.status {
+    match verdict.status {
         RunStatus::Completed => 0,
         RunStatus::Timeout => 124,
-        RunStatus::Interrupted => signal(outcome.stopped_by.unwrap_or(15)),
+        RunStatus::Interrupted => signal(verdict.stopped_by.unwrap_or(15)),
         RunStatus::Killed => signal(9),
-        RunStatus::Failed => match outcome.exit {
+        RunStatus::Failed => match verdict.exit {
             Exit { signal: Some(number), .. } => signal(number),
             Exit { code: Some(code @ 1..=255), .. } => u8::try_from(code).unwrap_or(1),
             _ => 1,
@@ -100,6 +120,8 @@ pub(super) enum Cause {
     Signal(i32),
     CancelFile,
     SinkBroken,
+    /// A limit of its dialect's.
+    Dialect(GiveUp),
     /// It had delivered its result, or closed its output, and did not go.
     Overdue,
 }
@@ -108,139 +130,130 @@ pub(super) enum Cause {
 #[derive(Clone, Debug)]
 pub(super) struct Facts<'a> {
     pub(super) provider: &'a str,
-    pub(super) dialect: Dialect,
-    pub(super) terminal: Option<&'a Terminal>,
-    /// The terminal result came before our reason to stop.
-    pub(super) terminal_first: bool,
-    pub(super) fallback: &'a str,
-    pub(super) launched_async: bool,
+    /// The agent states its result: without one the run failed.
+    pub(super) states_result: bool,
+    pub(super) ending: &'a Ending,
+    /// The result came before the reason to stop the agent.
+    pub(super) is_result_first: bool,
     pub(super) cause: Option<&'a Cause>,
     /// SIGKILL was needed.
-    pub(super) killed: bool,
+    pub(super) is_killed: bool,
     pub(super) exit: Exit,
-    pub(super) lost_line: Option<u64>,
     pub(super) read_error: Option<String>,
     pub(super) write_error: Option<String>,
     pub(super) stderr: &'a str,
     pub(super) resume: Option<&'a str>,
-    pub(super) session_id: Option<&'a str>,
 }
 
-/// The part of an [`RunOutcome`] that is judged.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Verdict {
-    pub(super) status: RunStatus,
-    pub(super) failure_reason: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) text: String,
-    pub(super) poisoned: Option<String>,
-    pub(super) resume_refused: bool,
-    pub(super) stopped_by: Option<i32>,
-    pub(super) exit: Exit,
-}
-
-/// Judges. The first of these that applies: a reader that left, an error the agent reports, a lost line, our own limit,
-/// our caller's wish, a read error, a background launch, the exit status, a missing result.
-pub(super) fn judge(facts: &Facts<'_>) -> Verdict {
-    let own_end = matches!(facts.cause, Some(Cause::Overdue)) && facts.terminal.is_some();
-    let exit = if own_end { Exit::default() } else { facts.exit };
-    let stop = facts.cause.filter(|_| !facts.terminal_first);
-    let terminal = facts.terminal.filter(|_| facts.terminal_first || stop.is_none());
-    let (status, word, error) = match (stop, terminal) {
-        _ if facts.cause == Some(&Cause::SinkBroken) => {
-            (RunStatus::Interrupted, Some("cancelled"), Some("the reader of the events left".to_owned()))
-        }
-        (_, Some(Terminal { error: Some(error), subtype, .. })) => {
-            let word = (subtype == "error_max_turns").then_some("iteration_limit");
-            (RunStatus::Failed, word, Some(error.clone()))
-        }
-        _ if facts.lost_line.is_some() => {
-            let length = facts.lost_line.unwrap_or_default();
-            let limit = crate::protocol::ndjson::lines::KEPT >> 20;
-            let error = format!(
-                "a line of {length} bytes is too long: more than {limit} MiB of it are left after shortening"
-            );
-            (RunStatus::Failed, Some("agent_error.empty_or_unparseable_output"), Some(error))
-        }
-        (Some(Cause::Timeout(limit)), _) => {
-            (RunStatus::Timeout, Some("timeout"), Some(format!("not done after {limit:?} (`--timeout`)")))
-        }
-        (Some(Cause::Idle(limit)), _) => (
-            RunStatus::Timeout,
-            Some("idle_watchdog"),
-            Some(format!("no sign of progress for {limit:?} (`--idle-timeout`)")),
-        ),
-        (Some(Cause::Tool(limit)), _) => (
-            RunStatus::Timeout,
-            Some("idle_watchdog"),
-            Some(format!("a tool call got no answer for {limit:?} (the tool limit)")),
-        ),
-        (Some(Cause::Signal(_) | Cause::CancelFile), _) => {
-            let status = if facts.killed { RunStatus::Killed } else { RunStatus::Interrupted };
-            (status, Some("cancelled"), Some("stopped on request".to_owned()))
-        }
-        _ if facts.read_error.is_some() && terminal.is_none() => {
-            (RunStatus::Failed, None, facts.read_error.clone())
-        }
-        (_, Some(_)) if facts.launched_async => {
-            let error = "a tool was sent to the background, where its end cannot be waited for";
-            (RunStatus::Failed, Some("agent_error.process_failure"), Some(error.to_owned()))
-        }
-        _ => match (exit, facts.dialect, terminal) {
-            (Exit { signal: Some(signal), .. }, ..) => {
-                (RunStatus::Failed, None, Some(with_write_error(facts, format!("died of signal {signal}"))))
-            }
-            (Exit { code: Some(code @ 1..), .. }, ..) => {
-                (RunStatus::Failed, None, Some(with_write_error(facts, format!("exit status {code}"))))
-            }
-            (_, Dialect::ClaudeStream, None) => {
-                let error = format!("{} stream ended without a terminal result", facts.provider);
-                (RunStatus::Failed, None, Some(with_write_error(facts, error)))
-            }
-            _ => (RunStatus::Completed, None, None),
-        },
-    };
-    let ours = word.is_some_and(|word| !word.starts_with("agent_error."));
-    // Our own reasons to stop need no words of the agent's.
-    let error = error.map(|error| if ours { error } else { with_stderr(facts, &error) });
-    finish(facts, Draft { status, word, error, exit })
-}
-
+/// A status with its reason and words, before the agent's texts were looked at.
 struct Draft {
     status: RunStatus,
-    word: Option<&'static str>,
+    reason: Option<FailureReason>,
     error: Option<String>,
-    exit: Exit,
 }
 
-fn finish(facts: &Facts<'_>, draft: Draft) -> Verdict {
-    let Draft { mut status, word, mut error, exit } = draft;
-    let mut text = match (status, facts.terminal) {
-        (RunStatus::Completed, Some(terminal)) if !terminal.text.trim().is_empty() => terminal.text.clone(),
-        (RunStatus::Completed, _) => facts.fallback.to_owned(),
+impl Draft {
+    fn new(status: RunStatus, reason: impl Into<Option<FailureReason>>, error: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), error: Some(error.into()) }
+    }
+
+    const COMPLETED: Self = Self { status: RunStatus::Completed, reason: None, error: None };
+}
+
+/// Judges a run. The first of these that applies decides: a reader of the events that went away, a failure that the agent
+/// states, output that cannot be read, a reason to stop the agent, a read error, work left in the background, the exit
+/// status, a missing result.
+pub(super) fn judge(facts: &Facts<'_>) -> RunVerdict {
+    let result = facts.ending.result.as_ref();
+    // The end of an agent that did not exit after its result is our doing.
+    let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();
+    let exit = if is_own_end { Exit::default() } else { facts.exit };
+    let Draft { status, reason, error } = draft(facts, exit);
+    let is_agents = reason.is_none_or(FailureReason::is_agent_error);
+    // A limit or a wish of the user's explains itself; an error of the agent's is explained by its standard error.
+    let error = error.map(|error| if is_agents { with_stderr(facts, &error) } else { error });
+    finish(facts, exit, Draft { status, reason, error })
+}
+
+fn draft(facts: &Facts<'_>, exit: Exit) -> Draft {
+    use RunStatus::{Failed, Interrupted, Killed};
+    let stop = facts.cause.filter(|_| !facts.is_result_first);
+    let result = facts.ending.result.as_ref().filter(|_| facts.is_result_first || stop.is_none());
+    if facts.cause == Some(&Cause::SinkBroken) {
+        return Draft::new(Interrupted, FailureReason::Cancelled, "the reader of the events left");
+    }
+    if let Some(AgentFailure { error, reason, .. }) = result.and_then(|result| result.failure.as_ref()) {
+        return Draft::new(Failed, *reason, error);
+    }
+    if let Some(error) = &facts.ending.unreadable {
+        return Draft::new(Failed, FailureReason::UnreadableOutput, error);
+    }
+    match stop {
+        Some(Cause::Signal(_) | Cause::CancelFile) => {
+            let status = if facts.is_killed { Killed } else { Interrupted };
+            return Draft::new(status, FailureReason::Cancelled, "stopped on request");
+        }
+        Some(limit) if let Some(draft) = over_limit(limit) => return draft,
+        _ => {}
+    }
+    if let Some(error) = facts.read_error.as_ref().filter(|_| result.is_none()) {
+        return Draft::new(Failed, None, error);
+    }
+    if result.is_some() && facts.ending.has_background_work {
+        let error = "a tool was sent to the background, where its end cannot be waited for";
+        return Draft::new(Failed, FailureReason::ProcessFailure, error);
+    }
+    match exit {
+        Exit { signal: Some(signal), .. } => {
+            Draft::new(Failed, None, with_write_error(facts, format!("died of signal {signal}")))
+        }
+        Exit { code: Some(code @ 1..), .. } => {
+            Draft::new(Failed, None, with_write_error(facts, format!("exit status {code}")))
+        }
+        _ if facts.states_result && result.is_none() => {
+            let error = format!("{} stream ended without a terminal result", facts.provider);
+            Draft::new(Failed, None, with_write_error(facts, error))
+        }
+        _ => Draft::COMPLETED,
+    }
+}
+
+/// The draft for a limit of time; `None` for other causes.
+fn over_limit(cause: &Cause) -> Option<Draft> {
+    let (reason, error) = match cause {
+        Cause::Timeout(limit) => (FailureReason::Timeout, format!("not done after {limit:?} (`--timeout`)")),
+        Cause::Idle(limit) => {
+            (FailureReason::IdleWatchdog, format!("no sign of progress for {limit:?} (`--idle-timeout`)"))
+        }
+        Cause::Tool(limit) => {
+            (FailureReason::IdleWatchdog, format!("a tool call got no answer for {limit:?} (the tool limit)"))
+        }
+        Cause::Dialect(GiveUp { reason, error }) => (*reason, error.clone()),
+        Cause::Signal(_) | Cause::CancelFile | Cause::SinkBroken | Cause::Overdue => return None,
+    };
+    Some(Draft::new(RunStatus::Timeout, reason, error))
+}
+
+fn finish(facts: &Facts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
+    let Draft { mut status, reason, mut error } = draft;
+    let result = facts.ending.result.as_ref();
+    let mut text = match (status, result) {
+        (RunStatus::Completed, Some(result)) if !result.text.trim().is_empty() => result.text.clone(),
+        (RunStatus::Completed, _) => facts.ending.fallback.clone(),
         _ => String::new(),
     };
-    let overflow = facts.terminal.is_some_and(|terminal| terminal.terminal_reason == "prompt_too_long");
-    let poisoned = if overflow {
-        Some("agent_error.context_overflow")
-    } else if status == RunStatus::Completed {
-        reason::poisoned_by_output(&text)
-    } else {
-        error.as_deref().and_then(|error| reason::poisoned_by_error(facts.provider, error))
-    };
+    let poisoned = result.and_then(|result| result.poisoned).or_else(|| match &error {
+        _ if status == RunStatus::Completed => reason::poisoned_by_output(&text),
+        Some(error) => reason::poisoned_by_error(facts.provider, error),
+        None => None,
+    });
     if status == RunStatus::Completed && poisoned.is_some() {
         status = RunStatus::Failed;
         error = Some(std::mem::take(&mut text));
     }
-    let resume_refused = status == RunStatus::Failed
-        && facts.resume.is_some_and(|asked| {
-            facts.session_id.is_some_and(|answered| answered != asked)
-                || reason::is_resume_refused(error.as_deref().unwrap_or_default())
-                || reason::is_resume_refused(facts.stderr)
-        });
     let failure_reason = (status != RunStatus::Completed).then(|| {
-        let known = if status == RunStatus::Failed { poisoned.or(word) } else { word };
-        known.unwrap_or_else(|| reason::classify(error.as_deref().unwrap_or_default())).to_owned()
+        let known = if status == RunStatus::Failed { poisoned.or(reason) } else { reason };
+        known.unwrap_or_else(|| reason::classify(error.as_deref().unwrap_or_default()))
     });
     let stopped_by = match facts.cause {
         Some(Cause::Signal(number)) => Some(*number),
@@ -248,16 +261,27 @@ fn finish(facts: &Facts<'_>, draft: Draft) -> Verdict {
         Some(Cause::SinkBroken) => Some(13),
         _ => None,
     };
-    Verdict {
+    let resume_refused = status == RunStatus::Failed && is_resume_refused(facts, error.as_deref());
+    RunVerdict {
         status,
+        exit,
+        stopped_by,
         failure_reason,
         error: error.map(|error| redact::redact(&error)),
         text,
-        poisoned: poisoned.map(str::to_owned),
+        poisoned,
         resume_refused,
-        stopped_by,
-        exit,
     }
+}
+
+fn is_resume_refused(facts: &Facts<'_>, error: Option<&str>) -> bool {
+    let failure = facts.ending.result.as_ref().and_then(|result| result.failure.as_ref());
+    facts.resume.is_some_and(|asked| {
+        facts.ending.session_id.as_deref().is_some_and(|answered| answered != asked)
+            || failure.is_some_and(|failure| failure.is_resume_refused)
+            || reason::is_resume_refused(error.unwrap_or_default())
+            || reason::is_resume_refused(facts.stderr)
+    })
 }
 
 fn with_write_error(facts: &Facts<'_>, error: String) -> String {

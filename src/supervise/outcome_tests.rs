@@ -1,73 +1,108 @@
 use super::*;
+use crate::protocol::AgentResult;
+
+const NOTHING: &Ending = &Ending {
+    result: None,
+    fallback: String::new(),
+    session_id: None,
+    usage: BTreeMap::new(),
+    cost_usd: None,
+    tool_calls: 0,
+    has_background_work: false,
+    unreadable: None,
+    remarks: Vec::new(),
+};
 
 fn facts() -> Facts<'static> {
     Facts {
         provider: "claude",
-        dialect: Dialect::ClaudeStream,
-        terminal: None,
-        terminal_first: false,
-        fallback: "",
-        launched_async: false,
+        states_result: true,
+        ending: NOTHING,
+        is_result_first: false,
         cause: None,
-        killed: false,
+        is_killed: false,
         exit: Exit { code: Some(0), signal: None },
-        lost_line: None,
         read_error: None,
         write_error: None,
         stderr: "",
         resume: None,
-        session_id: None,
     }
 }
 
-fn result(error: Option<&str>, text: &str) -> Terminal {
-    Terminal { error: error.map(str::to_owned), text: text.to_owned(), ..Terminal::default() }
+fn answer(text: &str) -> AgentResult {
+    AgentResult { text: text.to_owned(), ..AgentResult::default() }
+}
+
+fn failure(error: &str, reason: Option<FailureReason>) -> AgentResult {
+    let failure = AgentFailure { error: error.to_owned(), reason, is_resume_refused: false };
+    AgentResult { failure: Some(failure), ..AgentResult::default() }
+}
+
+/// An ending that lives as long as the test.
+fn ending(ending: Ending) -> &'static Ending {
+    Box::leak(Box::new(ending))
+}
+
+fn of(result: AgentResult) -> Facts<'static> {
+    let ending = ending(Ending { result: Some(result), ..Ending::default() });
+    Facts { ending, is_result_first: true, ..facts() }
 }
 
 #[test]
 fn status_and_reason_of_every_end() {
-    let (good, bad) = (result(None, "answer"), result(Some("API Error: 429 overloaded"), ""));
-    let turns = Terminal { subtype: "error_max_turns".into(), ..result(Some("error_max_turns"), "") };
-    let long = Terminal { terminal_reason: "prompt_too_long".into(), ..good.clone() };
-    let poison = result(None, "I reached the iteration limit.");
     let failed = Exit { code: Some(3), signal: None };
     let dead = Exit { code: None, signal: Some(11) };
-    let second = Duration::from_secs(1);
-    let (timeout, signal) = (Cause::Timeout(second), Cause::Signal(2));
-    let of =
-        |terminal: &'static Terminal| Facts { terminal: Some(terminal), terminal_first: true, ..facts() };
-    let leak = |terminal: Terminal| -> &'static Terminal { Box::leak(Box::new(terminal)) };
-    let (good, bad) = (leak(good), leak(bad));
+    let (timeout, signal) = (Cause::Timeout(Duration::from_secs(1)), Cause::Signal(2));
+    let given_up =
+        Cause::Dialect(GiveUp { reason: FailureReason::CodexInactivity, error: "no activity".to_owned() });
+    let good = || of(answer("answer"));
+    let background = Ending { has_background_work: true, ..good().ending.clone() };
+    let unreadable = Ending { unreadable: Some("too long".into()), ..good().ending.clone() };
+    let overflow = AgentResult { poisoned: Some(FailureReason::ContextOverflow), ..answer("answer") };
+    let raw = || Facts { states_result: false, ..facts() };
     let cases: Vec<(Facts<'_>, RunStatus, Option<&str>)> = vec![
-        (of(good), RunStatus::Completed, None),
-        (of(bad), RunStatus::Failed, Some("agent_error.provider_capacity_or_rate_limit")),
-        (of(leak(turns)), RunStatus::Failed, Some("iteration_limit")),
-        (of(leak(long)), RunStatus::Failed, Some("agent_error.context_overflow")),
-        (of(leak(poison)), RunStatus::Failed, Some("iteration_limit")),
-        (facts(), RunStatus::Failed, Some("agent_error.unknown")),
-        (Facts { dialect: Dialect::Raw, ..facts() }, RunStatus::Completed, None),
+        (good(), RunStatus::Completed, None),
         (
-            Facts { dialect: Dialect::Raw, exit: failed, ..facts() },
+            of(failure("API Error: 429 overloaded", None)),
+            RunStatus::Failed,
+            Some("agent_error.provider_capacity_or_rate_limit"),
+        ),
+        (
+            of(failure("error_max_turns", Some(FailureReason::IterationLimit))),
+            RunStatus::Failed,
+            Some("iteration_limit"),
+        ),
+        (of(overflow), RunStatus::Failed, Some("agent_error.context_overflow")),
+        (of(answer("I reached the iteration limit.")), RunStatus::Failed, Some("iteration_limit")),
+        (facts(), RunStatus::Failed, Some("agent_error.unknown")),
+        (raw(), RunStatus::Completed, None),
+        (Facts { exit: failed, ..raw() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (Facts { exit: dead, ..facts() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (Facts { exit: failed, ..good() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (
+            Facts { ending: ending(background), ..good() },
             RunStatus::Failed,
             Some("agent_error.process_failure"),
         ),
-        (Facts { exit: dead, ..facts() }, RunStatus::Failed, Some("agent_error.process_failure")),
-        (Facts { exit: failed, ..of(good) }, RunStatus::Failed, Some("agent_error.process_failure")),
-        (Facts { launched_async: true, ..of(good) }, RunStatus::Failed, Some("agent_error.process_failure")),
         (Facts { cause: Some(&timeout), exit: dead, ..facts() }, RunStatus::Timeout, Some("timeout")),
-        // The result came first: the limit that ran out afterwards does not matter.
-        (Facts { cause: Some(&timeout), exit: Exit::default(), ..of(good) }, RunStatus::Completed, None),
-        // It came after we had asked the agent to stop.
         (
-            Facts { cause: Some(&signal), terminal_first: false, ..of(good) },
+            Facts { cause: Some(&given_up), exit: dead, ..facts() },
+            RunStatus::Timeout,
+            Some("codex_semantic_inactivity"),
+        ),
+        // The result came first: the limit that ran out afterwards does not matter.
+        (Facts { cause: Some(&timeout), exit: Exit::default(), ..good() }, RunStatus::Completed, None),
+        // It came after the agent had been asked to stop.
+        (
+            Facts { cause: Some(&signal), is_result_first: false, ..good() },
             RunStatus::Interrupted,
             Some("cancelled"),
         ),
-        (Facts { cause: Some(&signal), killed: true, ..facts() }, RunStatus::Killed, Some("cancelled")),
-        (Facts { cause: Some(&Cause::SinkBroken), ..of(good) }, RunStatus::Interrupted, Some("cancelled")),
-        (Facts { cause: Some(&Cause::Overdue), exit: dead, ..of(good) }, RunStatus::Completed, None),
+        (Facts { cause: Some(&signal), is_killed: true, ..facts() }, RunStatus::Killed, Some("cancelled")),
+        (Facts { cause: Some(&Cause::SinkBroken), ..good() }, RunStatus::Interrupted, Some("cancelled")),
+        (Facts { cause: Some(&Cause::Overdue), exit: dead, ..good() }, RunStatus::Completed, None),
         (
-            Facts { lost_line: Some(99), ..of(good) },
+            Facts { ending: ending(unreadable), ..good() },
             RunStatus::Failed,
             Some("agent_error.empty_or_unparseable_output"),
         ),
@@ -75,10 +110,10 @@ fn status_and_reason_of_every_end() {
     for (n, (facts, status, reason)) in cases.iter().enumerate() {
         let verdict = judge(facts);
         assert_eq!(verdict.status, *status, "case {n}: {verdict:?}");
-        assert_eq!(verdict.failure_reason.as_deref(), *reason, "case {n}: {verdict:?}");
+        assert_eq!(verdict.failure_reason.map(FailureReason::word), *reason, "case {n}: {verdict:?}");
         assert_eq!(
             verdict.text.is_empty(),
-            *status != RunStatus::Completed || facts.dialect == Dialect::Raw,
+            *status != RunStatus::Completed || !facts.states_result,
             "case {n}"
         );
     }
@@ -92,42 +127,39 @@ fn a_refused_resume_is_told_from_a_failed_one() {
         judge(&Facts { stderr: "No conversation found with session ID: s1", ..resumed.clone() })
             .resume_refused
     );
-    assert!(judge(&Facts { session_id: Some("s2"), ..resumed.clone() }).resume_refused);
-    assert!(!judge(&Facts { session_id: Some("s1"), ..resumed }).resume_refused);
+    let session = |id: &str| ending(Ending { session_id: Some(id.to_owned()), ..Ending::default() });
+    assert!(judge(&Facts { ending: session("s2"), ..resumed.clone() }).resume_refused);
+    assert!(!judge(&Facts { ending: session("s1"), ..resumed.clone() }).resume_refused);
+    let refused = AgentFailure { error: "no".into(), reason: None, is_resume_refused: true };
+    let refused = of(AgentResult { failure: Some(refused), ..AgentResult::default() }).ending;
+    assert!(judge(&Facts { ending: refused, ..resumed }).resume_refused);
 }
 
 #[test]
 fn exit_statuses() {
-    let outcome = |status, code, signal, stopped_by| RunOutcome {
+    let verdict = |status, code, signal, stopped_by| RunVerdict {
         status,
         exit: Exit { code, signal },
         stopped_by,
         failure_reason: None,
         error: None,
-        session_id: None,
         text: String::new(),
-        usage: BTreeMap::new(),
-        cost_usd: None,
         poisoned: None,
         resume_refused: false,
-        tool_calls: 0,
-        duration: Duration::ZERO,
-        stderr_tail: String::new(),
-        survivors_killed: 0,
     };
     let cases = [
-        (outcome(RunStatus::Completed, Some(0), None, None), 0),
-        (outcome(RunStatus::Completed, None, Some(15), None), 0),
-        (outcome(RunStatus::Failed, Some(0), None, None), 1),
-        (outcome(RunStatus::Failed, Some(42), None, None), 42),
-        (outcome(RunStatus::Failed, None, Some(11), None), 139),
-        (outcome(RunStatus::Failed, None, None, None), 1),
-        (outcome(RunStatus::Timeout, None, Some(9), None), 124),
-        (outcome(RunStatus::Interrupted, Some(0), None, Some(2)), 130),
-        (outcome(RunStatus::Interrupted, Some(0), None, Some(13)), 141),
-        (outcome(RunStatus::Killed, None, Some(9), Some(15)), 137),
+        (verdict(RunStatus::Completed, Some(0), None, None), 0),
+        (verdict(RunStatus::Completed, None, Some(15), None), 0),
+        (verdict(RunStatus::Failed, Some(0), None, None), 1),
+        (verdict(RunStatus::Failed, Some(42), None, None), 42),
+        (verdict(RunStatus::Failed, None, Some(11), None), 139),
+        (verdict(RunStatus::Failed, None, None, None), 1),
+        (verdict(RunStatus::Timeout, None, Some(9), None), 124),
+        (verdict(RunStatus::Interrupted, Some(0), None, Some(2)), 130),
+        (verdict(RunStatus::Interrupted, Some(0), None, Some(13)), 141),
+        (verdict(RunStatus::Killed, None, Some(9), Some(15)), 137),
     ];
-    for (outcome, status) in cases {
-        assert_eq!(exit_status(&outcome), status, "{outcome:?}");
+    for (verdict, status) in cases {
+        assert_eq!(exit_status(&verdict), status, "{verdict:?}");
     }
 }

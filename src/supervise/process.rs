@@ -1,214 +1,150 @@
-//! One run of an agent, from its start to its outcome.
-//!
-//! | module | answers for |
-//! |---|---|
-//! | here | the start: guard, process, threads; the last survivor's end |
-//! | `watch` | the supervision loop: limits, signals, silence |
-//! | `speech` | what the agent says, on its way to the sink |
-//! | `end` | the outcome |
+//! One start of an agent, from the guard to the outcome.
 
-use std::io;
-use std::process::Stdio;
-use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal};
+use rustix::process::Pid;
 
-use super::Interrupts;
-use super::command::{AgentCommand, Dialect, Input, Started};
+use super::agent::Agent;
+use super::command::{AgentCommand, Started};
+use super::end::{Seen, conclude};
 use super::guard::{Guard, end_group};
-use super::outcome::{Cause, Exit, RunOutcome};
-use super::streams::{self, Errors, Message, Writer};
-use super::survivors::{self, Kin};
-use crate::protocol::Sink;
-use crate::protocol::ndjson::claude::Reader;
-use crate::protocol::ndjson::lines::Lines;
+use super::listener::Listener;
+use super::outcome::RunOutcome;
+use super::requests::Requests;
+use super::streams::{self, WriteError, Writer};
+use super::survivors::{self, ProcessTree};
+use super::timers::{Supervisor, drain};
+use crate::protocol::{Conversation, Opening, Sink};
 use crate::sys::child::{self, Program};
 
-/// Starts the agent, reads it to its end, and leaves no process of it.
+/// Starts the agent, holds the conversation with it to its end, and leaves no process of it.
 ///
-/// `started` is called once, before the agent gets its prompt; its error stops the agent. An error of `sink` stops the
-/// agent, too, as [`Cause::SinkBroken`].
+/// `started` is called once, before the agent can read its prompt; its error stops the agent. An error of `sink` stops the
+/// agent, too.
 ///
 /// # Errors
-/// Where the guard or the agent cannot be started, or `started` fails. How the agent ended is in the [`RunOutcome`].
-pub fn run(
-    mut launch: AgentCommand,
-    interrupts: &Interrupts,
-    sink: &mut Sink<'_>,
+/// When the guard or the agent cannot be started, or `started` fails. How the agent ended is in the [`RunOutcome`].
+pub fn run<'a>(
+    mut command: AgentCommand,
+    conversation: &'a mut dyn Conversation,
+    requests: &mut Requests<'_>,
+    sink: &'a mut Sink<'a>,
     started: &mut dyn FnMut(&Started) -> Result<()>,
 ) -> Result<RunOutcome> {
     let begin = Instant::now();
     survivors::adopt();
-    let mut kin = Kin::before(&[]);
-    launch.guard_args.push(launch.run_id.clone().into());
-    launch.guard_args.push(launch.kill_grace.as_millis().to_string().into());
-    let lock = launch.lock.try_clone().context("duplicate the lock's handle")?;
-    let mut guard = Guard::start(&launch.guard_program, &launch.guard_args, lock)
-        .with_context(|| format!("start the guard `{}`", launch.guard_program.display()))?;
-    kin.spare(guard.pid());
-    launch.env.retain(|(name, _)| name != survivors::MARK);
-    launch.env.push((survivors::MARK.into(), launch.run_id.clone().into()));
-
-    let program =
-        Program { path: &launch.program, args: &launch.args, dir: Some(&launch.work_dir), env: &launch.env };
-    let stdin = if matches!(launch.input, Input::None) { Stdio::null() } else { Stdio::piped() };
-    let mut child = match child::start(program, stdin, Stdio::piped(), Stdio::piped()) {
+    let mut tree = ProcessTree::before(&[]);
+    let mut guard = start_guard(&command)?;
+    tree.spare(guard.pid());
+    command.env.retain(|(name, _)| name != survivors::MARK);
+    command.env.push((survivors::MARK.into(), command.run_id.clone().into()));
+    let opening = conversation.open();
+    let mut child = match start(&command, &opening) {
         Ok(child) => child,
         Err(error) => {
             guard.dismiss();
-            return Err(super::program::not_started(&launch.program, &launch.work_dir, error));
+            return Err(super::program::not_started(&command.program, &command.work_dir, error));
         }
     };
     let pid = child::pid(&child);
-    kin.spare(pid);
-    let start_time = survivors::start_time(pid);
-    let mut agent = Agent { pid, exited: None, stop: None, signalled: 0, killed: false, writer: None };
-    let prepared = guard.watch(pid, start_time).context("tell the guard").and_then(|()| {
-        let raw = |pid: Pid| pid.as_raw_nonzero().get();
-        started(&Started { pid: raw(pid), pgid: raw(pid), start_time, guard_pid: raw(guard.pid()) })
-    });
-    let begun = prepared.and_then(|()| Run::begin(&mut launch, &mut child, &mut agent));
-    let mut run = match begun {
-        Ok(run) => run,
+    tree.spare(pid);
+    let mut agent = Agent::new(pid);
+    let begun = announce(&mut guard, pid, started)
+        .and_then(|()| listen(&command, &mut child, opening, &mut agent, conversation, sink));
+    let (mut listener, writer_error) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             end_group(pid, Duration::ZERO, &mut || true);
             let _ = child.wait();
-            kin.kill_all(&launch.run_id);
+            tree.kill_all(&command.run_id);
             guard.dismiss();
             return Err(error);
         }
     };
-    run.supervise(&launch, &mut agent, interrupts, &mut kin, sink);
+    let interrupts = requests.interrupts();
+    let (exit, is_result_first) = Supervisor {
+        agent: &mut agent,
+        listener: &mut listener,
+        requests,
+        limits: command.limits,
+        begin,
+        interruptions: 0,
+        is_result_first: false,
+    }
+    .supervise(&mut tree);
 
     // The leader is a zombie or dead by our hand; its number is still its own.
-    let grace = agent
-        .stop
-        .as_ref()
-        .map_or(launch.kill_grace, |(_, since)| launch.kill_grace.saturating_sub(since.elapsed()));
-    agent.killed |= end_group(pid, grace, &mut || interrupts.take_end().is_some()) && agent.stop.is_some();
-    let exit = agent.exited.unwrap_or_default();
+    let grace = agent.grace_left(command.limits.kill_grace);
+    if end_group(pid, grace, &mut || interrupts.take_end().is_some()) {
+        agent.note_group_killed();
+    }
     let _ = child.wait();
-    let survivors_killed = kin.kill_all(&launch.run_id);
-    run.drain(sink);
+    let survivors_killed = tree.kill_all(&command.run_id);
+    let is_result_first = is_result_first || drain(&mut listener) && agent.cause().is_none();
     guard.dismiss();
-    Ok(run.conclude(&launch, &agent, exit, survivors_killed, begin, sink))
+    let seen = Seen { exit, is_result_first, survivors_killed, write_error: writer_error.take(), begin };
+    Ok(conclude(&command, &agent, listener, seen))
 }
 
-/// The agent's process, as far as stopping it goes.
-pub(super) struct Agent {
-    pub(super) pid: Pid,
-    pub(super) exited: Option<Exit>,
-    /// Why and since when it is being stopped.
-    pub(super) stop: Option<(Cause, Instant)>,
-    pub(super) signalled: u32,
-    pub(super) killed: bool,
-    pub(super) writer: Option<Writer>,
+fn start_guard(command: &AgentCommand) -> Result<Guard> {
+    let mut args = command.guard_args.clone();
+    args.push(command.run_id.clone().into());
+    args.push(command.limits.kill_grace.as_millis().to_string().into());
+    let lock = command.lock.try_clone().context("duplicate the lock's handle")?;
+    Guard::start(&command.guard_program, &args, lock)
+        .with_context(|| format!("start the guard `{}`", command.guard_program.display()))
 }
 
-impl Agent {
-    /// Asks the agent to go. Only the first reason counts.
-    pub(super) fn stop(&mut self, cause: Cause) {
-        if self.stop.is_some() || self.exited.is_some() {
-            return;
-        }
-        let signal = match &cause {
-            Cause::Signal(number) => Signal::from_named_raw(*number).unwrap_or(Signal::TERM),
-            _ => Signal::TERM,
-        };
-        self.writer = None; // closes its input first: some end by that alone
-        self.stop = Some((cause, Instant::now()));
-        child::signal_group(self.pid, signal);
-        child::signal_group(self.pid, Signal::CONT);
-    }
-
-    pub(super) fn kill(&mut self) {
-        self.killed = true;
-        child::signal_group(self.pid, Signal::KILL);
-    }
+fn start(command: &AgentCommand, opening: &Opening) -> std::io::Result<Child> {
+    let program = Program {
+        path: &command.program,
+        args: &command.args,
+        dir: Some(&command.work_dir),
+        env: &command.env,
+    };
+    let stdin = if *opening == Opening::Nothing { Stdio::null() } else { Stdio::piped() };
+    child::start(program, stdin, Stdio::piped(), Stdio::piped())
 }
 
-pub(super) struct Run {
-    pub(super) messages: Receiver<Message>,
-    pub(super) give_back: Sender<Vec<u8>>,
-    pub(super) errors: Errors,
-    pub(super) write_error: Arc<Mutex<Option<io::Error>>>,
-    pub(super) dialect: Dialect,
-    pub(super) provider: String,
-    pub(super) lines: Lines,
-    pub(super) reader: Reader,
-    pub(super) output_ended: bool,
-    pub(super) errors_ended: bool,
-    pub(super) read_error: Option<String>,
-    pub(super) lost_line: Option<u64>,
-    pub(super) shortened: u64,
-    pub(super) terminal_first: bool,
-    pub(super) result_at: Option<Instant>,
-    pub(super) output_end_at: Option<Instant>,
-    pub(super) exit_at: Option<Instant>,
-    pub(super) last_byte: Instant,
-    pub(super) last_event: Instant,
-    pub(super) errors_seen: u64,
-    pub(super) asked_for_login: bool,
-    pub(super) sink_broken: bool,
-    /// Something went to the sink since it was last told that nothing more is waiting.
-    pub(super) sink_waits: bool,
+/// The guard learns of the agent first, then the record.
+fn announce(guard: &mut Guard, pid: Pid, started: &mut dyn FnMut(&Started) -> Result<()>) -> Result<()> {
+    let raw = |pid: Pid| pid.as_raw_nonzero().get();
+    let start_time = survivors::start_time(pid);
+    guard.watch(pid, start_time).context("tell the guard which process it guards")?;
+    started(&Started { pid: raw(pid), pgid: raw(pid), start_time, guard_pid: raw(guard.pid()) })
 }
 
-impl Run {
-    fn begin(launch: &mut AgentCommand, child: &mut std::process::Child, agent: &mut Agent) -> Result<Self> {
-        let (to, messages) = streams::messages();
-        let stdout = child.stdout.take().expect("piped");
-        let stderr = child.stderr.take().expect("piped");
-        let handle = |file: &std::fs::File| file.try_clone().context("duplicate a log's handle");
-        let give_back = streams::read_output(stdout, handle(&launch.log)?, to.clone())?;
-        let errors = streams::read_errors(
-            stderr,
-            handle(&launch.stderr_log)?,
-            to.clone(),
-            launch.dialect == Dialect::Raw,
-        )?;
-        streams::wait(agent.pid, to)?;
-        let mut write_error = Arc::default();
-        if let Some(pipe) = child.stdin.take() {
-            let writer = Writer::start(pipe)?;
-            write_error = writer.error();
-            match std::mem::replace(&mut launch.input, Input::None) {
-                Input::Bytes(bytes) => writer.send(bytes), // dropped at once: end of file
-                Input::Frames(bytes) => {
-                    writer.send(bytes);
-                    agent.writer = Some(writer);
-                }
-                Input::None => {}
+/// Starts the threads around the agent, and gives it its prompt.
+fn listen<'a>(
+    command: &AgentCommand,
+    child: &mut Child,
+    opening: Opening,
+    agent: &mut Agent,
+    conversation: &'a mut dyn Conversation,
+    sink: &'a mut Sink<'a>,
+) -> Result<(Listener<'a>, WriteError)> {
+    let (to, messages) = streams::messages();
+    let stdout = child.stdout.take().expect("piped");
+    let stderr = child.stderr.take().expect("piped");
+    let handle = |file: &std::fs::File| file.try_clone().context("duplicate a log's handle");
+    let give_back = streams::read_output(stdout, handle(&command.log)?, to.clone())?;
+    let send_on = conversation.properties().reads_errors;
+    let errors = streams::read_errors(stderr, handle(&command.stderr_log)?, to.clone(), send_on)?;
+    streams::wait(agent.pid(), to)?;
+    let mut write_error = WriteError::default();
+    if let Some(pipe) = child.stdin.take() {
+        let writer = Writer::start(pipe)?;
+        write_error = writer.error();
+        match opening {
+            Opening::Whole(bytes) => writer.send(bytes), // dropped at once: end of file
+            Opening::Frames(bytes) => {
+                writer.send(bytes);
+                agent.keep_input(writer);
             }
+            Opening::Nothing => {}
         }
-        let now = Instant::now();
-        Ok(Self {
-            messages,
-            give_back,
-            errors,
-            write_error,
-            dialect: launch.dialect,
-            provider: launch.provider.clone(),
-            lines: Lines::default(),
-            reader: Reader::new(launch.requested_model.clone()),
-            output_ended: false,
-            errors_ended: false,
-            read_error: None,
-            lost_line: None,
-            shortened: 0,
-            terminal_first: false,
-            result_at: None,
-            output_end_at: None,
-            exit_at: None,
-            last_byte: now,
-            last_event: now,
-            errors_seen: 0,
-            asked_for_login: false,
-            sink_broken: false,
-            sink_waits: false,
-        })
     }
+    Ok((Listener::new(conversation, sink, &command.provider, messages, give_back, errors), write_error))
 }

@@ -1,11 +1,13 @@
 //! Failure reasons, poisoned sessions and refused resumes, told from what a CLI says. Pure; for texts only. What is
 //! known by other means (our own limit, an errno) is not looked up here.
 
+use crate::protocol::FailureReason;
+
 /// Rows in order, the first match wins. Within a row each list is an alternative whose terms must all occur. `#401`
 /// is that number with no digit beside it, `#5xx` any number from 500 to 599.
-const ROWS: &[(&str, &[&[&str]])] = &[
+const ROWS: &[(FailureReason, &[&[&str]])] = &[
     (
-        "agent_error.context_overflow",
+        FailureReason::ContextOverflow,
         &[
             &["context length"],
             &["context_length_exceeded"],
@@ -19,7 +21,7 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.missing_config",
+        FailureReason::MissingConfig,
         &[
             &["missing environment variable"],
             &["missing", "api_key"],
@@ -29,7 +31,7 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.provider_auth_or_access",
+        FailureReason::AuthOrAccess,
         &[
             &["#401"],
             &["#403"],
@@ -46,7 +48,7 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.provider_quota_limit",
+        FailureReason::QuotaLimit,
         &[
             &["#402"],
             &["insufficient_balance"],
@@ -59,11 +61,11 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.provider_capacity_or_rate_limit",
+        FailureReason::RateLimit,
         &[&["#429"], &["#529"], &["rate limit"], &["overloaded"], &["no capacity available"]],
     ),
     (
-        "agent_error.provider_server_error",
+        FailureReason::ServerError,
         &[
             &["#5xx"],
             &["server had an error"],
@@ -74,7 +76,7 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.provider_network",
+        FailureReason::Network,
         &[
             &["stream disconnected"],
             &["opencode stream ended"],
@@ -92,7 +94,7 @@ const ROWS: &[(&str, &[&[&str]])] = &[
         ],
     ),
     (
-        "agent_error.model_not_found_or_unavailable",
+        FailureReason::ModelUnavailable,
         &[
             &["model", "not found"],
             &["unknown model"],
@@ -101,18 +103,15 @@ const ROWS: &[(&str, &[&[&str]])] = &[
             &["404 page not found"],
         ],
     ),
+    (FailureReason::UnreadableOutput, &[&["returned empty output"], &["returned no parseable output"]]),
+    (FailureReason::AgentTimeout, &[&["timed out after"]]),
+    (FailureReason::MissingExecutable, &[&["executable not found"], &["exec format error"]]),
     (
-        "agent_error.empty_or_unparseable_output",
-        &[&["returned empty output"], &["returned no parseable output"]],
-    ),
-    ("agent_error.agent_timeout", &[&["timed out after"]]),
-    ("agent_error.runtime_missing_executable", &[&["executable not found"], &["exec format error"]]),
-    (
-        "agent_error.runtime_version_unsupported",
+        FailureReason::UnsupportedVersion,
         &[&["below the minimum supported version"], &["requires a newer version"]],
     ),
     (
-        "agent_error.process_failure",
+        FailureReason::ProcessFailure,
         &[
             &["exit status"],
             &["signal"],
@@ -128,10 +127,10 @@ const ROWS: &[(&str, &[&[&str]])] = &[
 ];
 
 /// The reason that an error text tells of.
-pub fn classify(error: &str) -> &'static str {
+pub fn classify(error: &str) -> FailureReason {
     let text = error.to_lowercase();
     let row = ROWS.iter().find(|(_, any)| any.iter().any(|all| all.iter().all(|term| has(&text, term))));
-    row.map_or("agent_error.unknown", |(reason, _)| reason)
+    row.map_or(FailureReason::Unknown, |(reason, _)| *reason)
 }
 
 fn has(text: &str, term: &str) -> bool {
@@ -148,7 +147,7 @@ fn has(text: &str, term: &str) -> bool {
 const SHORT: usize = 320;
 
 /// Why a session must not be resumed after this answer of a run that looks completed.
-pub fn poisoned_by_output(text: &str) -> Option<&'static str> {
+pub fn poisoned_by_output(text: &str) -> Option<FailureReason> {
     let text = text.trim();
     if text.len() > SHORT {
         return None;
@@ -156,21 +155,21 @@ pub fn poisoned_by_output(text: &str) -> Option<&'static str> {
     let text = text.to_lowercase();
     let all = |terms: [&str; 2]| terms.iter().all(|term| text.contains(term));
     if text.contains("i reached the iteration limit") {
-        Some("iteration_limit")
+        Some(FailureReason::IterationLimit)
     } else if text.contains("put your final update inside the content string") {
-        Some("agent_fallback_message")
+        Some(FailureReason::FallbackMessage)
     } else if all(["prompt is too long", "cannot be compacted"])
         || all(["conversation too long", "press esc twice"])
         || all(["compaction failed", "reduced below the context limit"])
     {
-        Some("agent_error.context_overflow")
+        Some(FailureReason::ContextOverflow)
     } else {
         None
     }
 }
 
 /// Why a session must not be resumed after this error: its history is refused by the model's server, every time.
-pub fn poisoned_by_error(provider: &str, error: &str) -> Option<&'static str> {
+pub fn poisoned_by_error(provider: &str, error: &str) -> Option<FailureReason> {
     const EMPTY: [&str; 6] = [
         "must not be empty",
         "must be non-empty",
@@ -200,13 +199,13 @@ pub fn poisoned_by_error(provider: &str, error: &str) -> Option<&'static str> {
         || all(["image dimensions exceed max allowed size", "image.source.base64.data"])
         || (any(&EMPTY) && located)
     {
-        Some("api_invalid_request")
+        Some(FailureReason::InvalidRequest)
     } else if provider == "codex"
         && any(&["codex semantic inactivity timeout", "codex app-server no progress timeout"])
     {
-        Some("codex_semantic_inactivity")
+        Some(FailureReason::CodexInactivity)
     } else if provider == "codex" && all(["thread/resume failed", "too long"]) {
-        Some("codex_resume_oversized")
+        Some(FailureReason::CodexResumeOversized)
     } else {
         None
     }
@@ -251,18 +250,18 @@ mod tests {
             ("exit status 3", "agent_error.process_failure"),
         ];
         for (text, reason) in cases {
-            assert_eq!(classify(text), reason, "{text}");
+            assert_eq!(classify(text).word(), reason, "{text}");
         }
     }
 
     #[test]
     fn poisoned_answers_are_short() {
         let marker = "I reached the iteration limit.";
-        assert_eq!(poisoned_by_output(&format!("  {marker}\n")), Some("iteration_limit"));
+        assert_eq!(poisoned_by_output(&format!("  {marker}\n")), Some(FailureReason::IterationLimit));
         assert_eq!(poisoned_by_output(&format!("{marker}{}", "x".repeat(SHORT))), None);
         assert_eq!(
             poisoned_by_output("Prompt is too long and cannot be compacted"),
-            Some("agent_error.context_overflow")
+            Some(FailureReason::ContextOverflow)
         );
         assert_eq!(poisoned_by_output("fine"), None);
     }
@@ -270,11 +269,15 @@ mod tests {
     #[test]
     fn poisoned_errors() {
         let cases = [
-            ("claude", "API Error: 400 {\"type\":\"invalid_request_error\"}", Some("api_invalid_request")),
-            ("claude", "messages.3: text must be non-empty", Some("api_invalid_request")),
+            (
+                "claude",
+                "API Error: 400 {\"type\":\"invalid_request_error\"}",
+                Some(FailureReason::InvalidRequest),
+            ),
+            ("claude", "messages.3: text must be non-empty", Some(FailureReason::InvalidRequest)),
             ("claude", "messages.x must be non-empty", None),
             ("claude", "name cannot be empty", None),
-            ("codex", "codex semantic inactivity timeout", Some("codex_semantic_inactivity")),
+            ("codex", "codex semantic inactivity timeout", Some(FailureReason::CodexInactivity)),
             ("claude", "codex semantic inactivity timeout", None),
             ("claude", "429 rate limit", None),
         ];

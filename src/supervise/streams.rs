@@ -143,22 +143,36 @@ pub(super) fn read_errors(
     Ok(errors)
 }
 
+/// The first error of writing to the agent, once there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WriteError(Arc<Mutex<Option<io::Error>>>);
+
+impl WriteError {
+    pub(super) fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, error: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
 /// The agent's standard input, written from a thread of its own. Dropping it closes the input.
 #[derive(Debug)]
 pub(super) struct Writer {
     frames: Sender<Vec<u8>>,
-    error: Arc<Mutex<Option<io::Error>>>,
+    error: WriteError,
 }
 
 impl Writer {
     pub(super) fn start(mut pipe: ChildStdin) -> io::Result<Self> {
         let (frames, queue) = channel::<Vec<u8>>();
-        let error = Arc::new(Mutex::new(None));
-        let failed = Arc::clone(&error);
+        let error = WriteError::default();
+        let failed = error.clone();
         spawn("agent-stdin", move || {
             for frame in queue {
                 if let Err(error) = pipe.write_all(&frame).and_then(|()| pipe.flush()) {
-                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    failed.set(error);
                     return;
                 }
             }
@@ -172,8 +186,8 @@ impl Writer {
     }
 
     /// Where the first write error will be found.
-    pub(super) fn error(&self) -> Arc<Mutex<Option<io::Error>>> {
-        Arc::clone(&self.error)
+    pub(super) fn error(&self) -> WriteError {
+        self.error.clone()
     }
 }
 

@@ -1,224 +1,198 @@
 //! The supervision loop.
 //!
-//! One thread decides: it takes blocks, ends and exits from the threads in `streams`, and looks at signals, limits and
-//! the cancel file at least every [`TICK`]. It waits for the agent's process, never for an end of file alone. Before it
-//! waits it tells the sink so: events may be held together while more are coming, never while the agent thinks.
+//! One thread decides: it takes blocks, ends and exits from the threads in `streams`, and looks at requests, limits and
+//! the dialect's own clock at least every [`TICK`]. It waits for the agent's process, never for an end of file alone.
 
-use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::Interrupts;
-use super::command::{AgentCommand, Dialect};
+use super::agent::Agent;
+use super::command::Limits;
+use super::listener::Listener;
 use super::outcome::{Cause, Exit};
-use super::process::{Agent, Run};
+use super::requests::Requests;
 use super::streams::Message;
-use super::survivors::{self, Kin};
-use crate::protocol::Sink;
-use crate::protocol::{Event, NoticeLevel};
+use super::survivors::{self, ProcessTree};
+use crate::protocol::Step;
 use crate::sys::child;
 
 const TICK: Duration = Duration::from_millis(50);
-/// After its result an agent may flush and go by itself for this long.
-const RESULT_GRACE: Duration = Duration::from_secs(3);
-/// After the agent's end: this long without a byte, or this long in all, before whoever holds its output is killed.
+/// After the agent's exit: this long without a byte, or this long in all, before whoever holds its output is killed.
 const QUIET: Duration = Duration::from_millis(500);
 const DRAIN: Duration = Duration::from_secs(2);
-/// A gap between two looks at the clock that was no waiting of ours: we were stopped, or the event's reader was slow.
+/// A gap between two looks at the clock that was not a wait of this loop: the process was stopped, or the sink was slow.
 const GAP: Duration = Duration::from_secs(2);
-const CANCEL_POLL: Duration = Duration::from_millis(500);
 const REAP: Duration = Duration::from_secs(10);
 
-impl Run {
-    /// Runs until the agent's process has ended and its output is read, or is held by somebody else.
-    pub(super) fn supervise(
-        &mut self,
-        launch: &AgentCommand,
-        agent: &mut Agent,
-        interrupts: &Interrupts,
-        kin: &mut Kin,
-        sink: &mut Sink<'_>,
-    ) {
-        let deadline = launch.timeout.and_then(|limit| Instant::now().checked_add(limit));
-        let (mut looked, mut polled, mut reaped) = (Instant::now(), Instant::now(), Instant::now());
+/// One run of the loop.
+pub(super) struct Supervisor<'a, 'b, 'c> {
+    pub(super) agent: &'a mut Agent,
+    pub(super) listener: &'a mut Listener<'b>,
+    pub(super) requests: &'a mut Requests<'c>,
+    pub(super) limits: Limits,
+    pub(super) begin: Instant,
+    pub(super) interruptions: u32,
+    /// The result came before any reason to stop the agent.
+    pub(super) is_result_first: bool,
+}
+
+impl Supervisor<'_, '_, '_> {
+    /// Runs until the agent's process has ended and its output is read, or is held by another process. Returns how it
+    /// ended and whether its result came before any reason to stop it.
+    pub(super) fn supervise(mut self, tree: &mut ProcessTree) -> (Exit, bool) {
+        let mut exit = None;
+        let (mut looked, mut reaped) = (Instant::now(), Instant::now());
         loop {
-            let idle = match self.next(TICK, sink) {
+            let is_idle = match self.listener.next(TICK) {
                 Ok(message) => {
-                    self.take(message, agent, sink);
+                    if let Message::Exited(status) = message {
+                        exit = Some((status, Instant::now()));
+                        self.agent.note_exit();
+                    }
+                    let step = self.listener.take(message);
+                    self.apply(step);
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => true,
                 // Every thread is gone, the one that waits for the process as well.
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             };
-            if self.done(agent, idle) {
-                return;
+            if self.listener.is_sink_broken {
+                self.agent.stop(Cause::SinkBroken, Duration::ZERO);
+            }
+            if exit.is_some_and(|(_, at)| self.is_done(at, is_idle)) {
+                break;
             }
             let now = Instant::now();
-            if !idle && now.duration_since(looked) < TICK {
+            if !is_idle && now.duration_since(looked) < TICK {
                 continue;
             }
             if now.duration_since(looked) > GAP {
-                (self.last_byte, self.last_event) = (now, now);
+                self.listener.restart_clocks();
             }
             looked = now;
-            self.look_at_signals(agent, interrupts, launch.kill_grace);
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                agent.stop(Cause::Timeout(launch.timeout.unwrap_or_default()));
-            }
-            if idle {
-                self.look_at_silence(launch, agent, sink);
-            }
-            if now.duration_since(polled) >= CANCEL_POLL {
-                polled = now;
-                if launch.cancel_file.as_ref().is_some_and(|file| file.symlink_metadata().is_ok()) {
-                    agent.stop(Cause::CancelFile);
-                }
-            }
+            self.look_at_requests(now);
+            self.look_at_limits(now, is_idle);
             if now.duration_since(reaped) >= REAP {
                 reaped = now;
-                kin.reap_orphans();
+                tree.reap_orphans();
             }
+        }
+        (exit.map(|(status, _)| status).unwrap_or_default(), self.is_result_first)
+    }
+
+    /// Does what follows from something that happened.
+    fn apply(&mut self, step: Step) {
+        self.is_result_first |= step.is_turn_over && self.agent.cause().is_none();
+        self.agent.write(step.frames);
+        if step.close_input {
+            self.agent.close_input();
+        }
+        if let Some(given_up) = step.give_up {
+            self.stop(Cause::Dialect(given_up));
         }
     }
 
-    /// The next message. The sink learns of it when there is a wait for it.
-    fn next(&mut self, patience: Duration, sink: &mut Sink<'_>) -> Result<Message, RecvTimeoutError> {
-        match self.messages.try_recv() {
-            Ok(message) => Ok(message),
-            Err(TryRecvError::Disconnected) => Err(RecvTimeoutError::Disconnected),
-            Err(TryRecvError::Empty) => {
-                if std::mem::take(&mut self.sink_waits) {
-                    self.emit(Event::Idle, sink);
-                    self.sink_waits = false;
-                }
-                self.messages.recv_timeout(patience)
-            }
-        }
-    }
-
-    fn take(&mut self, message: Message, agent: &mut Agent, sink: &mut Sink<'_>) {
-        match message {
-            Message::Output(block, length) => {
-                self.last_byte = Instant::now();
-                self.output(&block[..length], agent, sink);
-                let _ = self.give_back.send(block);
-            }
-            Message::OutputEnded(error) => {
-                self.read_error = error.map(|error| format!("read the agent's output: {error}"));
-                self.output_ended = true;
-                self.output_end_at = Some(Instant::now());
-                self.last_line(agent, sink);
-            }
-            Message::Errors(bytes) => {
-                self.emit(Event::Errors(&bytes), sink);
-                self.errors.dealt_with(bytes.len());
-            }
-            Message::ErrorsEnded => self.errors_ended = true,
-            Message::LogFailed(name, error) => {
-                let text = format!("{name} is incomplete from here on: {error}");
-                self.emit(Event::Notice { level: NoticeLevel::Warning, text: &text }, sink);
-            }
-            Message::Exited(exit) => {
-                agent.exited = Some(exit);
-                agent.writer = None;
-                self.exit_at = Some(Instant::now());
-            }
-        }
-        if self.sink_broken {
-            agent.stop(Cause::SinkBroken);
-        }
-    }
-
-    /// The agent's process has ended, and so has its output or our patience with whoever holds it.
-    fn done(&self, agent: &Agent, idle: bool) -> bool {
-        let Some(exit_at) = self.exit_at else { return false };
-        debug_assert!(agent.exited.is_some());
-        let patience = exit_at.elapsed() >= DRAIN;
-        let quiet = idle && self.last_byte.max(exit_at).elapsed() >= QUIET;
-        (self.output_ended && self.errors_ended) || patience || quiet
-    }
-
-    fn look_at_signals(&mut self, agent: &mut Agent, interrupts: &Interrupts, grace: Duration) {
-        if let Some(signal) = interrupts.take_end() {
-            agent.signalled += 1;
-            if agent.signalled > 1 {
-                agent.kill();
-            }
-            // The wish to end outranks the tidying up after a result.
-            agent.stop(Cause::Signal(signal));
-        }
-        if interrupts.take_pause() {
-            child::signal_group(agent.pid, Signal::STOP);
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
-            child::signal_group(agent.pid, Signal::CONT);
-            (self.last_byte, self.last_event) = (Instant::now(), Instant::now());
-        }
-        if agent.exited.is_none() {
-            if agent.stop.as_ref().is_some_and(|(_, since)| since.elapsed() >= grace) {
-                agent.kill();
-            }
-            let over = |since: Option<Instant>, limit| since.is_some_and(|at: Instant| at.elapsed() >= limit);
-            let mute = self.dialect == Dialect::ClaudeStream && over(self.output_end_at, grace);
-            if over(self.result_at, RESULT_GRACE) || mute {
-                agent.stop(Cause::Overdue);
-            }
-        }
-    }
-
-    /// The limits on silence. Only looked at when nothing unread is queued.
-    fn look_at_silence(&mut self, launch: &AgentCommand, agent: &mut Agent, sink: &mut Sink<'_>) {
-        let bytes = self.errors.bytes();
-        if bytes != self.errors_seen {
-            self.errors_seen = bytes;
-            if self.dialect == Dialect::Raw {
-                self.last_byte = Instant::now();
-            }
-            self.look_for_login(&self.errors.tail(), sink);
-        }
-        if self.result_at.is_some() || agent.exited.is_some() || agent.stop.is_some() {
+    /// Stops the agent: first in its own dialect, where that has words for it.
+    fn stop(&mut self, cause: Cause) {
+        if !self.agent.can_stop() {
             return;
         }
-        // Keep-alive lines prove that a process lives, not that it works: in a dialect only events count.
-        let silent = match self.dialect {
-            Dialect::Raw => self.last_byte.elapsed(),
-            Dialect::ClaudeStream => self.last_event.elapsed(),
-        };
-        let (limit, cause): (_, fn(Duration) -> Cause) = match self.reader.open_tools {
-            0 => (launch.idle_timeout, Cause::Idle),
-            _ => (launch.tool_timeout, Cause::Tool),
-        };
-        if let Some(limit) = limit.filter(|limit| silent >= *limit) {
-            if survivors::is_stopped(agent.pid) {
-                // A paused agent does not age.
-                (self.last_byte, self.last_event) = (Instant::now(), Instant::now());
-            } else {
-                agent.stop(cause(limit));
+        let mut step = Step::default();
+        let patience = self.listener.conversation.cancel(&mut step);
+        self.agent.write(step.frames);
+        self.agent.stop(cause, patience);
+    }
+
+    /// The agent's process has ended, and so has its output, or the patience with whoever holds it.
+    fn is_done(&self, exit_at: Instant, is_idle: bool) -> bool {
+        let is_quiet = is_idle && self.listener.last_byte.max(exit_at).elapsed() >= QUIET;
+        self.listener.has_ended() || exit_at.elapsed() >= DRAIN || is_quiet
+    }
+
+    fn look_at_requests(&mut self, now: Instant) {
+        let interrupts = self.requests.interrupts();
+        if let Some(signal) = interrupts.take_end() {
+            self.interruptions += 1;
+            if self.interruptions > 1 {
+                self.agent.kill();
             }
+            // The wish to end outranks the tidying up after a result.
+            self.stop(Cause::Signal(signal));
+        }
+        if interrupts.take_pause() {
+            child::signal_group(self.agent.pid(), Signal::STOP);
+            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+            child::signal_group(self.agent.pid(), Signal::CONT);
+            self.listener.restart_clocks();
+        }
+        if self.requests.is_cancelled(now) {
+            self.stop(Cause::CancelFile);
+        }
+        while let Some(message) = self.requests.next_message() {
+            let mut step = Step::default();
+            let delivery = self.listener.conversation.send(&message.text, &mut step);
+            self.listener.note(&mut step);
+            self.apply(step);
+            let _ = message.reply.send(delivery); // the sender may have gone
         }
     }
 
-    /// Reads what is left in the pipes, now that everybody who could write is gone.
-    pub(super) fn drain(&mut self, sink: &mut Sink<'_>) {
-        let until = Instant::now() + DRAIN;
-        let mut nobody = Agent {
-            pid: rustix::process::getpid(),
-            exited: Some(Exit::default()),
-            stop: None,
-            signalled: 0,
-            killed: false,
-            writer: None,
+    fn look_at_limits(&mut self, now: Instant, is_idle: bool) {
+        if let Some(limit) = self.limits.total.filter(|limit| now.duration_since(self.begin) >= *limit) {
+            self.stop(Cause::Timeout(limit));
+        }
+        if is_idle {
+            self.look_at_silence(now);
+        }
+        let is_over = |since: Option<Instant>, limit| since.is_some_and(|at| now.duration_since(at) >= limit);
+        let properties = self.listener.properties;
+        let is_mute = properties.states_result && is_over(self.listener.output_ended, self.limits.kill_grace);
+        if is_over(self.listener.turn_over, properties.exit_within) || is_mute {
+            self.agent.stop(Cause::Overdue, Duration::ZERO);
+        }
+        self.agent.look_at_stop(self.limits.kill_grace);
+    }
+
+    /// The limits on silence. Only looked at when nothing unread is waiting.
+    fn look_at_silence(&mut self, now: Instant) {
+        self.listener.look_at_errors();
+        if self.listener.turn_over.is_some() || !self.agent.can_stop() {
+            return;
+        }
+        let mut step = Step::default();
+        self.listener.conversation.tick(now, &mut step);
+        self.listener.note(&mut step);
+        self.apply(step);
+        let silent = now.duration_since(self.listener.last_progress);
+        let (limit, cause): (_, fn(Duration) -> Cause) = match self.listener.conversation.has_open_tool() {
+            false => (self.limits.idle, Cause::Idle),
+            true => (self.limits.tool, Cause::Tool),
         };
-        while !(self.output_ended && self.errors_ended) && Instant::now() < until {
-            match self.next(QUIET, sink) {
-                Ok(message @ Message::Exited(_)) => drop(message),
-                Ok(message) => self.take(message, &mut nobody, sink),
-                Err(_) => break,
+        if let Some(limit) = limit.filter(|limit| silent >= *limit) {
+            if survivors::is_stopped(self.agent.pid()) {
+                self.listener.restart_clocks(); // a paused agent does not age
+            } else {
+                self.stop(cause(limit));
             }
         }
-        if !self.output_ended {
-            self.last_line(&mut nobody, sink);
-        }
     }
+}
+
+/// Reads what is left in the pipes, now that every process that could write to them is gone. Returns whether the turn
+/// ended in it.
+pub(super) fn drain(listener: &mut Listener<'_>) -> bool {
+    let until = Instant::now() + DRAIN;
+    let mut is_turn_over = false;
+    while !listener.has_ended() && Instant::now() < until {
+        // An agent that is gone takes no answers.
+        let Ok(message) = listener.next(QUIET) else { break };
+        is_turn_over |= listener.take(message).is_turn_over;
+    }
+    let mut step = Step::default();
+    listener.end_output(&mut step);
+    listener.note(&mut step);
+    is_turn_over | step.is_turn_over
 }

@@ -118,11 +118,46 @@ fn a_start_that_fails_has_its_status() {
     w.asked(GOOD, &[]).fails(2, &["no provider", "hint: ", "-- PROGRAM"]);
 }
 
+/// One form for every end: a script that reads one result reads all.
+#[test]
+fn every_result_has_the_same_fields() {
+    let kinds = |result: &Value| -> Vec<(String, &str)> {
+        let kind = |value: &Value| match value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "text",
+            Value::Array(_) => "list",
+            Value::Object(_) => "object",
+        };
+        result.as_object().unwrap().iter().map(|(name, value)| (name.clone(), kind(value))).collect()
+    };
+    let w = World::new();
+    w.asked(GOOD, &[]).ok();
+    let completed = w.result();
+    w.t.write("stub", "no program");
+    fs::set_permissions(w.t.tmp.join("stub"), fs::Permissions::from_mode(0o755)).unwrap();
+    let stub = w.t.tmp.join("stub");
+    let not_started = w.t.execenv(["run", KEY, "-o", "json", "--", stub.to_str().unwrap()]).run().status(126);
+    let event = last_event(&not_started);
+    assert_eq!(event, w.result(), "{not_started}");
+    w.asked(&[INIT, "exit 3"], &[]).run().status(3);
+    let failed = w.result();
+    for other in [event, failed] {
+        for ((name, kind), (other_name, other_kind)) in kinds(&completed).into_iter().zip(kinds(&other)) {
+            assert_eq!(name, other_name, "{other:#}");
+            let is_optional = ["failure_reason", "error", "session_id", "cost_usd"].contains(&name.as_str());
+            assert!(kind == other_kind || is_optional, "{name}: {kind}, {other_kind}");
+        }
+        assert_eq!(kinds(&completed).len(), kinds(&other).len(), "{other:#}");
+    }
+}
+
 #[test]
 fn a_session_is_resumed_or_replaced() {
     let w = World::new();
     let done = w.asked(GOOD, &["--resume"]).run().status(0);
-    assert_eq!(done.stderr, "warning: there is no session to resume; the agent starts a new session\n");
+    assert_eq!(done.stderr, "warning: there is no session to resume; the agent starts a new one\n");
     assert!(!w.read("args0").contains("--resume"));
     w.asked(GOOD, &["--resume"]).ok();
     assert!(w.read("args1").contains("--resume\ns1\n"));
@@ -135,7 +170,7 @@ fn a_session_is_resumed_or_replaced() {
     let fresh: Vec<String> = GOOD.iter().map(|line| line.replace("s1", "s2")).collect();
     let fresh: Vec<&str> = fresh.iter().map(String::as_str).collect();
     let done = w.asked(&fresh, &["--resume"]).run().status(0);
-    assert_eq!(done.stderr, "warning: the agent cannot go on with its session; it starts a new one\n");
+    assert_eq!(done.stderr, "warning: the agent cannot resume its session; it starts a new one\n");
     assert!(w.read("args1").contains("--resume\ns1\n"));
     assert!(!w.read("args2").contains("--resume"));
     assert!(!w.t.tmp.join("args3").exists(), "one fresh attempt, not more");
@@ -315,10 +350,7 @@ fn a_killed_run_leaves_no_process_and_the_next_one_says_so() {
     let w = World::new();
     killed_hard(&w);
     let done = w.asked(GOOD, &[]).run().status(0);
-    assert_eq!(
-        done.stderr,
-        "warning: the last run here died; 0 of its processes were still there and are gone\n"
-    );
+    assert_eq!(done.stderr, "warning: the last run here died; killed 0 processes that it had left\n");
     w.asked(GOOD, &[]).ok();
 
     let w = World::new();

@@ -182,7 +182,7 @@ fn odd_bytes_do_not_matter() {
     assert_eq!(report.text_of("text"), "a\u{fffd}b|hällo|hällo");
     assert_eq!(
         report.text_of("notice"),
-        "2 lines of output were no JSON; they are in the log|types of output that were passed over: newui (1)"
+        "2 lines of output are not JSON; they are in the log only|skipped output of unknown types: newui (1)"
     );
 }
 
@@ -352,8 +352,9 @@ fn a_full_disk_stops_only_the_log() {
     let notices = report.text_of("notice");
     let mut notices: Vec<_> = notices.split('|').collect();
     notices.sort_unstable();
-    let full = "is incomplete from here on: No space left on device (os error 28)";
-    assert_eq!(notices, [format!("agent.ndjson {full}"), format!("agent.stderr.log {full}")]);
+    let full = ", it is incomplete from here on: No space left on device (os error 28)";
+    let expected = ["agent.ndjson", "agent.stderr.log"].map(|log| format!("cannot write {log}{full}"));
+    assert_eq!(notices, expected);
 }
 
 #[test]
@@ -440,4 +441,114 @@ fn a_program_that_cannot_start_says_why() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("AgentNotStarted") || text.contains("no program that this system"), "{text}");
     bench.assert_lock_free();
+}
+
+const INITIALIZED: &str = r#"print {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}"#;
+const SESSION: &str = r#"print {"jsonrpc":"2.0","id":2,"result":{"sessionId":"s1"}}"#;
+const SAID: &str = r#"print {"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hi"}}}}"#;
+const TURN_OVER: &str = r#"print {"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2}}}"#;
+
+fn frame(bench: &Bench, name: &str) -> Value {
+    serde_json::from_str(&bench.wait_for(name)).unwrap()
+}
+
+/// Both directions through the whole supervision: requests of ours, requests and notifications of the agent's.
+#[test]
+fn a_json_rpc_conversation() {
+    let bench = Bench::new();
+    let report = bench.run(
+        &[
+            "read @/initialize",
+            INITIALIZED,
+            "read @/new",
+            SESSION,
+            "read @/prompt",
+            r#"print {"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call","toolCallId":"t","title":"ls"}}}"#,
+            r#"print {"jsonrpc":"2.0","id":"p1","method":"session/request_permission","params":{"options":[{"optionId":"no","kind":"reject_once"},{"optionId":"yes","kind":"allow_once"}]}}"#,
+            "read @/permission",
+            r#"print {"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call_update","toolCallId":"t","status":"completed"}}}"#,
+            r#"print {"jsonrpc":"2.0","id":7,"method":"craft/unknown","params":{}}"#,
+            "read @/unknown",
+            SAID,
+            TURN_OVER,
+            "expect-eof",
+        ],
+        &["jsonrpc"],
+    );
+    report.assert("completed", 0);
+    let kinds: Vec<_> = report.events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["session", "tool_use", "tool_result", "text", "usage"]);
+    assert_eq!((&report.outcome["text"], &report.outcome["session_id"]), (&"hi".into(), &"s1".into()));
+    assert_eq!(frame(&bench, "initialize")["method"], "initialize");
+    assert_eq!(frame(&bench, "prompt")["params"]["prompt"][0]["text"], "xxxxx");
+    assert_eq!(frame(&bench, "permission")["id"], "p1");
+    assert_eq!(frame(&bench, "permission")["result"]["outcome"]["optionId"], "yes");
+    assert_eq!(frame(&bench, "unknown")["error"]["code"], -32601);
+}
+
+#[test]
+fn a_json_rpc_error_is_a_failure() {
+    let error = r#"print {"jsonrpc":"2.0","id":3,"error":{"code":-32603,"message":"Internal error: 401 unauthorized"}}"#;
+    let script = ["read @/1", INITIALIZED, "read @/2", SESSION, "read @/3", error, "expect-eof"];
+    let report = Bench::new().run(&script, &["jsonrpc"]);
+    report.assert("failed", 1);
+    assert_eq!(report.outcome["failure_reason"], "agent_error.provider_auth_or_access");
+}
+
+#[test]
+fn a_message_from_outside_becomes_a_further_turn() {
+    let second = r#"print {"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn"}}"#;
+    let bench = Bench::new();
+    let report = bench.run(
+        &[
+            "read @/1",
+            INITIALIZED,
+            "read @/2",
+            "sleep-until-file @/delivered",
+            SESSION,
+            "read @/3",
+            TURN_OVER,
+            "read @/further",
+            SAID,
+            second,
+            "expect-eof",
+        ],
+        &["jsonrpc", "send=and the docs"],
+    );
+    report.assert("completed", 0);
+    assert_eq!(bench.wait_for("delivered"), "Queued");
+    assert_eq!(frame(&bench, "further")["params"]["prompt"][0]["text"], "and the docs");
+    assert_eq!(report.outcome["text"], "hi");
+}
+
+/// The dialect has words for "stop": the agent hears them before a signal, and may end its turn.
+#[test]
+fn a_json_rpc_agent_is_cancelled_in_its_own_words() {
+    let bench = Bench::new();
+    let cancelled = r#"print {"jsonrpc":"2.0","id":3,"result":{"stopReason":"cancelled"}}"#;
+    let cancel = format!("cancel={}", bench.path("cancel").display());
+    let script = [
+        "read @/1",
+        INITIALIZED,
+        "read @/2",
+        SESSION,
+        "read @/3",
+        "touch @/cancel",
+        "read @/cancelled",
+        cancelled,
+        "expect-eof",
+        "touch @/whole",
+    ];
+    let report = bench.run(&script, &["jsonrpc", &cancel]);
+    report.assert("interrupted", 143);
+    assert_eq!(frame(&bench, "cancelled")["method"], "session/cancel");
+    assert!(bench.path("whole").exists(), "the agent ended by itself");
+}
+
+#[test]
+fn a_dialect_has_limits_of_its_own() {
+    let bench = Bench::new();
+    let report = bench.run(&["read @/1", "hang"], &["jsonrpc", "handshake-ms=200", "grace-ms=500"]);
+    report.assert("timeout", 124);
+    assert!(report.outcome["error"].as_str().unwrap().contains("no answer to initialize"));
 }

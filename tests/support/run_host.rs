@@ -1,7 +1,7 @@
 //! Runs one agent and prints its events, then its outcome: `run-host FOLDER GUARD AGENT SCRIPT [KEY=VALUE…]`.
 //!
-//! A process of its own, because a run looks after all children of its process. Keys: `raw`, `input=none|bytes|frames`,
-//! `prompt-bytes`, `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
+//! A process of its own, because a run looks after all children of its process. Keys: `raw`, `jsonrpc`, `handshake-ms`,
+//! `input=none` (of a raw program), `prompt-bytes`, `send` (a message for the agent; its delivery goes to a file), `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
 //! both logs go), `refuse` (the start is not recorded).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test's program")]
 
@@ -11,8 +11,12 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use execenv::protocol::Event;
-use execenv::supervise::{self, AgentCommand, Dialect, Input, Interrupts};
+use execenv::protocol::ndjson::Claude;
+use execenv::protocol::{Conversation, Event, Raw};
+use execenv::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
+
+#[path = "json_rpc.rs"]
+mod json_rpc;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -30,33 +34,44 @@ fn main() {
         File::create(place).unwrap()
     };
     let refuse = options.contains_key("refuse");
-    let launch = AgentCommand {
+    let is_silent = options.get("input") == Some(&"none");
+    let mut conversation: Box<dyn Conversation> = if options.contains_key("jsonrpc") {
+        Box::new(json_rpc::JsonRpc::new(prompt, duration("handshake-ms")))
+    } else if raw {
+        Box::new(Raw::new((!is_silent).then_some(prompt)))
+    } else {
+        Box::new(Claude::new(prompt, None))
+    };
+    let command = AgentCommand {
         provider: if raw { "command" } else { "claude" }.into(),
         program: args[3].clone().into(),
         args: args[4].split('\u{1f}').map(Into::into).collect(),
         work_dir: folder.into(),
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        input: match options.get("input").copied() {
-            Some("none") => Input::None,
-            Some("bytes") => Input::Bytes(prompt.into_bytes()),
-            _ => Input::Frames(execenv::provider::claude::launch::prompt_frame(&prompt)),
-        },
-        dialect: if raw { Dialect::Raw } else { Dialect::ClaudeStream },
         run_id: format!("run-{}", std::process::id()),
-        timeout: duration("timeout-ms"),
-        idle_timeout: duration("idle-ms"),
-        tool_timeout: duration("tool-ms"),
-        kill_grace: duration("grace-ms").unwrap_or(Duration::from_secs(10)),
-        cancel_file: options.get("cancel").map(Into::into),
+        limits: Limits {
+            total: duration("timeout-ms"),
+            idle: duration("idle-ms"),
+            tool: duration("tool-ms"),
+            kill_grace: duration("grace-ms").unwrap_or(Duration::from_secs(10)),
+        },
         lock: lock.try_clone().unwrap(),
         log: log("agent.ndjson"),
         stderr_log: log("agent.stderr.log"),
-        requested_model: None,
         resume: None,
         guard_program: args[2].clone().into(),
         guard_args: vec![],
     };
     let interrupts = Interrupts::install().unwrap();
+    let mut requests = Requests::new(&interrupts, options.get("cancel").map(Path::new));
+    if let Some(text) = options.get("send") {
+        let (to, messages) = std::sync::mpsc::channel();
+        let (reply, delivery) = std::sync::mpsc::channel();
+        to.send(SentMessage { text: (*text).to_owned(), reply }).unwrap();
+        requests = requests.with_messages(messages);
+        let place = folder.join("delivered");
+        std::thread::spawn(move || std::fs::write(place, format!("{:?}", delivery.recv().unwrap())));
+    }
     let quiet = options.contains_key("quiet");
     let mut out = std::io::stdout();
     let mut sink = |event: Event<'_>| match event {
@@ -70,7 +85,8 @@ fn main() {
         std::fs::write(folder.join("started"), format!("{} {}", started.pid, started.guard_pid)).unwrap();
         if refuse { Err(anyhow::anyhow!("the start is refused")) } else { Ok(()) }
     };
-    let outcome = match supervise::run(launch, &interrupts, &mut sink, &mut started) {
+    let outcome = match supervise::run(command, conversation.as_mut(), &mut requests, &mut sink, &mut started)
+    {
         Err(error) if refuse => {
             let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": format!("{error:#}") }));
             return;
@@ -80,10 +96,10 @@ fn main() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
     let mut json = serde_json::to_value(&outcome).unwrap();
-    json["exit_status"] = supervise::exit_status(&outcome).into();
+    json["exit_status"] = supervise::exit_status(&outcome.verdict).into();
     json["peak_kib"] = peak.trim_end_matches(" kB").parse::<u64>().unwrap().into();
-    json["text_length"] = outcome.text.len().into();
-    if outcome.text.len() > 1000 {
+    json["text_length"] = outcome.verdict.text.len().into();
+    if outcome.verdict.text.len() > 1000 {
         json["text"] = "".into();
     }
     let _ = writeln!(std::io::stdout(), "{json}");

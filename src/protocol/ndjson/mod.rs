@@ -1,6 +1,11 @@
-//! From bytes to events: [`lines`] cuts the stream, [`shorten`] makes oversized lines bearable, one file a dialect
-//! reads them.
+//! Dialects of one JSON object a line.
+//!
+//! [`lines`] cuts the stream into lines, and shortens oversized ones; [`skipped`] counts what is not understood; each
+//! dialect is a module.
 
 pub mod claude;
 pub mod lines;
 mod shorten;
+pub mod skipped;
+
+pub use claude::Claude;

@@ -86,17 +86,6 @@ pub fn arguments(options: Options) -> Vec<OsString> {
     args
 }
 
-/// The prompt as the one line that goes to standard input.
-pub fn prompt_frame(prompt: &str) -> Vec<u8> {
-    let frame = serde_json::json!({
-        "type": "user",
-        "message": { "role": "user", "content": [{ "type": "text", "text": prompt }] },
-    });
-    let mut line = frame.to_string().into_bytes();
-    line.push(b'\n');
-    line
-}
-
 /// Claude Code refuses to bypass permissions as root unless it is told that it is in a sandbox, by exactly `1`.
 ///
 /// # Errors
@@ -141,15 +130,6 @@ mod tests {
         let merged =
             arguments(Options { mcp_config: Some("/m".into()), merge_mcp: true, ..Options::default() });
         assert_eq!(merged[10..], ["--mcp-config", "/m"]);
-    }
-
-    #[test]
-    fn a_prompt_is_one_line() {
-        let frame = prompt_frame("a\n\"b\"");
-        assert_eq!(
-            String::from_utf8(frame).unwrap(),
-            "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\\n\\\"b\\\"\"}]}}\n"
-        );
     }
 
     #[test]

@@ -19,12 +19,12 @@ pub(crate) fn adopt() {
 
 /// Our children, seen as those that a run may kill and those that it must leave alone.
 #[derive(Debug)]
-pub(crate) struct Kin {
+pub(crate) struct ProcessTree {
     spared: HashSet<i32>,
     zombies: HashSet<i32>,
 }
 
-impl Kin {
+impl ProcessTree {
     /// To be made before the agent starts: whoever is our child by now has nothing to do with it.
     pub(crate) fn before(spared: &[Pid]) -> Self {
         let spared = spared.iter().map(|pid| pid.as_raw_nonzero().get()).chain(children()).collect();

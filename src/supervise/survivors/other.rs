@@ -4,9 +4,9 @@ use rustix::process::Pid;
 
 /// Nothing is known of descendants here.
 #[derive(Debug)]
-pub(crate) struct Kin;
+pub(crate) struct ProcessTree;
 
-impl Kin {
+impl ProcessTree {
     pub(crate) fn before(_spared: &[Pid]) -> Self {
         Self
     }

@@ -1,23 +1,26 @@
 use super::*;
+use crate::protocol::{Event, TOOL_OUTPUT};
 
-fn read(lines: &[&str]) -> (Reader, Vec<String>, String) {
-    let mut reader = Reader::new(Some("asked".into()));
-    let (mut events, mut answers) = (Vec::new(), Vec::new());
+/// What a conversation of these lines makes: its end, its events, and what follows.
+fn read(lines: &[&str]) -> (Ending, Vec<String>, Step) {
+    let mut conversation = Claude::new("hi".into(), Some("asked".into()));
+    let (mut events, mut step) = (Vec::new(), Step::default());
+    let mut sink = |event: Event<'_>| {
+        events.push(serde_json::to_string(&event).unwrap());
+        Ok(())
+    };
     for line in lines {
-        let mut sink = |event: Event<'_>| {
-            events.push(serde_json::to_string(&event).unwrap());
-            Ok(())
-        };
-        reader.line(line.as_bytes(), &mut sink, &mut answers).unwrap();
+        let line = line.replace('\n', " ") + "\n";
+        conversation.output(line.as_bytes(), &mut sink, &mut step).unwrap();
     }
-    (reader, events, String::from_utf8(answers).unwrap())
+    (conversation.end(), events, step)
 }
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
 
 #[test]
 fn a_turn_with_a_tool() {
-    let (mut reader, events, _) = read(&[
+    let (ending, events, step) = read(&[
         INIT,
         r#"{"type":"assistant","session_id":"s1","message":{"id":"a1","model":"m","content":[
             {"type":"thinking","thinking":"hm"},{"type":"text","text":"a\nb"},
@@ -37,12 +40,12 @@ fn a_turn_with_a_tool() {
             r#"{"type":"text","text":"done"}"#,
         ]
     );
-    let terminal = reader.terminal.clone().unwrap();
-    assert_eq!((terminal.error, terminal.text.as_str()), (None, "all done"));
-    assert_eq!(reader.cost.as_ref().unwrap().to_string(), "0.0100");
-    assert_eq!(reader.fallback, "done");
-    assert_eq!(reader.open_tools, 0);
-    assert_eq!(reader.usage()["m"].input_tokens, 7);
+    let result = ending.result.unwrap();
+    assert_eq!((result.failure, result.text.as_str()), (None, "all done"));
+    assert_eq!(ending.cost_usd.unwrap().to_string(), "0.0100");
+    assert_eq!(ending.fallback, "done");
+    assert_eq!(ending.usage["m"].input_tokens, 7);
+    assert!(step.is_progress && step.is_turn_over && step.close_input);
 }
 
 #[test]
@@ -58,8 +61,7 @@ fn usage_is_stated_by_model_or_at_the_top_or_summed_once_a_message() {
         (r#"{"type":"result"}"#, "asked", 0),
     ];
     for (result, model, input) in cases {
-        let (mut reader, ..) = read(&[message, message, result]);
-        let usage = reader.usage();
+        let usage = read(&[message, message, result]).0.usage;
         assert_eq!(usage.keys().collect::<Vec<_>>(), [model], "{result}");
         assert_eq!(usage[model].input_tokens, input);
         if input == 0 {
@@ -77,19 +79,19 @@ fn errors_of_the_result_line() {
         (r#"{"type":"result","subtype":"success","is_error":false,"result":"x"}"#, None),
     ];
     for (line, error) in cases {
-        let (reader, ..) = read(&[line]);
-        assert_eq!(reader.terminal.unwrap().error.as_deref(), error, "{line}");
+        let failure = read(&[line]).0.result.unwrap().failure;
+        assert_eq!(failure.map(|failure| failure.error).as_deref(), error, "{line}");
     }
 }
 
 #[test]
 fn requests_are_allowed_and_kept_in_the_foreground() {
-    let (_, _, answers) = read(&[
+    let (_, _, step) = read(&[
         r#"{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"x","run_in_background":true}}}"#,
         r#"{"type":"control_request","request_id":"r2","request":{"subtype":"initialize"}}"#,
     ]);
     assert_eq!(
-        answers.lines().collect::<Vec<_>>(),
+        String::from_utf8(step.frames).unwrap().lines().collect::<Vec<_>>(),
         [
             r#"{"type":"control_response","response":{"subtype":"success","request_id":"r1","response":{"behavior":"allow","updatedInput":{"command":"x","run_in_background":false}}}}"#,
             r#"{"type":"control_response","response":{"subtype":"success","request_id":"r2","response":{}}}"#,
@@ -110,7 +112,7 @@ fn background_launches_are_seen_in_every_wrapping_and_not_in_quotes() {
         let line = format!(
             r#"{{"type":"user","message":{{"content":[{{"type":"tool_result","tool_use_id":"t","content":{content}}}]}}}}"#
         );
-        assert_eq!(read(&[&line]).0.launched_async, launched, "{content}");
+        assert_eq!(read(&[&line]).0.has_background_work, launched, "{content}");
     }
 }
 
@@ -139,10 +141,15 @@ fn the_fallback_is_the_last_message_without_tools() {
 
 #[test]
 fn noise_is_counted_and_named_harmlessly() {
-    let (reader, events, _) =
+    let (ending, events, _) =
         read(&["hello", "", r#"{"type":"ne\u001bw[ui]"}"#, r#"{"type":"newui"}"#, "[1]", "\u{fffd}{"]);
-    assert_eq!(reader.garbage, 3);
-    assert_eq!(reader.unknown, BTreeMap::from([("newui".to_owned(), 2)]));
+    assert_eq!(
+        ending.remarks,
+        [
+            "3 lines of output are not JSON; they are in the log only",
+            "skipped output of unknown types: newui (2)"
+        ]
+    );
     assert!(events.is_empty());
 }
 
@@ -154,4 +161,35 @@ fn long_tool_output_is_cut_for_the_event() {
     );
     let (_, events, _) = read(&[&line]);
     assert!(events[0].len() < TOOL_OUTPUT + 200 && events[0].len() > TOOL_OUTPUT);
+}
+
+#[test]
+fn a_message_is_written_while_the_turn_lasts() {
+    let mut conversation = Claude::new("hi".into(), None);
+    let mut step = Step::default();
+    assert_eq!(conversation.send("more", &mut step), Delivery::Written);
+    assert_eq!(step.frames, user_frame("more"));
+    let mut sink = |_: Event<'_>| Ok(());
+    conversation.output(b"{\"type\":\"result\"}\n", &mut sink, &mut step).unwrap();
+    assert_eq!(conversation.send("late", &mut step), Delivery::TooLate);
+}
+
+#[test]
+fn a_tool_is_open_from_its_call_to_its_result() {
+    let mut conversation = Claude::new("hi".into(), None);
+    for (line, is_open) in [
+        (
+            r#"{"type":"assistant","message":{"content":[{"type":"tool_use","id":"t","name":"n","input":{}}]}}"#,
+            true,
+        ),
+        (r#"{"type":"assistant","message":{"content":"working"}}"#, true),
+        (
+            r#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"x"}]}}"#,
+            false,
+        ),
+    ] {
+        let line = format!("{line}\n");
+        conversation.output(line.as_bytes(), &mut |_| Ok(()), &mut Step::default()).unwrap();
+        assert_eq!(conversation.has_open_tool(), is_open, "{line}");
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::Value;
 
-use crate::layout::names;
+use super::result::RunResult;
+use super::start::open_log;
+use crate::formats::escape;
 use crate::supervise::AgentCommand;
 use crate::sys::tree::Tree;
 
@@ -20,23 +20,16 @@ pub(super) struct RunLog {
 impl RunLog {
     /// Opens the log; the one of the run before is kept beside it.
     pub(super) fn open(tree: &Tree) -> Result<RunLog> {
-        let logs = Path::new(names::LOGS);
-        let path = logs.join("run.log");
-        let file = tree
-            .ensure_dir(logs, 0o755)
-            .and_then(|()| tree.keep_previous(&path, &logs.join("run.log.previous")))
-            .and_then(|()| tree.open_log(&path))
-            .with_context(|| format!("open {}", tree.path().join(&path).display()))?;
-        Ok(RunLog { file })
+        Ok(RunLog { file: open_log(tree, "run.log")? })
     }
 
     /// Notes a start of the agent.
-    pub(super) fn started(&mut self, launch: &AgentCommand, now: DateTime<Utc>) {
-        let mut words = vec![launch.program.display().to_string()];
-        words.extend(launch.args.iter().map(|arg| shown(&arg.to_string_lossy())));
+    pub(super) fn started(&mut self, command: &AgentCommand, now: DateTime<Utc>) {
+        let mut words = vec![command.program.display().to_string()];
+        words.extend(command.args.iter().map(|arg| shown(&arg.to_string_lossy())));
         self.line(
             now,
-            &format!("run {} of {} in {}", launch.run_id, launch.provider, launch.work_dir.display()),
+            &format!("run {} of {} in {}", command.run_id, command.provider, command.work_dir.display()),
         );
         self.line(now, &format!("start {}", words.join(" ")));
     }
@@ -47,15 +40,15 @@ impl RunLog {
     }
 
     /// Notes the end.
-    pub(super) fn ended(&mut self, result: &Value, now: DateTime<Utc>) {
-        let word = |key: &str| result[key].as_str().unwrap_or("-").to_owned();
-        let status = &result["exit_code"];
-        self.line(now, &format!("end {} status {status} reason {}", word("status"), word("failure_reason")));
+    pub(super) fn ended(&mut self, result: &RunResult) {
+        let reason = result.failure_reason.map_or("-", |reason| reason.word());
+        let text = format!("end {} status {} reason {reason}", result.status.word(), result.exit_code);
+        self.line(result.ended_at, &text);
     }
 
     fn line(&mut self, now: DateTime<Utc>, text: &str) {
         let at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let _ = writeln!(self.file, "{at} {}", crate::output::escape(text));
+        let _ = writeln!(self.file, "{at} {}", escape(text));
     }
 }
 

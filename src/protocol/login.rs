@@ -1,7 +1,18 @@
-//! Login trouble, as it shows in an agent's errors. Pure.
+//! Login trouble, as it shows in an agent's texts.
 
-/// Whether a text (standard error, or output that is no conversation) says that a login is needed.
-pub fn asks_for_login(text: &str) -> bool {
+/// An agent's request for a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginRequest {
+    /// The address to open, where the agent printed one that is known.
+    pub url: Option<String>,
+}
+
+/// Finds a request for a login in standard error, or in output that is no conversation.
+pub fn find_request(text: &str) -> Option<LoginRequest> {
+    asks_for_login(text).then(|| LoginRequest { url: login_url(text) })
+}
+
+fn asks_for_login(text: &str) -> bool {
     let has = |word: &str| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some();
     (has("Please run /login") && has("authenticate"))
         || (has("Invalid API key") && has("ANTHROPIC_API_KEY"))
@@ -10,8 +21,8 @@ pub fn asks_for_login(text: &str) -> bool {
         || (has("\"type\":\"error\"") && has("authentication"))
 }
 
-/// The address to log in at, if the text holds one of those we know.
-pub fn login_url(text: &str) -> Option<String> {
+/// The first known login address in a text.
+fn login_url(text: &str) -> Option<String> {
     let start = ["https://claude.ai/oauth", "https://console.anthropic.com/oauth"]
         .iter()
         .filter_map(|known| text.find(known))

@@ -1,0 +1,317 @@
+//! Reads the lines of Claude Code's stream-json.
+//!
+//! The reader keeps what the end of the run is judged by: the result, the fallback text, token counts, open tools. It
+//! decides nothing about the process.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
+
+use super::answer::control_response;
+use super::message::{Block, Content, Head, Line, Message, Text, is_true};
+use super::tokens::Tokens;
+use crate::protocol::ndjson::lines::Lines;
+use crate::protocol::ndjson::skipped::Skipped;
+use crate::protocol::{
+    AgentFailure, AgentResult, Ending, Event, FailureReason, NoticeLevel, Sink, Step, TOOL_OUTPUT, login,
+    prefix,
+};
+
+/// The part of a line that is searched for login trouble, in bytes.
+const LOGIN_TEXT: usize = 64 << 10;
+/// Calls that were never answered must not pile up.
+const MAX_OPEN_TOOLS: usize = 4096;
+
+/// The state of one conversation.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    session_id: Option<String>,
+    result: Option<AgentResult>,
+    /// The last assistant message without tool calls.
+    fallback: String,
+    cost_usd: Option<Number>,
+    open_tools: usize,
+    /// Names of called tools by the id of the call.
+    tools: HashMap<String, String>,
+    has_background_work: bool,
+    tool_calls: u64,
+    skipped: Skipped,
+    tokens: Tokens,
+}
+
+/// Types that say nothing about the work.
+const SILENT: [&str; 5] =
+    ["rate_limit_event", "control_cancel_request", "control_response", "keep_alive", "api_retry"];
+
+impl Reader {
+    /// A reader for a run that asked for this model.
+    pub(super) fn new(requested_model: Option<String>) -> Self {
+        Self { tokens: Tokens::new(requested_model), ..Self::default() }
+    }
+
+    /// Whether the result came.
+    pub(super) fn is_over(&self) -> bool {
+        self.result.is_some()
+    }
+
+    pub(super) fn has_open_tool(&self) -> bool {
+        self.open_tools > 0
+    }
+
+    /// Takes one line.
+    pub(super) fn line(&mut self, line: &[u8], sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
+        // Lossy reading is slow, and hardly ever needed.
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(line),
+        };
+        let begin = text.trim_start();
+        if begin.is_empty() {
+            return Ok(());
+        }
+        // serde would read a struct from an array as well.
+        if begin.starts_with('{') {
+            if let Ok(line) = serde_json::from_str::<Line<'_>>(&text) {
+                return self.known(&line, &text, sink, step);
+            }
+            if let Ok(head) = serde_json::from_str::<Head<'_>>(&text) {
+                if &*head.kind == "assistant" {
+                    self.fallback.clear();
+                }
+                self.skipped.unknown(&head.kind);
+            } else {
+                self.skipped.garbage();
+            }
+        } else {
+            self.skipped.garbage();
+        }
+        look_for_login(&text, step);
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, lines: &Lines) -> Ending {
+        Ending {
+            result: self.result.take(),
+            fallback: std::mem::take(&mut self.fallback),
+            session_id: self.session_id.take(),
+            usage: self.tokens.total(),
+            cost_usd: self.cost_usd.take(),
+            tool_calls: self.tool_calls,
+            has_background_work: self.has_background_work,
+            unreadable: lines.unreadable(),
+            remarks: self.skipped.remarks(lines),
+        }
+    }
+
+    fn known(&mut self, line: &Line<'_>, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
+        self.tokens.note_model(&line.model);
+        if !line.session_id.is_empty() && self.session_id.as_deref() != Some(&*line.session_id) {
+            self.session_id = Some(line.session_id.to_string());
+            let model = (!line.model.is_empty()).then_some(&*line.model);
+            sink(Event::Session { session_id: &line.session_id, model })?;
+        }
+        match &*line.kind {
+            "assistant" => {
+                step.is_progress = true;
+                match &line.message {
+                    Some(message) => self.assistant(line, message, sink)?,
+                    None => self.fallback.clear(),
+                }
+            }
+            "user" => {
+                step.is_progress = true;
+                if let Some(Message { content: Content::Blocks(blocks), .. }) = &line.message {
+                    for block in blocks.iter().filter(|block| &*block.kind == "tool_result") {
+                        self.tool_result(block, sink)?;
+                    }
+                }
+            }
+            "control_request" => {
+                step.is_progress = true;
+                let response = line.request.and_then(|request| control_response(&line.request_id, request));
+                step.frames.extend(response.unwrap_or_default());
+            }
+            "result" => {
+                self.result(line);
+                step.is_progress = true;
+                step.is_turn_over = true;
+                step.close_input = true; // else it waits for more input for ever
+            }
+            "stream_event" | "tool_progress" => step.is_progress = true,
+            "system" => match &*line.subtype {
+                "init" | "compact_boundary" => step.is_progress = true,
+                "api_retry" => look_for_login(text, step),
+                _ => {}
+            },
+            "log" => {
+                if let Some(log) = &line.log {
+                    let level = match &*log.level {
+                        "error" => NoticeLevel::Error,
+                        "warn" | "warning" => NoticeLevel::Warning,
+                        _ => NoticeLevel::Info,
+                    };
+                    sink(Event::Notice { level, text: &log.message })?;
+                }
+            }
+            kind if SILENT.contains(&kind) => {}
+            kind => {
+                self.skipped.unknown(kind);
+                look_for_login(text, step);
+            }
+        }
+        Ok(())
+    }
+
+    fn assistant(&mut self, line: &Line<'_>, message: &Message<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.tokens.count(message);
+        // A sub-agent's messages are transcript, never the answer.
+        let deliverable = line.parent_tool_use_id.is_empty();
+        let mut text = String::new();
+        let mut drop_fallback = false;
+        match &message.content {
+            Content::None => drop_fallback = true,
+            Content::Plain(plain) => {
+                sink(Event::Text { text: plain })?;
+                text.push_str(plain);
+            }
+            Content::Blocks(blocks) => {
+                for block in blocks {
+                    match &*block.kind {
+                        "text" => {
+                            sink(Event::Text { text: &block.text })?;
+                            if deliverable {
+                                text.push_str(&block.text);
+                            }
+                        }
+                        "thinking" | "redacted_thinking" => {
+                            let thought =
+                                if block.thinking.is_empty() { &block.text } else { &block.thinking };
+                            if !thought.is_empty() {
+                                sink(Event::Thinking { text: thought })?;
+                            }
+                        }
+                        "tool_use" => {
+                            drop_fallback = true;
+                            self.tool_use(block, sink)?;
+                        }
+                        _ => drop_fallback = true,
+                    }
+                }
+            }
+        }
+        if deliverable {
+            if drop_fallback {
+                self.fallback.clear();
+            } else if !text.trim().is_empty() {
+                self.fallback = text;
+            }
+        }
+        Ok(())
+    }
+
+    fn tool_use(&mut self, block: &Block<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.open_tools += 1;
+        self.tool_calls += 1;
+        if self.tools.len() >= MAX_OPEN_TOOLS {
+            self.tools.clear();
+        }
+        self.tools.insert(block.id.to_string(), block.name.to_string());
+        let empty = serde_json::from_str("{}").expect("an object");
+        sink(Event::ToolUse { id: &block.id, tool: &block.name, input: block.input.unwrap_or(empty) })
+    }
+
+    fn tool_result(&mut self, block: &Block<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.open_tools = self.open_tools.saturating_sub(1);
+        let tool = self.tools.remove(&*block.tool_use_id).unwrap_or_default();
+        let raw = block.content.map_or("\"\"", RawValue::get);
+        self.has_background_work |= memchr::memmem::find(raw.as_bytes(), b"async_launched").is_some()
+            && serde_json::from_str(raw).is_ok_and(|content| says_async(&content, 0));
+        let output = output_text(raw);
+        let is_error = block.is_error.map(|_| is_true(block.is_error));
+        sink(Event::ToolResult {
+            id: &block.tool_use_id,
+            tool: &tool,
+            output: prefix(&output, TOOL_OUTPUT),
+            is_error,
+        })
+    }
+
+    fn result(&mut self, line: &Line<'_>) {
+        self.cost_usd = line.total_cost_usd.and_then(|cost| serde_json::from_str(cost.get()).ok());
+        self.tokens.state(line);
+        let has_failed = is_true(line.is_error) || line.subtype.starts_with("error_");
+        let failure = has_failed.then(|| AgentFailure {
+            error: error_text(line),
+            reason: (&*line.subtype == "error_max_turns").then_some(FailureReason::IterationLimit),
+            is_resume_refused: false,
+        });
+        self.result = Some(AgentResult {
+            text: if has_failed { String::new() } else { line.result.to_string() },
+            failure,
+            poisoned: (&*line.terminal_reason == "prompt_too_long").then_some(FailureReason::ContextOverflow),
+        });
+    }
+}
+
+fn look_for_login(text: &str, step: &mut Step) {
+    if step.login.is_none() {
+        step.login = login::find_request(prefix(text, LOGIN_TEXT));
+    }
+}
+
+/// What a failed result says: its text, else its list of errors, else its subtype.
+fn error_text(line: &Line<'_>) -> String {
+    if !line.result.trim().is_empty() {
+        return line.result.to_string();
+    }
+    let errors: Vec<Value> =
+        line.errors.and_then(|errors| serde_json::from_str(errors.get()).ok()).unwrap_or_default();
+    let texts: Vec<String> = errors.iter().map(plain_text).filter(|text| !text.is_empty()).collect();
+    if texts.is_empty() { line.subtype.to_string() } else { texts.join("; ") }
+}
+
+fn says_async(value: &Value, depth: usize) -> bool {
+    match value {
+        _ if depth > 4 => false,
+        Value::Object(object) => {
+            object.get("status").is_some_and(|status| status == "async_launched")
+                || ["content", "text"]
+                    .iter()
+                    .any(|key| object.get(*key).is_some_and(|v| says_async(v, depth + 1)))
+        }
+        Value::Array(items) => items.iter().any(|item| says_async(item, depth + 1)),
+        Value::String(text) => {
+            text.trim_start().starts_with(['{', '['])
+                && serde_json::from_str(text).is_ok_and(|value| says_async(&value, depth + 1))
+        }
+        _ => false,
+    }
+}
+
+/// A tool's output as text: the string, the texts of its blocks, else the JSON itself.
+fn output_text(raw: &str) -> Cow<'_, str> {
+    if raw.starts_with('"')
+        && let Ok(text) = serde_json::from_str::<Text<'_>>(raw)
+    {
+        return text.0;
+    }
+    match serde_json::from_str::<Vec<Block<'_>>>(raw) {
+        Ok(blocks) if blocks.iter().any(|block| &*block.kind == "text") => {
+            let texts: Vec<&str> =
+                blocks.iter().filter(|b| &*b.kind == "text").map(|block| &*block.text).collect();
+            texts.join("\n").into()
+        }
+        _ => raw.into(),
+    }
+}
+
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(object) => object.get("message").map(plain_text).unwrap_or_default(),
+        _ => String::new(),
+    }
+}

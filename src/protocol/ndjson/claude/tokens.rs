@@ -1,0 +1,110 @@
+//! Counts Claude Code's tokens: as its result states them, else as the sum over its messages.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::value::RawValue;
+
+use super::message::{Counts, Line, Message};
+use crate::protocol::Usage;
+
+/// One message is printed as several lines that repeat its usage: so many recent ones are remembered, to count each once.
+const RECENT: usize = 16;
+
+/// The tokens of one conversation.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    requested_model: Option<String>,
+    session_model: String,
+    recent: VecDeque<Counted>,
+    summed: BTreeMap<String, Usage>,
+    stated: Option<BTreeMap<String, Usage>>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    message_id: String,
+    model: String,
+    usage: Usage,
+}
+
+impl Tokens {
+    pub(super) fn new(requested_model: Option<String>) -> Self {
+        Self { requested_model, ..Self::default() }
+    }
+
+    /// Notes the model that the session names first: usage without a model of its own is the session's.
+    pub(super) fn note_model(&mut self, model: &str) {
+        if self.session_model.is_empty() {
+            model.clone_into(&mut self.session_model);
+        }
+    }
+
+    /// Takes one assistant message.
+    pub(super) fn count(&mut self, message: &Message<'_>) {
+        let Some(usage) = message.usage.and_then(read) else { return };
+        let model = self.model_name(&message.model);
+        let known = self.recent.iter_mut().find(|counted| *counted.message_id == *message.id);
+        if let Some(counted) = known.filter(|_| !message.id.is_empty()) {
+            (counted.model, counted.usage) = (model, usage);
+            return;
+        }
+        self.recent.push_back(Counted { message_id: message.id.to_string(), model, usage });
+        if self.recent.len() > RECENT {
+            self.sum_oldest();
+        }
+    }
+
+    /// Takes the result line.
+    pub(super) fn state(&mut self, line: &Line<'_>) {
+        self.stated = self.stated_by(line);
+    }
+
+    /// Tokens by model; models without any are left out.
+    pub(super) fn total(&mut self) -> BTreeMap<String, Usage> {
+        while !self.recent.is_empty() {
+            self.sum_oldest();
+        }
+        let mut usage = self.stated.take().unwrap_or_else(|| std::mem::take(&mut self.summed));
+        usage.retain(|_, usage| !usage.is_zero());
+        usage
+    }
+
+    fn sum_oldest(&mut self) {
+        if let Some(Counted { model, usage, .. }) = self.recent.pop_front() {
+            self.summed.entry(model).or_default().add(&usage);
+        }
+    }
+
+    fn stated_by(&self, line: &Line<'_>) -> Option<BTreeMap<String, Usage>> {
+        let by_model = line
+            .model_usage
+            .and_then(|raw| serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()).ok())
+            .unwrap_or_default();
+        let by_model: BTreeMap<String, Usage> =
+            by_model.into_iter().map(|(model, usage)| (model, read(usage).unwrap_or_default())).collect();
+        if by_model.values().any(|usage| !usage.is_zero()) {
+            return Some(by_model);
+        }
+        let total = read(line.usage?)?;
+        (!total.is_zero()).then(|| BTreeMap::from([(self.model_name(&line.model), total)]))
+    }
+
+    fn model_name(&self, stated: &str) -> String {
+        let names = [stated, &self.session_model, self.requested_model.as_deref().unwrap_or_default()];
+        (*names.iter().find(|name| !name.is_empty()).unwrap_or(&"unknown")).to_owned()
+    }
+}
+
+/// Token counts in either spelling.
+fn read(usage: &RawValue) -> Option<Usage> {
+    let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
+    let number = |a: Option<&RawValue>, b: Option<&RawValue>| {
+        [a, b].into_iter().flatten().find_map(|number| number.get().parse().ok()).unwrap_or(0)
+    };
+    Some(Usage {
+        input_tokens: number(counts.input_tokens, counts.input),
+        output_tokens: number(counts.output_tokens, counts.output),
+        cache_read_tokens: number(counts.cache_read_input_tokens, counts.cache_read),
+        cache_write_tokens: number(counts.cache_creation_input_tokens, counts.cache_creation),
+    })
+}

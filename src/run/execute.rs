@@ -1,0 +1,200 @@
+//! The steps of a run, in the order in which they happen.
+
+use std::ffi::OsString;
+use std::io;
+
+use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
+
+use super::log::RunLog;
+use super::options::{CleanupAfter, RunOptions};
+use super::plan::RunPlan;
+use super::record::RunningEnv;
+use super::result::RunResult;
+use super::start::Start;
+use crate::environment::{
+    CleanupOptions, Found, Outcome, cleanup, forget_temporary, make_temporary, replaced_logins,
+};
+use crate::failure::{Code, Failure};
+use crate::protocol::{Event, NoticeLevel};
+use crate::supervise::{self, Interrupts, Requests, RunOutcome};
+
+/// What a run takes from its process.
+pub struct Surroundings<'a> {
+    /// The variables that execenv was started with.
+    pub inherited: &'a Vec<(OsString, OsString)>,
+    /// The clock: a run is long.
+    pub now: &'a dyn Fn() -> DateTime<Utc>,
+}
+
+/// Where the events of a run go, and its result.
+pub trait RunSink {
+    /// Takes one event.
+    ///
+    /// # Errors
+    /// Where nothing more can be taken; that ends the run.
+    fn event(&mut self, event: &Event<'_>) -> io::Result<()>;
+
+    /// Takes the result, after the last event.
+    ///
+    /// # Errors
+    /// Where it cannot be taken.
+    fn result(&mut self, result: &RunResult) -> io::Result<()>;
+}
+
+/// Runs an agent in an environment, and cleans the environment up afterwards where that was asked for. Returns the exit
+/// status.
+///
+/// # Errors
+/// When the agent cannot be started, or the run cannot be recorded. How the agent ended is in the exit status.
+pub fn execute(
+    found: Found,
+    options: &RunOptions,
+    surroundings: &Surroundings<'_>,
+    sink: &mut dyn RunSink,
+) -> Result<u8> {
+    let mut env = RunningEnv::acquire(found)?;
+    let ended = begin(options, surroundings, &mut env, sink);
+    let found = env.release();
+    let Some(after) = &options.cleanup_after else { return ended };
+    // A wrong option is corrected and typed again: that was no run yet.
+    if matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage) {
+        return ended;
+    }
+    match (ended, clean_up(after, &found, (surroundings.now)())) {
+        (Ok(0), Err(error)) => Err(error),
+        (ended, Err(error)) => {
+            // The agent's own end says more.
+            log::error!("{error:#}");
+            ended
+        }
+        (ended, Ok(())) => ended,
+    }
+}
+
+fn begin(
+    options: &RunOptions,
+    surroundings: &Surroundings<'_>,
+    env: &mut RunningEnv,
+    sink: &mut dyn RunSink,
+) -> Result<u8> {
+    let plan = RunPlan::new(options, surroundings.inherited, env)?;
+    // Until here a signal ends the process; from the first change on the run decides when to stop.
+    let interrupts = Interrupts::install().context("set up the signals")?;
+    let log = RunLog::open(&env.found.env.tree)?;
+    let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
+    let mut run = Run { plan: &plan, now: surroundings.now, env, sink, log, requests };
+    if let Some(died) = run.env.died.take() {
+        let killed = supervise::end_leftovers(&died.id);
+        forget_temporary(&run.env.found.env.tree, &died.id, died.temporary.as_deref());
+        run.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
+    }
+    for notice in &plan.notices {
+        run.notice(notice)?;
+    }
+    run.finish()
+}
+
+/// A run that has begun.
+struct Run<'a> {
+    plan: &'a RunPlan,
+    now: &'a dyn Fn() -> DateTime<Utc>,
+    env: &'a mut RunningEnv,
+    sink: &'a mut dyn RunSink,
+    log: RunLog,
+    requests: Requests<'a>,
+}
+
+impl Run<'_> {
+    fn finish(&mut self) -> Result<u8> {
+        let (plan, now) = (self.plan, self.now);
+        self.env.starting(&plan.run_id, &plan.temporary, std::process::id(), now())?;
+        let outcome =
+            make_temporary(&self.env.found.env.tree, &plan.temporary).and_then(|()| self.attempts());
+        forget_temporary(&self.env.found.env.tree, &plan.run_id, Some(&plan.temporary));
+        for notice in replaced_logins(&self.env.found.env.tree, &plan.logins) {
+            let _ = self.notice(&notice); // a reader that has gone is no reason to forget the end of the run
+        }
+        match outcome {
+            Ok(outcome) => self.end(RunResult::of(outcome, now())),
+            Err(error) => {
+                if let Err(second) = self.end(RunResult::not_started(&error, now())) {
+                    log::warn!("the end of the run could not be recorded: {second:#}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Records, logs and reports the result, whichever of these fails.
+    fn end(&mut self, result: RunResult) -> Result<u8> {
+        let recorded = self.env.ended(&result);
+        self.log.ended(&result);
+        let reported = self.sink.result(&result);
+        recorded?;
+        match reported {
+            // A reader that has gone has ended the run already; its status says so.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(result.exit_code),
+        }
+    }
+
+    /// Starts the agent, and once more with a new session where it refuses the old one. Never after a tool was called:
+    /// what it did would be done twice.
+    fn attempts(&mut self) -> Result<RunOutcome> {
+        let outcome = self.attempt(self.plan.resume.as_deref())?;
+        if self.plan.resume.is_none() || !outcome.verdict.resume_refused || outcome.tool_calls > 0 {
+            return Ok(outcome);
+        }
+        self.notice("the agent cannot resume its session; it starts a new one")?;
+        self.env.forget_session()?;
+        self.attempt(None)
+    }
+
+    /// Starts the agent once.
+    fn attempt(&mut self, resume: Option<&str>) -> Result<RunOutcome> {
+        let Start { command, mut conversation } = self.plan.start(self.env, resume)?;
+        self.log.started(&command, (self.now)());
+        let env = std::cell::RefCell::new(&mut *self.env);
+        let (now, sink) = (self.now, &mut *self.sink);
+        let mut last_session = String::new();
+        supervise::run(
+            command,
+            conversation.as_mut(),
+            &mut self.requests,
+            &mut |event| {
+                if let Event::Session { session_id, .. } = &event
+                    && *session_id != last_session
+                {
+                    (*session_id).clone_into(&mut last_session);
+                    if let Err(error) = env.borrow_mut().session(session_id, now()) {
+                        log::warn!("the session could not be recorded: {error:#}");
+                    }
+                }
+                sink.event(&event)
+            },
+            &mut |started| env.borrow_mut().running(started.pid.unsigned_abs()),
+        )
+    }
+
+    fn notice(&mut self, text: &str) -> io::Result<()> {
+        self.log.notice(text, (self.now)());
+        self.sink.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
+        self.sink.event(&Event::Idle)
+    }
+}
+
+fn clean_up(after: &CleanupAfter, found: &Found, now: DateTime<Utc>) -> Result<()> {
+    let report = cleanup(&after.root, found, CleanupOptions::default(), &after.git, now)?;
+    for kept in &report.kept {
+        log::warn!("kept {}: {}", kept.path.display(), kept.why);
+    }
+    if matches!(report.outcome, Outcome::Removed | Outcome::Trashed) && report.errors.is_empty() {
+        return Ok(());
+    }
+    let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
+    let why = why.map_or("it cannot be removed", |why| why);
+    Err(Failure::new(Code::RunFailed, format!("the clean-up after the run: {why}"))
+        .hint(format!("remove the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .into())
+}

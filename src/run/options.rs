@@ -1,0 +1,66 @@
+//! What was asked for, with every input read.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::environment::WorkspacesRoot;
+use crate::git::Git;
+
+/// Variables with their values.
+pub(super) type Variables = Vec<(OsString, OsString)>;
+
+/// The options of one run.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// The environment's name as it was typed, for hints.
+    pub env: String,
+    /// A program with its arguments, to be run instead of the provider's agent; empty for the agent.
+    pub command: Vec<OsString>,
+    /// The prompt, where one was given.
+    pub prompt: Option<String>,
+    /// The session to resume.
+    pub resume: Option<Resume>,
+    /// The model.
+    pub model: Option<String>,
+    /// The agent's limit on turns.
+    pub max_turns: Option<u32>,
+    /// A text for the agent's system prompt.
+    pub system_prompt: Option<String>,
+    /// Variables of the operator's.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Whether the agent inherits only the most basic variables.
+    pub clear_env: bool,
+    /// The agent's program: a name, or an absolute path.
+    pub agent_bin: Option<PathBuf>,
+    /// Further arguments for the agent's program.
+    pub agent_args: Vec<OsString>,
+    /// The longest that the agent may run.
+    pub timeout: Option<Duration>,
+    /// The longest silence of the agent.
+    pub idle_timeout: Option<Duration>,
+    /// The time between SIGTERM and SIGKILL.
+    pub kill_grace: Duration,
+    /// The run ends when this file appears.
+    pub cancel_file: Option<PathBuf>,
+    /// Set where the environment is to be cleaned up after the run.
+    pub cleanup_after: Option<CleanupAfter>,
+}
+
+/// The session to resume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The environment's last one, where it can be resumed.
+    Last,
+    /// This one, whatever is known of it.
+    Named(String),
+}
+
+/// What a clean-up after the run needs.
+#[derive(Debug)]
+pub struct CleanupAfter {
+    /// The workspaces root.
+    pub root: WorkspacesRoot,
+    /// The user's git.
+    pub git: Git,
+}

@@ -1,0 +1,209 @@
+//! From options, record and launch file to everything that is known of a run before it starts. Changes nothing.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::options::{RunOptions, Variables};
+use super::record::RunningEnv;
+use super::{codex, session, variables};
+use crate::environment::{LaunchFile, LoginLink, login_links, temporary_dir};
+use crate::failure::{Code, Failure};
+use crate::provider::claude::launch as claude;
+use crate::provider::row::Launch;
+use crate::provider::version::probe_version;
+use crate::provider::{self, argv};
+use crate::supervise::{Limits, environment, find_program};
+
+/// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
+const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Everything about a run that is known before it starts.
+#[derive(Debug)]
+pub(super) struct RunPlan {
+    pub(super) run_id: String,
+    /// The agent's private folder for temporary files.
+    pub(super) temporary: PathBuf,
+    /// The session to resume.
+    pub(super) resume: Option<String>,
+    /// What a person should know before the agent starts.
+    pub(super) notices: Vec<String>,
+    /// Logins of the user's that the environment's homes link to.
+    pub(super) logins: Vec<LoginLink>,
+    /// The names of the variables that Codex passes on to its shell commands; `None`: not an environment of Codex's.
+    pub(super) shell_names: Option<Vec<String>>,
+    /// The provider's name, for error texts.
+    pub(super) provider: String,
+    pub(super) program: PathBuf,
+    pub(super) agent: AgentPlan,
+    pub(super) variables: Variables,
+    pub(super) work_dir: PathBuf,
+    pub(super) limits: Limits,
+}
+
+/// What is started, by the dialect that it speaks.
+#[derive(Debug)]
+pub(super) enum AgentPlan {
+    /// Any program; its exit status is the result.
+    Command { args: Vec<OsString>, input: Option<String> },
+    /// Claude Code or a fork of it.
+    Claude { options: claude::Options, servers: Option<Vec<u8>>, prompt: String },
+}
+
+impl RunPlan {
+    /// Checks every option, and finds the program.
+    ///
+    /// # Errors
+    /// The failures of the single parts, each with its hint.
+    pub(super) fn new(options: &RunOptions, inherited: &Variables, env: &RunningEnv) -> Result<RunPlan> {
+        let own = env.own();
+        let file = LaunchFile::load(&env.found.env.tree)?;
+        let run_id = uuid::Uuid::new_v4().to_string();
+        let base = variables::temp_base(inherited)?;
+        let temporary = temporary_dir(&env.found.env.path, &run_id, base.as_deref());
+        let mut notices = Vec::new();
+        let agents = AgentVariables::compose(options, inherited, env, &file, &run_id, &temporary)?;
+        notices.extend(agents.warnings);
+        let is_command = !options.command.is_empty();
+        let (program, agent) = if is_command {
+            command(options, &agents.all)?
+        } else {
+            agent(options, inherited, &own.provider, &file, &agents.all, &mut notices)?
+        };
+        Ok(RunPlan {
+            resume: session::choose(options.resume.as_ref(), env, is_command, &mut notices)?,
+            logins: login_links(&env.found.env.tree, &own.env),
+            shell_names: agents.shell_names,
+            provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
+            variables: agents.all,
+            work_dir: env.found.work_dir(),
+            limits: Limits {
+                total: options.timeout,
+                idle: options.idle_timeout,
+                tool: options.idle_timeout.map(|idle| idle.max(TOOL_LIMIT)),
+                kill_grace: options.kill_grace,
+            },
+            run_id,
+            temporary,
+            notices,
+            program,
+            agent,
+        })
+    }
+}
+
+/// The agent's variables.
+struct AgentVariables {
+    all: Variables,
+    shell_names: Option<Vec<String>>,
+    warnings: Vec<String>,
+}
+
+impl AgentVariables {
+    fn compose(
+        options: &RunOptions,
+        inherited: &Variables,
+        env: &RunningEnv,
+        file: &LaunchFile,
+        run_id: &str,
+        temporary: &Path,
+    ) -> Result<AgentVariables> {
+        let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
+        let operator = options.variables.clone();
+        let set = variables::of_environment(inherited, env, run_id, temporary)?;
+        let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
+        let (all, warnings) =
+            environment::compose(inherited.clone(), set.clone(), custom, operator, options.clear_env);
+        let is_codex = env.own().provider == "codex";
+        let shell_names = is_codex.then(|| codex::shell_names(&all, &set, given.into_iter()));
+        Ok(AgentVariables { all, shell_names, warnings })
+    }
+}
+
+/// Any program instead of the provider's agent.
+fn command(options: &RunOptions, variables: &Variables) -> Result<(PathBuf, AgentPlan)> {
+    let (name, args) = options.command.split_first().expect("the caller has looked");
+    let path = variables::value(variables, "PATH").unwrap_or_default();
+    let program =
+        find_program(Some(Path::new(name)), None, &name.to_string_lossy(), path).map_err(|failure| {
+            failure.hint("give a program in PATH or the path of one; for shell syntax: `-- sh -c '…'`")
+        })?;
+    Ok((program, AgentPlan::Command { args: args.to_vec(), input: options.prompt.clone() }))
+}
+
+/// The provider's agent.
+fn agent(
+    options: &RunOptions,
+    inherited: &Variables,
+    provider: &str,
+    file: &LaunchFile,
+    variables: &Variables,
+    notices: &mut Vec<String>,
+) -> Result<(PathBuf, AgentPlan)> {
+    let row = provider::find(provider);
+    let Some((row, Launch::ClaudeStream)) = row.and_then(|row| Some((row, row.launch?))) else {
+        return Err(not_runnable(provider, &options.env).into());
+    };
+    let prompt = prompt(options, file)?;
+    let program = agent_program(options, inherited, row, variables)?;
+    claude::check_root(rustix::process::geteuid().is_root(), variables)?;
+    let asked = file.custom_args.iter().map(OsString::from).chain(options.agent_args.iter().cloned());
+    let (custom, dropped) = argv::filter(provider, asked);
+    notices.extend(dropped.iter().map(|flag| format!("dropped the argument {flag}: execenv sets it itself")));
+    let model = options.model.clone().or_else(|| Some(file.model.clone()).filter(|model| !model.is_empty()));
+    let options = claude::Options {
+        model,
+        max_turns: options.max_turns,
+        append_system_prompt: options.system_prompt.clone(),
+        merge_mcp: file.merge_mcp,
+        custom,
+        ..claude::Options::default()
+    };
+    let servers = file.mcp_config.as_ref().map(mcp_document);
+    Ok((program, AgentPlan::Claude { options, servers, prompt }))
+}
+
+fn not_runnable(provider: &str, env: &str) -> Failure {
+    let message = if provider.is_empty() {
+        "the environment has no provider, so there is no agent to run".to_owned()
+    } else {
+        format!("this version cannot run the agent of `{provider}` itself")
+    };
+    Failure::new(Code::Usage, message).hint(format!("name the program: `execenv run {env} -- PROGRAM ARG…`"))
+}
+
+fn prompt(options: &RunOptions, file: &LaunchFile) -> Result<String> {
+    let prompt = options.prompt.clone().or_else(|| file.prompt.clone());
+    prompt.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+        Failure::new(Code::Usage, "there is no prompt, and the task document has none")
+            .hint("give one: `--prompt TEXT` or `--prompt-file FILE`")
+            .into()
+    })
+}
+
+fn agent_program(
+    options: &RunOptions,
+    inherited: &Variables,
+    row: &provider::Provider,
+    variables: &Variables,
+) -> Result<PathBuf> {
+    let named = row.program.and_then(|program| variables::value(inherited, program.path_variable));
+    let name = row.program.map_or(row.name, |program| program.name);
+    let path = variables::value(variables, "PATH").unwrap_or_default();
+    let found = find_program(options.agent_bin.as_deref(), named.map(OsString::from), name, path)?;
+    match probe_version(&found, variables) {
+        Ok(Some(version)) => row.check_version(version)?,
+        Ok(None) => log::info!("{} does not print its version", found.display()),
+        Err(error) => log::info!("{} does not print its version: {error}", found.display()),
+    }
+    Ok(found)
+}
+
+/// The managed servers alone: whatever else the task's document holds is not for the agent's program.
+fn mcp_document(config: &Value) -> Vec<u8> {
+    let servers = config.get("mcpServers").filter(|servers| servers.is_object()).cloned();
+    json!({ "mcpServers": servers.unwrap_or_else(|| json!({})) }).to_string().into_bytes()
+}

@@ -1,0 +1,165 @@
+//! The result of a run: the last event, the file `output/result.json`, and the record, all from one value.
+
+use std::collections::BTreeMap;
+
+use anyhow::Error;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Number;
+
+use crate::environment::{LastResult, Status};
+use crate::failure::Failure;
+use crate::layout::names;
+use crate::protocol::{FailureReason, Usage};
+use crate::supervise::{Exit, RunOutcome, RunStatus, exit_status};
+
+/// How a run ended: the same fields for every end.
+#[derive(Debug, Serialize)]
+pub struct RunResult {
+    /// Always `result`: the type of the event.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Why it did not complete.
+    pub failure_reason: Option<FailureReason>,
+    /// What went wrong, redacted.
+    pub error: Option<String>,
+    /// The exit status of `execenv run`.
+    pub exit_code: u8,
+    /// How the agent's process ended.
+    pub agent_exit: Exit,
+    /// The agent's session.
+    pub session_id: Option<String>,
+    /// The answer; empty unless completed.
+    pub text: String,
+    /// Tokens by model.
+    pub usage: BTreeMap<String, Usage>,
+    /// The price in US dollars, as the agent states it.
+    pub cost_usd: Option<Number>,
+    /// From the start of the agent to its end.
+    pub duration_ms: u64,
+    /// How many turns of the agent were run; 0: it was not started.
+    pub iterations: u32,
+    /// Commits that the run made.
+    pub commits: Vec<String>,
+    /// The pull request that the run opened.
+    pub pr_url: Option<String>,
+    /// Files that changed under the agent; `null`: not looked at.
+    pub source_drift: Option<Vec<String>>,
+    /// Processes that had left the agent's group and were killed at the end.
+    pub survivors_killed: usize,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Why the session must not be resumed. Belongs to the record of the session, not to the result.
+    #[serde(skip)]
+    pub(super) poisoned: Option<FailureReason>,
+}
+
+impl RunResult {
+    /// The result of a run whose agent was started.
+    pub(super) fn of(outcome: RunOutcome, now: DateTime<Utc>) -> RunResult {
+        let verdict = outcome.verdict;
+        RunResult {
+            exit_code: exit_status(&verdict),
+            failure_reason: verdict.failure_reason,
+            error: verdict.error,
+            agent_exit: verdict.exit,
+            session_id: outcome.session_id,
+            text: verdict.text,
+            usage: outcome.usage,
+            cost_usd: outcome.cost_usd,
+            duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
+            iterations: 1,
+            survivors_killed: outcome.survivors_killed,
+            poisoned: verdict.poisoned,
+            ..RunResult::empty(verdict.status, now)
+        }
+    }
+
+    /// The result of a run whose agent could not be started.
+    pub(super) fn not_started(error: &Error, now: DateTime<Utc>) -> RunResult {
+        let status = Failure::code_of(error).status();
+        let reason = match status {
+            126 | 127 => FailureReason::MissingExecutable,
+            _ => FailureReason::NotStarted,
+        };
+        RunResult {
+            failure_reason: Some(reason),
+            error: Some(format!("{error:#}")),
+            exit_code: if status == 1 { 125 } else { status },
+            ..RunResult::empty(RunStatus::Failed, now)
+        }
+    }
+
+    fn empty(status: RunStatus, now: DateTime<Utc>) -> RunResult {
+        RunResult {
+            kind: "result",
+            status,
+            failure_reason: None,
+            error: None,
+            exit_code: 0,
+            agent_exit: Exit::default(),
+            session_id: None,
+            text: String::new(),
+            usage: BTreeMap::new(),
+            cost_usd: None,
+            duration_ms: 0,
+            iterations: 0,
+            commits: Vec::new(),
+            pr_url: None,
+            source_drift: None,
+            survivors_killed: 0,
+            ended_at: now,
+            poisoned: None,
+        }
+    }
+
+    /// Whether the agent was started.
+    pub fn has_started(&self) -> bool {
+        self.iterations > 0
+    }
+
+    /// The result in the environment's record.
+    pub(super) fn record(&self) -> LastResult {
+        LastResult {
+            status: self.status.word().into(),
+            exit_code: self.exit_code,
+            failure_reason: self.failure_reason.map(|reason| reason.word().into()),
+            file: format!("{}/{}", names::OUTPUT, names::RESULT),
+            ended_at: Some(self.ended_at),
+        }
+    }
+}
+
+/// The environment's status after a run: the only place where one follows from the other.
+impl From<RunStatus> for Status {
+    fn from(status: RunStatus) -> Status {
+        match status {
+            RunStatus::Completed => Status::Completed,
+            RunStatus::Failed => Status::Failed,
+            RunStatus::Timeout => Status::Timeout,
+            RunStatus::Interrupted => Status::Interrupted,
+            RunStatus::Killed => Status::Killed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_status_and_its_status_in_the_record_have_one_word() {
+        for status in [
+            RunStatus::Completed,
+            RunStatus::Failed,
+            RunStatus::Timeout,
+            RunStatus::Interrupted,
+            RunStatus::Killed,
+        ] {
+            assert_eq!(status.word(), Status::from(status).word());
+            assert_eq!(serde_json::to_value(status).unwrap(), status.word());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The variables that the environment sets for its agent.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::options::Variables;
+use super::record::RunningEnv;
+use crate::environment::private_exports;
+use crate::failure::{Code, Failure};
+
+/// The variable that names the folder in which runs get their folders for temporary files. The multica daemon sets it.
+const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// The folder that the operator names for temporary files.
+///
+/// # Errors
+/// A [`Code::BadConfig`] failure where it is no folder.
+pub(super) fn temp_base(inherited: &Variables) -> Result<Option<PathBuf>> {
+    let Some(base) = value(inherited, TEMP_BASE).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let base = PathBuf::from(base);
+    let what = match base.metadata() {
+        _ if !base.is_absolute() => "is not an absolute path",
+        Ok(metadata) if metadata.is_dir() => return Ok(Some(base)),
+        Ok(_) => "is not a folder",
+        Err(_) => "does not exist",
+    };
+    Err(Failure::new(Code::BadConfig, format!("{TEMP_BASE}: {} {what}", base.display()))
+        .hint("name a folder that the agent can write to, with a short path: agents put sockets below it")
+        .into())
+}
+
+/// The variables that describe the run and its environment.
+///
+/// # Errors
+/// When the environment's own variables cannot be read.
+pub(super) fn of_environment(
+    inherited: &Variables,
+    env: &RunningEnv,
+    run_id: &str,
+    temporary: &Path,
+) -> Result<Variables> {
+    let own = env.own();
+    let work_dir = env.found.work_dir();
+    let mut set: Variables = Vec::new();
+    let mut put = |name: &str, value: &OsStr| set.push((name.into(), value.into()));
+    put("EXECENV_ROOT", env.found.env.path.as_os_str());
+    put("EXECENV_WORKDIR", work_dir.as_os_str());
+    put("EXECENV_TASK_ID", own.task_id.as_ref());
+    put("EXECENV_WORKSPACE_ID", env.meta.workspace_id.as_ref());
+    put("EXECENV_PROVIDER", own.provider.as_ref());
+    put("EXECENV_RUN_ID", run_id.as_ref());
+    put("EXECENV_ITERATION", "1".as_ref());
+    put("PWD", work_dir.as_os_str());
+    for name in ["TMPDIR", "TMP", "TEMP"] {
+        put(name, temporary.as_os_str());
+    }
+    let private = private_exports(&env.found.env.tree)?;
+    for (name, value) in own.env.iter().chain(&private) {
+        put(name, value.as_ref());
+    }
+    put("PATH", &path_with_execenv(inherited)?);
+    Ok(set)
+}
+
+/// The inherited PATH with the folder of this executable in front, so that the agent can call execenv.
+fn path_with_execenv(inherited: &Variables) -> Result<OsString> {
+    let exe = std::env::current_exe().context("find the program's own file")?;
+    let own_dir = exe.parent().map(Path::to_path_buf).unwrap_or_default();
+    let path = value(inherited, "PATH").unwrap_or(OsStr::new(DEFAULT_PATH));
+    let others = std::env::split_paths(path).filter(|dir| *dir != own_dir);
+    let dirs = std::iter::once(own_dir.clone()).chain(others);
+    Ok(std::env::join_paths(dirs).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// A variable's value.
+pub(super) fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsStr> {
+    variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+}
