@@ -21,6 +21,7 @@ mod gc_bounds;
 mod gc_promises;
 mod gc_server;
 mod generated;
+mod habits;
 mod home_changes;
 mod home_contents;
 mod homes;

@@ -33,6 +33,8 @@ fn main() {
         .flatten()
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
-    sweep::report();
+    if !arguments.list {
+        sweep::report();
+    }
     conclusion.exit();
 }
