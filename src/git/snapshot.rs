@@ -28,14 +28,17 @@ impl Git {
         // Repositories below are saved on their own; git would start a git in each.
         index.add_all(search(path).repositories.iter().chain(ours))?;
         let tree = index.write_tree()?;
-        let parent: &[&str] = if has_head { &["-p", "HEAD"] } else { &[] };
+        // What an operation in progress holds, a rebase's autostash above all, is saved as further parents.
+        let head = has_head.then(|| "HEAD".to_owned());
+        let held = worktree.held_by_operation(&worktree.git_folder("--git-dir")?)?;
+        let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
         let mut commit = worktree.work(["commit-tree", "-m", "execenv: a worktree removed by force", &tree]);
         for (name, value) in [("NAME", "execenv"), ("EMAIL", "execenv@localhost")] {
             for who in ["AUTHOR", "COMMITTER"] {
                 commit = commit.variable(&format!("GIT_{who}_{name}"), value);
             }
         }
-        let commit = commit.args(parent).text()?;
+        let commit = commit.args(parents).text()?;
         let name = format!("refs/execenv/{name}");
         let mut number = 0;
         loop {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::command::{Git, Repository};
+use super::operation::in_progress;
 use super::search::search;
 
 /// What kind of work is at stake.
@@ -60,44 +61,75 @@ impl Git {
     }
 }
 
+/// How many commits and files a reason names.
+const EXAMPLES: usize = 5;
+
+/// Refs that belong to one worktree and are lost with it.
+const PER_WORKTREE: [&str; 3] = ["refs/worktree/*", "refs/bisect/*", "refs/rewritten/*"];
+
 impl Repository<'_> {
+    /// The work of this repository or worktree that would be lost, with every reason.
     fn unsaved_work(&self, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
-        let git_dir = self.look(["rev-parse", "--path-format=absolute", "--git-common-dir"]).output()?;
-        let git_dir = Path::new(OsStr::from_bytes(git_dir.strip_suffix(b"\n").unwrap_or(&git_dir)));
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let foreign = !real(git_dir).starts_with(real(goes));
-        let unsaved = |kind, what: String| Some(Unsaved { path: self.dir().to_owned(), kind, what, foreign });
+        let common = self.git_folder("--git-common-dir")?;
+        let foreign = !real(&common).starts_with(real(goes));
         let is_bare = self.look(["rev-parse", "--is-bare-repository"]).text()? == "true";
-        let changed = if is_bare { 0 } else { self.changed_files(ours)? };
-        let dirty = |place: &str| {
-            unsaved(
-                UnsavedKind::Dirty,
-                format!("{changed} uncommitted change{}{place}", plural(changed as u64)),
-            )
-        };
+        let mut reasons = Vec::new();
+
+        let changed = if is_bare { Vec::new() } else { self.changed_files(ours)? };
+        if !changed.is_empty() {
+            let place = if foreign { " in a worktree" } else { "" };
+            let count = counted(changed.len() as u64, "uncommitted change");
+            let files = changed.iter().map(|path| path.display().to_string());
+            reasons.push((UnsavedKind::Dirty, format!("{count}{place}{}", examples(files, changed.len()))));
+        }
+        let mut operations: Vec<&str> = in_progress(&self.git_folder("--git-dir")?).collect();
         if !foreign {
-            // The repository itself goes: every commit that no remote has goes with it, stashes too.
-            let commits = self.count(&["--branches", "--tags", "HEAD", "--not", "--remotes"])?;
-            let stashed = self.has_ref("refs/stash")?;
-            return Ok(match (commits, stashed) {
-                (0, false) if changed > 0 => dirty(""),
-                (0, false) => None,
-                (0, true) => unsaved(UnsavedKind::Unpushed, "a stash that is nowhere else".into()),
-                (n, _) => unsaved(UnsavedKind::Unpushed, format!("{} on no remote", commits_that_are(n))),
-            });
+            // Linked worktrees elsewhere keep their state in this repository.
+            let worktrees = std::fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+            operations.extend(worktrees.flat_map(|entry| in_progress(&entry.path()).collect::<Vec<_>>()));
         }
-        // A worktree of somebody's repository: branches survive, the working files and a detached HEAD do not.
-        if changed > 0 {
-            return Ok(dirty(" in a worktree"));
+        operations.sort_unstable();
+        operations.dedup();
+        if !operations.is_empty() {
+            reasons.push((UnsavedKind::Dirty, format!("{} is in progress", operations.join(", "))));
         }
-        match self.count(&["HEAD", "--not", "--branches", "--tags", "--remotes"])? {
-            0 => Ok(None),
-            n => Ok(unsaved(UnsavedKind::Unpushed, format!("{} on no branch", commits_that_are(n)))),
+
+        let commits = if foreign {
+            // Branches survive a worktree of another repository; its HEAD and its own refs do not.
+            let own = PER_WORKTREE.map(|pattern| format!("--glob={pattern}"));
+            let shared = PER_WORKTREE.map(|pattern| format!("--exclude={pattern}"));
+            let head = self.has_head()?.then(|| "HEAD".to_owned());
+            let lost = head.into_iter().chain(own).chain(["--not".into()]).chain(shared);
+            self.commits(lost.chain(["--glob=refs/*".into()]))?
+        } else {
+            // The repository itself goes, with the commits of all its refs and worktrees that no remote has.
+            self.commits(["--all", "--not", "--remotes"].map(str::to_owned))?
+        };
+        if commits.count > 0 {
+            let place = if foreign { "that no ref would hold" } else { "on no remote" };
+            let count = counted(commits.count, "commit");
+            reasons.push((
+                UnsavedKind::Unpushed,
+                format!("{count} {place}{}", examples(commits.first, commits.count as usize)),
+            ));
         }
+        if !foreign && self.has_ref("refs/stash")? {
+            reasons.push((UnsavedKind::Unpushed, "a stash".to_owned()));
+        }
+        let Some((kind, _)) = reasons.first() else { return Ok(None) };
+        let what = reasons.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>().join("; ");
+        Ok(Some(Unsaved { path: self.dir().to_owned(), kind: *kind, what, foreign }))
     }
 
-    /// How many working files of a worktree differ from what is committed.
-    fn changed_files(&self, ours: &[PathBuf]) -> Result<usize> {
+    /// A folder that `git rev-parse` names: `--git-dir` (a worktree's own) or `--git-common-dir`.
+    pub(super) fn git_folder(&self, which: &str) -> Result<PathBuf> {
+        let folder = self.look(["rev-parse", "--path-format=absolute", which]).output()?;
+        Ok(OsStr::from_bytes(folder.strip_suffix(b"\n").unwrap_or(&folder)).into())
+    }
+
+    /// The working files of a worktree that differ from what is committed.
+    fn changed_files(&self, ours: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let filters = self.filters_off()?;
         let top = self.look(["rev-parse", "--show-toplevel"]).output()?;
         let top = Path::new(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
@@ -112,16 +144,32 @@ impl Repository<'_> {
         let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty"];
         let status = self.look(status).without_filters(&filters).output()?;
         let is_ours = |changed: &Path| ours.contains(&self.dir().join(changed));
-        let changed = changed_paths(&status).filter(|changed| !is_ours(changed)).count();
-        Ok(changed + self.hidden_changes()?.iter().filter(|changed| !is_ours(changed)).count())
+        let mut changed: Vec<PathBuf> = changed_paths(&status).collect();
+        changed.extend(self.hidden_changes()?);
+        changed.retain(|changed| !is_ours(changed));
+        Ok(changed)
     }
 
-    /// How many commits a `rev-list` gives; 0 for a repository without any.
-    fn count(&self, revisions: &[&str]) -> Result<u64> {
-        let has_head = self.has_head()?;
-        let revisions = revisions.iter().filter(|word| has_head || **word != "HEAD");
-        Ok(self.look(["rev-list", "--count"]).args(revisions).text()?.parse()?)
+    /// The commits that a `rev-list` gives: how many, and the first of them.
+    fn commits(&self, revisions: impl IntoIterator<Item = String>) -> Result<Commits> {
+        let revisions: Vec<String> = revisions.into_iter().collect();
+        let count = self.look(["rev-list", "--count"]).args(&revisions).text()?.parse()?;
+        if count == 0 {
+            return Ok(Commits::default());
+        }
+        let limit = format!("--max-count={EXAMPLES}");
+        let shown = ["rev-list", "--no-commit-header", "--format=%h %s", &limit];
+        let first = self.look(shown).args(&revisions).text()?;
+        Ok(Commits { count, first: first.lines().map(str::to_owned).collect() })
     }
+}
+
+/// Commits that would be lost.
+#[derive(Debug, Default)]
+struct Commits {
+    count: u64,
+    /// The first ones, each as its short id and its subject.
+    first: Vec<String>,
 }
 
 /// The paths of `git status --porcelain=v1 -z`. The second path of a rename is of no matter here.
@@ -131,10 +179,14 @@ fn changed_paths(status: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
         .filter(|entry| entry.len() > 3 && entry[2] == b' ')
         .map(|entry| PathBuf::from(OsStr::from_bytes(&entry[3..])))
 }
-fn plural(count: u64) -> &'static str {
-    if count == 1 { "" } else { "s" }
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn commits_that_are(count: u64) -> String {
-    format!("{count} commit{} that {}", plural(count), if count == 1 { "is" } else { "are" })
+/// Some of `count` things, in parentheses. They come from an agent: control characters become visible.
+fn examples(things: impl IntoIterator<Item = String>, count: usize) -> String {
+    let shown = things.into_iter().take(EXAMPLES).map(|thing| thing.escape_debug().to_string());
+    let rest = if count > EXAMPLES { ", …" } else { "" };
+    format!(" ({}{rest})", shown.collect::<Vec<_>>().join(", "))
 }

@@ -129,7 +129,7 @@ fn a_repository_is_found_wherever_it_lies() {
         let repo = t.prepare(["--task-id", TASK]).join("workdir").join(place);
         clone(&t, &source, &repo);
         git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
-        t.execenv(["cleanup", KEY]).fails(5, &["1 commit that is on no remote"]);
+        t.execenv(["cleanup", KEY]).fails(5, &["1 commit on no remote"]);
         assert!(repo.join("file").exists(), "{place}");
     }
 }
@@ -140,7 +140,7 @@ fn a_bare_clone_counts() {
     let source = source(&t);
     let bare = t.prepare(["--task-id", TASK]).join("workdir/bare");
     git(&t, &source, &["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
-    t.execenv(["cleanup", KEY]).fails(5, &["1 commit that is on no remote"]);
+    t.execenv(["cleanup", KEY]).fails(5, &["1 commit on no remote"]);
     t.execenv(["cleanup", "--force", KEY]).ok();
 }
 
@@ -213,7 +213,7 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     t.execenv(["cleanup", "--all", KEY]).ok();
     for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
         let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
-        assert!(done.stderr.contains("1 commit that is on no remote"), "{done}");
+        assert!(done.stderr.contains("1 commit on no remote"), "{done}");
         assert!(done.stdout.contains("trash: 1 entry (") && done.stdout.contains("), 0 deleted"), "{done}");
     }
     t.execenv(["trash", "restore", KEY]).ok();
@@ -293,4 +293,119 @@ fn a_repository_that_git_would_wait_in_for_ever_is_kept_at_once() {
         assert!(done.stdout.contains("retained_unreadable"), "{part}: {done}");
         assert!(done.stdout.contains("neither a file nor a folder"), "{part}: {done}");
     }
+}
+
+/// Runs a shell script in `dir` with the variables of the test; its status does not matter.
+fn script(t: &TestEnv, dir: &Path, text: &str) {
+    let identity = [("GIT_AUTHOR_NAME", "T"), ("GIT_AUTHOR_EMAIL", "t@example.invalid")];
+    let committer = [("GIT_COMMITTER_NAME", "T"), ("GIT_COMMITTER_EMAIL", "t@example.invalid")];
+    let mut command = t.command("sh");
+    command.args(["-c", text]).current_dir(dir).envs(identity.into_iter().chain(committer));
+    let output = command.output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("not found"), "{output:?}");
+}
+
+fn cleanup(t: &TestEnv) -> serde_json::Value {
+    let done = t.execenv(["cleanup", KEY, "-o", "json"]).run();
+    let mut answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    answer["status"] = done.status.into();
+    answer
+}
+
+#[test]
+fn a_commit_that_any_ref_of_the_repository_holds_counts() {
+    const COMMIT: &str = "c=$(git commit-tree -m work HEAD^{tree} -p HEAD)";
+    for hold in [
+        "git update-ref refs/jj/keep/$c $c",
+        "git update-ref refs/heads/side $c",
+        "git update-ref refs/notes/x $c",
+        "git update-ref refs/worktree/x $c",
+        "git tag x $c",
+        "git checkout -q --detach $c",
+        "git update-ref refs/original/x $c",
+        "git bisect start -q && git update-ref refs/bisect/good-1 $c",
+        "git worktree add -q --detach ../linked $c",
+    ] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+        clone(&t, &source, &repo);
+        script(&t, &repo, &format!("{COMMIT}; {hold}"));
+        let answer = cleanup(&t);
+        assert_eq!(answer["status"], 5, "{hold}: {answer}");
+        let why = answer["kept"][0]["why"].as_str().unwrap();
+        assert!(why.contains("1 commit on no remote (") && why.contains(" work)"), "{hold}: {why}");
+        script(&t, &repo, &format!("{COMMIT}; git push -q origin $c:refs/heads/pushed"));
+    }
+}
+
+#[test]
+fn an_operation_that_has_begun_counts_although_the_status_is_clean() {
+    const CONFLICT: &str = "git checkout -q -b side HEAD~1; echo side >file; git commit -qam side; ";
+    for (begin, name) in [
+        (
+            "echo edit >file; GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i --autostash HEAD~1",
+            "a rebase",
+        ),
+        (&format!("{CONFLICT} git rebase -q main")[..], "a rebase"),
+        (&format!("{CONFLICT} git merge -q main"), "a merge"),
+        (&format!("{CONFLICT} git cherry-pick main"), "a cherry-pick"),
+        (&format!("{CONFLICT} git revert --no-edit main"), "a revert"),
+        (
+            "git format-patch -q -1 --stdout >../p; git reset -q --hard HEAD~1; echo x >file; git commit -qam x; git am -q ../p",
+            "`git am`",
+        ),
+        ("git bisect start -q HEAD HEAD~1", "a bisect"),
+    ] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        script(&t, &source, "echo two >file; git commit -qam two");
+        let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+        clone(&t, &source, &repo);
+        script(&t, &repo, begin);
+        let answer = cleanup(&t);
+        let why = answer["kept"][0]["why"].as_str().unwrap_or_default();
+        assert_eq!((&answer["status"], &answer["outcome"]), (&5.into(), &"retained_dirty".into()), "{begin}");
+        assert!(why.contains(name) && why.contains("in progress"), "{begin}: {why}");
+    }
+}
+
+#[test]
+fn every_reason_is_named_with_its_first_commits_and_files() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+    clone(&t, &source, &repo);
+    script(&t, &repo, "for n in 1 2 3 4 5 6 7; do git commit -q --allow-empty -m \"c$n\"; done");
+    script(&t, &repo, "echo x >file; git stash -q; touch \"$(printf 'new\\033[31m')\"; git bisect start -q");
+    let answer = cleanup(&t);
+    let why = answer["kept"][0]["why"].as_str().unwrap();
+    for part in
+        ["1 uncommitted change (", "new\\u{1b}[31m", "a bisect is in progress", "a stash", " c7, ", ", …)"]
+    {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert!(why.contains(" commits on no remote ("), "{why}");
+}
+
+#[test]
+fn force_saves_what_an_operation_in_a_worktree_holds() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    script(&t, &source, "echo two >file; git commit -qam two");
+    let tree = worktree(&t, &source);
+    script(
+        &t,
+        &tree,
+        "echo edit >file; GIT_SEQUENCE_EDITOR='sed -i 1ibreak' git rebase -q -i --autostash HEAD~1",
+    );
+    assert_eq!(cleanup(&t)["status"], 5);
+    t.execenv(["cleanup", "--force", KEY]).run().status(0);
+    let name = snapshot_ref(&t, &source);
+    script(
+        &t,
+        &source,
+        &format!("git log --format=%H {name} | while read c; do git show $c:file; done >../saved"),
+    );
+    assert!(fs::read_to_string(source.parent().unwrap().join("saved")).unwrap().contains("edit\n"));
 }

@@ -1,0 +1,66 @@
+//! Operations of git that have begun and not ended: a rebase at a conflict, a merge, a bisect. While one is in progress,
+//! the only copy of work may lie in the git folder, where `git status` does not show it (a rebase's autostash).
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::command::Repository;
+
+/// What git leaves in its folder while an operation is in progress, and the operation's name.
+///
+/// From git's `wt-status.c` and `builtin/notes.c`, 2.47.
+const SIGNS: [(&str, &str); 9] = [
+    ("rebase-merge", "a rebase"),
+    ("rebase-apply", "a rebase or `git am`"),
+    ("MERGE_HEAD", "a merge"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick"),
+    ("REVERT_HEAD", "a revert"),
+    ("sequencer", "a series of cherry-picks or reverts"),
+    ("BISECT_LOG", "a bisect"),
+    ("MERGE_AUTOSTASH", "a merge with an autostash"),
+    ("NOTES_MERGE_PARTIAL", "a merge of notes"),
+];
+
+/// Files of an operation that name commits, each on a line of its own.
+const COMMITS: [&str; 9] = [
+    "rebase-merge/autostash",
+    "rebase-merge/orig-head",
+    "rebase-apply/autostash",
+    "rebase-apply/orig-head",
+    "MERGE_AUTOSTASH",
+    "MERGE_HEAD",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "NOTES_MERGE_PARTIAL",
+];
+/// The longest such file that is read, in bytes; a merge of many branches names one commit a line.
+const MAX_FILE: u64 = 64 << 10;
+
+/// Names the operations in progress in a worktree, by its own git folder.
+pub(super) fn in_progress(git_dir: &Path) -> impl Iterator<Item = &'static str> + use<'_> {
+    // By the name alone: an agent may have put a link there.
+    let is_there = |(sign, _): &(&str, _)| git_dir.join(sign).symlink_metadata().is_ok();
+    SIGNS.into_iter().filter(is_there).map(|(_, operation)| operation)
+}
+
+impl Repository<'_> {
+    /// The commits that an operation in progress holds and no ref may.
+    ///
+    /// # Errors
+    /// When the git folder cannot be asked for, or one of its files cannot be read.
+    pub(super) fn held_by_operation(&self, git_dir: &Path) -> Result<Vec<String>> {
+        let tree = crate::sys::tree::Tree::open(git_dir)?;
+        let mut commits = Vec::new();
+        for file in COMMITS {
+            let Some(bytes) = tree.read(Path::new(file), MAX_FILE)? else { continue };
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                let is_id = line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if is_id && self.has_ref(&format!("{line}^{{commit}}"))? {
+                    commits.push(line.to_owned());
+                }
+            }
+        }
+        Ok(commits)
+    }
+}
