@@ -146,7 +146,7 @@ fn seen_login(login: &Option<Option<Login>>) -> String {
 fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>) -> Option<bool> {
     let path_of = |name: &str| programs.iter().find(|program| program["name"] == name)?["path"].as_str();
     let can = host::can_use_namespaces(path_of("bwrap").map(Path::new), &context.settings.inherited);
-    if can == Some(false) && path_of("codex").is_some() {
+    if can == Some(false) && path_of(provider::codex::NAME).is_some() {
         lines.push(
             "codex\tthis system gives it no sandbox: its commands may fail in `workspace-write`; \
              `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all that you can"

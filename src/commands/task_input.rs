@@ -15,15 +15,13 @@ use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration};
 use crate::output::{Answer, shell_quote};
-use crate::provider;
-use crate::provider::codex::find_version;
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
+use crate::provider::version::find_version;
+use crate::provider::{self, codex, openclaw};
 use crate::supervise::environment::refused_names;
 use crate::supervise::find_program;
 use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
-/// The provider whose program is asked while its environment is prepared.
-const OPENCLAW: &str = "openclaw";
 /// The longest text that goes into the record, in bytes.
 const MAX_RECORDED: usize = 64 << 10;
 /// The longest lease, in days: a century. Beyond some length no date is left to write down.
@@ -187,7 +185,7 @@ impl TaskInput {
         let settings = &context.settings;
         let sandbox = self.codex_sandbox.as_deref().unwrap_or(settings.codex_sandbox);
         // Reuse may learn the provider only from the environment.
-        let is_openclaw = provider.is_empty() || provider == OPENCLAW;
+        let is_openclaw = provider.is_empty() || provider == openclaw::NAME;
         Ok(HomeOptions {
             mcp_mode: self.mcp_mode.unwrap_or(settings.mcp_mode),
             codex_version: self.codex_version.clone().unwrap_or_default(),
@@ -199,7 +197,9 @@ impl TaskInput {
 
     /// The OpenClaw program; one that was named must be there.
     fn find_openclaw(&self, context: &Context) -> Result<Option<PathBuf>> {
-        let Some(program) = provider::find(OPENCLAW).and_then(|row| row.program) else { return Ok(None) };
+        let Some(program) = provider::find(openclaw::NAME).and_then(|row| row.program) else {
+            return Ok(None);
+        };
         let inherited = |name: &str| {
             let found = context.settings.inherited.iter().find(|(key, _)| key == name);
             found.map(|(_, value)| value.clone())
@@ -236,9 +236,9 @@ impl TaskInput {
 
     fn special_options(&self) -> Vec<(&'static str, &'static str)> {
         let given = [
-            ("--codex-version", "codex", self.codex_version.is_some()),
-            ("--codex-sandbox", "codex", self.codex_sandbox.is_some()),
-            ("--openclaw-bin", OPENCLAW, self.openclaw_bin.is_some()),
+            ("--codex-version", codex::NAME, self.codex_version.is_some()),
+            ("--codex-sandbox", codex::NAME, self.codex_sandbox.is_some()),
+            ("--openclaw-bin", openclaw::NAME, self.openclaw_bin.is_some()),
         ];
         given
             .into_iter()
@@ -345,7 +345,7 @@ impl Task {
             idle.push("`--mcp-mode` does nothing: the task has no MCP servers of its own".into());
         }
         let version = &self.options.codex_version;
-        if provider == "codex" && !version.is_empty() && find_version(version).is_none() {
+        if provider == codex::NAME && !version.is_empty() && find_version(version).is_none() {
             idle.push(
                 "`--codex-version` holds no version such as 0.169.0: Codex is taken for an unknown one"
                     .into(),

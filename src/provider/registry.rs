@@ -44,10 +44,10 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::Planned)
         .own_arguments(claude::launch::OWN_ARGUMENTS)
         .launch(Launch::ClaudeStream),
-    Provider::new("codex", "")
+    Provider::new(codex::NAME, "")
         .skills_in_home()
         .program("codex", "MULTICA_CODEX_PATH")
-        .minimum(Version(0, 100, 0))
+        .minimum(codex::MINIMUM)
         .mcp(McpChannel::Planned)
         .plan(codex::plan)
         .folders(&[codex::FOLDER])
@@ -97,10 +97,10 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("mcode", ".minimax/skills").mcp(McpChannel::Session),
     Provider::new("omp", ".omp/skills").program("omp", "MULTICA_OMP_PATH").mcp(McpChannel::Never),
     // The configuration of its plan makes the work dir its workspace; then it looks for skills in the work dir's root.
-    Provider::new("openclaw", "skills")
+    Provider::new(openclaw::NAME, "skills")
         .inline_brief()
-        .program("openclaw", "MULTICA_OPENCLAW_PATH")
-        .minimum(Version(2026, 5, 5))
+        .program(openclaw::NAME, "MULTICA_OPENCLAW_PATH")
+        .minimum(openclaw::MINIMUM)
         .mcp(McpChannel::Planned)
         .plan(openclaw::plan)
         .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE]),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::plan::{Home, HomePlan, HomeRequest};
-use super::version::Version;
-use crate::failure::{Code, Failure};
+use super::version::{self, Version};
+use crate::failure::Failure;
 use crate::sys::tree::Tree;
 
 /// Everything that execenv knows about one agent CLI.
@@ -126,16 +126,12 @@ impl Provider {
     /// Refuses a version of the program that is too old.
     ///
     /// # Errors
-    /// [`Code::AgentNotStarted`], with both versions.
+    /// As [`version::check_minimum`].
     pub fn check_version(&self, found: Version) -> Result<(), Failure> {
         let Some(program) = self.program else { return Ok(()) };
         match program.minimum {
-            Some(minimum) if found < minimum => Err(Failure::new(
-                Code::AgentNotStarted,
-                format!("{} {found} is below the minimum supported version {minimum}", self.name),
-            )
-            .hint(format!("update it: `{} update`", program.name))),
-            _ => Ok(()),
+            Some(minimum) => version::check_minimum(program.name, found, minimum),
+            None => Ok(()),
         }
     }
 }

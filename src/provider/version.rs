@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Program};
 
 /// A version of three numbers, as agent CLIs print it.
@@ -27,8 +28,20 @@ pub fn find_version(text: &str) -> Option<Version> {
     })
 }
 
+/// Refuses a version that is too old.
+///
+/// # Errors
+/// [`Code::AgentNotStarted`], with both versions.
+pub(super) fn check_minimum(program: &str, found: Version, minimum: Version) -> Result<(), Failure> {
+    if found >= minimum {
+        return Ok(());
+    }
+    let message = format!("{program} {found} is below the minimum supported version {minimum}");
+    Err(Failure::new(Code::AgentNotStarted, message).hint(format!("update it: `{program} update`")))
+}
+
 /// How long a program may take to print its version.
-const PROBE: Duration = Duration::from_secs(10);
+pub(super) const PROBE: Duration = Duration::from_secs(10);
 
 /// Runs `PROGRAM --version` for at most ten seconds and looks for a version in what it prints. `None`: it printed none.
 ///
@@ -52,6 +65,11 @@ mod tests {
             ("codex-cli v0.100.0\n", Some(Version(0, 100, 0))),
             ("node 24\nx 1.2", None),
             ("1.2.3.4", Some(Version(1, 2, 3))),
+            ("v1.2.3-beta.4", Some(Version(1, 2, 3))),
+            ("1.2 then 3.4.5", Some(Version(3, 4, 5))),
+            ("1.2", None),
+            ("", None),
+            ("1.99999999999999999999.2", None),
         ];
         for (text, version) in cases {
             assert_eq!(find_version(text), version, "{text}");

@@ -117,7 +117,7 @@ impl AgentVariables {
         let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
         let (all, warnings) =
             environment::compose(inherited.clone(), set.clone(), custom, operator, options.clear_env);
-        let is_codex = env.own().provider == "codex";
+        let is_codex = env.own().provider == provider::codex::NAME;
         let shell_names = is_codex.then(|| codex::shell_names(&all, &set, given.into_iter()));
         Ok(AgentVariables { all, shell_names, warnings })
     }

@@ -2,6 +2,7 @@
 //! known by other means (our own limit, an errno) is not looked up here.
 
 use crate::protocol::FailureReason;
+use crate::provider::codex;
 
 /// Rows in order, the first match wins. Within a row each list is an alternative whose terms must all occur. `#401`
 /// is that number with no digit beside it, `#5xx` any number from 500 to 599.
@@ -200,11 +201,11 @@ pub fn poisoned_by_error(provider: &str, error: &str) -> Option<FailureReason> {
         || (any(&EMPTY) && located)
     {
         Some(FailureReason::InvalidRequest)
-    } else if provider == "codex"
+    } else if provider == codex::NAME
         && any(&["codex semantic inactivity timeout", "codex app-server no progress timeout"])
     {
         Some(FailureReason::CodexInactivity)
-    } else if provider == "codex" && all(["thread/resume failed", "too long"]) {
+    } else if provider == codex::NAME && all(["thread/resume failed", "too long"]) {
         Some(FailureReason::CodexResumeOversized)
     } else {
         None

@@ -32,6 +32,29 @@ fn an_option_for_another_provider_is_a_warning_and_a_wrong_word_an_error() {
 }
 
 #[test]
+fn a_provider_that_is_too_old_is_refused_where_its_version_is_learnt() {
+    let t = TestEnv::new();
+    let old = t.write("bin/openclaw", "#!/bin/sh\necho OpenClaw 2026.5.4\n");
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    let words =
+        [arg("prepare"), arg("--provider"), arg("openclaw"), arg("--openclaw-bin"), old.clone().into()];
+    t.execenv(words).fails(1, &["openclaw 2026.5.4 is below", "2026.5.5", "`openclaw update`"]);
+    t.assert_nothing_half_made("an old OpenClaw");
+    let examined = t.execenv(["doctor", "-o", "json"]).var("MULTICA_OPENCLAW_PATH", &old).run().stdout;
+    let examined: Value = serde_json::from_str(&examined).unwrap();
+    let programs = examined["programs"].as_array().unwrap();
+    let claw = programs.iter().find(|program| program["name"] == "openclaw").unwrap();
+    assert_eq!((&claw["too_old"], &claw["minimum"]), (&json!(true), &json!("2026.5.5")));
+    let codex = |version| t.execenv(["prepare", "--provider", "codex", "--codex-version", version]).run();
+    assert!(
+        codex("codex-cli 0.99.9")
+            .stderr
+            .contains("codex 0.99.9 is below the minimum supported version 0.100.0")
+    );
+    assert!(!codex("codex-cli 0.100.0").stderr.contains("minimum"));
+}
+
+#[test]
 fn the_sandbox_of_codex_is_the_flags_then_the_variables_then_the_files() {
     let t = TestEnv::new();
     t.write("c.json", r#"{"codex_sandbox":"danger-full-access"}"#);

@@ -32,6 +32,7 @@ use super::{profiles, sessions, skills, source, switches};
 use crate::failure::{Code, Failure};
 use crate::provider::plan::{ALWAYS_EXPORTED, Entry, Home, HomeContent, HomePlan, HomeRequest, Os};
 use crate::provider::row::HomeFolder;
+use crate::provider::version::{Version, check_minimum, find_version};
 use crate::sys::tree::Tree;
 
 /// Files of the home that may hold keys and the variables of MCP servers, besides profiles.
@@ -49,6 +50,12 @@ fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> 
     let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
     Ok(Some(Home { name: folder.name, content }))
 }
+
+/// The name in the row.
+pub const NAME: &str = "codex";
+
+/// The oldest Codex that execenv works with.
+pub(crate) const MINIMUM: Version = Version(0, 100, 0);
 
 /// The folder of the env root for what the agent hands over.
 const OUTPUT: &str = "output";
@@ -70,11 +77,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         // A linked worktree's git folder lies outside the sandbox.
         exports.insert("MULTICA_REPO_CHECKOUT_MODE".to_owned(), "isolated".to_owned());
     }
-    let policy = sandbox::policy(
-        request.os,
-        &request.options.codex_version,
-        request.options.codex_sandbox.as_deref(),
-    )?;
+    let version = find_version(&request.options.codex_version);
+    let policy = sandbox::policy(request.os, version, request.options.codex_sandbox.as_deref())?;
     let present = request.present.and_then(|root| root.subtree(Path::new(HOME_NAME)).ok());
     let mut draft = Draft::new(present.as_ref());
     warn(&mut draft, request, shared.as_ref(), &policy);
@@ -90,7 +94,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         sandbox: policy.mode,
         output: format!("{root}/{OUTPUT}"),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
-        has_agents_switch: switches::has_agents_switch(sandbox::find_version(&request.options.codex_version)),
+        has_agents_switch: switches::has_agents_switch(version),
         keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,
@@ -134,6 +138,10 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
             "`CODEX_HOME` names the home of an environment; `.codex` of the user's home is used instead"
                 .to_owned(),
         );
+    }
+    let version = find_version(&request.options.codex_version);
+    if let Some(Err(failure)) = version.map(|version| check_minimum(NAME, version, MINIMUM)) {
+        draft.warnings.push(failure.message);
     }
     if policy.mode == Mode::FullAccess {
         draft.warnings.push(format!("Codex runs without a sandbox: {}", policy.reason));

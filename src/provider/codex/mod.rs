@@ -19,8 +19,7 @@ mod skills;
 mod source;
 mod switches;
 
-pub(super) use self::home::FOLDER;
-pub use self::home::plan;
-pub use self::sandbox::find_version;
+pub(super) use self::home::{FOLDER, MINIMUM};
+pub use self::home::{NAME, plan};
 pub use self::sessions::find_rollout;
 pub use self::shell::{allowed_names, shell_policy};

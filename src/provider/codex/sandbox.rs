@@ -8,11 +8,12 @@ use super::managed::{Managed, place};
 use super::{source, switches};
 use crate::failure::{Code, Failure};
 use crate::provider::plan::Os;
+use crate::provider::version::Version;
 
 const TABLE: &str = "sandbox_workspace_write";
 
 /// The first version whose sandbox on macOS lets commands reach the network. None is known.
-const FIXED_ON_MACOS: Option<[u64; 3]> = None;
+const FIXED_ON_MACOS: Option<Version> = None;
 
 /// What commands may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(super) struct Policy {
 ///
 /// # Errors
 /// A [`Code::BadConfig`] failure for a mode that Codex does not have.
-pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Policy> {
+pub(super) fn policy(os: Os, version: Option<Version>, asked: Option<&str>) -> Result<Policy> {
     if let Some(asked) = asked {
         let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.word() == asked) else {
             let message = format!("the Codex sandbox `{}` is not known", asked.escape_debug());
@@ -55,14 +56,13 @@ pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Polic
         };
         return Ok(Policy { mode, reason: "it was asked for".to_owned() });
     }
-    let found = find_version(version);
-    let is_fixed = found.zip(FIXED_ON_MACOS).is_some_and(|(found, fixed)| found >= fixed);
+    let is_fixed = version.zip(FIXED_ON_MACOS).is_some_and(|(found, fixed)| found >= fixed);
     Ok(match os {
         Os::MacOs if !is_fixed => Policy {
             mode: Mode::FullAccess,
             reason: format!(
                 "on macOS, Codex {} leaves the sandbox without a network, so that no agent could work in it",
-                found.map_or_else(|| "of an unknown version".to_owned(), |[a, b, c]| format!("{a}.{b}.{c}"))
+                version.map_or_else(|| "of an unknown version".to_owned(), |version| version.to_string())
             ),
         },
         Os::Linux | Os::MacOs => Policy {
@@ -70,17 +70,6 @@ pub(super) fn policy(os: Os, version: &str, asked: Option<&str>) -> Result<Polic
             reason: "the sandbox can write the work dir and reach the network".to_owned(),
         },
     })
-}
-
-/// The first `1.2.3` in a text, wherever it stands.
-pub fn find_version(text: &str) -> Option<[u64; 3]> {
-    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
-    words
-        .filter_map(|word| {
-            let mut numbers = word.split('.').map(|number| number.parse().ok());
-            Some([numbers.next()??, numbers.next()??, numbers.next()??])
-        })
-        .next()
 }
 
 /// Sets the mode. With `workspace-write`, the network is on and `output` can be written too; the user's own further

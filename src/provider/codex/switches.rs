@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::blocks::Block;
 use super::managed::{Managed, place};
 use super::source;
+use crate::provider::version::Version;
 
 /// Names in `[features]` that Codex 0.169 also takes for child agents; `multi_agent_v2` is its present name.
 const MULTI_AGENT_ALIASES: &[&str] = &["collab", "multi_agent_v2"];
@@ -21,10 +22,10 @@ pub(super) fn is_on(value: Option<&str>) -> bool {
 
 /// The first version that is known to have `agents.enabled`. An earlier one took any key of `[agents]` for a role's
 /// name and refused the file.
-const HAS_AGENTS_SWITCH: [u64; 3] = [0, 169, 0];
+const HAS_AGENTS_SWITCH: Version = Version(0, 169, 0);
 
 /// Whether a version, if it is known, has `agents.enabled`.
-pub(super) fn has_agents_switch(version: Option<[u64; 3]>) -> bool {
+pub(super) fn has_agents_switch(version: Option<Version>) -> bool {
     version.is_some_and(|version| version >= HAS_AGENTS_SWITCH)
 }
 

@@ -7,7 +7,7 @@ pub(super) const VARIABLE: &str = "MULTICA_OPENCLAW_CLI_TIMEOUT";
 
 const DEFAULT: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_secs(1);
-/// With at most four calls a preparation stays under five minutes.
+/// With at most four calls, and ten seconds for the version, a preparation stays under five minutes.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// The deadline that a setting asks for; the default for one that makes no sense.

@@ -20,6 +20,13 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use crate::provider::user_file::is_of_an_environment;
+use crate::provider::version::{self, Version};
+
+/// The name in the row, and of the program.
+pub const NAME: &str = "openclaw";
+
+/// The oldest OpenClaw that execenv works with: earlier ones print their answers to standard error.
+pub(crate) const MINIMUM: Version = Version(2026, 5, 5);
 
 /// The task's configuration, in the env root.
 const CONFIG: &str = names::OPENCLAW_CONFIG;
@@ -54,7 +61,10 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let is_known = known.is_some();
     let found = match known {
         Some(found) => found,
-        None => discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?,
+        None => {
+            check_version(&cli)?;
+            discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?
+        }
     };
     let runtime = gateway::read(request.task.agent.runtime_config.as_ref());
     let base = base(request, &cli, &found, managed)?;
@@ -62,6 +72,16 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     // What is known is not made younger by using it.
     plan.caches.extend((!is_known).then(|| cache::kept(request, program, &found)).flatten());
     Ok(plan)
+}
+
+/// Refuses an OpenClaw that is too old. One that prints no version is taken for a new one.
+fn check_version(cli: &Cli<'_>) -> Result<()> {
+    let cli = Cli { limit: cli.limit.min(version::PROBE), ..*cli };
+    let Answer::Given(text) = cli.ask(&["--version"])? else { return Ok(()) };
+    match version::find_version(&text) {
+        Some(found) => Ok(version::check_minimum(NAME, found, MINIMUM)?),
+        None => Ok(()),
+    }
 }
 
 /// What the wrapper stands on.

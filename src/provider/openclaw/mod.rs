@@ -10,5 +10,5 @@ mod include;
 mod locate;
 mod wrapper;
 
-pub use self::home::plan;
-pub(super) use self::home::{CONFIG_VARIABLE, ROOTS_VARIABLE};
+pub(super) use self::home::{CONFIG_VARIABLE, MINIMUM, ROOTS_VARIABLE};
+pub use self::home::{NAME, plan};

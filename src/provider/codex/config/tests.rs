@@ -3,6 +3,7 @@ use serde_json::json;
 use toml_edit::{DocumentMut, Item};
 
 use super::*;
+use crate::provider::version::Version;
 
 const OUTPUT: &str = "/env/output";
 
@@ -258,9 +259,12 @@ fn a_version_that_has_the_switch_for_all_child_agents_gets_it() {
         assert_eq!(build(&text, &wishes).unwrap(), text);
     }
     assert!(!built("[agents]\nmax_threads = 2\n").contains("enabled"));
-    for (version, has) in
-        [(None, false), (Some([0, 168, 9]), false), (Some([0, 169, 0]), true), (Some([1, 0, 0]), true)]
-    {
+    for (version, has) in [
+        (None, false),
+        (Some(Version(0, 168, 9)), false),
+        (Some(Version(0, 169, 0)), true),
+        (Some(Version(1, 0, 0)), true),
+    ] {
         assert_eq!(switches::has_agents_switch(version), has, "{version:?}");
     }
 }

@@ -36,6 +36,31 @@ fn a_missing_program_is_said() {
 }
 
 #[test]
+fn an_openclaw_that_is_too_old_is_refused_before_it_is_asked_for_anything() {
+    let mut claw = Claw::new();
+    claw.prints(VERSION, "OpenClaw 2026.5.4");
+    let error = claw.plan().unwrap_err();
+    assert_eq!(Failure::code_of(&error), Code::AgentNotStarted);
+    assert_eq!(error.to_string(), "openclaw 2026.5.4 is below the minimum supported version 2026.5.5");
+    assert_eq!(claw.calls(), [""; 0]);
+    for script in ["echo 2026.5.5", "echo 'a build of mine'", "echo '2026.5.4'; exit 1"] {
+        claw.answers(VERSION, script);
+        claw.plan().unwrap();
+    }
+    // What is known of the program is known for its version, too.
+    claw.prints(VERSION, "OpenClaw 2026.5.4");
+    let plan = claw.plan();
+    assert!(plan.is_err());
+    claw.prints(VERSION, "OpenClaw 2026.5.5");
+    for (path, bytes) in claw.plan().unwrap().caches {
+        claw.world.write(claw.world.stores.join(path), std::str::from_utf8(&bytes).unwrap());
+    }
+    claw.prints(VERSION, "OpenClaw 2026.5.4");
+    claw.world.now += chrono::Duration::seconds(1);
+    claw.plan().unwrap();
+}
+
+#[test]
 fn a_deadline_ends_the_call_and_all_that_it_started() {
     // A program that hangs; one whose helper holds its output in the same group; one whose helper has left the group.
     for script in

@@ -18,6 +18,7 @@ struct Claw {
     config: PathBuf,
 }
 
+const VERSION: &[&str] = &["--version"];
 const FILE: &[&str] = &["config", "file"];
 const LIST: &[&str] = &["config", "get", "agents.list", "--json"];
 const ENTRIES: &[&str] = &["config", "get", "agents.entries", "--json"];
@@ -38,6 +39,7 @@ impl Claw {
         world.options.openclaw = Some(program);
         let config = world.write("home/.openclaw/openclaw.json", "{ // JSON5\n agents: {} }");
         let claw = Claw { world, config };
+        claw.prints(VERSION, "OpenClaw 2026.6.11 (1a2b3c4)");
         claw.prints(FILE, &format!("{}\n", claw.config.display()));
         claw.prints(LIST, "null");
         claw
@@ -95,9 +97,12 @@ impl Claw {
         self.world.work_dir.to_str().unwrap()
     }
 
+    /// The calls so far, without the question for the version that stands before the first.
     fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.world.tmp.join("calls")).unwrap_or_default();
-        calls.lines().map(str::to_owned).collect()
+        let mut calls = calls.lines().map(str::to_owned).peekable();
+        calls.next_if_eq("--version");
+        calls.collect()
     }
 }
 
