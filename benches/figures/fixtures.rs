@@ -73,6 +73,8 @@ pub(crate) fn prepared(bench: &Bench, arguments: &[&str]) -> Result<PathBuf, Tro
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Age {
     Young,
+    /// Past the artifact age and younger than every other limit.
+    PastArtifactAge,
     Due,
 }
 
@@ -86,10 +88,15 @@ pub(crate) fn workspaces(
     let workspace = root.join("default");
     fs::create_dir_all(&workspace)?;
     fs::write(root.join(".execenv-root"), "{\"managed_by\":\"execenv\"}\n")?;
-    let young = output(program("date", root).args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))?;
+    let date = |ago: &str| output(program("date", root).args(["-u", "-d", ago, "+%Y-%m-%dT%H:%M:%SZ"]));
+    let (young, past) = (date("now")?, date("18 hours ago")?);
     let make = |numbers: &mut dyn Iterator<Item = usize>| -> std::io::Result<()> {
         for number in numbers {
-            let at = if age(number) == Age::Due { "2020-01-02T03:04:05Z" } else { young.as_str() };
+            let at = match age(number) {
+                Age::Young => young.as_str(),
+                Age::PastArtifactAge => past.as_str(),
+                Age::Due => "2020-01-02T03:04:05Z",
+            };
             environment(&workspace.join(format!("{:012x}", number * 7919)), files, at)?;
         }
         Ok(())

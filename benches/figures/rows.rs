@@ -12,7 +12,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 10] = [
+pub(crate) const ALL: [(&str, Measure, &str); 11] = [
     (
         "P1",
         prepare,
@@ -50,6 +50,12 @@ pub(crate) const ALL: [(&str, Measure, &str); 10] = [
         "`execenv prepare --provider claude --local-dir DIR`, `time execenv cleanup ENV`, DIR with 100,000 files and empty",
     ),
     ("P11", binary, "`ls -l`, `ldd` of the release build"),
+    (
+        "P12",
+        crate::server::nothing_to_do,
+        "1,000 environments of an issue each, a server with the batch route: `hyperfine -N 'execenv gc -q --server URL'` \
+         against P4's `find` and one `curl -s`",
+    ),
 ];
 
 fn prepare(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
@@ -102,10 +108,12 @@ fn look(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     const AGAINST: &str = "`find -printf '%p %T@\\n'`";
     let all_kept: fn(usize) -> Age = |_| Age::Young;
     let a_tenth: fn(usize) -> Age = |number| if number % 10 == 0 { Age::Due } else { Age::Young };
+    let past: fn(usize) -> Age = |_| Age::PastArtifactAge;
     let mut times = Vec::new();
     for (count, rounds, files, age, which) in [
         (10_000, 21, 0, all_kept, "all kept"),
         (100_000, 7, 0, all_kept, "all kept"),
+        (10_000, 21, 0, past, "all past the artifact age, nothing to remove"),
         (10_000, 11, 20, a_tenth, "a tenth due: each of those is locked and measured, too"),
     ] {
         let root = bench.dir.join(format!("look-{count}-{rounds}"));
@@ -130,7 +138,7 @@ fn look(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn find(root: &Path) -> Command {
+pub(crate) fn find(root: &Path) -> Command {
     let mut find = program("find", root);
     find.arg(root).args([
         "-mindepth",

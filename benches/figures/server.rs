@@ -4,13 +4,16 @@
 mod scripted;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::scripted::{Server, Table};
 use crate::Bench;
 use crate::fixtures::{Age, workspaces};
 use crate::measure::{Pairs, Row, Trouble, execenv, peak_memory, settle, time};
+use crate::rows::find;
 
 /// Environments of a cycle, and how many of them are asked about one after the other, to be multiplied.
 const MANY: usize = 10_000;
@@ -54,6 +57,36 @@ pub(crate) fn ask(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Troubl
         let peak = peak_memory(&mut gc(MANY, "32"))?;
         show(Row::limit("P5", format!("memory of it, {kind}"), peak, 50_000_000));
     }
+    Ok(())
+}
+
+/// A cycle that asks about 1,000 issues and has nothing to remove, against `find` and one request.
+pub(crate) fn nothing_to_do(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
+    const COUNT: usize = 1_000;
+    let server = Server::start(|request| Table::default().answer(request));
+    let root = bench.dir.join("nothing-to-do");
+    workspaces(&root, COUNT, 0, |_| Age::Young)?;
+    give_parents(&root, "issue", "issue_id")?;
+    settle()?;
+    let one_request = || -> Result<Duration, Trouble> {
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port()))?;
+        let id = uuid::Uuid::from_u128(1);
+        write!(
+            stream,
+            "GET /api/daemon/issues/{id}/gc-check HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )?;
+        stream.read_to_end(&mut Vec::new())?;
+        Ok(begun.elapsed())
+    };
+    let gc = || {
+        let mut command = execenv(&bench.dir);
+        command.args(["gc", "-q", "--server", &server.url(), "--workspaces-root"]).arg(&root);
+        command
+    };
+    let pairs = Pairs::measure(51, |_| time(&mut gc()), |_| Ok(time(&mut find(&root))? + one_request()?))?;
+    let work = format!("gc --server, {COUNT} environments of an issue each, batch route, nothing to do");
+    show(pairs.row("P12", work, "`find -printf '%p %T@\\n'` and one request", 1.5));
     Ok(())
 }
 
