@@ -229,12 +229,6 @@ impl<'a> Survey<'a> {
         self.managed && Path::new(MANAGED).starts_with(path)
     }
 
-    fn leave_repository(&mut self) {
-        if let Some(tracked) = &mut self.tracked {
-            tracked.leave(self.depth);
-        }
-    }
-
     fn finish(&mut self, artifact: Artifact, place: Place<'_>) {
         let path = self.root.join(place.path);
         if let Some(why) = artifact.keep {
@@ -294,11 +288,7 @@ impl Visitor for Survey<'_> {
                 None if self.patterns.0.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
                     return false;
                 }
-                None => {
-                    if let Some(tracked) = &mut self.tracked {
-                        tracked.enter(place.path, self.depth, handle);
-                    }
-                }
+                None => {}
             },
         }
         self.depth += 1;
@@ -315,8 +305,7 @@ impl Visitor for Survey<'_> {
                     self.finish(artifact, place);
                 }
             }
-            At::Git(_) => {}
-            At::Open => self.leave_repository(),
+            At::Git(_) | At::Open => {}
         }
     }
 
@@ -334,8 +323,7 @@ impl Visitor for Survey<'_> {
                 artifact.signs.pop();
                 artifact.keep.get_or_insert(NOT_READ);
             }
-            At::Git(_) => {}
-            At::Open => self.leave_repository(),
+            At::Git(_) | At::Open => {}
         }
     }
 

@@ -64,33 +64,24 @@ impl Cycle<'_> {
         let (request, tree, effects) = (self.request, self.tree, self.effects);
         let looked =
             halved(batch.iter().collect(), batch.len() >= 64, |(workspace, key): &(String, PathBuf)| {
-                Some((look_at_folder(request, tree, workspace, key)?, key.as_path()))
+                look_at_folder(request, tree, workspace, key)
             });
-        let looked: Vec<(Facts, &Path)> = looked.into_iter().flatten().collect();
-        let asked = looked.iter().map(|(facts, _)| facts);
-        self.parents.ask(asked.filter(|facts| protection(facts, request.now).is_none()));
-        let looked: Vec<(Facts, &Path, Parent)> = looked
-            .into_iter()
-            .map(|(facts, key)| {
-                let parent = self.parents.of(&facts);
-                (facts, key, parent)
-            })
-            .collect();
-        let mut looked = looked.into_iter();
+        let looked: Vec<Facts> = looked.into_iter().flatten().collect();
+        self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
+        let parents: Vec<Parent> = looked.iter().map(|facts| self.parents.of(facts)).collect();
+        let mut looked = looked.into_iter().zip(parents);
         loop {
-            let group: Vec<(Facts, &Path, Parent)> = looked.by_ref().take(GROUP).collect();
+            let group: Vec<(Facts, Parent)> = looked.by_ref().take(GROUP).collect();
             if group.is_empty() {
                 return Ok(());
             }
-            let is_due = |facts: &Facts, parent: &Parent| {
-                decide(facts, parent, &request.policy, request.now).action != Action::Skip
+            let is_work = |facts: &Facts, parent: &Parent| {
+                let decision = decide(facts, parent, &request.policy, request.now);
+                decision.action != Action::Skip || facts.may_have_cache(request)
             };
-            let due = group.iter().filter(|(facts, _, parent)| is_due(facts, parent)).count();
-            let dealt = halved(group, due >= WORTH_A_THREAD, |(mut facts, key, parent)| {
-                (!request.is_stopped()).then(|| {
-                    facts.look_at_lock_if_due(request, tree, key, &parent);
-                    deal_with(request, effects, facts, parent)
-                })
+            let work = group.iter().filter(|(facts, parent)| is_work(facts, parent)).count();
+            let dealt = halved(group, work >= WORTH_A_THREAD, |(facts, parent)| {
+                (!request.is_stopped()).then(|| deal_with(request, effects, tree, facts, parent))
             });
             let is_cut = dealt.iter().any(Option::is_none);
             for judged in dealt.into_iter().flatten() {

@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
-use super::artifacts::{self, Found as Artifacts};
+use super::artifacts::Found as Artifacts;
 use super::decide::Action;
 use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem};
 use super::facts::Facts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
-use crate::environment::{EnvRoot, Pruned, prune_stores};
+use crate::environment::{Pruned, prune_stores};
 use crate::repos::{RepoPolicy, RepoReport};
 
 /// Remembers what would be gone.
@@ -74,18 +74,18 @@ impl Effects for DryRun<'_> {
     fn remove_artifacts(
         &self,
         first: &Facts,
-        action: Action,
+        _: Action,
+        found: Artifacts,
         _: &StillDue<'_>,
     ) -> Result<std::result::Result<Artifacts, NotHeld>> {
-        let env = EnvRoot::open(&first.root_dir)?;
-        let request = self.disk.request;
-        let found = artifacts::find(&env.tree, request.patterns(action), true, request.git);
-        if found.bytes > 0 {
-            let mut gone = self.gone();
-            gone.freed += found.bytes;
-            gone.artifacts.insert(first.root_dir.clone(), found.bytes);
-        }
+        let mut gone = self.gone();
+        gone.freed += found.bytes;
+        gone.artifacts.insert(first.root_dir.clone(), found.bytes);
         Ok(Ok(found))
+    }
+
+    fn note_no_artifacts(&self, _: &Facts, _: Action, _: &StillDue<'_>) -> Result<()> {
+        Ok(())
     }
 
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport {

@@ -14,7 +14,7 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, staging_lock_alone, trash,
+    Found, Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -42,13 +42,17 @@ pub(super) trait Effects: Sync {
     /// Removes an environment of `bytes` bytes: for good, or into the trash.
     fn remove_env(&self, held: &HeldEnv, bytes: u64, for_good: bool) -> Result<()>;
 
-    /// Removes from the environment that `first` describes what `action` asks for, and notes that in its record.
+    /// Removes from the environment that `first` describes what was `found` for `action`, and notes that in its record.
     fn remove_artifacts(
         &self,
         first: &Facts,
         action: Action,
+        found: Artifacts,
         still_due: &StillDue<'_>,
     ) -> Result<std::result::Result<Artifacts, NotHeld>>;
+
+    /// Notes in the record that there was nothing to remove, so that the next cycle need not look.
+    fn note_no_artifacts(&self, first: &Facts, action: Action, still_due: &StillDue<'_>) -> Result<()>;
 
     /// Looks after the shared repositories.
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport;
@@ -116,6 +120,19 @@ pub(super) struct Disk<'a> {
     pub(super) tree: &'a Tree,
 }
 
+impl Disk<'_> {
+    /// Notes in the record that all artifacts were removed.
+    fn note_swept(&self, held: &mut HeldEnv, action: Action) {
+        let Found { env, meta: Some(meta) } = &mut held.found else { return };
+        let Some(own) = meta.own.as_mut().filter(|_| action == Action::Artifacts) else { return };
+        own.artifacts_swept_at = Some(self.request.now);
+        // A newer version's record is read, never written: its environment is looked at again next time.
+        if let Err(error) = meta.store_unsynced(&env.tree) {
+            log::debug!("{error:#}");
+        }
+    }
+}
+
 impl Effects for Disk<'_> {
     fn begin(&self) -> Result<Option<CycleLock>> {
         let locks = Path::new(names::LOCKS);
@@ -164,6 +181,7 @@ impl Effects for Disk<'_> {
         &self,
         first: &Facts,
         action: Action,
+        _: Artifacts,
         still_due: &StillDue<'_>,
     ) -> Result<std::result::Result<Artifacts, NotHeld>> {
         let mut held = match self.hold(&first.root_dir, Some(first))? {
@@ -171,24 +189,22 @@ impl Effects for Disk<'_> {
             Ok(_) => return Ok(Err(NotHeld::Raced)),
             Err(why) => return Ok(Err(why)),
         };
-        let env = &held.found.env;
-        let removed = artifacts::remove(&env.tree, self.request.patterns(action), true, self.request.git);
-        for (path, why) in &removed.kept {
-            log::info!("kept {}: {why}", path.display());
-        }
-        // The next cycle need not look for them.
-        if removed.failed.is_empty()
-            && action == Action::Artifacts
-            && let Some(meta) = &mut held.found.meta
-            && let Some(own) = &mut meta.own
-        {
-            own.artifacts_swept_at = Some(self.request.now);
-            // A newer version's record is read, never written: its environment is swept again next time.
-            if let Err(error) = meta.store_unsynced(&env.tree) {
-                log::debug!("{error:#}");
-            }
+        let tree = &held.found.env.tree;
+        let removed = artifacts::remove(tree, self.request.patterns(action), true, self.request.git);
+        if removed.failed.is_empty() {
+            self.note_swept(&mut held, action);
         }
         Ok(Ok(removed))
+    }
+
+    fn note_no_artifacts(&self, first: &Facts, action: Action, still_due: &StillDue<'_>) -> Result<()> {
+        // One that is in use, or was used meanwhile, is looked at again next time.
+        if let Ok(mut held) = self.hold(&first.root_dir, Some(first))?
+            && still_due(&held.facts)
+        {
+            self.note_swept(&mut held, action);
+        }
+        Ok(())
     }
 
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport {

@@ -87,7 +87,7 @@ fn remove(cycle: &Cycle<'_>, candidate: &Candidate, reason: Reason, for_good: bo
 fn spare(cycle: &Cycle<'_>, candidate: &Candidate) -> Option<Judged> {
     let Candidate { workspace, key, .. } = candidate;
     let mut facts = look_at_folder(cycle.request, cycle.tree, workspace, key)?;
-    facts.look_at_lock(cycle.tree, key);
+    facts.look_at_lock(cycle.tree);
     let parent = cycle.parents.of(&facts);
     let decision = decide(&facts, &parent, &cycle.request.policy, cycle.request.now);
     let mut judged = Judged::new(facts, parent, decision);

@@ -29,13 +29,12 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     let key = PathBuf::from(env_root.file_name().unwrap_or_default());
     let (mut facts, _) = look_at_record(&tree, &env.workspace(), &key)
         .with_context(|| format!("look at {}", env_root.display()))?;
-    facts.look_closer(request, &tree, &key);
-    facts.look_at_lock(&tree, &key);
+    facts.look_at_lock(&tree);
     let mut parents = Parents::new(request.server.clone(), request.jobs, request.stop);
     parents.ask(std::iter::once(&facts).filter(|facts| protection(facts, request.now).is_none()));
     let parent = parents.of(&facts);
     let effects = DryRun::new(Disk { request, tree: &tree });
-    let mut judged = deal_with(request, &effects, facts, parent);
+    let mut judged = deal_with(request, &effects, &tree, facts, parent);
     judged.bytes = measure(env_root).bytes;
     Ok(judged)
 }

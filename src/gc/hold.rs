@@ -79,8 +79,8 @@ pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&Facts>) -> Resul
     Ok(read(root, env, Some(lock)))
 }
 
-/// `None`: it is gone.
-fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
+/// Opens an env root. `None`: it is gone.
+pub(super) fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
     match EnvRoot::open(root_dir) {
         Err(_) if !root_dir.exists() => Ok(None),
         env => env.map(Some),

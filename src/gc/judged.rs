@@ -33,6 +33,17 @@ impl Judged {
         Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
     }
 
+    /// Decides on an environment.
+    pub(super) fn of(facts: Facts, parent: Parent, request: &GcRequest<'_>) -> Judged {
+        let decision = decide(&facts, &parent, &request.policy, request.now);
+        Judged::new(facts, parent, decision)
+    }
+
+    /// Decides again, after more was looked at.
+    pub(super) fn decide(&mut self, request: &GcRequest<'_>) {
+        self.decision = decide(&self.facts, &self.parent, &request.policy, request.now);
+    }
+
     /// Whether build artifacts were removed from it.
     pub fn has_artifacts(&self) -> bool {
         self.artifacts.as_ref().is_some_and(|found| found.count > 0)

@@ -1,18 +1,17 @@
 //! Gathers the facts of one environment without changing anything: not even a lock file is created, because that would
 //! renew the age of a folder without a record.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
 use super::artifacts::has_managed;
-use super::decide::{Action, decide};
+use super::decide::protection;
 use super::facts::{Facts, LockState, MetaState};
 use super::request::GcRequest;
 use crate::environment::{EnvLock, EnvRoot, Found, Held, Meta, Status, is_environment};
 use crate::layout::names;
-use crate::server::Parent;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
@@ -22,7 +21,7 @@ const MOST_OF_A_RECORD: u64 = 4 << 20;
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
 pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
     let (mut facts, _) = look_at_record(root, workspace, key)?;
-    facts.look_at_lock(root, key);
+    facts.look_at_lock(root);
     Some(facts)
 }
 
@@ -38,7 +37,7 @@ pub(super) fn look_at_folder(
     if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
         return None;
     }
-    facts.look_closer(request, root, key);
+    facts.look_at_lock_early(request, root);
     Some(facts)
 }
 
@@ -94,50 +93,40 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
 }
 
 impl Facts {
-    /// Looks at what costs more than the record, as far as the decision may depend on it.
-    pub(super) fn look_closer(&mut self, request: &GcRequest<'_>, root: &Tree, key: &Path) {
-        if self.meta == MetaState::Read
-            && request.policy.artifact_ttl.is_some_and(|ttl| {
-                self.completed_at.map_or(self.kind == "issue", |at| request.now - at > ttl)
-            })
-        {
-            self.look_at_cache(root, key);
-        }
-        // Our own record says whether a run is on. Another tool's does not, and the server is not asked about what is
-        // in use.
-        let asks_server = request.server.is_some() && self.is_foreign;
-        if asks_server || self.status.is_active() {
-            self.look_at_lock(root, key);
-        }
-    }
-
-    /// Looks at the lock where something would be removed. Of all other environments the decision is known.
-    pub(super) fn look_at_lock_if_due(
-        &mut self,
-        request: &GcRequest<'_>,
-        root: &Tree,
-        key: &Path,
-        parent: &Parent,
-    ) {
-        let is_due = decide(self, parent, &request.policy, request.now).action != Action::Skip;
-        if is_due && self.lock == LockState::NotAsked {
-            self.look_at_lock(root, key);
+    /// Looks at the lock where that may spare the server a question. Of all other environments it is looked at when
+    /// something would be removed.
+    fn look_at_lock_early(&mut self, request: &GcRequest<'_>, root: &Tree) {
+        // Our own record says whether a run is on; another tool's does not.
+        if self.status.is_active() || (request.server.is_some() && self.is_foreign) {
+            self.look_at_lock(root);
         }
     }
 
     /// Looks at the lock.
-    pub(super) fn look_at_lock(&mut self, root: &Tree, key: &Path) {
-        let env = root.subtree(&Path::new(&self.workspace).join(key));
-        self.lock = env.map_or(LockState::Unknown, |env| lock_of(&env));
+    pub(super) fn look_at_lock(&mut self, root: &Tree) {
+        self.lock = root.subtree(&self.relative()).map_or(LockState::Unknown, |env| lock_of(&env));
+    }
+
+    /// Whether it is old enough that a copy of an agent CLI in it may be removed.
+    pub(super) fn may_have_cache(&self, request: &GcRequest<'_>) -> bool {
+        let is_old = |ttl| self.completed_at.map_or(self.kind == "issue", |at| request.now - at > ttl);
+        self.meta == MetaState::Read
+            && protection(self, request.now).is_none()
+            && request.policy.artifact_ttl.is_some_and(is_old)
     }
 
     /// Looks for what an agent CLI has copied into its home.
-    fn look_at_cache(&mut self, root: &Tree, key: &Path) {
-        let Ok(env) = root.subtree(&Path::new(&self.workspace).join(key)) else { return };
+    pub(super) fn look_at_cache(&mut self, root: &Tree) {
+        let Ok(env) = root.subtree(&self.relative()) else { return };
         self.has_cache = has_managed(&env);
         if self.has_cache {
             self.meta_written = folder_time(&self.root_dir.join(names::META)).flatten();
         }
+    }
+
+    /// Its place below the root.
+    fn relative(&self) -> PathBuf {
+        Path::new(&self.workspace).join(self.root_dir.file_name().unwrap_or_default())
     }
 }
 

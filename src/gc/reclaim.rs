@@ -2,28 +2,34 @@
 
 use anyhow::Result;
 
+use super::artifacts;
 use super::decide::{Action, decide};
 use super::effects::Effects;
-use super::facts::Facts;
-use super::hold::{HeldEnv, NotHeld};
+use super::facts::{Facts, LockState};
+use super::hold::{HeldEnv, NotHeld, open_root};
 use super::judged::Judged;
 use super::request::GcRequest;
 use crate::environment::{Outcome, retained_for, unsaved_work};
 use crate::server::Parent;
+use crate::sys::tree::Tree;
 
 /// Decides on an environment and carries that out.
 pub(super) fn deal_with(
     request: &GcRequest<'_>,
     effects: &dyn Effects,
+    root: &Tree,
     facts: Facts,
     parent: Parent,
 ) -> Judged {
-    let decision = decide(&facts, &parent, &request.policy, request.now);
-    let mut judged = Judged::new(facts, parent, decision);
+    let mut judged = Judged::of(facts, parent, request);
+    if judged.decision.action == Action::Skip && judged.facts.may_have_cache(request) {
+        judged.facts.look_at_cache(root);
+        judged.decide(request);
+    }
     let done = match judged.decision.action {
         Action::Skip => return judged,
-        Action::Clean | Action::Orphan => reclaim(request, effects, &mut judged),
-        Action::Artifacts | Action::Managed => remove_artifacts(request, effects, &mut judged),
+        Action::Clean | Action::Orphan => reclaim(request, effects, root, &mut judged),
+        Action::Artifacts | Action::Managed => remove_artifacts(request, effects, root, &mut judged),
     };
     judged.note(done);
     judged
@@ -38,6 +44,15 @@ impl Judged {
         }
     }
 
+    /// Looks at the lock, now that something would be removed, and decides again; `true`: it stays.
+    fn is_in_use(&mut self, request: &GcRequest<'_>, root: &Tree) -> bool {
+        if self.facts.lock == LockState::NotAsked {
+            self.facts.look_at_lock(root);
+            self.decide(request);
+        }
+        self.decision.action == Action::Skip
+    }
+
     /// Whether the facts that were read under the lock lead to the same decision.
     fn is_still_due(&self, again: &Facts, request: &GcRequest<'_>) -> bool {
         // What was not read again.
@@ -48,7 +63,10 @@ impl Judged {
 }
 
 /// Removes one environment.
-fn reclaim(request: &GcRequest<'_>, effects: &dyn Effects, judged: &mut Judged) -> Result<()> {
+fn reclaim(request: &GcRequest<'_>, effects: &dyn Effects, root: &Tree, judged: &mut Judged) -> Result<()> {
+    if judged.is_in_use(request, root) {
+        return Ok(());
+    }
     let held = match effects.hold(&judged.facts.root_dir, Some(&judged.facts))? {
         Ok(held) if judged.is_still_due(&held.facts, request) => held,
         Ok(_) => return leave(judged, NotHeld::Raced),
@@ -85,18 +103,39 @@ pub(super) fn take(
 }
 
 /// Removes what can be built again.
-fn remove_artifacts(request: &GcRequest<'_>, effects: &dyn Effects, judged: &mut Judged) -> Result<()> {
-    let still_due = |again: &Facts| judged.is_still_due(again, request);
-    let removed = match effects.remove_artifacts(&judged.facts, judged.decision.action, &still_due)? {
-        Ok(removed) => removed,
-        Err(why) => return leave(judged, why),
+fn remove_artifacts(
+    request: &GcRequest<'_>,
+    effects: &dyn Effects,
+    root: &Tree,
+    judged: &mut Judged,
+) -> Result<()> {
+    let action = judged.decision.action;
+    // Most environments hold nothing of it: their locks need not be looked at.
+    let Some(env) = open_root(&judged.facts.root_dir)? else { return leave(judged, NotHeld::Raced) };
+    let found = artifacts::find(&env.tree, request.patterns(action), true, request.git);
+    let done = if found.count == 0 {
+        let still_due = |again: &Facts| judged.is_still_due(again, request);
+        effects.note_no_artifacts(&judged.facts, action, &still_due)?;
+        found
+    } else {
+        if judged.is_in_use(request, root) {
+            return Ok(());
+        }
+        let still_due = |again: &Facts| judged.is_still_due(again, request);
+        match effects.remove_artifacts(&judged.facts, action, found, &still_due)? {
+            Ok(removed) => removed,
+            Err(why) => return leave(judged, why),
+        }
     };
-    judged.bytes = removed.bytes;
-    if let Some((path, why)) = removed.failed.first() {
+    for (path, why) in &done.kept {
+        log::info!("kept {}: {why}", path.display());
+    }
+    judged.bytes = done.bytes;
+    if let Some((path, why)) = done.failed.first() {
         judged.error = Some(format!("{}: {why}", path.display()));
         judged.outcome = Some(Outcome::Failed);
     }
-    judged.artifacts = Some(removed);
+    judged.artifacts = Some(done);
     if judged.outcome.is_none() && !judged.has_artifacts() {
         judged.call_it_swept(request);
     }
