@@ -74,7 +74,7 @@ pub(crate) fn prepared(bench: &Bench, arguments: &[&str]) -> Result<PathBuf, Tro
 pub(crate) enum Age {
     Young,
     /// Past the artifact age and younger than every other limit.
-    PastArtifactAge,
+    Past,
     Due,
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn workspaces(
         for number in numbers {
             let at = match age(number) {
                 Age::Young => young.as_str(),
-                Age::PastArtifactAge => past.as_str(),
+                Age::Past => past.as_str(),
                 Age::Due => "2020-01-02T03:04:05Z",
             };
             environment(&workspace.join(format!("{:012x}", number * 7919)), files, at)?;

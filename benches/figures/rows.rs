@@ -108,7 +108,7 @@ fn look(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     const AGAINST: &str = "`find -printf '%p %T@\\n'`";
     let all_kept: fn(usize) -> Age = |_| Age::Young;
     let a_tenth: fn(usize) -> Age = |number| if number % 10 == 0 { Age::Due } else { Age::Young };
-    let past: fn(usize) -> Age = |_| Age::PastArtifactAge;
+    let past: fn(usize) -> Age = |_| Age::Past;
     let mut times = Vec::new();
     for (count, rounds, files, age, which) in [
         (10_000, 21, 0, all_kept, "all kept"),
