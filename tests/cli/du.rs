@@ -288,7 +288,7 @@ fn other_roots_are_named_by_commands_that_run() {
     let named = du(&t, &["--workspaces-root", t.root.to_str().unwrap()]).ok().stdout;
     assert!(!named.contains("other roots"), "{named}");
     for n in 0..9 {
-        fill(&t, &format!("home/multica_workspaces_p{n}/w/task/x"), 1);
+        fill(&t, &format!("home/multica_workspaces_p{n}/w/task/workdir/x"), 1);
     }
     let many = du(&t, &[]).ok().stdout;
     assert_eq!(many.lines().filter(|line| line.starts_with("  execenv du")).count(), 5);

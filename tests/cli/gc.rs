@@ -303,9 +303,12 @@ fn a_line_says_what_becomes_of_an_environment_and_a_dry_run_says_would() {
     fs::write(kept.join("workdir/new"), "mine").unwrap();
     t.prepare(["--workspace-id", "a", "--task-id", TASK, "--lease", "0"]);
     let (plan, warned) = lines(&["--dry-run"]);
-    assert_eq!(warned, format!("warning: kept [ROOT]/default/{KEY}/workdir: 1 uncommitted change\n"));
+    assert_eq!(warned, format!("warning: kept [ROOT]/default/{KEY}/workdir: 1 uncommitted change (new)\n"));
     assert!(plan[0].starts_with("trash\tunused\t") && plan[0].ends_with(&format!("/a/{KEY}")), "{plan:?}");
-    assert_eq!(plan[1], format!("keep\tretained_dirty\t\t/default/{KEY}\tworkdir: 1 uncommitted change"));
+    assert_eq!(
+        plan[1],
+        format!("keep\tretained_dirty\t\t/default/{KEY}\tworkdir: 1 uncommitted change (new)")
+    );
     assert!(
         plan[2].starts_with("2 environments: would remove 1 (")
             && plan[2].ends_with("would keep 1, failed 0")

@@ -256,8 +256,8 @@ fn the_operators_folder_for_temporary_files_is_used_or_the_start_fails() {
     t.write("a-file", "");
     for (value, what) in [
         (PathBuf::from("temporary"), "absolute"),
-        (base.join("gone"), "not there"),
-        (t.tmp.join("a-file"), "no folder"),
+        (base.join("gone"), "does not exist"),
+        (t.tmp.join("a-file"), "not a folder"),
     ] {
         let failed = run(&value, "touch ran").run();
         assert!(failed.status != Some(0) && failed.stderr.contains("MULTICA_AGENT_TEMP_BASE"), "{failed}");
