@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, Dir, FileType, renameat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, fchmod, renameat, unlinkat};
 use rustix::io::Errno;
 
 pub use super::walk::{Size, measure};
@@ -35,6 +35,24 @@ impl Frame {
             other => other?,
         };
         Ok(Frame { dir: Dir::read_from(&handle)?, handle, name: name.to_owned() })
+    }
+
+    fn unlink_file(&self, name: &OsStr) -> Result<(), Errno> {
+        fault::step().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        self.unlink(name, AtFlags::empty())
+    }
+
+    fn unlink(&self, name: &OsStr, flags: AtFlags) -> Result<(), Errno> {
+        self.unlocked(|| unlinkat(&self.handle, name, flags))
+    }
+
+    /// Takes a step that needs a writable folder. One that its owner has locked (Go's module cache is 0555) is unlocked
+    /// first: it is about to be removed.
+    fn unlocked(&self, step: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+        match step() {
+            Err(Errno::ACCESS) => fchmod(&self.handle, Mode::RWXU).and_then(|()| step()),
+            other => other,
+        }
     }
 }
 
@@ -66,7 +84,11 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
             fault::step()?;
             let Some(done) = stack.pop() else { break };
             let above = stack.last().map_or(parent.as_fd(), |frame| frame.handle.as_fd());
-            match unlinkat(above, &done.name, AtFlags::REMOVEDIR) {
+            let removed = match stack.last() {
+                Some(above) => above.unlink(&done.name, AtFlags::REMOVEDIR),
+                None => unlinkat(above, &done.name, AtFlags::REMOVEDIR),
+            };
+            match removed {
                 Ok(()) | Err(Errno::NOENT) => {}
                 // Entries were moved up into the top while it was being read: read it once more.
                 Err(Errno::NOTEMPTY | Errno::EXIST)
@@ -98,7 +120,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         }
         let mut refusal = Errno::ISDIR;
         if entry.file_type() != FileType::Directory {
-            match unlink_in(&stack, &parent, name) {
+            match frame.unlink_file(name) {
                 Ok(()) | Err(Errno::NOENT) => continue,
                 // A file system that does not tell types, or a swap.
                 Err(error @ (Errno::ISDIR | Errno::PERM)) => refusal = error,
@@ -111,7 +133,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         let Some(frame) = stack.last() else { break };
         if stack.len() >= MAX_OPEN {
             hoisted = true;
-            match hoist(&frame.handle, name, &top_handle, &mut serial) {
+            match hoist(frame, name, &top_handle, &mut serial) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => _ = first_error.get_or_insert(error),
             }
@@ -139,27 +161,16 @@ fn truer(unlinking: Errno, opening: Errno) -> Errno {
 }
 
 /// Moves a folder up beside the top, under a name that nothing has.
-fn hoist(from: &OwnedFd, name: &OsStr, top: &OwnedFd, serial: &mut u64) -> Result<(), Errno> {
+fn hoist(from: &Frame, name: &OsStr, top: &OwnedFd, serial: &mut u64) -> Result<(), Errno> {
+    // To give a folder another parent changes its `..`: it must be writable itself.
+    let _ = from.unlocked(|| platform::unlock_dir(&from.handle, name));
     loop {
         *serial += 1;
         let up = CString::new(format!(".execenv-deep-{serial}")).unwrap_or_default();
-        match renameat(from, name, top, &up) {
+        match from.unlocked(|| renameat(&from.handle, name, top, &up)) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
             other => return other,
         }
-    }
-}
-
-fn unlink_in(stack: &[Frame], parent: &impl AsFd, name: &OsStr) -> Result<(), Errno> {
-    fault::step().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let Some(frame) = stack.last() else { return Ok(()) };
-    match unlinkat(&frame.handle, name, AtFlags::empty()) {
-        Err(Errno::ACCESS) => {
-            let above = stack.len().checked_sub(2).map_or(parent.as_fd(), |n| stack[n].handle.as_fd());
-            platform::unlock_dir(above, &frame.name)?;
-            unlinkat(&frame.handle, name, AtFlags::empty())
-        }
-        other => other,
     }
 }
 
@@ -170,7 +181,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
 
-    use rustix::fs::{Mode, OFlags, openat};
+    use rustix::fs::{OFlags, openat};
 
     #[test]
     fn a_file_that_may_not_go_is_not_called_a_folder() {

@@ -14,7 +14,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, mkdirat, openat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
-use super::fault;
+use super::{fault, platform};
 
 mod attributes;
 mod folders;
@@ -384,7 +384,29 @@ impl Tree {
         fault::step()?;
         let (parent, name) = self.parent(relative)?;
         let (target_parent, target_name) = target.parent(target_relative)?;
-        rename_new(parent.as_fd(), name, target_parent.as_fd(), target_name)
+        let (from, to) = (parent.as_fd(), target_parent.as_fd());
+        match rename_new(from, name, to, target_name) {
+            // Another parent changes a folder's `..`: the system wants the folder itself writable. An agent's may be
+            // 0555, and has that mode again afterwards.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let Some(mode) = self.locked_dir(relative) else { return Err(error) };
+                let set =
+                    |folder, name, mode| platform::set_dir_mode(folder, name, Mode::from_raw_mode(mode));
+                set(from, name, mode | 0o700)?;
+                let moved = rename_new(from, name, to, target_name);
+                let (folder, name) = if moved.is_ok() { (to, target_name) } else { (from, name) };
+                let _ = set(folder, name, mode);
+                moved
+            }
+            other => other,
+        }
+    }
+
+    /// The mode of a folder that its owner may not write to.
+    fn locked_dir(&self, relative: &Path) -> Option<rustix::fs::RawMode> {
+        let is_dir = self.kind(relative).ok()? == Some(Kind::Dir);
+        let mode = self.mode(relative).ok()??;
+        (is_dir && mode & 0o200 == 0).then_some(mode as rustix::fs::RawMode)
     }
 
     /// Lets two entries of this tree change places. `false`: the file system cannot.

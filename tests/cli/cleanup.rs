@@ -262,3 +262,57 @@ fn the_record_of_a_users_folder_outlives_its_absence_and_its_own_damage() {
     t.execenv(["cleanup", KEY]).ok();
     assert_same(&before, &t.project_now(), "put back and cleaned up");
 }
+
+/// Gives everything in the world of a test to a user without privileges, with a copy of the binary, and runs a script
+/// as that user: `root` may do everything, so that modes would not matter.
+fn as_another_user(t: &TestEnv, script: &str) -> std::process::Output {
+    const USER: &str = "65534";
+    let bin = t.tmp.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_execenv"), bin.join("execenv")).unwrap();
+    fs::set_permissions(&t.tmp, fs::Permissions::from_mode(0o755)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let mut command = if is_root {
+        assert!(
+            t.command("chown")
+                .args(["-R", &format!("{USER}:{USER}")])
+                .arg(&t.tmp)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut command = t.command("setpriv");
+        command.args(["--reuid", USER, "--regid", USER, "--clear-groups", "sh"]);
+        command
+    } else {
+        t.command("sh")
+    };
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).args(["-euc", script]).output().unwrap()
+}
+
+#[test]
+fn folders_that_their_owner_has_locked_are_removed() {
+    for (lock, remove) in [
+        ("mkdir -p $w/a/b; chmod 555 $w/a", "execenv cleanup -q $e"),
+        ("mkdir -p $w/a/b; touch $w/a/b/f; chmod 555 $w/a/b $w/a $w", "execenv cleanup -q $e"),
+        ("mkdir -p $w/a/b; chmod 555 $w/a $w", "execenv cleanup -q --trash $e; execenv gc -q --trash-ttl 0"),
+        (
+            "mkdir -p $w/a/b; chmod 555 $w/a $w $e",
+            "execenv cleanup -q --all --trash $e; execenv gc -q --trash-ttl 0",
+        ),
+        ("mkdir -p $w/a/b; chmod 555 $w/a $w", "execenv cleanup -q --all $e"),
+        (
+            "d=$w; for n in $(seq 130); do d=$d/x; mkdir $d; done; find $w -depth -type d -exec chmod 555 {} +",
+            "execenv cleanup -q --all --force $e",
+        ),
+    ] {
+        let t = TestEnv::new();
+        let script = format!(
+            "e=$(execenv prepare); w=$e/workdir; {lock}; {remove}; ! [ -e $w ]; ls -A $EXECENV_WORKSPACES_ROOT/.trash 2>/dev/null || true"
+        );
+        let output = as_another_user(&t, &script);
+        assert!(output.status.success(), "{lock}; {remove}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{lock}; {remove}: the trash is empty");
+    }
+}
