@@ -27,8 +27,19 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Modules in which files still use each other; empty when the work is done.
-const OPEN: &[&str] =
-    &["sys", "environment", "git", "sidecar", "brief", "gc", "server", "repos", "commands", "app"];
+const OPEN: &[&str] = &[
+    "sys",
+    "environment",
+    "git",
+    "sidecar",
+    "brief",
+    "gc",
+    "server",
+    "repos",
+    "commands",
+    "app",
+    "invocation",
+];
 
 /// Imports that still point upwards.
 const UPWARD: &[(&str, &str)] = &[("sidecar", "environment")];
