@@ -3,32 +3,17 @@
 use std::ffi::OsString;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, CommandFactory};
+use clap::CommandFactory;
 use clap_complete::env::{CompleteEnv, Shells};
 use serde_json::json;
 
-use super::Cli;
+pub use super::grammar::SHELLS;
+use super::grammar::{Cli, CompletionsArgs};
 use crate::invocation::Context;
 use crate::output::Answer;
 
 /// The variable by which a shell's script asks for candidates; a private one, because other programs use `COMPLETE`.
 const VARIABLE: &str = "EXECENV_COMPLETE";
-/// The shells, by the names of their scripts.
-pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
-
-/// Print the completions for a shell
-///
-/// The script asks execenv itself, so that ENV completes from what is on disk.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  execenv completions bash > ~/.local/share/bash-completion/completions/execenv
-  execenv completions zsh > \"${fpath[1]}/_execenv\"
-  execenv completions fish > ~/.config/fish/completions/execenv.fish")]
-pub struct CompletionsArgs {
-    /// bash, zsh, fish, powershell or elvish
-    #[arg(value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true)]
-    pub shell: String,
-}
 
 pub(super) fn run(args: &CompletionsArgs, _context: &Context) -> Result<Answer> {
     let text = registration(&args.shell).context("write the script")?;

@@ -1,8 +1,7 @@
 //! The grammar of the command line.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use super::{completions, man};
 use crate::commands;
 use crate::invocation::{GlobalArgs, describe_setting};
 
@@ -40,6 +39,34 @@ pub enum Command {
     Doctor(commands::doctor::DoctorArgs),
     Demo(commands::demo::DemoArgs),
     Config(commands::config::ConfigArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// The shells, by the names of their scripts.
+pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
+
+/// Print the completions for a shell
+///
+/// The script asks execenv itself, so that ENV completes from what is on disk.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv completions bash > ~/.local/share/bash-completion/completions/execenv
+  execenv completions zsh > \"${fpath[1]}/_execenv\"
+  execenv completions fish > ~/.config/fish/completions/execenv.fish")]
+pub struct CompletionsArgs {
+    /// bash, zsh, fish, powershell or elvish
+    #[arg(value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true)]
+    pub shell: String,
+}
+
+/// Print a manual page, in the form that `man -l -` reads
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv man | man -l -
+  execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
+pub struct ManArgs {
+    /// The command, `trash restore` for one; without it the page of execenv itself
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
 }

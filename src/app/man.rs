@@ -1,11 +1,11 @@
 //! `execenv man`.
 
 use anyhow::{Context as _, Result};
-use clap::{Args, CommandFactory};
+use clap::CommandFactory;
 use clap_mangen::Man;
 use serde_json::json;
 
-use super::Cli;
+use super::grammar::{Cli, ManArgs};
 use crate::failure::{Code, Failure};
 use crate::gc::Reason;
 use crate::invocation::{Context, SETTINGS};
@@ -13,17 +13,6 @@ use crate::output::Answer;
 
 /// When the pages last changed. Fixed, so that they change only when a command does.
 const DATE: &str = "2026-11-21";
-
-/// Print a manual page, in the form that `man -l -` reads
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  execenv man | man -l -
-  execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
-pub struct ManArgs {
-    /// The command, `trash restore` for one; without it the page of execenv itself
-    #[arg(value_name = "COMMAND")]
-    pub command: Vec<String>,
-}
 
 pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
     let wanted = args.command.iter().fold("execenv".to_owned(), |name, word| format!("{name}-{word}"));

@@ -1,8 +1,8 @@
 //! The platform's CLI: which commands there are, and that there is no way round it.
 
-use super::Scene;
 use super::comments::ascii_pipe;
 use super::platform::{Commands, ISSUE};
+use super::scene::Scene;
 use crate::task::Kind;
 
 /// The core loop only; the rest is behind `--help`, where it cannot go stale.

@@ -3,7 +3,7 @@
 
 use super::platform::{Commands, ISSUE};
 use super::sanitize::{command_id, timestamp};
-use super::{HostOs, Scene, Session};
+use super::scene::{HostOs, Scene, Session};
 use crate::task::TaskDocument;
 
 /// The name of the body file in every example, inside the work dir.

@@ -1,7 +1,7 @@
 //! What only a task on an issue needs: its metadata, what outranks what, sub-issues.
 
-use super::Scene;
 use super::platform::ISSUE;
+use super::scene::Scene;
 
 pub(super) fn metadata(scene: &Scene) -> Option<String> {
     scene.cli?;
@@ -93,7 +93,7 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
     Some(format!("## Workflow\n\n{}", numbered.join("\n")))
 }
 
-fn status(scene: &Scene, cli: &super::Commands) -> String {
+fn status(scene: &Scene, cli: &super::platform::Commands) -> String {
     let leader = if scene.task.is_squad_leader {
         " Handing work to members leaves the parent in progress until you have confirmed that its goal is reached."
     } else {
@@ -109,7 +109,7 @@ fn status(scene: &Scene, cli: &super::Commands) -> String {
 }
 
 /// A squad leader may find that nothing is to be done; then, and only then, there is no comment.
-pub(super) fn no_action(cli: &super::Commands) -> String {
+pub(super) fn no_action(cli: &super::platform::Commands) -> String {
     format!(
         "As squad leader, when the trigger asks nothing of the squad: record it with `{}` and end without any comment. \
          Never post that there is no action to take.",

@@ -1,6 +1,7 @@
 //! How a result reaches its reader, by kind.
 
-use super::{Scene, issue};
+use super::issue;
+use super::scene::Scene;
 use crate::task::Kind;
 
 pub(super) fn output(scene: &Scene) -> Option<String> {
@@ -27,7 +28,7 @@ pub(super) fn output(scene: &Scene) -> Option<String> {
     Some(parts.join("\n\n"))
 }
 
-fn for_issue(scene: &Scene, cli: &super::Commands) -> Vec<String> {
+fn for_issue(scene: &Scene, cli: &super::platform::Commands) -> Vec<String> {
     let mut parts = vec![
         "The result **must** be delivered as a comment. No one sees what you write to the terminal or \
          in your final message. Be concise: the outcome, not the way there. Refer to issues by `[<identifier>](mention://issue/<id>)`."

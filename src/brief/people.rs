@@ -1,7 +1,7 @@
 //! Who the agent is, for whom it works, and where: the head of the brief.
 
-use super::Scene;
 use super::sanitize::{block, blockquote, command_id, display_name, email};
+use super::scene::Scene;
 
 pub(super) fn intro(scene: &Scene) -> Option<String> {
     let text = match scene.cli {

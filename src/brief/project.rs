@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Scene;
 use super::sanitize::{block, blockquote, code_span, display_name, one_line};
+use super::scene::Scene;
 use crate::task::{Kind, ProjectResource, Repository};
 
 pub(super) fn repositories(scene: &Scene) -> Option<String> {

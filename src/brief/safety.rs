@@ -1,6 +1,6 @@
 //! Background work: what every agent must know before it starts any.
 
-use super::Scene;
+use super::scene::Scene;
 
 const BACKGROUND: &str = "\
 ## Background Task Safety

@@ -1,19 +1,9 @@
 //! What holds for one turn only, appended to its prompt: kept out of the brief so that the brief stays the same.
 
 use super::platform::Platform;
-use super::{HostOs, Scene, comments, people};
+use super::scene::{HostOs, Scene, Session};
+use super::{comments, people};
 use crate::task::{Kind, TaskDocument, TriggerSource};
-
-/// What became of the agent's earlier session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Session {
-    /// There was none to go on with.
-    New,
-    /// The agent goes on with it.
-    Resumed,
-    /// It was to go on, and could not.
-    Lost,
-}
 
 /// What a turn's message depends on besides the task.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! How a task of each kind is worked on.
 
-use super::{Scene, autopilot, issue};
+use super::scene::Scene;
+use super::{autopilot, issue};
 use crate::task::Kind;
 
 pub(super) fn workflow(scene: &Scene) -> Option<String> {

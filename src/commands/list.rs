@@ -11,8 +11,8 @@ use crate::gc::{Facts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
 use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
-use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
+use crate::sys::walk::measure;
 
 /// List every environment under the workspaces root
 #[derive(Debug, Args)]

@@ -19,8 +19,8 @@ use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::provider;
 use crate::sidecar::{Manifest, State, TakenBack, take_back};
-use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::measure;
 
 /// The index of a snapshot, below the env root, and git's lock of it.
 const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;

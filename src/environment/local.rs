@@ -1,11 +1,12 @@
 //! The user's own folder as a work dir: which folders may be one, and who has it (decisions D20, D33).
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::lookup;
 use super::meta::Status;
+use super::path::clean;
 use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
@@ -136,19 +137,6 @@ impl LocalDir {
         .hint(format!("end that one first: `execenv cleanup {}`", holder.display()))
         .into())
     }
-}
-
-/// An absolute path without `.`, `..` and doubled separators, by its text alone.
-pub(crate) fn clean(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = cleaned.pop(),
-            Component::CurDir => {}
-            other => cleaned.push(other),
-        }
-    }
-    cleaned
 }
 
 fn same(path: &Path, banned: &Path) -> bool {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::local::clean;
 use super::meta::{Meta, Status};
+use super::path::clean;
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};

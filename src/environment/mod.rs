@@ -10,6 +10,7 @@ mod lock;
 mod lookup;
 mod meta;
 mod origin;
+mod path;
 mod prepare;
 mod recover;
 mod request;
@@ -30,12 +31,12 @@ pub(crate) use homes::{
     private_exports, private_files, replaced_logins,
 };
 pub use launch_file::LaunchFile;
-pub(crate) use local::clean;
 pub(crate) use lock::staging_lock_alone;
 pub use lock::{EnvLock, Held, path_lock};
 pub use lookup::{Found, find, find_even_damaged};
 pub use meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
+pub(crate) use path::clean;
 pub use prepare::prepare;
 pub use recover::recover;
 pub use request::{Existing, Prepared, Request};

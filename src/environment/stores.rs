@@ -19,8 +19,8 @@ use super::homes::is_name;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;
-use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::measure;
 use crate::task::hex;
 
 /// The longest path of a store that is read from a lock file, in bytes.

@@ -13,8 +13,8 @@ use super::meta::Meta;
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::measure;
 
 /// Marks an entry that is being deleted: the next command finishes it, no command restores it.
 const REMOVING: &str = names::REMOVING;

@@ -5,77 +5,31 @@
 //! repository, that has files which one tracks, or that cannot be read to its end, is kept and named. A removal that is cut short leaves a smaller
 //! folder under the same name, which the next one takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use rustix::io::Errno;
 use serde::Serialize;
 
-use crate::failure::{Code, Failure};
 use crate::git::Git;
-use crate::layout;
 use crate::sys::remove::remove_tree;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
 
+mod patterns;
 mod tracked;
 
+use patterns::GIT;
+pub(super) use patterns::NO_PATTERNS;
+pub use patterns::Patterns;
 use tracked::Tracked;
 
-/// The patterns where nothing else is said.
-pub const DEFAULT_PATTERNS: &str = "node_modules,.next,.turbo";
 /// Codex's own copy of its sandbox helper, some 285 MiB a task, which it makes again when it is missing.
 pub const MANAGED: &str = "codex-home/.sandbox-bin";
 /// Begins the name of [`MANAGED`] in counts, so that a pattern of the same name is counted apart.
 const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
-const GIT: &str = ".git";
-
-/// Names of folders that can be built again, by default none. A name matches as a whole, upper and lower case told apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Patterns(BTreeSet<String>);
-
-impl Patterns {
-    /// Reads a list with commas. Blank text stands for [`DEFAULT_PATTERNS`]; a list of which nothing can be used is
-    /// an empty one.
-    ///
-    /// # Errors
-    /// A [`Code::BadConfig`] failure for a name that execenv, an agent CLI or git keeps things under.
-    pub fn parse(text: &str) -> Result<Patterns> {
-        let text = if text.trim().is_empty() { DEFAULT_PATTERNS } else { text };
-        let words = text.split(',').map(str::trim);
-        let usable = words.filter(|word| !word.is_empty() && !word.contains(['/', '\\']));
-        let patterns: BTreeSet<String> = usable.map(str::to_owned).collect();
-        match patterns.iter().find_map(|pattern| Some((pattern, kept_under(pattern)?))) {
-            None => Ok(Patterns(patterns)),
-            Some((pattern, what)) => Err(Failure::new(
-                Code::BadConfig,
-                format!("`{pattern}` cannot be an artifact pattern: it is the name of {what}"),
-            )
-            .hint(format!("name folders that a build makes; without a list it is {DEFAULT_PATTERNS}"))
-            .into()),
-        }
-    }
-
-    /// The names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
-
-    fn find(&self, name: &OsStr) -> Option<&str> {
-        self.0.get(name.to_str()?).map(String::as_str)
-    }
-}
-
-/// What else stands under a name; `None`: nothing that must not be removed.
-fn kept_under(name: &str) -> Option<&'static str> {
-    if name == GIT { Some("a repository") } else { layout::reserved(name).map(|row| row.what) }
-}
-
-/// Nothing but the managed cache.
-pub(super) static NO_PATTERNS: Patterns = Patterns(BTreeSet::new());
 
 /// Folders of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -285,7 +239,7 @@ impl Visitor for Survey<'_> {
                     });
                 }
                 // With nothing to look for but the one cache, only the way to it is gone.
-                None if self.patterns.0.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
+                None if self.patterns.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
                     return false;
                 }
                 None => {}

@@ -18,9 +18,9 @@ use crate::environment::{
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
-use crate::sys::remove::measure;
 use crate::sys::space::free_space;
 use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::measure;
 
 /// Whether the facts that were read under the lock still lead to the same decision.
 pub(super) type StillDue<'a> = dyn Fn(&Facts) -> bool + 'a;

@@ -13,8 +13,8 @@ use super::parents::Parents;
 use super::reclaim::deal_with;
 use super::request::GcRequest;
 use crate::environment::EnvRoot;
-use crate::sys::remove::measure;
 use crate::sys::tree::Tree;
+use crate::sys::walk::measure;
 
 /// Decides on one environment as a dry run does, with everything that the decision rests on. Bounds are not looked at:
 /// they are about the whole root.

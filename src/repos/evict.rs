@@ -9,8 +9,8 @@ use super::cache::{Cache, quoted};
 use super::layout::last_use;
 use super::policy::RepoReport;
 use super::registrations::WORKTREES;
-use crate::sys::remove::measure;
 use crate::sys::tree::{Kind, Tree};
+use crate::sys::walk::measure;
 
 /// Begins the name of a repository that is being removed: no checkout looks there, and the next cycle finishes it.
 const EVICTED: &str = ".evicted-";

@@ -267,6 +267,19 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
     Ok(Option::<Vec<PathBuf>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The entries of files, by their paths: a round may have tens of thousands.
+pub(super) fn written_files(entries: &[Entry]) -> HashMap<&Path, &Entry> {
+    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
+    files.map(|entry| (entry.path.as_path(), entry)).collect()
+}
+
+/// The path below the work dir, if it is one: no `..`, not the work dir itself.
+pub(super) fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
+    let relative = absolute.strip_prefix(work_dir).ok()?;
+    let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    (plain && !relative.as_os_str().is_empty()).then(|| relative.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

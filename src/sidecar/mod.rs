@@ -8,13 +8,16 @@
 //! - Taking back removes only what it can prove was made here, goes on after an error, and keeps the record of
 //!   what could not be removed (decision D16).
 
+mod kept;
 mod manifest;
 pub mod marker;
 mod plan;
+mod report;
 mod rollback;
 mod strays;
 
 pub use manifest::{Before, Entry, EntryKind, Manifest, Record, State};
 pub use plan::{Plan, Planner, Step};
-pub use rollback::{TakenBack, sweep_state_temporaries, take_back};
+pub use report::TakenBack;
+pub use rollback::{sweep_state_temporaries, take_back};
 pub use strays::reclaim_skill_dirs;

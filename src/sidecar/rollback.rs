@@ -1,40 +1,17 @@
 //! Taking sidecars back: only what can be proved to be ours, in reverse, on through errors.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::manifest::{Entry, EntryKind, Manifest, State};
+use super::kept::{MAX_KEPT, keep_copy};
+use super::manifest::{Entry, EntryKind, Manifest, State, inside, written_files};
 use super::marker::{self, Excised};
 use super::plan::{backup_name, digest, temporary_name};
-use super::strays::keep_copy;
+use super::report::TakenBack;
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, has_changed};
-
-/// The largest edited sidecar of which a copy is kept, in bytes.
-pub(super) const MAX_KEPT: u64 = 256 << 20;
-
-/// What came of taking back.
-#[derive(Clone, Debug, Default)]
-pub struct TakenBack {
-    /// What was removed or restored, absolute.
-    pub removed: Vec<PathBuf>,
-    /// What was kept and why, absolute.
-    pub kept: Vec<(PathBuf, String)>,
-    /// Copies of edited sidecars, relative to the env root.
-    pub copies: Vec<PathBuf>,
-    /// What went wrong, in the order it happened; empty: all is as it was.
-    pub errors: Vec<String>,
-}
-
-impl TakenBack {
-    pub(super) fn failed(&mut self, doing: &str, path: &Path, error: &io::Error) {
-        self.errors.push(format!("{doing} {}: {error}", path.display()));
-        self.kept.push((path.to_owned(), error.to_string()));
-    }
-}
 
 /// Takes back what a manifest lists and records what is left. `brief_files` are the names in which a block of ours
 /// may stand although the manifest does not say so (a manifest of upstream's never does).
@@ -155,19 +132,6 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The entries of files, by their paths: a round may have tens of thousands.
-pub(super) fn written_files(entries: &[Entry]) -> HashMap<&Path, &Entry> {
-    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-    files.map(|entry| (entry.path.as_path(), entry)).collect()
-}
-
-/// The path below the work dir, if it is one: no `..`, not the work dir itself.
-pub(super) fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
-    let relative = absolute.strip_prefix(work_dir).ok()?;
-    let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    (plain && !relative.as_os_str().is_empty()).then(|| relative.to_owned())
 }
 
 fn excise_brief(

@@ -12,7 +12,6 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, fchmod, renameat, unlinkat};
 use rustix::io::Errno;
 
-pub use super::walk::{Size, measure};
 use super::{fault, platform};
 
 const MAX_OPEN: usize = 100;

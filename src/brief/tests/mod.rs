@@ -4,6 +4,7 @@ mod turn;
 
 use super::*;
 use crate::task::{Agent, ProjectResource, Repository, parse_document};
+use crate::task::{Kind, TaskDocument};
 
 fn multica() -> Platform {
     Platform::named(Platform::DEFAULT_CLI).unwrap()

@@ -9,6 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 use super::*;
+use crate::failure::{Code, Failure};
 
 /// An env root and a folder beside it.
 struct Fixture {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use super::Patterns;
+use super::patterns::Patterns;
 use crate::git::Git;
 use crate::sys::tree::{Kind, Tree};
 

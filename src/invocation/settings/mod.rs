@@ -3,8 +3,9 @@
 mod file;
 mod resolve;
 mod rows;
+mod setting;
 mod value;
 
-pub use resolve::{Origin, Setting};
-pub use rows::{Row, SETTINGS, Settings, describe_setting};
+pub use rows::{SETTINGS, Settings, describe_setting};
+pub use setting::{Origin, Row, Setting};
 pub use value::{CODEX_SANDBOXES, MCP_MODES};

@@ -8,27 +8,10 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Arg;
 
-use super::resolve::{Resolved, Setting};
+use super::setting::{Resolved, Row, Setting};
 use super::value::{self, CODEX_SANDBOXES, MCP_MODES};
 use crate::output::{Color, Format, log::Verbosity};
 use crate::provider::plan::McpMode;
-
-/// One row of the table of settings.
-#[derive(Debug)]
-pub struct Row {
-    /// The key in the configuration file.
-    pub key: &'static str,
-    /// Variables that set it; the first that is set wins.
-    pub variables: &'static [&'static str],
-    /// The default as text; empty where there is none.
-    pub default: &'static str,
-    /// The option that sets it, `--ttl` for one; empty where there is none.
-    pub option: &'static str,
-    /// The command that uses it; empty: all of them.
-    pub command: &'static str,
-    /// What it does.
-    pub help: &'static str,
-}
 
 macro_rules! settings {
     ($($key:ident: $type:ty, $read:expr, $default:literal, [$($variable:literal),+], $command:literal $option:literal, $help:literal;)*) => {
