@@ -4,13 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use anyhow::Result;
-
-use super::command::Repository;
-
-/// More filters than this in one repository are no honest configuration.
-const MOST_FILTERS: usize = 500;
-
 /// Settings that switch off the filters of one repository. Those of the user's own configuration stay.
 #[derive(Debug)]
 pub struct FiltersOff(Vec<(OsString, OsString)>);
@@ -30,34 +23,5 @@ impl FiltersOff {
 
     pub(super) fn settings(&self) -> &[(OsString, OsString)] {
         &self.0
-    }
-}
-
-impl Repository<'_> {
-    /// Asks the repository which filters it names itself, to switch them off.
-    ///
-    /// # Errors
-    /// As [`output`](super::GitCommand::output); when it names too many.
-    pub fn filters_off(&self) -> Result<FiltersOff> {
-        // `git lfs` is a filter of the user's that runs what a repository calls an extension of it.
-        let keys = r"^(filter\..*\.(clean|smudge|process|required)|lfs\.extension\..*)$";
-        let listed = self
-            .look(["config", "--includes", "--show-scope", "--name-only", "-z", "--get-regexp", keys])
-            .answer()?
-            .unwrap_or_default();
-        let mut names: Vec<&[u8]> = Vec::new();
-        let mut words = listed.split(|byte| *byte == 0);
-        while let (Some(scope), Some(key)) = (words.next(), words.next()) {
-            let name = match key.strip_prefix(b"filter.") {
-                _ if matches!(scope, b"system" | b"global") => continue,
-                Some(rest) => rest.rsplitn(2, |byte| *byte == b'.').last().unwrap_or(rest),
-                None => b"lfs",
-            };
-            if !names.contains(&name) {
-                names.push(name);
-            }
-            anyhow::ensure!(names.len() <= MOST_FILTERS, "{} names too many filters", self.dir().display());
-        }
-        Ok(FiltersOff::of(&names))
     }
 }

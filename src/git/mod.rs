@@ -9,6 +9,7 @@ mod failure;
 mod filters;
 mod hidden;
 mod index;
+mod named_filters;
 mod operation;
 mod refs;
 mod search;

@@ -1,12 +1,16 @@
-//! One repository of the cache, open for its upkeep.
+//! One repository of the cache, open for its upkeep, and what upkeep may change of it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Result;
+
 use super::bare::BareRepo;
-use super::effects::Effects;
 use super::policy::{RepoPolicy, RepoReport};
+use super::registration::Registration;
 use crate::environment::WorkspacesRoot;
+use crate::git::Branch;
 use crate::sys::tree::Tree;
 
 /// One repository of the cache.
@@ -31,6 +35,50 @@ impl Cache<'_> {
     pub(super) fn note(&mut self, note: String) {
         self.report.notes.push(note);
     }
+}
+
+/// Whether a repository may be worked on.
+pub(super) enum Access {
+    /// It is locked for as long as the file is open.
+    Locked { _lock: File },
+    /// Nothing is changed, so no lock is needed.
+    NotNeeded,
+    /// Another process works on it.
+    InUse,
+    /// It is not a repository any more.
+    Gone,
+}
+
+/// What upkeep changes.
+pub(super) trait Effects {
+    /// Finishes removals of repositories that an earlier cycle began in the folder of a workspace.
+    fn finish_evictions(&self, tree: &Tree, folder: &Path, report: &mut RepoReport);
+
+    /// Locks a repository.
+    fn open(&self, cache: &mut Cache<'_>) -> Result<Access>;
+
+    /// Drops registrations of worktrees. Adds to `dropped` those that are gone, also where an error ends it.
+    fn drop_registrations(
+        &self,
+        cache: &Cache<'_>,
+        stale: Vec<Registration>,
+        dropped: &mut Vec<Registration>,
+    ) -> Result<()>;
+
+    /// Deletes branches, and returns how many.
+    fn delete_branches(&self, cache: &mut Cache<'_>, idle: &[&Branch], gone: &[PathBuf]) -> Result<u64>;
+
+    /// Notes that a repository is in use now, so that it is kept for another term.
+    fn stamp_use(&self, cache: &Cache<'_>) -> Result<()>;
+
+    /// Removes a repository of `bytes` bytes; `true`: it is gone.
+    fn evict(&self, cache: &mut Cache<'_>, gone: &[PathBuf], bytes: u64) -> Result<bool>;
+
+    /// Runs the maintenance that is pending, if now is a good time.
+    fn maintain(&self, cache: &mut Cache<'_>);
+
+    /// Removes the folder of a workspace if it is empty.
+    fn remove_if_empty(&self, tree: &Tree, folder: &Path);
 }
 
 /// A word as a shell takes it. An agent names its branches.

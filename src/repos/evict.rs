@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::cache::{Cache, quoted};
 use super::layout::last_use;
 use super::policy::RepoReport;
-use super::registrations::WORKTREES;
+use super::registration::WORKTREES;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::measure;
 

@@ -12,6 +12,7 @@ mod layout;
 mod lock;
 mod maintenance;
 mod policy;
+mod registration;
 mod registrations;
 mod upkeep;
 

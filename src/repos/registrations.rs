@@ -13,13 +13,12 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::cache::{Cache, quoted};
 use super::layout::LOCK_REASON;
+use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, leaves_tree};
 
-/// Where git keeps them.
-pub(super) const WORKTREES: &str = "worktrees";
 /// Time enough for `git worktree add` to make one, which begins without a path.
 const MAKING: Duration = Duration::hours(1);
 /// How long git itself keeps what is absent (`gc.worktreePruneExpire`).
@@ -29,27 +28,6 @@ const MOST_OF_A_FILE: u64 = 64 << 10;
 /// How often, and how far apart, a quiet moment of the root is looked for.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(25);
-
-/// What is known of a registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Registration {
-    /// Its name in [`WORKTREES`].
-    id: String,
-    /// The worktree's folder; `None`: it says none.
-    path: Option<PathBuf>,
-    /// Whether somebody other than a checkout of ours asked git to keep it.
-    is_locked: bool,
-    /// Whether the folder is there, or nobody can tell.
-    is_there: bool,
-    /// Whether it lies below the workspaces root, where what is gone is gone.
-    is_below_root: bool,
-    /// Whether it lies in the trash instead.
-    is_in_trash: bool,
-    /// The commit that it stands at without a branch.
-    detached: Option<String>,
-    /// How long nothing in it has changed.
-    age: Duration,
-}
 
 /// Whether a registration may go.
 fn is_stale(known: &Registration) -> bool {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 
 use super::bare::BareRepo;
-use super::cache::Cache;
-use super::effects::{Access, Disk, DryRun, Effects};
+use super::cache::{Access, Cache, Effects};
+use super::effects::{Disk, DryRun};
 use super::layout::{open_bare, plain_folders};
 use super::policy::{RepoPolicy, RepoReport};
 use crate::environment::WorkspacesRoot;

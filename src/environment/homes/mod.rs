@@ -16,20 +16,20 @@
 mod exports;
 mod logins;
 mod pieces;
+mod swap;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 
 pub(super) use self::exports::private_file;
 pub(crate) use self::exports::{check_exports, check_needs, private_exports, private_files};
 pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
-pub(super) use self::pieces::is_name;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
+pub(super) use self::swap::is_name;
+use self::swap::{Swap, new_name};
 use crate::failure::{Code, Failure};
-use crate::layout::{self, names};
+use crate::layout::names;
 use crate::provider::homes::{forgetting, homes_with_secrets};
 use crate::provider::plan::HomePlan;
 use crate::sys::tree::{Kind, Tree};
@@ -38,15 +38,6 @@ use crate::sys::tree::{Kind, Tree};
 const LIST: &str = "list.json";
 /// The longest list that is read, in bytes.
 const MAX_LIST: u64 = 16 << 20;
-
-/// One place of a change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Swap {
-    /// The names that lead to it from the env root, a home's first.
-    place: Vec<OsString>,
-    /// Something comes; `false`: something only goes.
-    comes: bool,
-}
 
 /// A change that has been built and not decided. To drop it is to give it up.
 #[derive(Debug)]
@@ -202,67 +193,6 @@ fn load_list(next: &Tree) -> Result<Vec<Swap>> {
         Some(swap) => Err(damaged(format!("{:?} is no home", swap.place())).into()),
         None => Ok(swaps),
     }
-}
-
-impl Swap {
-    fn place(&self) -> PathBuf {
-        self.place.iter().collect()
-    }
-
-    fn is_lawful(&self) -> bool {
-        let is_launch_env = self.place == [names::LAUNCH, names::LAUNCH_ENV];
-        let is_ours = |home: &OsString| home.to_str().is_none_or(layout::may_be_home);
-        self.place.iter().all(|name| is_name(name))
-            && self.place.first().is_some_and(|home| is_launch_env || is_ours(home))
-    }
-
-    fn go_on(&self, env: &Tree, next: &Tree, number: usize) -> Result<()> {
-        let new = new_name(number);
-        if self.comes && next.kind(&new).context("look for the new one")?.is_none() {
-            return Ok(()); // it is in its place
-        }
-        let Some((name, above)) = self.place.split_last() else { return Ok(()) };
-        let mut folder = None;
-        for part in above {
-            let opened = folder.as_ref().unwrap_or(env).subtree(Path::new(part));
-            match opened {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.comes => return Ok(()),
-                opened => folder = Some(opened.context("what it lies in is no folder of its own any more")?),
-            }
-        }
-        let (folder, name) = (folder.as_ref().unwrap_or(env), Path::new(name));
-        if folder.kind(name)?.is_some() {
-            set_aside(folder, name, next, number).context("put the old one aside")?;
-        }
-        if self.comes { Ok(next.move_to(&new, folder, name)?) } else { Ok(()) }
-    }
-}
-
-/// Moves an old thing to where it goes away with the change. A folder that its owner has locked is unlocked first: to
-/// move a folder is to write into it.
-fn set_aside(folder: &Tree, name: &Path, next: &Tree, number: usize) -> std::io::Result<()> {
-    let mut again = 0;
-    let aside = loop {
-        let aside = PathBuf::from(format!("old-{number}-{again}"));
-        if next.kind(&aside)?.is_none() {
-            break aside;
-        }
-        again += 1;
-    };
-    match folder.move_to(name, next, &aside) {
-        Err(error)
-            if error.kind() == std::io::ErrorKind::PermissionDenied
-                && folder.kind(name)? == Some(Kind::Dir) =>
-        {
-            folder.set_dir_mode(name, 0o700)?;
-            folder.move_to(name, next, &aside)
-        }
-        other => other,
-    }
-}
-
-fn new_name(number: usize) -> PathBuf {
-    PathBuf::from(format!("new-{number}"))
 }
 
 #[cfg(test)]

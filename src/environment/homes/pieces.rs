@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::Swap;
 use super::exports::is_variable;
+use super::swap::{Swap, is_name};
 use crate::layout::{self, names};
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
 use crate::sys::tree::{Folders, Kind, Tree};
@@ -131,12 +131,6 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
         );
     }
     Ok(Piece { place: home.name.into(), parts })
-}
-
-/// Whether a text is one name in a folder.
-pub(in crate::environment) fn is_name(text: &OsStr) -> bool {
-    let mut parts = Path::new(text).components();
-    matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)
 }
 
 impl<'a> Piece<'a> {
