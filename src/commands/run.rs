@@ -15,9 +15,9 @@ use crate::sys::clock;
 
 /// Run the provider's agent, or any program, in an environment and wait for it
 ///
-/// Exits with the agent's result: its own status, 124 when it ran out of time, 128+N when it died of signal N, 126
-/// or 127 when its program could not be started or found, 125 when execenv itself failed. What the agent printed is in
-/// logs/ (agent.ndjson, agent.stderr.log), the result in output/result.json. No process of the agent outlives the run.
+/// Exit status: the agent's own; 124 for a limit of time; 128+N for death by signal N; 126 or 127 for a program that cannot
+/// be started or found; 125 for a failure of execenv itself. The agent's output is kept in logs/agent.ndjson and
+/// logs/agent.stderr.log, the result in output/result.json. When the run ends, all processes of the agent are ended.
 #[derive(Debug, Args)]
 #[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
@@ -29,40 +29,40 @@ pub struct RunArgs {
     /// The environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Any program instead of the provider's agent, with its arguments; its standard input is the prompt, if one is given
+    /// Run this program instead of the provider's agent; it reads the prompt, if there is one, from its standard input
     #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]
     pub command: Vec<OsString>,
-    /// What the agent is asked to do [default: composed from the task document]
+    /// The prompt [default: composed from the task document]
     #[arg(long, value_name = "TEXT", conflicts_with = "prompt_file")]
     pub prompt: Option<String>,
-    /// A file with the prompt; `-` reads standard input
+    /// Read the prompt from this file; `-` is standard input
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub prompt_file: Option<PathBuf>,
-    /// Go on with the environment's last session, or with the one named
+    /// Resume the environment's last session, or the named one
     #[arg(long, value_name = "SESSION", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub resume: Option<String>,
-    /// The model
+    /// The model for the agent to use
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// The most turns the agent may take
+    /// Stop the agent after this many turns
     #[arg(long, value_name = "N")]
     pub max_turns: Option<u32>,
-    /// A file whose text is added to the agent's system prompt
+    /// Add the text of this file to the agent's system prompt
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub system_prompt_file: Option<PathBuf>,
-    /// A variable for the agent; may be given more than once
+    /// Set a variable for the agent; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub env_vars: Vec<String>,
-    /// A file of NAME=VALUE lines for the agent
+    /// Set variables for the agent from this file of NAME=VALUE lines
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub env_file: Option<PathBuf>,
-    /// Pass on no variables but PATH, HOME, USER, SHELL, TERM, LANG and the like
+    /// Pass on only basic variables: PATH, HOME, USER, LOGNAME, SHELL, TERM, LANG, LC_*, TZ, TMPDIR
     #[arg(long)]
     pub clear_env: bool,
-    /// The agent's program
+    /// Use this executable as the agent
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub agent_bin: Option<PathBuf>,
-    /// One more argument for the agent's program
+    /// Pass this argument to the agent's program; may be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     pub agent_arg: Vec<OsString>,
     /// End the run after this time; 0: no limit
@@ -77,7 +77,7 @@ pub struct RunArgs {
     /// End the run when this file appears
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     pub cancel_file: Option<PathBuf>,
-    /// Clean the environment up when the run has ended, however it ends
+    /// Clean up the environment after the run, however it ends
     #[arg(long)]
     pub cleanup_after: bool,
 }

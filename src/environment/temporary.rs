@@ -1,5 +1,4 @@
-//! What a run has on the disk only while it lives: its private folder for temporary files, and its file with the MCP
-//! servers.
+//! What exists only while a run lives: its private folder for temporary files, and its file with the MCP servers.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,8 +14,8 @@ const TEMPORARY: &str = names::RUN_TEMPORARY;
 /// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
 const MAX_TEMPORARY: usize = 60;
 
-/// A run's private folder for temporary files: below `base` if one is named (`providers.md` N-10), else in the env root
-/// where its path is short enough for sockets, else below `/tmp`. Outside it bears the run's id.
+/// A run's private folder for temporary files: below `base` if one is named, else in the env root where its path is short
+/// enough for sockets, else below `/tmp`. Outside the env root its name has the run's id.
 pub(crate) fn temporary_dir(env_root: &Path, run_id: &str, base: Option<&Path>) -> PathBuf {
     let inside = env_root.join(TEMPORARY);
     match base {
@@ -30,12 +29,12 @@ fn outside_name(run_id: &str) -> String {
     format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
 }
 
-/// Where a run keeps its MCP servers, below the env root.
+/// The file with a run's MCP servers, below the env root.
 pub(crate) fn mcp_file() -> PathBuf {
     Path::new(names::LAUNCH).join(names::LAUNCH_MCP)
 }
 
-/// Makes the private folder, empty. Only after [`RunningEnv::starting`], so that a crash leaves none without a record.
+/// Creates the private folder, empty. The run must be recorded before, so that a crash leaves no folder without a record.
 ///
 /// # Errors
 /// As the system reports them.
@@ -49,8 +48,7 @@ pub(crate) fn make_temporary(tree: &Tree, path: &Path) -> Result<()> {
     made.with_context(|| format!("make {}", path.display()))
 }
 
-/// Takes away what a run has on the disk only while it lives: the private folder and the file with the MCP servers.
-/// What cannot be taken away is said and left to the next run.
+/// Removes what exists only while a run lives. What cannot be removed is a warning, and left to the next run.
 pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>) {
     let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
     if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
@@ -65,14 +63,14 @@ pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>
     forget_outside(run_id, outside);
 }
 
-/// Takes away what a run that died has left outside of its env root. The caller holds the lock: no run is alive.
+/// Removes what a dead run has left outside of its env root. The caller holds the lock, so no run is alive.
 pub(crate) fn forget_dead_run(meta: &Meta) {
     if let Some(run) = meta.own.as_ref().and_then(|own| own.run.as_ref()) {
         forget_outside(&run.id, run.temporary.as_deref());
     }
 }
 
-/// The record lies within the agent's reach: only an id and a name of the form that we write lead anywhere.
+/// The agent can write to the record, so only an id and a name of execenv's own form are followed.
 fn forget_outside(run_id: &str, outside: Option<&Path>) {
     let is_ours =
         |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
@@ -83,7 +81,7 @@ fn forget_outside(run_id: &str, outside: Option<&Path>) {
     }
 }
 
-/// Takes away a run's private folder outside the env root, if it is ours: a folder, not a link, of this user.
+/// Removes a run's private folder outside the env root, if it is a folder, not a link, of this user.
 fn forget_outside_temporary(path: &Path) {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
     let is_ours = path.symlink_metadata().is_ok_and(|metadata| {

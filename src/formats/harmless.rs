@@ -1,22 +1,40 @@
 //! Texts of tasks, files and agents, made harmless for a terminal and for a log.
 
-use std::borrow::Cow;
+use std::io::{self, Write};
 
 /// Makes control characters visible; everything else stays.
 pub fn escape(text: &str) -> String {
-    harmless(text).into_owned()
-}
-
-/// As [`escape`], without a copy where there is nothing to escape.
-pub fn harmless(text: &str) -> Cow<'_, str> {
-    if text.as_bytes().chunks(64).all(has_no_suspect) || !text.contains(is_hostile) {
-        return text.into();
+    if find_suspect(text).is_none() || !text.contains(is_hostile) {
+        return text.to_owned();
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_hostile(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
-    safe.into()
+    safe
+}
+
+/// Writes text of several lines: they stay lines, and the last one gets its end. Other control characters become visible.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_lines(out: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut rest = text;
+    while let Some(at) = find_suspect(rest) {
+        out.write_all(&rest.as_bytes()[..at])?;
+        let suspect = rest[at..].chars().next().unwrap_or_default();
+        let after = &rest[at + suspect.len_utf8()..];
+        match suspect {
+            '\n' => out.write_all(b"\n")?,
+            '\t' => out.write_all(br"\t")?,
+            '\r' if after.starts_with('\n') => {}
+            c if is_hostile(c) => write!(out, "{}", c.escape_default())?,
+            c => out.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?,
+        }
+        rest = after;
+    }
+    out.write_all(rest.as_bytes())?;
+    if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
 }
 
 /// Also the invisible characters that turn the direction of text.
@@ -24,10 +42,34 @@ fn is_hostile(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether no byte can be part of a hostile character. Looks at all of them, which is a few wide instructions.
-fn has_no_suspect(bytes: &[u8]) -> bool {
-    let suspect = |byte: u8| (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2) | (byte == 0xe2);
-    !bytes.iter().fold(false, |found, byte| found | suspect(*byte))
+/// The place of the first character that may be hostile: a control character, or one that begins with a byte with which
+/// hostile ones begin.
+fn find_suspect(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut words = bytes.chunks_exact(8);
+    let mut at = 0;
+    // Eight bytes at a time: long texts are mostly harmless.
+    for word in words.by_ref() {
+        let bytes = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+        if has_suspect(bytes) {
+            break;
+        }
+        at += 8;
+    }
+    bytes[at..].iter().position(|byte| is_suspect(*byte)).map(|found| at + found)
+}
+
+fn is_suspect(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2)
+}
+
+/// Whether one of eight bytes is suspect. It is known of all at once from the bit that a subtraction borrows.
+fn has_suspect(bytes: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let below = |limit: u64, bytes: u64| bytes.wrapping_sub(ONES * limit) & !bytes & HIGH;
+    let is = |byte: u64| below(1, bytes ^ (ONES * byte));
+    below(0x20, bytes) | is(0x7f) | is(0xc2) | is(0xe2) != 0
 }
 
 #[cfg(test)]
@@ -37,5 +79,35 @@ mod tests {
     #[test]
     fn control_characters_become_visible() {
         assert_eq!(escape("a\u{1b}[31m\nb\u{202e}ü"), "a\\u{1b}[31m\\nb\\u{202e}ü");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        for (text, printed) in [
+            ("", ""),
+            ("a", "a\n"),
+            ("a\n", "a\n"),
+            ("\n", "\n"),
+            ("a\r\n\nü€b\r", "a\n\nü€b\\r\n"),
+            ("\u{1b}[31m\tx", "\\u{1b}[31m\\tx\n"),
+        ] {
+            let mut out = Vec::new();
+            write_lines(&mut out, text).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), printed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn each_suspect_byte_is_found_at_each_place() {
+        for byte in (0..0x80)
+            .map(|byte| char::from(byte).to_string())
+            .chain(["\u{85}", "ü", "\u{202e}", "€"].map(String::from))
+        {
+            for before in 0..17 {
+                let text = format!("{}{byte}{}", "x".repeat(before), "y".repeat(9));
+                let expected = is_suspect(byte.as_bytes()[0]).then_some(before);
+                assert_eq!(find_suspect(&text), expected, "{text:?}");
+            }
+        }
     }
 }

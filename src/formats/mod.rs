@@ -3,4 +3,4 @@
 mod harmless;
 pub mod yaml;
 
-pub use harmless::{escape, harmless};
+pub use harmless::{escape, write_lines};

@@ -1,18 +1,19 @@
-//! Where the events of a run go: readable text, or one JSON object a line.
+//! Prints the events of a run: as text, or as one JSON object a line.
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
-use super::{Format, harmless};
-use crate::protocol::{Event, NoticeLevel};
+use super::Format;
+use crate::formats::write_lines;
+use crate::protocol::{Event, JsonText, NoticeLevel};
 use crate::run::{RunResult, RunSink};
 
-/// The most of a program's line that becomes one JSON event, in bytes.
+/// The longest part of a program's line that becomes one JSON event, in bytes.
 const MAX_LINE: usize = 64 << 10;
 
-/// What is collected before it is written, in bytes. An agent that pauses has all of its events out by then.
+/// So many bytes are collected before they are written; when the agent pauses, everything is written.
 const BUFFER: usize = 64 << 10;
 
-/// Prints events as they come; what comes in one go is written in one go.
+/// Prints events to standard output; those that come together are written together.
 pub struct Printer {
     format: Format,
     out: BufWriter<StdoutLock<'static>>,
@@ -33,7 +34,7 @@ impl RunSink for Printer {
             return self.out.flush();
         }
         if let Event::Errors(bytes) = event {
-            // As the program's own standard error; JSON has it in the log.
+            // JSON does not have it: it is in the log.
             if self.format != Format::Json {
                 self.out.flush()?;
                 crate::output::story_bytes(bytes);
@@ -45,7 +46,7 @@ impl RunSink for Printer {
         }
         match event {
             Event::Output(bytes) => self.out.write_all(bytes),
-            Event::Text { text } => self.print(text),
+            Event::Text { text } => write_lines(&mut self.out, &text.decode()),
             Event::ToolUse { tool, input, .. } => self.remark(log::Level::Info, || {
                 format!("{tool} {}", input.get().chars().take(200).collect::<String>())
             }),
@@ -54,7 +55,7 @@ impl RunSink for Printer {
             }
             Event::Notice { text, .. } => self.remark(log::Level::Warn, || (*text).to_owned()),
             Event::AuthRequired { hint, .. } => {
-                self.remark(log::Level::Warn, || format!("the agent wants a login: {hint}"))
+                self.remark(log::Level::Warn, || format!("the agent asks for a login: {hint}"))
             }
             _ => Ok(()),
         }
@@ -90,27 +91,19 @@ impl Printer {
         Ok(())
     }
 
-    /// Text of a model: lines stay lines, other control characters become visible.
-    fn print(&mut self, text: &str) -> io::Result<()> {
-        for line in text.lines() {
-            self.out.write_all(harmless(line).as_bytes())?;
-            self.out.write_all(b"\n")?;
-        }
-        Ok(())
-    }
-
     fn json(&mut self, event: &Event<'_>) -> io::Result<()> {
         if let Event::Output(bytes) = event {
             return self.program_output(bytes);
         }
-        match event {
-            // Most of a long stream; written as it is, it is twice as fast.
-            Event::Text { text } if is_plain(text) => {
-                for part in [r#"{"type":"text","text":""#, text, r#""}"#] {
+        // Most of a long stream, and mostly what would be written anyway.
+        let literal = if let Event::Text { text } = event { text.canonical_literal() } else { None };
+        match literal {
+            Some(literal) => {
+                for part in [r#"{"type":"text","text":""#, literal, r#""}"#] {
                     self.out.write_all(part.as_bytes())?;
                 }
             }
-            _ => serde_json::to_writer(&mut self.out, event)?,
+            None => serde_json::to_writer(&mut self.out, event)?,
         }
         self.out.write_all(b"\n")
     }
@@ -128,7 +121,7 @@ impl Printer {
 
     fn emit_line(&mut self) -> io::Result<()> {
         let line = std::mem::take(&mut self.line);
-        let printed = self.json(&Event::Text { text: &String::from_utf8_lossy(&line) });
+        let printed = self.json(&Event::Text { text: JsonText::Plain(&String::from_utf8_lossy(&line)) });
         self.line = line;
         self.line.clear();
         printed
@@ -136,25 +129,5 @@ impl Printer {
 
     fn flush_line(&mut self) -> io::Result<()> {
         if self.line.is_empty() { Ok(()) } else { self.emit_line() }
-    }
-}
-
-/// Whether a text is its own JSON form. Looks at whole pieces, which is a few wide instructions each.
-fn is_plain(text: &str) -> bool {
-    let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
-    text.as_bytes().chunks(64).all(|piece| !piece.iter().fold(false, |found, byte| found | special(byte)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_text_is_its_own_json() {
-        for byte in 0..=0x7fu8 {
-            let text = format!("{}{}ü", "x".repeat(70), char::from(byte));
-            let json = serde_json::to_string(&text).unwrap();
-            assert_eq!(is_plain(&text), json == format!("\"{text}\""), "{byte}");
-        }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
-pub use crate::formats::{escape, harmless};
+pub use crate::formats::escape;
 pub use events::Printer;
 pub use progress::Progress;
 pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes};

@@ -1,10 +1,12 @@
-//! What an agent says, in one vocabulary for all dialects.
+//! The events of a run, the same for all dialects.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+use super::text::JsonText;
 
 /// Tokens of one model. The buckets do not overlap: `input_tokens` leaves out what came from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -35,9 +37,9 @@ impl Usage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeLevel {
-    /// Good to know.
+    /// Information.
     Info,
-    /// Something was left out or looks wrong; the run goes on.
+    /// Something was ignored or looks wrong; the run goes on.
     Warning,
     /// The agent reported an error that did not end it.
     Error,
@@ -48,48 +50,53 @@ pub enum NoticeLevel {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the event stream's contract")]
 pub enum Event<'a> {
-    /// The agent named its session; once for each id.
+    /// The agent named its session; once per id.
     Session {
         session_id: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<&'a str>,
     },
     /// Text for the user.
-    Text { text: &'a str },
+    Text { text: JsonText<'a> },
     /// The model's reasoning.
-    Thinking { text: &'a str },
+    Thinking { text: JsonText<'a> },
     /// A tool was called.
     ToolUse { id: &'a str, tool: &'a str, input: &'a RawValue },
-    /// A tool answered. `output` holds at most [`TOOL_OUTPUT`] bytes; the raw log has all of it.
+    /// A tool answered. At most [`TOOL_OUTPUT`] bytes of `output` are printed; the log has all of it.
     ToolResult {
         id: &'a str,
         tool: &'a str,
-        output: &'a str,
+        #[serde(serialize_with = "cut")]
+        output: JsonText<'a>,
         #[serde(skip_serializing_if = "Option::is_none")]
         is_error: Option<bool>,
     },
-    /// The tokens of the whole run by model; once, at its end, however it ended.
+    /// The tokens of the whole run by model; once, at its end.
     Usage { usage: &'a BTreeMap<String, Usage> },
-    /// A remark.
+    /// A notice for the user.
     Notice { level: NoticeLevel, text: &'a str },
-    /// The agent wants a login.
+    /// The agent asks for a login.
     AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
-    /// Bytes of a program that speaks no dialect, as they came. Has no JSON form: the front end gives it one.
+    /// Bytes of a program that speaks no dialect, as they came. Has no JSON form of its own: `output` gives it one.
     #[serde(skip)]
     Output(&'a [u8]),
-    /// The same of its standard error.
+    /// The same for its standard error.
     #[serde(skip)]
     Errors(&'a [u8]),
-    /// Nothing more is waiting: what was held back to be printed together goes out now. Has no JSON form.
+    /// Nothing more is waiting: whatever was collected is to be printed now. Has no JSON form.
     #[serde(skip)]
     Idle,
 }
 
-/// Where events go.
+/// What takes the events.
 pub type Sink<'a> = dyn FnMut(Event<'_>) -> io::Result<()> + 'a;
 
 /// The most of a tool's output that goes into an event, in bytes.
 pub const TOOL_OUTPUT: usize = 8192;
+
+fn cut<S: Serializer>(output: &JsonText<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(prefix(&output.decode(), TOOL_OUTPUT))
+}
 
 /// The longest prefix of at most `limit` bytes that ends between two characters.
 pub fn prefix(text: &str, limit: usize) -> &str {

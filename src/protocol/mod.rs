@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `conversation` | the trait, and the values that go in and out |
 //! | `event` | the events, the same for all dialects |
+//! | `text` | strings that are decoded only where their text is needed |
 //! | `reason` | the stable words for why a run failed |
 //! | [`login`] | login trouble, as it shows in an agent's texts |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
@@ -19,6 +20,7 @@ pub mod login;
 pub mod ndjson;
 mod raw;
 mod reason;
+mod text;
 
 pub use conversation::{
     AgentFailure, AgentResult, Conversation, Delivery, Ending, GiveUp, Opening, Properties, Step,
@@ -26,3 +28,4 @@ pub use conversation::{
 pub use event::{Event, NoticeLevel, Sink, TOOL_OUTPUT, Usage, prefix};
 pub use raw::Raw;
 pub use reason::FailureReason;
+pub use text::JsonText;

@@ -1,5 +1,5 @@
-//! Keeps a user's extra arguments from breaking the protocol: flags that a run owns are dropped, by a table. Pure.
-//! The aim is one owner for each setting, not to police anybody.
+//! Removes from the user's arguments those that `run` sets itself: twice given, they would break the conversation with the
+//! agent.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use super::registry;
 use super::row::Takes::{Nothing, Optional, Value};
 
-/// The arguments that may pass, and the names of the flags that may not. Values are never named: they may be secrets.
+/// Returns the arguments that are passed on, and the names of the removed flags. Values are never named: they may be secrets.
 pub fn filter(provider: &str, args: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
     let table = registry::find_or_generic(provider).own_arguments;
     let (mut kept, mut dropped) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What only a run knows and Codex wants in its configuration: the variables that its shell commands get.
+//! The variables that Codex passes on to its shell commands: a part of its configuration that only a run knows.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,8 +16,8 @@ const MAX_CONFIG: u64 = 16 << 20;
 
 type Variables = Vec<(OsString, OsString)>;
 
-/// The names that shell commands get: of all `variables` of the agent, those that are `set` by the environment or
-/// `given` by task and operator as they are, the host's but for those that sound like secrets.
+/// The names that Codex passes on: of the agent's `variables` all that are `set` by the environment or `given` by task and
+/// operator, and of the inherited ones those that do not sound like secrets.
 pub(super) fn shell_names(
     variables: &Variables,
     set: &Variables,
@@ -32,19 +32,19 @@ pub(super) fn shell_names(
     )
 }
 
-/// Puts the names into the configuration of the task's home, where they are others than before.
+/// Writes the names into the configuration of the task's home, where they have changed.
 ///
 /// # Errors
 /// When there is no such configuration, or it cannot be read or replaced.
 pub(super) fn renew_policy(env: &Tree, allowed: &[String]) -> Result<()> {
     let place = env.path().join(HOME).join(CONFIG);
-    let doing = || format!("renew {}", place.display());
+    let doing = || format!("update {}", place.display());
     let home = env.subtree(Path::new(HOME)).with_context(doing)?;
     let bytes = home.read(Path::new(CONFIG), MAX_CONFIG).with_context(doing)?;
     let text = String::from_utf8(bytes.with_context(doing)?).with_context(doing)?;
-    let renewed = codex::shell_policy(&text, allowed).with_context(doing)?;
-    if renewed == text {
+    let updated = codex::shell_policy(&text, allowed).with_context(doing)?;
+    if updated == text {
         return Ok(());
     }
-    home.replace_unsynced(Path::new(CONFIG), renewed.as_bytes(), 0o600, names::TEMPORARY).with_context(doing)
+    home.replace_unsynced(Path::new(CONFIG), updated.as_bytes(), 0o600, names::TEMPORARY).with_context(doing)
 }

@@ -1,4 +1,4 @@
-//! `logs/run.log`: what was started, when and how it ended. Names of flags, never a value: it may be a secret.
+//! `logs/run.log`: what was started, when, and how it ended. It has the names of flags, never a value: that may be a secret.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::formats::escape;
 use crate::supervise::AgentCommand;
 use crate::sys::tree::Tree;
 
-/// The open log. What cannot be written is let go: a log is no reason to stop a run.
+/// The open log. A line that cannot be written is lost: a log is no reason to stop a run.
 pub(super) struct RunLog {
     file: File,
 }
@@ -34,7 +34,7 @@ impl RunLog {
         self.line(now, &format!("start {}", words.join(" ")));
     }
 
-    /// Notes something that a person was told.
+    /// Notes a notice to the user.
     pub(super) fn notice(&mut self, text: &str, now: DateTime<Utc>) {
         self.line(now, &format!("notice {text}"));
     }

@@ -1,8 +1,9 @@
-//! The record of a run, correct wherever the process dies between two lines of it.
+//! The environment that a run holds, and the states of the run in its record. The record is correct wherever the process
+//! dies.
 //!
-//! Order: `starting` before the agent is started, its processes before it learns its task, its session as soon as
-//! it is named, the result's file before the record that points to it. Whoever finds `starting` or `running` and a
-//! free lock knows that the run died.
+//! Order: `starting` before the agent is started, the agent's process before it reads its prompt, its session as soon as
+//! it is named, the result's file before the record that points to it. `starting` or `running` with a free lock means that
+//! the run died.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,36 +21,36 @@ use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
-/// An environment that is held for a run. To let go of the lock is to drop this.
+/// An environment that is locked for a run, until this is dropped. Only it can change the run's state.
 #[derive(Debug)]
 pub struct RunningEnv {
     /// The environment.
     pub found: Found,
     /// The record as it is on the disk.
     pub meta: Meta,
-    /// A run that died here before, whose processes may still be about.
+    /// The run that died here before, whose processes may still live.
     pub died: Option<RunRecord>,
     lock: EnvLock,
 }
 
 impl RunningEnv {
-    /// Locks an environment and checks that it is fit for a run.
+    /// Locks an environment and checks that it can be run.
     ///
     /// # Errors
     /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
     pub fn acquire(found: Found) -> Result<RunningEnv> {
         let path = found.env.path.clone();
         let lock = EnvLock::acquire(&found.env.tree, &path)?;
-        // Only now can nobody be changing the record any more.
+        // Read again: until the lock was taken, another process could change the record.
         let found = Found { meta: Meta::load(&found.env.tree)?, env: found.env };
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&path);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
         if own.status == Status::Cleaned {
-            // Restored from the trash, or a folder of the user's, its work dir is there.
+            // Restored from the trash, or in a folder of the user's: then its work dir exists.
             let hint = match open_work_dir(&found, &found.work_dir()) {
                 Ok(_) => {
-                    format!("`execenv reuse {}` with the task document makes it fit again", path.display())
+                    format!("`execenv reuse {}` with the task document restores it", path.display())
                 }
                 Err(_) => "prepare the task again: `execenv prepare`".to_owned(),
             };
@@ -57,7 +58,7 @@ impl RunningEnv {
         }
         let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
         if !manifest.is_in_place() || has_unfinished_homes(&found.env.tree) {
-            return Err(unfit("is not finished: preparing or reusing it was cut short")
+            return Err(unfit("is incomplete: `prepare` or `reuse` was interrupted")
                 .hint(format!(
                     "`execenv reuse {}` with the task document, or `execenv doctor --fix`",
                     path.display()
@@ -79,12 +80,12 @@ impl RunningEnv {
         self.lock.file().try_clone().context("duplicate the lock's handle")
     }
 
-    /// Our part of the record.
+    /// execenv's own part of the record.
     pub fn own(&self) -> Own {
         self.meta.own_or_rebuilt(&self.found.env.path)
     }
 
-    /// Changes our part of the record, on the disk too.
+    /// Changes execenv's own part of the record, on the disk too.
     fn update(&mut self, change: impl FnOnce(&mut Meta, &mut Own)) -> Result<()> {
         self.update_with(change, Meta::store)
     }
@@ -125,7 +126,7 @@ impl RunningEnv {
         self.update_with(change, Meta::store_unsynced)
     }
 
-    /// Records the agent's process, before it learns its task.
+    /// Records the agent's process, before it reads its prompt.
     ///
     /// # Errors
     /// As the system reports them.
@@ -155,7 +156,7 @@ impl RunningEnv {
         })
     }
 
-    /// Forgets a conversation that the agent's program refused to go on with.
+    /// Removes a session that the agent refused to resume from the record.
     ///
     /// # Errors
     /// As the system reports them.
@@ -185,7 +186,7 @@ impl RunningEnv {
         })
     }
 
-    /// Ends the hold and gives the environment back.
+    /// Releases the lock, and returns the environment.
     pub fn release(self) -> Found {
         Found { env: self.found.env, meta: Some(self.meta) }
     }

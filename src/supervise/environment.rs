@@ -1,4 +1,4 @@
-//! The environment that an agent is given. Pure: variables come in and go out as values.
+//! The agent's variables.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,10 +9,10 @@ use crate::provider;
 /// Names with values.
 pub type Variables = Vec<(OsString, OsString)>;
 
-/// What survives `--clear-env`; `LC_*` as well.
+/// The variables that `--clear-env` keeps, besides `LC_*`.
 const KEPT: [&str; 9] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TZ", "TMPDIR"];
 
-/// A parent's session, which is not this agent's.
+/// Variables that describe the session of an agent which started execenv.
 const CLAUDE_SESSION: [&str; 5] = [
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
@@ -21,7 +21,7 @@ const CLAUDE_SESSION: [&str; 5] = [
     "CLAUDE_CODE_SSE_PORT",
 ];
 
-/// Where git looks instead of where it is: inside an agent they would point at somebody else's repository.
+/// Variables that point git at a repository other than that of the current folder.
 const GIT_PLACES: [&str; 11] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -36,10 +36,10 @@ const GIT_PLACES: [&str; 11] = [
     "GIT_CEILING_DIRECTORIES",
 ];
 
-/// What a task may not choose, besides [`provider::own_variables`].
+/// Variables that a task may not set, besides [`provider::own_variables`].
 const BLOCKED: [&str; 9] = ["HOME", "PATH", "USER", "SHELL", "TERM", "PWD", "TMPDIR", "TMP", "TEMP"];
 
-/// Who this run is: not even the operator may say otherwise.
+/// Variables that say which run this is: not even the operator may set them.
 const IDENTITY: [&str; 5] = [
     "MULTICA_WORKSPACE_ID",
     "MULTICA_AGENT_NAME",
@@ -48,9 +48,9 @@ const IDENTITY: [&str; 5] = [
     "MULTICA_TASK_SLOT",
 ];
 
-/// Puts an agent's environment together, each group over the one before: `inherited` (little of it with `clear`),
-/// `custom` from the task, `set` by the environment, `operator` from the command line. Answers it sorted by name, with
-/// warnings that name what was left out, never a value.
+/// Combines an agent's variables; each group overrides the one before: `inherited` (only the basic ones with `clear`),
+/// `custom` from the task, `set` by the environment, `operator` from the command line. Returns them sorted by name, with
+/// warnings that name the ignored ones, never a value.
 pub fn compose(
     inherited: Variables,
     set: Variables,
@@ -64,13 +64,15 @@ pub fn compose(
     for (name, value) in custom {
         let shown = name.to_string_lossy();
         if !is_valid(&name, &value) {
-            warnings.push(format!("variable {shown:?} of the task is left out: no usable name or value"));
+            warnings.push(format!(
+                "ignored variable {shown:?} of the task: its name or value cannot be passed on"
+            ));
         } else if is_of_plan(&name) {
-            // It has had its effect.
+            // `prepare` has read it; it means nothing to the agent.
         } else if is_blocked(&name) {
             warnings.extend(refused_names([&*shown].into_iter()));
         } else if set.iter().any(|(ours, _)| *ours == name) {
-            warnings.push(format!("variable {shown} of the task is left out: the environment sets it"));
+            warnings.push(format!("ignored variable {shown} of the task: the environment sets it"));
         } else {
             all.insert(name, value);
         }
@@ -79,9 +81,9 @@ pub fn compose(
     for (name, value) in operator {
         let shown = name.to_string_lossy();
         if !is_valid(&name, &value) {
-            warnings.push(format!("variable {shown:?} is left out: no usable name or value"));
+            warnings.push(format!("ignored variable {shown:?}: its name or value cannot be passed on"));
         } else if starts(&name, "EXECENV_") || IDENTITY.iter().any(|identity| name == *identity) {
-            warnings.push(format!("variable {shown} is left out: it says which run this is"));
+            warnings.push(format!("ignored variable {shown}: execenv sets it for each run"));
         } else {
             all.insert(name, value);
         }
@@ -89,12 +91,12 @@ pub fn compose(
     (all.into_iter().collect(), warnings)
 }
 
-/// Variables of a task that no agent gets, each as a warning.
+/// A warning for each variable that a task may not set.
 pub fn refused_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let is_refused = |name: &&str| is_blocked(OsStr::new(name)) && !is_of_plan(OsStr::new(name));
     names
         .filter(is_refused)
-        .map(|name| format!("variable {name} of the task is left out: a task may not set it"))
+        .map(|name| format!("ignored variable {name} of the task: a task may not set it"))
         .collect()
 }
 

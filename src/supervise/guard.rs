@@ -1,9 +1,9 @@
-//! The guard: a small process that outlives a killed run just long enough to end its agent.
+//! The guard: a small process that ends the agent if the run is killed.
 //!
-//! It is this very executable, in a group of its own. Its standard input is a pipe whose only writer is the run, its
-//! standard output a handle on the environment's lock: so the environment reads as busy until the agent is gone.
-//! The run writes `pgid N start T` once the agent exists and `done` at a regular end; end of file without `done`
-//! means that the run was killed.
+//! It is this executable in a process group of its own. Its standard input is a pipe that only the run writes to; its
+//! standard output is a handle on the environment's lock, which therefore stays locked until the agent is gone. The run
+//! writes `pgid N start T` when the agent has started, and `done` at a regular end; end of file without `done` means that
+//! the run was killed.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Starts the guard. It gets no environment, hence no mark: it must not find itself.
+    /// Starts the guard, without any variables: with the run's mark it would find itself.
     pub(super) fn start(path: &Path, args: &[OsString], lock: File) -> io::Result<Self> {
         let (reader, pipe) = io::pipe()?;
         let program = Program { path, args, dir: Some(Path::new("/")), env: &[] };
@@ -39,14 +39,14 @@ impl Guard {
         child::pid(&self.child)
     }
 
-    /// Tells which group it guards.
+    /// Names the group that it guards.
     pub(super) fn watch(&mut self, group: Pid, start: Option<u64>) -> io::Result<()> {
         // One write, so that the guard never reads half of it.
         let line = format!("pgid {} start {}\n", group.as_raw_nonzero(), start.unwrap_or(0));
         self.pipe.write_all(line.as_bytes())
     }
 
-    /// The agent is gone: so goes the guard, and with it the last handle on the lock but the caller's.
+    /// Ends the guard, and with it every handle on the lock but the caller's. The agent must be gone.
     pub(super) fn dismiss(mut self) {
         let _ = self.pipe.write_all(b"done\n");
         drop(self.pipe);
@@ -54,10 +54,10 @@ impl Guard {
     }
 }
 
-/// The guard's own life. The hidden subcommand `__guard RUN_ID GRACE_MS` calls this and exits.
+/// What the guard does. The hidden subcommand `__guard RUN_ID GRACE_MS` calls this and exits.
 pub fn main(run_id: &str, grace_ms: u64) {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        // A flag that nobody reads: the signal is caught and does nothing.
+        // The flag is never read: the signal is caught and does nothing.
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
     let mut group = None;
@@ -79,8 +79,8 @@ pub fn main(run_id: &str, grace_ms: u64) {
     survivors::kill_marked(run_id);
 }
 
-/// Whether the group is still the one we were told of: its number may have passed to somebody else, if its leader died
-/// long ago. Members outlive a leader, and while they live the number stays theirs.
+/// Whether the group is still the same: after its leader's death its number may belong to another process. While members
+/// of it live, the number stays theirs.
 fn is_still(group: Pid, start: Option<u64>) -> bool {
     match (survivors::start_time(group), start) {
         (Some(now), Some(then)) if then != 0 => now == then,
@@ -88,8 +88,8 @@ fn is_still(group: Pid, start: Option<u64>) -> bool {
     }
 }
 
-/// Ends a group: asks, wakes it up, waits, kills, and waits again until nobody is left. `hurry` cuts the grace short.
-/// Answers whether it had to be killed.
+/// Ends a group: SIGTERM, SIGCONT, a wait, SIGKILL, and a wait until no member is left. `hurry` cuts the first wait short.
+/// Returns whether it had to be killed.
 pub(super) fn end_group(group: Pid, grace: Duration, hurry: &mut dyn FnMut() -> bool) -> bool {
     if !survivors::group_alive(group) {
         return false;

@@ -1,4 +1,4 @@
-//! What the system lets an agent's own sandbox do.
+//! What the system allows an agent's own sandbox.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use crate::sys::child::{self, Program};
 
-/// The longest that a trial may take.
+/// The limit on a trial.
 const TRIAL: Duration = Duration::from_secs(5);
 
-/// Whether this system lets a program of this user confine its commands in namespaces of their own, which Codex's
-/// `workspace-write` takes on Linux (decision D9). Tried with bubblewrap where that is here; else by what the kernel
-/// says. `None`: nothing tells.
+/// Whether a program of this user can confine its commands in namespaces: Codex's `workspace-write` needs that on Linux
+/// (decision D9). Tried with bubblewrap where it is installed, else derived from the kernel's switches. `None`: unknown.
 pub fn can_use_namespaces(bwrap: Option<&Path>, env: &[(OsString, OsString)]) -> Option<bool> {
     if !cfg!(target_os = "linux") {
         return None;
@@ -29,7 +28,7 @@ pub fn can_use_namespaces(bwrap: Option<&Path>, env: &[(OsString, OsString)]) ->
     })
 }
 
-/// The kernel's switches can only say no: a container may forbid what they allow.
+/// The kernel's switches only prove that it cannot: a container may forbid what they allow.
 fn by_kernel(is_root: bool, switch: &dyn Fn(&str) -> Option<u64>) -> Option<bool> {
     let is_off = switch("user/max_user_namespaces") == Some(0)
         || !is_root

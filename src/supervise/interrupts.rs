@@ -1,4 +1,4 @@
-//! Signals to ourselves. A handler only sets a flag; the supervision loop looks at the flags.
+//! Signals to this process. A handler only sets a flag; the supervision loop looks at the flags.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
-/// The flags.
+/// The flags of the caught signals.
 #[derive(Debug, Default)]
 pub struct Interrupts {
     ends: Vec<(i32, Arc<AtomicBool>)>,
@@ -14,13 +14,13 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Flags that nobody sets.
+    /// Flags that no signal sets.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Catches SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGTSTP for the rest of the process's life. A signal that we were
-    /// started to ignore (`nohup`) stays ignored.
+    /// Catches SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGTSTP for the rest of the process's life. A signal that was ignored
+    /// at the start (`nohup`) stays ignored.
     ///
     /// # Errors
     /// Where a handler cannot be installed.
@@ -41,8 +41,8 @@ impl Interrupts {
         Ok(Self { ends, stop: catch(SIGTSTP)? })
     }
 
-    /// The signal that asks for the end, if one came since the last call. Several at once count as one: a service
-    /// manager sends SIGTERM and SIGHUP together, and that is no second, impatient request.
+    /// The signal that asked for the end since the last call. Several at once count as one: a service manager sends SIGTERM
+    /// and SIGHUP together, and means one request.
     pub fn take_end(&self) -> Option<i32> {
         let mut seen = None;
         for (signal, flag) in &self.ends {
@@ -53,13 +53,13 @@ impl Interrupts {
         seen
     }
 
-    /// Whether we were asked to pause (Ctrl-Z) since the last call.
+    /// Whether a pause (Ctrl-Z) was asked for since the last call.
     pub fn take_pause(&self) -> bool {
         self.stop.as_ref().is_some_and(|flag| flag.swap(false, Ordering::AcqRel))
     }
 }
 
-/// The signals this process ignores, bit 0 for signal 1. Zero where that cannot be known.
+/// The signals that this process ignores, bit 0 for signal 1; zero where that is unknown.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

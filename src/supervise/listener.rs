@@ -95,7 +95,7 @@ impl<'a> Listener<'a> {
             Message::Errors(bytes) => {
                 self.last_byte = Instant::now();
                 self.converse(|conversation, sink| conversation.errors(&bytes, sink, &mut step));
-                self.errors.dealt_with(bytes.len());
+                self.errors.processed(bytes.len());
             }
             Message::ErrorsEnded => self.errors_ended = true,
             Message::LogFailed(name, error) => {
@@ -162,7 +162,7 @@ impl<'a> Listener<'a> {
         if !self.is_sink_broken
             && let Err(error) = take(self.conversation, self.sink)
         {
-            log::debug!("the reader of the events left: {error}");
+            log::debug!("the sink takes no more events: {error}");
             self.is_sink_broken = true;
         }
     }

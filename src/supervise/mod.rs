@@ -1,20 +1,27 @@
-//! Starting, reading, stopping and judging an agent. Knows nothing of environments, records or output formats.
+//! Starts an agent, moves its bytes, applies its limits, stops it, and judges how it ended. Knows no dialect, no environment,
+//! no record and no output format.
 //!
 //! | module | answers for |
 //! |---|---|
-//! | `launch` | what a run is given |
-//! | `run` | one run: start, supervision loop, outcome |
-//! | [`guard`] | the process that ends the agent when we are killed ourselves |
-//! | [`host`] | what the system lets an agent's sandbox do |
-//! | `survivors` | what the agent leaves behind |
-//! | [`stream`] | bytes to lines to events |
-//! | [`outcome`] | the verdict (pure) |
-//! | [`reason`] | failure reasons and poisoned sessions from error texts (pure) |
-//! | [`argv`], [`claude`], [`environment`], [`program`] | what the agent is started with |
+//! | `command` | what a run is given to start |
+//! | `process` | one start of an agent, from the guard to the outcome |
+//! | `timers` | the supervision loop: requests, limits, silence |
+//! | `listener` | what the agent prints, on its way through the dialect to the sink |
+//! | `agent` | the process, as far as writing to it and stopping it goes |
+//! | `requests` | signals, the cancel file and messages from outside |
+//! | `streams` | the threads that read, write and wait |
+//! | [`guard`] | the process that ends the agent if this one is killed |
+//! | `survivors` | the processes that an agent leaves |
+//! | [`outcome`] | the verdict |
+//! | [`reason`] | failure reasons and unusable sessions, found in error texts |
+//! | [`redact`] | secrets and control characters, removed from texts |
+//! | [`environment`] | the agent's variables |
+//! | [`program`] | finding a program |
+//! | [`host`] | what the system allows an agent's sandbox |
 //!
-//! Invariants: the guard lives before the agent and learns of it before the prompt is sent; the agent's leader is
-//! reaped only after its group was dealt with, so that its number cannot be reused meanwhile; the agent's output is
-//! read to its end, whatever becomes of our own.
+//! Invariants: the guard starts before the agent and knows it before the prompt is sent; the agent's process is reaped only
+//! after its group has been ended, so that its number cannot be reused meanwhile; the agent's output is read to its end,
+//! whatever becomes of this program's own.
 
 mod agent;
 mod command;
@@ -41,9 +48,9 @@ pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};
 
-/// Kills every process that a run which died has left, known by the run's mark in its environment. Answers how many.
+/// Kills every process that a dead run has left: they carry the run's mark in their environment. Returns how many.
 pub fn end_leftovers(run_id: &str) -> usize {
-    // An id of another form is none of ours, and an empty one would be everybody's.
+    // An id of another form is not of a run, and an empty one would match every process.
     if uuid::Uuid::try_parse(run_id).is_err() {
         return 0;
     }

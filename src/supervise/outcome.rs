@@ -1,4 +1,4 @@
-//! The verdict over a run: a pure function of what was seen.
+//! How a run ended: a pure function of what was seen of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 pub enum RunStatus {
     /// The agent did what it was asked.
     Completed,
-    /// It did not.
+    /// It did not, or its process failed.
     Failed,
-    /// A limit of ours ended it.
+    /// A limit of time ended it.
     Timeout,
-    /// Somebody asked for the end, and the agent went.
+    /// It was asked to end, and did.
     Interrupted,
-    /// Somebody asked for the end, and the agent had to be killed.
+    /// It was asked to end, and had to be killed.
     Killed,
 }
 
@@ -38,7 +38,7 @@ impl RunStatus {
     }
 }
 
-/// How the agent's process ended. Empty where its end was our doing, after it had delivered its result.
+/// How the agent's process ended. Empty where it was stopped after it had stated its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Exit {
@@ -111,7 +111,7 @@ pub fn exit_status(verdict: &RunVerdict) -> u8 {
     }
 }
 
-/// Why we stopped the agent.
+/// Why the agent was stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cause {
     Timeout(Duration),
@@ -122,7 +122,7 @@ pub(super) enum Cause {
     SinkBroken,
     /// A limit of its dialect's.
     Dialect(GiveUp),
-    /// It had delivered its result, or closed its output, and did not go.
+    /// It had stated its result, or closed its output, and did not exit.
     Overdue,
 }
 
@@ -180,7 +180,11 @@ fn draft(facts: &Facts<'_>, exit: Exit) -> Draft {
     let stop = facts.cause.filter(|_| !facts.is_result_first);
     let result = facts.ending.result.as_ref().filter(|_| facts.is_result_first || stop.is_none());
     if facts.cause == Some(&Cause::SinkBroken) {
-        return Draft::new(Interrupted, FailureReason::Cancelled, "the reader of the events left");
+        return Draft::new(
+            Interrupted,
+            FailureReason::Cancelled,
+            "the program that reads the output ended, so the agent was stopped",
+        );
     }
     if let Some(AgentFailure { error, reason, .. }) = result.and_then(|result| result.failure.as_ref()) {
         return Draft::new(Failed, *reason, error);
@@ -200,18 +204,21 @@ fn draft(facts: &Facts<'_>, exit: Exit) -> Draft {
         return Draft::new(Failed, None, error);
     }
     if result.is_some() && facts.ending.has_background_work {
-        let error = "a tool was sent to the background, where its end cannot be waited for";
+        let error = "a tool still works in the background; its result would be lost";
         return Draft::new(Failed, FailureReason::ProcessFailure, error);
     }
+    let subject = if facts.states_result { facts.provider } else { "the program" };
     match exit {
         Exit { signal: Some(signal), .. } => {
-            Draft::new(Failed, None, with_write_error(facts, format!("died of signal {signal}")))
+            Draft::new(Failed, None, with_write_error(facts, format!("{subject} died of signal {signal}")))
         }
-        Exit { code: Some(code @ 1..), .. } => {
-            Draft::new(Failed, None, with_write_error(facts, format!("exit status {code}")))
-        }
+        Exit { code: Some(code @ 1..), .. } => Draft::new(
+            Failed,
+            None,
+            with_write_error(facts, format!("{subject} ended with exit status {code}")),
+        ),
         _ if facts.states_result && result.is_none() => {
-            let error = format!("{} stream ended without a terminal result", facts.provider);
+            let error = format!("the output of {subject} ended without a result");
             Draft::new(Failed, None, with_write_error(facts, error))
         }
         _ => Draft::COMPLETED,
@@ -221,12 +228,13 @@ fn draft(facts: &Facts<'_>, exit: Exit) -> Draft {
 /// The draft for a limit of time; `None` for other causes.
 fn over_limit(cause: &Cause) -> Option<Draft> {
     let (reason, error) = match cause {
-        Cause::Timeout(limit) => (FailureReason::Timeout, format!("not done after {limit:?} (`--timeout`)")),
-        Cause::Idle(limit) => {
-            (FailureReason::IdleWatchdog, format!("no sign of progress for {limit:?} (`--idle-timeout`)"))
-        }
+        Cause::Timeout(limit) => (FailureReason::Timeout, format!("stopped after {limit:?} (`--timeout`)")),
+        Cause::Idle(limit) => (
+            FailureReason::IdleWatchdog,
+            format!("stopped: no sign of work for {limit:?} (`--idle-timeout`)"),
+        ),
         Cause::Tool(limit) => {
-            (FailureReason::IdleWatchdog, format!("a tool call got no answer for {limit:?} (the tool limit)"))
+            (FailureReason::IdleWatchdog, format!("stopped: a tool call had no answer for {limit:?}"))
         }
         Cause::Dialect(GiveUp { reason, error }) => (*reason, error.clone()),
         Cause::Signal(_) | Cause::CancelFile | Cause::SinkBroken | Cause::Overdue => return None,
@@ -286,14 +294,14 @@ fn is_resume_refused(facts: &Facts<'_>, error: Option<&str>) -> bool {
 
 fn with_write_error(facts: &Facts<'_>, error: String) -> String {
     match &facts.write_error {
-        Some(write) => format!("{error}; the prompt could not be written: {write}"),
+        Some(write) => format!("{error}; its input could not be written: {write}"),
         None => error,
     }
 }
 
 fn with_stderr(facts: &Facts<'_>, error: &str) -> String {
     let tail = facts.stderr.trim();
-    if tail.is_empty() { error.to_owned() } else { format!("{error}; {} stderr: {tail}", facts.provider) }
+    if tail.is_empty() { error.to_owned() } else { format!("{error}; its last words: {tail}") }
 }
 
 #[cfg(test)]

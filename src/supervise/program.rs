@@ -1,4 +1,4 @@
-//! Finding an agent's program, and saying why one did not start.
+//! Finds a program, and explains why one did not start.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use crate::failure::{Code, Failure};
 
-/// Looks a program up: the flag's path, else the variable's, else the name in `path`. What is named by a path is taken
-/// as it is and never replaced by something else of that name.
+/// Finds a program: the one of the flag, else of the variable, else `name` in `path`. A path is taken as it is, and never
+/// replaced by another program of that name.
 ///
 /// # Errors
 /// [`Code::AgentNotFound`], or [`Code::AgentNotStarted`] for a file that may not be executed.
@@ -22,9 +22,8 @@ pub fn find_program(
 ) -> Result<PathBuf, Failure> {
     let variable = variable.filter(|value| !value.is_empty()).map(PathBuf::from);
     let wanted = explicit.map(Path::to_path_buf).or(variable).unwrap_or_else(|| name.into());
-    let hint = format!(
-        "install it, or name it with `--agent-bin PATH`; `execenv doctor` shows what is found for {name}"
-    );
+    let hint =
+        "install it, or give its path: `--agent-bin PATH`; `execenv doctor` shows which programs are found";
     if wanted.as_os_str().as_encoded_bytes().contains(&b'/') {
         let absolute = std::path::absolute(&wanted).unwrap_or(wanted);
         return match executable(&absolute) {
@@ -62,19 +61,22 @@ fn executable(path: &Path) -> Result<(), Errno> {
 }
 
 fn not_executable(path: &Path, error: Errno) -> Failure {
-    let why =
-        if error == Errno::ISDIR { "it is no file".to_owned() } else { io::Error::from(error).to_string() };
+    let why = if error == Errno::ISDIR {
+        "it is not a file".to_owned()
+    } else {
+        io::Error::from(error).to_string()
+    };
     Failure::new(Code::AgentNotStarted, format!("{} cannot be executed: {why}", path.display()))
         .hint(format!("`ls -l {}` shows its mode", path.display()))
 }
 
-/// Says why a program that was found did not start.
+/// The failure of a program that was found and did not start.
 pub(super) fn not_started(program: &Path, work_dir: &Path, error: io::Error) -> anyhow::Error {
     let shown = program.display();
     let failure = match Errno::from_io_error(&error) {
         _ if !work_dir.is_dir() => Failure::new(
             Code::WorkDirGone,
-            format!("the work dir {} is no folder any more", work_dir.display()),
+            format!("the work dir {} no longer exists", work_dir.display()),
         ),
         Some(Errno::NOENT) if program.exists() => {
             Failure::new(Code::AgentNotStarted, format!("{shown} cannot start: its interpreter is missing"))
@@ -85,7 +87,7 @@ pub(super) fn not_started(program: &Path, work_dir: &Path, error: io::Error) -> 
         }
         Some(Errno::NOEXEC) => Failure::new(
             Code::AgentNotStarted,
-            format!("{shown} is no program that this system can execute"),
+            format!("{shown} is not a program that this system can execute"),
         )
         .hint("an npm package whose install script was blocked leaves such a stub: install it again with scripts allowed"),
         Some(Errno::TOOBIG) => {

@@ -1,5 +1,5 @@
-//! Failure reasons, poisoned sessions and refused resumes, told from what a CLI says. Pure; for texts only. What is
-//! known by other means (our own limit, an errno) is not looked up here.
+//! Failure reasons, unusable sessions and refused resumes, found in the texts of agent CLIs. What is known from a code, a
+//! field or a limit is not looked up here.
 
 use crate::protocol::FailureReason;
 use crate::provider::codex;
@@ -127,7 +127,7 @@ const ROWS: &[(FailureReason, &[&[&str]])] = &[
     ),
 ];
 
-/// The reason that an error text tells of.
+/// The reason for an error text.
 pub fn classify(error: &str) -> FailureReason {
     let text = error.to_lowercase();
     let row = ROWS.iter().find(|(_, any)| any.iter().any(|all| all.iter().all(|term| has(&text, term))));
@@ -144,10 +144,10 @@ fn has(text: &str, term: &str) -> bool {
     }
 }
 
-/// The longest answer that can be taken for a CLI's own message. A long one that quotes a marker is a real answer.
+/// The longest answer, in bytes, that can be a CLI's own message. A longer one that quotes a marker is a real answer.
 const SHORT: usize = 320;
 
-/// Why a session must not be resumed after this answer of a run that looks completed.
+/// Why a session must not be resumed after this answer, although the run looks completed.
 pub fn poisoned_by_output(text: &str) -> Option<FailureReason> {
     let text = text.trim();
     if text.len() > SHORT {
@@ -169,7 +169,7 @@ pub fn poisoned_by_output(text: &str) -> Option<FailureReason> {
     }
 }
 
-/// Why a session must not be resumed after this error: its history is refused by the model's server, every time.
+/// Why a session must not be resumed after this error: the model's server would refuse its history again.
 pub fn poisoned_by_error(provider: &str, error: &str) -> Option<FailureReason> {
     const EMPTY: [&str; 6] = [
         "must not be empty",

@@ -1,4 +1,4 @@
-//! Takes secrets and control characters out of texts that are shown or kept. Pure.
+//! Removes secrets and control characters from texts that are shown or kept.
 
 const WORDS: [&str; 8] =
     ["token", "auth", "authorization", "api_key", "api-key", "apikey", "secret", "password"];

@@ -1,9 +1,9 @@
 //! The threads around an agent: each waits for one thing and reports it to the supervision loop.
 //!
-//! The one at standard output reads blocks and writes them to the log before the loop sees them, so that the log holds
-//! whatever was acted upon, and so that logging runs beside parsing. Blocks are recycled: when the loop lags behind,
-//! the reader waits, and through the pipe the agent does. No thread is joined; a process that cannot be killed and
-//! holds a pipe open must not hold us.
+//! The reader of standard output writes each block to the log before the loop sees it: so the log has everything that was
+//! acted on, and logging runs in parallel to parsing. Blocks are recycled: when the loop is behind, the reader waits, and
+//! through the pipe the agent does. No thread is joined: a process that cannot be killed and keeps a pipe open must not
+//! keep the run.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,30 +21,30 @@ const BLOCK: usize = 256 << 10;
 const BLOCKS: usize = 4;
 const TAIL: usize = 2048;
 
-/// What a thread has to say.
+/// What a thread reports.
 #[derive(Debug)]
 pub(super) enum Message {
     /// Bytes of standard output: the first `usize` ones of the block.
     Output(Vec<u8>, usize),
     /// Standard output ended, or could not be read on.
     OutputEnded(Option<io::Error>),
-    /// Bytes of standard error, where somebody wants them.
+    /// Bytes of standard error, where the dialect reads them.
     Errors(Vec<u8>),
     /// Standard error ended.
     ErrorsEnded,
-    /// A log takes no more.
+    /// A log could not be written; nothing more is written to it.
     LogFailed(&'static str, io::Error),
     /// The agent's process ended; it is not reaped yet.
     Exited(Exit),
 }
 
-/// Reads standard output. Returns where used blocks go back to.
+/// Reads standard output. Returns the channel for used blocks.
 pub(super) fn read_output(
     mut pipe: ChildStdout,
     log: File,
     to: Sender<Message>,
 ) -> io::Result<Sender<Vec<u8>>> {
-    // Fewer turns between the agent and us. A system that grants no more keeps its own size.
+    // Fewer switches between the two processes. A system that allows no more keeps its own size.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&pipe, BLOCK);
     let (give_back, free) = channel();
@@ -75,27 +75,27 @@ pub(super) fn read_output(
     Ok(give_back)
 }
 
-/// What is known of standard error while it is being read.
+/// The state of standard error while it is being read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Errors {
     bytes: Arc<AtomicU64>,
-    /// Bytes that were sent on and not yet dealt with.
+    /// Bytes that were sent to the loop and are not yet processed.
     waiting: Arc<AtomicU64>,
     tail: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Errors {
-    /// How many bytes came so far.
+    /// How many bytes were read so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Acquire)
     }
 
-    /// Says that bytes which were sent on have been dealt with.
-    pub(super) fn dealt_with(&self, length: usize) {
+    /// Notes that bytes which were sent to the loop are processed.
+    pub(super) fn processed(&self, length: usize) {
         self.waiting.fetch_sub(length as u64, Ordering::AcqRel);
     }
 
-    /// The last bytes, from the first whole character on.
+    /// The last bytes, from the first complete character on.
     pub(super) fn tail(&self) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tail = &tail[tail.len().saturating_sub(TAIL)..];
@@ -106,10 +106,10 @@ impl Errors {
     }
 }
 
-/// The most of standard error that waits to be dealt with; then its reading waits.
+/// So many bytes of standard error may wait to be processed; then its reader waits.
 const MOST_WAITING: u64 = 1 << 20;
 
-/// Reads standard error, and sends it on where `send_on` says so.
+/// Reads standard error, and sends it to the loop where `send_on` says so.
 pub(super) fn read_errors(
     mut pipe: ChildStderr,
     log: File,
@@ -180,9 +180,9 @@ impl Writer {
         Ok(Self { frames, error })
     }
 
-    /// Queues a whole frame.
+    /// Queues whole frames.
     pub(super) fn send(&self, frame: Vec<u8>) {
-        let _ = self.frames.send(frame); // a thread that is gone has left its error
+        let _ = self.frames.send(frame); // a thread that has ended has left its error
     }
 
     /// Where the first write error will be found.
@@ -191,7 +191,7 @@ impl Writer {
     }
 }
 
-/// Waits for the agent's process without reaping it: a zombie keeps its number, and its group's.
+/// Waits for the agent's process without reaping it: a zombie keeps its number and that of its group.
 pub(super) fn wait(pid: Pid, to: Sender<Message>) -> io::Result<()> {
     spawn("agent-wait", move || {
         let status = loop {
@@ -213,7 +213,7 @@ pub(super) fn messages() -> (Sender<Message>, Receiver<Message>) {
     channel()
 }
 
-/// A log that is given up at its first error: a full disk must not stop the agent.
+/// A log that is abandoned at its first error: a full disk must not stop the agent.
 struct Log {
     file: Option<File>,
     name: &'static str,

@@ -137,20 +137,20 @@ fn success_without_text_and_failures_of_every_kind() {
         (&[INIT, r#"print {"type":"result","subtype":"success"}"#], "completed", 0, "null", ""),
         (&[INIT, ASSISTANT, error, "expect-eof"], "failed", 1, "agent_error.provider_auth_or_access", "401"),
         (&[INIT, ASSISTANT, error, "exit 7"], "failed", 7, "agent_error.provider_auth_or_access", "401"),
-        (&[INIT, ASSISTANT], "failed", 1, "agent_error.unknown", "without a terminal result"),
+        (&[INIT, ASSISTANT], "failed", 1, "agent_error.unknown", "ended without a result"),
         (
             &[INIT, r#"print-part {"type":"resu"#],
             "failed",
             1,
             "agent_error.unknown",
-            "without a terminal result",
+            "ended without a result",
         ),
         (
             &["read @/prompt", INIT, "error api_key=sesame", "exit 3"],
             "failed",
             3,
             "agent_error.process_failure",
-            "exit status 3; claude stderr: api_key=<redacted>",
+            "claude ended with exit status 3; its last words: api_key=<redacted>",
         ),
         (&["signal 9"], "failed", 137, "agent_error.process_failure", "died of signal 9"),
     ];
@@ -439,7 +439,7 @@ fn a_program_that_cannot_start_says_why() {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("AgentNotStarted") || text.contains("no program that this system"), "{text}");
+    assert!(text.contains("AgentNotStarted") || text.contains("not a program that this system"), "{text}");
     bench.assert_lock_free();
 }
 

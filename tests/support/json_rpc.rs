@@ -124,7 +124,7 @@ impl State {
             Some("agent_message_chunk") => {
                 let text = text(&update["content"]["text"]);
                 self.ending.fallback.push_str(&text);
-                sink(Event::Text { text: &text })
+                sink(Event::Text { text: (&*text).into() })
             }
             Some("tool_call") => {
                 self.open_tools += 1;
@@ -134,7 +134,7 @@ impl State {
             }
             Some("tool_call_update") if update["status"] == "completed" => {
                 self.open_tools = self.open_tools.saturating_sub(1);
-                sink(Event::ToolResult { id: &id, tool: "", output: "", is_error: None })
+                sink(Event::ToolResult { id: &id, tool: "", output: "".into(), is_error: None })
             }
             _ => Ok(()),
         }

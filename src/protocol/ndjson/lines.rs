@@ -1,7 +1,7 @@
 //! Cuts a byte stream into lines without ever holding more than a bounded part of one.
 //!
-//! A line that lies whole in a block is handed out in place. One that crosses blocks is collected; beyond
-//! [`BUFFERED`] bytes it is shortened on the fly, and beyond [`KEPT`] bytes after that it is given up.
+//! A line that lies whole in a block is passed on in place. One that crosses blocks is collected; beyond [`BUFFERED`]
+//! bytes it is shortened while it is read, and beyond [`KEPT`] bytes after that it is dropped.
 
 use super::shorten::{STRING, Shortener};
 
@@ -142,7 +142,7 @@ mod tests {
         let text = "eins\r\nzwei ä\n\n€ no newline".as_bytes();
         let want = ["eins", "zwei ä", "", "€ no newline"].map(|line| line.as_bytes().to_vec());
         for step in 1..=text.len() {
-            // An empty line that starts a block has nothing collected: it is handed out in place all the same.
+            // An empty line at the start of a block is passed on in place, too.
             assert_eq!(split(text, step).0, want, "step {step}");
         }
         assert!(split(b"", 1).0.is_empty());

@@ -1,7 +1,7 @@
-//! Makes a JSON line smaller while it streams past: long strings lose their tails, the rest stays as it is.
+//! Shortens a JSON line while it is read: long strings lose their ends, everything else stays.
 //!
-//! What comes out is valid JSON wherever what went in was: a string is never cut inside an escape, between the two
-//! halves of a surrogate pair, or inside a UTF-8 character.
+//! Valid JSON stays valid: a string is never cut inside an escape, between the two halves of a surrogate pair, or inside
+//! a UTF-8 character.
 
 /// What is kept of one string, in bytes as written.
 pub(super) const STRING: usize = 256 << 10;

@@ -1,4 +1,4 @@
-//! What Claude Code (and its fork codebuddy) is started with. Pure.
+//! The command line of Claude Code, and of its fork CodeBuddy.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -29,9 +29,9 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 /// The choices of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The managed MCP document's file. With one, the user's own servers are left out.
+    /// The file with the managed MCP servers. With one, the agent does not see the user's own servers.
     pub mcp_config: Option<PathBuf>,
-    /// The user's own servers are seen beside the managed ones (decision D10).
+    /// The agent sees the user's own servers as well (decision D10).
     pub merge_mcp: bool,
     /// Settings of the environment's: `--settings`.
     pub settings: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub fn arguments(options: Options) -> Vec<OsString> {
         "--permission-mode",
         "bypassPermissions",
         "--disallowedTools",
-        "AskUserQuestion", // nobody is there to answer; the agent would go on with an empty answer
+        "AskUserQuestion", // no person answers it; the agent would continue with an empty answer
     ]
     .map(OsString::from)
     .into();
@@ -86,7 +86,7 @@ pub fn arguments(options: Options) -> Vec<OsString> {
     args
 }
 
-/// Claude Code refuses to bypass permissions as root unless it is told that it is in a sandbox, by exactly `1`.
+/// As root Claude Code bypasses permissions only where `IS_SANDBOX` is exactly `1`; it takes no other value.
 ///
 /// # Errors
 /// [`Code::AgentNotStarted`], where it would refuse.

@@ -1,4 +1,4 @@
-//! Linux: orphans come to us (child subreaper), and `/proc` shows the rest.
+//! Linux: orphans become children of this process (child subreaper), and `/proc` shows the rest.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,14 +10,14 @@ use rustix::process::{
 
 use super::{MARK, PATIENCE};
 
-/// From now on the orphans among our descendants become our children instead of init's.
+/// From now on the orphans among the descendants become children of this process instead of init's.
 pub(crate) fn adopt() {
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         log::debug!("child subreaper: {error}");
     }
 }
 
-/// Our children, seen as those that a run may kill and those that it must leave alone.
+/// The children of this process: those that a run may kill, and those that it must spare.
 #[derive(Debug)]
 pub(crate) struct ProcessTree {
     spared: HashSet<i32>,
@@ -25,19 +25,19 @@ pub(crate) struct ProcessTree {
 }
 
 impl ProcessTree {
-    /// To be made before the agent starts: whoever is our child by now has nothing to do with it.
+    /// To be made before the agent starts: the children of now have nothing to do with it.
     pub(crate) fn before(spared: &[Pid]) -> Self {
         let spared = spared.iter().map(|pid| pid.as_raw_nonzero().get()).chain(children()).collect();
         Self { spared, zombies: HashSet::new() }
     }
 
-    /// One more that is waited for by somebody else.
+    /// Spares one more, which other code waits for.
     pub(crate) fn spare(&mut self, pid: Pid) {
         self.spared.insert(pid.as_raw_nonzero().get());
     }
 
-    /// Reaps adopted children that ended. Only what was dead at the last look already: a child that somebody in this
-    /// process waits for is gone by then.
+    /// Reaps adopted children that ended. Only those that were dead at the last look already: a child that other code waits
+    /// for is gone by then.
     pub(crate) fn reap_orphans(&mut self) {
         let dead: HashSet<i32> = children()
             .into_iter()
@@ -49,15 +49,15 @@ impl ProcessTree {
         self.zombies = dead;
     }
 
-    /// Kills and reaps everything that the agent left, and answers how many that were. To kill a child makes its
-    /// children ours, so this repeats until there are none.
+    /// Kills and reaps every process that the agent left, and returns how many there were. The children of a killed child
+    /// become children of this process, so this repeats until there are none.
     pub(crate) fn kill_all(&mut self, run_id: &str) -> usize {
         let until = Instant::now() + PATIENCE;
         let mut killed = HashSet::new();
         loop {
             let left: Vec<i32> = children().into_iter().filter(|pid| !self.spared.contains(pid)).collect();
             for pid in left.iter().filter_map(|pid| Pid::from_raw(*pid)) {
-                // A child cannot lose its number before it is reaped, and only we reap it.
+                // A child keeps its number until it is reaped, which only happens below.
                 if state(pid.as_raw_nonzero().get()) != Some(b'Z') {
                     killed.insert(pid.as_raw_nonzero().get());
                     let _ = kill_process(pid, Signal::KILL);
@@ -73,7 +73,7 @@ impl ProcessTree {
     }
 }
 
-/// Kills everything that carries the run's mark, again and again until nothing does.
+/// Kills every process that carries the run's mark, until there are none.
 pub(crate) fn kill_marked(run_id: &str) -> usize {
     let until = Instant::now() + PATIENCE;
     let mut killed = HashSet::new();
@@ -83,7 +83,7 @@ pub(crate) fn kill_marked(run_id: &str) -> usize {
     killed.len()
 }
 
-/// One round over all processes: kills the marked ones. Answers how many there were.
+/// One round over all processes: kills the marked ones, and returns how many there were.
 fn marked(run_id: &str, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usize {
     let needle = format!("{MARK}={run_id}");
     let own = rustix::process::getpid();
@@ -118,7 +118,7 @@ fn carries(pid: i32, needle: &[u8]) -> bool {
         .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == needle))
 }
 
-/// Our children, by every thread of ours.
+/// The children of every thread of this process.
 fn children() -> Vec<i32> {
     let mut found = Vec::new();
     let mut readable = false;
@@ -172,8 +172,8 @@ fn state(pid: i32) -> Option<u8> {
     stat(pid).map(|stat| stat.state)
 }
 
-/// Whether a group has a member that is not dead. `kill(-pgid, 0)` says yes for a zombie, too, and our own leader is
-/// one until the end.
+/// Whether a group has a live member. `kill(-pgid, 0)` succeeds for a zombie as well, and the leader is one until the
+/// end.
 pub(crate) fn group_alive(group: Pid) -> bool {
     let group = group.as_raw_nonzero().get();
     all().any(|(_, stat)| stat.group == group && !matches!(stat.state, b'Z' | b'X'))

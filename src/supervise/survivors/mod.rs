@@ -1,4 +1,4 @@
-//! What an agent leaves behind: processes that left its group, found by descent and by the mark in their environment.
+//! The processes that an agent leaves: they left its group, and are found by descent and by the mark in their environment.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -13,5 +13,5 @@ pub(super) use other::{ProcessTree, adopt, group_alive, is_stopped, kill_marked,
 /// The variable that marks every process of a run.
 pub(super) const MARK: &str = "EXECENV_RUN_ID";
 
-/// How long we go on killing before we give up on what cannot die.
+/// How long killing is repeated before a process that cannot die is left.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,13 +1,15 @@
 //! The JSON of a Claude-like line, read in place and in one pass.
 //!
-//! Only what a run needs is named; everything else is skipped without being built. A field of an unexpected type reads
-//! as absent, because these CLIs change their minds from one release to the next.
+//! Only the fields that a run needs are named; all others are skipped without being built. A field of an unexpected type
+//! reads as absent, because these CLIs change their formats from one release to the next.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::protocol::JsonText;
 
 /// A string, borrowed where it holds no escape; anything else reads as empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +59,7 @@ pub(super) struct Line<'a> {
     pub(super) model_usage: Option<&'a RawValue>,
 }
 
-/// The little that is read of a line that [`Line`] does not fit.
+/// What is read of a line that does not fit [`Line`].
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -92,9 +94,9 @@ pub(super) struct Block<'a> {
     #[serde(borrow, default, rename = "type")]
     pub(super) kind: Text<'a>,
     #[serde(borrow, default)]
-    pub(super) text: Text<'a>,
+    text: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) thinking: Text<'a>,
+    thinking: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) id: Text<'a>,
     #[serde(borrow, default)]
@@ -107,6 +109,22 @@ pub(super) struct Block<'a> {
     pub(super) content: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) is_error: Option<&'a RawValue>,
+}
+
+impl<'a> Block<'a> {
+    /// The text; anything else reads as empty.
+    pub(super) fn text(&self) -> JsonText<'a> {
+        literal(self.text)
+    }
+
+    /// The reasoning, where it stands in a field of its own.
+    pub(super) fn thinking(&self) -> JsonText<'a> {
+        literal(self.thinking)
+    }
+}
+
+fn literal(value: Option<&RawValue>) -> JsonText<'_> {
+    value.and_then(|value| JsonText::from_json(value.get())).unwrap_or_default()
 }
 
 /// Token counts, by the API's names and by the CLI's.
@@ -159,7 +177,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 struct TextVisitor;
 struct ContentVisitor;
 
-/// What both visitors do with values that they have no use for.
+/// What both visitors do with values of other types.
 macro_rules! ignore_scalars {
     ($empty:expr) => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,13 +11,12 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use super::answer::control_response;
-use super::message::{Block, Content, Head, Line, Message, Text, is_true};
+use super::message::{Block, Content, Head, Line, Message, is_true};
 use super::tokens::Tokens;
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::{
-    AgentFailure, AgentResult, Ending, Event, FailureReason, NoticeLevel, Sink, Step, TOOL_OUTPUT, login,
-    prefix,
+    AgentFailure, AgentResult, Ending, Event, FailureReason, JsonText, NoticeLevel, Sink, Step, login, prefix,
 };
 
 /// The part of a line that is searched for login trouble, in bytes.
@@ -30,7 +29,7 @@ const MAX_OPEN_TOOLS: usize = 4096;
 pub(super) struct Reader {
     session_id: Option<String>,
     result: Option<AgentResult>,
-    /// The last assistant message without tool calls.
+    /// The literal of the last assistant message without tool calls.
     fallback: String,
     cost_usd: Option<Number>,
     open_tools: usize,
@@ -95,7 +94,7 @@ impl Reader {
     pub(super) fn end(&mut self, lines: &Lines) -> Ending {
         Ending {
             result: self.result.take(),
-            fallback: std::mem::take(&mut self.fallback),
+            fallback: JsonText::Literal(&self.fallback).decode().into_owned(),
             session_id: self.session_id.take(),
             usage: self.tokens.total(),
             cost_usd: self.cost_usd.take(),
@@ -168,29 +167,29 @@ impl Reader {
     fn assistant(&mut self, line: &Line<'_>, message: &Message<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
         self.tokens.count(message);
         // A sub-agent's messages are transcript, never the answer.
-        let deliverable = line.parent_tool_use_id.is_empty();
-        let mut text = String::new();
+        let is_deliverable = line.parent_tool_use_id.is_empty();
+        let mut answer = String::new();
+        let mut is_blank = true;
         let mut drop_fallback = false;
+        let mut say = |text: JsonText<'_>, sink: &mut Sink<'_>| {
+            if is_deliverable {
+                is_blank &= text.is_blank();
+                text.append_literal(&mut answer);
+            }
+            sink(Event::Text { text })
+        };
         match &message.content {
             Content::None => drop_fallback = true,
-            Content::Plain(plain) => {
-                sink(Event::Text { text: plain })?;
-                text.push_str(plain);
-            }
+            Content::Plain(plain) => say(JsonText::Plain(plain), sink)?,
             Content::Blocks(blocks) => {
                 for block in blocks {
                     match &*block.kind {
-                        "text" => {
-                            sink(Event::Text { text: &block.text })?;
-                            if deliverable {
-                                text.push_str(&block.text);
-                            }
-                        }
+                        "text" => say(block.text(), sink)?,
                         "thinking" | "redacted_thinking" => {
-                            let thought =
-                                if block.thinking.is_empty() { &block.text } else { &block.thinking };
-                            if !thought.is_empty() {
-                                sink(Event::Thinking { text: thought })?;
+                            let text = Some(block.thinking()).filter(|thought| !thought.is_empty());
+                            let text = text.unwrap_or_else(|| block.text());
+                            if !text.is_empty() {
+                                sink(Event::Thinking { text })?;
                             }
                         }
                         "tool_use" => {
@@ -202,11 +201,11 @@ impl Reader {
                 }
             }
         }
-        if deliverable {
+        if is_deliverable {
             if drop_fallback {
                 self.fallback.clear();
-            } else if !text.trim().is_empty() {
-                self.fallback = text;
+            } else if !is_blank {
+                self.fallback = answer;
             }
         }
         Ok(())
@@ -229,14 +228,13 @@ impl Reader {
         let raw = block.content.map_or("\"\"", RawValue::get);
         self.has_background_work |= memchr::memmem::find(raw.as_bytes(), b"async_launched").is_some()
             && serde_json::from_str(raw).is_ok_and(|content| says_async(&content, 0));
-        let output = output_text(raw);
+        let joined = joined_texts(raw);
+        let output = match &joined {
+            Some(joined) => JsonText::Plain(joined),
+            None => JsonText::from_json(raw).unwrap_or(JsonText::Plain(raw)),
+        };
         let is_error = block.is_error.map(|_| is_true(block.is_error));
-        sink(Event::ToolResult {
-            id: &block.tool_use_id,
-            tool: &tool,
-            output: prefix(&output, TOOL_OUTPUT),
-            is_error,
-        })
+        sink(Event::ToolResult { id: &block.tool_use_id, tool: &tool, output, is_error })
     }
 
     fn result(&mut self, line: &Line<'_>) {
@@ -291,21 +289,15 @@ fn says_async(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// A tool's output as text: the string, the texts of its blocks, else the JSON itself.
-fn output_text(raw: &str) -> Cow<'_, str> {
-    if raw.starts_with('"')
-        && let Ok(text) = serde_json::from_str::<Text<'_>>(raw)
-    {
-        return text.0;
+/// The texts of a tool's output that consists of blocks.
+fn joined_texts(raw: &str) -> Option<String> {
+    if !raw.starts_with('[') {
+        return None;
     }
-    match serde_json::from_str::<Vec<Block<'_>>>(raw) {
-        Ok(blocks) if blocks.iter().any(|block| &*block.kind == "text") => {
-            let texts: Vec<&str> =
-                blocks.iter().filter(|b| &*b.kind == "text").map(|block| &*block.text).collect();
-            texts.join("\n").into()
-        }
-        _ => raw.into(),
-    }
+    let blocks: Vec<Block<'_>> = serde_json::from_str(raw).ok()?;
+    let texts: Vec<_> =
+        blocks.iter().filter(|block| &*block.kind == "text").map(|block| block.text().decode()).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 fn plain_text(value: &Value) -> String {
