@@ -31,17 +31,20 @@ pub enum Mcp {
 }
 
 impl Mcp {
-    /// Reads the servers of a task document: three states. `None`: it is no object of named servers.
+    /// Reads the servers of a task document: three states. A server that is switched off (`"disabled": true` or
+    /// `"enabled": false`) is left out. `None`: the document holds no object of named servers.
     pub fn parse(config: Option<&Value>) -> Option<Mcp> {
         let config = match config {
             None | Some(Value::Null) => return Some(Mcp::Unmanaged),
             Some(config) => config.as_object()?,
         };
-        let servers = match config.get("mcpServers") {
+        let mut servers = match config.get("mcpServers") {
             None | Some(Value::Null) => Map::new(),
             Some(servers) => servers.as_object()?.clone(),
         };
         let are_named = servers.iter().all(|(name, server)| !name.trim().is_empty() && server.is_object());
+        // Not every agent CLI knows a switch: Claude Code and Cursor would start the server.
+        servers.retain(|_, server| server["disabled"] != true && server["enabled"] != false);
         are_named.then_some(Mcp::Managed(servers))
     }
 }
@@ -267,6 +270,14 @@ mod tests {
             (Some(json!({"mcpServers": null})), managed(json!({}))),
             (Some(json!({"mcpServers": {}, "other": 1})), managed(json!({}))),
             (Some(json!({"mcpServers": {"a": {"command": "c"}}})), managed(json!({"a": {"command": "c"}}))),
+            (
+                Some(json!({"mcpServers": {"a": {"disabled": true}, "b": {"enabled": false}}})),
+                managed(json!({})),
+            ),
+            (
+                Some(json!({"mcpServers": {"a": {"disabled": false}, "b": {"enabled": true}}})),
+                managed(json!({"a": {"disabled": false}, "b": {"enabled": true}})),
+            ),
             (Some(json!({"mcpServers": {"a": 42}})), None),
             (Some(json!({"mcpServers": {" ": {}}})), None),
             (Some(json!({"mcpServers": []})), None),

@@ -13,6 +13,7 @@ use super::{codex, session, variables};
 use crate::environment::{LaunchFile, LoginLink, login_links, temporary_dir};
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
+use crate::provider::plan::Mcp;
 use crate::provider::row::Launch;
 use crate::provider::version::probe_version;
 use crate::provider::{self, argv};
@@ -162,7 +163,7 @@ fn agent(
         custom,
         ..claude::Options::default()
     };
-    let servers = file.mcp_config.as_ref().map(mcp_document);
+    let servers = mcp_document(file.mcp_config.as_ref());
     Ok((program, AgentPlan::Claude { options, servers, prompt }))
 }
 
@@ -202,8 +203,39 @@ fn agent_program(
     Ok(found)
 }
 
-/// The managed servers alone: whatever else the task's document holds is not for the agent's program.
-fn mcp_document(config: &Value) -> Vec<u8> {
-    let servers = config.get("mcpServers").filter(|servers| servers.is_object()).cloned();
-    json!({ "mcpServers": servers.unwrap_or_else(|| json!({})) }).to_string().into_bytes()
+/// The managed servers alone: whatever else the task's document holds is not for the agent's program. `None`: the agent's
+/// own servers stay.
+fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
+    match Mcp::parse(config) {
+        Some(Mcp::Unmanaged) => None,
+        // `prepare` has refused what is no object of servers; an agent can still write to the file.
+        None => Some(json!({ "mcpServers": {} }).to_string().into_bytes()),
+        Some(Mcp::Managed(servers)) => Some(json!({ "mcpServers": servers }).to_string().into_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claude_gets_the_managed_servers_that_are_switched_on() {
+        let document = |config: &str| {
+            let config: Option<Value> = serde_json::from_str(config).unwrap();
+            mcp_document(config.as_ref()).map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        let none = Some(r#"{"mcpServers":{}}"#.to_owned());
+        for (config, expected) in [
+            ("null", None),
+            ("{}", none.clone()),
+            (r#"{"mcpServers":[]}"#, none.clone()),
+            (r#"{"mcpServers":{"a":{"disabled":true},"b":{"enabled":false}},"x":1}"#, none),
+            (
+                r#"{"mcpServers":{"a":{"command":"c"}}}"#,
+                Some(r#"{"mcpServers":{"a":{"command":"c"}}}"#.into()),
+            ),
+        ] {
+            assert_eq!(document(config), expected, "{config}");
+        }
+    }
 }

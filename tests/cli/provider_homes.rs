@@ -102,3 +102,27 @@ fn servers_that_cannot_reach_the_agent_are_refused_and_nothing_is_made() {
         t.assert_nothing_half_made(provider);
     }
 }
+
+#[test]
+fn a_server_that_is_switched_off_reaches_no_agent() {
+    for provider in ["codex", "cursor", "copilot", "gemini", "opencode", "qwen"] {
+        let t = TestEnv::new();
+        let servers = r#","mcp_config":{"mcpServers":{"lit":{"command":"serve","disabled":false},
+            "dark-one":{"command":"serve","disabled":true},"dark-two":{"command":"serve","enabled":false}}}"#;
+        let task = t.write("t.json", document(provider, servers));
+        // Some providers warn of skills that the document switches off.
+        let prepared = t.execenv(["prepare", "--task", task.to_str().unwrap()]).run().status(0);
+        let env = std::path::PathBuf::from(prepared.stdout.trim_end());
+        let files = snapshot(&env);
+        let with = |word: &str| -> Vec<_> {
+            // What the task asked for is kept as it came, for the next run.
+            let others = files.iter().filter(|(path, _)| !path.ends_with("launch/task.json"));
+            let found = others.filter(|(path, _)| {
+                std::fs::read_to_string(env.join(path)).is_ok_and(|text| text.contains(word))
+            });
+            found.map(|(path, _)| path.clone()).collect()
+        };
+        assert_eq!(with("dark-"), Vec::<std::path::PathBuf>::new(), "{provider}");
+        assert!(!with("lit").is_empty(), "{provider}");
+    }
+}

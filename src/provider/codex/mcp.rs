@@ -12,7 +12,7 @@ use crate::provider::plan::{Mcp, McpMode};
 const TABLE: &str = "mcp_servers";
 
 /// Settings of other clients that Codex 0.169 refuses, or has under the same name with another meaning.
-const FOREIGN_KEYS: [&str; 3] = ["tools", "prompts", "resources"];
+const FOREIGN_KEYS: [&str; 4] = ["disabled", "tools", "prompts", "resources"];
 
 /// The text as the task wants it, and the block for the end of the file.
 ///
