@@ -26,24 +26,58 @@
 //! Imports point one way: `app` → `commands` → `invocation`, `output` → `run` → `environment`, `gc`, `supervise` → `provider`, `protocol`, `sidecar`, `brief`,
 //! `skills` → `task` → `sys`. Below `commands` nothing prints, exits, or reads arguments, variables or the clock.
 
-pub mod app;
-pub mod brief;
-pub mod commands;
-pub mod environment;
-pub mod failure;
-pub mod formats;
-pub mod gc;
-pub mod git;
-pub mod invocation;
-pub mod layout;
-pub mod output;
-pub mod protocol;
-pub mod provider;
-pub mod repos;
-pub mod run;
-pub mod server;
-pub mod sidecar;
-pub mod skills;
-pub mod supervise;
-pub mod sys;
-pub mod task;
+mod app;
+mod brief;
+mod commands;
+mod environment;
+mod failure;
+mod formats;
+mod gc;
+mod git;
+mod invocation;
+mod layout;
+mod output;
+mod protocol;
+mod provider;
+mod repos;
+mod run;
+mod server;
+mod sidecar;
+mod skills;
+mod supervise;
+mod sys;
+mod task;
+
+pub use app::main;
+
+/// What the tests and their programs use of the library. It is no interface: it changes without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::app::{completions, man};
+    pub use crate::environment::WorkspacesRoot;
+    pub use crate::failure::{Code, Failure};
+    pub use crate::git::{Git, GitEnd, GitFailure};
+    pub use crate::invocation::{GlobalArgs, ServerArgs, Settings, connection};
+    pub use crate::provider::all as all_providers;
+    pub use crate::sys::tree::Tree;
+
+    pub mod layout {
+        pub use crate::layout::{Form, Owner, Place, Row, StoreKind, TABLE, env_rows, in_env};
+    }
+    pub mod protocol {
+        pub use crate::protocol::*;
+    }
+    pub mod repos {
+        pub use crate::repos::{
+            LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep,
+        };
+    }
+    pub mod server {
+        pub use crate::server::{Connection, Lookup, Parent, ParentKind, Question, Roots, Token};
+    }
+    pub mod supervise {
+        pub use crate::supervise::{
+            AgentCommand, Interrupts, Limits, Requests, SentMessage, Started, exit_status, guard, run,
+        };
+    }
+}

@@ -16,15 +16,12 @@ use crate::invocation::{GlobalArgs, describe_setting};
   execenv gc --dry-run")]
 pub struct Cli {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the options carry their own help")]
     pub global: GlobalArgs,
     #[command(subcommand)]
-    #[expect(missing_docs, reason = "the commands carry their own help")]
     pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "each command's help stands at its arguments")]
 pub enum Command {
     Prepare(commands::prepare::PrepareArgs),
     Reuse(commands::reuse::ReuseArgs),

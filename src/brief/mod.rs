@@ -35,10 +35,10 @@ mod workflow;
 
 pub use issue_context::issue_context;
 pub use marker_text::{BEGIN, END};
-pub use platform::{CliName, Platform};
+pub use platform::Platform;
 pub use prompt::compose_prompt;
 pub use render::render;
 pub use resources::resources_json;
 pub use sanitize::defuse_markers;
 pub use scene::{BriefOptions, HostOs, Session};
-pub use turn::{TurnOptions, turn_notes};
+pub use turn::TurnOptions;

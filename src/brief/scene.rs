@@ -8,6 +8,7 @@ use crate::task::{Kind, TaskDocument};
 pub enum HostOs {
     /// Linux, macOS and other Unix systems.
     Unix,
+    #[cfg_attr(not(test), expect(dead_code, reason = "execenv itself runs on Unix so far"))]
     /// Windows, where PowerShell 5.1 pipes ASCII.
     Windows,
 }

@@ -21,10 +21,8 @@ mod temporary;
 pub(crate) mod trash;
 mod verify;
 
-pub use crate::layout::names;
-pub use cleanup::{CleanupOptions, CleanupReport, Kept, Outcome, cleanup};
+pub use cleanup::{CleanupOptions, CleanupReport, Outcome, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
-pub use contents::Contents;
 pub(crate) use contents::choose_platform;
 pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
@@ -32,13 +30,12 @@ pub(crate) use homes::{
 };
 pub use launch_file::LaunchFile;
 pub(crate) use lock::staging_lock_alone;
-pub use lock::{EnvLock, Held, path_lock};
+pub use lock::{EnvLock, Held};
 pub use lookup::{Found, find, find_even_damaged};
 pub use meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub(crate) use path::clean;
 pub use prepare::prepare;
-pub use recover::recover;
 pub use request::{Existing, Prepared, Request};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
@@ -46,6 +43,6 @@ pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub use stores::{Pruned, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};
+pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
-pub use trash::{TrashEntry, TrashName};
-pub use verify::{Difference, Verdict, verify};
+pub use verify::verify;

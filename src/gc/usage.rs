@@ -212,7 +212,6 @@ pub struct Aggregate {
 
 /// [`Stores`] of several roots, by upstream's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "as in Stores")]
 pub struct TotalStores {
     pub total_repo_cache_size_bytes: u64,
     pub total_repo_cache_count: u64,

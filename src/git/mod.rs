@@ -18,10 +18,8 @@ mod tracked;
 mod unsaved;
 mod worktree;
 
-pub use command::{Git, GitCommand, Look, Network, Profile, Repository, Work};
+pub use command::{Git, Repository};
 pub use failure::{GitEnd, GitFailure, was_cut_off};
-pub use filters::FiltersOff;
-pub use index::PrivateIndex;
 pub use refs::Branch;
 pub use unsaved::{Unsaved, UnsavedKind};
 pub use worktree::Worktree;

@@ -5,7 +5,7 @@
 //! - [`excise`] undoes any number of [`inject`]s to the byte, whatever the file held (D15 aside).
 //! - A marker counts only where it fills a line. Text that mentions one is not touched.
 //! - A block that we write has one begin line and one end line: the brief is [`defuse`]d.
-//! - Bytes that are not ours go only where a half block asks for it; [`half_block`] says which, so that the
+//! - Bytes that are not ours go only where a half block asks for it; [`Injected::dropped`] says which, so that the
 //!   caller can save them first.
 
 use std::ops::Range;
@@ -57,19 +57,6 @@ pub fn locate(content: &[u8]) -> Option<Located> {
     // We never write a begin line into a block; somebody's text lies between the two.
     let complete = marker_line(&rest[..end.start], BEGIN).is_none();
     Some(Located { range: begin.start..begin.end + end.end, complete })
-}
-
-/// Bytes that [`excise`] takes away although they may not be ours: the first block without an end line.
-pub fn half_block(content: &[u8]) -> Option<Range<usize>> {
-    let mut from = 0;
-    loop {
-        let found = locate(&content[from..])?;
-        let range = from + found.range.start..from + found.range.end;
-        if !found.complete {
-            return Some(range);
-        }
-        from = range.end;
-    }
 }
 
 /// Puts the brief into a file, or makes the file (`original` is `None`). A block that is there is replaced.

@@ -17,7 +17,7 @@ mod rollback;
 mod strays;
 
 pub use manifest::{Before, Entry, EntryKind, Manifest, Record, State};
-pub use plan::{Plan, Planner, Step};
+pub use plan::{Plan, Planner};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};
 pub use strays::reclaim_skill_dirs;

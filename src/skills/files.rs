@@ -164,11 +164,6 @@ pub fn is_binary_name(path: &str) -> bool {
     ending.is_some_and(|ending| BINARY_ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
-/// Whether bytes are text that survives a journey through JSON.
-pub fn is_text(bytes: &[u8]) -> bool {
-    memchr::memchr(0, bytes).is_none() && std::str::from_utf8(bytes).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,14 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn binary_files_are_known_by_name_or_content() {
+    fn binary_files_are_known_by_name() {
         for path in ["a.png", "b/C.JPEG", "x.tar.gz", "lib.so", "d.SQLite3", "a\\b.Zip"] {
             assert!(is_binary_name(path), "{path}");
         }
         for path in ["a.md", "png", "a.png.txt", "so/readme", "x.svg", ""] {
             assert!(!is_binary_name(path), "{path}");
         }
-        assert!(is_text("grüße\n".as_bytes()) && is_text(b""));
-        assert!(!is_text(b"a\0b") && !is_text(b"\xff\xfe"));
     }
 }

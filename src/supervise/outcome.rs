@@ -40,7 +40,6 @@ impl RunStatus {
 
 /// How the agent's process ended. Empty where it was stopped after it had stated its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Exit {
     pub code: Option<i32>,
     pub signal: Option<i32>,

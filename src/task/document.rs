@@ -12,10 +12,6 @@ use crate::failure::{Code, Failure};
 /// Everything that is known of a task. Empty strings and lists mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(
-    missing_docs,
-    reason = "the fields are upstream's claim object; `context-files.md` 0.1 says what each does"
-)]
 pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
     pub id: String,
@@ -103,7 +99,6 @@ pub struct TaskDocument {
 /// Who does the task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "upstream's claim object")]
 pub struct Agent {
     #[serde(deserialize_with = "null_is_default")]
     pub id: String,
@@ -150,7 +145,6 @@ pub struct DisabledSkill {
 /// A skill: the text of its `SKILL.md` and files beside it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "upstream's claim object")]
 pub struct Skill {
     #[serde(deserialize_with = "null_is_default")]
     pub name: String,
@@ -165,7 +159,6 @@ pub struct Skill {
 /// One file beside a `SKILL.md`. `path` comes from outside and is checked before it is used.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "upstream's claim object")]
 pub struct SkillFile {
     #[serde(deserialize_with = "null_is_default")]
     pub path: String,
@@ -176,7 +169,6 @@ pub struct SkillFile {
 /// A repository the agent may check out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "upstream's claim object")]
 pub struct Repository {
     #[serde(deserialize_with = "null_is_default")]
     pub url: String,
@@ -189,7 +181,6 @@ pub struct Repository {
 /// Something attached to the project. Also the element of `resources.json`, so it reads and writes symmetrically.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "upstream's claim object")]
 pub struct ProjectResource {
     #[serde(deserialize_with = "null_is_default")]
     pub id: String,

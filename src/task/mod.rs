@@ -4,9 +4,10 @@ mod document;
 mod ids;
 mod kind;
 
+#[cfg(test)]
+pub use document::Agent;
 pub use document::{
-    Agent, DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource,
-    parse_document,
+    DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, parse_document,
 };
 pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};

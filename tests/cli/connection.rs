@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use execenv::failure::{Code, Failure};
-use execenv::invocation::{GlobalArgs, ServerArgs, Settings, connection};
-use execenv::server::{Connection, Token};
+use execenv::internals::server::{Connection, Token};
+use execenv::internals::{Code, Failure};
+use execenv::internals::{GlobalArgs, ServerArgs, Settings, connection};
 
 /// A home with execenv's configuration in it, and variables.
 struct World {

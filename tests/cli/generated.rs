@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use execenv::app::completions::registration;
-use execenv::app::{completions, man};
+use execenv::internals::completions::{self, registration};
+use execenv::internals::man;
 
 fn compare(folder: &str, expected: &[(String, String)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);

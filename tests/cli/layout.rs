@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use execenv::layout::{Form, Owner, Place, Row, StoreKind, TABLE, env_rows, in_env};
+use execenv::internals::layout::{Form, Owner, Place, Row, StoreKind, TABLE, env_rows, in_env};
 
 use crate::support::{TestEnv, assert_same, snapshot};
 
@@ -50,7 +50,7 @@ fn no_name_of_the_table_can_be_an_artifact_pattern() {
 
 #[test]
 fn what_prepare_makes_for_any_provider_is_in_the_table() {
-    for provider in execenv::provider::all() {
+    for provider in execenv::internals::all_providers() {
         let t = TestEnv::new();
         let openclaw = t.write("bin/openclaw", "#!/bin/sh\nexit 1\n");
         let document = format!(

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 use chrono::DateTime;
-use execenv::environment::WorkspacesRoot;
-use execenv::git::{Git, GitEnd, GitFailure};
-use execenv::repos::{LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep};
-use execenv::sys::tree::Tree;
+use execenv::internals::Tree;
+use execenv::internals::WorkspacesRoot;
+use execenv::internals::repos::{
+    LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep,
+};
+use execenv::internals::{Git, GitEnd, GitFailure};
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use execenv::server::{Connection, Lookup, Parent, ParentKind, Question, Roots, Token};
+use execenv::internals::server::{Connection, Lookup, Parent, ParentKind, Question, Roots, Token};
 use serde_json::json;
 use uuid::Uuid;
 

@@ -2,5 +2,5 @@
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    execenv::supervise::guard::main(&args[1], args[2].parse().expect("milliseconds"));
+    execenv::internals::supervise::guard::main(&args[1], args[2].parse().expect("milliseconds"));
 }

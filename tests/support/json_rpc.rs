@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use execenv::protocol::ndjson::lines::Lines;
-use execenv::protocol::{
+use execenv::internals::protocol::ndjson::lines::Lines;
+use execenv::internals::protocol::{
     AgentFailure, AgentResult, Conversation, Delivery, Ending, Event, FailureReason, GiveUp, Opening,
     Properties, Sink, Step, Usage,
 };

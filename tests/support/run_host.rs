@@ -11,9 +11,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use execenv::protocol::ndjson::Claude;
-use execenv::protocol::{Conversation, Event, Raw};
-use execenv::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
+use execenv::internals::protocol::ndjson::Claude;
+use execenv::internals::protocol::{Conversation, Event, Raw};
+use execenv::internals::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
 
 #[path = "json_rpc.rs"]
 mod json_rpc;

@@ -2,6 +2,7 @@
 
 mod turn;
 
+use super::turn::turn_notes;
 use super::*;
 use crate::task::{Agent, ProjectResource, Repository, parse_document};
 use crate::task::{Kind, TaskDocument};

@@ -21,5 +21,4 @@ mod switches;
 
 pub(super) use self::home::{FOLDER, MINIMUM};
 pub use self::home::{NAME, plan};
-pub use self::sessions::find_rollout;
 pub use self::shell::{allowed_names, shell_policy};

@@ -6,4 +6,3 @@ mod yaml_edit;
 
 pub(super) use self::home::FOLDER;
 pub use self::home::plan;
-pub use self::source::without_profile;

@@ -75,15 +75,6 @@ fn selection(args: &[String]) -> Option<Selection> {
     None
 }
 
-/// The arguments without any selection of a profile: in an overlay it would lead out of it again.
-pub fn without_profile(args: &[String]) -> Vec<String> {
-    let mut rest = args.to_vec();
-    while let Some(Selection { at, length, .. }) = selection(&rest) {
-        rest.drain(at..at + length);
-    }
-    rest
-}
-
 /// Resolves the home: `base` is `HERMES_HOME`'s value, `default` the platform's own.
 ///
 /// # Errors
@@ -196,17 +187,6 @@ mod tests {
             ("acp -p", None),
         ] {
             assert_eq!(selection(&args(text)).map(|s| s.name).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn in_an_overlay_no_selection_is_left() {
-        for (text, expected) in [
-            ("acp", "acp"),
-            ("-p a acp --profile=b -m x --profile c y", "acp -m x y"),
-            ("acp -- -p work", "acp -- -p work"),
-        ] {
-            assert_eq!(without_profile(&args(text)), args(expected), "{text}");
         }
     }
 

@@ -259,3 +259,16 @@ fn what_was_added_below_does_not_stick_to_the_last_line() {
         assert_eq!(excise(&current), expected, "{original:?} {below:?}");
     }
 }
+
+/// Bytes that [`excise`] takes away although they may not be ours: the first block without an end line.
+fn half_block(content: &[u8]) -> Option<Range<usize>> {
+    let mut from = 0;
+    loop {
+        let found = locate(&content[from..])?;
+        let range = from + found.range.start..from + found.range.end;
+        if !found.complete {
+            return Some(range);
+        }
+        from = range.end;
+    }
+}
