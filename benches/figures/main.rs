@@ -1,4 +1,4 @@
-//! The figures of `quality.md`, measured: `cargo bench`, or `cargo bench -- P1 P4` for some of them.
+//! The rows of `benches/README.md`, measured: `cargo bench`, or `cargo bench -- P1 P4` for some of them.
 //!
 //! Each row sets execenv against a public tool that does the same work on the same files, in interleaved rounds in
 //! fresh folders, and says how to repeat it by hand. All of it lies in a temporary folder that goes at the end.

@@ -38,7 +38,7 @@ pub struct CleanupOptions {
     pub force: bool,
 }
 
-/// What came of it, in the words of `beyond.md` B8.
+/// How a clean-up ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

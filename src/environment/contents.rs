@@ -155,8 +155,8 @@ impl<'a> Contents<'a> {
         Ok(visible)
     }
 
-    /// Upstream's sign that a process is inside a task (`context-files.md` L-3): a foreign file stops us, one that
-    /// upstream left is let be.
+    /// multica's sign that a process is inside a task: another program's file in its place is refused, one that multica
+    /// left is kept.
     fn task_marker(&self, planner: &mut Planner<'_>, work_tree: &Tree) -> Result<()> {
         let path = Path::new(TASK_MARKER);
         planner.dir(Path::new(".multica"))?;

@@ -11,7 +11,7 @@ use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
 
-/// Folders that are never a project (`providers.md` 1.7), on Linux and macOS alike.
+/// Folders that are never a project, on Linux and macOS alike.
 const SYSTEM: [&str; 16] = [
     "/",
     "/Users",

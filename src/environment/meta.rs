@@ -212,7 +212,7 @@ pub struct LastResult {
 }
 
 impl Meta {
-    /// The record of a new environment: upstream's keys by the kind of the task (`providers.md` 1.9).
+    /// The record of a new environment: upstream's keys by the kind of the task.
     pub fn of_task(task: &TaskDocument, task_id: &str, workspace_id: &str, local_directory: bool) -> Meta {
         let kind = Kind::of(task);
         let mut meta = Meta {

@@ -189,7 +189,7 @@ pub(super) fn platform_mark(request: &Request<'_>, root: &Tree) -> Option<String
     Some(format!("{error:#}: outside of its work dir, the platform's CLI may take the agent for you"))
 }
 
-/// Upstream's proof at prepare time that the environment may be reused (`providers.md` N-06).
+/// multica's proof, written at prepare time, that its daemon may reuse the environment.
 pub(super) fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
     let task = request.task;
     let has_parent = !task.issue_id.is_empty() || !task.chat_session_id.is_empty();

@@ -101,7 +101,7 @@ impl WorkspacesRoot {
     }
 
     /// Marks the root as upstream does, so that the platform's CLI knows from any folder below that it is inside a task and
-    /// not the user's own call (`providers.md` N-08). A mark that is there stays, a torn one is made anew.
+    /// not the user's own call A mark that is there stays, a torn one is replaced.
     ///
     /// # Errors
     /// As the system reports them, or when the file is another program's.

@@ -1,4 +1,4 @@
-//! Proving that a user's folder is as it was before prepare (`beyond.md` B2), or naming each difference.
+//! Compares a user folder with what was recorded before prepare, and names each difference.
 
 use std::path::{Path, PathBuf};
 

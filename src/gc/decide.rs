@@ -34,7 +34,7 @@ pub enum Action {
     Orphan,
     /// Remove folders in it that can be built again.
     Artifacts,
-    /// Remove only what an agent CLI copies into its home by itself (`gc-and-git.md` 7.5).
+    /// Remove only what an agent CLI copies into its home by itself.
     Managed,
 }
 
@@ -209,7 +209,7 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
     }
 }
 
-/// How far a parent is (`gc-and-git.md` 1.6 and 2.3: the vocabularies).
+/// How far a parent is, by the words of the multica server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// It goes on.
@@ -246,7 +246,7 @@ impl Stage {
     }
 }
 
-/// Its output and logs are the record of work in a folder of the user's: never the whole of it (1.6.6).
+/// Its output and logs are the record of work in a folder of the user's: never the whole of it.
 fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decision {
     let reads = facts.meta == MetaState::Read && policy.artifact_ttl.is_some();
     match decision.action {
@@ -258,14 +258,14 @@ fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decis
     }
 }
 
-/// A copy of an agent CLI may go from every kind, whatever its parent says (7.5): it is made again on need.
+/// A copy of an agent CLI may go from every kind, whatever its parent says: it is made again on need.
 fn cache_may_go(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> bool {
     let Some(ttl) = policy.artifact_ttl.filter(|_| facts.has_cache && facts.meta == MetaState::Read) else {
         return false;
     };
     match facts.completed_at {
         Some(at) => now - at > ttl,
-        // A folder's own time says nothing of what goes on deeper in it; the record's does (7.14).
+        // A folder's own time says nothing of what goes on deeper in it; the record's does.
         None => facts.meta_written.is_some_and(|at| now - at > policy.orphan_ttl) && facts.kind == "issue",
     }
 }

@@ -1,5 +1,4 @@
-//! Every row of `gc-and-git.md` 1.6 and 6.1, with that page's ages: collected after 5 days, orphaned after 30,
-//! artifacts after 12 hours.
+//! Every row of the policy, with multica's ages: collected after 5 days, orphaned after 30, artifacts after 12 hours.
 
 use super::super::facts::LockState;
 use super::Action::*;

@@ -47,7 +47,7 @@ pub struct GcRequest<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// How long stores of agents are kept that nobody mounts, by what they hold (`providers.md` N-18, 8.1). `None`: for ever.
+/// How long unused stores are kept, by what they hold. `None`: for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorePolicy {
     /// Conversations.

@@ -1,4 +1,4 @@
-//! Work in a folder that would be lost for good with it (`beyond.md` F1): asked of git, never guessed.
+//! Work in a folder that would be lost with it: git is asked, nothing is guessed.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -43,7 +43,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_seconds(total).ok_or_else(wrong)
 }
 
-/// Reads a duration as upstream's variables have it (`gc-and-git.md` 1.1): Go's grammar, with `d` for 24 hours. A
+/// Reads a duration as multica's variables have it: Go's grammar, with `d` for 24 hours. A
 /// negative one means what zero means, because an age is always greater than either.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use crate::task::TaskDocument;
 /// The variables that the shell form exports for every provider: where the environment is, and where to work.
 pub const ALWAYS_EXPORTED: [&str; 2] = ["EXECENV_ROOT", "EXECENV_WORKDIR"];
 
-/// The MCP servers that a task document asks for (`providers.md` 1.1.1).
+/// The MCP servers that a task document asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mcp {
     /// Nothing is said: the user's own set-up stays as it is.

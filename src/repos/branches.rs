@@ -122,7 +122,7 @@ impl Cache<'_> {
         ));
     }
 
-    /// A stray call to git in the wrong place turns a bare repository into one with a worktree (`beyond.md` F12).
+    /// A stray call to git in the wrong place turns a bare repository into one with a worktree.
     fn warn_if_not_bare(&mut self, worktrees: &[Worktree]) {
         if worktrees.first().is_some_and(|itself| !itself.is_bare) {
             let path = self.path();

@@ -31,7 +31,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Upstream's (`gc-and-git.md` 1.10).
+    /// The limits of multica's daemon.
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Limits { call: seconds(30), heavy: seconds(600), lock: seconds(10) }

@@ -2,7 +2,7 @@
 //!
 //! Not by `git worktree prune`, which drops whatever is absent: an environment in the trash is absent and may be
 //! restored, and what lies outside the root may be on a disk that is not there at the moment. With its registration a
-//! worktree would lose its index for good (`beyond.md` F5). And not by `git worktree remove`, which would delete the
+//! worktree would lose its index for good. And not by `git worktree remove`, which would delete the
 //! working files of one that comes back at this moment.
 
 use std::path::{Component, Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The task document: the object that the upstream server hands out when a task is claimed, plus `provider`.
 //!
-//! The field names are upstream's (`context-files.md` 0.1). Unknown fields are left out and named; a wrong type is
+//! The field names are upstream's (multica's claim object). Unknown fields are left out and named; a wrong type is
 //! an error that names the field and the line. `null` reads as absent, because upstream's encoder writes it so.
 
 use anyhow::Result;
@@ -73,7 +73,7 @@ pub struct TaskDocument {
     pub quick_create_prompt: String,
     #[serde(deserialize_with = "null_is_default")]
     pub handoff_note: String,
-    /// The agent leads a squad. An explicit flag, never read out of the instructions (`context-files.md` L-26).
+    /// The agent leads a squad. An explicit flag, never derived from the instructions.
     #[serde(deserialize_with = "null_is_default")]
     pub is_squad_leader: bool,
     #[serde(deserialize_with = "null_is_default")]
@@ -119,7 +119,7 @@ pub struct Agent {
     pub model: String,
     /// What the provider's own runtime needs, such as OpenClaw's mode and gateway. It may hold a token.
     pub runtime_config: Option<Value>,
-    /// Skills of the machine's user that this agent is not to have (`context-files.md` L-12).
+    /// Skills of the machine's user that this agent must not see.
     #[serde(deserialize_with = "null_is_default")]
     pub disabled_runtime_skills: Vec<DisabledSkill>,
 }

@@ -54,7 +54,7 @@ impl TaskId {
     /// The keys this task may live under, shortest first (decision D1): 12, 16, 20 … hex digits.
     ///
     /// The random *end* of a UUID is taken: time-ordered ids share their beginning for a minute and more, and
-    /// upstream lost live work to that (`providers.md` N-01).
+    /// multica lost live work to that.
     pub fn keys(&self) -> impl Iterator<Item = EnvKey> + use<> {
         let digits = match uuid::Uuid::try_parse(&self.0) {
             Ok(id) => id.simple().to_string(),

@@ -39,7 +39,7 @@ fn unsaved(t: &TestEnv, place: &Path) {
     git(t, file.parent().unwrap(), &["init", "-q"]);
 }
 
-/// The daemon's worktree mode has its own folder (`gc-and-git.md` 4.5), and agents clone into their output.
+/// The daemon's worktree mode has its own folder, and agents clone into their output.
 #[test]
 fn work_counts_wherever_in_the_environment_it_lies() {
     for place in ["worktree", "worktree/sub", "output", "output/clone", "workdir"] {

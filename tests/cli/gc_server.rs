@@ -1,5 +1,4 @@
-//! `gc` against a real server on loopback: the rows of `gc-and-git.md` 6.1 and 6.6, on environments as an upstream
-//! daemon leaves them.
+//! `gc` against a real server on loopback: what each answer leads to, on environments as multica's daemon leaves them.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Login files of the user's that a home links to (`beyond.md` F10): a program that renews a login by putting a new
+//! Login files of the user's that a home links to: a program that renews a login by putting a new
 //! file into the link's place leaves the user's own file with a login that has been revoked.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -44,7 +44,7 @@ pub fn outside(places: &Places) -> Vec<Outside> {
     }));
     found.extend(own_folders(&places.run_temp_base, "run_temp_dirs", is_run_folder));
     if let Some(codex) = &places.codex_home {
-        // `<namespace>/<agent>/<conversation>` (`providers.md`).
+        // `<namespace>/<agent>/<conversation>`
         found.extend(store(&codex.join("multica-sessions"), "codex_sessions", 3));
     }
     for home in places.multica_home.iter().flat_map(|home| with_profiles(home)) {

@@ -1,5 +1,5 @@
-//! The marker lines round what is ours in a `config.toml`. Their text is upstream's, part of the format on disk
-//! (`providers.md` 2.5), so that a file that upstream has edited is understood.
+//! The marker lines round the lines that execenv writes into a `config.toml`. Their text is multica's, part of the format on
+//! disk, so that a file that multica has edited is understood.
 //!
 //! A marker counts only as a whole line that is a comment: the same words inside a multi-line string are the user's.
 //! A begin without its end is the user's too, and the nearest begin before an end is the one that goes with it.

@@ -1,5 +1,4 @@
-//! Codex: a home of the task's own, made from the user's and with our keys in its configuration (`providers.md` 2,
-//! 7.2).
+//! Codex: a home of the task's own, made from the user's and with execenv's keys in its configuration.
 //!
 //! | part | becomes |
 //! |---|---|

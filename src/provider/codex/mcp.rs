@@ -1,4 +1,4 @@
-//! The task's MCP servers as tables of `config.toml` (`providers.md` 2.10, N-24, N-37).
+//! The task's MCP servers as tables of `config.toml`.
 
 use anyhow::Result;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! What the task's home takes over from the user's: configuration as copies, login and plugins as links.
 //!
-//! Everything is looked at anew each time. A login file is never copied: the first refresh of one copy would revoke
-//! all the others (`beyond.md` F10).
+//! Everything is read again each time. A login file is never copied: the first refresh of one copy would revoke all the
+//! others.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Codex's cache of a provider's models, which does not say whose models they are (`providers.md` N-23).
+//! Codex's cache of a provider's models, which does not say whose models they are.
 //!
 //! A file beside it binds it to the configuration it was made with; with another one, it goes.
 

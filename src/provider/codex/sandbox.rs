@@ -1,4 +1,4 @@
-//! How far the agent's commands reach (`providers.md` 2.7, decision D9).
+//! How far the agent's commands reach (decision D9).
 
 use anyhow::Result;
 use toml_edit::{Array, Value};

@@ -1,4 +1,4 @@
-//! Where a task's conversations lie (`providers.md` N-17, N-19).
+//! Where a task's conversations lie.
 //!
 //! They are private to the task: Codex reads every rollout below `sessions` at its start. A task in a folder of the
 //! user's has an environment that may be gone before the next turn: its conversations lie in a store, by agent and
@@ -140,7 +140,7 @@ fn indexes(home: Option<&Tree>) -> Vec<OsString> {
 /// The rollout of a session: `rollout-…-ID.jsonl`, perhaps compressed, in the folder or below its year, month and
 /// day. The path is relative to `sessions`. No id of Codex's, no rollout.
 ///
-/// A conversation is gone on with only if this finds one (`providers.md` N-19).
+/// A conversation is resumed only if this finds one.
 ///
 /// # Errors
 /// When `sessions` itself cannot be listed.

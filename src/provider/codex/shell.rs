@@ -1,4 +1,4 @@
-//! Which variables the agent's shell commands get (`providers.md` N-32).
+//! Which variables the agent's shell commands get.
 //!
 //! Codex of itself hides variables with names like a secret's, so that the agent could not call the platform; a
 //! pattern would let through what the host has. Hence a list of exact names.

@@ -1,6 +1,6 @@
-//! The skills of a task's home: the task's own as files, the user's as links (`providers.md` 2.11, N-22, N-33).
+//! The skills of a task's home: the task's own as files, the user's as links.
 //!
-//! The folder is made anew each time. A user's skill is linked, not copied: they reach 100 MB, and a change is seen at
+//! The folder is rebuilt each time. A user's skill is linked, not copied: they reach 100 MB, and a change is seen at
 //! once. Codex finds the user's other skills (`~/.agents/skills`) by itself; one of those, or a linked one, is switched
 //! off by an entry in the configuration.
 

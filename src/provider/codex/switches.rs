@@ -1,5 +1,5 @@
 //! The native features that are switched off: child agents, whose work is lost when the parent's turn ends before
-//! theirs, and the memory, which carries notes from one task into another (`providers.md` 2.8, 2.9). Where the task's
+//! theirs, and the memory, which carries notes from one task into another. Where the task's
 //! MCP servers are to be the only ones, the connectors of the user's account too.
 
 use anyhow::Result;

@@ -11,7 +11,7 @@ use super::javascript::stringify;
 const LOCAL: [&str; 5] = ["type", "command", "args", "env", "cwd"];
 const REMOTE: [&str; 3] = ["type", "url", "headers"];
 
-/// The key of one server: its name and a hash of where and what it is (`providers.md` 3.4, N-25).
+/// The key of one server: its name and a hash of the project and the server, as Cursor computes it.
 pub(super) fn key(project_root: &Path, name: &str, server: &Map<String, Value>) -> String {
     let path = stringify(&Value::from(project_root.to_string_lossy()));
     let payload = format!("{{\"path\":{path},\"server\":{}}}", stringify(&normalised(server)));

@@ -1,4 +1,4 @@
-//! Cursor: a task's MCP servers, approved, and a data folder of the task's own (`providers.md` 3, N-25, N-26).
+//! Cursor: a task's MCP servers, approved, and a data folder of the task's own.
 //!
 //! Cursor reads servers from `.cursor/mcp.json` in the project root and from the user's home, and starts those whose
 //! key is among the approvals of its data folder. With a data folder of our own only the task's servers are approved,
@@ -87,8 +87,8 @@ fn sorted(servers: &Map<String, Value>) -> Result<Map<String, Value>> {
     Ok(all)
 }
 
-/// Adds the servers of the user's home that the task does not name itself; answers a warning where they cannot be read
-/// (N-37: then the task's own servers are all there are).
+/// Adds the servers of the user's home that the task does not name itself; returns a warning where they cannot be read:
+/// then the agent sees the task's own servers only.
 fn add_users_own(request: &HomeRequest<'_>, servers: &mut Map<String, Value>) -> Option<String> {
     let path = request.user_home?.join(".cursor").join("mcp.json");
     let text = match read_bounded(&path, MAX_CONFIG) {

@@ -1,5 +1,4 @@
-//! What OpenClaw's CLI said a moment ago, so that tasks that start together do not each wait seconds for it
-//! (`providers.md` N-29).
+//! What OpenClaw's CLI printed a moment ago, so that tasks that start together do not each wait seconds for it.
 //!
 //! A failure is never kept, nor a fresh install, nor the whole configuration. Any doubt about the file is a miss.
 

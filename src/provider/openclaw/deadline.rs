@@ -1,4 +1,4 @@
-//! How long one call of OpenClaw's CLI may take (`providers.md` N-28).
+//! How long one call of OpenClaw's CLI may take.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which configuration the user's OpenClaw uses and which agents it has: the steps O1 and O2 (`providers.md` 4.2).
+//! Which configuration the user's OpenClaw uses and which agents it has.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// Everything that is not a clear answer: with a configuration that was guessed, tasks would run without the user's
-/// agents, models and keys (`providers.md` 4.6).
+/// agents, models and keys.
 pub(super) fn discover(cli: &Cli<'_>, around: &Surroundings<'_>) -> Result<Found> {
     let (config, exists) = locate(cli, around)?;
     let roster = if exists { cli::at(AGENTS, roster(cli))? } else { Roster::None };

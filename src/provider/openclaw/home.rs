@@ -1,4 +1,4 @@
-//! OpenClaw: a configuration of the task's own that makes the work dir every agent's workspace (`providers.md` 4).
+//! OpenClaw: a configuration of the task's own that makes the work dir every agent's workspace.
 //!
 //! The wrapper includes the user's configuration, whose parsing is left to OpenClaw, and says what differs: the
 //! workspaces, the task's MCP servers, its gateway. Where something of the user's must not be seen, it includes a copy

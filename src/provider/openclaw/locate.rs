@@ -1,5 +1,5 @@
-//! Which configuration OpenClaw uses: what its CLI prints, and a search of our own for one that cannot say
-//! (`providers.md` 4.3, N-27). Nothing here looks at the disk: what is there is asked.
+//! Which configuration OpenClaw uses: what its CLI prints, and a search of execenv's own for a version that
+//! cannot print it. Nothing here reads the disk: the caller passes in a function that does.
 
 use std::path::{Path, PathBuf};
 

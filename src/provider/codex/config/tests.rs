@@ -124,7 +124,7 @@ bar = 1
 fn every_spelling_gives_way_and_the_rest_stays() {
     for (shared, kept) in [
         ("\"f\\u0065atures\".memories = true\n[\"m\\u0065mories\"]\nuse_memories = true\n", &[][..]),
-        // `providers.md` 2.5, the known holes.
+        // Tables in other spellings than execenv writes.
         ("features = { foo = true }\n", &["features = { foo = true, "][..]),
         ("features = { memories = true, foo = true } # c\n", &["foo = true", "} # c\n"]),
         ("features = { memories = { a = 1 }, memory_tool = true, foo = [1, 2] }\n", &["foo = [1, 2]"]),
@@ -139,7 +139,7 @@ fn every_spelling_gives_way_and_the_rest_stays() {
         ),
         ("[features]\n\n\nfoo = true\n", &["\n\n\nfoo = true\n"]),
         ("[other]\nsandbox_mode = \"mine\"\n", &["[other]\nsandbox_mode = \"mine\"\n"]),
-        // `providers.md` T-70, T-71, T-76, T-77.
+        // Dotted keys, with blanks and quotes.
         ("features.multi_agent = true\nfeatures.foo = true\n", &["features.foo = true\n"]),
         ("features . multi_agent = true\n'features'.\"memories\" = true\n", &[]),
         ("[ features ]\nmulti_agent = true\nfoo = 1 # c\n", &["[ features ]\n", "foo = 1 # c\n"]),
