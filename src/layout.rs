@@ -204,8 +204,8 @@ table! {
     OWNER = Row::env(".task_owner", Owner::Upstream).in_every_env().sign();
     /// multica's proof that an environment may be reused
     MANAGED = Row::env(".managed_env.json", Owner::Upstream).sign();
-    /// the file whose kernel lock is held while the record is changed
-    RECORD_LOCK = Row::env(".execenv.record-lock", Owner::Execenv);
+    /// the temporary name of the record while it is replaced, under the record's own lock
+    RECORD_TEMPORARY = Row::env(".execenv.record", Owner::Execenv);
     /// the temporary name of a state file that is being replaced
     TEMPORARY = Row::env(".execenv.tmp", Owner::Execenv);
     /// a change of the provider's homes that is being built, or is over: nothing in it counts

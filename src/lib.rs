@@ -54,7 +54,7 @@ pub use app::main;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::app::{completions, man};
-    pub use crate::environment::WorkspacesRoot;
+    pub use crate::environment::{Durability, Meta, WorkspacesRoot};
     pub use crate::failure::{Code, Failure};
     pub use crate::git::{Git, GitEnd, GitFailure};
     pub use crate::invocation::{GlobalArgs, ServerArgs, Settings, connection};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::homes;
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::Found;
-use super::meta::Status;
+use super::record::{Durability, Meta, Status};
 use super::recover::check_identity;
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::temporary::forget_dead_run;
@@ -207,15 +207,16 @@ fn take_down(
         return Ok(());
     }
     // The record first: from here on nobody may run in it, wherever a crash comes.
-    if let Some(mut meta) = found.meta.clone() {
-        let mut own = meta.own_or_rebuilt(&env.path);
-        if own.status != Status::Cleaned {
-            own.status = Status::Cleaned;
-            own.used_at = Some(now);
-            own.lease_until = None;
-            meta.own = Some(own);
-            meta.store(&env.tree)?;
-        }
+    if found.meta.is_some() {
+        Meta::change(&env.tree, Durability::Synced, |meta| {
+            let mut own = meta.own_or_rebuilt(&env.path);
+            if own.status != Status::Cleaned {
+                own.status = Status::Cleaned;
+                own.used_at = Some(now);
+                own.lease_until = None;
+                meta.own = Some(own);
+            }
+        })?;
     }
     // The homes stay, and are whole. One that cannot be made so is in nobody's way here.
     if let Err(error) = homes::recover(&env.tree) {

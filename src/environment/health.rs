@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::homes;
 use super::lock::{EnvLock, Held};
 use super::lookup::Found;
-use super::meta::{LastResult, Status};
+use super::record::{self, Durability, LastResult, Meta, Status};
 use super::recover::recover;
 use super::root::WorkspacesRoot;
 use crate::layout::names;
@@ -89,12 +89,14 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
     };
     if lock.is_some() {
         // Read again now that nobody can be changing it.
-        found.meta = super::Meta::load(&found.env.tree).unwrap_or(None);
+        found.meta = Meta::load(&found.env.tree).unwrap_or(None);
     }
     // Without a record there is nothing to put right: an upstream run that never ended, which gc takes by its age.
     let Some(meta) = found.meta.clone() else { return Vec::new() };
     if fix && lock.is_some() {
-        let _ = sweep_state_temporaries(&found.env.tree); // the next writer replaces them anyway
+        // The next writer replaces them anyway.
+        let _ = sweep_state_temporaries(&found.env.tree);
+        let _ = record::sweep_temporary(&found.env.tree);
     }
     let mut complaints = Vec::new();
     match Manifest::load(&found.env.tree) {
@@ -121,7 +123,7 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
         }
         complaints.push(unfinished);
     }
-    let mut own = meta.own_or_rebuilt(path);
+    let own = meta.own_or_rebuilt(path);
     if own.status.is_active() {
         let run_id = own.run.as_ref().map(|run| run.id.clone());
         let mut crashed = ailing(Complaint::CrashedRun, "the run is recorded as crashed".into());
@@ -130,19 +132,20 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
             if let Some(run) = &own.run {
                 super::forget_temporary(&found.env.tree, &run.id, run.temporary.as_deref());
             }
-            own.status = Status::Crashed;
-            own.last_result = Some(LastResult {
-                status: Status::Crashed.word().into(),
-                exit_code: 125,
-                failure_reason: Some("crashed".into()),
-                file: format!("{}/{}", names::OUTPUT, names::RESULT),
-                ended_at: Some(now),
+            let changed = Meta::change_own(&found.env.tree, Durability::Synced, |meta, own| {
+                own.status = Status::Crashed;
+                own.last_result = Some(LastResult {
+                    status: Status::Crashed.word().into(),
+                    exit_code: 125,
+                    failure_reason: Some("crashed".into()),
+                    file: format!("{}/{}", names::OUTPUT, names::RESULT),
+                    ended_at: Some(now),
+                    ..LastResult::default()
+                });
+                meta.completed_at = Some(now);
             });
-            let mut meta = meta;
-            meta.own = Some(own);
-            meta.completed_at = Some(now);
-            match meta.store(&found.env.tree) {
-                Ok(()) => crashed.fixed = true,
+            match changed {
+                Ok(_) => crashed.fixed = true,
                 Err(error) => crashed.note = format!("{error:#}"),
             }
         }

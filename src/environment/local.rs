@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::lookup;
-use super::meta::Status;
 use super::path::clean;
+use super::record::Status;
 use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;

@@ -5,8 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::sys::lock::{self, FileLock, IfMissing, NotLocked, Share};
 use crate::sys::tree::Tree;
 
 /// Why an environment could not be locked.
@@ -33,10 +33,20 @@ pub enum Held {
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
+impl From<NotLocked> for Held {
+    fn from(why: NotLocked) -> Held {
+        match why {
+            NotLocked::Busy => Held::ByOther,
+            NotLocked::Missing => Held::NoLockFile,
+            NotLocked::Failed(error) => Held::Unknown(error.to_string()),
+        }
+    }
+}
+
 /// The lock on one environment. Everything that changes the environment needs one.
 #[derive(Debug)]
 pub struct EnvLock {
-    file: File,
+    file: FileLock,
 }
 
 impl EnvLock {
@@ -47,33 +57,9 @@ impl EnvLock {
     /// # Errors
     /// [`Held`]: somebody has it, or nobody can tell.
     pub fn try_acquire(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
-        let path = Path::new(names::LOCK);
-        for _ in 0..5 {
-            let file = match tree.open_lock(path, create) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !create => {
-                    return Err(Held::NoLockFile);
-                }
-                Err(error) => return Err(Held::Unknown(error.to_string())),
-            };
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(Held::ByOther),
-                Err(TryLockError::Error(error)) => return Err(Held::Unknown(error.to_string())),
-            }
-            let same = || -> io::Result<bool> {
-                let now = tree.open_lock(path, false)?.metadata()?;
-                let ours = file.metadata()?;
-                Ok(now.ino() == ours.ino() && now.dev() == ours.dev())
-            };
-            match same() {
-                Ok(true) => return Ok(EnvLock { file }),
-                Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Held::Unknown(error.to_string())),
-            }
-        }
-        Err(Held::Unknown("the lock file keeps changing".into()))
+        let if_missing = if create { IfMissing::Create } else { IfMissing::Fail };
+        let lock = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone);
+        lock.map(|file| EnvLock { file }).map_err(Held::from)
     }
 
     /// Tries to lock an environment for a change: it must still stand where it was opened, or the lock would be on
@@ -113,7 +99,7 @@ impl EnvLock {
 
     /// The open lock file: a duplicate of it keeps the lock for the guard of a run.
     pub fn file(&self) -> &File {
-        &self.file
+        self.file.file()
     }
 }
 
@@ -132,61 +118,60 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
     Failure::new(Code::EnvBusy, message).hint(hint).into()
 }
 
+/// A lock on a user's folder.
+#[derive(Debug)]
+pub struct PathLock {
+    _held: File,
+}
+
 /// Locks a user's folder while sidecars go in or come out: the folder itself, so that it is one lock whatever root
 /// an execenv works under.
 ///
 /// # Errors
 /// A [`Code::PathBusy`] failure when another process has it.
-pub fn path_lock(root: &Tree, canonical: &Path) -> Result<File> {
+pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
     let locking = || format!("lock {}", canonical.display());
+    let busy = || {
+        Failure::new(Code::PathBusy, format!("another execenv is at work in {}", canonical.display()))
+            .hint("wait for it to end, then try again")
+    };
     let folder = File::open(canonical).with_context(locking)?;
-    let (lock, tried) = match folder.try_lock() {
+    match folder.try_lock() {
+        Ok(()) => return Ok(PathLock { _held: folder }),
+        Err(TryLockError::WouldBlock) => return Err(busy().into()),
         // Network file systems lock only what is open for writing, which a folder never is: there one file a path,
         // below the root, keeps at least the users of one root apart.
-        Err(TryLockError::Error(error)) => {
-            log::debug!("{}: {error}", locking());
-            let file = path_lock_file(root, canonical)?;
-            let tried = file.try_lock();
-            (file, tried)
-        }
-        tried => (folder, tried),
-    };
-    match tried {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Failure::new(
-            Code::PathBusy,
-            format!("another execenv is at work in {}", canonical.display()),
-        )
-        .hint("wait for it to end, then try again")
-        .into()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(locking),
+        Err(TryLockError::Error(error)) => log::debug!("{}: {error}", locking()),
+    }
+    let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
+    let file = root_lock(root, &format!("{}{}", names::PATH_LOCK, &digest[..32]))?;
+    match lock::try_lock(root, &file, IfMissing::Create, Share::Alone) {
+        Ok(lock) => Ok(PathLock { _held: lock.into_file() }),
+        Err(NotLocked::Busy) => Err(busy().into()),
+        Err(why) => Err(io::Error::from(why)).with_context(locking),
     }
 }
 
-fn path_lock_file(root: &Tree, canonical: &Path) -> Result<File> {
-    let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
-    let folder = Path::new(names::LOCKS);
-    let making = || format!("make a lock below {}", root.path().display());
-    root.ensure_dir(folder, 0o755).with_context(making)?;
-    root.open_lock(&folder.join(format!("{}{}", names::PATH_LOCK, &digest[..32])), true).with_context(making)
-}
-
-/// The lock that every prepare shares while it builds an env root under a nameless place.
-fn staging_lock_file(root: &Tree) -> Result<File> {
-    let folder = Path::new(names::LOCKS);
-    let making = || format!("make a lock below {}", root.path().display());
-    root.ensure_dir(folder, 0o755).with_context(making)?;
-    root.open_lock(&folder.join(names::STAGING_LOCK), true).with_context(making)
-}
-
-/// Takes a prepare's share of the staging lock.
+/// The path of one of a root's own locks below the root, in a folder that is there then.
 ///
 /// # Errors
 /// As the system reports them.
-pub(crate) fn staging_lock(root: &Tree) -> Result<File> {
-    let file = staging_lock_file(root)?;
-    file.lock_shared().with_context(|| format!("lock {}", root.path().display()))?;
-    Ok(file)
+pub(crate) fn root_lock(root: &Tree, name: &str) -> Result<PathBuf> {
+    let folder = Path::new(names::LOCKS);
+    root.ensure_dir(folder, 0o755)
+        .with_context(|| format!("make the folder of locks in {}", root.path().display()))?;
+    Ok(folder.join(name))
+}
+
+/// Takes a prepare's share of the staging lock: every prepare holds it while it builds an env root under a nameless
+/// place.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn staging_lock(root: &Tree) -> Result<FileLock> {
+    let file = root_lock(root, names::STAGING_LOCK)?;
+    let lock = lock::lock(root, &file, IfMissing::Create, Share::Shared);
+    lock.map_err(io::Error::from).with_context(|| format!("lock {}", root.path().display()))
 }
 
 /// Takes the staging lock exclusively, without waiting: no prepare is at work in this root while it is held, so that
@@ -194,13 +179,10 @@ pub(crate) fn staging_lock(root: &Tree) -> Result<File> {
 ///
 /// # Errors
 /// As the system reports them.
-pub(crate) fn staging_lock_alone(root: &Tree) -> Result<Option<File>> {
-    let file = staging_lock_file(root)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context("lock the workspaces root"),
-    }
+pub(crate) fn staging_lock_alone(root: &Tree) -> Result<Option<FileLock>> {
+    let file = root_lock(root, names::STAGING_LOCK)?;
+    let lock = lock::try_lock(root, &file, IfMissing::Create, Share::Alone).map(Some);
+    lock.or_else(NotLocked::or_busy).context("lock the workspaces root")
 }
 
 #[cfg(test)]

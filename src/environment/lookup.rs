@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::meta::{Meta, Status};
 use super::path::clean;
+use super::record::{Meta, Status};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
@@ -310,7 +310,7 @@ pub(super) fn scan(
                 continue; // what a prepare is building, or has left: nobody's environment
             }
             let relative = folder.join(&name).join(names::META);
-            let Ok(Some(bytes)) = tree.read(&relative, super::meta::MAX_META) else { continue };
+            let Ok(Some(bytes)) = tree.read(&relative, super::record::MAX_META) else { continue };
             let path = root.path().join(folder).join(&name);
             if Meta::parse(&bytes).is_ok_and(|meta| wanted(&path, &meta)) {
                 return Ok(Some(path));

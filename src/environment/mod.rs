@@ -8,10 +8,11 @@ mod launch_file;
 mod local;
 mod lock;
 mod lookup;
-mod meta;
+
 mod origin;
 mod path;
 mod prepare;
+mod record;
 mod recover;
 mod request;
 mod reuse;
@@ -29,13 +30,13 @@ pub(crate) use homes::{
     private_exports, private_files, replaced_logins,
 };
 pub use launch_file::LaunchFile;
-pub(crate) use lock::staging_lock_alone;
 pub use lock::{EnvLock, Held};
+pub(crate) use lock::{root_lock, staging_lock_alone};
 pub use lookup::{Found, find, find_even_damaged};
-pub use meta::{LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub(crate) use path::clean;
 pub use prepare::prepare;
+pub use record::{Durability, LastResult, Meta, Own, RunRecord, SessionRecord, Status};
 pub use request::{Existing, Prepared, Request};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use super::meta::Meta;
+use super::record::Meta;
 use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{Kind, Tree};

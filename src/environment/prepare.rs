@@ -6,7 +6,6 @@
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -15,7 +14,7 @@ use super::contents::Contents;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::lookup::{Found, is_gone};
-use super::meta::{Meta, Own, SCHEMA, Status};
+use super::record::{Durability, Meta, Own, SCHEMA, Status};
 use super::recover::recover_but;
 use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
@@ -56,7 +55,7 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let workspace = Path::new(request.workspace_id.as_str());
     root.ensure_dir(workspace, 0o755)
         .with_context(|| format!("make the workspace {}", request.root.path().join(workspace).display()))?;
-    let _path_lock: Option<File> = match &local {
+    let _path_lock = match &local {
         Some(local) => Some(path_lock(&root, &local.canonical)?),
         None => None,
     };
@@ -137,8 +136,8 @@ fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Re
     let env = EnvRoot::open(path)?;
     let lock = EnvLock::acquire(&env.tree, path)?;
     let found = Found::open(path)?;
-    let mut meta = found.require_meta()?;
-    let mut own = meta.own_or_rebuilt(path);
+    let meta = found.require_meta()?;
+    let own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir();
     let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
@@ -151,9 +150,8 @@ fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Re
     homes::check_exports(&found.env.tree, &own.env)?;
     homes::check_needs(&found.env.tree, &own.needs)?;
     open_work_dir(&found, &work_dir)?;
-    own.lease_until = Some(request.now + request.lease);
-    meta.own = Some(own);
-    meta.store(&found.env.tree)?;
+    let until = request.now + request.lease;
+    let meta = Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?;
     drop(lock);
     Ok(Prepared {
         root_dir: path.to_owned(),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::lock::path_lock;
 use super::lookup::Found;
+use super::record;
 use crate::failure::{Code, Failure};
 use crate::provider;
 use crate::sidecar::{Manifest, Record, State, TakenBack, sweep_state_temporaries, take_back};
@@ -22,7 +23,9 @@ pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
 
 /// The same for a caller that has locked the user's folder `locked` (device and inode) already.
 pub(super) fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
-    if let Err(error) = sweep_state_temporaries(&found.env.tree) {
+    let tree = &found.env.tree;
+    let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
+    if let Err(error) = swept.and_then(|()| record::sweep_temporary(tree)) {
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };

@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
-use super::meta::{Meta, Own};
+use super::record::{Meta, Own};
 use super::root::WorkspacesRoot;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::layout::names;

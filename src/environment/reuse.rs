@@ -8,7 +8,7 @@ use super::contents::Contents;
 use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
 use super::lookup::Found;
-use super::meta::{Meta, Own, SCHEMA, Status};
+use super::record::{Durability, Meta, Own, SCHEMA, Status};
 use super::recover::check_identity;
 use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
 use super::{homes, stores};
@@ -85,8 +85,10 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
         new_homes.carry_out()?;
     }
     launch_of(request).store(&env.tree)?;
-    let meta = refreshed(request, found, &meta, &work_dir, &home_plan);
-    meta.store(&env.tree)?;
+    let meta = Meta::change(&env.tree, Durability::Synced, |meta| {
+        *meta = refreshed(request, found, meta, &work_dir, &home_plan);
+    })?
+    .context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
     let manifest = match applied {

@@ -6,9 +6,7 @@
 //! - The lock's file says which store it is for. It is written before the store is made and goes after it.
 //! - A store goes by one rename out of everybody's way, then piece by piece: nobody mounts half of one.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -19,6 +17,7 @@ use super::homes::is_name;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;
+use crate::sys::lock::{self, IfMissing, Share};
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::measure;
 use crate::task::hex;
@@ -77,14 +76,12 @@ pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
 }
 
 fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
-    let lock = open_lock(root, relative)?;
-    lock.lock_shared()?;
-    if !is_current(root, relative, &lock)? {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    if lock.metadata()?.len() == 0 {
+    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
+    let path = Path::new(names::LOCKS).join(lock_name(relative));
+    let lock = lock::lock(root, &path, IfMissing::Create, Share::Shared)?;
+    if lock.file().metadata()?.len() == 0 {
         // Several may write this at once: the same.
-        (&lock).write_all(relative.as_os_str().as_encoded_bytes())?;
+        lock.file().write_all(relative.as_os_str().as_encoded_bytes())?;
     }
     let mut place = PathBuf::from(names::STORES);
     for part in
@@ -155,10 +152,8 @@ fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(io::Error::other("it is no name in the folder of stores"));
     }
     root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
-    let lock = root.open_lock(&Path::new(names::LOCKS).join(names::CACHES_LOCK), true)?;
-    if lock.try_lock().is_err() {
-        return Ok(());
-    }
+    let path = Path::new(names::LOCKS).join(names::CACHES_LOCK);
+    let Ok(_lock) = lock::try_lock(root, &path, IfMissing::Create, Share::Alone) else { return Ok(()) };
     let stores = Path::new(names::STORES);
     root.ensure_dir(stores, 0o700)?;
     root.replace_unsynced(&stores.join(relative), bytes, 0o600, names::TEMPORARY)
@@ -209,18 +204,16 @@ fn prune_one(
     dry_run: bool,
 ) -> io::Result<Option<Pruned>> {
     let path = Path::new(names::LOCKS).join(name);
-    let lock = root.open_lock(&path, false)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => return Ok(None), // it is being mounted
-        Err(std::fs::TryLockError::Error(error)) => return Err(error),
-    }
+    let lock = match lock::try_lock(root, &path, IfMissing::Fail, Share::Alone) {
+        Ok(lock) => lock,
+        Err(why) => return why.or_busy(), // it is being mounted
+    };
     let mut text = String::new();
-    (&lock).take(MAX_PATH).read_to_string(&mut text)?;
+    lock.file().take(MAX_PATH).read_to_string(&mut text)?;
     let relative = PathBuf::from(text);
     let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
     // The folder of locks lies within an agent's reach, and a mount may have died before it wrote.
-    if !stays || lock_name(&relative) != name || !is_current(root, &relative, &lock)? {
+    if !stays || lock_name(&relative) != name {
         return Ok(None);
     }
     let stores = Path::new(names::STORES);
@@ -273,23 +266,6 @@ fn lock_name(relative: &Path) -> String {
     format!("{}{}", names::STORE_LOCK, &digest[..32])
 }
 
-fn open_lock(root: &Tree, relative: &Path) -> io::Result<File> {
-    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
-    root.open_lock(&Path::new(names::LOCKS).join(lock_name(relative)), true)
-}
-
-/// Whether a lock is still the one by that name: a removal takes its file away.
-fn is_current(root: &Tree, relative: &Path, lock: &File) -> io::Result<bool> {
-    let path = Path::new(names::LOCKS).join(lock_name(relative));
-    match root.open_lock(&path, false) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        other => {
-            let (now, ours) = (other?.metadata()?, lock.metadata()?);
-            Ok((now.dev(), now.ino()) == (ours.dev(), ours.ino()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "the tests make their own fixtures")]
@@ -338,8 +314,8 @@ mod tests {
         assert!(stores.join("sessions/agent/other").exists());
         assert_eq!(prune(&tree, in_days(0), &fortnight, false).unwrap(), [other]);
         assert!(!stores.join("sessions/agent/other").exists() && absolute.join("rollout").exists());
-        let held = open_lock(&tree, Path::new("sessions/agent/issue")).unwrap();
-        held.lock_shared().unwrap();
+        let path = Path::new(".locks").join(lock_name(Path::new("sessions/agent/issue")));
+        let held = lock::lock(&tree, &path, IfMissing::Fail, Share::Shared).unwrap();
         assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [], "it is being mounted");
         drop(held);
         assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [one(5)]);
@@ -408,7 +384,8 @@ mod tests {
         let error = mount(&tree, &["linked/a".into()]).unwrap_err();
         assert_eq!(Failure::code_of(&error), Code::Occupied, "{error:#}");
         // A lock that an agent has made up, and one for what is behind a link.
-        let forged = open_lock(&tree, Path::new("linked/a")).unwrap();
+        let path = Path::new(".locks").join(lock_name(Path::new("linked/a")));
+        let forged = tree.open_lock(&path, true).unwrap();
         (&forged).write_all(b"linked/a").unwrap();
         fs::create_dir(outside.path().join("a")).unwrap();
         fs::write(tmp.path().join(".locks/store-0123"), "../x").unwrap();

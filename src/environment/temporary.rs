@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::meta::Meta;
+use super::record::Meta;
 use crate::layout::names;
 use crate::sys::tree::Tree;
 

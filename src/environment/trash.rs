@@ -9,7 +9,7 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use super::lock::{EnvLock, staging_lock};
-use super::meta::Meta;
+use super::record::{Durability, Meta, sweep_temporary};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -166,11 +166,12 @@ pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
 pub(crate) fn sweep_temporaries(tree: &Tree) {
     let trash = Path::new(names::TRASH);
     for name in tree.names(trash).unwrap_or_default() {
-        let left = trash.join(name).join(names::TEMPORARY);
-        if matches!(tree.kind(&left), Ok(Some(Kind::File { .. })))
-            && let Err(error) = tree.remove_file(&left)
+        let entry = trash.join(name);
+        if matches!(tree.kind(&entry), Ok(Some(Kind::Dir)))
+            && let Err(error) =
+                tree.subtree(&entry).map_err(anyhow::Error::from).and_then(|env| sweep_temporary(&env))
         {
-            log::debug!("{}: {error}", left.display()); // the next restore replaces it anyway
+            log::debug!("{}: {error:#}", entry.display()); // the next restore replaces it anyway
         }
     }
 }
@@ -221,13 +222,15 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
 /// Writes a lease into the record of an environment at `place`; one without a record becomes young.
 fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: DateTime<Utc>) -> Result<()> {
     let env = tree.subtree(place).with_context(|| format!("open {}", tree.path().join(place).display()))?;
-    let Ok(Some(mut meta)) = Meta::load(&env) else { return Ok(env.set_modified(now.into())?) };
+    let Ok(Some(_)) = Meta::load(&env) else { return Ok(env.set_modified(now.into())?) };
     let Ok(_lock) = EnvLock::try_hold(&env, true) else { return Ok(()) }; // whoever holds it needs no lease
-    let mut own = meta.own_or_rebuilt(env_root);
     let until = now.checked_add_signed(lease).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    own.lease_until = own.lease_until.max(Some(until));
-    meta.own = Some(own);
-    meta.store(&env)
+    Meta::change(&env, Durability::Synced, |meta| {
+        let mut own = meta.own_or_rebuilt(env_root);
+        own.lease_until = own.lease_until.max(Some(until));
+        meta.own = Some(own);
+    })?;
+    Ok(())
 }
 
 /// Deletes an entry for good: first renamed, so that half an environment is never taken for a whole one.

@@ -1,7 +1,6 @@
 //! What a cycle changes, behind one trait: [`Disk`] changes it, [`DryRun`](super::dry_run::DryRun) remembers what would
 //! be gone. A cycle decides and counts without knowing which of them it has, so that the two cannot differ.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,10 +13,12 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Found, Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, staging_lock_alone, trash,
+    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, root_lock,
+    staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
+use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, try_lock};
 use crate::sys::space::free_space;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::measure;
@@ -80,7 +81,7 @@ pub(super) trait Effects: Sync {
 #[derive(Debug)]
 pub(super) struct CycleLock {
     /// `None` in a dry run, which others may disturb.
-    _file: Option<File>,
+    _file: Option<FileLock>,
 }
 
 impl CycleLock {
@@ -122,12 +123,17 @@ pub(super) struct Disk<'a> {
 
 impl Disk<'_> {
     /// Notes in the record that all artifacts were removed.
-    fn note_swept(&self, held: &mut HeldEnv, action: Action) {
-        let Found { env, meta: Some(meta) } = &mut held.found else { return };
-        let Some(own) = meta.own.as_mut().filter(|_| action == Action::Artifacts) else { return };
-        own.artifacts_swept_at = Some(self.request.now);
+    fn note_swept(&self, held: &HeldEnv, action: Action) {
+        if action != Action::Artifacts {
+            return;
+        }
+        let noted = Meta::change(&held.found.env.tree, Durability::Unsynced, |meta| {
+            if let Some(own) = meta.own.as_mut() {
+                own.artifacts_swept_at = Some(self.request.now);
+            }
+        });
         // A newer version's record is read, never written: its environment is looked at again next time.
-        if let Err(error) = meta.store_unsynced(&env.tree) {
+        if let Err(error) = noted {
             log::debug!("{error:#}");
         }
     }
@@ -135,15 +141,11 @@ impl Disk<'_> {
 
 impl Effects for Disk<'_> {
     fn begin(&self) -> Result<Option<CycleLock>> {
-        let locks = Path::new(names::LOCKS);
-        let opening = || format!("open the collector's lock in {}", self.tree.path().join(locks).display());
-        self.tree.ensure_dir(locks, 0o755).with_context(opening)?;
-        let file = self.tree.open_lock(&locks.join(names::GC_LOCK), true).with_context(opening)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(CycleLock { _file: Some(file) })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error).with_context(opening),
-        }
+        let file = root_lock(self.tree, names::GC_LOCK)?;
+        let lock = try_lock(self.tree, &file, IfMissing::Create, Share::Alone);
+        lock.map(|file| Some(CycleLock { _file: Some(file) }))
+            .or_else(NotLocked::or_busy)
+            .with_context(|| format!("lock {}", self.tree.path().join(&file).display()))
     }
 
     fn finish_interrupted_work(&self) -> Result<u64> {
@@ -184,7 +186,7 @@ impl Effects for Disk<'_> {
         _: Artifacts,
         still_due: &StillDue<'_>,
     ) -> Result<std::result::Result<Artifacts, NotHeld>> {
-        let mut held = match self.hold(&first.root_dir, Some(first))? {
+        let held = match self.hold(&first.root_dir, Some(first))? {
             Ok(held) if still_due(&held.facts) => held,
             Ok(_) => return Ok(Err(NotHeld::Raced)),
             Err(why) => return Ok(Err(why)),
@@ -192,17 +194,17 @@ impl Effects for Disk<'_> {
         let tree = &held.found.env.tree;
         let removed = artifacts::remove(tree, self.request.patterns(action), true, self.request.git);
         if removed.failed.is_empty() {
-            self.note_swept(&mut held, action);
+            self.note_swept(&held, action);
         }
         Ok(Ok(removed))
     }
 
     fn note_no_artifacts(&self, first: &Facts, action: Action, still_due: &StillDue<'_>) -> Result<()> {
         // One that is in use, or was used meanwhile, is looked at again next time.
-        if let Ok(mut held) = self.hold(&first.root_dir, Some(first))?
+        if let Ok(held) = self.hold(&first.root_dir, Some(first))?
             && still_due(&held.facts)
         {
-            self.note_swept(&mut held, action);
+            self.note_swept(&held, action);
         }
         Ok(())
     }

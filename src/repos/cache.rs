@@ -1,6 +1,6 @@
 //! One repository of the cache, open for its upkeep, and what upkeep may change of it.
 
-use std::fs::File;
+use crate::sys::lock::FileLock;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -40,7 +40,7 @@ impl Cache<'_> {
 /// Whether a repository may be worked on.
 pub(super) enum Access {
     /// It is locked for as long as the file is open.
-    Locked { _lock: File },
+    Locked { _lock: FileLock },
     /// Nothing is changed, so no lock is needed.
     NotNeeded,
     /// Another process works on it.

@@ -101,7 +101,7 @@ impl Cache<'_> {
         Ok(self.git.holders(commit)?.is_empty())
     }
 
-    fn quiet_moment(&self) -> Result<Option<std::fs::File>> {
+    fn quiet_moment(&self) -> Result<Option<crate::sys::lock::FileLock>> {
         for _ in 0..TRIES {
             if let Some(lock) = staging_lock_alone(self.tree)? {
                 return Ok(Some(lock));

@@ -13,13 +13,12 @@ use chrono::{DateTime, Utc};
 
 use super::result::RunResult;
 use crate::environment::{
-    EnvLock, Found, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
+    Durability, EnvLock, Found, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
     has_unfinished_homes, open_work_dir,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sidecar::Manifest;
-use crate::sys::tree::Tree;
 
 /// An environment that is locked for a run, until this is dropped. Only it can change the run's state.
 #[derive(Debug)]
@@ -85,22 +84,21 @@ impl RunningEnv {
         self.meta.own_or_rebuilt(&self.found.env.path)
     }
 
-    /// Changes execenv's own part of the record, on the disk too.
-    fn update(&mut self, change: impl FnOnce(&mut Meta, &mut Own)) -> Result<()> {
-        self.update_with(change, Meta::store)
-    }
-
-    fn update_with(
-        &mut self,
-        change: impl FnOnce(&mut Meta, &mut Own),
-        store: fn(&Meta, &Tree) -> Result<()>,
-    ) -> Result<()> {
-        let mut meta = self.meta.clone();
-        let mut own = self.own();
-        change(&mut meta, &mut own);
-        meta.own = Some(own);
-        store(&meta, &self.found.env.tree)?;
-        self.meta = meta;
+    /// Changes the record on the disk, as it stands there now: another process may have changed it during the run. One
+    /// that the agent has removed or damaged is written again as this run last knew it.
+    fn change(&mut self, durability: Durability, change: impl Fn(&mut Meta, &mut Own)) -> Result<()> {
+        let tree = &self.found.env.tree;
+        self.meta = match Meta::load(tree) {
+            Ok(Some(_)) => Meta::change_own(tree, durability, change)?,
+            Ok(None) | Err(_) => {
+                let mut meta = self.meta.clone();
+                let mut own = self.own();
+                change(&mut meta, &mut own);
+                meta.own = Some(own);
+                meta.restore(tree)?;
+                meta
+            }
+        };
         Ok(())
     }
 
@@ -110,7 +108,7 @@ impl RunningEnv {
     /// As the system reports them.
     pub fn starting(&mut self, run_id: &str, temporary: &Path, pid: u32, now: DateTime<Utc>) -> Result<()> {
         let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
-        let change = |_: &mut Meta, own: &mut Own| {
+        self.change(Durability::Unsynced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
             own.status = Status::Starting;
             own.lease_until = None;
@@ -119,11 +117,11 @@ impl RunningEnv {
                 seq,
                 pid,
                 agent_pid: None,
-                temporary: outside,
+                temporary: outside.clone(),
                 started_at: Some(now),
+                ..RunRecord::default()
             });
-        };
-        self.update_with(change, Meta::store_unsynced)
+        })
     }
 
     /// Records the agent's process, before it reads its prompt.
@@ -131,7 +129,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn running(&mut self, agent_pid: u32) -> Result<()> {
-        self.update(|_, own| {
+        self.change(Durability::Synced, |_, own| {
             own.status = Status::Running;
             if let Some(run) = own.run.as_mut() {
                 run.agent_pid = Some(agent_pid);
@@ -145,13 +143,13 @@ impl RunningEnv {
     /// As the system reports them.
     pub fn session(&mut self, id: &str, now: DateTime<Utc>) -> Result<()> {
         let work_dir = self.found.work_dir();
-        self.update(|_, own| {
+        self.change(Durability::Synced, |_, own| {
             own.session = Some(SessionRecord {
                 id: id.into(),
                 provider: own.provider.clone(),
-                work_dir,
-                poisoned: None,
+                work_dir: work_dir.clone(),
                 updated_at: Some(now),
+                ..SessionRecord::default()
             });
         })
     }
@@ -161,7 +159,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn forget_session(&mut self) -> Result<()> {
-        self.update(|_, own| own.session = None)
+        self.change(Durability::Synced, |_, own| own.session = None)
     }
 
     /// Writes the result's file, then the record that points to it. The record alone is synced: a power cut that
@@ -176,7 +174,7 @@ impl RunningEnv {
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
             .and_then(|()| tree.replace_unsynced(&file, &document, 0o644, names::TEMPORARY))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
-        self.update(|meta, own| {
+        self.change(Durability::Synced, |meta, own| {
             meta.completed_at = Some(result.ended_at);
             own.status = result.status.into();
             own.last_result = Some(result.record());

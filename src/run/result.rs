@@ -128,6 +128,7 @@ impl RunResult {
             failure_reason: self.failure_reason.map(|reason| reason.word().into()),
             file: format!("{}/{}", names::OUTPUT, names::RESULT),
             ended_at: Some(self.ended_at),
+            ..LastResult::default()
         }
     }
 }

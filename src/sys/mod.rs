@@ -6,6 +6,7 @@
 pub mod child;
 pub mod clock;
 pub mod fault;
+pub mod lock;
 mod platform;
 pub mod remove;
 pub mod space;

@@ -34,6 +34,7 @@ mod list;
 mod papers;
 mod prepare;
 mod provider_homes;
+mod record;
 mod repos;
 mod reuse;
 mod run;

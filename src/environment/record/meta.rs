@@ -1,25 +1,21 @@
-//! `.gc_meta.json`: upstream's object, plus one key `execenv` that holds all that this tool needs of its own.
-//!
-//! Invariants: written whole (temporary file, sync, rename) and only under the environment's lock; keys that this
-//! version does not know are kept; a file from a newer schema is read but never written; no secret, no prompt.
+//! The file: what it holds, how it is read and written.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::own::Own;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::task::{Kind, TaskDocument};
 
 /// The schema of the `execenv` key that this version writes.
-pub(super) const SCHEMA: u32 = 1;
-/// The largest meta file that is read, in bytes: a larger one is nobody's work of ours.
-pub(super) const MAX_META: u64 = 4 << 20;
+pub(in crate::environment) const SCHEMA: u32 = 1;
+/// The largest meta file that is read, in bytes: execenv writes no larger one.
+pub(in crate::environment) const MAX_META: u64 = 4 << 20;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,171 +40,6 @@ pub struct Meta {
     pub own: Option<Own>,
     /// Keys of upstream that we do not know.
     pub other: Map<String, Value>,
-}
-
-/// The `execenv` key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Own {
-    /// Version of this object.
-    pub schema: u32,
-    /// The full task id: whose environment this is.
-    pub task_id: String,
-    /// Which agent CLI it is for; empty for none.
-    pub provider: String,
-    /// Where the agent runs.
-    pub work_dir: PathBuf,
-    /// The platform CLI that brief and context speak of; empty for none.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub platform: String,
-    /// The agent's name, for display.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub agent_name: String,
-    /// The agent's id.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub agent_id: String,
-    /// What the environment is doing, or how its last run ended.
-    pub status: Status,
-    /// Variables the agent must be started with because of the environment. Paths, never secrets.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
-    /// Files of the env root that no run goes without, as paths below it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub needs: Vec<PathBuf>,
-    /// When it was prepared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prepared_at: Option<DateTime<Utc>>,
-    /// When it was last reused or cleaned up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub used_at: Option<DateTime<Utc>>,
-    /// When `gc` last took out of it what can be built again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub artifacts_swept_at: Option<DateTime<Utc>>,
-    /// Until when `gc` leaves it alone although nothing holds it (decision D3).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lease_until: Option<DateTime<Utc>>,
-    /// Device and inode of the user's folder, so that a folder moved or replaced is noticed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub local_identity: Option<(u64, u64)>,
-    /// The agent's conversation, to resume it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionRecord>,
-    /// The present or last run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<RunRecord>,
-    /// How the last run ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_result: Option<LastResult>,
-    /// Keys of a later version.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
-}
-
-/// What an environment is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Ready for a run.
-    #[default]
-    Prepared,
-    /// A run is about to start its agent.
-    Starting,
-    /// An agent runs.
-    Running,
-    /// The last run reached its end.
-    Completed,
-    /// The last run failed.
-    Failed,
-    /// The last run ran into a limit of time.
-    Timeout,
-    /// The last run was asked to stop.
-    Interrupted,
-    /// The last run had to be killed.
-    Killed,
-    /// The last run died without a word. Concluded by others, never written by the run itself.
-    Crashed,
-    /// The work dir has been taken away.
-    Cleaned,
-    /// A status of a later version.
-    #[serde(other)]
-    Unknown,
-}
-
-impl Status {
-    /// Whether a run should be holding the lock.
-    pub fn is_active(self) -> bool {
-        matches!(self, Status::Starting | Status::Running)
-    }
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Status::Prepared => "prepared",
-            Status::Starting => "starting",
-            Status::Running => "running",
-            Status::Completed => "completed",
-            Status::Failed => "failed",
-            Status::Timeout => "timeout",
-            Status::Interrupted => "interrupted",
-            Status::Killed => "killed",
-            Status::Crashed => "crashed",
-            Status::Cleaned => "cleaned",
-            Status::Unknown => "unknown",
-        }
-    }
-}
-
-/// A conversation of the agent's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SessionRecord {
-    /// The agent's id for it.
-    pub id: String,
-    /// Which agent CLI it belongs to.
-    pub provider: String,
-    /// Where it was held: CLIs key their sessions by folder.
-    pub work_dir: PathBuf,
-    /// Why it must not be resumed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub poisoned: Option<String>,
-    /// When it was last seen.
-    pub updated_at: Option<DateTime<Utc>>,
-}
-
-/// A run's processes and times. Numbers are for display and for the clean-up after a crash, never for liveness.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunRecord {
-    /// A new UUID each run; also in the environment of every process of the run.
-    pub id: String,
-    /// Counts the runs of this environment.
-    pub seq: u64,
-    /// The process that runs `execenv run`.
-    pub pid: u32,
-    /// The agent's process and group.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent_pid: Option<u32>,
-    /// Its private folder for temporary files, where that is not in the env root.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub temporary: Option<PathBuf>,
-    /// When it began.
-    pub started_at: Option<DateTime<Utc>>,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LastResult {
-    /// `completed`, `failed`, `timeout`, `interrupted`, `killed`.
-    pub status: String,
-    /// The exit status of `execenv run`.
-    pub exit_code: u8,
-    /// A stable word, where it failed.
-    pub failure_reason: Option<String>,
-    /// The full result, relative to the env root.
-    pub file: String,
-    /// When it ended.
-    pub ended_at: Option<DateTime<Utc>>,
 }
 
 impl Meta {
@@ -324,32 +155,6 @@ impl Meta {
         serde_json::to_vec(&object).expect("a JSON value always serialises")
     }
 
-    /// Replaces the file. The caller holds the lock, or the env root is not in its place yet.
-    ///
-    /// # Errors
-    /// As the system reports them; a file of a newer schema is refused.
-    pub fn store(&self, tree: &Tree) -> Result<()> {
-        self.store_with(tree, true)
-    }
-
-    /// As [`Meta::store`], for a line that the next one replaces within moments: not synced.
-    ///
-    /// # Errors
-    /// As [`Meta::store`].
-    pub fn store_unsynced(&self, tree: &Tree) -> Result<()> {
-        self.store_with(tree, false)
-    }
-
-    fn store_with(&self, tree: &Tree, synced: bool) -> Result<()> {
-        self.refuse_newer(tree)?;
-        let (name, bytes) = (Path::new(names::META), self.to_bytes());
-        let written = match synced {
-            true => tree.replace(name, &bytes, 0o644, names::TEMPORARY),
-            false => tree.replace_unsynced(name, &bytes, 0o644, names::TEMPORARY),
-        };
-        written.with_context(|| format!("write {}", tree.path().join(names::META).display()))
-    }
-
     /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.
     ///
     /// # Errors
@@ -381,6 +186,7 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Status;
 
     #[test]
     fn unknown_keys_survive_at_both_levels_and_numbers_keep_their_text() {

@@ -1,0 +1,218 @@
+//! How the record is changed: read, changed and replaced under the record's own lock.
+//!
+//! The lock is the kernel's, on the file itself, which every change replaces: whoever waits for the old file's lock
+//! finds another file at its path and locks that one. So no lock file has to be made, and looking at an environment
+//! does not renew its age. It is held for one change, never while anything else is waited for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::meta::Meta;
+use super::own::Own;
+use crate::failure::{Code, Failure};
+use crate::layout::names;
+use crate::sys::lock::{FileLock, IfMissing, NotLocked, lock_within};
+use crate::sys::tree::Tree;
+
+/// The longest that a change waits for others: each of them takes milliseconds.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Whether a change must outlive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// On the disk before the call returns.
+    Synced,
+    /// For what the next change replaces within moments, or what can be found out again.
+    Unsynced,
+}
+
+impl Meta {
+    /// Changes the record as it is on the disk now, and returns what stands there afterwards. A change that leaves the
+    /// record as it is writes nothing. `None`: there is no record.
+    ///
+    /// # Errors
+    /// [`Code::UnreadableState`] for a damaged record or one of a newer schema, [`Code::EnvBusy`] when other changes
+    /// do not end.
+    pub fn change(
+        tree: &Tree,
+        durability: Durability,
+        change: impl FnOnce(&mut Meta),
+    ) -> Result<Option<Meta>> {
+        let Some(_lock) = lock(tree)? else { return Ok(None) };
+        let Some(before) = Meta::load(tree)? else { return Ok(None) };
+        let mut meta = before.clone();
+        change(&mut meta);
+        if meta != before {
+            before.refuse_newer(tree)?;
+            meta.write(tree, durability)?;
+        }
+        Ok(Some(meta))
+    }
+
+    /// As [`Meta::change`], for our own part. Where multica wrote the record last, that part is made from what is known.
+    ///
+    /// # Errors
+    /// As [`Meta::change`]; a missing record is one.
+    pub fn change_own(
+        tree: &Tree,
+        durability: Durability,
+        change: impl FnOnce(&mut Meta, &mut Own),
+    ) -> Result<Meta> {
+        let changed = Meta::change(tree, durability, |meta| {
+            let mut own = meta.own_or_rebuilt(tree.path());
+            change(meta, &mut own);
+            meta.own = Some(own);
+        })?;
+        changed.ok_or_else(|| {
+            let message = format!("{} has no record ({})", tree.path().display(), names::META);
+            Failure::new(Code::UnreadableState, message)
+                .hint("`execenv prepare` with the same task makes a new environment")
+                .into()
+        })
+    }
+
+    /// Writes the record where none is: one that was removed or damaged while a run held the environment.
+    ///
+    /// # Errors
+    /// As the system reports them; a newer schema is refused.
+    pub fn restore(&self, tree: &Tree) -> Result<()> {
+        self.refuse_newer(tree)?;
+        let _lock = lock(tree).ok(); // what is no file of ours has no lock, and goes
+        self.write(tree, Durability::Synced)
+    }
+
+    fn write(&self, tree: &Tree, durability: Durability) -> Result<()> {
+        let (name, bytes) = (Path::new(names::META), self.to_bytes());
+        let written = match durability {
+            Durability::Synced => tree.replace(name, &bytes, 0o644, names::RECORD_TEMPORARY),
+            Durability::Unsynced => tree.replace_unsynced(name, &bytes, 0o644, names::RECORD_TEMPORARY),
+        };
+        written.with_context(|| format!("write {}", tree.path().join(names::META).display()))
+    }
+}
+
+/// Removes what a killed writer has left beside the record.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn sweep_temporary(tree: &Tree) -> Result<()> {
+    let left = Path::new(names::RECORD_TEMPORARY);
+    let doing = || format!("remove {}", tree.path().join(left).display());
+    if tree.kind(left).with_context(doing)?.is_none() {
+        return Ok(());
+    }
+    // While it is held, what lies there is no writer's.
+    let _lock = lock(tree)?;
+    tree.remove_file(left).with_context(doing)
+}
+
+/// The record's lock; `None` where there is no file.
+fn lock(tree: &Tree) -> Result<Option<FileLock>> {
+    let path = tree.path().join(names::META);
+    match lock_within(tree, Path::new(names::META), IfMissing::Fail, WAIT, &|| false) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(NotLocked::Missing) => Ok(None),
+        Err(NotLocked::Busy) => {
+            let message = format!("{} is being changed by other processes", path.display());
+            Err(Failure::new(Code::EnvBusy, message).hint("try again").into())
+        }
+        Err(NotLocked::Failed(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the tests make their own fixtures")]
+
+    use std::fs;
+
+    use super::*;
+    use crate::environment::SessionRecord;
+    use crate::sys::fault::dying;
+
+    const RECORD: &str =
+        r#"{"workspace_id":"w","execenv":{"schema":1,"run":{"id":"r","later":1}},"future":2}"#;
+
+    fn env() -> (tempfile::TempDir, Tree) {
+        let tmp = tempfile::tempdir().unwrap();
+        fs::write(tmp.path().join(names::META), RECORD).unwrap();
+        let tree = Tree::open(tmp.path()).unwrap();
+        (tmp, tree)
+    }
+
+    #[test]
+    fn fifty_writers_at_once_lose_nothing() {
+        let (tmp, _) = env();
+        std::thread::scope(|scope| {
+            for writer in 0..50 {
+                let tree = Tree::open(tmp.path()).unwrap();
+                scope.spawn(move || {
+                    for time in 0..4 {
+                        let durability = if time == 0 { Durability::Synced } else { Durability::Unsynced };
+                        Meta::change_own(&tree, durability, |meta, own| {
+                            own.env.insert(format!("WRITER_{writer}_{time}"), "was here".into());
+                            meta.other.insert(format!("writer-{writer}-{time}"), true.into());
+                        })
+                        .unwrap();
+                    }
+                });
+            }
+        });
+        let meta = Meta::load(&Tree::open(tmp.path()).unwrap()).unwrap().unwrap();
+        let own = meta.own.unwrap();
+        assert_eq!((own.env.len(), meta.other.len()), (200, 201));
+        let names: Vec<_> =
+            fs::read_dir(tmp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [names::META], "nothing is left beside the record");
+    }
+
+    #[test]
+    fn unknown_keys_are_kept_in_every_object_and_no_change_writes_nothing() {
+        let (tmp, tree) = env();
+        let file = || fs::metadata(tmp.path().join(names::META)).unwrap();
+        let inode = std::os::unix::fs::MetadataExt::ino(&file());
+        Meta::change(&tree, Durability::Synced, |_| {}).unwrap().unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::ino(&file()), inode);
+        let session = SessionRecord { id: "s".into(), ..SessionRecord::default() };
+        let changed =
+            Meta::change_own(&tree, Durability::Synced, |_, own| own.session = Some(session)).unwrap();
+        assert_eq!(Meta::load(&tree).unwrap().unwrap(), changed);
+        let text = fs::read_to_string(tmp.path().join(names::META)).unwrap();
+        assert!(text.contains(r#""later":1"#) && text.contains(r#""future":2"#), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_changed_stays_as_it_is() {
+        let (tmp, tree) = env();
+        for text in ["{", r#"{"workspace_id":"w","execenv":{"schema":99}}"#] {
+            fs::write(tmp.path().join(names::META), text).unwrap();
+            let error = Meta::change_own(&tree, Durability::Synced, |_, own| own.schema = 1).unwrap_err();
+            assert_eq!(Failure::code_of(&error), Code::UnreadableState);
+            assert_eq!(fs::read_to_string(tmp.path().join(names::META)).unwrap(), text);
+        }
+        fs::remove_file(tmp.path().join(names::META)).unwrap();
+        assert!(Meta::change(&tree, Durability::Synced, |_| {}).unwrap().is_none());
+        assert!(Meta::change_own(&tree, Durability::Synced, |_, _| {}).is_err());
+        assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_killed_writer_leaves_the_old_record_or_the_new_one() {
+        for step in 1.. {
+            let (tmp, tree) = env();
+            let change = |_: &mut Meta, own: &mut Own| own.platform = "p".into();
+            dying::at(Some(step));
+            let died = Meta::change_own(&tree, Durability::Synced, change).is_err();
+            dying::at(None);
+            let meta = Meta::load(&tree).unwrap().unwrap();
+            assert!(meta.own.unwrap().platform == "p" || died, "step {step}");
+            sweep_temporary(&tree).unwrap();
+            assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 1, "step {step}");
+            if !died {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Every lock file: the kernel's locks, so that they vanish with their holder (decisions D2, D7, D8).
+//!
+//! A lock is on the file that stands at the path once the lock is held: a file that was moved, replaced or removed
+//! between opening and locking is opened again.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::tree::Tree;
+
+/// How often the file may be replaced between opening and locking.
+const TRIES: u32 = 1_000;
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+
+/// Who else may hold the lock at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// No other process.
+    Alone,
+    /// Every process that shares it, too.
+    Shared,
+}
+
+/// Whether a lock file is made where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// An empty file is made.
+    Create,
+    /// Nothing is made, and nothing is locked.
+    Fail,
+}
+
+/// Why a file could not be locked.
+#[derive(Debug)]
+pub enum NotLocked {
+    /// Another process has the lock.
+    Busy,
+    /// There is no such file, and none was to be made.
+    Missing,
+    /// The file system refused: the lock counts as held (decision D7).
+    Failed(io::Error),
+}
+
+impl NotLocked {
+    /// `None` for a lock that another process has, the error for all else.
+    ///
+    /// # Errors
+    /// What is not plainly a held lock.
+    pub fn or_busy<T>(self) -> io::Result<Option<T>> {
+        if matches!(self, NotLocked::Busy) { Ok(None) } else { Err(self.into()) }
+    }
+}
+
+impl From<NotLocked> for io::Error {
+    fn from(why: NotLocked) -> io::Error {
+        match why {
+            NotLocked::Busy => io::ErrorKind::WouldBlock.into(),
+            NotLocked::Missing => io::ErrorKind::NotFound.into(),
+            NotLocked::Failed(error) => error,
+        }
+    }
+}
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+}
+
+impl FileLock {
+    /// The open lock file: a duplicate of it keeps the lock in another process.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The same, with the lock.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
+/// Locks a file of an open folder, without waiting.
+///
+/// # Errors
+/// [`NotLocked`].
+pub fn try_lock(
+    tree: &Tree,
+    path: &Path,
+    if_missing: IfMissing,
+    share: Share,
+) -> Result<FileLock, NotLocked> {
+    lock_present(tree, path, if_missing, |file| {
+        let tried = if share == Share::Alone { file.try_lock() } else { file.try_lock_shared() };
+        tried.map_err(|error| match error {
+            TryLockError::WouldBlock => NotLocked::Busy,
+            TryLockError::Error(error) => NotLocked::Failed(error),
+        })
+    })
+}
+
+/// Locks a file of an open folder, and waits for as long as it takes.
+///
+/// # Errors
+/// [`NotLocked`], never [`NotLocked::Busy`].
+pub fn lock(tree: &Tree, path: &Path, if_missing: IfMissing, share: Share) -> Result<FileLock, NotLocked> {
+    lock_present(tree, path, if_missing, |file| {
+        let locked = if share == Share::Alone { file.lock() } else { file.lock_shared() };
+        locked.map_err(NotLocked::Failed)
+    })
+}
+
+/// Locks a file of an open folder; waits at most for `wait`, and not once `is_stopped`.
+///
+/// # Errors
+/// [`NotLocked`].
+pub fn lock_within(
+    tree: &Tree,
+    path: &Path,
+    if_missing: IfMissing,
+    wait: Duration,
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<FileLock, NotLocked> {
+    let begun = Instant::now();
+    loop {
+        match try_lock(tree, path, if_missing, Share::Alone) {
+            Err(NotLocked::Busy) if begun.elapsed() < wait && !is_stopped() => {
+                std::thread::sleep(BETWEEN_TRIES);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn lock_present(
+    tree: &Tree,
+    path: &Path,
+    if_missing: IfMissing,
+    lock: impl Fn(&File) -> Result<(), NotLocked>,
+) -> Result<FileLock, NotLocked> {
+    for _ in 0..TRIES {
+        let file = tree.open_lock(path, if_missing == IfMissing::Create).map_err(|error| {
+            match (error.kind(), if_missing) {
+                (io::ErrorKind::NotFound, IfMissing::Fail) => NotLocked::Missing,
+                _ => NotLocked::Failed(error),
+            }
+        })?;
+        lock(&file)?;
+        match is_at(tree, path, &file) {
+            Ok(true) => return Ok(FileLock { file }),
+            Ok(false) => {}
+            Err(error) => return Err(NotLocked::Failed(error)),
+        }
+    }
+    Err(NotLocked::Failed(io::Error::other("the lock file keeps changing")))
+}
+
+/// Whether an open file is still the one at the path.
+fn is_at(tree: &Tree, path: &Path, file: &File) -> io::Result<bool> {
+    match tree.open_lock(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => {
+            let (now, ours) = (other?.metadata()?, file.metadata()?);
+            Ok((now.dev(), now.ino()) == (ours.dev(), ours.ino()))
+        }
+    }
+}
