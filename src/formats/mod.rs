@@ -1,6 +1,7 @@
 //! Formats of files that people and agents write: parsing with positions, and writing into them.
 
 mod harmless;
-pub mod yaml;
+pub(crate) mod jsonc;
+pub(crate) mod yaml;
 
 pub use harmless::{escape, write_lines};

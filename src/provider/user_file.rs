@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::plan::{Entry, Home, HomeContent, HomeRequest};
 use super::row::HomeFolder;
 use crate::failure::{Code, Failure};
+use crate::formats::jsonc::{self, NotAnObject};
 use crate::layout::names;
 use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{Kind, Tree};
@@ -51,14 +52,9 @@ pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
 /// # Errors
 /// As [`read_object`].
 pub(super) fn parse_object(text: &str, origin: &str) -> Result<Option<Map<String, Value>>> {
-    let plain = without_comments(text.trim_start_matches('\u{feff}'));
-    if plain.trim().is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_str(&plain).map(Some).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
+    jsonc::parse_object(text).map_err(|NotAnObject { line, column }| {
         Failure::new(Code::BadConfig, format!("{origin}, line {line}, column {column}: not one JSON object"))
-            .hint("the agent could not read it either, or not as it is meant: mend it first")
+            .hint("the agent would not read the file either, or not as it is meant: correct it first")
             .into()
     })
 }
@@ -75,54 +71,6 @@ pub(super) fn object<'a>(
 pub(super) fn texts<'a>(map: &'a Map<String, Value>, outer: &str, inner: &str) -> Option<Vec<&'a str>> {
     let list = map.get(outer)?.get(inner)?.as_array()?;
     Some(list.iter().filter_map(Value::as_str).collect())
-}
-
-/// JSON with comments as JSON: they and commas before a closing bracket become blanks, so that positions stay.
-fn without_comments(text: &str) -> String {
-    let mut plain: Vec<char> = text.chars().collect();
-    let (mut at, mut comma, mut after_value) = (0, None, false);
-    while at < plain.len() {
-        match (plain[at], plain.get(at + 1)) {
-            ('"', _) => {
-                (comma, after_value) = (None, true);
-                at += 1;
-                while at < plain.len() && plain[at] != '"' {
-                    at += if plain[at] == '\\' { 2 } else { 1 };
-                }
-            }
-            ('/', Some('/')) => {
-                while at < plain.len() && plain[at] != '\n' {
-                    plain[at] = ' ';
-                    at += 1;
-                }
-            }
-            ('/', Some('*')) => {
-                // One without an end stays, and is an error.
-                let Some(end) = (at + 3..plain.len()).find(|&n| plain[n] == '/' && plain[n - 1] == '*')
-                else {
-                    break;
-                };
-                plain[at..=end].iter_mut().filter(|c| **c != '\n').for_each(|c| *c = ' ');
-                at = end;
-            }
-            (',', _) => {
-                comma = after_value.then_some(at);
-                after_value = false;
-            }
-            ('}' | ']', _) => {
-                if let Some(comma) = comma.take() {
-                    plain[comma] = ' ';
-                }
-                after_value = true;
-            }
-            (other, _) if !other.is_whitespace() => {
-                (comma, after_value) = (None, !matches!(other, '{' | '[' | ':'))
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    plain.into_iter().collect()
 }
 
 /// The folder of the user's that a variable names, made absolute.
@@ -279,25 +227,6 @@ pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn comments_and_trailing_commas_are_no_obstacle() {
-        for (text, expected) in [
-            ("{}", Some("{}")),
-            ("// nothing\n", None),
-            ("  \n", None),
-            ("\u{feff}{\"a\":1}", Some("{\"a\":1}")),
-            ("{ // c\n \"a\": 1, /* b, */ }", Some("{\"a\":1}")),
-            ("{\"u\":\"http://x//y/*z*/\",\"b\":[1,2,],}", Some("{\"u\":\"http://x//y/*z*/\",\"b\":[1,2]}")),
-            ("{\"a\":\"\\\"//\"} // end", Some("{\"a\":\"\\\"//\"}")),
-            ("{/**/\"a\":1}", Some("{\"a\":1}")),
-            ("{\"a\":\",}\"}", Some("{\"a\":\",}\"}")),
-        ] {
-            let parsed = parse_object(text, "t").unwrap();
-            let shown = parsed.map(|map| Value::Object(map).to_string());
-            assert_eq!(shown.as_deref(), expected, "{text}");
-        }
-    }
 
     #[test]
     fn what_is_no_object_is_an_error_without_its_text() {
