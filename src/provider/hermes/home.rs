@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::source::{self, Source};
-use super::yaml_edit;
+use crate::formats::yaml::edit as yaml;
 use crate::layout::names;
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
 use crate::provider::row::HomeFolder;
@@ -141,15 +141,15 @@ fn conversation(request: &HomeRequest<'_>) -> Option<String> {
 /// The user's configuration with the user's skills as external ones and without a memory provider.
 fn edited_config(request: &HomeRequest<'_>, source: &Path, config: &str) -> Option<String> {
     let mut dirs: Vec<String> = Vec::new();
-    let listed = yaml_edit::texts(config, "skills", "external_dirs")?;
+    let listed = yaml::texts(config, "skills", "external_dirs")?;
     let own = source.join("skills").display().to_string();
     for dir in listed.iter().map(|dir| absolute(request, source, dir)).chain([own]) {
         if !dirs.contains(&dir) {
             dirs.push(dir);
         }
     }
-    let config = yaml_edit::set(config, "skills", "external_dirs", &json!(dirs))?;
-    yaml_edit::set(&config, "memory", "provider", &json!(""))
+    let config = yaml::set(config, "skills", "external_dirs", &json!(dirs))?;
+    yaml::set(&config, "memory", "provider", &json!(""))
 }
 
 /// An entry of `external_dirs` as it is meant from the user's home. With an unknown variable it stays as it is.

@@ -3,30 +3,12 @@
 //! The parser says where things stand; what was written is parsed again and must differ in that value only. What
 //! cannot be proven so is not done.
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
+use std::collections::HashMap;
 
-/// The deepest nesting that is understood, which bounds the recursions.
-const MAX_DEPTH: usize = 100;
-
-/// A value, with where it stands in characters.
-#[derive(Clone, Debug)]
-struct Node {
-    kind: Kind,
-    start: usize,
-    /// Behind its last character of its own; for a block collection, of its last child's.
-    end: usize,
-}
-
-#[derive(Clone, Debug)]
-enum Kind {
-    Scalar { text: String, plain: bool },
-    Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>),
-    Alias(usize),
-}
+use super::node::{Kind, Node, parse, same, same_node};
 
 /// The texts at `outer.inner`: of a list, or the only one. `None`: the file is not understood.
-pub(super) fn texts(source: &str, outer: &str, inner: &str) -> Option<Vec<String>> {
+pub(crate) fn texts(source: &str, outer: &str, inner: &str) -> Option<Vec<String>> {
     let root = parse(source)?;
     let found = root.as_ref().and_then(|root| root.get(outer)?.get(inner));
     Some(match found.map(|node| &node.kind) {
@@ -40,17 +22,17 @@ pub(super) fn texts(source: &str, outer: &str, inner: &str) -> Option<Vec<String
 
 /// `source` with `outer.inner` set to a value that is written as JSON, which is YAML. `None`: it is not understood, or
 /// cannot be done without touching something else.
-pub(super) fn set(source: &str, outer: &str, inner: &str, value: &serde_json::Value) -> Option<String> {
+pub(crate) fn set(source: &str, outer: &str, inner: &str, value: &serde_json::Value) -> Option<String> {
     let root = parse(source)?;
     let edited = place(source, root.as_ref(), outer, inner, &value.to_string())?;
     let after = parse(&edited)??;
     let expected = parse(&value.to_string());
     let is_set = match expected.flatten() {
-        Some(expected) => same(after.get(outer)?.get(inner)?, &expected),
+        Some(expected) => same_node(after.get(outer)?.get(inner)?, &expected, &mut HashMap::new()),
         None => false,
     };
     let before = root.map_or_else(Vec::new, |root| others(&root, outer, inner));
-    let stays = same_pairs(&before, &others(&after, outer, inner));
+    let stays = same(before.iter(), others(&after, outer, inner).iter());
     (is_set && stays).then_some(edited)
 }
 
@@ -83,7 +65,7 @@ fn place(source: &str, root: Option<&Node>, outer: &str, inner: &str, value: &st
     };
     // A value that is not there stands behind its key's colon.
     let behind = |key: &Node, old: &Node| match &old.kind {
-        Kind::Scalar { text: word, plain: true }
+        Kind::Scalar { text: word, plain: true, .. }
             if word.is_empty() || word == "~" && old.start == old.end =>
         {
             colon_behind(&text, key.end)
@@ -95,7 +77,7 @@ fn place(source: &str, root: Option<&Node>, outer: &str, inner: &str, value: &st
             Some((key, old)) => Some(splice(key.end, behind(key, old)?, &format!(": {value}"))),
             None => add(outer_value, &format!("{inner}: {value}")),
         },
-        Kind::Scalar { text: word, plain: true }
+        Kind::Scalar { text: word, plain: true, .. }
             if matches!(word.as_str(), "" | "~" | "null" | "Null" | "NULL") =>
         {
             let new = format!(": {{{inner}: {value}}}");
@@ -111,25 +93,6 @@ fn colon_behind(text: &[char], from: usize) -> Option<usize> {
     (text[colon] == ':').then_some(colon + 1)
 }
 
-impl Node {
-    fn entry(&self, name: &str) -> Option<&(Node, Node)> {
-        let Kind::Mapping(entries) = &self.kind else { return None };
-        // Of two with one key, readers take the last.
-        entries.iter().rev().find(|(key, _)| key.text() == Some(name))
-    }
-
-    fn get(&self, name: &str) -> Option<&Node> {
-        self.entry(name).map(|(_, value)| value)
-    }
-
-    fn text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
-            _ => None,
-        }
-    }
-}
-
 /// Every entry but the one in question, which is looked into: `outer` without `inner`.
 fn others(root: &Node, outer: &str, inner: &str) -> Vec<(Node, Node)> {
     let Kind::Mapping(entries) = &root.kind else { return Vec::new() };
@@ -142,88 +105,6 @@ fn others(root: &Node, outer: &str, inner: &str) -> Vec<(Node, Node)> {
         }
     }
     found
-}
-
-fn same_pairs(one: &[(Node, Node)], other: &[(Node, Node)]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| same(&one.0, &other.0) && same(&one.1, &other.1))
-}
-
-fn same(one: &Node, other: &Node) -> bool {
-    match (&one.kind, &other.kind) {
-        (Kind::Scalar { text: a, plain: p }, Kind::Scalar { text: b, plain: q }) => a == b && p == q,
-        (Kind::Sequence(a), Kind::Sequence(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(one, other)| same(one, other))
-        }
-        (Kind::Mapping(a), Kind::Mapping(b)) => same_pairs(a, b),
-        (Kind::Alias(a), Kind::Alias(b)) => a == b,
-        _ => false,
-    }
-}
-
-/// The one document; `Some(None)` for an empty one. `None`: not YAML, several documents, or too deep.
-fn parse(source: &str) -> Option<Option<Node>> {
-    if source.contains('\0') {
-        return None;
-    }
-    let text: Vec<char> = source.chars().collect();
-    let mut open: Vec<(Node, Option<Node>)> = Vec::new();
-    let mut roots = Vec::new();
-    for event in Parser::new_from_str(source) {
-        let (event, span) = event.ok()?;
-        let (start, end) = (span.start.index(), span.end.index());
-        let node = match event {
-            Event::MappingStart(..) => {
-                open.push((Node { kind: Kind::Mapping(Vec::new()), start, end: start }, None));
-                (open.len() <= MAX_DEPTH).then_some(())?;
-                continue;
-            }
-            Event::SequenceStart(..) => {
-                open.push((Node { kind: Kind::Sequence(Vec::new()), start, end: start }, None));
-                (open.len() <= MAX_DEPTH).then_some(())?;
-                continue;
-            }
-            Event::MappingEnd | Event::SequenceEnd => {
-                let (mut node, _) = open.pop()?;
-                if matches!(text.get(node.start), Some('{' | '[')) {
-                    node.end = end; // a flow collection ends with its bracket; a block one with its last child
-                }
-                node
-            }
-            Event::Scalar(value, style, ..) => {
-                // A block scalar's end is behind blank lines that are nobody's.
-                let blank = text[start.min(end)..end].iter().rev().take_while(|c| c.is_whitespace()).count();
-                let kind = Kind::Scalar { text: value.into_owned(), plain: style == ScalarStyle::Plain };
-                Node { kind, start, end: end - blank }
-            }
-            Event::Alias(id) => Node { kind: Kind::Alias(id), start, end },
-            _ => continue,
-        };
-        match open.last_mut() {
-            None => roots.push(node),
-            Some((parent, waiting)) => {
-                parent.end = parent.end.max(node.end);
-                match &mut parent.kind {
-                    Kind::Sequence(items) => items.push(node),
-                    Kind::Mapping(entries) => match waiting.take() {
-                        Some(key) => entries.push((key, node)),
-                        None => *waiting = Some(node),
-                    },
-                    _ => return None,
-                }
-            }
-        }
-    }
-    match roots.len() {
-        0 => Some(None),
-        1 => match roots.pop()? {
-            Node { kind: Kind::Scalar { text, plain: true }, .. } if text.is_empty() || text == "~" => {
-                Some(None)
-            }
-            root => Some(Some(root)),
-        },
-        _ => None,
-    }
 }
 
 #[cfg(test)]
