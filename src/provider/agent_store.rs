@@ -17,9 +17,9 @@ pub(super) fn agent_store(request: &HomeRequest<'_>, kind: &str) -> Result<PathB
         let provider = &request.task.provider;
         return Err(Failure::new(
             Code::BadDocument,
-            format!("the agent's id cannot name {provider}'s folder of state: `agent.id`"),
+            format!("`agent.id` cannot be the name of a folder, which {provider} needs for its state"),
         )
-        .hint("give the task document an agent id of letters, digits, `_` and `-`"));
+        .hint("use an `agent.id` of letters, digits, `_` and `-`"));
     }
     Ok(request.stores.join(kind).join(request.workspace_id).join(agent))
 }

@@ -58,7 +58,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if !merge && request.inherited.iter().any(|(name, value)| name == "COPILOT_ALLOW_ALL" && value == "true")
     {
         plan.warnings.push(
-            "COPILOT_ALLOW_ALL is exactly `true`, so Copilot trusts the folder and also starts the project's MCP servers"
+            "COPILOT_ALLOW_ALL is `true`: Copilot trusts the folder and also starts the project's MCP servers"
                 .into(),
         );
     }

@@ -21,8 +21,8 @@ const SETTINGS: &str = "settings.json";
 /// The home, as a folder.
 pub(super) const HOME: HomeFolder =
     HomeFolder { name: FOLDER, own_files: &[SETTINGS], without_secrets: user_file::without_own_files };
-/// An empty list allows every server; this one allows none, because nobody names one so.
-const NOBODY: &str = "execenv: no MCP server";
+/// An empty list allows every server; this one allows none, because no server has this name.
+const NO_SERVER: &str = "execenv: no MCP server";
 const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
 
 /// Plans the variables and the home.
@@ -78,7 +78,7 @@ fn settings(
     let excluded: Vec<String> =
         own("excluded").into_iter().flatten().filter(|name| !names.contains(name)).collect();
     let allowed = match mode {
-        McpMode::Strict if names.is_empty() => Some(vec![NOBODY.to_owned()]),
+        McpMode::Strict if names.is_empty() => Some(vec![NO_SERVER.to_owned()]),
         McpMode::Strict => Some(names),
         McpMode::Merge => own("allowed").map(|list| list.chain(names).collect()),
     };
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(merged["mcp"]["allowed"], json!(["u", "a"]));
         assert_eq!(merged["mcpServers"].as_object().unwrap().len(), 2);
         let none = settings_of(&World::new().mcp("{}").plan(plan).unwrap());
-        assert_eq!(none["mcp"]["allowed"], json!([NOBODY]), "an empty list would allow all");
+        assert_eq!(none["mcp"]["allowed"], json!([NO_SERVER]), "an empty list would allow all");
     }
 
     #[test]

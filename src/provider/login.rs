@@ -1,4 +1,4 @@
-//! Whether an agent CLI has a login, as far as that can be told without starting it, and without reading one.
+//! Whether the user is logged in to an agent CLI, as far as variables and files show: no CLI is started, no login read.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub fn find(
 pub fn hint(provider: &str) -> String {
     match super::registry::find(provider).and_then(|row| row.login_hint) {
         Some(hint) => hint.to_owned(),
-        None => format!("log in to {provider} by hand, then run again"),
+        None => format!("log in to {provider}, then run again"),
     }
 }
 

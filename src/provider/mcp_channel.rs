@@ -21,27 +21,27 @@ pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<St
         McpChannel::Session => {
             let own = match request.options.mcp_mode {
                 McpMode::Strict => {
-                    "stay visible to it all the same, although `--mcp-mode strict` asks for the task's only"
+                    "stay visible to it, although `--mcp-mode strict` asks for the task's servers only"
                 }
                 McpMode::Merge => "stay visible to it, as `--mcp-mode merge` asks",
             };
             Ok(Some(format!(
-                "the task's MCP servers are not given to {shown}: its sessions are opened by another program, which must \
-                 name them; servers that {shown} knows itself {own}"
+                "execenv does not pass the task's MCP servers to {shown}: the program that opens its session must do it; \
+                 servers in the configuration of {shown} {own}"
             )))
         }
         McpChannel::Never => {
-            Err(refuse(format!("{shown} has no MCP client, so the MCP servers cannot reach it")))
+            Err(refuse(format!("{shown} has no MCP client, so it cannot use the task's MCP servers")))
         }
         McpChannel::Unknown => {
-            Err(refuse(format!("how MCP servers reach the agent of `{shown}` is not known")))
+            Err(refuse(format!("execenv does not know how to pass MCP servers to the agent of `{shown}`")))
         }
     }
 }
 
 fn refuse(message: String) -> Failure {
     Failure::new(Code::BadDocument, message)
-        .hint("leave the task's MCP configuration out, or choose another provider")
+        .hint("remove `mcp_config` from the task, or choose another provider")
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ enum Transport<'a> {
     Remote { sse: bool, url: &'a str, headers: Vec<(&'a str, &'a str)> },
 }
 
-/// What a server's object may say. Anything else would be lost in translation.
+/// The keys that a server may have. Any other could not be translated, and is refused.
 const KNOWN: &[&str] = &[
     "type",
     "command",

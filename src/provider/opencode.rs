@@ -50,7 +50,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         }
         if known.contains_key(&name) {
             plan.warnings.push(format!(
-                "OpenCode's own configuration has a server `{}` too; the task's goes before",
+                "your OpenCode configuration also has a server `{}`; the agent uses the task's",
                 name.escape_debug()
             ));
         }

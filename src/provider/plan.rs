@@ -1,8 +1,8 @@
-//! What an environment gets for its provider besides the context in the work dir: homes and files of its own in the
-//! env root, files in the work dir, variables.
+//! The plan of what an environment gets for its provider, besides the context in the work dir: homes in the env root,
+//! files in the work dir, variables.
 //!
-//! A provider's module looks at the user's own set-up, which it only reads, and answers a [`HomePlan`]: plain data.
-//! `environment` carries plans out, so that a crash leaves the old home or the new one, whoever the provider is.
+//! A provider's module looks at the user's own set-up, which it only reads, and returns a [`HomePlan`], which is plain data.
+//! `environment` carries plans out: a crash leaves the old home or the new one, for every provider.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ pub const ALWAYS_EXPORTED: [&str; 2] = ["EXECENV_ROOT", "EXECENV_WORKDIR"];
 /// The MCP servers that a task document asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mcp {
-    /// Nothing is said: the user's own set-up stays as it is.
+    /// The document says nothing about servers: the user's own configuration applies.
     #[default]
     Unmanaged,
     /// The agent sees exactly these servers, which may be none. Values may be secrets.
@@ -49,13 +49,13 @@ impl Mcp {
     }
 }
 
-/// What becomes of the user's own servers when a task manages them (decision D10).
+/// Whether the agent sees the user's own servers when a task manages servers (decision D10).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum McpMode {
-    /// They are not seen.
+    /// The agent does not see them.
     #[default]
     Strict,
-    /// They are seen too; a managed one of the same name goes before.
+    /// The agent sees them too; of two with the same name, the task's wins.
     Merge,
 }
 
@@ -73,7 +73,7 @@ impl Os {
     pub const PRESENT: Os = if cfg!(target_os = "macos") { Os::MacOs } else { Os::Linux };
 }
 
-/// What the command line says of homes.
+/// Options of the command line that concern homes.
 #[derive(Clone, Debug, Default)]
 pub struct HomeOptions {
     /// `--mcp-mode`.
@@ -84,12 +84,12 @@ pub struct HomeOptions {
     pub codex_sandbox: Option<String>,
     /// The OpenClaw program, already found. `None`: it is not here.
     pub openclaw: Option<PathBuf>,
-    /// Set when somebody asks for the end: a program that is being asked something ends, too.
+    /// Set on an interrupt; a provider's program that is being asked something is ended, too.
     pub stop: Arc<AtomicBool>,
 }
 
-/// Everything that a provider's module may go by. What is not in here it must not look at, except files below the
-/// user's home and where a variable of the environment points, which it only reads.
+/// Everything that a provider's plan may depend on. Besides this it reads files below the user's home and where a variable
+/// of the environment points; it never changes them.
 #[derive(Clone, Copy, Debug)]
 pub struct HomeRequest<'a> {
     /// The task.
@@ -114,7 +114,7 @@ pub struct HomeRequest<'a> {
     pub skills: &'a [PlannedSkill],
     /// The task's MCP servers.
     pub mcp: &'a Mcp,
-    /// What the command line says.
+    /// Options of the command line.
     pub options: &'a HomeOptions,
     /// The env root as it stands, when it is used again.
     pub present: Option<&'a Tree>,
@@ -152,7 +152,7 @@ pub struct HomePlan {
     /// [`Entry::Copied`]. One that is there stays as it is.
     pub store_files: Vec<(PathBuf, PathBuf)>,
     /// Files below [`HomeRequest::stores`], by relative path, that only save time: written whole with mode 0600, after
-    /// everything else. One that cannot be written is nothing to speak of.
+    /// everything else. A failure to write one is only logged.
     pub caches: Vec<(PathBuf, Vec<u8>)>,
     /// What a person should know. No secret, and no path that a user chose, where a classifier could match it.
     pub warnings: Vec<String>,
@@ -170,7 +170,7 @@ pub struct Home {
 /// What stands at a [`Home`]'s name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HomeContent {
-    /// Nothing: what an earlier prepare has put there goes.
+    /// Nothing: what an earlier `prepare` has put there is removed.
     Nothing,
     /// One file.
     File {
@@ -205,7 +205,7 @@ pub enum Entry {
         /// Its mode; enforced on a folder that is there already.
         mode: u32,
     },
-    /// Nothing: what an older home has here goes. Only below an [`Entry::Kept`].
+    /// Nothing: what an older home has here is removed. Only below an [`Entry::Kept`].
     Absent,
     /// A file with a content of ours.
     File {
@@ -216,7 +216,7 @@ pub enum Entry {
     },
     /// A symbolic link to something of the user's, or in a store.
     Link {
-        /// What it says; absolute.
+        /// Its target; absolute.
         target: PathBuf,
     },
     /// A file of the task's own that begins as a file of the user's. Where the file system shares no blocks and it has
@@ -248,9 +248,9 @@ pub struct HomeSidecar {
 /// What to do where something stands at a sidecar's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfTaken {
-    /// Refuse: the environment would not be what was asked for.
+    /// Fail: without our file the environment would not be what was asked for.
     Refuse,
-    /// Leave it, and say this.
+    /// Keep it, and warn with this text.
     Leave(String),
 }
 

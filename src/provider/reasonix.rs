@@ -16,7 +16,8 @@ use crate::layout::names;
 pub(super) const STATE_VARIABLE: &str = "REASONIX_STATE_HOME";
 const FILE: &str = "reasonix.toml";
 const CONFIG: &str = "config.toml";
-const HEADER: &str = "# Written by execenv for this task: nobody is there to answer questions.\n\n";
+const HEADER: &str =
+    "# Written by execenv for this task: it runs unattended, so the tool that asks the user is denied.\n\n";
 
 /// Plans the project file and the state.
 ///
@@ -32,8 +33,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         .unwrap_or(Some("=".into()));
     match project_file(owner.as_deref().unwrap_or_default()) {
         None => plan.warnings.push(
-            "Reasonix' own configuration cannot be read, or its permissions are of another form: no project file is \
-             written, and the agent may ask a question that nobody answers"
+            "your Reasonix configuration cannot be read, or its permissions are in an unknown form: execenv writes no \
+             project file, so the agent may wait for an answer that never comes"
                 .into(),
         ),
         Some(text) => plan.sidecars.push(HomeSidecar {
@@ -41,7 +42,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             bytes: text.into_bytes(),
             mode: 0o644,
             if_taken: IfTaken::Leave(format!(
-                "there is a {FILE} in the work dir already; the agent may ask a question that nobody answers"
+                "the work dir has its own {FILE}, so the agent may wait for an answer that never comes"
             )),
         }),
     }

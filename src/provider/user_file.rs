@@ -54,7 +54,7 @@ pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
 pub(super) fn parse_object(text: &str, origin: &str) -> Result<Option<Map<String, Value>>> {
     jsonc::parse_object(text).map_err(|NotAnObject { line, column }| {
         Failure::new(Code::BadConfig, format!("{origin}, line {line}, column {column}: not one JSON object"))
-            .hint("the agent would not read the file either, or not as it is meant: correct it first")
+            .hint("the agent could not read this file either: correct it first")
             .into()
     })
 }

@@ -2,7 +2,7 @@
 //! disk, so that a file that multica has edited is understood.
 //!
 //! A marker counts only as a whole line that is a comment: the same words inside a multi-line string are the user's.
-//! A begin without its end is the user's too, and the nearest begin before an end is the one that goes with it.
+//! A begin without its end is the user's too; an end belongs to the nearest begin before it.
 
 use std::ops::Range;
 

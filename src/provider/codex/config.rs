@@ -1,6 +1,6 @@
 //! The `config.toml` of a task: the user's, with what is ours put in.
 //!
-//! It is made anew from the user's file each time, never from the task's earlier copy, so that a provider, a URL or a
+//! It is made from the user's file each time, never from the task's earlier copy, so that a provider, a URL or a
 //! key that the user took out is gone. What the user wrote keeps its bytes, comments included; blocks of ours that
 //! the user's file holds (it may be the home of another environment) go first.
 //!
@@ -18,7 +18,7 @@ use super::sandbox::{self, Mode};
 use super::{mcp, shell, source, switches};
 use crate::provider::plan::{Mcp, McpMode};
 
-/// What a task's configuration must say.
+/// What a task's configuration must contain.
 #[derive(Clone, Debug)]
 pub(super) struct Wishes<'a> {
     pub(super) sandbox: Mode,

@@ -44,6 +44,14 @@ impl<'a> Draft<'a> {
         self.entries.insert(path.to_owned(), entry);
     }
 
+    /// The bytes of a file that was put at a path.
+    pub(super) fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
+        match self.entries.get(path.as_ref())? {
+            Entry::File { bytes, .. } => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Lets a name of an older home go unless something is put there.
     pub(super) fn drop_old(&mut self, name: impl AsRef<OsStr>) {
         self.dropped.insert(name.as_ref().to_owned());
@@ -54,7 +62,7 @@ impl<'a> Draft<'a> {
         self.present.and_then(|present| present.kind(path.as_ref()).ok().flatten())
     }
 
-    /// What a link of the home says now.
+    /// The target of a link in the present home.
     pub(super) fn link(&self, path: impl AsRef<Path>) -> Option<PathBuf> {
         self.present.and_then(|present| present.read_link(path.as_ref()).ok())
     }

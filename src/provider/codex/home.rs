@@ -85,7 +85,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let shared = shared.as_ref();
     let user_config = mirror::read_config(shared, CONFIG)?;
     let config = user_config.as_deref().unwrap_or_default();
-    let document = source::parse(config)?;
+    let document = mirror::parse_config(shared, CONFIG, config)?;
     let profiles = profiles::load(&mut draft, shared, &request.task.agent.custom_args)?;
     let of_profiles =
         profiles.iter().map(|profile| source::parse(&profile.text)).collect::<Result<Vec<_>, _>>()?;
@@ -104,13 +104,13 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     draft.put(CONFIG, Entry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
     mirror::named_files(&mut draft, &document, request, shared)?;
-    profiles::plan(&mut draft, &profiles, request, shared, &wishes)?;
+    profiles::plan(&mut draft, iter::zip(&profiles, &of_profiles), request, shared, &wishes)?;
     mirror::rules(&mut draft, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {
         files: [
-            ("config.json".to_owned(), mirror::config_json(shared)),
+            ("config.json".to_owned(), draft.bytes("config.json").map(<[u8]>::to_vec)),
             (CONFIG.to_owned(), user_config.as_deref().map(|text| text.as_bytes().to_vec())),
         ]
         .into_iter()
@@ -134,7 +134,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
 fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>, policy: &Policy) {
     if shared.is_some_and(|shared| shared.is_another) {
         draft.warnings.push(
-            "`CODEX_HOME` names the home of an environment; `.codex` of the user's home is used instead"
+            "`CODEX_HOME` is the home of another environment; execenv uses `.codex` in your home folder instead"
                 .to_owned(),
         );
     }
@@ -150,9 +150,9 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
     if request.env_root.starts_with(temporary) {
         // Codex 0.169 puts no helper programs below a temporary folder; its sandbox then starts nothing.
         draft.warnings.push(
-            "Codex cannot sandbox commands with its home below the folder for temporary files: use another \
-             workspaces root; `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all \
-             that you can"
+            "Codex cannot sandbox commands, because the environment is inside the folder for temporary files: use another \
+             `--workspaces-root`; or `--codex-sandbox danger-full-access`, which lets the agent read and change \
+             everything that you can"
                 .to_owned(),
         );
     }

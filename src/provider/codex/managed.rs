@@ -1,11 +1,11 @@
-//! Keys whose value is ours, whatever the user's configuration says and however it says it.
+//! Keys whose value execenv sets, whatever the user's configuration has and however it is written.
 //!
-//! | the user's table | where ours goes |
+//! | the user's table | where our keys are put |
 //! |---|---|
 //! | not there, dotted keys, sub-tables only | dotted keys between markers, at the head of the file |
 //! | a header of its own, quoted or not | between markers, directly below the header |
 //! | an inline table | in the table; no marker can stand there |
-//! | no table at all | the user's value goes; as the first row |
+//! | another value | removed; then as in the first row |
 
 use anyhow::Result;
 use toml_edit::Value;
@@ -18,16 +18,14 @@ pub(super) struct Managed {
     pub(super) block: Block,
     pub(super) table: &'static str,
     pub(super) keys: Vec<(&'static str, Value)>,
-    /// Other spellings of the same switches: they go, whatever they say.
+    /// Other names of the same switches: they are removed, whatever their value.
     pub(super) aliases: &'static [&'static str],
 }
 
 /// Puts the keys into the text. The second text is what is to stand at the head of the file.
 pub(super) fn place(text: &str, managed: &Managed) -> Result<(String, String)> {
-    let mut text = text.to_owned();
-    for alias in managed.aliases {
-        text = source::remove(&text, &[managed.table, alias])?;
-    }
+    let aliases: Vec<_> = managed.aliases.iter().map(|alias| vec![managed.table, *alias]).collect();
+    let mut text = source::remove_all(text, &aliases)?;
     let mut form = source::form(&text, managed.table)?;
     if form == Form::Foreign {
         text = source::remove(&text, &[managed.table])?;
@@ -39,11 +37,13 @@ pub(super) fn place(text: &str, managed: &Managed) -> Result<(String, String)> {
         }
         return Ok((text, String::new()));
     }
-    for (key, _) in &managed.keys {
-        text = source::remove(&text, &[managed.table, key])?;
+    let length = text.len();
+    let keys: Vec<_> = managed.keys.iter().map(|(key, _)| vec![managed.table, *key]).collect();
+    text = source::remove_all(&text, &keys)?;
+    if text.len() != length {
+        form = source::form(&text, managed.table)?; // the removals have moved the header
     }
-    // The removals have moved the header.
-    match source::form(&text, managed.table)? {
+    match form {
         Form::Header(at) => {
             let body = lines(&managed.keys, "");
             let break_before = if text[..at].ends_with('\n') { "" } else { "\n" };

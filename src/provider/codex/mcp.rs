@@ -64,10 +64,10 @@ fn render(servers: &Map<String, Value>) -> Result<String> {
     let mut tables = Vec::new();
     for name in names {
         if !is_bare(name) {
-            return Err(wrong(name, "its name needs to be of `A-Z`, `a-z`, `0-9`, `_`, `-`").into());
+            return Err(wrong(name, "its name may contain only `A-Z`, `a-z`, `0-9`, `_`, `-`").into());
         }
         let Value::Object(server) = &servers[name] else {
-            return Err(wrong(name, "it is no object").into());
+            return Err(wrong(name, "it must be an object").into());
         };
         let mut table = format!("[{TABLE}.{name}]\n");
         for (key, value) in sorted(&normalised(server)) {
@@ -94,10 +94,10 @@ fn normalised(server: &Map<String, Value>) -> Map<String, Value> {
 
 fn inline(server: &str, value: &Value) -> Result<String, Failure> {
     Ok(match value {
-        Value::Null => return Err(wrong(server, "it has a `null`, which a `config.toml` cannot hold")),
+        Value::Null => return Err(wrong(server, "it contains `null`, which TOML does not have")),
         Value::Bool(value) => value.to_string(),
         Value::Number(value) => {
-            number(value).ok_or_else(|| wrong(server, "it has a number that a `config.toml` cannot hold"))?
+            number(value).ok_or_else(|| wrong(server, "it contains a number that TOML cannot represent"))?
         }
         Value::String(value) => basic_string(value),
         Value::Array(values) => {
@@ -114,7 +114,7 @@ fn inline(server: &str, value: &Value) -> Result<String, Failure> {
     })
 }
 
-/// A number that is whole is written so: JSON does not tell `5.0` from `5`.
+/// A whole number is written as an integer: in JSON `5.0` and `5` are the same.
 fn number(number: &serde_json::Number) -> Option<String> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53: every whole number up to here is itself
     if let Some(whole) = number.as_i64() {
@@ -145,7 +145,7 @@ fn key_text(key: &str) -> String {
 fn wrong(server: &str, what: &str) -> Failure {
     let name: String = server.chars().take(80).collect();
     let message =
-        format!("`agent.mcp_config`, server `{}`: not possible for Codex: {what}", name.escape_debug());
+        format!("`agent.mcp_config`, server `{}`: Codex cannot use it: {what}", name.escape_debug());
     Failure::new(Code::BadDocument, message)
 }
 

@@ -32,15 +32,11 @@ const TAKEN: [&str; 8] =
 /// A configuration of the user's, `config.toml` or a profile, as text, without a byte order mark; `None` where there is none.
 ///
 /// # Errors
-/// When it cannot be read or is not TOML: with a guess in its place, the agent would run with another model, provider
+/// When it cannot be read: with a guess in its place, the agent would run with another model, provider
 /// and sandbox than the user chose. Codex itself refuses the same file.
 pub(super) fn read_config(shared: Option<&SharedHome>, name: &str) -> Result<Option<String>> {
     let Some(shared) = shared else { return Ok(None) };
-    let path = shared.path.join(name);
-    let bad = |what: String| {
-        Failure::new(Code::BadConfig, format!("{}{what}", path.display()))
-            .hint("Codex refuses this file too: `codex features list` says the same; mend it, then try again")
-    };
+    let bad = |what: String| bad_config(shared, name, &what);
     let bytes = shared.read(Path::new(name), MAX_CONFIG).map_err(|error| bad(format!(": {error}")))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let mut text = String::from_utf8(bytes)
@@ -48,10 +44,28 @@ pub(super) fn read_config(shared: Option<&SharedHome>, name: &str) -> Result<Opt
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
-    match source::parse(&text) {
-        Ok(_) => Ok(Some(text)),
-        Err(malformed) => Err(bad(format!(", {malformed}")).into()),
-    }
+    Ok(Some(text))
+}
+
+/// The parsed text of [`read_config`].
+///
+/// # Errors
+/// As [`read_config`], for a text that is not TOML.
+pub(super) fn parse_config<'a>(
+    shared: Option<&SharedHome>,
+    name: &str,
+    text: &'a str,
+) -> Result<Document<&'a str>> {
+    source::parse(text).map_err(|malformed| match shared {
+        Some(shared) => bad_config(shared, name, &format!(", {malformed}")).into(),
+        None => malformed.into(),
+    })
+}
+
+fn bad_config(shared: &SharedHome, name: &str, what: &str) -> Failure {
+    Failure::new(Code::BadConfig, format!("{}{what}", shared.path.join(name).display())).hint(
+        "Codex refuses this file, too (`codex features list` shows its error): correct it, then try again",
+    )
 }
 
 /// What is copied as it is. `AGENTS.md` is what Codex 0.169 reads of the user's own instructions, `instructions.md` what
@@ -66,14 +80,14 @@ pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
             Ok(Some(bytes)) => draft.put(name, Entry::File { bytes, mode: 0o600 }),
             Ok(None) => draft.drop_old(name),
             Err(error) => {
-                draft.warnings.push(format!("`{name}` of the Codex home was not taken over: {error}"));
+                draft.warnings.push(format!("`{name}` of your Codex home is not in the task's: {error}"));
             }
         }
     }
 }
 
-/// The user's rules on commands: what they forbid is forbidden here too. What Codex adds to them when it is told to in
-/// the task stays in the task, until they are copied anew.
+/// The user's rules on commands: what they forbid is forbidden here too. Rules that Codex adds
+/// in the task stay in the task, until the next copy.
 ///
 /// # Errors
 /// A [`Code::BadConfig`] failure for one that cannot be read: the agent could do what the user has forbidden.
@@ -84,7 +98,7 @@ pub(super) fn rules(draft: &mut Draft<'_>, shared: Option<&SharedHome>) -> Resul
     let bad = |path: &Path, error: std::io::Error| {
         Failure::new(
             Code::BadConfig,
-            format!("rules of the Codex home: {} {}", path.display(), reason(&error)),
+            format!("rules in your Codex home: {} {}", path.display(), reason(&error)),
         )
     };
     let entries = match std::fs::read_dir(&folder) {
@@ -115,7 +129,7 @@ pub(super) fn login(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
         Some(target) if is_file => {
             if matches!(present, Some(Kind::File { .. })) {
                 draft.warnings.push(
-                    "the task's Codex login had become a file of its own; it is the user's login again"
+                    "the task's Codex login was replaced by a file; it is a link to your login again"
                         .to_owned(),
                 );
             }
@@ -123,7 +137,9 @@ pub(super) fn login(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
         }
         _ => {
             if matches!(found, Some(Ok(_))) {
-                draft.warnings.push(format!("`{AUTH}` of the Codex home is no regular file: no login"));
+                draft.warnings.push(format!(
+                    "`{AUTH}` in your Codex home is not a regular file: the task has no login"
+                ));
             }
             // A link would dangle. A file is a login that was made within the task.
             if !matches!(present, Some(Kind::File { .. })) {
@@ -161,21 +177,21 @@ pub(super) fn named_files(
         let bad = |path: &Path, what: &str| {
             Failure::new(
                 Code::BadConfig,
-                format!("`{key}` of the Codex configuration: {} {what}", path.display()),
+                format!("`{key}` in your Codex configuration: {} {what}", path.display()),
             )
         };
         if let Some(outside) = outside(path, request.user_home) {
             let outside = outside.ok_or_else(|| bad(path, "is in another user's home"))?;
             match std::fs::metadata(&outside) {
                 Ok(metadata) if metadata.is_file() => continue,
-                Ok(_) => return Err(bad(&outside, "is no regular file").into()),
+                Ok(_) => return Err(bad(&outside, "is not a regular file").into()),
                 Err(error) => return Err(bad(&outside, &reason(&error)).into()),
             }
         }
-        let Some(local) = local(path) else { return Err(bad(path, "leaves the Codex home").into()) };
+        let Some(local) = local(path) else { return Err(bad(path, "leads out of the Codex home").into()) };
         let first = local.iter().next().and_then(|name| name.to_str());
         if first.is_some_and(|first| TAKEN.iter().any(|taken| first.eq_ignore_ascii_case(taken))) {
-            return Err(bad(path, "is at a place that is the task's own").into());
+            return Err(bad(path, "has a name that the task needs itself").into());
         }
         let source = shared.map_or_else(|| local.clone(), |shared| shared.path.join(&local));
         match read_regular(&source, MAX_NAMED) {
@@ -194,7 +210,7 @@ fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// A path that is not relative to the Codex home; `Some(None)` for one in a home that cannot be told.
+/// A path that is not relative to the Codex home; `Some(None)` for one in another user's home.
 fn outside(path: &Path, user_home: Option<&Path>) -> Option<Option<PathBuf>> {
     if path.is_absolute() {
         return Some(Some(path.to_owned()));
@@ -234,9 +250,4 @@ pub(super) fn catalog(
         _ => return Ok(None),
     };
     read_regular(&path, MAX_NAMED).with_context(|| format!("read {}", path.display()))
-}
-
-/// The bytes of `config.json`, for the models cache; one that cannot be read is none.
-pub(super) fn config_json(shared: Option<&SharedHome>) -> Option<Vec<u8>> {
-    shared.and_then(|shared| shared.read(Path::new("config.json"), MAX_CONFIG).ok().flatten())
 }

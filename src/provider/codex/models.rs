@@ -1,6 +1,5 @@
-//! Codex's cache of a provider's models, which does not say whose models they are.
-//!
-//! A file beside it binds it to the configuration it was made with; with another one, it goes.
+//! Codex' cache of a model provider's models. The cache does not name the provider, so a file beside it holds a digest of
+//! the configuration that it was made with; with another configuration, the cache is removed.
 
 use std::path::Path;
 
@@ -62,7 +61,9 @@ pub(super) fn plan(draft: &mut Draft<'_>, shared: Option<&SharedHome>, configura
         match shared.map_or(Ok(None), |shared| shared.read(Path::new(CACHE), MAX_CACHE)) {
             Ok(Some(bytes)) => draft.put(CACHE, Entry::File { bytes, mode: 0o600 }),
             Ok(None) => {}
-            Err(error) => draft.warnings.push(format!("Codex's cache of models was left out: {error}")),
+            Err(error) => {
+                draft.warnings.push(format!("the task starts without Codex' cache of models: {error}"))
+            }
         }
     } else if !(is_same && is_file) {
         draft.drop_old(CACHE);

@@ -1,18 +1,19 @@
 //! The user's profiles: `NAME.config.toml` beside `config.toml`, which Codex from 0.134 on lays over it with
-//! `--profile NAME`. Without the file it goes on in silence, with another model than was chosen.
+//! `--profile NAME`. Without the file Codex starts without a warning, with another model than was chosen.
 //!
-//! A profile wins over `config.toml`: what is ours goes into each.
+//! A profile overrides `config.toml`, so execenv's keys are put into each.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use toml_edit::Document;
 
 use super::config::{self, Wishes};
 use super::draft::Draft;
+use super::mirror;
 use super::shared::SharedHome;
-use super::{mirror, source};
 use crate::failure::{Code, Failure};
 use crate::provider::plan::{Entry, HomeRequest};
 
@@ -45,10 +46,17 @@ pub(super) fn load(
     let asked = selected(arguments);
     let mut profiles = Vec::new();
     for name in names(&shared.path).with_context(|| format!("list {}", shared.path.display()))? {
-        match mirror::read_config(Some(shared), &format!("{name}{ENDING}")) {
+        let file = format!("{name}{ENDING}");
+        let read = mirror::read_config(Some(shared), &file).and_then(|text| {
+            if let Some(text) = &text {
+                mirror::parse_config(Some(shared), &file, text)?;
+            }
+            Ok(text)
+        });
+        match read {
             Ok(text) => profiles.extend(text.map(|text| Profile { name, text })),
             Err(error) if asked == Some(name.as_str()) => return Err(error),
-            Err(error) => draft.warnings.push(format!("a profile of Codex was left out: {error}")),
+            Err(error) => draft.warnings.push(format!("the task has no copy of a Codex profile: {error}")),
         }
     }
     Ok(profiles)
@@ -58,9 +66,9 @@ pub(super) fn load(
 ///
 /// # Errors
 /// When the one that the task asks for names files that are not there, or cannot be made.
-pub(super) fn plan(
+pub(super) fn plan<'a>(
     draft: &mut Draft<'_>,
-    profiles: &[Profile],
+    profiles: impl Iterator<Item = (&'a Profile, &'a Document<&'a str>)>,
     request: &HomeRequest<'_>,
     shared: Option<&SharedHome>,
     wishes: &Wishes<'_>,
@@ -69,13 +77,14 @@ pub(super) fn plan(
     for name in old.into_iter().filter(|name| is_profile(name)) {
         draft.drop_old(name);
     }
-    for profile in profiles {
-        let document = source::parse(&profile.text).map_err(|error| unbuildable(profile, &error.into()))?;
-        if let Err(error) = mirror::named_files(draft, &document, request, shared) {
+    for (profile, document) in profiles {
+        if let Err(error) = mirror::named_files(draft, document, request, shared) {
             if selected(&request.task.agent.custom_args) == Some(&profile.name) {
                 return Err(error);
             }
-            draft.warnings.push(format!("`{}` of Codex was left out: {error}", profile.file()));
+            draft
+                .warnings
+                .push(format!("the task has no copy of your Codex profile `{}`: {error}", profile.file()));
             continue;
         }
         let text =
@@ -86,7 +95,7 @@ pub(super) fn plan(
 }
 
 fn unbuildable(profile: &Profile, error: &anyhow::Error) -> Failure {
-    Failure::new(Code::BadConfig, format!("`{}` of the Codex home: {error:#}", profile.file()))
+    Failure::new(Code::BadConfig, format!("`{}` in your Codex home: {error:#}", profile.file()))
 }
 
 /// The profile that Codex is started with; of several, it refuses the second.

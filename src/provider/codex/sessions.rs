@@ -51,7 +51,7 @@ pub(super) enum Place {
     Store(PathBuf),
 }
 
-/// Decides by what stands there now: its kind, and what it says if it is a link.
+/// Decides by what stands there now: its kind and, for a link, its target.
 pub(super) fn decide(
     present: Option<Kind>,
     link: Option<&Path>,
@@ -66,7 +66,7 @@ pub(super) fn decide(
     }
 }
 
-/// Plans `sessions`, and the conversation to go on with if it lies elsewhere.
+/// Plans `sessions`, and a copy of the conversation to resume if that lies elsewhere.
 pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>) {
     let store = store(request.task).map(|relative| request.stores.join(relative));
     let (present, link) = (draft.kind(FOLDER), draft.link(FOLDER));
@@ -97,7 +97,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Opt
             draft.put(FOLDER, Entry::Dir { mode: 0o700 });
             let in_store = store.and_then(|store| Some((find_in(&store, id)?, store)));
             if let Some((rollout, store)) = in_store {
-                // Both are the agent's: what is said here goes on there.
+                // Both are the agent's: the conversation continues in the store.
                 let source = store.join(&rollout);
                 draft.put(Path::new(FOLDER).join(rollout), Entry::Shared { source });
             } else if let Some((rollout, users)) = users.and_then(|users| Some((find_in(&users, id)?, users)))
@@ -114,13 +114,13 @@ fn find_in(folder: &Path, id: &str) -> Option<PathBuf> {
     find_rollout(&Tree::open(folder).ok()?, id).ok().flatten()
 }
 
-/// The user's own conversation is gone on with in a copy: Codex appends to a rollout, and the user's home stays as it
+/// A conversation of the user's own is resumed in a copy: Codex appends to a rollout, and the user's home stays as it
 /// is. Only one that cannot be copied at all is shared.
 fn warn_if_big(draft: &mut Draft<'_>, source: &Path) {
     if source.metadata().is_ok_and(|metadata| metadata.len() > MOST_COPIED) {
         draft.warnings.push(
-            "the conversation to go on with is too big to copy: where the file system shares no blocks, the agent \
-             goes on in the user's own file"
+            "the conversation to resume is too big to copy: unless the file system can share its blocks, the agent \
+             appends to your own file"
                 .to_owned(),
         );
     }

@@ -62,11 +62,11 @@ fn open_regular(path: &Path) -> io::Result<Option<File>> {
     // Opening alone can wait (a FIFO) or act (a device): look first, and do not wait should it change in between.
     let open = || {
         if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC).bits() as i32;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
     };
     match open() {
         Ok(file) => Ok(Some(file)),

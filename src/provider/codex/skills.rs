@@ -50,7 +50,7 @@ fn taken(skills: &[PlannedSkill]) -> HashSet<String> {
 }
 
 /// The user's skills in the order of their names, each with the folder it leads to; `None` where it leads nowhere.
-/// What is no folder is no skill.
+/// Anything but a folder is skipped.
 fn user_skills(folder: &Path) -> io::Result<Vec<(String, Option<PathBuf>)>> {
     if !folder.is_dir() {
         return Ok(Vec::new());

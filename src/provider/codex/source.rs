@@ -1,8 +1,8 @@
 //! Edits of a TOML text that leave every byte alone which they are not about.
 //!
 //! `toml_edit` says where keys, values and headers stand; whole statements are cut out of the text, so that comments,
-//! spacing and order of everything else survive by construction. Only an inline table is rendered anew, by
-//! `toml_edit`, because a comma goes with what is taken out of it.
+//! spacing and order of everything else survive by construction. Only an inline table is rendered again, by
+//! `toml_edit`, because a comma is removed with an entry.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ pub(super) enum Form {
     Header(usize),
     /// As an inline table.
     Inline,
-    /// The key has a value that is no table.
+    /// The key has another value than a table.
     Foreign,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn remove_all(text: &str, paths: &[Vec<&str>]) -> Result<String> {
     if cuts.is_empty() && rest.is_empty() {
         return rewrite(text, place.clone(), |inline| take(inline, &path[*depth..]));
     }
-    // An inline table is rendered anew, which moves everything behind it.
+    // An inline table is rendered again, which moves everything behind it.
     let mut text = without(text, cuts);
     for (path, ..) in in_inline {
         text = remove(&text, path)?;
@@ -137,7 +137,7 @@ fn find<'a>(document: &'a Document<&str>, path: &[&str]) -> Option<Found<'a>> {
 pub(super) fn set_inline(text: &str, table: &str, key: &str, value: Value) -> Result<String> {
     let document = parse(text)?;
     let Some(inline) = document.as_table().get(table).and_then(Item::as_inline_table) else {
-        anyhow::bail!("`{table}` is no inline table");
+        anyhow::bail!("`{table}` is not an inline table");
     };
     let is_same = inline.get(key).is_some_and(|old| old.to_string().trim() == value.to_string().trim());
     if is_same {

@@ -24,7 +24,7 @@ use crate::sys::tree::{Kind, Tree};
 const DATA: &str = names::CURSOR_HOME;
 /// The variable by which Cursor finds it.
 pub(crate) const DATA_VARIABLE: &str = "CURSOR_DATA_DIR";
-/// The custom variable of a task that names a login for its MCP servers. Consumed here, never handed on.
+/// The custom variable of a task that names a login for its MCP servers. The agent does not get it.
 pub(crate) const AUTH_VARIABLE: &str = "CURSOR_MCP_AUTH_SOURCE";
 /// The file of such a login, which may be called nothing else.
 const AUTH_FILE: &str = "mcp-auth.json";
@@ -80,15 +80,15 @@ fn sorted(servers: &Map<String, Value>) -> Result<Map<String, Value>> {
             return Err(wrong("mcp_config: an MCP server has no name".into()).into());
         }
         if !servers[name].is_object() {
-            return Err(wrong(format!("mcp_config: the MCP server {name:?} is no object")).into());
+            return Err(wrong(format!("mcp_config: the MCP server {name:?} must be an object")).into());
         }
         all.insert(name.clone(), servers[name].clone());
     }
     Ok(all)
 }
 
-/// Adds the servers of the user's home that the task does not name itself; returns a warning where they cannot be read:
-/// then the agent sees the task's own servers only.
+/// Adds the servers of the user's home that the task does not name itself. Returns a warning where they
+/// cannot be read; then the agent sees the task's own servers only.
 fn add_users_own(request: &HomeRequest<'_>, servers: &mut Map<String, Value>) -> Option<String> {
     let path = request.user_home?.join(".cursor").join("mcp.json");
     let text = match read_bounded(&path, MAX_CONFIG) {
@@ -97,7 +97,7 @@ fn add_users_own(request: &HomeRequest<'_>, servers: &mut Map<String, Value>) ->
     };
     let own = text.ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let unreadable =
-        || Some("Cursor's own mcp.json cannot be read: only the task's MCP servers are there".to_owned());
+        || Some("your Cursor mcp.json cannot be read: the agent sees the task's MCP servers only".to_owned());
     let Some(Value::Object(mut own)) = own else { return unreadable() };
     let own = match own.remove("mcpServers") {
         None | Some(Value::Null) => return None,
@@ -168,7 +168,7 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
         (projects, Entry::Kept { mode: 0o700 }),
         (own.join(APPROVALS), file(format!("{:#}", Value::from(keys)))),
         (own.join(".workspace-trusted"), file(format!("{trust:#}"))),
-        // A login that an earlier task has brought goes, whether this one brings one or not.
+        // The login of an earlier task is removed, whether this one brings one or not.
         (own.join(AUTH_FILE), auth.map_or(Entry::Absent, |target| Entry::Link { target })),
         (own, Entry::Kept { mode: 0o700 }),
     ]
@@ -225,16 +225,16 @@ fn auth_source(request: &HomeRequest<'_>) -> Result<Option<PathBuf>> {
         _ => PathBuf::from(given),
     };
     if !path.is_absolute() {
-        return Err(wrong("is no absolute path").into());
+        return Err(wrong("is not an absolute path").into());
     }
     let path = if path.is_dir() { path.join(AUTH_FILE) } else { path };
     if path.file_name().is_none_or(|name| name != AUTH_FILE) {
-        return Err(wrong("names a file of another name").into());
+        return Err(wrong("must be called `mcp-auth.json`").into());
     }
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(path)),
-        Ok(_) => Err(wrong("names something that is no file").into()),
-        Err(_) => Err(wrong("names a file that cannot be read or is not there").into()),
+        Ok(_) => Err(wrong("is not a file").into()),
+        Err(_) => Err(wrong("cannot be read, or does not exist").into()),
     }
 }
 

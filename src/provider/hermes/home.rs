@@ -34,7 +34,7 @@ pub(crate) const FOLDER: HomeFolder =
 /// When the selected profile is not there, or a file of the user's home cannot be read.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // nobody is there to approve
+    plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // no person is there to approve commands
     if request.skills.is_empty() {
         plan.homes.push(user_file::given_up(request, HOME, &OURS)?);
         return Ok(plan);
@@ -46,7 +46,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let config = user_file::read_text(&source.home.join("config.yaml"))?;
     if config.is_none() {
         plan.warnings.push(format!(
-            "there is no Hermes configuration at {}; the one of the task ({}) holds only what the task needs",
+            "there is no Hermes configuration in {}; the task's own ({}) has only what the task needs",
             source.home.display(),
             overlay.display()
         ));
@@ -54,8 +54,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let config = config.unwrap_or_default();
     let text = edited_config(request, &source.home, &config).unwrap_or_else(|| {
         plan.warnings.push(
-            "Hermes' config.yaml cannot be read as one YAML mapping and is taken over as it is: the user's skills \
-             may be missing, and a memory provider of the user's may be used"
+            "your Hermes config.yaml is not one YAML mapping, so the task gets an unchanged copy: your own skills may be \
+             missing, and the agent may use your memory provider"
                 .into(),
         );
         config.clone()

@@ -15,7 +15,7 @@ use crate::layout::names;
 use crate::provider::plan::HomeRequest;
 use crate::provider::read::read_bounded;
 
-/// Its name in the stores. It may hold what the CLI says of agents: 0600.
+/// Its name in the stores. It may hold settings of agents: 0600.
 const FILE: &str = names::OPENCLAW_CACHE;
 const VERSION: u32 = 1;
 const MAX_BYTES: u64 = 16 << 20;

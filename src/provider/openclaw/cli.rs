@@ -39,7 +39,7 @@ pub(super) enum Answer<T> {
     Refused(Words),
 }
 
-/// What the CLI says of its own failure: bounded, on one line.
+/// The error that the CLI printed: bounded, on one line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Words {
     /// From standard error.
@@ -58,7 +58,7 @@ pub(super) enum Absence {
 }
 
 impl Cli<'_> {
-    /// Runs `openclaw ARGS` and gives back what it printed.
+    /// Runs `openclaw ARGS` and returns what it printed.
     ///
     /// # Errors
     /// Where it cannot be started, does not end in time (an [`io::ErrorKind::TimedOut`] is in the chain), or prints too
@@ -70,7 +70,7 @@ impl Cli<'_> {
         let captured = child::capture_unless(call, self.limit, self.stop);
         let captured = captured.map_err(|error| self.not_ended(error, &shown))?;
         if captured.stdout.len() as u64 >= child::MOST_CAPTURED {
-            bail!("{shown} says too much");
+            bail!("{shown} printed too much");
         }
         let stdout = String::from_utf8_lossy(&captured.stdout).into_owned();
         // A version says so with status 0.
@@ -99,11 +99,15 @@ impl Cli<'_> {
     fn not_ended(&self, error: io::Error, shown: &str) -> anyhow::Error {
         let failure = match error.kind() {
             io::ErrorKind::TimedOut => {
-                Failure::new(Code::Failed, format!("{shown} did not end within {:?}", self.limit))
-                    .hint(format!("run it by hand; `{}` allows up to 60s", super::deadline::VARIABLE))
+                Failure::new(Code::Failed, format!("{shown} did not end within {:?}", self.limit)).hint(
+                    format!(
+                        "run it by hand to see why; the variable `{}` allows up to 60s",
+                        super::deadline::VARIABLE
+                    ),
+                )
             }
             io::ErrorKind::Interrupted => {
-                Failure::new(Code::Interrupted, format!("stopped on request, while {shown} was asked"))
+                Failure::new(Code::Interrupted, format!("interrupted while {shown} was running"))
             }
             io::ErrorKind::NotFound => {
                 Failure::new(Code::AgentNotFound, format!("{} does not exist", self.program.display()))
@@ -119,7 +123,7 @@ impl Words {
         let plain = one_line(&String::from_utf8_lossy(&captured.stderr));
         let json = json_error.map(|text| one_line(&text)).unwrap_or_default();
         if plain.is_empty() && json.is_empty() {
-            return Words { plain: format!("it said nothing ({})", captured.status), json };
+            return Words { plain: format!("it printed nothing ({})", captured.status), json };
         }
         Words { plain, json }
     }
@@ -135,7 +139,7 @@ impl Words {
         }
     }
 
-    /// Whether they say that `key` is absent, and how.
+    /// Whether and how the words mean that `key` is absent.
     pub(super) fn absence_of(&self, key: &str) -> Option<Absence> {
         let plain = self.plain.to_lowercase();
         let json = self.json.to_lowercase();
@@ -185,7 +189,7 @@ fn one_line(text: &str) -> String {
     line.chars().take(MAX_WORDS - 1).chain(['…']).collect()
 }
 
-/// Whether a secret in a value was blackened, so that the value cannot be handed on.
+/// Whether a secret in a value was blackened, so that the value cannot be passed on.
 pub(super) fn is_blackened(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(BLACKENED),

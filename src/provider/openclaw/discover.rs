@@ -58,7 +58,7 @@ fn locate(cli: &Cli<'_>, around: &Surroundings<'_>) -> Result<(PathBuf, bool)> {
 fn is_there(path: &Path) -> Result<bool> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(true),
-        Ok(_) => bail!("{} is no file", path.display()),
+        Ok(_) => bail!("{} is not a file", path.display()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error).with_context(|| format!("look at {}", path.display())),
     }

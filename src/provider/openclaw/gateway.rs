@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// The port of a gateway that names none. OpenClaw's own default.
 const DEFAULT_PORT: u16 = 18789;
 
-/// What a task says of OpenClaw's runtime.
+/// The task's settings for OpenClaw's runtime.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Runtime {
     /// `local`, `gateway`, or what else was written.

@@ -2,7 +2,7 @@
 //!
 //! The wrapper includes the user's configuration, whose parsing is left to OpenClaw, and says what differs: the
 //! workspaces, the task's MCP servers, its gateway. Where something of the user's must not be seen, it includes a copy
-//! instead, without that. Nothing is guessed: whatever OpenClaw's CLI does not answer clearly is an error.
+//! instead, without that. Nothing is guessed: an unclear answer of OpenClaw's CLI is an error.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -46,8 +46,11 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         Mcp::Managed(servers) => Some(checked(servers)?),
     };
     let program = request.options.openclaw.as_deref().ok_or_else(|| {
-        Failure::new(Code::AgentNotFound, "locate openclaw active config: OpenClaw's program was not found")
-            .hint("install it, or name it with `--openclaw-bin PATH`")
+        Failure::new(
+            Code::AgentNotFound,
+            "locate openclaw active config: the `openclaw` program was not found",
+        )
+        .hint("install it, or name it with `--openclaw-bin PATH`")
     })?;
     // In a shell with an environment's exports it names that one's wrapper, which would then include itself.
     let is_ours = |value: &OsString| is_of_an_environment(Path::new(value));
@@ -141,7 +144,9 @@ fn copied(mut own: Map<String, Value>, found: &Found, servers: Option<Map<String
     let roster = match (wrapper::take_list(&mut own), &found.roster) {
         (Some(list), _) => Roster::Listed(list),
         (None, Roster::Listed(list)) if list.iter().any(cli::is_blackened) => {
-            bail!("agents.list of openclaw holds secrets that its CLI does not say, and no file has it")
+            bail!(
+                "agents.list of openclaw contains secrets that its CLI does not print, and no configuration file has the list"
+            )
         }
         (None, roster) => roster.clone(),
     };
@@ -200,8 +205,7 @@ fn build(request: &HomeRequest<'_>, found: &Found, runtime: &Runtime, base: &Bas
     plan.warnings.extend(runtime.warning.map(str::to_owned));
     if !found.exists {
         plan.warnings.push(
-            "OpenClaw has no configuration: the task starts without agents, models and keys of the user's"
-                .into(),
+            "OpenClaw has no configuration: the task starts without your agents, models and keys".into(),
         );
     }
     log::debug!(
@@ -231,7 +235,7 @@ fn checked(servers: &Map<String, Value>) -> Result<&Map<String, Value>> {
 fn text_of(path: &Path) -> Result<String> {
     match path.to_str() {
         Some(text) => Ok(text.to_owned()),
-        None => bail!("{} is no UTF-8, and OpenClaw's configuration is", path.display()),
+        None => bail!("{} is not UTF-8, which OpenClaw's configuration must be", path.display()),
     }
 }
 

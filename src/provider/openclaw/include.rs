@@ -37,7 +37,7 @@ fn load(path: &Path, depth: usize) -> Result<Value> {
 
 /// JSON first: there the text of a number survives.
 fn parse(bytes: &[u8]) -> Result<Value> {
-    let text = std::str::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is no UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| anyhow::anyhow!("it is not UTF-8"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Ok(value) = serde_json::from_str(text) {
         return Ok(value);
@@ -45,12 +45,12 @@ fn parse(bytes: &[u8]) -> Result<Value> {
     ensure!(!is_too_deep(text), "it is nested too deeply");
     json5::from_str(text).map_err(|error| {
         let place = error.position().map(|at| format!(", line {}, column {}", at.line + 1, at.column + 1));
-        anyhow::anyhow!("it is no JSON5{}", place.unwrap_or_default())
+        anyhow::anyhow!("it is not JSON5{}", place.unwrap_or_default())
     })
 }
 
 /// Whether a text may hold more levels than a parser without a limit of its own has stack for. Brackets in strings
-/// and comments count too: nobody has so many there.
+/// and comments count too; real files do not have so many.
 fn is_too_deep(text: &str) -> bool {
     let mut depth = 0_usize;
     text.bytes().any(|byte| {

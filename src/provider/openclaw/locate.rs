@@ -36,7 +36,7 @@ impl Surroundings<'_> {
             None => self.expand_tilde(path)?,
         };
         if !expanded.is_absolute() {
-            bail!("`{}` is no absolute path", path.escape_debug());
+            bail!("`{}` is not an absolute path", path.escape_debug());
         }
         Ok(expanded)
     }
@@ -132,7 +132,7 @@ mod tests {
         }
         for look_alike in ["$OPENCLAW_HOMEX/a", "~ada/x", "openclaw.json", "$HOME/x", "${OPENCLAW_HOME}x"] {
             let text = with(&svc, |around| around.expand(look_alike).unwrap_err().to_string());
-            assert!(text.contains("no absolute path"), "{text}");
+            assert!(text.contains("not an absolute path"), "{text}");
         }
     }
 

@@ -84,7 +84,7 @@ fn pinned_list(list: &[Value], work_dir: &str) -> Vec<Value> {
     pinned.collect()
 }
 
-/// Takes the MCP servers out of the user's configuration and answers them. Other settings of `mcp` stay.
+/// Removes the MCP servers from the user's configuration and returns them. Other settings of `mcp` stay.
 pub(super) fn take_servers(config: &mut Map<String, Value>) -> Map<String, Value> {
     let Some(Value::Object(mcp)) = config.get_mut("mcp") else { return Map::new() };
     let servers = mcp.shift_remove("servers");

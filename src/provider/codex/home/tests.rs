@@ -182,7 +182,7 @@ fn what_could_make_us_wait_is_not_opened() {
         match bench.plan() {
             Err(error) => {
                 let message = error.to_string();
-                assert!(is_fatal && message.ends_with("/config.toml: it is no regular file"), "{message}");
+                assert!(is_fatal && message.ends_with("/config.toml: it is not a regular file"), "{message}");
             }
             Ok(plan) => {
                 assert!(!is_fatal && entry(&plan, name).is_none(), "{name}");
@@ -260,7 +260,7 @@ fn the_home_of_an_environment_is_no_shared_home() {
         let plan = bench.prepare();
         assert!(bench.read("config.toml").unwrap().contains("users"));
         assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
-        assert!(plan.warnings[0].starts_with("`CODEX_HOME` names the home of an environment"));
+        assert!(plan.warnings[0].starts_with("`CODEX_HOME` is the home of another environment"));
     }
 }
 
@@ -282,15 +282,15 @@ fn files_that_the_configuration_names_come_along() {
     make_dirs(&bench.shared("dir"));
     for (value, expected) in [
         ("gone.md".to_owned(), "/home/.codex/gone.md is missing"),
-        ("../x".to_owned(), "leaves the Codex home"),
-        ("a/../x".to_owned(), "leaves the Codex home"),
-        ("dir".to_owned(), "no regular file"),
+        ("../x".to_owned(), "leads out of the Codex home"),
+        ("a/../x".to_owned(), "leads out of the Codex home"),
+        ("dir".to_owned(), "not a regular file"),
         ("/no/such".to_owned(), "/no/such is missing"),
         ("~/gone".to_owned(), "/home/gone is missing"),
         ("~ada/x".to_owned(), "another user's home"),
-        ("sessions/x.md".to_owned(), "the task's own"),
-        ("auth.json".to_owned(), "the task's own"),
-        (String::new(), "leaves the Codex home"),
+        ("sessions/x.md".to_owned(), "the task needs itself"),
+        ("auth.json".to_owned(), "the task needs itself"),
+        (String::new(), "leads out of the Codex home"),
     ] {
         bench.write("config.toml", &named(&value));
         let error = bench.plan().unwrap_err();

@@ -178,10 +178,10 @@ fn what_the_cli_does_not_answer_clearly_is_an_error_that_names_the_step() {
     let folder = claw.world.home.display().to_string();
     for (managed, args, script, named) in [
         (false, FILE, "echo 'EACCES: no way' >&2; exit 1", &[locate, "EACCES: no way"][..]),
-        (false, FILE, "exit 3", &[locate, "said nothing"]),
+        (false, FILE, "exit 3", &[locate, "printed nothing"]),
         (false, FILE, "true", &[locate, "printed nothing"]),
-        (false, FILE, "echo openclaw.json", &[locate, "no absolute path"]),
-        (false, FILE, &format!("echo {folder}"), &[locate, "is no file"]),
+        (false, FILE, "echo openclaw.json", &[locate, "not an absolute path"]),
+        (false, FILE, &format!("echo {folder}"), &[locate, "is not a file"]),
         (false, FILE, "echo '$OPENCLAW_HOME/x'", &[locate, "OPENCLAW_HOME"]),
         (false, LIST, "echo garbage", &[agents]),
         (false, LIST, "echo '{\"a\":1}'", &[agents]),
@@ -350,7 +350,7 @@ fn a_blackened_list_that_no_file_has_is_refused() {
     let mut claw = Claw::listed();
     claw.world.manage("{}");
     claw.prints(WHOLE, "{}");
-    assert!(claw.error().contains("holds secrets"));
+    assert!(claw.error().contains("contains secrets"));
 }
 
 #[test]
@@ -409,5 +409,5 @@ fn an_older_cli_is_searched_for() {
     let folder = claw.world.home.clone();
     claw.world.set_variable("OPENCLAW_CONFIG_PATH", &folder);
     let error = claw.error();
-    assert!(error.contains("too many arguments") && error.contains("is no file"), "{error}");
+    assert!(error.contains("too many arguments") && error.contains("is not a file"), "{error}");
 }
