@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::row::HomeFolder;
-use super::{mcp_server as server, user_file};
+use super::{mcp_server as server, overlay, user_file};
 use crate::layout::names;
 
 const HOME: &str = names::COPILOT_HOME;
@@ -19,7 +19,7 @@ const SERVERS: &str = "mcp-config.json";
 
 /// The home, as a folder.
 pub(super) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME, own_files: &[SERVERS], without_secrets: user_file::without_own_files };
+    HomeFolder { name: HOME, own_files: &[SERVERS], without_secrets: overlay::without_own_files };
 
 /// Plans the home.
 ///
@@ -28,7 +28,7 @@ pub(super) const FOLDER: HomeFolder =
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(user_file::given_up(request, HOME, &[SERVERS])?);
+        plan.homes.push(overlay::given_up(request, HOME, &[SERVERS])?);
         return Ok(plan);
     };
     let user = user_file::named_folder(request, VARIABLE)
@@ -47,12 +47,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             .filter_map(|server| Some((server.name().to_owned(), Value::Object(server.for_copilot()?)))),
     );
     let mut entries = match &user {
-        Some(user) => user_file::links_to(request, HOME, user, |name| is_ours(name, merge))?,
+        Some(user) => overlay::links_to(request, HOME, user, |name| is_ours(name, merge))?,
         None => Vec::new(),
     };
     let bytes = serde_json::to_vec_pretty(&json!({ "mcpServers": all }))?;
     entries.push((SERVERS.into(), Entry::File { bytes, mode: 0o600 }));
-    let dropped = user_file::stale_links(request, HOME, &entries)?;
+    let dropped = overlay::stale_links(request, HOME, &entries)?;
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert(VARIABLE.into(), request.env_root.join(HOME).display().to_string());
     if !merge && request.inherited.iter().any(|(name, value)| name == "COPILOT_ALLOW_ALL" && value == "true")

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
 use super::row::HomeFolder;
-use super::{mcp_server as server, user_file};
+use super::{mcp_server as server, overlay, user_file};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 
@@ -20,7 +20,7 @@ const SETTINGS: &str = "settings.json";
 
 /// The home, as a folder.
 pub(super) const HOME: HomeFolder =
-    HomeFolder { name: FOLDER, own_files: &[SETTINGS], without_secrets: user_file::without_own_files };
+    HomeFolder { name: FOLDER, own_files: &[SETTINGS], without_secrets: overlay::without_own_files };
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";
 const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
@@ -36,7 +36,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.exports.insert(TRUST.into(), "true".into());
     }
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(user_file::given_up(request, FOLDER, &[SETTINGS])?);
+        plan.homes.push(overlay::given_up(request, FOLDER, &[SETTINGS])?);
         return Ok(plan);
     };
     let user =
@@ -56,11 +56,11 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if let Some(user) = &user {
         // `tmp` and `history` are sessions, which belong to the task.
         let is_ours = |name: &str| matches!(name, SETTINGS | "tmp" | "history");
-        entries.extend(user_file::links_to(request, FOLDER, user, is_ours)?);
+        entries.extend(overlay::links_to(request, FOLDER, user, is_ours)?);
     }
     let bytes = serde_json::to_vec_pretty(&settings)?;
     entries.push((SETTINGS.into(), Entry::File { bytes, mode: 0o600 }));
-    let dropped = user_file::stale_links(request, FOLDER, &entries)?;
+    let dropped = overlay::stale_links(request, FOLDER, &entries)?;
     plan.homes.push(Home { name: FOLDER, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert("GEMINI_CLI_HOME".into(), request.env_root.display().to_string());
     Ok(plan)

@@ -20,6 +20,7 @@ pub mod mcp_channel;
 mod mcp_server;
 pub mod openclaw;
 pub mod opencode;
+mod overlay;
 pub mod plan;
 pub mod qwen;
 pub mod qwenpaw;

@@ -8,8 +8,8 @@ use anyhow::Result;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
+use super::overlay;
 use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
-use super::user_file;
 use crate::layout::names;
 
 /// The workspace's name in the env root.
@@ -31,7 +31,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         let now = request.now.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut listed = Map::new();
         for skill in request.skills {
-            user_file::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
+            overlay::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
             listed.insert(skill.slug.clone(), row(&skill.slug, &now));
         }
         let manifest =

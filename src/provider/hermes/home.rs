@@ -15,7 +15,7 @@ use crate::formats::yaml::edit as yaml;
 use crate::layout::names;
 use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
 use crate::provider::row::HomeFolder;
-use crate::provider::user_file;
+use crate::provider::{overlay, user_file};
 use crate::sys::tree::Kind;
 use crate::task::safe_token;
 
@@ -26,7 +26,7 @@ const VARIABLE: &str = "HERMES_HOME";
 
 /// The home, as a folder.
 pub(crate) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME, own_files: &OURS, without_secrets: user_file::without_own_files };
+    HomeFolder { name: HOME, own_files: &OURS, without_secrets: overlay::without_own_files };
 
 /// Plans the overlay.
 ///
@@ -36,12 +36,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // no person is there to approve commands
     if request.skills.is_empty() {
-        plan.homes.push(user_file::given_up(request, HOME, &OURS)?);
+        plan.homes.push(overlay::given_up(request, HOME, &OURS)?);
         return Ok(plan);
     }
     let source = source_of(request)?;
     let overlay = request.env_root.join(HOME);
-    let mut entries = user_file::links_to(request, HOME, &source.home, is_ours)?;
+    let mut entries = overlay::links_to(request, HOME, &source.home, is_ours)?;
 
     let config = user_file::read_text(&source.home.join("config.yaml"))?;
     if config.is_none() {
@@ -70,10 +70,10 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         if !entries.iter().any(|(path, _)| path == Path::new("skills")) {
             entries.push(("skills".into(), Entry::Dir { mode: 0o700 }));
         }
-        user_file::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
+        overlay::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
     }
     state(request, &source, &mut plan, &mut entries);
-    let dropped = user_file::stale_links(request, HOME, &entries)?;
+    let dropped = overlay::stale_links(request, HOME, &entries)?;
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert(VARIABLE.into(), overlay.display().to_string());
     Ok(plan)

@@ -107,7 +107,7 @@ impl Cli<'_> {
                 )
             }
             io::ErrorKind::Interrupted => {
-                Failure::new(Code::Interrupted, format!("interrupted while {shown} was running"))
+                Failure::new(Code::Interrupted, format!("stopped on request while {shown} was running"))
             }
             io::ErrorKind::NotFound => {
                 Failure::new(Code::AgentNotFound, format!("{} does not exist", self.program.display()))
