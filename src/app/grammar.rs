@@ -21,6 +21,7 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// One subcommand with its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Prepare(commands::prepare::PrepareArgs),

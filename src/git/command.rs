@@ -82,6 +82,7 @@ pub struct Work;
 pub struct Network;
 
 mod sealed {
+    /// Only this file has kinds of calls.
     pub trait Sealed {}
     impl Sealed for super::Look {}
     impl Sealed for super::Work {}

@@ -10,11 +10,14 @@ use super::text::JsonText;
 
 /// Tokens of one model. The buckets do not overlap: `input_tokens` leaves out what came from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Usage {
+    /// Read by the model, and not from its cache.
     pub input_tokens: u64,
+    /// Written by the model.
     pub output_tokens: u64,
+    /// Read from the cache.
     pub cache_read_tokens: u64,
+    /// Put into the cache.
     pub cache_write_tokens: u64,
 }
 

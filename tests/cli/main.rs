@@ -14,6 +14,7 @@ mod artifacts;
 mod cleanup;
 mod config;
 mod connection;
+mod documented;
 mod du;
 mod everything;
 mod gc;

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::Path;
 
 use circles::{Circle, Graph, circles};
-use names::{Import, Sources, imports};
+use names::{Import, imports};
+
+pub use names::Sources;
 
 /// The map of `lib.rs` from the bottom to the top: a module may use those of its own layer and of those below.
 const LAYERS: &[&[&str]] = &[
@@ -23,7 +25,7 @@ const LAYERS: &[&[&str]] = &[
     &["output", "invocation"],
     &["commands"],
     &["app"],
-    &["main"],
+    &["lib", "main"],
 ];
 
 #[test]
@@ -82,7 +84,7 @@ fn module_of(file: &str) -> &str {
     first.trim_end_matches(".rs")
 }
 
-fn sources() -> Sources {
+pub fn sources() -> Sources {
     let mut found = BTreeMap::new();
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
     found
