@@ -1,9 +1,9 @@
 //! The texts that the agent reads: pure functions, task to text.
 //!
-//! - [`render`] writes the runtime brief, which goes into the marker block of `CLAUDE.md`, `AGENTS.md` …
-//! - [`issue_context`] writes `.agent_context/issue_context.md`, the facts of this task
+//! - [`render()`] writes the runtime brief, which goes into the marker block of `CLAUDE.md`, `AGENTS.md` …
+//! - [`issue_context()`] writes `.agent_context/issue_context.md`, the facts of this task
 //! - [`resources_json`] writes `.multica/project/resources.json`
-//! - [`compose_prompt`] and [`turn_notes`] write the message of one turn
+//! - [`compose_prompt`] and [`turn_notes`](turn::turn_notes) write the message of one turn
 //!
 //! Invariants:
 //! - The brief stands in front of the whole conversation, so one changed byte discards the agent's prompt cache. It

@@ -1,6 +1,6 @@
 //! What environments take on the disk: upstream's disk-usage report, by its names, and what lies beside them.
 //!
-//! Everything here is arithmetic over what [`look`] and [`outside`] have found on the disk.
+//! Everything here is arithmetic over what [`look()`] and [`outside()`] have found on the disk.
 
 mod look;
 mod outside;

@@ -12,7 +12,7 @@ impl Repository<'_> {
     /// Asks the repository which filters it names itself, to switch them off.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output); when it names too many.
+    /// As [`output`](super::command::GitCommand::output); when it names too many.
     pub fn filters_off(&self) -> Result<FiltersOff> {
         // `git lfs` is a filter of the user's that runs what a repository calls an extension of it.
         let keys = r"^(filter\..*\.(clean|smudge|process|required)|lfs\.extension\..*)$";

@@ -25,7 +25,7 @@ impl Repository<'_> {
     /// and names that are not UTF-8.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output).
     pub fn branches(&self, prefix: &str) -> Result<Vec<Branch>> {
         let text = self.look(["for-each-ref", "--format=%(HEAD)%(objectname) %(refname)", prefix]).text()?;
         let branches = text.lines().filter_map(|line| line.strip_prefix(' ')?.split_once(' '));
@@ -36,7 +36,7 @@ impl Repository<'_> {
     /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output).
     pub fn holders(&self, tip: &str) -> Result<Vec<String>> {
         let contains = format!("--contains={tip}");
         let text = self.look(["for-each-ref", &contains, "--format=%(symref) %(refname)"]).text()?;
@@ -46,7 +46,7 @@ impl Repository<'_> {
     /// Whether any ref holds a commit that is on no branch of a remote.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output).
     pub fn has_unpushed(&self) -> Result<bool> {
         let commits = self.look(["rev-list", "--max-count=1", "--all", "--not", "--remotes"]).text()?;
         Ok(!commits.is_empty())
@@ -55,7 +55,7 @@ impl Repository<'_> {
     /// Whether HEAD names a commit. In a repository without any commit it does not.
     ///
     /// # Errors
-    /// As [`succeeds`](super::GitCommand::succeeds).
+    /// As [`succeeds`](super::command::GitCommand::succeeds).
     pub fn has_head(&self) -> Result<bool> {
         self.has_ref("HEAD")
     }
@@ -63,7 +63,7 @@ impl Repository<'_> {
     /// Whether there is a ref of this name.
     ///
     /// # Errors
-    /// As [`succeeds`](super::GitCommand::succeeds).
+    /// As [`succeeds`](super::command::GitCommand::succeeds).
     pub fn has_ref(&self, name: &str) -> Result<bool> {
         self.look(["rev-parse", "--quiet", "--verify", name]).succeeds()
     }
@@ -71,7 +71,7 @@ impl Repository<'_> {
     /// Creates a ref at `commit`.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output), also when there is a ref of this name.
+    /// As [`output`](super::command::GitCommand::output), also when there is a ref of this name.
     pub fn create_ref(&self, name: &str, commit: &str) -> Result<()> {
         // The empty old value: git fails if the ref is there.
         self.work(["update-ref", name, commit, ""]).output().map(drop)
@@ -80,7 +80,7 @@ impl Repository<'_> {
     /// Deletes a branch with its configuration, if it still points to the same commit.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output), also when the branch has moved.
+    /// As [`output`](super::command::GitCommand::output), also when the branch has moved.
     pub fn delete_branch(&self, branch: &Branch) -> Result<()> {
         self.work(["update-ref", "--no-deref", "-d", &branch.name, &branch.tip]).output()?;
         // Most branches have no configuration, and one that is left only matters to a branch of the same name.

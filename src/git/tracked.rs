@@ -13,7 +13,7 @@ impl Repository<'_> {
     /// The files of the index below folders of these names, wherever they lie, relative to the repository.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output).
     pub fn tracked_below<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<BTreeSet<PathBuf>> {
         let list = self.look(["ls-files", "--cached", "-z", "--"]);
         let listed = list.args(names.map(|name| format!(":(glob)**/{}/**", literal(name)))).output()?;

@@ -23,7 +23,7 @@ impl Repository<'_> {
     /// The repository itself, first, and its linked worktrees, also those whose folder is gone.
     ///
     /// # Errors
-    /// As [`output`](super::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output).
     pub fn worktrees(&self) -> Result<Vec<Worktree>> {
         let worktrees = parse(&self.look(["worktree", "list", "--porcelain", "-z"]).text()?);
         anyhow::ensure!(

@@ -19,7 +19,7 @@ pub const SKILL_FILE: &str = "SKILL.md";
 const MAX_PATH: usize = 4096;
 const MAX_NAME: usize = 255;
 
-/// Endings of files that are no text; [`is_text`] finds the rest.
+/// Endings of files that are no text.
 const BINARY_ENDINGS: &[&str] = &[
     "png", "jpg", "jpeg", "gif", "webp", "bmp", "tiff", "ico", "heic", "ttf", "otf", "woff", "woff2", "eot",
     "zip", "gz", "tar", "bz2", "7z", "rar", "pdf", "docx", "xlsx", "pptx", "doc", "xls", "ppt", "mp3", "mp4",

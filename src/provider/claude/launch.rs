@@ -45,7 +45,7 @@ pub struct Options {
     pub append_system_prompt: Option<String>,
     /// `--resume`.
     pub resume: Option<String>,
-    /// Further arguments, filtered by [`super::argv::filter`].
+    /// Further arguments, filtered by [`crate::provider::argv::filter`].
     pub custom: Vec<OsString>,
 }
 
