@@ -1,6 +1,6 @@
-//! What a run needs from the task document and must stay private: `launch/task.json`, 0600 in a folder 0700.
+//! The part of the task document that a run needs and that must stay private: `launch/task.json`, 0600 in a folder 0700.
 //!
-//! Not state but input, like the context files: written by prepare and reuse, read by run, gone with the work dir.
+//! It is input, not state: `prepare` and `reuse` write it, `run` reads it, and it is removed with the work dir.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ pub struct LaunchFile {
     /// The prompt composed from the document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// Variables of the agent's: may be secrets.
+    /// The agent's variables; their values may be secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub custom_env: BTreeMap<String, String>,
-    /// Arguments of the agent's: may hold secrets.
+    /// The agent's arguments; they may hold secrets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub custom_args: Vec<String>,
-    /// The model asked for.
+    /// The requested model.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// Managed MCP servers: may hold secrets.
+    /// The managed MCP servers; they may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp_config: Option<Value>,
-    /// The agent sees the user's own servers beside the managed ones.
+    /// The agent sees the user's own servers as well.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub merge_mcp: bool,
 }
@@ -39,12 +39,12 @@ pub struct LaunchFile {
 const FILE: &str = names::LAUNCH_FILE;
 
 impl LaunchFile {
-    /// Where it lies below the env root; `None` where there is nothing to say.
+    /// Its path below the env root; `None` where it would be empty.
     pub(super) fn file(&self) -> Option<PathBuf> {
         (*self != LaunchFile::default()).then(|| Path::new(names::LAUNCH).join(FILE))
     }
 
-    /// Writes the file, or takes an old one away when there is nothing to say.
+    /// Writes the file, or removes an old one where it would be empty.
     ///
     /// # Errors
     /// As the system reports them.

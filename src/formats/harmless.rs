@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::scan::{self, below, equal};
+
 /// Makes control characters visible; everything else stays.
 pub fn escape(text: &str) -> String {
     if find_suspect(text).is_none() || !text.contains(is_hostile) {
@@ -45,31 +47,9 @@ fn is_hostile(c: char) -> bool {
 /// The place of the first character that may be hostile: a control character, or one that begins with a byte with which
 /// hostile ones begin.
 fn find_suspect(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut words = bytes.chunks_exact(8);
-    let mut at = 0;
-    // Eight bytes at a time: long texts are mostly harmless.
-    for word in words.by_ref() {
-        let bytes = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        if has_suspect(bytes) {
-            break;
-        }
-        at += 8;
-    }
-    bytes[at..].iter().position(|byte| is_suspect(*byte)).map(|found| at + found)
-}
-
-fn is_suspect(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2)
-}
-
-/// Whether one of eight bytes is suspect. It is known of all at once from the bit that a subtraction borrows.
-fn has_suspect(bytes: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let below = |limit: u64, bytes: u64| bytes.wrapping_sub(ONES * limit) & !bytes & HIGH;
-    let is = |byte: u64| below(1, bytes ^ (ONES * byte));
-    below(0x20, bytes) | is(0x7f) | is(0xc2) | is(0xe2) != 0
+    scan::find(text.as_bytes(), |word| {
+        below(0x20, word) | equal(0x7f, word) | equal(0xc2, word) | equal(0xe2, word)
+    })
 }
 
 #[cfg(test)]
@@ -95,6 +75,10 @@ mod tests {
             write_lines(&mut out, text).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), printed, "{text:?}");
         }
+    }
+
+    fn is_suspect(byte: u8) -> bool {
+        byte < 0x20 || matches!(byte, 0x7f | 0xc2 | 0xe2)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod harmless;
 pub(crate) mod jsonc;
+pub(crate) mod scan;
 pub(crate) mod yaml;
 
 pub use harmless::{escape, write_lines};

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use crate::formats::scan;
+
 /// A text, or the literal of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonText<'a> {
@@ -118,11 +120,13 @@ fn decode(literal: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// Text has its escapes close together or far apart: a short look before the long one serves both.
+/// The place of the first escape. Texts have them close together or far apart: a short look before the wide one serves
+/// both.
 fn find_escape(literal: &str) -> Option<usize> {
+    const NEAR: usize = 32;
     let bytes = literal.as_bytes();
-    let near = bytes.iter().take(16).position(|byte| *byte == b'\\');
-    near.or_else(|| Some(16 + memchr::memchr(b'\\', bytes.get(16..)?)?))
+    let near = scan::find(&bytes[..bytes.len().min(NEAR)], |word| scan::equal(b'\\', word));
+    near.or_else(|| Some(NEAR + memchr::memchr(b'\\', bytes.get(NEAR..)?)?))
 }
 
 fn decode_all(literal: &str) -> Cow<'_, str> {

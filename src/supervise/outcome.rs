@@ -164,7 +164,7 @@ impl Draft {
 /// status, a missing result.
 pub(super) fn judge(facts: &Facts<'_>) -> RunVerdict {
     let result = facts.ending.result.as_ref();
-    // The end of an agent that did not exit after its result is our doing.
+    // An agent that did not exit after its result was stopped: its exit says nothing.
     let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();
     let exit = if is_own_end { Exit::default() } else { facts.exit };
     let Draft { status, reason, error } = draft(facts, exit);

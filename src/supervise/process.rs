@@ -75,7 +75,7 @@ pub fn run<'a>(
     }
     .supervise(&mut tree);
 
-    // The leader is a zombie or dead by our hand; its number is still its own.
+    // The leader is not reaped yet, so its number is still its own.
     let grace = agent.grace_left(command.limits.kill_grace);
     if end_group(pid, grace, &mut || interrupts.take_end().is_some()) {
         agent.note_group_killed();

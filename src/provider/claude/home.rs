@@ -1,7 +1,7 @@
-//! Claude Code: skills of the machine's that the task switches off, in a settings file for `--settings`.
+//! Claude Code's settings file for `--settings`: it disables the user's skills that the task switches off.
 //!
-//! Managed MCP servers need nothing here: `run` hands them over in a file of the run's, with `--strict-mcp-config`
-//! unless the user's own are wanted too.
+//! Managed MCP servers need nothing here: `run` passes them in a file of its own, with `--strict-mcp-config` unless the
+//! agent is to see the user's own as well.
 
 use std::path::{Component, Path};
 
