@@ -57,7 +57,10 @@ impl WorkspacesRoot {
         create_dirs(&self.path).with_context(opening)?;
         let tree = Tree::open(&self.path).with_context(opening)?;
         if !Self::is_marked(&tree)? {
-            let is_empty = tree.names(Path::new("")).with_context(opening)?.is_empty();
+            let mut names = tree.names(Path::new("")).with_context(opening)?;
+            // A fresh ext file system has this folder for `fsck`.
+            names.retain(|name| name != "lost+found");
+            let is_empty = names.is_empty();
             // Looked at again: another process may have made the mark between the two looks.
             if !is_empty && !Self::is_marked(&tree)? {
                 return Err(Failure::new(

@@ -163,7 +163,7 @@ impl RunningEnv {
     }
 
     /// Writes the result's file, then the record that points to it. The record alone is synced: a power cut that
-    /// takes the file leaves the log it was made from.
+    /// takes the file leaves the log it was made from. The file is private: the agent's text may quote secrets.
     ///
     /// # Errors
     /// As the system reports them.
@@ -172,7 +172,7 @@ impl RunningEnv {
         let file = Path::new(names::OUTPUT).join(names::RESULT);
         let document = serde_json::to_vec(result).context("write the result")?;
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
-            .and_then(|()| tree.replace_unsynced(&file, &document, 0o644, names::TEMPORARY))
+            .and_then(|()| tree.replace_unsynced(&file, &document, 0o600, names::TEMPORARY))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
         self.change(Durability::Synced, |meta, own| {
             meta.completed_at = Some(result.ended_at);

@@ -463,3 +463,14 @@ fn the_key_is_the_end_of_the_task_id() {
     assert_eq!(env, t.root.join("default").join(KEY));
     assert!(env.join("workdir").is_dir());
 }
+
+#[test]
+fn a_fresh_file_system_is_a_workspaces_root() {
+    let t = TestEnv::new();
+    fs::create_dir_all(t.root.join("lost+found")).unwrap();
+    t.prepare([]);
+    let t = TestEnv::new();
+    t.write("root/lost+found/x/y", "");
+    t.write("root/other", "");
+    t.execenv(["prepare"]).fails(2, &["holds other things"]);
+}

@@ -390,3 +390,12 @@ fn a_local_folder_is_where_the_agent_works() {
     assert_eq!(w.read("cwd").trim_end(), w.t.project.to_str().unwrap());
     assert_same(&before, &w.t.project_now(), "a run leaves nothing of its own in the work dir");
 }
+
+#[test]
+fn the_result_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let w = World::new();
+    w.program(&["true"]).run();
+    let file = w.env.join("output/result.json");
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o7777, 0o600);
+}
