@@ -6,7 +6,7 @@ use super::platform::Commands;
 use super::sanitize::{block, code_span, command_id, display_name, fenced};
 use crate::task::TaskDocument;
 
-/// Where the run ends and issue work begins. Said in one wording everywhere, so that no two surfaces disagree.
+/// Where the run ends and issue work begins: one wording for brief, context file and prompt.
 pub(super) const ISSUE_BOUNDARY: &str = "No issue is assigned to this run. Fetch, comment on or change one only where \
      the autopilot's own instructions call for issue work.";
 

@@ -1,4 +1,4 @@
-//! The platform's CLI: which commands there are, and that there is no way round it.
+//! The platform's CLI: its commands, and that the agent reaches the platform only through it.
 
 use super::comments::ascii_pipe;
 use super::platform::{Commands, ISSUE};

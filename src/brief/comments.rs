@@ -35,7 +35,7 @@ fn removal(os: HostOs) -> String {
     }
 }
 
-/// Why a body goes by file on this host, as a sentence to append. Empty where a pipe keeps the text.
+/// Why a body is passed in a file on this host, as a sentence to append. Empty where a pipe keeps the text intact.
 pub(super) fn ascii_pipe(os: HostOs) -> &'static str {
     match os {
         HostOs::Unix => "",

@@ -108,7 +108,7 @@ fn status(scene: &Scene, cli: &super::platform::Commands) -> String {
     )
 }
 
-/// A squad leader may find that nothing is to be done; then, and only then, there is no comment.
+/// A squad leader that finds nothing to do posts no comment; in every other case it posts one.
 pub(super) fn no_action(cli: &super::platform::Commands) -> String {
     format!(
         "As squad leader, when the trigger asks nothing of the squad: record it with `{}` and end without any comment. \

@@ -40,7 +40,7 @@ fn for_issue(scene: &Scene, cli: &super::platform::Commands) -> Vec<String> {
     parts
 }
 
-/// A path on this machine is no delivery.
+/// A path on this machine does not deliver a file: readers cannot open it.
 fn files(scene: &Scene) -> String {
     let Some(cli) = scene.cli else {
         return "Name a file by its path inside the work dir and a place in the code as inline code, such as \

@@ -1,7 +1,7 @@
 //! The message that starts a turn, built from the task document when the user gives none.
 //!
-//! Short on purpose: the rules are in the brief. What must be right on *this* turn (which comment, which ids) is said
-//! again every time, since a resumed session still has the earlier ones before its eyes.
+//! Short on purpose: the rules are in the brief. What holds for *this* turn only (which comment, which ids) is repeated every
+//! time, because a resumed session still contains that of earlier turns.
 
 use super::autopilot;
 use super::platform::Commands;

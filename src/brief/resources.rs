@@ -15,7 +15,7 @@ struct Resources<'a> {
     resources: &'a [ProjectResource],
 }
 
-/// The file's text. `None` when the task has no project: that the file exists tells tools that there is one.
+/// The file's text. `None` when the task has no project: tools take the file's existence as the sign of one.
 pub fn resources_json(task: &TaskDocument) -> Option<String> {
     if task.project_id.is_empty() && task.project_resources.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Text from outside, made fit for Markdown that an agent obeys: it may say anything, but it stays where it is put.
+//! Text from outside, made safe for Markdown that an agent follows: whatever it contains, it cannot leave its place.
 //!
 //! Names stay on one line and carry no markup, long texts stay inside their quote or fence, and what goes into a
 //! command is a plain token or nothing.

@@ -12,11 +12,11 @@ pub struct TurnOptions<'a> {
     pub platform: &'a Platform,
     /// Where the agent's commands run.
     pub os: HostOs,
-    /// What became of the earlier session.
+    /// Whether the earlier session is resumed.
     pub session: Session,
 }
 
-/// The notes for one turn; empty without a platform, or when there is nothing to say.
+/// The notes for one turn; empty without a platform, or when nothing applies.
 pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     let Some(cli) = options.platform.commands() else {
         return String::new();

@@ -14,7 +14,7 @@ use crate::layout::names;
 
 const HOME: &str = names::COPILOT_HOME;
 const VARIABLE: &str = "COPILOT_HOME";
-/// The one file of the home that holds what is the task's alone.
+/// The one file of the home that execenv writes.
 const SERVERS: &str = "mcp-config.json";
 
 /// The home, as a folder.
@@ -24,7 +24,7 @@ pub(super) const FOLDER: HomeFolder =
 /// Plans the home.
 ///
 /// # Errors
-/// When a managed server cannot be put in its words, or the user's are wanted too and cannot be read.
+/// When a managed server has no Copilot form, or the user's servers are asked for and cannot be read.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let Mcp::Managed(servers) = request.mcp else {
@@ -65,7 +65,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
-/// What the task has of its own: sessions, logs, locks, and the plugins, which bring servers.
+/// Names that the task has of its own: sessions, logs, locks, and the plugins, because they add servers.
 fn is_ours(name: &str, merge: bool) -> bool {
     matches!(name, SERVERS | "session-state" | "history-session-state" | "logs" | "tmp" | "cache")
         || name.starts_with("session-store.db")

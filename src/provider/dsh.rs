@@ -1,4 +1,4 @@
-//! dsh: its sessions in a store of runtime and agent, and no telemetry.
+//! dsh: sessions in a store of the agent, telemetry off.
 
 use anyhow::Result;
 

@@ -28,8 +28,8 @@ const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
 /// Plans the variables and the home.
 ///
 /// # Errors
-/// When a managed server cannot be put in its words, the user's or the project's settings cannot be read, or the
-/// project's would change what the agent sees.
+/// When a managed server has no Gemini form, the user's or the project's settings cannot be read, or the project's would
+/// change which servers the agent sees.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     if request.variable(TRUST).is_none() {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_dir_is_trusted_unless_somebody_has_decided() {
+    fn the_work_dir_is_trusted_unless_the_user_has_decided() {
         let plan_of = |world: World| world.plan(plan).unwrap();
         assert_eq!(plan_of(World::new()).exports[TRUST], "true");
         assert!(plan_of(World::new().variable(TRUST, "false")).exports.is_empty());

@@ -1,4 +1,4 @@
-//! The homes of an environment, whoever the provider is: planned for its own, emptied of secrets for those before.
+//! The homes of an environment: planned for its provider; those of earlier providers lose their secrets.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use super::{mcp_channel, registry};
 use crate::layout::{self, Secret};
 use crate::sys::tree::{Kind, Tree};
 
-/// What the task's provider needs besides the context in the work dir. Nothing is changed.
+/// Plans what the task's provider needs besides the context in the work dir. Nothing is changed.
 ///
 /// # Errors
-/// Where what was asked for cannot be had: the environment must not be made then.
+/// Where the provider cannot get what the task asks for: no environment may be made then.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let row = registry::find_or_generic(&request.task.provider);
     let warning = mcp_channel::check(request, row.mcp)?;
@@ -25,7 +25,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
 }
 
 impl HomePlan {
-    /// The files of the env root without which an agent would quietly run with another set-up than was asked for.
+    /// The files of the env root without which the agent would run with another configuration than the task asks for.
     pub fn needed(&self) -> Vec<PathBuf> {
         let mut needed = Vec::new();
         for Home { name, content } in &self.homes {
@@ -47,8 +47,8 @@ impl HomePlan {
     }
 }
 
-/// What becomes of the homes of another provider that the environment was for before (decision D19): files with secrets
-/// go, conversations stay.
+/// Plans the homes of another provider that the environment was made for before (decision D19): files with secrets are
+/// removed, conversations stay.
 fn left_behind(request: &HomeRequest<'_>, plan: &HomePlan) -> Result<Vec<Home>> {
     let Some(present) = request.present else { return Ok(Vec::new()) };
     let is_planned = |folder: &HomeFolder| plan.homes.iter().any(|home| home.name == folder.name);

@@ -1,13 +1,12 @@
-//! How managed MCP servers reach the agents that no module of their own plans for, in one table.
+//! What a task's MCP servers mean for an agent whose plan does not pass them.
 //!
-//! What cannot be made true is an error, never silence: an agent with servers that it must not have, or without those
-//! that it needs, is not what was asked for.
+//! Servers that cannot reach the agent are an error or a warning, never ignored: the task asks for exactly these servers.
 
 use super::plan::{HomeRequest, Mcp, McpMode};
 use super::row::McpChannel;
 use crate::failure::{Code, Failure};
 
-/// What to say of the managed servers.
+/// The warning that a channel needs, if any.
 ///
 /// # Errors
 /// A [`Code::BadDocument`] failure for servers that cannot reach the agent.

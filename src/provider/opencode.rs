@@ -120,7 +120,7 @@ fn files(request: &HomeRequest<'_>) -> Vec<PathBuf> {
     if let Some(file) = request.variable("OPENCODE_CONFIG") {
         found.push(request.work_dir.join(file));
     }
-    // `config.json` is OpenCode's in its global folder only; anywhere else it may be anybody's.
+    // `config.json` is OpenCode's in its global folder only; anywhere else it may belong to another program.
     let global = base(request, "XDG_CONFIG_HOME", ".config").map(|config| config.join("opencode"));
     found.retain(|path| !path.ends_with("config.json") || path.parent() == global.as_deref());
     found

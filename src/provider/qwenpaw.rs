@@ -19,7 +19,7 @@ const MANIFEST: &str = "skill.json";
 /// Plans the workspace.
 ///
 /// # Errors
-/// None that is known.
+/// Never in practice: the manifest always encodes as JSON.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let mut entries = Vec::new();

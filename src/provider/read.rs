@@ -1,4 +1,4 @@
-//! Reading the user's own files, which may be anything.
+//! Reads a file of the user's, whatever stands at its path.
 
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// A regular file's bytes, links followed: the user's files are the user's affair.
+/// A regular file's bytes. Links are followed: the user may keep files elsewhere.
 ///
 /// # Errors
-/// `NotFound`; something other than a regular file, which is never waited for; more than `limit` bytes.
+/// `NotFound`; anything but a regular file (a pipe is not waited for); more than `limit` bytes.
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let nonblock = OFlags::NONBLOCK.bits() as i32;
     let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;

@@ -1,6 +1,7 @@
-//! Reasonix: a project file that denies the tool which asks a person, and a folder of state.
+//! Reasonix: a project file that denies the tool which asks the user, and a folder for its state.
 //!
-//! The project's `[permissions]` stand in place of the owner's: so the owner's rules go in, or nothing is written.
+//! The project's `[permissions]` replace those of the user's configuration: the file repeats the user's rules, or is not
+//! written.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -101,7 +101,7 @@ pub struct LoginFile {
     pub file: &'static str,
 }
 
-/// An argument that `run` sets itself, and what goes with it on a command line.
+/// An argument that `run` sets itself, and what follows it on a command line.
 pub type OwnArgument = (&'static str, Takes);
 
 /// What follows an argument on a command line.

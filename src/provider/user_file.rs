@@ -1,4 +1,4 @@
-//! The user's own configuration files, which are only read.
+//! Reads the user's own configuration files. Nothing is changed.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ use crate::layout::names;
 /// The longest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
 
-/// The text of a file; `None` where nothing is.
+/// The text of a file; `None` where there is none.
 ///
 /// # Errors
 /// Names the file: unreadable, too long, not UTF-8.
@@ -33,7 +33,7 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>> {
 }
 
 /// A file with one JSON object, comments and trailing commas allowed as the agent CLIs allow them; `None` where
-/// nothing is, or only blanks.
+/// there is no file, or a blank one.
 ///
 /// # Errors
 /// A [`Code::BadConfig`] failure that names the file, never its content: that may be a secret.
@@ -44,7 +44,7 @@ pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>> {
     }
 }
 
-/// The same for a text that is there already. `origin` is its name in an error.
+/// The same for a text. `origin` is its name in an error.
 ///
 /// # Errors
 /// As [`read_object`].
@@ -70,10 +70,10 @@ pub(super) fn texts<'a>(map: &'a Map<String, Value>, outer: &str, inner: &str) -
     Some(list.iter().filter_map(Value::as_str).collect())
 }
 
-/// The folder of the user's that a variable names, made absolute.
+/// The user's folder that a variable names, made absolute.
 ///
-/// `None` also where it lies in an environment: a shell with an environment's exports names that one's home, which is
-/// made from the user's and may be the very one that is to be made.
+/// `None` also where it lies in an environment: in a shell with an environment's exports the variable names that
+/// environment's home, which is made from the user's, and may be the one that is about to be planned.
 pub(super) fn named_folder(request: &HomeRequest<'_>, variable: &str) -> Option<PathBuf> {
     let (_, value) = request.inherited.iter().find(|(name, value)| name == variable && !value.is_empty())?;
     std::path::absolute(value).ok().filter(|path| !is_of_an_environment(path))
@@ -85,7 +85,7 @@ pub(super) fn is_of_an_environment(path: &Path) -> bool {
     path.ancestors().take(2).any(|above| above.join(names::META).symlink_metadata().is_ok())
 }
 
-/// The names in a folder, sorted; none where there is no folder.
+/// The names in a folder, sorted; empty where there is no folder.
 ///
 /// # Errors
 /// Names the folder.

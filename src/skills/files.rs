@@ -19,7 +19,7 @@ pub const SKILL_FILE: &str = "SKILL.md";
 const MAX_PATH: usize = 4096;
 const MAX_NAME: usize = 255;
 
-/// Endings of files that are no text.
+/// Endings of binary files.
 const BINARY_ENDINGS: &[&str] = &[
     "png", "jpg", "jpeg", "gif", "webp", "bmp", "tiff", "ico", "heic", "ttf", "otf", "woff", "woff2", "eot",
     "zip", "gz", "tar", "bz2", "7z", "rar", "pdf", "docx", "xlsx", "pptx", "doc", "xls", "ppt", "mp3", "mp4",
@@ -30,11 +30,11 @@ const BINARY_ENDINGS: &[&str] = &[
 /// A skill, ready to be written into a folder whose name is found out last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedSkill {
-    /// The name as the task document has it.
+    /// The name in the task document.
     pub name: String,
     /// The folder name within the batch: the first of the caller's candidates.
     pub slug: String,
-    /// Kept out of every listing, but written all the same.
+    /// Written, but not listed in the brief.
     pub hidden: bool,
     /// The description of the task document, for a frontmatter that has to be made.
     pub description: String,
@@ -148,7 +148,7 @@ fn resolve(path: &str) -> Result<Vec<&str>, &'static str> {
     for name in path.split(['/', '\\']) {
         match name {
             "" | "." => {}
-            ".." if names.pop().is_none() => return Err("leaves the skill's folder"),
+            ".." if names.pop().is_none() => return Err("leads out of the skill's folder"),
             ".." => {}
             _ if name.len() > MAX_NAME => return Err("has a name that is too long"),
             _ => names.push(name),
@@ -157,7 +157,7 @@ fn resolve(path: &str) -> Result<Vec<&str>, &'static str> {
     if names.is_empty() { Err("is the skill's folder itself") } else { Ok(names) }
 }
 
-/// Whether a file is no text, going by its name: such files are left out when a folder is imported.
+/// Whether a file's name is that of a binary file, which is left out when a folder is imported.
 pub fn is_binary_name(path: &str) -> bool {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let ending = name.rsplit_once('.').map(|(_, ending)| ending);

@@ -3,7 +3,7 @@
 //! Some CLIs know a skill by its folder, others by its frontmatter, so both must say the same. The user's text
 //! is changed as little as possible: one entry where that can be proved right, the block where it cannot, and
 //! a new block only where there is nothing to keep. Proof means that the result is parsed again and everything
-//! but the name has its old meaning. No input is lost: what is no frontmatter is body.
+//! but the name has its old meaning. No input is lost: everything but frontmatter is body.
 
 use crate::formats::yaml::{self, Document, Kind, Node};
 
@@ -21,7 +21,7 @@ pub struct Split<'a> {
     pub found: bool,
 }
 
-/// Finds the block. Everybody who needs it uses this, so that no two disagree.
+/// Finds the block. All code that needs it calls this, so that it is found in one way.
 pub fn split(content: &str) -> Split<'_> {
     let none = Split { yaml: "", body: content, found: false };
     let Some(rest) = after_opening(content) else { return none };
@@ -106,7 +106,7 @@ fn entry_extent(text: &str, document: &Document, at: usize) -> std::ops::Range<u
     let line_start = |byte: usize| text[..byte].rfind('\n').map_or(0, |line_feed| line_feed + 1);
     let (key, value) = &document.entries[at];
     let start = line_start(byte(key.start));
-    // What is inside quotes or brackets is no comment, whatever it looks like.
+    // Inside quotes and brackets nothing is a comment, even if a line begins with `#`.
     let block = matches!(value.kind, Kind::Scalar { block: true, .. } | Kind::Mapping(_) | Kind::Sequence(_));
     let inside = if block { start } else { byte(value.end.max(value.start)) };
     let mut end = match document.entries.get(at + 1) {

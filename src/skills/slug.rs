@@ -27,8 +27,8 @@ pub fn slug(name: &str) -> String {
     if slug.is_empty() { "skill".to_owned() } else { slug }
 }
 
-/// The folder names to try for a slug, in order. The first that nothing occupies is taken; anything that
-/// stands there, a dangling link too, occupies it.
+/// The folder names to try for a slug, in order. The first free one is taken; anything at a name, even a
+/// dangling link, makes it occupied.
 pub fn candidates(slug: &str) -> impl Iterator<Item = String> {
     (0..ATTEMPTS).map(move |attempt| candidate(slug, attempt))
 }

@@ -1,7 +1,6 @@
 //! Sets one value of a user's YAML file and leaves every other byte as it is.
 //!
-//! The parser says where things stand; what was written is parsed again and must differ in that value only. What
-//! cannot be proven so is not done.
+//! The parser gives the positions; the result is parsed again and must differ in that value only, or the edit is refused.
 
 use std::collections::HashMap;
 

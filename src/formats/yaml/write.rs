@@ -41,7 +41,7 @@ pub(super) fn flow(node: &Node) -> Option<String> {
     Some(out)
 }
 
-/// A string: plain if it is a word that nobody could misread, else in double quotes.
+/// A string: plain if every YAML reader takes the word for a string, else in double quotes.
 pub(crate) fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if text.chars().all(word) && !looks_typed(text) {

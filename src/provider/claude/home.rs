@@ -19,7 +19,7 @@ pub const SETTINGS: &str = names::CLAUDE_SETTINGS;
 /// Plans the settings file.
 ///
 /// # Errors
-/// None that is known.
+/// Never in practice: settings always encode as JSON.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let slugs: Vec<&str> = request.skills.iter().map(|skill| skill.slug.as_str()).collect();
@@ -31,7 +31,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
-/// The settings; `None` where nothing is to be switched off. A skill of the task's keeps its name.
+/// The settings; `None` where no skill is switched off. A skill of the task with the same name stays on.
 fn settings(disabled: &[DisabledSkill], slugs: &[&str]) -> Option<Value> {
     let mut overrides = Map::new();
     let mut deny: Vec<String> = Vec::new();
@@ -61,8 +61,8 @@ fn settings(disabled: &[DisabledSkill], slugs: &[&str]) -> Option<Value> {
     Some(settings.into())
 }
 
-/// What the skill is called by: the whole key for a plugin's, else its name, else the key's last part. `None` for a
-/// key that is absolute or leads out.
+/// The name by which Claude Code calls the skill: the whole key for a plugin's, else its name, else the key's last part.
+/// `None` for a key that is absolute or leads out of the skills folder.
 fn invocation_name(skill: &DisabledSkill) -> Option<String> {
     let mut parts: Vec<&str> = Vec::new();
     for part in Path::new(skill.key.trim()).components() {

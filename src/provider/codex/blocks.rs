@@ -17,7 +17,7 @@ pub(super) enum Block {
     MultiAgent,
     MemorySwitch,
     MemorySettings,
-    /// Connectors of the user's account; ours alone, as the next but one.
+    /// Connectors of the user's account; multica has no such block.
     Apps,
     ShellEnvironment,
     /// Skills that are switched off.

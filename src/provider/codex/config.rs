@@ -44,7 +44,7 @@ pub(super) fn build(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     finish(&shell::shell_policy(&but_for_the_shell(shared, wishes)?, &wishes.shell_names)?)
 }
 
-/// Makes a profile, which Codex lays over the configuration. The variables of shell commands are as that one says.
+/// Makes a profile, which Codex lays over the configuration. `config.toml` alone decides which variables shell commands get.
 ///
 /// # Errors
 /// As [`build`].

@@ -56,10 +56,10 @@ pub const NAME: &str = "codex";
 /// The oldest Codex that execenv works with.
 pub(crate) const MINIMUM: Version = Version(0, 100, 0);
 
-/// The folder of the env root for what the agent hands over.
+/// The folder of the env root for the agent's results.
 const OUTPUT: &str = "output";
 
-/// What a task needs to run Codex.
+/// Plans a Codex environment.
 ///
 /// # Errors
 /// When the user's configuration cannot be understood, names files that are not there, or when sandbox or MCP servers

@@ -78,7 +78,7 @@ fn render(servers: &Map<String, Value>) -> Result<String> {
     Ok(tables.join("\n"))
 }
 
-/// A server in the words of Codex, which tells by `url` and `command` what it is. Codex 0.169 knows neither `type` nor
+/// A server with Codex' keys; Codex takes its kind from `url` or `command`. Codex 0.169 knows neither `type` nor
 /// the `experimental_use_rmcp_client` that upstream adds: with `--strict-config` it refuses them.
 fn normalised(server: &Map<String, Value>) -> Map<String, Value> {
     let mut server = server.clone();

@@ -68,7 +68,7 @@ fn bad_config(shared: &SharedHome, name: &str, what: &str) -> Failure {
     )
 }
 
-/// What is copied as it is. `AGENTS.md` is what Codex 0.169 reads of the user's own instructions, `instructions.md` what
+/// Files that are copied unchanged. `AGENTS.md` is what Codex 0.169 reads of the user's own instructions, `instructions.md` what
 /// older versions read.
 const COPIES: [&str; 4] = ["AGENTS.md", "AGENTS.override.md", "config.json", "instructions.md"];
 

@@ -1,8 +1,8 @@
 //! Cursor: a task's MCP servers, approved, and a data folder of the task's own.
 //!
 //! Cursor reads servers from `.cursor/mcp.json` in the project root and from the user's home, and starts those whose
-//! key is among the approvals of its data folder. With a data folder of our own only the task's servers are approved,
-//! so the user's stay out. A task without an MCP configuration gets nothing: the user's own set-up holds.
+//! key is among the approvals of its data folder. With a data folder of the task's own, only the task's servers are
+//! approved. A task without an MCP configuration gets none: the user's own configuration applies.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,11 +36,11 @@ const MAX_CONFIG: u64 = 16 << 20;
 /// The home, as a folder.
 pub(crate) const FOLDER: HomeFolder = HomeFolder { name: DATA, own_files: &[], without_secrets };
 
-/// What a Cursor environment gets.
+/// Plans a Cursor environment.
 ///
 /// # Errors
-/// A server that is no object, a project root above the user's folder, an unusable login: all before anything is
-/// written.
+/// For a server that is not an object, a project root above the user's folder, or an unusable login. Nothing has been
+/// written then.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let Mcp::Managed(managed) = request.mcp else {
         let homes = vec![Home { name: DATA, content: HomeContent::Nothing }];
@@ -200,7 +200,7 @@ fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> 
     Ok(Some(Home { name: folder.name, content }))
 }
 
-/// Cursor's name for a project: letters and digits, every run of anything else one `-`.
+/// Cursor's name for a project: letters and digits; every run of other characters becomes one `-`.
 fn slug(path: &str) -> String {
     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")

@@ -1,6 +1,6 @@
 //! Hermes: a home of the task laid over the user's, when the task has skills.
 //!
-//! Everything of the user's is linked but what the task must have of its own: its skills, a configuration that finds
+//! It links to everything in the user's home except what the task must have of its own: its skills, a configuration that finds
 //! the user's skills too and has no memory provider, an `.env` that names this home (Hermes loads it over the
 //! variables), and memories and sessions, which lie in stores of the agent's and outlive the environment.
 //! The user's own memories and sessions are not carried over: they stay untouched, as their whole home does.
@@ -20,7 +20,7 @@ use crate::sys::tree::Kind;
 use crate::task::safe_token;
 
 const HOME: &str = names::HERMES_HOME;
-/// What a task's home is made of, besides links: it goes with the task's skills. It may hold secrets of the user's.
+/// The home's own files, removed when the task has no skills. They may hold the user's secrets.
 const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
 const VARIABLE: &str = "HERMES_HOME";
 
@@ -79,7 +79,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
-/// What the overlay never links.
+/// Names that the overlay never links to.
 fn is_ours(name: &str) -> bool {
     matches!(name, "skills" | "config.yaml" | "memories" | "active_profile" | "profiles" | ".env")
         || name == ".multica-task-local-state-v1"
@@ -129,7 +129,7 @@ fn state(
     }
 }
 
-/// What several tasks may go on with: an issue, or a chat.
+/// The conversation that several tasks may continue: an issue, or a chat.
 fn conversation(request: &HomeRequest<'_>) -> Option<String> {
     let task = request.task;
     if safe_token(&task.issue_id) {

@@ -35,11 +35,11 @@ const SNAPSHOT: &str = names::OPENCLAW_SNAPSHOT;
 pub(crate) const CONFIG_VARIABLE: &str = "OPENCLAW_CONFIG_PATH";
 pub(crate) const ROOTS_VARIABLE: &str = "OPENCLAW_INCLUDE_ROOTS";
 
-/// What an OpenClaw environment gets.
+/// Plans an OpenClaw environment.
 ///
 /// # Errors
-/// Every doubt: a missing program, a call that fails, takes too long or prints something else than it should, MCP
-/// servers that are none. Nothing has been written then.
+/// For a missing program, a call that fails, takes too long or prints something unexpected, and for MCP servers without
+/// command and URL. Nothing has been written then.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let managed = match request.mcp {
         Mcp::Unmanaged => None,
@@ -87,7 +87,7 @@ fn check_version(cli: &Cli<'_>) -> Result<()> {
     }
 }
 
-/// What the wrapper stands on.
+/// What the wrapper includes and adds.
 #[derive(Debug)]
 struct Base {
     /// The live configuration is included.

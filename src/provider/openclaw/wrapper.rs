@@ -1,4 +1,4 @@
-//! What goes into the task's own configuration of OpenClaw, and into the copy of the user's that it may include.
+//! The contents of the task's OpenClaw configuration, and of the copy of the user's that it may include.
 //! Pure: values in, values out.
 
 use serde_json::{Map, Value, json};
