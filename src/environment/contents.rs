@@ -20,7 +20,7 @@ use crate::task::TaskDocument;
 
 const TASK_MARKER: &str = ".multica/daemon_task_context.json";
 
-/// A task's sidecars, before anybody has looked at the work dir.
+/// A task's sidecars, before the work dir has been looked at.
 #[derive(Debug)]
 pub struct Contents<'a> {
     task: &'a TaskDocument,
@@ -44,7 +44,7 @@ impl<'a> Contents<'a> {
     ) -> Result<Self> {
         let skills = files::plan(&task.agent.skills)?;
         let mcp = Mcp::parse(task.agent.mcp_config.as_ref()).ok_or_else(|| {
-            Failure::new(Code::BadDocument, "the MCP configuration is no object of named servers")
+            Failure::new(Code::BadDocument, "the MCP configuration is not an object of named servers")
                 .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means: no server at all")
         })?;
         Ok(Self { task, provider, platform, skills, mcp, with_brief })
@@ -175,7 +175,7 @@ impl<'a> Contents<'a> {
                 Code::Occupied,
                 format!("{} was not made by a task", work_tree.path().join(path).display()),
             )
-            .hint("remove it if nothing of yours needs it, or prepare with `--platform-cli none`")
+            .hint("remove it if you do not need it, or prepare with `--platform-cli none`")
             .into());
         }
         let mut marker = Map::new();
@@ -210,7 +210,7 @@ fn if_free(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> 
         planner.dir(parent)?;
     }
     if planner.is_taken(path)? {
-        planner.warn(format!("{} is there already and stays as it is", path.display()));
+        planner.warn(format!("{} already exists and stays as it is", path.display()));
         return Ok(());
     }
     planner.file(path, bytes, 0o644)

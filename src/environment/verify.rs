@@ -35,7 +35,7 @@ pub struct Difference {
     pub expected: String,
     /// What stands there now.
     pub found: String,
-    /// `execenv`, or `other`: somebody else, the agent for one.
+    /// `execenv`, or `other`: the agent, the user or another program.
     pub by: &'static str,
 }
 
@@ -74,7 +74,7 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &Entry, is_over: bool) -> Option
         (None, None) => None,
         (None, Some(_)) => difference(expected, "nothing".into(), false),
         (Some(Kind::Dir), None) => {
-            // Once all is taken back, a folder that holds somebody's files stays for their sake.
+            // Once all is taken back, a folder stays if it holds other files.
             let holds_ours = !is_over || tree.names(&target).is_ok_and(|names| names.is_empty());
             let ours = entry.kind == EntryKind::Dir && holds_ours;
             difference(expected, "a folder".into(), ours)

@@ -171,7 +171,7 @@ impl Manifest {
                 Code::UnreadableState,
                 format!("{} is damaged: {why}", env.path().join(names::MANIFEST).display()),
             )
-            .hint("nothing was removed; the marked block and the files it listed must be taken out by hand")
+            .hint("nothing was removed; remove the marked block and the files that it lists by hand")
         };
         let bytes = match env.read(Path::new(names::MANIFEST), MAX_MANIFEST) {
             Ok(Some(bytes)) => bytes,
@@ -202,7 +202,7 @@ impl Manifest {
     /// As the system reports them.
     pub fn store(&self, env: &Tree) -> Result<()> {
         env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
-            // Without it a power cut could bring the old list back, and leave deeds that nobody remembers.
+            // Without it a power cut could bring the old list back, which lacks the new files.
             .and_then(|()| env.sync())
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
     }

@@ -54,7 +54,7 @@ pub fn locate(content: &[u8]) -> Option<Located> {
     let Some(end) = marker_line(rest, END) else {
         return Some(Located { range: begin.start..content.len(), complete: false });
     };
-    // We never write a begin line into a block; somebody's text lies between the two.
+    // execenv never writes a begin line into a block: another text lies between the two.
     let complete = marker_line(&rest[..end.start], BEGIN).is_none();
     Some(Located { range: begin.start..begin.end + end.end, complete })
 }

@@ -175,7 +175,7 @@ impl<'a> Planner<'a> {
             let shown = self.tree.path().join(path);
             self.plan
                 .warnings
-                .push(format!("{} holds half a block of ours; it is replaced", shown.display()));
+                .push(format!("{} holds an incomplete block of execenv's; it is replaced", shown.display()));
         }
         let before =
             untouched.map(|bytes| Before { sha256: digest(&bytes), len: bytes.len() as u64, mode, link });
@@ -203,7 +203,7 @@ impl<'a> Planner<'a> {
 
     fn occupied(&self, path: &Path, what: &str) -> anyhow::Error {
         Failure::new(Code::Occupied, format!("{} is {what}", self.tree.path().join(path).display()))
-            .hint("move it away, or use another folder; execenv overwrites nothing that it did not make")
+            .hint("move it away, or use another folder: execenv overwrites no file that it did not create")
             .into()
     }
 
@@ -217,13 +217,16 @@ pub(super) fn explain(tree: &Tree, path: &Path, error: io::Error) -> anyhow::Err
     let shown = tree.path().join(path);
     if leaves_tree(&error) {
         return Failure::new(Code::LeavesTree, format!("{} leads out of the work dir", shown.display()))
-            .hint("replace the link by a folder or file of its own; execenv writes through no link that leaves the work dir")
+            .hint("replace the link by a folder or a file: execenv writes through no link that leads out of the work dir")
             .into();
     }
     if error.kind() == io::ErrorKind::NotFound {
-        return Failure::new(Code::Occupied, format!("{} is a link to nothing", shown.display()))
-            .hint("remove the link, or make what it points to")
-            .into();
+        return Failure::new(
+            Code::Occupied,
+            format!("{} is a link to a file that does not exist", shown.display()),
+        )
+        .hint("remove the link, or create its target")
+        .into();
     }
     anyhow::Error::new(error).context(format!("look at {}", shown.display()))
 }
@@ -250,7 +253,7 @@ impl Plan {
         Manifest::announce(work_dir, token, entries.collect())
     }
 
-    /// Puts the plan into a work dir that nobody sees yet: no announcement, no temporary names.
+    /// Carries the plan out in a work dir under construction: without an announcement or temporary names.
     ///
     /// # Errors
     /// As the system reports them; the caller throws the whole folder away.
@@ -325,7 +328,7 @@ impl Plan {
                 if let Some(happened) = happened {
                     let shown = work_tree.path().join(path);
                     return Failure::new(Code::Occupied, format!("{} has just {happened}", shown.display()))
-                        .hint("let nothing else work in the folder meanwhile, then try again")
+                        .hint("stop other programs that write to the folder, then try again")
                         .into();
                 }
                 anyhow::Error::new(error).context(format!("put {} into the work dir", path.display()))

@@ -31,7 +31,7 @@ pub fn take_back(
     let applying = manifest.record.is_some() && record.state == State::Applying;
     let temporary = temporary_name(&record.token);
 
-    // Once taken back, a block that stands there is somebody else's: another environment's, or the user's own.
+    // Once taken back, a block that stands there belongs to another environment or to the user.
     let is_over = manifest.record.is_some() && record.state == State::TakenBack;
     let mut briefs: Vec<PathBuf> = record
         .entries
@@ -77,7 +77,7 @@ pub fn take_back(
         match remove_dir(work_tree, &relative) {
             Ok(DirRemoval::Gone) => {}
             Ok(DirRemoval::Removed) => report.removed.push(absolute.clone()),
-            // Something of ours is still in it: the next attempt comes back for both.
+            // One of execenv's files is still in it: the next attempt removes both.
             Ok(DirRemoval::Kept(_))
                 if files_left.iter().chain(&dirs_left).any(|p| p.starts_with(absolute)) =>
             {
@@ -177,7 +177,7 @@ fn excise_brief(
             }
         }
     };
-    // Somebody is saving the file just now: what they saved is taken as it is.
+    // Another program is saving the file: its bytes are used as they are.
     let mut done = run();
     for _ in 0..3 {
         if done.as_ref().is_err_and(has_changed) {
@@ -224,7 +224,7 @@ fn remove_file(
         Ok(None) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
         Ok(Some(Kind::Dir)) => {
-            report.kept.push((shown, "a folder stands in the place of our file".into()));
+            report.kept.push((shown, "a folder is in the place of execenv's file".into()));
             return Ok(());
         }
         Ok(Some(Kind::File { .. })) => {
@@ -235,8 +235,8 @@ fn remove_file(
                     _ => false,
                 };
             if !ours && applying {
-                // We place whole files only: other bytes mean that somebody else made this one.
-                report.kept.push((shown, "made by somebody else".into()));
+                // execenv places whole files only: other bytes mean that another program created this one.
+                report.kept.push((shown, "execenv did not create this file".into()));
                 return Ok(());
             }
             if !ours {
@@ -262,7 +262,7 @@ fn remove_dir(work_tree: &Tree, relative: &Path) -> io::Result<DirRemoval> {
         Ok(None) => return Ok(DirRemoval::Gone),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(DirRemoval::Gone),
         Ok(Some(Kind::Dir)) => {}
-        Ok(Some(_)) => return Ok(DirRemoval::Kept("something else stands in the place of our folder")),
+        Ok(Some(_)) => return Ok(DirRemoval::Kept("something else is in the place of execenv's folder")),
         Err(error) => return Err(error),
     }
     match work_tree.remove_dir(relative) {

@@ -1,4 +1,5 @@
-//! What somebody else has put among our sidecars: kept in the env root before our folders go.
+//! Files that the agent or another program put among the sidecars: moved into the env root before execenv's folders are
+//! removed.
 //!
 //! A stray is moved, so that links, modes and empty folders stay what they are; only onto another file system it is
 //! copied. Whatever cannot be kept, or even be looked at, keeps the folder that it lies in.
@@ -16,7 +17,7 @@ use crate::sys::tree::{Kind, Tree};
 /// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
 /// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
 ///
-/// A round that was cut short has placed nobody knows which of them: there the next step, taking back, decides.
+/// It is unknown which of them an interrupted round has placed: there the next step, taking back, decides.
 pub fn reclaim_skill_dirs(
     env: &Tree,
     work_tree: &Tree,
@@ -84,7 +85,7 @@ impl<'a> Ours<'a> {
         Ours { files, dirs, written: written_files(entries), temporary: temporary.unwrap_or_default() }
     }
 
-    /// A file of ours, and as we wrote it as far as anybody knows.
+    /// A file of execenv's with the bytes that execenv wrote, as far as is known.
     fn is_unedited(&self, work_tree: &Tree, path: &Path) -> bool {
         let recorded = self.written.get(path).and_then(|entry| entry.sha256.as_deref());
         self.files.contains(path)

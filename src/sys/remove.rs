@@ -1,4 +1,4 @@
-//! Removing trees that somebody else may be changing.
+//! Removes trees that another process may be changing.
 //!
 //! Works by directory handles: no link is followed, no mount is crossed. At most [`MAX_OPEN`] folders are open at a
 //! time; a deeper one is first moved up beside the top, so that ten thousand levels need no ten thousand handles
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::{fault, platform};
 
 const MAX_OPEN: usize = 100;
-/// How often a folder is read again into which somebody puts things while it goes.
+/// How often a folder is read again into which another process puts files while it is being removed.
 const AGAIN: u32 = 8;
 
 struct Frame {
@@ -68,7 +68,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     };
     let top = match Frame::open(&parent, name) {
-        Err(Errno::NOENT) => return Ok(()), // somebody else removes it too
+        Err(Errno::NOENT) => return Ok(()), // another process removes it too
         other => other.map_err(|error| truer(refusal, error))?,
     };
     let top_handle = top.handle.try_clone()?;

@@ -180,7 +180,7 @@ impl Tree {
         }
     }
 
-    /// Writes a new file directly at its place. For trees that nobody sees yet.
+    /// Writes a new file directly at its place. For trees under construction.
     ///
     /// # Errors
     /// When anything stands there, and as the system reports them.
@@ -257,7 +257,7 @@ impl Tree {
         let (parent, name) = self.parent(relative)?;
         let parent = parent.as_fd();
         fault::step()?;
-        // A left-over of a killed writer: the caller holds the lock, so it is nobody's.
+        // A leftover of a killed writer: the caller holds the lock, so no process uses it.
         match unlinkat(parent, temporary, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),

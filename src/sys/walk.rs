@@ -1,4 +1,4 @@
-//! Going through a tree that somebody else may be changing, and adding it up.
+//! Walks a tree that another process may be changing, and adds up its sizes.
 //!
 //! Works by directory handles: no link is followed, no mount is crossed, nothing is opened but folders. The first
 //! [`MAX_OPEN`] levels are read as they are gone through. Below them one folder is open at a time: what is in it is
@@ -42,7 +42,7 @@ pub trait Visitor {
     /// All that is in an entered folder has been seen. It may be removed now.
     fn leave(&mut self, place: Place<'_>);
 
-    /// An entered folder that the walk cannot leave by the way it came: somebody moved it, or one above it.
+    /// An entered folder that the walk cannot leave by the way it came: another process moved it, or one above it.
     fn lost(&mut self, path: &Path);
 
     /// Something that is no folder. `len`: a regular file's length in bytes, where it was asked for.

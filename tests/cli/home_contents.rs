@@ -171,10 +171,10 @@ fn a_login_that_the_agent_replaced_is_told() {
     let script = format!("rm '{0}'; echo new > '{0}'", linked.display());
     let told = t.execenv(["run", KEY, "--", "sh", "-c", &script]).run().status(0);
     assert!(
-        told.stderr.contains("login file of its own") && told.stderr.contains("logins/mcp-auth.json"),
+        told.stderr.contains("by a login file") && told.stderr.contains("logins/mcp-auth.json"),
         "{told}"
     );
-    assert!(fs::read_to_string(env.join("logs/run.log")).unwrap().contains("login file of its own"));
+    assert!(fs::read_to_string(env.join("logs/run.log")).unwrap().contains("by a login file"));
     assert_eq!(fs::read_to_string(login).unwrap(), "a login");
 }
 

@@ -140,7 +140,7 @@ fn what_the_user_has_is_never_overwritten() {
     t.write("project/.claude/settings.json", "{}");
     let before = t.project_now();
     let done = t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"]);
-    done.ok_saying("warning: .agent_context/issue_context.md is there already and stays as it is\n");
+    done.ok_saying("warning: .agent_context/issue_context.md already exists and stays as it is\n");
     assert!(t.project.join(".claude/skills/go-conventions-multica-2/SKILL.md").is_file());
     let during = t.project_now();
     for (path, was) in &before {

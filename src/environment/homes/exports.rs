@@ -23,9 +23,9 @@ pub(crate) fn check_exports(env: &Tree, exports: &BTreeMap<String, String>) -> R
     for (name, value) in exports {
         let Some(relative) = inside(&root, Path::new(value)) else { continue };
         let gone = |what: &str| -> anyhow::Error {
-            Failure::new(Code::WorkDirGone, format!("{value} {what}, and {name} names it"))
+            Failure::new(Code::WorkDirGone, format!("{value} {what}, but the variable {name} points to it"))
                 .hint(format!(
-                    "`execenv reuse {}` with the task document makes it anew",
+                    "`execenv reuse {}` with the task document creates it again",
                     env.path().display()
                 ))
                 .into()
@@ -62,7 +62,7 @@ pub(crate) fn check_needs(env: &Tree, needs: &[PathBuf]) -> Result<()> {
             Err(error) => return Err(error).with_context(|| format!("look at {}", place.display())),
         };
         return Err(Failure::new(Code::WorkDirGone, format!("{} {what}", place.display()))
-            .hint(format!("`execenv reuse {}` with the task document makes it anew", env.path().display()))
+            .hint(format!("`execenv reuse {}` with the task document creates it again", env.path().display()))
             .into());
     }
     Ok(())

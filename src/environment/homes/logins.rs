@@ -64,7 +64,7 @@ pub(crate) fn replaced_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
         .filter(is_replaced)
         .map(|LoginLink { place, target }| {
             format!(
-                "the agent put a login file of its own at {}; {} may hold one that is no longer good",
+                "the agent replaced the link {} by a login file; the login in {} may no longer be valid",
                 env.path().join(place).display(),
                 target.display()
             )

@@ -1,7 +1,7 @@
 //! The provider's homes in an env root, and how one set of them takes the place of another.
 //!
 //! Invariants:
-//! - An env root that nobody sees yet gets its homes directly ([`build`]).
+//! - An env root under construction gets its homes directly ([`build`]).
 //! - In one that stands, everything new is built under a name that means nothing ([`names::HOMES_SCRATCH`]), with the
 //!   list of what goes where. One rename makes it a decided change ([`names::HOMES_NEXT`]); from then on it only goes
 //!   forward, whoever carries it on. Before, it never happened. A second rename, back to the first name, says that it
@@ -46,7 +46,7 @@ pub(super) struct Change<'a> {
     decided: bool,
 }
 
-/// Writes a plan's homes into an env root that nobody sees yet.
+/// Writes a plan's homes into an env root under construction.
 ///
 /// # Errors
 /// As the system reports them; the caller throws the env root away.
@@ -91,7 +91,7 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
 /// # Errors
 /// As the system reports them; what is left goes with the next clean-up.
 pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
-    // An agent may have locked its home against everybody, itself included.
+    // An agent may have removed all permissions from its home, even its own.
     for name in homes_with_secrets().map(Path::new) {
         if env.kind(name)? == Some(Kind::Dir) && env.mode(name)? != Some(0o700) {
             env.set_dir_mode(name, 0o700)?;
@@ -164,7 +164,7 @@ fn go_on(env: &Tree) -> Result<()> {
             let place = env.path().join(swap.place());
             Failure::new(Code::Incomplete, format!("{} could not be renewed: {error:#}", place.display()))
                 .hint(format!(
-                    "mend the cause, then `execenv doctor --fix`; or make {} anew: `execenv prepare`",
+                    "fix the cause, then run `execenv doctor --fix`; or replace {}: `execenv prepare`",
                     env.path().display()
                 ))
         })?;
@@ -183,7 +183,7 @@ fn go_on(env: &Tree) -> Result<()> {
 fn load_list(next: &Tree) -> Result<Vec<Swap>> {
     let damaged = |why: String| {
         Failure::new(Code::UnreadableState, format!("{} is damaged: {why}", next.path().join(LIST).display()))
-            .hint("make the environment anew: `execenv prepare` with its task")
+            .hint("replace the environment: `execenv prepare` with its task")
     };
     let bytes = next.read(Path::new(LIST), MAX_LIST).map_err(|error| damaged(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| damaged("it is not there".into()))?;

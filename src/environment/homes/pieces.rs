@@ -196,7 +196,7 @@ impl<'a> Piece<'a> {
         tops
     }
 
-    /// Writes the piece to a free place of a folder that nobody looks into.
+    /// Writes the piece to a free place of a folder under construction.
     pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
         let mut folders = Folders::below(tree);
         for (path, part) in &self.parts {
@@ -217,7 +217,7 @@ impl<'a> Piece<'a> {
         self.parts.iter().all(|(path, part)| {
             let place = join(name, path);
             let planned = children.get(path.as_path()).copied().unwrap_or(0);
-            // What cannot be looked at is made anew.
+            // What cannot be read is replaced.
             part.stands(folder, &place).unwrap_or(false)
                 && (!matches!(part, Part::Dir { .. } | Part::Kept { .. })
                     || folder.names(&place).is_ok_and(|names| names.len() == planned))
@@ -258,7 +258,7 @@ impl Part<'_> {
         Ok(match (self, kind) {
             (Part::Dir { mode } | Part::Kept { mode }, Some(Kind::Dir)) => tree.mode(place)? == Some(*mode),
             (Part::Absent, None) => true,
-            // A second name is somebody else's way to change it.
+            // Through a second name another program could change it.
             (Part::File { bytes, mode }, Some(Kind::File { len, mode: present })) => {
                 present == *mode
                     && len == bytes.len() as u64

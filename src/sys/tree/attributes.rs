@@ -41,7 +41,7 @@ impl Tree {
         Ok(platform::set_dir_mode(parent.as_fd(), name, Mode::from_raw_mode(mode as RawMode))?)
     }
 
-    /// Gives a file or folder that the caller has just made, where nobody else looks, exactly these permission bits,
+    /// Gives a file or folder that the caller has just made under a hidden name exactly these permission bits,
     /// whatever the umask has taken from them.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Tree {
     /// The newest time of a change in what stands at `relative`, through no link.
     ///
     /// # Errors
-    /// When any of it cannot be looked at, or is deeper than anybody looks: nothing is known then.
+    /// When any of it cannot be read, or is deeper than the limit: nothing is known then.
     pub fn newest_change(&self, relative: &Path) -> io::Result<SystemTime> {
         let time = self.root.symlink_metadata(relative)?.modified()?.into_std();
         match self.kind(relative)? {
