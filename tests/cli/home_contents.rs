@@ -148,7 +148,7 @@ fn a_run_gets_the_variables_and_refuses_a_home_that_is_not_there() {
     fs::remove_file(&home).unwrap();
     fs::rename(t.tmp.join("moved"), &home).unwrap();
     fs::create_dir(env.join(".execenv.homes-next")).unwrap();
-    run().fails(3, &["is not finished"]);
+    run().fails(3, &["is incomplete"]);
     t.execenv(["prepare", "-q", "--task", "one.json", "--keep-existing"]).fails(3, &["is not ready"]);
     fs::remove_dir(env.join(".execenv.homes-next")).unwrap();
     run().ok();

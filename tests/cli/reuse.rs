@@ -184,7 +184,7 @@ fn a_reuse_that_failed_after_taking_back_leaves_nothing_to_run_in() {
     fs::remove_file(env.join("workdir/CLAUDE.md")).unwrap();
     fs::create_dir(env.join("workdir/CLAUDE.md")).unwrap();
     t.execenv(["reuse", KEY]).fails(5, &["CLAUDE.md is not a file"]);
-    t.execenv(["run", KEY, "--", "true"]).fails(3, &["is not finished", "hint: `execenv reuse"]);
+    t.execenv(["run", KEY, "--", "true"]).fails(3, &["is incomplete", "hint: `execenv reuse"]);
     fs::remove_dir(env.join("workdir/CLAUDE.md")).unwrap();
     t.execenv(["reuse", KEY]).ok();
     t.execenv(["run", KEY, "--", "true"]).run().status(0);
