@@ -150,39 +150,48 @@ fn settings(command: Option<&str>) -> String {
     text
 }
 
-/// The keys of `gc -o json` that do not speak for themselves.
+/// The keys of `gc -o json` that need an explanation.
 const GC_FIELDS: [(&str, &str); 16] = [
     (
         "decisions[]",
         "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, error",
     ),
-    ("decisions[].action", "skip, clean, orphan or clean_artifacts: what was decided"),
+    ("decisions[].action", "the decision: skip, clean, orphan or clean_artifacts"),
     (
         "decisions[].outcome",
-        "what came of it: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: left, or only planned",
+        "removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed or retained_unreadable; null: kept, or only planned (--dry-run)",
     ),
     ("scanned", "environments that were looked at"),
     (
         "cleaned, orphaned",
-        "environments that went (in a dry run: would go), as done and as unknown to anybody",
+        "environments removed because they are finished, and because their parent is unknown",
     ),
-    ("skipped, active", "environments that stay, and those of them that a live process holds"),
-    ("failed", "what should have gone and could not"),
-    ("artifact_dirs", "environments that stay and out of which folders went that can be built again"),
-    ("artifact_removed, by_pattern", "how many such folders, and the same by pattern with bytes"),
-    ("bytes_reclaimed", "bytes of all that was removed in this cycle, what lies in the trash now included"),
+    ("skipped, active", "environments kept, and those of them that are in use"),
+    ("failed", "removals and other steps that failed"),
+    ("artifact_dirs", "kept environments from which build artifacts were removed"),
+    (
+        "artifact_removed, by_pattern",
+        "how many folders of build artifacts were removed, and the same by pattern with bytes",
+    ),
+    (
+        "bytes_reclaimed",
+        "bytes of everything that was removed in this cycle, including what is in the trash now",
+    ),
     (
         "bytes_freed",
-        "bytes that the disk has got back, those of the emptied trash included; not what lies in it still",
+        "bytes that were freed on the disk, including those from the trash; not what is still in the trash",
     ),
-    ("trash", "entries and bytes at the end, and swept: entries that went for good"),
-    ("parents_unknown", "environments that stay because the server gave no answer that can be relied upon"),
+    ("trash", "entries and bytes at the end, and swept: entries that were deleted for good"),
+    (
+        "parents_unknown",
+        "environments kept because the server's answer about the parent is missing or unclear",
+    ),
     (
         "parents_no_uuid",
-        "environments that stay because their parent's id is no UUID, so that nobody was asked",
+        "environments kept because their parent's id is not a UUID, so that the server cannot be asked",
     ),
     ("bounds[]", "each bound with its limit, the value at the end, and whether it is met"),
-    ("requests", "how many requests the server got"),
+    ("requests", "how many requests were sent to the server"),
 ];
 
 fn gc_fields() -> String {
@@ -194,7 +203,7 @@ fn gc_fields() -> String {
 }
 
 fn reasons() -> String {
-    let mut text = String::from(".SH REASONS\nThe words that say why an environment stays or goes.\n");
+    let mut text = String::from(".SH REASONS\nThe reason of each decision.\n");
     for (_, word, meaning) in Reason::ALL {
         text.push_str(&format!(".TP\n\\fI{word}\\fR\n{}\n", roff(meaning)));
     }

@@ -15,14 +15,14 @@ use crate::gc::usage::{
 use crate::invocation::{Context, Origin};
 use crate::output::{Answer, columns, counted, escape, shell_quote, show_age_in_two, show_bytes};
 
-/// How many other roots are named at most.
+/// The most other roots that are listed.
 const MOST_HINTS: usize = 5;
 
-/// Show what environments take on the disk, and what of it can be built again
+/// Show the disk usage of environments, and how much of it is build artifacts
 ///
-/// Sizes are the lengths of all regular files, repositories among them; a link counts as nothing. ARTIFACTS is what
-/// `gc` may remove from an environment that stays: folders named in the setting `artifact_patterns`
-/// [variables: EXECENV_GC_ARTIFACT_PATTERNS, else MULTICA_GC_ARTIFACT_PATTERNS]. It looks only, and changes nothing.
+/// A size is the sum of the lengths of all regular files, including repositories; links do not count. ARTIFACTS is the part
+/// that `gc` may remove from an environment that it keeps: folders named in the setting `artifact_patterns`
+/// [variables: EXECENV_GC_ARTIFACT_PATTERNS, else MULTICA_GC_ARTIFACT_PATTERNS]. `du` changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv du
@@ -30,16 +30,16 @@ const MOST_HINTS: usize = 5;
   execenv du -o json | jq '.shares'
   execenv du --all-profiles")]
 pub struct DuArgs {
-    /// One row an environment (the default)
+    /// Print one row per environment (default)
     #[arg(long, conflicts_with = "by_workspace")]
     pub by_task: bool,
-    /// One row a workspace
+    /// Print one row per workspace
     #[arg(long)]
     pub by_workspace: bool,
-    /// Only the N largest rows of each root; sums stay those of the whole. 0: all
+    /// Print only the N largest rows of each root; the totals still include all. 0: all
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub top: usize,
-    /// Multica's own roots instead of the workspaces root: ~/multica_workspaces and those of its profiles
+    /// Show multica's own roots instead of the workspaces root: ~/multica_workspaces and those of its profiles
     #[arg(long)]
     pub all_profiles: bool,
 }
@@ -70,7 +70,8 @@ fn aggregate(args: &DuArgs, context: &Context, patterns: &Patterns) -> Result<An
             .into());
     }
     let home = context.settings.home.as_deref().ok_or_else(|| {
-        Failure::new(Code::BadConfig, "no home directory is known, so there are no profiles").hint("set HOME")
+        Failure::new(Code::BadConfig, "the home directory is unknown, so multica's profiles cannot be found")
+            .hint("set HOME")
     })?;
     let mut roots = Vec::new();
     for UpstreamRoot { profile, path } in upstream_roots(home) {
@@ -109,7 +110,7 @@ fn cut(report: &mut Report, args: &DuArgs) {
     }
 }
 
-/// Whether the command line itself names the root.
+/// Whether the root is given on the command line.
 fn is_root_named(context: &Context) -> bool {
     context.settings.origin("workspaces_root") == Some(&Origin::Flag)
 }
@@ -127,7 +128,7 @@ fn places(context: &Context) -> Places {
     }
 }
 
-/// The rows of one root, and what they add up to.
+/// The rows of one root, and their totals.
 fn section(report: &Report, args: &DuArgs) -> String {
     let whole = show_totals(&report.totals);
     let (rows, shown) = if args.by_workspace {
@@ -189,7 +190,7 @@ fn show_totals(totals: &Totals) -> String {
     )
 }
 
-/// What takes space besides environments; nothing is said of what takes none.
+/// What else takes space. Places that take none are left out.
 fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> String {
     let mut text = String::new();
     let mut all = totals.size_bytes + stores.size_bytes();
@@ -206,7 +207,7 @@ fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> String {
         let _ = writeln!(text, "sessions and memories: {count}, {}", show_bytes(stores.stores_size_bytes));
     }
     if stores.other_size_bytes > 0 {
-        let _ = writeln!(text, "mark, locks, leftovers: {}", show_bytes(stores.other_size_bytes));
+        let _ = writeln!(text, "marker, locks, leftovers: {}", show_bytes(stores.other_size_bytes));
     }
     for Outside { path, what, size_bytes, count } in outside {
         let what = what.replace('_', " ");
@@ -214,12 +215,12 @@ fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> String {
         all += size_bytes;
     }
     if !text.is_empty() {
-        let _ = writeln!(text, "altogether: {}", show_bytes(all));
+        let _ = writeln!(text, "sum: {}", show_bytes(all));
     }
     text
 }
 
-/// Other roots with environments in them, those with the most first.
+/// Other roots that contain environments, those with the most first.
 fn other_roots(context: &Context) -> Vec<(usize, String)> {
     let Some(home) = context.settings.home.as_deref().filter(|_| !is_root_named(context)) else {
         return Vec::new();
@@ -239,7 +240,7 @@ fn other_roots(context: &Context) -> Vec<(usize, String)> {
 fn hints(roots: &[(usize, String)]) -> String {
     let mut text = String::new();
     if !roots.is_empty() {
-        text.push_str("\nthere are other roots with task directories:\n");
+        text.push_str("\nother roots with environments:\n");
     }
     for (count, path) in roots {
         let count = counted(*count as u64, "task directory", "task directories");

@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::environment::Outcome;
 use crate::failure::Code;
-use crate::gc::{Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
+use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
 use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{Format, Progress, escape, line, show_bytes, stream};
+use crate::output::{Format, Progress, counted, escape, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
 
 mod report;
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     let request = match args.request(context, &git)? {
         ControlFlow::Continue(request) => request,
         ControlFlow::Break(()) => {
-            log::warn!("collection is switched off by the setting `gc`");
+            log::warn!("gc is switched off by the setting `gc`; nothing was removed");
             return Ok(0);
         }
     };
@@ -122,63 +122,62 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         return Ok(0);
     }
     context.defer_signals()?;
-    tell_of_nothing(args, context)?;
+    warn_if_nothing_is_there(args, context)?;
     let summary = match context.settings.output {
         _ if args.stream => print_stream(&request)?,
         Format::Json => print_json(&request)?,
         _ => print_text(&request)?,
     };
     if summary.already_running {
-        log::warn!("another gc is at work in {}", context.root.path().display());
+        log::warn!("another `execenv gc` is running in {}; nothing was done", context.root.path().display());
     }
-    tell_of_server(&summary);
+    report_server_trouble(&summary);
     // A cycle that was stopped had no time to meet them.
     let unmet = summary.bounds.iter().filter(|report| !report.met && !summary.interrupted);
     for report in unmet {
-        let bound = report.bound.replace('_', "-");
         let (value, limit) = match report.bound {
-            "max_count" => (report.value.to_string(), report.limit.to_string()),
+            Bound::MaxCount => (report.value.to_string(), report.limit.to_string()),
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
         log::error!(
-            "`--{bound} {limit}` cannot be met: it stands at {value}; what is left is in use, leased, holds work \
-             that is nowhere else or in a folder of yours, or could not be removed{}",
+            "`{} {limit}` cannot be met: still {value}. The other environments are in use, leased, contain unsaved \
+             work, work in your own folders, or could not be removed{}",
+            report.bound.flag(),
             match report.bound {
-                "max_total" => "; sessions, repositories and such work in the trash count too (`execenv du`)",
+                Bound::MaxTotal => ". Repositories, stores and the trash count, too: see `execenv du`",
                 _ => "",
             }
         );
     }
-    // A cron job that has not been told anything for months has to hear of its token.
+    // A cron job whose token has expired must not look like one with nothing to do.
     let is_blind = summary.server_is_of_no_use && summary.parents_unknown > 0 && !summary.interrupted;
     let is_whole = summary.failed == 0 && summary.is_within_bounds() && !is_blind;
     Ok(if is_whole { 0 } else { Code::Incomplete.status() })
 }
 
-/// Says once what stays because of the server, and why.
-fn tell_of_server(summary: &Summary) {
-    let stay = |count: u64| {
-        if count == 1 { "1 environment stays".into() } else { format!("{count} environments stay") }
-    };
+/// Reports once which environments are kept because of the server, and why.
+fn report_server_trouble(summary: &Summary) {
+    let kept = |count: u64| format!("{} kept", counted(count, "environment", "environments"));
     match (summary.parents_unknown, &summary.server_trouble, &summary.parents_unknown_why) {
-        (0, Some(why), _) => log::warn!("the server was not asked to the end: {why}"),
+        (0, Some(why), _) => log::warn!("the server stopped answering: {why}"),
         (0, None, _) => {}
         (count, trouble, why) => log::error!(
-            "{} because the server gave no answer that can be relied upon: {}",
-            stay(count),
+            "{}, because the server's answer about the parent is missing or unclear: {}",
+            kept(count),
             trouble.as_ref().or(why.as_ref()).map_or("it was not asked", String::as_str)
         ),
     }
     if summary.parents_no_uuid > 0 {
         log::warn!(
-            "{} because no server can be asked about an id that is no UUID; `execenv gc --explain ENV` shows one",
-            stay(summary.parents_no_uuid)
+            "{}, because the parent's id in the record is not a UUID, so the server cannot be asked; see \
+             `execenv gc --explain ENV`",
+            kept(summary.parents_no_uuid)
         );
     }
 }
 
-/// Says that there is nothing to collect where a name may be mistyped.
-fn tell_of_nothing(args: &GcArgs, context: &Context) -> Result<()> {
+/// Warns that there is nothing to collect where a name may be mistyped.
+fn warn_if_nothing_is_there(args: &GcArgs, context: &Context) -> Result<()> {
     let root = context.root.path().display();
     match (context.root.open()?, &args.workspace) {
         (None, _) => log::warn!("there is no workspaces root {root}: nothing to collect"),
@@ -251,8 +250,8 @@ impl GcArgs {
     }
 }
 
-/// Where a cycle's report goes. A cycle that changes things outlives its reader, and a disk too full for the report:
-/// it was asked to keep a root within bounds, and what it frees may be what is missing.
+/// The output of a cycle's report. A cycle that changes things goes on without its reader, and when the disk is too full
+/// for the report: it was asked to keep a root within bounds, and it may be freeing the space that is missing.
 struct Report {
     out: io::BufWriter<io::StdoutLock<'static>>,
     outlives_errors: bool,
@@ -281,7 +280,7 @@ impl Report {
         })
     }
 
-    /// Ends the report, and says now what went wrong with it.
+    /// Ends the report, and returns what went wrong with it.
     fn end(mut self) -> Result<()> {
         self.flush()?;
         match self.lost.take() {
@@ -301,7 +300,7 @@ impl Write for Report {
     }
 }
 
-/// One document, written as it comes: a hundred thousand decisions need no memory.
+/// Prints one document, written as the cycle goes on: a hundred thousand decisions need no memory.
 fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
     let mut out = Report::of(request);
     let mut progress = Progress::new("gc");
@@ -313,18 +312,18 @@ fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
         }
         serde_json::to_writer(&mut out, &decision_json(judged, request))?;
         progress.step();
-        tell(judged);
+        report_trouble(judged);
         Ok(())
     });
     progress.clear();
-    let summary = done?; // half a document is none: what follows on stderr says why
+    let summary = done?; // an incomplete document; the error says why
     let counts = Value::Object(summary_json(&summary)).to_string();
     writeln!(out, "],{}", counts.trim_start_matches('{'))?;
     out.end()?;
     Ok(summary)
 }
 
-/// One object a line.
+/// Prints one object per line.
 fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     let mut out = Report::of(request);
     let summary = cycle(request, &mut |judged| {
@@ -335,11 +334,11 @@ fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
         }
         serde_json::to_writer(&mut out, &object)?;
         out.write_all(b"\n")?;
-        // A reader that follows sees what has been done, not what the buffer holds back.
+        // A reader that follows sees at once what was done.
         if judged.outcome.is_some() && !request.dry_run {
             out.flush()?;
         }
-        tell(judged);
+        report_trouble(judged);
         Ok(())
     })?;
     let mut last = Map::new();
@@ -365,21 +364,21 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
             progress.clear();
             writeln!(out, "{}", row(judged))?;
         }
-        tell(judged);
+        report_trouble(judged);
         Ok(())
     });
     progress.clear();
     let summary = done?;
     let nothing = summary.cleaned + summary.orphaned + summary.failed + summary.artifact_removed == 0;
     if summary.already_running || (is_quiet && nothing) {
-        return Ok(summary); // quiet, and a mail from cron about nothing is no news
+        return Ok(summary); // with -q cron should not mail when nothing was done
     }
     write!(out, "{}", report::summary_text(&summary, request.dry_run))?;
     out.end()?;
     Ok(summary)
 }
 
-fn tell(judged: &Judged) {
+fn report_trouble(judged: &Judged) {
     if let Some(error) = &judged.error {
         let name = judged.facts.root_dir.display();
         match judged.outcome {

@@ -14,25 +14,25 @@ use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
 use crate::sys::tree::Tree;
 use crate::sys::walk::measure;
 
-/// List every environment under the workspaces root
+/// List all environments in the workspaces root
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv list
   execenv list --sizes -o json | jq '.environments[] | select(.live)'
   execenv list --foreign")]
 pub struct ListArgs {
-    /// Add what each takes on the disk
+    /// Add the disk usage of each environment
     #[arg(long)]
     pub sizes: bool,
-    /// Only this workspace
+    /// List only this workspace
     #[arg(long, value_name = "ID", add = workspace_completer())]
     pub workspace: Option<String>,
-    /// Only what execenv did not make: under the workspaces root, and under ~/multica_workspaces and its profiles'
+    /// List only environments of other tools: in the workspaces root, in ~/multica_workspaces and in its profiles' roots
     #[arg(long)]
     pub foreign: bool,
 }
 
-/// An environment, looked at.
+/// An environment and what is known of it.
 struct Seen {
     workspace: String,
     key: String,
@@ -84,28 +84,28 @@ fn environments(root: &WorkspacesRoot, tree: &Tree, args: &ListArgs) -> Result<V
     Ok(seen)
 }
 
-/// A root of somebody else's that has environments in it.
+/// A root of another tool that contains environments.
 struct ForeignRoot {
     path: PathBuf,
     environments: usize,
-    /// Whether `gc` takes it for a root.
+    /// Whether it has the marker file without which `gc` refuses it.
     is_marked: bool,
 }
 
 impl ForeignRoot {
-    /// What to type to collect it.
+    /// The command that collects it.
     fn commands(&self) -> String {
         let path = self.path.display().to_string();
         let collect = format!("execenv gc --workspaces-root {}", shell_quote(&path));
         if self.is_marked {
             return collect;
         }
-        // Upstream marks its roots only since one of its later versions.
+        // Only later versions of multica mark their roots.
         format!("touch {} && {collect}", shell_quote(&format!("{path}/{}", names::MARK)))
     }
 }
 
-/// What execenv did not make, wherever it is known to lie.
+/// Lists the environments of other tools in all places that execenv knows.
 fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
     let own = context.root.open()?;
     let mut seen = match &own {
@@ -116,7 +116,7 @@ fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
     let mut roots = Vec::new();
     for upstream in context.settings.home.as_deref().map(upstream_roots).unwrap_or_default() {
         let root = WorkspacesRoot::new(upstream.path);
-        // One that cannot be read hides none of the others.
+        // One that cannot be read does not hide the others.
         let tree = match root.open() {
             Ok(Some(tree)) => tree,
             Ok(None) => continue,
@@ -161,10 +161,12 @@ fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> Stri
     let mut text = columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
     let in_roots: usize = roots.iter().map(|root| root.environments).sum();
     if in_roots < seen.len() {
-        text.push_str("\n\nthose in the workspaces root are collected with the others: execenv gc --dry-run");
+        text.push_str("\n\n`execenv gc` collects those in the workspaces root (see `execenv gc --dry-run`)");
     }
     if !roots.is_empty() {
-        text.push_str("\n\nto collect a root of another tool (add --dry-run to see what would go):");
+        text.push_str(
+            "\n\nto collect a root of another tool (with --dry-run to see first what would be removed):",
+        );
     }
     for root in roots {
         text.push_str("\n  ");
@@ -173,7 +175,7 @@ fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> Stri
     text
 }
 
-/// The status as everyone else sees it: active without a holder means that the run died.
+/// The status that other processes see: an active run that holds no lock has crashed.
 pub(super) fn seen_status(status: Status, is_live: bool) -> Status {
     if status.is_active() && !is_live { Status::Crashed } else { status }
 }

@@ -13,7 +13,7 @@ use crate::layout::names;
 use crate::output::{Answer, columns, counted, escape, show_age, show_bytes};
 use crate::sys::tree::Tree;
 
-/// What gc, cleanup and prepare put aside: list it, have it back, or delete it
+/// List, restore or delete removed environments
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -31,16 +31,16 @@ pub struct TrashArgs {
 /// What to do with the trash.
 #[derive(Debug, Subcommand)]
 pub enum TrashAction {
-    /// List what is in the trash, and when gc deletes it for good
+    /// List the environments in the trash, and when gc deletes each for good
     #[command(after_help = "Example:\n  execenv trash list -o json")]
     List,
-    /// Put something back to where it came from; gc leaves it alone for a while
+    /// Move an environment back to where it was, and reserve it so that gc does not remove it at once
     ///
-    /// An environment with a record is leased for as long as the setting `lease` says; one without a record counts as
-    /// new, and stays for as long as gc's --orphan-ttl.
+    /// An environment with a record is leased for the time of the setting `lease`. One without a record counts as new
+    /// and is kept for --orphan-ttl of gc.
     #[command(after_help = "Example:\n  execenv trash restore 3f9c")]
     Restore {
-        /// The entry: its name, or 4 or more characters of the environment's key (the newest of that key)
+        /// The entry: its name, or at least 4 characters of the environment's key (the newest entry of that key)
         #[arg(value_name = "ENTRY", add = trash_completer())]
         entry: String,
     },
@@ -71,16 +71,16 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
     }
 }
 
-/// Deletes all; what cannot go is told and stops nothing else.
+/// Deletes every entry. One that cannot be deleted is reported, and the others are still deleted.
 fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
-    // Before the entries: one that cannot go now is not to be tried, and told, twice.
+    // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
-        failed += u64::from(told(delete(tree, &name)));
+        failed += u64::from(has_failed(delete(tree, &name)));
     }
     for entry in found {
         let size = size_of(&context.root, entry);
-        if told(delete(tree, &entry.name)) {
+        if has_failed(delete(tree, &entry.name)) {
             failed += 1;
         } else {
             deleted += 1;
@@ -92,7 +92,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
     Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
 }
 
-fn told(done: Result<()>) -> bool {
+fn has_failed(done: Result<()>) -> bool {
     done.inspect_err(|error| log::error!("{error:#}")).is_err()
 }
 
@@ -103,19 +103,19 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
     for entry in &mut found {
         entry.bytes = size_of(&context.root, entry);
     }
-    let header = ["ENTRY", "AGE", "SIZE", "GOES", "ORIGIN"].map(str::to_owned);
+    let header = ["ENTRY", "AGE", "SIZE", "DELETED", "ORIGIN"].map(str::to_owned);
     let lines: Vec<[String; 5]> = found
         .iter()
         .map(|entry| {
             let age = context.now.timestamp().saturating_sub(entry.parsed.at);
             let age = show_age(chrono::Duration::try_seconds(age).unwrap_or_default());
             let origin = escape(&entry.origin.display().to_string());
-            let goes = match deleted_after(entry) {
+            let deleted = match deleted_after(entry) {
                 Some(at) if at > context.now => format!("in {}", show_age(at - context.now)),
-                Some(_) => "next gc".to_owned(),
+                Some(_) => "by next gc".to_owned(),
                 None => "-".to_owned(),
             };
-            [escape(&entry.name), age, show_bytes(entry.bytes), goes, origin]
+            [escape(&entry.name), age, show_bytes(entry.bytes), deleted, origin]
         })
         .collect();
     let rows: Vec<_> = found
@@ -138,7 +138,7 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
     Ok(Answer::new(text, json!({"schema": 1, "trash": folder, "entries": rows})))
 }
 
-/// The entry by its name, else the newest one whose key begins so.
+/// The entry of this name, else the newest one whose key begins like this.
 fn choose<'a>(found: &'a [TrashEntry], text: &str) -> Result<&'a TrashEntry> {
     if let Some(entry) = found.iter().find(|entry| entry.name == text) {
         return Ok(entry);
@@ -157,7 +157,7 @@ fn choose<'a>(found: &'a [TrashEntry], text: &str) -> Result<&'a TrashEntry> {
         (Some(entry), 1) => Ok(entry),
         (Some(_), _) => {
             Err(Failure::new(Code::AmbiguousEnv, format!("`{text}` names {} environments", keys.len()))
-                .hint("type more of the key, or the entry's name: `execenv trash list`")
+                .hint("give more characters of the key, or the entry's name from `execenv trash list`")
                 .into())
         }
         (None, _) => Err(no_entry(text).into()),
@@ -165,6 +165,6 @@ fn choose<'a>(found: &'a [TrashEntry], text: &str) -> Result<&'a TrashEntry> {
 }
 
 fn no_entry(text: &str) -> Failure {
-    Failure::new(Code::NoEnv, format!("nothing in the trash is called `{}`", text.escape_debug()))
-        .hint("`execenv trash list` shows what there is")
+    Failure::new(Code::NoEnv, format!("no entry `{}` in the trash", text.escape_debug()))
+        .hint("list the entries: `execenv trash list`")
 }

@@ -1,9 +1,9 @@
-//! What an environment holds that can be built again: `node_modules` and the like, by their names, and the one cache
-//! whose exact place is known.
+//! Build artifacts of an environment: `node_modules` and the like, by their names, and the one cache whose exact place is
+//! known.
 //!
-//! They go at once, not to the trash. Nothing that cannot be built again goes with them: a folder that holds a
-//! repository, that has files which one tracks, or that cannot be read to its end, is kept and named. A removal that is cut short leaves a smaller
-//! folder under the same name, which the next one takes.
+//! They are deleted at once, not moved to the trash. A folder that holds a repository or files that git tracks, or that
+//! cannot be read completely, is kept and reported. A removal that is cut short leaves a smaller folder under the same
+//! name, which the next one removes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ pub(super) use patterns::NO_PATTERNS;
 pub use patterns::Patterns;
 use tracked::Tracked;
 
-/// Codex's own copy of its sandbox helper, some 285 MiB a task, which it makes again when it is missing.
+/// Codex's own copy of its sandbox helper, about 285 MiB per task. Codex makes it again when it is missing.
 pub const MANAGED: &str = "codex-home/.sandbox-bin";
 /// Begins the name of [`MANAGED`] in counts, so that a pattern of the same name is counted apart.
 const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
@@ -36,26 +36,26 @@ const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
 pub struct Tally {
     /// How many.
     pub count: u64,
-    /// What they take, in bytes.
+    /// Their size in bytes.
     pub bytes: u64,
 }
 
 /// The artifacts of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Folders that were removed, or would be.
+    /// How many folders were found, or removed.
     pub count: u64,
-    /// What they took, in bytes.
+    /// Their size in bytes.
     pub bytes: u64,
     /// The same by the name that matched.
     pub by_pattern: BTreeMap<String, Tally>,
-    /// Folders of such a name that stay, and why.
+    /// Folders of such a name that are kept, and why.
     pub kept: Vec<(PathBuf, String)>,
-    /// Folders that could not be removed, or not to their end, and why.
+    /// Folders that could not be removed, or only partly, and why.
     pub failed: Vec<(PathBuf, String)>,
 }
 
-/// What would be removed. Changes nothing.
+/// Finds the artifacts of an environment. Changes nothing.
 pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
@@ -72,27 +72,27 @@ pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Foun
     survey.run(env).1
 }
 
-/// What the whole environment takes, and what of it are artifacts: in one go. Changes nothing.
+/// Measures a whole environment, and the artifacts in it, in one pass. Changes nothing.
 pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Found) {
     let mut survey = Survey::new(env.path(), patterns);
     survey.weighs = true;
     survey.run(env)
 }
 
-/// Whether there is a managed cache that could be removed: two plain folders, no link among them.
+/// Whether there is a managed cache that could be removed: two folders, neither of them a link.
 pub fn has_managed(env: &Tree) -> bool {
     let mut steps = Path::new(MANAGED).ancestors().filter(|path| !path.as_os_str().is_empty());
     steps.all(|path| matches!(env.kind(path), Ok(Some(Kind::Dir))))
 }
 
-/// Goes through an environment: looks only, at patterns and managed cache alike, unless told otherwise.
+/// A pass over an environment. By default it only looks, for patterns and managed cache alike.
 struct Survey<'a> {
     root: &'a Path,
     patterns: &'a Patterns,
     managed: bool,
     /// Removes what it finds.
     removes: bool,
-    /// Whom to ask about files that a repository tracks; whoever only weighs asks nobody.
+    /// Knows the files that git tracks; `None` where the pass only measures.
     tracked: Option<Tracked<'a>>,
     /// Adds up everything, not only the artifacts.
     weighs: bool,
@@ -104,7 +104,7 @@ struct Survey<'a> {
 
 /// Where a survey is.
 enum At {
-    /// Among what stays.
+    /// Outside of artifacts.
     Open,
     /// In a `.git` folder whose parent has this depth.
     Git(usize),
@@ -118,17 +118,17 @@ struct Artifact {
     key: String,
     identity: Option<Identity>,
     bytes: u64,
-    /// Why it has to stay, as soon as there is a reason.
+    /// Why it has to be kept, once there is a reason.
     keep: Option<&'static str>,
-    /// For each folder that the survey is in, which parts of a repository it has.
+    /// For each open folder, which parts of a repository it has.
     signs: Vec<u8>,
 }
 
 const HOLDS_REPOSITORY: &str = "holds a repository";
-const NOT_READ: &str = "cannot be read to its end, so that it may hold a repository";
+const NOT_READ: &str = "cannot be read completely, so it may hold a repository";
 
 impl Artifact {
-    /// Notes an entry of the present folder. A bare repository has no `.git`: it is one.
+    /// Notes an entry of the current folder. A bare repository has no `.git` folder, it is one.
     fn note(&mut self, name: &OsStr) {
         let sign = match name.as_encoded_bytes() {
             b".git" => 7,
@@ -196,7 +196,7 @@ impl<'a> Survey<'a> {
         }
         if self.removes {
             if !artifact.identity.is_some_and(|identity| is_still(place, identity)) {
-                return self.found.kept.push((path, "was replaced while it was looked at".to_owned()));
+                return self.found.kept.push((path, "was replaced during the check".to_owned()));
             }
             if let Err(error) = remove_tree(place.parent, place.name) {
                 return self.found.failed.push((path, error.to_string()));
@@ -217,7 +217,7 @@ impl Visitor for Survey<'_> {
             At::Artifact(artifact) => {
                 artifact.note(place.name);
                 if artifact.keep.is_some() && !self.weighs {
-                    return false; // it stays as it is: nothing more to learn
+                    return false; // it is kept: nothing more to learn
                 }
                 artifact.signs.push(0);
             }
@@ -238,7 +238,7 @@ impl Visitor for Survey<'_> {
                         signs: vec![0],
                     });
                 }
-                // With nothing to look for but the one cache, only the way to it is gone.
+                // With only the managed cache to look for, only the folders above it are entered.
                 None if self.patterns.is_empty() && !self.weighs && !self.leads_to_managed(place.path) => {
                     return false;
                 }
@@ -269,7 +269,7 @@ impl Visitor for Survey<'_> {
         match &mut self.at {
             At::Git(depth) if *depth == self.depth => self.at = At::Open,
             At::Artifact(artifact) if artifact.depth == self.depth => {
-                let why = artifact.keep.unwrap_or("was moved while it was looked at").to_owned();
+                let why = artifact.keep.unwrap_or("was moved during the check").to_owned();
                 self.found.kept.push((self.root.join(path), why));
                 self.at = At::Open;
             }
@@ -292,7 +292,7 @@ impl Visitor for Survey<'_> {
 
     fn closed(&mut self, path: &Path, error: Errno) {
         if matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP) {
-            return; // gone meanwhile, or a link now
+            return; // it was removed meanwhile, or is a link now
         }
         self.unreadable();
         if let At::Open = self.at

@@ -1,8 +1,8 @@
-//! Hard bounds on a root: by count, by bytes, by what is free on the disk. They need no server.
+//! Hard bounds on a root: by count, by size, by free space on the disk. They need no server.
 //!
-//! Who goes first, and which bound still asks for more, are pure; `cycle` does what they say. Never chosen: what a
-//! process holds, what is promised to somebody, the record of a user's folder, what has no readable record. Whether
-//! there is work in it that is nowhere else is asked of each right before it would go.
+//! Pure: which environment is removed next, and which bound is not met yet. Never chosen: an environment that is in use or
+//! leased, that works in a user's folder, or that has no readable record. Each is checked for unsaved work right before
+//! it is removed.
 
 use std::path::PathBuf;
 
@@ -19,20 +19,20 @@ use crate::server::Parent;
 pub struct Bounds {
     /// The most that everything below the root may take, in bytes: environments, trash, repositories, stores.
     pub max_total: Option<u64>,
-    /// The most environments that may stand.
+    /// The most environments.
     pub max_count: Option<u64>,
-    /// What is to be free on the root's disk, in bytes.
+    /// The least free space on the root's disk, in bytes.
     pub min_free: Option<u64>,
-    /// What this cycle is to free at least, in bytes.
+    /// The least that this cycle frees, in bytes.
     pub free: Option<u64>,
 }
 
-/// What the bounds are held against.
+/// The figures that the bounds are compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Account {
     /// What everything below the root takes, in bytes.
     pub(super) total: u64,
-    /// Environments that stand.
+    /// Environments.
     pub(super) count: u64,
     /// Free on the disk, in bytes.
     pub(super) disk_free: u64,
@@ -41,7 +41,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Notes bytes that are gone for good.
+    /// Notes bytes that were deleted for good.
     pub(super) fn free(&mut self, bytes: u64) {
         self.total = self.total.saturating_sub(bytes);
         self.disk_free += bytes;
@@ -49,16 +49,52 @@ impl Account {
     }
 }
 
+/// A kind of bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// `--max-total`.
+    MaxTotal,
+    /// `--max-count`.
+    MaxCount,
+    /// `--min-free`.
+    MinFree,
+    /// `--free`.
+    Free,
+}
+
+impl Bound {
+    /// Its flag.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Bound::MaxTotal => "--max-total",
+            Bound::MaxCount => "--max-count",
+            Bound::MinFree => "--min-free",
+            Bound::Free => "--free",
+        }
+    }
+
+    /// Why an environment is removed while it is not met.
+    fn reason(self) -> Reason {
+        match self {
+            Bound::MaxTotal => Reason::OverMaxTotal,
+            Bound::MaxCount => Reason::OverMaxCount,
+            Bound::MinFree => Reason::UnderMinFree,
+            Bound::Free => Reason::ToFree,
+        }
+    }
+}
+
 /// One bound at the end of a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BoundReport {
-    /// Its flag's name with underscores.
-    pub bound: &'static str,
-    /// What was asked for.
+    /// Which one.
+    pub bound: Bound,
+    /// Its limit.
     pub limit: u64,
-    /// How it stands.
+    /// The figure at the end.
     pub value: u64,
-    /// Whether that is within it.
+    /// Whether the figure is within the limit.
     pub met: bool,
 }
 
@@ -68,23 +104,19 @@ impl Bounds {
         *self != Bounds::default()
     }
 
-    /// The bound on bytes that is not met yet.
+    /// The first bound on bytes that is not met.
     pub(super) fn short_of_bytes(&self, account: &Account) -> Option<Reason> {
-        self.reports(account).into_iter().filter(|report| !report.met).find_map(|report| match report.bound {
-            "max_total" => Some(Reason::OverMaxTotal),
-            "min_free" => Some(Reason::UnderMinFree),
-            "free" => Some(Reason::ToFree),
-            _ => None,
-        })
+        let unmet = self.reports(account).into_iter().filter(|report| !report.met);
+        unmet.map(|report| report.bound).find(|bound| *bound != Bound::MaxCount).map(Bound::reason)
     }
 
-    /// The bound that is not met yet; bytes first, because freeing them brings the count down too.
+    /// The first bound that is not met; bytes first, because freeing them also lowers the count.
     pub(super) fn unmet(&self, account: &Account) -> Option<Reason> {
         let over = self.max_count.is_some_and(|most| account.count > most);
-        self.short_of_bytes(account).or(over.then_some(Reason::OverMaxCount))
+        self.short_of_bytes(account).or(over.then_some(Bound::MaxCount.reason()))
     }
 
-    /// How each bound stands.
+    /// The figure for each bound.
     pub(super) fn reports(&self, account: &Account) -> Vec<BoundReport> {
         let at_most = |bound, limit: Option<u64>, value| {
             limit.map(|limit| BoundReport { bound, limit, value, met: value <= limit })
@@ -93,10 +125,10 @@ impl Bounds {
             limit.map(|limit| BoundReport { bound, limit, value, met: value >= limit })
         };
         [
-            at_most("max_total", self.max_total, account.total),
-            at_most("max_count", self.max_count, account.count),
-            at_least("min_free", self.min_free, account.disk_free),
-            at_least("free", self.free, account.freed),
+            at_most(Bound::MaxTotal, self.max_total, account.total),
+            at_most(Bound::MaxCount, self.max_count, account.count),
+            at_least(Bound::MinFree, self.min_free, account.disk_free),
+            at_least(Bound::Free, self.free, account.freed),
         ]
         .into_iter()
         .flatten()
@@ -104,22 +136,22 @@ impl Bounds {
     }
 }
 
-/// In which order environments go: the first to go is the least.
+/// The order in which environments are removed: the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
-    /// Its run has ended, and nobody is known to wait for more.
+    /// Its run has ended, and no parent is known to be open.
     Finished,
-    /// Its run has ended, but what it is for goes on, or nobody can say.
+    /// Its run has ended, but its parent is open or unknown.
     MayGoOn,
-    /// Prepared, never run, and promised to nobody any more.
+    /// Prepared and never run; its lease has ended.
     NeverRun,
 }
 
-/// An environment that a bound may take.
+/// An environment that a bound may remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     pub(super) need: Need,
-    /// When it was last used; the oldest goes first.
+    /// When it was last used; the oldest is removed first.
     pub(super) at: Option<DateTime<Utc>>,
     pub(super) workspace: String,
     pub(super) key: PathBuf,
@@ -128,14 +160,14 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// The environment as a candidate. `None`: no bound may take it.
+    /// The environment as a candidate. `None`: no bound may remove it.
     pub(super) fn of(facts: &Facts, parent: &Parent, now: DateTime<Utc>) -> Option<Candidate> {
         let is_ours_to_take =
             facts.meta == MetaState::Read && !facts.local_directory && protection(facts, now).is_none();
         let has_ended = facts.completed_at.is_some() || facts.status == Status::Cleaned;
         let need = match parent {
             _ if !is_ours_to_take => return None,
-            // Another tool's record without an end says nothing of whether it is in use.
+            // Another tool's record without an end does not say whether it is in use.
             _ if !has_ended && facts.is_foreign => return None,
             _ if !has_ended => Need::NeverRun,
             Parent::Found { .. } | Parent::Unknown { .. } | Parent::Unaskable { .. } => Need::MayGoOn,

@@ -1,40 +1,40 @@
-//! What becomes of one environment: a pure function, so that every row of the table is a test.
+//! Decides what to do with one environment: a pure function, so that every row of the table is a test.
 //!
-//! In this order, the first that applies: what protects it (a lock, a lease), what its parent's state says (or, where
-//! nobody can be asked, its age), what a folder of the user's needs, what can be built again.
+//! The first rule that applies decides: what protects it (a lock, a lease); its parent's state or, without a server, its
+//! age; what work in a user's folder needs; build artifacts.
 
 use chrono::{DateTime, Duration, Utc};
-use serde::Serialize;
 
 use super::facts::{Facts, LockState, MetaState};
 use crate::environment::Status;
 use crate::server::Parent;
 
-/// The ages that a cycle goes by. All comparisons are strict.
+/// The age limits of a cycle. An environment has to be older than a limit, not as old.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// After how long an environment goes whose parent is done, or that has ended and has no parent to ask about.
+    /// Environments are removed this long after their parent was done or, without a parent to ask about, after their
+    /// run ended.
     pub ttl: Duration,
-    /// After how long an environment goes that nobody has used and nobody can be asked about.
+    /// Environments whose parent is unknown are removed when they have been unused for this long.
     pub orphan_ttl: Duration,
-    /// After how long any environment with an ended run goes; `None`: that alone is no reason.
+    /// Any environment is removed this long after its run ended; `None`: this rule is off.
     pub completed_ttl: Option<Duration>,
-    /// How long after its run an environment keeps what can be built again; `None`: as long as it stands.
+    /// Build artifacts are removed this long after the run; `None`: never.
     pub artifact_ttl: Option<Duration>,
 }
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Leave it.
+    /// Keep it.
     Skip,
-    /// It has done its work: remove it.
+    /// It is finished: remove it.
     Clean,
-    /// Nobody knows of it any more: remove it.
+    /// Its parent is unknown, and it is unused: remove it.
     Orphan,
-    /// Remove folders in it that can be built again.
+    /// Remove its build artifacts.
     Artifacts,
-    /// Remove only what an agent CLI copies into its home by itself.
+    /// Remove only what an agent CLI copies into its home by itself (Codex: `codex-home/.sandbox-bin`).
     Managed,
 }
 
@@ -49,7 +49,7 @@ impl Action {
         }
     }
 
-    /// Whether the environment as a whole goes.
+    /// Whether the whole environment is removed.
     pub fn removes(self) -> bool {
         matches!(self, Action::Clean | Action::Orphan)
     }
@@ -57,9 +57,8 @@ impl Action {
 
 macro_rules! reasons {
     ($($name:ident $word:literal $meaning:literal)*) => {
-        /// Why: a stable word.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-        #[serde(rename_all = "snake_case")]
+        /// The reason of a decision. Its words are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Reason {
             $(#[doc = $meaning] $name,)*
         }
@@ -76,7 +75,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// What it means, as the end of a sentence that begins with "because".
+            /// What it means, for a person.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Reason::$name => $meaning,)*
@@ -87,28 +86,28 @@ macro_rules! reasons {
 }
 
 reasons! {
-    InUse "in_use" "a live process holds it"
+    InUse "in_use" "a running process holds it"
     LockUnknown "lock_unknown" "the file system does not say whether a process holds it"
-    Leased "leased" "prepare or reuse promised it to somebody until a time that is yet to come"
-    LocalDirectory "local_directory" "the record of work in a user's own folder stays"
-    ParentDone "parent_done" "the server says that what it was for is done: an issue or chat longer ago than --ttl, a run at all"
-    ParentGone "parent_gone" "the server does not know what it was for, and nobody has used it for longer than --orphan-ttl; a deleted chat goes at once"
-    ParentOpen "parent_open" "the server says that what it is for goes on"
-    ParentUnknown "parent_unknown" "the server gave no answer that can be relied upon"
-    NoParent "no_parent" "its record names no parent, and nobody has used it for longer than --orphan-ttl"
-    UnknownKind "unknown_kind" "its record is of a kind of tomorrow, and nobody has used it for longer than --orphan-ttl"
-    Completed "completed" "its run ended longer ago than --completed-ttl, and nobody has used it since"
+    Leased "leased" "it is reserved until its lease ends (`prepare --lease`, `reuse --lease`)"
+    LocalDirectory "local_directory" "it records work in a folder of yours: only `execenv cleanup --all` removes it"
+    ParentDone "parent_done" "the server says that its issue or chat was closed longer ago than --ttl, or that its run has ended"
+    ParentGone "parent_gone" "the server does not know its parent, and it was last used longer ago than --orphan-ttl (a deleted chat: at once)"
+    ParentOpen "parent_open" "the server says that its parent is open"
+    ParentUnknown "parent_unknown" "the server's answer about its parent is missing or unclear"
+    NoParent "no_parent" "its record names no parent, and it was last used longer ago than --orphan-ttl"
+    UnknownKind "unknown_kind" "its record has a kind that this version does not know, and it was last used longer ago than --orphan-ttl"
+    Completed "completed" "its run ended longer ago than --completed-ttl, and it has not been used since"
     Ended "ended" "a task without a parent ended, or was cleaned up, longer ago than --ttl"
-    Unused "unused" "nobody has used it for longer than --orphan-ttl"
+    Unused "unused" "it was last used longer ago than --orphan-ttl"
     NoMeta "no_meta" "it has no record and is older than --orphan-ttl"
-    UnreadableMeta "unreadable_meta" "its record makes no sense and it is older than --orphan-ttl"
-    Rebuildable "rebuildable" "its run ended longer ago than --artifact-ttl: what can be built again goes"
-    ManagedCache "managed_cache" "a copy of the agent CLI in it can be made again"
-    OverMaxTotal "over_max_total" "the root takes more than --max-total, and this one is next"
-    OverMaxCount "over_max_count" "there are more environments than --max-count, and this one is next"
-    UnderMinFree "under_min_free" "the disk has less free than --min-free, and this one is next"
-    ToFree "to_free" "--free asks for space, and this one is next"
-    TooYoung "too_young" "its time has not come"
+    UnreadableMeta "unreadable_meta" "its record cannot be read, and it is older than --orphan-ttl"
+    Rebuildable "rebuildable" "its run ended longer ago than --artifact-ttl: its build artifacts are removed"
+    ManagedCache "managed_cache" "it contains a copy of the agent CLI, which the CLI makes again"
+    OverMaxTotal "over_max_total" "the root takes more than --max-total, and this is the next environment to remove"
+    OverMaxCount "over_max_count" "there are more environments than --max-count, and this is the next one to remove"
+    UnderMinFree "under_min_free" "less than --min-free is free on the disk, and this is the next environment to remove"
+    ToFree "to_free" "--free asks for space, and this is the next environment to remove"
+    TooYoung "too_young" "it has not reached an age limit"
 }
 
 /// The decision on one environment.
@@ -124,7 +123,7 @@ const fn to(action: Action, reason: Reason) -> Decision {
     Decision { action, reason }
 }
 
-/// Decides. A clock that was set back only delays.
+/// Decides. A clock that was set back only delays a removal.
 pub fn decide(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
     if let Some(reason) = protection(facts, now) {
         return to(Action::Skip, reason);
@@ -139,7 +138,7 @@ pub fn decide(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc
     decision
 }
 
-/// What nobody may touch, whatever else is known; before the server is asked.
+/// Why an environment must not be touched, whatever else is known. Known before the server is asked.
 pub(super) fn protection(facts: &Facts, now: DateTime<Utc>) -> Option<Reason> {
     match facts.lock {
         LockState::Unknown => Some(Reason::LockUnknown),
@@ -155,7 +154,7 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
         let is_old = older_than(facts.last_used, policy.orphan_ttl);
         if is_old { to(Action::Orphan, reason) } else { to(Action::Skip, Reason::TooYoung) }
     };
-    // Reused since its run, an environment of ours is somebody's again. Of a stranger's only the end is known.
+    // An environment of ours that was reused since its run is in use again. Another tool records only the end.
     let is_unused = |ttl| facts.is_foreign || older_than(facts.last_used, ttl);
     let completed =
         |ttl: Option<Duration>| ttl.is_some_and(|ttl| older_than(facts.completed_at, ttl) && is_unused(ttl));
@@ -165,10 +164,10 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
         MetaState::Unreadable => return orphan(Reason::UnreadableMeta),
         MetaState::Read => {}
     }
-    // Without a server age decides; with one, only of what has no parent to ask about.
+    // Without a server age decides; with one, only for environments without a parent to ask about.
     let by_age = |unused: Reason| {
         let is_plain = facts.kind.is_empty() && !facts.is_foreign;
-        // A chat goes on in its folder: only its end says that anything in it is not needed.
+        // A chat continues in its folder: only its end says that its artifacts are not needed.
         let keeps_artifacts = facts.kind == "chat";
         match () {
             () if completed(policy.completed_ttl) => to(Action::Clean, Reason::Completed),
@@ -193,14 +192,14 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
         Parent::Gone { .. } => orphan(Reason::ParentGone),
         Parent::Found { status, at } => match Stage::of(&facts.kind, status) {
             Stage::Done if older_than(*at, policy.ttl) => to(Action::Clean, Reason::ParentDone),
-            // Without a time nobody knows how long it has been done.
+            // Without a time it is unknown how long it has been done.
             Stage::Done if at.is_none() => to(Action::Skip, Reason::ParentUnknown),
             Stage::Over => to(Action::Clean, Reason::ParentDone),
             stage if facts.kind == "issue" => match stage {
                 Stage::Done | Stage::Open if completed(policy.completed_ttl) => {
                     to(Action::Clean, Reason::Completed)
                 }
-                // Whatever its state: a follow-up would build them again.
+                // Whatever its state: a follow-up builds them again.
                 _ if has_artifacts => to(Action::Artifacts, Reason::Rebuildable),
                 stage => to(Action::Skip, stage.keeps()),
             },
@@ -209,17 +208,17 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
     }
 }
 
-/// How far a parent is, by the words of the multica server.
+/// How far a parent is, by the words of the multica server for each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It goes on.
+    /// It is open.
     Open,
-    /// It is done, and may be taken up again: its time counts.
+    /// It is done and may be opened again: how long ago counts.
     Done,
-    /// It is over: nothing will ever use the environment again.
+    /// It is over: nothing uses the environment again.
     Over,
     /// A word that this version does not know: nothing follows from it.
-    Strange,
+    Unknown,
 }
 
 impl Stage {
@@ -232,21 +231,21 @@ impl Stage {
             ("autopilot_run", "completed" | "failed" | "skipped" | "issue_created") => Stage::Over,
             ("quick_create", "queued" | "dispatched" | "running" | "waiting_local_directory") => Stage::Open,
             ("quick_create", "completed" | "failed" | "cancelled") => Stage::Over,
-            _ => Stage::Strange,
+            _ => Stage::Unknown,
         }
     }
 
-    /// Why an environment stays whose parent is that far.
+    /// Why an environment with such a parent is kept.
     fn keeps(self) -> Reason {
         match self {
             Stage::Open => Reason::ParentOpen,
             Stage::Done | Stage::Over => Reason::TooYoung,
-            Stage::Strange => Reason::ParentUnknown,
+            Stage::Unknown => Reason::ParentUnknown,
         }
     }
 }
 
-/// Its output and logs are the record of work in a folder of the user's: never the whole of it.
+/// The environment of a user's folder holds output and logs of the work there, so it is never removed as a whole.
 fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decision {
     let reads = facts.meta == MetaState::Read && policy.artifact_ttl.is_some();
     match decision.action {
@@ -258,14 +257,15 @@ fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decis
     }
 }
 
-/// A copy of an agent CLI may go from every kind, whatever its parent says: it is made again on need.
+/// Whether a copy of an agent CLI may be removed: from every kind, whatever its parent says, because the CLI makes it
+/// again.
 fn cache_may_go(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> bool {
     let Some(ttl) = policy.artifact_ttl.filter(|_| facts.has_cache && facts.meta == MetaState::Read) else {
         return false;
     };
     match facts.completed_at {
         Some(at) => now - at > ttl,
-        // A folder's own time says nothing of what goes on deeper in it; the record's does.
+        // A folder's own time says nothing about use deeper in it; the record's time does.
         None => facts.meta_written.is_some_and(|at| now - at > policy.orphan_ttl) && facts.kind == "issue",
     }
 }

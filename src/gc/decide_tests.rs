@@ -1,4 +1,5 @@
-//! Every row of the policy, with multica's ages: collected after 5 days, orphaned after 30, artifacts after 12 hours.
+//! Every row of the table of decisions, with upstream's ages: collected after 5 days, orphaned after 30, artifacts after
+//! 12 hours.
 
 use super::super::facts::LockState;
 use super::Action::*;
@@ -213,9 +214,9 @@ fn runs_and_quick_creates_go_at_once_when_they_are_over() {
         rows.push(("error", folder(record(kind), 900 * DAY), error(), Skip, ParentUnknown));
         rows.push(("no id", folder(record(kind), 400 * DAY), Parent::Nameless, Orphan, NoParent));
     }
-    rows.push(("a kind of tomorrow, young", record("swarm"), Parent::UnknownKind, Skip, TooYoung));
+    rows.push(("an unknown kind, young", record("swarm"), Parent::UnknownKind, Skip, TooYoung));
     rows.push((
-        "a kind of tomorrow, old",
+        "an unknown kind, old",
         folder(record("swarm"), 31 * DAY),
         Parent::UnknownKind,
         Orphan,
@@ -366,7 +367,7 @@ fn offline_age_decides() {
             ("an issue's", own("issue", 6 * DAY), Offline, Skip, TooYoung),
             ("an issue's, unused", own("issue", 31 * DAY), Offline, Orphan, Unused),
             ("a chat's, unused", own("chat", 31 * DAY), Offline, Orphan, Unused),
-            ("a kind of tomorrow", own("swarm", 31 * DAY), Offline, Orphan, Unused),
+            ("an unknown kind", own("swarm", 31 * DAY), Offline, Orphan, Unused),
             ("a plain one, with a server", own("", 6 * DAY), Parent::None, Clean, Ended),
             ("a clock set back", own("issue", -50), Offline, Skip, TooYoung),
             ("another tool's without a parent", completed(record(""), 6 * DAY), Offline, Skip, TooYoung),
@@ -406,7 +407,14 @@ fn reasons_are_words_of_their_own() {
     assert_eq!(words.len(), Reason::ALL.len());
     for (reason, word, meaning) in Reason::ALL {
         assert_eq!((reason.word(), reason.meaning()), (*word, *meaning));
-        assert_eq!(serde_json::to_value(reason).unwrap(), *word);
+        let spelt: String = format!("{reason:?}").chars().fold(String::new(), |mut text, letter| {
+            if letter.is_uppercase() && !text.is_empty() {
+                text.push('_');
+            }
+            text.extend(letter.to_lowercase());
+            text
+        });
+        assert_eq!(spelt, *word);
     }
 }
 

@@ -1,4 +1,4 @@
-//! When an environment that stays would go: pure, and by asking [`decide`] itself, so that the two cannot differ.
+//! When a kept environment will be removed. Pure; it asks [`decide`] itself, so that the two cannot differ.
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -6,20 +6,20 @@ use super::decide::{Policy, decide};
 use super::facts::Facts;
 use crate::server::Parent;
 
-/// When an environment would go as a whole, if nobody uses it and its parent stays as it is.
+/// When an environment will be removed, if it is not used until then and its parent does not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// From when on.
+    /// The earliest time.
     pub at: DateTime<Utc>,
-    /// The limit that is reached then, by its flag's name without dashes, and how long it is; `None`: its lease ends,
-    /// and its age has been enough for long.
+    /// The age limit that is reached then, by its flag's name without dashes, and its length; `None`: the lease ends, and
+    /// an age limit was reached before.
     pub limit: Option<(&'static str, Duration)>,
 }
 
-/// When it would go. `None`: it goes now, or no time that passes would ever take it.
+/// When it will be removed. `None`: it is due now, or never becomes due by its age.
 pub fn due(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
     let goes = |at: DateTime<Utc>| decide(facts, parent, policy, at).action.removes();
-    // The limits are strict, and a time as long as the calendar is never reached.
+    // The limits are strict; one as long as the calendar is never reached.
     let reached = |since: Option<DateTime<Utc>>, ttl: Duration| {
         since?.checked_add_signed(ttl)?.checked_add_signed(Duration::nanoseconds(1))
     };

@@ -1,5 +1,4 @@
-//! What a decision rests on, gathered without changing anything: not even a lock file is made, because that would
-//! renew the age of a folder without a record.
+//! The facts that a decision on one environment is based on.
 
 use std::path::PathBuf;
 
@@ -16,19 +15,19 @@ pub enum MetaState {
     Read,
     /// There is none.
     Missing,
-    /// There is one that makes no sense.
+    /// There is one that cannot be read.
     Unreadable,
 }
 
-/// What the environment's lock says.
+/// The state of the environment's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LockState {
-    /// Nobody has it.
+    /// No process holds it.
     Free,
-    /// A live process has it.
+    /// A running process holds it.
     Held,
-    /// The file system does not tell: counts as held (decision D7).
+    /// The file system does not say: counts as held (decision D7).
     Unknown,
     /// There is no lock file: an older upstream made the environment.
     None,
@@ -36,7 +35,7 @@ pub enum LockState {
     NotAsked,
 }
 
-/// Everything that the decision on one environment rests on.
+/// Everything that the decision on one environment is based on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Facts {
     /// The env root.
@@ -49,28 +48,28 @@ pub struct Facts {
     pub meta: MetaState,
     /// Upstream's kind; empty for a plain task.
     pub kind: String,
-    /// What the kind's parent is called; empty where the record names none.
+    /// The parent's id; empty where the record names none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub parent_id: String,
     /// Another tool wrote the record.
     pub is_foreign: bool,
-    /// What the environment was last seen doing.
+    /// The record's status.
     pub status: Status,
-    /// The agent worked in a folder of the user's.
+    /// The agent worked in a user's folder.
     pub local_directory: bool,
     /// When its last run ended.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The last time anybody used it, as far as the record tells; of another tool's also the folder's own time.
+    /// When it was last used, by the record; for another tool's also by the folder's own time.
     pub last_used: Option<DateTime<Utc>>,
     /// `last_used` is the folder's own time, which a new file in it renews.
     #[serde(skip)]
     pub by_folder: bool,
-    /// Until when it is promised to somebody.
+    /// When its lease ends.
     pub lease_until: Option<DateTime<Utc>>,
-    /// When the folders that can be built again were last taken out of it.
+    /// When its build artifacts were last removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts_swept_at: Option<DateTime<Utc>>,
-    /// There is a copy of an agent CLI in it that can be made again; looked at only where that may matter.
+    /// It contains a copy of an agent CLI that the CLI makes again. Looked for only where that may matter.
     pub has_cache: bool,
     /// When the record was written, where that may matter.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,12 +79,12 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Whether a live process has the environment, as far as anybody can tell.
+    /// Whether a running process holds the environment. An unknown lock counts as held.
     pub fn is_held(&self) -> bool {
         matches!(self.lock, LockState::Held | LockState::Unknown)
     }
 
-    /// Whether nobody has run anything in it since it was last swept.
+    /// Whether it has not been used since its artifacts were removed.
     pub(super) fn is_swept(&self) -> bool {
         self.artifacts_swept_at.is_some_and(|swept| self.last_used.is_none_or(|used| used <= swept))
     }
@@ -94,7 +93,7 @@ impl Facts {
     pub(super) fn take(&mut self, meta: &Meta) {
         self.meta = MetaState::Read;
         self.kind.clone_from(&meta.kind);
-        // Files of before upstream's second version name only the issue.
+        // Records from before multica's second version name only the issue.
         if self.kind.is_empty() && !meta.issue_id.is_empty() {
             self.kind.push_str("issue");
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::facts::{Facts, LockState};
-use super::look::{folder_time, lock_of, look_at_record};
+use super::look::{facts_of, folder_time, lock_of, read_record};
 use crate::environment::{EnvLock, EnvRoot, Found, Held, Outcome};
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -89,7 +89,8 @@ pub(super) fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
 
 fn read(root: &Tree, env: EnvRoot, lock: Option<EnvLock>) -> Holding {
     let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
-    let (mut facts, meta) = look_at_record(root, &env.workspace(), key).ok_or(NotHeld::Raced)?;
+    let record = read_record(root, &env.workspace(), key);
+    let mut facts = facts_of(root, &env.workspace(), key, &record).ok_or(NotHeld::Raced)?;
     facts.lock = LockState::Free; // it is ours, or was seen to be free
-    Ok(HeldEnv { found: Found { env, meta }, facts, _lock: lock })
+    Ok(HeldEnv { found: Found { env, meta: record.ok().flatten() }, facts, _lock: lock })
 }

@@ -20,7 +20,7 @@ const MOST_OF_A_RECORD: u64 = 4 << 20;
 
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
 pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
-    let (mut facts, _) = look_at_record(root, workspace, key)?;
+    let mut facts = look_at_record(root, workspace, key)?;
     facts.look_at_lock(root);
     Some(facts)
 }
@@ -32,7 +32,7 @@ pub(super) fn look_at_folder(
     workspace: &str,
     key: &Path,
 ) -> Option<Facts> {
-    let (mut facts, _) = look_at_record(root, workspace, key)?;
+    let mut facts = look_at_record(root, workspace, key)?;
     // A record proves an environment; without one it has to be looked at.
     if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
         return None;
@@ -41,12 +41,32 @@ pub(super) fn look_at_folder(
     Some(facts)
 }
 
-/// Looks at the record and the folder's age alone: the lock takes more system calls than all the rest. The record is
-/// returned as well, for whoever goes on with it.
-pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<(Facts, Option<Meta>)> {
-    let relative = Path::new(workspace).join(key);
+/// Looks at the record and the folder's age alone: the lock takes more system calls than all the rest.
+pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+    facts_of(root, workspace, key, &read_record(root, workspace, key))
+}
+
+/// The record of an environment, or that it cannot be read.
+pub(super) type Record = std::result::Result<Option<Meta>, Unreadable>;
+
+/// A record that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
+/// Reads the record of an environment.
+pub(super) fn read_record(root: &Tree, workspace: &str, key: &Path) -> Record {
+    let file = Path::new(workspace).join(key).join(names::META);
+    match root.read(&file, MOST_OF_A_RECORD) {
+        Ok(Some(bytes)) => Meta::parse(&bytes).map(Some).map_err(|_| Unreadable),
+        Ok(None) => Ok(None),
+        Err(_) => Err(Unreadable),
+    }
+}
+
+/// The facts by a record and the folder's age. `None`: the folder is gone.
+pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record) -> Option<Facts> {
     let mut facts = Facts {
-        root_dir: root.path().join(&relative),
+        root_dir: root.path().join(workspace).join(key),
         workspace: workspace.to_owned(),
         meta: MetaState::Missing,
         kind: String::new(),
@@ -63,15 +83,10 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         meta_written: None,
         lock: LockState::NotAsked,
     };
-    let meta = match root.read(&relative.join(names::META), MOST_OF_A_RECORD) {
-        Ok(Some(bytes)) => Meta::parse(&bytes).map(Some).map_err(drop),
-        Ok(None) => Ok(None),
-        Err(_) => Err(()),
-    };
-    match &meta {
+    match record {
         Ok(Some(meta)) => facts.take(meta),
         Ok(None) => {}
-        Err(()) => facts.meta = MetaState::Unreadable,
+        Err(Unreadable) => facts.meta = MetaState::Unreadable,
     }
     if facts.meta != MetaState::Read {
         // The manifest may still say that generated files stand in a user's folder; an unreadable one may hide it.
@@ -89,7 +104,7 @@ pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option
         facts.by_folder = true;
         facts.last_used = folder_time(&facts.root_dir)?;
     }
-    Some((facts, meta.ok().flatten()))
+    Some(facts)
 }
 
 impl Facts {

@@ -1,8 +1,8 @@
-//! The collector: looks at every environment, decides by a pure function, reclaims what it decided.
+//! The collector: looks at every environment, decides by a pure function, and carries that out.
 //!
-//! Where a server is named, the state of each environment's parent decides; without one, age does. One cycle a root at
-//! a time; a cycle that dies leaves what the next one finishes: removal is a rename into the trash, deletion goes by a
-//! name of its own, an artifact that is half removed is removed by its name again.
+//! With a server the state of each environment's parent decides, without one its age. One cycle runs per root at a time.
+//! The next cycle finishes what a killed one left: an environment is removed by a rename into the trash, deleted under a
+//! name of its own, and a half-removed artifact still has its name.
 
 pub mod artifacts;
 mod bounds;
@@ -29,7 +29,7 @@ mod sweep;
 pub mod usage;
 
 pub use artifacts::Patterns;
-pub use bounds::Bounds;
+pub use bounds::{Bound, Bounds};
 pub use cycle::cycle;
 pub use decide::{Policy, Reason};
 pub use due::{Due, due};

@@ -1,6 +1,6 @@
 //! The same work on two threads.
 
-/// Does the same to each, the later half on a second thread if that is asked for: the time goes into system calls.
+/// Does the same to each item, with `two` the later half on a second thread: the time is spent in system calls.
 pub(super) fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     if !two {
         return items.into_iter().map(work).collect();

@@ -1,4 +1,4 @@
-//! What is known of a task's parent: which question an environment asks, and what the answer means for the decision.
+//! Which parent an environment belongs to, and what the server says about it.
 
 use std::sync::atomic::AtomicBool;
 
@@ -7,14 +7,14 @@ use uuid::Uuid;
 use super::facts::{Facts, MetaState};
 use crate::server::{Connection, Lookup, Parent, ParentKind, Question};
 
-/// Why a server is not asked about an id that it did not give out.
+/// Why the server is not asked about an id: it only gives out UUIDs.
 const NO_UUID: &str = "its id is no UUID";
 
-/// What an environment asks the server, or what is clear without asking.
+/// The question about an environment's parent, or what is known without asking.
 pub(super) fn question(facts: &Facts) -> Result<Question, Parent> {
     let kind = match facts.kind.as_str() {
         _ if facts.meta != MetaState::Read => return Err(Parent::None),
-        // Before upstream's second version every record was an issue's.
+        // Before multica's second version every record was an issue's.
         "" if facts.is_foreign => return Err(Parent::Nameless),
         "" => return Err(Parent::None),
         "issue" => ParentKind::Issue,
@@ -27,12 +27,12 @@ pub(super) fn question(facts: &Facts) -> Result<Question, Parent> {
     if id.is_empty() {
         return Err(Parent::Nameless);
     }
-    // Decision D30: what is no UUID is never sent.
+    // Only a UUID is ever sent (decision D30).
     let id = Uuid::try_parse(id).map_err(|_| Parent::Unaskable { why: NO_UUID })?;
     Ok(Question { kind, id, workspace: facts.workspace.clone() })
 }
 
-/// The parents of one cycle: each is asked about once.
+/// The parents of one cycle. The server is asked about each once.
 pub(super) struct Parents<'a> {
     lookup: Option<Lookup>,
     stop: &'a AtomicBool,
@@ -40,7 +40,7 @@ pub(super) struct Parents<'a> {
 }
 
 impl<'a> Parents<'a> {
-    /// Nobody is asked without a connection.
+    /// Without a connection nothing is asked.
     pub(super) fn new(connection: Option<Connection>, jobs: usize, stop: &'a AtomicBool) -> Parents<'a> {
         Parents {
             lookup: connection.map(|connection| Lookup::new(connection, jobs)),
@@ -49,7 +49,7 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// Asks about the parents of these environments, as far as nobody has asked before.
+    /// Asks about those parents of these environments that were not asked about before.
     pub(super) fn ask<'f>(&mut self, facts: impl Iterator<Item = &'f Facts>) {
         if let Some(lookup) = &mut self.lookup {
             let questions: Vec<Question> = facts.filter_map(|facts| question(facts).ok()).collect();
@@ -68,17 +68,17 @@ impl<'a> Parents<'a> {
         }
     }
 
-    /// Why nobody was asked any more, if that is so.
+    /// Why the server was not asked to the end, if so.
     pub(super) fn trouble(&self) -> Option<String> {
         self.lookup.as_ref().and_then(Lookup::ended).map(str::to_owned)
     }
 
-    /// Whether the server was asked and gave no single answer that can be relied upon.
+    /// Whether the server was asked and gave not one clear answer.
     pub(super) fn is_of_no_use(&self) -> bool {
         self.requests() > 0 && !self.has_answered
     }
 
-    /// How many requests went out.
+    /// How many requests were sent.
     pub(super) fn requests(&self) -> u64 {
         self.lookup.as_ref().map_or(0, Lookup::requests)
     }

@@ -14,26 +14,26 @@ use crate::layout::{self, StoreKind};
 use crate::repos::RepoPolicy;
 use crate::server::Connection;
 
-/// What a cycle is to do.
+/// What a cycle is asked to do.
 #[derive(Debug)]
 pub struct GcRequest<'a> {
     /// The root.
     pub root: &'a WorkspacesRoot,
-    /// The ages to go by.
+    /// The age limits.
     pub policy: Policy,
-    /// What can be built again.
+    /// The names of build artifacts.
     pub patterns: Patterns,
     /// The bounds to keep the root within.
     pub bounds: Bounds,
-    /// What becomes of repository caches; `None`: they are left alone.
+    /// How repository caches are looked after; `None`: they are left alone.
     pub repos: Option<RepoPolicy>,
-    /// How long agents' stores are kept that nobody uses; `None`: they are left alone.
+    /// How long unused stores of agents are kept; `None`: they are left alone.
     pub stores: Option<StorePolicy>,
-    /// Whom to ask about parents; `None`: age decides.
+    /// The server to ask about parents; `None`: age decides.
     pub server: Option<Connection>,
-    /// How many questions may be under way at a time.
+    /// The most concurrent requests to the server.
     pub jobs: usize,
-    /// How long the trash keeps things; zero: what goes, goes at once.
+    /// How long the trash keeps environments; zero: they are deleted at once.
     pub trash_ttl: Duration,
     /// Decide and report, change nothing.
     pub dry_run: bool,
@@ -41,23 +41,23 @@ pub struct GcRequest<'a> {
     pub workspace: Option<String>,
     /// The present time.
     pub now: DateTime<Utc>,
-    /// Asked about work that would be lost.
+    /// Finds unsaved work.
     pub git: &'a Git,
-    /// Set when somebody asks the cycle to end.
+    /// Set when the cycle is asked to stop.
     pub stop: &'a AtomicBool,
 }
 
-/// How long unused stores are kept, by what they hold. `None`: for ever.
+/// How long stores of agents are kept that no environment uses, by what they hold. `None`: for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StorePolicy {
     /// Conversations.
     pub session_ttl: Option<Duration>,
-    /// What an agent remembers from one conversation to the next.
+    /// Memories: what an agent keeps from one conversation to the next.
     pub memory_ttl: Option<Duration>,
 }
 
 impl StorePolicy {
-    /// What is not known stays.
+    /// How long a store is kept; an unknown one for ever.
     pub(super) fn ttl(&self, store: &Path) -> Option<Duration> {
         match layout::store_kind(store.iter().next()?.to_str()?)? {
             StoreKind::Conversations => self.session_ttl,

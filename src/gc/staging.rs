@@ -1,4 +1,4 @@
-//! What a prepare that died has left under a nameless place.
+//! Staging folders that a killed prepare left.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,17 @@ use crate::environment::{WorkspacesRoot, put_aside_as, staging_lock_alone, trash
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
-/// One left-over.
+/// One left-over staging folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// Where it was found.
     pub path: PathBuf,
-    /// Whether it is a whole environment, which went (or would go) to the trash rather than away.
+    /// Whether it is a complete environment, which is moved to the trash instead of being deleted.
     pub whole: bool,
 }
 
-/// Finds left-overs and, with `fix`, takes them away: a whole environment goes to the trash, a half-made one goes.
-/// Does nothing while a prepare is at work in this root: its folder looks the same.
+/// Finds left-over staging folders and, with `fix`, removes them: a complete environment is moved to the trash, an
+/// incomplete one deleted. Does nothing while a prepare is at work in this root, whose folder looks the same.
 ///
 /// # Errors
 /// As the system reports them.

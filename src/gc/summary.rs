@@ -1,4 +1,4 @@
-//! A cycle's counts, by upstream's names.
+//! The counts of a cycle, by the names that multica's collector uses.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use crate::environment::Outcome;
 use crate::repos::RepoReport;
 use crate::server::Parent;
 
-/// A cycle's counts, by upstream's names.
+/// The counts of a cycle, by the names that multica's collector uses. In a dry run they are those of the plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Environments that were looked at.
     pub scanned: u64,
-    /// Removed as done, or to be in a dry run.
+    /// Removed as finished.
     pub cleaned: u64,
-    /// Removed as unknown, or to be in a dry run.
+    /// Removed because the parent is unknown.
     pub orphaned: u64,
-    /// Left.
+    /// Kept.
     pub skipped: u64,
-    /// Of the left ones, held by a live process.
+    /// Of the kept ones, in use by a running process.
     pub active: u64,
-    /// Should have gone and could not go.
+    /// Removals and other steps that failed.
     pub failed: u64,
-    /// Environments out of which something went that can be built again, or would go.
+    /// Environments from which build artifacts were removed.
     pub artifact_dirs: u64,
-    /// How many such folders.
+    /// How many folders of build artifacts were removed.
     pub artifact_removed: u64,
     /// The same by pattern, with bytes.
     pub by_pattern: BTreeMap<String, Tally>,
@@ -35,35 +35,35 @@ pub struct Summary {
     pub env_bytes: u64,
     /// Bytes of all that was removed, the trash included.
     pub bytes_reclaimed: u64,
-    /// Bytes that the disk has got back, the trash's too; not of what lies in it still.
+    /// Bytes that were freed on the disk, from the trash too; not those that are still in it.
     pub bytes_freed: u64,
-    /// What became of repository caches.
+    /// The upkeep of the repository caches.
     pub repos: RepoReport,
-    /// Stores of agents that nobody has used for long.
+    /// Stores of agents that were removed as unused.
     pub stores_pruned: u64,
     /// Entries in the trash at the end.
     pub trash_entries: u64,
-    /// Entries that left the trash for good.
+    /// Entries that were deleted from the trash for good.
     pub trash_swept: u64,
-    /// What the entries that are left take on the disk.
+    /// What these entries take on the disk, in bytes.
     pub trash_bytes: u64,
-    /// How each bound stands at the end.
+    /// Each bound at the end.
     pub bounds: Vec<BoundReport>,
-    /// How many requests the server got.
+    /// How many requests were sent to the server.
     pub requests: u64,
-    /// Environments that stay because the server gave no answer on their parent that can be relied upon.
+    /// Environments kept because the server's answer about their parent is missing or unclear.
     pub parents_unknown: u64,
-    /// What came instead of the first of these answers.
+    /// Why, for the first of them.
     pub parents_unknown_why: Option<String>,
-    /// Environments that stay because nobody can be asked about their parent: its id is no UUID.
+    /// Environments kept because the id of their parent is not a UUID, so that no server can be asked.
     pub parents_no_uuid: u64,
-    /// The server was asked, and gave no single answer that can be relied upon.
+    /// The server was asked and gave not one clear answer.
     pub server_is_of_no_use: bool,
     /// Why the server was not asked to the end.
     pub server_trouble: Option<String>,
     /// Another cycle is at work in this root: nothing was done.
     pub already_running: bool,
-    /// The cycle was asked to end before its end.
+    /// The cycle was asked to stop, and did.
     pub interrupted: bool,
 }
 
@@ -109,17 +109,17 @@ impl Summary {
                 self.parents_unknown += 1;
                 self.parents_unknown_why.get_or_insert_with(|| why.clone());
             }
-            _ => {} // an answer, of which nothing follows
+            _ => {} // an answer from which nothing follows
         }
     }
 
-    /// Takes back the count of one that was left and goes after all.
+    /// Takes back the count of one that was kept and is removed after all.
     pub(super) fn uncount_left(&mut self) {
         self.scanned -= 1;
         self.skipped -= 1;
     }
 
-    /// Whether every bound is kept.
+    /// Whether every bound is met.
     pub fn is_within_bounds(&self) -> bool {
         self.bounds.iter().all(|report| report.met)
     }

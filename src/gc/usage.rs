@@ -1,6 +1,6 @@
-//! What environments take on the disk: upstream's disk-usage report, by its names, and what lies beside them.
+//! Disk usage of environments, by the names of multica's disk-usage report, and of what lies beside them.
 //!
-//! Everything here is arithmetic over what [`look()`] and [`outside()`] have found on the disk.
+//! Everything here is arithmetic on what [`look()`] and [`outside()`] found on the disk.
 
 mod look;
 mod outside;
@@ -25,7 +25,7 @@ pub struct TaskUsage {
     pub workspace_short: String,
     /// The environment's folder name.
     pub task_short: String,
-    /// Its place.
+    /// Its path.
     pub path: String,
     /// Upstream's kind, or `unknown`.
     pub kind: String,
@@ -34,11 +34,11 @@ pub struct TaskUsage {
     /// The parent's id.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub parent_id: String,
-    /// Since it was last used, as far as that is known.
+    /// Time since it was last used, as far as that is known.
     pub age_seconds: u64,
-    /// All regular files, repositories among them.
+    /// The size of all regular files, including repositories.
     pub size_bytes: u64,
-    /// Of these, what can be built again.
+    /// Of these, build artifacts.
     pub artifact_size_bytes: u64,
 }
 
@@ -51,17 +51,17 @@ pub struct WorkspaceUsage {
     pub workspace_short: String,
     /// How many environments it has.
     pub task_count: u64,
-    /// What they take.
+    /// Their size.
     pub size_bytes: u64,
-    /// Of these, what can be built again.
+    /// Of these, build artifacts.
     pub artifact_size_bytes: u64,
-    /// The one by the other.
+    /// Artifacts as a part of all.
     pub artifact_ratio: f64,
     /// The age of its oldest environment.
     pub oldest_age_seconds: u64,
 }
 
-/// Sums over a whole scan, whatever part of it is shown.
+/// Sums over a whole scan, even if only a part of it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Environments.
@@ -70,13 +70,13 @@ pub struct Totals {
     /// Workspaces with at least one.
     #[serde(rename = "total_workspace_count")]
     pub workspaces: u64,
-    /// What the environments take.
+    /// The size of the environments.
     #[serde(rename = "total_size_bytes")]
     pub size_bytes: u64,
-    /// Of these, what can be built again.
+    /// Of these, build artifacts.
     #[serde(rename = "total_artifact_size_bytes")]
     pub artifact_size_bytes: u64,
-    /// The one by the other.
+    /// Artifacts as a part of all.
     #[serde(rename = "total_artifact_ratio")]
     pub artifact_ratio: f64,
 }
@@ -86,17 +86,17 @@ pub struct Totals {
 pub struct Stores {
     /// The shared bare repositories.
     pub repo_cache_size_bytes: u64,
-    /// How many they are.
+    /// How many there are.
     pub repo_cache_count: u64,
-    /// What was put aside.
+    /// The trash.
     pub trash_size_bytes: u64,
-    /// How many entries that are.
+    /// How many entries it has.
     pub trash_count: u64,
-    /// What outlives environments: sessions and memories of agents.
+    /// Stores: sessions and memories of agents, which outlive environments.
     pub stores_size_bytes: u64,
-    /// How many of these there are.
+    /// How many stores there are.
     pub stores_count: u64,
-    /// The root's mark and locks, what a prepare is building, and what else lies beside environments.
+    /// The root's marker and locks, staging folders, and whatever else lies beside environments.
     pub other_size_bytes: u64,
 }
 
@@ -131,19 +131,19 @@ pub struct Share {
 /// Where the bytes are. All = tasks + trash + repositories + stores + other + outside; artifacts are a part of the tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// Environments, their artifacts among it.
+    /// Environments, including their artifacts.
     pub tasks: Share,
-    /// What of them can be built again.
+    /// Their build artifacts.
     pub artifacts: Share,
-    /// What was put aside.
+    /// The trash.
     pub trash: Share,
     /// The shared bare repositories.
     pub repositories: Share,
-    /// What outlives environments.
+    /// Stores of agents.
     pub stores: Share,
-    /// What else lies below the root.
+    /// Everything else below the root.
     pub other: Share,
-    /// What lies outside of any root.
+    /// What lies outside of all roots.
     pub outside: Share,
 }
 
@@ -154,11 +154,11 @@ pub struct Report {
     pub schema: u32,
     /// The root.
     pub workspaces_root: String,
-    /// When it was looked at.
+    /// When the report was made.
     pub generated_at: DateTime<Utc>,
     /// The patterns in force, sorted.
     pub artifact_patterns: Vec<String>,
-    /// What is an artifact at its exact place only.
+    /// Artifacts at one exact place.
     pub managed_artifact_subpaths: Vec<&'static str>,
     /// The environments, largest first.
     pub tasks: Vec<TaskUsage>,
@@ -170,7 +170,7 @@ pub struct Report {
     /// Besides environments.
     #[serde(flatten)]
     pub stores: Stores,
-    /// What belongs to environments and lies outside of the root; of several roots, in their common report.
+    /// What belongs to environments and lies outside of the root. For several roots it is in their common report.
     pub outside: Vec<Outside>,
     /// Where the bytes are.
     pub shares: Shares,
@@ -190,11 +190,11 @@ pub struct ProfileReport {
 pub struct Aggregate {
     /// Version of this object.
     pub schema: u32,
-    /// When they were looked at.
+    /// When the report was made.
     pub generated_at: DateTime<Utc>,
     /// The patterns in force, sorted.
     pub artifact_patterns: Vec<String>,
-    /// What is an artifact at its exact place only.
+    /// Artifacts at one exact place.
     pub managed_artifact_subpaths: Vec<&'static str>,
     /// The roots, in the order they were named.
     pub roots: Vec<ProfileReport>,
@@ -204,13 +204,13 @@ pub struct Aggregate {
     /// Besides environments, over all.
     #[serde(flatten)]
     pub stores: TotalStores,
-    /// What belongs to environments and lies outside of any root.
+    /// What belongs to environments and lies outside of all roots.
     pub outside: Vec<Outside>,
     /// Where the bytes are.
     pub shares: Shares,
 }
 
-/// [`Stores`] of several roots, by upstream's names.
+/// [`Stores`] of several roots, by multica's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TotalStores {
     pub total_repo_cache_size_bytes: u64,
@@ -225,7 +225,7 @@ pub struct TotalStores {
 /// The version of the reports.
 const SCHEMA: u32 = 1;
 
-/// What was found in a root, before anybody has added it up.
+/// What was found in a root, not yet summed up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scan {
     /// The environments, in any order.
@@ -235,7 +235,7 @@ pub struct Scan {
 }
 
 impl Report {
-    /// Adds up one root.
+    /// Sums up one root.
     pub fn of(
         root: &str,
         scan: Scan,
@@ -262,7 +262,7 @@ impl Report {
         }
     }
 
-    /// Keeps the largest environments, or workspaces, alone; what was added up stays as it is.
+    /// Keeps only the largest environments, or workspaces. Sums do not change.
     pub fn keep_largest(&mut self, count: usize, workspaces: bool) {
         match workspaces {
             true => self.workspaces.truncate(count),
@@ -272,7 +272,7 @@ impl Report {
 }
 
 impl Aggregate {
-    /// Adds up several roots. The reports are whole: to be cut afterwards.
+    /// Sums up several roots, whose reports must not be cut yet.
     pub fn of(
         roots: Vec<ProfileReport>,
         outside: Vec<Outside>,

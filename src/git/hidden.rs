@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::command::Repository;
 
-/// How many files one call hashes.
+/// The most files that one call hashes.
 const CHUNK: usize = 500;
 
 /// A hidden entry of the index whose file is there.
@@ -34,8 +34,8 @@ impl Repository<'_> {
                         changed.push(entry.path);
                     }
                 }
-                b"160000" if metadata.is_dir() => {} // a submodule is asked itself
-                // Nothing but a plain file is opened: reading a pipe never ends.
+                b"160000" if metadata.is_dir() => {} // a submodule is checked on its own
+                // Only a regular file is opened: reading a pipe may never end.
                 b"100644" | b"100755" if metadata.is_file() => files.push(entry),
                 _ => changed.push(entry.path),
             }

@@ -1,22 +1,22 @@
-//! Where repositories lie below a work dir.
+//! Finds repositories below a work dir.
 
 use std::path::{Path, PathBuf};
 
-/// How deep they are looked for: deeper than honest trees go, and within what a path can name.
+/// How deep they are searched for: deeper than real trees are, and within the length of a path.
 const MAX_DEPTH: usize = 40;
-/// How many folders are looked into at most.
+/// The most folders that are searched.
 const MAX_FOLDERS: usize = 200_000;
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     /// Folders with a `.git`, and bare repositories.
     pub(super) repositories: Vec<PathBuf>,
-    /// The first folder that was not looked into, and why: a repository may lie beyond it.
+    /// The first folder that was not searched, and why: a repository may lie in it.
     pub(super) gap: Option<(PathBuf, String)>,
 }
 
-/// Looks for repositories in all folders below `work_dir`, through no link.
+/// Finds repositories in all folders below `work_dir`, without following links.
 pub(super) fn search(work_dir: &Path) -> Search {
     let mut found = Search::default();
     let mut looked_into = 0;
@@ -59,7 +59,7 @@ fn look_into(
     if has_git || bare == 3 {
         let repository = if has_git { folder.join(".git") } else { folder.to_owned() };
         match trap(&repository) {
-            // Git would wait in it for its time limit.
+            // Git would wait there until its time limit.
             Some(path) => found.gap(&path, "it is neither a file nor a folder".into()),
             None => found.repositories.push(folder.to_owned()),
         }
@@ -67,8 +67,8 @@ fn look_into(
     Ok(())
 }
 
-/// The part of a repository that git would wait for and never be answered: a FIFO, a socket, a device. Who can write
-/// to a work dir can put one deeper, too; then git's time limit ends it.
+/// A part of a repository in which git would wait for ever: a FIFO, a socket, a device. An agent can put one deeper, too;
+/// then the time limit ends git.
 fn trap(repository: &Path) -> Option<PathBuf> {
     let parts = ["", "HEAD", "config", "index", "packed-refs", "commondir", "gitdir", "shallow"];
     let waits =

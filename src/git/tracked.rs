@@ -1,4 +1,4 @@
-//! Files that a repository tracks below folders of certain names.
+//! Files that git tracks below folders of certain names.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ impl Repository<'_> {
     }
 }
 
-/// The name as a part of a glob that nothing else matches.
+/// The name as part of a glob that matches only this name.
 fn literal(name: &str) -> String {
     let mut glob = String::with_capacity(name.len());
     for character in name.chars() {

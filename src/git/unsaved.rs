@@ -1,4 +1,4 @@
-//! Work in a folder that would be lost with it: git is asked, nothing is guessed.
+//! Unsaved work in a folder: what would be lost for good if the folder were deleted. Git is asked, nothing is guessed.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,22 +15,22 @@ use super::search::search;
 pub enum UnsavedKind {
     /// Uncommitted changes.
     Dirty,
-    /// Commits that are reachable from nowhere else.
+    /// Commits that exist nowhere else.
     Unpushed,
-    /// Nobody can tell.
+    /// It is unknown whether there is any.
     Unknown,
 }
 
-/// Work that would be lost.
+/// Work that would be lost for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsaved {
     /// The repository's folder.
     pub path: PathBuf,
     /// What kind of work.
     pub kind: UnsavedKind,
-    /// In words.
+    /// For a person.
     pub what: String,
-    /// The repository lies elsewhere and stays: a snapshot can go into it.
+    /// The repository lies elsewhere and is kept, so that a snapshot can be written to it.
     pub foreign: bool,
 }
 

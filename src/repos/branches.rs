@@ -1,4 +1,4 @@
-//! Branches of agents that nobody needs.
+//! Branches of agents that no worktree needs.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -8,28 +8,28 @@ use anyhow::Result;
 use super::cache::{Cache, quoted};
 use crate::git::{Branch, Worktree, was_cut_off};
 
-/// How many branches a note names.
+/// The most branches that a note names.
 const MOST_NAMED: usize = 20;
 
-/// What becomes of one branch.
+/// The decision on one branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// A worktree stands on it, or will go back to it.
+    /// A worktree has it checked out, or will return to it.
     InUse,
-    /// Nothing that stays holds its commit.
+    /// No ref that stays holds its commit.
     OnlyCopy,
-    /// It may go.
+    /// It may be deleted.
     Idle,
 }
 
-/// What worktrees stand on.
+/// What worktrees have checked out.
 struct InUse {
     worktrees: Vec<Worktree>,
     remembered: Vec<String>,
 }
 
 impl InUse {
-    /// One that stands at the branch's commit without naming the branch may have come from there.
+    /// A worktree at the branch's commit without a branch may have come from this branch.
     fn has(&self, branch: &Branch) -> bool {
         let stands_on = |worktree: &Worktree| {
             worktree.branch == branch.name || worktree.branch.is_empty() && worktree.head == branch.tip
@@ -62,7 +62,7 @@ impl Cache<'_> {
         for branch in branches.iter().filter(|branch| candidates.contains(branch.name.as_str())) {
             let holders = match self.git.holders(&branch.tip) {
                 Ok(holders) => holders,
-                // The next one would hang as well.
+                // The next one would hang, too.
                 Err(error) if was_cut_off(&error) => return Err(error),
                 Err(error) => {
                     self.report.fail(&error.context(format!("kept {}", branch.short())));
@@ -75,7 +75,7 @@ impl Cache<'_> {
                 Verdict::Idle => idle.push(branch),
             }
         }
-        self.tell_of(&only_copies);
+        self.note_kept(&only_copies);
         let effects = self.effects;
         self.report.branches_deleted += effects.delete_branches(self, &idle, gone)?;
         Ok(())
@@ -86,7 +86,7 @@ impl Cache<'_> {
         if idle.is_empty() {
             return Ok(0);
         }
-        // Asked again at the last moment: an agent needs no lock of ours to check a branch out.
+        // Asked again at the last moment: an agent can check a branch out without our lock.
         let before = InUse { worktrees: self.worktrees(gone)?, remembered: self.remembered_branches()? };
         let mut deleted = Vec::new();
         for branch in idle.iter().filter(|branch| !before.has(branch)) {
@@ -96,7 +96,7 @@ impl Cache<'_> {
                 Err(error) => self.report.fail(&error),
             }
         }
-        // And once more: who checked one out in between has it back.
+        // And once more: a branch that was checked out in between is restored.
         let now = self.worktrees(gone)?;
         let is_missed = |branch: &&Branch| now.iter().any(|worktree| worktree.branch == branch.name);
         let (missed, deleted): (Vec<&Branch>, Vec<&Branch>) = deleted.into_iter().partition(is_missed);
@@ -106,7 +106,7 @@ impl Cache<'_> {
         Ok(deleted.len() as u64)
     }
 
-    fn tell_of(&mut self, only_copies: &[&str]) {
+    fn note_kept(&mut self, only_copies: &[&str]) {
         self.report.branches_kept += only_copies.len() as u64;
         let Some(first) = only_copies.first() else { return };
         let mut named = only_copies[..only_copies.len().min(MOST_NAMED)].join(", ");
@@ -115,19 +115,19 @@ impl Cache<'_> {
         }
         let path = self.path();
         self.note(format!(
-            "kept in {path}, because their commits are nowhere else: {named}; push one to keep it elsewhere, or let it \
-             go: `git -C {} branch -D -- {}`",
+            "kept in {path}, because their commits are nowhere else: {named}; push them, or delete one: \
+             `git -C {} branch -D -- {}`",
             quoted(&path),
             quoted(first)
         ));
     }
 
-    /// A stray call to git in the wrong place turns a bare repository into one with a worktree.
+    /// A call to git with a wrong `GIT_DIR` can turn a bare repository into one with a worktree.
     fn warn_if_not_bare(&mut self, worktrees: &[Worktree]) {
         if worktrees.first().is_some_and(|itself| !itself.is_bare) {
             let path = self.path();
             self.note(format!(
-                "{path} does not call itself bare any more; put it right: `git --git-dir={} config core.bare true`",
+                "{path} is not configured as a bare repository any more; repair it: `git --git-dir={} config core.bare true`",
                 quoted(&path)
             ));
         }

@@ -17,7 +17,7 @@ use crate::sys::tree::Tree;
 pub(super) struct Cache<'a> {
     pub(super) root: &'a WorkspacesRoot,
     pub(super) tree: &'a Tree,
-    /// Its place below the root.
+    /// Its path below the root.
     pub(super) relative: PathBuf,
     pub(super) bare: Tree,
     pub(super) git: BareRepo<'a>,
@@ -81,7 +81,7 @@ pub(super) trait Effects {
     fn remove_if_empty(&self, tree: &Tree, folder: &Path);
 }
 
-/// A word as a shell takes it. An agent names its branches.
+/// Quotes a word for a shell. An agent chooses the names of its branches.
 pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

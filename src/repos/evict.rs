@@ -1,4 +1,4 @@
-//! Repositories that nobody has used for long: cloning again brings them back.
+//! Removal of repositories that have not been used for long. They can be cloned again.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::registration::WORKTREES;
 use crate::sys::tree::{Kind, Tree};
 use crate::sys::walk::measure;
 
-/// Begins the name of a repository that is being removed: no checkout looks there, and the next cycle finishes it.
+/// Begins the name of a repository that is being removed. No checkout uses it, and the next cycle finishes the removal.
 const EVICTED: &str = ".evicted-";
 
-/// Finishes what an earlier cycle has begun in the folder of a workspace.
+/// Finishes removals that an earlier cycle began in the folder of a workspace.
 pub(super) fn finish(tree: &Tree, folder: &Path, report: &mut RepoReport) {
     let Ok(opened) = tree.plain_subtree(folder) else { return };
     for name in opened.names(Path::new("")).unwrap_or_default() {
@@ -44,7 +44,7 @@ fn remove(workspace: &Tree, name: &Path, report: &mut RepoReport) -> bool {
 }
 
 impl Cache<'_> {
-    /// Removes the repository if its time has come and it holds nothing of its own; `true`: it is gone, or would be.
+    /// Removes the repository if it is unused for long enough and holds nothing of its own; `true`: it is gone.
     pub(super) fn evict(&mut self, gone: &[PathBuf]) -> Result<bool> {
         if !self.is_due(gone)? {
             return Ok(false);
@@ -52,8 +52,8 @@ impl Cache<'_> {
         if self.git.has_unpushed()? {
             let path = self.path();
             self.note(format!(
-                "kept {path}, which nobody has used for long: it holds commits or tags that are on no branch of a \
-                 remote; see them: `git -C {} log --all --not --remotes`",
+                "kept {path}, unused for long: it holds commits or tags that are on no branch of a remote; list them: \
+                  `git -C {} log --all --not --remotes`",
                 quoted(&path)
             ));
             return Ok(false);
@@ -77,7 +77,7 @@ impl Cache<'_> {
         let doomed = PathBuf::from(format!("{EVICTED}{token}"));
         let moving = || format!("move {} out of the way", self.path());
         workspace.move_to(name, &workspace, &doomed).with_context(moving)?;
-        // Nobody can come any more; who came at the last moment has it back.
+        // No checkout can begin now. If one began at the last moment, the repository is moved back.
         if workspace.names(&doomed.join(WORKTREES)).is_ok_and(|names| !names.is_empty()) {
             workspace.move_to(&doomed, &workspace, name).with_context(moving)?;
             return Ok(false);
@@ -87,15 +87,15 @@ impl Cache<'_> {
         Ok(true)
     }
 
-    /// Whether no worktree is left and the last use is long past. A repository whose last use nobody knows gets a stamp
-    /// and another term: taken for ancient, every cache would go on the day this comes into use.
+    /// Whether no worktree is left and the last use is long past. A repository whose last use is unknown gets a stamp and
+    /// another term: otherwise every cache would be removed when execenv first looks at it.
     fn is_due(&self, gone: &[PathBuf]) -> Result<bool> {
         let Some(ttl) = self.policy.repo_ttl.filter(|ttl| !ttl.is_zero()) else { return Ok(false) };
         let Some(used) = last_use(&self.bare) else {
             self.effects.stamp_use(self)?;
             return Ok(false);
         };
-        // A clock that was set back only delays.
+        // A clock that was set back only delays it.
         let is_old = (self.policy.now - used).to_std().is_ok_and(|age| age > ttl);
         // The first is the repository itself.
         Ok(is_old && self.worktrees(gone)?.len() == 1)

@@ -1,5 +1,4 @@
-//! `<root>/.repos/<workspace>/<repository>`: bare clones whose worktrees are checked out into environments, and what
-//! a checkout and the collector have to agree on.
+//! What a checkout and the collector have to agree on about `<root>/.repos/<workspace>/<repository>`.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -11,15 +10,15 @@ use super::policy::RepoReport;
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
-/// How the reason begins with which a checkout locks its worktree (`git worktree lock`): such a lock does not outlive
-/// the environment, a lock of anybody else's does.
+/// The start of the reason with which a checkout locks its worktree (`git worktree lock`). Such a lock does not outlive
+/// the environment; any other lock does.
 pub const LOCK_REASON: &str = "execenv";
-/// When a checkout last began, in upstream's format.
+/// The file that says when a checkout last began, in multica's format.
 const LAST_USE: &str = ".multica_last_used";
 /// The largest stamp that is read, in bytes.
 const MOST_OF_A_STAMP: u64 = 256;
 
-/// When a checkout last began in an open repository. `None`: nobody knows.
+/// When a checkout last began in an open repository. `None`: unknown.
 pub fn last_use(bare: &Tree) -> Option<DateTime<Utc>> {
     let text = bare.read(Path::new(LAST_USE), MOST_OF_A_STAMP).ok()??;
     let text = std::str::from_utf8(&text).ok()?;
@@ -56,7 +55,7 @@ pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport)
     names
 }
 
-/// Opens what looks like a bare repository, and like one that stands by itself.
+/// Opens a folder that looks like a bare repository of its own.
 pub(super) fn open_bare(tree: &Tree, relative: &Path) -> Option<Tree> {
     let bare = tree.plain_subtree(relative).ok()?;
     let kind = |name: &str| bare.kind(Path::new(name)).ok().flatten();

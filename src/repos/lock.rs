@@ -12,14 +12,14 @@ use crate::layout::names;
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, lock_within};
 use crate::sys::tree::Tree;
 
-/// Locks a repository of the cache for a change: clone, fetch, checkout, upkeep. `relative` is its path below the
-/// root, so that the lock is the same by whatever name the root goes. Waits at most for `wait` (zero: does not wait),
+/// Locks a repository of the cache for a clone, fetch, checkout or upkeep. `relative` is its path below the
+/// root, so that the lock is the same under every name of the root. Waits at most for `wait` (zero: does not wait),
 /// and not once `stop` is set. `None`: another process has it.
 ///
 /// The file lies outside the repository, which a clone needs absent and an eviction removes, and is never unlinked.
 ///
 /// # Errors
-/// As the system reports them: nobody can tell then, so it counts as held (decision D7).
+/// As the system reports them. The lock counts as held then (decision D7).
 pub fn repo_lock(
     root: &Tree,
     relative: &Path,

@@ -1,5 +1,5 @@
-//! `git gc`: minutes of work that hold a repository's lock. Only after something was deleted, and while nobody works;
-//! until then a marker remembers it.
+//! `git gc`: minutes of work that hold a repository's lock. It runs only after something was deleted, and while no
+//! environment is in use; until then a marker file remembers it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::git::was_cut_off;
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree};
 
-/// Upstream's name for the marker.
+/// The marker file, by multica's name.
 const PENDING: &str = ".multica-maintenance-pending";
 /// Where git's lock files lie that a killed maintenance can leave, all levels of them.
 const LOCK_FOLDERS: [&str; 4] = ["refs", "logs/refs", "objects/info", "objects/pack"];
@@ -22,7 +22,7 @@ const LOCK_FILES: [&str; 2] = ["gc.pid", "packed-refs.lock"];
 const MAX_DEPTH: usize = 32;
 
 impl Cache<'_> {
-    /// Remembers that there is something to be dropped.
+    /// Remembers that maintenance is needed.
     pub(super) fn request_maintenance(&mut self) {
         let marking = || format!("mark {} for maintenance", self.bare.path().display());
         let marked = self.bare.replace_unsynced(Path::new(PENDING), b"", 0o600, names::TEMPORARY);
@@ -31,17 +31,17 @@ impl Cache<'_> {
         }
     }
 
-    /// Does what is pending, if now is a good time.
+    /// Runs pending maintenance, if no environment is in use.
     pub(super) fn maintain(&mut self) {
         let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(Kind::File { .. })));
-        if !is_pending || !self.policy.maintenance || self.somebody_works() {
+        if !is_pending || !self.policy.maintenance || self.is_any_in_use() {
             return;
         }
         let before = lock_files(&self.bare);
         let expired = self.git.expire_reflogs();
         let collected = self.git.collect_garbage(self.policy.limits.heavy);
         if [&expired, &collected].into_iter().filter_map(|done| done.as_ref().err()).any(was_cut_off) {
-            // Only what was not there before: what was is somebody else's.
+            // Only new ones: another process made the others.
             for file in lock_files(&self.bare).difference(&before) {
                 let _ = self.bare.remove_file(file);
             }
@@ -59,7 +59,7 @@ impl Cache<'_> {
     }
 
     /// Whether any environment under the root is held. What cannot be looked at counts as held (decision D7).
-    fn somebody_works(&self) -> bool {
+    fn is_any_in_use(&self) -> bool {
         let Ok(workspaces) = self.root.workspaces(self.tree) else { return true };
         workspaces.iter().map(Path::new).any(|workspace| {
             let Ok(keys) = self.tree.names(workspace) else { return true };

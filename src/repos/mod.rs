@@ -1,7 +1,7 @@
 //! The shared repositories of a workspaces root: `<root>/.repos/<workspace>/<repository>`, bare clones whose worktrees
 //! are checked out into environments.
 //!
-//! Whoever changes one holds its lock ([`repo_lock`]): a clone, a fetch, a checkout, the upkeep.
+//! A clone, a fetch, a checkout and the upkeep hold the repository's lock ([`repo_lock`]).
 
 mod bare;
 mod branches;

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-/// What upkeep is to do.
+/// What upkeep is asked to do.
 #[derive(Clone, Debug)]
 pub struct RepoPolicy {
-    /// How long a repository stays that nobody checks out from. `None`, or zero: for ever.
+    /// How long a repository without checkouts is kept. `None` or zero: for ever.
     pub repo_ttl: Option<Duration>,
     /// Whether `git gc` may run, which takes minutes.
     pub maintenance: bool,
-    /// Ask and report, change nothing.
+    /// Report, and change nothing.
     pub dry_run: bool,
     /// The present time.
     pub now: DateTime<Utc>,
-    /// How long single steps may take.
+    /// The time limits of single steps.
     pub limits: Limits,
 }
 
-/// How long the steps of upkeep may take.
+/// The time limits of the steps of upkeep.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// A call to git.
@@ -31,29 +31,29 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// The limits of multica's daemon.
+    /// The limits of multica's collector.
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Limits { call: seconds(30), heavy: seconds(600), lock: seconds(10) }
     }
 }
 
-/// What came of it; in a dry run, what would.
+/// What upkeep did; in a dry run, what it would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepoReport {
-    /// Repositories that lost registrations of worktrees that are gone.
+    /// Repositories from which registrations of missing worktrees were dropped.
     pub pruned: u64,
-    /// Branches of agents that went.
+    /// Branches of agents that were deleted.
     pub branches_deleted: u64,
-    /// Branches that no worktree stands on and that stay, because they hold commits that are nowhere else.
+    /// Branches without a worktree that are kept, because they hold commits that are nowhere else.
     pub branches_kept: u64,
-    /// Repositories that went.
+    /// Repositories that were removed.
     pub evicted: u64,
-    /// Bytes of these.
+    /// Their size in bytes.
     pub bytes_reclaimed: u64,
     /// Steps that failed; each has a note.
     pub failed: u64,
-    /// For a person: what was kept and how to let it go, what failed.
+    /// For a person: what was kept and how to delete it, and what failed.
     pub notes: Vec<String>,
 }
 

@@ -1,9 +1,9 @@
 //! Registrations of worktrees whose folder is gone.
 //!
-//! Not by `git worktree prune`, which drops whatever is absent: an environment in the trash is absent and may be
-//! restored, and what lies outside the root may be on a disk that is not there at the moment. With its registration a
-//! worktree would lose its index for good. And not by `git worktree remove`, which would delete the
-//! working files of one that comes back at this moment.
+//! Not `git worktree prune`, which drops every registration whose folder is missing: an environment in the trash may be
+//! restored, and a folder outside the root may be on a disk that is not mounted. A worktree that loses its registration
+//! loses its index for good. And not `git worktree remove`, which would delete the working files of a worktree that is
+//! restored at this moment.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
@@ -19,17 +19,17 @@ use crate::git::Worktree;
 use crate::layout::names;
 use crate::sys::tree::{Kind, Tree, leaves_tree};
 
-/// Time enough for `git worktree add` to make one, which begins without a path.
+/// Enough time for `git worktree add`, which writes the path last.
 const MAKING: Duration = Duration::hours(1);
-/// How long git itself keeps what is absent (`gc.worktreePruneExpire`).
+/// How long git itself keeps a registration whose folder is missing (`gc.worktreePruneExpire`).
 const ABSENT: Duration = Duration::days(90);
 /// The largest file of a registration that is read, in bytes.
 const MOST_OF_A_FILE: u64 = 64 << 10;
-/// How often, and how far apart, a quiet moment of the root is looked for.
+/// How often, and how far apart, the staging lock is tried.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: std::time::Duration = std::time::Duration::from_millis(25);
 
-/// Whether a registration may go.
+/// Whether a registration may be dropped.
 fn is_stale(known: &Registration) -> bool {
     match known {
         Registration { is_locked: true, .. } => false,
@@ -41,7 +41,7 @@ fn is_stale(known: &Registration) -> bool {
 }
 
 impl Cache<'_> {
-    /// Drops the registrations that may go and gives back their folders; in a dry run those that would go.
+    /// Drops the registrations that may be dropped, and returns their folders.
     pub(super) fn drop_registrations(&mut self) -> Vec<PathBuf> {
         let mut dropped = Vec::new();
         if let Err(error) = self.drop_stale(&mut dropped) {
@@ -75,7 +75,7 @@ impl Cache<'_> {
 
     /// Drops these registrations, as far as they are still stale.
     pub(super) fn drop_each(&self, stale: &[Registration], dropped: &mut Vec<Registration>) -> Result<()> {
-        // While it is held nothing comes back out of the trash.
+        // While it is held nothing is restored from the trash.
         let Some(_quiet) = self.quiet_moment()? else { return Ok(()) };
         let folder = self.bare.plain_subtree(Path::new(WORKTREES)).context("open the registrations")?;
         let mut trouble = Ok(());
@@ -91,7 +91,7 @@ impl Cache<'_> {
                 }
             }
         }
-        let _ = self.bare.remove_dir(Path::new(WORKTREES)); // only an empty one goes, as git does it
+        let _ = self.bare.remove_dir(Path::new(WORKTREES)); // removed only when empty, as git does it
         trouble
     }
 
@@ -111,14 +111,14 @@ impl Cache<'_> {
         Ok(None)
     }
 
-    /// The worktrees that stay.
+    /// The worktrees but those in `gone`.
     pub(super) fn worktrees(&self, gone: &[PathBuf]) -> Result<Vec<Worktree>> {
         let mut worktrees = self.git.worktrees()?;
         worktrees.retain(|worktree| !gone.contains(&worktree.path));
         Ok(worktrees)
     }
 
-    /// What worktrees remember of branches that they will go back to: those of a rebase and of a bisection.
+    /// Branches that worktrees will return to after a rebase or a bisection.
     pub(super) fn remembered_branches(&self) -> Result<Vec<String>> {
         const FILES: [&str; 4] =
             ["rebase-merge/head-name", "rebase-merge/update-refs", "rebase-apply/head-name", "BISECT_START"];
@@ -195,7 +195,7 @@ impl Cache<'_> {
                     Ok(text)
                         if !text.as_deref().and_then(gitdir).is_some_and(|path| path.ends_with(&back)) => {}
                     Err(error) if proves_absence(&error) => {}
-                    _ => return Ok(true), // it is, or nobody can tell
+                    _ => return Ok(true), // it does, or may
                 }
             }
         }
@@ -253,7 +253,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// Only what surely is not there is missing; a disk that does not answer is no proof.
+/// Whether a path is certainly missing. A disk that does not answer proves nothing.
 fn is_missing(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }

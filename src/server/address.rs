@@ -1,4 +1,4 @@
-//! Addresses: what a user or upstream's configuration writes, and what goes into a request's path.
+//! Addresses: as users and multica's configuration write them, and as paths of requests.
 
 use anyhow::Result;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -7,10 +7,10 @@ use ureq::http::Uri;
 use super::parent::{ParentKind, Question};
 use crate::failure::{Code, Failure};
 
-/// An address as a user or upstream's configuration writes it (`wss://host/ws`), made the prefix of every request.
+/// Turns an address as a user or multica's configuration writes it (`wss://host/ws`) into the prefix of every request.
 ///
-/// Upstream's rules: `ws` and `wss` stand for `http` and `https`; the path `/ws`, query, fragment and slashes at the
-/// end go; any other path stays as a prefix.
+/// By multica's rules `ws` and `wss` stand for `http` and `https`; the path `/ws`, query, fragment and trailing slashes
+/// are dropped; any other path is kept as a prefix.
 ///
 /// # Errors
 /// A [`Code::BadConfig`] failure for another scheme, no host, or a user name or password in the address.

@@ -1,9 +1,9 @@
-//! What the multica server says of the issue, chat, run or task that an environment belongs to.
+//! Asks the multica server about the issue, chat, run or task that an environment belongs to.
 //!
-//! - A doubtful answer is [`Parent::Unknown`]: nothing is ever deleted because a server was slow, cut off, redirected,
-//!   misconfigured or strange.
-//! - Each question goes out at most once a cycle and is never repeated; after the first failure of the connection, or
-//!   a 401, no further one goes out. So a cycle takes a bounded time, whatever the server does.
+//! - A doubtful answer is [`Parent::Unknown`]: nothing is ever deleted because a server was slow, unreachable, redirected
+//!   or misconfigured.
+//! - Each question is sent at most once per cycle and never repeated. After the first failure of the connection, or a 401,
+//!   no further request is sent. So a cycle takes a bounded time, whatever the server does.
 //! - The token is in the `Authorization` header and nowhere else.
 
 mod address;
@@ -28,7 +28,7 @@ pub use proxy::Proxy;
 pub use token::Token;
 pub use trust::Roots;
 
-/// How long one request may take, from connecting to the last byte of the answer (upstream's limit).
+/// How long one request may take, from connecting to the last byte of the answer (multica's own limit).
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the server is reached.
@@ -36,13 +36,13 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Connection {
     /// Scheme, host, port and prefix, without a slash at the end: see [`normalise`].
     pub base_url: String,
-    /// Who asks.
+    /// Identifies the user to the server.
     pub token: Option<Token>,
-    /// For each request as a whole.
+    /// The time limit of each request.
     pub timeout: Duration,
-    /// Which proxy stands between.
+    /// The proxy to use.
     pub proxy: Option<Proxy>,
-    /// Which certificates an https server is trusted by.
+    /// The certificates that an https server has to be signed by.
     pub roots: Roots,
 }
 
@@ -51,7 +51,7 @@ impl Connection {
     /// platform name, and upstream's time limit.
     ///
     /// # Errors
-    /// A [`Code::BadConfig`](crate::failure::Code::BadConfig) failure for an address or a proxy that makes no sense, or
+    /// A [`Code::BadConfig`](crate::failure::Code::BadConfig) failure for an address or a proxy that cannot be used, or
     /// for named certificates that cannot be read.
     pub fn new(
         address: &str,

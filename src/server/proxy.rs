@@ -1,4 +1,4 @@
-//! Which proxy stands between, by the variables that curl, git and Go go by.
+//! Chooses the proxy by the variables that curl, git and Go use.
 //!
 //! Both http and https servers are reached through the proxy's CONNECT. NO_PROXY is a list of hosts, each also for
 //! the hosts below it, with or without a dot or a port; `*` is every host. Ranges such as 10.0.0.0/8 are not understood.
@@ -16,7 +16,7 @@ pub struct Proxy(pub(super) ureq::Proxy);
 
 impl Proxy {
     /// The proxy for a server: HTTPS_PROXY or HTTP_PROXY by its scheme, else ALL_PROXY, unless NO_PROXY has its host or
-    /// it is this machine (as Go, and so upstream, does it). Each name also in lower case, which goes first.
+    /// it is this machine (as Go, and so multica, does it). Each name also counts in lower case, which has precedence.
     ///
     /// # Errors
     /// A [`Code::BadConfig`] failure that names the variable, never its value: it may have a password.
@@ -38,11 +38,8 @@ impl Proxy {
             return Ok(None);
         }
         let bad = |why: String| {
-            Failure::new(
-                Code::BadConfig,
-                format!("the variable {name} names no proxy that can be used: {why}"),
-            )
-            .hint("write it as `http://proxy.example.org:3128`, or unset it")
+            Failure::new(Code::BadConfig, format!("the proxy in the variable {name} cannot be used: {why}"))
+                .hint("write it as `http://proxy.example.org:3128`, or unset it")
         };
         let named = ureq::Proxy::new(proxy).map_err(|error| bad(error.to_string()))?;
         let mut builder = ureq::Proxy::builder(named.protocol()).host(named.host()).port(named.port());

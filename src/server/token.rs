@@ -1,13 +1,13 @@
-//! The token: it reaches the request's header and nothing else.
+//! The token. It is written into the request's header and nowhere else.
 
 use std::fmt;
 
-/// Who asks the server. Neither `Debug` nor `Display` shows it.
+/// Identifies the user to the server. Neither `Debug` nor `Display` shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// A token out of a text, whose surrounding blanks don't count.
+    /// Reads a token from a text. Surrounding blanks are ignored.
     ///
     /// # Errors
     /// What is wrong with it, in words that don't repeat it.
@@ -20,7 +20,7 @@ impl Token {
             return Err("it has more than one line");
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("it has a blank or a character that no token has");
+            return Err("it contains a blank or a character that tokens do not have");
         }
         Ok(Token(text.to_owned()))
     }
@@ -30,7 +30,7 @@ impl Token {
         format!("Bearer {}", self.0)
     }
 
-    /// The text with the token taken out, for what a server sends back.
+    /// The text with the token replaced, for what a server sends back.
     pub(super) fn mask(&self, text: &str) -> String {
         text.replace(&self.0, "<token>")
     }

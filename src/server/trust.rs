@@ -1,5 +1,5 @@
-//! Which certificates an https server is trusted by: those of the platform, where a company's own CA has been added;
-//! where the platform has none (a bare container), Mozilla's, which are part of the binary.
+//! The certificates that an https server has to be signed by: those of the platform, which may include a company's own
+//! CA; where the platform has none (a bare container), Mozilla's, which are part of the binary.
 
 use std::ffi::OsString;
 

@@ -352,7 +352,7 @@ fn what_lies_beside_the_environments_is_counted_apart() {
         "\nrepositories: 1 repository, 105 B\n",
         "\nsessions and memories: 1 store, 50 B\n",
         "\noutside: 2 task temp dirs in [TMP], 40 B\n",
-        "\naltogether: ",
+        "\nsum: ",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }

@@ -330,9 +330,8 @@ fn what_can_be_built_again_is_told_apart_from_environments() {
     t.write(env.join("workdir/node_modules/a.js"), "12345");
     for (dry, verb) in [(&["gc", "--dry-run"][..], "would remove"), (&["gc"], "removed")] {
         let done = t.execenv(dry).var("EXECENV_TEST_NOW", "2026-06-02T12:00:00Z").ok().stdout;
-        let expected = format!(
-            "what can be built again: {verb} 1 folder (5 B) in 1 kept environment: 1 node_modules (5 B)\n"
-        );
+        let expected =
+            format!("build artifacts: {verb} 1 folder (5 B) in 1 kept environment: 1 node_modules (5 B)\n");
         assert!(done.contains(&expected), "{done}");
         assert!(done.contains(&format!("1 environment: {verb} 0 (0 B), ")), "{done}");
     }
@@ -345,10 +344,10 @@ fn explain_says_when_what_is_too_young_would_go() {
     let at = |now: &str| t.execenv(["gc", "--explain", KEY]).var("EXECENV_TEST_NOW", now).ok().stdout;
     let text = at("2026-06-01T14:30:00Z");
     assert!(
-        text.contains("\n  goes          in 2d 21h, by --orphan-ttl 3d, if nobody uses it until then\n"),
+        text.contains("\n  removed       in 2d 21h, by --orphan-ttl 3d, if it is not used until then\n"),
         "{text}"
     );
-    assert!(at(LATER).contains("\n  goes          with the next gc\n"));
+    assert!(at(LATER).contains("\n  removed       by the next gc\n"));
     let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).json();
     assert_eq!(json["due"]["limit"], "orphan-ttl", "{json}");
 }

@@ -227,7 +227,7 @@ fn a_doubtful_answer_deletes_nothing() {
         assert_same(&before, &snapshot(&t.root.join("w")), name);
         assert_eq!(done["skipped"], 3, "{name}: {done}");
         // What is hidden may be gone; all else is no answer, and is told of even in a cron job.
-        let told = "because the server gave no answer that can be relied upon: ";
+        let told = "because the server's answer about the parent is missing or unclear: ";
         let unknown = done["parents_unknown"].as_u64().unwrap();
         let quiet = t.execenv(["gc", "-q", "--server", &url]).var("EXECENV_SERVER_TIMEOUT", "1s").run();
         quiet.sane(&[i32::from(run.status == Some(1))]);
@@ -248,7 +248,7 @@ fn a_server_that_is_not_there_deletes_nothing_and_is_told_of() {
     let run = t.execenv(["gc", "--server", "http://127.0.0.1:1", "-o", "json"]).run().status(1);
     let done: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(by_name(&done)["k"], "skip parent_unknown -");
-    assert!(run.stderr.starts_with("error: 1 environment stays because the server gave no"), "{run}");
+    assert!(run.stderr.starts_with("error: 1 environment kept, because the server's answer"), "{run}");
     let run = t.execenv(["gc", "-q", "--server", "http://127.0.0.1:1"]).run().status(1);
     assert_eq!((run.stdout.as_str(), run.stderr.lines().count()), ("", 1), "{run}");
 }
@@ -264,7 +264,11 @@ fn ids_that_nobody_can_be_asked_about_are_told_of_once_and_are_no_fault_of_the_s
     let run = t.execenv(["gc", "-o", "json", "--server", &server.url()]).run().status(0);
     let done: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((&done["parents_no_uuid"], &done["parents_unknown"]), (&json!(2), &json!(0)));
-    assert!(run.stderr.starts_with("warning: 2 environments stay because no server"), "{run}");
+    assert!(
+        run.stderr
+            .starts_with("warning: 2 environments kept, because the parent's id in the record is not a UUID"),
+        "{run}"
+    );
     assert_eq!(t.execenv(["gc", "-q", "--server", &server.url()]).ok().stdout, "");
 }
 
@@ -280,7 +284,12 @@ fn one_answer_among_many_failures_is_no_failure_of_the_cycle() {
         false => table.answer(request),
     });
     let run = t.execenv(["gc", "-o", "json", "--server", &server.url()]).run().status(0);
-    assert!(run.stderr.contains("1 environment stays because the server gave no answer"), "{run}");
+    assert!(
+        run.stderr.contains(
+            "1 environment kept, because the server's answer about the parent is missing or unclear"
+        ),
+        "{run}"
+    );
 }
 
 #[test]

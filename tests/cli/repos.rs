@@ -659,7 +659,7 @@ fn a_repository_that_holds_something_of_its_own_is_not_evicted() {
         w.in_bare(&[words[0], words[1], &commit]);
         let report = w.upkeep();
         assert_eq!((report.evicted, report.failed), (0, 0), "{words:?}");
-        assert!(report.notes.iter().any(|note| note.contains("nobody has used")), "{words:?} {report:?}");
+        assert!(report.notes.iter().any(|note| note.contains("unused for long")), "{words:?} {report:?}");
         w.in_bare(&["push", "-q", "origin", &format!("{commit}:refs/heads/saved")]);
         w.in_bare(&["fetch", "-q"]);
         assert_eq!(w.quiet().evicted, 1, "{words:?}");

@@ -45,7 +45,7 @@ fn names_are_found_by_entry_by_key_and_by_path_and_must_be_one() {
     t.prepare(["--task-id", "99999999-2222-4333-8444-5555550bcdef"]);
     t.execenv(["cleanup", "--all", "--trash", "555555a", "5555550"]).ok();
     t.execenv(["trash", "restore", "5555"]).fails(2, &["names 2 environments"]);
-    t.execenv(["trash", "restore", "nothing"]).fails(3, &["nothing in the trash"]);
+    t.execenv(["trash", "restore", "nothing"]).fails(3, &["no entry `"]);
     t.execenv(["trash", "restore", env.to_str().unwrap()]).ok();
     let listed = t.execenv(["trash", "list", "-o", "json"]).json();
     let entry = listed["entries"][0]["entry"].as_str().unwrap();
@@ -57,7 +57,7 @@ fn names_are_found_by_entry_by_key_and_by_path_and_must_be_one() {
 fn empty_deletes_for_good_and_an_empty_trash_is_fine() {
     let t = TestEnv::new();
     t.execenv(["trash", "empty"]).ok();
-    t.execenv(["trash", "restore", KEY]).fails(3, &["nothing in the trash"]);
+    t.execenv(["trash", "restore", KEY]).fails(3, &["no entry `"]);
     t.prepare(["--task-id", TASK]);
     t.execenv(["cleanup", "--all", "--trash", KEY]).ok();
     assert_eq!(t.execenv(["trash", "empty", "-o", "json"]).json()["deleted"], 1);

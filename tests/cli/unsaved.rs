@@ -195,6 +195,10 @@ fn explain_says_what_keeps_it() {
     let later = "2030-01-01T00:00:00Z";
     let text = t.execenv(["gc", "--explain", KEY]).var("EXECENV_TEST_NOW", later).ok().stdout;
     assert!(text.starts_with("orphan: unused, but retained_unpushed\n"), "{text}");
+    let way_out = format!(
+        "\n  removed       when its commits are pushed, or by `execenv cleanup --all --force {KEY}`\n"
+    );
+    assert!(text.contains(&way_out), "{text}");
     let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).var("EXECENV_TEST_NOW", later).json();
     assert_eq!(json["outcome"], "retained_unpushed");
     let quiet = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", later).ok();

@@ -1,10 +1,10 @@
-//! What a cycle's decisions and counts look like: for a person, for a program.
+//! Shows the decisions and counts of a cycle: for a person, and as JSON.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::environment::Outcome;
-use crate::gc::{Due, GcRequest, Judged, Policy, Summary, due};
+use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 use crate::server::Parent;
@@ -35,7 +35,7 @@ pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
     decision
 }
 
-/// A cycle's counts, by the names of the contract.
+/// The counts of a cycle.
 pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
     let counts = json!({
         "scanned": summary.scanned,
@@ -74,7 +74,7 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
     }
 }
 
-/// One line for one environment: what became of it, why, how large it is, where; of one that is kept, what is in it.
+/// One line for one environment: action, reason, size, path and, if kept, what keeps it.
 pub(super) fn row(judged: &Judged) -> String {
     let size = if judged.bytes == 0 { String::new() } else { show_bytes(judged.bytes) };
     let (fate, why) = (fate(judged), judged.decision.reason.word());
@@ -88,7 +88,7 @@ pub(super) fn row(judged: &Judged) -> String {
     }
 }
 
-/// What became of an environment, or would, in the word that its line begins with.
+/// The action in the line of an environment.
 fn fate(judged: &Judged) -> &'static str {
     match judged.outcome {
         Some(Outcome::Removed) => "remove",
@@ -104,19 +104,19 @@ fn outcome_word(outcome: Outcome) -> String {
     word.as_str().unwrap_or_default().to_owned()
 }
 
-/// What is said of a place in an environment, from the env root on: that one is named beside it.
+/// An error without the path of the env root, which stands beside it.
 fn below<'a>(judged: &Judged, error: &'a str) -> &'a str {
     let root = format!("{}/", judged.facts.root_dir.display());
     error.strip_prefix(&root).unwrap_or(error)
 }
 
-/// What is said of an environment that is kept, with its path once.
+/// The warning about an environment that is kept, with its path once.
 pub(super) fn kept(judged: &Judged, error: &str) -> String {
     let root = judged.facts.root_dir.display().to_string();
     if error.starts_with(&root) { format!("kept {error}") } else { format!("kept {root}: {error}") }
 }
 
-/// What became of the whole root.
+/// The summary of a cycle.
 pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
     let would =
         |done: &str, infinitive: &str| if dry_run { format!("would {infinitive}") } else { done.to_owned() };
@@ -137,7 +137,7 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
             .clone()
             .map(|(name, tally)| format!("{} {} ({})", tally.count, escape(name), show_bytes(tally.bytes)));
         lines.push(format!(
-            "what can be built again: {} {} ({}) in {}: {}",
+            "build artifacts: {} {} ({}) in {}: {}",
             would("removed", "remove"),
             counted(summary.artifact_removed, "folder", "folders"),
             show_bytes(tallies.map(|(_, tally)| tally.bytes).sum()),
@@ -157,7 +157,11 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
         ));
     }
     if summary.stores_pruned > 0 {
-        lines.push(format!("stores of agents: {} {}", would("removed", "remove"), summary.stores_pruned));
+        lines.push(format!(
+            "unused sessions and memories: {} {}",
+            would("removed", "remove"),
+            counted(summary.stores_pruned, "store", "stores")
+        ));
     }
     if summary.trash_entries + summary.trash_swept > 0 {
         lines.push(format!(
@@ -169,13 +173,13 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
         ));
     }
     if summary.interrupted {
-        lines.push("stopped on request before the end".to_owned());
+        lines.push("stopped on request before the cycle was complete".to_owned());
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
-/// Everything that one decision rests on.
+/// One decision, and every fact that it is based on.
 pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
     let facts = &judged.facts;
     let time = |at: Option<DateTime<Utc>>| match at {
@@ -189,20 +193,20 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     let kept = judged.outcome.filter(|_| !judged.is_gone());
     let outcome = kept.map_or_else(String::new, |outcome| format!(", but {}", outcome_word(outcome)));
     let parent = match &judged.parent {
-        Parent::Offline => "no server was asked".to_owned(),
+        Parent::Offline => "(no server is configured)".to_owned(),
         Parent::None => "none".to_owned(),
         Parent::Nameless => "not named in the record".to_owned(),
-        Parent::UnknownKind => "of a kind that this version does not know".to_owned(),
+        Parent::UnknownKind => "has a kind that this version does not know".to_owned(),
         Parent::Found { status, at } => format!("{}, {}", escape(status), time(*at)),
         Parent::Gone { certain: true } => "deleted".to_owned(),
-        Parent::Gone { certain: false } => "not known to the server, or not shown".to_owned(),
-        Parent::Unknown { why } => format!("not known: {}", escape(why)),
-        Parent::Unaskable { why } => format!("not known: {why}"),
+        Parent::Gone { certain: false } => "unknown to the server, or not visible with this token".to_owned(),
+        Parent::Unknown { why } => format!("unknown: {}", escape(why)),
+        Parent::Unaskable { why } => format!("unknown: {why}"),
     };
     let mut lines = vec![
         format!("{}: {}{outcome}", judged.decision.action.word(), judged.decision.reason.word()),
-        format!("  because       {}", judged.decision.reason.meaning()),
-        format!("  goes          {}", goes(judged, policy, now)),
+        format!("  because       {}", because(judged, now)),
+        format!("  removed       {}", removed(judged, policy, now)),
         format!("  env root      {}", escape(&facts.root_dir.display().to_string())),
         format!("  .gc_meta.json {}", word(serde_json::to_value(facts.meta).unwrap_or_default())),
         format!("  made by       {}", if facts.is_foreign { "another tool" } else { "execenv" }),
@@ -210,7 +214,7 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
         format!("  parent        {} {parent}", dash(&facts.parent_id)),
         format!("  status        {}", facts.status.word()),
         format!("  lock          {}", word(serde_json::to_value(facts.lock).unwrap_or_default())),
-        format!("  local dir     {}", facts.local_directory),
+        format!("  your folder   {}", if facts.local_directory { "yes" } else { "no" }),
         format!("  completed     {}", time(facts.completed_at)),
         format!("  last used     {}", time(facts.last_used)),
         format!("  leased until  {}", time(facts.lease_until)),
@@ -220,7 +224,7 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
         lines.insert(2, format!("  kept for      {}", escape(error)));
     }
     if let Some(artifacts) = &judged.artifacts {
-        lines.push(format!("  rebuildable   {} folders, {}", artifacts.count, show_bytes(artifacts.bytes)));
+        lines.push(format!("  artifacts     {} folders, {}", artifacts.count, show_bytes(artifacts.bytes)));
     }
     lines.push(format!(
         "  ages          ttl {}, orphan-ttl {}, completed-ttl {}, artifact-ttl {}",
@@ -232,24 +236,52 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
     lines.join("\n")
 }
 
-/// When the environment goes, by which limit.
-fn goes(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
+/// Why, with the facts that the reason is about.
+fn because(judged: &Judged, now: DateTime<Utc>) -> String {
+    let facts = &judged.facts;
+    match (judged.decision.reason, facts.lease_until, facts.last_used) {
+        (Reason::Leased, Some(until), _) => {
+            format!("it is reserved for another {} (--lease)", show_age(until - now))
+        }
+        (Reason::TooYoung, _, Some(used)) => {
+            format!("it was used {} ago and has not reached an age limit", show_age(now - used))
+        }
+        (reason, ..) => reason.meaning().to_owned(),
+    }
+}
+
+/// When the environment will be removed, and by which limit.
+fn removed(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
+    let key = judged.facts.root_dir.file_name().unwrap_or_default().to_string_lossy();
+    let force = format!("`execenv cleanup --all --force {}`", escape(&key));
     if judged.decision.action.removes() {
-        return if judged.error.is_none() { "with the next gc" } else { "when what keeps it is gone" }
-            .to_owned();
+        return match judged.outcome {
+            _ if judged.error.is_none() => "by the next gc".to_owned(),
+            Some(Outcome::RetainedDirty) => {
+                format!("when its changes are committed and pushed, or by {force}")
+            }
+            Some(Outcome::RetainedUnpushed) => format!("when its commits are pushed, or by {force}"),
+            _ => format!("when what keeps it is gone, or by {force}"),
+        };
     }
     let Some(Due { at, limit }) = due(&judged.facts, &judged.parent, policy, now) else {
-        return "not by its age alone".to_owned();
+        return match judged.decision.reason {
+            Reason::InUse | Reason::LockUnknown => "not while it is in use".to_owned(),
+            Reason::ParentOpen => "not while its parent is open".to_owned(),
+            Reason::ParentUnknown => "not before the server's answer is clear".to_owned(),
+            Reason::LocalDirectory => format!("only by `execenv cleanup --all {}`", escape(&key)),
+            _ => "not by its age alone".to_owned(),
+        };
     };
     let seconds = u64::try_from((at - now).num_seconds()).unwrap_or(0);
     let by = limit.map_or_else(
         || "when its lease ends".to_owned(),
         |(limit, ttl)| format!("by --{limit} {}", show_duration(ttl)),
     );
-    format!("in {}, {by}, if nobody uses it until then", show_age_in_two(seconds))
+    format!("in {}, {by}, if it is not used until then", show_age_in_two(seconds))
 }
 
-/// The same for a program.
+/// When the environment will be removed, as JSON.
 pub(super) fn due_json(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> Value {
     let due = due(&judged.facts, &judged.parent, policy, now);
     due.map_or(Value::Null, |Due { at, limit }| json!({"at": at, "limit": limit.map(|(limit, _)| limit)}))

@@ -8,11 +8,11 @@ use anyhow::Result;
 use crate::failure::{Code, Failure};
 use crate::layout;
 
-/// The patterns where nothing else is said.
+/// The default patterns.
 const DEFAULT_PATTERNS: &str = "node_modules,.next,.turbo";
 pub(super) const GIT: &str = ".git";
 
-/// Names of folders that can be built again, by default none. A name matches as a whole, upper and lower case told apart.
+/// Names of folders that are build artifacts, by default none. A name has to match completely, including its case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patterns(BTreeSet<String>);
 
@@ -33,7 +33,7 @@ impl Patterns {
                 Code::BadConfig,
                 format!("`{pattern}` cannot be an artifact pattern: it is the name of {what}"),
             )
-            .hint(format!("name folders that a build makes; without a list it is {DEFAULT_PATTERNS}"))
+            .hint(format!("name folders that a build creates (default: {DEFAULT_PATTERNS})"))
             .into()),
         }
     }
@@ -52,10 +52,10 @@ impl Patterns {
     }
 }
 
-/// What else stands under a name; `None`: nothing that must not be removed.
+/// What a name stands for that must not be removed; `None`: nothing.
 fn kept_under(name: &str) -> Option<&'static str> {
     if name == GIT { Some("a repository") } else { layout::reserved(name).map(|row| row.what) }
 }
 
-/// Nothing but the managed cache.
+/// Matches nothing: only the managed cache is left.
 pub(in crate::gc) static NO_PATTERNS: Patterns = Patterns(BTreeSet::new());

@@ -144,7 +144,7 @@ fn links_files_and_what_is_neither_are_never_taken() {
     assert_eq!(t.remove("", true), Found::default());
     assert_eq!(fs::read(outside.join("node_modules/keep")).unwrap(), b"mine");
     assert!(t.at("workdir/node_modules").is_symlink() && t.at("workdir/a/node_modules").is_file());
-    // A link inside of what goes is a link that goes; what it leads to stays.
+    // A link inside an artifact is removed, its target is not.
     fs::create_dir(t.at("workdir/.turbo")).unwrap();
     symlink(&outside, t.at("workdir/.turbo/link")).unwrap();
     assert_eq!(t.remove("", true).count, 1);

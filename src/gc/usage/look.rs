@@ -1,4 +1,4 @@
-//! The looking: every task folder of a root in one pass, and what stands beside them.
+//! Measures every environment of a root in one pass, and what lies beside them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::sys::tree::{Kind, Tree};
 /// A folder of a task, by its names.
 type Task = (String, OsString);
 
-/// Looks at a root. One that is not there is an empty one.
+/// Measures a root. One that does not exist is empty.
 ///
 /// # Errors
 /// When the root cannot be read. A workspace that cannot be read is left out.
@@ -30,7 +30,7 @@ pub fn look(root: &WorkspacesRoot, patterns: &Patterns, now: DateTime<Utc>) -> R
         let looked = std::iter::from_fn(|| claim().map(|task| look_at_task(&tree, task, patterns, now)));
         looked.flatten().collect::<Vec<TaskUsage>>()
     };
-    // The time goes into system calls: a second thread nearly halves it.
+    // The time is spent in system calls: a second thread nearly halves it.
     let tasks = std::thread::scope(|scope| {
         let other = (found.len() > 1).then(|| scope.spawn(work));
         let mut all = work();
@@ -44,7 +44,7 @@ pub fn look(root: &WorkspacesRoot, patterns: &Patterns, now: DateTime<Utc>) -> R
     Ok(Scan { tasks, stores: stores(root, &tree)? })
 }
 
-/// How many task folders a root has; none where it cannot be read.
+/// How many environments a root has; 0 where it cannot be read.
 pub fn count_tasks(root: &WorkspacesRoot) -> usize {
     let tree = root.open().ok().flatten();
     tree.and_then(|tree| tasks(root, &tree).ok()).map_or(0, |tasks| tasks.len())
@@ -84,13 +84,13 @@ fn look_at_task(
     })
 }
 
-/// Upstream's short form of an id: without its dashes, the first eight characters.
+/// The short form of an id that multica shows: its first eight characters without dashes.
 fn short(id: &str) -> String {
     id.chars().filter(|c| *c != '-').take(8).collect()
 }
 
 fn kind(meta: &Meta) -> &str {
-    // Files of before upstream's second version name only the issue.
+    // Records from before multica's second version name only the issue.
     if meta.kind.is_empty() && !meta.issue_id.is_empty() { "issue" } else { &meta.kind }
 }
 
@@ -104,7 +104,7 @@ fn parent_id(meta: &Meta) -> &str {
     }
 }
 
-/// Since the end of the last run; else since the record was written; without a record, since the folder changed.
+/// Time since the last run ended, else since the record was written; without a record, since the folder changed.
 fn age_seconds(env: &Path, meta: Option<&Meta>, now: DateTime<Utc>) -> u64 {
     let since = |at: DateTime<Utc>| u64::try_from((now - at).num_seconds()).unwrap_or(0);
     let ended = meta.and_then(|meta| meta.completed_at).map(since).filter(|age| *age > 0);
@@ -129,7 +129,7 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
     })
 }
 
-/// What is neither an environment nor named for itself in the report: with it the sum is that of all files.
+/// The size of what the report does not name otherwise, so that its sum is that of all files.
 fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
     let bytes = |path: &Path| match tree.kind(path) {
         Ok(Some(Kind::Dir)) => {
@@ -167,7 +167,7 @@ fn repositories(tree: &Tree) -> u64 {
     for workspace in cache.names(Path::new("")).unwrap_or_default() {
         let workspace = Path::new(&workspace);
         if !matches!(cache.kind(workspace), Ok(Some(Kind::Dir))) {
-            continue; // a link is none
+            continue; // a link does not count
         }
         let names = cache.names(workspace).unwrap_or_default();
         count += names.iter().filter(|name| is_bare(&workspace.join(name))).count() as u64;

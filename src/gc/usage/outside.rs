@@ -1,4 +1,4 @@
-//! What belongs to environments and lies outside of every root: nothing else would ever tell of it.
+//! What belongs to environments and lies outside of every root, where no other report shows it.
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
@@ -15,28 +15,28 @@ use crate::sys::walk::{Place, Size, Visitor, measure};
 pub struct Outside {
     /// The folder.
     pub path: String,
-    /// What is in it, a stable word.
+    /// What it contains: a stable word.
     pub what: &'static str,
-    /// What that takes.
+    /// The size of that.
     pub size_bytes: u64,
-    /// How many there are of it.
+    /// How many of it there are.
     pub count: u64,
 }
 
 /// Where to look.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// The folder of the private folders of upstream's tasks.
+    /// Where multica makes the private folders of its tasks.
     pub task_temp_base: PathBuf,
-    /// The folder of those of our runs.
+    /// Where execenv makes those of its runs.
     pub run_temp_base: PathBuf,
-    /// The Codex home that is shared by all tasks.
+    /// The Codex home that all tasks share.
     pub codex_home: Option<PathBuf>,
-    /// Upstream's own folder, with those of its profiles.
+    /// Multica's own folder, with those of its profiles.
     pub multica_home: Option<PathBuf>,
 }
 
-/// Looks at each place; one that is not there, or empty of these things, is left out.
+/// Measures each place. One without any of these things is left out.
 pub fn outside(places: &Places) -> Vec<Outside> {
     let mut found = Vec::new();
     found.extend(own_folders(&places.task_temp_base, "task_temp_dirs", |name| {
@@ -44,7 +44,7 @@ pub fn outside(places: &Places) -> Vec<Outside> {
     }));
     found.extend(own_folders(&places.run_temp_base, "run_temp_dirs", is_run_folder));
     if let Some(codex) = &places.codex_home {
-        // `<namespace>/<agent>/<conversation>`
+        // `<namespace>/<agent>/<conversation>`, as multica lays it out.
         found.extend(store(&codex.join("multica-sessions"), "codex_sessions", 3));
     }
     for home in places.multica_home.iter().flat_map(|home| with_profiles(home)) {
@@ -55,14 +55,14 @@ pub fn outside(places: &Places) -> Vec<Outside> {
     found
 }
 
-/// A run's private folder bears the start of the run's id (`environment::run_record`).
+/// The name of a run's private folder contains the start of the run's id.
 fn is_run_folder(name: &str) -> bool {
     let Some(id) = name.strip_prefix("execenv-") else { return false };
     let is_hex = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     id.split_once('-').is_some_and(|(start, rest)| is_hex(start, 8) && is_hex(rest, 4))
 }
 
-/// Folders of this user's in a place that everybody writes to.
+/// Folders of this user in a place that all users write to.
 fn own_folders(base: &Path, what: &'static str, wanted: impl Fn(&str) -> bool) -> Option<Outside> {
     let user = rustix::process::getuid().as_raw();
     let mut found = Outside { path: base.to_string_lossy().into_owned(), what, size_bytes: 0, count: 0 };
@@ -88,7 +88,7 @@ fn with_profiles(home: &Path) -> Vec<PathBuf> {
 /// A store of folders that lie `depth` levels down.
 fn store(path: &Path, what: &'static str, depth: usize) -> Option<Outside> {
     let mut counter = Counter { depth, count: 0, size: Size::default() };
-    // The user may keep the store elsewhere, behind a link.
+    // The user may keep the store elsewhere and have a link here.
     Tree::open(path).ok()?.walk(&mut counter).ok()?;
     let Counter { count, size, .. } = counter;
     Some(Outside { path: path.to_string_lossy().into_owned(), what, size_bytes: size.bytes, count })
