@@ -159,3 +159,13 @@ fn never_run_ones_go_last_and_foreign_ones_without_an_end_never() {
     gc(&t, 1, &["--max-count", "0"]);
     assert!(!prepared.exists() && foreign.is_dir());
 }
+
+#[test]
+fn a_count_that_is_not_a_number_is_called_so() {
+    let t = TestEnv::new();
+    for value in ["abc", "2G", "-1", "1.5"] {
+        let run = t.execenv(["gc"]).var("EXECENV_GC_MAX_COUNT", value).run();
+        assert_eq!(run.status, Some(2), "{run}");
+        assert!(run.stderr.contains(&format!("`{value}` is not a whole number")), "{run}");
+    }
+}

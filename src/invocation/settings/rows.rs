@@ -91,7 +91,7 @@ settings! {
         "gc" "", "Remove an agent's stored memory unused for this long; 0: never";
     max_total: Option<u64>, value::bound, "", ["EXECENV_GC_MAX_TOTAL"],
         "gc" "--max-total", "Keep everything below the workspaces root within this size";
-    max_count: Option<u64>, value::bound, "", ["EXECENV_GC_MAX_COUNT"],
+    max_count: Option<u64>, value::count, "", ["EXECENV_GC_MAX_COUNT"],
         "gc" "--max-count", "Keep at most this many environments";
     min_free: Option<u64>, value::bound, "", ["EXECENV_GC_MIN_FREE"],
         "gc" "--min-free", "Keep this much space free on the disk of the workspaces root";

@@ -44,7 +44,13 @@ pub(super) fn timeout(text: Text<'_>) -> Read<Duration> {
     }
 }
 
-/// A size or a count; `None`: there is no bound.
+/// A count; `None`: there is no bound.
+pub(super) fn count(text: Text<'_>) -> Read<Option<u64>> {
+    let wrong = || format!("`{}` is not a whole number", text.value.escape_debug());
+    if text.value.is_empty() { Ok(None) } else { text.value.parse().map(Some).map_err(|_| wrong()) }
+}
+
+/// A size; `None`: there is no bound.
 pub(super) fn bound(text: Text<'_>) -> Read<Option<u64>> {
     if text.value.is_empty() { Ok(None) } else { parse_size(text.value).map(Some) }
 }
