@@ -27,27 +27,43 @@ impl<'a> Tracked<'a> {
 
     /// Why the artifact at `path`, relative to the env root, has to stay.
     pub(super) fn keeps(&mut self, path: &Path) -> Option<String> {
-        // All repositories above it: one may have been made inside what another one tracks.
-        let above: Vec<&Path> = path.ancestors().skip(1).collect();
-        above.into_iter().rev().find_map(|folder| {
-            let below = path.strip_prefix(folder).ok()?;
-            match self.files_of(folder)? {
-                Ok(tracked) => {
-                    let next = tracked.range::<Path, _>((Bound::Included(below), Bound::Unbounded)).next()?;
-                    next.starts_with(below).then(|| "holds files that git tracks".to_owned())
-                }
-                Err(why) => Some(format!("may hold files that git tracks: {why}")),
+        // All repositories above it: one may have been made inside what another one tracks. Folder by folder, as the
+        // whole path may be longer than the system takes.
+        let mut folder = PathBuf::new();
+        let mut opened: Option<Tree> = None;
+        for name in path {
+            if let Some(why) = self.keeps_below(opened.as_ref().unwrap_or(self.env), &folder, path) {
+                return Some(why);
             }
-        })
+            folder.push(name);
+            if folder != path {
+                match opened.as_ref().unwrap_or(self.env).subtree(Path::new(name)) {
+                    Ok(next) => opened = Some(next),
+                    Err(error) => return Some(format!("may hold files that git tracks: {error}")),
+                }
+            }
+        }
+        None
     }
 
-    fn files_of(&mut self, folder: &Path) -> Option<&Files> {
+    fn keeps_below(&mut self, tree: &Tree, folder: &Path, path: &Path) -> Option<String> {
+        let below = path.strip_prefix(folder).ok()?;
+        match self.files_of(tree, folder)? {
+            Ok(tracked) => {
+                let next = tracked.range::<Path, _>((Bound::Included(below), Bound::Unbounded)).next()?;
+                next.starts_with(below).then(|| "holds files that git tracks".to_owned())
+            }
+            Err(why) => Some(format!("may hold files that git tracks: {why}")),
+        }
+    }
+
+    fn files_of(&mut self, tree: &Tree, folder: &Path) -> Option<&Files> {
         let Tracked { env, git, patterns, .. } = *self;
         let files = self.repositories.entry(folder.to_owned()).or_insert_with(|| {
-            match env.kind(&folder.join(".git")) {
+            match tree.kind(Path::new(".git")) {
                 Ok(None) => None,
                 // Without an index nothing is tracked.
-                Ok(Some(Kind::Dir)) if matches!(env.kind(&folder.join(".git/index")), Ok(None)) => {
+                Ok(Some(Kind::Dir)) if matches!(tree.kind(Path::new(".git/index")), Ok(None)) => {
                     Some(Ok(BTreeSet::new()))
                 }
                 _ => {
