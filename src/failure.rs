@@ -1,11 +1,11 @@
-//! What went wrong, as a script and a person can use it.
+//! What went wrong, in a form for scripts and for people.
 //!
-//! A [`Failure`] rides at any depth of an [`anyhow::Error`] chain; the front end finds it there and takes the
-//! exit status and the stable word from its [`Code`]. An error without one is [`Code::Failed`].
+//! A [`Failure`] can stand at any depth of an [`anyhow::Error`] chain; `app` finds it there and takes exit status and stable
+//! word from its [`Code`]. An error without one is [`Code::Failed`].
 
 use std::fmt;
 
-/// One row a code: variant, stable word, exit status, meaning. The manual page prints this table.
+/// One row per code: variant, stable word, exit status, meaning. The manual page prints this table.
 macro_rules! codes {
     ($($variant:ident $word:literal $status:literal $meaning:literal;)*) => {
         /// A stable failure code: a word for scripts that read JSON, an exit status for those that do not.
@@ -26,37 +26,37 @@ macro_rules! codes {
 }
 
 codes! {
-    Failed "failed" 1 "it failed; nothing that belonged to the user is lost";
+    Failed "failed" 1 "it failed; no file of the user is lost";
     Differs "differs" 1 "`verify` found differences";
-    Incomplete "incomplete" 1 "part of the work could not be done; the next attempt tries again";
+    Incomplete "incomplete" 1 "a part could not be done; the next attempt tries again";
     Usage "usage" 2 "wrong usage of the command line";
-    BadDocument "bad_document" 2 "an input document cannot be understood";
-    BadConfig "bad_config" 2 "the configuration file or a setting's value cannot be understood";
-    BadPath "bad_path" 2 "a path that may not be used for this";
+    BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
+    BadConfig "bad_config" 2 "the configuration file or the value of a setting is not valid";
+    BadPath "bad_path" 2 "a path cannot be used for this purpose";
     AmbiguousEnv "ambiguous_env" 2 "ENV names more than one environment";
-    NoEnv "no_env" 3 "no such environment";
-    WorkDirGone "work_dir_gone" 3 "the environment's work dir is gone";
+    NoEnv "no_env" 3 "the environment does not exist";
+    WorkDirGone "work_dir_gone" 3 "the environment's work dir no longer exists";
     UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
-    EnvBusy "env_busy" 4 "a live process holds the environment";
-    PathBusy "path_busy" 4 "another environment has the local directory";
-    Occupied "occupied" 5 "a path is occupied by something that execenv must not touch";
+    EnvBusy "env_busy" 4 "a running process uses the environment";
+    PathBusy "path_busy" 4 "another environment uses the local directory";
+    Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
-    Retained "retained" 5 "something was kept because it would have been lost for good";
-    Interrupted "interrupted" 130 "somebody asked for the end; 128 + the signal's number";
-    TimedOut "timed_out" 124 "`run`: the agent ran into its time limit";
+    Retained "retained" 5 "work was kept because it exists nowhere else";
+    Interrupted "interrupted" 130 "interrupted by a signal; 128 + its number";
+    TimedOut "timed_out" 124 "`run`: a time limit ended the agent";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";
     AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started (1 elsewhere)";
     AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found (1 elsewhere)";
 }
 
-/// A failure that somebody can do something about.
+/// A failure about which the user can do something.
 #[derive(Debug)]
 pub struct Failure {
     /// The stable code.
     pub code: Code,
     /// What and where, in one line.
     pub message: String,
-    /// What to type, or what to do.
+    /// The way out: what to type or to change.
     pub hint: Option<String>,
 }
 

@@ -6,6 +6,7 @@
 //! | [`commands`] | one file a subcommand: arguments in, result out |
 //! | [`invocation`] | what every command gets: settings and their origin, time, signals, completers |
 //! | [`output`] | the only code that prints |
+//! | [`exit`] | one pure table: how a command ended, and the exit status |
 //! | [`failure`] | stable codes, exit statuses, hints |
 //! | [`task`] | the task document, ids, kinds |
 //! | [`environment`] | layout, lookup, locks, `.gc_meta.json`, and the steps prepare, reuse, cleanup, verify |
@@ -30,6 +31,7 @@ mod app;
 mod brief;
 mod commands;
 mod environment;
+mod exit;
 mod failure;
 mod formats;
 mod gc;
@@ -53,8 +55,9 @@ pub use app::main;
 /// What the tests and their programs use of the library. It is no interface: it changes without notice.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::app::{completions, man};
+    pub use crate::app::{Cli, completions, man};
     pub use crate::environment::{Durability, Meta, WorkspacesRoot};
+    pub use crate::exit::of_agent as exit_status_of_agent;
     pub use crate::failure::{Code, Failure};
     pub use crate::git::{Git, GitEnd, GitFailure};
     pub use crate::invocation::{GlobalArgs, ServerArgs, Settings, connection};
@@ -77,7 +80,7 @@ pub mod internals {
     }
     pub mod supervise {
         pub use crate::supervise::{
-            AgentCommand, Interrupts, Limits, Requests, SentMessage, Started, exit_status, guard, run,
+            AgentCommand, Interrupts, Limits, Requests, SentMessage, Started, guard, run,
         };
     }
 }

@@ -1,4 +1,4 @@
-//! The `execenv` program: hands its arguments to [`execenv::main`] and returns the exit status.
+//! The `execenv` program: passes its arguments to [`execenv::main`] and returns the exit status.
 
 use std::process::ExitCode;
 

@@ -3,29 +3,42 @@
 use std::ffi::OsString;
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory;
+use clap::Args;
 use clap_complete::env::{CompleteEnv, Shells};
 use serde_json::json;
 
-pub use super::grammar::SHELLS;
-use super::grammar::{Cli, CompletionsArgs};
-use crate::invocation::Context;
 use crate::output::Answer;
 
-/// The variable by which a shell's script asks for candidates; a private one, because other programs use `COMPLETE`.
+/// The variable with which a shell's script asks for candidates; not `COMPLETE`, which other programs use.
 const VARIABLE: &str = "EXECENV_COMPLETE";
+/// The shells, by the names of their scripts.
+pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
 
-pub(super) fn run(args: &CompletionsArgs, _context: &Context) -> Result<Answer> {
+/// Print the completion script for a shell
+///
+/// The script calls execenv, so that ENV completes to the environments that exist.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv completions bash > ~/.local/share/bash-completion/completions/execenv
+  execenv completions zsh > \"${fpath[1]}/_execenv\"
+  execenv completions fish > ~/.config/fish/completions/execenv.fish")]
+pub struct CompletionsArgs {
+    /// Shell: bash, zsh, fish, powershell or elvish
+    #[arg(value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true)]
+    pub shell: String,
+}
+
+pub(super) fn run(args: &CompletionsArgs) -> Result<Answer> {
     let text = registration(&args.shell).context("write the script")?;
     Ok(Answer::new(text.trim_end(), json!({"schema": 1, "shell": args.shell, "script": text})))
 }
 
-/// Answers a shell that asks for candidates. `None`: nobody asks.
-pub(super) fn answer(arguments: &[OsString]) -> Option<u8> {
-    #[expect(clippy::disallowed_methods, reason = "variables are read in `cli`")]
+/// Answers a shell that asks for candidates. `None`: this is an ordinary call.
+pub(super) fn answer(arguments: &[OsString], grammar: fn() -> clap::Command) -> Option<u8> {
+    #[expect(clippy::disallowed_methods, reason = "asked before anything else is read")]
     std::env::var_os(VARIABLE)?;
     let current_dir = std::env::current_dir().ok();
-    let completer = CompleteEnv::with_factory(Cli::command).var(VARIABLE).bin("execenv").completer("execenv");
+    let completer = CompleteEnv::with_factory(grammar).var(VARIABLE).bin("execenv").completer("execenv");
     match completer.try_complete(arguments.iter().cloned(), current_dir.as_deref()) {
         Ok(true) => Some(0),
         Ok(false) => None,

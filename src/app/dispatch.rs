@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
+use clap::CommandFactory;
 
-use super::{Command, completions, man};
+use super::grammar::{Cli, Command};
+use super::{completions, man};
 use crate::commands::{
     cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
 };
@@ -14,14 +16,14 @@ use crate::output::{Format, answer, no_shell_form};
 /// Runs a command, prints its answer, and returns the exit status.
 ///
 /// # Errors
-/// Whatever kept the command from its end.
+/// The command's own.
 pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     let format = context.settings.output;
     if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
         return Err(no_shell_form().into());
     }
-    // Those that read input of the user's defer signals themselves, when they have read it; those that only look,
-    // and may look for long, end where they are; `gc` does either.
+    // Commands that read the user's input defer signals themselves, after they have read it. Commands that only look, which
+    // may take long, end at once. `gc` does either.
     let defers_late = matches!(
         command,
         Command::Run(_)
@@ -50,13 +52,13 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Trash(args) => trash::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(args) => config::run(&args, context),
-        Command::Completions(args) => completions::run(&args, context),
-        Command::Man(args) => man::run(&args, context),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     answer(&done?, format)
 }
 
-/// The entries of the program that no person types. `None`: this is an ordinary command line.
+/// The internal entry of the program. `None`: this is an ordinary command line.
 pub(super) fn hidden(arguments: &[OsString]) -> Option<u8> {
     crate::run::guard(arguments)
 }

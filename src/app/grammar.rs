@@ -1,11 +1,12 @@
 //! The grammar of the command line.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
+use super::{completions, man};
 use crate::commands;
 use crate::invocation::{GlobalArgs, describe_setting};
 
-/// Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, collect
+/// Gives every coding-agent task its own environment on disk: prepare, reuse, run, clean up, collect
 #[derive(Debug, Parser)]
 #[command(name = "execenv", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(mut_args(describe_setting))]
@@ -16,55 +17,65 @@ use crate::invocation::{GlobalArgs, describe_setting};
   execenv gc --dry-run")]
 pub struct Cli {
     #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment would become help; the options carry their own")]
     pub global: GlobalArgs,
     #[command(subcommand)]
+    #[expect(missing_docs, reason = "a doc comment would become help; the commands carry their own")]
     pub command: Command,
 }
 
-/// One subcommand with its arguments.
+/// The commands. The line here is the one of `execenv --help`; it is also the first of the command's own help, which a test
+/// compares. The options of a command are built only when it is called: that is most of the time that the grammar takes.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
+    /// Create an environment and print the path of its env root
     Prepare(commands::prepare::PrepareArgs),
+    /// Refresh an existing environment for a new task document
     Reuse(commands::reuse::ReuseArgs),
+    /// Run the agent, or any program, in an environment and wait for it
     Run(commands::run::RunArgs),
+    /// Remove what execenv wrote, then the work dir; output/ and logs/ stay
     Cleanup(commands::cleanup::CleanupArgs),
+    /// Remove old environments: one cycle over the workspaces root
     Gc(commands::gc::GcArgs),
+    /// List all environments in the workspaces root
     List(commands::list::ListArgs),
+    /// Show the disk usage of environments, and how much of it is build artifacts
     Du(commands::du::DuArgs),
+    /// Show one environment in full: record, generated files, last run, paths
     Show(commands::show::ShowArgs),
+    /// Check that a work dir is as it was before prepare, and list each difference
     Verify(commands::verify::VerifyArgs),
+    /// List, restore or delete removed environments
     Trash(commands::trash::TrashArgs),
+    /// Check programs, logins, the workspaces root and crashed environments
     Doctor(commands::doctor::DoctorArgs),
+    /// Show the five steps with a built-in task; needs no account, server or agent CLI
     Demo(commands::demo::DemoArgs),
+    /// Show every setting, its value and where the value comes from
     Config(commands::config::ConfigArgs),
-    Completions(CompletionsArgs),
-    Man(ManArgs),
+    /// Print the completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print a manual page in roff, for `man -l -`
+    Man(man::ManArgs),
 }
 
-/// The shells, by the names of their scripts.
-pub const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "powershell", "elvish"];
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-/// Print the completions for a shell
-///
-/// The script asks execenv itself, so that ENV completes from what is on disk.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  execenv completions bash > ~/.local/share/bash-completion/completions/execenv
-  execenv completions zsh > \"${fpath[1]}/_execenv\"
-  execenv completions fish > ~/.config/fish/completions/execenv.fish")]
-pub struct CompletionsArgs {
-    /// bash, zsh, fish, powershell or elvish
-    #[arg(value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true)]
-    pub shell: String,
-}
+    use super::*;
 
-/// Print a manual page, in the form that `man -l -` reads
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  execenv man | man -l -
-  execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
-pub struct ManArgs {
-    /// The command, `trash restore` for one; without it the page of execenv itself
-    #[arg(value_name = "COMMAND")]
-    pub command: Vec<String>,
+    #[test]
+    fn the_list_of_commands_has_the_first_line_of_each_command_s_help() {
+        let listed = Cli::command();
+        let mut built = Cli::command();
+        built.build();
+        for command in listed.get_subcommands() {
+            let full = built.find_subcommand(command.get_name()).unwrap();
+            let lines = [command, full].map(|command| command.get_about().unwrap().to_string());
+            assert_eq!(lines[0], lines[1], "{}", command.get_name());
+        }
+    }
 }

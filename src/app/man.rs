@@ -1,22 +1,32 @@
 //! `execenv man`.
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory;
+use clap::Args;
 use clap_mangen::Man;
 use serde_json::json;
 
-use super::grammar::{Cli, ManArgs};
 use crate::failure::{Code, Failure};
 use crate::gc::Reason;
-use crate::invocation::{Context, SETTINGS};
+use crate::invocation::SETTINGS;
 use crate::output::Answer;
 
-/// When the pages last changed. Fixed, so that they change only when a command does.
+/// The date of the pages. Fixed, so that they change only when a command changes.
 const DATE: &str = "2026-11-21";
 
-pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
+/// Print a manual page in roff, for `man -l -`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv man | man -l -
+  execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
+pub struct ManArgs {
+    /// Command, such as `gc` or `trash restore` [default: execenv itself]
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+pub(super) fn run(args: &ManArgs, grammar: clap::Command) -> Result<Answer> {
     let wanted = args.command.iter().fold("execenv".to_owned(), |name, word| format!("{name}-{word}"));
-    let pages = pages()?;
+    let pages = pages(grammar)?;
     let page = pages.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
         Failure::new(Code::Usage, format!("there is no command `{}`", args.command.join(" ")))
             .hint("`execenv --help` lists the commands")
@@ -28,8 +38,7 @@ pub(super) fn run(args: &ManArgs, _context: &Context) -> Result<Answer> {
 ///
 /// # Errors
 /// Never in practice: writing to memory does not fail.
-pub fn pages() -> Result<Vec<(String, String)>> {
-    let mut root = Cli::command();
+pub fn pages(mut root: clap::Command) -> Result<Vec<(String, String)>> {
     root.build();
     let mut pages = vec![("execenv".to_owned(), page(root.clone(), &(settings(None) + &tables()))?)];
     below(&root, "execenv", &mut pages)?;
@@ -71,40 +80,43 @@ fn tables() -> String {
     for code in Code::ALL {
         text.push_str(&format!(".TP\n{} \\fI{}\\fR\n{}\n", code.status(), code.word(), roff(code.meaning())));
     }
-    text.push_str(".PP\nBelow \\fBrun\\fR also 128+N when the agent died of signal N, else the agent's own status, and 1 where the agent ended with 0 but reported a failure.\n");
-    text.push_str(".SH FILES\n.TP\n\\fI<env root>/.gc_meta.json\\fR\nthe environment's record\n.TP\n\\fI<env root>/.multica_sidecar_manifest.json\\fR\nwhat was put into the work dir\n.TP\n\\fI<env root>/output/result.json\\fR\nthe last run's result\n.TP\n\\fI<env root>/logs/agent.ndjson\\fR\nwhat the agent printed\n");
+    text.push_str(".PP\nFor \\fBrun\\fR also the agent's own status, 128+N if signal N ended the agent, and 1 if the agent ended with 0 but reported a failure.\n");
+    text.push_str(".SH FILES\n.TP\n\\fI<env root>/.gc_meta.json\\fR\nrecord of the environment\n.TP\n\\fI<env root>/.multica_sidecar_manifest.json\\fR\nlist of the files that execenv wrote into the work dir\n.TP\n\\fI<env root>/output/result.json\\fR\nresult of the last run\n.TP\n\\fI<env root>/logs/agent.ndjson\\fR\noutput of the agent\n");
     text
 }
 
-/// The fields of the task document that are used, with what they are for.
+/// The fields of the task document that execenv uses, with their meaning.
 const FIELDS: [(&str, &str); 36] = [
-    ("id, workspace_id", "the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
-    ("provider", "which agent CLI the environment is for"),
-    ("agent.id, agent.name", "who does the task"),
-    ("agent.instructions", "rules for the agent, first of all in the brief"),
+    ("id, workspace_id", "ids of the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
+    ("provider", "agent CLI the environment is for"),
+    ("agent.id, agent.name", "the agent that does the task"),
+    ("agent.instructions", "instructions for the agent, at the start of the brief"),
     ("agent.skills[]", "name, description, content (the text of SKILL.md), files[] of path and content"),
     (
         "agent.mcp_config",
-        "an object with mcpServers: the agent sees these and no others; absent or null: its own",
+        "an object with mcpServers: the agent sees only these servers; absent or null: the user's own",
     ),
     ("agent.custom_env", "variables for the agent, name to value"),
-    ("agent.custom_args", "more arguments for the agent's program"),
+    ("agent.custom_args", "additional arguments for the agent's program"),
     ("agent.model", "the model"),
     (
         "agent.disabled_runtime_skills[]",
-        "skills of the user's that this agent is not to have: root (provider, universal), key, name, plugin",
+        "skills of the user that are hidden from this agent: root (provider, universal), key, name, plugin",
     ),
-    ("agent.runtime_config", "what the provider's own runtime needs: OpenClaw's `mode` and `gateway`"),
-    ("issue_id", "the issue that the task works on"),
-    ("trigger_comment_id, trigger_thread_id", "the comment that triggered it, and its thread"),
-    ("trigger_comment_content", "the comment's text, quoted in the prompt"),
-    ("trigger_author_type, trigger_author_name", "who wrote it"),
-    ("new_comment_count, new_comments_since", "what is new since the last run (a number, an RFC 3339 time)"),
-    ("handoff_note", "what the assigner left"),
+    ("agent.runtime_config", "settings of the provider's runtime: OpenClaw's `mode` and `gateway`"),
+    ("issue_id", "issue the task works on"),
+    ("trigger_comment_id, trigger_thread_id", "comment that triggered the task, and its thread"),
+    ("trigger_comment_content", "text of that comment, quoted in the prompt"),
+    ("trigger_author_type, trigger_author_name", "author of that comment"),
+    (
+        "new_comment_count, new_comments_since",
+        "number of comments since the last run, and since when (RFC 3339)",
+    ),
+    ("handoff_note", "note of the person who assigned the issue"),
     ("is_squad_leader", "true: the agent leads a squad"),
-    ("chat_session_id, chat_message", "a turn of a chat"),
-    ("quick_create_prompt", "a sentence that is to become an issue"),
-    ("autopilot_run_id, autopilot_id", "a run of an autopilot"),
+    ("chat_session_id, chat_message", "chat session, and the message to answer"),
+    ("quick_create_prompt", "sentence from which the agent creates an issue"),
+    ("autopilot_run_id, autopilot_id", "run of an autopilot, and the autopilot"),
     ("autopilot_title, autopilot_description", "its title and instructions"),
     ("autopilot_source", "manual, schedule, webhook or api"),
     ("autopilot_trigger_payload", "any JSON"),
@@ -112,19 +124,19 @@ const FIELDS: [(&str, &str); 36] = [
     ("project_id, project_title", "the project"),
     ("project_description", "what the project is about"),
     ("project_resources[]", "id, resource_type, resource_ref (any JSON), label"),
-    ("workspace_context", "what an administrator tells every agent"),
-    ("requesting_user_name", "on whose behalf"),
-    ("requesting_user_profile_description", "what is known of that person"),
-    ("initiator_type, initiator_id", "who triggered the task: member or agent"),
-    ("initiator_name, initiator_email", "the same"),
+    ("workspace_context", "text of an administrator for every agent"),
+    ("requesting_user_name", "person on whose behalf the task runs"),
+    ("requesting_user_profile_description", "profile of that person"),
+    ("initiator_type, initiator_id", "who triggered the task: `member` or `agent`, and the id"),
+    ("initiator_name, initiator_email", "name and address of the same"),
     ("prior_session_id", "kept for the daemon that wrote it"),
     ("prior_work_dir", "kept for the daemon that wrote it"),
-    ("agent_id", "the agent's id where there is no agent record"),
+    ("agent_id", "id of the agent where `agent` is absent"),
 ];
 
 fn document_fields() -> String {
     let mut text = String::from(
-        ".SH \"TASK DOCUMENT\"\nOne JSON object with any of these fields. Unknown fields are left out with a warning; a wrong type is an error that names the field and the line.\n",
+        ".SH \"TASK DOCUMENT\"\nOne JSON object with any of these fields. Unknown fields are ignored with a warning; a value of the wrong type is an error that names the field and the line.\n",
     );
     for (names, meaning) in FIELDS {
         text.push_str(&format!(".TP\n\\fB{}\\fR\n{}\n", roff(names), roff(meaning)));
@@ -156,42 +168,33 @@ const GC_FIELDS: [(&str, &str); 16] = [
         "decisions[]",
         "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, error",
     ),
-    ("decisions[].action", "the decision: skip, clean, orphan or clean_artifacts"),
+    ("decisions[].action", "skip, clean, orphan or clean_artifacts: what was decided"),
     (
         "decisions[].outcome",
-        "removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed or retained_unreadable; null: kept, or only planned (--dry-run)",
+        "result: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: not touched, or dry run",
     ),
-    ("scanned", "environments that were looked at"),
+    ("scanned", "number of environments examined"),
     (
         "cleaned, orphaned",
-        "environments removed because they are finished, and because their parent is unknown",
+        "environments removed (in a dry run: that would be removed): finished ones, and those whose task is unknown",
     ),
-    ("skipped, active", "environments kept, and those of them that are in use"),
-    ("failed", "removals and other steps that failed"),
+    ("skipped, active", "environments kept, and those of them in use"),
+    ("failed", "environments that could not be removed"),
     ("artifact_dirs", "kept environments from which build artifacts were removed"),
-    (
-        "artifact_removed, by_pattern",
-        "how many folders of build artifacts were removed, and the same by pattern with bytes",
-    ),
-    (
-        "bytes_reclaimed",
-        "bytes of everything that was removed in this cycle, including what is in the trash now",
-    ),
+    ("artifact_removed, by_pattern", "number of removed artifact folders; the same by pattern, with bytes"),
+    ("bytes_reclaimed", "bytes removed in this cycle, including those that are in the trash now"),
     (
         "bytes_freed",
-        "bytes that were freed on the disk, including those from the trash; not what is still in the trash",
+        "bytes freed on the disk, including those of deleted trash entries; not those still in the trash",
     ),
-    ("trash", "entries and bytes at the end, and swept: entries that were deleted for good"),
-    (
-        "parents_unknown",
-        "environments kept because the server's answer about the parent is missing or unclear",
-    ),
+    ("trash", "entries and bytes at the end; swept: entries deleted"),
+    ("parents_unknown", "environments kept because the server gave no usable answer"),
     (
         "parents_no_uuid",
-        "environments kept because their parent's id is not a UUID, so that the server cannot be asked",
+        "environments kept because the id of their issue or chat is not a UUID, so that the server cannot be asked",
     ),
     ("bounds[]", "each bound with its limit, the value at the end, and whether it is met"),
-    ("requests", "how many requests were sent to the server"),
+    ("requests", "number of requests to the server"),
 ];
 
 fn gc_fields() -> String {
@@ -203,14 +206,14 @@ fn gc_fields() -> String {
 }
 
 fn reasons() -> String {
-    let mut text = String::from(".SH REASONS\nThe reason of each decision.\n");
+    let mut text = String::from(".SH REASONS\nThe words for why an environment is kept or removed.\n");
     for (_, word, meaning) in Reason::ALL {
         text.push_str(&format!(".TP\n\\fI{word}\\fR\n{}\n", roff(meaning)));
     }
     text
 }
 
-/// Text as roff reads it: no line begins with a control character, no dash turns into a hyphen.
+/// Text escaped for roff: no line begins with a control character, and dashes stay dashes.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-").replace("\n.", "\n\\&.").replace("\n'", "\n\\&'")
 }

@@ -12,28 +12,28 @@ use crate::invocation::{Context, env_completer};
 use crate::output::log::Verbosity;
 use crate::output::{self, Answer, Format, escape};
 
-/// Take environments down: every sidecar back, then the work dir; output/ and logs/ stay
+/// Remove what execenv wrote, then the work dir; output/ and logs/ stay
 ///
-/// A folder of yours is never removed: it comes back as it was, except for what the agent changed in it. What execenv
-/// wrote for the agent with secrets in it (MCP servers, logins) goes too, and its conversations stay: `reuse` makes the
-/// rest again. A second clean-up changes nothing. Commits that are nowhere else, stashes, and uncommitted changes of any
-/// repository in the work dir are kept with status 5 unless --force or --trash is given.
+/// Your own folder (`prepare --local-dir`) is never removed: `cleanup` restores it, except for what the agent changed.
+/// Files that execenv wrote with secrets in them (MCP servers, logins) are removed; the agent's conversations stay, so that
+/// `reuse` can continue them. A second `cleanup` changes nothing. Commits that exist nowhere else, stashes and uncommitted
+/// changes in the work dir are kept, with status 5, unless --force or --trash is given.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv cleanup \"$env\"
   execenv cleanup --all 3f9c 71aa
   execenv cleanup --trash \"$env\" && execenv trash list")]
 pub struct CleanupArgs {
-    /// The environments: paths, task ids, or 4 or more characters of their keys
+    /// Environments: paths, task ids, or 4 or more characters of their keys
     #[arg(value_name = "ENV", add = env_completer(), required = true)]
     pub envs: Vec<String>,
-    /// The whole env root, output/ and logs/ too
+    /// Remove the whole env root, with output/ and logs/
     #[arg(long)]
     pub all: bool,
-    /// Put what goes into the trash, for `execenv trash restore`
+    /// Move it to the trash instead, from which `execenv trash restore` restores it
     #[arg(long)]
     pub trash: bool,
-    /// Go on although a sidecar could not be taken back, or commits and changes would be lost for good
+    /// Continue even if generated files cannot be removed or unsaved work would be lost
     #[arg(long)]
     pub force: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     for env in &args.envs {
         match context.find_even_damaged(env) {
             Ok(env) => found.push(env),
-            // The path of an env root that is gone: a second clean-up changes nothing.
+            // An env root that is gone: a second clean-up changes nothing.
             Err(error) => reports.push(already_gone(env, context).ok_or(error)?),
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         match cleanup(&context.root, env, options, &context.git(), context.now) {
             Ok(report) => reports.push(report),
             Err(error) if args.envs.len() == 1 => return Err(error),
-            // What has been done to the others is told all the same.
+            // The other environments are still cleaned up and reported.
             Err(error) => {
                 let mut report = CleanupReport::nothing_to_do(env.env.path.clone());
                 report.outcome = Outcome::Failed;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     }
     for report in &reports {
         let name = report.root_dir.display();
-        // The first one is told as the failure, at the end.
+        // The first one is reported as the failure, at the end.
         for error in report.errors.iter().skip(usize::from(code_of(report).is_some())) {
             log::error!("{name}: {error}");
         }
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     Ok(Answer::new(text.join("\n"), json).with_status(code))
 }
 
-/// The report for a path at which an environment of this root may have stood, and nothing does.
+/// The report for the path of an env root that no longer exists.
 fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
     let path = context.absolute(Path::new(env));
     let below = path.strip_prefix(context.root.path()).ok()?;
@@ -116,11 +116,14 @@ fn code_of(report: &CleanupReport) -> Option<Code> {
 fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let code = code_of(report)?;
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
-    let message = format!("{}: {}", report.root_dir.display(), why.map_or("it could not go", |why| why));
+    let message =
+        format!("{}: {}", report.root_dir.display(), why.map_or("it could not be removed", |why| why));
     let hint = match code {
-        Code::EnvBusy => "wait for its run to end, then try again",
-        Code::Retained => "push or copy it first; `--trash` keeps it for a while, `--force` lets it go",
-        _ => "mend the cause, then try again; `--force` goes on without it",
+        Code::EnvBusy => "wait for its run to end, then repeat the command",
+        Code::Retained => {
+            "push or copy that work first; `--trash` keeps it for a while, `--force` deletes it"
+        }
+        _ => "fix the cause, then repeat the command; `--force` continues without it",
     };
     Some(Failure::new(code, message).hint(hint))
 }

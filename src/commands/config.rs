@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::invocation::{Context, Origin};
 use crate::output::{Answer, escape};
 
-/// Show every setting in force and where it came from
+/// Show every setting, its value and where the value comes from
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv config

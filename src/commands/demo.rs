@@ -12,16 +12,16 @@ use crate::output::{Format, escape, line};
 use crate::sys::child::{self, Program};
 use crate::sys::tree::Tree;
 
-/// Show the five steps on a built-in task: no account, no server, no agent CLI needed
+/// Show the five steps with a built-in task; needs no account, server or agent CLI
 ///
-/// Runs the real commands in a folder of its own below the system's temporary folder, with `sh` as the agent, shows
-/// each command and what it answers, and takes the folder away again.
+/// Runs the real commands in a new folder in the system's temporary folder, with `sh` as the agent, prints each command
+/// and its output, and removes the folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv demo
   execenv demo --keep")]
 pub struct DemoArgs {
-    /// Keep the folder, to look around in it
+    /// Keep the folder
     #[arg(long)]
     pub keep: bool,
 }
@@ -32,13 +32,13 @@ const TASK: &str = r##"{
   "provider": "claude",
   "agent": {
     "name": "Demo",
-    "instructions": "Write what you were told into answer.txt.",
+    "instructions": "Write your answer to answer.txt.",
     "skills": [{"name": "Greeting", "description": "how to say hello", "content": "Say hello, once.\n"}]
   }
 }
 "##;
 
-/// What stands in for an agent: it reads its brief, finds its skill, and does some work.
+/// The command that plays the agent: it reads the brief, finds the skill and writes a file.
 const AGENT: &str =
     "grep -c BEGIN CLAUDE.md && ls .claude/skills && echo 'hello from the agent' | tee answer.txt";
 
@@ -48,29 +48,24 @@ fn steps(project: &str, env: &str) -> Vec<(&'static str, Vec<String>)> {
     vec![
         ("prepare: an isolated environment for one task", words(&["prepare", "--task", "task.json"])),
         ("run: a program in it, as the agent", words(&["run", env, "--", "sh", "-c", AGENT])),
-        ("show: what came of it is on record", words(&["show", env])),
-        ("reuse: fresh context, the agent's work stays", words(&["reuse", env, "--task", "task.json"])),
-        ("… it does", words(&["show", env, "--file", "answer.txt"])),
-        ("cleanup: the work dir goes, output and logs stay", words(&["cleanup", "-v", env])),
+        ("show: the record has the result", words(&["show", env])),
+        ("reuse: new context, the agent's work stays", words(&["reuse", env, "--task", "task.json"])),
+        ("… the file is still there", words(&["show", env, "--file", "answer.txt"])),
+        ("cleanup: removes the work dir, keeps output and logs", words(&["cleanup", "-v", env])),
         (
-            "the same in a folder of your own: prepare",
+            "the same in your own project folder: prepare",
             words(&["prepare", "--task-id", "local", "--provider", "claude", "--local-dir", project]),
         ),
         ("… cleanup", words(&["cleanup", "-v", "local"])),
-        ("… verify: the folder is as it was", words(&["verify", "local"])),
-        (
-            "gc: what nobody needs any more goes to the trash",
-            words(&["gc", "--ttl", "0", "--orphan-ttl", "0"]),
-        ),
-        ("… from where it can be had back", words(&["trash", "list"])),
+        ("… verify: the folder is as before", words(&["verify", "local"])),
+        ("gc: moves old environments to the trash", words(&["gc", "--ttl", "0", "--orphan-ttl", "0"])),
+        ("… from which they can be restored", words(&["trash", "list"])),
     ]
 }
 
 pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
     if context.settings.output != Format::Text {
-        return Err(Failure::new(Code::Usage, "the demo is a story in text")
-            .hint("leave `--output` out")
-            .into());
+        return Err(Failure::new(Code::Usage, "`demo` prints text only").hint("omit `--output`").into());
     }
     let temporary = std::env::temp_dir().canonicalize().context("find the folder for temporary files")?;
     let parent = Tree::open(&temporary)?;
@@ -96,7 +91,7 @@ fn walk_through(folder: &Path, tree: &Tree, context: &Context) -> Result<()> {
         line(&format!("\n# {what}\n$ execenv {}", shown(&words)))?;
         execenv(folder, &root, &words, context)?;
     }
-    line("\nThat was the whole life of an environment. `execenv --help` has the rest.")
+    line("\nThat was the whole life of an environment. `execenv --help` lists all commands.")
 }
 
 fn execenv(folder: &Path, root: &Path, words: &[String], context: &Context) -> Result<()> {

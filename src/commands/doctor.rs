@@ -21,19 +21,20 @@ use crate::provider::version::probe_version;
 use crate::supervise::{self, find_program, host};
 use crate::sys::tree::Tree;
 
-/// Look at what is here and what is not well: programs, their logins, the workspaces root, environments whose run died
+/// Check programs, logins, the workspaces root and crashed environments
 ///
-/// A login is looked for where the program keeps it, and never read; the system may hold one that no file shows.
+/// `doctor` looks for each program's login where the program stores it, and never reads it; a login in the system's key
+/// store may not be seen.
 ///
-/// With --fix, half-made environments go away, sidecars that were cut short are taken back, and runs that died are
-/// recorded as crashed. Status 1: something is not well and has not been put right.
+/// With --fix, it removes half-made environments, undoes interrupted preparations and records dead runs as crashed.
+/// Status 1: a problem remains.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv doctor
   execenv doctor --fix
   execenv doctor -o json | jq '.programs[] | select(.found)'")]
 pub struct DoctorArgs {
-    /// Put right what can be put right
+    /// Fix what can be fixed
     #[arg(long)]
     pub fix: bool,
 }
@@ -48,9 +49,10 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let mut problems = Vec::new();
     let mut environments = 0;
     match context.root.open()? {
-        None => {
-            lines.push(format!("root\t{}\tnot there yet", escape(&context.root.path().display().to_string())))
-        }
+        None => lines.push(format!(
+            "root\t{}\tdoes not exist yet",
+            escape(&context.root.path().display().to_string())
+        )),
         Some(tree) => {
             for workspace in context.root.workspaces(&tree)? {
                 environments += context.root.keys(&tree, &workspace).map_or(0, |keys| keys.len());
@@ -60,10 +62,10 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     }
     let left = problems.iter().filter(|problem| problem["fixed"] != json!(true)).count();
     lines.push(match (problems.len(), left) {
-        (0, _) => "all is well".to_owned(),
-        (n, 0) => format!("{n} put right"),
-        (n, left) if args.fix => format!("{} put right, {left} left", n - left),
-        (_, left) => format!("{left} not well; `execenv doctor --fix` puts right what can be"),
+        (0, _) => "no problems".to_owned(),
+        (n, 0) => format!("{n} fixed"),
+        (n, left) if args.fix => format!("{} fixed, {left} left", n - left),
+        (_, left) => format!("{left} problems; `execenv doctor --fix` fixes what can be fixed"),
     });
     let json = json!({
         "schema": 1,
@@ -76,7 +78,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
 }
 
-/// Which programs are here. A repair needs none of them, so it does not wait for their versions.
+/// Which programs are installed. A repair needs none of them, so `--fix` does not query their versions.
 fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value> {
     if fix {
         return Vec::new();
@@ -137,19 +139,19 @@ fn shown_login(login: &Login) -> String {
 fn seen_login(login: &Option<Option<Login>>) -> String {
     match login {
         None => String::new(),
-        Some(None) => "\tno login seen".to_owned(),
+        Some(None) => "\tno login found".to_owned(),
         Some(Some(login)) => format!("\tlogin by {}", escape(&shown_login(login))),
     }
 }
 
-/// Whether Codex can confine its commands here, said where it matters: with a Codex, and where it cannot (decision D9).
+/// Whether Codex can sandbox its commands on this system (decision D9). Printed only when Codex is installed and cannot.
 fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>) -> Option<bool> {
     let path_of = |name: &str| programs.iter().find(|program| program["name"] == name)?["path"].as_str();
     let can = host::can_use_namespaces(path_of("bwrap").map(Path::new), &context.settings.inherited);
     if can == Some(false) && path_of(provider::codex::NAME).is_some() {
         lines.push(
-            "codex\tthis system gives it no sandbox: its commands may fail in `workspace-write`; \
-             `--codex-sandbox danger-full-access` goes without, and lets the agent read and change all that you can"
+            "codex\tthis system does not support its sandbox, so commands may fail in `workspace-write`; \
+             `--codex-sandbox danger-full-access` runs without, and lets the agent read and change all that you can"
                 .to_owned(),
         );
     }
@@ -160,7 +162,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
     let shown = escape(&context.root.path().display().to_string());
     let mut problems = Vec::new();
     let mut problem = |path: &Path, complaint: &str, fixed: bool, note: &str, lines: &mut Vec<String>| {
-        let state = if fixed { "put right" } else { "not well" };
+        let state = if fixed { "fixed" } else { "problem" };
         let path_text = escape(&path.display().to_string());
         lines.push(format!("{state}\t{complaint}\t{path_text}\t{}", escape(note)));
         problems.push(
@@ -170,17 +172,23 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
     if WorkspacesRoot::is_marked(tree)? {
         lines.push(format!("root\t{shown}"));
     } else {
-        problem(context.root.path(), "not_marked", false, "this folder is not a workspaces root", lines);
+        problem(
+            context.root.path(),
+            "not_marked",
+            false,
+            "this folder has no marker file, so `gc` refuses it",
+            lines,
+        );
         return Ok(problems);
     }
     for leftover in sweep_staging(&context.root, tree, fix, context.now)? {
-        let note = if leftover.whole { "goes to the trash" } else { "goes away" };
+        let note = if leftover.whole { "moved to the trash by --fix" } else { "removed by --fix" };
         problem(&leftover.path, "half_made", fix, note, lines);
     }
     for name in half_deleted(tree)? {
         let gone = fix && delete(tree, &name).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
-        problem(&path, "half_deleted", gone, "its deletion goes on", lines);
+        problem(&path, "half_deleted", gone, "its deletion was interrupted; --fix finishes it", lines);
     }
     for Ailing { path, complaint, fixed, mut note, run_id } in examine(&context.root, tree, fix, context.now)?
     {

@@ -47,7 +47,11 @@ pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     if args.foreign {
         return foreign(args, context);
     }
-    let seen = match context.root.open()? {
+    let tree = context.root.open()?;
+    if let Some(name) = &args.workspace {
+        context.warn_if_no_workspace(tree.as_ref(), name)?;
+    }
+    let seen = match tree {
         Some(tree) => environments(&context.root, &tree, args)?,
         None => Vec::new(),
     };

@@ -1,5 +1,5 @@
-//! One file a subcommand: its arguments (whose doc comments are the help) and `run`, which translates them into a
-//! call and hands back what came of it.
+//! One file per command: its arguments, whose doc comments are the help, and `run`, which calls the library and returns
+//! the answer.
 
 pub mod cleanup;
 pub mod config;

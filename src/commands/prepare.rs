@@ -44,10 +44,10 @@ fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
     let undone = Found::open(&prepared.root_dir)
         .and_then(|found| cleanup(&context.root, &found, options, &context.git(), context.now));
     let left = match undone {
-        Ok(report) if report.outcome == Outcome::Removed => "nothing is left of it".to_owned(),
-        Ok(_) | Err(_) => format!("{} is left", prepared.root_dir.display()),
+        Ok(report) if report.outcome == Outcome::Removed => "the environment was removed".to_owned(),
+        Ok(_) | Err(_) => format!("{} was not removed", prepared.root_dir.display()),
     };
-    Failure::new(Code::Interrupted, format!("stopped on request; {left}")).into()
+    Failure::new(Code::Interrupted, format!("interrupted by a signal; {left}")).into()
 }
 
 pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {

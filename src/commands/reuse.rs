@@ -29,7 +29,7 @@ use crate::output::Answer;
   execenv reuse 3f9c --task next.json --or-prepare
   execenv reuse --work-dir \"$EXECENV_WORKDIR\" -o json")]
 pub struct ReuseArgs {
-    /// The environment: a path, a task id, or 4 or more characters of its key
+    /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer(), required_unless_present = "work_dir", conflicts_with = "work_dir")]
     pub env: Option<String>,
     /// Find the environment by its work dir
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
         Err(error)
             if args.or_prepare && matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) =>
         {
-            log::info!("{error}; preparing instead");
+            log::info!("{error}; preparing a new environment instead");
             prepare(&task.request(context, local_dir, Existing::Replace))?
         }
         other => other?,

@@ -13,7 +13,7 @@ use crate::output::Printer;
 use crate::run::{CleanupAfter, Resume, RunOptions, Surroundings, execute};
 use crate::sys::clock;
 
-/// Run the provider's agent, or any program, in an environment and wait for it
+/// Run the agent, or any program, in an environment and wait for it
 ///
 /// Exit status: the agent's own; 124 for a limit of time; 128+N for death by signal N; 126 or 127 for a program that cannot
 /// be started or found; 125 for a failure of execenv itself. The agent's output is kept in logs/agent.ndjson and
@@ -26,7 +26,7 @@ use crate::sys::clock;
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
   execenv run \"$env\" -- make test")]
 pub struct RunArgs {
-    /// The environment: a path, a task id, or 4 or more characters of its key
+    /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
     /// Run this program instead of the provider's agent; it reads the prompt, if there is one, from its standard input

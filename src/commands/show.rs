@@ -16,17 +16,17 @@ use crate::output::{Answer, answer, escape, stream};
 use crate::sidecar::Manifest;
 use crate::sys::tree::leaves_tree;
 
-/// Show one environment in full: record, sidecars, last run, paths
+/// Show one environment in full: record, generated files, last run, paths
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv show 3f9c
   execenv show \"$env\" -o json | jq .last_result
   execenv show \"$env\" --file src/main.rs")]
 pub struct ShowArgs {
-    /// The environment: a path, a task id, or 4 or more characters of its key
+    /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Print this file of the work dir, byte for byte
+    /// Print this file of the work dir unchanged, instead of the summary
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
 fn print_file(found: &Found, path: &Path) -> Result<u8> {
     let work_dir = found.work_dir();
     let outside = || {
-        Failure::new(Code::LeavesTree, format!("{} is not inside {}", path.display(), work_dir.display()))
+        Failure::new(Code::LeavesTree, format!("{} is outside {}", path.display(), work_dir.display()))
             .hint("`--file` takes a path relative to the work dir")
     };
     let relative = if path.is_absolute() {
@@ -60,7 +60,7 @@ fn print_file(found: &Found, path: &Path) -> Result<u8> {
         .map_err(|error| if leaves_tree(&error) { anyhow::Error::from(outside()) } else { error.into() });
     let resolved = resolved.with_context(|| format!("read {}", shown.display()))?;
     let bytes = tree.read(&resolved, 1 << 30).with_context(|| format!("read {}", shown.display()))?;
-    let bytes = bytes.with_context(|| format!("{} is gone", shown.display()))?;
+    let bytes = bytes.with_context(|| format!("{} does not exist", shown.display()))?;
     let mut out = stream();
     out.write_all(&bytes)?;
     out.flush()?;
@@ -121,7 +121,7 @@ fn document(found: &Found) -> Result<Answer> {
         lines.push(format!("{label:<15} {}", plain(&json[key])));
     }
     if own.status == Status::Cleaned {
-        lines.push(format!("{:<15} gone with the clean-up", "private files"));
+        lines.push(format!("{:<15} removed by cleanup", "private files"));
     }
     if let Some(session) = &own.session {
         lines.push(format!("{:<15} {}", "session", escape(&session.id)));

@@ -1,4 +1,4 @@
-//! Folders of skills that the command line names: `<name>/SKILL.md` trees, read into a task's skills.
+//! Folders with skills (`<name>/SKILL.md`) that the command line names, read into a task's skills.
 
 use std::fs::FileType;
 use std::path::{Path, PathBuf};
@@ -33,8 +33,8 @@ pub(super) fn read_skills(
         found.push(Skill { name, description, content, files: beside });
     }
     if found.is_empty() {
-        return Err(Failure::new(Code::BadDocument, format!("{} holds no skill", folder.display()))
-            .hint("`--skills DIR` takes a folder of `<name>/SKILL.md` trees")
+        return Err(Failure::new(Code::BadDocument, format!("{} contains no skill", folder.display()))
+            .hint("`--skills DIR` takes a folder with `<name>/SKILL.md` in it")
             .into());
     }
     Ok(found)
@@ -66,12 +66,12 @@ fn read_skill_files(
         if file_type.is_dir() {
             read_skill_files(skill, &path, context, beside, warnings)?;
         } else if !file_type.is_file() || files::is_binary_name(&relative) {
-            warnings.push(format!("the skill file {} is no text and is left out", path.display()));
+            warnings.push(format!("the skill file {} is not text and is left out", path.display()));
         } else if !files::is_reserved(&relative) {
             let bytes = context.read(UserInput::SKILL_FILE, &path)?;
             match String::from_utf8(bytes) {
                 Ok(content) if !content.contains('\0') => beside.push(SkillFile { path: relative, content }),
-                _ => warnings.push(format!("the skill file {} is no text and is left out", path.display())),
+                _ => warnings.push(format!("the skill file {} is not text and is left out", path.display())),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The options that prepare and reuse share: where the task comes from.
+//! The options that `prepare` and `reuse` share: the task.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
 
 /// The longest text that goes into the record, in bytes.
 const MAX_RECORDED: usize = 64 << 10;
-/// The longest lease, in days: a century. Beyond some length no date is left to write down.
+/// The longest lease, in days: a century. A much longer one has no end date that can be written.
 const MAX_LEASE: i64 = 36_500;
 
-/// Where the task comes from
+/// The task
 #[derive(Debug, Default, Args)]
 pub struct TaskInput {
     /// Task document, a JSON file; `-` reads standard input
@@ -99,16 +99,16 @@ pub struct Task {
     lease: Duration,
     with_brief: bool,
     options: HomeOptions,
-    /// Options that only one provider has a use for, with its name.
+    /// Options for one provider only, with its name.
     special: Vec<(&'static str, &'static str)>,
     has_mcp_mode: bool,
-    /// Options with an id that no server of multica's has given.
+    /// Options whose id is not a UUID, as multica's ids are.
     loose_ids: Vec<&'static str>,
     warnings: Vec<String>,
 }
 
 impl TaskInput {
-    /// Reads the document and everything that overrides or stands in for it.
+    /// Reads the task document and the options that override it.
     ///
     /// # Errors
     /// [`Code::BadDocument`], [`Code::Usage`]: nothing on the disk has been touched.
@@ -120,7 +120,7 @@ impl TaskInput {
         };
         let mut warnings = Vec::new();
         if !unknown.is_empty() {
-            warnings.push(format!("the task document has fields that are not used: {}", unknown.join(", ")));
+            warnings.push(format!("unknown fields in the task document are ignored: {}", unknown.join(", ")));
         }
         let set = |field: &mut String, flag: &Option<String>| {
             if let Some(text) = flag {
@@ -154,7 +154,9 @@ impl TaskInput {
         check_lengths(&document)?;
         let lease = self.lease.unwrap_or(context.settings.lease);
         if lease > Duration::days(MAX_LEASE) {
-            return Err(Failure::new(Code::Usage, format!("a lease is at most {MAX_LEASE} days long")).into());
+            return Err(
+                Failure::new(Code::Usage, format!("`--lease` must be at most {MAX_LEASE} days")).into()
+            );
         }
         let task_id = if document.id.is_empty() { TaskId::random() } else { TaskId::new(&document.id)? };
         let workspace = if document.workspace_id.is_empty() { "default" } else { &document.workspace_id };
@@ -184,7 +186,7 @@ impl TaskInput {
     fn home_options(&self, context: &Context, provider: &str) -> Result<HomeOptions> {
         let settings = &context.settings;
         let sandbox = self.codex_sandbox.as_deref().unwrap_or(settings.codex_sandbox);
-        // Reuse may learn the provider only from the environment.
+        // `reuse` may take the provider from the environment.
         let is_openclaw = provider.is_empty() || provider == openclaw::NAME;
         Ok(HomeOptions {
             mcp_mode: self.mcp_mode.unwrap_or(settings.mcp_mode),
@@ -195,7 +197,7 @@ impl TaskInput {
         })
     }
 
-    /// The OpenClaw program; one that was named must be there.
+    /// The OpenClaw program; one that `--openclaw-bin` names must exist.
     fn find_openclaw(&self, context: &Context) -> Result<Option<PathBuf>> {
         let Some(program) = provider::find(openclaw::NAME).and_then(|row| row.program) else {
             return Ok(None);
@@ -213,7 +215,7 @@ impl TaskInput {
             Ok(program) => Ok(Some(program)),
             Err(failure) if explicit.is_some() => {
                 Err(Failure::new(Code::Usage, format!("`--openclaw-bin`: {}", failure.message))
-                    .hint("name a program that is there, or leave the option out")
+                    .hint("name an existing program, or omit the option")
                     .into())
             }
             Err(_) => Ok(None),
@@ -247,7 +249,7 @@ impl TaskInput {
             .collect()
     }
 
-    /// An empty value is a variable that was not set, not a wish.
+    /// An empty value comes from a shell variable that is not set.
     fn refuse_empty(&self) -> Result<()> {
         for (option, value) in [
             ("--workspace-id", &self.workspace_id),
@@ -256,7 +258,7 @@ impl TaskInput {
         ] {
             if value.as_ref().is_some_and(|value| value.trim().is_empty()) {
                 return Err(Failure::new(Code::Usage, format!("`{option}` has an empty value"))
-                    .hint("give it one, or leave the option out")
+                    .hint("give it a value, or omit the option")
                     .into());
             }
         }
@@ -265,7 +267,7 @@ impl TaskInput {
 }
 
 impl Task {
-    /// The call that prepare and reuse take.
+    /// The request for `prepare` and `reuse`.
     pub fn request<'a>(
         &'a self,
         context: &'a Context,
@@ -289,7 +291,7 @@ impl Task {
         }
     }
 
-    /// Takes the identity of an environment that is to be reused, where the document names none.
+    /// Takes the ids of the environment to be reused, where the document has none.
     ///
     /// # Errors
     /// A [`Code::Usage`] failure when the document names another workspace.
@@ -308,7 +310,10 @@ impl Task {
         } else if self.workspace_id.as_str() != workspace {
             return Err(Failure::new(
                 Code::Usage,
-                format!("the environment is of workspace `{workspace}`, the task of `{}`", self.workspace_id),
+                format!(
+                    "the environment belongs to workspace `{workspace}`, the task to `{}`",
+                    self.workspace_id
+                ),
             )
             .hint("prepare an environment for this task instead")
             .into());
@@ -316,47 +321,47 @@ impl Task {
         Ok(())
     }
 
-    /// The provider; empty where the document names none, so that an environment can lend its own.
+    /// The provider; empty where the document has none, so that that of the environment can be taken.
     pub fn provider_mut(&mut self) -> &mut String {
         &mut self.document.provider
     }
 
-    /// The platform, so that an environment can lend its own to a document that says nothing of one.
+    /// The platform, so that that of the environment can be taken where the document does not decide it.
     pub fn platform_mut(&mut self) -> &mut Platform {
         &mut self.platform
     }
 
-    /// The document's kind says nothing: a plain task.
+    /// Whether the document names no issue, chat or run: a plain task.
     pub fn is_plain(&self) -> bool {
         crate::task::Kind::of(&self.document) == crate::task::Kind::Plain
     }
 
-    /// Options that do nothing for this task, each as a warning.
+    /// Options without effect for this task, each as a warning.
     fn idle_options(&self) -> Vec<String> {
         let provider = self.document.provider.as_str();
         let mut idle: Vec<String> = self
             .special
             .iter()
             .filter(|(_, only)| *only != provider)
-            .map(|(option, only)| format!("`{option}` is for {only} and does nothing here"))
+            .map(|(option, only)| format!("`{option}` has no effect: it is for the provider {only}"))
             .collect();
         if self.has_mcp_mode && self.document.agent.mcp_config.as_ref().is_none_or(|config| config.is_null())
         {
-            idle.push("`--mcp-mode` does nothing: the task has no MCP servers of its own".into());
+            idle.push("`--mcp-mode` has no effect: the task has no MCP servers".into());
         }
         let version = &self.options.codex_version;
         if provider == codex::NAME && !version.is_empty() && find_version(version).is_none() {
             idle.push(
-                "`--codex-version` holds no version such as 0.169.0: Codex is taken for an unknown one"
+                "`--codex-version` contains no version such as 0.169.0, so the Codex version counts as unknown"
                     .into(),
             );
         }
         idle.extend(refused_names(self.document.agent.custom_env.keys().map(String::as_str)));
-        // A platform that hands a document over knows its ids; a hand-written one is easily another's.
+        // The ids in a document come from the platform; one typed by hand may be of another system.
         let is_asked =
             matches!(&self.platform, Platform::Cli(name) if name.to_string() == Platform::DEFAULT_CLI);
         idle.extend(self.loose_ids.iter().filter(|_| is_asked).map(|option| {
-            format!("`{option}` is no UUID: a multica server cannot be asked about it, so that age alone decides in gc")
+            format!("`{option}` is not a UUID, so a multica server cannot be asked about it and `gc` decides by age alone")
         }));
         idle
     }
@@ -393,7 +398,7 @@ impl Task {
         let exports = names.into_iter().zip(places).chain(own.env);
         let mut shell: Vec<String> =
             exports.map(|(name, value)| format!("export {name}={}", shell_quote(&value))).collect();
-        // A secret is read when it is wanted: what is printed may end up in a log.
+        // A secret is read when the shell evaluates the line: what is printed here may end up in a log.
         shell.extend(prepared.private_env.iter().map(|(name, file)| {
             format!("export {name}=\"$(cat {})\"", shell_quote(&file.display().to_string()))
         }));
@@ -407,7 +412,7 @@ fn read_document(path: &Path, context: &Context) -> Result<(TaskDocument, Vec<St
     parse_document(&bytes, &UserInput::TASK.place(path, &context.settings.cwd))
 }
 
-/// What goes into the record must leave it readable.
+/// Texts that are stored in the record must not make it too long to be read.
 fn check_lengths(document: &TaskDocument) -> Result<()> {
     for (field, text) in [
         ("provider", &document.provider),

@@ -9,17 +9,17 @@ use crate::failure::Code;
 use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, escape};
 
-/// Prove that a work dir is as it was before prepare, or name each difference
+/// Check that a work dir is as it was before prepare, and list each difference
 ///
-/// Compares every place that execenv has touched (bytes, modes, links) with what was recorded before it touched it,
-/// and says of each difference whether execenv or somebody else made it. Status 0: as it was. Status 1: not.
+/// Compares the content, mode and link target of every path that execenv touched with the state recorded before, and says
+/// for each difference whether execenv caused it. Status 0: no difference; status 1: differences.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --local-dir .)
   execenv cleanup \"$env\" && execenv verify \"$env\"
   execenv verify \"$env\" -o json | jq '.differences[].path'")]
 pub struct VerifyArgs {
-    /// The environment: a path, a task id, or 4 or more characters of its key
+    /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
 }
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
     }
     let places = verdict.compared;
     lines.push(if as_it_was {
-        format!("as it was ({places} places compared)")
+        format!("as before ({places} places compared)")
     } else {
         format!("{} of {places} places differ", verdict.differences.len())
     });

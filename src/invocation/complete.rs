@@ -1,4 +1,4 @@
-//! Completions: the shell asks the program itself, so that ENV completes from what is on disk.
+//! Candidates for completion: the shell asks the program itself, so that ENV completes to environments that exist.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use super::settings::Settings;
 use crate::environment::{WorkspacesRoot, trash};
 use crate::sys::tree::Tree;
 
-/// More candidates than this help nobody.
+/// The most candidates: more do not help the user.
 const MOST: usize = 200;
 
 /// How ENV arguments complete: from what is on disk.
@@ -28,7 +28,7 @@ pub(crate) fn trash_completer() -> ArgValueCompleter {
 pub(crate) fn workspace_completer() -> ArgValueCompleter {
     ArgValueCompleter::new(workspaces)
 }
-/// The root that the variables and the configuration name, if it can be opened.
+/// The workspaces root of the settings, if it can be opened.
 fn open_root() -> Option<(WorkspacesRoot, Tree)> {
     let settings = Settings::resolve(&GlobalArgs::default(), std::env::vars_os().collect()).ok()?;
     let root = WorkspacesRoot::new(settings.workspaces_root);
@@ -44,7 +44,7 @@ fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
     matching.take(MOST).map(CompletionCandidate::new).collect()
 }
 
-/// The keys of what is in the trash, each once.
+/// The keys of the entries in the trash, each once.
 fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((root, tree)) = open_root() else { return Vec::new() };
     let entries = trash::entries(&root, &tree).unwrap_or_default();
@@ -71,7 +71,7 @@ fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
     found
 }
 
-/// A path names an environment, too.
+/// Folders, because a path is also accepted for ENV.
 fn folders(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(text) = current.to_str().filter(|text| text.contains('/')) else { return Vec::new() };
     let (folder, begin) = text.rsplit_once('/').unwrap_or_default();

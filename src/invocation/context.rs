@@ -14,6 +14,7 @@ use crate::environment::{Found, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
 use crate::supervise::find_program;
 use crate::sys::clock;
+use crate::sys::tree::Tree;
 
 /// The surroundings of one invocation.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub struct Context {
     pub root: WorkspacesRoot,
     /// The time at the start.
     pub now: DateTime<Utc>,
-    /// Set when somebody asks the command to end: it ends after the step in progress.
+    /// Set by a signal: the command ends after the step in progress.
     pub stop: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
     defers_signals: AtomicBool,
@@ -40,10 +41,9 @@ impl Context {
         Ok(Context { settings, root, now, stop, signal, defers_signals: AtomicBool::new(false) })
     }
 
-    /// From here on a signal only asks: the step in progress ends or undoes itself. To be called when all input has
-    /// been read, right before the first change; before that a signal ends the process as it ends any. `run` looks
-    /// after its signals itself. A second time does nothing: with two sets of handlers the first signal would count as
-    /// the second one.
+    /// From here on a signal only sets a flag; the step in progress ends or undoes itself. Call it when all input has
+    /// been read, right before the first change; before that, a signal ends the process at once. `run` handles its
+    /// signals itself. A second call does nothing: with two sets of handlers the first signal would count as the second.
     ///
     /// # Errors
     /// When a handler cannot be set up.
@@ -52,27 +52,25 @@ impl Context {
             return Ok(());
         }
         for number in [SIGINT, SIGTERM, SIGHUP] {
-            // The second one ends the process at once: whatever it leaves, the next command understands.
+            // The second signal ends the process at once; the next command repairs what it leaves.
             signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))
                 .and_then(|_| signal_hook::flag::register(number, Arc::clone(&self.stop)))
                 .and_then(|_| {
                     signal_hook::flag::register_usize(number, Arc::clone(&self.signal), number as usize)
                 })
-                .context("set up the signals")?;
+                .context("install the signal handlers")?;
         }
         Ok(())
     }
 
-    /// Whether somebody has asked the command to end.
+    /// Whether a signal has arrived.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The exit status when a signal has come: the command's answer is out, the caller learns that it was asked to
-    /// end.
-    pub(crate) fn interrupted(&self) -> Option<u8> {
-        let number = self.signal.load(Ordering::Relaxed);
-        (number != 0).then(|| u8::try_from(128 + number).unwrap_or(1))
+    /// The number of the signal that has arrived since [`Context::defer_signals`].
+    pub fn signal(&self) -> Option<i32> {
+        i32::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|number| *number != 0)
     }
 
     /// The environment that an ENV argument names.
@@ -83,12 +81,29 @@ impl Context {
         find(&self.root, text, &self.settings.cwd)
     }
 
-    /// The same, with a damaged record for none: for those who take it away.
+    /// The same, also where the record is damaged: for `cleanup`, which removes it.
     ///
     /// # Errors
     /// As [`find`].
     pub fn find_even_damaged(&self, text: &str) -> Result<Found> {
         find_even_damaged(&self.root, text, &self.settings.cwd)
+    }
+
+    /// Warns when the workspaces root has no workspace of this name, because the name may be mistyped. `tree`: the root,
+    /// if it exists.
+    ///
+    /// # Errors
+    /// When the root cannot be read.
+    pub fn warn_if_no_workspace(&self, tree: Option<&Tree>, name: &str) -> Result<()> {
+        let root = self.root.path().display();
+        match tree {
+            None => log::warn!("the workspaces root {root} does not exist"),
+            Some(tree) if !self.root.workspaces(tree)?.iter().any(|known| known == name) => {
+                log::warn!("there is no workspace `{}` in {root}", crate::output::escape(name));
+            }
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     /// The user's git.

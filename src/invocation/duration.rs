@@ -8,7 +8,10 @@ use chrono::Duration;
 /// A sentence that says what is accepted.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || {
-        format!("`{}` is no duration; write `90s`, `15m`, `24h`, `5d`, `1d12h` or `0`", text.escape_debug())
+        format!(
+            "`{}` is not a duration; write `90s`, `15m`, `24h`, `5d`, `1d12h` or `0`",
+            text.escape_debug()
+        )
     };
     if text == "0" {
         return Ok(Duration::zero());
@@ -28,7 +31,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             'd' => 86_400,
             _ => return Err(wrong()),
         };
-        // Each unit once, the largest first: `12h1d` is more likely a slip than a wish.
+        // Each unit once, the largest first: `12h1d` is probably a typing mistake.
         if unit >= last_unit {
             return Err(wrong());
         }
@@ -43,13 +46,14 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_seconds(total).ok_or_else(wrong)
 }
 
-/// Reads a duration as multica's variables have it: Go's grammar, with `d` for 24 hours. A
-/// negative one means what zero means, because an age is always greater than either.
+/// Reads a duration as multica's variables contain it: Go's grammar, with `d` for 24 hours. A negative duration means the
+/// same as zero, because an age is always greater than either.
 ///
 /// # Errors
 /// A sentence that says what is accepted.
 pub(super) fn parse_go_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{}` is no duration; write `72h`, `1d12h`, `0.5d` or `0`", text.escape_debug());
+    let wrong =
+        || format!("`{}` is not a duration; write `72h`, `1d12h`, `0.5d` or `0`", text.escape_debug());
     let trimmed = text.trim();
     let unsigned = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
     let mut total: f64 = 0.0;

@@ -1,4 +1,4 @@
-//! What every command gets: its surroundings, settings with their origin, durations, sizes, completers.
+//! What every command gets: settings with their origin, time, signals, bounded input, durations, sizes, completers.
 
 mod complete;
 mod context;

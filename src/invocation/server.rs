@@ -1,8 +1,8 @@
-//! From flags, settings and variables to the server that gc asks, or to none.
+//! From options, settings and variables to the server that gc asks, or to none.
 //!
 //! Only `--server`, `--profile`, EXECENV_SERVER, MULTICA_SERVER_URL or `server` in execenv's own configuration switch it
-//! on: a login of `multica`'s alone does not, because `execenv gc` on a root of execenv's own is no business of that
-//! server's. The word `multica`, or `--profile`, takes address and token from that login.
+//! on. A login of `multica` alone does not, because execenv's own environments need not be known to that server. The word
+//! `multica`, or `--profile`, takes address and token from that login.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -34,14 +34,14 @@ pub struct ServerArgs {
     pub profile: Option<String>,
 }
 
-/// The server to ask; `None`: decide by age alone.
+/// The server to ask; `None`: `gc` decides by age alone.
 ///
 /// The token comes from `--token-env` or `--token-file`, else with `multica` or `--profile` from upstream's
 /// configuration, else from EXECENV_TOKEN or MULTICA_TOKEN, else from upstream's configuration if that is a login at
 /// this very address: a login's token never goes to another server.
 ///
 /// # Errors
-/// A [`Code::Usage`] or [`Code::BadConfig`] failure for an address, a token, a proxy or certificates that make no sense.
+/// A [`Code::Usage`] or [`Code::BadConfig`] failure for an address, a token, a proxy or certificates that cannot be used.
 pub fn connection(args: &ServerArgs, settings: &Settings) -> Result<Option<Connection>> {
     let address = args.server.as_deref().unwrap_or(&settings.server).trim();
     let by_flag = given_token(args, settings)?;
@@ -54,7 +54,7 @@ pub fn connection(args: &ServerArgs, settings: &Settings) -> Result<Option<Conne
                 .iter()
                 .find(|(_, is_given)| *is_given)
         {
-            let message = format!("`{}` is for a server, and there is none to ask", flag.0);
+            let message = format!("`{}` needs a server", flag.0);
             return Err(Failure::new(Code::Usage, message).hint("name it with `--server URL`").into());
         }
         return Ok(None);
@@ -99,7 +99,7 @@ fn variable_token(settings: &Settings) -> Result<Option<Token>> {
     }
 }
 
-/// The token of upstream's login, if it is one at this address. A configuration that makes no sense is none.
+/// The token of multica's login, if that login is at this address and can be read.
 fn login_at(address: &str, settings: &Settings) -> Option<Token> {
     let login = Login::load(None, settings).ok()?;
     let is_here = normalise(login.address().ok()?.as_str()).ok()? == normalise(address).ok()?;
@@ -109,7 +109,7 @@ fn login_at(address: &str, settings: &Settings) -> Option<Token> {
 fn token(text: &str, what: &str) -> Result<Token> {
     Token::new(text).map_err(|why| {
         Failure::new(Code::Usage, format!("{what} cannot be used: {why}"))
-            .hint("it is one word, such as `mul_…`")
+            .hint("a token is one word, such as `mul_…`")
             .into()
     })
 }
@@ -117,11 +117,11 @@ fn token(text: &str, what: &str) -> Result<Token> {
 fn warn_of_readers(path: &Path) {
     let is_open = path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o077 != 0);
     if is_open {
-        log::warn!("others can read the token in {}: `chmod 600` it", path.display());
+        log::warn!("other users can read the token in {}: run `chmod 600` on it", path.display());
     }
 }
 
-/// What `multica login` left: `~/.multica/config.json`, for a profile `~/.multica/profiles/<name>/config.json`
+/// What `multica login` stores: `~/.multica/config.json`, for a profile `~/.multica/profiles/<name>/config.json`
 /// (upstream's `internal/cli/config.go`).
 struct Login {
     path: PathBuf,
@@ -139,11 +139,11 @@ impl Login {
         let bad = |message: String| {
             Failure::new(Code::BadConfig, message).hint("log in with `multica login`, or use `--server URL`")
         };
-        let home = settings.home.as_deref().ok_or_else(|| bad("no home directory is known".into()))?;
+        let home = settings.home.as_deref().ok_or_else(|| bad("the home folder is unknown".into()))?;
         let folder = match profile.map(str::trim) {
             None | Some("") => home.join(".multica"),
             Some(name) if name.starts_with('.') || name.contains(['/', '\0']) => {
-                let message = format!("`--profile {}` is no name of a profile", name.escape_debug());
+                let message = format!("`--profile {}` is not the name of a profile", name.escape_debug());
                 return Err(Failure::new(Code::Usage, message)
                     .hint("`ls ~/.multica/profiles` lists them")
                     .into());
@@ -153,10 +153,10 @@ impl Login {
         let path = folder.join("config.json");
         let shown = path.display();
         let text = UserInput::LOGIN.read_text(&path, &settings.cwd)?;
-        // Where it breaks, not what stands there: serde's message may repeat a value.
+        // The place only: serde's message may repeat a secret value.
         let keys = serde_json::from_str(&text).map_err(|error| {
             bad(format!(
-                "multica's login {shown} makes no sense at line {} column {}",
+                "multica's login {shown} is not valid JSON at line {} column {}",
                 error.line(),
                 error.column()
             ))

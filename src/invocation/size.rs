@@ -24,7 +24,7 @@ const UNITS: [(&str, u64); 15] = [
 /// # Errors
 /// A sentence that says what is accepted.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{}` is no size; write `200M`, `1.5GiB` or `0`", text.escape_debug());
+    let wrong = || format!("`{}` is not a size; write `200M`, `1.5GiB` or `0`", text.escape_debug());
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let factor = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1;

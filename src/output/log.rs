@@ -1,18 +1,18 @@
-//! The story on stderr: warnings by default, one line each.
+//! The log on standard error: warnings by default, one line each.
 
-use std::io::{IsTerminal, Write};
-use std::sync::OnceLock;
+use std::io::Write;
 
+use anstyle::{AnsiColor, Style};
 use log::{LevelFilter, Log, Metadata, Record};
 
-use super::Color;
+use super::terminal::painted;
 
-/// How much is told.
+/// How much is printed on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Only what failed.
+    /// Only failures.
     Errors,
-    /// Also what a person should know.
+    /// Also warnings.
     Warnings,
     /// Also what was done.
     Info,
@@ -30,20 +30,11 @@ impl Verbosity {
     ];
 }
 
-struct Stderr {
-    colored: bool,
-}
+struct Stderr;
 
-static LOGGER: OnceLock<Stderr> = OnceLock::new();
-
-/// Starts the story. A second call changes nothing.
-pub fn start(verbosity: Verbosity, color: Color) {
-    let colored = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal(),
-    };
-    let _ = log::set_logger(LOGGER.get_or_init(|| Stderr { colored }));
+/// Starts the log. A second call changes only how much is printed.
+pub fn start(verbosity: Verbosity) {
+    let _ = log::set_logger(&Stderr);
     log::set_max_level(match verbosity {
         Verbosity::Errors => LevelFilter::Error,
         Verbosity::Warnings => LevelFilter::Warn,
@@ -61,18 +52,14 @@ impl Log for Stderr {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let (word, color) = match record.level() {
-            log::Level::Error => ("error", "31"),
-            log::Level::Warn => ("warning", "33"),
-            log::Level::Info => ("note", "36"),
-            log::Level::Debug | log::Level::Trace => ("debug", "2"),
+        let (word, style) = match record.level() {
+            log::Level::Error => ("error:", AnsiColor::Red.on_default()),
+            log::Level::Warn => ("warning:", AnsiColor::Yellow.on_default()),
+            log::Level::Info => ("note:", AnsiColor::Cyan.on_default()),
+            log::Level::Debug | log::Level::Trace => ("debug:", Style::new().dimmed()),
         };
         let text = super::escape(&record.args().to_string());
-        let line = if self.colored {
-            format!("\x1b[{color}m{word}:\x1b[0m {text}\n")
-        } else {
-            format!("{word}: {text}\n")
-        };
+        let line = format!("{} {text}\n", painted(word, style));
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 

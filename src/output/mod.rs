@@ -1,14 +1,16 @@
-//! The only code that prints: answers to stdout, the story and failures to stderr.
+//! The only code that prints: answers to standard output, log and failures to standard error.
 #![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
 mod events;
 pub mod log;
 mod progress;
+pub mod terminal;
 mod text;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anstyle::AnsiColor;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
@@ -17,14 +19,16 @@ use crate::failure::{Code, Failure};
 pub use crate::formats::escape;
 pub use events::Printer;
 pub use progress::Progress;
+pub use terminal::Color;
+use terminal::painted;
 pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For a person, and for `$(…)`.
+    /// For people, and for `$(…)`.
     Text,
-    /// One JSON document; one object a line where it streams.
+    /// One JSON document, or one object per line where it streams.
     Json,
     /// `export` lines for `eval`.
     Shell,
@@ -36,31 +40,14 @@ impl Format {
         [("text", Format::Text), ("json", Format::Json), ("shell", Format::Shell)];
 }
 
-/// Whether to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Color {
-    /// The words of the option.
-    pub const WORDS: [(&'static str, Color); 3] =
-        [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
-}
-
-/// A command's answer, in every format that it can be asked for.
+/// A command's answer, in every output format.
 #[derive(Debug)]
 pub struct Answer {
-    /// For a person; without the last newline. Empty: nothing is printed.
+    /// For people; without the last newline. Empty: nothing is printed.
     pub text: String,
     /// For a program.
     pub json: Value,
-    /// For `eval`; `None` where the command has no such form.
+    /// For `eval`; `None` where the command has no such format.
     pub shell: Option<String>,
     /// The exit status.
     pub status: u8,
@@ -83,7 +70,7 @@ impl Answer {
 /// Prints an answer.
 ///
 /// # Errors
-/// When stdout cannot be written to, or the answer has no such form.
+/// When standard output cannot be written to, or the answer has no such format.
 pub fn answer(answer: &Answer, format: Format) -> Result<u8> {
     print(answer, format).context("write the answer to standard output")
 }
@@ -101,9 +88,9 @@ fn print(answer: &Answer, format: Format) -> Result<u8> {
     Ok(answer.status)
 }
 
-/// The failure for `--output shell` where there is no such form.
+/// The failure for `--output shell` where the command has no such format.
 pub fn no_shell_form() -> Failure {
-    Failure::new(Code::Usage, "`--output shell` is for prepare and reuse")
+    Failure::new(Code::Usage, "`--output shell` works only with prepare and reuse")
         .hint("use `--output json` or `text`")
 }
 
@@ -123,12 +110,12 @@ pub fn stream() -> io::BufWriter<io::StdoutLock<'static>> {
     io::BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
-/// Prints something for a person to stderr, as it is.
+/// Prints text to standard error unchanged.
 pub fn story(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// The same for bytes of a program that was run.
+/// The same for bytes that a program printed.
 pub fn story_bytes(bytes: &[u8]) {
     let _ = io::stderr().lock().write_all(bytes);
 }
@@ -136,7 +123,7 @@ pub fn story_bytes(bytes: &[u8]) {
 /// Prints a failure: the last line of stderr as JSON, else `error:`, `caused by:` and `hint:` lines.
 pub fn failure(error: &anyhow::Error, as_json: bool) {
     let failure = Failure::find(error);
-    // The failure says it best; what wraps it says where it came up.
+    // The failure's message comes first; what wraps it is printed as causes.
     let message = failure.map_or_else(|| error.to_string(), |failure| failure.message.clone());
     let causes: Vec<String> =
         error.chain().map(ToString::to_string).filter(|cause| *cause != message).collect();
@@ -147,17 +134,18 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
         eprintln!("{object}");
         return;
     }
-    let mut text = format!("error: {}\n", escape(&message));
+    let bold = |color: AnsiColor| color.on_default().bold();
+    let mut text = format!("{} {}\n", painted("error:", bold(AnsiColor::Red)), escape(&message));
     for cause in causes {
-        let _ = writeln!(text, "caused by: {}", escape(&cause));
+        let _ = writeln!(text, "{} {}", painted("caused by:", bold(AnsiColor::Red)), escape(&cause));
     }
     if let Some(hint) = hint {
-        let _ = writeln!(text, "hint: {}", escape(&hint));
+        let _ = writeln!(text, "{} {}", painted("hint:", bold(AnsiColor::Cyan)), escape(&hint));
     }
     story(&text);
 }
 
-/// Whether the reader of our stdout has gone: a quiet success.
+/// Whether the error means that the reader of standard output has closed it.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -1,11 +1,11 @@
-//! A line on a terminal that says how far a long command is. Never part of an answer, and never anywhere else.
+//! A line on a terminal that shows the progress of a long command. It is never part of an answer.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use super::story;
+use super::terminal::can_replace_lines;
 
-/// How often the line is written anew at most.
+/// The shortest time between two updates of the line.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A count that goes up.
@@ -19,17 +19,16 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins at zero; nothing is shown before a moment has passed, or where stderr is no terminal or nothing but
-    /// errors is wanted.
+    /// Starts at zero. Nothing is shown during the first moment, where standard error is not a terminal, or with -q.
     pub fn new(what: &'static str) -> Progress {
-        let is_on = std::io::stderr().is_terminal() && log::max_level() >= log::Level::Warn;
+        let is_on = can_replace_lines() && log::max_level() >= log::Level::Warn;
         Progress { what, count: 0, shown_at: Instant::now(), is_shown: false, is_on }
     }
 
     /// One more is done.
     pub fn step(&mut self) {
         self.count += 1;
-        // The clock is not asked for each of a hundred thousand.
+        // Reading the clock a hundred thousand times would take longer than the work.
         if self.is_on && self.count.is_multiple_of(32) && self.shown_at.elapsed() >= PAUSE {
             story(&format!("\r\x1b[K{}: {} environments", self.what, self.count));
             self.shown_at = Instant::now();
@@ -37,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line away, so that something else can be said.
+    /// Removes the line, so that something else can be printed.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.is_shown) {
             story("\r\x1b[K");

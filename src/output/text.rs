@@ -1,13 +1,14 @@
 //! Text forms: quoting for shells, sizes, ages, columns.
 
 use chrono::Duration;
+use unicode_width::UnicodeWidthStr;
 
-/// A value that a POSIX shell reads back as it is, whatever is in it.
+/// A value quoted so that a POSIX shell reads it back unchanged.
 pub fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Bytes for a person: `0 B`, `1.5 KiB`.
+/// Bytes for people: `0 B`, `1.5 KiB`.
 pub fn show_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
@@ -19,12 +20,12 @@ pub fn show_bytes(bytes: u64) -> String {
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }
 
-/// How many there are of something: `1 entry`, `2 entries`.
+/// A number with its noun: `1 entry`, `2 entries`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// An age for a person, in its largest unit: `5m`, `3h`, `12d`.
+/// An age for people, in its largest unit: `5m`, `3h`, `12d`.
 pub fn show_age(age: Duration) -> String {
     let seconds = age.num_seconds().max(0);
     match seconds {
@@ -35,7 +36,7 @@ pub fn show_age(age: Duration) -> String {
     }
 }
 
-/// An age for a person, in two units: `3d 4h`, `2h 5m`, `7m 1s`, `42s`.
+/// An age for people, in two units: `3d 4h`, `2h 5m`, `7m 1s`, `42s`.
 pub fn show_age_in_two(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
@@ -46,14 +47,15 @@ pub fn show_age_in_two(seconds: u64) -> String {
     }
 }
 
-/// Rows under each other, each column as wide as its widest cell; the first row names the columns.
-pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+/// Rows below each other, each column as wide on a terminal as its widest cell; the first row names the columns.
+pub fn columns<R: AsRef<[String]>>(rows: &[R]) -> String {
+    let columns = rows.first().map_or(0, |row| row.as_ref().len());
+    let width = |column: usize| rows.iter().map(|row| row.as_ref()[column].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
+        let cells = row.as_ref().iter().zip(&widths);
+        let padded = cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -81,5 +83,11 @@ mod tests {
         }
         let rows = [["A", "BÜ"], ["long", ""], ["x", "y"]].map(|row| row.map(str::to_owned));
         assert_eq!(columns(&rows), "A     BÜ\nlong\nx     y");
+        let rows = [["NAME", "AGE"], ["环境", "1h"], ["e\u{301}", "2h"]].map(|row| row.map(str::to_owned));
+        assert_eq!(
+            columns(&rows),
+            "NAME  AGE\n环境  1h\ne\u{301}     2h",
+            "what is wide on a terminal counts as two"
+        );
     }
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Number;
 
 use crate::environment::{LastResult, Status};
+use crate::exit;
 use crate::failure::Failure;
 use crate::layout::names;
 use crate::protocol::{FailureReason, Usage};
-use crate::supervise::{Exit, RunOutcome, RunStatus, exit_status};
+use crate::supervise::{Exit, RunOutcome, RunStatus};
 
 /// How a run ended: the same fields for every end.
 #[derive(Debug, Serialize)]
@@ -61,7 +62,7 @@ impl RunResult {
     pub(super) fn of(outcome: RunOutcome, now: DateTime<Utc>) -> RunResult {
         let verdict = outcome.verdict;
         RunResult {
-            exit_code: exit_status(&verdict),
+            exit_code: exit::of_agent(&verdict),
             failure_reason: verdict.failure_reason,
             error: verdict.error,
             agent_exit: verdict.exit,

@@ -43,7 +43,7 @@ mod timers;
 
 pub use command::{AgentCommand, Limits, Started};
 pub use interrupts::Interrupts;
-pub use outcome::{Exit, RunOutcome, RunStatus, exit_status};
+pub use outcome::{Exit, RunOutcome, RunStatus, RunVerdict};
 pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};

@@ -94,22 +94,6 @@ fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Res
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The exit status of `execenv run`: the agent's own where it says enough.
-pub fn exit_status(verdict: &RunVerdict) -> u8 {
-    let signal = |number: i32| u8::try_from(128 + number).unwrap_or(1);
-    match verdict.status {
-        RunStatus::Completed => 0,
-        RunStatus::Timeout => 124,
-        RunStatus::Interrupted => signal(verdict.stopped_by.unwrap_or(15)),
-        RunStatus::Killed => signal(9),
-        RunStatus::Failed => match verdict.exit {
-            Exit { signal: Some(number), .. } => signal(number),
-            Exit { code: Some(code @ 1..=255), .. } => u8::try_from(code).unwrap_or(1),
-            _ => 1,
-        },
-    }
-}
-
 /// Why the agent was stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cause {

@@ -134,32 +134,3 @@ fn a_refused_resume_is_told_from_a_failed_one() {
     let refused = of(AgentResult { failure: Some(refused), ..AgentResult::default() }).ending;
     assert!(judge(&Facts { ending: refused, ..resumed }).resume_refused);
 }
-
-#[test]
-fn exit_statuses() {
-    let verdict = |status, code, signal, stopped_by| RunVerdict {
-        status,
-        exit: Exit { code, signal },
-        stopped_by,
-        failure_reason: None,
-        error: None,
-        text: String::new(),
-        poisoned: None,
-        resume_refused: false,
-    };
-    let cases = [
-        (verdict(RunStatus::Completed, Some(0), None, None), 0),
-        (verdict(RunStatus::Completed, None, Some(15), None), 0),
-        (verdict(RunStatus::Failed, Some(0), None, None), 1),
-        (verdict(RunStatus::Failed, Some(42), None, None), 42),
-        (verdict(RunStatus::Failed, None, Some(11), None), 139),
-        (verdict(RunStatus::Failed, None, None, None), 1),
-        (verdict(RunStatus::Timeout, None, Some(9), None), 124),
-        (verdict(RunStatus::Interrupted, Some(0), None, Some(2)), 130),
-        (verdict(RunStatus::Interrupted, Some(0), None, Some(13)), 141),
-        (verdict(RunStatus::Killed, None, Some(9), Some(15)), 137),
-    ];
-    for (verdict, status) in cases {
-        assert_eq!(exit_status(&verdict), status, "{verdict:?}");
-    }
-}

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use execenv::internals::completions::{self, registration};
-use execenv::internals::man;
+use execenv::internals::{Cli, man};
 
 fn compare(folder: &str, expected: &[(String, String)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -38,7 +39,8 @@ fn completions_are_current() {
 
 #[test]
 fn manual_pages_are_current() {
-    let pages = man::pages().unwrap().into_iter().map(|(name, text)| (format!("{name}.1"), text));
+    let pages =
+        man::pages(Cli::command()).unwrap().into_iter().map(|(name, text)| (format!("{name}.1"), text));
     compare("man", &pages.collect::<Vec<_>>());
 }
 

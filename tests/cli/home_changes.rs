@@ -100,7 +100,7 @@ fn a_clean_up_leaves_no_secret_and_every_session() {
             }
             t.assert_nothing_half_made(provider);
             let shown = t.execenv([arg("show"), arg(&env)]).ok();
-            assert!(shown.stdout.contains("private files   gone with the clean-up"), "{shown}");
+            assert!(shown.stdout.contains("private files   removed by cleanup"), "{shown}");
             let settled = snapshot(&env);
             t.execenv([arg("cleanup"), arg(&env)]).ok();
             assert_same(&settled, &snapshot(&env), "the second clean-up");

@@ -13,9 +13,9 @@ fn an_option_for_another_provider_is_a_warning_and_a_wrong_word_an_error() {
     let t = TestEnv::new();
     let prepare = |more: &[&str]| t.execenv(["prepare", "--provider", "claude"].iter().chain(more).copied());
     for (option, value, owner) in [
-        ("--codex-version", "0.169.0", "is for codex"),
-        ("--codex-sandbox", "read-only", "is for codex"),
-        ("--openclaw-bin", "/no/such/program", "is for openclaw"),
+        ("--codex-version", "0.169.0", "is for the provider codex"),
+        ("--codex-sandbox", "read-only", "is for the provider codex"),
+        ("--openclaw-bin", "/no/such/program", "is for the provider openclaw"),
         ("--mcp-mode", "merge", "the task has no MCP servers"),
     ] {
         let done = prepare(&[option, value]).run();
@@ -155,7 +155,7 @@ fn doctor_tells_what_a_program_is_logged_in_by_and_shows_no_login() {
     );
     assert!(text.stdout.contains("\nopencode\tnot found\t-\n"), "{text}");
     assert!(
-        text.stdout.contains("no login seen") && text.shown_stdout.contains("login by file [HOME]/.codex"),
+        text.stdout.contains("no login found") && text.shown_stdout.contains("login by file [HOME]/.codex"),
         "{text}"
     );
     for said in [told.to_string(), text.stdout] {
@@ -210,11 +210,12 @@ fn what_will_have_no_effect_is_said_while_preparing() {
     for (words, said, unsaid) in [
         (
             &["--task", "task.json", "--codex-version", "banana"][..],
-            &["`--codex-version` holds no version", "variable PATH of the task", "variable codex_home of"][..],
+            &["`--codex-version` contains no version", "variable PATH of the task", "variable codex_home of"]
+                [..],
             "MINE",
         ),
-        (&["--provider", "codex", "--codex-version", "codex-cli 0.169.0"], &[], "holds no version"),
-        (&["--issue-id", "I", "--task-id", "i"], &["`--issue-id` is no UUID"], "--chat"),
+        (&["--provider", "codex", "--codex-version", "codex-cli 0.169.0"], &[], "contains no version"),
+        (&["--issue-id", "I", "--task-id", "i"], &["`--issue-id` is not a UUID"], "--chat"),
         (&["--issue-id", "I", "--platform-cli", "none"], &[], "UUID"),
         (&["--chat-session-id", crate::support::TASK], &[], "UUID"),
     ] {

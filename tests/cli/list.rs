@@ -152,3 +152,15 @@ fn a_root_that_is_upstreams_and_ours_is_listed_once() {
     let list = t.execenv(["list", "--foreign", "-o", "json"]).var("EXECENV_WORKSPACES_ROOT", &shared).json();
     assert_eq!((list["environments"].as_array().unwrap().len(), &list["roots"]), (1, &json!([])));
 }
+
+#[test]
+fn a_workspace_that_does_not_exist_is_a_warning() {
+    let t = TestEnv::new();
+    let list = || t.execenv(["list", "--workspace", "nope"]).run().status(0);
+    let done = list();
+    assert!(done.stderr.starts_with("warning: the workspaces root ") && done.stdout.is_empty(), "{done}");
+    t.prepare(["--workspace-id", "a"]);
+    let done = list();
+    assert!(done.stderr.starts_with("warning: there is no workspace `nope` in "), "{done}");
+    t.execenv(["list", "--workspace", "a"]).ok();
+}

@@ -236,14 +236,14 @@ fn keep_existing_hands_it_back_and_refuses_one_that_is_not_ready() {
     assert_eq!(read(env.join("workdir/work")), "precious");
     t.execenv(["cleanup", KEY]).ok();
     t.execenv(["prepare", "--task-id", TASK, "--keep-existing"]).fails(3, &["is not ready for a run"]);
-    t.execenv(["prepare", "--keep-existing", "--replace"]).fails(2, &["cannot be used with"]);
+    t.execenv(["prepare", "--keep-existing", "--replace"]).fails(2, &["cannot be used together"]);
 }
 
 #[test]
 fn unknown_fields_are_named_and_a_wrong_type_names_field_and_line() {
     let t = TestEnv::new();
     t.write("t.json", r#"{"agent":{"name":"x","zeta":1},"auth_token":"s3cret"}"#);
-    let warning = "warning: the task document has fields that are not used: agent.zeta, auth_token\n";
+    let warning = "warning: unknown fields in the task document are ignored: agent.zeta, auth_token\n";
     t.execenv(["prepare", "--task", "t.json"]).ok_saying(warning);
     t.write("bad.json", "{\n \"agent\": {\n  \"skills\": [{\"name\": 7}]}}");
     let root = snapshot(&t.root);

@@ -95,7 +95,7 @@ fn a_missing_environment_or_work_dir_is_status_3_or_prepared() {
     assert_eq!((&answer["reused"], &answer["root_dir"]), (&json!(false), &json!(env)));
     assert!(env.join("workdir").is_dir());
     t.execenv(["reuse"]).fails(2, &["ENV"]);
-    t.execenv(["reuse", KEY, "--work-dir", "x"]).fails(2, &["cannot be used with"]);
+    t.execenv(["reuse", KEY, "--work-dir", "x"]).fails(2, &["cannot be used together"]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_record_of_a_newer_version_is_read_and_never_written() {
 fn another_workspace_is_refused() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
-    t.execenv(["reuse", KEY, "--workspace-id", "other"]).fails(2, &["is of workspace `default`"]);
+    t.execenv(["reuse", KEY, "--workspace-id", "other"]).fails(2, &["belongs to workspace `default`"]);
 }
 
 #[test]
@@ -243,4 +243,22 @@ fn a_manifest_that_names_files_of_another_folder_removes_nothing() {
     t.execenv(["reuse", KEY]).fails(3, &["does not prove whose folder"]);
     t.execenv(["prepare", "--task-id", TASK]).fails(3, &["does not prove whose folder"]);
     assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
+}
+
+#[test]
+fn the_help_names_the_defaults_of_reuse() {
+    let t = TestEnv::new();
+    let of = |command: &str| {
+        let help = t.execenv([command, "-h"]).ok().stdout;
+        let words: Vec<String> = help.split_whitespace().map(str::to_owned).collect();
+        words.join(" ")
+    };
+    let (prepare, reuse) = (of("prepare"), of("reuse"));
+    for default in ["[default: a new UUID]", "[default: default]"] {
+        assert!(prepare.contains(default) && !reuse.contains(default), "{default}: {reuse}");
+    }
+    assert_eq!(reuse.matches("else that of the environment]").count(), 3, "{reuse}");
+    for help in [prepare, reuse] {
+        assert!(help.contains("[default: 24h] [env: EXECENV_LEASE]"), "{help}");
+    }
 }

@@ -295,7 +295,7 @@ fn one_run_at_a_time() {
         cleanup.stderr,
         "warning: kept [ROOT]/default/555555abcdef: a live process has it\n\
          error: [ROOT]/default/555555abcdef: a live process has it\n\
-         hint: wait for its run to end, then try again\n"
+         hint: wait for its run to end, then repeat the command\n"
     );
     w.t.execenv(["doctor", "--fix"]).ok();
     w.t.write("go", "");

@@ -18,7 +18,7 @@ fn one_file_is_printed_byte_for_byte_and_none_from_outside() {
         "out",
         t.tmp.join("outside").to_str().unwrap(),
     ] {
-        t.execenv(["show", KEY, "--file", path]).fails(5, &["is not inside"]);
+        t.execenv(["show", KEY, "--file", path]).fails(5, &["is outside"]);
     }
     t.execenv(["show", KEY, "--file", "missing"]).fails(1, &["missing"]);
     t.execenv(["show", KEY, "--file", "a"]).fails(1, &["not a regular file"]);

@@ -108,7 +108,7 @@ fn a_wrong_value_points_to_the_help_of_its_command() {
         (&["gc", "--max-total", "1X"][..], "execenv gc --help"),
         (&["prepare", "--mcp-mode", "loose"], "execenv prepare --help"),
         (&["-q", "reuse", "x", "--codex-sandbox", "none"], "execenv reuse --help"),
-        (&["gc", "--max-count", "many"], "a whole number such as `20` is wanted"),
+        (&["gc", "--max-count", "many"], "expected a whole number such as `20`"),
         (&["nope"], "execenv --help"),
     ] {
         let done = t.execenv(words).fails(2, &[hint]);
@@ -120,4 +120,36 @@ fn a_wrong_value_points_to_the_help_of_its_command() {
 fn a_reader_that_goes_away_is_no_failure() {
     let t = TestEnv::new();
     t.sh("execenv man prepare | head -c 10 >/dev/null; execenv list --help | head -c 1 >/dev/null").ok();
+}
+
+/// What a command prints on a terminal.
+fn on_a_terminal(t: &TestEnv, command: &str, variables: &[(&str, &str)]) -> String {
+    let mut run = t.sh(&format!("script -qec 'execenv {command}' /dev/null </dev/null"));
+    for (name, value) in variables {
+        run = run.var(name, value);
+    }
+    run.run().stdout
+}
+
+#[test]
+fn colour_is_one_decision_for_help_failures_and_log() {
+    let t = TestEnv::new();
+    for command in ["--help", "show nothing", "gc --nope", "gc"] {
+        for (variables, option, is_coloured) in [
+            (&[("TERM", "xterm")][..], "", true),
+            (&[("TERM", "dumb")], "", false),
+            (&[("TERM", "xterm"), ("NO_COLOR", "1")], "", false),
+            (&[("TERM", "dumb"), ("CLICOLOR_FORCE", "1")], "", true),
+            (&[("TERM", "dumb")], " --color always", true),
+            (&[("TERM", "xterm")], " --color never", false),
+            (&[("TERM", "xterm"), ("EXECENV_COLOR", "never")], "", false),
+        ] {
+            let printed = on_a_terminal(&t, &format!("{command}{option}"), variables);
+            assert!(printed.len() > 20, "{command}: {printed:?}");
+            let found = printed.contains("\x1b[");
+            assert_eq!(found, is_coloured, "{command}{option} {variables:?}: {printed:?}");
+        }
+        let piped = t.execenv(command.split(' ')).var("TERM", "xterm").run();
+        assert!(!piped.stdout.contains('\x1b') && !piped.stderr.contains('\x1b'), "{piped}");
+    }
 }

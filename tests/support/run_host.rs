@@ -96,7 +96,7 @@ fn main() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
     let mut json = serde_json::to_value(&outcome).unwrap();
-    json["exit_status"] = supervise::exit_status(&outcome.verdict).into();
+    json["exit_status"] = execenv::internals::exit_status_of_agent(&outcome.verdict).into();
     json["peak_kib"] = peak.trim_end_matches(" kB").parse::<u64>().unwrap().into();
     json["text_length"] = outcome.verdict.text.len().into();
     if outcome.verdict.text.len() > 1000 {

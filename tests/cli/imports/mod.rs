@@ -15,13 +15,13 @@ pub use names::Sources;
 
 /// The map of `lib.rs` from the bottom to the top: a module may use those of its own layer and of those below.
 const LAYERS: &[&[&str]] = &[
-    &["failure", "exit"],
+    &["failure"],
     &["sys"],
     &["layout", "task"],
     &["formats", "skills", "brief", "git", "protocol", "server", "sidecar"],
     &["provider"],
     &["environment", "repos", "supervise"],
-    &["gc", "run"],
+    &["gc", "run", "exit"],
     &["output", "invocation"],
     &["commands"],
     &["app"],

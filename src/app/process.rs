@@ -1,0 +1,97 @@
+//! The life of the process: arguments, settings, the command, its end.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory, FromArgMatches};
+
+use super::grammar::{Cli, Command};
+use super::{completions, dispatch, early, usage};
+use crate::exit::{End, of_command};
+use crate::failure::{Code, Failure};
+use crate::invocation::{Context, Settings};
+use crate::output::{self, Format, terminal};
+use crate::provider::plan::ALWAYS_EXPORTED;
+
+/// Runs the program with the process's own arguments and returns its exit status.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let special = dispatch::hidden(&arguments).or_else(|| completions::answer(&arguments, Cli::command));
+    ExitCode::from(special.or_else(|| version(&arguments)).unwrap_or_else(|| run(&arguments)))
+}
+
+/// Answers `--version` without building the grammar, which takes longer than to print one line.
+fn version(arguments: &[OsString]) -> Option<u8> {
+    let asked = matches!(arguments, [_, word] if word == "--version" || word == "-V");
+    asked.then(|| {
+        end_of(output::line(concat!("execenv ", env!("CARGO_PKG_VERSION"))).map(|()| 0), false, None)
+    })
+}
+
+fn run(arguments: &[OsString]) -> u8 {
+    let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let asked = early::asked(arguments, &inherited);
+    // Help and wrong usage are printed before the settings are known.
+    terminal::start(asked.color, &inherited);
+    let parsed =
+        Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&error, arguments, asked.format),
+    };
+    let is_run = matches!(cli.command, Command::Run(_));
+    let settings = Settings::resolve(&cli.global, inherited);
+    let format = settings.as_ref().map_or(asked.format, |settings| settings.output);
+    let mut signal = None;
+    let done = settings.and_then(Context::new).and_then(|context| {
+        terminal::start(context.settings.color, &context.settings.inherited);
+        output::log::start(context.settings.log);
+        let status = dispatch::run(cli.command, &context);
+        signal = context.signal();
+        status
+    });
+    if let Err(error) = &done
+        && !output::is_broken_pipe(error)
+    {
+        report(error, format);
+    }
+    end_of(done, is_run, signal)
+}
+
+fn end_of(done: Result<u8>, is_run: bool, signal: Option<i32>) -> u8 {
+    let end = match done {
+        Ok(status) => End::Answered(status),
+        Err(error) if output::is_broken_pipe(&error) => End::ReaderGone,
+        Err(error) => End::Failed(Failure::code_of(&error)),
+    };
+    of_command(end, is_run, signal)
+}
+
+/// Prints help on standard output, and wrong usage as any other failure.
+fn usage_error(error: &clap::Error, arguments: &[OsString], format: Format) -> u8 {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    match error.kind() {
+        DisplayHelp | DisplayVersion => {
+            let _ = error.print(); // a reader that has left needs no help
+            0
+        }
+        DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            Code::Usage.status()
+        }
+        _ => {
+            report(&usage::failure(error, arguments).into(), format);
+            Code::Usage.status()
+        }
+    }
+}
+
+/// Prints a failure. A shell that evaluates the answer fails, and forgets the environment of an earlier `prepare`.
+fn report(error: &anyhow::Error, format: Format) {
+    if format == Format::Shell {
+        // A reader that has gone evaluates nothing.
+        let _ = output::line(&format!("unset {}; false", ALWAYS_EXPORTED.join(" ")));
+    }
+    output::failure(error, format == Format::Json);
+}

@@ -1,0 +1,117 @@
+//! Exit statuses: how a command ended -> the status of the process. Pure, so that every row is a test.
+
+use crate::failure::Code;
+use crate::supervise::{Exit, RunStatus, RunVerdict};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It printed its answer; with this status.
+    Answered(u8),
+    /// It failed.
+    Failed(Code),
+    /// The program that read standard output closed it.
+    ReaderGone,
+}
+
+/// The status of a process that a signal ended: 128 + its number, as a shell reports it.
+fn signalled(number: i32) -> u8 {
+    u8::try_from(128 + number).unwrap_or(1)
+}
+
+/// The exit status of the process. `signal` is one that arrived while the command was finishing its step; `is_run`
+/// says that the command was `run`, whose statuses from 124 on mean something else than those of other commands.
+pub fn of_command(end: End, is_run: bool, signal: Option<i32>) -> u8 {
+    match (end, is_run) {
+        (End::Answered(status), _) => signal.map_or(status, signalled),
+        // To read only the first lines is no failure of a command that looks. A run was ended by it.
+        (End::ReaderGone, false) => 0,
+        (End::ReaderGone, true) => signalled(13),
+        (End::Failed(Code::Interrupted), _) => signal.map_or(Code::Interrupted.status(), signalled),
+        // 125, so that a failure of execenv is never taken for one of the agent.
+        (End::Failed(Code::Failed), true) => Code::RunFailed.status(),
+        (End::Failed(Code::AgentNotFound | Code::AgentNotStarted), false) => Code::Failed.status(),
+        (End::Failed(code), _) => code.status(),
+    }
+}
+
+/// The exit status of `run` after an agent has run: the agent's own wherever that says enough.
+pub fn of_agent(verdict: &RunVerdict) -> u8 {
+    match (verdict.status, verdict.exit) {
+        (RunStatus::Completed, _) => 0,
+        (RunStatus::Timeout, _) => Code::TimedOut.status(),
+        (RunStatus::Interrupted, _) => signalled(verdict.stopped_by.unwrap_or(15)),
+        (RunStatus::Killed, _) => signalled(9),
+        (RunStatus::Failed, Exit { signal: Some(number), .. }) => signalled(number),
+        (RunStatus::Failed, Exit { code: Some(code @ 1..=255), .. }) => u8::try_from(code).unwrap_or(1),
+        // The agent ended with 0 and reported a failure, or its end is unknown.
+        (RunStatus::Failed, _) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_for_a_command() {
+        let (other, run) = (false, true);
+        for (end, is_run, signal, status) in [
+            (End::Answered(0), other, None, 0),
+            (End::Answered(1), other, None, 1),
+            (End::Answered(0), other, Some(15), 143),
+            (End::Answered(5), other, Some(2), 130),
+            (End::Answered(42), run, None, 42),
+            (End::ReaderGone, other, None, 0),
+            (End::ReaderGone, other, Some(2), 0),
+            (End::ReaderGone, run, None, 141),
+            (End::Failed(Code::Failed), other, None, 1),
+            (End::Failed(Code::Failed), run, None, 125),
+            (End::Failed(Code::Failed), other, Some(2), 1),
+            (End::Failed(Code::Interrupted), other, None, 130),
+            (End::Failed(Code::Interrupted), other, Some(15), 143),
+            (End::Failed(Code::AgentNotFound), other, None, 1),
+            (End::Failed(Code::AgentNotFound), run, None, 127),
+            (End::Failed(Code::AgentNotStarted), other, None, 1),
+            (End::Failed(Code::AgentNotStarted), run, None, 126),
+        ] {
+            assert_eq!(of_command(end, is_run, signal), status, "{end:?} {is_run} {signal:?}");
+        }
+        let fixed = [Code::Failed, Code::Interrupted, Code::AgentNotFound, Code::AgentNotStarted];
+        for code in Code::ALL.iter().filter(|code| !fixed.contains(code)) {
+            for is_run in [other, run] {
+                assert_eq!(of_command(End::Failed(*code), is_run, Some(2)), code.status(), "{code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_for_an_agent() {
+        let exit = |code, signal| Exit { code, signal };
+        for (status, exit, stopped_by, expected) in [
+            (RunStatus::Completed, exit(Some(0), None), None, 0),
+            (RunStatus::Completed, exit(None, Some(15)), None, 0),
+            (RunStatus::Failed, exit(Some(0), None), None, 1),
+            (RunStatus::Failed, exit(Some(42), None), None, 42),
+            (RunStatus::Failed, exit(None, Some(11)), None, 139),
+            (RunStatus::Failed, exit(None, None), None, 1),
+            (RunStatus::Timeout, exit(None, Some(9)), None, 124),
+            (RunStatus::Interrupted, exit(Some(0), None), Some(2), 130),
+            (RunStatus::Interrupted, exit(Some(0), None), Some(13), 141),
+            (RunStatus::Interrupted, exit(Some(0), None), None, 143),
+            (RunStatus::Killed, exit(None, Some(9)), Some(15), 137),
+        ] {
+            let verdict = RunVerdict {
+                status,
+                exit,
+                stopped_by,
+                failure_reason: None,
+                error: None,
+                text: String::new(),
+                poisoned: None,
+                resume_refused: false,
+            };
+            assert_eq!(of_agent(&verdict), expected, "{verdict:?}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Where colour and a progress line make sense: one decision for help, failures, the log and answers.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal that supports it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// The words of the option.
+    pub const WORDS: [(&'static str, Color); 3] =
+        [("auto", Color::Auto), ("always", Color::Always), ("never", Color::Never)];
+}
+
+static IS_DUMB: AtomicBool = AtomicBool::new(false);
+
+/// Decides from here on. With [`Color::Auto`], NO_COLOR, CLICOLOR_FORCE, TERM=dumb and whether the stream is a terminal
+/// decide, in this order.
+pub fn start(color: Color, variables: &[(OsString, OsString)]) {
+    match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    }
+    .write_global();
+    let is_dumb = variables.iter().any(|(name, value)| name == "TERM" && value == "dumb");
+    IS_DUMB.store(is_dumb, Ordering::Relaxed);
+}
+
+/// A word for standard error, in colour where that makes sense.
+pub(super) fn painted(word: &str, style: Style) -> String {
+    match AutoStream::choice(&io::stderr()) {
+        ColorChoice::Never => word.to_owned(),
+        _ => format!("{style}{word}{style:#}"),
+    }
+}
+
+/// Whether a line on standard error can be replaced by the next.
+pub(super) fn can_replace_lines() -> bool {
+    io::stderr().is_terminal() && !IS_DUMB.load(Ordering::Relaxed)
+}
