@@ -3,13 +3,13 @@
 use super::comments::ascii_pipe;
 use super::platform::{Commands, ISSUE};
 use super::scene::Scene;
-use crate::task::Kind;
+use crate::task::TaskKind;
 
 /// The core loop only; the rest is behind `--help`, where it cannot go stale.
 pub(super) fn available(scene: &Scene) -> Option<String> {
     let cli = scene.cli?;
     let mut parts = vec![format!("## Available Commands\n\n{}", reading(&cli))];
-    if scene.kind == Kind::QuickCreate {
+    if scene.kind == TaskKind::QuickCreate {
         parts.push(format!("- `{}`: the one command of this task.", cli.issue_create()));
         return Some(parts.join("\n\n"));
     }
@@ -85,7 +85,7 @@ pub(super) fn issue_bodies(scene: &Scene) -> Option<String> {
 pub(super) fn always_the_cli(scene: &Scene) -> Option<String> {
     let cli = scene.cli?;
     let unsupported = match scene.kind {
-        Kind::Issue => "say so in your comment to the workspace owner",
+        TaskKind::Issue => "say so in your comment to the workspace owner",
         _ => "say so in your answer",
     };
     Some(format!(

@@ -6,17 +6,17 @@
 use super::autopilot::{ISSUE_BOUNDARY, facts, payload};
 use super::platform::{Commands, Platform};
 use super::sanitize::{block, blockquote, code_span, command_id};
-use crate::task::{Kind, TaskDocument};
+use crate::task::{TaskDocument, TaskKind};
 
 /// The file's text: LF only, one blank line after every block.
 pub fn issue_context(task: &TaskDocument, platform: &Platform) -> String {
     let cli = platform.commands();
-    let blocks = match Kind::of(task) {
-        Kind::Chat => chat(task, cli),
-        Kind::QuickCreate => quick_create(task),
-        Kind::AutopilotRun => autopilot(task, cli),
-        Kind::Issue => issue(task, cli),
-        Kind::Plain => plain(task),
+    let blocks = match TaskKind::of(task) {
+        TaskKind::Chat => chat(task, cli),
+        TaskKind::QuickCreate => quick_create(task),
+        TaskKind::AutopilotRun => autopilot(task, cli),
+        TaskKind::Issue => issue(task, cli),
+        TaskKind::Plain => plain(task),
     };
     blocks.into_iter().map(|block| block + "\n\n").collect()
 }

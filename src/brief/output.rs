@@ -2,25 +2,25 @@
 
 use super::issue;
 use super::scene::Scene;
-use crate::task::Kind;
+use crate::task::TaskKind;
 
 pub(super) fn output(scene: &Scene) -> Option<String> {
     let mut parts = vec!["## Output".to_owned()];
     parts.extend(match (scene.kind, scene.cli) {
-        (Kind::Issue, Some(cli)) => for_issue(scene, &cli),
-        (Kind::QuickCreate, Some(_)) => vec![
+        (TaskKind::Issue, Some(cli)) => for_issue(scene, &cli),
+        (TaskKind::QuickCreate, Some(_)) => vec![
             "Your output is captured. End it with one line, `Created <identifier>: <title>`: the `identifier` of the \
              JSON answer, or its `id` where there is none; never a prefix that you assume. If the call failed, the CLI's \
              error and nothing else."
                 .to_owned(),
         ],
-        (Kind::AutopilotRun, _) => vec![
+        (TaskKind::AutopilotRun, _) => vec![
             "Your final output is captured as the result of the run: text only. Be concise: the outcome, not the way \
              there."
                 .to_owned(),
         ],
-        (Kind::Chat, _) => vec!["Your reply goes straight to the chat window. Be concise.".to_owned()],
-        (Kind::Issue | Kind::QuickCreate | Kind::Plain, _) => {
+        (TaskKind::Chat, _) => vec!["Your reply goes straight to the chat window. Be concise.".to_owned()],
+        (TaskKind::Issue | TaskKind::QuickCreate | TaskKind::Plain, _) => {
             vec!["Your final message is the result. Be concise: the outcome, not the way there.".to_owned()]
         }
     });
@@ -48,11 +48,13 @@ fn files(scene: &Scene) -> String {
             .to_owned();
     };
     let how = match scene.kind {
-        Kind::Issue => "Deliver a file with `--attachment <path>` on the comment.".to_owned(),
-        Kind::QuickCreate => "Deliver a file with `--attachment <path>` on the create call.".to_owned(),
-        Kind::AutopilotRun => "There is no way to deliver a file: put what matters into the text.".to_owned(),
-        Kind::Chat => format!("Deliver a file by uploading it: `{}`.", cli.attachment_help()),
-        Kind::Plain => "There is no way to deliver a file beyond the work dir itself.".to_owned(),
+        TaskKind::Issue => "Deliver a file with `--attachment <path>` on the comment.".to_owned(),
+        TaskKind::QuickCreate => "Deliver a file with `--attachment <path>` on the create call.".to_owned(),
+        TaskKind::AutopilotRun => {
+            "There is no way to deliver a file: put what matters into the text.".to_owned()
+        }
+        TaskKind::Chat => format!("Deliver a file by uploading it: `{}`.", cli.attachment_help()),
+        TaskKind::Plain => "There is no way to deliver a file beyond the work dir itself.".to_owned(),
     };
     format!(
         "A path on this machine delivers nothing to the reader: no absolute or `file://` links or images. Write a place \

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::task::{Kind, TaskDocument, safe_token};
+use crate::task::{TaskDocument, TaskKind, safe_token};
 
 /// The issue id where none may be named: the brief is the same for every issue, the turn's message has the id.
 pub(super) const ISSUE: &str = "<issue-id>";
@@ -45,8 +45,8 @@ impl Platform {
     /// The platform of a task when the user names none: [`Self::DEFAULT_CLI`] when the document belongs to an
     /// issue, a chat, an autopilot or the quick-create box.
     pub fn for_task(task: &TaskDocument) -> Self {
-        match Kind::of(task) {
-            Kind::Plain if task.autopilot_id.is_empty() => Self::None,
+        match TaskKind::of(task) {
+            TaskKind::Plain if task.autopilot_id.is_empty() => Self::None,
             _ => Self::Cli(CliName(Self::DEFAULT_CLI.to_owned())),
         }
     }

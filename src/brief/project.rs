@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::sanitize::{block, blockquote, code_span, display_name, one_line};
 use super::scene::Scene;
-use crate::task::{Kind, ProjectResource, Repository};
+use crate::task::{ProjectResource, Repository, TaskKind};
 
 pub(super) fn repositories(scene: &Scene) -> Option<String> {
     let named = scene.task.repos.iter().filter(|repository| !repository.url.trim().is_empty());
@@ -55,7 +55,7 @@ pub(super) fn context(scene: &Scene) -> Option<String> {
     if task.project_resources.is_empty() {
         parts.push("No resources are attached to it yet.".to_owned());
     } else {
-        let repository = if scene.cli.is_some() && scene.kind != Kind::QuickCreate {
+        let repository = if scene.cli.is_some() && scene.kind != TaskKind::QuickCreate {
             " Get a repository with the checkout command, with `--ref` where an exact revision is named."
         } else {
             ""

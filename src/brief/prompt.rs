@@ -7,21 +7,21 @@ use super::autopilot;
 use super::platform::Commands;
 use super::sanitize::{block, blockquote, command_id, display_name};
 use super::turn::{TurnOptions, turn_notes};
-use crate::task::{Kind, TaskDocument, TriggerSource};
+use crate::task::{TaskDocument, TaskKind, TriggerSource};
 
 /// The prompt with the turn's notes after it. `None` when the document has nothing to build one from: a plain task,
 /// or a chat without a message.
 pub fn compose_prompt(task: &TaskDocument, options: &TurnOptions) -> Option<String> {
     let cli = options.platform.commands();
-    let body = match Kind::of(task) {
-        Kind::Chat => block(&task.chat_message)?,
-        Kind::QuickCreate => quick_create(task, cli),
-        Kind::AutopilotRun => autopilot::assignment(task, cli),
-        Kind::Issue => match task.trigger() {
+    let body = match TaskKind::of(task) {
+        TaskKind::Chat => block(&task.chat_message)?,
+        TaskKind::QuickCreate => quick_create(task, cli),
+        TaskKind::AutopilotRun => autopilot::assignment(task, cli),
+        TaskKind::Issue => match task.trigger() {
             TriggerSource::Comment => comment(task, cli),
             TriggerSource::Assignment => assignment(task, cli),
         },
-        Kind::Plain => return None,
+        TaskKind::Plain => return None,
     };
     let notes = turn_notes(task, options);
     Some(if notes.is_empty() { body } else { format!("{body}\n\n---\n\n{notes}") })

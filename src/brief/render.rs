@@ -2,7 +2,7 @@
 
 use super::scene::{BriefOptions, Scene};
 use super::{commands, comments, issue, output, people, project, safety, sanitize, workflow};
-use crate::task::{Kind, TaskDocument};
+use crate::task::{TaskDocument, TaskKind};
 
 /// Which tasks get a section, apart from the section's own data.
 #[derive(Clone, Copy, PartialEq)]
@@ -19,9 +19,9 @@ impl When {
     fn holds(self, scene: &Scene) -> bool {
         match self {
             When::Always => true,
-            When::NotQuickCreate => scene.kind != Kind::QuickCreate,
+            When::NotQuickCreate => scene.kind != TaskKind::QuickCreate,
             When::Platform => scene.cli.is_some(),
-            When::Issue => scene.cli.is_some() && scene.kind == Kind::Issue,
+            When::Issue => scene.cli.is_some() && scene.kind == TaskKind::Issue,
         }
     }
 }
@@ -58,7 +58,7 @@ const SECTIONS: &[(When, Section)] = &[
 pub fn render(task: &TaskDocument, options: &BriefOptions) -> String {
     let scene = Scene {
         task,
-        kind: Kind::of(task),
+        kind: TaskKind::of(task),
         cli: options.platform.commands(),
         skills: options.skills,
         os: options.os,

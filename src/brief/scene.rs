@@ -1,7 +1,7 @@
 //! What the texts of a task are rendered from.
 
 use super::platform::{Commands, Platform};
-use crate::task::{Kind, TaskDocument};
+use crate::task::{TaskDocument, TaskKind};
 
 /// The system the agent's shell runs on, which decides how a file is deleted and what a pipe does to text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct BriefOptions<'a> {
 /// What every section is rendered from.
 pub(super) struct Scene<'a> {
     pub(super) task: &'a TaskDocument,
-    pub(super) kind: Kind,
+    pub(super) kind: TaskKind,
     /// `None` without a platform.
     pub(super) cli: Option<Commands<'a>>,
     pub(super) skills: &'a [String],

@@ -3,7 +3,7 @@
 use super::platform::Platform;
 use super::scene::{HostOs, Scene, Session};
 use super::{comments, people};
-use crate::task::{Kind, TaskDocument, TriggerSource};
+use crate::task::{TaskDocument, TaskKind, TriggerSource};
 
 /// What a turn's message depends on besides the task.
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +21,13 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     let Some(cli) = options.platform.commands() else {
         return String::new();
     };
-    let scene = Scene { task, kind: Kind::of(task), cli: Some(cli), skills: &[], os: options.os };
+    let scene = Scene { task, kind: TaskKind::of(task), cli: Some(cli), skills: &[], os: options.os };
     let mut notes = Vec::new();
     if options.session == Session::Lost {
         notes.push(format!("## Session\n\n{}", lost_session(scene.kind)));
     }
     notes.extend(people::initiator(&scene));
-    if scene.kind == Kind::Issue {
+    if scene.kind == TaskKind::Issue {
         let about = match task.trigger() {
             TriggerSource::Comment => [
                 comments::reading_hint(&cli, task, options.session),
@@ -44,17 +44,17 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
 }
 
 /// What is really lost depends on where the conversation is kept.
-fn lost_session(kind: Kind) -> &'static str {
+fn lost_session(kind: TaskKind) -> &'static str {
     match kind {
-        Kind::Issue => {
+        TaskKind::Issue => {
             "Your earlier session could not be continued. Only your own working memory is gone: the issue's comments are \
              the record of what was said and done. Read back what you need, and do not announce the loss."
         }
-        Kind::Chat => {
+        TaskKind::Chat => {
             "Your earlier session could not be continued. Read the history of this chat back before you answer. Only if \
              nothing of it can be read, tell the user that you no longer see the earlier conversation."
         }
-        Kind::QuickCreate | Kind::AutopilotRun | Kind::Plain => {
+        TaskKind::QuickCreate | TaskKind::AutopilotRun | TaskKind::Plain => {
             "Your earlier session could not be continued. What is in the work dir shows how far you came."
         }
     }

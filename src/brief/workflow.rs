@@ -2,17 +2,17 @@
 
 use super::scene::Scene;
 use super::{autopilot, issue};
-use crate::task::Kind;
+use crate::task::TaskKind;
 
 pub(super) fn workflow(scene: &Scene) -> Option<String> {
     match scene.kind {
-        Kind::Chat => Some(chat(scene)),
-        Kind::QuickCreate => quick_create(scene),
-        Kind::AutopilotRun => {
+        TaskKind::Chat => Some(chat(scene)),
+        TaskKind::QuickCreate => quick_create(scene),
+        TaskKind::AutopilotRun => {
             Some(format!("## Workflow\n\n{}", autopilot::assignment(scene.task, scene.cli)))
         }
-        Kind::Issue => issue::workflow(scene),
-        Kind::Plain => None,
+        TaskKind::Issue => issue::workflow(scene),
+        TaskKind::Plain => None,
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{CleanupOptions, CleanupReport, Outcome, cleanup};
+use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::output::log::Verbosity;
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             // The other environments are still cleaned up and reported.
             Err(error) => {
                 let mut report = CleanupReport::nothing_to_do(env.env.path.clone());
-                report.outcome = Outcome::Failed;
+                report.outcome = CleanupOutcome::Failed;
                 report.errors.push(format!("{error:#}"));
                 broken.push((report.root_dir.clone(), error));
                 reports.push(report);
@@ -106,10 +106,10 @@ fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
 
 fn code_of(report: &CleanupReport) -> Option<Code> {
     match report.outcome {
-        Outcome::Removed | Outcome::Trashed | Outcome::Raced => None,
-        Outcome::RetainedLive => Some(Code::EnvBusy),
-        Outcome::RetainedDirty | Outcome::RetainedUnpushed => Some(Code::Retained),
-        Outcome::RetainedUnreadable | Outcome::Failed => Some(Code::Incomplete),
+        CleanupOutcome::Removed | CleanupOutcome::Trashed | CleanupOutcome::Raced => None,
+        CleanupOutcome::RetainedLive => Some(Code::EnvBusy),
+        CleanupOutcome::RetainedDirty | CleanupOutcome::RetainedUnpushed => Some(Code::Retained),
+        CleanupOutcome::RetainedUnreadable | CleanupOutcome::Failed => Some(Code::Incomplete),
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::environment::WorkspacesRoot;
-use crate::environment::health::{Ailing, examine};
+use crate::environment::health::{Problem, examine};
 use crate::environment::trash::{delete, half_deleted};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
@@ -190,7 +190,8 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<Strin
         let path = context.root.path().join(names::TRASH).join(&name);
         problem(&path, "half_deleted", gone, "its deletion was interrupted; --fix finishes it", lines);
     }
-    for Ailing { path, complaint, fixed, mut note, run_id } in examine(&context.root, tree, fix, context.now)?
+    for Problem { path, complaint, fixed, mut note, run_id } in
+        examine(&context.root, tree, fix, context.now)?
     {
         if let Some(run_id) = run_id.filter(|_| fixed) {
             let killed = supervise::end_leftovers(&run_id);

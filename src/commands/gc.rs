@@ -9,7 +9,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::environment::Outcome;
+use crate::environment::CleanupOutcome;
 use crate::failure::Code;
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
@@ -263,7 +263,7 @@ impl Report {
         Report { out: stream(), outlives_errors: !request.dry_run, lost: None }
     }
 
-    fn unless_lost<T>(
+    fn write_unless_lost<T>(
         &mut self,
         otherwise: T,
         write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
@@ -292,11 +292,11 @@ impl Report {
 
 impl Write for Report {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.unless_lost(bytes.len(), |out| out.write(bytes))
+        self.write_unless_lost(bytes.len(), |out| out.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.unless_lost((), |out| out.flush())
+        self.write_unless_lost((), |out| out.flush())
     }
 }
 
@@ -359,7 +359,8 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
     let done = cycle(request, &mut |judged| {
         progress.step();
         let is_news = judged.outcome.is_some() || judged.decision.action.removes() || judged.has_artifacts();
-        let stays = judged.outcome.is_some_and(|outcome| outcome != Outcome::Failed) && !judged.is_gone();
+        let stays =
+            judged.outcome.is_some_and(|outcome| outcome != CleanupOutcome::Failed) && !judged.is_gone();
         if (is_news && !(is_quiet && stays)) || all {
             progress.clear();
             writeln!(out, "{}", row(judged))?;
@@ -382,7 +383,7 @@ fn report_trouble(judged: &Judged) {
     if let Some(error) = &judged.error {
         let name = judged.facts.root_dir.display();
         match judged.outcome {
-            Some(Outcome::Failed) => log::error!("{name}: {error}"),
+            Some(CleanupOutcome::Failed) => log::error!("{name}: {error}"),
             _ => log::warn!("{}", report::kept(judged, error)),
         }
     }

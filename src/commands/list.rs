@@ -6,8 +6,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{MadeBy, Meta, Own, Status, WorkspacesRoot, made_by, upstream_roots};
-use crate::gc::{Facts, look};
+use crate::environment::{EnvStatus, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
+use crate::gc::{GcFacts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
 use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
@@ -36,7 +36,7 @@ pub struct ListArgs {
 struct Seen {
     workspace: String,
     key: String,
-    facts: Facts,
+    facts: GcFacts,
     made_by: MadeBy,
     /// Our own part of the record, where there is one.
     own: Own,
@@ -180,12 +180,12 @@ fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> Stri
 }
 
 /// The status that other processes see: an active run that holds no lock has crashed.
-pub(super) fn seen_status(status: Status, is_live: bool) -> Status {
-    if status.is_active() && !is_live { Status::Crashed } else { status }
+pub(super) fn seen_status(status: EnvStatus, is_live: bool) -> EnvStatus {
+    if status.is_active() && !is_live { EnvStatus::Crashed } else { status }
 }
 
 impl Seen {
-    fn status(&self) -> Status {
+    fn status(&self) -> EnvStatus {
         seen_status(self.facts.status, self.facts.is_held())
     }
 

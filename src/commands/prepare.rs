@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::task_input::TaskInput;
-use crate::environment::{CleanupOptions, Existing, Found, Outcome, Prepared, cleanup, prepare};
+use crate::environment::{CleanupOptions, CleanupOutcome, Existing, FoundEnv, Prepared, cleanup, prepare};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, describe_setting};
 use crate::output::Answer;
@@ -41,10 +41,10 @@ pub struct PrepareArgs {
 /// path.
 fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
     let options = CleanupOptions { all: true, ..CleanupOptions::default() };
-    let undone = Found::open(&prepared.root_dir)
+    let undone = FoundEnv::open(&prepared.root_dir)
         .and_then(|found| cleanup(&context.root, &found, options, &context.git(), context.now));
     let left = match undone {
-        Ok(report) if report.outcome == Outcome::Removed => "the environment was removed".to_owned(),
+        Ok(report) if report.outcome == CleanupOutcome::Removed => "the environment was removed".to_owned(),
         Ok(_) | Err(_) => format!("{} was not removed", prepared.root_dir.display()),
     };
     Failure::new(Code::Interrupted, format!("interrupted by a signal; {left}")).into()

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::seen_status;
-use crate::environment::{EnvLock, Found, Held, Status, open_work_dir, private_files};
+use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, open_work_dir, private_files};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     }
 }
 
-fn print_file(found: &Found, path: &Path) -> Result<u8> {
+fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
     let work_dir = found.work_dir();
     let outside = || {
         Failure::new(Code::LeavesTree, format!("{} is outside {}", path.display(), work_dir.display()))
@@ -67,7 +67,7 @@ fn print_file(found: &Found, path: &Path) -> Result<u8> {
     Ok(0)
 }
 
-fn document(found: &Found) -> Result<Answer> {
+fn document(found: &FoundEnv) -> Result<Answer> {
     let meta = found.require_meta()?;
     let own = meta.own_or_rebuilt(&found.env.path);
     let live = matches!(EnvLock::try_acquire(&found.env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
@@ -120,7 +120,7 @@ fn document(found: &Found) -> Result<Answer> {
     ] {
         lines.push(format!("{label:<15} {}", plain(&json[key])));
     }
-    if own.status == Status::Cleaned {
+    if own.status == EnvStatus::Cleaned {
         lines.push(format!("{:<15} removed by cleanup", "private files"));
     }
     if let Some(session) = &own.session {

@@ -333,7 +333,7 @@ impl Task {
 
     /// Whether the document names no issue, chat or run: a plain task.
     pub fn is_plain(&self) -> bool {
-        crate::task::Kind::of(&self.document) == crate::task::Kind::Plain
+        crate::task::TaskKind::of(&self.document) == crate::task::TaskKind::Plain
     }
 
     /// Options without effect for this task, each as a warning.

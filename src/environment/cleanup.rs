@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::homes;
 use super::lock::{EnvLock, Held, path_lock};
-use super::lookup::Found;
-use super::record::{Durability, Meta, Status};
+use super::lookup::FoundEnv;
+use super::record::{Durability, EnvStatus, Meta};
 use super::recover::check_identity;
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::temporary::forget_dead_run;
@@ -19,7 +19,7 @@ use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::provider;
 use crate::sidecar::{Manifest, State, TakenBack, take_back};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
 /// The index of a snapshot, below the env root, and git's lock of it.
@@ -41,7 +41,7 @@ pub struct CleanupOptions {
 /// How a clean-up ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CleanupOutcome {
     /// It is gone, or was gone already.
     Removed,
     /// It lies in the trash.
@@ -75,7 +75,7 @@ pub struct CleanupReport {
     /// The env root.
     pub root_dir: PathBuf,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: CleanupOutcome,
     /// What was removed or put back.
     pub removed: Vec<PathBuf>,
     /// What was kept.
@@ -91,7 +91,7 @@ impl CleanupReport {
     pub fn nothing_to_do(root_dir: PathBuf) -> CleanupReport {
         CleanupReport {
             root_dir,
-            outcome: Outcome::Removed,
+            outcome: CleanupOutcome::Removed,
             removed: Vec::new(),
             kept: Vec::new(),
             errors: Vec::new(),
@@ -106,7 +106,7 @@ impl CleanupReport {
 /// When the root cannot be opened; what goes wrong with the environment itself is in the report.
 pub fn cleanup(
     root: &WorkspacesRoot,
-    found: &Found,
+    found: &FoundEnv,
     options: CleanupOptions,
     git: &Git,
     now: DateTime<Utc>,
@@ -115,14 +115,16 @@ pub fn cleanup(
     let mut report = CleanupReport::nothing_to_do(env.path.clone());
     let lock = match EnvLock::try_hold(&env.tree, true) {
         Ok(lock) => lock,
-        Err(Held::ByOther) => return Ok(retained(report, Outcome::RetainedLive, "a live process has it")),
-        Err(Held::NoLockFile | Held::Moved) => {
-            return Ok(retained(report, Outcome::Raced, "it has gone meanwhile"));
+        Err(Held::ByOther) => {
+            return Ok(retained(report, CleanupOutcome::RetainedLive, "a live process has it"));
         }
-        Err(Held::Unknown(why)) => return Ok(retained(report, Outcome::RetainedLive, &why)),
+        Err(Held::NoLockFile | Held::Moved) => {
+            return Ok(retained(report, CleanupOutcome::Raced, "it has gone meanwhile"));
+        }
+        Err(Held::Unknown(why)) => return Ok(retained(report, CleanupOutcome::RetainedLive, &why)),
     };
     // What was found may have been changed until the lock was had.
-    let found = &Found::open_even_damaged(&env.path)?;
+    let found = &FoundEnv::open_even_damaged(&env.path)?;
     match &found.meta {
         Some(meta) => {
             meta.refuse_newer(&env.tree)?;
@@ -130,7 +132,7 @@ pub fn cleanup(
         }
         None if !options.all && env.tree.kind(Path::new(names::META)).ok().flatten().is_some() => {
             let why = "its record is damaged; `--all` takes the whole env root";
-            return Ok(retained(report, Outcome::RetainedUnreadable, why));
+            return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
         }
         None => {}
     }
@@ -159,7 +161,11 @@ pub fn cleanup(
         }
         Err(error) => {
             report.errors.push(format!("{error:#}"));
-            return Ok(retained(report, Outcome::RetainedUnreadable, "its sidecars could not be taken back"));
+            return Ok(retained(
+                report,
+                CleanupOutcome::RetainedUnreadable,
+                "its sidecars could not be taken back",
+            ));
         }
     };
     report.removed.extend(taken_back.removed);
@@ -173,7 +179,7 @@ pub fn cleanup(
         report.errors.extend(taken_back.errors);
         // The record of a user's folder that is not as it was must outlive the attempt.
         if is_local && !options.force {
-            report.outcome = Outcome::Failed;
+            report.outcome = CleanupOutcome::Failed;
             return Ok(report);
         }
     }
@@ -181,7 +187,7 @@ pub fn cleanup(
     drop(lock);
     if let Err(error) = done {
         report.errors.push(format!("{error:#}"));
-        report.outcome = Outcome::Failed;
+        report.outcome = CleanupOutcome::Failed;
     }
     Ok(report)
 }
@@ -189,7 +195,7 @@ pub fn cleanup(
 fn take_down(
     root_tree: &Tree,
     env: &EnvRoot,
-    found: &Found,
+    found: &FoundEnv,
     options: CleanupOptions,
     is_local: bool,
     now: DateTime<Utc>,
@@ -199,7 +205,7 @@ fn take_down(
         report.bytes += measure(&env.path).bytes;
         if options.trash {
             trash::put_aside(root_tree, env, false, now)?;
-            report.outcome = Outcome::Trashed;
+            report.outcome = CleanupOutcome::Trashed;
         } else {
             trash::delete_env(root_tree, env, false, now)?;
         }
@@ -210,8 +216,8 @@ fn take_down(
     if found.meta.is_some() {
         Meta::change(&env.tree, Durability::Synced, |meta| {
             let mut own = meta.own_or_rebuilt(&env.path);
-            if own.status != Status::Cleaned {
-                own.status = Status::Cleaned;
+            if own.status != EnvStatus::Cleaned {
+                own.status = EnvStatus::Cleaned;
                 own.used_at = Some(now);
                 own.lease_until = None;
                 meta.own = Some(own);
@@ -243,7 +249,7 @@ fn remove_work_dir(
         return Ok(());
     }
     let work_dir = env.path.join(names::WORK_DIR);
-    if env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten() == Some(Kind::Link) {
+    if env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten() == Some(FileKind::Link) {
         env.tree
             .remove_file(Path::new(names::WORK_DIR))
             .context("remove the link in the work dir's place")?;
@@ -251,7 +257,7 @@ fn remove_work_dir(
         report.bytes += measure(&work_dir).bytes;
         if options.trash {
             trash::put_aside(root_tree, env, true, now)?;
-            report.outcome = Outcome::Trashed;
+            report.outcome = CleanupOutcome::Trashed;
         } else {
             trash::delete_env(root_tree, env, true, now)?;
         }
@@ -263,7 +269,7 @@ fn remove_work_dir(
 /// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
 /// gives back what could not be written. Nothing else stays in the way of somebody who says `--force`.
 fn save_by_force(
-    found: &Found,
+    found: &FoundEnv,
     unsaved: Vec<Unsaved>,
     git: &Git,
     now: DateTime<Utc>,
@@ -304,7 +310,7 @@ fn save_by_force(
 
 /// Work in the environment's own folders that would be lost with its work dir, or with `all` of it. A user's folder
 /// is never removed.
-pub(crate) fn unsaved_work(found: &Found, all: bool, git: &Git) -> Vec<Unsaved> {
+pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsaved> {
     let env = &found.env;
     let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().files;
     match all {
@@ -331,7 +337,7 @@ fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec
 fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
     let path = tree.path().join(folder);
     match tree.kind(folder) {
-        Ok(Some(Kind::Dir)) => git.unsaved_work(&path, goes, ours),
+        Ok(Some(FileKind::Dir)) => git.unsaved_work(&path, goes, ours),
         Ok(_) => Vec::new(),
         Err(error) => vec![Unsaved {
             path,
@@ -363,29 +369,29 @@ pub(crate) fn unsaved_in_trash(
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.
-pub(crate) fn retained_for(unsaved: &[Unsaved]) -> Option<Outcome> {
+pub(crate) fn retained_for(unsaved: &[Unsaved]) -> Option<CleanupOutcome> {
     let has = |kind| unsaved.iter().any(|unsaved| unsaved.kind == kind);
     match unsaved {
         [] => None,
-        _ if has(UnsavedKind::Dirty) => Some(Outcome::RetainedDirty),
-        _ if has(UnsavedKind::Unpushed) => Some(Outcome::RetainedUnpushed),
-        _ => Some(Outcome::RetainedUnreadable),
+        _ if has(UnsavedKind::Dirty) => Some(CleanupOutcome::RetainedDirty),
+        _ if has(UnsavedKind::Unpushed) => Some(CleanupOutcome::RetainedUnpushed),
+        _ => Some(CleanupOutcome::RetainedUnreadable),
     }
 }
 
-fn retained(mut report: CleanupReport, outcome: Outcome, why: &str) -> CleanupReport {
+fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> CleanupReport {
     report.outcome = outcome;
     report.kept.push(Kept { path: report.root_dir.clone(), why: why.to_owned() });
     report
 }
 
 /// Whether the environment works in a folder of the user's, as far as anything tells.
-fn is_local(found: &Found) -> bool {
+fn is_local(found: &FoundEnv) -> bool {
     found.user_folder().is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory)
 }
 
 /// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
-fn take_sidecars_back(root_tree: &Tree, found: &Found) -> Result<TakenBack> {
+fn take_sidecars_back(root_tree: &Tree, found: &FoundEnv) -> Result<TakenBack> {
     if found.meta.is_some() && !is_local(found) {
         return Ok(TakenBack::default());
     }

@@ -12,10 +12,10 @@ use crate::layout::names;
 use crate::provider::homes;
 use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
 use crate::provider::{self, Provider};
-use crate::sidecar::{Plan, Planner};
+use crate::sidecar::{Planner, SidecarPlan};
 use crate::skills::files::{self, PlannedSkill};
 use crate::skills::slug;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::task::TaskDocument;
 
 const TASK_MARKER: &str = ".multica/daemon_task_context.json";
@@ -89,17 +89,17 @@ impl<'a> Contents<'a> {
     ///
     /// # Errors
     /// When a place that must be ours is taken, or a link leads out.
-    pub fn plan(&self, work_tree: &Tree, home_plan: &HomePlan) -> Result<Plan> {
+    pub fn plan(&self, work_tree: &Tree, home_plan: &HomePlan) -> Result<SidecarPlan> {
         let mut planner = Planner::new(work_tree);
         if self.platform.cli().is_some() {
             self.task_marker(&mut planner, work_tree)?;
         }
         planner.dir(Path::new(".agent_context"))?;
         let text = brief::issue_context(self.task, self.platform);
-        if_free(&mut planner, ".agent_context/issue_context.md", text.into_bytes())?;
+        plan_unless_taken(&mut planner, ".agent_context/issue_context.md", text.into_bytes())?;
         let visible = self.skills(&mut planner, home_plan)?;
         if let Some(json) = brief::resources_json(self.task) {
-            if_free(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
+            plan_unless_taken(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
         }
         for sidecar in &home_plan.sidecars {
             plan_sidecar(&mut planner, sidecar)?;
@@ -162,7 +162,7 @@ impl<'a> Contents<'a> {
         planner.dir(Path::new(".multica"))?;
         if planner.is_taken(path)? {
             let parsed = match work_tree.kind(path) {
-                Ok(Some(Kind::File { .. })) => work_tree.read(path, 1 << 20).ok().flatten(),
+                Ok(Some(FileKind::File { .. })) => work_tree.read(path, 1 << 20).ok().flatten(),
                 _ => None,
             };
             let managed = parsed
@@ -204,7 +204,7 @@ fn plan_sidecar(planner: &mut Planner<'_>, sidecar: &HomeSidecar) -> Result<()> 
     planner.file(&sidecar.path, sidecar.bytes.clone(), sidecar.mode)
 }
 
-fn if_free(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> {
+fn plan_unless_taken(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> Result<()> {
     let path = Path::new(path);
     if let Some(parent) = path.parent() {
         planner.dir(parent)?;

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::homes;
 use super::lock::{EnvLock, Held};
-use super::lookup::Found;
-use super::record::{self, Durability, LastResult, Meta, Status};
+use super::lookup::FoundEnv;
+use super::record::{self, Durability, EnvStatus, LastResult, Meta};
 use super::recover::recover;
 use super::root::WorkspacesRoot;
 use crate::layout::names;
@@ -42,7 +42,7 @@ impl Complaint {
 
 /// One environment that is not well.
 #[derive(Clone, Debug)]
-pub struct Ailing {
+pub struct Problem {
     /// The env root.
     pub path: PathBuf,
     /// What is wrong.
@@ -59,7 +59,7 @@ pub struct Ailing {
 ///
 /// # Errors
 /// When the root cannot be listed.
-pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>) -> Result<Vec<Ailing>> {
+pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>) -> Result<Vec<Problem>> {
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
         let folder = Path::new(&workspace);
@@ -70,15 +70,15 @@ pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>
     Ok(found)
 }
 
-fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
-    let ailing = |complaint, note: String| Ailing {
+fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
+    let ailing = |complaint, note: String| Problem {
         path: path.to_owned(),
         complaint,
         fixed: false,
         note,
         run_id: None,
     };
-    let mut found = match Found::open(path) {
+    let mut found = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => return vec![ailing(Complaint::Unreadable, format!("{error:#}"))],
     };
@@ -133,9 +133,9 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Ailing> {
                 super::forget_temporary(&found.env.tree, &run.id, run.temporary.as_deref());
             }
             let changed = Meta::change_own(&found.env.tree, Durability::Synced, |meta, own| {
-                own.status = Status::Crashed;
+                own.status = EnvStatus::Crashed;
                 own.last_result = Some(LastResult {
-                    status: Status::Crashed.word().into(),
+                    status: EnvStatus::Crashed.word().into(),
                     exit_code: 125,
                     failure_reason: Some("crashed".into()),
                     file: format!("{}/{}", names::OUTPUT, names::RESULT),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::lookup;
 use super::path::clean;
-use super::record::Status;
+use super::record::EnvStatus;
 use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
@@ -125,7 +125,7 @@ impl LocalDir {
                 return false;
             }
             let Some(own) = &meta.own else { return false };
-            own.status != Status::Cleaned
+            own.status != EnvStatus::Cleaned
                 && (own.local_identity == Some(self.identity)
                     || own.work_dir.canonicalize().ok().as_ref() == Some(&self.canonical))
         })?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::path::clean;
-use super::record::{Meta, Status};
+use super::record::{EnvStatus, Meta};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
@@ -18,32 +18,32 @@ const MIN_PREFIX: usize = 4;
 
 /// An environment that was found, with its record where it is readable.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundEnv {
     /// Its folder.
     pub env: EnvRoot,
     /// Its record; `None` where there is none.
     pub meta: Option<Meta>,
 }
 
-impl Found {
+impl FoundEnv {
     /// Opens an env root.
     ///
     /// # Errors
     /// When the folder cannot be opened or its record is damaged.
-    pub fn open(path: &Path) -> Result<Found> {
+    pub fn open(path: &Path) -> Result<FoundEnv> {
         let env = open_found(path)?;
         let meta = Meta::load(&env.tree)?;
-        Ok(Found { env, meta })
+        Ok(FoundEnv { env, meta })
     }
 
     /// Opens an env root whose record may be damaged: that counts as none here. For those who take it away.
     ///
     /// # Errors
     /// When the folder cannot be opened.
-    pub fn open_even_damaged(path: &Path) -> Result<Found> {
+    pub fn open_even_damaged(path: &Path) -> Result<FoundEnv> {
         let env = open_found(path)?;
         let meta = Meta::load(&env.tree).ok().flatten();
-        Ok(Found { env, meta })
+        Ok(FoundEnv { env, meta })
     }
 
     /// The work dir by the record; by the layout where upstream wrote the record.
@@ -134,16 +134,16 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
 ///
 /// # Errors
 /// [`Code::NoEnv`] for none, [`Code::AmbiguousEnv`] for more than one.
-pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
-    Found::open(&find_path(root, text, cwd)?)
+pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
+    FoundEnv::open(&find_path(root, text, cwd)?)
 }
 
 /// The same, with a damaged record for none: what cannot be read can still be taken away.
 ///
 /// # Errors
 /// As [`find`], but for the record.
-pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<Found> {
-    Found::open_even_damaged(&find_path(root, text, cwd)?)
+pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
+    FoundEnv::open_even_damaged(&find_path(root, text, cwd)?)
 }
 
 /// Opens an env root that was there a moment ago: somebody may have cleaned it up meanwhile.
@@ -251,7 +251,7 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
         if let Some(own) = own
             && own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical)
         {
-            let has_let_go = own.status == Status::Cleaned;
+            let has_let_go = own.status == EnvStatus::Cleaned;
             candidates.push((!has_let_go, own.prepared_at, env_root.to_owned()));
         }
         false

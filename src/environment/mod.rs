@@ -22,7 +22,7 @@ mod temporary;
 pub(crate) mod trash;
 mod verify;
 
-pub use cleanup::{CleanupOptions, CleanupReport, Outcome, cleanup};
+pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
 pub(crate) use homes::{
@@ -32,11 +32,11 @@ pub(crate) use homes::{
 pub use launch_file::LaunchFile;
 pub use lock::{EnvLock, Held};
 pub(crate) use lock::{root_lock, staging_lock_alone};
-pub use lookup::{Found, find, find_even_damaged};
+pub use lookup::{FoundEnv, find, find_even_damaged};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub(crate) use path::clean;
 pub use prepare::prepare;
-pub use record::{Durability, LastResult, Meta, Own, RunRecord, SessionRecord, Status};
+pub use record::{Durability, EnvStatus, LastResult, Meta, Own, RunRecord, SessionRecord};
 pub use request::{Existing, Prepared, Request};
 pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::record::Meta;
 use crate::layout::names;
 use crate::sidecar::Manifest;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// Who made an environment, as far as its files tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ pub fn made_by(env: &Tree, record: &Result<Option<Meta>>) -> MadeBy {
     if matches!(&manifest, Ok(Some(Manifest { record: Some(_), .. }))) {
         return MadeBy::Execenv;
     }
-    let has = |name: &str| matches!(env.kind(Path::new(name)), Ok(Some(Kind::File { .. })));
+    let has = |name: &str| matches!(env.kind(Path::new(name)), Ok(Some(FileKind::File { .. })));
     match (record, manifest) {
         (Ok(Some(_)), _) | (Ok(None), Ok(Some(_))) => MadeBy::Multica,
         // Upstream writes its record when a task ends: these stand there from the start.

@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use super::contents::Contents;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
-use super::lookup::{Found, is_gone};
-use super::record::{Durability, Meta, Own, SCHEMA, Status};
-use super::recover::recover_but;
+use super::lookup::{FoundEnv, is_gone};
+use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
+use super::recover::recover_under_lock;
 use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
@@ -27,8 +27,8 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Manifest, Plan, State, take_back};
-use crate::sys::tree::{Kind, Tree};
+use crate::sidecar::{Manifest, SidecarPlan, State, take_back};
+use crate::sys::tree::{FileKind, Tree};
 use crate::task::EnvKey;
 
 /// Prepares an environment. Any failure leaves nothing behind.
@@ -66,13 +66,13 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
         let done = match slot {
             Slot::Free(key) => placing.fresh(&key)?,
             Slot::Own(key, _) if request.existing == Existing::Keep => {
-                return hand_back(
+                return return_existing(
                     &request.root.env_root(&request.workspace_id, &key),
                     request,
                     local.as_ref(),
                 );
             }
-            Slot::Own(key, env) => placing.anew(&key, &env)?,
+            Slot::Own(key, env) => placing.replace(&key, &env)?,
         };
         if let Some(mut prepared) = done {
             warnings.append(&mut prepared.warnings);
@@ -101,7 +101,7 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
         let relative = workspace.join(key.as_str());
         match root.kind(&relative).with_context(|| format!("look at {}", relative.display()))? {
             None => return Ok(Slot::Free(key)),
-            Some(Kind::Dir) => {
+            Some(FileKind::Dir) => {
                 let env = match EnvRoot::open(&request.root.env_root(&request.workspace_id, &key)) {
                     Ok(env) => env,
                     Err(error) if is_gone(&error) => return Ok(Slot::Free(key)),
@@ -132,16 +132,16 @@ fn owner(env: &Tree) -> Option<String> {
     }
 }
 
-fn hand_back(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
+fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
     let env = EnvRoot::open(path)?;
     let lock = EnvLock::acquire(&env.tree, path)?;
-    let found = Found::open(path)?;
+    let found = FoundEnv::open(path)?;
     let meta = found.require_meta()?;
     let own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir();
     let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
-    if own.status == Status::Cleaned || !is_whole || !work_dir.is_dir() {
+    if own.status == EnvStatus::Cleaned || !is_whole || !work_dir.is_dir() {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
@@ -204,7 +204,7 @@ struct Placing<'a> {
 struct Staged {
     tree: Tree,
     name: PathBuf,
-    plan: Plan,
+    plan: SidecarPlan,
     meta: Meta,
     private_env: BTreeMap<String, PathBuf>,
     token: String,
@@ -246,7 +246,7 @@ impl Placing<'_> {
     }
 
     /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
-    fn anew(&self, key: &EnvKey, old: &EnvRoot) -> Result<Option<Prepared>> {
+    fn replace(&self, key: &EnvKey, old: &EnvRoot) -> Result<Option<Prepared>> {
         let old_lock = match EnvLock::try_hold(&old.tree, true) {
             Ok(lock) => lock,
             Err(Held::Moved) => return Ok(None),
@@ -255,8 +255,8 @@ impl Placing<'_> {
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
         }
-        let found = Found::open(&old.path)?;
-        recover_but(&found, self.local.map(|local| local.identity))?;
+        let found = FoundEnv::open(&old.path)?;
+        recover_under_lock(&found, self.local.map(|local| local.identity))?;
         let staged = self.stage(key)?;
         let place = self.place(key);
         if let Err(error) = self.swap(&staged.name, &place, key) {
@@ -385,7 +385,7 @@ impl Placing<'_> {
             schema: SCHEMA,
             task_id: request.task_id.as_str().to_owned(),
             local_identity: self.local.map(|local| local.identity),
-            status: Status::Prepared,
+            status: EnvStatus::Prepared,
             prepared_at: Some(request.now),
             ..own_of(request, work_dir, home_plan)
         });

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::lock::path_lock;
-use super::lookup::Found;
+use super::lookup::FoundEnv;
 use super::record;
 use crate::failure::{Code, Failure};
 use crate::provider;
@@ -17,12 +17,12 @@ use crate::sys::tree::Tree;
 ///
 /// # Errors
 /// When the manifest is damaged or something could not be taken back.
-pub fn recover(found: &Found) -> Result<Option<TakenBack>> {
-    recover_but(found, None)
+pub fn recover(found: &FoundEnv) -> Result<Option<TakenBack>> {
+    recover_under_lock(found, None)
 }
 
 /// The same for a caller that has locked the user's folder `locked` (device and inode) already.
-pub(super) fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
+pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
     let tree = &found.env.tree;
     let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
     if let Err(error) = swept.and_then(|()| record::sweep_temporary(tree)) {
@@ -82,7 +82,7 @@ pub(super) fn recover_but(found: &Found, locked: Option<(u64, u64)>) -> Result<O
 }
 
 /// Refuses a user's folder that is not the one that was prepared: moved away, another one in its place.
-pub(super) fn check_identity(found: &Found, work_tree: &Tree) -> Result<()> {
+pub(super) fn check_identity(found: &FoundEnv, work_tree: &Tree) -> Result<()> {
     let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()).and_then(|own| own.local_identity);
     let Some(recorded) = recorded else { return Ok(()) };
     let present = work_tree.identity().with_context(|| format!("look at {}", work_tree.path().display()))?;

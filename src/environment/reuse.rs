@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use super::contents::Contents;
 use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
-use super::lookup::Found;
-use super::record::{Durability, Meta, Own, SCHEMA, Status};
+use super::lookup::FoundEnv;
+use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
 use super::recover::check_identity;
 use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
 use super::{homes, stores};
@@ -22,13 +22,13 @@ use crate::sys::tree::Tree;
 ///
 /// # Errors
 /// 3 when its work dir is gone, 4 when it is in use, 5 when a place is taken.
-pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
+pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     let (provider, mut warnings) = provider_of(request.task);
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
     let env = &found.env;
     let lock = EnvLock::acquire(&env.tree, &env.path)?;
     // What was found may have been changed until the lock was had.
-    let found = &Found::open(&env.path)?;
+    let found = &FoundEnv::open(&env.path)?;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
     let work_dir = found.work_dir();
@@ -120,7 +120,7 @@ pub fn reuse(request: &Request<'_>, found: &Found) -> Result<Prepared> {
 ///
 /// # Errors
 /// A [`Code::WorkDirGone`] failure when there is none, or another folder stands in its place.
-pub(crate) fn open_work_dir(found: &Found, work_dir: &Path) -> Result<Tree> {
+pub(crate) fn open_work_dir(found: &FoundEnv, work_dir: &Path) -> Result<Tree> {
     let gone = || -> anyhow::Error {
         Failure::new(Code::WorkDirGone, format!("the work dir {} is gone", work_dir.display()))
             .hint("prepare the task again: `execenv prepare`, or `execenv reuse --or-prepare`")
@@ -147,7 +147,7 @@ pub(crate) fn open_work_dir(found: &Found, work_dir: &Path) -> Result<Tree> {
 /// The record for the new task; what belongs to the environment itself (runs, session) stays.
 fn refreshed(
     request: &Request<'_>,
-    found: &Found,
+    found: &FoundEnv,
     old: &Meta,
     work_dir: &Path,
     home_plan: &HomePlan,
@@ -164,7 +164,7 @@ fn refreshed(
     meta.own = Some(Own {
         schema: SCHEMA,
         task_id: kept.task_id,
-        status: Status::Prepared,
+        status: EnvStatus::Prepared,
         prepared_at: kept.prepared_at,
         used_at: Some(request.now),
         local_identity: kept.local_identity,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::task::{EnvKey, WorkspaceId};
 
 /// The folder under which every environment lives: `<root>/<workspace>/<key>/`.
@@ -88,7 +88,7 @@ impl WorkspacesRoot {
     /// # Errors
     /// As the system reports them.
     pub fn is_marked(tree: &Tree) -> Result<bool> {
-        let has_own_mark = matches!(tree.kind(Path::new(names::MARK)), Ok(Some(Kind::File { .. })));
+        let has_own_mark = matches!(tree.kind(Path::new(names::MARK)), Ok(Some(FileKind::File { .. })));
         Ok(has_own_mark || Self::has_upstream_mark(tree))
     }
 
@@ -152,7 +152,7 @@ impl WorkspacesRoot {
         let mut found = Vec::new();
         for name in tree.names(Path::new("")).with_context(|| format!("list {}", self.path.display()))? {
             let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-            if matches!(tree.kind(Path::new(name)), Ok(Some(Kind::Dir))) {
+            if matches!(tree.kind(Path::new(name)), Ok(Some(FileKind::Dir))) {
                 found.push(name.to_owned());
             }
         }
@@ -173,8 +173,8 @@ pub(crate) fn is_environment(root: &Tree, relative: &Path) -> bool {
     // What cannot be looked at proves no environment.
     !is_hidden(workspace)
         && !is_hidden(key)
-        && matches!(root.kind(Path::new(workspace)), Ok(Some(Kind::Dir)))
-        && matches!(root.kind(relative), Ok(Some(Kind::Dir)))
+        && matches!(root.kind(Path::new(workspace)), Ok(Some(FileKind::Dir)))
+        && matches!(root.kind(relative), Ok(Some(FileKind::Dir)))
         && layout::signs().any(|name| matches!(root.kind(&relative.join(name)), Ok(Some(_))))
 }
 

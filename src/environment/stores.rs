@@ -18,7 +18,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;
 use crate::sys::lock::{self, IfMissing, Share};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 use crate::task::hex;
 
@@ -254,7 +254,7 @@ fn is_in_real_folders(root: &Tree, store: &Path) -> io::Result<bool> {
     let mut place = PathBuf::new();
     for part in store.components() {
         place.push(part);
-        if root.kind(&place)? != Some(Kind::Dir) {
+        if root.kind(&place)? != Some(FileKind::Dir) {
             return Ok(false);
         }
     }

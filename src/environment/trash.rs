@@ -13,7 +13,7 @@ use super::record::{Durability, Meta, sweep_temporary};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
 /// Marks an entry that is being deleted: the next command finishes it, no command restores it.
@@ -140,7 +140,7 @@ pub(crate) fn put_aside_as(
 /// When the trash cannot be listed.
 pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEntry>> {
     let trash = Path::new(names::TRASH);
-    if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
+    if tree.kind(trash).ok().flatten() != Some(FileKind::Dir) {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
@@ -167,7 +167,7 @@ pub(crate) fn sweep_temporaries(tree: &Tree) {
     let trash = Path::new(names::TRASH);
     for name in tree.names(trash).unwrap_or_default() {
         let entry = trash.join(name);
-        if matches!(tree.kind(&entry), Ok(Some(Kind::Dir)))
+        if matches!(tree.kind(&entry), Ok(Some(FileKind::Dir)))
             && let Err(error) =
                 tree.subtree(&entry).map_err(anyhow::Error::from).and_then(|env| sweep_temporary(&env))
         {
@@ -272,7 +272,7 @@ pub(crate) fn delete_env(
 /// When the trash cannot be listed.
 pub(crate) fn half_deleted(tree: &Tree) -> Result<Vec<String>> {
     let trash = Path::new(names::TRASH);
-    if tree.kind(trash).ok().flatten() != Some(Kind::Dir) {
+    if tree.kind(trash).ok().flatten() != Some(FileKind::Dir) {
         return Ok(Vec::new());
     }
     let names = tree.names(trash).context("list the trash")?;

@@ -6,10 +6,10 @@ use anyhow::Result;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::lookup::Found;
+use super::lookup::FoundEnv;
 use super::reuse::open_work_dir;
-use crate::sidecar::{Before, Entry, EntryKind, Manifest, State};
-use crate::sys::tree::{Kind, Tree};
+use crate::sidecar::{Before, EntryKind, Manifest, ManifestEntry, State};
+use crate::sys::tree::{FileKind, Tree};
 use crate::task::hex;
 
 /// Longest file that is compared by its bytes.
@@ -17,7 +17,7 @@ const MAX_COMPARED: u64 = 256 << 20;
 
 /// The comparison's result.
 #[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
+pub struct Verification {
     /// The folder that was compared.
     pub work_dir: PathBuf,
     /// How many places were compared: everything that prepare or reuse touched.
@@ -43,17 +43,17 @@ pub struct Difference {
 ///
 /// # Errors
 /// When the folder or the record cannot be read.
-pub fn verify(found: &Found) -> Result<Verdict> {
+pub fn verify(found: &FoundEnv) -> Result<Verification> {
     let work_dir = found.work_dir();
     let tree = open_work_dir(found, &work_dir)?;
     let record = Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default();
     let is_over = record.state == State::TakenBack;
     let entries = record.touched();
     let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry, is_over)).collect();
-    Ok(Verdict { work_dir, compared: entries.len(), differences })
+    Ok(Verification { work_dir, compared: entries.len(), differences })
 }
 
-fn compare(tree: &Tree, work_dir: &Path, entry: &Entry, is_over: bool) -> Option<Difference> {
+fn compare(tree: &Tree, work_dir: &Path, entry: &ManifestEntry, is_over: bool) -> Option<Difference> {
     let difference = |expected: String, found: String, is_ours: bool| {
         let by = if is_ours { "execenv" } else { "other" };
         Some(Difference { path: work_dir.join(&entry.path), expected, found, by })
@@ -64,7 +64,7 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &Entry, is_over: bool) -> Option
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => None,
         Err(error) => return difference(expected, format!("unreadable ({error})"), false),
     };
-    let link = (kind == Some(Kind::Link)).then(|| tree.read_link(&entry.path).ok()).flatten();
+    let link = (kind == Some(FileKind::Link)).then(|| tree.read_link(&entry.path).ok()).flatten();
     let target = match &link {
         Some(_) => tree.resolve(&entry.path).unwrap_or_else(|_| entry.path.clone()),
         None => entry.path.clone(),
@@ -73,13 +73,13 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &Entry, is_over: bool) -> Option
     match (resolved, &entry.before) {
         (None, None) => None,
         (None, Some(_)) => difference(expected, "nothing".into(), false),
-        (Some(Kind::Dir), None) => {
+        (Some(FileKind::Dir), None) => {
             // Once all is taken back, a folder stays if it holds other files.
             let holds_ours = !is_over || tree.names(&target).is_ok_and(|names| names.is_empty());
             let ours = entry.kind == EntryKind::Dir && holds_ours;
             difference(expected, "a folder".into(), ours)
         }
-        (Some(Kind::File { len, mode }), before) => {
+        (Some(FileKind::File { len, mode }), before) => {
             let digest =
                 tree.read(&target, MAX_COMPARED).ok().flatten().map(|bytes| hex(&Sha256::digest(bytes)));
             let now = Before { sha256: digest.clone().unwrap_or_default(), len, mode, link };

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::git::Git;
 use crate::sys::remove::remove_tree;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
 
 mod patterns;
@@ -42,7 +42,7 @@ pub struct Tally {
 
 /// The artifacts of one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Artifacts {
     /// How many folders were found, or removed.
     pub count: u64,
     /// Their size in bytes.
@@ -56,7 +56,7 @@ pub struct Found {
 }
 
 /// Finds the artifacts of an environment. Changes nothing.
-pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found {
+pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Artifacts {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
     survey.tracked = Some(Tracked::new(env, git, patterns));
@@ -64,7 +64,7 @@ pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found 
 }
 
 /// Removes the artifacts of an environment, whose lock the caller holds.
-pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Found {
+pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Artifacts {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
     survey.tracked = Some(Tracked::new(env, git, patterns));
@@ -73,7 +73,7 @@ pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Foun
 }
 
 /// Measures a whole environment, and the artifacts in it, in one pass. Changes nothing.
-pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Found) {
+pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Artifacts) {
     let mut survey = Survey::new(env.path(), patterns);
     survey.weighs = true;
     survey.run(env)
@@ -82,7 +82,7 @@ pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Found) {
 /// Whether there is a managed cache that could be removed: two folders, neither of them a link.
 pub fn has_managed(env: &Tree) -> bool {
     let mut steps = Path::new(MANAGED).ancestors().filter(|path| !path.as_os_str().is_empty());
-    steps.all(|path| matches!(env.kind(path), Ok(Some(Kind::Dir))))
+    steps.all(|path| matches!(env.kind(path), Ok(Some(FileKind::Dir))))
 }
 
 /// A pass over an environment. By default it only looks, for patterns and managed cache alike.
@@ -99,7 +99,7 @@ struct Survey<'a> {
     at: At,
     depth: usize,
     size: Size,
-    found: Found,
+    found: Artifacts,
 }
 
 /// Where a survey is.
@@ -158,11 +158,11 @@ impl<'a> Survey<'a> {
             at: At::Open,
             depth: 0,
             size: Size::default(),
-            found: Found::default(),
+            found: Artifacts::default(),
         }
     }
 
-    fn run(mut self, env: &Tree) -> (Size, Found) {
+    fn run(mut self, env: &Tree) -> (Size, Artifacts) {
         if env.walk(&mut self).is_err() {
             self.size.unreadable += 1;
         }

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::decide::{Reason, protection};
-use super::facts::{Facts, MetaState};
-use crate::environment::Status;
+use super::facts::{GcFacts, MetaState};
+use crate::environment::EnvStatus;
 use crate::server::Parent;
 
 /// The bounds of one cycle.
@@ -161,10 +161,10 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// The environment as a candidate. `None`: no bound may remove it.
-    pub(super) fn of(facts: &Facts, parent: &Parent, now: DateTime<Utc>) -> Option<Candidate> {
+    pub(super) fn of(facts: &GcFacts, parent: &Parent, now: DateTime<Utc>) -> Option<Candidate> {
         let is_ours_to_take =
             facts.meta == MetaState::Read && !facts.local_directory && protection(facts, now).is_none();
-        let has_ended = facts.completed_at.is_some() || facts.status == Status::Cleaned;
+        let has_ended = facts.completed_at.is_some() || facts.status == EnvStatus::Cleaned;
         let need = match parent {
             _ if !is_ours_to_take => return None,
             // Another tool's record without an end does not say whether it is in use.

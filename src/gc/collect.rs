@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use super::bounds::Candidate;
 use super::decide::{Action, decide, protection};
-use super::facts::Facts;
+use super::facts::GcFacts;
 use super::judged::Judged;
 use super::look::look_at_folder;
 use super::parallel::halved;
-use super::reclaim::deal_with;
+use super::reclaim::decide_and_apply;
 use super::state::{Cycle, Sink};
 use crate::server::Parent;
 
@@ -32,7 +32,7 @@ impl Cycle<'_> {
             for key in self.keys(&workspace) {
                 batch.push((workspace.clone(), key));
                 if batch.len() == BATCH {
-                    self.deal_with_batch(&batch, sink)?;
+                    self.collect_batch(&batch, sink)?;
                     batch.clear();
                 }
                 if self.summary.interrupted {
@@ -40,7 +40,7 @@ impl Cycle<'_> {
                 }
             }
         }
-        self.deal_with_batch(&batch, sink)
+        self.collect_batch(&batch, sink)
     }
 
     fn keys(&self, workspace: &str) -> Vec<PathBuf> {
@@ -57,7 +57,7 @@ impl Cycle<'_> {
         keys
     }
 
-    fn deal_with_batch(&mut self, batch: &[(String, PathBuf)], sink: &mut Sink<'_>) -> Result<()> {
+    fn collect_batch(&mut self, batch: &[(String, PathBuf)], sink: &mut Sink<'_>) -> Result<()> {
         if batch.is_empty() || self.stopped() {
             return Ok(());
         }
@@ -66,22 +66,22 @@ impl Cycle<'_> {
             halved(batch.iter().collect(), batch.len() >= 64, |(workspace, key): &(String, PathBuf)| {
                 look_at_folder(request, tree, workspace, key)
             });
-        let looked: Vec<Facts> = looked.into_iter().flatten().collect();
+        let looked: Vec<GcFacts> = looked.into_iter().flatten().collect();
         self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
         let parents: Vec<Parent> = looked.iter().map(|facts| self.parents.of(facts)).collect();
         let mut looked = looked.into_iter().zip(parents);
         loop {
-            let group: Vec<(Facts, Parent)> = looked.by_ref().take(GROUP).collect();
+            let group: Vec<(GcFacts, Parent)> = looked.by_ref().take(GROUP).collect();
             if group.is_empty() {
                 return Ok(());
             }
-            let is_work = |facts: &Facts, parent: &Parent| {
+            let is_work = |facts: &GcFacts, parent: &Parent| {
                 let decision = decide(facts, parent, &request.policy, request.now);
                 decision.action != Action::Skip || facts.may_have_cache(request)
             };
             let work = group.iter().filter(|(facts, parent)| is_work(facts, parent)).count();
             let dealt = halved(group, work >= WORTH_A_THREAD, |(facts, parent)| {
-                (!request.is_stopped()).then(|| deal_with(request, effects, tree, facts, parent))
+                (!request.is_stopped()).then(|| decide_and_apply(request, effects, tree, facts, parent))
             });
             let is_cut = dealt.iter().any(Option::is_none);
             for judged in dealt.into_iter().flatten() {

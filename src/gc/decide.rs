@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::facts::{Facts, LockState, MetaState};
-use crate::environment::Status;
+use super::facts::{GcFacts, LockState, MetaState};
+use crate::environment::EnvStatus;
 use crate::server::Parent;
 
 /// The age limits of a cycle. An environment has to be older than a limit, not as old.
@@ -124,13 +124,13 @@ const fn to(action: Action, reason: Reason) -> Decision {
 }
 
 /// Decides. A clock that was set back only delays a removal.
-pub fn decide(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
+pub fn decide(facts: &GcFacts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
     if let Some(reason) = protection(facts, now) {
         return to(Action::Skip, reason);
     }
     let mut decision = by_parent(facts, parent, policy, now);
     if facts.local_directory {
-        decision = spare_the_record(decision, facts, policy);
+        decision = keep_users_record(decision, facts, policy);
     }
     if decision.action == Action::Skip && cache_may_go(facts, policy, now) {
         decision = to(Action::Managed, Reason::ManagedCache);
@@ -139,7 +139,7 @@ pub fn decide(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc
 }
 
 /// Why an environment must not be touched, whatever else is known. Known before the server is asked.
-pub(super) fn protection(facts: &Facts, now: DateTime<Utc>) -> Option<Reason> {
+pub(super) fn protection(facts: &GcFacts, now: DateTime<Utc>) -> Option<Reason> {
     match facts.lock {
         LockState::Unknown => Some(Reason::LockUnknown),
         LockState::Held => Some(Reason::InUse),
@@ -148,7 +148,7 @@ pub(super) fn protection(facts: &Facts, now: DateTime<Utc>) -> Option<Reason> {
     }
 }
 
-fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
+fn by_parent(facts: &GcFacts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let older_than = |at: Option<DateTime<Utc>>, ttl: Duration| at.is_some_and(|at| now - at > ttl);
     let orphan = |reason| {
         let is_old = older_than(facts.last_used, policy.orphan_ttl);
@@ -179,7 +179,7 @@ fn by_parent(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>
             () => to(Action::Skip, Reason::TooYoung),
         }
     };
-    if facts.status == Status::Cleaned && older_than(facts.last_used, policy.ttl) {
+    if facts.status == EnvStatus::Cleaned && older_than(facts.last_used, policy.ttl) {
         return to(Action::Clean, Reason::Ended);
     }
     match parent {
@@ -246,7 +246,7 @@ impl Stage {
 }
 
 /// The environment of a user's folder holds output and logs of the work there, so it is never removed as a whole.
-fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decision {
+fn keep_users_record(decision: Decision, facts: &GcFacts, policy: &Policy) -> Decision {
     let reads = facts.meta == MetaState::Read && policy.artifact_ttl.is_some();
     match decision.action {
         Action::Clean if reads && !facts.is_swept() => to(Action::Artifacts, decision.reason),
@@ -259,7 +259,7 @@ fn spare_the_record(decision: Decision, facts: &Facts, policy: &Policy) -> Decis
 
 /// Whether a copy of an agent CLI may be removed: from every kind, whatever its parent says, because the CLI makes it
 /// again.
-fn cache_may_go(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> bool {
+fn cache_may_go(facts: &GcFacts, policy: &Policy, now: DateTime<Utc>) -> bool {
     let Some(ttl) = policy.artifact_ttl.filter(|_| facts.has_cache && facts.meta == MetaState::Read) else {
         return false;
     };

@@ -17,15 +17,15 @@ fn ago(hours: i64) -> Option<DateTime<Utc>> {
 const DAY: i64 = 24;
 
 /// An upstream record of this kind: no end, the folder touched just now.
-fn record(kind: &str) -> Facts {
-    Facts {
+fn record(kind: &str) -> GcFacts {
+    GcFacts {
         root_dir: "/r/w/k".into(),
         workspace: "w".into(),
         meta: MetaState::Read,
         kind: kind.into(),
         parent_id: "p".into(),
         is_foreign: true,
-        status: Status::Unknown,
+        status: EnvStatus::Unknown,
         local_directory: false,
         completed_at: None,
         last_used: Some(now()),
@@ -39,11 +39,11 @@ fn record(kind: &str) -> Facts {
 }
 
 /// One of our own, whose run ended so long ago.
-fn own(kind: &str, hours: i64) -> Facts {
-    Facts {
+fn own(kind: &str, hours: i64) -> GcFacts {
+    GcFacts {
         is_foreign: false,
         by_folder: false,
-        status: Status::Completed,
+        status: EnvStatus::Completed,
         completed_at: ago(hours),
         last_used: ago(hours),
         lock: LockState::Free,
@@ -51,12 +51,12 @@ fn own(kind: &str, hours: i64) -> Facts {
     }
 }
 
-fn completed(facts: Facts, hours: i64) -> Facts {
-    Facts { completed_at: ago(hours), ..facts }
+fn completed(facts: GcFacts, hours: i64) -> GcFacts {
+    GcFacts { completed_at: ago(hours), ..facts }
 }
 
-fn folder(facts: Facts, hours: i64) -> Facts {
-    Facts { last_used: ago(hours), ..facts }
+fn folder(facts: GcFacts, hours: i64) -> GcFacts {
+    GcFacts { last_used: ago(hours), ..facts }
 }
 
 fn found(status: &str, hours: i64) -> Parent {
@@ -84,7 +84,7 @@ fn policy() -> Policy {
     }
 }
 
-type Row = (&'static str, Facts, Parent, Action, Reason);
+type Row = (&'static str, GcFacts, Parent, Action, Reason);
 
 #[track_caller]
 fn check(policy: &Policy, rows: Vec<Row>) {
@@ -154,8 +154,8 @@ fn issues() {
             ParentOpen,
         )],
     );
-    let swept = Facts { artifacts_swept_at: ago(1), ..own("issue", 13) };
-    let again = Facts { artifacts_swept_at: ago(14), ..own("issue", 13) };
+    let swept = GcFacts { artifacts_swept_at: ago(1), ..own("issue", 13) };
+    let again = GcFacts { artifacts_swept_at: ago(14), ..own("issue", 13) };
     check(
         &policy(),
         vec![
@@ -228,24 +228,24 @@ fn runs_and_quick_creates_go_at_once_when_they_are_over() {
 #[test]
 fn what_is_held_leased_or_without_a_record() {
     let mut rows: Vec<Row> = Vec::new();
-    let due: Vec<(Facts, Parent)> = vec![
+    let due: Vec<(GcFacts, Parent)> = vec![
         (completed(record("issue"), 30 * DAY), found("todo", 0)),
         (record("issue"), found("done", 30 * DAY)),
         (folder(record("issue"), 400 * DAY), gone(false)),
-        (Facts { meta: MetaState::Missing, ..folder(record(""), 400 * DAY) }, Parent::None),
+        (GcFacts { meta: MetaState::Missing, ..folder(record(""), 400 * DAY) }, Parent::None),
         (record("chat"), gone(true)),
-        (Facts { has_cache: true, ..completed(record("chat"), 30 * DAY) }, found("active", 0)),
+        (GcFacts { has_cache: true, ..completed(record("chat"), 30 * DAY) }, found("active", 0)),
     ];
     for (facts, parent) in due {
-        let held = Facts { lock: LockState::Held, ..facts.clone() };
-        let doubtful = Facts { lock: LockState::Unknown, ..facts.clone() };
-        let leased = Facts { lease_until: Some(now() + Duration::seconds(1)), ..facts };
+        let held = GcFacts { lock: LockState::Held, ..facts.clone() };
+        let doubtful = GcFacts { lock: LockState::Unknown, ..facts.clone() };
+        let leased = GcFacts { lease_until: Some(now() + Duration::seconds(1)), ..facts };
         rows.push(("held", held, parent.clone(), Skip, InUse));
         rows.push(("lock not known", doubtful, parent.clone(), Skip, LockUnknown));
         rows.push(("leased", leased, parent, Skip, Leased));
     }
-    let missing = Facts { meta: MetaState::Missing, ..record("") };
-    let damaged = Facts { meta: MetaState::Unreadable, ..record("") };
+    let missing = GcFacts { meta: MetaState::Missing, ..record("") };
+    let damaged = GcFacts { meta: MetaState::Unreadable, ..record("") };
     for parent in [Parent::None, Parent::Offline] {
         rows.extend([
             ("no record, young", missing.clone(), parent.clone(), Skip, TooYoung),
@@ -254,14 +254,14 @@ fn what_is_held_leased_or_without_a_record() {
             ("damaged record, old", folder(damaged.clone(), 31 * DAY), parent, Orphan, UnreadableMeta),
         ]);
     }
-    let lease_over = Facts { lease_until: Some(now()), ..record("issue") };
+    let lease_over = GcFacts { lease_until: Some(now()), ..record("issue") };
     rows.push(("a lease that ran out", lease_over, found("done", 10 * DAY), Clean, ParentDone));
     check(&policy(), rows);
 }
 
 #[test]
 fn the_record_of_a_users_folder_is_spared() {
-    let local = |facts: Facts| Facts { local_directory: true, ..facts };
+    let local = |facts: GcFacts| GcFacts { local_directory: true, ..facts };
     let done = || local(record("issue"));
     let ended = || local(own("issue", 30 * DAY));
     check(
@@ -272,7 +272,7 @@ fn the_record_of_a_users_folder_is_spared() {
             ("404, old", folder(done(), 400 * DAY), gone(false), Skip, LocalDirectory),
             (
                 "404, old, with a cache",
-                Facts { has_cache: true, ..folder(done(), 400 * DAY) },
+                GcFacts { has_cache: true, ..folder(done(), 400 * DAY) },
                 gone(false),
                 Managed,
                 ManagedCache,
@@ -280,14 +280,14 @@ fn the_record_of_a_users_folder_is_spared() {
             ("open", ended(), found("todo", 0), Artifacts, Rebuildable),
             (
                 "swept already",
-                Facts { artifacts_swept_at: ago(0), ..ended() },
+                GcFacts { artifacts_swept_at: ago(0), ..ended() },
                 found("done", 900),
                 Skip,
                 LocalDirectory,
             ),
             (
                 "without a readable record",
-                Facts { meta: MetaState::Unreadable, ..folder(done(), 400 * DAY) },
+                GcFacts { meta: MetaState::Unreadable, ..folder(done(), 400 * DAY) },
                 Parent::None,
                 Skip,
                 LocalDirectory,
@@ -307,8 +307,8 @@ fn the_record_of_a_users_folder_is_spared() {
 
 #[test]
 fn the_copy_of_an_agent_cli_may_go_from_every_kind() {
-    let cached = |facts: Facts| Facts { has_cache: true, ..facts };
-    let since = |hours| Facts { meta_written: ago(hours), ..cached(folder(record("issue"), 900 * DAY)) };
+    let cached = |facts: GcFacts| GcFacts { has_cache: true, ..facts };
+    let since = |hours| GcFacts { meta_written: ago(hours), ..cached(folder(record("issue"), 900 * DAY)) };
     let mut rows: Vec<Row> = Vec::new();
     for (kind, parent) in [
         ("chat", found("active", 0)),
@@ -352,8 +352,8 @@ fn completed_ttl_needs_a_status_that_is_known() {
 #[test]
 fn offline_age_decides() {
     use Parent::Offline;
-    let prepared = |hours| Facts { completed_at: None, status: Status::Prepared, ..own("", hours) };
-    let cleaned = |kind| Facts { status: Status::Cleaned, completed_at: None, ..own(kind, 6 * DAY) };
+    let prepared = |hours| GcFacts { completed_at: None, status: EnvStatus::Prepared, ..own("", hours) };
+    let cleaned = |kind| GcFacts { status: EnvStatus::Cleaned, completed_at: None, ..own(kind, 6 * DAY) };
     let no_artifacts = Policy { artifact_ttl: None, ..policy() };
     check(
         &no_artifacts,
@@ -422,8 +422,8 @@ fn reasons_are_words_of_their_own() {
 fn when_what_stays_would_go() {
     use super::super::due::{Due, due};
     let hours = |policy: &mut Policy, hours| policy.completed_ttl = Some(Duration::hours(hours));
-    let leased = |facts: Facts, hours: i64| Facts { lease_until: ago(-hours), ..facts };
-    let plain = |hours| Facts { completed_at: None, ..own("", hours) };
+    let leased = |facts: GcFacts, hours: i64| GcFacts { lease_until: ago(-hours), ..facts };
+    let plain = |hours| GcFacts { completed_at: None, ..own("", hours) };
     let mut short = policy();
     hours(&mut short, 6);
     // in so many hours (strictly more), by which limit
@@ -439,8 +439,8 @@ fn when_what_stays_would_go() {
         ("unknown", own("issue", 1), error(), policy(), None),
         ("leased", leased(own("", 200), 3), Parent::Offline, policy(), Some((3, ""))),
         ("leased for longer", leased(own("", 1), 3), Parent::Offline, policy(), Some((119, "ttl"))),
-        ("held", Facts { lock: LockState::Held, ..own("", 1) }, Parent::Offline, policy(), None),
-        ("a user's folder", Facts { local_directory: true, ..own("", 1) }, Parent::Offline, policy(), None),
+        ("held", GcFacts { lock: LockState::Held, ..own("", 1) }, Parent::Offline, policy(), None),
+        ("a user's folder", GcFacts { local_directory: true, ..own("", 1) }, Parent::Offline, policy(), None),
         ("goes now", own("", 121), Parent::Offline, policy(), None),
     ] {
         let found = due(&facts, &parent, &policy, now());

@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 
-use super::artifacts::Found as Artifacts;
+use super::artifacts::Artifacts;
 use super::decide::Action;
 use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem};
-use super::facts::Facts;
+use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
 use crate::environment::{Pruned, prune_stores};
@@ -52,7 +52,7 @@ impl Effects for DryRun<'_> {
         Ok(0)
     }
 
-    fn hold(&self, root_dir: &Path, first: Option<&Facts>) -> Result<Holding> {
+    fn hold(&self, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
         hold::open(self.disk.tree, root_dir, first)
     }
 
@@ -73,7 +73,7 @@ impl Effects for DryRun<'_> {
 
     fn remove_artifacts(
         &self,
-        first: &Facts,
+        first: &GcFacts,
         _: Action,
         found: Artifacts,
         _: &StillDue<'_>,
@@ -84,7 +84,7 @@ impl Effects for DryRun<'_> {
         Ok(Ok(found))
     }
 
-    fn note_no_artifacts(&self, _: &Facts, _: Action, _: &StillDue<'_>) -> Result<()> {
+    fn note_no_artifacts(&self, _: &GcFacts, _: Action, _: &StillDue<'_>) -> Result<()> {
         Ok(())
     }
 

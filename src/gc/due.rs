@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::decide::{Policy, decide};
-use super::facts::Facts;
+use super::facts::GcFacts;
 use crate::server::Parent;
 
 /// When an environment will be removed, if it is not used until then and its parent does not change.
@@ -17,7 +17,7 @@ pub struct Due {
 }
 
 /// When it will be removed. `None`: it is due now, or never becomes due by its age.
-pub fn due(facts: &Facts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
+pub fn due(facts: &GcFacts, parent: &Parent, policy: &Policy, now: DateTime<Utc>) -> Option<Due> {
     let goes = |at: DateTime<Utc>| decide(facts, parent, policy, at).action.removes();
     // The limits are strict; one as long as the calendar is never reached.
     let reached = |since: Option<DateTime<Utc>>, ttl: Duration| {

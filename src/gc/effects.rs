@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::artifacts::{self, Found as Artifacts};
+use super::artifacts::{self, Artifacts};
 use super::decide::Action;
-use super::facts::Facts;
+use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
@@ -20,11 +20,11 @@ use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, try_lock};
 use crate::sys::space::free_space;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
 /// Whether the facts that were read under the lock still lead to the same decision.
-pub(super) type StillDue<'a> = dyn Fn(&Facts) -> bool + 'a;
+pub(super) type StillDue<'a> = dyn Fn(&GcFacts) -> bool + 'a;
 
 /// What a cycle changes, and what it asks of the disk in between.
 pub(super) trait Effects: Sync {
@@ -35,7 +35,7 @@ pub(super) trait Effects: Sync {
     fn finish_interrupted_work(&self) -> Result<u64>;
 
     /// Holds the environment at `root_dir`; `first` is what was seen of it before.
-    fn hold(&self, root_dir: &Path, first: Option<&Facts>) -> Result<Holding>;
+    fn hold(&self, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding>;
 
     /// What an environment takes, in bytes, without what this cycle has removed from it.
     fn env_bytes(&self, root_dir: &Path) -> u64;
@@ -46,14 +46,14 @@ pub(super) trait Effects: Sync {
     /// Removes from the environment that `first` describes what was `found` for `action`, and notes that in its record.
     fn remove_artifacts(
         &self,
-        first: &Facts,
+        first: &GcFacts,
         action: Action,
         found: Artifacts,
         still_due: &StillDue<'_>,
     ) -> Result<std::result::Result<Artifacts, NotHeld>>;
 
     /// Notes in the record that there was nothing to remove, so that the next cycle need not look.
-    fn note_no_artifacts(&self, first: &Facts, action: Action, still_due: &StillDue<'_>) -> Result<()>;
+    fn note_no_artifacts(&self, first: &GcFacts, action: Action, still_due: &StillDue<'_>) -> Result<()>;
 
     /// Looks after the shared repositories.
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport;
@@ -160,7 +160,7 @@ impl Effects for Disk<'_> {
         Ok(failed)
     }
 
-    fn hold(&self, root_dir: &Path, first: Option<&Facts>) -> Result<Holding> {
+    fn hold(&self, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
         hold::lock(self.tree, root_dir, first)
     }
 
@@ -181,7 +181,7 @@ impl Effects for Disk<'_> {
 
     fn remove_artifacts(
         &self,
-        first: &Facts,
+        first: &GcFacts,
         action: Action,
         _: Artifacts,
         still_due: &StillDue<'_>,
@@ -199,7 +199,7 @@ impl Effects for Disk<'_> {
         Ok(Ok(removed))
     }
 
-    fn note_no_artifacts(&self, first: &Facts, action: Action, still_due: &StillDue<'_>) -> Result<()> {
+    fn note_no_artifacts(&self, first: &GcFacts, action: Action, still_due: &StillDue<'_>) -> Result<()> {
         // One that is in use, or was used meanwhile, is looked at again next time.
         if let Ok(held) = self.hold(&first.root_dir, Some(first))?
             && still_due(&held.facts)
@@ -235,7 +235,7 @@ impl Effects for Disk<'_> {
         let mut folders = Vec::new();
         let mut sum = 0;
         for name in self.tree.names(Path::new("")).unwrap_or_default() {
-            if let Ok(Some(Kind::File { .. })) = self.tree.kind(Path::new(&name)) {
+            if let Ok(Some(FileKind::File { .. })) = self.tree.kind(Path::new(&name)) {
                 // Folders are measured; what lies beside them has to be added.
                 sum += root.join(&name).symlink_metadata().map_or(0, |file| file.len());
             }

@@ -94,7 +94,7 @@ fn spare(cycle: &Cycle<'_>, candidate: &Candidate) -> Option<Judged> {
     match judged.decision.action {
         Action::Skip => {}
         // This cycle has been there.
-        Action::Artifacts | Action::Managed => judged.call_it_swept(cycle.request),
+        Action::Artifacts | Action::Managed => judged.mark_swept(cycle.request),
         // It has come to this since the cycle looked at it: for the next cycle.
         Action::Clean | Action::Orphan => judged.decision.action = Action::Skip,
     }

@@ -10,7 +10,7 @@ use super::effects::Disk;
 use super::judged::Judged;
 use super::look::look_at_record;
 use super::parents::Parents;
-use super::reclaim::deal_with;
+use super::reclaim::decide_and_apply;
 use super::request::GcRequest;
 use crate::environment::EnvRoot;
 use crate::sys::tree::Tree;
@@ -34,7 +34,7 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     parents.ask(std::iter::once(&facts).filter(|facts| protection(facts, request.now).is_none()));
     let parent = parents.of(&facts);
     let effects = DryRun::new(Disk { request, tree: &tree });
-    let mut judged = deal_with(request, &effects, &tree, facts, parent);
+    let mut judged = decide_and_apply(request, &effects, &tree, facts, parent);
     judged.bytes = measure(env_root).bytes;
     Ok(judged)
 }

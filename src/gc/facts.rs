@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::environment::{Meta, Status};
+use crate::environment::{EnvStatus, Meta};
 
 /// Whether the record could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +37,7 @@ pub enum LockState {
 
 /// Everything that the decision on one environment is based on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Facts {
+pub struct GcFacts {
     /// The env root.
     #[serde(skip)]
     pub root_dir: PathBuf,
@@ -54,7 +54,7 @@ pub struct Facts {
     /// Another tool wrote the record.
     pub is_foreign: bool,
     /// The record's status.
-    pub status: Status,
+    pub status: EnvStatus,
     /// The agent worked in a user's folder.
     pub local_directory: bool,
     /// When its last run ended.
@@ -78,7 +78,7 @@ pub struct Facts {
     pub lock: LockState,
 }
 
-impl Facts {
+impl GcFacts {
     /// Whether a running process holds the environment. An unknown lock counts as held.
     pub fn is_held(&self) -> bool {
         matches!(self.lock, LockState::Held | LockState::Unknown)

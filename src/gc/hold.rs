@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::facts::{Facts, LockState};
+use super::facts::{GcFacts, LockState};
 use super::look::{facts_of, folder_time, lock_of, read_record};
-use crate::environment::{EnvLock, EnvRoot, Found, Held, Outcome};
+use crate::environment::{CleanupOutcome, EnvLock, EnvRoot, FoundEnv, Held};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
@@ -14,9 +14,9 @@ use crate::sys::tree::Tree;
 #[derive(Debug)]
 pub(super) struct HeldEnv {
     /// The folder and its record.
-    pub(super) found: Found,
+    pub(super) found: FoundEnv,
     /// The facts, read once more.
-    pub(super) facts: Facts,
+    pub(super) facts: GcFacts,
     /// `None` in a dry run, which creates no lock file.
     _lock: Option<EnvLock>,
 }
@@ -30,11 +30,11 @@ pub(super) enum NotHeld {
     Live,
 }
 
-impl From<NotHeld> for Outcome {
-    fn from(why: NotHeld) -> Outcome {
+impl From<NotHeld> for CleanupOutcome {
+    fn from(why: NotHeld) -> CleanupOutcome {
         match why {
-            NotHeld::Raced => Outcome::Raced,
-            NotHeld::Live => Outcome::RetainedLive,
+            NotHeld::Raced => CleanupOutcome::Raced,
+            NotHeld::Live => CleanupOutcome::RetainedLive,
         }
     }
 }
@@ -47,7 +47,7 @@ pub(super) type Holding = std::result::Result<HeldEnv, NotHeld>;
 ///
 /// # Errors
 /// When it cannot be opened.
-pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&Facts>) -> Result<Holding> {
+pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_none() && matches!(lock_of(&env.tree), LockState::Held | LockState::Unknown) {
         return Ok(Err(NotHeld::Live));
@@ -59,7 +59,7 @@ pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&Facts>) -> Resul
 ///
 /// # Errors
 /// When it cannot be opened.
-pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&Facts>) -> Result<Holding> {
+pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_some_and(|first| first.by_folder && folder_time(&env.path).flatten() != first.last_used) {
         return Ok(Err(NotHeld::Raced));
@@ -92,5 +92,5 @@ fn read(root: &Tree, env: EnvRoot, lock: Option<EnvLock>) -> Holding {
     let record = read_record(root, &env.workspace(), key);
     let mut facts = facts_of(root, &env.workspace(), key, &record).ok_or(NotHeld::Raced)?;
     facts.lock = LockState::Free; // it is ours, or was seen to be free
-    Ok(HeldEnv { found: Found { env, meta: record.ok().flatten() }, facts, _lock: lock })
+    Ok(HeldEnv { found: FoundEnv { env, meta: record.ok().flatten() }, facts, _lock: lock })
 }

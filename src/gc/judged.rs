@@ -2,24 +2,24 @@
 
 use chrono::{DateTime, Utc};
 
-use super::artifacts::Found as Artifacts;
+use super::artifacts::Artifacts;
 use super::decide::{Decision, decide};
-use super::facts::Facts;
+use super::facts::GcFacts;
 use super::request::GcRequest;
-use crate::environment::Outcome;
+use crate::environment::CleanupOutcome;
 use crate::server::Parent;
 
 /// One environment, decided upon and dealt with. In a dry run the outcome is the one that there would be.
 #[derive(Clone, Debug)]
 pub struct Judged {
     /// What the decision rests on.
-    pub facts: Facts,
+    pub facts: GcFacts,
     /// What is known of its parent.
     pub parent: Parent,
     /// The decision.
     pub decision: Decision,
     /// What became of it; `None` where nothing was to be removed, or only build artifacts.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<CleanupOutcome>,
     /// What went wrong, or what keeps it.
     pub error: Option<String>,
     /// What was removed of it, in bytes.
@@ -29,12 +29,12 @@ pub struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(facts: Facts, parent: Parent, decision: Decision) -> Judged {
+    pub(super) fn new(facts: GcFacts, parent: Parent, decision: Decision) -> Judged {
         Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
     }
 
     /// Decides on an environment.
-    pub(super) fn of(facts: Facts, parent: Parent, request: &GcRequest<'_>) -> Judged {
+    pub(super) fn of(facts: GcFacts, parent: Parent, request: &GcRequest<'_>) -> Judged {
         let decision = decide(&facts, &parent, &request.policy, request.now);
         Judged::new(facts, parent, decision)
     }
@@ -51,13 +51,13 @@ impl Judged {
 
     /// Whether it was removed as a whole.
     pub fn is_gone(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Removed | Outcome::Trashed))
+        matches!(self.outcome, Some(CleanupOutcome::Removed | CleanupOutcome::Trashed))
     }
 
     /// There was nothing to remove from it: decides as for an environment whose artifacts are gone.
-    pub(super) fn call_it_swept(&mut self, request: &GcRequest<'_>) {
+    pub(super) fn mark_swept(&mut self, request: &GcRequest<'_>) {
         self.artifacts = None;
-        let swept = Facts { artifacts_swept_at: Some(DateTime::<Utc>::MAX_UTC), ..self.facts.clone() };
+        let swept = GcFacts { artifacts_swept_at: Some(DateTime::<Utc>::MAX_UTC), ..self.facts.clone() };
         self.decision = decide(&swept, &self.parent, &request.policy, request.now);
     }
 }

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::artifacts::has_managed;
 use super::decide::protection;
-use super::facts::{Facts, LockState, MetaState};
+use super::facts::{GcFacts, LockState, MetaState};
 use super::request::GcRequest;
-use crate::environment::{EnvLock, EnvRoot, Found, Held, Meta, Status, is_environment};
+use crate::environment::{EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, is_environment};
 use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
@@ -19,7 +19,7 @@ use crate::sys::tree::Tree;
 const MOST_OF_A_RECORD: u64 = 4 << 20;
 
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
-pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<GcFacts> {
     let mut facts = look_at_record(root, workspace, key)?;
     facts.look_at_lock(root);
     Some(facts)
@@ -31,7 +31,7 @@ pub(super) fn look_at_folder(
     root: &Tree,
     workspace: &str,
     key: &Path,
-) -> Option<Facts> {
+) -> Option<GcFacts> {
     let mut facts = look_at_record(root, workspace, key)?;
     // A record proves an environment; without one it has to be looked at.
     if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
@@ -42,7 +42,7 @@ pub(super) fn look_at_folder(
 }
 
 /// Looks at the record and the folder's age alone: the lock takes more system calls than all the rest.
-pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<Facts> {
+pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<GcFacts> {
     facts_of(root, workspace, key, &read_record(root, workspace, key))
 }
 
@@ -64,15 +64,15 @@ pub(super) fn read_record(root: &Tree, workspace: &str, key: &Path) -> Record {
 }
 
 /// The facts by a record and the folder's age. `None`: the folder is gone.
-pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record) -> Option<Facts> {
-    let mut facts = Facts {
+pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record) -> Option<GcFacts> {
+    let mut facts = GcFacts {
         root_dir: root.path().join(workspace).join(key),
         workspace: workspace.to_owned(),
         meta: MetaState::Missing,
         kind: String::new(),
         parent_id: String::new(),
         is_foreign: true,
-        status: Status::Unknown,
+        status: EnvStatus::Unknown,
         local_directory: false,
         completed_at: None,
         last_used: None,
@@ -91,7 +91,7 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
     if facts.meta != MetaState::Read {
         // The manifest may still say that generated files stand in a user's folder; an unreadable one may hide it.
         facts.local_directory = EnvRoot::open(&facts.root_dir).is_ok_and(|env| {
-            let found = Found { env, meta: None };
+            let found = FoundEnv { env, meta: None };
             found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err()
         });
     }
@@ -107,7 +107,7 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
     Some(facts)
 }
 
-impl Facts {
+impl GcFacts {
     /// Looks at the lock where that may spare the server a question. Of all other environments it is looked at when
     /// something would be removed.
     fn look_at_lock_early(&mut self, request: &GcRequest<'_>, root: &Tree) {

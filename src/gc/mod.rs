@@ -34,7 +34,7 @@ pub use cycle::cycle;
 pub use decide::{Policy, Reason};
 pub use due::{Due, due};
 pub use explain::explain;
-pub use facts::Facts;
+pub use facts::GcFacts;
 pub use judged::Judged;
 pub use look::look;
 pub use request::{GcRequest, StorePolicy};

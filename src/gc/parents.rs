@@ -4,14 +4,14 @@ use std::sync::atomic::AtomicBool;
 
 use uuid::Uuid;
 
-use super::facts::{Facts, MetaState};
+use super::facts::{GcFacts, MetaState};
 use crate::server::{Connection, Lookup, Parent, ParentKind, Question};
 
 /// Why the server is not asked about an id: it only gives out UUIDs.
 const NO_UUID: &str = "its id is no UUID";
 
 /// The question about an environment's parent, or what is known without asking.
-pub(super) fn question(facts: &Facts) -> Result<Question, Parent> {
+pub(super) fn question(facts: &GcFacts) -> Result<Question, Parent> {
     let kind = match facts.kind.as_str() {
         _ if facts.meta != MetaState::Read => return Err(Parent::None),
         // Before multica's second version every record was an issue's.
@@ -50,7 +50,7 @@ impl<'a> Parents<'a> {
     }
 
     /// Asks about those parents of these environments that were not asked about before.
-    pub(super) fn ask<'f>(&mut self, facts: impl Iterator<Item = &'f Facts>) {
+    pub(super) fn ask<'f>(&mut self, facts: impl Iterator<Item = &'f GcFacts>) {
         if let Some(lookup) = &mut self.lookup {
             let questions: Vec<Question> = facts.filter_map(|facts| question(facts).ok()).collect();
             lookup.ask(&questions, self.stop);
@@ -60,7 +60,7 @@ impl<'a> Parents<'a> {
     }
 
     /// What is known of an environment's parent.
-    pub(super) fn of(&self, facts: &Facts) -> Parent {
+    pub(super) fn of(&self, facts: &GcFacts) -> Parent {
         let Some(lookup) = &self.lookup else { return Parent::Offline };
         match question(facts) {
             Ok(question) => lookup.answer(&question).clone(),

@@ -5,20 +5,20 @@ use anyhow::Result;
 use super::artifacts;
 use super::decide::{Action, decide};
 use super::effects::Effects;
-use super::facts::{Facts, LockState};
+use super::facts::{GcFacts, LockState};
 use super::hold::{HeldEnv, NotHeld, open_root};
 use super::judged::Judged;
 use super::request::GcRequest;
-use crate::environment::{Outcome, retained_for, unsaved_work};
+use crate::environment::{CleanupOutcome, retained_for, unsaved_work};
 use crate::server::Parent;
 use crate::sys::tree::Tree;
 
 /// Decides on an environment and carries that out.
-pub(super) fn deal_with(
+pub(super) fn decide_and_apply(
     request: &GcRequest<'_>,
     effects: &dyn Effects,
     root: &Tree,
-    facts: Facts,
+    facts: GcFacts,
     parent: Parent,
 ) -> Judged {
     let mut judged = Judged::of(facts, parent, request);
@@ -39,7 +39,7 @@ impl Judged {
     /// Notes how a removal ended.
     pub(super) fn note(&mut self, done: Result<()>) {
         if let Err(error) = done {
-            self.outcome = Some(Outcome::Failed);
+            self.outcome = Some(CleanupOutcome::Failed);
             self.error = Some(format!("{error:#}"));
         }
     }
@@ -54,10 +54,10 @@ impl Judged {
     }
 
     /// Whether the facts that were read under the lock lead to the same decision.
-    fn is_still_due(&self, again: &Facts, request: &GcRequest<'_>) -> bool {
+    fn is_still_due(&self, again: &GcFacts, request: &GcRequest<'_>) -> bool {
         // What was not read again.
-        let Facts { has_cache, meta_written, .. } = self.facts;
-        let again = Facts { has_cache, meta_written, ..again.clone() };
+        let GcFacts { has_cache, meta_written, .. } = self.facts;
+        let again = GcFacts { has_cache, meta_written, ..again.clone() };
         decide(&again, &self.parent, &request.policy, request.now) == self.decision
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn take(
     }
     effects.remove_env(held, bytes, for_good)?;
     judged.bytes = bytes;
-    judged.outcome = Some(if for_good { Outcome::Removed } else { Outcome::Trashed });
+    judged.outcome = Some(if for_good { CleanupOutcome::Removed } else { CleanupOutcome::Trashed });
     Ok(())
 }
 
@@ -114,14 +114,14 @@ fn remove_artifacts(
     let Some(env) = open_root(&judged.facts.root_dir)? else { return leave(judged, NotHeld::Raced) };
     let found = artifacts::find(&env.tree, request.patterns(action), true, request.git);
     let done = if found.count == 0 {
-        let still_due = |again: &Facts| judged.is_still_due(again, request);
+        let still_due = |again: &GcFacts| judged.is_still_due(again, request);
         effects.note_no_artifacts(&judged.facts, action, &still_due)?;
         found
     } else {
         if judged.is_in_use(request, root) {
             return Ok(());
         }
-        let still_due = |again: &Facts| judged.is_still_due(again, request);
+        let still_due = |again: &GcFacts| judged.is_still_due(again, request);
         match effects.remove_artifacts(&judged.facts, action, found, &still_due)? {
             Ok(removed) => removed,
             Err(why) => return leave(judged, why),
@@ -133,11 +133,11 @@ fn remove_artifacts(
     judged.bytes = done.bytes;
     if let Some((path, why)) = done.failed.first() {
         judged.error = Some(format!("{}: {why}", path.display()));
-        judged.outcome = Some(Outcome::Failed);
+        judged.outcome = Some(CleanupOutcome::Failed);
     }
     judged.artifacts = Some(done);
     if judged.outcome.is_none() && !judged.has_artifacts() {
-        judged.call_it_swept(request);
+        judged.mark_swept(request);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::{WorkspacesRoot, put_aside_as, staging_lock_alone, trash};
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// One left-over staging folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub fn sweep_staging(
                 continue;
             };
             let relative = folder.join(&name);
-            let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(Kind::File { .. })));
+            let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(FileKind::File { .. })));
             found.push(Leftover { path: root.path().join(&relative), whole });
             if !fix {
                 continue;

@@ -6,7 +6,7 @@ use super::artifacts::Tally;
 use super::bounds::BoundReport;
 use super::decide::{Action, Reason};
 use super::judged::Judged;
-use crate::environment::Outcome;
+use crate::environment::CleanupOutcome;
 use crate::repos::RepoReport;
 use crate::server::Parent;
 
@@ -89,14 +89,14 @@ impl Summary {
                 self.skipped += 1;
                 self.count_unknown(judged);
                 self.active +=
-                    u64::from(judged.facts.is_held() || judged.outcome == Some(Outcome::RetainedLive));
-                self.failed += u64::from(judged.outcome == Some(Outcome::Failed));
+                    u64::from(judged.facts.is_held() || judged.outcome == Some(CleanupOutcome::RetainedLive));
+                self.failed += u64::from(judged.outcome == Some(CleanupOutcome::Failed));
                 return;
             }
         }
         self.env_bytes += judged.bytes;
         self.bytes_reclaimed += judged.bytes;
-        if judged.outcome == Some(Outcome::Removed) {
+        if judged.outcome == Some(CleanupOutcome::Removed) {
             self.bytes_freed += judged.bytes;
         }
     }

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::input::UserInput;
 use super::settings::Settings;
-use crate::environment::{Found, WorkspacesRoot, find, find_even_damaged};
+use crate::environment::{FoundEnv, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
 use crate::supervise::find_program;
 use crate::sys::clock;
@@ -77,7 +77,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`find`].
-    pub fn find(&self, text: &str) -> Result<Found> {
+    pub fn find(&self, text: &str) -> Result<FoundEnv> {
         find(&self.root, text, &self.settings.cwd)
     }
 
@@ -85,7 +85,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`find`].
-    pub fn find_even_damaged(&self, text: &str) -> Result<Found> {
+    pub fn find_even_damaged(&self, text: &str) -> Result<FoundEnv> {
         find_even_damaged(&self.root, text, &self.settings.cwd)
     }
 

@@ -7,7 +7,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Mcp, McpMode};
 use super::row::HomeFolder;
 use super::{mcp_server as server, overlay, user_file};
 use crate::layout::names;
@@ -28,7 +28,7 @@ pub(super) const FOLDER: HomeFolder =
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(overlay::given_up(request, HOME, &[SERVERS])?);
+        plan.homes.push(overlay::empty_home(request, HOME, &[SERVERS])?);
         return Ok(plan);
     };
     let user = user_file::named_folder(request, VARIABLE)
@@ -51,7 +51,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         None => Vec::new(),
     };
     let bytes = serde_json::to_vec_pretty(&json!({ "mcpServers": all }))?;
-    entries.push((SERVERS.into(), Entry::File { bytes, mode: 0o600 }));
+    entries.push((SERVERS.into(), HomeEntry::File { bytes, mode: 0o600 }));
     let dropped = overlay::stale_links(request, HOME, &entries)?;
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert(VARIABLE.into(), request.env_root.join(HOME).display().to_string());

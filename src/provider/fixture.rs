@@ -10,7 +10,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::plan::{Entry, Home, HomeContent, HomeOptions, HomePlan, HomeRequest, Mcp, McpMode, Os};
+use super::plan::{Home, HomeContent, HomeEntry, HomeOptions, HomePlan, HomeRequest, Mcp, McpMode, Os};
 use crate::skills::files::{self, PlannedSkill};
 use crate::sys::tree::Tree;
 use crate::task::{Skill, TaskDocument};
@@ -192,7 +192,7 @@ pub(super) fn private_json(content: &HomeContent) -> Value {
 }
 
 /// The entry of a planned folder; the folder is the agent's own.
-pub(super) fn entry<'a>(content: &'a HomeContent, path: &str) -> &'a Entry {
+pub(super) fn entry<'a>(content: &'a HomeContent, path: &str) -> &'a HomeEntry {
     match content {
         HomeContent::Folder { mode: 0o700, entries, .. } => {
             &entries.iter().find(|(known, _)| known == Path::new(path)).expect(path).1
@@ -209,7 +209,7 @@ pub(super) fn file_text(plan: &HomePlan, home: &str, path: &str, mode: u32) -> S
             String::from_utf8(bytes.clone()).unwrap()
         }
         HomeContent::Folder { entries, .. } => match entries.iter().find(|(at, _)| at == Path::new(path)) {
-            Some((_, Entry::File { bytes, mode: is })) => {
+            Some((_, HomeEntry::File { bytes, mode: is })) => {
                 assert_eq!(*is, mode, "{path}");
                 String::from_utf8(bytes.clone()).unwrap()
             }
@@ -222,8 +222,8 @@ pub(super) fn file_text(plan: &HomePlan, home: &str, path: &str, mode: u32) -> S
 /// Where the planned links of a home lead, by name.
 pub(super) fn links(plan: &HomePlan, home: &str) -> Vec<(PathBuf, PathBuf)> {
     let HomeContent::Folder { entries, .. } = self::home(plan, home) else { panic!("{home} is no folder") };
-    let link = |(path, entry): &(PathBuf, Entry)| match entry {
-        Entry::Link { target } => Some((path.clone(), target.clone())),
+    let link = |(path, entry): &(PathBuf, HomeEntry)| match entry {
+        HomeEntry::Link { target } => Some((path.clone(), target.clone())),
         _ => None,
     };
     entries.iter().filter_map(link).collect()

@@ -8,7 +8,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Mcp, McpMode};
 use super::row::HomeFolder;
 use super::{mcp_server as server, overlay, user_file};
 use crate::failure::{Code, Failure};
@@ -36,7 +36,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         plan.exports.insert(TRUST.into(), "true".into());
     }
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(overlay::given_up(request, FOLDER, &[SETTINGS])?);
+        plan.homes.push(overlay::empty_home(request, FOLDER, &[SETTINGS])?);
         return Ok(plan);
     };
     let user =
@@ -59,7 +59,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         entries.extend(overlay::links_to(request, FOLDER, user, is_ours)?);
     }
     let bytes = serde_json::to_vec_pretty(&settings)?;
-    entries.push((SETTINGS.into(), Entry::File { bytes, mode: 0o600 }));
+    entries.push((SETTINGS.into(), HomeEntry::File { bytes, mode: 0o600 }));
     let dropped = overlay::stale_links(request, FOLDER, &entries)?;
     plan.homes.push(Home { name: FOLDER, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert("GEMINI_CLI_HOME".into(), request.env_root.display().to_string());

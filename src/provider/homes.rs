@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest};
 use super::row::HomeFolder;
 use super::{mcp_channel, registry};
 use crate::layout::{self, Secret};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// Plans what the task's provider needs besides the context in the work dir. Nothing is changed.
 ///
@@ -36,7 +36,7 @@ impl HomePlan {
                     let folder = registry::folders().find(|folder| folder.name == *name);
                     let own = folder.map_or(&[][..], |folder| folder.own_files);
                     let is_own = |path: &Path| own.iter().any(|own| path == Path::new(own));
-                    let files = entries.iter().filter(|(_, entry)| matches!(entry, Entry::File { .. }));
+                    let files = entries.iter().filter(|(_, entry)| matches!(entry, HomeEntry::File { .. }));
                     needed.extend(
                         files.filter(|(path, _)| is_own(path)).map(|(path, _)| Path::new(name).join(path)),
                     );
@@ -74,7 +74,7 @@ pub(crate) fn homes_with_secrets() -> impl Iterator<Item = &'static str> {
 fn without_secrets(present: &Tree, is_chosen: impl Fn(&HomeFolder) -> bool) -> Result<Vec<Home>> {
     let mut homes = Vec::new();
     for folder in registry::folders().filter(|folder| is_chosen(folder)) {
-        if matches!(present.kind(Path::new(folder.name)), Ok(Some(Kind::Dir))) {
+        if matches!(present.kind(Path::new(folder.name)), Ok(Some(FileKind::Dir))) {
             homes.extend((folder.without_secrets)(present, folder)?);
         }
     }

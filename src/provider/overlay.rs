@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use super::plan::{Entry, Home, HomeContent, HomeRequest};
+use super::plan::{Home, HomeContent, HomeEntry, HomeRequest};
 use super::row::HomeFolder;
 use super::user_file::names_in;
 use crate::skills::files::PlannedSkill;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// Links to everything in a folder of the user's, except the names for which `is_ours` holds. A name where the agent has
 /// put something into the task's home gets no link: it may be a session or a login.
@@ -22,19 +22,19 @@ pub(super) fn links_to(
     home: &str,
     source: &Path,
     is_ours: impl Fn(&str) -> bool,
-) -> Result<Vec<(PathBuf, Entry)>> {
+) -> Result<Vec<(PathBuf, HomeEntry)>> {
     let mut links = Vec::new();
     for name in names_in(source)? {
         let made_by_agent = request.present.is_some_and(|tree| {
             let kind = tree.kind(&Path::new(home).join(&name));
-            matches!(kind, Ok(Some(kind)) if kind != Kind::Link)
+            matches!(kind, Ok(Some(kind)) if kind != FileKind::Link)
         });
         let target = source.join(&name);
         // A link to nothing would be of no use, and the agent could not create the file.
         if made_by_agent || is_ours(&name.to_string_lossy()) || !target.exists() {
             continue;
         }
-        links.push((PathBuf::from(name), Entry::Link { target }));
+        links.push((PathBuf::from(name), HomeEntry::Link { target }));
     }
     Ok(links)
 }
@@ -46,16 +46,17 @@ pub(super) fn links_to(
 pub(super) fn stale_links(
     request: &HomeRequest<'_>,
     home: &str,
-    entries: &[(PathBuf, Entry)],
+    entries: &[(PathBuf, HomeEntry)],
 ) -> Result<Vec<OsString>> {
     let folder = Path::new(home);
-    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(Kind::Dir)))) else {
+    let Some(tree) = request.present.filter(|tree| matches!(tree.kind(folder), Ok(Some(FileKind::Dir))))
+    else {
         return Ok(Vec::new());
     };
     let mut stale =
         tree.names(folder).with_context(|| format!("list {}", request.env_root.join(home).display()))?;
     stale.retain(|name| {
-        let is_link = matches!(tree.kind(&folder.join(name)), Ok(Some(Kind::Link)));
+        let is_link = matches!(tree.kind(&folder.join(name)), Ok(Some(FileKind::Link)));
         is_link && !entries.iter().any(|(path, _)| path.as_os_str() == name)
     });
     stale.sort();
@@ -67,9 +68,9 @@ pub(super) fn stale_links(
 ///
 /// # Errors
 /// When the home cannot be listed.
-pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
+pub(super) fn empty_home(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
     match request.present {
-        Some(tree) => given_up_in(tree, name, ours),
+        Some(tree) => empty_home_in(tree, name, ours),
         None => Ok(Home { name, content: HomeContent::Nothing }),
     }
 }
@@ -77,16 +78,16 @@ pub(super) fn given_up(request: &HomeRequest<'_>, name: &'static str, ours: &[&s
 /// The same for a home of an env root that stands.
 ///
 /// # Errors
-/// As [`given_up`].
-fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
+/// As [`empty_home`].
+fn empty_home_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
     let folder = Path::new(name);
     let nothing = Home { name, content: HomeContent::Nothing };
-    if !matches!(tree.kind(folder), Ok(Some(Kind::Dir))) {
+    if !matches!(tree.kind(folder), Ok(Some(FileKind::Dir))) {
         return Ok(nothing);
     }
     let names = tree.names(folder).with_context(|| format!("list {}", tree.path().join(name).display()))?;
     let goes = |entry: &OsString| {
-        let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(Kind::Link)));
+        let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(FileKind::Link)));
         is_link || ours.iter().any(|ours| entry == ours)
     };
     let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
@@ -101,29 +102,29 @@ fn given_up_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
 /// has put something there.
 ///
 /// # Errors
-/// As [`given_up`].
+/// As [`empty_home`].
 pub(super) fn without_own_files(tree: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
-    given_up_in(tree, folder.name, folder.own_files).map(Some)
+    empty_home_in(tree, folder.name, folder.own_files).map(Some)
 }
 
 /// Adds a skill's folder below `parent`, which is there already, under its name `slug`.
 pub(super) fn folder_of_skill(
-    entries: &mut Vec<(PathBuf, Entry)>,
+    entries: &mut Vec<(PathBuf, HomeEntry)>,
     parent: &Path,
     skill: &PlannedSkill,
     slug: &str,
 ) {
     let folder = parent.join(slug);
-    entries.push((folder.clone(), Entry::Dir { mode: 0o755 }));
+    entries.push((folder.clone(), HomeEntry::Dir { mode: 0o755 }));
     for (path, bytes) in skill.files_for(slug) {
         let mut above: Vec<&Path> =
             path.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()).collect();
         above.reverse();
         for dir in above.into_iter().map(|dir| folder.join(dir)) {
             if !entries.iter().any(|(known, _)| *known == dir) {
-                entries.push((dir, Entry::Dir { mode: 0o755 }));
+                entries.push((dir, HomeEntry::Dir { mode: 0o755 }));
             }
         }
-        entries.push((folder.join(path), Entry::File { bytes, mode: 0o644 }));
+        entries.push((folder.join(path), HomeEntry::File { bytes, mode: 0o644 }));
     }
 }

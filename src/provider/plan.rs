@@ -149,7 +149,7 @@ pub struct HomePlan {
     /// Folders below [`HomeRequest::stores`] that a link of the plan leads to: made (0700, each level) before.
     pub stores: Vec<PathBuf>,
     /// Files that a store begins with, each with the file of the user's that it is copied from, as by
-    /// [`Entry::Copied`]. One that is there stays as it is.
+    /// [`HomeEntry::Copied`]. One that is there stays as it is.
     pub store_files: Vec<(PathBuf, PathBuf)>,
     /// Files below [`HomeRequest::stores`], by relative path, that only save time: written whole with mode 0600, after
     /// everything else. A failure to write one is only logged.
@@ -185,7 +185,7 @@ pub enum HomeContent {
         mode: u32,
         /// What is in it: parents before children, paths relative to the folder. An entry replaces whatever an older
         /// home has at its top-level name.
-        entries: Vec<(PathBuf, Entry)>,
+        entries: Vec<(PathBuf, HomeEntry)>,
         /// Top-level names of an older home that go although nothing replaces them. Every other one is the agent's
         /// and stays: sessions, histories, caches.
         dropped: Vec<OsString>,
@@ -194,7 +194,7 @@ pub enum HomeContent {
 
 /// Something inside a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum HomeEntry {
     /// A folder.
     Dir {
         /// Its mode.
@@ -205,7 +205,7 @@ pub enum Entry {
         /// Its mode; enforced on a folder that is there already.
         mode: u32,
     },
-    /// Nothing: what an older home has here is removed. Only below an [`Entry::Kept`].
+    /// Nothing: what an older home has here is removed. Only below an [`HomeEntry::Kept`].
     Absent,
     /// A file with a content of ours.
     File {

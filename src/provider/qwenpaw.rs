@@ -9,7 +9,7 @@ use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 use super::overlay;
-use super::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest};
 use crate::layout::names;
 
 /// The workspace's name in the env root.
@@ -27,7 +27,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if request.skills.is_empty() {
         dropped.extend(["skills".into(), MANIFEST.into()]);
     } else {
-        entries.push(("skills".into(), Entry::Dir { mode: 0o700 }));
+        entries.push(("skills".into(), HomeEntry::Dir { mode: 0o700 }));
         let now = request.now.to_rfc3339_opts(SecondsFormat::Secs, true);
         let mut listed = Map::new();
         for skill in request.skills {
@@ -38,7 +38,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             json!({ "schema_version": "workspace-skill-manifest.v1", "version": 0, "skills": listed });
         entries.push((
             MANIFEST.into(),
-            Entry::File { bytes: serde_json::to_vec_pretty(&manifest)?, mode: 0o644 },
+            HomeEntry::File { bytes: serde_json::to_vec_pretty(&manifest)?, mode: 0o644 },
         ));
     }
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });

@@ -9,7 +9,7 @@ use super::cache::{Cache, quoted};
 use super::layout::last_use;
 use super::policy::RepoReport;
 use super::registration::WORKTREES;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
 /// Begins the name of a repository that is being removed. No checkout uses it, and the next cycle finishes the removal.
@@ -21,7 +21,7 @@ pub(super) fn finish(tree: &Tree, folder: &Path, report: &mut RepoReport) {
     for name in opened.names(Path::new("")).unwrap_or_default() {
         let path = Path::new(&name);
         if name.as_encoded_bytes().starts_with(EVICTED.as_bytes())
-            && matches!(opened.kind(path), Ok(Some(Kind::Dir)))
+            && matches!(opened.kind(path), Ok(Some(FileKind::Dir)))
         {
             remove(&opened, path, report);
         }

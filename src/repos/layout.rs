@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::policy::RepoReport;
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The start of the reason with which a checkout locks its worktree (`git worktree lock`). Such a lock does not outlive
 /// the environment; any other lock does.
@@ -49,7 +49,7 @@ pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport)
     };
     names.retain(|name| {
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        !is_hidden && matches!(opened.kind(Path::new(name)), Ok(Some(Kind::Dir)))
+        !is_hidden && matches!(opened.kind(Path::new(name)), Ok(Some(FileKind::Dir)))
     });
     names.sort_unstable();
     names
@@ -59,7 +59,8 @@ pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport)
 pub(super) fn open_bare(tree: &Tree, relative: &Path) -> Option<Tree> {
     let bare = tree.plain_subtree(relative).ok()?;
     let kind = |name: &str| bare.kind(Path::new(name)).ok().flatten();
-    let is_bare = matches!(kind("HEAD"), Some(Kind::File { .. })) && kind("objects") == Some(Kind::Dir);
+    let is_bare =
+        matches!(kind("HEAD"), Some(FileKind::File { .. })) && kind("objects") == Some(FileKind::Dir);
     // With a `commondir` git would work on another repository.
     let stands_alone = matches!(bare.kind(Path::new("commondir")), Ok(None));
     (is_bare && stands_alone).then_some(bare)

@@ -10,7 +10,7 @@ use super::cache::Cache;
 use crate::environment::{EnvLock, Held};
 use crate::git::was_cut_off;
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The marker file, by multica's name.
 const PENDING: &str = ".multica-maintenance-pending";
@@ -33,7 +33,7 @@ impl Cache<'_> {
 
     /// Runs pending maintenance, if no environment is in use.
     pub(super) fn maintain(&mut self) {
-        let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(Kind::File { .. })));
+        let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(FileKind::File { .. })));
         if !is_pending || !self.policy.maintenance || self.is_any_in_use() {
             return;
         }
@@ -68,7 +68,7 @@ impl Cache<'_> {
     }
 
     fn is_held(&self, relative: &Path) -> bool {
-        if !matches!(self.tree.kind(relative), Ok(Some(Kind::Dir))) {
+        if !matches!(self.tree.kind(relative), Ok(Some(FileKind::Dir))) {
             return false;
         }
         let Ok(env) = self.tree.subtree(relative) else { return true };
@@ -81,7 +81,7 @@ fn lock_files(bare: &Tree) -> BTreeSet<PathBuf> {
     let mut found: BTreeSet<PathBuf> = LOCK_FILES
         .map(PathBuf::from)
         .into_iter()
-        .filter(|file| matches!(bare.kind(file), Ok(Some(Kind::File { .. }))))
+        .filter(|file| matches!(bare.kind(file), Ok(Some(FileKind::File { .. }))))
         .collect();
     for folder in LOCK_FOLDERS {
         find_locks(bare, Path::new(folder), MAX_DEPTH, &mut found);
@@ -90,14 +90,14 @@ fn lock_files(bare: &Tree) -> BTreeSet<PathBuf> {
 }
 
 fn find_locks(bare: &Tree, folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) {
-    if depth == 0 || !matches!(bare.kind(folder), Ok(Some(Kind::Dir))) {
+    if depth == 0 || !matches!(bare.kind(folder), Ok(Some(FileKind::Dir))) {
         return;
     }
     for name in bare.names(folder).unwrap_or_default() {
         let path = folder.join(&name);
         match bare.kind(&path) {
-            Ok(Some(Kind::Dir)) => find_locks(bare, &path, depth - 1, found),
-            Ok(Some(Kind::File { .. })) if name.as_encoded_bytes().ends_with(b".lock") => {
+            Ok(Some(FileKind::Dir)) => find_locks(bare, &path, depth - 1, found),
+            Ok(Some(FileKind::File { .. })) if name.as_encoded_bytes().ends_with(b".lock") => {
                 found.insert(path);
             }
             _ => {}

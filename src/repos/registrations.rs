@@ -17,7 +17,7 @@ use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree, leaves_tree};
+use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// Enough time for `git worktree add`, which writes the path last.
 const MAKING: Duration = Duration::hours(1);
@@ -211,7 +211,7 @@ fn ids(bare: &Tree) -> Result<Vec<String>> {
     };
     let names = folder.names(Path::new("")).with_context(listing)?;
     let mut ids: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
-    ids.retain(|id| matches!(folder.kind(Path::new(id)), Ok(Some(Kind::Dir))));
+    ids.retain(|id| matches!(folder.kind(Path::new(id)), Ok(Some(FileKind::Dir))));
     ids.sort_unstable();
     Ok(ids)
 }

@@ -13,7 +13,7 @@ use super::record::RunningEnv;
 use super::result::RunResult;
 use super::start::Start;
 use crate::environment::{
-    CleanupOptions, Found, Outcome, cleanup, forget_temporary, make_temporary, replaced_logins,
+    CleanupOptions, CleanupOutcome, FoundEnv, cleanup, forget_temporary, make_temporary, replaced_logins,
 };
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
@@ -48,7 +48,7 @@ pub trait RunSink {
 /// # Errors
 /// When the agent cannot be started, or the run cannot be recorded. How the agent ended is in the exit status.
 pub fn execute(
-    found: Found,
+    found: FoundEnv,
     options: &RunOptions,
     surroundings: &Surroundings<'_>,
     sink: &mut dyn RunSink,
@@ -184,12 +184,13 @@ impl Run<'_> {
     }
 }
 
-fn clean_up(after: &CleanupAfter, found: &Found, now: DateTime<Utc>) -> Result<()> {
+fn clean_up(after: &CleanupAfter, found: &FoundEnv, now: DateTime<Utc>) -> Result<()> {
     let report = cleanup(&after.root, found, CleanupOptions::default(), &after.git, now)?;
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
     }
-    if matches!(report.outcome, Outcome::Removed | Outcome::Trashed) && report.errors.is_empty() {
+    if matches!(report.outcome, CleanupOutcome::Removed | CleanupOutcome::Trashed) && report.errors.is_empty()
+    {
         return Ok(());
     }
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 
 use super::result::RunResult;
 use crate::environment::{
-    Durability, EnvLock, Found, Meta, Own, RunRecord, SessionRecord, Status, check_exports, check_needs,
-    has_unfinished_homes, open_work_dir,
+    Durability, EnvLock, EnvStatus, FoundEnv, Meta, Own, RunRecord, SessionRecord, check_exports,
+    check_needs, has_unfinished_homes, open_work_dir,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -24,7 +24,7 @@ use crate::sidecar::Manifest;
 #[derive(Debug)]
 pub struct RunningEnv {
     /// The environment.
-    pub found: Found,
+    pub found: FoundEnv,
     /// The record as it is on the disk.
     pub meta: Meta,
     /// The run that died here before, whose processes may still live.
@@ -37,15 +37,15 @@ impl RunningEnv {
     ///
     /// # Errors
     /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
-    pub fn acquire(found: Found) -> Result<RunningEnv> {
+    pub fn acquire(found: FoundEnv) -> Result<RunningEnv> {
         let path = found.env.path.clone();
         let lock = EnvLock::acquire(&found.env.tree, &path)?;
         // Read again: until the lock was taken, another process could change the record.
-        let found = Found { meta: Meta::load(&found.env.tree)?, env: found.env };
+        let found = FoundEnv { meta: Meta::load(&found.env.tree)?, env: found.env };
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&path);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
-        if own.status == Status::Cleaned {
+        if own.status == EnvStatus::Cleaned {
             // Restored from the trash, or in a folder of the user's: then its work dir exists.
             let hint = match open_work_dir(&found, &found.work_dir()) {
                 Ok(_) => {
@@ -110,7 +110,7 @@ impl RunningEnv {
         let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
         self.change(Durability::Unsynced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
-            own.status = Status::Starting;
+            own.status = EnvStatus::Starting;
             own.lease_until = None;
             own.run = Some(RunRecord {
                 id: run_id.into(),
@@ -130,7 +130,7 @@ impl RunningEnv {
     /// As the system reports them.
     pub fn running(&mut self, agent_pid: u32) -> Result<()> {
         self.change(Durability::Synced, |_, own| {
-            own.status = Status::Running;
+            own.status = EnvStatus::Running;
             if let Some(run) = own.run.as_mut() {
                 run.agent_pid = Some(agent_pid);
             }
@@ -185,7 +185,7 @@ impl RunningEnv {
     }
 
     /// Releases the lock, and returns the environment.
-    pub fn release(self) -> Found {
-        Found { env: self.found.env, meta: Some(self.meta) }
+    pub fn release(self) -> FoundEnv {
+        FoundEnv { env: self.found.env, meta: Some(self.meta) }
     }
 }

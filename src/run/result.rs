@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
 
-use crate::environment::{LastResult, Status};
+use crate::environment::{EnvStatus, LastResult};
 use crate::exit;
 use crate::failure::Failure;
 use crate::layout::names;
@@ -135,14 +135,14 @@ impl RunResult {
 }
 
 /// The environment's status after a run: the only place where one follows from the other.
-impl From<RunStatus> for Status {
-    fn from(status: RunStatus) -> Status {
+impl From<RunStatus> for EnvStatus {
+    fn from(status: RunStatus) -> EnvStatus {
         match status {
-            RunStatus::Completed => Status::Completed,
-            RunStatus::Failed => Status::Failed,
-            RunStatus::Timeout => Status::Timeout,
-            RunStatus::Interrupted => Status::Interrupted,
-            RunStatus::Killed => Status::Killed,
+            RunStatus::Completed => EnvStatus::Completed,
+            RunStatus::Failed => EnvStatus::Failed,
+            RunStatus::Timeout => EnvStatus::Timeout,
+            RunStatus::Interrupted => EnvStatus::Interrupted,
+            RunStatus::Killed => EnvStatus::Killed,
         }
     }
 }
@@ -160,7 +160,7 @@ mod tests {
             RunStatus::Interrupted,
             RunStatus::Killed,
         ] {
-            assert_eq!(status.word(), Status::from(status).word());
+            assert_eq!(status.word(), EnvStatus::from(status).word());
             assert_eq!(serde_json::to_value(status).unwrap(), status.word());
         }
     }

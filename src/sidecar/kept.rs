@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::TakenBack;
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The largest edited sidecar of which a copy is kept, in bytes.
 pub(super) const MAX_KEPT: u64 = 256 << 20;
@@ -19,7 +19,7 @@ pub(super) fn keep_stray(
     env: &Tree,
     work_tree: &Tree,
     path: &Path,
-    kind: Kind,
+    kind: FileKind,
     report: &mut TakenBack,
 ) -> io::Result<()> {
     let folder = kept_folder(env, path)?;
@@ -52,16 +52,16 @@ pub(super) fn copy_stray(env: &Tree, work_tree: &Tree, path: &Path, target: &Pat
     while let Some((from, to)) = todo.pop() {
         match work_tree.kind(&from)? {
             None => {}
-            Some(Kind::Dir) => {
+            Some(FileKind::Dir) => {
                 env.make_dir(&to, 0o755)?;
                 todo.extend(work_tree.names(&from)?.iter().map(|name| (from.join(name), to.join(name))));
             }
-            Some(Kind::File { mode, .. }) => {
+            Some(FileKind::File { mode, .. }) => {
                 let bytes = work_tree.read(&from, MAX_KEPT)?.unwrap_or_default();
                 env.replace(&to, &bytes, mode, names::TEMPORARY)?;
             }
-            Some(Kind::Link) => env.make_link(&to, &work_tree.read_link(&from)?)?,
-            Some(Kind::Other) => {
+            Some(FileKind::Link) => env.make_link(&to, &work_tree.read_link(&from)?)?,
+            Some(FileKind::Other) => {
                 return Err(io::Error::other("a socket, FIFO or device cannot go to another file system"));
             }
         }
@@ -102,7 +102,7 @@ fn kept_folder(env: &Tree, relative: &Path) -> io::Result<PathBuf> {
     for part in relative.parent().into_iter().flat_map(Path::components) {
         let mut made = Err(io::Error::other("a thousand copies are there already"));
         for candidate in candidates(&folder, Path::new(part.as_os_str())) {
-            if matches!(env.kind(&candidate)?, None | Some(Kind::Dir)) {
+            if matches!(env.kind(&candidate)?, None | Some(FileKind::Dir)) {
                 made = env.ensure_dir(&candidate, 0o755).map(|()| candidate);
                 break;
             }

@@ -47,16 +47,16 @@ pub struct Record {
     /// Names the temporary files of this round: `.execenv-<token>`.
     pub token: String,
     /// Each thing that is made or changed, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ManifestEntry>,
     /// Places that an earlier round touched, as they were before the first one, where `entries` does not say so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub origins: Vec<Entry>,
+    pub origins: Vec<ManifestEntry>,
 }
 
 impl Record {
     /// Every place that any round touched, as it was before the first.
-    pub fn touched(&self) -> Vec<Entry> {
-        let mut origins: HashMap<&Path, &Entry> =
+    pub fn touched(&self) -> Vec<ManifestEntry> {
+        let mut origins: HashMap<&Path, &ManifestEntry> =
             self.origins.iter().map(|origin| (origin.path.as_path(), origin)).collect();
         let mut touched = self.entries.clone();
         for entry in &mut touched {
@@ -71,13 +71,13 @@ impl Record {
 
     /// Remembers what earlier rounds touched. `before` of an entry stays what this round found, which is what comes
     /// back when it is taken out again: what the agent wrote in between is not ours.
-    pub(super) fn remember(&mut self, touched: &[Entry]) {
-        let known: HashMap<&Path, &Entry> =
+    pub(super) fn remember(&mut self, touched: &[ManifestEntry]) {
+        let known: HashMap<&Path, &ManifestEntry> =
             self.entries.iter().map(|entry| (entry.path.as_path(), entry)).collect();
         let forgotten = touched
             .iter()
             .filter(|old| known.get(old.path.as_path()).is_none_or(|entry| entry.before != old.before));
-        self.origins = forgotten.map(|old| Entry { sha256: None, ..old.clone() }).collect();
+        self.origins = forgotten.map(|old| ManifestEntry { sha256: None, ..old.clone() }).collect();
     }
 }
 
@@ -99,7 +99,7 @@ pub enum State {
 /// One thing in the work dir.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Entry {
+pub struct ManifestEntry {
     /// Where, relative to the work dir.
     pub path: PathBuf,
     /// What it is.
@@ -142,7 +142,7 @@ pub struct Before {
 
 impl Manifest {
     /// An announced round.
-    pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<Entry>) -> Manifest {
+    pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<ManifestEntry>) -> Manifest {
         let absolute = |wanted: EntryKind| {
             entries.iter().filter(move |e| e.kind == wanted).map(|e| work_dir.join(&e.path)).collect()
         };
@@ -268,7 +268,7 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
 }
 
 /// The entries of files, by their paths: a round may have tens of thousands.
-pub(super) fn written_files(entries: &[Entry]) -> HashMap<&Path, &Entry> {
+pub(super) fn written_files(entries: &[ManifestEntry]) -> HashMap<&Path, &ManifestEntry> {
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files.map(|entry| (entry.path.as_path(), entry)).collect()
 }
@@ -303,8 +303,11 @@ mod tests {
         let text = br#"{"files":["/w/a"],"dirs":["/w/b"],"later":{"n":1.50}}"#;
         let manifest: Manifest = serde_json::from_slice(text).unwrap();
         assert_eq!(manifest.to_bytes(), text);
-        let ours =
-            Manifest::announce(Path::new("/w"), "t", vec![Entry { path: "x".into(), ..Entry::default() }]);
+        let ours = Manifest::announce(
+            Path::new("/w"),
+            "t",
+            vec![ManifestEntry { path: "x".into(), ..ManifestEntry::default() }],
+        );
         assert_eq!(serde_json::from_slice::<Manifest>(&ours.to_bytes()).unwrap(), ours);
     }
 }

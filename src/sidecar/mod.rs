@@ -1,7 +1,7 @@
 //! What is put into a work dir, and how it comes out again.
 //!
 //! Invariants:
-//! - Everything that will be changed is in the manifest, durably, before the first change ([`Plan::apply`]): a
+//! - Everything that will be changed is in the manifest, durably, before the first change ([`SidecarPlan::apply`]): a
 //!   crash leaves a record without a deed, which taking back skips, never a deed without a record.
 //! - A sidecar is only ever a *new* file or folder, or our marked block inside the brief file. So taking back is
 //!   deletion and excision; the originals are backed up in the env root all the same.
@@ -16,8 +16,8 @@ mod report;
 mod rollback;
 mod strays;
 
-pub use manifest::{Before, Entry, EntryKind, Manifest, Record, State};
-pub use plan::{Plan, Planner};
+pub use manifest::{Before, EntryKind, Manifest, ManifestEntry, Record, State};
+pub use plan::{Planner, SidecarPlan};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};
 pub use strays::reclaim_skill_dirs;

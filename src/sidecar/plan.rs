@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Before, Entry, EntryKind, Manifest, State};
+use super::manifest::{Before, EntryKind, Manifest, ManifestEntry, State};
 use super::marker;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{Folders, Kind, Tree, has_changed, leaves_tree};
+use crate::sys::tree::{FileKind, Folders, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 
 /// The largest brief file of a user's that gets our block, in bytes.
@@ -53,17 +53,17 @@ pub enum Step {
 
 /// The changes to a work dir, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub struct SidecarPlan {
     /// In the order they are done.
     pub steps: Vec<Step>,
     /// What a person should know about the plan.
     pub warnings: Vec<String>,
 }
 
-/// Builds a [`Plan`] by looking at a work dir.
+/// Builds a [`SidecarPlan`] by looking at a work dir.
 pub struct Planner<'a> {
     tree: &'a Tree,
-    plan: Plan,
+    plan: SidecarPlan,
     planned: HashSet<PathBuf>,
     known: HashSet<PathBuf>,
 }
@@ -71,7 +71,7 @@ pub struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// A plan for this work dir, empty as yet.
     pub fn new(tree: &'a Tree) -> Self {
-        Self { tree, plan: Plan::default(), planned: HashSet::new(), known: HashSet::new() }
+        Self { tree, plan: SidecarPlan::default(), planned: HashSet::new(), known: HashSet::new() }
     }
 
     /// Whether anything stands at a path, or will.
@@ -105,12 +105,12 @@ impl<'a> Planner<'a> {
                 self.planned.insert(path.to_owned());
                 self.plan.steps.push(Step::Dir { path: path.to_owned() });
             }
-            Some(Kind::Dir) => _ = self.known.insert(path.to_owned()),
-            Some(Kind::Link) => {
+            Some(FileKind::Dir) => _ = self.known.insert(path.to_owned()),
+            Some(FileKind::Link) => {
                 // A link to a folder inside the work dir serves; one that leads out is refused (decision D18).
                 let target = self.tree.resolve(path).map_err(|error| self.explain(path, error))?;
                 match self.look(&target)? {
-                    Some(Kind::Dir) => _ = self.known.insert(path.to_owned()),
+                    Some(FileKind::Dir) => _ = self.known.insert(path.to_owned()),
                     _ => return Err(self.occupied(path, "a link to something that is not a folder")),
                 }
             }
@@ -143,7 +143,7 @@ impl<'a> Planner<'a> {
         let mut link = None;
         let mut target = path.to_owned();
         let kind = match self.look(path)? {
-            Some(Kind::Link) => {
+            Some(FileKind::Link) => {
                 target = self.tree.resolve(path).map_err(|error| self.explain(path, error))?;
                 link = self.tree.read_link(path).ok();
                 self.look(&target)?
@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
         };
         let (original, mode) = match kind {
             None => (None, 0o644),
-            Some(Kind::File { mode, .. }) => {
+            Some(FileKind::File { mode, .. }) => {
                 let read = self.tree.read(&target, MAX_BRIEF_FILE);
                 (read.map_err(|error| self.explain(path, error))?, mode)
             }
@@ -190,11 +190,11 @@ impl<'a> Planner<'a> {
     }
 
     /// The finished plan.
-    pub fn finish(self) -> Plan {
+    pub fn finish(self) -> SidecarPlan {
         self.plan
     }
 
-    fn look(&self, path: &Path) -> Result<Option<Kind>> {
+    fn look(&self, path: &Path) -> Result<Option<FileKind>> {
         match self.tree.kind(path) {
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
             other => other.map_err(|error| self.explain(path, error)),
@@ -235,15 +235,20 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-impl Plan {
+impl SidecarPlan {
     /// The manifest that announces this plan.
     pub fn announce(&self, work_dir: &Path, token: &str) -> Manifest {
         let entries = self.steps.iter().map(|step| match step {
-            Step::Dir { path } => Entry { path: path.clone(), kind: EntryKind::Dir, ..Entry::default() },
-            Step::File { path, bytes, .. } => {
-                Entry { path: path.clone(), kind: EntryKind::File, sha256: Some(digest(bytes)), before: None }
+            Step::Dir { path } => {
+                ManifestEntry { path: path.clone(), kind: EntryKind::Dir, ..ManifestEntry::default() }
             }
-            Step::Brief { path, bytes, before, .. } => Entry {
+            Step::File { path, bytes, .. } => ManifestEntry {
+                path: path.clone(),
+                kind: EntryKind::File,
+                sha256: Some(digest(bytes)),
+                before: None,
+            },
+            Step::Brief { path, bytes, before, .. } => ManifestEntry {
                 path: path.clone(),
                 kind: EntryKind::Brief,
                 sha256: Some(digest(bytes)),
@@ -285,7 +290,7 @@ impl Plan {
         work_tree: &Tree,
         work_dir: &Path,
         token: &str,
-        earlier: &[Entry],
+        earlier: &[ManifestEntry],
     ) -> Result<Manifest> {
         let mut manifest = self.announce(work_dir, token);
         if let Some(record) = manifest.record.as_mut() {

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::kept::{MAX_KEPT, keep_copy};
-use super::manifest::{Entry, EntryKind, Manifest, State, inside, written_files};
+use super::manifest::{EntryKind, Manifest, ManifestEntry, State, inside, written_files};
 use super::marker::{self, Excised};
 use super::plan::{backup_name, digest, temporary_name};
 use super::report::TakenBack;
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree, has_changed};
+use crate::sys::tree::{FileKind, Tree, has_changed};
 
 /// Takes back what a manifest lists and records what is left. `brief_files` are the names in which a block of ours
 /// may stand although the manifest does not say so (a manifest of upstream's never does).
@@ -119,14 +119,14 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
     }
     let mut folders = vec![Path::new(names::OUTPUT).join(names::KEPT)];
     while let Some(folder) = folders.pop() {
-        if env.kind(&folder)? != Some(Kind::Dir) {
+        if env.kind(&folder)? != Some(FileKind::Dir) {
             continue;
         }
         for name in env.names(&folder)? {
             let path = folder.join(&name);
             match env.kind(&path)? {
-                Some(Kind::Dir) if folders.len() < 1_000 => folders.push(path),
-                Some(Kind::File { .. }) if name == names::TEMPORARY => env.remove_file(&path)?,
+                Some(FileKind::Dir) if folders.len() < 1_000 => folders.push(path),
+                Some(FileKind::File { .. }) if name == names::TEMPORARY => env.remove_file(&path)?,
                 _ => {}
             }
         }
@@ -139,7 +139,7 @@ fn excise_brief(
     work_tree: &Tree,
     work_dir: &Path,
     path: &Path,
-    entry: Option<&Entry>,
+    entry: Option<&ManifestEntry>,
     temporary: &str,
     report: &mut TakenBack,
 ) {
@@ -147,7 +147,7 @@ fn excise_brief(
     let run = || -> io::Result<bool> {
         let mut target = path.to_owned();
         let kind = match work_tree.kind(path)? {
-            Some(Kind::Link) => match work_tree.resolve(path) {
+            Some(FileKind::Link) => match work_tree.resolve(path) {
                 Ok(resolved) => {
                     target = resolved;
                     work_tree.kind(&target)?
@@ -158,7 +158,7 @@ fn excise_brief(
             },
             other => other,
         };
-        let Some(Kind::File { mode, .. }) = kind else { return Ok(false) };
+        let Some(FileKind::File { mode, .. }) = kind else { return Ok(false) };
         let Some(current) = work_tree.read(&target, MAX_KEPT)? else { return Ok(false) };
         let backup = Path::new(names::BACKUP).join(backup_name(path));
         let original = env.read(&backup, MAX_KEPT).ok().flatten();
@@ -191,7 +191,7 @@ fn excise_brief(
     }
 }
 
-fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[Entry], report: &mut TakenBack) {
+fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[ManifestEntry], report: &mut TakenBack) {
     let name = temporary_name(token);
     // A brief's temporary file stands beside the file that links lead to.
     let targets = entries.iter().filter(|e| e.kind == EntryKind::Brief);
@@ -215,7 +215,7 @@ fn remove_file(
     env: &Tree,
     work_tree: &Tree,
     relative: &Path,
-    entry: Option<&Entry>,
+    entry: Option<&ManifestEntry>,
     applying: bool,
     report: &mut TakenBack,
 ) -> io::Result<()> {
@@ -223,11 +223,11 @@ fn remove_file(
     match work_tree.kind(relative) {
         Ok(None) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
-        Ok(Some(Kind::Dir)) => {
+        Ok(Some(FileKind::Dir)) => {
             report.kept.push((shown, "a folder is in the place of execenv's file".into()));
             return Ok(());
         }
-        Ok(Some(Kind::File { .. })) => {
+        Ok(Some(FileKind::File { .. })) => {
             let ours =
                 match (entry.and_then(|entry| entry.sha256.as_deref()), work_tree.read(relative, MAX_KEPT)) {
                     (Some(recorded), Ok(Some(bytes))) => recorded == digest(&bytes),
@@ -243,7 +243,7 @@ fn remove_file(
                 keep_copy(env, work_tree, relative, report)?;
             }
         }
-        Ok(Some(Kind::Link | Kind::Other)) => {} // the name goes, never what a link points to
+        Ok(Some(FileKind::Link | FileKind::Other)) => {} // the name goes, never what a link points to
         Err(error) => return Err(error),
     }
     work_tree.remove_file(relative)?;
@@ -261,7 +261,7 @@ fn remove_dir(work_tree: &Tree, relative: &Path) -> io::Result<DirRemoval> {
     match work_tree.kind(relative) {
         Ok(None) => return Ok(DirRemoval::Gone),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(DirRemoval::Gone),
-        Ok(Some(Kind::Dir)) => {}
+        Ok(Some(FileKind::Dir)) => {}
         Ok(Some(_)) => return Ok(DirRemoval::Kept("something else is in the place of execenv's folder")),
         Err(error) => return Err(error),
     }

@@ -9,10 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::kept::{MAX_KEPT, keep_stray};
-use super::manifest::{Entry, Manifest, State, inside, written_files};
+use super::manifest::{Manifest, ManifestEntry, State, inside, written_files};
 use super::plan::{digest, temporary_name};
 use super::report::TakenBack;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
 /// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
@@ -36,7 +36,7 @@ pub fn reclaim_skill_dirs(
             continue;
         }
         match work_tree.kind(&relative) {
-            Ok(Some(Kind::Dir)) => {}
+            Ok(Some(FileKind::Dir)) => {}
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
             Err(error) => {
@@ -63,7 +63,7 @@ struct Ours<'a> {
     files: HashSet<PathBuf>,
     /// Every folder that it lists, or that a listed file lies in.
     dirs: HashSet<PathBuf>,
-    written: HashMap<&'a Path, &'a Entry>,
+    written: HashMap<&'a Path, &'a ManifestEntry>,
     temporary: String,
 }
 
@@ -109,11 +109,11 @@ fn keep_strays(env: &Tree, work_tree: &Tree, folder: PathBuf, ours: &Ours<'_>, r
             let path = folder.join(name);
             let kept = match work_tree.kind(&path) {
                 Ok(None) => Ok(()),
-                Ok(Some(Kind::Dir)) if ours.dirs.contains(&path) => {
+                Ok(Some(FileKind::Dir)) if ours.dirs.contains(&path) => {
                     folders.push(path);
                     continue;
                 }
-                Ok(Some(Kind::File { .. })) if ours.is_unedited(work_tree, &path) => Ok(()),
+                Ok(Some(FileKind::File { .. })) if ours.is_unedited(work_tree, &path) => Ok(()),
                 Ok(Some(kind)) => keep_stray(env, work_tree, &path, kind, report),
                 Err(error) => Err(error),
             };
@@ -143,8 +143,8 @@ mod tests {
         symlink("nowhere", at("work/stray/link")).unwrap();
         let (env, work) = (Tree::open(&at("env")).unwrap(), Tree::open(&at("work")).unwrap());
         copy_stray(&env, &work, Path::new("stray"), Path::new("kept")).unwrap();
-        assert_eq!(env.kind(Path::new("kept/empty")).unwrap(), Some(Kind::Dir));
-        assert_eq!(env.kind(Path::new("kept/run.sh")).unwrap(), Some(Kind::File { len: 1, mode: 0o750 }));
+        assert_eq!(env.kind(Path::new("kept/empty")).unwrap(), Some(FileKind::Dir));
+        assert_eq!(env.kind(Path::new("kept/run.sh")).unwrap(), Some(FileKind::File { len: 1, mode: 0o750 }));
         assert_eq!(env.read_link(Path::new("kept/link")).unwrap(), Path::new("nowhere"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::agent::Agent;
 use super::command::AgentCommand;
 use super::listener::Listener;
-use super::outcome::{Cause, Exit, Facts, RunOutcome, judge};
+use super::outcome::{Cause, Exit, RunFacts, RunOutcome, judge};
 use super::redact;
 use crate::protocol::Event;
 
@@ -36,7 +36,7 @@ pub(super) fn conclude(
     }
     let stderr = listener.errors.tail();
     let broken = listener.is_sink_broken.then_some(Cause::SinkBroken);
-    let verdict = judge(&Facts {
+    let verdict = judge(&RunFacts {
         provider: &command.provider,
         states_result: listener.properties.states_result,
         ending: &ending,

@@ -111,7 +111,7 @@ pub(super) enum Cause {
 
 /// What was seen of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct RunFacts<'a> {
     pub(super) provider: &'a str,
     /// The agent states its result: without one the run failed.
     pub(super) states_result: bool,
@@ -146,7 +146,7 @@ impl Draft {
 /// Judges a run. The first of these that applies decides: a reader of the events that went away, a failure that the agent
 /// states, output that cannot be read, a reason to stop the agent, a read error, work left in the background, the exit
 /// status, a missing result.
-pub(super) fn judge(facts: &Facts<'_>) -> RunVerdict {
+pub(super) fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let result = facts.ending.result.as_ref();
     // An agent that did not exit after its result was stopped: its exit says nothing.
     let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();
@@ -158,7 +158,7 @@ pub(super) fn judge(facts: &Facts<'_>) -> RunVerdict {
     finish(facts, exit, Draft { status, reason, error })
 }
 
-fn draft(facts: &Facts<'_>, exit: Exit) -> Draft {
+fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {
     use RunStatus::{Failed, Interrupted, Killed};
     let stop = facts.cause.filter(|_| !facts.is_result_first);
     let result = facts.ending.result.as_ref().filter(|_| facts.is_result_first || stop.is_none());
@@ -225,7 +225,7 @@ fn over_limit(cause: &Cause) -> Option<Draft> {
     Some(Draft::new(RunStatus::Timeout, reason, error))
 }
 
-fn finish(facts: &Facts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
+fn finish(facts: &RunFacts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
     let Draft { mut status, reason, mut error } = draft;
     let result = facts.ending.result.as_ref();
     let mut text = match (status, result) {
@@ -265,7 +265,7 @@ fn finish(facts: &Facts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
     }
 }
 
-fn is_resume_refused(facts: &Facts<'_>, error: Option<&str>) -> bool {
+fn is_resume_refused(facts: &RunFacts<'_>, error: Option<&str>) -> bool {
     let failure = facts.ending.result.as_ref().and_then(|result| result.failure.as_ref());
     facts.resume.is_some_and(|asked| {
         facts.ending.session_id.as_deref().is_some_and(|answered| answered != asked)
@@ -275,14 +275,14 @@ fn is_resume_refused(facts: &Facts<'_>, error: Option<&str>) -> bool {
     })
 }
 
-fn with_write_error(facts: &Facts<'_>, error: String) -> String {
+fn with_write_error(facts: &RunFacts<'_>, error: String) -> String {
     match &facts.write_error {
         Some(write) => format!("{error}; its input could not be written: {write}"),
         None => error,
     }
 }
 
-fn with_stderr(facts: &Facts<'_>, error: &str) -> String {
+fn with_stderr(facts: &RunFacts<'_>, error: &str) -> String {
     let tail = facts.stderr.trim();
     if tail.is_empty() { error.to_owned() } else { format!("{error}; its last words: {tail}") }
 }

@@ -13,8 +13,8 @@ const NOTHING: &Ending = &Ending {
     remarks: Vec::new(),
 };
 
-fn facts() -> Facts<'static> {
-    Facts {
+fn facts() -> RunFacts<'static> {
+    RunFacts {
         provider: "claude",
         states_result: true,
         ending: NOTHING,
@@ -43,9 +43,9 @@ fn ending(ending: Ending) -> &'static Ending {
     Box::leak(Box::new(ending))
 }
 
-fn of(result: AgentResult) -> Facts<'static> {
+fn of(result: AgentResult) -> RunFacts<'static> {
     let ending = ending(Ending { result: Some(result), ..Ending::default() });
-    Facts { ending, is_result_first: true, ..facts() }
+    RunFacts { ending, is_result_first: true, ..facts() }
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn status_and_reason_of_every_end() {
     let background = Ending { has_background_work: true, ..good().ending.clone() };
     let unreadable = Ending { unreadable: Some("too long".into()), ..good().ending.clone() };
     let overflow = AgentResult { poisoned: Some(FailureReason::ContextOverflow), ..answer("answer") };
-    let raw = || Facts { states_result: false, ..facts() };
-    let cases: Vec<(Facts<'_>, RunStatus, Option<&str>)> = vec![
+    let raw = || RunFacts { states_result: false, ..facts() };
+    let cases: Vec<(RunFacts<'_>, RunStatus, Option<&str>)> = vec![
         (good(), RunStatus::Completed, None),
         (
             of(failure("API Error: 429 overloaded", None)),
@@ -76,33 +76,33 @@ fn status_and_reason_of_every_end() {
         (of(answer("I reached the iteration limit.")), RunStatus::Failed, Some("iteration_limit")),
         (facts(), RunStatus::Failed, Some("agent_error.unknown")),
         (raw(), RunStatus::Completed, None),
-        (Facts { exit: failed, ..raw() }, RunStatus::Failed, Some("agent_error.process_failure")),
-        (Facts { exit: dead, ..facts() }, RunStatus::Failed, Some("agent_error.process_failure")),
-        (Facts { exit: failed, ..good() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (RunFacts { exit: failed, ..raw() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (RunFacts { exit: dead, ..facts() }, RunStatus::Failed, Some("agent_error.process_failure")),
+        (RunFacts { exit: failed, ..good() }, RunStatus::Failed, Some("agent_error.process_failure")),
         (
-            Facts { ending: ending(background), ..good() },
+            RunFacts { ending: ending(background), ..good() },
             RunStatus::Failed,
             Some("agent_error.process_failure"),
         ),
-        (Facts { cause: Some(&timeout), exit: dead, ..facts() }, RunStatus::Timeout, Some("timeout")),
+        (RunFacts { cause: Some(&timeout), exit: dead, ..facts() }, RunStatus::Timeout, Some("timeout")),
         (
-            Facts { cause: Some(&given_up), exit: dead, ..facts() },
+            RunFacts { cause: Some(&given_up), exit: dead, ..facts() },
             RunStatus::Timeout,
             Some("codex_semantic_inactivity"),
         ),
         // The result came first: the limit that ran out afterwards does not matter.
-        (Facts { cause: Some(&timeout), exit: Exit::default(), ..good() }, RunStatus::Completed, None),
+        (RunFacts { cause: Some(&timeout), exit: Exit::default(), ..good() }, RunStatus::Completed, None),
         // It came after the agent had been asked to stop.
         (
-            Facts { cause: Some(&signal), is_result_first: false, ..good() },
+            RunFacts { cause: Some(&signal), is_result_first: false, ..good() },
             RunStatus::Interrupted,
             Some("cancelled"),
         ),
-        (Facts { cause: Some(&signal), is_killed: true, ..facts() }, RunStatus::Killed, Some("cancelled")),
-        (Facts { cause: Some(&Cause::SinkBroken), ..good() }, RunStatus::Interrupted, Some("cancelled")),
-        (Facts { cause: Some(&Cause::Overdue), exit: dead, ..good() }, RunStatus::Completed, None),
+        (RunFacts { cause: Some(&signal), is_killed: true, ..facts() }, RunStatus::Killed, Some("cancelled")),
+        (RunFacts { cause: Some(&Cause::SinkBroken), ..good() }, RunStatus::Interrupted, Some("cancelled")),
+        (RunFacts { cause: Some(&Cause::Overdue), exit: dead, ..good() }, RunStatus::Completed, None),
         (
-            Facts { ending: ending(unreadable), ..good() },
+            RunFacts { ending: ending(unreadable), ..good() },
             RunStatus::Failed,
             Some("agent_error.empty_or_unparseable_output"),
         ),
@@ -121,16 +121,16 @@ fn status_and_reason_of_every_end() {
 
 #[test]
 fn a_refused_resume_is_told_from_a_failed_one() {
-    let resumed = Facts { resume: Some("s1"), exit: Exit { code: Some(1), signal: None }, ..facts() };
+    let resumed = RunFacts { resume: Some("s1"), exit: Exit { code: Some(1), signal: None }, ..facts() };
     assert!(!judge(&resumed).resume_refused);
     assert!(
-        judge(&Facts { stderr: "No conversation found with session ID: s1", ..resumed.clone() })
+        judge(&RunFacts { stderr: "No conversation found with session ID: s1", ..resumed.clone() })
             .resume_refused
     );
     let session = |id: &str| ending(Ending { session_id: Some(id.to_owned()), ..Ending::default() });
-    assert!(judge(&Facts { ending: session("s2"), ..resumed.clone() }).resume_refused);
-    assert!(!judge(&Facts { ending: session("s1"), ..resumed.clone() }).resume_refused);
+    assert!(judge(&RunFacts { ending: session("s2"), ..resumed.clone() }).resume_refused);
+    assert!(!judge(&RunFacts { ending: session("s1"), ..resumed.clone() }).resume_refused);
     let refused = AgentFailure { error: "no".into(), reason: None, is_resume_refused: true };
     let refused = of(AgentResult { failure: Some(refused), ..AgentResult::default() }).ending;
-    assert!(judge(&Facts { ending: refused, ..resumed }).resume_refused);
+    assert!(judge(&RunFacts { ending: refused, ..resumed }).resume_refused);
 }

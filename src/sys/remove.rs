@@ -69,7 +69,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     };
     let top = match Frame::open(&parent, name) {
         Err(Errno::NOENT) => return Ok(()), // another process removes it too
-        other => other.map_err(|error| truer(refusal, error))?,
+        other => other.map_err(|error| clearer_error(refusal, error))?,
     };
     let top_handle = top.handle.try_clone()?;
     let mut stack = vec![top];
@@ -141,7 +141,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         match Frame::open(&frame.handle, name) {
             Ok(deeper) => stack.push(deeper),
             Err(Errno::NOENT) => {}
-            Err(error) => _ = first_error.get_or_insert(truer(refusal, error)),
+            Err(error) => _ = first_error.get_or_insert(clearer_error(refusal, error)),
         }
     }
     match first_error {
@@ -152,7 +152,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
 
 /// What to say of an entry that could neither be unlinked nor opened as a folder: of an immutable file, that it may
 /// not be unlinked, not that it is no folder.
-fn truer(unlinking: Errno, opening: Errno) -> Errno {
+fn clearer_error(unlinking: Errno, opening: Errno) -> Errno {
     match (unlinking, opening) {
         (Errno::PERM, Errno::NOTDIR | Errno::LOOP) => Errno::PERM,
         _ => opening,
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_file_that_may_not_go_is_not_called_a_folder() {
-        assert_eq!(truer(Errno::PERM, Errno::NOTDIR), Errno::PERM);
-        assert_eq!(truer(Errno::ISDIR, Errno::ACCESS), Errno::ACCESS);
-        assert_eq!(truer(Errno::PERM, Errno::XDEV), Errno::XDEV);
+        assert_eq!(clearer_error(Errno::PERM, Errno::NOTDIR), Errno::PERM);
+        assert_eq!(clearer_error(Errno::ISDIR, Errno::ACCESS), Errno::ACCESS);
+        assert_eq!(clearer_error(Errno::PERM, Errno::XDEV), Errno::XDEV);
     }
 
     fn handle(path: &Path) -> OwnedFd {

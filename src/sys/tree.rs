@@ -24,7 +24,7 @@ pub use folders::Folders;
 
 /// What stands at a path, the link itself where it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// A regular file: length in bytes and permission bits.
     File {
         /// Length in bytes.
@@ -77,7 +77,7 @@ impl Tree {
     /// # Errors
     /// As the system reports them; a link is an error.
     pub fn subtree(&self, relative: &Path) -> io::Result<Tree> {
-        if self.kind(relative)? == Some(Kind::Link) {
+        if self.kind(relative)? == Some(FileKind::Link) {
             return Err(Errno::LOOP.into());
         }
         Ok(Tree { root: self.root.open_dir(relative)?, path: self.path.join(relative) })
@@ -87,7 +87,7 @@ impl Tree {
     ///
     /// # Errors
     /// Everything but "not found"; see [`leaves_tree`].
-    pub fn kind(&self, relative: &Path) -> io::Result<Option<Kind>> {
+    pub fn kind(&self, relative: &Path) -> io::Result<Option<FileKind>> {
         match self.root.symlink_metadata(relative) {
             Ok(metadata) => Ok(Some(kind_of(&metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -171,7 +171,7 @@ impl Tree {
     /// As the system reports them.
     pub fn ensure_dir(&self, relative: &Path, mode: u32) -> io::Result<()> {
         match self.kind(relative)? {
-            Some(Kind::Dir) => Ok(()),
+            Some(FileKind::Dir) => Ok(()),
             Some(_) => Err(Errno::NOTDIR.into()),
             None => match self.make_dir(relative, mode) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -404,7 +404,7 @@ impl Tree {
 
     /// The mode of a folder that its owner may not write to.
     fn locked_dir(&self, relative: &Path) -> Option<rustix::fs::RawMode> {
-        let is_dir = self.kind(relative).ok()? == Some(Kind::Dir);
+        let is_dir = self.kind(relative).ok()? == Some(FileKind::Dir);
         let mode = self.mode(relative).ok()??;
         (is_dir && mode & 0o200 == 0).then_some(mode as rustix::fs::RawMode)
     }
@@ -476,16 +476,16 @@ impl AsFd for Handle<'_> {
     }
 }
 
-fn kind_of(metadata: &Metadata) -> Kind {
+fn kind_of(metadata: &Metadata) -> FileKind {
     let file_type = metadata.file_type();
     if file_type.is_symlink() {
-        Kind::Link
+        FileKind::Link
     } else if file_type.is_dir() {
-        Kind::Dir
+        FileKind::Dir
     } else if file_type.is_file() {
-        Kind::File { len: metadata.len(), mode: metadata.mode() & 0o7777 }
+        FileKind::File { len: metadata.len(), mode: metadata.mode() & 0o7777 }
     } else {
-        Kind::Other
+        FileKind::Other
     }
 }
 

@@ -4,7 +4,7 @@ use super::TaskDocument;
 
 /// What the task belongs to. The order of the variants is the order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TaskKind {
     /// A turn of a chat session.
     Chat,
     /// A sentence from the quick-create box that is to become an issue.
@@ -17,31 +17,31 @@ pub enum Kind {
     Plain,
 }
 
-impl Kind {
+impl TaskKind {
     /// Classifies a document by which of its ids is set: chat, quick-create, autopilot, issue.
-    pub fn of(task: &TaskDocument) -> Kind {
+    pub fn of(task: &TaskDocument) -> TaskKind {
         let set = |field: &str| !field.trim().is_empty();
         if set(&task.chat_session_id) {
-            Kind::Chat
+            TaskKind::Chat
         } else if set(&task.quick_create_prompt) {
-            Kind::QuickCreate
+            TaskKind::QuickCreate
         } else if set(&task.autopilot_run_id) {
-            Kind::AutopilotRun
+            TaskKind::AutopilotRun
         } else if set(&task.issue_id) {
-            Kind::Issue
+            TaskKind::Issue
         } else {
-            Kind::Plain
+            TaskKind::Plain
         }
     }
 
     /// The word that `.gc_meta.json` carries; a plain task has none (upstream then goes by age alone).
     pub fn word(self) -> Option<&'static str> {
         match self {
-            Kind::Chat => Some("chat"),
-            Kind::QuickCreate => Some("quick_create"),
-            Kind::AutopilotRun => Some("autopilot_run"),
-            Kind::Issue => Some("issue"),
-            Kind::Plain => None,
+            TaskKind::Chat => Some("chat"),
+            TaskKind::QuickCreate => Some("quick_create"),
+            TaskKind::AutopilotRun => Some("autopilot_run"),
+            TaskKind::Issue => Some("issue"),
+            TaskKind::Plain => None,
         }
     }
 }
@@ -60,13 +60,13 @@ mod tests {
             ..TaskDocument::default()
         };
         for (document, kind) in [
-            (task("c", "q", "a", "i"), Kind::Chat),
-            (task("", "q", "a", "i"), Kind::QuickCreate),
-            (task("", "", "a", "i"), Kind::AutopilotRun),
-            (task("", " ", "", "i"), Kind::Issue),
-            (task("", "", "", ""), Kind::Plain),
+            (task("c", "q", "a", "i"), TaskKind::Chat),
+            (task("", "q", "a", "i"), TaskKind::QuickCreate),
+            (task("", "", "a", "i"), TaskKind::AutopilotRun),
+            (task("", " ", "", "i"), TaskKind::Issue),
+            (task("", "", "", ""), TaskKind::Plain),
         ] {
-            assert_eq!(Kind::of(&document), kind);
+            assert_eq!(TaskKind::of(&document), kind);
         }
     }
 }

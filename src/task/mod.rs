@@ -11,4 +11,4 @@ pub use document::{
 };
 pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};
-pub use kind::Kind;
+pub use kind::TaskKind;

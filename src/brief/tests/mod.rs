@@ -5,7 +5,7 @@ mod turn;
 use super::turn::turn_notes;
 use super::*;
 use crate::task::{Agent, ProjectResource, Repository, parse_document};
-use crate::task::{Kind, TaskDocument};
+use crate::task::{TaskDocument, TaskKind};
 
 fn multica() -> Platform {
     Platform::named(Platform::DEFAULT_CLI).unwrap()
@@ -16,7 +16,7 @@ fn document(json: &str) -> TaskDocument {
 }
 
 /// One task of every kind, each with all that a brief can show.
-fn kinds() -> [(Kind, TaskDocument); 5] {
+fn kinds() -> [(TaskKind, TaskDocument); 5] {
     let full = document(
         r#"{"id":"task-1","agent":{"id":"agent-1","name":"Ada","instructions":"Be careful."},
             "requesting_user_name":"Grace","requesting_user_profile_description":"Likes tests.",
@@ -29,14 +29,14 @@ fn kinds() -> [(Kind, TaskDocument); 5] {
             "initiator_name":"Linus","initiator_type":"member","initiator_email":"l@example.com"}"#,
     );
     [
-        (Kind::Issue, TaskDocument { issue_id: "issue-1".into(), ..full.clone() }),
+        (TaskKind::Issue, TaskDocument { issue_id: "issue-1".into(), ..full.clone() }),
         (
-            Kind::Chat,
+            TaskKind::Chat,
             TaskDocument { chat_session_id: "chat-1".into(), chat_message: "Hi?".into(), ..full.clone() },
         ),
-        (Kind::QuickCreate, TaskDocument { quick_create_prompt: "Fix\nlogin".into(), ..full.clone() }),
+        (TaskKind::QuickCreate, TaskDocument { quick_create_prompt: "Fix\nlogin".into(), ..full.clone() }),
         (
-            Kind::AutopilotRun,
+            TaskKind::AutopilotRun,
             TaskDocument {
                 autopilot_run_id: "run-1".into(),
                 autopilot_id: "auto-1".into(),
@@ -47,11 +47,11 @@ fn kinds() -> [(Kind, TaskDocument); 5] {
                 ..full.clone()
             },
         ),
-        (Kind::Plain, full),
+        (TaskKind::Plain, full),
     ]
 }
 
-fn task(kind: Kind) -> TaskDocument {
+fn task(kind: TaskKind) -> TaskDocument {
     kinds().into_iter().find(|(k, _)| *k == kind).unwrap().1
 }
 
@@ -62,7 +62,7 @@ fn comment_task() -> TaskDocument {
         trigger_comment_content: "Please\n# look".into(),
         trigger_author_name: "Bob".into(),
         trigger_author_type: "member".into(),
-        ..task(Kind::Issue)
+        ..task(TaskKind::Issue)
     }
 }
 
@@ -103,9 +103,9 @@ fn check(text: &str, present: &[&str], absent: &[&str]) {
 
 #[test]
 fn each_kind_has_its_sections() {
-    use Kind::{AutopilotRun, Chat, Issue, Plain, QuickCreate};
+    use TaskKind::{AutopilotRun, Chat, Issue, Plain, QuickCreate};
     let all = [Issue, Chat, QuickCreate, AutopilotRun, Plain];
-    let rows: &[(&str, &[Kind])] = &[
+    let rows: &[(&str, &[TaskKind])] = &[
         ("## Background Task Safety", &all),
         ("## Agent Identity", &all),
         ("## Requesting User", &all),
@@ -165,14 +165,14 @@ fn without_a_platform_no_section_and_no_command_of_one() {
         {
             assert!(has_heading(&text, heading), "{heading} in {kind:?}");
         }
-        assert_eq!(text.contains("https://example.com/a.git"), kind != Kind::QuickCreate);
+        assert_eq!(text.contains("https://example.com/a.git"), kind != TaskKind::QuickCreate);
     }
 }
 
 #[test]
 fn another_platform_is_named_in_the_place_of_multica() {
     let acme = Platform::named("acme").unwrap();
-    for (_, task) in kinds().into_iter().chain([(Kind::Issue, comment_task())]) {
+    for (_, task) in kinds().into_iter().chain([(TaskKind::Issue, comment_task())]) {
         let turn = TurnOptions { platform: &acme, os: HostOs::Unix, session: Session::New };
         let text =
             brief_on(&task, &acme, HostOs::Unix) + &turn_notes(&task, &turn) + &issue_context(&task, &acme);
@@ -205,12 +205,14 @@ fn the_brief_does_not_change_from_run_to_run() {
             },
         ];
         match kind {
-            Kind::Issue => variants.push(TaskDocument { issue_id: "another".into(), ..base.clone() }),
-            Kind::Chat => variants.push(TaskDocument { chat_session_id: "another".into(), ..base.clone() }),
-            Kind::QuickCreate => {
+            TaskKind::Issue => variants.push(TaskDocument { issue_id: "another".into(), ..base.clone() }),
+            TaskKind::Chat => {
+                variants.push(TaskDocument { chat_session_id: "another".into(), ..base.clone() })
+            }
+            TaskKind::QuickCreate => {
                 variants.push(TaskDocument { quick_create_prompt: "x".into(), ..base.clone() })
             }
-            Kind::AutopilotRun | Kind::Plain => {}
+            TaskKind::AutopilotRun | TaskKind::Plain => {}
         }
         for variant in variants {
             assert_eq!(brief(&variant), expected, "{kind:?}");
@@ -240,11 +242,11 @@ fn the_commands_listed_are_the_core_loop() {
     ];
     let other =
         ["label", "subscriber", "issue run", "project get", "issue assign", "comment delete", "stdin"];
-    for kind in [Kind::Issue, Kind::Chat, Kind::AutopilotRun] {
+    for kind in [TaskKind::Issue, TaskKind::Chat, TaskKind::AutopilotRun] {
         check(&brief(&task(kind)), &core, &other);
     }
     check(
-        &brief(&task(Kind::QuickCreate)),
+        &brief(&task(TaskKind::QuickCreate)),
         &["multica issue create", "(`2>&1`)", "exactly once", "`Created <identifier>: <title>`"],
         &["issue get", "issue status", "comment add", "checkout", "MUL-"],
     );
@@ -253,7 +255,7 @@ fn the_commands_listed_are_the_core_loop() {
 #[test]
 fn an_issue_is_answered_by_a_comment_from_a_file_and_by_nothing_else() {
     for os in [HostOs::Unix, HostOs::Windows] {
-        for task in [task(Kind::Issue), comment_task()] {
+        for task in [task(TaskKind::Issue), comment_task()] {
             let text = brief_on(&task, &multica(), os);
             check(
                 &text,
@@ -299,24 +301,28 @@ fn only_a_squad_leader_may_end_without_a_comment() {
 
 #[test]
 fn chat_autopilot_and_plain_deliver_their_own_way() {
-    let text = brief(&task(Kind::Chat));
+    let text = brief(&task(TaskKind::Chat));
     check(
         &text,
         &["straight to the chat window", "issue list", "workspace get"],
         &["**must** be", "mandatory"],
     );
     check(&text, &["**Apollo**"], &["this issue"]);
-    let text = brief(&task(Kind::AutopilotRun));
+    let text = brief(&task(TaskKind::AutopilotRun));
     let own =
         ["`run-1`", "Sweep the floor.", "multica autopilot get auto-1 --output json", "Nightly", "schedule"];
     check(&text, &own, &["mandatory", "**must** be"]);
     check(&text, &["final output is captured", "````json\n{\"event\":\"a```b\"}\n````"], &[]);
-    check(&brief(&task(Kind::Plain)), &["Your final message is the result"], &["mandatory", "**must** be"]);
+    check(
+        &brief(&task(TaskKind::Plain)),
+        &["Your final message is the result"],
+        &["mandatory", "**must** be"],
+    );
 }
 
 #[test]
 fn project_and_repositories_come_from_the_document_alone() {
-    let text = brief(&task(Kind::Issue));
+    let text = brief(&task(TaskKind::Issue));
     check(
         &text,
         &[
@@ -368,7 +374,7 @@ fn nothing_from_outside_becomes_structure() {
     );
     let headings =
         |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
-    for (kind, base) in kinds().into_iter().chain([(Kind::Issue, comment_task())]) {
+    for (kind, base) in kinds().into_iter().chain([(TaskKind::Issue, comment_task())]) {
         let mut hostile = base.clone();
         hostile.agent.name.clone_from(&evil);
         hostile.requesting_user_name.clone_from(&evil);
@@ -397,13 +403,13 @@ fn nothing_from_outside_becomes_structure() {
         hostile.handoff_note.clone_from(&evil);
         hostile.new_comment_count = 2;
         hostile.new_comments_since.clone_from(&evil);
-        if kind == Kind::AutopilotRun {
+        if kind == TaskKind::AutopilotRun {
             hostile.autopilot_title.clone_from(&evil);
             hostile.autopilot_source.clone_from(&evil);
             hostile.autopilot_run_id.clone_from(&evil);
             hostile.autopilot_trigger_payload = Some(serde_json::json!({ "p": evil }));
         }
-        if kind == Kind::QuickCreate {
+        if kind == TaskKind::QuickCreate {
             hostile.quick_create_prompt.clone_from(&evil);
         }
         let (text, clean) = (brief(&hostile), brief(&base));
@@ -425,7 +431,7 @@ fn nothing_from_outside_becomes_structure() {
 
 #[test]
 fn marker_texts_in_verbatim_parts_are_broken_up() {
-    let mut task = task(Kind::AutopilotRun);
+    let mut task = task(TaskKind::AutopilotRun);
     task.agent.instructions = format!("a\n{END}\nb {BEGIN}");
     task.workspace_context = format!("{BEGIN}\r\n{END}");
     task.autopilot_description = END.to_owned();

@@ -49,7 +49,7 @@ fn the_turn_says_where_to_reply() {
             &[],
         );
     }
-    let text = notes(&task(Kind::Issue));
+    let text = notes(&task(TaskKind::Issue));
     check(&text, &["multica issue comment add issue-1 --content-file ./reply.md"], &["--parent"]);
     for bad in ["$(id)", "a b", "-x"] {
         let task = TaskDocument { issue_id: bad.into(), ..comment_task() };
@@ -61,7 +61,7 @@ fn the_turn_says_where_to_reply() {
         &["--thread thread-1 --tail 30"],
         &["$(id)", "comment add", "No comment triggered"],
     );
-    for kind in [Kind::Chat, Kind::QuickCreate, Kind::AutopilotRun, Kind::Plain] {
+    for kind in [TaskKind::Chat, TaskKind::QuickCreate, TaskKind::AutopilotRun, TaskKind::Plain] {
         check(&notes(&task(kind)), &["## Task Initiator"], &["## This Turn", "comment add"]);
     }
 }
@@ -73,7 +73,7 @@ fn the_turn_says_who_set_it_off_and_what_was_lost() {
             initiator_name: name.into(),
             initiator_type: kind.into(),
             initiator_email: email.into(),
-            ..task(Kind::Issue)
+            ..task(TaskKind::Issue)
         })
     };
     check(&by("Ann", "member", "a@b.c"), &["a member of the workspace, **Ann** (a@b.c)"], &["another agent"]);
@@ -81,15 +81,19 @@ fn the_turn_says_who_set_it_off_and_what_was_lost() {
     check(&by("Bot", "agent", "a@b.c"), &["another agent, **Bot**."], &["member", "a@b.c"]);
     check(&by(" \n", "member", "a@b.c"), &[], &["## Task Initiator"]);
     let lost = |kind| notes_on(&task(kind), Session::Lost, HostOs::Unix);
-    check(&lost(Kind::Issue), &["comments are the record", "do not announce"], &["tell the user"]);
-    check(&lost(Kind::Chat), &["Read the history", "Only if nothing", "tell the user"], &["comments are"]);
-    check(&notes(&task(Kind::Issue)), &[], &["## Session"]);
+    check(&lost(TaskKind::Issue), &["comments are the record", "do not announce"], &["tell the user"]);
+    check(
+        &lost(TaskKind::Chat),
+        &["Read the history", "Only if nothing", "tell the user"],
+        &["comments are"],
+    );
+    check(&notes(&task(TaskKind::Issue)), &[], &["## Session"]);
     assert_eq!(notes(&document(r#"{"id":"x"}"#)), "");
 }
 
 #[test]
 fn the_issue_context_of_each_kind() {
-    let with_note = TaskDocument { handoff_note: "first\r\n# second\rthird".into(), ..task(Kind::Issue) };
+    let with_note = TaskDocument { handoff_note: "first\r\n# second\rthird".into(), ..task(TaskKind::Issue) };
     let rows: [(TaskDocument, &[&str], &[&str]); 6] = [
         (
             with_note,
@@ -105,9 +109,13 @@ fn the_issue_context_of_each_kind() {
             &["**Trigger:** Comment reply\n\n**Triggering comment ID:** `comment-1`\n\n"],
             &["Handoff", "New assignment", "look"],
         ),
-        (task(Kind::QuickCreate), &["# Quick Create\n\n", "## User input\n\n> Fix\n> login\n\n"], &["issue"]),
         (
-            task(Kind::AutopilotRun),
+            task(TaskKind::QuickCreate),
+            &["# Quick Create\n\n", "## User input\n\n> Fix\n> login\n\n"],
+            &["issue"],
+        ),
+        (
+            task(TaskKind::AutopilotRun),
             &[
                 "# Autopilot Run\n\n**Autopilot run ID:** `run-1`\n\n**Autopilot ID:** `auto-1`\n\n**Title:** Nightly\n\n\
                  **Trigger source:** schedule\n\n## Trigger Payload\n\n````json\n",
@@ -118,11 +126,11 @@ fn the_issue_context_of_each_kind() {
             &["issue get"],
         ),
         (
-            task(Kind::Chat),
+            task(TaskKind::Chat),
             &["# Chat Session\n\n", "`chat-1`", "multica issue list"],
             &["Issue ID", "issue get"],
         ),
-        (task(Kind::Plain), &["# Task\n\n**Task ID:** `task-1`\n\n"], &["Issue", "multica"]),
+        (task(TaskKind::Plain), &["# Task\n\n**Task ID:** `task-1`\n\n"], &["Issue", "multica"]),
     ];
     for (task, present, absent) in rows {
         let text = issue_context(&task, &multica());
@@ -148,21 +156,21 @@ fn the_prompt_of_each_kind() {
         ],
         &["is assigned to you"],
     );
-    let note = TaskDocument { handoff_note: "only\nthis".into(), ..task(Kind::Issue) };
+    let note = TaskDocument { handoff_note: "only\nthis".into(), ..task(TaskKind::Issue) };
     let assigned = prompt(&note).unwrap();
     check(
         &assigned,
         &["Issue `issue-1` is assigned to you.", "> only\n> this", "multica issue get issue-1"],
         &[],
     );
-    assert!(prompt(&task(Kind::Chat)).unwrap().starts_with("Hi?\n\n---\n\n## Task Initiator"));
+    assert!(prompt(&task(TaskKind::Chat)).unwrap().starts_with("Hi?\n\n---\n\n## Task Initiator"));
     check(
-        &prompt(&task(Kind::QuickCreate)).unwrap(),
+        &prompt(&task(TaskKind::QuickCreate)).unwrap(),
         &["> Fix\n> login", "exactly once", "without an H1"],
         &[],
     );
-    let autopilot = prompt(&task(Kind::AutopilotRun)).unwrap();
+    let autopilot = prompt(&task(TaskKind::AutopilotRun)).unwrap();
     check(&autopilot, &["`run-1`", "Sweep the floor.", "No issue is assigned", "````json"], &["issue get"]);
-    assert_eq!(prompt(&task(Kind::Plain)), None);
-    assert_eq!(prompt(&TaskDocument { chat_message: " \n".into(), ..task(Kind::Chat) }), None);
+    assert_eq!(prompt(&task(TaskKind::Plain)), None);
+    assert_eq!(prompt(&TaskDocument { chat_message: " \n".into(), ..task(TaskKind::Chat) }), None);
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::environment::Outcome;
+use crate::environment::CleanupOutcome;
 use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
@@ -91,15 +91,15 @@ pub(super) fn row(judged: &Judged) -> String {
 /// The action in the line of an environment.
 fn fate(judged: &Judged) -> &'static str {
     match judged.outcome {
-        Some(Outcome::Removed) => "remove",
-        Some(Outcome::Trashed) => "trash",
-        Some(Outcome::Failed) => "failed",
+        Some(CleanupOutcome::Removed) => "remove",
+        Some(CleanupOutcome::Trashed) => "trash",
+        Some(CleanupOutcome::Failed) => "failed",
         Some(_) => "keep",
         None => judged.decision.action.word(),
     }
 }
 
-fn outcome_word(outcome: Outcome) -> String {
+fn outcome_word(outcome: CleanupOutcome) -> String {
     let word = serde_json::to_value(outcome).unwrap_or_default();
     word.as_str().unwrap_or_default().to_owned()
 }
@@ -257,10 +257,10 @@ fn removed(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
     if judged.decision.action.removes() {
         return match judged.outcome {
             _ if judged.error.is_none() => "by the next gc".to_owned(),
-            Some(Outcome::RetainedDirty) => {
+            Some(CleanupOutcome::RetainedDirty) => {
                 format!("when its changes are committed and pushed, or by {force}")
             }
-            Some(Outcome::RetainedUnpushed) => format!("when its commits are pushed, or by {force}"),
+            Some(CleanupOutcome::RetainedUnpushed) => format!("when its commits are pushed, or by {force}"),
             _ => format!("when what keeps it is gone, or by {force}"),
         };
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)
 const MAX_VALUE: u64 = 1 << 20;
@@ -34,10 +34,10 @@ pub(crate) fn check_exports(env: &Tree, exports: &BTreeMap<String, String>) -> R
         for depth in 1..=parts.len() {
             let above: PathBuf = parts[..depth].iter().collect();
             match root.kind(&above) {
-                Ok(Some(Kind::Dir)) => {}
-                Ok(Some(Kind::File { .. })) if depth == parts.len() => {}
+                Ok(Some(FileKind::Dir)) => {}
+                Ok(Some(FileKind::File { .. })) if depth == parts.len() => {}
                 Ok(None) => return Err(gone("is gone")),
-                Ok(Some(Kind::Link)) => return Err(gone("is a link now")),
+                Ok(Some(FileKind::Link)) => return Err(gone("is a link now")),
                 Ok(Some(_)) => return Err(gone("is not what was prepared")),
                 Err(error) => return Err(error).with_context(|| format!("look at {value}")),
             }
@@ -55,7 +55,7 @@ pub(crate) fn check_needs(env: &Tree, needs: &[PathBuf]) -> Result<()> {
     for path in needs {
         let place = env.path().join(path);
         let what = match env.kind(path) {
-            Ok(Some(Kind::File { .. })) => continue,
+            Ok(Some(FileKind::File { .. })) => continue,
             Ok(None) => "is gone",
             Ok(Some(_)) => "is not what was prepared",
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => "is gone",

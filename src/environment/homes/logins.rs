@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// Parts of the names of files that hold logins.
 const WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
@@ -38,8 +38,8 @@ pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec
             }
             let place = folder.join(&name);
             match tree.kind(Path::new(&name)) {
-                Ok(Some(Kind::Dir)) if depth < MAX_DEPTH => folders.push_back((place, depth + 1)),
-                Ok(Some(Kind::Link)) if is_login(&name) => {
+                Ok(Some(FileKind::Dir)) if depth < MAX_DEPTH => folders.push_back((place, depth + 1)),
+                Ok(Some(FileKind::Link)) if is_login(&name) => {
                     found.extend(tree.read_link(Path::new(&name)).map(|target| LoginLink { place, target }));
                 }
                 _ => {}
@@ -58,7 +58,7 @@ fn is_login(name: &OsStr) -> bool {
 
 /// What a person should know of links that are none any more.
 pub(crate) fn replaced_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
-    let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(Kind::File { .. })));
+    let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(FileKind::File { .. })));
     links
         .iter()
         .filter(is_replaced)

@@ -32,7 +32,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::homes::{forgetting, homes_with_secrets};
 use crate::provider::plan::HomePlan;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The list of a change, inside its folder.
 const LIST: &str = "list.json";
@@ -93,7 +93,7 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
 pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
     // An agent may have removed all permissions from its home, even its own.
     for name in homes_with_secrets().map(Path::new) {
-        if env.kind(name)? == Some(Kind::Dir) && env.mode(name)? != Some(0o700) {
+        if env.kind(name)? == Some(FileKind::Dir) && env.mode(name)? != Some(0o700) {
             env.set_dir_mode(name, 0o700)?;
         }
     }
@@ -146,7 +146,7 @@ pub(crate) fn has_leftovers(env: &Tree) -> bool {
 pub(crate) fn recover(env: &Tree) -> Result<()> {
     match env.kind(Path::new(names::HOMES_NEXT)).context("look for unfinished homes")? {
         None => {}
-        Some(Kind::Dir) => go_on(env)?,
+        Some(FileKind::Dir) => go_on(env)?,
         // Nothing of ours: a change is a folder.
         Some(_) => env.remove_file(Path::new(names::HOMES_NEXT)).context("remove what is no change")?,
     }
@@ -189,7 +189,7 @@ fn load_list(next: &Tree) -> Result<Vec<Swap>> {
     let bytes = bytes.ok_or_else(|| damaged("it is not there".into()))?;
     let swaps: Vec<Swap> = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     // The list lies within the agent's reach.
-    match swaps.iter().find(|swap| !swap.is_lawful()) {
+    match swaps.iter().find(|swap| !swap.is_within_homes()) {
         Some(swap) => Err(damaged(format!("{:?} is no home", swap.place())).into()),
         None => Ok(swaps),
     }

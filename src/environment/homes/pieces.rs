@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use super::exports::is_variable;
 use super::swap::{Swap, is_name};
 use crate::layout::{self, names};
-use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, MOST_COPIED};
-use crate::sys::tree::{Folders, Kind, Tree};
+use crate::provider::plan::{Home, HomeContent, HomeEntry, HomePlan, MOST_COPIED};
+use crate::sys::tree::{FileKind, Folders, Tree};
 
 /// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
 #[derive(Debug)]
@@ -47,16 +47,16 @@ enum Part<'a> {
     },
 }
 
-impl<'a> From<&'a Entry> for Part<'a> {
-    fn from(entry: &'a Entry) -> Self {
+impl<'a> From<&'a HomeEntry> for Part<'a> {
+    fn from(entry: &'a HomeEntry) -> Self {
         match entry {
-            Entry::Dir { mode } => Part::Dir { mode: *mode },
-            Entry::Kept { mode } => Part::Kept { mode: *mode },
-            Entry::Absent => Part::Absent,
-            Entry::File { bytes, mode } => Part::File { bytes, mode: *mode },
-            Entry::Link { target } => Part::Link { target },
-            Entry::Copied { source } => Part::Copied { source },
-            Entry::Shared { source } => Part::Shared { source },
+            HomeEntry::Dir { mode } => Part::Dir { mode: *mode },
+            HomeEntry::Kept { mode } => Part::Kept { mode: *mode },
+            HomeEntry::Absent => Part::Absent,
+            HomeEntry::File { bytes, mode } => Part::File { bytes, mode: *mode },
+            HomeEntry::Link { target } => Part::Link { target },
+            HomeEntry::Copied { source } => Part::Copied { source },
+            HomeEntry::Shared { source } => Part::Shared { source },
         }
     }
 }
@@ -166,7 +166,7 @@ impl<'a> Piece<'a> {
         match (self.parts.first(), kind) {
             (None | Some((_, Part::Absent)), None) => {}
             (None | Some((_, Part::Absent)), Some(_)) => changed.push(Piece::removal(self.place)),
-            (Some((_, Part::Kept { mode })), Some(Kind::Dir)) => {
+            (Some((_, Part::Kept { mode })), Some(FileKind::Dir)) => {
                 if folder.mode(name).with_context(looking)? != Some(*mode) {
                     folder.set_dir_mode(name, *mode).with_context(looking)?;
                 }
@@ -256,20 +256,22 @@ impl Part<'_> {
     fn stands(&self, tree: &Tree, place: &Path) -> io::Result<bool> {
         let kind = tree.kind(place)?;
         Ok(match (self, kind) {
-            (Part::Dir { mode } | Part::Kept { mode }, Some(Kind::Dir)) => tree.mode(place)? == Some(*mode),
+            (Part::Dir { mode } | Part::Kept { mode }, Some(FileKind::Dir)) => {
+                tree.mode(place)? == Some(*mode)
+            }
             (Part::Absent, None) => true,
             // Through a second name another program could change it.
-            (Part::File { bytes, mode }, Some(Kind::File { len, mode: present })) => {
+            (Part::File { bytes, mode }, Some(FileKind::File { len, mode: present })) => {
                 present == *mode
                     && len == bytes.len() as u64
                     && tree.link_count(place)? == 1
                     && tree.read(place, len)?.as_deref() == Some(*bytes)
             }
-            (Part::Link { target }, Some(Kind::Link)) => tree.read_link(place)? == *target,
+            (Part::Link { target }, Some(FileKind::Link)) => tree.read_link(place)? == *target,
             // What the agent has made of it since is the task's.
-            (Part::Copied { .. }, Some(Kind::File { .. })) => true,
-            (Part::Shared { source }, Some(Kind::Link)) => tree.read_link(place)? == *source,
-            (Part::Shared { source }, Some(Kind::File { .. })) => tree.is_same_file(place, source)?,
+            (Part::Copied { .. }, Some(FileKind::File { .. })) => true,
+            (Part::Shared { source }, Some(FileKind::Link)) => tree.read_link(place)? == *source,
+            (Part::Shared { source }, Some(FileKind::File { .. })) => tree.is_same_file(place, source)?,
             _ => false,
         })
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{self, names};
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// One place of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ impl Swap {
         self.place.iter().collect()
     }
 
-    pub(super) fn is_lawful(&self) -> bool {
+    pub(super) fn is_within_homes(&self) -> bool {
         let is_launch_env = self.place == [names::LAUNCH, names::LAUNCH_ENV];
         let is_ours = |home: &OsString| home.to_str().is_none_or(layout::may_be_home);
         self.place.iter().all(|name| is_name(name))
@@ -66,7 +66,7 @@ fn set_aside(folder: &Tree, name: &Path, next: &Tree, number: usize) -> std::io:
     match folder.move_to(name, next, &aside) {
         Err(error)
             if error.kind() == std::io::ErrorKind::PermissionDenied
-                && folder.kind(name)? == Some(Kind::Dir) =>
+                && folder.kind(name)? == Some(FileKind::Dir) =>
         {
             folder.set_dir_mode(name, 0o700)?;
             folder.move_to(name, next, &aside)

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
 
 use super::*;
-use crate::provider::plan::{Entry, Home, HomeContent};
+use crate::provider::plan::{Home, HomeContent, HomeEntry};
 use crate::sys::fault::dying;
 
 /// An env root beside a folder of the user's.
@@ -63,21 +63,22 @@ impl World {
 
     /// A plan with every kind of content.
     fn plan(&self, version: &str) -> HomePlan {
-        let file = |text: &str, mode| Entry::File { bytes: format!("{text} {version}").into_bytes(), mode };
-        let dir = || Entry::Dir { mode: 0o755 };
+        let file =
+            |text: &str, mode| HomeEntry::File { bytes: format!("{text} {version}").into_bytes(), mode };
+        let dir = || HomeEntry::Dir { mode: 0o755 };
         let entries = vec![
             ("config.toml".into(), file("config", 0o600)),
-            ("fixed.json".into(), Entry::File { bytes: b"{}".to_vec(), mode: 0o644 }),
+            ("fixed.json".into(), HomeEntry::File { bytes: b"{}".to_vec(), mode: 0o644 }),
             ("skills".into(), dir()),
             ("skills/ours".into(), dir()),
             ("skills/ours/SKILL.md".into(), file("skill", 0o644)),
-            ("skills/user".into(), Entry::Link { target: self.user("skill") }),
-            ("auth.json".into(), Entry::Link { target: self.user(version) }),
-            ("projects".into(), Entry::Kept { mode: 0o700 }),
-            ("projects/p".into(), Entry::Kept { mode: 0o700 }),
+            ("skills/user".into(), HomeEntry::Link { target: self.user("skill") }),
+            ("auth.json".into(), HomeEntry::Link { target: self.user(version) }),
+            ("projects".into(), HomeEntry::Kept { mode: 0o700 }),
+            ("projects/p".into(), HomeEntry::Kept { mode: 0o700 }),
             ("projects/p/approvals.json".into(), file("approvals", 0o600)),
-            ("projects/p/mcp-auth.json".into(), Entry::Absent),
-            ("big".into(), Entry::Shared { source: self.user("big") }),
+            ("projects/p/mcp-auth.json".into(), HomeEntry::Absent),
+            ("big".into(), HomeEntry::Shared { source: self.user("big") }),
         ];
         let dropped = vec!["stale".into()];
         let content = HomeContent::Folder { mode: 0o700, entries, dropped };
@@ -274,7 +275,7 @@ fn a_plan_cannot_leave_its_home() {
     let world = World::new();
     let folder = |path: &str| HomeContent::Folder {
         mode: 0o700,
-        entries: vec![(path.into(), Entry::Dir { mode: 0o700 })],
+        entries: vec![(path.into(), HomeEntry::Dir { mode: 0o700 })],
         dropped: Vec::new(),
     };
     for (name, content) in [

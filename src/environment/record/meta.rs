@@ -10,7 +10,7 @@ use super::own::Own;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::Tree;
-use crate::task::{Kind, TaskDocument};
+use crate::task::{TaskDocument, TaskKind};
 
 /// The schema of the `execenv` key that this version writes.
 pub(in crate::environment) const SCHEMA: u32 = 1;
@@ -45,7 +45,7 @@ pub struct Meta {
 impl Meta {
     /// The record of a new environment: upstream's keys by the kind of the task.
     pub fn of_task(task: &TaskDocument, task_id: &str, workspace_id: &str, local_directory: bool) -> Meta {
-        let kind = Kind::of(task);
+        let kind = TaskKind::of(task);
         let mut meta = Meta {
             kind: kind.word().unwrap_or_default().to_owned(),
             workspace_id: workspace_id.to_owned(),
@@ -53,11 +53,11 @@ impl Meta {
             ..Meta::default()
         };
         match kind {
-            Kind::Chat => meta.chat_session_id.clone_from(&task.chat_session_id),
-            Kind::AutopilotRun => meta.autopilot_run_id.clone_from(&task.autopilot_run_id),
-            Kind::Issue => meta.issue_id.clone_from(&task.issue_id),
-            Kind::QuickCreate => task_id.clone_into(&mut meta.task_id),
-            Kind::Plain => {}
+            TaskKind::Chat => meta.chat_session_id.clone_from(&task.chat_session_id),
+            TaskKind::AutopilotRun => meta.autopilot_run_id.clone_from(&task.autopilot_run_id),
+            TaskKind::Issue => meta.issue_id.clone_from(&task.issue_id),
+            TaskKind::QuickCreate => task_id.clone_into(&mut meta.task_id),
+            TaskKind::Plain => {}
         }
         meta
     }
@@ -186,7 +186,7 @@ impl Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Status;
+    use crate::environment::EnvStatus;
 
     #[test]
     fn unknown_keys_survive_at_both_levels_and_numbers_keep_their_text() {
@@ -211,6 +211,6 @@ mod tests {
     #[test]
     fn a_status_of_a_later_version_is_unknown_not_an_error() {
         let meta = Meta::parse(br#"{"workspace_id":"w","execenv":{"status":"publishing"}}"#).unwrap();
-        assert_eq!(meta.own.unwrap().status, Status::Unknown);
+        assert_eq!(meta.own.unwrap().status, EnvStatus::Unknown);
     }
 }

@@ -13,4 +13,4 @@ pub use change::Durability;
 pub(crate) use change::sweep_temporary;
 pub use meta::Meta;
 pub(super) use meta::{MAX_META, SCHEMA};
-pub use own::{LastResult, Own, RunRecord, SessionRecord, Status};
+pub use own::{EnvStatus, LastResult, Own, RunRecord, SessionRecord};

@@ -29,7 +29,7 @@ pub struct Own {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub agent_id: String,
     /// What the environment is doing, or how its last run ended.
-    pub status: Status,
+    pub status: EnvStatus,
     /// Variables the agent must be started with because of the environment. Paths, never secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ pub struct Own {
 /// What an environment is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum EnvStatus {
     /// Ready for a run.
     #[default]
     Prepared,
@@ -95,26 +95,26 @@ pub enum Status {
     Unknown,
 }
 
-impl Status {
+impl EnvStatus {
     /// Whether a run should be holding the lock.
     pub fn is_active(self) -> bool {
-        matches!(self, Status::Starting | Status::Running)
+        matches!(self, EnvStatus::Starting | EnvStatus::Running)
     }
 
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {
-            Status::Prepared => "prepared",
-            Status::Starting => "starting",
-            Status::Running => "running",
-            Status::Completed => "completed",
-            Status::Failed => "failed",
-            Status::Timeout => "timeout",
-            Status::Interrupted => "interrupted",
-            Status::Killed => "killed",
-            Status::Crashed => "crashed",
-            Status::Cleaned => "cleaned",
-            Status::Unknown => "unknown",
+            EnvStatus::Prepared => "prepared",
+            EnvStatus::Starting => "starting",
+            EnvStatus::Running => "running",
+            EnvStatus::Completed => "completed",
+            EnvStatus::Failed => "failed",
+            EnvStatus::Timeout => "timeout",
+            EnvStatus::Interrupted => "interrupted",
+            EnvStatus::Killed => "killed",
+            EnvStatus::Crashed => "crashed",
+            EnvStatus::Cleaned => "cleaned",
+            EnvStatus::Unknown => "unknown",
         }
     }
 }

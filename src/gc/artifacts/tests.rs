@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     /// Looks and removes, and holds the two against each other.
-    fn remove(&self, patterns: &str, managed: bool) -> Found {
+    fn remove(&self, patterns: &str, managed: bool) -> Artifacts {
         let patterns = Patterns::parse(patterns).unwrap();
         let looked = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         let again = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
@@ -60,7 +60,7 @@ impl Fixture {
     }
 }
 
-fn tally(found: &Found) -> Vec<(&str, u64, u64)> {
+fn tally(found: &Artifacts) -> Vec<(&str, u64, u64)> {
     found.by_pattern.iter().map(|(key, tally)| (key.as_str(), tally.count, tally.bytes)).collect()
 }
 
@@ -124,8 +124,8 @@ fn the_three_by_default_go_and_nothing_else() {
 #[test]
 fn the_env_root_is_no_candidate_and_patterns_with_separators_match_nothing() {
     let t = Fixture::new(&[("workdir/node_modules/x", 5)]);
-    assert_eq!(t.remove("a-task", true), Found::default());
-    assert_eq!(t.remove("workdir/node_modules,../etc", true), Found::default());
+    assert_eq!(t.remove("a-task", true), Artifacts::default());
+    assert_eq!(t.remove("workdir/node_modules,../etc", true), Artifacts::default());
     assert!(t.at("workdir/node_modules/x").exists());
 }
 
@@ -141,7 +141,7 @@ fn links_files_and_what_is_neither_are_never_taken() {
         std::process::Command::new("mkfifo").arg(t.at("workdir/b/node_modules")).status().unwrap().success()
     );
     let _socket = std::os::unix::net::UnixListener::bind(t.at("workdir/b/.next")).unwrap();
-    assert_eq!(t.remove("", true), Found::default());
+    assert_eq!(t.remove("", true), Artifacts::default());
     assert_eq!(fs::read(outside.join("node_modules/keep")).unwrap(), b"mine");
     assert!(t.at("workdir/node_modules").is_symlink() && t.at("workdir/a/node_modules").is_file());
     // A link inside an artifact is removed, its target is not.
@@ -211,7 +211,7 @@ fn the_managed_cache_is_taken_at_its_place_only() {
         assert_eq!(t.remove(patterns, true).count, 1);
     }
     let t = Fixture::new(&files);
-    assert_eq!(t.remove(NONE, false), Found::default());
+    assert_eq!(t.remove(NONE, false), Artifacts::default());
     assert_eq!(tally(&t.remove(".sandbox-bin", false)), [(".sandbox-bin", 3, 68)]);
 }
 
@@ -224,8 +224,8 @@ fn a_link_on_the_way_to_the_managed_cache_protects_it() {
     let file = Fixture::new(&[("codex-home/.sandbox-bin", 5)]);
     for t in [leaf, parent, file] {
         assert!(!has_managed(&t.env()));
-        assert_eq!(t.remove(NONE, true), Found::default());
-        assert_eq!(t.remove("node_modules", true), Found::default());
+        assert_eq!(t.remove(NONE, true), Artifacts::default());
+        assert_eq!(t.remove("node_modules", true), Artifacts::default());
     }
 }
 

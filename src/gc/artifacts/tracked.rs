@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::patterns::Patterns;
 use crate::git::Git;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// What a repository tracks below folders of the patterns' names, or why git does not say: then all of it is kept.
 type Files = Result<BTreeSet<PathBuf>, String>;
@@ -63,7 +63,7 @@ impl<'a> Tracked<'a> {
             match tree.kind(Path::new(".git")) {
                 Ok(None) => None,
                 // Without an index nothing is tracked.
-                Ok(Some(Kind::Dir)) if matches!(tree.kind(Path::new(".git/index")), Ok(None)) => {
+                Ok(Some(FileKind::Dir)) if matches!(tree.kind(Path::new(".git/index")), Ok(None)) => {
                     Some(Ok(BTreeSet::new()))
                 }
                 _ => {

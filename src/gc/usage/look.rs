@@ -12,7 +12,7 @@ use super::{Scan, Stores, TaskUsage};
 use crate::environment::{Meta, WorkspacesRoot, count_stores, is_environment, trash};
 use crate::gc::artifacts::{Patterns, weigh};
 use crate::layout::names;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// A folder of a task, by its names.
 type Task = (String, OsString);
@@ -132,10 +132,10 @@ fn stores(root: &WorkspacesRoot, tree: &Tree) -> Result<Stores> {
 /// The size of what the report does not name otherwise, so that its sum is that of all files.
 fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
     let bytes = |path: &Path| match tree.kind(path) {
-        Ok(Some(Kind::Dir)) => {
+        Ok(Some(FileKind::Dir)) => {
             tree.subtree(path).and_then(|folder| folder.measure()).map_or(0, |size| size.bytes)
         }
-        Ok(Some(Kind::File { .. })) => {
+        Ok(Some(FileKind::File { .. })) => {
             tree.path().join(path).symlink_metadata().map_or(0, |metadata| metadata.len())
         }
         _ => 0,
@@ -160,13 +160,13 @@ fn other(root: &WorkspacesRoot, tree: &Tree) -> Result<u64> {
 fn repositories(tree: &Tree) -> u64 {
     let Ok(cache) = tree.subtree(Path::new(names::REPOS)) else { return 0 };
     let is_bare = |path: &Path| {
-        matches!(cache.kind(&path.join("HEAD")), Ok(Some(Kind::File { .. })))
-            && matches!(cache.kind(&path.join("objects")), Ok(Some(Kind::Dir)))
+        matches!(cache.kind(&path.join("HEAD")), Ok(Some(FileKind::File { .. })))
+            && matches!(cache.kind(&path.join("objects")), Ok(Some(FileKind::Dir)))
     };
     let mut count = 0;
     for workspace in cache.names(Path::new("")).unwrap_or_default() {
         let workspace = Path::new(&workspace);
-        if !matches!(cache.kind(workspace), Ok(Some(Kind::Dir))) {
+        if !matches!(cache.kind(workspace), Ok(Some(FileKind::Dir))) {
             continue; // a link does not count
         }
         let names = cache.names(workspace).unwrap_or_default();

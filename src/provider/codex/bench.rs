@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::plan;
 use crate::provider::fixture::World;
 pub(super) use crate::provider::fixture::{make_dirs, put as write, remove};
-use crate::provider::plan::{Entry, HomeContent, HomePlan};
+use crate::provider::plan::{HomeContent, HomeEntry, HomePlan};
 use crate::skills::files::{self, PlannedSkill};
 use crate::task::{Skill, SkillFile};
 
@@ -74,12 +74,12 @@ impl Bench {
         for (path, entry) in entries {
             let place = home.join(path);
             match entry {
-                Entry::Dir { .. } | Entry::Kept { .. } => make_dirs(&place),
-                Entry::Absent => {}
-                Entry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
-                Entry::Link { target } => symlink(target, &place).unwrap(),
-                Entry::Copied { source } => drop(std::fs::copy(source, &place).unwrap()),
-                Entry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),
+                HomeEntry::Dir { .. } | HomeEntry::Kept { .. } => make_dirs(&place),
+                HomeEntry::Absent => {}
+                HomeEntry::File { bytes, .. } => write(&place, std::str::from_utf8(bytes).unwrap()),
+                HomeEntry::Link { target } => symlink(target, &place).unwrap(),
+                HomeEntry::Copied { source } => drop(std::fs::copy(source, &place).unwrap()),
+                HomeEntry::Shared { source } => std::fs::hard_link(source, &place).unwrap(),
             }
         }
         plan
@@ -98,7 +98,7 @@ impl Bench {
     }
 }
 
-fn folder(plan: &HomePlan) -> (&[(PathBuf, Entry)], &[OsString]) {
+fn folder(plan: &HomePlan) -> (&[(PathBuf, HomeEntry)], &[OsString]) {
     match &plan.homes[..] {
         [crate::provider::plan::Home { name: "codex-home", content }] => match content {
             HomeContent::Folder { mode: 0o700, entries, dropped } => (entries, dropped),
@@ -108,7 +108,7 @@ fn folder(plan: &HomePlan) -> (&[(PathBuf, Entry)], &[OsString]) {
     }
 }
 
-pub(super) fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a Entry> {
+pub(super) fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a HomeEntry> {
     folder(plan).0.iter().find(|(place, _)| place == Path::new(path)).map(|(_, entry)| entry)
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::provider::plan::{Entry, Home, HomeContent};
-use crate::sys::tree::{Kind, Tree};
+use crate::provider::plan::{Home, HomeContent, HomeEntry};
+use crate::sys::tree::{FileKind, Tree};
 
 use super::shared::HOME_NAME;
 
@@ -16,7 +16,7 @@ const PRIVATE: u32 = 0o700;
 pub(super) struct Draft<'a> {
     /// The home as it stands, if there is one.
     pub(super) present: Option<&'a Tree>,
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<PathBuf, HomeEntry>,
     dropped: BTreeSet<OsString>,
     pub(super) warnings: Vec<String>,
     pub(super) stores: Vec<PathBuf>,
@@ -36,10 +36,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts an entry at a path, with the folders above it.
-    pub(super) fn put(&mut self, path: impl AsRef<Path>, entry: Entry) {
+    pub(super) fn put(&mut self, path: impl AsRef<Path>, entry: HomeEntry) {
         let path = path.as_ref();
         for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
-            self.entries.entry(parent.to_owned()).or_insert(Entry::Dir { mode: 0o755 });
+            self.entries.entry(parent.to_owned()).or_insert(HomeEntry::Dir { mode: 0o755 });
         }
         self.entries.insert(path.to_owned(), entry);
     }
@@ -47,7 +47,7 @@ impl<'a> Draft<'a> {
     /// The bytes of a file that was put at a path.
     pub(super) fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match self.entries.get(path.as_ref())? {
-            Entry::File { bytes, .. } => Some(bytes),
+            HomeEntry::File { bytes, .. } => Some(bytes),
             _ => None,
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What stands at a path of the home now.
-    pub(super) fn kind(&self, path: impl AsRef<Path>) -> Option<Kind> {
+    pub(super) fn kind(&self, path: impl AsRef<Path>) -> Option<FileKind> {
         self.present.and_then(|present| present.kind(path.as_ref()).ok().flatten())
     }
 

@@ -29,7 +29,7 @@ use super::shared::{HOME_NAME, SharedHome};
 use super::shell::allowed_names;
 use super::{profiles, sessions, skills, source, switches};
 use crate::failure::{Code, Failure};
-use crate::provider::plan::{ALWAYS_EXPORTED, Entry, Home, HomeContent, HomePlan, HomeRequest, Os};
+use crate::provider::plan::{ALWAYS_EXPORTED, Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Os};
 use crate::provider::row::HomeFolder;
 use crate::provider::version::{Version, check_minimum, find_version};
 use crate::sys::tree::Tree;
@@ -101,7 +101,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         shell_names: shell_names(request, &exports),
     };
     let text = config::build(config, &wishes)?;
-    draft.put(CONFIG, Entry::File { bytes: text.into_bytes(), mode: 0o600 });
+    draft.put(CONFIG, HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
     mirror::named_files(&mut draft, &document, request, shared)?;
     profiles::plan(&mut draft, iter::zip(&profiles, &of_profiles), request, shared, &wishes)?;

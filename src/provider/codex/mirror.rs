@@ -13,8 +13,8 @@ use super::draft::Draft;
 use super::shared::{SharedHome, read_regular};
 use super::{config, source};
 use crate::failure::{Code, Failure};
-use crate::provider::plan::{Entry, HomeRequest};
-use crate::sys::tree::Kind;
+use crate::provider::plan::{HomeEntry, HomeRequest};
+use crate::sys::tree::FileKind;
 
 /// The configuration's name in a Codex home.
 pub(super) const CONFIG: &str = "config.toml";
@@ -77,7 +77,7 @@ pub(super) fn copies(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
     for name in COPIES {
         let found = shared.map_or(Ok(None), |shared| shared.read(Path::new(name), MAX_CONFIG));
         match found {
-            Ok(Some(bytes)) => draft.put(name, Entry::File { bytes, mode: 0o600 }),
+            Ok(Some(bytes)) => draft.put(name, HomeEntry::File { bytes, mode: 0o600 }),
             Ok(None) => draft.drop_old(name),
             Err(error) => {
                 draft.warnings.push(format!("`{name}` of your Codex home is not in the task's: {error}"));
@@ -113,7 +113,7 @@ pub(super) fn rules(draft: &mut Draft<'_>, shared: Option<&SharedHome>) -> Resul
             continue;
         };
         if let Some(bytes) = read_regular(&path, MAX_CONFIG).map_err(|error| bad(&path, error))? {
-            draft.put(Path::new(RULES).join(name), Entry::File { bytes, mode: 0o600 });
+            draft.put(Path::new(RULES).join(name), HomeEntry::File { bytes, mode: 0o600 });
         }
     }
     Ok(())
@@ -127,13 +127,13 @@ pub(super) fn login(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
     let present = draft.kind(AUTH);
     match target {
         Some(target) if is_file => {
-            if matches!(present, Some(Kind::File { .. })) {
+            if matches!(present, Some(FileKind::File { .. })) {
                 draft.warnings.push(
                     "the task's Codex login was replaced by a file; it is a link to your login again"
                         .to_owned(),
                 );
             }
-            draft.put(AUTH, Entry::Link { target });
+            draft.put(AUTH, HomeEntry::Link { target });
         }
         _ => {
             if matches!(found, Some(Ok(_))) {
@@ -142,7 +142,7 @@ pub(super) fn login(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
                 ));
             }
             // A link would dangle. A file is a login that was made within the task.
-            if !matches!(present, Some(Kind::File { .. })) {
+            if !matches!(present, Some(FileKind::File { .. })) {
                 draft.drop_old(AUTH);
             }
         }
@@ -156,9 +156,9 @@ pub(super) fn plugins(draft: &mut Draft<'_>, shared: Option<&SharedHome>) {
     match target {
         // Already so: what the agent has beside it stays.
         Some(target) if draft.link(cache).as_deref() == Some(&target) => {}
-        Some(target) => draft.put(cache, Entry::Link { target }),
-        None if draft.kind(cache) == Some(Kind::Dir) => {}
-        None => draft.put(cache, Entry::Dir { mode: 0o755 }),
+        Some(target) => draft.put(cache, HomeEntry::Link { target }),
+        None if draft.kind(cache) == Some(FileKind::Dir) => {}
+        None => draft.put(cache, HomeEntry::Dir { mode: 0o755 }),
     }
 }
 
@@ -195,7 +195,7 @@ pub(super) fn named_files(
         }
         let source = shared.map_or_else(|| local.clone(), |shared| shared.path.join(&local));
         match read_regular(&source, MAX_NAMED) {
-            Ok(Some(bytes)) => draft.put(&local, Entry::File { bytes, mode: 0o600 }),
+            Ok(Some(bytes)) => draft.put(&local, HomeEntry::File { bytes, mode: 0o600 }),
             Ok(None) => return Err(bad(&source, "is missing").into()),
             Err(error) => return Err(bad(&source, &format!("cannot be read: {error}")).into()),
         }

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::plan::Entry;
-use crate::sys::tree::Kind;
+use crate::provider::plan::HomeEntry;
+use crate::sys::tree::FileKind;
 use crate::task::hex;
 
 const CACHE: &str = "models_cache.json";
@@ -55,11 +55,11 @@ pub(super) fn plan(draft: &mut Draft<'_>, shared: Option<&SharedHome>, configura
     let is_new = draft.present.is_none();
     let old = draft.present.and_then(|home| home.read(Path::new(BINDING), 1024).ok().flatten());
     let is_same = old.as_deref() == Some(binding.as_bytes());
-    let is_file = matches!(draft.kind(CACHE), Some(Kind::File { .. }));
-    draft.put(BINDING, Entry::File { bytes: binding.into_bytes(), mode: 0o600 });
+    let is_file = matches!(draft.kind(CACHE), Some(FileKind::File { .. }));
+    draft.put(BINDING, HomeEntry::File { bytes: binding.into_bytes(), mode: 0o600 });
     if is_new {
         match shared.map_or(Ok(None), |shared| shared.read(Path::new(CACHE), MAX_CACHE)) {
-            Ok(Some(bytes)) => draft.put(CACHE, Entry::File { bytes, mode: 0o600 }),
+            Ok(Some(bytes)) => draft.put(CACHE, HomeEntry::File { bytes, mode: 0o600 }),
             Ok(None) => {}
             Err(error) => {
                 draft.warnings.push(format!("the task starts without Codex' cache of models: {error}"))

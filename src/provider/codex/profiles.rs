@@ -15,7 +15,7 @@ use super::draft::Draft;
 use super::mirror;
 use super::shared::SharedHome;
 use crate::failure::{Code, Failure};
-use crate::provider::plan::{Entry, HomeRequest};
+use crate::provider::plan::{HomeEntry, HomeRequest};
 
 const ENDING: &str = ".config.toml";
 
@@ -89,7 +89,7 @@ pub(super) fn plan<'a>(
         }
         let text =
             config::build_profile(&profile.text, wishes).map_err(|error| unbuildable(profile, &error))?;
-        draft.put(profile.file(), Entry::File { bytes: text.into_bytes(), mode: 0o600 });
+        draft.put(profile.file(), HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 });
     }
     Ok(())
 }

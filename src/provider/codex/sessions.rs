@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::shared::SharedHome;
 use crate::layout::names;
-use crate::provider::plan::{Entry, HomeRequest, MOST_COPIED};
-use crate::sys::tree::{Kind, Tree};
+use crate::provider::plan::{HomeEntry, HomeRequest, MOST_COPIED};
+use crate::sys::tree::{FileKind, Tree};
 use crate::task::{TaskDocument, hex};
 
 const FOLDER: &str = "sessions";
@@ -53,14 +53,14 @@ pub(super) enum Place {
 
 /// Decides by what stands there now: its kind and, for a link, its target.
 pub(super) fn decide(
-    present: Option<Kind>,
+    present: Option<FileKind>,
     link: Option<&Path>,
     is_local: bool,
     store: Option<PathBuf>,
 ) -> Place {
     match (present, store) {
         // Conversations may be in it. They are never given up for a store.
-        (Some(Kind::Dir), _) => Place::Keep,
+        (Some(FileKind::Dir), _) => Place::Keep,
         (_, Some(store)) if is_local || link == Some(&store) => Place::Store(store),
         _ => Place::Fresh,
     }
@@ -83,7 +83,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Opt
     match place {
         Place::Keep => {}
         Place::Store(store) => {
-            draft.put(FOLDER, Entry::Link { target: store.clone() });
+            draft.put(FOLDER, HomeEntry::Link { target: store.clone() });
             let is_there = find_in(&store, id).is_some();
             let user = users.filter(|_| !is_there).and_then(|users| Some((find_in(&users, id)?, users)));
             if let Some((rollout, users)) = user {
@@ -94,17 +94,17 @@ pub(super) fn plan(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Opt
             draft.stores.push(store);
         }
         Place::Fresh => {
-            draft.put(FOLDER, Entry::Dir { mode: 0o700 });
+            draft.put(FOLDER, HomeEntry::Dir { mode: 0o700 });
             let in_store = store.and_then(|store| Some((find_in(&store, id)?, store)));
             if let Some((rollout, store)) = in_store {
                 // Both are the agent's: the conversation continues in the store.
                 let source = store.join(&rollout);
-                draft.put(Path::new(FOLDER).join(rollout), Entry::Shared { source });
+                draft.put(Path::new(FOLDER).join(rollout), HomeEntry::Shared { source });
             } else if let Some((rollout, users)) = users.and_then(|users| Some((find_in(&users, id)?, users)))
             {
                 let source = users.join(&rollout);
                 warn_if_big(draft, &source);
-                draft.put(Path::new(FOLDER).join(rollout), Entry::Copied { source });
+                draft.put(Path::new(FOLDER).join(rollout), HomeEntry::Copied { source });
             }
         }
     }
@@ -169,7 +169,7 @@ fn folders(tree: &Tree, above: &[PathBuf]) -> Vec<PathBuf> {
         let mut names = tree.names(folder).unwrap_or_default();
         names.sort();
         let paths = names.iter().rev().map(|name| folder.join(name));
-        found.extend(paths.filter(|path| matches!(tree.kind(path), Ok(Some(Kind::Dir)))));
+        found.extend(paths.filter(|path| matches!(tree.kind(path), Ok(Some(FileKind::Dir)))));
     }
     found
 }
@@ -178,7 +178,7 @@ fn rollout_among(tree: &Tree, folder: &Path, names: &[OsString], id: &str) -> Op
     let is_it = |name: &&OsString| name.to_str().is_some_and(|name| is_rollout_of(name, id));
     let mut paths = names.iter().filter(is_it).map(|name| folder.join(name));
     // A rollout from another file system is a link.
-    paths.find(|path| matches!(tree.kind(path), Ok(Some(Kind::File { .. } | Kind::Link))))
+    paths.find(|path| matches!(tree.kind(path), Ok(Some(FileKind::File { .. } | FileKind::Link))))
 }
 
 fn is_rollout_of(name: &str, id: &str) -> bool {

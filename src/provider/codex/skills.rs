@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
-use crate::provider::plan::Entry;
+use crate::provider::plan::HomeEntry;
 use crate::skills::files::{PlannedSkill, SKILL_FILE};
 use crate::skills::slug::slug;
 use crate::task::DisabledSkill;
@@ -31,7 +31,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Optio
                     continue;
                 };
                 if !taken.contains(&slug(&name)) {
-                    draft.put(Path::new(FOLDER).join(name), Entry::Link { target });
+                    draft.put(Path::new(FOLDER).join(name), HomeEntry::Link { target });
                 }
             }
         }
@@ -39,7 +39,7 @@ pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Optio
     }
     for skill in skills {
         for (path, bytes) in skill.files_for(&skill.slug) {
-            draft.put(Path::new(FOLDER).join(&skill.slug).join(path), Entry::File { bytes, mode: 0o644 });
+            draft.put(Path::new(FOLDER).join(&skill.slug).join(path), HomeEntry::File { bytes, mode: 0o644 });
         }
     }
 }

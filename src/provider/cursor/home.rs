@@ -14,11 +14,11 @@ use super::approval;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::{
-    Entry, Home, HomeContent, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
+    Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
 };
 use crate::provider::read::read_bounded;
 use crate::provider::row::HomeFolder;
-use crate::sys::tree::{Kind, Tree};
+use crate::sys::tree::{FileKind, Tree};
 
 /// The data folder in the env root.
 const DATA: &str = names::CURSOR_HOME;
@@ -151,7 +151,11 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// The data folder. What Cursor itself keeps there, its sessions above all, stays when the environment is used again.
-fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBuf>) -> Vec<(PathBuf, Entry)> {
+fn data_folder(
+    project: &Path,
+    servers: &Map<String, Value>,
+    auth: Option<PathBuf>,
+) -> Vec<(PathBuf, HomeEntry)> {
     let projects = PathBuf::from("projects");
     let own = projects.join(slug(&project.to_string_lossy()));
     let keys: Vec<String> = servers
@@ -163,14 +167,14 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
         "trustedAt": "1970-01-01T00:00:00Z",
         "workspacePath": project.to_string_lossy(),
     });
-    let file = |text: String| Entry::File { bytes: text.into_bytes(), mode: 0o600 };
+    let file = |text: String| HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 };
     vec![
-        (projects, Entry::Kept { mode: 0o700 }),
+        (projects, HomeEntry::Kept { mode: 0o700 }),
         (own.join(APPROVALS), file(format!("{:#}", Value::from(keys)))),
         (own.join(".workspace-trusted"), file(format!("{trust:#}"))),
         // The login of an earlier task is removed, whether this one brings one or not.
-        (own.join(AUTH_FILE), auth.map_or(Entry::Absent, |target| Entry::Link { target })),
-        (own, Entry::Kept { mode: 0o700 }),
+        (own.join(AUTH_FILE), auth.map_or(HomeEntry::Absent, |target| HomeEntry::Link { target })),
+        (own, HomeEntry::Kept { mode: 0o700 }),
     ]
     .into_iter()
     .collect::<std::collections::BTreeMap<_, _>>() // parents before children
@@ -183,17 +187,17 @@ fn data_folder(project: &Path, servers: &Map<String, Value>, auth: Option<PathBu
 /// # Errors
 /// When the folder cannot be listed.
 fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
-    let is_dir = |path: &Path| matches!(present.kind(path), Ok(Some(Kind::Dir)));
+    let is_dir = |path: &Path| matches!(present.kind(path), Ok(Some(FileKind::Dir)));
     let projects = Path::new(folder.name).join("projects");
     let mut entries = Vec::new();
     if is_dir(&projects) {
-        entries.push((PathBuf::from("projects"), Entry::Kept { mode: 0o700 }));
+        entries.push((PathBuf::from("projects"), HomeEntry::Kept { mode: 0o700 }));
         let listed = present.names(&projects);
         let listed = listed.with_context(|| format!("list {}", present.path().join(&projects).display()))?;
         for own in listed.iter().filter(|name| is_dir(&projects.join(name))) {
             let own = Path::new("projects").join(own);
-            entries.push((own.clone(), Entry::Kept { mode: 0o700 }));
-            entries.extend([APPROVALS, AUTH_FILE].map(|name| (own.join(name), Entry::Absent)));
+            entries.push((own.clone(), HomeEntry::Kept { mode: 0o700 }));
+            entries.extend([APPROVALS, AUTH_FILE].map(|name| (own.join(name), HomeEntry::Absent)));
         }
     }
     let content = HomeContent::Folder { mode: 0o700, entries, dropped: Vec::new() };

@@ -13,10 +13,10 @@ use serde_json::json;
 use super::source::{self, Source};
 use crate::formats::yaml::edit as yaml;
 use crate::layout::names;
-use crate::provider::plan::{Entry, Home, HomeContent, HomePlan, HomeRequest};
+use crate::provider::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest};
 use crate::provider::row::HomeFolder;
 use crate::provider::{overlay, user_file};
-use crate::sys::tree::Kind;
+use crate::sys::tree::FileKind;
 use crate::task::safe_token;
 
 const HOME: &str = names::HERMES_HOME;
@@ -36,7 +36,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // no person is there to approve commands
     if request.skills.is_empty() {
-        plan.homes.push(overlay::given_up(request, HOME, &OURS)?);
+        plan.homes.push(overlay::empty_home(request, HOME, &OURS)?);
         return Ok(plan);
     }
     let source = source_of(request)?;
@@ -60,15 +60,15 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         );
         config.clone()
     });
-    entries.push(("config.yaml".into(), Entry::File { bytes: text.into_bytes(), mode: 0o600 }));
+    entries.push(("config.yaml".into(), HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 }));
 
     let env = user_file::read_text(&source.home.join(".env"))?.unwrap_or_default();
     let bytes = env_file(&env, &overlay).into_bytes();
-    entries.push((".env".into(), Entry::File { bytes, mode: 0o600 }));
+    entries.push((".env".into(), HomeEntry::File { bytes, mode: 0o600 }));
 
     for skill in request.skills {
         if !entries.iter().any(|(path, _)| path == Path::new("skills")) {
-            entries.push(("skills".into(), Entry::Dir { mode: 0o700 }));
+            entries.push(("skills".into(), HomeEntry::Dir { mode: 0o700 }));
         }
         overlay::folder_of_skill(&mut entries, Path::new("skills"), skill, &skill.slug);
     }
@@ -105,26 +105,26 @@ fn state(
     request: &HomeRequest<'_>,
     source: &Source,
     plan: &mut HomePlan,
-    entries: &mut Vec<(PathBuf, Entry)>,
+    entries: &mut Vec<(PathBuf, HomeEntry)>,
 ) {
-    let holds = |name: &str, of: fn(&Kind) -> bool| {
+    let holds = |name: &str, of: fn(&FileKind) -> bool| {
         let kind = request.present.and_then(|tree| tree.kind(&Path::new(HOME).join(name)).ok().flatten());
         kind.is_some_and(|kind| of(&kind))
     };
     let agent = request.task.agent_id();
     let segment = source.segment();
-    if safe_token(agent) && !holds("memories", |kind| *kind == Kind::Dir) {
+    if safe_token(agent) && !holds("memories", |kind| *kind == FileKind::Dir) {
         let store = request.stores.join(names::HERMES_MEMORIES).join(agent).join(&segment);
-        entries.push(("memories".into(), Entry::Link { target: store.clone() }));
+        entries.push(("memories".into(), HomeEntry::Link { target: store.clone() }));
         plan.stores.push(store);
     } else {
-        entries.push(("memories".into(), Entry::Kept { mode: 0o700 }));
+        entries.push(("memories".into(), HomeEntry::Kept { mode: 0o700 }));
     }
     let conversation = conversation(request);
     let Some(conversation) = conversation.filter(|_| safe_token(agent)) else { return };
-    if !holds("state.db", |kind| matches!(kind, Kind::File { .. })) {
+    if !holds("state.db", |kind| matches!(kind, FileKind::File { .. })) {
         let store = request.stores.join(names::HERMES_SESSIONS).join(agent).join(&segment).join(conversation);
-        entries.push(("state.db".into(), Entry::Link { target: store.join("state.db") }));
+        entries.push(("state.db".into(), HomeEntry::Link { target: store.join("state.db") }));
         plan.stores.push(store);
     }
 }

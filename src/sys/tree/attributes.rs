@@ -12,7 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Kind, Tree, fault, kind_of};
+use super::{FileKind, Tree, fault, kind_of};
 use crate::sys::platform;
 
 /// How deep a tree is looked into for its newest change.
@@ -135,7 +135,9 @@ impl Tree {
     pub fn newest_change(&self, relative: &Path) -> io::Result<SystemTime> {
         let time = self.root.symlink_metadata(relative)?.modified()?.into_std();
         match self.kind(relative)? {
-            Some(Kind::Dir) => Ok(time.max(newest_in(&self.subtree(relative)?, MAX_DEPTH)?.unwrap_or(time))),
+            Some(FileKind::Dir) => {
+                Ok(time.max(newest_in(&self.subtree(relative)?, MAX_DEPTH)?.unwrap_or(time)))
+            }
             _ => Ok(time),
         }
     }
@@ -150,7 +152,7 @@ fn newest_in(tree: &Tree, depth: u32) -> io::Result<Option<SystemTime>> {
         let entry = entry?;
         let metadata = entry.metadata()?;
         newest = newest.max(Some(metadata.modified()?.into_std()));
-        if kind_of(&metadata) == Kind::Dir {
+        if kind_of(&metadata) == FileKind::Dir {
             let below = newest_in(&tree.subtree(Path::new(&entry.file_name()))?, depth - 1)?;
             newest = newest.max(below);
         }

@@ -69,11 +69,11 @@ fn a_full_shared_home_is_mirrored() {
     assert_eq!(bench.read("AGENTS.md").unwrap(), "be brief\n");
     assert_eq!(bench.read("AGENTS.override.md").unwrap(), "or not\n");
     assert_eq!(bench.read("plugins/cache/p/f").unwrap(), "plugin");
-    assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
+    assert_eq!(entry(&plan, "auth.json"), Some(&HomeEntry::Link { target: bench.shared("auth.json") }));
     assert_eq!(bench.read("history.jsonl"), None);
     assert!(std::fs::read_dir(bench.home("sessions")).unwrap().next().is_none());
     for name in ["config.toml", "config.json", "instructions.md", ".models_cache_config.sha256"] {
-        assert!(matches!(entry(&plan, name), Some(Entry::File { mode: 0o600, .. })), "{name}");
+        assert!(matches!(entry(&plan, name), Some(HomeEntry::File { mode: 0o600, .. })), "{name}");
     }
 }
 
@@ -144,7 +144,7 @@ fn what_the_user_forbids_is_forbidden() {
     assert_eq!(bench.read("rules/default.rules").unwrap(), "no touch");
     assert_eq!(bench.read("rules/more.rules").unwrap(), "no rm");
     assert_eq!(bench.read("rules/own.rules"), None, "the agent does not write its own");
-    assert!(matches!(entry(&plan, "rules/more.rules"), Some(Entry::File { mode: 0o600, .. })));
+    assert!(matches!(entry(&plan, "rules/more.rules"), Some(HomeEntry::File { mode: 0o600, .. })));
     make_dirs(&bench.shared("rules/odd.rules"));
     let error = bench.plan().unwrap_err();
     assert!(error.to_string().contains("rules/odd.rules"), "{error}");
@@ -259,7 +259,7 @@ fn the_home_of_an_environment_is_no_shared_home() {
     for _ in 0..2 {
         let plan = bench.prepare();
         assert!(bench.read("config.toml").unwrap().contains("users"));
-        assert_eq!(entry(&plan, "auth.json"), Some(&Entry::Link { target: bench.shared("auth.json") }));
+        assert_eq!(entry(&plan, "auth.json"), Some(&HomeEntry::Link { target: bench.shared("auth.json") }));
         assert!(plan.warnings[0].starts_with("`CODEX_HOME` is the home of another environment"));
     }
 }

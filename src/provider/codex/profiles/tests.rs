@@ -33,7 +33,7 @@ fn a_profile_comes_along_with_what_is_ours_in_it() {
     bench.prepare();
     assert_eq!(bench.read("work.config.toml").unwrap(), text, "a second time");
     let plan = bench.plan().unwrap();
-    assert!(matches!(entry(&plan, "work.config.toml"), Some(Entry::File { mode: 0o600, .. })));
+    assert!(matches!(entry(&plan, "work.config.toml"), Some(HomeEntry::File { mode: 0o600, .. })));
 
     bench.options.mcp_mode = McpMode::Merge;
     bench.prepare();

@@ -39,15 +39,15 @@ fn what_stands_there_decides() {
         (None, None, false, true, Place::Fresh),
         (None, None, true, true, to_ours.clone()),
         (None, None, true, false, Place::Fresh),
-        (Some(Kind::Dir), None, false, true, Place::Keep),
-        (Some(Kind::Dir), None, true, true, Place::Keep),
-        (Some(Kind::Link), Some(ours), false, true, to_ours.clone()),
-        (Some(Kind::Link), Some(ours), true, true, to_ours.clone()),
-        (Some(Kind::Link), Some(other), true, true, to_ours),
-        (Some(Kind::Link), Some(other), false, true, Place::Fresh),
-        (Some(Kind::Link), Some(other), true, false, Place::Fresh),
-        (Some(Kind::Other), None, false, true, Place::Fresh),
-        (Some(Kind::File { len: 0, mode: 0o644 }), None, false, true, Place::Fresh),
+        (Some(FileKind::Dir), None, false, true, Place::Keep),
+        (Some(FileKind::Dir), None, true, true, Place::Keep),
+        (Some(FileKind::Link), Some(ours), false, true, to_ours.clone()),
+        (Some(FileKind::Link), Some(ours), true, true, to_ours.clone()),
+        (Some(FileKind::Link), Some(other), true, true, to_ours),
+        (Some(FileKind::Link), Some(other), false, true, Place::Fresh),
+        (Some(FileKind::Link), Some(other), true, false, Place::Fresh),
+        (Some(FileKind::Other), None, false, true, Place::Fresh),
+        (Some(FileKind::File { len: 0, mode: 0o644 }), None, false, true, Place::Fresh),
     ] {
         let store = has_key.then(|| ours.to_owned());
         assert_eq!(
@@ -62,7 +62,7 @@ fn what_stands_there_decides() {
 fn a_managed_task_keeps_its_own_conversations() {
     let bench = Bench::new(&[("sessions/2026/11/21/other.jsonl", "the user's")]);
     let plan = bench.prepare();
-    assert_eq!(entry(&plan, "sessions"), Some(&Entry::Dir { mode: 0o700 }));
+    assert_eq!(entry(&plan, "sessions"), Some(&HomeEntry::Dir { mode: 0o700 }));
     write(&bench.home("sessions/2026/own"), "mine");
     write(&bench.home("state_5.sqlite"), "index");
     bench.prepare();
@@ -94,7 +94,7 @@ fn the_conversation_to_go_on_with_comes_along_as_the_tasks_own() {
         bench.task.prior_session_id = ID.into();
         let plan = bench.prepare();
         let source = bench.shared("sessions").join(&place);
-        assert_eq!(entry(&plan, &format!("sessions/{place}")), Some(&Entry::Copied { source }));
+        assert_eq!(entry(&plan, &format!("sessions/{place}")), Some(&HomeEntry::Copied { source }));
         let tree = Tree::open(&bench.home("sessions")).unwrap();
         assert_eq!(find_rollout(&tree, ID).unwrap(), Some(PathBuf::from(&place)));
     }
@@ -113,7 +113,7 @@ fn a_local_task_has_a_store() {
     assert_eq!(bench.prepare().stores, [store]);
     bench.task.issue_id.clear();
     let plan = bench.prepare();
-    assert_eq!((plan.stores.len(), entry(&plan, "sessions")), (0, Some(&Entry::Dir { mode: 0o700 })));
+    assert_eq!((plan.stores.len(), entry(&plan, "sessions")), (0, Some(&HomeEntry::Dir { mode: 0o700 })));
 }
 
 #[test]

@@ -25,7 +25,10 @@ fn the_users_skills_are_linked_where_they_lie() {
     let plan = bench.prepare();
     assert_eq!(names_in(&bench), ["one", "two"]);
     assert_eq!(bench.read("skills/one/deep/er/file").unwrap(), "nested");
-    assert_eq!(entry(&plan, "skills/two"), Some(&Entry::Link { target: bench.tmp.join("installer/two") }));
+    assert_eq!(
+        entry(&plan, "skills/two"),
+        Some(&HomeEntry::Link { target: bench.tmp.join("installer/two") })
+    );
     assert_eq!(plan.warnings.iter().filter(|warning| warning.contains("leads nowhere")).count(), 1);
 
     bench.write("skills/one/SKILL.md", "edited");

@@ -6,9 +6,9 @@ use crate::provider::fixture::{World, entry, home};
 const TWO: &str =
     r#"{"zeta":{"url":"https://z.test","timeout":1.50},"alpha":{"command":"a","env":{"T":"<&>"}}}"#;
 
-fn text(entry: &Entry) -> &str {
+fn text(entry: &HomeEntry) -> &str {
     match entry {
-        Entry::File { bytes, mode: 0o600 } => std::str::from_utf8(bytes).unwrap(),
+        HomeEntry::File { bytes, mode: 0o600 } => std::str::from_utf8(bytes).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -42,7 +42,7 @@ fn two_servers_are_written_and_approved() {
         world.work_dir.display()
     );
     assert_eq!(text(entry(data, &own(&world, ".workspace-trusted"))), trust);
-    assert_eq!(*entry(data, &own(&world, "mcp-auth.json")), Entry::Absent);
+    assert_eq!(*entry(data, &own(&world, "mcp-auth.json")), HomeEntry::Absent);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn parents_come_before_children() {
     let HomeContent::Folder { entries, .. } = home(&plan, "cursor-data") else { panic!() };
     let paths: Vec<usize> = entries.iter().map(|(path, _)| path.components().count()).collect();
     assert_eq!(paths, [1, 2, 3, 3, 3]);
-    assert!(entries[..2].iter().all(|(_, entry)| *entry == Entry::Kept { mode: 0o700 }));
+    assert!(entries[..2].iter().all(|(_, entry)| *entry == HomeEntry::Kept { mode: 0o700 }));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_login_for_the_servers_is_linked_and_taken_away_again() {
         world.task.agent.custom_env.insert(AUTH_VARIABLE.into(), source.into());
         let plan = plan(&world.request()).unwrap();
         let auth = entry(home(&plan, "cursor-data"), &own(&world, AUTH_FILE));
-        assert_eq!(*auth, Entry::Link { target: file.clone() }, "{source}");
+        assert_eq!(*auth, HomeEntry::Link { target: file.clone() }, "{source}");
         assert!(!plan.exports.contains_key(AUTH_VARIABLE));
     }
     let odd = world.tmp.join("odd/mcp-auth.json");

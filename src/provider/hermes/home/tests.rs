@@ -105,7 +105,7 @@ fn what_an_older_overlay_holds_of_its_own_stays() {
     let planned = world.plan(plan).unwrap();
     assert_eq!((planned.stores.len(), links(&planned, HOME).len()), (0, 0));
     let HomeContent::Folder { entries, dropped, .. } = &planned.homes[0].content else { panic!() };
-    assert!(entries.contains(&("memories".into(), Entry::Kept { mode: 0o700 })) && dropped.is_empty());
+    assert!(entries.contains(&("memories".into(), HomeEntry::Kept { mode: 0o700 })) && dropped.is_empty());
 }
 
 #[test]
