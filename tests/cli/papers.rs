@@ -162,7 +162,8 @@ fn decisions_that_the_code_cites_are_written_down() {
 }
 
 /// Options of other programs that the papers name: cargo, git, systemctl, Claude Code.
-const OPTIONS_OF_OTHERS: [&str; 11] = [
+const OPTIONS_OF_OTHERS: [&str; 12] = [
+    "examples",
     "lib",
     "locked",
     "megabytes",

@@ -76,7 +76,9 @@ pub(super) fn parse(source: &str) -> Option<Option<Node>> {
     let mut roots = Vec::new();
     for event in Parser::new_from_str(source) {
         let (event, span) = event.ok()?;
-        let (start, end) = (span.start.index(), span.end.index());
+        // The parser counts a missing last line end as if it were there.
+        let place_of = |mark: usize| mark.min(text.len());
+        let (start, end) = (place_of(span.start.index()), place_of(span.end.index()));
         let place = |kind| Node { start, end, ..Node::new(kind) };
         let collection =
             |kind, anchor, tag: Option<&Tag>| Node { anchor, tag: tag_text(tag), end: start, ..place(kind) };
