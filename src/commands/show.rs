@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::list::seen_status;
-use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, open_work_dir, private_files};
+use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, private_files};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
 }
 
 fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
-    let work_dir = found.work_dir();
+    let work_dir = found.work_dir_path();
     let outside = || {
         Failure::new(Code::LeavesTree, format!("{} is outside {}", path.display(), work_dir.display()))
             .hint("`--file` takes a path relative to the work dir")
@@ -53,7 +53,7 @@ fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
     if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(outside().into());
     }
-    let tree = open_work_dir(found, &work_dir)?;
+    let tree = found.open_work_dir()?;
     let shown = work_dir.join(&relative);
     let resolved = tree
         .resolve(&relative)
@@ -73,7 +73,7 @@ fn document(found: &FoundEnv) -> Result<Answer> {
     let live = matches!(EnvLock::try_acquire(&found.env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let status = seen_status(own.status, live);
-    let work_dir = found.work_dir();
+    let work_dir = found.work_dir_path();
     let json = json!({
         "schema": 1,
         "root_dir": found.env.path,

@@ -10,10 +10,10 @@ use super::homes;
 use super::lock::{EnvLock, Held, path_lock};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, Meta};
-use super::recover::check_identity;
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::temporary::forget_dead_run;
 use super::trash::{self, TrashEntry};
+use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
@@ -174,16 +174,15 @@ pub fn cleanup(
         let path = env.path.join(copy);
         report.kept.push(Kept { path, why: "a copy of an edited sidecar".into() });
     }
-    let is_local = is_local(found);
     if !taken_back.errors.is_empty() {
         report.errors.extend(taken_back.errors);
         // The record of a user's folder that is not as it was must outlive the attempt.
-        if is_local && !options.force {
+        if found.work_dir.is_user_folder() && !options.force {
             report.outcome = CleanupOutcome::Failed;
             return Ok(report);
         }
     }
-    let done = take_down(&root_tree, env, found, options, is_local, now, &mut report);
+    let done = take_down(&root_tree, found, options, now, &mut report);
     drop(lock);
     if let Err(error) = done {
         report.errors.push(format!("{error:#}"));
@@ -194,13 +193,12 @@ pub fn cleanup(
 
 fn take_down(
     root_tree: &Tree,
-    env: &EnvRoot,
     found: &FoundEnv,
     options: CleanupOptions,
-    is_local: bool,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
 ) -> Result<()> {
+    let env = &found.env;
     if options.all {
         report.bytes += measure(&env.path).bytes;
         if options.trash {
@@ -233,19 +231,19 @@ fn take_down(
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
-    remove_work_dir(root_tree, env, options, is_local, now, report)?;
+    remove_work_dir(root_tree, found, options, now, report)?;
     forgotten
 }
 
 fn remove_work_dir(
     root_tree: &Tree,
-    env: &EnvRoot,
+    found: &FoundEnv,
     options: CleanupOptions,
-    is_local: bool,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
 ) -> Result<()> {
-    if is_local || env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten().is_none() {
+    let env = &found.env;
+    if found.work_dir.is_user_folder() || env.tree.kind(Path::new(names::WORK_DIR)).ok().flatten().is_none() {
         return Ok(());
     }
     let work_dir = env.path.join(names::WORK_DIR);
@@ -315,7 +313,7 @@ pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsave
     let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().files;
     match all {
         true => unsaved_in_env(&env.tree, Path::new(""), &ours, git),
-        false if is_local(found) => Vec::new(),
+        false if found.work_dir.is_user_folder() => Vec::new(),
         false => {
             let work_dir = Path::new(names::WORK_DIR);
             unsaved_in(&env.tree, work_dir, &env.path.join(work_dir), &ours, git)
@@ -385,19 +383,14 @@ fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> Cl
     report
 }
 
-/// Whether the environment works in a folder of the user's, as far as anything tells.
-fn is_local(found: &FoundEnv) -> bool {
-    found.user_folder().is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory)
-}
-
 /// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
 fn take_sidecars_back(root_tree: &Tree, found: &FoundEnv) -> Result<TakenBack> {
-    if found.meta.is_some() && !is_local(found) {
+    if found.work_dir == WorkDir::Managed {
         return Ok(TakenBack::default());
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
     let Some(work_dir) = found.proven_user_folder(&manifest)? else { return Ok(TakenBack::default()) };
-    let work_tree = match Tree::open(&work_dir) {
+    let work_tree = match Tree::open(work_dir) {
         Ok(tree) => tree,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let state = manifest.record.as_ref().map(|record| record.state);
@@ -414,8 +407,8 @@ fn take_sidecars_back(root_tree: &Tree, found: &FoundEnv) -> Result<TakenBack> {
         }
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
-    check_identity(found, &work_tree)?;
-    let canonical = work_dir.canonicalize().unwrap_or_else(|_| work_dir.clone());
+    found.work_dir.check_identity(&work_tree)?;
+    let canonical = work_dir.canonicalize().unwrap_or_else(|_| work_dir.to_owned());
     let _path_lock = path_lock(root_tree, &canonical)?;
-    take_back(&found.env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())
+    take_back(&found.env.tree, &work_tree, work_dir, &mut manifest, &provider::every_brief_file())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use super::request::{Request, platform_plan};
+use super::work_dir::WorkDir;
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -58,8 +59,7 @@ impl<'a> Contents<'a> {
         &self,
         request: &Request<'_>,
         env_root: &Path,
-        work_dir: &Path,
-        is_local: bool,
+        work_dir: &WorkDir,
         present: Option<&Tree>,
     ) -> Result<HomePlan> {
         let (given, config) = platform_plan(request, env_root);
@@ -68,8 +68,8 @@ impl<'a> Contents<'a> {
             given: &given,
             workspace_id: request.workspace_id.as_str(),
             env_root,
-            work_dir,
-            is_local,
+            work_dir: &work_dir.path(env_root),
+            is_local: work_dir.is_user_folder(),
             stores: &request.root.path().join(names::STORES),
             user_home: request.home.as_deref(),
             inherited: request.inherited,

@@ -89,7 +89,8 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
     };
     if lock.is_some() {
         // Read again now that nobody can be changing it.
-        found.meta = Meta::load(&found.env.tree).unwrap_or(None);
+        let meta = Meta::load(&found.env.tree).unwrap_or(None);
+        found = FoundEnv::new(found.env, meta);
     }
     // Without a record there is nothing to put right: an upstream run that never ended, which gc takes by its age.
     let Some(meta) = found.meta.clone() else { return Vec::new() };

@@ -8,6 +8,7 @@ use super::lookup;
 use super::path::clean;
 use super::record::EnvStatus;
 use super::root::WorkspacesRoot;
+use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
 
@@ -121,13 +122,11 @@ impl LocalDir {
         except: Option<&Path>,
     ) -> Result<()> {
         let holder = lookup::scan(root, tree, &mut |env_root, meta| {
-            if !meta.local_directory || Some(env_root) == except {
-                return false;
-            }
-            let Some(own) = &meta.own else { return false };
-            own.status != EnvStatus::Cleaned
-                && (own.local_identity == Some(self.identity)
-                    || own.work_dir.canonicalize().ok().as_ref() == Some(&self.canonical))
+            let WorkDir::UserFolder { path, identity } = WorkDir::recorded(meta) else { return false };
+            Some(env_root) != except
+                && meta.own.as_ref().is_some_and(|own| own.status != EnvStatus::Cleaned)
+                && (identity == Some(self.identity)
+                    || path.canonicalize().ok().as_ref() == Some(&self.canonical))
         })?;
         let Some(holder) = holder else { return Ok(()) };
         Err(Failure::new(

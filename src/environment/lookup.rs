@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use super::path::clean;
 use super::record::{EnvStatus, Meta};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
+use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
-use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 use crate::task::TaskId;
 
@@ -23,9 +23,17 @@ pub struct FoundEnv {
     pub env: EnvRoot,
     /// Its record; `None` where there is none.
     pub meta: Option<Meta>,
+    /// Where its agent runs.
+    pub work_dir: WorkDir,
 }
 
 impl FoundEnv {
+    /// An open env root with the record that was read from it.
+    pub(crate) fn new(env: EnvRoot, meta: Option<Meta>) -> FoundEnv {
+        let work_dir = WorkDir::decide(&env, meta.as_ref());
+        FoundEnv { env, meta, work_dir }
+    }
+
     /// Opens an env root.
     ///
     /// # Errors
@@ -33,7 +41,7 @@ impl FoundEnv {
     pub fn open(path: &Path) -> Result<FoundEnv> {
         let env = open_found(path)?;
         let meta = Meta::load(&env.tree)?;
-        Ok(FoundEnv { env, meta })
+        Ok(FoundEnv::new(env, meta))
     }
 
     /// Opens an env root whose record may be damaged: that counts as none here. For those who take it away.
@@ -43,69 +51,7 @@ impl FoundEnv {
     pub fn open_even_damaged(path: &Path) -> Result<FoundEnv> {
         let env = open_found(path)?;
         let meta = Meta::load(&env.tree).ok().flatten();
-        Ok(FoundEnv { env, meta })
-    }
-
-    /// The work dir by the record; by the layout where upstream wrote the record.
-    ///
-    /// A recorded work dir is trusted only as far as it is the env root's own or the record says that it is the
-    /// user's: the agent can write to the record.
-    pub fn work_dir(&self) -> PathBuf {
-        let default = self.env.path.join(names::WORK_DIR);
-        match &self.meta {
-            Some(meta) if meta.local_directory => {
-                meta.own.as_ref().map_or(default, |own| own.work_dir.clone())
-            }
-            _ => default,
-        }
-    }
-
-    /// The user's folder that the environment works in, by the record or, where that is lost, by the manifest.
-    /// `None`: it has a work dir of its own, or nothing says otherwise.
-    pub fn user_folder(&self) -> Option<PathBuf> {
-        match &self.meta {
-            Some(meta) if !meta.local_directory => return None,
-            Some(Meta { own: Some(own), .. }) => return Some(own.work_dir.clone()),
-            _ => {}
-        }
-        let manifest = Manifest::load(&self.env.tree).ok().flatten()?;
-        let work_dir = manifest.record?.work_dir;
-        let root = self.env.path.parent().and_then(Path::parent);
-        // A work dir of our own: below the root, or where the root lay before somebody moved it.
-        let own_place = Path::new(&self.env.workspace()).join(self.env.key()).join(names::WORK_DIR);
-        let is_own = root.is_some_and(|root| work_dir.starts_with(root)) || work_dir.ends_with(own_place);
-        (!is_own && work_dir.is_absolute()).then_some(work_dir)
-    }
-
-    /// The user's folder that a manifest's sidecars may be taken out of; `None`: a work dir of our own.
-    ///
-    /// The agent can write to both files, and what a manifest lists is removed: where they do not prove together which
-    /// folder was prepared, nothing is.
-    ///
-    /// # Errors
-    /// A [`Code::UnreadableState`] failure.
-    pub(crate) fn proven_user_folder(&self, manifest: &Manifest) -> Result<Option<PathBuf>> {
-        let folder = self.user_folder();
-        let is_local = folder.is_some() || self.meta.as_ref().is_some_and(|meta| meta.local_directory);
-        let lists_any = manifest.record.is_some() || !manifest.files.is_empty() || !manifest.dirs.is_empty();
-        if !is_local || !lists_any {
-            return Ok(folder);
-        }
-        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
-        let is_proven = own.is_some_and(|own| {
-            let recorded = manifest.record.as_ref().map(|record| record.work_dir.as_path());
-            own.local_identity.is_some() && recorded == Some(own.work_dir.as_path())
-        });
-        if is_proven {
-            return Ok(folder);
-        }
-        let path = self.env.path.display();
-        let place = folder.map(|folder| format!(" in {}", folder.display())).unwrap_or_default();
-        Err(Failure::new(Code::UnreadableState, format!("{path} does not prove whose folder it works in"))
-            .hint(format!(
-                "take out by hand what its manifest lists{place}, then `execenv cleanup --all --force {path}`"
-            ))
-            .into())
+        Ok(FoundEnv::new(env, meta))
     }
 
     /// The record, or the failure that says there is none.
@@ -247,9 +193,9 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
     let mut candidates = Vec::new();
     scan(root, &tree, &mut |env_root, meta| {
-        let own = meta.own.as_ref().filter(|_| meta.local_directory);
-        if let Some(own) = own
-            && own.work_dir.canonicalize().is_ok_and(|work_dir| work_dir == canonical)
+        if let WorkDir::UserFolder { path, .. } = WorkDir::recorded(meta)
+            && let Some(own) = &meta.own
+            && path.canonicalize().is_ok_and(|path| path == canonical)
         {
             let has_let_go = own.status == EnvStatus::Cleaned;
             candidates.push((!has_let_go, own.prepared_at, env_root.to_owned()));

@@ -21,6 +21,7 @@ mod stores;
 mod temporary;
 pub(crate) mod trash;
 mod verify;
+mod work_dir;
 
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
@@ -38,7 +39,6 @@ pub(crate) use path::clean;
 pub use prepare::prepare;
 pub use record::{Durability, EnvStatus, LastResult, Meta, Own, RunRecord, SessionRecord};
 pub use request::{Existing, Prepared, Request};
-pub(crate) use reuse::open_work_dir;
 pub use reuse::reuse;
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
@@ -47,3 +47,4 @@ pub(crate) use temporary::{forget_dead_run, forget_temporary, make_temporary, mc
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
 pub use verify::verify;
+pub use work_dir::WorkDir;

@@ -19,8 +19,8 @@ use super::recover::recover_under_lock;
 use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
-use super::reuse::open_work_dir;
 use super::root::EnvRoot;
+use super::work_dir::WorkDir;
 use super::{stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
@@ -139,17 +139,17 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
     let meta = found.require_meta()?;
     let own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
-    let work_dir = found.work_dir();
+    let work_dir = found.work_dir_path();
     let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
     if own.status == EnvStatus::Cleaned || !is_whole || !work_dir.is_dir() {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());
     }
-    refuse_other_kind(path, request, local, &meta, &own)?;
+    refuse_other_kind(&found, request, local, &own)?;
     homes::check_exports(&found.env.tree, &own.env)?;
     homes::check_needs(&found.env.tree, &own.needs)?;
-    open_work_dir(&found, &work_dir)?;
+    found.open_work_dir()?;
     let until = request.now + request.lease;
     let meta = Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?;
     drop(lock);
@@ -167,21 +167,22 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
 
 /// Refuses to hand back an environment that is for another folder or another agent CLI than was asked for.
 fn refuse_other_kind(
-    path: &Path,
+    found: &FoundEnv,
     request: &Request<'_>,
     local: Option<&LocalDir>,
-    meta: &Meta,
     own: &Own,
 ) -> Result<()> {
+    let path = &found.env.path;
     let is_same_folder = match local {
-        None => !meta.local_directory,
-        Some(local) => meta.local_directory && own.local_identity == Some(local.identity),
+        None => !found.work_dir.is_user_folder(),
+        Some(local) => found.work_dir.identity() == Some(local.identity),
     };
     let asked = &request.task.provider;
     let what = if !is_same_folder {
-        let place =
-            if meta.local_directory { own.work_dir.as_path() } else { Path::new("a work dir of its own") };
-        format!("works in {}", place.display())
+        match found.work_dir.is_user_folder() {
+            true => format!("works in {}", found.work_dir_path().display()),
+            false => "works in a managed work dir".to_owned(),
+        }
     } else if !asked.is_empty() && *asked != own.provider {
         let provider = if own.provider.is_empty() { "no provider" } else { &own.provider };
         format!("is for {}", provider.escape_debug())
@@ -336,10 +337,8 @@ impl Placing<'_> {
         };
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         launch_of(request).store(&tree)?;
-        let work_dir =
-            self.local.map_or_else(|| final_root.join(names::WORK_DIR), |local| local.path.clone());
-        let is_local = self.local.is_some();
-        let home_plan = self.contents.home_plan(request, &final_root, &work_dir, is_local, None)?;
+        let work_dir = self.work_dir();
+        let home_plan = self.contents.home_plan(request, &final_root, &work_dir, None)?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;
         homes::build(&tree, &home_plan)?;
@@ -354,17 +353,17 @@ impl Placing<'_> {
             }
         };
         plan.warnings.extend(home_plan.warnings.iter().cloned());
-        let mut manifest = plan.announce(&work_dir, token);
+        let mut manifest = plan.announce(&work_dir.path(&final_root), token);
         if self.local.is_none()
             && let Some(record) = manifest.record.as_mut()
         {
             record.state = State::Applied;
         }
         write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
-        if let Some(bytes) = managed_proof(request, self.local.is_some()) {
+        if let Some(bytes) = managed_proof(request, &work_dir) {
             write(names::MANAGED, &bytes, 0o644)?;
         }
-        let meta = self.meta(&work_dir, &home_plan);
+        let meta = self.meta(&work_dir, &final_root, &home_plan);
         write(names::META, &meta.to_bytes(), 0o644)?;
         stores::keep(self.root, &home_plan.caches);
         let private_env = home_plan.private_exports.into_keys();
@@ -373,21 +372,28 @@ impl Placing<'_> {
         Ok(Staged { tree, name, plan, meta, private_env, token, _lock: lock })
     }
 
-    fn meta(&self, work_dir: &Path, home_plan: &HomePlan) -> Meta {
+    fn work_dir(&self) -> WorkDir {
+        match self.local {
+            Some(local) => WorkDir::UserFolder { path: local.path.clone(), identity: Some(local.identity) },
+            None => WorkDir::Managed,
+        }
+    }
+
+    fn meta(&self, work_dir: &WorkDir, env_root: &Path, home_plan: &HomePlan) -> Meta {
         let request = self.request;
         let mut meta = Meta::of_task(
             request.task,
             request.task_id.as_str(),
             request.workspace_id.as_str(),
-            self.local.is_some(),
+            work_dir.is_user_folder(),
         );
         meta.own = Some(Own {
             schema: SCHEMA,
             task_id: request.task_id.as_str().to_owned(),
-            local_identity: self.local.map(|local| local.identity),
+            local_identity: work_dir.identity(),
             status: EnvStatus::Prepared,
             prepared_at: Some(request.now),
-            ..own_of(request, work_dir, home_plan)
+            ..own_of(request, &work_dir.path(env_root), home_plan)
         });
         meta
     }

@@ -29,22 +29,21 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
         log::debug!("{}: {error}", found.env.path.display()); // the next writer replaces them anyway
     }
     let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(None) };
-    let user_folder = found.user_folder();
-    let is_local = user_folder.is_some() || found.meta.as_ref().is_some_and(|meta| meta.local_directory);
+    let is_user_folder = found.work_dir.is_user_folder();
     let needs = match &manifest.record {
         Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
         // A user's folder gets its sidecars back before the environment is made anew.
-        Some(Record { state: State::Applied, .. }) => is_local,
-        _ => is_local && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
+        Some(Record { state: State::Applied, .. }) => is_user_folder,
+        _ => is_user_folder && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
     };
     if !needs {
         return Ok(None);
     }
     found.proven_user_folder(&manifest)?;
-    let work_dir = user_folder.unwrap_or_else(|| found.work_dir());
+    let work_dir = found.work_dir_path();
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_local => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_user_folder => return Ok(None),
         // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Failure::new(
@@ -59,9 +58,9 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
         }
         Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
     };
-    check_identity(found, &work_tree)?;
+    found.work_dir.check_identity(&work_tree)?;
     let looking = || format!("look at {}", work_dir.display());
-    let _path_lock = if is_local && locked != Some(work_tree.identity().with_context(looking)?) {
+    let _path_lock = if is_user_folder && locked != Some(work_tree.identity().with_context(looking)?) {
         let above = found.env.path.parent().and_then(Path::parent).unwrap_or(&found.env.path);
         let root = Tree::open(above).with_context(|| format!("open {}", above.display()))?;
         Some(path_lock(&root, &work_dir.canonicalize().with_context(looking)?)?)
@@ -79,20 +78,4 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
         .into());
     }
     Ok(Some(report))
-}
-
-/// Refuses a user's folder that is not the one that was prepared: moved away, another one in its place.
-pub(super) fn check_identity(found: &FoundEnv, work_tree: &Tree) -> Result<()> {
-    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()).and_then(|own| own.local_identity);
-    let Some(recorded) = recorded else { return Ok(()) };
-    let present = work_tree.identity().with_context(|| format!("look at {}", work_tree.path().display()))?;
-    if present == recorded {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::WorkDirGone,
-        format!("{} is not the folder that was prepared", work_tree.path().display()),
-    )
-    .hint("put the folder back to its place; its sidecars are still in it")
-    .into())
 }

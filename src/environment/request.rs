@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::LaunchFile;
 use super::record::{Meta, Own};
 use super::root::WorkspacesRoot;
+use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
@@ -190,10 +191,14 @@ pub(super) fn platform_mark(request: &Request<'_>, root: &Tree) -> Option<String
 }
 
 /// multica's proof, written at prepare time, that its daemon may reuse the environment.
-pub(super) fn managed_proof(request: &Request<'_>, is_local: bool) -> Option<Vec<u8>> {
+pub(super) fn managed_proof(request: &Request<'_>, work_dir: &WorkDir) -> Option<Vec<u8>> {
     let task = request.task;
     let has_parent = !task.issue_id.is_empty() || !task.chat_session_id.is_empty();
-    if is_local || !has_parent || task.agent_id().is_empty() || request.platform.cli().is_none() {
+    if work_dir.is_user_folder()
+        || !has_parent
+        || task.agent_id().is_empty()
+        || request.platform.cli().is_none()
+    {
         return None;
     }
     let mut proof = Map::new();

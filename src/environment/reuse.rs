@@ -9,7 +9,6 @@ use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
-use super::recover::check_identity;
 use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
@@ -31,9 +30,9 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     let found = &FoundEnv::open(&env.path)?;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
-    let work_dir = found.work_dir();
-    let work_tree = open_work_dir(found, &work_dir)?;
-    let _path_lock = if meta.local_directory {
+    let work_dir = found.work_dir_path();
+    let work_tree = found.open_work_dir()?;
+    let _path_lock = if found.work_dir.is_user_folder() {
         let root = request.root.open_or_create()?;
         let local = LocalDir::check(&work_dir, request.home.as_deref(), request.root)?;
         let path_lock = path_lock(&root, &local.canonical)?;
@@ -48,8 +47,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
         warnings.extend(platform_mark(request, &root));
     }
     homes::recover(&env.tree)?;
-    let home_plan =
-        contents.home_plan(request, &env.path, &work_dir, meta.local_directory, Some(&env.tree))?;
+    let home_plan = contents.home_plan(request, &env.path, &found.work_dir, Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
         let root = request.root.open_or_create()?;
         stores::mount(&root, &home_plan.stores)?;
@@ -86,7 +84,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     }
     launch_of(request).store(&env.tree)?;
     let meta = Meta::change(&env.tree, Durability::Synced, |meta| {
-        *meta = refreshed(request, found, meta, &work_dir, &home_plan);
+        *meta = refreshed(request, found, meta, &home_plan);
     })?
     .context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
@@ -116,48 +114,14 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     })
 }
 
-/// Opens an environment's work dir.
-///
-/// # Errors
-/// A [`Code::WorkDirGone`] failure when there is none, or another folder stands in its place.
-pub(crate) fn open_work_dir(found: &FoundEnv, work_dir: &Path) -> Result<Tree> {
-    let gone = || -> anyhow::Error {
-        Failure::new(Code::WorkDirGone, format!("the work dir {} is gone", work_dir.display()))
-            .hint("prepare the task again: `execenv prepare`, or `execenv reuse --or-prepare`")
-            .into()
-    };
-    let is_local = found.meta.as_ref().is_some_and(|meta| meta.local_directory);
-    let opened = if is_local {
-        Tree::open(work_dir)
-    } else {
-        // Our own work dir is a folder, never a link that somebody has put in its place.
-        found.env.tree.subtree(Path::new(crate::layout::names::WORK_DIR))
-    };
-    match opened {
-        Ok(tree) => {
-            check_identity(found, &tree)?;
-            Ok(tree)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(gone()),
-        Err(error) if is_local => Err(error).with_context(|| format!("open {}", work_dir.display())),
-        Err(_) => Err(gone()),
-    }
-}
-
 /// The record for the new task; what belongs to the environment itself (runs, session) stays.
-fn refreshed(
-    request: &Request<'_>,
-    found: &FoundEnv,
-    old: &Meta,
-    work_dir: &Path,
-    home_plan: &HomePlan,
-) -> Meta {
+fn refreshed(request: &Request<'_>, found: &FoundEnv, old: &Meta, home_plan: &HomePlan) -> Meta {
     let kept = old.own_or_rebuilt(&found.env.path);
     let mut meta = Meta::of_task(
         request.task,
         request.task_id.as_str(),
         request.workspace_id.as_str(),
-        old.local_directory,
+        found.work_dir.is_user_folder(),
     );
     meta.completed_at = old.completed_at;
     meta.other.clone_from(&old.other);
@@ -167,12 +131,12 @@ fn refreshed(
         status: EnvStatus::Prepared,
         prepared_at: kept.prepared_at,
         used_at: Some(request.now),
-        local_identity: kept.local_identity,
+        local_identity: found.work_dir.identity(),
         session: kept.session,
         run: kept.run,
         last_result: kept.last_result,
         other: kept.other,
-        ..own_of(request, work_dir, home_plan)
+        ..own_of(request, &found.work_dir_path(), home_plan)
     });
     meta
 }

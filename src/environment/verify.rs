@@ -7,7 +7,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::lookup::FoundEnv;
-use super::reuse::open_work_dir;
 use crate::sidecar::{Before, EntryKind, Manifest, ManifestEntry, State};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::hex;
@@ -44,8 +43,8 @@ pub struct Difference {
 /// # Errors
 /// When the folder or the record cannot be read.
 pub fn verify(found: &FoundEnv) -> Result<Verification> {
-    let work_dir = found.work_dir();
-    let tree = open_work_dir(found, &work_dir)?;
+    let work_dir = found.work_dir_path();
+    let tree = found.open_work_dir()?;
     let record = Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default();
     let is_over = record.state == State::TakenBack;
     let entries = record.touched();

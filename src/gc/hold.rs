@@ -92,5 +92,5 @@ fn read(root: &Tree, env: EnvRoot, lock: Option<EnvLock>) -> Holding {
     let record = read_record(root, &env.workspace(), key);
     let mut facts = facts_of(root, &env.workspace(), key, &record).ok_or(NotHeld::Raced)?;
     facts.lock = LockState::Free; // it is ours, or was seen to be free
-    Ok(HeldEnv { found: FoundEnv { env, meta: record.ok().flatten() }, facts, _lock: lock })
+    Ok(HeldEnv { found: FoundEnv::new(env, record.ok().flatten()), facts, _lock: lock })
 }

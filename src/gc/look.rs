@@ -10,9 +10,8 @@ use super::artifacts::has_managed;
 use super::decide::protection;
 use super::facts::{GcFacts, LockState, MetaState};
 use super::request::GcRequest;
-use crate::environment::{EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, is_environment};
+use crate::environment::{EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, WorkDir, is_environment};
 use crate::layout::names;
-use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
 /// The largest record that is read, in bytes.
@@ -90,10 +89,8 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
     }
     if facts.meta != MetaState::Read {
         // The manifest may still say that generated files stand in a user's folder; an unreadable one may hide it.
-        facts.local_directory = EnvRoot::open(&facts.root_dir).is_ok_and(|env| {
-            let found = FoundEnv { env, meta: None };
-            found.user_folder().is_some() || Manifest::load(&found.env.tree).is_err()
-        });
+        facts.local_directory = EnvRoot::open(&facts.root_dir)
+            .is_ok_and(|env| FoundEnv::new(env, None).work_dir != WorkDir::Managed);
     }
     // Another tool notes no use but the last run's end.
     if facts.is_foreign {

@@ -80,7 +80,7 @@ impl RunPlan {
             shell_names: agents.shell_names,
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             variables: agents.all,
-            work_dir: env.found.work_dir(),
+            work_dir: env.found.work_dir_path(),
             limits: Limits {
                 total: options.timeout,
                 idle: options.idle_timeout,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvLock, EnvStatus, FoundEnv, Meta, Own, RunRecord, SessionRecord, check_exports,
-    check_needs, has_unfinished_homes, open_work_dir,
+    check_needs, has_unfinished_homes,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -41,13 +41,14 @@ impl RunningEnv {
         let path = found.env.path.clone();
         let lock = EnvLock::acquire(&found.env.tree, &path)?;
         // Read again: until the lock was taken, another process could change the record.
-        let found = FoundEnv { meta: Meta::load(&found.env.tree)?, env: found.env };
+        let meta = Meta::load(&found.env.tree)?;
+        let found = FoundEnv::new(found.env, meta);
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&path);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
         if own.status == EnvStatus::Cleaned {
             // Restored from the trash, or in a folder of the user's: then its work dir exists.
-            let hint = match open_work_dir(&found, &found.work_dir()) {
+            let hint = match found.open_work_dir() {
                 Ok(_) => {
                     format!("`execenv reuse {}` with the task document restores it", path.display())
                 }
@@ -64,7 +65,7 @@ impl RunningEnv {
                 ))
                 .into());
         }
-        open_work_dir(&found, &found.work_dir())?;
+        found.open_work_dir()?;
         check_exports(&found.env.tree, &own.env)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
@@ -142,7 +143,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn session(&mut self, id: &str, now: DateTime<Utc>) -> Result<()> {
-        let work_dir = self.found.work_dir();
+        let work_dir = self.found.work_dir_path();
         self.change(Durability::Synced, |_, own| {
             own.session = Some(SessionRecord {
                 id: id.into(),
@@ -186,6 +187,6 @@ impl RunningEnv {
 
     /// Releases the lock, and returns the environment.
     pub fn release(self) -> FoundEnv {
-        FoundEnv { env: self.found.env, meta: Some(self.meta) }
+        FoundEnv { meta: Some(self.meta), ..self.found }
     }
 }

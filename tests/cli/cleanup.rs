@@ -255,7 +255,7 @@ fn the_record_of_a_users_folder_outlives_its_absence_and_its_own_damage() {
     let env = t.root.join("default").join(KEY);
     let record = fs::read(env.join(".gc_meta.json")).unwrap();
     fs::write(env.join(".gc_meta.json"), "{bad").unwrap();
-    t.execenv(["cleanup", "--all", KEY]).fails(1, &["does not prove whose folder"]);
+    t.execenv(["cleanup", "--all", KEY]).fails(1, &["do not prove which user folder"]);
     let gc = t.execenv(["gc", "-o", "json"]).var("EXECENV_TEST_NOW", "2036-01-01T00:00:00Z").json();
     assert_eq!(gc["decisions"][0]["reason"], "local_directory");
     fs::write(env.join(".gc_meta.json"), record).unwrap();

@@ -383,7 +383,7 @@ fn the_record_of_a_folder_that_was_moved_away_outlives_a_new_prepare() {
             std::fs::rename(&t.project, t.tmp.join("moved")).unwrap();
         }
         let before = snapshot(&t.root);
-        let told = if is_damaged { "does not prove" } else { "is gone" };
+        let told = if is_damaged { "do not prove" } else { "is gone" };
         t.execenv(["prepare", "--task-id", TASK]).fails(3, &[told, "cleanup --all --force"]);
         assert_same(&before, &snapshot(&t.root), "the refused prepare");
     }
@@ -400,7 +400,7 @@ fn an_environment_for_another_folder_or_provider_is_not_handed_back() {
     keep(&[]).ok();
     keep(&["--provider", "claude"]).ok();
     keep(&["--provider", "cursor"]).fails(5, &["is for claude", "--keep-existing"]);
-    keep(&["--local-dir", "project"]).fails(5, &["works in a work dir of its own"]);
+    keep(&["--local-dir", "project"]).fails(5, &["works in a managed work dir"]);
     t.prepare(["--task-id", TASK, "--local-dir", "project"]);
     keep(&["--local-dir", "project"]).ok();
     keep(&["--local-dir", "other"]).fails(5, &["works in [PROJECT]"]);

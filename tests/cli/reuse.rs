@@ -90,7 +90,7 @@ fn a_missing_environment_or_work_dir_is_status_3_or_prepared() {
     t.execenv(["reuse", KEY]).fails(3, &["no environment"]);
     let env = t.prepare(["--task-id", TASK]);
     fs::remove_dir_all(env.join("workdir")).unwrap();
-    t.execenv(["reuse", KEY]).fails(3, &["is gone", "--or-prepare"]);
+    t.execenv(["reuse", KEY]).fails(3, &["does not exist", "--or-prepare"]);
     let answer = t.execenv(["reuse", KEY, "--or-prepare", "-o", "json"]).json();
     assert_eq!((&answer["reused"], &answer["root_dir"]), (&json!(false), &json!(env)));
     assert!(env.join("workdir").is_dir());
@@ -103,7 +103,7 @@ fn a_local_folder_that_was_moved_away_is_not_another_one_in_its_place() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK, "--local-dir", "project"]);
     fs::rename(&t.project, t.tmp.join("moved")).unwrap();
-    t.execenv(["reuse", KEY]).fails(3, &["is gone"]);
+    t.execenv(["reuse", KEY]).fails(3, &["does not exist"]);
     fs::create_dir(&t.project).unwrap();
     t.execenv(["reuse", KEY]).fails(3, &["is not the folder that was prepared"]);
     let done = t.execenv(["cleanup", KEY]).run();
@@ -240,8 +240,8 @@ fn a_manifest_that_names_files_of_another_folder_removes_nothing() {
     forged["execenv"].as_object_mut().unwrap().remove("local_identity");
     t.write(&meta, forged.to_string());
     t.write(env.join(".multica_sidecar_manifest.json"), json!({"files": [theirs]}).to_string());
-    t.execenv(["reuse", KEY]).fails(3, &["does not prove whose folder"]);
-    t.execenv(["prepare", "--task-id", TASK]).fails(3, &["does not prove whose folder"]);
+    t.execenv(["reuse", KEY]).fails(3, &["do not prove which user folder"]);
+    t.execenv(["prepare", "--task-id", TASK]).fails(3, &["do not prove which user folder"]);
     assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
 }
 

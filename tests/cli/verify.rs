@@ -23,7 +23,7 @@ fn it_says_as_it_was_or_names_each_difference_and_who_made_it() {
         "{done}"
     );
     std::fs::remove_dir_all(&t.project).unwrap();
-    t.execenv(["verify", KEY]).fails(3, &["is gone"]);
+    t.execenv(["verify", KEY]).fails(3, &["does not exist"]);
 }
 
 #[test]
