@@ -27,7 +27,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Manifest, SidecarPlan, State, take_back};
+use crate::sidecar::{Earlier, Manifest, SidecarPlan, State, take_back};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::EnvKey;
 
@@ -404,7 +404,7 @@ impl Placing<'_> {
             return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
         };
         let work_tree = local.open()?;
-        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &[])
+        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &Earlier::default())
     }
 
     fn undo_local(&self, staged: &Staged) {

@@ -14,7 +14,7 @@ use super::{homes, stores};
 use crate::failure::{Code, Failure};
 use crate::provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Manifest, Record, reclaim_skill_dirs, take_back};
+use crate::sidecar::{Manifest, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
 
 /// Reuses an environment with a new task document.
@@ -58,7 +58,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
     found.proven_user_folder(&manifest)?;
-    let touched = manifest.record.as_ref().map(Record::touched).unwrap_or_default();
+    let earlier = manifest.earlier();
     manifest.announce_taking_back(&env.tree)?;
     // Every provider's names: the provider may have changed since (decision D19).
     let reclaimed =
@@ -88,7 +88,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     })?
     .context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &touched);
+    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &earlier);
     let manifest = match applied {
         Ok(manifest) => manifest,
         Err(error) => {

@@ -71,7 +71,7 @@ impl Record {
 
     /// Remembers what earlier rounds touched. `before` of an entry stays what this round found, which is what comes
     /// back when it is taken out again: what the agent wrote in between is not ours.
-    pub(super) fn remember(&mut self, touched: &[ManifestEntry]) {
+    fn remember(&mut self, touched: &[ManifestEntry]) {
         let known: HashMap<&Path, &ManifestEntry> =
             self.entries.iter().map(|entry| (entry.path.as_path(), entry)).collect();
         let forgotten = touched
@@ -79,6 +79,15 @@ impl Record {
             .filter(|old| known.get(old.path.as_path()).is_none_or(|entry| entry.before != old.before));
         self.origins = forgotten.map(|old| ManifestEntry { sha256: None, ..old.clone() }).collect();
     }
+}
+
+/// What earlier rounds leave to the next one. The default is that of the first round.
+#[derive(Default)]
+pub struct Earlier {
+    /// [`Record::touched`].
+    pub(super) touched: Vec<ManifestEntry>,
+    /// Keys of the manifest that we do not know.
+    other: Map<String, Value>,
 }
 
 /// How far a round of sidecars got.
@@ -194,6 +203,22 @@ impl Manifest {
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("paths of this program are UTF-8 by the checks at the door")
+    }
+
+    /// What the next round needs to know of this one and those before it; asked before this one is taken back.
+    pub fn earlier(&self) -> Earlier {
+        Earlier {
+            touched: self.record.as_ref().map(Record::touched).unwrap_or_default(),
+            other: self.other.clone(),
+        }
+    }
+
+    /// Makes this round the one after `earlier`.
+    pub(super) fn follow(&mut self, earlier: &Earlier) {
+        if let Some(record) = self.record.as_mut() {
+            record.remember(&earlier.touched);
+        }
+        self.other.clone_from(&earlier.other);
     }
 
     /// Replaces the file, durably. The caller holds the lock.

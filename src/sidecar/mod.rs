@@ -16,7 +16,7 @@ mod report;
 mod rollback;
 mod strays;
 
-pub use manifest::{Before, EntryKind, Manifest, ManifestEntry, Record, State};
+pub use manifest::{Before, Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
 pub use plan::{Planner, SidecarPlan};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::manifest::{Before, EntryKind, Manifest, ManifestEntry, State};
+use super::manifest::{Before, Earlier, EntryKind, Manifest, ManifestEntry, State};
 use super::marker;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -278,7 +278,7 @@ impl SidecarPlan {
     }
 
     /// Announces the plan in the env root, carries it out, and says so there. `earlier` is what the rounds before
-    /// this one touched ([`super::Record::touched`]).
+    /// this one leave to it ([`Manifest::earlier`]).
     ///
     /// A failure leaves the announcement: the caller takes back by it.
     ///
@@ -290,17 +290,15 @@ impl SidecarPlan {
         work_tree: &Tree,
         work_dir: &Path,
         token: &str,
-        earlier: &[ManifestEntry],
+        earlier: &Earlier,
     ) -> Result<Manifest> {
         let mut manifest = self.announce(work_dir, token);
-        if let Some(record) = manifest.record.as_mut() {
-            record.remember(earlier);
-        }
+        manifest.follow(earlier);
         let temporary = temporary_name(token);
         for step in &self.steps {
             let Step::Brief { path, original, .. } = step else { continue };
             let backup = Path::new(names::BACKUP).join(backup_name(path));
-            let was_there = earlier.iter().any(|old| old.path == *path && old.before.is_some());
+            let was_there = earlier.touched.iter().any(|old| old.path == *path && old.before.is_some());
             let kept = if was_there { keep_first_backup(env, &backup) } else { Ok(()) };
             let saved = kept.and_then(|()| match original {
                 None => env.remove_file(&backup),
@@ -387,7 +385,7 @@ mod tests {
         let plan = planner.finish();
         for saved in ["mine\nand more\n", "MINE\n", ""] {
             std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
-            let error = plan.apply(&env, &tree, &work, "t", &[]).unwrap_err();
+            let error = plan.apply(&env, &tree, &work, "t", &Earlier::default()).unwrap_err();
             assert_eq!(Failure::code_of(&error), Code::Occupied);
             assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
             assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), saved);

@@ -32,6 +32,7 @@ mod inputs;
 mod laws;
 mod layout;
 mod list;
+mod old_roots;
 mod papers;
 mod prepare;
 mod provider_homes;
