@@ -33,6 +33,7 @@ const CLEANUP_TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
 const GC_COUNT: &[&str] = &["gc", "--orphan-ttl", "3650d", "--max-count", "0"];
 const GC_FREE: &[&str] = &["gc", "--orphan-ttl", "3650d", "--free", "1"];
 const EDIT: &[&str] = &["edit"];
+const REUSE_SAME: &[&str] = &["reuse", KEY, "--task", "task.json"];
 
 const fn case(
     name: &'static str,
@@ -66,6 +67,12 @@ const CASES: &[Case] = &[
     Case { deletes: true, ..case("trash empty", &[PREPARE, CLEANUP_TRASH], &["trash", "empty"]) },
 ];
 
+/// `prepare --keep-existing` of what the killed command left.
+const KEPT: &[Case] = &[
+    case("prepare --keep-existing after reuse", &[PREPARE], REUSE_SAME),
+    case("prepare --keep-existing after reuse local", &[PREPARE_LOCAL], REUSE_SAME),
+];
+
 /// What makes the state good again after the disturbed command.
 #[derive(Clone, Copy)]
 enum Remedy {
@@ -82,11 +89,49 @@ pub fn trials() -> Vec<Trial> {
         ("broken_disk", Fault::Errno("EIO"), Remedy::SameCommand),
     ];
     let all = CASES.iter().flat_map(|case| faults.map(|(name, fault, remedy)| (case, name, fault, remedy)));
-    all.map(|(case, fault_name, fault, remedy)| {
+    let disturbed = all.map(|(case, fault_name, fault, remedy)| {
         let name = format!("{}::{fault_name}", case.name.replace(' ', "_"));
         trial(name, move |name| disturb(name, case, fault, remedy))
-    })
-    .collect()
+    });
+    let kept = KEPT.iter().flat_map(|case| {
+        [("killed", None), ("killed_then_doctor", Some(Remedy::Doctor))].map(|(fault_name, remedy)| {
+            let name = format!("{}::{fault_name}", case.name.replace(' ', "_"));
+            trial(name, move |name| keep_existing(name, case, remedy))
+        })
+    });
+    disturbed.chain(kept).collect()
+}
+
+/// `prepare --keep-existing` after a killed reuse refuses an environment whose sidecars were taken back, and returns one
+/// that has them all.
+fn keep_existing(name: &str, case: &Case, remedy: Option<Remedy>) {
+    let prepare = case.before[0];
+    let (t, original) = case.start_state();
+    let now = || (t.project_now(), snapshot(&t.root.join("w").join(KEY).join("workdir")));
+    let whole = now();
+    let start = Start::new(&t);
+    sweep(
+        name,
+        Fault::Kill,
+        &start,
+        || case.run(&t),
+        |_, when| {
+            if let Some(remedy) = remedy {
+                repair(&t, case, remedy);
+            }
+            let kept = t.execenv(prepare.iter().chain(&["--keep-existing"])).run();
+            if kept.status == Some(0) {
+                assert!(now() == whole, "{when}: returned without its sidecars\n{kept}");
+            } else {
+                let is_refused = kept.status == Some(3) && kept.stderr.contains("is not ready for a run");
+                assert!(is_refused, "{when}\n{kept}");
+            }
+            t.execenv(prepare).run().sane(&[0]);
+            assert!(now() == whole, "{when}: prepared again");
+            t.execenv(["cleanup", KEY]).ok();
+            assert_same(&original, &t.project_now(), when);
+        },
+    );
 }
 
 fn disturb(name: &str, case: &Case, fault: Fault, remedy: Remedy) {
