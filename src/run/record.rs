@@ -29,6 +29,8 @@ pub struct RunningEnv {
     pub meta: Meta,
     /// The run that died here before, whose processes may still live.
     pub died: Option<RunRecord>,
+    /// The session that could not be recorded when the agent named it; the next change records it.
+    session_to_record: Option<SessionRecord>,
     lock: EnvLock,
 }
 
@@ -69,7 +71,7 @@ impl RunningEnv {
         check_exports(&found.env.tree, &own.env)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
-        Ok(RunningEnv { found, meta, died, lock })
+        Ok(RunningEnv { found, meta, died, session_to_record: None, lock })
     }
 
     /// A handle on the lock, for the guard: it outlives the run.
@@ -89,6 +91,13 @@ impl RunningEnv {
     /// that the agent has removed or damaged is written again as this run last knew it.
     fn change(&mut self, durability: Durability, change: impl Fn(&mut Meta, &mut Own)) -> Result<()> {
         let tree = &self.found.env.tree;
+        let session = self.session_to_record.as_ref();
+        let change = |meta: &mut Meta, own: &mut Own| {
+            if let Some(session) = session {
+                own.session = Some(session.clone());
+            }
+            change(meta, own);
+        };
         self.meta = match Meta::load(tree) {
             Ok(Some(_)) => Meta::change_own(tree, durability, change)?,
             Ok(None) | Err(_) => {
@@ -100,6 +109,7 @@ impl RunningEnv {
                 meta
             }
         };
+        self.session_to_record = None;
         Ok(())
     }
 
@@ -138,21 +148,23 @@ impl RunningEnv {
         })
     }
 
-    /// Records the agent's conversation at once: a crash must not lose the way to resume it.
+    /// Records the agent's conversation at once: a crash must not lose the way to resume it. What fails is tried again
+    /// once, at the end of the run: the agent may hold the record's lock, and each wait for it stops the supervision.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As the system reports them, the first time.
     pub fn session(&mut self, id: &str, now: DateTime<Utc>) -> Result<()> {
-        let work_dir = self.found.work_dir_path();
-        self.change(Durability::Synced, |_, own| {
-            own.session = Some(SessionRecord {
-                id: id.into(),
-                provider: own.provider.clone(),
-                work_dir: work_dir.clone(),
-                updated_at: Some(now),
-                ..SessionRecord::default()
-            });
-        })
+        let session = SessionRecord {
+            id: id.into(),
+            provider: self.own().provider,
+            work_dir: self.found.work_dir_path(),
+            updated_at: Some(now),
+            ..SessionRecord::default()
+        };
+        match self.session_to_record.replace(session) {
+            None => self.change(Durability::Synced, |_, _| {}),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Removes a session that the agent refused to resume from the record.
@@ -160,6 +172,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn forget_session(&mut self) -> Result<()> {
+        self.session_to_record = None;
         self.change(Durability::Synced, |_, own| own.session = None)
     }
 

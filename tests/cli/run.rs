@@ -365,6 +365,30 @@ fn a_killed_run_leaves_no_process_and_the_next_one_says_so() {
 }
 
 #[test]
+fn an_agent_that_locks_the_record_delays_the_limits_once_and_loses_no_session() {
+    let w = World::new();
+    let again = |id: &str| INIT.replace("s1", id);
+    let (second, third, last) = (again("s2"), again("s3"), RESULT.replace("s1", "s3"));
+    let script = ["pid @/agent", "sleep-until-file @/go", INIT, &second, &third, &last, "expect-eof"];
+    let child = w.asked(&script, &[]).start();
+    w.wait_for("agent");
+    wait_until("the run", || w.meta()["execenv"]["run"]["agent_pid"].as_u64());
+    let record = fs::File::open(w.env.join(".gc_meta.json")).unwrap();
+    record.lock().unwrap();
+    let begun = std::time::Instant::now();
+    w.t.write("go", "");
+    wait_until("the end of the agent", || is_gone(&w.read("agent")).then_some(()));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(18), "each session waited for the lock");
+    drop(record);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.matches("the session could not be recorded").count(), 1, "{stderr}");
+    assert_eq!(w.meta()["execenv"]["session"]["id"], "s3");
+    assert_eq!(w.meta()["execenv"]["status"], "completed");
+}
+
+#[test]
 fn a_cleanup_follows_every_end() {
     let ends: &[(&[&str], i32)] =
         &[(GOOD, 0), (&[INIT, FAILURE, "exit 7"], 7), (&[INIT, "hang"], 124), (&["signal 9"], 137)];
