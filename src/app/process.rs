@@ -73,7 +73,7 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], format: Format) -> u
     use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
         DisplayHelp | DisplayVersion => {
-            let _ = error.print(); // a reader that has left needs no help
+            let _ = output::help(&error.render().ansi().to_string()); // a reader that has left needs no help
             0
         }
         DisplayHelpOnMissingArgumentOrSubcommand => {

@@ -19,8 +19,8 @@ use crate::failure::{Code, Failure};
 pub use crate::formats::escape;
 pub use events::Printer;
 pub use progress::Progress;
-pub use terminal::Color;
 use terminal::painted;
+pub use terminal::{Color, help};
 pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes};
 
 /// How answers are printed.

@@ -1,9 +1,10 @@
 //! Where colour and a progress line make sense: one decision for help, failures, the log and answers.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 
@@ -45,6 +46,20 @@ pub(super) fn painted(word: &str, style: Style) -> String {
         ColorChoice::Never => word.to_owned(),
         _ => format!("{style}{word}{style:#}"),
     }
+}
+
+/// Prints help, with its colours as escape sequences, on standard output: in one piece, not line by line.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn help(text: &str) -> io::Result<()> {
+    let stdout = io::stdout();
+    let mut stdout = stdout.lock();
+    match AutoStream::choice(&stdout) {
+        ColorChoice::Never => stdout.write_all(strip_str(text).to_string().as_bytes())?,
+        _ => stdout.write_all(text.as_bytes())?,
+    }
+    stdout.flush()
 }
 
 /// Whether a line on standard error can be replaced by the next.
