@@ -1,4 +1,4 @@
-//! What a task's work dir gets: decided from the document, planned against what stands there.
+//! The sidecars of a task's work dir: chosen by the task document, planned against what the work dir contains.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::task::TaskDocument;
 
 const TASK_MARKER: &str = ".multica/daemon_task_context.json";
 
-/// A task's sidecars, before the work dir has been looked at.
+/// A task's sidecars, before the work dir is examined.
 #[derive(Debug)]
 pub struct Contents<'a> {
     task: &'a TaskDocument,
@@ -33,10 +33,10 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// Checks the document's skills and servers; nothing on the disk is looked at.
+    /// Checks the document's skills and servers without reading the disk.
     ///
     /// # Errors
-    /// A [`Code::BadDocument`] failure for a skill file that would leave its folder, or servers that are none.
+    /// A [`Code::BadDocument`] failure for a skill file outside its folder, or servers that are not an object.
     pub fn new(
         task: &'a TaskDocument,
         provider: Option<&'static Provider>,
@@ -46,15 +46,15 @@ impl<'a> Contents<'a> {
         let skills = files::plan(&task.agent.skills)?;
         let mcp = Mcp::parse(task.agent.mcp_config.as_ref()).ok_or_else(|| {
             Failure::new(Code::BadDocument, "the MCP configuration is not an object of named servers")
-                .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means: no server at all")
+                .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means no servers")
         })?;
         Ok(Self { task, provider, platform, skills, mcp, with_brief })
     }
 
-    /// What the provider needs for an environment at `env_root`; `present` is the one that stands.
+    /// The homes that the provider needs for an environment at `env_root`; `present` is the existing environment.
     ///
     /// # Errors
-    /// As the provider's module says; nothing has been changed.
+    /// Those of the provider's module; nothing is changed.
     pub fn home_plan(
         &self,
         request: &Request<'_>,
@@ -85,10 +85,10 @@ impl<'a> Contents<'a> {
         Ok(plan)
     }
 
-    /// Plans everything against a work dir; `home_plan` has the provider's own sidecars.
+    /// Plans all sidecars for a work dir; `home_plan` has the provider's own ones.
     ///
     /// # Errors
-    /// When a place that must be ours is taken, or a link leads out.
+    /// If a path that execenv needs is taken, or a link leads out of the work dir.
     pub fn plan(&self, work_tree: &Tree, home_plan: &HomePlan) -> Result<SidecarPlan> {
         let mut planner = Planner::new(work_tree);
         if self.platform.cli().is_some() {
@@ -113,7 +113,7 @@ impl<'a> Contents<'a> {
         Ok(planner.finish())
     }
 
-    /// Plans the skills that lie in the work dir. Answers what the brief lists.
+    /// Plans the skills in the work dir. Returns the skills that the brief lists.
     fn skills(&self, planner: &mut Planner<'_>, home_plan: &HomePlan) -> Result<Vec<String>> {
         let mut visible = Vec::new();
         let folder = match self.provider {
@@ -121,7 +121,7 @@ impl<'a> Contents<'a> {
             None => Some(provider::GENERIC_SKILLS_DIR),
         };
         let Some(folder) = folder.map(PathBuf::from) else {
-            // In a home they have their own names.
+            // In a home they keep their own names.
             let listed = self.skills.iter().filter(|skill| !skill.hidden && !home_plan.homes.is_empty());
             return Ok(listed.map(|skill| skill.slug.clone()).collect());
         };
@@ -155,8 +155,8 @@ impl<'a> Contents<'a> {
         Ok(visible)
     }
 
-    /// multica's sign that a process is inside a task: another program's file in its place is refused, one that multica
-    /// left is kept.
+    /// multica's marker that a process is inside a task. A file of another program at its path is refused, one that
+    /// multica left is kept.
     fn task_marker(&self, planner: &mut Planner<'_>, work_tree: &Tree) -> Result<()> {
         let path = Path::new(TASK_MARKER);
         planner.dir(Path::new(".multica"))?;
@@ -173,9 +173,9 @@ impl<'a> Contents<'a> {
             }
             return Err(Failure::new(
                 Code::Occupied,
-                format!("{} was not made by a task", work_tree.path().join(path).display()),
+                format!("{} was created by another program", work_tree.path().join(path).display()),
             )
-            .hint("remove it if you do not need it, or prepare with `--platform-cli none`")
+            .hint("remove the file, or prepare with `--platform-cli none`")
             .into());
         }
         let mut marker = Map::new();
@@ -216,15 +216,15 @@ fn plan_unless_taken(planner: &mut Planner<'_>, path: &str, bytes: Vec<u8>) -> R
     planner.file(path, bytes, 0o644)
 }
 
-/// The platform whose CLI brief and context speak of (decision D22).
+/// The platform whose CLI the brief and the context file tell the agent to use (decision D22).
 ///
 /// # Errors
-/// A [`Code::Usage`] failure for a name that is no program's.
+/// A [`Code::Usage`] failure if the name cannot be a program's name.
 pub(crate) fn choose_platform(task: &TaskDocument, asked: Option<&str>) -> Result<Platform> {
     match asked {
         None => Ok(Platform::for_task(task)),
         Some(name) => Platform::named(name).ok_or_else(|| {
-            let message = format!("`{}` cannot name a platform's program", name.escape_debug());
+            let message = format!("`{}` cannot be the name of a platform's program", name.escape_debug());
             Failure::new(Code::Usage, message)
                 .hint("`--platform-cli NAME` takes a program's name, or `none`")
                 .into()

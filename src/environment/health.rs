@@ -1,4 +1,4 @@
-//! Environments whose last step died, and what becomes of them.
+//! Finding and repairing environments whose last step was interrupted.
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +18,11 @@ use crate::sys::tree::Tree;
 /// What is wrong with one environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Complaint {
-    /// Sidecars were announced and not all of them are in place.
+    /// Sidecars were announced in the manifest, but not all of them were written.
     UnfinishedSidecars,
-    /// A change of the provider's homes was cut short.
+    /// A change of the provider's homes was interrupted.
     UnfinishedHomes,
-    /// Its run died without recording an end.
+    /// Its run died without recording how it ended.
     CrashedRun,
     /// Its record or manifest cannot be read.
     Unreadable,
@@ -40,22 +40,22 @@ impl Complaint {
     }
 }
 
-/// One environment that is not well.
+/// A problem of one environment.
 #[derive(Clone, Debug)]
 pub struct Problem {
     /// The env root.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The kind of problem.
     pub complaint: Complaint,
-    /// Whether it has been put right.
+    /// Whether it has been repaired.
     pub fixed: bool,
-    /// Why it could not be put right, or what was found.
+    /// Why it could not be repaired, or details of what was found.
     pub note: String,
-    /// The id of the run that died: processes that carry it are left-overs.
+    /// The id of the run that died: processes with this id are left over from it.
     pub run_id: Option<String>,
 }
 
-/// Looks at every environment that nobody holds; with `fix`, puts right what can be.
+/// Examines every environment that no process holds; with `fix`, repairs what can be repaired.
 ///
 /// # Errors
 /// When the root cannot be listed.
@@ -88,11 +88,11 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
         Err(Held::ByOther | Held::Unknown(_) | Held::Moved) => return Vec::new(),
     };
     if lock.is_some() {
-        // Read again now that nobody can be changing it.
+        // Read it again under the lock: no other process can change it now.
         let meta = Meta::load(&found.env.tree).unwrap_or(None);
         found = FoundEnv::new(found.env, meta);
     }
-    // Without a record there is nothing to put right: an upstream run that never ended, which gc takes by its age.
+    // Without a record there is nothing to repair: multica writes it when a task ends. gc removes it by its age.
     let Some(meta) = found.meta.clone() else { return Vec::new() };
     if fix && lock.is_some() {
         // The next writer replaces them anyway.

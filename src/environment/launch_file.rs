@@ -1,4 +1,4 @@
-//! The part of the task document that a run needs and that must stay private: `launch/task.json`, 0600 in a folder 0700.
+//! The private part of the task document, for a run: `launch/task.json`, mode 0600 in a folder with mode 0700.
 //!
 //! It is input, not state: `prepare` and `reuse` write it, `run` reads it, and it is removed with the work dir.
 
@@ -31,7 +31,7 @@ pub struct LaunchFile {
     /// The managed MCP servers; they may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp_config: Option<Value>,
-    /// The agent sees the user's own servers as well.
+    /// Whether the agent also gets the user's own servers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub merge_mcp: bool,
 }
@@ -39,12 +39,12 @@ pub struct LaunchFile {
 const FILE: &str = names::LAUNCH_FILE;
 
 impl LaunchFile {
-    /// Its path below the env root; `None` where it would be empty.
+    /// Its path below the env root; `None` if it would be empty.
     pub(super) fn file(&self) -> Option<PathBuf> {
         (*self != LaunchFile::default()).then(|| Path::new(names::LAUNCH).join(FILE))
     }
 
-    /// Writes the file, or removes an old one where it would be empty.
+    /// Writes the file, or removes an old one if it would be empty.
     ///
     /// # Errors
     /// As the system reports them.

@@ -1,4 +1,4 @@
-//! One task's folder on disk: where everything lies, who holds it, what is remembered, and the steps that change it.
+//! Environments, one folder on disk for each task: layout, locks, records, and the steps that change them.
 
 mod cleanup;
 mod contents;

@@ -1,4 +1,4 @@
-//! Who made an environment, and where upstream keeps its own.
+//! Which program created an environment, and where multica keeps its own.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,15 @@ use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{FileKind, Tree};
 
-/// Who made an environment, as far as its files tell.
+/// The program that created an environment, judging by its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MadeBy {
-    /// This tool.
+    /// execenv.
     Execenv,
-    /// Upstream's daemon.
+    /// multica's daemon.
     Multica,
-    /// Nothing says.
+    /// Unknown: its files do not show it.
     Unknown,
 }
 
@@ -33,36 +33,36 @@ impl MadeBy {
     }
 }
 
-/// Who made the environment in this folder, with this record.
+/// Which program created the environment in this folder, which has this record.
 pub fn made_by(env: &Tree, record: &Result<Option<Meta>>) -> MadeBy {
     if matches!(record, Ok(Some(Meta { own: Some(_), .. }))) {
         return MadeBy::Execenv;
     }
     let manifest = Manifest::load(env);
-    // Upstream rewrites the record of an environment that it takes over, but not the manifest.
+    // multica rewrites the record of an environment that it takes over, but not the manifest.
     if matches!(&manifest, Ok(Some(Manifest { record: Some(_), .. }))) {
         return MadeBy::Execenv;
     }
     let has = |name: &str| matches!(env.kind(Path::new(name)), Ok(Some(FileKind::File { .. })));
     match (record, manifest) {
         (Ok(Some(_)), _) | (Ok(None), Ok(Some(_))) => MadeBy::Multica,
-        // Upstream writes its record when a task ends: these stand there from the start.
+        // multica writes its record only when a task ends; these files exist from the start.
         (Ok(None), _) if has(names::MANAGED) || has(names::OWNER) => MadeBy::Multica,
         _ => MadeBy::Unknown,
     }
 }
 
-/// A folder in which upstream keeps environments unless it is told otherwise.
+/// A folder in which multica keeps environments by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamRoot {
     /// The profile's name; `default` for the one without a name.
     pub profile: String,
-    /// Its place.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// Upstream's folder, whether it is there or not, then those of its profiles that are there, by name. A profile that
-/// is gone has left its folder behind: that one is named as well.
+/// multica's default folder, whether it exists or not, then the existing folders of its profiles, by name. Folders of
+/// removed profiles are included.
 pub fn upstream_roots(home: &Path) -> Vec<UpstreamRoot> {
     const ROOT: &str = "multica_workspaces";
     let folders_in = |folder: &Path| {

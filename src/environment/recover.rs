@@ -1,4 +1,4 @@
-//! Bringing an environment whose last step died back to a state that its record describes.
+//! Recovering an environment whose last step was interrupted.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::provider;
 use crate::sidecar::{Manifest, Record, State, TakenBack, sweep_state_temporaries, take_back};
 use crate::sys::tree::Tree;
 
-/// Brings an environment whose last step died back to a state that its record describes: sidecars that were
-/// announced but not finished are taken back. The caller holds the lock.
+/// Recovers an environment whose last step was interrupted, so that it matches its record: removes sidecars that were
+/// announced but not completed. The caller holds the lock.
 ///
 /// # Errors
-/// When the manifest is damaged or something could not be taken back.
+/// If the manifest is damaged or a sidecar could not be removed.
 pub fn recover(found: &FoundEnv) -> Result<Option<TakenBack>> {
     recover_under_lock(found, None)
 }
 
-/// The same for a caller that has locked the user's folder `locked` (device and inode) already.
+/// As [`recover`], for a caller that has already locked the user's folder with the identity `locked` (device and inode).
 pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -> Result<Option<TakenBack>> {
     let tree = &found.env.tree;
     let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
@@ -32,7 +32,7 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
     let is_user_folder = found.work_dir.is_user_folder();
     let needs = match &manifest.record {
         Some(Record { state: State::Applying | State::TakingBack, .. }) => true,
-        // A user's folder gets its sidecars back before the environment is made anew.
+        // The sidecars in a user's folder are removed before the environment is replaced.
         Some(Record { state: State::Applied, .. }) => is_user_folder,
         _ => is_user_folder && !(manifest.files.is_empty() && manifest.dirs.is_empty()),
     };
@@ -44,14 +44,14 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
     let work_tree = match Tree::open(&work_dir) {
         Ok(tree) => tree,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_user_folder => return Ok(None),
-        // Moved away, the folder still holds the sidecars: what tells them from the user's files must stay.
+        // If the folder was moved, the sidecars are still in it: keep the manifest, which lists them.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Failure::new(
                 Code::WorkDirGone,
-                format!("{} is gone, and the sidecars with it", work_dir.display()),
+                format!("{} is gone, so execenv cannot remove its files from it", work_dir.display()),
             )
             .hint(format!(
-                "put the folder back to its place; if it is no more: `execenv cleanup --all --force {}`",
+                "move the folder back to its path; if it was deleted: `execenv cleanup --all --force {}`",
                 found.env.path.display()
             ))
             .into());
@@ -72,9 +72,9 @@ pub(super) fn recover_under_lock(found: &FoundEnv, locked: Option<(u64, u64)>) -
     if let Some(error) = report.errors.first() {
         return Err(Failure::new(
             Code::Incomplete,
-            format!("{} is not as it was: {error}", work_dir.display()),
+            format!("{}: execenv's files could not be removed: {error}", work_dir.display()),
         )
-        .hint(format!("mend the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .hint(format!("fix the cause, then `execenv cleanup {}`", found.env.path.display()))
         .into());
     }
     Ok(Some(report))

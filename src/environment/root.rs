@@ -1,4 +1,4 @@
-//! A workspaces root and an env root, open.
+//! The open workspaces root and an open env root.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -18,13 +18,13 @@ pub struct WorkspacesRoot {
     path: PathBuf,
 }
 
-/// The mark that an upstream daemon leaves.
+/// The marker file of a multica daemon.
 const UPSTREAM_ROOT_MARK: &str = ".multica/daemon_task_context.json";
-/// The largest mark that is read, in bytes.
+/// The largest marker file that is read, in bytes.
 const MAX_ROOT_MARK: u64 = 1 << 20;
 
 impl WorkspacesRoot {
-    /// Names a root; nothing is touched. `path` is absolute (decision D31).
+    /// A root by its path, without touching the disk. `path` is absolute (decision D31).
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
@@ -34,7 +34,7 @@ impl WorkspacesRoot {
         &self.path
     }
 
-    /// Opens the root. `None`: there is no such folder.
+    /// Opens the root. `None`: the folder does not exist.
     ///
     /// # Errors
     /// As the system reports them.
@@ -48,31 +48,31 @@ impl WorkspacesRoot {
         }
     }
 
-    /// Opens the root, made and marked if need be.
+    /// Opens the root; creates and marks it if missing.
     ///
     /// # Errors
-    /// As the system reports them; a folder that holds other things and no mark is refused.
+    /// As the system reports them; a folder with other files and no marker is refused.
     pub fn open_or_create(&self) -> Result<Tree> {
         let opening = || format!("make the workspaces root {}", self.path.display());
         create_dirs(&self.path).with_context(opening)?;
         let tree = Tree::open(&self.path).with_context(opening)?;
         if !Self::is_marked(&tree)? {
             let mut names = tree.names(Path::new("")).with_context(opening)?;
-            // A fresh ext file system has this folder for `fsck`.
+            // A new ext file system contains this folder for `fsck`.
             names.retain(|name| name != "lost+found");
             let is_empty = names.is_empty();
-            // Looked at again: another process may have made the mark between the two looks.
+            // Check again: another process may have created the marker between the two checks.
             if !is_empty && !Self::is_marked(&tree)? {
                 return Err(Failure::new(
                     Code::BadPath,
-                    format!("{} holds other things and is not a workspaces root", self.path.display()),
+                    format!("{} contains other files and is not a workspaces root", self.path.display()),
                 )
                 .hint("name an empty or new folder with `--workspaces-root`")
                 .into());
             }
             let text = b"{\"managed_by\":\"execenv\"}\n";
-            // Directly at its place: an empty mark is a mark, a left-over temporary file would make the root
-            // look like a stranger's folder.
+            // Written in place: an empty marker is valid, but after a crash a temporary file would make the root
+            // look like a folder with other files.
             match tree.create_unseen(Path::new(names::MARK), text, 0o644) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).with_context(opening);
@@ -83,7 +83,7 @@ impl WorkspacesRoot {
         Ok(tree)
     }
 
-    /// Whether execenv or upstream has marked this folder as a root of theirs.
+    /// Whether execenv or multica has marked this folder as its root.
     ///
     /// # Errors
     /// As the system reports them.
@@ -92,8 +92,8 @@ impl WorkspacesRoot {
         Ok(has_own_mark || Self::has_upstream_mark(tree))
     }
 
-    /// Upstream marks a root by the name that the task marker has in a work dir, a user's project among them. A task
-    /// says whose it is, and has its context beside the marker; a root has neither.
+    /// multica's root marker has the same name as its task marker in a work dir or a user's project. A task marker
+    /// contains the ids of its task and has a context file beside it; a root marker has neither.
     fn has_upstream_mark(tree: &Tree) -> bool {
         let Ok(Some(bytes)) = tree.read(Path::new(UPSTREAM_ROOT_MARK), MAX_ROOT_MARK) else { return false };
         let Ok(Value::Object(mark)) = serde_json::from_slice(&bytes) else { return false };
@@ -103,35 +103,35 @@ impl WorkspacesRoot {
         is_managed && !names_task && matches!(tree.kind(Path::new(".agent_context")), Ok(None))
     }
 
-    /// Marks the root as upstream does, so that the platform's CLI knows from any folder below that it is inside a task and
-    /// not the user's own call A mark that is there stays, a torn one is replaced.
+    /// Marks the root as multica does, so that the platform's CLI knows in any folder below that an agent calls it, not the
+    /// user. An existing marker stays; a damaged one is replaced.
     ///
     /// # Errors
-    /// As the system reports them, or when the file is another program's.
+    /// As the system reports them, or if the file belongs to another program.
     pub(super) fn mark_for_platform(tree: &Tree) -> Result<()> {
         let path = Path::new(UPSTREAM_ROOT_MARK);
         let doing = || format!("mark {} for the platform", tree.path().display());
         if let Some(bytes) = tree.read(path, MAX_ROOT_MARK).with_context(doing)? {
             match serde_json::from_slice::<Value>(&bytes) {
                 Ok(mark) if mark["managed_by"] == "multica-daemon-task" => return Ok(()),
-                Ok(_) => anyhow::bail!("{} was not made by a task", tree.path().join(path).display()),
+                Ok(_) => anyhow::bail!("{} was created by another program", tree.path().join(path).display()),
                 Err(_) => tree.remove_file(path).with_context(doing)?,
             }
         }
         tree.ensure_dir(Path::new(names::UPSTREAM_FOLDER), 0o755).with_context(doing)?;
-        // Directly at its place: what is torn is not taken for a mark, and a left-over beside it would stay.
+        // Written in place: a partly written marker is recognised and replaced, a temporary file would never be removed.
         match tree.create_unseen(path, b"{\"managed_by\":\"multica-daemon-task\"}", 0o644) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             made => made.with_context(doing),
         }
     }
 
-    /// Where an environment with this key lies.
+    /// The path of the environment with this key.
     pub fn env_root(&self, workspace: &WorkspaceId, key: &EnvKey) -> PathBuf {
         self.path.join(workspace.as_str()).join(key.as_str())
     }
 
-    /// The environments of a workspace: the names of their folders, sorted.
+    /// The folder names of a workspace's environments, sorted.
     ///
     /// # Errors
     /// When the workspace cannot be listed.
@@ -144,7 +144,7 @@ impl WorkspacesRoot {
         Ok(keys)
     }
 
-    /// Names of the workspaces, sorted: folders that do not begin with a dot.
+    /// The workspaces' names, sorted: folders that do not begin with a dot.
     ///
     /// # Errors
     /// When the root cannot be read.
@@ -162,7 +162,7 @@ impl WorkspacesRoot {
 }
 
 /// Whether `<workspace>/<key>` below an open workspaces root is an environment: a folder, neither hidden nor behind a
-/// link, that holds something which only an environment has. Every command asks this one question.
+/// link, that contains a file or folder which only an environment has. All commands use this test.
 pub(crate) fn is_environment(root: &Tree, relative: &Path) -> bool {
     let mut parts = relative.components();
     let (Some(Component::Normal(workspace)), Some(Component::Normal(key)), None) =
@@ -170,7 +170,7 @@ pub(crate) fn is_environment(root: &Tree, relative: &Path) -> bool {
     else {
         return false;
     };
-    // What cannot be looked at proves no environment.
+    // An entry that cannot be examined proves nothing.
     !is_hidden(workspace)
         && !is_hidden(key)
         && matches!(root.kind(Path::new(workspace)), Ok(Some(FileKind::Dir)))
@@ -178,22 +178,22 @@ pub(crate) fn is_environment(root: &Tree, relative: &Path) -> bool {
         && layout::signs().any(|name| matches!(root.kind(&relative.join(name)), Ok(Some(_))))
 }
 
-/// The names of execenv's own folders in a root begin with a dot, as do env roots that are being built.
+/// Whether a name begins with a dot, as execenv's own folders in a root do, and env roots under construction.
 fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// An environment's folder, open.
+/// The open folder of an environment.
 #[derive(Debug)]
 pub struct EnvRoot {
     /// The open folder.
     pub tree: Tree,
-    /// Its place.
+    /// Its path.
     pub path: PathBuf,
 }
 
 impl EnvRoot {
-    /// Opens an env root that lookup or a scan has found.
+    /// Opens an env root that a lookup or a scan has found.
     ///
     /// # Errors
     /// As the system reports them.
@@ -214,7 +214,7 @@ impl EnvRoot {
     }
 }
 
-/// `mkdir -p`, each step announced.
+/// `mkdir -p`; each level counts as one change for the crash tests.
 ///
 /// # Errors
 /// As the system reports them.

@@ -1,10 +1,10 @@
-//! What outlives an environment: sessions and memories of agents, below `<root>/.stores/`.
+//! Stores, which outlive an environment: agents' sessions and memories below `<root>/.stores/`.
 //!
 //! Invariants:
-//! - Who mounts a store shares its lock, who removes one has the lock alone, and each looks again when he has it: a
-//!   store that has just been renewed is not removed, and one that was removed is made again.
-//! - The lock's file says which store it is for. It is written before the store is made and goes after it.
-//! - A store goes by one rename out of everybody's way, then piece by piece: nobody mounts half of one.
+//! - Mounting a store takes its lock shared, removing one takes it exclusively, and each checks the store again under
+//!   the lock: a store that was just used is not removed, and one that was removed is created again.
+//! - The lock file contains the path of its store. It is written before the store is created and removed after it.
+//! - A store is renamed before its files are deleted, so that no process mounts a partly deleted one.
 
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -24,23 +24,23 @@ use crate::task::hex;
 
 /// The longest path of a store that is read from a lock file, in bytes.
 const MAX_PATH: u64 = 4096;
-/// How often mounting begins again when a removal comes in between.
+/// How often mounting starts again because a removal came in between.
 const TRIES: u32 = 16;
 
-/// A store that was removed, or would be.
+/// A store that was removed, or would be with `--dry-run`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruned {
     /// Its path below the folder of stores.
     pub store: PathBuf,
-    /// What it took on the disk, in bytes.
+    /// Its size on disk, in bytes.
     pub bytes: u64,
 }
 
-/// Makes stores that are not there, each level 0700, and renews the time of those that are. `stores` are absolute, or
-/// relative to the folder of stores.
+/// Creates missing stores, each level with mode 0700, and sets the modification time of existing ones. `stores` are
+/// absolute, or relative to the folder of stores.
 ///
 /// # Errors
-/// When one lies elsewhere, or something else stands in its place.
+/// If one is outside the folder of stores, or its path is taken by something else.
 pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
     let above = root.path().join(names::STORES);
     for store in stores {
@@ -51,21 +51,21 @@ pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
                 && relative
                     .to_str()
                     .is_some_and(|text| !text.is_empty() && !text.starts_with(names::STORE_GOING)),
-            "{} is no place for a store",
+            "{} is outside the folder of stores",
             store.display()
         );
         let doing = || format!("make the store {}", above.join(relative).display());
         let mut tries = 1;
         loop {
             match mount_one(root, relative) {
-                // A removal has taken an empty folder above it, or the lock.
+                // A removal deleted an empty folder above it, or the lock file.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
                 Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NOTDIR.raw_os_error()) => {
                     return Err(Failure::new(
                         Code::Occupied,
-                        format!("{} is not a folder of its own", above.join(relative).display()),
+                        format!("{} is a link or a file, not a folder", above.join(relative).display()),
                     )
-                    .hint("move away what stands there: neither a link nor a file can be a store")
+                    .hint("move it away, then try again")
                     .into());
                 }
                 other => break other.with_context(doing)?,
@@ -80,7 +80,7 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
     let path = Path::new(names::LOCKS).join(lock_name(relative));
     let lock = lock::lock(root, &path, IfMissing::Create, Share::Shared)?;
     if lock.file().metadata()?.len() == 0 {
-        // Several may write this at once: the same.
+        // Several processes may write this at once; all write the same.
         lock.file().write_all(relative.as_os_str().as_encoded_bytes())?;
     }
     let mut place = PathBuf::from(names::STORES);
@@ -98,11 +98,10 @@ fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
     root.touch(&place)
 }
 
-/// Puts copies of the user's files into stores that are mounted, by absolute place and source. What is there already
-/// stays.
+/// Copies the user's files into mounted stores; pairs of absolute target and source. Existing files stay.
 ///
 /// # Errors
-/// When a place is in no store, or a file cannot be read or copied.
+/// If a target is in no store, or a file cannot be read or copied.
 pub(super) fn fill(root: &Tree, files: &[(PathBuf, PathBuf)]) -> Result<()> {
     let above = root.path().join(names::STORES);
     for (place, source) in files {
@@ -125,7 +124,7 @@ fn fill_one(root: &Tree, relative: &Path, source: &Path) -> io::Result<()> {
     if root.kind(&place)?.is_some() {
         return Ok(());
     }
-    // Tasks of one conversation may do this at once.
+    // Several tasks of one conversation may do this at once.
     let temporary = folder.join(format!("{}.{}", names::TEMPORARY, uuid::Uuid::new_v4().simple()));
     root.duplicate(&temporary, source, MOST_COPIED)?;
     match root.move_to(&temporary, root, &place) {
@@ -137,19 +136,19 @@ fn fill_one(root: &Tree, relative: &Path, source: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes files that only save time, 0600, by their paths below the folder of stores. One that cannot be written, or
-/// that another process is just writing, is not.
+/// Writes cache files, mode 0600, by their paths below the folder of stores. One that cannot be written, or that
+/// another process is writing, is skipped.
 pub(super) fn keep(root: &Tree, caches: &[(PathBuf, Vec<u8>)]) {
     for (relative, bytes) in caches {
         if let Err(error) = keep_one(root, relative, bytes) {
-            log::debug!("{} is not kept: {error}", relative.display());
+            log::debug!("the cache {} cannot be written: {error}", relative.display());
         }
     }
 }
 
 fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
     if !is_name(relative.as_os_str()) {
-        return Err(io::Error::other("it is no name in the folder of stores"));
+        return Err(io::Error::other("not a name in the folder of stores"));
     }
     root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
     let path = Path::new(names::LOCKS).join(names::CACHES_LOCK);
@@ -159,19 +158,19 @@ fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
     root.replace_unsynced(&stores.join(relative), bytes, 0o600, names::TEMPORARY)
 }
 
-/// How many stores a root has, by their locks: each has one from before it is made until after it is gone.
+/// How many stores a root has, by their locks: a lock is created before its store and removed after it.
 pub fn count(root: &Tree) -> u64 {
     let locks = root.names(Path::new(names::LOCKS)).unwrap_or_default();
     locks.iter().filter(|name| name.as_encoded_bytes().starts_with(names::STORE_LOCK.as_bytes())).count()
         as u64
 }
 
-/// Removes stores in which nothing has changed for longer than `ttl` says of them (by their path below the folder of
-/// stores; `None`: never), and the folders above them that are empty then. One that is just being mounted stays. With
-/// `dry_run` nothing is changed.
+/// Removes stores in which nothing has changed for longer than `ttl` returns for their path below the folder of stores
+/// (`None`: never), and the folders above them that become empty. A store that is being mounted stays. With `dry_run`
+/// nothing is changed.
 ///
 /// # Errors
-/// When the locks cannot be listed. A store that cannot be looked at or removed stays, with a line in the log.
+/// If the locks cannot be listed. A store that cannot be examined or removed stays, with a warning in the log.
 pub fn prune(
     root: &Tree,
     now: DateTime<Utc>,
@@ -190,7 +189,7 @@ pub fn prune(
     {
         match prune_one(root, name, now, ttl, dry_run) {
             Ok(one) => pruned.extend(one),
-            Err(error) => log::warn!("the store of {name} stays: {error}"),
+            Err(error) => log::warn!("the store of the lock {name} is kept: {error}"),
         }
     }
     Ok(pruned)
@@ -212,14 +211,14 @@ fn prune_one(
     lock.file().take(MAX_PATH).read_to_string(&mut text)?;
     let relative = PathBuf::from(text);
     let stays = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    // The folder of locks lies within an agent's reach, and a mount may have died before it wrote.
+    // The agent can write to the folder of locks, and a mount may have died before it wrote the path.
     if !stays || lock_name(&relative) != name {
         return Ok(None);
     }
     let stores = Path::new(names::STORES);
     let going = stores.join(format!("{}{}", names::STORE_GOING, &name[names::STORE_LOCK.len()..]));
     if !dry_run {
-        root.remove_all(&going)?; // what an earlier removal did not get through
+        root.remove_all(&going)?; // left by an interrupted removal
     }
     let store = stores.join(&relative);
     let Some(limit) = ttl(&relative) else { return Ok(None) };
@@ -249,7 +248,7 @@ fn prune_one(
     Ok(gone)
 }
 
-/// Whether a folder stands there and all folders above it are no links.
+/// Whether it is a folder and no folder above it is a link.
 fn is_in_real_folders(root: &Tree, store: &Path) -> io::Result<bool> {
     let mut place = PathBuf::new();
     for part in store.components() {
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn stores_are_private_and_go_when_nothing_has_changed_for_long() {
+    fn stores_are_private_and_removed_when_unchanged_for_long() {
         let (tmp, tree) = root();
         let stores = tmp.path().join(".stores");
         let absolute = stores.join("sessions/agent/issue");
@@ -326,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_dies_loses_all_of_a_store_or_nothing() {
+    fn an_interrupted_removal_deletes_a_whole_store_or_nothing() {
         for step in 1.. {
             let (tmp, tree) = root();
             let store = tmp.path().join(".stores/a/b");
@@ -349,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_is_private_and_never_a_reason_to_fail() {
+    fn a_cache_is_private_and_its_errors_are_ignored() {
         let (tmp, tree) = root();
         let cache = |name: &str, text: &str| (PathBuf::from(name), text.as_bytes().to_vec());
         keep(&tree, &[cache("one.json", "1"), cache("../two.json", "2"), cache("a/three.json", "3")]);
@@ -359,7 +358,7 @@ mod tests {
         assert_eq!(fs::metadata(place.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(tree.names(Path::new(".stores")).unwrap(), ["one.json"]);
         assert!(!tmp.path().join("two.json").exists());
-        // What a link leads to stays.
+        // The target of a link is not changed.
         let precious = tmp.path().join("precious");
         fs::write(&precious, "precious").unwrap();
         fs::remove_file(&place).unwrap();
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn no_store_lies_elsewhere() {
+    fn a_store_outside_the_folder_of_stores_is_refused() {
         let (tmp, tree) = root();
         let outside = tempfile::tempdir().unwrap();
         for bad in ["/etc", "..", "a/../../b", "", ".going-x"] {
@@ -383,7 +382,7 @@ mod tests {
         symlink(outside.path(), tmp.path().join(".stores/linked")).unwrap();
         let error = mount(&tree, &["linked/a".into()]).unwrap_err();
         assert_eq!(Failure::code_of(&error), Code::Occupied, "{error:#}");
-        // A lock that an agent has made up, and one for what is behind a link.
+        // A lock that an agent created, and one for a path behind a link.
         let path = Path::new(".locks").join(lock_name(Path::new("linked/a")));
         let forged = tree.open_lock(&path, true).unwrap();
         (&forged).write_all(b"linked/a").unwrap();

@@ -1,4 +1,4 @@
-//! What exists only while a run lives: its private folder for temporary files, and its file with the MCP servers.
+//! Files that exist only during a run: its private folder for temporary files, and its file with the MCP servers.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ const TEMPORARY: &str = names::RUN_TEMPORARY;
 /// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
 const MAX_TEMPORARY: usize = 60;
 
-/// A run's private folder for temporary files: below `base` if one is named, else in the env root where its path is short
-/// enough for sockets, else below `/tmp`. Outside the env root its name has the run's id.
+/// A run's private folder for temporary files: below `base` if given, else in the env root if its path is short enough
+/// for sockets, else below `/tmp`. Outside the env root its name contains the run's id.
 pub(crate) fn temporary_dir(env_root: &Path, run_id: &str, base: Option<&Path>) -> PathBuf {
     let inside = env_root.join(TEMPORARY);
     match base {
@@ -48,7 +48,7 @@ pub(crate) fn make_temporary(tree: &Tree, path: &Path) -> Result<()> {
     made.with_context(|| format!("make {}", path.display()))
 }
 
-/// Removes what exists only while a run lives. What cannot be removed is a warning, and left to the next run.
+/// Removes the files that exist only during a run. A file that cannot be removed causes a warning; the next run removes it.
 pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>) {
     let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
     if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
@@ -63,14 +63,14 @@ pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>
     forget_outside(run_id, outside);
 }
 
-/// Removes what a dead run has left outside of its env root. The caller holds the lock, so no run is alive.
+/// Removes what a dead run left outside its env root. The caller holds the lock, so no run is alive.
 pub(crate) fn forget_dead_run(meta: &Meta) {
     if let Some(run) = meta.own.as_ref().and_then(|own| own.run.as_ref()) {
         forget_outside(&run.id, run.temporary.as_deref());
     }
 }
 
-/// The agent can write to the record, so only an id and a name of execenv's own form are followed.
+/// The agent can write to the record, so only a path with an id and a name of execenv's own form is used.
 fn forget_outside(run_id: &str, outside: Option<&Path>) {
     let is_ours =
         |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));

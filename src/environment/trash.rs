@@ -1,4 +1,4 @@
-//! `<root>/.trash/`: what was put aside by a rename, and can be had back.
+//! `<root>/.trash/`: environments and work dirs that were moved there by a rename and can be restored.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,13 +16,13 @@ use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
-/// Marks an entry that is being deleted: the next command finishes it, no command restores it.
+/// Suffix of an entry that is being deleted: the next command finishes the deletion, no command restores it.
 const REMOVING: &str = names::REMOVING;
 
-/// Begins a name that stands for a longer one, or one that is not text.
+/// Prefix of a digest that replaces a name that is too long or not UTF-8.
 const DIGEST: &str = "digest-";
 const DIGEST_DIGITS: usize = 32;
-/// How long both names may be together: the rest of an entry's name, and [`REMOVING`], have to fit into 255 bytes.
+/// The longest total length of both names: the rest of an entry's name, and [`REMOVING`], must fit into 255 bytes.
 const MOST_OF_NAMES: usize = 200;
 
 fn digest(name: &OsStr) -> String {
@@ -37,15 +37,15 @@ pub struct TrashName {
     pub workspace: String,
     /// The env root's name.
     pub key: String,
-    /// When it was put aside, in seconds since 1970.
+    /// When it was moved to the trash, in seconds since 1970.
     pub at: i64,
-    /// Whether it is the work dir alone.
+    /// Whether it is a work dir only.
     pub work_dir_only: bool,
     text: String,
 }
 
 impl TrashName {
-    /// A name that does not fit, or could not be told apart again, is there by its digest.
+    /// A name that does not fit, or could not be parsed again, is replaced by its digest.
     fn new(workspace: &str, key: &str, now: DateTime<Utc>, work_dir_only: bool) -> TrashName {
         let (mut workspace, mut key) = (Cow::Borrowed(workspace), Cow::Borrowed(key));
         if workspace.contains('+') {
@@ -86,20 +86,20 @@ impl TrashName {
     }
 }
 
-/// One thing in the trash.
+/// An entry of the trash.
 #[derive(Clone, Debug)]
 pub struct TrashEntry {
-    /// The entry's own name: what `trash restore` takes.
+    /// The entry's own name, the argument of `trash restore`.
     pub name: String,
-    /// What the name says.
+    /// The parsed name.
     pub parsed: TrashName,
-    /// Where it would go back to.
+    /// The path to which it would be restored.
     pub origin: PathBuf,
-    /// What it takes on the disk.
+    /// Its size on disk, in bytes.
     pub bytes: u64,
 }
 
-/// Puts an environment, or its work dir alone, into the trash by one rename. The caller holds its lock.
+/// Moves an environment, or only its work dir, to the trash by one rename. The caller holds its lock.
 ///
 /// # Errors
 /// As the system reports them; nothing has moved then.
@@ -109,7 +109,7 @@ pub(crate) fn put_aside(
     work_dir_only: bool,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    // By the name that it has: `key()` is text, which not every folder's name is.
+    // The folder's own name: `key()` is UTF-8, which the name may not be.
     let name = env_root.path.file_name().unwrap_or_default();
     let source = Path::new(&env_root.workspace()).join(name);
     let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
@@ -117,7 +117,7 @@ pub(crate) fn put_aside(
     put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
 }
 
-/// Puts a folder that lies at `source` below the root into the trash as if it were the environment `key`.
+/// Moves the folder `source` below the root to the trash as if it were the environment `key`.
 pub(crate) fn put_aside_as(
     root: &Tree,
     source: &Path,
@@ -157,12 +157,12 @@ pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEnt
     Ok(found)
 }
 
-/// What an entry takes on the disk, in bytes.
+/// The size of an entry on disk, in bytes.
 pub(crate) fn size_of(root: &WorkspacesRoot, entry: &TrashEntry) -> u64 {
     measure(&root.path().join(names::TRASH).join(&entry.name)).bytes
 }
 
-/// Takes away what a restore that died has left beside the record of an entry.
+/// Removes the temporary file that an interrupted restore left beside the record of an entry.
 pub(crate) fn sweep_temporaries(tree: &Tree) {
     let trash = Path::new(names::TRASH);
     for name in tree.names(trash).unwrap_or_default() {
@@ -176,11 +176,11 @@ pub(crate) fn sweep_temporaries(tree: &Tree) {
     }
 }
 
-/// Puts an entry back to where it came from, and promises the environment to whoever wanted it for as long as a
-/// `lease` lasts: it is no younger than before, and the next cycle would take it again.
+/// Restores an entry to its original path, and reserves the environment for the time of `lease`: its age is unchanged,
+/// so the next cycle of `gc` would remove it again otherwise.
 ///
 /// # Errors
-/// A [`Code::Occupied`] failure when something stands there meanwhile.
+/// A [`Code::Occupied`] failure if the original path is taken.
 pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: DateTime<Utc>) -> Result<()> {
     let doing = || format!("restore {}", entry.origin.display());
     if !entry.parsed.has_origin() {
@@ -190,7 +190,7 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
             .into());
     }
     let workspace = Path::new(&entry.parsed.workspace);
-    // While it is held gc takes no empty workspace away.
+    // While this lock is held, gc removes no empty workspace.
     let _staging = staging_lock(tree)?;
     tree.ensure_dir(workspace, 0o755).with_context(doing)?;
     let mut target = workspace.join(&entry.parsed.key);
@@ -198,11 +198,11 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
         target.push(names::WORK_DIR);
     }
     let place = Path::new(names::TRASH).join(&entry.name);
-    // An environment before it is back: no cycle may come in between.
+    // The lease is written before the environment is back, so that no cycle of gc can come in between.
     let promised = if entry.parsed.work_dir_only { target.parent().unwrap_or(&target) } else { &place };
     let env_root = tree.path().join(workspace).join(&entry.parsed.key);
     if let Err(error) = promise(tree, promised, &env_root, lease, now) {
-        log::warn!("the next gc may take {} again: {error:#}", env_root.display());
+        log::warn!("the next `gc` may remove {} again: {error:#}", env_root.display());
     }
     match tree.move_to(&place, tree, &target) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -219,11 +219,11 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
     }
 }
 
-/// Writes a lease into the record of an environment at `place`; one without a record becomes young.
+/// Writes a lease into the record of the environment at `place`; one without a record gets a new modification time.
 fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: DateTime<Utc>) -> Result<()> {
     let env = tree.subtree(place).with_context(|| format!("open {}", tree.path().join(place).display()))?;
     let Ok(Some(_)) = Meta::load(&env) else { return Ok(env.set_modified(now.into())?) };
-    let Ok(_lock) = EnvLock::try_hold(&env, true) else { return Ok(()) }; // whoever holds it needs no lease
+    let Ok(_lock) = EnvLock::try_hold(&env, true) else { return Ok(()) }; // a process that holds it needs no lease
     let until = now.checked_add_signed(lease).unwrap_or(DateTime::<Utc>::MAX_UTC);
     Meta::change(&env, Durability::Synced, |meta| {
         let mut own = meta.own_or_rebuilt(env_root);
@@ -233,10 +233,10 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
     Ok(())
 }
 
-/// Deletes an entry for good: first renamed, so that half an environment is never taken for a whole one.
+/// Deletes an entry permanently. It is renamed first, so that a partly deleted environment is never restored.
 ///
 /// # Errors
-/// What could not be removed; the next sweep tries again.
+/// The first error; the next command tries again.
 pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
     let trash = Path::new(names::TRASH);
     let doing = || format!("delete {} from the trash", name);
@@ -244,7 +244,7 @@ pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
     if !name.ends_with(REMOVING) {
         doomed.push_str(REMOVING);
         match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
-            // Somebody else is deleting it.
+            // Another process is deleting it.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             other => other.with_context(doing)?,
         }
@@ -252,10 +252,10 @@ pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
     tree.remove_all(&trash.join(&doomed)).with_context(doing)
 }
 
-/// Deletes an environment's folder, or its work dir alone, for good, by way of the trash.
+/// Deletes an environment's folder, or only its work dir, permanently, by moving it to the trash first.
 ///
 /// # Errors
-/// What could not be moved or removed.
+/// If it could not be moved or removed.
 pub(crate) fn delete_env(
     root: &Tree,
     env_root: &EnvRoot,
@@ -266,7 +266,7 @@ pub(crate) fn delete_env(
     delete(root, &name)
 }
 
-/// Names of entries whose deletion was cut short.
+/// Names of entries whose deletion was interrupted.
 ///
 /// # Errors
 /// When the trash cannot be listed.

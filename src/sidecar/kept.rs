@@ -1,4 +1,4 @@
-//! `output/kept-sidecars/`: copies of edited sidecars, and what others put among ours.
+//! `output/kept-sidecars/`: copies of edited sidecars, and files that other programs put among execenv's.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,7 +14,7 @@ pub(super) const MAX_KEPT: u64 = 256 << 20;
 /// The most copies of one name that are kept.
 const MAX_COPIES: u32 = 1_000;
 
-/// Moves one thing to the kept sidecars.
+/// Moves one entry to the kept sidecars.
 pub(super) fn keep_stray(
     env: &Tree,
     work_tree: &Tree,
@@ -38,7 +38,7 @@ pub(super) fn keep_stray(
         report.copies.push(candidate);
         return Ok(());
     }
-    Err(io::Error::other("a thousand copies are there already"))
+    Err(io::Error::other("a thousand copies exist already"))
 }
 
 fn is_same_file(env: &Tree, kept: &Path, work_tree: &Tree, path: &Path) -> bool {
@@ -46,7 +46,7 @@ fn is_same_file(env: &Tree, kept: &Path, work_tree: &Tree, path: &Path) -> bool 
     kept.is_some() && kept == work_tree.read(path, MAX_KEPT).ok().flatten()
 }
 
-/// Copies a stray to a place where nothing stands. The original stays; the caller removes it with its folder.
+/// Copies a stray to a free path. The original stays; the caller removes it with its folder.
 pub(super) fn copy_stray(env: &Tree, work_tree: &Tree, path: &Path, target: &Path) -> io::Result<()> {
     let mut todo = vec![(path.to_owned(), target.to_owned())];
     while let Some((from, to)) = todo.pop() {
@@ -62,7 +62,9 @@ pub(super) fn copy_stray(env: &Tree, work_tree: &Tree, path: &Path, target: &Pat
             }
             Some(FileKind::Link) => env.make_link(&to, &work_tree.read_link(&from)?)?,
             Some(FileKind::Other) => {
-                return Err(io::Error::other("a socket, FIFO or device cannot go to another file system"));
+                return Err(io::Error::other(
+                    "a socket, FIFO or device cannot be copied to another file system",
+                ));
             }
         }
     }
@@ -89,18 +91,18 @@ pub(super) fn keep_copy(
             _ => {}
         }
     }
-    Err(io::Error::other("a thousand copies are there already"))
+    Err(io::Error::other("a thousand copies exist already"))
 }
 
-/// The folder in which a path of the work dir is kept, made if need be. Where a kept file has the name of a folder
-/// above, the folder gets another one.
+/// The folder in which an entry of the work dir is kept, created if missing. If a kept file has the name of a folder
+/// above it, the folder gets a numbered name.
 fn kept_folder(env: &Tree, relative: &Path) -> io::Result<PathBuf> {
     let mut folder = PathBuf::from(names::OUTPUT);
     env.ensure_dir(&folder, 0o755)?;
     folder.push(names::KEPT);
     env.ensure_dir(&folder, 0o755)?;
     for part in relative.parent().into_iter().flat_map(Path::components) {
-        let mut made = Err(io::Error::other("a thousand copies are there already"));
+        let mut made = Err(io::Error::other("a thousand copies exist already"));
         for candidate in candidates(&folder, Path::new(part.as_os_str())) {
             if matches!(env.kind(&candidate)?, None | Some(FileKind::Dir)) {
                 made = env.ensure_dir(&candidate, 0o755).map(|()| candidate);

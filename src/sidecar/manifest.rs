@@ -1,4 +1,4 @@
-//! `.multica_sidecar_manifest.json`: upstream's two lists, plus what a crash-safe journal needs.
+//! `.multica_sidecar_manifest.json`: multica's two lists, plus what execenv's crash-safe journal needs.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,50 +11,50 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
-/// The version of our own part that this program writes.
+/// The version of execenv's own part that this version writes.
 const VERSION: u32 = 1;
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 32 << 20;
 
-/// The file. Paths in `files` and `dirs` are absolute, as upstream writes and reads them.
+/// The file. Paths in `files` and `dirs` are absolute, as multica writes and reads them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Manifest {
-    /// Files that were made, in the order of making.
+    /// Created files, in the order of creation.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub files: Vec<PathBuf>,
-    /// Folders that were made, outermost first.
+    /// Created folders, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub dirs: Vec<PathBuf>,
-    /// Our part; `None` in a manifest of upstream's.
+    /// execenv's own part; `None` in a manifest that multica wrote.
     #[serde(rename = "execenv", skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
-    /// Keys that we do not know.
+    /// Keys that this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// What the journal knows beyond upstream's lists.
+/// The journal, which multica's lists do not contain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
     /// Version of this object.
     pub version: u32,
-    /// The folder that all entries lie in.
+    /// The folder that contains all entries.
     pub work_dir: PathBuf,
-    /// How far the work got.
+    /// How far the round got.
     pub state: State,
     /// Names the temporary files of this round: `.execenv-<token>`.
     pub token: String,
-    /// Each thing that is made or changed, in order.
+    /// Each file or folder that is created or changed, in order.
     pub entries: Vec<ManifestEntry>,
-    /// Places that an earlier round touched, as they were before the first one, where `entries` does not say so.
+    /// Paths that an earlier round touched, as they were before the first round, if `entries` does not contain that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<ManifestEntry>,
 }
 
 impl Record {
-    /// Every place that any round touched, as it was before the first.
+    /// Every path that any round touched, as it was before the first round.
     pub fn touched(&self) -> Vec<ManifestEntry> {
         let mut origins: HashMap<&Path, &ManifestEntry> =
             self.origins.iter().map(|origin| (origin.path.as_path(), origin)).collect();
@@ -69,8 +69,8 @@ impl Record {
         touched
     }
 
-    /// Remembers what earlier rounds touched. `before` of an entry stays what this round found, which is what comes
-    /// back when it is taken out again: what the agent wrote in between is not ours.
+    /// Records what earlier rounds touched. `before` of an entry stays what this round found, because roll-back
+    /// restores that: it includes what the agent wrote in between.
     fn remember(&mut self, touched: &[ManifestEntry]) {
         let known: HashMap<&Path, &ManifestEntry> =
             self.entries.iter().map(|entry| (entry.path.as_path(), entry)).collect();
@@ -81,42 +81,42 @@ impl Record {
     }
 }
 
-/// What earlier rounds leave to the next one. The default is that of the first round.
+/// What the next round needs to know of earlier ones. The default is for the first round.
 #[derive(Default)]
 pub struct Earlier {
     /// [`Record::touched`].
     pub(super) touched: Vec<ManifestEntry>,
-    /// Keys of the manifest that we do not know.
+    /// Keys of the manifest that this version does not know.
     other: Map<String, Value>,
 }
 
-/// How far a round of sidecars got.
+/// How far a round got. A round is one `prepare` or `reuse` that writes sidecars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Announced; some, all or none of it is on the disk.
+    /// Announced; some, all or none of it is on disk.
     #[default]
     Applying,
-    /// All of it is on the disk.
+    /// All of it is on disk.
     Applied,
-    /// To be taken back; some of it may be gone.
+    /// Roll-back has begun; some of it may be removed.
     TakingBack,
-    /// Taken back, except for what `files` and `dirs` still list.
+    /// Rolled back, except for what `files` and `dirs` still list.
     TakenBack,
 }
 
-/// One thing in the work dir.
+/// One file or folder in the work dir.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ManifestEntry {
-    /// Where, relative to the work dir.
+    /// Its path, relative to the work dir.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryKind,
     /// Digest of the bytes that were written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// What stood there before; absent: nothing.
+    /// What was there before; absent: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Before>,
 }
@@ -125,16 +125,16 @@ pub struct ManifestEntry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
-    /// A folder that was made.
+    /// A folder that execenv created.
     Dir,
-    /// A file that was made.
+    /// A file that execenv created.
     #[default]
     File,
-    /// A file that holds our marked block.
+    /// A file that contains execenv's marked block.
     Brief,
 }
 
-/// A user's file as it was.
+/// A file of the user as it was before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Before {
@@ -144,13 +144,13 @@ pub struct Before {
     pub len: u64,
     /// Permission bits.
     pub mode: u32,
-    /// The text of the link that stood at the path, where the file was reached through one.
+    /// The text of the link at the path, if the file was reached through one.
     #[serde(skip_serializing_if = "Option::is_none", with = "link_text")]
     pub link: Option<PathBuf>,
 }
 
 impl Manifest {
-    /// An announced round.
+    /// The manifest of an announced round.
     pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<ManifestEntry>) -> Manifest {
         let absolute = |wanted: EntryKind| {
             entries.iter().filter(move |e| e.kind == wanted).map(|e| work_dir.join(&e.path)).collect()
@@ -173,12 +173,12 @@ impl Manifest {
     /// Reads the manifest of an env root; `None` when it is missing.
     ///
     /// # Errors
-    /// A [`Code::UnreadableState`] failure; nothing may be removed on a guess.
+    /// A [`Code::UnreadableState`] failure: without a readable manifest nothing may be removed.
     pub fn load(env: &Tree) -> Result<Option<Manifest>> {
         let damaged = |why: &dyn std::fmt::Display| {
             Failure::new(
                 Code::UnreadableState,
-                format!("{} is damaged: {why}", env.path().join(names::MANIFEST).display()),
+                format!("{} cannot be used: {why}", env.path().join(names::MANIFEST).display()),
             )
             .hint("nothing was removed; remove the marked block and the files that it lists by hand")
         };
@@ -202,10 +202,11 @@ impl Manifest {
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("paths of this program are UTF-8 by the checks at the door")
+        serde_json::to_vec(self)
+            .expect("paths of this program are UTF-8, which is checked where they come in")
     }
 
-    /// What the next round needs to know of this one and those before it; asked before this one is taken back.
+    /// What the next round needs to know of this one and those before it. Call it before this round is rolled back.
     pub fn earlier(&self) -> Earlier {
         Earlier {
             touched: self.record.as_ref().map(Record::touched).unwrap_or_default(),
@@ -227,26 +228,26 @@ impl Manifest {
     /// As the system reports them.
     pub fn store(&self, env: &Tree) -> Result<()> {
         env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
-            // Without it a power cut could bring the old list back, which lacks the new files.
+            // Without the sync a power cut could restore the old list, which lacks the new files.
             .and_then(|()| env.sync())
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))
     }
 
-    /// Whether no round was cut short, on its way in or out.
+    /// Whether no round was interrupted, neither while writing nor during roll-back.
     pub fn is_complete(&self) -> bool {
         let state = self.record.as_ref().map(|record| record.state);
         !matches!(state, Some(State::Applying | State::TakingBack))
     }
 
-    /// Whether all of an announced round is on the disk.
+    /// Whether all of an announced round is on disk.
     pub fn is_in_place(&self) -> bool {
         self.record.as_ref().is_none_or(|record| record.state == State::Applied)
     }
 
-    /// Says that the round is about to be taken back, so that a crash in the middle is known for what it is.
+    /// Records that roll-back begins, so that the next command recognises an interrupted roll-back.
     ///
     /// # Errors
-    /// As the system reports them; nothing may be taken back then.
+    /// As the system reports them; the caller must not start the roll-back then.
     pub fn announce_taking_back(&mut self, env: &Tree) -> Result<()> {
         match self.record.as_mut() {
             Some(record) if record.state == State::Applied => record.state = State::TakingBack,
@@ -256,8 +257,8 @@ impl Manifest {
     }
 }
 
-/// The text of a link as a string, or as a list of its bytes where it is not UTF-8: it is the user's, so it may be
-/// anything.
+/// The text of a link as a string, or as a list of its bytes if it is not UTF-8: the user created it, so any bytes are
+/// possible.
 mod link_text {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -292,13 +293,13 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
     Ok(Option::<Vec<PathBuf>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// The entries of files, by their paths: a round may have tens of thousands.
+/// The entries of files, by path: a round may have tens of thousands.
 pub(super) fn written_files(entries: &[ManifestEntry]) -> HashMap<&Path, &ManifestEntry> {
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files.map(|entry| (entry.path.as_path(), entry)).collect()
 }
 
-/// The path below the work dir, if it is one: no `..`, not the work dir itself.
+/// The path relative to the work dir; `None` if it is not below it or contains `..`.
 pub(super) fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
     let relative = absolute.strip_prefix(work_dir).ok()?;
     let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));

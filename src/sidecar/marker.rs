@@ -1,12 +1,13 @@
-//! Our block inside a user's file: where it is, how it gets in, how it comes out.
+//! execenv's marked block inside a user's file: finding, adding and removing it.
 //!
-//! Works on raw bytes, because the file belongs to the user and need not be UTF-8. Invariants:
+//! Works on raw bytes, because the file belongs to the user and may not be UTF-8. Invariants:
 //!
-//! - [`excise`] undoes any number of [`inject`]s to the byte, whatever the file held (D15 aside).
-//! - A marker counts only where it fills a line. Text that mentions one is not touched.
-//! - A block that we write has one begin line and one end line: the brief is [`defuse`]d.
-//! - Bytes that are not ours go only where a half block asks for it; [`Injected::dropped`] says which, so that the
-//!   caller can save them first.
+//! - [`excise`] undoes any number of [`inject`]s to the byte, whatever the file contained (except for decision D15).
+//! - A marker counts only if it fills a line. Text that mentions one is not changed.
+//! - A block that execenv writes has one begin line and one end line: markers inside the brief are broken up
+//!   ([`defuse`]).
+//! - Bytes that execenv may not have written are removed only with an incomplete block; [`Injected::dropped`] names
+//!   them, so that the caller can save them first.
 
 use std::ops::Range;
 
@@ -14,8 +15,8 @@ use memchr::memmem;
 
 pub use crate::brief::{BEGIN, END, defuse_markers as defuse};
 
-/// Stands between the user's text and the block, whatever that text ends with: only so it can be taken out
-/// again without a guess.
+/// Separates the user's text from the block, whatever that text ends with: a fixed separator can be removed
+/// without guessing.
 const SEPARATOR: &[u8] = b"\n\n";
 
 /// A block in a file.
@@ -23,7 +24,7 @@ const SEPARATOR: &[u8] = b"\n\n";
 pub struct Located {
     /// From the begin marker to after the end line's line feed; to the end of the file if no end line follows.
     pub range: Range<usize>,
-    /// One begin line, one end line. Otherwise the range may hold bytes that are not ours.
+    /// It has one begin line and one end line. Otherwise the range may contain bytes that execenv did not write.
     pub complete: bool,
 }
 
@@ -32,16 +33,16 @@ pub struct Located {
 pub struct Injected {
     /// The whole file.
     pub bytes: Vec<u8>,
-    /// Bytes of the original that we cannot have written and that `bytes` lacks: save them before writing.
+    /// Bytes of the original that execenv may not have written and that `bytes` lacks: save them before writing.
     pub dropped: Option<Range<usize>>,
 }
 
-/// What becomes of a file when the block goes.
+/// What to do with a file to remove its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Excised {
-    /// There is none: leave the file alone.
+    /// It has no block: leave the file unchanged.
     NoBlock,
-    /// The file was ours and nothing else is in it: delete it.
+    /// execenv created the file and it contains nothing else: delete it.
     Delete,
     /// The file without the block, perhaps empty.
     Rewrite(Vec<u8>),
@@ -54,12 +55,12 @@ pub fn locate(content: &[u8]) -> Option<Located> {
     let Some(end) = marker_line(rest, END) else {
         return Some(Located { range: begin.start..content.len(), complete: false });
     };
-    // execenv never writes a begin line into a block: another text lies between the two.
+    // execenv never writes a begin line into a block, so there is other text between the two.
     let complete = marker_line(&rest[..end.start], BEGIN).is_none();
     Some(Located { range: begin.start..begin.end + end.end, complete })
 }
 
-/// Puts the brief into a file, or makes the file (`original` is `None`). A block that is there is replaced.
+/// Adds the brief to a file, or creates the file (`original` is `None`). An existing block is replaced.
 pub fn inject(original: Option<&[u8]>, brief: &str) -> Injected {
     let block = format!("{BEGIN}\n{}\n{END}\n", defuse(brief).trim_end_matches('\n'));
     let content = original.unwrap_or_default();
@@ -73,7 +74,7 @@ pub fn inject(original: Option<&[u8]>, brief: &str) -> Injected {
     Injected { bytes: [before, block.as_bytes(), after].concat(), dropped }
 }
 
-/// Takes out every block, going by the bytes alone: two line feeds before a block are taken for the separator.
+/// Removes every block, judging by the bytes alone: two line feeds before a block count as the separator.
 pub fn excise(content: &[u8]) -> Excised {
     match cut(content, true) {
         None => Excised::NoBlock,
@@ -82,11 +83,11 @@ pub fn excise(content: &[u8]) -> Excised {
     }
 }
 
-/// Takes out the block, knowing what the file was before the first [`inject`] (`None`: it did not exist).
+/// Removes the block, given the file as it was before the first [`inject`] (`None`: it did not exist).
 ///
-/// Where the text above the block is as it was, the original comes back to the byte, a half block of the
-/// user's included, followed by what was added below. Elsewhere the record still tells whose line feeds stand
-/// before the block. A complete block in the original is an older one of ours and goes as well.
+/// If the text above the block is unchanged, the result is the original to the byte, including an incomplete block of
+/// the user's, followed by what was added below. Otherwise `original` still decides whether the line feeds before the
+/// block are the separator. A complete block in the original is an older one of execenv's and is removed as well.
 pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
     let content = original.unwrap_or_default();
     let old = locate(content);
@@ -107,9 +108,9 @@ pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
             append(&mut bytes, &below);
             Some(bytes)
         }
-        // The separator is still where we put it; what follows came later. Without a line feed at the
-        // original's end the later text would stick to its last line, and an original of blank lines cannot be
-        // told from blank lines put on top: there the guess is the better one.
+        // The separator is still in its place; the text after it was added later. If the original has no line feed
+        // at its end, the later text would continue its last line, and an original of blank lines cannot be
+        // distinguished from blank lines added on top: in these cases judging by the bytes gives the better result.
         Some((rest, _)) if old.is_none() && content.ends_with(b"\n") && !content.trim_ascii().is_empty() => {
             cut(rest, false).map(|rest| [content, &rest.bytes].concat())
         }
@@ -125,7 +126,7 @@ pub fn excise_recorded(current: &[u8], original: Option<&[u8]>) -> Excised {
 /// A file without its blocks.
 struct Rest {
     bytes: Vec<u8>,
-    /// A separator was taken out: the file was there before us.
+    /// A separator was removed: the file existed before execenv added the block.
     separated: bool,
 }
 
@@ -144,8 +145,7 @@ fn cut(content: &[u8], with_separator: bool) -> Option<Rest> {
     (from > 0).then_some(rest)
 }
 
-/// Adds what stands below a block to what stood above it. Only the separator kept a last line without a line feed
-/// apart from it.
+/// Joins the text above a block and the text below it. Adds a line feed if only the separator kept the two apart.
 fn append(bytes: &mut Vec<u8>, below: &[u8]) {
     let would_join = bytes.last().is_some_and(|last| *last != b'\n');
     if would_join && below.first().is_some_and(|first| !b"\r\n".contains(first)) {

@@ -1,12 +1,12 @@
-//! What is put into a work dir, and how it comes out again.
+//! Sidecars: the files that execenv puts into a work dir, and how it removes them.
 //!
 //! Invariants:
-//! - Everything that will be changed is in the manifest, durably, before the first change ([`SidecarPlan::apply`]): a
-//!   crash leaves a record without a deed, which taking back skips, never a deed without a record.
-//! - A sidecar is only ever a *new* file or folder, or our marked block inside the brief file. So taking back is
-//!   deletion and excision; the originals are backed up in the env root all the same.
-//! - Taking back removes only what it can prove was made here, goes on after an error, and keeps the record of
-//!   what could not be removed (decision D16).
+//! - The manifest lists every change, durably, before the first one is made ([`SidecarPlan::apply`]): a crash may leave
+//!   an entry without a file, which roll-back skips, never a file without an entry.
+//! - A sidecar is always a *new* file or folder, or execenv's marked block inside the brief file. So roll-back only
+//!   deletes files and cuts out blocks; the originals are backed up in the env root nevertheless.
+//! - Roll-back removes only what execenv provably created, continues after an error, and keeps the entries that
+//!   could not be removed (decision D16).
 
 mod kept;
 mod manifest;

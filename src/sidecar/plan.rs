@@ -1,4 +1,4 @@
-//! What will be put into a work dir: decided by looking only, then announced, then done.
+//! The sidecars for a work dir: planned without changing anything, then announced in the manifest, then written.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,39 +14,39 @@ use crate::layout::names;
 use crate::sys::tree::{FileKind, Folders, Tree, has_changed, leaves_tree};
 use crate::task::hex;
 
-/// The largest brief file of a user's that gets our block, in bytes.
+/// The largest brief file of the user to which execenv adds its block, in bytes.
 const MAX_BRIEF_FILE: u64 = 16 << 20;
 
 /// One change to a work dir.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// A folder to make.
+    /// A folder to create.
     Dir {
-        /// Where, relative to the work dir.
+        /// Its path, relative to the work dir.
         path: PathBuf,
     },
-    /// A file to make.
+    /// A file to create.
     File {
-        /// Where, relative to the work dir.
+        /// Its path, relative to the work dir.
         path: PathBuf,
         /// Its bytes.
         bytes: Vec<u8>,
         /// Its permission bits.
         mode: u32,
     },
-    /// A file to put our block into, or to make with nothing but our block.
+    /// A file to add execenv's block to, or to create with nothing but the block.
     Brief {
         /// The file's name as the agent CLI looks for it.
         path: PathBuf,
-        /// The file that links inside the work dir lead to; `path` itself without links.
+        /// The file after resolving links inside the work dir; `path` itself if there is no link.
         target: PathBuf,
         /// Its new bytes.
         bytes: Vec<u8>,
         /// Its permission bits.
         mode: u32,
-        /// What stood there, without any block of ours.
+        /// The file as it was, without any block of execenv's; `None` if there was none.
         before: Option<Before>,
-        /// The bytes that stood there.
+        /// The bytes of the file as it was.
         original: Option<Vec<u8>>,
     },
 }
@@ -56,7 +56,7 @@ pub enum Step {
 pub struct SidecarPlan {
     /// In the order they are done.
     pub steps: Vec<Step>,
-    /// What a person should know about the plan.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
@@ -69,15 +69,15 @@ pub struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// A plan for this work dir, empty as yet.
+    /// An empty plan for this work dir.
     pub fn new(tree: &'a Tree) -> Self {
         Self { tree, plan: SidecarPlan::default(), planned: HashSet::new(), known: HashSet::new() }
     }
 
-    /// Whether anything stands at a path, or will.
+    /// Whether a path is taken, on disk or by this plan.
     ///
     /// # Errors
-    /// When the path leaves the work dir, or cannot be looked at.
+    /// When the path leaves the work dir, or cannot be examined.
     pub fn is_taken(&self, path: &Path) -> Result<bool> {
         if self.planned.contains(path) {
             return Ok(true);
@@ -88,10 +88,10 @@ impl<'a> Planner<'a> {
         Ok(self.look(path)?.is_some())
     }
 
-    /// Plans a folder and whatever is missing above it.
+    /// Plans a folder and the missing folders above it.
     ///
     /// # Errors
-    /// When something else stands in its place, or a link leads out of the work dir.
+    /// When the path is taken by something else, or a link leads out of the work dir.
     pub fn dir(&mut self, path: &Path) -> Result<()> {
         if path.as_os_str().is_empty() || self.planned.contains(path) || self.known.contains(path) {
             return Ok(());
@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
             }
             Some(FileKind::Dir) => _ = self.known.insert(path.to_owned()),
             Some(FileKind::Link) => {
-                // A link to a folder inside the work dir serves; one that leads out is refused (decision D18).
+                // A link to a folder inside the work dir is used; one that leads out is refused (decision D18).
                 let target = self.tree.resolve(path).map_err(|error| self.explain(path, error))?;
                 match self.look(&target)? {
                     Some(FileKind::Dir) => _ = self.known.insert(path.to_owned()),
@@ -122,7 +122,7 @@ impl<'a> Planner<'a> {
     /// Plans a new file.
     ///
     /// # Errors
-    /// When anything stands at the path.
+    /// When the path is taken.
     pub fn file(&mut self, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<()> {
         if let Some(parent) = path.parent() {
             self.dir(parent)?;
@@ -135,10 +135,10 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Plans our block in a brief file.
+    /// Plans execenv's block in a brief file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not a file, or is a link that leads out of the work dir or nowhere.
+    /// When the file cannot be read, is not a regular file, or is a link that leads out of the work dir or is broken.
     pub fn brief(&mut self, path: &Path, text: &str) -> Result<()> {
         let mut link = None;
         let mut target = path.to_owned();
@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
             ));
         }
         let injected = marker::inject(original.as_deref(), text);
-        // What taking back will leave: the original without any older block of ours.
+        // What roll-back will leave: the original without any older block of execenv's.
         let untouched = match marker::excise_recorded(&injected.bytes, original.as_deref()) {
             marker::Excised::Rewrite(bytes) => Some(bytes),
             marker::Excised::Delete | marker::Excised::NoBlock => None,
@@ -175,7 +175,7 @@ impl<'a> Planner<'a> {
             let shown = self.tree.path().join(path);
             self.plan
                 .warnings
-                .push(format!("{} holds an incomplete block of execenv's; it is replaced", shown.display()));
+                .push(format!("{} contains an incomplete execenv block, which is replaced", shown.display()));
         }
         let before =
             untouched.map(|bytes| Before { sha256: digest(&bytes), len: bytes.len() as u64, mode, link });
@@ -184,7 +184,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Adds something that a person should know.
+    /// Adds a warning for the user.
     pub fn warn(&mut self, text: String) {
         self.plan.warnings.push(text);
     }
@@ -212,7 +212,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// An I/O error at a path of a work dir, with the failure that it means.
+/// An I/O error at a path of a work dir, as the failure that the user can act on.
 pub(super) fn explain(tree: &Tree, path: &Path, error: io::Error) -> anyhow::Error {
     let shown = tree.path().join(path);
     if leaves_tree(&error) {
@@ -258,10 +258,10 @@ impl SidecarPlan {
         Manifest::announce(work_dir, token, entries.collect())
     }
 
-    /// Carries the plan out in a work dir under construction: without an announcement or temporary names.
+    /// Carries out the plan in a work dir under construction: without an announcement or temporary names.
     ///
     /// # Errors
-    /// As the system reports them; the caller throws the whole folder away.
+    /// As the system reports them; the caller removes the whole folder.
     pub fn apply_unseen(&self, work_tree: &Tree) -> Result<()> {
         let mut folders = Folders::below(work_tree);
         for step in &self.steps {
@@ -277,13 +277,13 @@ impl SidecarPlan {
         Ok(())
     }
 
-    /// Announces the plan in the env root, carries it out, and says so there. `earlier` is what the rounds before
-    /// this one leave to it ([`Manifest::earlier`]).
+    /// Announces the plan in the env root's manifest, carries it out, and records there that it is complete.
+    /// `earlier` is from the rounds before this one ([`Manifest::earlier`]).
     ///
-    /// A failure leaves the announcement: the caller takes back by it.
+    /// After a failure the announcement stays: the caller rolls back with it.
     ///
     /// # Errors
-    /// As the system reports them; [`Code::Occupied`] where something has come in between looking and doing.
+    /// As the system reports them; [`Code::Occupied`] if another program has changed a path since it was planned.
     pub fn apply(
         &self,
         env: &Tree,
@@ -345,7 +345,7 @@ impl SidecarPlan {
     }
 }
 
-/// Puts the first round's backup aside as `<name>.first`: the file as it was before prepare. The next round backs up
+/// Keeps the first round's backup as `<name>.first`: the file as it was before `prepare`. The next round backs up
 /// what it finds.
 fn keep_first_backup(env: &Tree, backup: &Path) -> io::Result<()> {
     let mut first = backup.to_owned();
@@ -361,7 +361,7 @@ pub(super) fn temporary_name(token: &str) -> String {
     format!(".execenv-{token}")
 }
 
-/// The name of a backup: the path with its separators made harmless.
+/// The name of a backup: the path with its separators replaced.
 pub(super) fn backup_name(path: &Path) -> String {
     path.to_string_lossy().replace('/', "__")
 }
@@ -372,7 +372,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
-    fn what_somebody_saves_between_planning_and_doing_is_not_lost() {
+    fn a_file_saved_after_planning_is_not_overwritten() {
         let tmp = tempfile::tempdir().unwrap();
         let (env, work) = (tmp.path().join("env"), tmp.path().join("work"));
         for folder in [&env, &work] {

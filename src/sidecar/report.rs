@@ -1,18 +1,18 @@
-//! What taking back did.
+//! The result of rolling back sidecars.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What came of taking back.
+/// The result of rolling back sidecars.
 #[derive(Clone, Debug, Default)]
 pub struct TakenBack {
-    /// What was removed or restored, absolute.
+    /// What was removed or restored, as absolute paths.
     pub removed: Vec<PathBuf>,
-    /// What was kept and why, absolute.
+    /// What was kept and why, by absolute path.
     pub kept: Vec<(PathBuf, String)>,
     /// Copies of edited sidecars, relative to the env root.
     pub copies: Vec<PathBuf>,
-    /// What went wrong, in the order it happened; empty: all is as it was.
+    /// Errors, in the order they occurred; empty: the work dir is as it was.
     pub errors: Vec<String>,
 }
 

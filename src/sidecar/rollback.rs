@@ -1,4 +1,4 @@
-//! Taking sidecars back: only what can be proved to be ours, in reverse, on through errors.
+//! Rolling back sidecars: removes only what execenv provably created, in reverse order, and continues after errors.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use super::report::TakenBack;
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree, has_changed};
 
-/// Takes back what a manifest lists and records what is left. `brief_files` are the names in which a block of ours
-/// may stand although the manifest does not say so (a manifest of upstream's never does).
+/// Rolls back what a manifest lists and records what is left. `brief_files` are files that may contain a block
+/// although the manifest does not say so (a manifest that multica wrote never does).
 ///
 /// # Errors
-/// Only when the manifest itself cannot be written; everything else is in the report.
+/// Only if the manifest itself cannot be written; all other errors are in the report.
 pub fn take_back(
     env: &Tree,
     work_tree: &Tree,
@@ -31,7 +31,7 @@ pub fn take_back(
     let applying = manifest.record.is_some() && record.state == State::Applying;
     let temporary = temporary_name(&record.token);
 
-    // Once taken back, a block that stands there belongs to another environment or to the user.
+    // After roll-back, a block in the file belongs to another environment or to the user.
     let is_over = manifest.record.is_some() && record.state == State::TakenBack;
     let mut briefs: Vec<PathBuf> = record
         .entries
@@ -92,11 +92,11 @@ pub fn take_back(
     }
     dirs_left.reverse();
 
-    let briefs_failed = report.errors.iter().any(|error| error.starts_with("take the brief out"));
+    let briefs_failed = report.errors.iter().any(|error| error.starts_with("remove the brief"));
     manifest.files = files_left;
     manifest.dirs = dirs_left;
     if let Some(record) = manifest.record.as_mut() {
-        // With the brief still in, the record stays as it is: the next attempt must find it.
+        // While the brief is still in the file, the journal stays as it is: the next attempt needs it.
         if !briefs_failed {
             record.state = State::TakenBack;
         }
@@ -105,8 +105,8 @@ pub fn take_back(
     Ok(report)
 }
 
-/// Takes away the temporary files of state and of kept copies that a killed command has left in an env root. The
-/// caller holds the lock.
+/// Removes the temporary files of state and of kept copies that a killed command left in an env root. The caller
+/// holds the lock.
 ///
 /// # Errors
 /// As the system reports them.
@@ -152,7 +152,7 @@ fn excise_brief(
                     target = resolved;
                     work_tree.kind(&target)?
                 }
-                // The agent has put a link to nothing here: there is no block to take out.
+                // The agent created a broken link here: there is no block to remove.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
             },
@@ -163,7 +163,7 @@ fn excise_brief(
         let backup = Path::new(names::BACKUP).join(backup_name(path));
         let original = env.read(&backup, MAX_KEPT).ok().flatten();
         let excised = match entry {
-            // The record says what stood there: whose line feeds are whose needs no guess.
+            // The journal has the original, so it is known which line feeds are the user's.
             Some(entry) if entry.before.is_none() || original.is_some() => {
                 marker::excise_recorded(&current, original.as_deref())
             }
@@ -187,13 +187,13 @@ fn excise_brief(
     match done {
         Ok(true) => report.removed.push(shown),
         Ok(false) => {}
-        Err(error) => report.failed("take the brief out of", &shown, &error),
+        Err(error) => report.failed("remove the brief of", &shown, &error),
     }
 }
 
 fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[ManifestEntry], report: &mut TakenBack) {
     let name = temporary_name(token);
-    // A brief's temporary file stands beside the file that links lead to.
+    // A brief's temporary file is beside the file that the links lead to.
     let targets = entries.iter().filter(|e| e.kind == EntryKind::Brief);
     let targets: Vec<PathBuf> = targets.filter_map(|e| work_tree.resolve(&e.path).ok()).collect();
     let all = entries.iter().map(|entry| &entry.path).chain(&targets);
@@ -224,14 +224,14 @@ fn remove_file(
         Ok(None) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
         Ok(Some(FileKind::Dir)) => {
-            report.kept.push((shown, "a folder is in the place of execenv's file".into()));
+            report.kept.push((shown, "a folder has replaced execenv's file".into()));
             return Ok(());
         }
         Ok(Some(FileKind::File { .. })) => {
             let ours =
                 match (entry.and_then(|entry| entry.sha256.as_deref()), work_tree.read(relative, MAX_KEPT)) {
                     (Some(recorded), Ok(Some(bytes))) => recorded == digest(&bytes),
-                    (None, _) => true, // upstream's manifest has no digests; upstream removes what it lists
+                    (None, _) => true, // multica's manifest has no digests; multica removes what it lists
                     _ => false,
                 };
             if !ours && applying {
@@ -243,7 +243,7 @@ fn remove_file(
                 keep_copy(env, work_tree, relative, report)?;
             }
         }
-        Ok(Some(FileKind::Link | FileKind::Other)) => {} // the name goes, never what a link points to
+        Ok(Some(FileKind::Link | FileKind::Other)) => {} // the link is removed, never its target
         Err(error) => return Err(error),
     }
     work_tree.remove_file(relative)?;
@@ -262,14 +262,14 @@ fn remove_dir(work_tree: &Tree, relative: &Path) -> io::Result<DirRemoval> {
         Ok(None) => return Ok(DirRemoval::Gone),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(DirRemoval::Gone),
         Ok(Some(FileKind::Dir)) => {}
-        Ok(Some(_)) => return Ok(DirRemoval::Kept("something else is in the place of execenv's folder")),
+        Ok(Some(_)) => return Ok(DirRemoval::Kept("something else has replaced execenv's folder")),
         Err(error) => return Err(error),
     }
     match work_tree.remove_dir(relative) {
         Ok(()) => Ok(DirRemoval::Removed),
         Err(error) => match work_tree.names(relative) {
             Ok(names) if !names.is_empty() => Ok(DirRemoval::Kept("not empty")),
-            // Empty, or unreadable: the reason is the one of the removal.
+            // Empty, or unreadable: report the error of the removal.
             _ => Err(error),
         },
     }

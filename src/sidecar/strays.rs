@@ -1,8 +1,8 @@
 //! Files that the agent or another program put among the sidecars: moved into the env root before execenv's folders are
 //! removed.
 //!
-//! A stray is moved, so that links, modes and empty folders stay what they are; only onto another file system it is
-//! copied. Whatever cannot be kept, or even be looked at, keeps the folder that it lies in.
+//! A stray is moved, so that links, modes and empty folders are unchanged; it is copied only to another file system. A
+//! stray that cannot be kept or examined stays, and so does the folder that contains it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -17,7 +17,7 @@ use crate::sys::tree::{FileKind, Tree};
 /// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
 /// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
 ///
-/// It is unknown which of them an interrupted round has placed: there the next step, taking back, decides.
+/// After an interrupted round it is unknown which of them exist: then the next step, roll-back, decides.
 pub fn reclaim_skill_dirs(
     env: &Tree,
     work_tree: &Tree,
@@ -57,11 +57,11 @@ pub fn reclaim_skill_dirs(
     report
 }
 
-/// What is no stray in a skill folder of ours.
+/// What is not a stray in a skill folder that execenv created.
 struct Ours<'a> {
     /// Every file that a manifest lists.
     files: HashSet<PathBuf>,
-    /// Every folder that it lists, or that a listed file lies in.
+    /// Every folder that it lists, or that contains a listed file.
     dirs: HashSet<PathBuf>,
     written: HashMap<&'a Path, &'a ManifestEntry>,
     temporary: String,
@@ -85,7 +85,7 @@ impl<'a> Ours<'a> {
         Ours { files, dirs, written: written_files(entries), temporary: temporary.unwrap_or_default() }
     }
 
-    /// A file of execenv's with the bytes that execenv wrote, as far as is known.
+    /// Whether execenv wrote the file and, as far as is known, its bytes are unchanged.
     fn is_unedited(&self, work_tree: &Tree, path: &Path) -> bool {
         let recorded = self.written.get(path).and_then(|entry| entry.sha256.as_deref());
         self.files.contains(path)
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
-    fn what_goes_to_another_file_system_keeps_links_modes_and_empty_folders() {
+    fn a_copy_to_another_file_system_keeps_links_modes_and_empty_folders() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let tmp = tempfile::tempdir().unwrap();
         let at = |name: &str| tmp.path().join(name);

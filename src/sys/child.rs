@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-/// What to start, and with which surroundings.
+/// What to start, with which arguments, folder and environment.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     /// The program; absolute, because a relative path would be looked up after the change of directory.
@@ -29,33 +29,33 @@ pub struct Program<'a> {
 /// Starts a child as the leader of a new process group.
 ///
 /// # Errors
-/// What the kernel says of `execve` or of the change of directory.
+/// The kernel's error for `execve` or for the change of directory.
 pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> io::Result<Child> {
     let mut command = command(program);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()
 }
 
-/// Runs a child of our own kind on our own streams, and waits for it. It stays in our group: Ctrl-C is for both.
+/// Runs a child with this process's streams, and waits for it. It stays in this process group, so Ctrl-C reaches both.
 ///
 /// # Errors
-/// What the kernel says of `execve`.
+/// The kernel's error for `execve`.
 pub fn run_inherited(program: Program<'_>) -> io::Result<std::process::ExitStatus> {
     command(program).status()
 }
 
-/// What a child that was waited for has said.
+/// The output and the end of a child.
 #[derive(Debug)]
 pub struct Captured {
     /// How it ended.
     pub status: std::process::ExitStatus,
     /// Its standard output, at most [`MOST_CAPTURED`] bytes.
     pub stdout: Vec<u8>,
-    /// Its standard error, as much.
+    /// Its standard error, with the same limit.
     pub stderr: Vec<u8>,
 }
 
-/// The most that is kept of a stream.
+/// The most bytes kept of a stream.
 pub const MOST_CAPTURED: u64 = 16 << 20;
 
 /// Runs a helper program without input to its end, at most for `limit`. What it leaves in its group is killed: a
@@ -67,7 +67,7 @@ pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
     capture_unless(program, limit, &AtomicBool::new(false))
 }
 
-/// How often a flag is looked at while a child runs.
+/// How often the stop flag is checked while a child runs.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How long the streams of a child that has ended may stay open, at least and at most, within its limit: something that
 /// left its group holds them, or this machine is busy.
@@ -91,16 +91,16 @@ pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) 
     }
 }
 
-/// Why a child was ended before it ended itself.
+/// Why a child was killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// Its time was up.
+    /// Its time limit was reached.
     TimedOut,
-    /// The flag was set.
+    /// The stop flag was set.
     Stopped,
 }
 
-/// As [`capture_unless`], but a child that was cut off is an answer as well, with what it had printed by then.
+/// As [`capture_unless`], but a child that was killed is a result as well, with what it had printed by then.
 ///
 /// # Errors
 /// Where it cannot be started, or something that it left behind holds its streams open.
@@ -142,7 +142,7 @@ pub fn capture_with_cut(
     Ok((Captured { status, stdout: collect(stdout)?, stderr: collect(stderr)? }, cut))
 }
 
-/// How long a child that was asked to end may tidy up: git takes its lock files away.
+/// How long a child may clean up after SIGTERM: git removes its lock files.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Ends the group when its time is up or `stop` is set, and says which; `None`: the child ended by itself.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-/// The present time. `fixed` (an RFC 3339 text) stands in for it: debug builds take it from a test.
+/// The current time, or `fixed` (an RFC 3339 text), which tests set in debug builds.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 pub fn now(fixed: Option<&str>) -> DateTime<Utc> {
     match fixed {

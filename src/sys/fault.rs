@@ -1,4 +1,4 @@
-//! Crash and failure injection for the tests; nothing of it is in a release build.
+//! Crash and failure injection for the tests; release builds do not contain it.
 //!
 //! `EXECENV_TEST_CRASH_AT=N` kills the process (SIGKILL: no destructor, no handler) just before its Nth change to
 //! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with
@@ -27,7 +27,7 @@ pub fn step() -> io::Result<()> {
     injected::step()
 }
 
-/// Lets a unit test die without a process of its own: no change of its thread reaches the disk any more.
+/// Simulates a crash in a unit test without a child process: from a step on, no change by this thread reaches the disk.
 #[cfg(test)]
 pub(crate) mod dying {
     use std::cell::Cell;

@@ -1,6 +1,6 @@
-//! Every lock file: the kernel's locks, so that they vanish with their holder (decisions D2, D7, D8).
+//! File locks. The kernel owns them, so they end with their holder (decisions D2, D7, D8).
 //!
-//! A lock is on the file that stands at the path once the lock is held: a file that was moved, replaced or removed
+//! After locking, the lock checks that its file is still at the path: a file that was moved, replaced or removed
 //! between opening and locking is opened again.
 
 use std::fs::{File, TryLockError};
@@ -15,7 +15,7 @@ use super::tree::Tree;
 const TRIES: u32 = 1_000;
 const BETWEEN_TRIES: Duration = Duration::from_millis(2);
 
-/// Who else may hold the lock at the same time.
+/// Whether other processes may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// No other process.
@@ -24,12 +24,12 @@ pub enum Share {
     Shared,
 }
 
-/// Whether a lock file is made where there is none.
+/// Whether to create a missing lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMissing {
-    /// An empty file is made.
+    /// Create an empty file.
     Create,
-    /// Nothing is made, and nothing is locked.
+    /// Create nothing, and lock nothing.
     Fail,
 }
 
@@ -48,7 +48,7 @@ impl NotLocked {
     /// `None` for a lock that another process has, the error for all else.
     ///
     /// # Errors
-    /// What is not plainly a held lock.
+    /// Every error but a lock that another process has.
     pub fn or_busy<T>(self) -> io::Result<Option<T>> {
         if matches!(self, NotLocked::Busy) { Ok(None) } else { Err(self.into()) }
     }
@@ -71,7 +71,7 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// The open lock file: a duplicate of it keeps the lock in another process.
+    /// The open lock file: a process that inherits a duplicate of it keeps the lock.
     pub fn file(&self) -> &File {
         &self.file
     }

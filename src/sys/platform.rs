@@ -1,4 +1,4 @@
-//! What Linux and macOS spell differently.
+//! Operations that need different system calls on Linux and macOS.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +15,7 @@ pub(super) fn open_dir_same_mount(parent: impl AsFd, name: &OsStr) -> Result<Own
     use rustix::fs::{ResolveFlags, openat2};
     let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     match openat2(&parent, name, OPEN_DIR, Mode::empty(), resolve) {
-        // A kernel or a sandbox without openat2: the same by comparing devices.
+        // A kernel or a sandbox without openat2: compare devices instead.
         Err(Errno::NOSYS | Errno::PERM) => open_dir_same_device(parent, name),
         other => other,
     }

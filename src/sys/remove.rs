@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::{fault, platform};
 
 const MAX_OPEN: usize = 100;
-/// How often a folder is read again into which another process puts files while it is being removed.
+/// How often a folder is read again because another process creates files in it during the removal.
 const AGAIN: u32 = 8;
 
 struct Frame {
@@ -45,7 +45,7 @@ impl Frame {
         self.unlocked(|| unlinkat(&self.handle, name, flags))
     }
 
-    /// Takes a step that needs a writable folder. One that its owner has locked (Go's module cache is 0555) is unlocked
+    /// Runs a step that needs a writable folder. A read-only folder (Go's module cache is 0555) is made writable
     /// first: it is about to be removed.
     fn unlocked(&self, step: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
         match step() {
@@ -55,7 +55,7 @@ impl Frame {
     }
 }
 
-/// Removes what stands at `name` in the folder `parent`, whatever it is; nothing there is success.
+/// Removes the entry `name` of the folder `parent`, whatever it is; a missing entry is success.
 ///
 /// # Errors
 /// The first thing that could not be removed; everything else is gone by then.
@@ -121,7 +121,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         if entry.file_type() != FileType::Directory {
             match frame.unlink_file(name) {
                 Ok(()) | Err(Errno::NOENT) => continue,
-                // A file system that does not tell types, or a swap.
+                // A file system that does not report types, or an entry that was replaced meanwhile.
                 Err(error @ (Errno::ISDIR | Errno::PERM)) => refusal = error,
                 Err(error) => {
                     first_error.get_or_insert(error);
@@ -150,8 +150,8 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// What to say of an entry that could neither be unlinked nor opened as a folder: of an immutable file, that it may
-/// not be unlinked, not that it is no folder.
+/// Which of two errors to report for an entry that could neither be unlinked nor opened as a folder: for an immutable
+/// file, that it may not be unlinked, not that it is no folder.
 fn clearer_error(unlinking: Errno, opening: Errno) -> Errno {
     match (unlinking, opening) {
         (Errno::PERM, Errno::NOTDIR | Errno::LOOP) => Errno::PERM,
@@ -159,9 +159,9 @@ fn clearer_error(unlinking: Errno, opening: Errno) -> Errno {
     }
 }
 
-/// Moves a folder up beside the top, under a name that nothing has.
+/// Moves a folder up beside the top, under an unused name.
 fn hoist(from: &Frame, name: &OsStr, top: &OwnedFd, serial: &mut u64) -> Result<(), Errno> {
-    // To give a folder another parent changes its `..`: it must be writable itself.
+    // Moving a folder to another parent changes its `..`, so the folder itself must be writable.
     let _ = from.unlocked(|| platform::unlock_dir(&from.handle, name));
     loop {
         *serial += 1;

@@ -1,9 +1,9 @@
-//! How much room a disk has.
+//! Free disk space.
 
 use std::io;
 use std::path::Path;
 
-/// What is free for this user on the disk of `path`, in bytes.
+/// The bytes that this user can still write on the disk of `path`.
 ///
 /// # Errors
 /// As the system reports them.

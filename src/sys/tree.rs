@@ -1,8 +1,8 @@
-//! A folder and what is in it, by paths that cannot leave it.
+//! Operations on the contents of a folder, by paths that cannot leave it.
 //!
-//! The work dir belongs to the agent, and the env root lies within its reach: names are resolved beneath an open
-//! handle of the folder (`cap-std`), the last step of each change is taken by name inside an open parent and never
-//! through a link. Files appear whole: written beside their place, then renamed.
+//! The agent can write to the work dir and the env root, so paths are resolved beneath an open handle of the folder
+//! (`cap-std`). The last step of each change uses a name inside an open parent folder and never follows a link. Files
+//! appear whole: each is written beside its place, then renamed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
@@ -22,7 +22,7 @@ mod handle;
 
 pub use folders::Folders;
 
-/// What stands at a path, the link itself where it is one.
+/// The type of the entry at a path; a link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file: length in bytes and permission bits.
@@ -47,19 +47,19 @@ pub struct Tree {
     path: PathBuf,
 }
 
-/// Whether a path was refused because it leads out of the tree, by a link or by `..`.
+/// Whether a path was refused because it leaves the tree through a link or `..`.
 pub fn leaves_tree(error: &io::Error) -> bool {
     // cap-std reports an escape with an error of its own, which carries no errno.
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
-/// Whether a replacement was refused because the file is not what it was expected to be any more.
+/// Whether a replacement was refused because the file has changed since it was read.
 pub fn has_changed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy && error.raw_os_error().is_none()
 }
 
 impl Tree {
-    /// Opens a folder. `path` itself may be a link (the operator named it); nothing beneath is followed out.
+    /// Opens a folder. `path` itself may be a link (the user chose it); links below that lead out are refused.
     ///
     /// # Errors
     /// As the system reports them.
@@ -83,7 +83,7 @@ impl Tree {
         Ok(Tree { root: self.root.open_dir(relative)?, path: self.path.join(relative) })
     }
 
-    /// What stands at `relative`; `None` for nothing.
+    /// The type of the entry at `relative`; `None` if there is none.
     ///
     /// # Errors
     /// Everything but "not found"; see [`leaves_tree`].
@@ -95,7 +95,7 @@ impl Tree {
         }
     }
 
-    /// The path that links inside the tree lead to.
+    /// The path with all links resolved, which must stay inside the tree.
     ///
     /// # Errors
     /// When the path leaves the tree, or nothing is there.
@@ -111,7 +111,7 @@ impl Tree {
         self.root.read_link_contents(relative)
     }
 
-    /// Makes a link with this text; fails where anything stands already.
+    /// Creates a link with this text; fails if the path is taken.
     ///
     /// # Errors
     /// As the system reports them.
@@ -121,10 +121,10 @@ impl Tree {
         Ok(rustix::fs::symlinkat(text, parent.as_fd(), name)?)
     }
 
-    /// A regular file's bytes; `None` for nothing there.
+    /// A regular file's bytes; `None` if it is missing.
     ///
     /// # Errors
-    /// When something other than a regular file stands there, or it is longer than `limit` bytes.
+    /// If the entry is not a regular file, or is longer than `limit` bytes.
     pub fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let mut options = OpenOptions::new();
         // A FIFO in a file's place must not make us wait for a writer.
@@ -155,7 +155,7 @@ impl Tree {
         self.root.read_dir(relative)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
-    /// Makes a folder; fails where anything stands already.
+    /// Creates a folder; fails if the path is taken.
     ///
     /// # Errors
     /// As the system reports them.
@@ -165,7 +165,7 @@ impl Tree {
         Ok(mkdirat(parent.as_fd(), name, Mode::from_raw_mode(mode as rustix::fs::RawMode))?)
     }
 
-    /// Makes a folder unless one is there already; a link in its place is an error.
+    /// Creates a folder unless it exists; a link at the path is an error.
     ///
     /// # Errors
     /// As the system reports them.
@@ -180,17 +180,17 @@ impl Tree {
         }
     }
 
-    /// Writes a new file directly at its place. For trees under construction.
+    /// Writes a new file in place, without a temporary file. Only for trees that no other process uses yet.
     ///
     /// # Errors
-    /// When anything stands there, and as the system reports them.
+    /// If the path is taken, and as the system reports them.
     pub fn create_unseen(&self, relative: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         fault::step()?;
         let (parent, name) = self.parent(relative)?;
         write_new(parent.as_fd(), name, bytes, mode, false)
     }
 
-    /// Puts a new file at its place, whole, and only if nothing stands there. `temporary` is its name meanwhile.
+    /// Creates a file atomically, and only if nothing is at its path. `temporary` is its name until it is complete.
     ///
     /// # Errors
     /// `AlreadyExists` when the place is taken; nothing is changed then.
@@ -206,19 +206,19 @@ impl Tree {
         placed
     }
 
-    /// Replaces a file, or makes it, whole and synced. What a link in its place points to stays untouched: the
-    /// link goes.
+    /// Replaces or creates a file atomically, and syncs it. A link at the path is replaced; its target is not
+    /// changed.
     ///
     /// # Errors
-    /// As the system reports them; the old file stands then.
+    /// As the system reports them; the old file is unchanged then.
     pub fn replace(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
         self.replace_with(relative, bytes, mode, temporary, true, None)
     }
 
-    /// As [`Tree::replace`], for what can be made again: not synced.
+    /// As [`Tree::replace`] without syncing, for files that can be generated again.
     ///
     /// # Errors
-    /// As the system reports them; the old file stands then.
+    /// As the system reports them; the old file is unchanged then.
     pub fn replace_unsynced(
         &self,
         relative: &Path,
@@ -229,8 +229,8 @@ impl Tree {
         self.replace_with(relative, bytes, mode, temporary, false, None)
     }
 
-    /// As [`Tree::replace`], unless the file has changed since it was read: an editor's save in between is not lost,
-    /// but for the moment between the last look and the rename.
+    /// As [`Tree::replace`], unless the file has changed since it was read. So an editor's save in between is not lost,
+    /// except between the last check and the rename.
     ///
     /// # Errors
     /// As the system reports them; see [`has_changed`].
@@ -257,7 +257,7 @@ impl Tree {
         let (parent, name) = self.parent(relative)?;
         let parent = parent.as_fd();
         fault::step()?;
-        // A leftover of a killed writer: the caller holds the lock, so no process uses it.
+        // Left by a killed writer: the caller holds the lock, so no process uses it.
         match unlinkat(parent, temporary, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
@@ -278,7 +278,7 @@ impl Tree {
     }
 
     fn expect(&self, relative: &Path, expected: &[u8]) -> io::Result<()> {
-        // One byte more than expected is enough to know, and is an error of its own.
+        // One byte more than expected is enough to detect a longer file.
         match self.read(relative, expected.len() as u64) {
             Ok(Some(bytes)) if bytes == expected => Ok(()),
             Err(error) if error.raw_os_error().is_some() => Err(error),
@@ -303,7 +303,7 @@ impl Tree {
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
-    /// Keeps a file of the run before under another name; nothing there is success.
+    /// Renames a file of the previous run to keep it; a missing file is success.
     ///
     /// # Errors
     /// As the system reports them.
@@ -332,7 +332,7 @@ impl Tree {
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
-    /// Unlinks a file or a link; nothing there is success. Never a folder.
+    /// Removes a file or a link, never a folder; a missing entry is success.
     ///
     /// # Errors
     /// As the system reports them.
@@ -348,7 +348,7 @@ impl Tree {
         }
     }
 
-    /// Removes an empty folder; nothing there is success. Never a file or a link.
+    /// Removes an empty folder, never a file or a link; a missing entry is success.
     ///
     /// # Errors
     /// As the system reports them, `DirectoryNotEmpty` among them.
@@ -364,7 +364,7 @@ impl Tree {
         }
     }
 
-    /// Removes whatever stands at `relative`, folders with all that is in them.
+    /// Removes the entry at `relative`, folders with everything in them.
     ///
     /// # Errors
     /// The first thing that could not be removed.
@@ -376,7 +376,7 @@ impl Tree {
         super::remove::remove_tree(parent.as_fd(), name)
     }
 
-    /// Moves something to a place in another tree of the same file system where nothing stands.
+    /// Moves an entry to a free path in another tree of the same file system.
     ///
     /// # Errors
     /// `AlreadyExists` when the place is taken; as the system reports them.
@@ -386,8 +386,8 @@ impl Tree {
         let (target_parent, target_name) = target.parent(target_relative)?;
         let (from, to) = (parent.as_fd(), target_parent.as_fd());
         match rename_new(from, name, to, target_name) {
-            // Another parent changes a folder's `..`: the system wants the folder itself writable. An agent's may be
-            // 0555, and has that mode again afterwards.
+            // Moving a folder to another parent changes its `..`, so the folder itself must be writable. A read-only one
+            // is made writable for the move and gets its mode back afterwards.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let Some(mode) = self.locked_dir(relative) else { return Err(error) };
                 let set =
@@ -402,14 +402,14 @@ impl Tree {
         }
     }
 
-    /// The mode of a folder that its owner may not write to.
+    /// The mode of a folder that its owner may not write to; otherwise `None`.
     fn locked_dir(&self, relative: &Path) -> Option<rustix::fs::RawMode> {
         let is_dir = self.kind(relative).ok()? == Some(FileKind::Dir);
         let mode = self.mode(relative).ok()??;
         (is_dir && mode & 0o200 == 0).then_some(mode as rustix::fs::RawMode)
     }
 
-    /// Lets two entries of this tree change places. `false`: the file system cannot.
+    /// Swaps two entries of this tree. `false`: the file system does not support that.
     ///
     /// # Errors
     /// As the system reports them.
@@ -435,12 +435,12 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn sync(&self) -> io::Result<()> {
-        // The handle is good for paths alone (`O_PATH`): one for reading is what can be synced.
+        // The handle is `O_PATH`, which cannot be synced, so the folder is opened for reading.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
     }
 
-    /// Whether a file's permission bits and bytes can be changed without surprise: it has one name only.
+    /// Whether the file has one name only, so that changing it changes no other path.
     ///
     /// # Errors
     /// As the system reports them.
@@ -461,7 +461,7 @@ impl Tree {
     }
 }
 
-/// The folder that a path's last step is taken in.
+/// The folder that contains the last component of a path.
 enum Handle<'a> {
     Root(&'a Dir),
     Opened(Dir),
@@ -497,7 +497,7 @@ fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| if sync { file.sync_data() } else { Ok(()) });
     if written.is_err() {
-        // Ours by O_EXCL: a half-written file is taken away again.
+        // O_EXCL proves that this call created the file, so a half-written one is removed.
         let _ = unlinkat(parent, name, AtFlags::empty());
     }
     written

@@ -20,7 +20,7 @@ use super::tree::Tree;
 const MAX_OPEN: usize = 64;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// A folder that a walk has come to.
+/// A folder that a walk has reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// The open folder that it lies in.
@@ -34,27 +34,27 @@ pub struct Place<'a> {
 /// Device and inode: which folder it is, whatever its name.
 pub type Identity = (u64, u64);
 
-/// Who goes along on a walk.
+/// Receives what a walk finds.
 pub trait Visitor {
-    /// A folder, open already; whether to go into it.
+    /// A folder, already open; returns whether to enter it.
     fn enter(&mut self, place: Place<'_>, handle: BorrowedFd<'_>) -> bool;
 
-    /// All that is in an entered folder has been seen. It may be removed now.
+    /// Everything in an entered folder has been visited. The visitor may remove the folder now.
     fn leave(&mut self, place: Place<'_>);
 
-    /// An entered folder that the walk cannot leave by the way it came: another process moved it, or one above it.
+    /// An entered folder that the walk cannot leave through `..`: another process moved it or a folder above it.
     fn lost(&mut self, path: &Path);
 
-    /// Something that is no folder. `len`: a regular file's length in bytes, where it was asked for.
+    /// Anything but a folder. `len`: a regular file's length in bytes, if [`Visitor::wants_lengths`].
     fn entry(&mut self, name: &OsStr, len: Option<u64>);
 
-    /// A folder that cannot be opened: locked, a mount point, or gone meanwhile.
+    /// A folder that cannot be opened: no permission, a mount point, or removed meanwhile.
     fn closed(&mut self, path: &Path, error: Errno);
 
-    /// Something in the present folder could not be looked at.
+    /// An entry of the current folder could not be examined.
     fn unreadable(&mut self);
 
-    /// Whether the lengths of files in the present folder are wanted.
+    /// Whether to determine the lengths of files in the current folder.
     fn wants_lengths(&self) -> bool;
 }
 
@@ -62,12 +62,12 @@ impl Tree {
     /// Shows `visitor` everything below the folder, depth first, in no order.
     ///
     /// # Errors
-    /// When the folder itself cannot be read. Everything else is told to the visitor.
+    /// When the folder itself cannot be read. All other errors go to the visitor.
     pub fn walk(&self, visitor: &mut dyn Visitor) -> io::Result<()> {
         Ok(walk(openat(self.root.as_fd(), ".", FOLDER, Mode::empty())?, visitor)?)
     }
 
-    /// What the folder takes.
+    /// The size of everything in the folder.
     ///
     /// # Errors
     /// When the folder itself cannot be read.
@@ -78,12 +78,12 @@ impl Tree {
     }
 }
 
-/// What a tree takes on the disk.
+/// The size of a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// Lengths of all regular files, in bytes. A file with several names counts once a name.
+    /// Total length of all regular files, in bytes. A file with several names counts once per name.
     pub bytes: u64,
-    /// Entries that could not be looked at.
+    /// Number of entries that could not be examined.
     pub unreadable: u64,
 }
 
@@ -144,11 +144,11 @@ fn identity_of(stat: &rustix::fs::Stat) -> Identity {
     (stat.st_dev as _, stat.st_ino as _)
 }
 
-/// A folder that the walk is in.
+/// A folder that the walk has entered.
 enum Level {
-    /// Read as it is gone through.
+    /// Open; read entry by entry.
     Open(Dir),
-    /// Closed, or the one that `Walk::deepest` holds; the names of its folders that are still to be seen.
+    /// Closed, or open in `Walk::deepest`; the names of its folders that are not yet visited.
     Listed { identity: Identity, folders: Names },
 }
 
@@ -187,7 +187,7 @@ impl Walk {
             if !visitor.enter(place(parent), handle.as_fd()) {
                 return Ok(None);
             }
-            // From here on the visitor has to hear that the folder is left.
+            // From here on `leave` must be called for this folder.
             let opened = if is_deep { list(&handle, visitor) } else { Ok(None) };
             Ok(Some((handle, opened)))
         });
@@ -211,7 +211,7 @@ impl Walk {
         self.path.pop();
     }
 
-    /// An entered folder that turns out not to be readable.
+    /// An entered folder that cannot be read.
     fn leave_unread(&self, name: &OsStr, visitor: &mut dyn Visitor) {
         visitor.unreadable();
         match current(&self.levels, self.deepest.as_ref()) {
@@ -237,7 +237,7 @@ impl Walk {
             }
             Err(_) => {
                 visitor.lost(&self.path);
-                // There is no way back to what these still had to show.
+                // The remaining entries of these folders can no longer be reached.
                 if let Some(Level::Listed { folders, .. }) = self.levels.last_mut() {
                     *folders = Names::default();
                 }
@@ -256,7 +256,7 @@ fn current<'a>(levels: &'a [Level], deepest: Option<&'a OwnedFd>) -> Result<Borr
     }
 }
 
-/// Shows the visitor what is in a deep folder, and keeps the names of the folders for later.
+/// Visits the entries of a deep folder, and keeps the names of its folders for later.
 fn list(handle: &OwnedFd, visitor: &mut dyn Visitor) -> Result<Option<Level>, Errno> {
     let mut dir = Dir::read_from(handle)?;
     let mut folders = Names::default();
@@ -266,7 +266,7 @@ fn list(handle: &OwnedFd, visitor: &mut dyn Visitor) -> Result<Option<Level>, Er
     Ok(Some(Level::Listed { identity: identity(handle)?, folders }))
 }
 
-/// The next folder; what comes before it is shown to the visitor.
+/// Visits entries up to the next folder, and returns that folder.
 fn next_folder_of(dir: &mut Dir, visitor: &mut dyn Visitor) -> Option<OsString> {
     loop {
         let Ok(entry) = dir.read()? else {
@@ -297,7 +297,7 @@ fn next_folder_of(dir: &mut Dir, visitor: &mut dyn Visitor) -> Option<OsString> 
     }
 }
 
-/// Names, close together: there may be a great many.
+/// Names in one buffer: there may be very many.
 #[derive(Default)]
 struct Names(Vec<u8>);
 

@@ -1,6 +1,6 @@
-//! The task document: the object that the upstream server hands out when a task is claimed, plus `provider`.
+//! The task document: the object that a multica server returns when a task is claimed, plus `provider`.
 //!
-//! The field names are upstream's (multica's claim object). Unknown fields are left out and named; a wrong type is
+//! The field names are those of multica's claim object. Unknown fields are ignored and reported; a wrong type is
 //! an error that names the field and the line. `null` reads as absent, because upstream's encoder writes it so.
 
 use anyhow::Result;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 
-/// Everything that is known of a task. Empty strings and lists mean "not given".
+/// Everything known about a task. Empty strings and lists mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct TaskDocument {
@@ -96,7 +96,7 @@ pub struct TaskDocument {
     pub prior_work_dir: String,
 }
 
-/// Who does the task.
+/// The agent that works on the task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Agent {
@@ -117,24 +117,24 @@ pub struct Agent {
     pub custom_args: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub model: String,
-    /// What the provider's own runtime needs, such as OpenClaw's mode and gateway. It may hold a token.
+    /// Settings of the provider's own runtime, such as OpenClaw's mode and gateway. They may contain a token.
     pub runtime_config: Option<Value>,
     /// Skills of the machine's user that this agent must not see.
     #[serde(deserialize_with = "null_is_default")]
     pub disabled_runtime_skills: Vec<DisabledSkill>,
 }
 
-/// A skill that is not the task's, and is switched off for it.
+/// A skill of the user that is disabled for this task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct DisabledSkill {
-    /// Whose folder it lies in: `provider`, the agent CLI's own, or `universal`, `~/.agents/skills`.
+    /// Which folder it is in: `provider` (the agent CLI's own) or `universal` (`~/.agents/skills`).
     #[serde(deserialize_with = "null_is_default")]
     pub root: String,
     /// Its path below that folder. It comes from outside and is checked before it is used.
     #[serde(deserialize_with = "null_is_default")]
     pub key: String,
-    /// The name it is called by, where that is not the key's last part.
+    /// The name the agent calls it by, if that differs from the key's last part.
     #[serde(deserialize_with = "null_is_default")]
     pub name: String,
     /// It comes from a plugin.
@@ -178,7 +178,7 @@ pub struct Repository {
     pub reference: String,
 }
 
-/// Something attached to the project. Also the element of `resources.json`, so it reads and writes symmetrically.
+/// A resource attached to the project. Also written to `resources.json`, so it reads and writes the same JSON.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct ProjectResource {
@@ -198,7 +198,7 @@ pub struct ProjectResource {
 pub enum TriggerSource {
     /// The issue was assigned to the agent.
     Assignment,
-    /// Somebody commented.
+    /// A comment on the issue.
     Comment,
 }
 
@@ -213,7 +213,7 @@ impl TaskDocument {
         if self.agent.id.is_empty() { &self.agent_id } else { &self.agent.id }
     }
 
-    /// The thread that the triggering comment stands in; the comment itself where no thread is named.
+    /// The thread of the triggering comment; the comment itself if no thread is given.
     pub fn trigger_thread(&self) -> &str {
         if self.trigger_thread_id.is_empty() { &self.trigger_comment_id } else { &self.trigger_thread_id }
     }
@@ -228,7 +228,7 @@ pub fn parse_document(text: &[u8], origin: &str) -> Result<(TaskDocument, Vec<St
     parse(text, origin)
 }
 
-/// Reads any JSON document with the same care: unknown fields listed, errors with field and line.
+/// Reads any JSON document in the same way: returns unknown fields, and errors name the field and the line.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T, Vec<String>)> {
     // serde reads a struct from an array as well; a document is an object.
     if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
@@ -263,7 +263,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T
     Ok((value, unknown))
 }
 
-/// What serde says of a wrong type, without the value that it quotes: that may be a secret.
+/// serde's message about a wrong type, without the value that it quotes: the value may be a secret.
 fn without_value(cause: &str) -> String {
     let wrong = ["invalid type: ", "invalid value: "].into_iter().find(|wrong| cause.starts_with(wrong));
     let Some(wrong) = wrong else { return cause.to_owned() };

@@ -1,4 +1,4 @@
-//! Ids that become path segments: checked once, at the door.
+//! Ids that become path segments: checked once, where they come in.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ fn checked(what: &str, text: &str) -> Result<String> {
         return Ok(text.to_owned());
     }
     let shown: String = text.chars().take(40).collect();
-    Err(Failure::new(Code::Usage, format!("the {what} `{}` cannot name a folder", shown.escape_debug()))
+    Err(Failure::new(Code::Usage, format!("the {what} `{}` cannot be a folder name", shown.escape_debug()))
         .hint("an id is 1 to 128 letters, digits, `.`, `_` or `-`, and starts with a letter, a digit or `_`")
         .into())
 }

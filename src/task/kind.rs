@@ -7,13 +7,13 @@ use super::TaskDocument;
 pub enum TaskKind {
     /// A turn of a chat session.
     Chat,
-    /// A sentence from the quick-create box that is to become an issue.
+    /// A sentence from the quick-create box, from which the agent creates an issue.
     QuickCreate,
     /// One run of an autopilot.
     AutopilotRun,
     /// An issue: assignment, or a comment when a trigger is given.
     Issue,
-    /// None of these: a plain, stand-alone task.
+    /// None of these: a stand-alone task.
     Plain,
 }
 
@@ -34,7 +34,7 @@ impl TaskKind {
         }
     }
 
-    /// The word that `.gc_meta.json` carries; a plain task has none (upstream then goes by age alone).
+    /// The word that `.gc_meta.json` carries; a plain task has none (multica then decides by age alone).
     pub fn word(self) -> Option<&'static str> {
         match self {
             TaskKind::Chat => Some("chat"),

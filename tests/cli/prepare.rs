@@ -313,7 +313,7 @@ fn a_failed_prepare_leaves_nothing_behind() {
     assert_eq!(t.root_listing(), ["w"]);
     t.write("project/.multica/daemon_task_context.json", "{}");
     t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"])
-        .fails(5, &["was not made by a task"]);
+        .fails(5, &["was created by another program"]);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn no_brief_and_platform_none_leave_them_out() {
     let work = env.join("workdir");
     assert!(!work.join("CLAUDE.md").exists() && !work.join(".multica").exists());
     assert!(!read(work.join(".agent_context/issue_context.md")).contains("multica"));
-    t.execenv(["prepare", "--platform-cli", "a b"]).fails(2, &["cannot name a platform"]);
+    t.execenv(["prepare", "--platform-cli", "a b"]).fails(2, &["cannot be the name of a platform"]);
 }
 
 #[test]
@@ -342,8 +342,8 @@ fn ids_that_could_leave_the_root_are_refused() {
     let t = TestEnv::new();
     for id in ["..", ".hidden", "a/b", "-x", "a b", "ä", ""] {
         if !id.is_empty() {
-            t.execenv(["prepare", &format!("--task-id={id}")]).fails(2, &["cannot name a folder"]);
-            t.execenv(["prepare", &format!("--workspace-id={id}")]).fails(2, &["cannot name a folder"]);
+            t.execenv(["prepare", &format!("--task-id={id}")]).fails(2, &["cannot be a folder name"]);
+            t.execenv(["prepare", &format!("--workspace-id={id}")]).fails(2, &["cannot be a folder name"]);
         }
     }
     assert!(!t.root.exists());
@@ -472,5 +472,5 @@ fn a_fresh_file_system_is_a_workspaces_root() {
     let t = TestEnv::new();
     t.write("root/lost+found/x/y", "");
     t.write("root/other", "");
-    t.execenv(["prepare"]).fails(2, &["holds other things"]);
+    t.execenv(["prepare"]).fails(2, &["contains other files"]);
 }

@@ -152,7 +152,7 @@ fn under_a_platform_the_task_has_a_configuration_of_its_own_and_the_root_a_mark(
     let mark = t.root.join(".multica/daemon_task_context.json");
     let ours = r#"{"managed_by":"multica-daemon-task"}"#;
     assert_eq!(fs::read_to_string(&mark).unwrap(), ours);
-    // A torn one is made anew by the next prepare or reuse, another program's is left and told of.
+    // The next prepare or reuse replaces a damaged one; a file of another program stays and is reported.
     fs::write(&mark, r#"{"managed"#).unwrap();
     t.write(config.join("login"), "the platform's own");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
@@ -163,7 +163,7 @@ fn under_a_platform_the_task_has_a_configuration_of_its_own_and_the_root_a_mark(
     assert!(config.join("login").exists());
     fs::write(&mark, r#"{"owner":"somebody"}"#).unwrap();
     let told = t.execenv(["reuse", key, "--task", "task.json"]).run().status(0);
-    assert!(told.stderr.contains("was not made by a task"), "{told}");
+    assert!(told.stderr.contains("was created by another program"), "{told}");
     assert_eq!(fs::read_to_string(&mark).unwrap(), r#"{"owner":"somebody"}"#);
     // Without a platform there is neither.
     let plain = TestEnv::new();

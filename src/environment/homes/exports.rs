@@ -1,4 +1,4 @@
-//! What the agent's variables say of homes: whether it is there, and the values that are secrets.
+//! Checks of the paths in the agent's variables, and the variables whose values are secrets.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use crate::sys::tree::{FileKind, Tree};
 /// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)
 const MAX_VALUE: u64 = 1 << 20;
 
-/// Refuses variables that lead to a home or store which is not there, or is not what prepare has made: an agent's
-/// program would quietly take the user's own instead, or what a link leads to.
+/// Refuses variables with the path of a home or store that is missing, or that `prepare` did not create: the agent's
+/// program would silently use the user's own home instead, or the target of a link.
 ///
 /// # Errors
 /// A [`Code::WorkDirGone`] failure that names the variable and the place.
@@ -46,8 +46,8 @@ pub(crate) fn check_exports(env: &Tree, exports: &BTreeMap<String, String>) -> R
     Ok(())
 }
 
-/// Refuses an environment that lacks a file which prepare has made: without it the agent would see other MCP servers,
-/// skills or variables than were asked for.
+/// Refuses an environment in which a file is missing that `prepare` created: without it the agent would get other MCP
+/// servers, skills or variables than the task has.
 ///
 /// # Errors
 /// A [`Code::WorkDirGone`] failure that names the first one.
@@ -68,7 +68,7 @@ pub(crate) fn check_needs(env: &Tree, needs: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// A path relative to a folder that it lies in, however the folder is spelt in it.
+/// A path relative to a folder that contains it, however the path spells the folder.
 fn inside(folder: &Tree, path: &Path) -> Option<PathBuf> {
     if !path.is_absolute() {
         return None;
@@ -96,19 +96,19 @@ pub(crate) fn private_files(env: &Tree) -> Result<BTreeMap<String, PathBuf>> {
     let tree =
         env.subtree(Path::new(names::LAUNCH)).and_then(|launch| launch.subtree(Path::new(names::LAUNCH_ENV)));
     let listed = tree.and_then(|tree| tree.names(Path::new(""))).with_context(listing)?;
-    // The folder lies within the agent's reach, and a shell evaluates the names.
+    // The agent can write to the folder, and a shell evaluates the names.
     let files =
         listed.into_iter().filter_map(|name| name.into_string().ok()).filter(|name| is_variable(name));
     Ok(files.map(|name| (name.clone(), private_file(env.path(), &name))).collect())
 }
 
-/// Whether a shell takes a text for the name of a variable.
+/// Whether a shell accepts a text as the name of a variable.
 pub(super) fn is_variable(name: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
-/// Where the value of a variable lies that is a secret.
+/// The file with the value of a variable that is a secret.
 pub(crate) fn private_file(env_root: &Path, name: &str) -> PathBuf {
     env_root.join(names::LAUNCH).join(names::LAUNCH_ENV).join(name)
 }
@@ -116,7 +116,7 @@ pub(crate) fn private_file(env_root: &Path, name: &str) -> PathBuf {
 /// The variables that are secrets, with their values.
 ///
 /// # Errors
-/// When a file cannot be read or is no text; the error names the file, never what is in it.
+/// If a file cannot be read or is not UTF-8; the error names the file, never its content.
 pub(crate) fn private_exports(env: &Tree) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for (name, path) in private_files(env)? {
@@ -124,7 +124,7 @@ pub(crate) fn private_exports(env: &Tree) -> Result<BTreeMap<String, String>> {
         let relative = Path::new(names::LAUNCH).join(names::LAUNCH_ENV).join(&name);
         let Some(bytes) = env.read(&relative, MAX_VALUE).with_context(reading)? else { continue };
         let value =
-            String::from_utf8(bytes).ok().with_context(|| format!("{} is no text", path.display()))?;
+            String::from_utf8(bytes).ok().with_context(|| format!("{} is not UTF-8 text", path.display()))?;
         found.insert(name, value);
     }
     Ok(found)

@@ -1,5 +1,5 @@
-//! Login files of the user's that a home links to: a program that renews a login by putting a new
-//! file into the link's place leaves the user's own file with a login that has been revoked.
+//! Links of a home to the user's login files. If a program renews a login and replaces the link by a new file, the
+//! user's own file keeps a login that is no longer valid.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
@@ -10,19 +10,19 @@ use crate::sys::tree::{FileKind, Tree};
 /// Parts of the names of files that hold logins.
 const WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
 
-/// How far below a home's top is looked, and at how many entries in all.
+/// How many levels below a home are searched, and how many entries in total.
 const MAX_DEPTH: u32 = 2;
 const MAX_LOOKS: u32 = 2_000;
 
-/// A link of a home to a login of the user's.
+/// A link of a home to a login file of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoginLink {
     place: PathBuf,
     target: PathBuf,
 }
 
-/// The login links in the homes that an agent's variables name: at the top and a little below, as far as a look costs
-/// nothing. Homes hold whatever an agent keeps.
+/// The login links in the homes that an agent's variables name. The search is limited in depth and entries, because a
+/// home may contain many files of the agent.
 pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec<LoginLink> {
     let mut found = Vec::new();
     let homes = exports.values().filter_map(|value| Path::new(value).strip_prefix(env.path()).ok());
@@ -56,7 +56,7 @@ fn is_login(name: &OsStr) -> bool {
     WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// What a person should know of links that are none any more.
+/// Warnings about login links that the agent replaced by files.
 pub(crate) fn replaced_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
     let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(FileKind::File { .. })));
     links
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_that_was_replaced_is_told() {
+    fn a_replaced_login_is_reported() {
         let tmp = tempfile::tempdir().unwrap();
         let (home, user) = (tmp.path().join("codex-home"), tmp.path().join("user-auth.json"));
         fs::create_dir(&home).unwrap();

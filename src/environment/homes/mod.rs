@@ -1,17 +1,17 @@
-//! The provider's homes in an env root, and how one set of them takes the place of another.
+//! The provider's homes in an env root: building them, and replacing one version by another.
 //!
 //! Invariants:
 //! - An env root under construction gets its homes directly ([`build`]).
-//! - In one that stands, everything new is built under a name that means nothing ([`names::HOMES_SCRATCH`]), with the
-//!   list of what goes where. One rename makes it a decided change ([`names::HOMES_NEXT`]); from then on it only goes
-//!   forward, whoever carries it on. Before, it never happened. A second rename, back to the first name, says that it
-//!   is over: what lies there is rubbish at any time.
-//! - A place on the list is empty, or has its old thing, or its new one: old things move aside by one rename, new ones
-//!   come by one, and each step looks what is still to do. So it may be repeated from anywhere.
-//! - What is not on the list is not touched, not even moved: sessions, histories, caches of the agent's. What is as it
-//!   should be is not on the list, so that an idle reuse writes nothing.
-//! - The agent owns the homes and may have put anything there: places are taken inside an open real folder of the env
-//!   root, a link is replaced and never followed, removing takes links and not what they lead to.
+//! - In an existing one, everything new is built in a scratch folder ([`names::HOMES_SCRATCH`]), with a list of the
+//!   paths. One rename to [`names::HOMES_NEXT`] commits the change: from then on it is always completed, by this command
+//!   or the next one; before, it has no effect. A second rename, back to the scratch name, ends it: the scratch folder
+//!   may be deleted at any time.
+//! - A path on the list is free, or has its old entry, or its new one: one rename moves the old entry aside, another
+//!   moves the new one in, and each step checks what is still to do. So the change can be repeated from any point.
+//! - Paths that are not on the list are not touched or moved: sessions, histories, caches of the agent. Entries that are
+//!   already correct are not on the list, so a `reuse` that changes nothing writes nothing.
+//! - The agent can put anything into the homes: paths are resolved inside open folders of the env root, a link is
+//!   replaced and never followed, and removing deletes links, not their targets.
 
 mod exports;
 mod logins;
@@ -39,7 +39,7 @@ const LIST: &str = "list.json";
 /// The longest list that is read, in bytes.
 const MAX_LIST: u64 = 16 << 20;
 
-/// A change that has been built and not decided. To drop it is to give it up.
+/// A change that is built but not committed. Dropping it discards it.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     env: &'a Tree,
@@ -49,7 +49,7 @@ pub(super) struct Change<'a> {
 /// Writes a plan's homes into an env root under construction.
 ///
 /// # Errors
-/// As the system reports them; the caller throws the env root away.
+/// As the system reports them; the caller removes the env root.
 pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
     if !plan.private_exports.is_empty() {
         env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
@@ -60,20 +60,21 @@ pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
     Ok(())
 }
 
-/// Builds what is not yet as the plan says. `None`: everything is. The caller holds the lock, and has recovered.
+/// Builds everything that differs from the plan. `None`: nothing differs. The caller holds the lock, and has called
+/// [`recover`].
 ///
 /// # Errors
-/// As the system reports them; nothing but modes has been changed then.
+/// As the system reports them; only modes may have been changed then.
 pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
     let pieces = changed_pieces(env, plan)?;
     if pieces.is_empty() {
         return Ok(None);
     }
     let scratch = Path::new(names::HOMES_SCRATCH);
-    env.remove_all(scratch).context("remove what an earlier change has left")?;
-    env.make_dir(scratch, 0o700).context("make room for the new homes")?;
-    let change = Change { env, decided: false }; // from here on it tidies up after itself
-    let tree = env.subtree(scratch).context("open the room for the new homes")?;
+    env.remove_all(scratch).context("remove what an interrupted change left")?;
+    env.make_dir(scratch, 0o700).context("create the folder for the new homes")?;
+    let change = Change { env, decided: false }; // from here on, dropping it cleans up
+    let tree = env.subtree(scratch).context("open the folder for the new homes")?;
     for (number, piece) in pieces.iter().enumerate() {
         piece.write(&tree, &new_name(number))?;
     }
@@ -85,11 +86,11 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
     Ok(Some(change))
 }
 
-/// Takes the files with secrets out of the homes of an environment that is cleaned up; conversations stay. A `reuse`
-/// makes them again. The caller holds the lock, and has recovered.
+/// Removes the files with secrets from the homes of an environment that is cleaned up; conversations stay. A `reuse`
+/// creates the files again. The caller holds the lock, and has called [`recover`].
 ///
 /// # Errors
-/// As the system reports them; what is left goes with the next clean-up.
+/// As the system reports them; the next clean-up removes the rest.
 pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
     // An agent may have removed all permissions from its home, even its own.
     for name in homes_with_secrets().map(Path::new) {
@@ -105,14 +106,14 @@ pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
 }
 
 impl Change<'_> {
-    /// Decides the change and carries it through.
+    /// Commits the change and carries it out.
     ///
     /// # Errors
-    /// As the system reports them. Once decided, the next command goes on with it.
+    /// As the system reports them. Once the change is committed, the next command continues it.
     pub(super) fn carry_out(mut self) -> Result<()> {
         self.env
             .move_to(Path::new(names::HOMES_SCRATCH), self.env, Path::new(names::HOMES_NEXT))
-            .context("decide on the new homes")?;
+            .context("commit the new homes")?;
         self.decided = true;
         go_on(self.env)
     }
@@ -123,12 +124,12 @@ impl Drop for Change<'_> {
         if !self.decided
             && let Err(error) = self.env.remove_all(Path::new(names::HOMES_SCRATCH))
         {
-            log::debug!("{}: {error}", self.env.path().display()); // the next change takes it away
+            log::debug!("{}: {error}", self.env.path().display()); // the next change removes it
         }
     }
 }
 
-/// Whether a change has been decided and is not over.
+/// Whether a change is committed but not completed.
 pub(crate) fn is_unfinished(env: &Tree) -> bool {
     !matches!(env.kind(Path::new(names::HOMES_NEXT)), Ok(None))
 }
@@ -138,25 +139,26 @@ pub(crate) fn has_leftovers(env: &Tree) -> bool {
     is_unfinished(env) || !matches!(env.kind(Path::new(names::HOMES_SCRATCH)), Ok(None))
 }
 
-/// Goes on with a change that was cut short after it was decided; takes one away that was not. The caller holds the
-/// lock.
+/// Completes an interrupted change that was committed; discards one that was not. The caller holds the lock.
 ///
 /// # Errors
-/// [`Code::Incomplete`] or [`Code::UnreadableState`]; what has been done by then stays done.
+/// [`Code::Incomplete`] or [`Code::UnreadableState`]; completed steps are not undone.
 pub(crate) fn recover(env: &Tree) -> Result<()> {
     match env.kind(Path::new(names::HOMES_NEXT)).context("look for unfinished homes")? {
         None => {}
         Some(FileKind::Dir) => go_on(env)?,
-        // Nothing of ours: a change is a folder.
-        Some(_) => env.remove_file(Path::new(names::HOMES_NEXT)).context("remove what is no change")?,
+        // Not execenv's: a change is a folder.
+        Some(_) => env
+            .remove_file(Path::new(names::HOMES_NEXT))
+            .context("remove a file in the place of new homes")?,
     }
     if env.kind(Path::new(names::HOMES_SCRATCH)).context("look for unfinished homes")?.is_some() {
-        env.remove_all(Path::new(names::HOMES_SCRATCH)).context("remove what a change has left")?;
+        env.remove_all(Path::new(names::HOMES_SCRATCH)).context("remove what an interrupted change left")?;
     }
     Ok(())
 }
 
-/// Carries a decided change through, from wherever it stopped.
+/// Carries out a committed change, from the step at which it stopped.
 fn go_on(env: &Tree) -> Result<()> {
     let next = env.subtree(Path::new(names::HOMES_NEXT)).context("open the new homes")?;
     for (number, swap) in load_list(&next)?.iter().enumerate() {
@@ -173,9 +175,9 @@ fn go_on(env: &Tree) -> Result<()> {
     let scratch = Path::new(names::HOMES_SCRATCH);
     env.remove_all(scratch)
         .and_then(|()| env.move_to(Path::new(names::HOMES_NEXT), env, scratch))
-        .context("conclude the change of homes")?;
+        .context("end the change of homes")?;
     if let Err(error) = env.remove_all(scratch) {
-        log::debug!("{}: {error}", env.path().display()); // rubbish: the next command takes it away
+        log::debug!("{}: {error}", env.path().display()); // the next command removes it
     }
     Ok(())
 }
@@ -186,11 +188,11 @@ fn load_list(next: &Tree) -> Result<Vec<Swap>> {
             .hint("replace the environment: `execenv prepare` with its task")
     };
     let bytes = next.read(Path::new(LIST), MAX_LIST).map_err(|error| damaged(error.to_string()))?;
-    let bytes = bytes.ok_or_else(|| damaged("it is not there".into()))?;
+    let bytes = bytes.ok_or_else(|| damaged("the file is missing".into()))?;
     let swaps: Vec<Swap> = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    // The list lies within the agent's reach.
+    // The agent can write to the list.
     match swaps.iter().find(|swap| !swap.is_within_homes()) {
-        Some(swap) => Err(damaged(format!("{:?} is no home", swap.place())).into()),
+        Some(swap) => Err(damaged(format!("{:?} is not in a home", swap.place())).into()),
         None => Ok(swaps),
     }
 }

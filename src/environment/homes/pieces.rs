@@ -1,4 +1,4 @@
-//! A plan cut into what is put into its place by one rename each: a home, or what is at the top of one that stands.
+//! A plan divided into pieces that one rename each puts into place: a home, or a top-level entry of an existing home.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -13,12 +13,12 @@ use crate::layout::{self, names};
 use crate::provider::plan::{Home, HomeContent, HomeEntry, HomePlan, MOST_COPIED};
 use crate::sys::tree::{FileKind, Folders, Tree};
 
-/// One file, link or folder with all that is in it; with nothing in it at all it is a removal.
+/// One file, link or folder with its content; a piece without parts is a removal.
 #[derive(Debug)]
 pub(super) struct Piece<'a> {
-    /// Where it goes, below the env root.
+    /// Its target path, below the env root.
     pub(super) place: PathBuf,
-    /// Paths relative to the piece, which itself comes first with an empty one.
+    /// The parts by their paths relative to the piece; the piece itself comes first, with an empty path.
     parts: Vec<(PathBuf, Part<'a>)>,
 }
 
@@ -27,7 +27,7 @@ enum Part<'a> {
     Dir {
         mode: u32,
     },
-    /// A folder whose other content stays.
+    /// A folder whose other entries stay.
     Kept {
         mode: u32,
     },
@@ -61,15 +61,15 @@ impl<'a> From<&'a HomeEntry> for Part<'a> {
     }
 }
 
-/// Every home of a plan as one piece, for an env root that has none.
+/// Each home of a plan as one piece, for an env root without homes.
 pub(super) fn whole_pieces(plan: &HomePlan) -> Result<Vec<Piece<'_>>> {
     let homes =
         plan.homes.iter().map(whole).filter(|piece| !matches!(piece, Ok(piece) if piece.is_removal()));
     homes.chain(variables(plan)?.map(Ok)).collect()
 }
 
-/// What is not as a plan says, or should not be there: homes with secrets that the plan does not have among it. Folders
-/// that stay have the mode of the plan afterwards, whatever becomes of the rest.
+/// The pieces that differ from a plan or must be removed, including homes with secrets that the plan does not have.
+/// Also gives folders that stay the mode of the plan.
 pub(super) fn changed_pieces<'a>(env: &Tree, plan: &'a HomePlan) -> Result<Vec<Piece<'a>>> {
     let mut changed = Vec::new();
     for home in &plan.homes {
@@ -93,13 +93,13 @@ pub(super) fn changed_pieces<'a>(env: &Tree, plan: &'a HomePlan) -> Result<Vec<P
     Ok(changed)
 }
 
-/// The folder of the variables that are secrets; `None` where there are none.
+/// The folder with the variables that are secrets; `None` if there are none.
 fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
     if plan.private_exports.is_empty() {
         return Ok(None);
     }
     for name in plan.private_exports.keys().chain(plan.exports.keys()) {
-        anyhow::ensure!(is_variable(name), "{name:?} is no name for a variable");
+        anyhow::ensure!(is_variable(name), "{name:?} is not a valid name of a variable");
     }
     let files = plan
         .private_exports
@@ -111,7 +111,7 @@ fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
 
 fn whole(home: &Home) -> Result<Piece<'_>> {
     let is_home = is_name(OsStr::new(home.name)) && layout::may_be_home(home.name);
-    anyhow::ensure!(is_home, "{} is no name for a home", home.name);
+    anyhow::ensure!(is_home, "{} is not a valid name of a home", home.name);
     let parts = match &home.content {
         HomeContent::Nothing => Vec::new(),
         HomeContent::File { bytes, mode } => vec![(PathBuf::new(), Part::File { bytes, mode: *mode })],
@@ -125,7 +125,7 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
         let stays = path.components().all(|part| matches!(part, Component::Normal(_)));
         anyhow::ensure!(
             stays && !path.as_os_str().is_empty(),
-            "{} is no place in {}",
+            "{} is not a path inside {}",
             path.display(),
             home.name
         );
@@ -147,7 +147,7 @@ impl<'a> Piece<'a> {
         Swap { place, comes: !self.is_removal() }
     }
 
-    /// Adds to `changed` what of this piece is not as it should be: all of it, or parts of a folder that stays.
+    /// Adds to `changed` what differs from this piece: the whole piece, or parts of a folder that stays.
     fn compare(self, env: &Tree, changed: &mut Vec<Piece<'a>>) -> Result<()> {
         let looking = || format!("look at {}", self.place.display());
         let (folder, name) = match (self.place.parent(), self.place.file_name()) {
@@ -180,7 +180,7 @@ impl<'a> Piece<'a> {
         Ok(())
     }
 
-    /// A folder's pieces at its top.
+    /// The top-level entries of a folder as pieces.
     fn tops(&self) -> Vec<Piece<'a>> {
         let mut tops: Vec<Piece<'a>> = Vec::new();
         let mut numbers: HashMap<&OsStr, usize> = HashMap::new();
@@ -196,7 +196,7 @@ impl<'a> Piece<'a> {
         tops
     }
 
-    /// Writes the piece to a free place of a folder under construction.
+    /// Writes the piece to a free path in a folder under construction.
     pub(super) fn write(&self, tree: &Tree, at: &Path) -> Result<()> {
         let mut folders = Folders::below(tree);
         for (path, part) in &self.parts {
@@ -207,7 +207,7 @@ impl<'a> Piece<'a> {
         Ok(())
     }
 
-    /// Whether the folder has the piece already, to the byte and with nothing more in it.
+    /// Whether the folder contains exactly the piece: the same bytes and no other entries.
     fn stands(&self, folder: &Tree, name: &Path) -> bool {
         let mut children: HashMap<&Path, usize> = HashMap::new();
         let present = self.parts.iter().filter(|(_, part)| *part != Part::Absent);
@@ -217,7 +217,7 @@ impl<'a> Piece<'a> {
         self.parts.iter().all(|(path, part)| {
             let place = join(name, path);
             let planned = children.get(path.as_path()).copied().unwrap_or(0);
-            // What cannot be read is replaced.
+            // An entry that cannot be read is replaced.
             part.stands(folder, &place).unwrap_or(false)
                 && (!matches!(part, Part::Dir { .. } | Part::Kept { .. })
                     || folder.names(&place).is_ok_and(|names| names.len() == planned))
@@ -225,7 +225,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// The piece's own place, or one inside it. (An empty path joined would end in a slash.)
+/// The piece's own path, or one inside it. (Joining an empty path would add a slash.)
 fn join(at: &Path, path: &Path) -> PathBuf {
     if path.as_os_str().is_empty() { at.to_owned() } else { at.join(path) }
 }
@@ -246,7 +246,7 @@ impl Part<'_> {
             Part::Shared { source } => return tree.share(place, source),
             Part::Absent => return Ok(()),
         };
-        // No umask that lets its owner work takes anything from a mode without others' bits.
+        // A mode without bits for others is not reduced by any usable umask.
         if mode & 0o077 != 0 && tree.mode(place)? != Some(mode) {
             tree.set_mode_unseen(place, mode)?;
         }
@@ -260,7 +260,7 @@ impl Part<'_> {
                 tree.mode(place)? == Some(*mode)
             }
             (Part::Absent, None) => true,
-            // Through a second name another program could change it.
+            // With a hard link another program could change it.
             (Part::File { bytes, mode }, Some(FileKind::File { len, mode: present })) => {
                 present == *mode
                     && len == bytes.len() as u64
@@ -268,7 +268,7 @@ impl Part<'_> {
                     && tree.read(place, len)?.as_deref() == Some(*bytes)
             }
             (Part::Link { target }, Some(FileKind::Link)) => tree.read_link(place)? == *target,
-            // What the agent has made of it since is the task's.
+            // The agent may have changed it since; the changes belong to the task.
             (Part::Copied { .. }, Some(FileKind::File { .. })) => true,
             (Part::Shared { source }, Some(FileKind::Link)) => tree.read_link(place)? == *source,
             (Part::Shared { source }, Some(FileKind::File { .. })) => tree.is_same_file(place, source)?,

@@ -1,4 +1,4 @@
-//! One place of a change of homes: what is there moves aside, what was built moves in.
+//! One path of a change of homes: the old entry moves aside, the new one moves in.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::layout::{self, names};
 use crate::sys::tree::{FileKind, Tree};
 
-/// One place of a change.
+/// One path of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Swap {
-    /// The names that lead to it from the env root, a home's first.
+    /// The components of its path below the env root, beginning with the home.
     pub(super) place: Vec<OsString>,
-    /// Something comes; `false`: something only goes.
+    /// Whether a new entry moves in; `false`: the old one is only removed.
     pub(super) comes: bool,
 }
 
@@ -33,7 +33,7 @@ impl Swap {
     pub(super) fn go_on(&self, env: &Tree, next: &Tree, number: usize) -> Result<()> {
         let new = new_name(number);
         if self.comes && next.kind(&new).context("look for the new one")?.is_none() {
-            return Ok(()); // it is in its place
+            return Ok(()); // it is already in place
         }
         let Some((name, above)) = self.place.split_last() else { return Ok(()) };
         let mut folder = None;
@@ -41,7 +41,7 @@ impl Swap {
             let opened = folder.as_ref().unwrap_or(env).subtree(Path::new(part));
             match opened {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.comes => return Ok(()),
-                opened => folder = Some(opened.context("what it lies in is no folder of its own any more")?),
+                opened => folder = Some(opened.context("a folder above it was replaced by something else")?),
             }
         }
         let (folder, name) = (folder.as_ref().unwrap_or(env), Path::new(name));
@@ -52,8 +52,8 @@ impl Swap {
     }
 }
 
-/// Moves an old thing to where it goes away with the change. A folder that its owner has locked is unlocked first: to
-/// move a folder is to write into it.
+/// Moves an old entry into the folder of the change, with which it is removed. A read-only folder is made writable
+/// first, because moving a folder changes its `..`.
 fn set_aside(folder: &Tree, name: &Path, next: &Tree, number: usize) -> std::io::Result<()> {
     let mut again = 0;
     let aside = loop {
@@ -79,7 +79,7 @@ pub(super) fn new_name(number: usize) -> PathBuf {
     PathBuf::from(format!("new-{number}"))
 }
 
-/// Whether a text is one name in a folder.
+/// Whether a text is a single file name.
 pub(in crate::environment) fn is_name(text: &OsStr) -> bool {
     let mut parts = Path::new(text).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == text)

@@ -9,7 +9,7 @@ use super::*;
 use crate::provider::plan::{Home, HomeContent, HomeEntry};
 use crate::sys::fault::dying;
 
-/// An env root beside a folder of the user's.
+/// An env root beside a folder of the user.
 struct World {
     tmp: tempfile::TempDir,
 }
@@ -104,7 +104,7 @@ impl World {
     }
 }
 
-/// What an agent may have done to its home.
+/// Changes that an agent may make in its home.
 fn work_as_an_agent(world: &World) {
     fs::create_dir_all(world.at("the-home/sessions/2026")).unwrap();
     fs::write(world.at("the-home/sessions/2026/rollout.jsonl"), "a session").unwrap();
@@ -135,7 +135,7 @@ fn a_plan_that_is_in_place_writes_nothing() {
     dying::at(Some(1)); // any change fails
     let renewed = world.renew(&world.plan("one"));
     dying::at(None);
-    // Recovery asks for nothing to be removed where nothing is.
+    // Recovery removes nothing if nothing is left over.
     assert!(!renewed.unwrap());
     assert_eq!((world.seen(), fs::metadata(&place).unwrap().ino()), (before, inode));
     assert!(world.renew(&world.plan("two")).unwrap());
@@ -144,7 +144,7 @@ fn a_plan_that_is_in_place_writes_nothing() {
 }
 
 #[test]
-fn only_what_differs_is_made_anew_and_the_agents_own_stays() {
+fn only_differences_are_replaced_and_the_agents_files_stay() {
     let world = World::new();
     build(&world.env(), &world.plan("one")).unwrap();
     work_as_an_agent(&world);
@@ -169,7 +169,7 @@ fn only_what_differs_is_made_anew_and_the_agents_own_stays() {
 }
 
 #[test]
-fn dying_anywhere_leaves_the_old_homes_or_the_new_ones() {
+fn a_crash_at_any_step_leaves_the_old_homes_or_the_new_ones() {
     let mut old_ones = 0;
     for step in 1.. {
         let world = World::new();
@@ -179,7 +179,7 @@ fn dying_anywhere_leaves_the_old_homes_or_the_new_ones() {
         dying::at(Some(step));
         let died = world.renew(&world.plan("two"));
         dying::at(None);
-        // Whoever comes next may die too.
+        // The next command may crash too.
         for second in 1..4 {
             dying::at(Some(second));
             let _ = recover(&world.env());
@@ -210,7 +210,7 @@ fn dying_anywhere_leaves_the_old_homes_or_the_new_ones() {
 }
 
 #[test]
-fn what_an_agent_puts_into_the_way_is_replaced_and_never_followed() {
+fn an_agents_entries_in_the_way_are_replaced_and_never_followed() {
     let world = World::new();
     let outside = world.user("precious");
     fs::create_dir(&outside).unwrap();
@@ -242,7 +242,7 @@ fn what_an_agent_puts_into_the_way_is_replaced_and_never_followed() {
 }
 
 #[test]
-fn a_forged_change_reaches_nothing_but_homes() {
+fn a_forged_change_can_only_touch_homes() {
     for list in [
         r#"[{"place":[{"Unix":[46,46]},{"Unix":[120]}],"comes":false}]"#,
         r#"[{"place":[{"Unix":[119,111,114,107,100,105,114]}],"comes":false}]"#,
@@ -292,7 +292,7 @@ fn a_plan_cannot_leave_its_home() {
 }
 
 #[test]
-fn a_variable_must_lead_to_what_was_prepared() {
+fn a_variables_path_must_be_what_was_prepared() {
     let world = World::new();
     let env = world.env();
     fs::create_dir_all(world.at("codex-home")).unwrap();

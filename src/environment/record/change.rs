@@ -1,8 +1,8 @@
-//! How the record is changed: read, changed and replaced under the record's own lock.
+//! Changing the record: it is read, changed and replaced under its own lock.
 //!
-//! The lock is the kernel's, on the file itself, which every change replaces: whoever waits for the old file's lock
-//! finds another file at its path and locks that one. So no lock file has to be made, and looking at an environment
-//! does not renew its age. It is held for one change, never while anything else is waited for.
+//! The lock is on the record file itself, which every change replaces: a process that waited for the old file's lock
+//! finds a new file at the path and locks that one. So no lock file is needed, and reading an environment does not
+//! change its age. The lock is held for one change, and never while waiting for anything else.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use crate::layout::names;
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, lock_within};
 use crate::sys::tree::Tree;
 
-/// The longest that a change waits for others: each of them takes milliseconds.
+/// The longest that a change waits for other changes, each of which takes milliseconds.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Whether a change must outlive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// On the disk before the call returns.
+    /// Synced to the disk before the call returns.
     Synced,
-    /// For what the next change replaces within moments, or what can be found out again.
+    /// Not synced: for values that are soon replaced or can be determined again.
     Unsynced,
 }
 
 impl Meta {
-    /// Changes the record as it is on the disk now, and returns what stands there afterwards. A change that leaves the
-    /// record as it is writes nothing. `None`: there is no record.
+    /// Changes the record as it is on disk now, and returns the new record. A change that leaves the record equal
+    /// writes nothing. `None`: there is no record.
     ///
     /// # Errors
     /// [`Code::UnreadableState`] for a damaged record or one of a newer schema, [`Code::EnvBusy`] when other changes
@@ -51,10 +51,10 @@ impl Meta {
         Ok(Some(meta))
     }
 
-    /// As [`Meta::change`], for our own part. Where multica wrote the record last, that part is made from what is known.
+    /// As [`Meta::change`], for execenv's own part. If multica wrote the record last, that part is rebuilt first.
     ///
     /// # Errors
-    /// As [`Meta::change`]; a missing record is one.
+    /// As [`Meta::change`]; a missing record is an error as well.
     pub fn change_own(
         tree: &Tree,
         durability: Durability,
@@ -73,13 +73,13 @@ impl Meta {
         })
     }
 
-    /// Writes the record where none is: one that was removed or damaged while a run held the environment.
+    /// Writes a record that was removed or damaged while a run held the environment.
     ///
     /// # Errors
     /// As the system reports them; a newer schema is refused.
     pub fn restore(&self, tree: &Tree) -> Result<()> {
         self.refuse_newer(tree)?;
-        let _lock = lock(tree).ok(); // what is no file of ours has no lock, and goes
+        let _lock = lock(tree).ok(); // anything but a record file has no lock, and is replaced
         self.write(tree, Durability::Synced)
     }
 
@@ -93,7 +93,7 @@ impl Meta {
     }
 }
 
-/// Removes what a killed writer has left beside the record.
+/// Removes the temporary file that a killed writer left beside the record.
 ///
 /// # Errors
 /// As the system reports them.
@@ -103,12 +103,12 @@ pub(crate) fn sweep_temporary(tree: &Tree) -> Result<()> {
     if tree.kind(left).with_context(doing)?.is_none() {
         return Ok(());
     }
-    // While it is held, what lies there is no writer's.
+    // While this lock is held, no writer uses the temporary file.
     let _lock = lock(tree)?;
     tree.remove_file(left).with_context(doing)
 }
 
-/// The record's lock; `None` where there is no file.
+/// Locks the record; `None` if there is no file.
 fn lock(tree: &Tree) -> Result<Option<FileLock>> {
     let path = tree.path().join(names::META);
     match lock_within(tree, Path::new(names::META), IfMissing::Fail, WAIT, &|| false) {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn fifty_writers_at_once_lose_nothing() {
+    fn fifty_concurrent_writers_lose_nothing() {
         let (tmp, _) = env();
         std::thread::scope(|scope| {
             for writer in 0..50 {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_changed_stays_as_it_is() {
+    fn a_record_that_cannot_be_changed_stays_as_it_is() {
         let (tmp, tree) = env();
         for text in ["{", r#"{"workspace_id":"w","execenv":{"schema":99}}"#] {
             fs::write(tmp.path().join(names::META), text).unwrap();

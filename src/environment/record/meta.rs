@@ -1,4 +1,4 @@
-//! The file: what it holds, how it is read and written.
+//! The record file: its content, reading and writing it.
 
 use std::path::Path;
 
@@ -28,22 +28,22 @@ pub struct Meta {
     pub chat_session_id: String,
     /// The parent's id of an autopilot run.
     pub autopilot_run_id: String,
-    /// The task's own id, for quick-create only (upstream's rule).
+    /// The task's own id, for quick-create only (multica's rule).
     pub task_id: String,
     /// The workspace.
     pub workspace_id: String,
-    /// When the last run ended; absent until one has (decision D4).
+    /// When the last run ended; absent before the end of the first run (decision D4).
     pub completed_at: Option<DateTime<Utc>>,
-    /// The agent works in a folder of the user's.
+    /// Whether the agent works in a folder of the user.
     pub local_directory: bool,
-    /// Our own part; `None` in a file that upstream wrote.
+    /// execenv's own part; `None` in a file that multica wrote.
     pub own: Option<Own>,
-    /// Keys of upstream that we do not know.
+    /// Keys that this version does not know.
     pub other: Map<String, Value>,
 }
 
 impl Meta {
-    /// The record of a new environment: upstream's keys by the kind of the task.
+    /// The record of a new environment: multica's keys for the kind of the task.
     pub fn of_task(task: &TaskDocument, task_id: &str, workspace_id: &str, local_directory: bool) -> Meta {
         let kind = TaskKind::of(task);
         let mut meta = Meta {
@@ -65,7 +65,7 @@ impl Meta {
     /// Reads the file of an env root; `None` when it is missing.
     ///
     /// # Errors
-    /// A [`Code::UnreadableState`] failure when it is not what it should be.
+    /// A [`Code::UnreadableState`] failure if the file is damaged.
     pub fn load(tree: &Tree) -> Result<Option<Meta>> {
         let unreadable = |why: String| {
             Failure::new(
@@ -73,7 +73,7 @@ impl Meta {
                 format!("{} is damaged: {why}", tree.path().join(names::META).display()),
             )
             .hint(format!(
-                "`execenv cleanup --all {}` removes it; `execenv prepare` makes another one beside it",
+                "`execenv cleanup --all {}` removes the environment; `execenv prepare` creates another one",
                 tree.path().display()
             ))
         };
@@ -123,7 +123,7 @@ impl Meta {
         Ok(meta)
     }
 
-    /// The file's bytes: one line, upstream's key order, our key, then what we did not know.
+    /// The file's bytes: one line, multica's key order, then the `execenv` key, then unknown keys.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut object = Map::new();
         for (key, value) in [
@@ -155,7 +155,7 @@ impl Meta {
         serde_json::to_vec(&object).expect("a JSON value always serialises")
     }
 
-    /// Refuses a record that a newer version wrote: asked before anything that the record describes is changed.
+    /// Refuses a record that a newer version wrote. Called before anything that the record describes is changed.
     ///
     /// # Errors
     /// A [`Code::UnreadableState`] failure.
@@ -164,15 +164,19 @@ impl Meta {
         if let Some(own) = self.own.as_ref().filter(|own| own.schema > SCHEMA) {
             return Err(Failure::new(
                 Code::UnreadableState,
-                format!("{} is of schema {}, this version writes {SCHEMA}", path.display(), own.schema),
+                format!(
+                    "{} has schema {}, this version of execenv supports {SCHEMA}",
+                    path.display(),
+                    own.schema
+                ),
             )
-            .hint("use the execenv that wrote it, or a newer one")
+            .hint("use the version of execenv that wrote it, or a newer one")
             .into());
         }
         Ok(())
     }
 
-    /// Our own part, made from what can be known where upstream wrote the file last.
+    /// execenv's own part; rebuilt from multica's keys if multica wrote the file last.
     pub fn own_or_rebuilt(&self, root: &Path) -> Own {
         self.own.clone().unwrap_or_else(|| Own {
             schema: SCHEMA,

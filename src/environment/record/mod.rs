@@ -1,9 +1,10 @@
-//! `.gc_meta.json`, the record of an environment: multica's object, plus one key `execenv` that holds all that this tool
-//! needs of its own.
+//! `.gc_meta.json`, the record of an environment: multica's object plus the key `execenv` with everything that execenv
+//! adds.
 //!
-//! Invariants: written whole (temporary file, sync, rename); changed only by [`Meta::change`], which reads it again
-//! under a short lock of its own, so that no process loses what another has written; keys that this version does not
-//! know are kept; a file from a newer schema is read but never written; no secret, no prompt.
+//! Invariants: the file is written whole (temporary file, sync, rename). It is changed only by [`Meta::change`], which
+//! reads it again under a short lock of its own, so that no process overwrites the change of another. Keys that this
+//! version does not know are kept. A file with a newer schema is read but never written. It contains no secret and no
+//! prompt.
 
 mod change;
 mod meta;

@@ -1,4 +1,4 @@
-//! execenv's own part of the record, sub-object by sub-object. Keys that this version does not know are kept in each.
+//! execenv's own part of the record. Each of its objects keeps keys that this version does not know.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 pub struct Own {
     /// Version of this object.
     pub schema: u32,
-    /// The full task id: whose environment this is.
+    /// The full id of the task.
     pub task_id: String,
-    /// Which agent CLI it is for; empty for none.
+    /// The agent CLI; empty for none.
     pub provider: String,
-    /// Where the agent runs.
+    /// The folder in which the agent runs.
     pub work_dir: PathBuf,
-    /// The platform CLI that brief and context speak of; empty for none.
+    /// The platform CLI that the brief tells the agent to use; empty for none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub platform: String,
     /// The agent's name, for display.
@@ -28,12 +28,12 @@ pub struct Own {
     /// The agent's id.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub agent_id: String,
-    /// What the environment is doing, or how its last run ended.
+    /// The status of the environment or of its last run.
     pub status: EnvStatus,
-    /// Variables the agent must be started with because of the environment. Paths, never secrets.
+    /// Variables with which the agent must be started. They contain paths, never secrets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// Files of the env root that no run goes without, as paths below it.
+    /// Files without which no run may start, as paths below the env root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<PathBuf>,
     /// When it was prepared.
@@ -42,19 +42,19 @@ pub struct Own {
     /// When it was last reused or cleaned up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_at: Option<DateTime<Utc>>,
-    /// When `gc` last took out of it what can be built again.
+    /// When `gc` last removed artifacts from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts_swept_at: Option<DateTime<Utc>>,
-    /// Until when `gc` leaves it alone although nothing holds it (decision D3).
+    /// The end of its lease: until then `gc` does not remove it although no process holds it (decision D3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<DateTime<Utc>>,
-    /// Device and inode of the user's folder, so that a folder moved or replaced is noticed.
+    /// Device and inode of the user's folder, to detect that it was moved or replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_identity: Option<(u64, u64)>,
-    /// The agent's conversation, to resume it.
+    /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,
-    /// The present or last run.
+    /// The current or last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunRecord>,
     /// How the last run ended.
@@ -65,7 +65,7 @@ pub struct Own {
     pub other: Map<String, Value>,
 }
 
-/// What an environment is doing.
+/// The status of an environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnvStatus {
@@ -76,19 +76,19 @@ pub enum EnvStatus {
     Starting,
     /// An agent runs.
     Running,
-    /// The last run reached its end.
+    /// The last run was successful.
     Completed,
     /// The last run failed.
     Failed,
-    /// The last run ran into a limit of time.
+    /// The last run reached a time limit.
     Timeout,
-    /// The last run was asked to stop.
+    /// The last run was stopped.
     Interrupted,
     /// The last run had to be killed.
     Killed,
-    /// The last run died without a word. Concluded by others, never written by the run itself.
+    /// The last run died without recording how it ended. Written by later commands, never by the run itself.
     Crashed,
-    /// The work dir has been taken away.
+    /// The work dir was removed.
     Cleaned,
     /// A status of a later version.
     #[serde(other)]
@@ -96,7 +96,7 @@ pub enum EnvStatus {
 }
 
 impl EnvStatus {
-    /// Whether a run should be holding the lock.
+    /// Whether a run should be holding the environment's lock.
     pub fn is_active(self) -> bool {
         matches!(self, EnvStatus::Starting | EnvStatus::Running)
     }
@@ -125,34 +125,35 @@ impl EnvStatus {
 pub struct SessionRecord {
     /// The agent's id for it.
     pub id: String,
-    /// Which agent CLI it belongs to.
+    /// The agent CLI that it belongs to.
     pub provider: String,
-    /// Where it was held: CLIs key their sessions by folder.
+    /// The work dir of its runs: CLIs find their sessions by folder.
     pub work_dir: PathBuf,
     /// Why it must not be resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poisoned: Option<String>,
-    /// When it was last seen.
+    /// When a run last used it.
     pub updated_at: Option<DateTime<Utc>>,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A run's processes and times. Numbers are for display and for the clean-up after a crash, never for liveness.
+/// A run's processes and times. Process ids serve for display and for the clean-up after a crash, never to decide
+/// whether a run is alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunRecord {
-    /// A new UUID each run; also in the environment of every process of the run.
+    /// A new UUID for each run, also in the environment variables of every process of the run.
     pub id: String,
-    /// Counts the runs of this environment.
+    /// The number of this run in the environment, from 1.
     pub seq: u64,
     /// The process that runs `execenv run`.
     pub pid: u32,
     /// The agent's process and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_pid: Option<u32>,
-    /// Its private folder for temporary files, where that is not in the env root.
+    /// Its private folder for temporary files, if that is outside the env root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temporary: Option<PathBuf>,
     /// When it began.
@@ -170,7 +171,7 @@ pub struct LastResult {
     pub status: String,
     /// The exit status of `execenv run`.
     pub exit_code: u8,
-    /// A stable word, where it failed.
+    /// The reason as a stable word, if it failed.
     pub failure_reason: Option<String>,
     /// The full result, relative to the env root.
     pub file: String,

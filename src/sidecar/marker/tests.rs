@@ -17,7 +17,7 @@ fn rewrite(text: impl AsRef<[u8]>) -> Excised {
     Excised::Rewrite(text.as_ref().to_vec())
 }
 
-/// What a clean-up leaves: `None` when the file goes.
+/// What a clean-up leaves: `None` if the file is removed.
 fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
     match excise(file) {
         Excised::NoBlock => Some(file.to_vec()),
@@ -65,7 +65,7 @@ fn injecting_again_leaves_one_block() {
 }
 
 #[test]
-fn a_stray_end_line_is_the_users() {
+fn a_lone_end_line_is_left_alone() {
     let seed = format!("a\n{END}\nb\n");
     let once = injected(&seed, "brief");
     assert_eq!(once, format!("{seed}\n\n{}", block("brief")));
@@ -74,14 +74,14 @@ fn a_stray_end_line_is_the_users() {
 }
 
 #[test]
-fn a_half_block_is_replaced_and_named() {
+fn an_incomplete_block_is_replaced_and_reported() {
     let file = format!("above\n{BEGIN}\nleft over");
     let result = inject(Some(file.as_bytes()), "brief");
     assert_eq!(text(&result.bytes), format!("above\n{}", block("brief")));
     assert_eq!(result.dropped, Some(6..file.len()));
     assert_eq!(half_block(file.as_bytes()), Some(6..file.len()));
     assert_eq!(excise(file.as_bytes()), rewrite("above\n"));
-    // Given the record, it comes back: it may have been the user's own text.
+    // With the original at hand it is restored: it may have been the user's own text.
     assert_eq!(excise_recorded(&result.bytes, Some(file.as_bytes())), rewrite(&file));
 }
 
@@ -97,7 +97,7 @@ fn no_block_is_no_change() {
 }
 
 #[test]
-fn every_complete_block_goes() {
+fn every_complete_block_is_removed() {
     let both = format!("a\n\n{}\n\n{}z", block("one"), block("two"));
     assert_eq!(excise(both.as_bytes()), rewrite("a\nz"));
     let adjacent = format!("{}{}", block("one"), block("two"));
@@ -126,7 +126,7 @@ fn line_ends_that_an_editor_changed_are_tolerated() {
 }
 
 #[test]
-fn the_record_settles_whose_line_feeds_stand_before_the_block() {
+fn the_original_decides_who_wrote_the_line_feeds_before_the_block() {
     let b = block("brief");
     let mine = format!("{END}\n");
     let table = [
@@ -158,7 +158,7 @@ fn the_record_settles_whose_line_feeds_stand_before_the_block() {
 }
 
 #[test]
-fn an_older_block_in_the_original_goes_too() {
+fn an_older_block_in_the_original_is_removed_too() {
     let original = format!("mine\n\n{}", block("old"));
     let current = injected(&original, "new");
     assert_eq!(excise_recorded(current.as_bytes(), Some(original.as_bytes())), rewrite("mine"));
@@ -182,7 +182,7 @@ fn a_large_file_full_of_markers_takes_no_time() {
     assert_eq!(excise(blocks.as_bytes()), Excised::Delete);
 }
 
-/// Any bytes, many of them made of pieces that look like ours, but no begin line: that one is D15's exception.
+/// Any bytes, many of them built from pieces that look like execenv's, but no begin line: that is D15's exception.
 fn users_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..8),
@@ -199,7 +199,7 @@ fn users_bytes() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_file_comes_back_to_the_byte(
+    fn any_file_is_restored_to_the_byte(
         original in prop::option::of(users_bytes()),
         briefs in prop::collection::vec("(x|\n|\r|<!--|-->| BEGIN | END )*", 1..4),
     ) {
@@ -228,13 +228,13 @@ proptest! {
         let file = inject(original.as_deref(), "brief").bytes;
         let at = locate(&file).unwrap().range;
         let mut edited = above.clone();
-        // Text put in front must end its line, else it swallows a begin marker at the start of the file.
+        // Text put in front must end its line, else a begin marker at the start of the file no longer fills a line.
         edited.push(b'\n');
         edited.extend_from_slice(&file);
         edited.extend_from_slice(&below);
         prop_assume!(locate(&edited).is_some_and(|found| found.range.len() == at.len()));
         prop_assume!(half_block(&edited).is_none());
-        // Text on top that repeats the whole original and the separator cannot be told from them.
+        // Text on top that repeats the whole original and the separator cannot be distinguished from them.
         let repeated = original.as_deref().is_some_and(|own| edited.starts_with(&[own, SEPARATOR].concat()));
         prop_assume!(!repeated);
         let mut expected = [&above[..], b"\n", original.as_deref().unwrap_or_default()].concat();
@@ -244,7 +244,7 @@ proptest! {
 }
 
 #[test]
-fn what_was_added_below_does_not_stick_to_the_last_line() {
+fn text_added_below_does_not_continue_the_last_line() {
     for (original, below, expected) in [
         ("mine", "edit\n", "mine\nedit\n"),
         ("mine", "\nedit\n", "mine\nedit\n"),
@@ -260,7 +260,7 @@ fn what_was_added_below_does_not_stick_to_the_last_line() {
     }
 }
 
-/// Bytes that [`excise`] takes away although they may not be ours: the first block without an end line.
+/// Bytes that [`excise`] removes although execenv may not have written them: the first block without an end line.
 fn half_block(content: &[u8]) -> Option<Range<usize>> {
     let mut from = 0;
     loop {

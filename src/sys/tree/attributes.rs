@@ -1,4 +1,4 @@
-//! Modes, times and second names of what is in a [`Tree`].
+//! Modes, times and hard links of the entries of a [`Tree`].
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use super::{FileKind, Tree, fault, kind_of};
 use crate::sys::platform;
 
-/// How deep a tree is looked into for its newest change.
+/// How many levels of a tree are searched for its newest change.
 const MAX_DEPTH: u32 = 100;
 
 impl Tree {
-    /// The permission bits of what stands at `relative`, a link's own; `None` for nothing.
+    /// The permission bits of the entry at `relative`, not following a link; `None` if there is none.
     ///
     /// # Errors
     /// Everything but "not found".
@@ -41,8 +41,8 @@ impl Tree {
         Ok(platform::set_dir_mode(parent.as_fd(), name, Mode::from_raw_mode(mode as RawMode))?)
     }
 
-    /// Gives a file or folder that the caller has just made under a hidden name exactly these permission bits,
-    /// whatever the umask has taken from them.
+    /// Gives a file or folder that the caller has just created under a hidden name exactly these permission bits,
+    /// which the umask may have reduced.
     ///
     /// # Errors
     /// As the system reports them.
@@ -53,8 +53,8 @@ impl Tree {
         Ok(chmodat(parent.as_fd(), name, mode, AtFlags::empty())?)
     }
 
-    /// Gives the file `source`, which lies anywhere, a second name in this tree; a link to it where the file system
-    /// or its owner does not let it have one. Fails where anything stands already.
+    /// Creates a hard link to the file `source`, which may be outside the tree; a symbolic link if the file system or the
+    /// owner of `source` prevents a hard link. Fails if the path is taken.
     ///
     /// # Errors
     /// As the system reports them.
@@ -69,12 +69,12 @@ impl Tree {
         }
     }
 
-    /// Makes a file of one's own, 0600, with the bytes of the file `source`, which lies anywhere: it shares the blocks
-    /// where the file system can, and is copied where it cannot. One of more than `most` bytes that would have to be
-    /// copied gets a second name instead, as by [`Tree::share`]. Fails where anything stands already.
+    /// Copies the file `source`, which may be outside the tree, with mode 0600. Shares its blocks where the file system
+    /// supports that. A file of more than `most` bytes that would have to be copied gets a hard link instead, as by
+    /// [`Tree::share`]. Fails if the path is taken.
     ///
     /// # Errors
-    /// When `source` is no regular file, and as the system reports them; nothing is left then.
+    /// If `source` is not a regular file, and as the system reports them; no partial file is left.
     pub fn duplicate(&self, relative: &Path, source: &Path, most: u64) -> io::Result<()> {
         fault::step()?;
         let mut options = std::fs::OpenOptions::new();
@@ -94,7 +94,7 @@ impl Tree {
             }
             let fits = metadata.len() <= most;
             if fits {
-                // What is appended meanwhile is of the next turn.
+                // Bytes appended meanwhile belong to the next turn.
                 io::copy(&mut io::Read::take(&from, metadata.len()), &mut to)?;
             }
             Ok(fits)
@@ -116,7 +116,7 @@ impl Tree {
         Ok((ours.dev(), ours.ino()) == identity)
     }
 
-    /// Renews the time of the last change of what stands at `relative`, a link's own.
+    /// Sets the modification time of the entry at `relative` to now, not following a link.
     ///
     /// # Errors
     /// As the system reports them.
@@ -128,10 +128,10 @@ impl Tree {
         Ok(utimensat(parent.as_fd(), name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// The newest time of a change in what stands at `relative`, through no link.
+    /// The newest modification time at and below `relative`, following no link.
     ///
     /// # Errors
-    /// When any of it cannot be read, or is deeper than the limit: nothing is known then.
+    /// If any entry cannot be read or is deeper than the limit: the time is unknown then.
     pub fn newest_change(&self, relative: &Path) -> io::Result<SystemTime> {
         let time = self.root.symlink_metadata(relative)?.modified()?.into_std();
         match self.kind(relative)? {
@@ -160,7 +160,7 @@ fn newest_in(tree: &Tree, depth: u32) -> io::Result<Option<SystemTime>> {
     Ok(newest)
 }
 
-/// Lets an empty file have the blocks of another, each its own from the first change on. `false`: it cannot.
+/// Shares the blocks of another file with an empty one (copy on write). `false`: not supported.
 #[cfg(target_os = "linux")]
 fn shares_blocks(to: &std::fs::File, from: &std::fs::File) -> bool {
     rustix::fs::ioctl_ficlone(to, from).is_ok()

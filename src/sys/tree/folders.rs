@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::Tree;
 
-/// The folders on the way to the last entry, kept open: entries of one folder usually follow each other.
+/// Keeps the folders above the last entry open, because entries of one folder usually follow each other.
 ///
 /// Only for trees that no other process sees yet: an open handle does not notice that its folder was moved.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The open folder itself: which one it is, and the strictest way to one inside.
+//! The open folder itself: its identity and times, and opening a folder inside it under the strictest rules.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -13,7 +13,7 @@ use super::Tree;
 use crate::sys::{fault, platform};
 
 impl Tree {
-    /// Device and inode of the folder: its identity, whatever its path says.
+    /// Device and inode of the folder: its identity, independent of its path.
     ///
     /// # Errors
     /// As the system reports them.
@@ -42,12 +42,12 @@ impl Tree {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: seconds, tv_nsec: since.subsec_nanos().into() },
         };
-        // The handle is good for paths alone (`O_PATH`), as in `sync`.
+        // The handle is `O_PATH`, as in `sync`.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(futimens(openat(self.root.as_fd(), ".", flags, Mode::empty())?, &times)?)
     }
 
-    /// Opens a folder inside if every step to it is a plain folder of this tree's own mount.
+    /// Opens a folder inside if every component of its path is a folder on this tree's own mount.
     ///
     /// # Errors
     /// As the system reports them; a link, a mount, and anything that is no folder are errors.
