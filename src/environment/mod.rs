@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod contents;
+mod found_work_dir;
 pub mod health;
 mod homes;
 mod launch_file;
