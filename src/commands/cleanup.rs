@@ -51,16 +51,17 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             Err(error) => reports.push(already_gone(env, context).ok_or(error)?),
         }
     }
-    for env in &found {
+    for env in found {
         if !reports.is_empty() && context.is_stopped() {
             break;
         }
+        let root_dir = env.env.path.clone();
         match cleanup(&context.root, env, options, &context.git(), context.now) {
             Ok(report) => reports.push(report),
             Err(error) if args.envs.len() == 1 => return Err(error),
             // The other environments are still cleaned up and reported.
             Err(error) => {
-                let mut report = CleanupReport::nothing_to_do(env.env.path.clone());
+                let mut report = CleanupReport::nothing_to_do(root_dir);
                 report.outcome = CleanupOutcome::Failed;
                 report.errors.push(format!("{error:#}"));
                 broken.push((report.root_dir.clone(), error));

@@ -42,7 +42,7 @@ pub struct PrepareArgs {
 fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
     let options = CleanupOptions { all: true, ..CleanupOptions::default() };
     let undone = FoundEnv::open(&prepared.root_dir)
-        .and_then(|found| cleanup(&context.root, &found, options, &context.git(), context.now));
+        .and_then(|found| cleanup(&context.root, found, options, &context.git(), context.now));
     let left = match undone {
         Ok(report) if report.outcome == CleanupOutcome::Removed => "the environment was removed".to_owned(),
         Ok(_) | Err(_) => format!("{} was not removed", prepared.root_dir.display()),

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
         if meta.local_directory {
             local_dir = Some(own.work_dir);
         }
-        reuse(&task.request(context, None, Existing::Replace), &found)
+        reuse(&task.request(context, None, Existing::Replace), found)
     });
     let prepared = match attempt {
         Err(error)

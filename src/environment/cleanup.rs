@@ -6,13 +6,12 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::homes;
-use super::lock::{EnvLock, Held, path_lock};
+use super::lock::{Held, path_lock};
+use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::temporary::forget_dead_run;
-use super::trash::{self, TrashEntry};
+use super::trash::TrashEntry;
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
@@ -106,15 +105,15 @@ impl CleanupReport {
 /// When the root cannot be opened; what goes wrong with the environment itself is in the report.
 pub fn cleanup(
     root: &WorkspacesRoot,
-    found: &FoundEnv,
+    found: FoundEnv,
     options: CleanupOptions,
     git: &Git,
     now: DateTime<Utc>,
 ) -> Result<CleanupReport> {
-    let env = &found.env;
-    let mut report = CleanupReport::nothing_to_do(env.path.clone());
-    let lock = match EnvLock::try_hold(&env.tree, true) {
-        Ok(lock) => lock,
+    let mut report = CleanupReport::nothing_to_do(found.env.path.clone());
+    // What was found may have been changed until the lock was taken.
+    let found = match LockedRoot::try_hold(found.env, true) {
+        Ok(locked) => &locked.read_even_damaged(),
         Err(Held::ByOther) => {
             return Ok(retained(report, CleanupOutcome::RetainedLive, "a live process has it"));
         }
@@ -123,12 +122,11 @@ pub fn cleanup(
         }
         Err(Held::Unknown(why)) => return Ok(retained(report, CleanupOutcome::RetainedLive, &why)),
     };
-    // What was found may have been changed until the lock was had.
-    let found = &FoundEnv::open_even_damaged(&env.path)?;
+    let env = &found.env;
     match &found.meta {
         Some(meta) => {
             meta.refuse_newer(&env.tree)?;
-            forget_dead_run(meta);
+            found.forget_dead_run();
         }
         None if !options.all && env.tree.kind(Path::new(names::META)).ok().flatten().is_some() => {
             let why = "its record is damaged; `--all` takes the whole env root";
@@ -183,7 +181,6 @@ pub fn cleanup(
         }
     }
     let done = take_down(&root_tree, found, options, now, &mut report);
-    drop(lock);
     if let Err(error) = done {
         report.errors.push(format!("{error:#}"));
         report.outcome = CleanupOutcome::Failed;
@@ -193,7 +190,7 @@ pub fn cleanup(
 
 fn take_down(
     root_tree: &Tree,
-    found: &FoundEnv,
+    found: &LockedEnv,
     options: CleanupOptions,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
@@ -202,10 +199,10 @@ fn take_down(
     if options.all {
         report.bytes += measure(&env.path).bytes;
         if options.trash {
-            trash::put_aside(root_tree, env, false, now)?;
+            found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            trash::delete_env(root_tree, env, false, now)?;
+            found.delete(root_tree, false, now)?;
         }
         report.removed.push(env.path.clone());
         return Ok(());
@@ -223,11 +220,11 @@ fn take_down(
         })?;
     }
     // The homes stay, and are whole. One that cannot be made so is in nobody's way here.
-    if let Err(error) = homes::recover(&env.tree) {
+    if let Err(error) = found.recover_homes() {
         report.errors.push(format!("{error:#}"));
     }
     // Nobody can run here any more. Told at the end: what else is to go goes.
-    let forgotten = homes::forget_secrets(&env.tree).context("remove the files with secrets");
+    let forgotten = found.forget_secrets().context("remove the files with secrets");
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
@@ -237,7 +234,7 @@ fn take_down(
 
 fn remove_work_dir(
     root_tree: &Tree,
-    found: &FoundEnv,
+    found: &LockedEnv,
     options: CleanupOptions,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
@@ -254,10 +251,10 @@ fn remove_work_dir(
     } else {
         report.bytes += measure(&work_dir).bytes;
         if options.trash {
-            trash::put_aside(root_tree, env, true, now)?;
+            found.put_aside(root_tree, true, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            trash::delete_env(root_tree, env, true, now)?;
+            found.delete(root_tree, true, now)?;
         }
     }
     report.removed.push(work_dir);
@@ -267,7 +264,7 @@ fn remove_work_dir(
 /// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
 /// gives back what could not be written. Nothing else stays in the way of somebody who says `--force`.
 fn save_by_force(
-    found: &FoundEnv,
+    found: &LockedEnv,
     unsaved: Vec<Unsaved>,
     git: &Git,
     now: DateTime<Utc>,
@@ -384,7 +381,7 @@ fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> Cl
 }
 
 /// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
-fn take_sidecars_back(root_tree: &Tree, found: &FoundEnv) -> Result<TakenBack> {
+fn take_sidecars_back(root_tree: &Tree, found: &LockedEnv) -> Result<TakenBack> {
     if found.work_dir == WorkDir::Managed {
         return Ok(TakenBack::default());
     }

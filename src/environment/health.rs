@@ -6,11 +6,11 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::homes;
-use super::lock::{EnvLock, Held};
+use super::lock::Held;
+use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::record::{self, Durability, EnvStatus, LastResult, Meta};
-use super::recover::recover;
-use super::root::WorkspacesRoot;
+use super::root::{EnvRoot, WorkspacesRoot};
 use crate::layout::names;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
 use crate::sys::tree::Tree;
@@ -71,87 +71,113 @@ pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>
 }
 
 fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
-    let ailing = |complaint, note: String| Problem {
-        path: path.to_owned(),
-        complaint,
-        fixed: false,
-        note,
-        run_id: None,
-    };
-    let mut found = match FoundEnv::open(path) {
+    let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, format!("{error:#}"))];
+    let opened = match FoundEnv::open(path) {
         Ok(found) => found,
-        Err(error) => return vec![ailing(Complaint::Unreadable, format!("{error:#}"))],
+        Err(error) => return unreadable(error),
     };
-    let lock = match EnvLock::try_hold(&found.env.tree, false) {
-        Ok(lock) => Some(lock),
-        Err(Held::NoLockFile) => None,
+    let (locked, unlocked);
+    let found = match LockedRoot::try_hold(opened.env, false) {
+        Ok(root) => {
+            locked = Some(root.read_even_damaged());
+            locked.as_deref()
+        }
+        // No lock file is created to look at an environment: that would renew its age.
+        Err(Held::NoLockFile) => {
+            locked = None;
+            unlocked = FoundEnv::open(path).ok();
+            unlocked.as_ref()
+        }
         Err(Held::ByOther | Held::Unknown(_) | Held::Moved) => return Vec::new(),
     };
-    if lock.is_some() {
-        // Read it again under the lock: no other process can change it now.
-        let meta = Meta::load(&found.env.tree).unwrap_or(None);
-        found = FoundEnv::new(found.env, meta);
-    }
-    // Without a record there is nothing to repair: multica writes it when a task ends. gc removes it by its age.
-    let Some(meta) = found.meta.clone() else { return Vec::new() };
-    if fix && lock.is_some() {
+    let Some(found) = found else { return Vec::new() };
+    if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {
         // The next writer replaces them anyway.
-        let _ = sweep_state_temporaries(&found.env.tree);
-        let _ = record::sweep_temporary(&found.env.tree);
+        let _ = sweep_state_temporaries(&locked.env.tree);
+        let _ = record::sweep_temporary(&locked.env.tree);
     }
-    let mut complaints = Vec::new();
-    match Manifest::load(&found.env.tree) {
-        Err(error) => complaints.push(ailing(Complaint::Unreadable, format!("{error:#}"))),
-        Ok(Some(manifest)) if !manifest.is_complete() => {
-            let mut unfinished = ailing(Complaint::UnfinishedSidecars, "the sidecars are taken back".into());
-            if fix {
-                match recover(&found) {
-                    Ok(_) => unfinished.fixed = true,
-                    Err(error) => unfinished.note = format!("{error:#}"),
-                }
+    let mut problems = problems_of(found);
+    if !fix || problems.is_empty() {
+        return problems;
+    }
+    let locked = match locked {
+        Some(locked) => locked,
+        None => match EnvRoot::open(path).and_then(LockedRoot::acquire) {
+            Ok(root) => root.read_even_damaged(),
+            Err(error) => {
+                problems.iter_mut().for_each(|problem| problem.note = format!("{error:#}"));
+                return problems;
             }
-            complaints.push(unfinished);
+        },
+    };
+    for problem in &mut problems {
+        match locked.fix(problem.complaint, now) {
+            Ok(fixed) => problem.fixed = fixed,
+            Err(error) => problem.note = format!("{error:#}"),
+        }
+    }
+    problems
+}
+
+fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
+    Problem { path: path.to_owned(), complaint, fixed: false, note, run_id: None }
+}
+
+/// What is wrong with an environment that no process holds.
+fn problems_of(found: &FoundEnv) -> Vec<Problem> {
+    let path = &found.env.path;
+    // Without a record there is nothing to repair: multica writes it when a task ends. gc removes it by its age.
+    let Some(meta) = &found.meta else { return Vec::new() };
+    let mut problems = Vec::new();
+    match Manifest::load(&found.env.tree) {
+        Err(error) => problems.push(problem(path, Complaint::Unreadable, format!("{error:#}"))),
+        Ok(Some(manifest)) if !manifest.is_complete() => {
+            problems.push(problem(path, Complaint::UnfinishedSidecars, "the sidecars are taken back".into()));
         }
         Ok(_) => {}
     }
     if homes::has_leftovers(&found.env.tree) {
-        let mut unfinished = ailing(Complaint::UnfinishedHomes, "the change of homes is finished".into());
-        if fix {
-            match homes::recover(&found.env.tree) {
-                Ok(()) => unfinished.fixed = true,
-                Err(error) => unfinished.note = format!("{error:#}"),
-            }
-        }
-        complaints.push(unfinished);
+        problems.push(problem(path, Complaint::UnfinishedHomes, "the change of homes is finished".into()));
     }
     let own = meta.own_or_rebuilt(path);
     if own.status.is_active() {
-        let run_id = own.run.as_ref().map(|run| run.id.clone());
-        let mut crashed = ailing(Complaint::CrashedRun, "the run is recorded as crashed".into());
-        crashed.run_id = run_id;
-        if fix {
-            if let Some(run) = &own.run {
-                super::forget_temporary(&found.env.tree, &run.id, run.temporary.as_deref());
-            }
-            let changed = Meta::change_own(&found.env.tree, Durability::Synced, |meta, own| {
-                own.status = EnvStatus::Crashed;
-                own.last_result = Some(LastResult {
-                    status: EnvStatus::Crashed.word().into(),
-                    exit_code: 125,
-                    failure_reason: Some("crashed".into()),
-                    file: format!("{}/{}", names::OUTPUT, names::RESULT),
-                    ended_at: Some(now),
-                    ..LastResult::default()
-                });
-                meta.completed_at = Some(now);
-            });
-            match changed {
-                Ok(_) => crashed.fixed = true,
-                Err(error) => crashed.note = format!("{error:#}"),
-            }
-        }
-        complaints.push(crashed);
+        let run_id = own.run.map(|run| run.id);
+        let crashed = problem(path, Complaint::CrashedRun, "the run is recorded as crashed".into());
+        problems.push(Problem { run_id, ..crashed });
     }
-    drop(lock);
-    complaints
+    problems
+}
+
+impl LockedEnv {
+    /// Fixes one problem; `false`: it cannot be fixed.
+    fn fix(&self, complaint: Complaint, now: DateTime<Utc>) -> Result<bool> {
+        match complaint {
+            Complaint::Unreadable => return Ok(false),
+            Complaint::UnfinishedSidecars => drop(self.recover()?),
+            Complaint::UnfinishedHomes => self.recover_homes()?,
+            Complaint::CrashedRun => self.record_crash(now)?,
+        }
+        Ok(true)
+    }
+
+    /// Records that the run died, and removes what it left.
+    fn record_crash(&self, now: DateTime<Utc>) -> Result<()> {
+        let own = self.meta.as_ref().map(|meta| meta.own_or_rebuilt(&self.env.path));
+        if let Some(run) = own.and_then(|own| own.run) {
+            self.forget_temporary(&run.id, run.temporary.as_deref());
+        }
+        Meta::change_own(&self.env.tree, Durability::Synced, |meta, own| {
+            own.status = EnvStatus::Crashed;
+            own.last_result = Some(LastResult {
+                status: EnvStatus::Crashed.word().into(),
+                exit_code: 125,
+                failure_reason: Some("crashed".into()),
+                file: format!("{}/{}", names::OUTPUT, names::RESULT),
+                ended_at: Some(now),
+                ..LastResult::default()
+            });
+            meta.completed_at = Some(now);
+        })
+        .map(drop)
+    }
 }

@@ -8,6 +8,7 @@ mod homes;
 mod launch_file;
 mod local;
 mod lock;
+mod locked;
 mod lookup;
 
 mod origin;
@@ -34,6 +35,7 @@ pub(crate) use homes::{
 pub use launch_file::LaunchFile;
 pub use lock::{EnvLock, Held};
 pub(crate) use lock::{root_lock, staging_lock_alone};
+pub use locked::{LockedEnv, LockedRoot};
 pub use lookup::{FoundEnv, find, find_even_damaged};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub(crate) use path::clean;
@@ -44,7 +46,7 @@ pub use reuse::reuse;
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub use stores::{Pruned, count as count_stores, prune as prune_stores};
-pub(crate) use temporary::{forget_dead_run, forget_temporary, make_temporary, mcp_file, temporary_dir};
+pub(crate) use temporary::{mcp_file, temporary_dir};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
 pub use verify::verify;

@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use super::contents::Contents;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
+use super::locked::LockedRoot;
 use super::lookup::{FoundEnv, is_gone};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
-use super::recover::recover_under_lock;
 use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
@@ -72,7 +72,7 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
                     local.as_ref(),
                 );
             }
-            Slot::Own(key, env) => placing.replace(&key, &env)?,
+            Slot::Own(key, env) => placing.replace(&key, env)?,
         };
         if let Some(mut prepared) = done {
             warnings.append(&mut prepared.warnings);
@@ -133,9 +133,7 @@ fn owner(env: &Tree) -> Option<String> {
 }
 
 fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
-    let env = EnvRoot::open(path)?;
-    let lock = EnvLock::acquire(&env.tree, path)?;
-    let found = FoundEnv::open(path)?;
+    let found = LockedRoot::acquire(EnvRoot::open(path)?)?.read()?;
     let meta = found.require_meta()?;
     let own = meta.own_or_rebuilt(path);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
@@ -152,7 +150,7 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
     found.open_work_dir()?;
     let until = request.now + request.lease;
     let meta = Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?;
-    drop(lock);
+    let found = found.unlock();
     Ok(Prepared {
         root_dir: path.to_owned(),
         work_dir,
@@ -247,17 +245,18 @@ impl Placing<'_> {
     }
 
     /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
-    fn replace(&self, key: &EnvKey, old: &EnvRoot) -> Result<Option<Prepared>> {
-        let old_lock = match EnvLock::try_hold(&old.tree, true) {
-            Ok(lock) => lock,
+    fn replace(&self, key: &EnvKey, old: EnvRoot) -> Result<Option<Prepared>> {
+        let old_path = old.path.clone();
+        let old = match LockedRoot::try_hold(old, true) {
+            Ok(locked) => locked,
             Err(Held::Moved) => return Ok(None),
-            Err(held) => return Err(busy(&old.path, &held)),
+            Err(held) => return Err(busy(&old_path, &held)),
         };
         if let Some(local) = self.local {
-            local.refuse_second_user(self.request.root, self.root, Some(&old.path))?;
+            local.refuse_second_user(self.request.root, self.root, Some(&old_path))?;
         }
-        let found = FoundEnv::open(&old.path)?;
-        recover_under_lock(&found, self.local.map(|local| local.identity))?;
+        let old = old.read()?;
+        old.recover_with(self.local.map(|local| local.identity))?;
         let staged = self.stage(key)?;
         let place = self.place(key);
         if let Err(error) = self.swap(&staged.name, &place, key) {
@@ -270,7 +269,7 @@ impl Placing<'_> {
             .and_then(|manifest| self.set_aside(&staged.name, key).map(|()| manifest));
         match done {
             Ok(manifest) => {
-                drop(old_lock);
+                drop(old);
                 Ok(Some(self.prepared(key, staged, manifest)))
             }
             Err(error) => {

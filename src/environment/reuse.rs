@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::contents::Contents;
 use super::local::LocalDir;
-use super::lock::{EnvLock, path_lock};
+use super::lock::path_lock;
+use super::locked::LockedRoot;
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
 use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
@@ -21,13 +22,12 @@ use crate::sys::tree::Tree;
 ///
 /// # Errors
 /// 3 when its work dir is gone, 4 when it is in use, 5 when a place is taken.
-pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
+pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     let (provider, mut warnings) = provider_of(request.task);
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
+    // What was found may have been changed until the lock was taken.
+    let found = LockedRoot::acquire(found.env)?.read()?;
     let env = &found.env;
-    let lock = EnvLock::acquire(&env.tree, &env.path)?;
-    // What was found may have been changed until the lock was had.
-    let found = &FoundEnv::open(&env.path)?;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
     let work_dir = found.work_dir_path();
@@ -46,7 +46,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     if let Some(root) = env.path.parent().and_then(Path::parent).and_then(|root| Tree::open(root).ok()) {
         warnings.extend(platform_mark(request, &root));
     }
-    homes::recover(&env.tree)?;
+    found.recover_homes()?;
     let home_plan = contents.home_plan(request, &env.path, &found.work_dir, Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
         let root = request.root.open_or_create()?;
@@ -54,7 +54,7 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
         stores::fill(&root, &home_plan.store_files)?;
     }
     // Built before anything goes: what cannot be built leaves the environment as it is.
-    let new_homes = homes::stage(&env.tree, &home_plan)?;
+    let new_homes = found.stage_homes(&home_plan)?;
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
     found.proven_user_folder(&manifest)?;
@@ -79,12 +79,10 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
     let plan = contents.plan(&work_tree, &home_plan)?;
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
     // From taking back to the last sidecar the manifest says that nobody may run here: all else is new by then.
-    if let Some(new_homes) = new_homes {
-        new_homes.carry_out()?;
-    }
+    new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
     launch_of(request).store(&env.tree)?;
     let meta = Meta::change(&env.tree, Durability::Synced, |meta| {
-        *meta = refreshed(request, found, meta, &home_plan);
+        *meta = refreshed(request, &found, meta, &home_plan);
     })?
     .context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
@@ -98,7 +96,8 @@ pub fn reuse(request: &Request<'_>, found: &FoundEnv) -> Result<Prepared> {
             return Err(error);
         }
     };
-    drop(lock);
+    let found = found.unlock();
+    let env = &found.env;
     if !home_plan.caches.is_empty() {
         stores::keep(&request.root.open_or_create()?, &home_plan.caches);
     }

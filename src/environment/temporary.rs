@@ -1,11 +1,12 @@
 //! Files that exist only during a run: its private folder for temporary files, and its file with the MCP servers.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::record::Meta;
+use super::locked::LockedEnv;
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
@@ -34,39 +35,46 @@ pub(crate) fn mcp_file() -> PathBuf {
     Path::new(names::LAUNCH).join(names::LAUNCH_MCP)
 }
 
-/// Creates the private folder, empty. The run must be recorded before, so that a crash leaves no folder without a record.
-///
-/// # Errors
-/// As the system reports them.
-pub(crate) fn make_temporary(tree: &Tree, path: &Path) -> Result<()> {
-    let made = if path == tree.path().join(TEMPORARY) {
-        tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
-    } else {
-        let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
-        path.parent().map_or(Ok(()), |parent| Tree::open(parent)?.make_dir(name, 0o700))
-    };
-    made.with_context(|| format!("make {}", path.display()))
-}
-
-/// Removes the files that exist only during a run. A file that cannot be removed causes a warning; the next run removes it.
-pub(crate) fn forget_temporary(tree: &Tree, run_id: &str, outside: Option<&Path>) {
-    let say = |path: &Path, error: std::io::Error| log::warn!("cannot remove {}: {error}", path.display());
-    if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
-        say(&tree.path().join(TEMPORARY), error);
+impl LockedEnv {
+    /// Creates a run's private folder, empty. The run must be recorded before, so that a crash leaves no folder without
+    /// a record.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(crate) fn make_temporary(&self, path: &Path) -> Result<()> {
+        let tree = &self.env.tree;
+        let made = if path == tree.path().join(TEMPORARY) {
+            tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
+        } else {
+            let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
+            path.parent().map_or(Ok(()), |parent| Tree::open(parent)?.make_dir(name, 0o700))
+        };
+        made.with_context(|| format!("make {}", path.display()))
     }
-    match tree.remove_file(&mcp_file()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            say(&tree.path().join(mcp_file()), error)
+
+    /// Removes the files that exist only during a run. A file that cannot be removed causes a warning; the next run
+    /// removes it.
+    pub(crate) fn forget_temporary(&self, run_id: &str, outside: Option<&Path>) {
+        let tree = &self.env.tree;
+        let warn = |path: &Path, error: io::Error| log::warn!("cannot remove {}: {error}", path.display());
+        if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
+            warn(&tree.path().join(TEMPORARY), error);
         }
-        _ => {}
+        match tree.remove_file(&mcp_file()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                warn(&tree.path().join(mcp_file()), error)
+            }
+            _ => {}
+        }
+        forget_outside(run_id, outside);
     }
-    forget_outside(run_id, outside);
-}
 
-/// Removes what a dead run left outside its env root. The caller holds the lock, so no run is alive.
-pub(crate) fn forget_dead_run(meta: &Meta) {
-    if let Some(run) = meta.own.as_ref().and_then(|own| own.run.as_ref()) {
-        forget_outside(&run.id, run.temporary.as_deref());
+    /// Removes what the recorded run, which is dead, left outside its env root.
+    pub(crate) fn forget_dead_run(&self) {
+        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        if let Some(run) = own.and_then(|own| own.run.as_ref()) {
+            forget_outside(&run.id, run.temporary.as_deref());
+        }
     }
 }
 

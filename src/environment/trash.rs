@@ -9,8 +9,9 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use super::lock::{EnvLock, staging_lock};
+use super::locked::LockedEnv;
 use super::record::{Durability, Meta, sweep_temporary};
-use super::root::{EnvRoot, WorkspacesRoot};
+use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
@@ -99,22 +100,29 @@ pub struct TrashEntry {
     pub bytes: u64,
 }
 
-/// Moves an environment, or only its work dir, to the trash by one rename. The caller holds its lock.
-///
-/// # Errors
-/// As the system reports them; nothing has moved then.
-pub(crate) fn put_aside(
-    root: &Tree,
-    env_root: &EnvRoot,
-    work_dir_only: bool,
-    now: DateTime<Utc>,
-) -> Result<String> {
-    // The folder's own name: `key()` is UTF-8, which the name may not be.
-    let name = env_root.path.file_name().unwrap_or_default();
-    let source = Path::new(&env_root.workspace()).join(name);
-    let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
-    let key = name.to_str().map_or_else(|| digest(name), str::to_owned);
-    put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
+impl LockedEnv {
+    /// Moves the environment, or only its work dir, to the trash by one rename, and returns the entry's name.
+    ///
+    /// # Errors
+    /// As the system reports them; nothing has moved then.
+    pub(crate) fn put_aside(&self, root: &Tree, work_dir_only: bool, now: DateTime<Utc>) -> Result<String> {
+        let env_root = &self.env;
+        // The folder's own name: `key()` is UTF-8, which the name may not be.
+        let name = env_root.path.file_name().unwrap_or_default();
+        let source = Path::new(&env_root.workspace()).join(name);
+        let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
+        let key = name.to_str().map_or_else(|| digest(name), str::to_owned);
+        put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
+    }
+
+    /// Deletes the environment's folder, or only its work dir, permanently, by moving it to the trash first.
+    ///
+    /// # Errors
+    /// If it could not be moved or removed.
+    pub(crate) fn delete(&self, root: &Tree, work_dir_only: bool, now: DateTime<Utc>) -> Result<()> {
+        let name = self.put_aside(root, work_dir_only, now)?;
+        delete(root, &name)
+    }
 }
 
 /// Moves the folder `source` below the root to the trash as if it were the environment `key`.
@@ -250,20 +258,6 @@ pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
         }
     }
     tree.remove_all(&trash.join(&doomed)).with_context(doing)
-}
-
-/// Deletes an environment's folder, or only its work dir, permanently, by moving it to the trash first.
-///
-/// # Errors
-/// If it could not be moved or removed.
-pub(crate) fn delete_env(
-    root: &Tree,
-    env_root: &EnvRoot,
-    work_dir_only: bool,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let name = put_aside(root, env_root, work_dir_only, now)?;
-    delete(root, &name)
 }
 
 /// Names of entries whose deletion was interrupted.

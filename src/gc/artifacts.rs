@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::environment::LockedEnv;
 use crate::git::Git;
 use crate::sys::remove::remove_tree;
 use crate::sys::tree::{FileKind, Tree};
@@ -63,8 +64,12 @@ pub fn find(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Artifa
     survey.run(env).1
 }
 
-/// Removes the artifacts of an environment, whose lock the caller holds.
-pub fn remove(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Artifacts {
+/// Removes the artifacts of an environment.
+pub fn remove(env: &LockedEnv, patterns: &Patterns, managed: bool, git: &Git) -> Artifacts {
+    remove_from(&env.env.tree, patterns, managed, git)
+}
+
+fn remove_from(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Artifacts {
     let mut survey = Survey::new(env.path(), patterns);
     survey.managed = managed;
     survey.tracked = Some(Tracked::new(env, git, patterns));

@@ -13,8 +13,7 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, forget_dead_run, prune_stores, root_lock,
-    staging_lock_alone, trash,
+    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_stores, root_lock, staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -127,7 +126,7 @@ impl Disk<'_> {
         if action != Action::Artifacts {
             return;
         }
-        let noted = Meta::change(&held.found.env.tree, Durability::Unsynced, |meta| {
+        let noted = Meta::change(&held.found().env.tree, Durability::Unsynced, |meta| {
             if let Some(own) = meta.own.as_mut() {
                 own.artifacts_swept_at = Some(self.request.now);
             }
@@ -169,13 +168,12 @@ impl Effects for Disk<'_> {
     }
 
     fn remove_env(&self, held: &HeldEnv, _: u64, for_good: bool) -> Result<()> {
-        if let Some(meta) = &held.found.meta {
-            forget_dead_run(meta);
-        }
+        let env = held.locked()?;
+        env.forget_dead_run();
         if for_good {
-            trash::delete_env(self.tree, &held.found.env, false, self.request.now)
+            env.delete(self.tree, false, self.request.now)
         } else {
-            trash::put_aside(self.tree, &held.found.env, false, self.request.now).map(drop)
+            env.put_aside(self.tree, false, self.request.now).map(drop)
         }
     }
 
@@ -191,8 +189,8 @@ impl Effects for Disk<'_> {
             Ok(_) => return Ok(Err(NotHeld::Raced)),
             Err(why) => return Ok(Err(why)),
         };
-        let tree = &held.found.env.tree;
-        let removed = artifacts::remove(tree, self.request.patterns(action), true, self.request.git);
+        let env = held.locked()?;
+        let removed = artifacts::remove(env, self.request.patterns(action), true, self.request.git);
         if removed.failed.is_empty() {
             self.note_swept(&held, action);
         }

@@ -2,23 +2,50 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::facts::{GcFacts, LockState};
 use super::look::{facts_of, folder_time, lock_of, read_record};
-use crate::environment::{CleanupOutcome, EnvLock, EnvRoot, FoundEnv, Held};
+use crate::environment::{CleanupOutcome, EnvRoot, FoundEnv, Held, LockedEnv, LockedRoot, Meta};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
 /// An environment, its lock, and what was read while the lock was held.
 #[derive(Debug)]
 pub(super) struct HeldEnv {
-    /// The folder and its record.
-    pub(super) found: FoundEnv,
+    env: Opened,
     /// The facts, read once more.
     pub(super) facts: GcFacts,
-    /// `None` in a dry run, which creates no lock file.
-    _lock: Option<EnvLock>,
+}
+
+/// An environment that a cycle has opened.
+#[derive(Debug)]
+enum Opened {
+    /// It is locked, so it can be changed.
+    Locked(LockedEnv),
+    /// A dry run looks at it without the lock.
+    Looked(FoundEnv),
+}
+
+impl HeldEnv {
+    /// The folder and its record.
+    pub(super) fn found(&self) -> &FoundEnv {
+        match &self.env {
+            Opened::Locked(env) => env,
+            Opened::Looked(found) => found,
+        }
+    }
+
+    /// The environment with its lock, for a change.
+    ///
+    /// # Errors
+    /// When it was opened by a dry run, which changes nothing.
+    pub(super) fn locked(&self) -> Result<&LockedEnv> {
+        match &self.env {
+            Opened::Locked(env) => Ok(env),
+            Opened::Looked(found) => bail!("{} is not locked", found.env.path.display()),
+        }
+    }
 }
 
 /// Why an environment cannot be held.
@@ -52,7 +79,8 @@ pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Res
     if first.is_none() && matches!(lock_of(&env.tree), LockState::Held | LockState::Unknown) {
         return Ok(Err(NotHeld::Live));
     }
-    Ok(read(root, env, None))
+    let Some((meta, facts)) = read(root, &env) else { return Ok(Err(NotHeld::Raced)) };
+    Ok(Ok(HeldEnv { env: Opened::Looked(FoundEnv::new(env, meta)), facts }))
 }
 
 /// Takes the lock of the environment at `root_dir`, whose own time `first` saw, and reads it once more.
@@ -68,15 +96,17 @@ pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Res
     // the folder, by whose time execenv and other tools judge it.
     let lock_file = Path::new(names::LOCK);
     let folder_age = env.tree.modified().ok().filter(|_| matches!(env.tree.kind(lock_file), Ok(None)));
-    let lock = match EnvLock::try_hold(&env.tree, true) {
-        Ok(lock) => lock,
+    let locked = match LockedRoot::try_hold(env, true) {
+        Ok(locked) => locked,
         Err(Held::Moved | Held::NoLockFile) => return Ok(Err(NotHeld::Raced)),
         Err(Held::ByOther | Held::Unknown(_)) => return Ok(Err(NotHeld::Live)),
     };
+    let env = locked.env();
     if let Some(age) = folder_age {
         env.tree.set_modified(age).with_context(|| format!("put back the age of {}", env.path.display()))?;
     }
-    Ok(read(root, env, Some(lock)))
+    let Some((meta, facts)) = read(root, env) else { return Ok(Err(NotHeld::Raced)) };
+    Ok(Ok(HeldEnv { env: Opened::Locked(locked.with_record(meta)), facts }))
 }
 
 /// Opens an env root. `None`: it is gone.
@@ -87,10 +117,11 @@ pub(super) fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
     }
 }
 
-fn read(root: &Tree, env: EnvRoot, lock: Option<EnvLock>) -> Holding {
+/// Reads the record and the facts. `None`: the folder is gone.
+fn read(root: &Tree, env: &EnvRoot) -> Option<(Option<Meta>, GcFacts)> {
     let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
     let record = read_record(root, &env.workspace(), key);
-    let mut facts = facts_of(root, &env.workspace(), key, &record).ok_or(NotHeld::Raced)?;
+    let mut facts = facts_of(root, &env.workspace(), key, &record)?;
     facts.lock = LockState::Free; // it is ours, or was seen to be free
-    Ok(HeldEnv { found: FoundEnv::new(env, record.ok().flatten()), facts, _lock: lock })
+    Some((record.ok().flatten(), facts))
 }

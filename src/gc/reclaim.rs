@@ -88,9 +88,9 @@ pub(super) fn take(
     held: &HeldEnv,
     for_good: bool,
 ) -> Result<()> {
-    let bytes = effects.env_bytes(&held.found.env.path);
+    let bytes = effects.env_bytes(&held.found().env.path);
     // Last of all, right before it is removed: its time in the trash is short.
-    let unsaved = unsaved_work(&held.found, true, request.git);
+    let unsaved = unsaved_work(held.found(), true, request.git);
     if let Some(first) = unsaved.first() {
         judged.outcome = retained_for(&unsaved);
         judged.error = Some(format!("{}: {}", first.path.display(), first.what));

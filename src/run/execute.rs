@@ -12,9 +12,7 @@ use super::plan::RunPlan;
 use super::record::RunningEnv;
 use super::result::RunResult;
 use super::start::Start;
-use crate::environment::{
-    CleanupOptions, CleanupOutcome, FoundEnv, cleanup, forget_temporary, make_temporary, replaced_logins,
-};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, cleanup, replaced_logins};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Interrupts, Requests, RunOutcome};
@@ -61,7 +59,7 @@ pub fn execute(
     if matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage) {
         return ended;
     }
-    match (ended, clean_up(after, &found, (surroundings.now)())) {
+    match (ended, clean_up(after, found, (surroundings.now)())) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
             // The agent's own end says more.
@@ -86,7 +84,7 @@ fn begin(
     let mut run = Run { plan: &plan, now: surroundings.now, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
         let killed = supervise::end_leftovers(&died.id);
-        forget_temporary(&run.env.found.env.tree, &died.id, died.temporary.as_deref());
+        run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
         run.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
     }
     for notice in &plan.notices {
@@ -109,9 +107,8 @@ impl Run<'_> {
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
         self.env.starting(&plan.run_id, &plan.temporary, std::process::id(), now())?;
-        let outcome =
-            make_temporary(&self.env.found.env.tree, &plan.temporary).and_then(|()| self.attempts());
-        forget_temporary(&self.env.found.env.tree, &plan.run_id, Some(&plan.temporary));
+        let outcome = self.env.found.make_temporary(&plan.temporary).and_then(|()| self.attempts());
+        self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         for notice in replaced_logins(&self.env.found.env.tree, &plan.logins) {
             let _ = self.notice(&notice); // a reader that has gone is no reason to forget the end of the run
         }
@@ -184,7 +181,8 @@ impl Run<'_> {
     }
 }
 
-fn clean_up(after: &CleanupAfter, found: &FoundEnv, now: DateTime<Utc>) -> Result<()> {
+fn clean_up(after: &CleanupAfter, found: FoundEnv, now: DateTime<Utc>) -> Result<()> {
+    let path = found.env.path.clone();
     let report = cleanup(&after.root, found, CleanupOptions::default(), &after.git, now)?;
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
@@ -196,6 +194,6 @@ fn clean_up(after: &CleanupAfter, found: &FoundEnv, now: DateTime<Utc>) -> Resul
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
     let why = why.map_or("it cannot be removed", |why| why);
     Err(Failure::new(Code::RunFailed, format!("the clean-up after the run: {why}"))
-        .hint(format!("remove the cause, then `execenv cleanup {}`", found.env.path.display()))
+        .hint(format!("remove the cause, then `execenv cleanup {}`", path.display()))
         .into())
 }

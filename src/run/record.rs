@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 
 use super::result::RunResult;
 use crate::environment::{
-    Durability, EnvLock, EnvStatus, FoundEnv, Meta, Own, RunRecord, SessionRecord, check_exports,
-    check_needs, has_unfinished_homes,
+    Durability, EnvStatus, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
+    check_exports, check_needs, has_unfinished_homes,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -24,14 +24,13 @@ use crate::sidecar::Manifest;
 #[derive(Debug)]
 pub struct RunningEnv {
     /// The environment.
-    pub found: FoundEnv,
+    pub found: LockedEnv,
     /// The record as it is on the disk.
     pub meta: Meta,
     /// The run that died here before, whose processes may still live.
     pub died: Option<RunRecord>,
     /// The session that could not be recorded when the agent named it; the next change records it.
     session_to_record: Option<SessionRecord>,
-    lock: EnvLock,
 }
 
 impl RunningEnv {
@@ -41,10 +40,7 @@ impl RunningEnv {
     /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
     pub fn acquire(found: FoundEnv) -> Result<RunningEnv> {
         let path = found.env.path.clone();
-        let lock = EnvLock::acquire(&found.env.tree, &path)?;
-        // Read again: until the lock was taken, another process could change the record.
-        let meta = Meta::load(&found.env.tree)?;
-        let found = FoundEnv::new(found.env, meta);
+        let found = LockedRoot::acquire(found.env)?.read()?;
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&path);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
@@ -71,7 +67,7 @@ impl RunningEnv {
         check_exports(&found.env.tree, &own.env)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
-        Ok(RunningEnv { found, meta, died, session_to_record: None, lock })
+        Ok(RunningEnv { found, meta, died, session_to_record: None })
     }
 
     /// A handle on the lock, for the guard: it outlives the run.
@@ -79,7 +75,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn lock_handle(&self) -> Result<File> {
-        self.lock.file().try_clone().context("duplicate the lock's handle")
+        self.found.lock_handle().context("duplicate the lock's handle")
     }
 
     /// execenv's own part of the record.
@@ -200,6 +196,6 @@ impl RunningEnv {
 
     /// Releases the lock, and returns the environment.
     pub fn release(self) -> FoundEnv {
-        FoundEnv { meta: Some(self.meta), ..self.found }
+        FoundEnv { meta: Some(self.meta), ..self.found.unlock() }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 pub(super) use self::swap::is_name;
 use self::swap::{Swap, new_name};
+use super::locked::LockedEnv;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::homes::{forgetting, homes_with_secrets};
@@ -60,12 +61,11 @@ pub(super) fn build(env: &Tree, plan: &HomePlan) -> Result<()> {
     Ok(())
 }
 
-/// Builds everything that differs from the plan. `None`: nothing differs. The caller holds the lock, and has called
-/// [`recover`].
+/// Builds everything that differs from the plan. `None`: nothing differs.
 ///
 /// # Errors
 /// As the system reports them; only modes may have been changed then.
-pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
+fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
     let pieces = changed_pieces(env, plan)?;
     if pieces.is_empty() {
         return Ok(None);
@@ -87,11 +87,11 @@ pub(super) fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<
 }
 
 /// Removes the files with secrets from the homes of an environment that is cleaned up; conversations stay. A `reuse`
-/// creates the files again. The caller holds the lock, and has called [`recover`].
+/// creates the files again.
 ///
 /// # Errors
 /// As the system reports them; the next clean-up removes the rest.
-pub(super) fn forget_secrets(env: &Tree) -> Result<()> {
+fn forget_secrets(env: &Tree) -> Result<()> {
     // An agent may have removed all permissions from its home, even its own.
     for name in homes_with_secrets().map(Path::new) {
         if env.kind(name)? == Some(FileKind::Dir) && env.mode(name)? != Some(0o700) {
@@ -134,16 +134,42 @@ pub(crate) fn is_unfinished(env: &Tree) -> bool {
     !matches!(env.kind(Path::new(names::HOMES_NEXT)), Ok(None))
 }
 
-/// Whether there is anything for [`recover`] to do.
+impl LockedEnv {
+    /// Builds everything that differs from the plan; call [`LockedEnv::recover_homes`] first. `None`: nothing differs.
+    ///
+    /// # Errors
+    /// As the system reports them; only modes may have been changed then.
+    pub(super) fn stage_homes(&self, plan: &HomePlan) -> Result<Option<Change<'_>>> {
+        stage(&self.env.tree, plan)
+    }
+
+    /// Removes the files with secrets from the homes; conversations stay. A `reuse` creates the files again.
+    ///
+    /// # Errors
+    /// As the system reports them; the next clean-up removes the rest.
+    pub(super) fn forget_secrets(&self) -> Result<()> {
+        forget_secrets(&self.env.tree)
+    }
+
+    /// Completes an interrupted change of the homes that was committed; discards one that was not.
+    ///
+    /// # Errors
+    /// [`Code::Incomplete`] or [`Code::UnreadableState`]; completed steps are not undone.
+    pub(super) fn recover_homes(&self) -> Result<()> {
+        recover(&self.env.tree)
+    }
+}
+
+/// Whether there is anything for [`LockedEnv::recover_homes`] to do.
 pub(crate) fn has_leftovers(env: &Tree) -> bool {
     is_unfinished(env) || !matches!(env.kind(Path::new(names::HOMES_SCRATCH)), Ok(None))
 }
 
-/// Completes an interrupted change that was committed; discards one that was not. The caller holds the lock.
+/// Completes an interrupted change that was committed; discards one that was not.
 ///
 /// # Errors
 /// [`Code::Incomplete`] or [`Code::UnreadableState`]; completed steps are not undone.
-pub(crate) fn recover(env: &Tree) -> Result<()> {
+fn recover(env: &Tree) -> Result<()> {
     match env.kind(Path::new(names::HOMES_NEXT)).context("look for unfinished homes")? {
         None => {}
         Some(FileKind::Dir) => go_on(env)?,

@@ -52,7 +52,7 @@ impl Fixture {
         let looked = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         let again = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!(looked, again, "looking changed something");
-        let removed = remove(&self.env(), &patterns, managed, &Git::new(None, &[]));
+        let removed = remove_from(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!(looked, removed);
         let left = find(&self.env(), &patterns, managed, &Git::new(None, &[]));
         assert_eq!((left.count, left.bytes), (0, 0), "something is left for a second cycle");
@@ -336,7 +336,7 @@ fn folders_that_turn_into_links_lead_nowhere() {
         let mut removed = 0;
         let end = std::time::Instant::now() + std::time::Duration::from_millis(700);
         while std::time::Instant::now() < end {
-            removed += remove(&env, &patterns, true, &Git::new(None, &[])).count;
+            removed += remove_from(&env, &patterns, true, &Git::new(None, &[])).count;
             weigh(&env, &patterns);
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,0 +1,96 @@
+//! An environment that this process has locked. What changes an environment is a method of it, so that a call without
+//! the lock does not compile.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+use anyhow::Result;
+
+use super::lock::{EnvLock, Held, busy};
+use super::lookup::FoundEnv;
+use super::record::Meta;
+use super::root::EnvRoot;
+
+/// An env root that is locked, and whose record has not been read since.
+#[derive(Debug)]
+pub struct LockedRoot {
+    env: EnvRoot,
+    lock: EnvLock,
+}
+
+/// An environment that is locked until this is dropped, with the record as it was read under the lock.
+#[derive(Debug)]
+pub struct LockedEnv {
+    found: FoundEnv,
+    lock: EnvLock,
+}
+
+impl LockedRoot {
+    /// Tries to lock an env root for a change. With `create` off, no lock file is created: that would renew the age of
+    /// the folder.
+    ///
+    /// # Errors
+    /// [`Held`]: another process has it, or it is no longer at its place.
+    pub fn try_hold(env: EnvRoot, create: bool) -> std::result::Result<LockedRoot, Held> {
+        let lock = EnvLock::try_hold(&env.tree, create)?;
+        Ok(LockedRoot { env, lock })
+    }
+
+    /// Locks an env root for a command that changes it.
+    ///
+    /// # Errors
+    /// A [`Code::EnvBusy`](crate::failure::Code::EnvBusy) failure that says why it cannot be locked.
+    pub fn acquire(env: EnvRoot) -> Result<LockedRoot> {
+        let path = env.path.clone();
+        LockedRoot::try_hold(env, true).map_err(|held| busy(&path, &held))
+    }
+
+    /// Reads the record, which another process could change until the lock was taken.
+    ///
+    /// # Errors
+    /// When the record is damaged.
+    pub fn read(self) -> Result<LockedEnv> {
+        let meta = Meta::load(&self.env.tree)?;
+        Ok(self.with_record(meta))
+    }
+
+    /// As [`LockedRoot::read`]; a damaged record counts as none.
+    pub fn read_even_damaged(self) -> LockedEnv {
+        let meta = Meta::load(&self.env.tree).ok().flatten();
+        self.with_record(meta)
+    }
+
+    /// Takes the record that was read under the lock.
+    pub(crate) fn with_record(self, meta: Option<Meta>) -> LockedEnv {
+        LockedEnv { found: FoundEnv::new(self.env, meta), lock: self.lock }
+    }
+
+    /// The env root.
+    pub(crate) fn env(&self) -> &EnvRoot {
+        &self.env
+    }
+}
+
+impl LockedEnv {
+    /// A second handle on the lock file: it keeps the lock for the guard of a run.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn lock_handle(&self) -> io::Result<File> {
+        self.lock.file().try_clone()
+    }
+
+    /// Releases the lock.
+    pub fn unlock(self) -> FoundEnv {
+        self.found
+    }
+}
+
+impl Deref for LockedEnv {
+    type Target = FoundEnv;
+
+    fn deref(&self) -> &FoundEnv {
+        &self.found
+    }
+}
