@@ -26,9 +26,9 @@ macro_rules! codes {
 }
 
 codes! {
-    Failed "failed" 1 "it failed; no file of the user is lost";
+    Failed "failed" 1 "any other failure; no file of the user is lost";
     Differs "differs" 1 "`verify` found differences";
-    Incomplete "incomplete" 1 "a part could not be done; the next attempt tries again";
+    Incomplete "incomplete" 1 "part of the work failed; the next attempt tries it again";
     Usage "usage" 2 "wrong usage of the command line";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
     BadConfig "bad_config" 2 "the configuration file or the value of a setting is not valid";
@@ -45,8 +45,8 @@ codes! {
     Interrupted "interrupted" 130 "interrupted by a signal; 128 + its number";
     TimedOut "timed_out" 124 "`run`: a time limit ended the agent";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";
-    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started (1 elsewhere)";
-    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found (1 elsewhere)";
+    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started (other commands: 1)";
+    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found (other commands: 1)";
 }
 
 /// A failure about which the user can do something.

@@ -1,4 +1,4 @@
-//! Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, collect.
+//! Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, garbage collection.
 //!
 //! | module | answers for |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | [`failure`] | stable codes, exit statuses, hints |
 //! | [`task`] | the task document, ids, kinds |
 //! | [`environment`] | layout, lookup, locks, `.gc_meta.json`, and the steps prepare, reuse, cleanup, verify |
-//! | [`sidecar`] | what was put into a work dir, and how it comes out again: journal, roll-back, marker block |
-//! | [`brief`] | what the agent is told: pure functions, task to text |
+//! | [`sidecar`] | the files that execenv writes into a work dir, and their removal: journal, roll-back, marker block |
+//! | [`brief`] | the instructions for the agent: pure functions, task to text |
 //! | [`skills`] | slugs, frontmatter, folders |
 //! | [`formats`] | YAML, JSON with comments, TOML: pure |
 //! | [`provider`] | the table of agent CLIs |

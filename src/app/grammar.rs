@@ -6,7 +6,7 @@ use super::{completions, man};
 use crate::commands;
 use crate::invocation::{GlobalArgs, describe_setting};
 
-/// Gives every coding-agent task its own environment on disk: prepare, reuse, run, clean up, collect
+/// Give every task of a coding agent its own folder: prepare it, run the agent in it, remove it
 #[derive(Debug, Parser)]
 #[command(name = "execenv", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(mut_args(describe_setting))]

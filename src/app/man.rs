@@ -70,9 +70,10 @@ fn page(command: clap::Command, extra: &str) -> Result<String> {
         .manual("execenv manual")
         .render(&mut bytes)
         .context("render a manual page")?;
-    let mut text = String::from_utf8(bytes).context("render a manual page")?;
-    text.push_str(extra);
-    Ok(text)
+    let text = String::from_utf8(bytes).context("render a manual page")?;
+    // clap_mangen calls the section of the examples EXTRA.
+    let text = text.replacen(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n", 1);
+    Ok(text.replacen(".SH EXTRA\nExample:\n", ".SH EXAMPLES\n", 1) + extra)
 }
 
 fn tables() -> String {
@@ -80,7 +81,7 @@ fn tables() -> String {
     for code in Code::ALL {
         text.push_str(&format!(".TP\n{} \\fI{}\\fR\n{}\n", code.status(), code.word(), roff(code.meaning())));
     }
-    text.push_str(".PP\nFor \\fBrun\\fR also the agent's own status, 128+N if signal N ended the agent, and 1 if the agent ended with 0 but reported a failure.\n");
+    text.push_str(".PP\n\\fBrun\\fR also returns the agent's own status; 128+N if signal N ended the agent; 1 if the agent ended with 0 but reported a failure.\n");
     text.push_str(".SH FILES\n.TP\n\\fI<env root>/.gc_meta.json\\fR\nrecord of the environment\n.TP\n\\fI<env root>/.multica_sidecar_manifest.json\\fR\nlist of the files that execenv wrote into the work dir\n.TP\n\\fI<env root>/output/result.json\\fR\nresult of the last run\n.TP\n\\fI<env root>/logs/agent.ndjson\\fR\noutput of the agent\n");
     text
 }
@@ -128,9 +129,9 @@ const FIELDS: [(&str, &str); 36] = [
     ("requesting_user_name", "person on whose behalf the task runs"),
     ("requesting_user_profile_description", "profile of that person"),
     ("initiator_type, initiator_id", "who triggered the task: `member` or `agent`, and the id"),
-    ("initiator_name, initiator_email", "name and address of the same"),
-    ("prior_session_id", "kept for the daemon that wrote it"),
-    ("prior_work_dir", "kept for the daemon that wrote it"),
+    ("initiator_name, initiator_email", "name and email address of that member or agent"),
+    ("prior_session_id", "accepted for multica's daemon; execenv does not use it"),
+    ("prior_work_dir", "accepted for multica's daemon; execenv does not use it"),
     ("agent_id", "id of the agent where `agent` is absent"),
 ];
 
@@ -147,7 +148,7 @@ fn document_fields() -> String {
 /// The settings of a command, or all of them, with their variables and defaults.
 fn settings(command: Option<&str>) -> String {
     let mut text = String::from(
-        ".SH SETTINGS\nKeys of the configuration file: one JSON object, by default ~/.config/execenv/config.json. An option goes before a variable, a variable before the file, the file before the default; \\fBexecenv config\\fR shows each value and its origin.\n",
+        ".SH SETTINGS\nKeys of the configuration file: one JSON object, by default ~/.config/execenv/config.json. Precedence: option, environment variable, configuration file, default. \\fBexecenv config\\fR shows each value and where it comes from.\n",
     );
     for row in SETTINGS.iter().filter(|row| command.is_none_or(|command| row.command == command)) {
         let default = match (row.default, row.key) {

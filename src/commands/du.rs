@@ -36,7 +36,7 @@ pub struct DuArgs {
     /// Print one row per workspace
     #[arg(long)]
     pub by_workspace: bool,
-    /// Print only the N largest rows of each root; the totals still include all. 0: all
+    /// Print only the N largest rows of each root; the totals still include all; 0: print all
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub top: usize,
     /// Show multica's own roots instead of the workspaces root: ~/multica_workspaces and those of its profiles

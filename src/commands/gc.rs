@@ -79,7 +79,7 @@ pub struct GcArgs {
     /// Free at least this much space now
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub free: Option<u64>,
-    /// Collect only this workspace; size and count limits, which are for the whole root, are ignored
+    /// Remove environments of this workspace only; limits for the whole root (size, count) are ignored
     #[arg(long, value_name = "ID", add = workspace_completer(), conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
     /// Maximum number of concurrent server requests

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Run, TestEnv, assert_same, snapshot};
 
-/// Ended a day and a half before the tests' clock; open, as far as anybody knows.
+/// Ended a day and a half before the tests' clock; whether its issue is open is unknown.
 const ENDED: &str =
     r#"{"kind":"issue","issue_id":"I","workspace_id":"w","completed_at":"2026-05-31T00:00:00Z"}"#;
 const STAYS: [&str; 7] = [

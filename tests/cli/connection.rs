@@ -158,11 +158,11 @@ fn what_makes_no_sense_is_said_before_anything_is_touched() {
     world.refuses(&file(".multica"), Code::Usage, &[".multica"]);
     world.refuses(&variable("EMPTY"), Code::Usage, &["EMPTY"]);
     world.refuses(&variable("BLANK"), Code::Usage, &["BLANK"]);
-    let homeless = ServerArgs { token_env: Some("BLANK".into()), ..none() };
-    world.refuses(&homeless, Code::Usage, &["BLANK"]);
+    let without_server = ServerArgs { token_env: Some("BLANK".into()), ..none() };
+    world.refuses(&without_server, Code::Usage, &["BLANK"]);
     let world = world.variable("FINE", "mul_x");
-    let homeless = ServerArgs { token_env: Some("FINE".into()), ..none() };
-    world.refuses(&homeless, Code::Usage, &["--token-env", "--server URL"]);
+    let without_server = ServerArgs { token_env: Some("FINE".into()), ..none() };
+    world.refuses(&without_server, Code::Usage, &["--token-env", "--server URL"]);
     let world = world.variable("HTTPS_PROXY", "nonsense://hunter2");
     world.refuses(&server("https://h"), bad, &["HTTPS_PROXY"]);
     let world = World::new().variable("EXECENV_SERVER_TIMEOUT", "0");

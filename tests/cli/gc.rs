@@ -86,7 +86,7 @@ fn folders_without_or_with_a_senseless_record_go_by_their_own_age() {
     t.prepare(["--task-id", TASK]);
     let stray = t.root.join("default/stray");
     fs::create_dir_all(stray.join("output")).unwrap();
-    let strange = t.write("root/default/strange/notes", "nobody's environment").parent().unwrap().to_owned();
+    let strange = t.write("root/default/strange/notes", "not an environment").parent().unwrap().to_owned();
     let bad = t.root.join("default/bad");
     t.write(bad.join(".gc_meta.json"), "{");
     t.write(t.root.join("default/file"), "not a folder");

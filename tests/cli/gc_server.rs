@@ -180,7 +180,7 @@ fn every_kind_and_answer_on_one_root() {
     for kept in ["workdir/src/main.rs", "workdir/.git/objects", "workdir/dist", ".gc_meta.json"] {
         assert!(t.root.join("w/issue-built").join(kept).exists(), "{kept}");
     }
-    // One question a parent and cycle; issues by the batch; nobody without an id.
+    // One request per parent and cycle; issues in batches; no request without an id.
     let lines = server.lines();
     assert_eq!(lines.iter().filter(|line| line.contains("/workspaces/w/issues/gc-check")).count(), 2);
     assert_eq!(lines.len() as u64, done["requests"].as_u64().unwrap() * 2, "{lines:#?}");
@@ -226,7 +226,7 @@ fn a_doubtful_answer_deletes_nothing() {
         let done: Value = serde_json::from_str(&run.stdout).unwrap();
         assert_same(&before, &snapshot(&t.root.join("w")), name);
         assert_eq!(done["skipped"], 3, "{name}: {done}");
-        // What is hidden may be gone; all else is no answer, and is told of even in a cron job.
+        // A 404 may mean that the parent is gone; any other error is no answer, and is reported even with `-q`.
         let told = "because the server's answer about the parent is missing or unclear: ";
         let unknown = done["parents_unknown"].as_u64().unwrap();
         let quiet = t.execenv(["gc", "-q", "--server", &url]).var("EXECENV_SERVER_TIMEOUT", "1s").run();

@@ -327,7 +327,7 @@ fn ten_thousand_levels_and_locked_folders_go() {
             mkdirat(&deep, "d", Mode::RWXU).unwrap();
             deep = openat(&deep, "d", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
         }
-        // What cannot be searched for repositories may hold one: only somebody who says so takes it.
+        // A folder that cannot be searched for repositories may contain one: only `--force` removes it.
         let kept = t.execenv(["gc", "--trash-ttl", "0", "-o", "json"]).var("EXECENV_TEST_NOW", LATER).run();
         assert!(kept.stdout.contains("\"retained_unreadable\"") && work.is_dir(), "{kept}");
         t.execenv(["cleanup", KEY]).fails(1, &["not searched for repositories: more than 40 levels deep"]);

@@ -25,7 +25,7 @@ fn write(env: &Path, writer: &str) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test starts itself, and is told so by a variable")]
+#[expect(clippy::disallowed_methods, reason = "the test starts itself as a child process, with a variable")]
 #[test]
 fn fifty_writers_and_a_run_lose_nothing() {
     if let Some(env) = std::env::var_os(WRITER) {

@@ -346,7 +346,7 @@ fn the_registration_of_a_trashed_environment_stays_until_it_is_gone_for_good() {
     let pointer = other.join("workdir/r/.git");
     fs::remove_file(&pointer).unwrap();
     symlink("elsewhere", &pointer).unwrap();
-    assert_eq!(w.quiet(), RepoReport::default(), "nobody can tell");
+    assert_eq!(w.quiet(), RepoReport::default(), "its owner is unknown");
     fs::remove_file(&pointer).unwrap();
     fs::write(&pointer, "gitdir: /elsewhere/r.git/worktrees/r1\n").unwrap();
     let report = w.quiet();
@@ -410,7 +410,7 @@ fn commits_of_a_detached_worktree_keep_its_registration() {
 
 /// An object that nothing refers to, two months old.
 fn dangling(w: &World) -> PathBuf {
-    let file = w.t.write("blob", "nobody's\n");
+    let file = w.t.write("blob", "unreferenced\n");
     let id = w.in_bare(&["hash-object", "-w", file.to_str().unwrap()]);
     let object = w.bare.join("objects").join(&id[..2]).join(&id[2..]);
     back_date(&object, 60);

@@ -1,4 +1,4 @@
-//! Many processes at once: no torn record, nobody's live environment touched, no deadlock.
+//! Many processes at once: no damaged record, no live environment of another process touched, no deadlock.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn end(child: Child) -> (i32, String) {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let status = output.status.code().unwrap_or(-1);
-    // A bound that live environments are over is told of with status 1.
+    // If live environments alone exceed a limit, the status is 1.
     let is_known = KNOWN.contains(&status) || (status == 1 && stderr.contains("cannot be met"));
     assert!(is_known && !stderr.contains("panicked"), "status {status}\n{stderr}");
     (status, stderr)
@@ -75,7 +75,7 @@ fn the_same_task_many_times_at_once_is_one_environment() {
         assert_eq!(keys, [KEY], "one environment, and nothing without a name");
         let done = statuses.iter().filter(|status| **status == 0).count();
         let trashed = t.execenv(["trash", "list", "-o", "json"]).json()["entries"].as_array().unwrap().len();
-        assert_eq!(trashed, done - 1, "every one that was made anew lies in the trash");
+        assert_eq!(trashed, done - 1, "every replaced environment is in the trash");
         settle(&t);
     }
 }
@@ -109,7 +109,7 @@ fn everything_at_once_for_a_while_tears_nothing_and_touches_nothing_that_is_held
     let t = TestEnv::new();
     t.write("project/CLAUDE.md", "mine\n");
     let before = t.project_now();
-    // Somebody's live environment: held by a lock, as a run holds it.
+    // A live environment of another process: held by a lock, as during a run.
     let held = t.prepare(["--task-id", "held-by-a-run"]);
     t.write(held.join("workdir/work"), "precious");
     let lock = fs::File::open(held.join(".task_lock")).unwrap();

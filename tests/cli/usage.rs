@@ -11,6 +11,8 @@ fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
         let done = t.execenv([command, "--help"]).ok();
         assert!(done.stdout.contains("Example") && done.stdout.contains("execenv "), "{done}");
+        let words = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words.matches("[env: EXECENV_OUTPUT]").count(), 1, "a setting is described once: {done}");
     }
     assert!(t.execenv(["--version"]).ok().stdout.starts_with("execenv "));
     t.execenv::<&str>([]).run().status(2);

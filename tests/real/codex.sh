@@ -7,7 +7,7 @@ export FAKE_KEY=sk-fake-0123456789
 user=$HOME/.codex
 strict() { timeout 120 codex exec --strict-config --json --skip-git-repo-check "$@" < /dev/null; }
 agent() { strict "${prompt:-say hi}"; }
-servers_are() { # NAME…: `codex mcp list` tells of exactly these
+servers_are() { # NAME…: `codex mcp list` prints exactly these
     codex mcp list --json < /dev/null > "$work/servers.json"
     python3 -c 'import json,sys; found=sorted(s["name"] for s in json.load(open(sys.argv[1]))); print(found); sys.exit(found != sorted(sys.argv[2:]))' \
         "$work/servers.json" "$@"
@@ -190,7 +190,7 @@ check "the host's key not"                         not grep -q FAKE_KEY "$env/wo
 rm "$env/workdir/got"
 check 'what the user forbids is forbidden'         sh -c "codex execpolicy check --rules '$CODEX_HOME/rules/default.rules' touch x | grep -q forbidden"
 check 'processes can be looked at'                 sh -c "$(declare -f arguments); execenv='$execenv' env='$env'; arguments | grep -q execenv"
-check 'no secret in anybody'"'"'s arguments'       not sh -c "$(declare -f arguments); execenv='$execenv' env='$env'; arguments | grep -qE 'sk-(users|custom|task|fake)-'"
+check 'no secret in the arguments of a process'     not sh -c "$(declare -f arguments); execenv='$execenv' env='$env'; arguments | grep -qE 'sk-(users|custom|task|fake)-'"
 check 'nor in what `run` has logged'               not grep -rqE 'sk-(users|task|fake)' "$env/logs" "$env/.gc_meta.json" "$env/.multica_sidecar_manifest.json"
 
 # A local directory's conversations outlive its environment.

@@ -84,7 +84,7 @@ impl TestEnv {
         Run { env: self, command, input: None }
     }
 
-    /// Prepares and hands back the env root.
+    /// Runs `prepare` and returns the env root.
     pub fn prepare<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> PathBuf {
         let all = std::iter::once("prepare").chain(arguments);
         PathBuf::from(self.execenv(all).ok().stdout.trim_end_matches('\n'))

@@ -113,11 +113,15 @@ settings! {
         "prepare" "--codex-sandbox", "Codex's sandbox mode; auto: chosen by system and Codex version";
 }
 
-/// Adds the variable and the default of a setting to the help of the option that sets it.
+/// Adds the variable and the default of a setting to the help of the option that sets it, once: a global option comes
+/// here for the program and again for the subcommand.
 pub fn describe_setting(arg: Arg) -> Arg {
     let option = arg.get_long().map(|long| format!("--{long}"));
     let row = SETTINGS.iter().find(|row| option.as_deref() == Some(row.option));
-    let (Some(row), Some(help)) = (row, arg.get_help()) else { return arg };
+    let (Some(row), Some(help)) = (row, arg.get_help().map(ToString::to_string)) else { return arg };
+    if help.contains("[env: ") {
+        return arg;
+    }
     let default = if row.default.is_empty() { String::new() } else { format!(" [default: {}]", row.default) };
     let help = format!("{help}{default} [env: {}]", row.variables.join(", "));
     arg.help(help)
