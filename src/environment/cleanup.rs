@@ -1,4 +1,4 @@
-//! Taking an environment down: sidecars back, then what is ours, never what is the user's.
+//! Clean-up: removes the sidecars from a user folder, then the work dir or the whole env root, never a user folder.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ use crate::sys::walk::measure;
 const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
 const SNAPSHOT_INDEX_LOCK: &str = names::SNAPSHOT_INDEX_LOCK;
 
-/// How much to take down.
+/// What a clean-up removes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanupOptions {
     /// The whole env root, `output/` and `logs/` too.
@@ -45,17 +45,17 @@ pub enum CleanupOutcome {
     Removed,
     /// It lies in the trash.
     Trashed,
-    /// It holds uncommitted work of somebody's repository.
+    /// It holds uncommitted changes of a git repository.
     RetainedDirty,
-    /// It holds commits that are nowhere else.
+    /// It holds commits that are on no remote.
     RetainedUnpushed,
-    /// A live process has it.
+    /// A live process holds its lock.
     RetainedLive,
     /// Its state cannot be read, so nothing was touched.
     RetainedUnreadable,
-    /// It changed or went away meanwhile.
+    /// It was changed or removed during the clean-up.
     Raced,
-    /// Something that should have gone could not go.
+    /// Something that was to be removed could not be removed.
     Failed,
 }
 
@@ -73,7 +73,7 @@ pub struct Kept {
 pub struct CleanupReport {
     /// The env root.
     pub root_dir: PathBuf,
-    /// What came of it.
+    /// How it ended.
     pub outcome: CleanupOutcome,
     /// What was removed or put back.
     pub removed: Vec<PathBuf>,
@@ -137,7 +137,7 @@ pub fn cleanup(
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
 
-    // What goes to the trash can be had back with all that is in it.
+    // What is moved to the trash can be restored, with unsaved work.
     if !options.trash {
         let mut unsaved = unsaved_work(found, options.all, git);
         if options.force {
@@ -207,7 +207,7 @@ fn take_down(
         report.removed.push(env.path.clone());
         return Ok(());
     }
-    // The record first: from here on nobody may run in it, wherever a crash comes.
+    // The record first: from here on no run starts in it, even after a crash.
     if found.meta.is_some() {
         Meta::change(&env.tree, Durability::Synced, |meta| {
             let mut own = meta.own_or_rebuilt(&env.path);
@@ -219,11 +219,11 @@ fn take_down(
             }
         })?;
     }
-    // The homes stay, and are whole. One that cannot be made so is in nobody's way here.
+    // The homes stay, so an interrupted change of them is completed. A failure does not stop the clean-up.
     if let Err(error) = found.recover_homes() {
         report.errors.push(format!("{error:#}"));
     }
-    // Nobody can run here any more. Told at the end: what else is to go goes.
+    // An error is reported at the end: everything else is still removed.
     let forgotten = found.forget_secrets().context("remove the files with secrets");
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
@@ -275,7 +275,7 @@ fn save_by_force(
     let name = format!("{key}/snapshot-{}", now.timestamp());
     let mut failed = Vec::new();
     for unsaved in unsaved.into_iter().filter(|unsaved| unsaved.foreign) {
-        // Nothing of an agent's may stand where git writes, and git's first look at it is at an empty index.
+        // Git must not write to a file that the agent put there, and must start with an empty index.
         let forget = || {
             [SNAPSHOT_INDEX, SNAPSHOT_INDEX_LOCK]
                 .iter()
@@ -328,7 +328,7 @@ fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec
     PLACES_OF_WORK.iter().flat_map(|name| unsaved_in(tree, &place.join(name), &goes, ours, git)).collect()
 }
 
-/// Work in one folder that goes together with all of `goes`. A link in its place leads to nothing that would go.
+/// Work in one folder that is removed together with all of `goes`. What a link in its place leads to is not removed.
 fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
     let path = tree.path().join(folder);
     match tree.kind(folder) {
@@ -380,7 +380,7 @@ fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> Cl
     report
 }
 
-/// Takes the sidecars of a user's folder back. In a work dir of our own they go with the folder.
+/// Removes the sidecars from a user folder. In a managed work dir they are removed with it.
 fn take_sidecars_back(root_tree: &Tree, found: &LockedEnv) -> Result<TakenBack> {
     if found.work_dir == WorkDir::Managed {
         return Ok(TakenBack::default());
@@ -394,7 +394,7 @@ fn take_sidecars_back(root_tree: &Tree, found: &LockedEnv) -> Result<TakenBack> 
             if matches!(state, None | Some(State::TakenBack)) && manifest.files.is_empty() {
                 return Ok(TakenBack::default());
             }
-            // Moved away, not gone, as far as anybody knows: the record must outlive its absence.
+            // The folder may have been moved, so the record of its sidecars is kept.
             return Err(Failure::new(
                 Code::WorkDirGone,
                 format!("{} is not there; its sidecars are still in it", work_dir.display()),

@@ -21,7 +21,7 @@ use crate::sys::tree::Tree;
 pub enum Held {
     /// Another process has the lock.
     ByOther,
-    /// The file system refused: nobody knows, so it counts as held (decision D7).
+    /// The file system refused: the state is unknown, so it counts as held (decision D7).
     Unknown(String),
     /// There is no lock file, and none was to be made.
     NoLockFile,
@@ -55,7 +55,7 @@ impl EnvLock {
     /// With `create` off no file is made: looking at an environment must not renew the age of its folder.
     ///
     /// # Errors
-    /// [`Held`]: somebody has it, or nobody can tell.
+    /// [`Held`]: another process has it, or the file system does not say.
     pub fn try_acquire(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
         let if_missing = if create { IfMissing::Create } else { IfMissing::Fail };
         let lock = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone);
@@ -66,7 +66,7 @@ impl EnvLock {
     /// one that lies in the trash while the change goes to the one in its place.
     ///
     /// # Errors
-    /// [`Held`]: somebody has it, nobody can tell, or it is not there any more.
+    /// [`Held`]: another process has it, the file system does not say, or the environment is no longer there.
     pub fn try_hold(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
         let is_there =
             || -> io::Result<bool> { Ok(Tree::open(tree.path())?.identity()? == tree.identity()?) };

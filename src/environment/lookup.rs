@@ -44,7 +44,7 @@ impl FoundEnv {
         Ok(FoundEnv::new(env, meta))
     }
 
-    /// Opens an env root whose record may be damaged: that counts as none here. For those who take it away.
+    /// Opens an env root whose record may be damaged: that counts as none here. For a clean-up.
     ///
     /// # Errors
     /// When the folder cannot be opened.
@@ -64,7 +64,7 @@ impl FoundEnv {
                 Code::UnreadableState,
                 format!("{} has no record ({})", self.env.path.display(), names::META),
             )
-            .hint("`execenv prepare` with the same task makes it anew")
+            .hint("`execenv prepare` with the same task makes a new environment")
             .into()
         })
     }
@@ -84,7 +84,7 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
     FoundEnv::open(&find_path(root, text, cwd)?)
 }
 
-/// The same, with a damaged record for none: what cannot be read can still be taken away.
+/// The same, with a damaged record for none: it can still be cleaned up.
 ///
 /// # Errors
 /// As [`find`], but for the record.
@@ -92,7 +92,7 @@ pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Resul
     FoundEnv::open_even_damaged(&find_path(root, text, cwd)?)
 }
 
-/// Opens an env root that was there a moment ago: somebody may have cleaned it up meanwhile.
+/// Opens an env root that was there a moment ago: another process may have removed it.
 fn open_found(path: &Path) -> Result<EnvRoot> {
     match EnvRoot::open(path) {
         Err(error) if is_gone(&error) => {
@@ -187,7 +187,7 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     {
         return Ok(Some(parent.to_owned()));
     }
-    // Somebody's own folder: the record says whose work dir it is.
+    // A user folder: the records say which environment works in it.
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
     // Environments that were cleaned up have let go of the folder (decision D20); their records stay.
@@ -253,7 +253,7 @@ pub(super) fn scan(
             tree.names(folder).with_context(|| format!("list {}", root.path().join(folder).display()))?
         {
             if name.as_encoded_bytes().starts_with(b".") {
-                continue; // what a prepare is building, or has left: nobody's environment
+                continue; // a prepare is building it, or left it: no environment yet
             }
             let relative = folder.join(&name).join(names::META);
             let Ok(Some(bytes)) = tree.read(&relative, super::record::MAX_META) else { continue };

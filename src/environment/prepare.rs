@@ -1,7 +1,6 @@
 //! Making an environment.
 //!
-//! Order, and why: the whole env root is built under a name that nobody looks at, then put into its place by one
-//! rename. A managed work dir is complete at that moment. A user's folder is changed only after that, by the
+//! Order, and why: the whole env root is built under a hidden name, then moved to its place by one rename. A managed work dir is complete at that moment. A user's folder is changed only after that, by the
 //! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
@@ -163,7 +162,7 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
     })
 }
 
-/// Refuses to hand back an environment that is for another folder or another agent CLI than was asked for.
+/// Refuses to return an environment that is for another folder or another agent CLI than was asked for.
 fn refuse_other_kind(
     found: &FoundEnv,
     request: &Request<'_>,
@@ -211,7 +210,7 @@ struct Staged {
 }
 
 impl Placing<'_> {
-    /// Makes the environment where nothing stands. `None`: somebody was faster.
+    /// Makes the environment where nothing stands. `None`: another process was faster.
     fn fresh(&self, key: &EnvKey) -> Result<Option<Prepared>> {
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, None)?;
@@ -417,7 +416,7 @@ impl Placing<'_> {
         }
     }
 
-    /// Whether an env root of a failed prepare holds no record that somebody still needs.
+    /// Whether an env root of a failed prepare holds no list of sidecars that are still in a user folder.
     fn may_go(&self, staged: &Staged) -> bool {
         if self.local.is_none() {
             return true;

@@ -1,4 +1,4 @@
-//! What prepare and reuse are told, and what both derive from it.
+//! The input of prepare and reuse, and what both derive from it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,10 +21,10 @@ use crate::task::{TaskDocument, TaskId, WorkspaceId};
 /// What to do about an environment of the same task that stands already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Make it anew; the old one goes to the trash.
+    /// Replace it; the old one is moved to the trash.
     #[default]
     Replace,
-    /// Hand it back as it is.
+    /// Return it unchanged.
     Keep,
 }
 
@@ -41,7 +41,7 @@ pub struct Request<'a> {
     pub workspace_id: WorkspaceId,
     /// The platform that brief and context speak of.
     pub platform: &'a Platform,
-    /// The user's folder to work in; `None`: a work dir of our own.
+    /// The user folder to work in; `None`: a managed work dir.
     pub local_dir: Option<PathBuf>,
     /// Whether the brief file is written.
     pub with_brief: bool,

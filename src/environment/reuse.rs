@@ -1,4 +1,4 @@
-//! Taking an environment into use again: the old sidecars come out, fresh ones go in, the agent's work stays.
+//! Reusing an environment for a new task document: old sidecars are removed, new ones are written, the agent's work stays.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         let root = request.root.open_or_create()?;
         let local = LocalDir::check(&work_dir, request.home.as_deref(), request.root)?;
         let path_lock = path_lock(&root, &local.canonical)?;
-        // Cleaned up, it had let go of the folder, and another may have it by now (decision D20).
+        // After a clean-up another environment may use the folder (decision D20).
         local.refuse_second_user(request.root, &root, Some(&env.path))?;
         Some(path_lock)
     } else {
@@ -53,7 +53,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         stores::mount(&root, &home_plan.stores)?;
         stores::fill(&root, &home_plan.store_files)?;
     }
-    // Built before anything goes: what cannot be built leaves the environment as it is.
+    // Built before anything is removed: a failure leaves the environment unchanged.
     let new_homes = found.stage_homes(&home_plan)?;
 
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
@@ -78,7 +78,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
 
     let plan = contents.plan(&work_tree, &home_plan)?;
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
-    // From taking back to the last sidecar the manifest says that nobody may run here: all else is new by then.
+    // Until the last sidecar is written, the manifest says that no run may start here.
     new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
     launch_of(request).store(&env.tree)?;
     let meta = Meta::change(&env.tree, Durability::Synced, |meta| {

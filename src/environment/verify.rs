@@ -1,4 +1,4 @@
-//! Compares a user folder with what was recorded before prepare, and names each difference.
+//! Compares a user folder with the state recorded before prepare, and lists each difference.
 
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,11 @@ pub struct Verification {
     pub work_dir: PathBuf,
     /// How many places were compared: everything that prepare or reuse touched.
     pub compared: usize,
-    /// What is not as it was.
+    /// The differences.
     pub differences: Vec<Difference>,
 }
 
-/// One place that is not as it was.
+/// One path that differs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
     /// Where.
