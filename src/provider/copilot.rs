@@ -41,6 +41,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             user_file::object(&theirs, "mcpServers").map(|(name, value)| (name.to_owned(), value.clone())),
         );
     }
+    all.retain(|name, _| !servers.contains_key(name));
     all.extend(
         server::read_all(servers)?
             .iter()

@@ -50,7 +50,11 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         .filter_map(|server| Some((server.name().to_owned(), server.for_gemini()?.into())))
         .collect();
     check_project(&project, &managed)?;
-    let settings = settings(theirs.unwrap_or_default(), managed, request.options.mcp_mode);
+    let mut theirs = theirs.unwrap_or_default();
+    if let Some(own) = theirs.get_mut("mcpServers").and_then(Value::as_object_mut) {
+        own.retain(|name, _| !servers.contains_key(name));
+    }
+    let settings = settings(theirs, managed, request.options.mcp_mode);
 
     let mut entries = Vec::new();
     if let Some(user) = &user {

@@ -121,6 +121,11 @@ impl<'a> Server<'a> {
         self.name
     }
 
+    /// Whether an agent may see it.
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// As OpenCode wants it below `mcp`.
     pub(super) fn for_opencode(&self) -> Map<String, Value> {
         let value = match &self.transport {

@@ -29,8 +29,9 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         Some(text) => user_file::parse_object(text, CONTENT)?.unwrap_or_default(),
         None => Map::new(),
     };
+    let (on, off): (Vec<_>, Vec<_>) = server::read_all(servers)?.into_iter().partition(|s| s.is_enabled());
     let managed: Map<String, Value> =
-        server::read_all(servers)?.iter().map(|s| (s.name().to_owned(), s.for_opencode().into())).collect();
+        on.iter().map(|s| (s.name().to_owned(), s.for_opencode().into())).collect();
     let mut content = given.clone();
     content.remove("mcp");
     let mut mcp = match request.options.mcp_mode {
@@ -42,6 +43,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if request.options.mcp_mode == McpMode::Strict {
         mcp.extend(known.keys().map(|name| (name.clone(), json!({ "enabled": false }))));
         plan.warnings.extend(unknowable(request)?);
+    }
+    // An entry is merged over the user's of the same name.
+    for name in off.iter().map(server::Server::name) {
+        if known.contains_key(name) || mcp.contains_key(name) {
+            mcp.insert(name.to_owned(), json!({ "enabled": false }));
+        }
     }
     for (name, server) in managed {
         let mut server = server;

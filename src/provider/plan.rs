@@ -26,27 +26,32 @@ pub enum Mcp {
     /// The document says nothing about servers: the user's own configuration applies.
     #[default]
     Unmanaged,
-    /// The agent sees exactly these servers, which may be none. Values may be secrets.
+    /// The agent sees exactly these servers, which may be none, but for those that are [switched off](is_switched_on):
+    /// they reach no agent, and neither does a server of the user's with the same name. Values may be secrets.
     Managed(Map<String, Value>),
 }
 
 impl Mcp {
-    /// Reads the servers of a task document: three states. A server that is switched off (`"disabled": true` or
-    /// `"enabled": false`) is left out. `None`: the document holds no object of named servers.
+    /// Reads the servers of a task document: three states. `None`: the document holds no object of named
+    /// servers.
     pub fn parse(config: Option<&Value>) -> Option<Mcp> {
         let config = match config {
             None | Some(Value::Null) => return Some(Mcp::Unmanaged),
             Some(config) => config.as_object()?,
         };
-        let mut servers = match config.get("mcpServers") {
+        let servers = match config.get("mcpServers") {
             None | Some(Value::Null) => Map::new(),
             Some(servers) => servers.as_object()?.clone(),
         };
         let are_named = servers.iter().all(|(name, server)| !name.trim().is_empty() && server.is_object());
-        // Not every agent CLI knows a switch: Claude Code and Cursor would start the server.
-        servers.retain(|_, server| server["disabled"] != true && server["enabled"] != false);
         are_named.then_some(Mcp::Managed(servers))
     }
+}
+
+/// Whether an agent may see this server. Not every agent CLI knows a switch (`"disabled": true`, `"enabled": false`):
+/// Claude Code and Cursor would start the server.
+pub fn is_switched_on(server: &Value) -> bool {
+    server["disabled"] != true && server["enabled"] != false
 }
 
 /// Whether the agent sees the user's own servers when a task manages servers (decision D10).
@@ -272,7 +277,7 @@ mod tests {
             (Some(json!({"mcpServers": {"a": {"command": "c"}}})), managed(json!({"a": {"command": "c"}}))),
             (
                 Some(json!({"mcpServers": {"a": {"disabled": true}, "b": {"enabled": false}}})),
-                managed(json!({})),
+                managed(json!({"a": {"disabled": true}, "b": {"enabled": false}})),
             ),
             (
                 Some(json!({"mcpServers": {"a": {"disabled": false}, "b": {"enabled": true}}})),

@@ -68,6 +68,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         mcp["allowed"] = managed.keys().cloned().collect();
         mcp["excluded"] = known.iter().filter(|name| !managed.contains_key(*name)).cloned().collect();
     }
+    own.retain(|name, _| !servers.contains_key(name));
     own.extend(managed);
     settings.insert("mcpServers".into(), own.into());
     let bytes = serde_json::to_vec_pretty(&settings)?;

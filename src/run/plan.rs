@@ -13,7 +13,7 @@ use super::{codex, session, variables};
 use crate::environment::{LaunchFile, LoginLink, login_links, temporary_dir};
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
-use crate::provider::plan::Mcp;
+use crate::provider::plan::{Mcp, is_switched_on};
 use crate::provider::row::Launch;
 use crate::provider::version::probe_version;
 use crate::provider::{self, argv};
@@ -210,7 +210,10 @@ fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
         Some(Mcp::Unmanaged) => None,
         // `prepare` has refused what is no object of servers; an agent can still write to the file.
         None => Some(json!({ "mcpServers": {} }).to_string().into_bytes()),
-        Some(Mcp::Managed(servers)) => Some(json!({ "mcpServers": servers }).to_string().into_bytes()),
+        Some(Mcp::Managed(mut servers)) => {
+            servers.retain(|_, server| is_switched_on(server));
+            Some(json!({ "mcpServers": servers }).to_string().into_bytes())
+        }
     }
 }
 

@@ -104,6 +104,34 @@ fn servers_that_cannot_reach_the_agent_are_refused_and_nothing_is_made() {
 }
 
 #[test]
+fn a_server_that_is_switched_off_hides_the_users_of_the_same_name() {
+    let json = r#"{"mcpServers":{"dark":{"command":"users-own"},"bright":{"command":"bright"}}}"#;
+    let toml = "[mcp_servers.dark]\ncommand = \"users-own\"\n[mcp_servers.bright]\ncommand = \"bright\"\n";
+    let opencode = r#"{"mcp":{"dark":{"type":"local","command":["users-own"]}}}"#;
+    for (provider, file, text) in [
+        ("codex", ".codex/config.toml", toml),
+        ("cursor", ".cursor/mcp.json", json),
+        ("copilot", ".copilot/mcp-config.json", json),
+        ("gemini", ".gemini/settings.json", json),
+        ("qwen", "system.json", json),
+        ("opencode", ".config/opencode/opencode.json", opencode),
+    ] {
+        let t = TestEnv::new();
+        t.write(format!("home/{file}"), text);
+        let servers = r#","mcp_config":{"mcpServers":{"dark":{"command":"serve","disabled":true}}}"#;
+        t.write("t.json", document(provider, servers));
+        let prepare = t.execenv(["prepare", "--task", "t.json", "--mcp-mode", "merge"]);
+        let prepare = prepare.var("QWEN_CODE_SYSTEM_SETTINGS_PATH", t.home.join("system.json"));
+        let env = std::path::PathBuf::from(prepare.run().status(0).stdout.trim_end());
+        let texts: Vec<String> =
+            snapshot(&env).keys().filter_map(|path| std::fs::read_to_string(env.join(path)).ok()).collect();
+        assert!(!texts.iter().any(|text| text.contains("users-own")), "{provider}");
+        let expected = if provider == "opencode" { r#""dark":{"enabled":false}"# } else { "bright" };
+        assert!(texts.iter().any(|text| text.contains(expected)), "{provider}: {texts:?}");
+    }
+}
+
+#[test]
 fn a_server_that_is_switched_off_reaches_no_agent() {
     for provider in ["codex", "cursor", "copilot", "gemini", "opencode", "qwen"] {
         let t = TestEnv::new();

@@ -7,7 +7,7 @@ use toml_edit::Item;
 use super::blocks::Block;
 use super::source::{self, Form, basic_string};
 use crate::failure::{Code, Failure};
-use crate::provider::plan::{Mcp, McpMode};
+use crate::provider::plan::{Mcp, McpMode, is_switched_on};
 
 const TABLE: &str = "mcp_servers";
 
@@ -59,7 +59,7 @@ fn as_table(text: &str) -> Result<String> {
 }
 
 fn render(servers: &Map<String, Value>) -> Result<String> {
-    let mut names: Vec<_> = servers.keys().collect();
+    let mut names: Vec<_> = servers.keys().filter(|name| is_switched_on(&servers[*name])).collect();
     names.sort();
     let mut tables = Vec::new();
     for name in names {

@@ -14,7 +14,7 @@ use super::approval;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::{
-    Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode,
+    Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode, is_switched_on,
 };
 use crate::provider::read::read_bounded;
 use crate::provider::row::HomeFolder;
@@ -51,6 +51,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if request.options.mcp_mode == McpMode::Merge {
         plan.warnings.extend(add_users_own(request, &mut servers));
     }
+    servers.retain(|name, server| !managed.contains_key(name) || is_switched_on(server));
     let project = project_root(request)?;
     plan.sidecars.push(HomeSidecar {
         path: Path::new(".cursor").join("mcp.json"),

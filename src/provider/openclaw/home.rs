@@ -18,7 +18,7 @@ use super::wrapper::{self, Parts, Roster};
 use super::{cache, deadline, include};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode};
+use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, is_switched_on};
 use crate::provider::user_file::is_of_an_environment;
 use crate::provider::version::{self, Version};
 
@@ -108,6 +108,7 @@ fn base(
 ) -> Result<Base> {
     let Some(managed) = managed else { return unmanaged(found) };
     let mut servers = managed.clone();
+    servers.retain(|_, server| is_switched_on(server));
     let own = if found.exists { whole_config(cli, found)? } else { None };
     let Some(mut own) = own else {
         return Ok(Base { live: false, snapshot: None, roster: Roster::None, servers: Some(servers) });
@@ -115,7 +116,9 @@ fn base(
     let users = wrapper::take_servers(&mut own);
     if request.options.mcp_mode == McpMode::Merge {
         for (name, server) in users {
-            servers.entry(name).or_insert(server);
+            if !managed.contains_key(&name) {
+                servers.insert(name, server);
+            }
         }
     }
     copied(own, found, Some(servers))
