@@ -50,7 +50,7 @@ mod tests {
     use crate::provider::homes;
 
     #[test]
-    fn a_managed_set_is_never_met_with_silence() {
+    fn every_managed_set_is_passed_on_or_reported_or_refused() {
         for (provider, servers, expected) in [
             ("claude", r#"{"a":{}}"#, Some(0)),
             ("opencode", r#"{"a":{"command":"x"}}"#, Some(0)),

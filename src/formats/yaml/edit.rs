@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_proven_is_not_done() {
+    fn an_unproven_change_is_not_made() {
         for source in [
             "skills: [\n",
             "- a\n",

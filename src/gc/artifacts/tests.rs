@@ -283,7 +283,7 @@ fn a_removal_that_was_cut_short_is_ended_by_the_next() {
 
 /// Between the last look and the removal stands one system call: what came into the place before it stays.
 #[test]
-fn what_takes_the_place_of_an_artifact_meanwhile_stays() {
+fn an_entry_that_replaced_an_artifact_meanwhile_stays() {
     let t = Fixture::new(&[("node_modules/x", 1), ("other/mine", 1)]);
     let patterns = Patterns::parse("").unwrap();
     let env = File::open(t.env_path()).unwrap();

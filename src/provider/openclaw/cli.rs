@@ -189,12 +189,12 @@ fn one_line(text: &str) -> String {
     line.chars().take(MAX_WORDS - 1).chain(['…']).collect()
 }
 
-/// Whether a secret in a value was blackened, so that the value cannot be passed on.
-pub(super) fn is_blackened(value: &Value) -> bool {
+/// Whether a secret in a value was redacted, so that the value cannot be passed on.
+pub(super) fn is_redacted(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains(BLACKENED),
-        Value::Array(items) => items.iter().any(is_blackened),
-        Value::Object(object) => object.values().any(is_blackened),
+        Value::Array(items) => items.iter().any(is_redacted),
+        Value::Object(object) => object.values().any(is_redacted),
         _ => false,
     }
 }
@@ -264,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_is_shown_once() {
+    fn a_repeated_warning_is_shown_once() {
         assert_eq!(words("Error: bad", "bad").text(), "bad");
         assert_eq!(words("one", "two").text(), "one; two");
     }
 
     #[test]
-    fn a_blackened_secret_is_seen_at_any_depth() {
+    fn a_redacted_secret_is_seen_at_any_depth() {
         let value = serde_json::json!({"a": [{"b": "__OPENCLAW_REDACTED__"}]});
-        assert!(is_blackened(&value) && !is_blackened(&serde_json::json!({"a": ["x", 1, null]})));
+        assert!(is_redacted(&value) && !is_redacted(&serde_json::json!({"a": ["x", 1, null]})));
     }
 }

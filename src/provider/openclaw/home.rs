@@ -142,11 +142,11 @@ fn unmanaged(found: &Found) -> Result<Base> {
 }
 
 /// A copy that leaves a list of agents to the wrapper. Its own list is better than the CLI's answer: there, variables
-/// are filled in, or secrets blackened.
+/// are filled in, or secrets redacted.
 fn copied(mut own: Map<String, Value>, found: &Found, servers: Option<Map<String, Value>>) -> Result<Base> {
     let roster = match (wrapper::take_list(&mut own), &found.roster) {
         (Some(list), _) => Roster::Listed(list),
-        (None, Roster::Listed(list)) if list.iter().any(cli::is_blackened) => {
+        (None, Roster::Listed(list)) if list.iter().any(cli::is_redacted) => {
             bail!(
                 "agents.list of openclaw contains secrets that its CLI does not print, and no configuration file has the list"
             )
@@ -156,7 +156,7 @@ fn copied(mut own: Map<String, Value>, found: &Found, servers: Option<Map<String
     Ok(Base { live: false, snapshot: Some(own), roster, servers })
 }
 
-/// The user's whole configuration: the CLI's answer, or, from versions that have none or blacken it, the files'.
+/// The user's whole configuration: the CLI's answer, or, from versions that have none or redact it, the files'.
 /// `None`: it says nothing.
 fn whole_config(cli: &Cli<'_>, found: &Found) -> Result<Option<Map<String, Value>>> {
     const STEP: &str = "read the resolved config of openclaw";
@@ -166,7 +166,7 @@ fn whole_config(cli: &Cli<'_>, found: &Found) -> Result<Option<Map<String, Value
     }
     match cli::at(STEP, cli.ask_json(&["config", "get", "--json"]))? {
         Answer::Given(Value::Null) => Ok(None),
-        Answer::Given(whole) if cli::is_blackened(&whole) => from_files(),
+        Answer::Given(whole) if cli::is_redacted(&whole) => from_files(),
         Answer::Given(Value::Object(whole)) => Ok(Some(whole)),
         Answer::Given(_) => {
             Err(anyhow::anyhow!("`openclaw config get --json` printed no object").context(STEP))

@@ -1,6 +1,6 @@
 //! The user's configuration as its files say it, includes followed, variables left for OpenClaw to fill in.
 //!
-//! OpenClaw's CLI prints values with the secrets blackened (2026.9.6), and an included file can only be added to, not
+//! OpenClaw's CLI prints values with the secrets redacted (2026.9.6), and an included file can only be added to, not
 //! taken from: arrays are joined, objects merged. Where something of the user's must not be seen, the files are read
 //! here, after the CLI has found them valid. The rules of `$include` are its `IncludeProcessor`'s.
 

@@ -173,7 +173,7 @@ fn plugins_come_back_and_keep_what_is_beside_them() {
 }
 
 #[test]
-fn what_could_make_us_wait_is_not_opened() {
+fn fifos_are_not_opened() {
     for (name, is_fatal) in [("config.json", false), ("config.toml", true), ("auth.json", false)] {
         let bench = Bench::new(&[]);
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
@@ -221,7 +221,7 @@ fn a_byte_order_mark_stays_behind() {
 }
 
 #[test]
-fn a_home_that_codex_cannot_sandbox_in_is_told_of() {
+fn a_home_that_codex_cannot_sandbox_in_is_reported() {
     let mut bench = Bench::new(&[]);
     for (temporary, sandbox, is_told) in [
         (bench.tmp.clone(), None, true),

@@ -32,7 +32,7 @@ fn conversations_are_keyed_by_agent_and_subject() {
 }
 
 #[test]
-fn what_stands_there_decides() {
+fn the_present_entry_decides() {
     let (ours, other) = (Path::new("/stores/a/i"), Path::new("/home/.codex/sessions"));
     let to_ours = Place::Store(ours.to_owned());
     for (present, link, is_local, has_key, expected) in [

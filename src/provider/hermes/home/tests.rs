@@ -68,7 +68,7 @@ fn configuration_and_env_are_rewritten() {
 }
 
 #[test]
-fn a_configuration_that_is_no_yaml_is_taken_over_and_said() {
+fn a_configuration_that_is_not_yaml_is_copied_with_a_warning() {
     let world = world().file("home/.hermes/config.yaml", "a: [\n");
     let planned = world.plan(plan).unwrap();
     assert_eq!(file_text(&planned, HOME, "config.yaml", 0o600), "a: [\n");

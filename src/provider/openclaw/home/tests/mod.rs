@@ -45,7 +45,7 @@ impl Claw {
         claw
     }
 
-    /// The same with a list of two agents. The CLI has filled in a variable of one and blackened the other's secret.
+    /// The same with a list of two agents. The CLI has filled in a variable of one and redacted the other's secret.
     fn listed() -> Claw {
         let claw = Claw::new();
         claw.world.write(
@@ -331,7 +331,7 @@ fn the_newer_schema_takes_managed_servers_from_the_files() {
 }
 
 #[test]
-fn a_version_between_is_read_from_the_files_where_it_blackens_or_wants_a_path() {
+fn a_middle_version_is_read_from_the_files_where_it_redacts_or_wants_a_path() {
     for script in [
         "echo '{\"k\":\"__OPENCLAW_REDACTED__\"}'",
         "echo '{\"ok\":false,\"error\":{\"message\":\"Missing required argument \\\"path\\\".\"}}'; exit 1",
@@ -346,7 +346,7 @@ fn a_version_between_is_read_from_the_files_where_it_blackens_or_wants_a_path() 
 }
 
 #[test]
-fn a_blackened_list_that_no_file_has_is_refused() {
+fn a_redacted_list_that_no_file_has_is_refused() {
     let mut claw = Claw::listed();
     claw.world.manage("{}");
     claw.prints(WHOLE, "{}");
