@@ -130,7 +130,7 @@ const FIELDS: [(&str, &str); 36] = [
     ("requesting_user_profile_description", "profile of that person"),
     ("initiator_type, initiator_id", "who triggered the task: `member` or `agent`, and the id"),
     ("initiator_name, initiator_email", "name and email address of that member or agent"),
-    ("prior_session_id", "accepted for multica's daemon; execenv does not use it"),
+    ("prior_session_id", "session to resume; used for codex, whose task gets a copy of that conversation"),
     ("prior_work_dir", "accepted for multica's daemon; execenv does not use it"),
     ("agent_id", "id of the agent where `agent` is absent"),
 ];
