@@ -262,7 +262,7 @@ fn remove_work_dir(
 }
 
 /// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
-/// gives back what could not be written. Nothing else stays in the way of somebody who says `--force`.
+/// gives back what could not be written. With `--force` nothing else stops the removal.
 fn save_by_force(
     found: &LockedEnv,
     unsaved: Vec<Unsaved>,

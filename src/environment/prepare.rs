@@ -118,7 +118,7 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
         .into())
 }
 
-/// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record is nobody's.
+/// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record names no task.
 fn owner(env: &Tree) -> Option<String> {
     match Meta::load(env) {
         Ok(Some(Meta { own: Some(own), .. })) => Some(own.task_id),

@@ -101,10 +101,12 @@ impl Repository<'_> {
             let shared = PER_WORKTREE.map(|pattern| format!("--exclude={pattern}"));
             let head = self.has_head()?.then(|| "HEAD".to_owned());
             let lost = head.into_iter().chain(own).chain(["--not".into()]).chain(shared);
-            self.commits(lost.chain(["--glob=refs/*".into()]))?
+            self.as_stored().commits(lost.chain(["--glob=refs/*".into()]))?
         } else {
             // The repository itself goes, with the commits of all its refs and worktrees that no remote has.
-            self.commits(["--all", "--not", "--remotes"].map(str::to_owned))?
+            // The stash is named on its own.
+            let all = ["--exclude=refs/stash", "--all", "--not", "--remotes"];
+            self.as_stored().commits(all.map(str::to_owned))?
         };
         if commits.count > 0 {
             let place = if foreign { "that no ref would hold" } else { "on no remote" };
