@@ -230,16 +230,9 @@ impl Seen {
 fn table(rows: &[[String; 9]]) -> String {
     let header =
         ["WORKSPACE", "KEY", "TASK", "PROVIDER", "KIND", "STATUS", "LIVE", "AGE", "SIZE"].map(str::to_owned);
-    let all: Vec<&[String; 9]> = std::iter::once(&header).chain(rows).collect();
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..9).map(width).collect();
     let has_sizes = rows.iter().any(|row| !row[8].is_empty());
     let has_several = rows.iter().any(|row| row[0] != rows[0][0]);
     let shown = usize::from(!has_several)..if has_sizes { 9 } else { 8 };
-    let lines = all.iter().map(|row| {
-        let cells: Vec<String> =
-            shown.clone().map(|n| format!("{:<width$}", row[n], width = widths[n])).collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    let all: Vec<&[String]> = std::iter::once(&header).chain(rows).map(|row| &row[shown.clone()]).collect();
+    columns(&all)
 }

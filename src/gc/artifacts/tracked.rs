@@ -16,8 +16,8 @@ pub(super) struct Tracked<'a> {
     env: &'a Tree,
     git: &'a Git,
     patterns: &'a Patterns,
-    /// By folder, relative to the env root; `None`: no repository.
-    repositories: HashMap<PathBuf, Option<Files>>,
+    /// By folder, relative to the env root. Folders without a repository are not kept: there may be thousands.
+    repositories: HashMap<PathBuf, Files>,
 }
 
 impl<'a> Tracked<'a> {
@@ -59,19 +59,20 @@ impl<'a> Tracked<'a> {
 
     fn files_of(&mut self, tree: &Tree, folder: &Path) -> Option<&Files> {
         let Tracked { env, git, patterns, .. } = *self;
-        let files = self.repositories.entry(folder.to_owned()).or_insert_with(|| {
-            match tree.kind(Path::new(".git")) {
-                Ok(None) => None,
-                // Without an index nothing is tracked.
-                Ok(Some(FileKind::Dir)) if matches!(tree.kind(Path::new(".git/index")), Ok(None)) => {
-                    Some(Ok(BTreeSet::new()))
-                }
-                _ => {
-                    let files = git.at(&env.path().join(folder)).tracked_below(patterns.names());
-                    Some(files.map_err(|error| format!("{error:#}")))
-                }
+        let found = tree.kind(Path::new(".git"));
+        if matches!(found, Ok(None)) {
+            return None;
+        }
+        let files = self.repositories.entry(folder.to_owned()).or_insert_with(|| match found {
+            // Without an index nothing is tracked.
+            Ok(Some(FileKind::Dir)) if matches!(tree.kind(Path::new(".git/index")), Ok(None)) => {
+                Ok(BTreeSet::new())
+            }
+            _ => {
+                let files = git.at(&env.path().join(folder)).tracked_below(patterns.names());
+                files.map_err(|error| format!("{error:#}"))
             }
         });
-        files.as_ref()
+        Some(files)
     }
 }
