@@ -363,6 +363,7 @@ impl Placing<'_> {
         }
         let meta = self.meta(&work_dir, &final_root, &home_plan);
         write(names::META, &meta.to_bytes(), 0o644)?;
+        meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
@@ -402,7 +403,10 @@ impl Placing<'_> {
             return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
         };
         let work_tree = local.open()?;
-        staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &Earlier::default())
+        let manifest =
+            staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &Earlier::default())?;
+        staged.meta.show_lease(&staged.tree);
+        Ok(manifest)
     }
 
     fn undo_local(&self, staged: &Staged) {

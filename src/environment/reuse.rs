@@ -96,6 +96,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
             return Err(error);
         }
     };
+    meta.show_lease(&env.tree);
     let found = found.unlock();
     let env = &found.env;
     if !home_plan.caches.is_empty() {

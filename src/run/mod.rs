@@ -5,6 +5,7 @@
 //! | `options` | what was asked for |
 //! | `plan` | everything that is known before anything changes; `variables` and `session` are parts of it |
 //! | `record` | the held environment, and the states of the run in `.gc_meta.json` |
+//! | `renewal` | the sign to multica's collector that a run is on |
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
 //! | `result` | the one document that every end has |
@@ -16,6 +17,7 @@ mod log;
 mod options;
 mod plan;
 mod record;
+mod renewal;
 mod result;
 mod session;
 mod start;

@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvStatus, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
@@ -31,6 +32,8 @@ pub struct RunningEnv {
     pub died: Option<RunRecord>,
     /// The session that could not be recorded when the agent named it; the next change records it.
     session_to_record: Option<SessionRecord>,
+    /// While a run is on.
+    renewal: Option<Renewal>,
 }
 
 impl RunningEnv {
@@ -67,7 +70,7 @@ impl RunningEnv {
         check_exports(&found.env.tree, &own.env)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
-        Ok(RunningEnv { found, meta, died, session_to_record: None })
+        Ok(RunningEnv { found, meta, died, session_to_record: None, renewal: None })
     }
 
     /// A handle on the lock, for the guard: it outlives the run.
@@ -106,6 +109,9 @@ impl RunningEnv {
             }
         };
         self.session_to_record = None;
+        if let Some(renewal) = &self.renewal {
+            renewal.renew(&self.found.env.tree);
+        }
         Ok(())
     }
 
@@ -114,6 +120,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn starting(&mut self, run_id: &str, temporary: &Path, pid: u32, now: DateTime<Utc>) -> Result<()> {
+        self.renewal = Some(Renewal::begin(&self.found.env.tree, now));
         let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
         self.change(Durability::Unsynced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
@@ -179,6 +186,7 @@ impl RunningEnv {
     /// As the system reports them.
     pub(super) fn ended(&mut self, result: &RunResult) -> Result<()> {
         let tree = &self.found.env.tree;
+        self.renewal = None; // from here on the record says to multica that the run is over
         let file = Path::new(names::OUTPUT).join(names::RESULT);
         let document = serde_json::to_vec(result).context("write the result")?;
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)

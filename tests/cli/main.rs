@@ -47,6 +47,7 @@ mod together;
 mod trash;
 mod unsaved;
 mod upstream;
+mod upstream_collector;
 mod usage;
 mod verify;
 mod what_is_an_environment;

@@ -125,8 +125,8 @@ fn a_local_folder_gets_the_sidecars_and_no_work_dir_is_made() {
     assert!(t.project.join(".agent_context/issue_context.md").is_file());
     let meta: Value = serde_json::from_str(&read(env.join(".gc_meta.json"))).unwrap();
     assert_eq!(
-        (&meta["local_directory"], &meta["kind"], &meta["issue_id"]),
-        (&json!(true), &json!("issue"), &json!("ISSUE-7"))
+        (&meta["local_directory"], &meta["execenv"]["parent"]),
+        (&json!(true), &json!({"kind": "issue", "issue_id": "ISSUE-7"}))
     );
 }
 

@@ -150,7 +150,7 @@ fn completed_at_and_unknown_keys_stay() {
     t.write(&path, meta.to_string());
     t.execenv(["reuse", KEY]).ok();
     let after: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(after["completed_at"], meta["completed_at"]);
+    assert_eq!(after["execenv"]["parent"]["completed_at"], meta["completed_at"]);
     assert_eq!(after["upstream_future"], meta["upstream_future"]);
     assert_eq!(after["execenv"]["our_future"], meta["execenv"]["our_future"]);
 }

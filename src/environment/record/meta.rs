@@ -1,4 +1,8 @@
 //! The record file: its content, reading and writing it.
+//!
+//! multica's collector knows neither our lease nor our lock: it judges an environment by the parent and the end that
+//! the record names. So until a run has ended, both stand under the key `execenv`, where only execenv reads them
+//! (decision D41); a [`Meta`] in memory has them in the same fields either way.
 
 use std::path::Path;
 
@@ -12,8 +16,17 @@ use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskKind};
 
+/// multica's keys that say what an environment is for and whether it is over.
+const PARENT: [&str; 6] =
+    ["kind", "issue_id", "chat_session_id", "autopilot_run_id", "task_id", "completed_at"];
+
 /// The schema of the `execenv` key that this version writes.
 pub(in crate::environment) const SCHEMA: u32 = 1;
+/// The kind that multica's collector reads while it must not judge: one that it does not know, which it removes only
+/// by the age of the folder.
+const HIDDEN_KIND: &str = "execenv";
+/// The key of our own part that holds what is hidden from multica.
+const HIDDEN: &str = "parent";
 /// The largest meta file that is read, in bytes: execenv writes no larger one.
 pub(in crate::environment) const MAX_META: u64 = 4 << 20;
 
@@ -91,6 +104,25 @@ impl Meta {
     /// When a key has the wrong type, or the text is not one JSON object.
     pub fn parse(bytes: &[u8]) -> Result<Meta> {
         let mut object: Map<String, Value> = serde_json::from_slice(bytes)?;
+        let mut own = match object.shift_remove("execenv") {
+            None | Some(Value::Null) => None,
+            Some(own) => Some(own),
+        };
+        if object.get("kind").is_none_or(|kind| kind == HIDDEN_KIND)
+            && let Some(Value::Object(hidden)) = own.as_mut().and_then(|own| own.get_mut(HIDDEN))
+        {
+            object.shift_remove("kind");
+            for key in PARENT {
+                if let Some(value) = hidden.shift_remove(key) {
+                    object.entry(key).or_insert(value);
+                }
+            }
+            if hidden.is_empty()
+                && let Some(Value::Object(own)) = &mut own
+            {
+                own.shift_remove(HIDDEN);
+            }
+        }
         let mut text = |key: &str| match object.shift_remove(key) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text),
@@ -115,44 +147,58 @@ impl Meta {
             Some(Value::Bool(is_local)) => is_local,
             Some(_) => anyhow::bail!("`local_directory` is not a boolean"),
         };
-        meta.own = match object.shift_remove("execenv") {
-            None | Some(Value::Null) => None,
-            Some(own) => Some(serde_json::from_value(own).context("`execenv`")?),
-        };
+        meta.own = own.map(|own| serde_json::from_value(own).context("`execenv`")).transpose()?;
         meta.other = object;
         Ok(meta)
     }
 
     /// The file's bytes: one line, multica's key order, then the `execenv` key, then unknown keys.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let is_hidden = self.own.as_ref().is_some_and(Own::is_reserved);
+        let mut parent = self.parent();
         let mut object = Map::new();
-        for (key, value) in [
-            ("kind", &self.kind),
-            ("issue_id", &self.issue_id),
-            ("chat_session_id", &self.chat_session_id),
-            ("autopilot_run_id", &self.autopilot_run_id),
-            ("task_id", &self.task_id),
-            ("workspace_id", &self.workspace_id),
-        ] {
-            if !value.is_empty() || key == "workspace_id" {
-                object.insert(key.into(), value.as_str().into());
-            }
+        match is_hidden {
+            true if self.kind.is_empty() => {}
+            true => drop(object.insert("kind".into(), HIDDEN_KIND.into())),
+            false => object.append(&mut parent),
         }
-        if let Some(at) = self.completed_at {
-            object.insert("completed_at".into(), at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into());
+        let completed_at = object.shift_remove("completed_at");
+        object.insert("workspace_id".into(), self.workspace_id.as_str().into());
+        if let Some(at) = completed_at {
+            object.insert("completed_at".into(), at);
         }
         if self.local_directory {
             object.insert("local_directory".into(), true.into());
         }
         if let Some(own) = &self.own {
-            let own =
+            let mut own =
                 serde_json::to_value(own).expect("strings, numbers and maps with text keys always serialise");
+            if !parent.is_empty() {
+                match own.get_mut(HIDDEN) {
+                    Some(Value::Object(of_later_version)) => of_later_version.append(&mut parent),
+                    _ => own[HIDDEN] = Value::Object(parent),
+                }
+            }
             object.insert("execenv".into(), own);
         }
         for (key, value) in &self.other {
             object.entry(key.clone()).or_insert_with(|| value.clone());
         }
         serde_json::to_vec(&object).expect("a JSON value always serialises")
+    }
+
+    /// The keys of [`PARENT`] that this record has.
+    fn parent(&self) -> Map<String, Value> {
+        let texts = [
+            &self.kind,
+            &self.issue_id,
+            &self.chat_session_id,
+            &self.autopilot_run_id,
+            &self.task_id,
+            &self.completed_at.map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default(),
+        ];
+        let given = PARENT.iter().zip(texts).filter(|(_, text)| !text.is_empty());
+        given.map(|(key, text)| ((*key).to_owned(), text.as_str().into())).collect()
     }
 
     /// Refuses a record that a newer version wrote. Called before anything that the record describes is changed.
@@ -194,9 +240,46 @@ mod tests {
 
     #[test]
     fn unknown_keys_survive_at_both_levels_and_numbers_keep_their_text() {
-        let text = br#"{"kind":"issue","issue_id":"i","workspace_id":"w","completed_at":"2026-01-02T03:04:05.000000006Z","local_directory":true,"execenv":{"schema":1,"task_id":"t","provider":"claude","work_dir":"/w","status":"running","later":{"x":1.50}},"future":{"n":12345678901234567890}}"#;
+        let text = br#"{"kind":"issue","issue_id":"i","workspace_id":"w","completed_at":"2026-01-02T03:04:05.000000006Z","local_directory":true,"execenv":{"schema":1,"task_id":"t","provider":"claude","work_dir":"/w","status":"completed","later":{"x":1.50}},"future":{"n":12345678901234567890}}"#;
         let meta = Meta::parse(text).unwrap();
         assert_eq!(String::from_utf8(meta.to_bytes()).unwrap(), String::from_utf8(text.to_vec()).unwrap());
+    }
+
+    #[test]
+    fn what_multica_judges_by_is_hidden_while_an_environment_is_reserved() {
+        let shown = r#"{"kind":"chat","chat_session_id":"c","workspace_id":"w","completed_at":"2026-01-02T03:04:05Z","execenv":{"schema":1}}"#;
+        let meta = Meta::parse(shown.as_bytes()).unwrap();
+        for (status, lease, is_hidden) in [
+            (EnvStatus::Prepared, true, true),
+            (EnvStatus::Starting, false, true),
+            (EnvStatus::Running, false, true),
+            (EnvStatus::Completed, false, false),
+            (EnvStatus::Crashed, false, false),
+            (EnvStatus::Cleaned, false, false),
+        ] {
+            let mut meta = meta.clone();
+            let own = meta.own.as_mut().unwrap();
+            own.status = status;
+            own.lease_until = lease.then_some(DateTime::UNIX_EPOCH);
+            let bytes = meta.to_bytes();
+            let file: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(file["kind"] == HIDDEN_KIND, is_hidden, "{file}");
+            assert_eq!(file.get("chat_session_id").is_none(), is_hidden, "{file}");
+            assert_eq!(file.get("completed_at").is_none(), is_hidden, "{file}");
+            assert_eq!(Meta::parse(&bytes).unwrap(), meta);
+        }
+        // What a later version adds there stays; a parent that another program wrote wins.
+        let later = r#"{"kind":"execenv","workspace_id":"w","execenv":{"schema":1,"lease_until":"2026-01-02T03:04:05Z","parent":{"swarm":1,"kind":"issue","issue_id":"i"}}}"#;
+        let meta = Meta::parse(later.as_bytes()).unwrap();
+        assert_eq!((meta.kind.as_str(), meta.issue_id.as_str()), ("issue", "i"));
+        let again: Value = serde_json::from_slice(&meta.to_bytes()).unwrap();
+        assert_eq!(again["execenv"]["parent"]["swarm"], 1);
+        let both = later.replacen(r#""kind":"execenv""#, r#""kind":"chat","chat_session_id":"c""#, 1);
+        let meta = Meta::parse(both.as_bytes()).unwrap();
+        assert_eq!(
+            (meta.kind.as_str(), meta.chat_session_id.as_str(), meta.issue_id.as_str()),
+            ("chat", "c", "")
+        );
     }
 
     #[test]

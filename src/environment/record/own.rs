@@ -65,6 +65,13 @@ pub struct Own {
     pub other: Map<String, Value>,
 }
 
+impl Own {
+    /// Whether no run has ended since it was prepared, reused or started: a run is still to come, or it is on.
+    pub fn is_reserved(&self) -> bool {
+        self.lease_until.is_some() || self.status.is_active()
+    }
+}
+
 /// The status of an environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

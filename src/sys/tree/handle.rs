@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, MetadataExt};
-use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, futimens, openat};
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
 use super::Tree;
@@ -42,9 +42,7 @@ impl Tree {
             last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
             last_modification: Timespec { tv_sec: seconds, tv_nsec: since.subsec_nanos().into() },
         };
-        // The handle is `O_PATH`, as in `sync`.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(futimens(openat(self.root.as_fd(), ".", flags, Mode::empty())?, &times)?)
+        Ok(utimensat(self.root.as_fd(), ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Opens a folder inside if every component of its path is a folder on this tree's own mount.
