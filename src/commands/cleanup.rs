@@ -99,7 +99,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
 
 /// The report for the path of an env root that no longer exists.
 fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
-    let path = context.absolute(Path::new(env));
+    let path = context.absolute(Path::new(env)).ok()?;
     let below = path.strip_prefix(context.root.path()).ok()?;
     let is_place = env.contains('/') && below.components().count() == 2 && path.symlink_metadata().is_err();
     is_place.then(|| CleanupReport::nothing_to_do(path))

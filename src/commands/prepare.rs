@@ -53,7 +53,7 @@ fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
 pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     let task = args.task.read(context)?;
     let existing = if args.keep_existing { Existing::Keep } else { Existing::Replace };
-    let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir));
+    let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     let prepared = prepare(&task.request(context, local_dir, existing))?;
     if context.is_stopped() && !prepared.reused {

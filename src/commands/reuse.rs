@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
     context.defer_signals()?;
     let name = match (&args.env, &args.work_dir) {
         (Some(env), _) => env.clone(),
-        (None, Some(dir)) => context.absolute(dir).display().to_string(),
+        (None, Some(dir)) => context.absolute(dir)?.display().to_string(),
         (None, None) => String::new(),
     };
     let mut local_dir = None;

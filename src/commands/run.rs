@@ -98,6 +98,12 @@ impl RunArgs {
             None if !self.command.is_empty() => None,
             given => limit(given.unwrap_or(settings.idle_timeout)),
         };
+        let absolute = |path: &PathBuf| context.absolute(path);
+        let agent_bin = self.agent_bin.as_ref().map(|path| match path.components().count() {
+            0 | 1 => Ok(path.clone()), // a name, to be found in PATH
+            _ => absolute(path),
+        });
+        let agent_bin = agent_bin.transpose()?;
         Ok(RunOptions {
             env: self.env.clone(),
             command: self.command.clone(),
@@ -111,15 +117,12 @@ impl RunArgs {
             system_prompt: read(UserInput::SYSTEM_PROMPT, &self.system_prompt_file)?,
             variables: self.variables(context)?,
             clear_env: self.clear_env,
-            agent_bin: self.agent_bin.as_ref().map(|path| match path.components().count() {
-                0 | 1 => path.clone(), // a name, to be found in PATH
-                _ => context.absolute(path),
-            }),
+            agent_bin,
             agent_args: self.agent_arg.clone(),
             timeout: limit(self.timeout.unwrap_or(settings.timeout)),
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
-            cancel_file: self.cancel_file.as_ref().map(|path| context.absolute(path)),
+            cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
             cleanup_after: self
                 .cleanup_after
                 .then(|| CleanupAfter { root: context.root.clone(), git: context.git() }),
@@ -144,7 +147,7 @@ impl RunArgs {
         };
         if let Some(path) = &self.env_file {
             let text = context.read_text(UserInput::ENV_FILE, path)?;
-            let path = context.absolute(path);
+            let path = context.absolute(path)?;
             for (number, line) in text.lines().enumerate() {
                 let line = line.trim_start();
                 if !line.is_empty() && !line.starts_with('#') {

@@ -139,11 +139,11 @@ impl TaskInput {
             document.agent.instructions = context.read_text(UserInput::INSTRUCTIONS, path)?;
         }
         for folder in &self.skills {
-            document.agent.skills.extend(read_skills(&context.absolute(folder), context, &mut warnings)?);
+            document.agent.skills.extend(read_skills(&context.absolute(folder)?, context, &mut warnings)?);
         }
         if let Some(path) = &self.mcp_config {
             let text = context.read_text(UserInput::MCP_CONFIG, path)?;
-            let path = context.absolute(path);
+            let path = context.absolute(path)?;
             let value = serde_json::from_str(&text).map_err(|error| {
                 let message = format!("{}, line {}: {error}", path.display(), error.line());
                 Failure::new(Code::BadDocument, message)
@@ -209,7 +209,8 @@ impl TaskInput {
         let explicit = self
             .openclaw_bin
             .as_ref()
-            .map(|path| if path.components().count() > 1 { context.absolute(path) } else { path.clone() });
+            .map(|path| if path.components().count() > 1 { context.absolute(path) } else { Ok(path.clone()) })
+            .transpose()?;
         let path = inherited("PATH").unwrap_or_default();
         match find_program(explicit.as_deref(), inherited(program.path_variable), program.name, &path) {
             Ok(program) => Ok(Some(program)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::path::clean;
+use super::path::CurrentFolder;
 use super::record::{EnvStatus, Meta};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use super::work_dir::WorkDir;
@@ -76,11 +76,11 @@ pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Finds the environment that `text` names. `cwd` makes a relative path absolute.
+/// Finds the environment that `text` names. A relative path starts at `cwd`.
 ///
 /// # Errors
 /// [`Code::NoEnv`] for none, [`Code::AmbiguousEnv`] for more than one.
-pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
+pub fn find(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<FoundEnv> {
     FoundEnv::open(&find_path(root, text, cwd)?)
 }
 
@@ -88,7 +88,7 @@ pub fn find(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
 ///
 /// # Errors
 /// As [`find`], but for the record.
-pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<FoundEnv> {
+pub fn find_even_damaged(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<FoundEnv> {
     FoundEnv::open_even_damaged(&find_path(root, text, cwd)?)
 }
 
@@ -103,7 +103,7 @@ fn open_found(path: &Path) -> Result<EnvRoot> {
     }
 }
 
-fn find_path(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<PathBuf> {
+fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<PathBuf> {
     let none = |hint: &str| -> anyhow::Error {
         Failure::new(Code::NoEnv, format!("no environment `{}`", text.escape_debug())).hint(hint).into()
     };
@@ -112,7 +112,15 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &Path) -> Result<PathBuf> {
             "ENV is a path, a task id, or 4 or more characters of a key: `execenv list` shows them",
         ));
     }
-    if let Some(path) = by_path(root, &clean(&cwd.join(text)))? {
+    let place = match cwd.absolute(Path::new(text)) {
+        Ok(place) => Some(place),
+        // A key or a task id needs no current folder.
+        Err(_) if !text.contains('/') && !text.starts_with('.') => None,
+        Err(failure) => return Err(failure.into()),
+    };
+    if let Some(place) = place
+        && let Some(path) = by_path(root, &place)?
+    {
         if path.to_str().is_none() {
             let message = format!("the path of {} is not valid UTF-8", path.display());
             return Err(Failure::new(Code::BadPath, message)
@@ -278,10 +286,11 @@ mod tests {
         std::fs::create_dir_all(&env).unwrap();
         std::fs::write(env.join(names::META), "{").unwrap();
         let root = WorkspacesRoot::new(tmp.path().to_owned());
+        let here = CurrentFolder::new(Ok(tmp.path().to_owned()));
         for text in [env.to_str().unwrap(), "0123456789ab", "0123"] {
-            let error = find(&root, text, tmp.path()).unwrap_err();
+            let error = find(&root, text, &here).unwrap_err();
             assert_eq!(Failure::code_of(&error), Code::UnreadableState);
-            let found = find_even_damaged(&root, text, tmp.path()).unwrap();
+            let found = find_even_damaged(&root, text, &here).unwrap();
             assert_eq!((found.env.path, found.meta), (env.clone(), None));
         }
     }

@@ -38,7 +38,7 @@ pub(crate) use lock::{root_lock, staging_lock_alone};
 pub use locked::{LockedEnv, LockedRoot};
 pub use lookup::{FoundEnv, find, find_even_damaged};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
-pub(crate) use path::clean;
+pub use path::CurrentFolder;
 pub use prepare::prepare;
 pub use record::{Durability, EnvStatus, LastResult, Meta, Own, RunRecord, SessionRecord};
 pub use request::{Existing, Prepared, Request};

@@ -130,7 +130,10 @@ impl Context {
     }
 
     /// A path from the command line, absolute.
-    pub fn absolute(&self, path: &Path) -> PathBuf {
-        crate::environment::clean(&self.settings.cwd.join(path))
+    ///
+    /// # Errors
+    /// For a relative path when the current folder cannot be found.
+    pub fn absolute(&self, path: &Path) -> Result<PathBuf> {
+        Ok(self.settings.cwd.absolute(path)?)
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 
 /// A kind of input: how messages name it, how long it may be, and the code of its failures.
@@ -100,16 +101,16 @@ impl UserInput {
     ///
     /// # Errors
     /// A failure with status 2 that names the input when it cannot be read or is longer than [`UserInput::limit`].
-    pub fn read(self, path: &Path, cwd: &Path) -> Result<Vec<u8>> {
-        self.checked(path, cwd, self.open(path, cwd))
+    pub fn read(self, path: &Path, cwd: &CurrentFolder) -> Result<Vec<u8>> {
+        self.checked(path, cwd, self.open(path, cwd)?)
     }
 
     /// The same for an input that may be missing.
     ///
     /// # Errors
     /// As [`UserInput::read`], but for a file that does not exist.
-    pub fn read_if_exists(self, path: &Path, cwd: &Path) -> Result<Option<Vec<u8>>> {
-        match self.open(path, cwd) {
+    pub fn read_if_exists(self, path: &Path, cwd: &CurrentFolder) -> Result<Option<Vec<u8>>> {
+        match self.open(path, cwd)? {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             read => self.checked(path, cwd, read).map(Some),
         }
@@ -119,17 +120,17 @@ impl UserInput {
     ///
     /// # Errors
     /// As [`UserInput::read`], and when it is not UTF-8.
-    pub fn read_text(self, path: &Path, cwd: &Path) -> Result<String> {
+    pub fn read_text(self, path: &Path, cwd: &CurrentFolder) -> Result<String> {
         String::from_utf8(self.read(path, cwd)?)
             .map_err(|_| self.failure(format!("{} is not UTF-8 text", self.name(path, cwd))).into())
     }
 
     /// Where an input comes from: a path, or "standard input".
-    pub fn place(self, path: &Path, cwd: &Path) -> String {
+    pub fn place(self, path: &Path, cwd: &CurrentFolder) -> String {
         if self.is_stdin(path) {
             return "standard input".into();
         }
-        crate::environment::clean(&cwd.join(path)).display().to_string()
+        cwd.shown(path)
     }
 
     fn is_stdin(self, path: &Path) -> bool {
@@ -137,16 +138,18 @@ impl UserInput {
     }
 
     /// The whole input; `None` when it is longer than the limit.
-    fn open(self, path: &Path, cwd: &Path) -> io::Result<Option<Vec<u8>>> {
+    fn open(self, path: &Path, cwd: &CurrentFolder) -> Result<io::Result<Option<Vec<u8>>>, Failure> {
         if self.is_stdin(path) {
-            return self.bounded(io::stdin().lock(), 0);
+            return Ok(self.bounded(io::stdin().lock(), 0));
         }
-        let file = File::open(cwd.join(path))?;
-        let expected = file.metadata()?.len();
-        self.bounded(file, expected)
+        let path = cwd.join(path)?;
+        Ok(File::open(path).and_then(|file| {
+            let expected = file.metadata()?.len();
+            self.bounded(file, expected)
+        }))
     }
 
-    fn checked(self, path: &Path, cwd: &Path, read: io::Result<Option<Vec<u8>>>) -> Result<Vec<u8>> {
+    fn checked(self, path: &Path, cwd: &CurrentFolder, read: io::Result<Option<Vec<u8>>>) -> Result<Vec<u8>> {
         let name = || self.name(path, cwd);
         match read {
             Ok(Some(bytes)) => Ok(bytes),
@@ -166,7 +169,7 @@ impl UserInput {
         Ok((bytes.len() as u64 <= self.limit).then_some(bytes))
     }
 
-    fn name(self, path: &Path, cwd: &Path) -> String {
+    fn name(self, path: &Path, cwd: &CurrentFolder) -> String {
         let preposition = if self.is_stdin(path) { "on" } else { "in" };
         format!("{} {preposition} {}", self.noun, self.place(path, cwd))
     }
@@ -186,7 +189,7 @@ mod tests {
         let whole = vec![b'x'; 4 << 20];
         assert_eq!(input.bounded(&whole[..], 4 * MIB).unwrap().as_deref(), Some(&whole[..]));
         assert_eq!(input.bounded(io::repeat(b'x'), 0).unwrap(), None);
-        let error = input.checked(Path::new("-"), Path::new("/"), Ok(None)).unwrap_err();
+        let error = input.checked(Path::new("-"), &CurrentFolder::new(Ok("/".into())), Ok(None)).unwrap_err();
         let failure = Failure::find(&error).unwrap();
         assert_eq!(failure.message, "the task document on standard input is longer than 4 MiB");
         assert_eq!(failure.code.status(), 2);
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_status_2_and_names_option_and_path() {
-        let (path, cwd) = (Path::new("none"), Path::new("/nowhere"));
+        let (path, cwd) = (Path::new("none"), &CurrentFolder::new(Ok("/nowhere".into())));
         let error = UserInput::TOKEN.read(path, cwd).unwrap_err();
         let failure = Failure::find(&error).unwrap();
         assert!(failure.message.starts_with("cannot read the token in /nowhere/none: "), "{failure}");

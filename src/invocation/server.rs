@@ -84,7 +84,7 @@ fn given_token(args: &ServerArgs, settings: &Settings) -> Result<Option<Token>> 
         return token(value, &format!("the token in {}", name.escape_debug())).map(Some);
     }
     let Some(file) = &args.token_file else { return Ok(None) };
-    let path = settings.cwd.join(file);
+    let path = settings.cwd.join(file)?;
     let shown = path.display().to_string();
     let text = UserInput::TOKEN.read_text(file, &settings.cwd)?;
     warn_of_readers(&path);

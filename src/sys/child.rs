@@ -20,7 +20,7 @@ pub struct Program<'a> {
     pub path: &'a Path,
     /// Its arguments, without the program's own name.
     pub args: &'a [OsString],
-    /// Where it runs; `None`: where we are.
+    /// Where it runs; `None`: where we are, or `/` if this folder has been deleted, in which many programs do not start.
     pub dir: Option<&'a Path>,
     /// Its whole environment.
     pub env: &'a [(OsString, OsString)],
@@ -182,7 +182,8 @@ fn command(program: Program<'_>) -> Command {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let mut command = Command::new(program.path);
     command.args(program.args).env_clear().envs(program.env.iter().map(|(name, value)| (name, value)));
-    if let Some(dir) = program.dir {
+    let here_is_gone = || std::env::current_dir().is_err().then(|| Path::new("/"));
+    if let Some(dir) = program.dir.or_else(here_is_gone) {
         command.current_dir(dir);
     }
     command

@@ -14,6 +14,7 @@ mod artifacts;
 mod cleanup;
 mod config;
 mod connection;
+mod current_folder;
 mod documented;
 mod du;
 mod everything;

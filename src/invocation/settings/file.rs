@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::rows::SETTINGS;
+use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
 
@@ -17,9 +18,9 @@ pub(super) type ConfigFile = (Option<PathBuf>, BTreeMap<String, String>);
 ///
 /// # Errors
 /// A [`Code::BadConfig`] failure that names the file and the key.
-pub(super) fn load(named: Option<&Path>, cwd: &Path) -> Result<ConfigFile> {
+pub(super) fn load(named: Option<&Path>, cwd: &CurrentFolder) -> Result<ConfigFile> {
     let path = match named {
-        Some(path) => cwd.join(path),
+        Some(path) => cwd.join(path)?,
         None => match dirs::config_dir() {
             Some(dir) => dir.join("execenv/config.json"),
             None => return Ok(ConfigFile::default()),

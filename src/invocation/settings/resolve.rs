@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::file;
 use super::rows::{SETTINGS, Settings};
 use super::setting::{Origin, Resolved, Row, Setting};
+use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 use crate::invocation::GlobalArgs;
 
@@ -18,11 +19,9 @@ impl Settings {
     /// # Errors
     /// A [`Code::BadConfig`] failure that names the file or the variable, and the value.
     pub fn resolve(flags: &GlobalArgs, inherited: Vec<(OsString, OsString)>) -> Result<Settings> {
-        let cwd = std::env::current_dir().map_err(|error| {
-            Failure::new(Code::Failed, format!("cannot find the current folder: {error}"))
-                .hint("it may have been deleted: `cd` to a folder that exists")
-        })?;
-        let home = variable(&inherited, "HOME").map(|home| cwd.join(home)).or_else(dirs::home_dir);
+        let cwd = CurrentFolder::new(std::env::current_dir());
+        let home = variable(&inherited, "HOME").and_then(|home| cwd.join(Path::new(home)).ok());
+        let home = home.or_else(|| dirs::home_dir().filter(|home| home.is_absolute()));
         let named = flags.config.clone();
         let named = named.or_else(|| variable(&inherited, "EXECENV_CONFIG").map(PathBuf::from));
         let (file, from_file) = file::load(named.as_deref(), &cwd)?;
@@ -78,15 +77,15 @@ impl Resolved {
             self.default_root()?
         } else if *origin == Origin::File {
             // A path in the configuration file means the same from wherever it is read.
-            let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(&self.cwd);
+            let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
             match (value.strip_prefix("~/"), &self.home) {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => folder.join(value),
             }
         } else {
-            self.cwd.join(value)
+            value.into()
         };
-        let path = crate::environment::clean(&path);
+        let path = self.cwd.absolute(&path)?;
         let Some(text) = path.to_str() else {
             let message = format!("the path of the workspaces root is not valid UTF-8: {}", path.display());
             return Err(Failure::new(Code::BadConfig, message)

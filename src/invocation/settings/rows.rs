@@ -10,6 +10,7 @@ use clap::Arg;
 
 use super::setting::{Resolved, Row, Setting};
 use super::value::{self, CODEX_SANDBOXES, MCP_MODES};
+use crate::environment::CurrentFolder;
 use crate::output::{Color, Format, log::Verbosity};
 use crate::provider::plan::McpMode;
 
@@ -35,8 +36,8 @@ macro_rules! settings {
             pub file: Option<PathBuf>,
             /// The variables that the process was started with.
             pub inherited: Vec<(OsString, OsString)>,
-            /// The current folder.
-            pub cwd: PathBuf,
+            /// The current folder, if there is one.
+            pub cwd: CurrentFolder,
             /// The user's home folder.
             pub home: Option<PathBuf>,
         }

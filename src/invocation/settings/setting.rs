@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::value::{Read, Text};
+use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 
 /// One row of the table of settings.
@@ -54,7 +55,7 @@ pub(super) struct Resolved {
     pub(super) all: Vec<Setting>,
     pub(super) file: Option<PathBuf>,
     pub(super) inherited: Vec<(OsString, OsString)>,
-    pub(super) cwd: PathBuf,
+    pub(super) cwd: CurrentFolder,
     pub(super) home: Option<PathBuf>,
 }
 
