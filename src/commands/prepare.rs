@@ -14,7 +14,8 @@ use crate::output::Answer;
 /// Create an environment and print the path of its env root
 ///
 /// Without a task document, `prepare` creates a plain environment in the workspace `default`. If the task already has an
-/// environment, it is replaced and the old one goes to the trash. If `prepare` fails, it leaves nothing behind.
+/// environment, it is replaced and the old one goes to the trash; a reserved one (see --lease) that holds work is replaced
+/// only with --replace. If `prepare` fails, it leaves nothing behind.
 #[derive(Debug, Args)]
 #[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:
@@ -29,7 +30,7 @@ pub struct PrepareArgs {
     /// Let the agent work in this folder of yours; `cleanup` restores it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
-    /// Replace an existing environment of the task; the old one goes to the trash (this is the default)
+    /// Replace an existing environment of the task even if it is reserved and holds work; the old one goes to the trash
     #[arg(long, conflicts_with = "keep_existing")]
     pub replace: bool,
     /// If the task already has an environment, return it unchanged
@@ -52,12 +53,16 @@ fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
 
 pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     let task = args.task.read(context)?;
-    let existing = if args.keep_existing { Existing::Keep } else { Existing::Replace };
+    let existing = match (args.keep_existing, args.replace) {
+        (true, _) => Existing::Keep,
+        (_, true) => Existing::ReplaceAny,
+        _ => Existing::Replace,
+    };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     let prepared = prepare(&task.request(context, local_dir, existing))?;
     if context.is_stopped() && !prepared.reused {
         return Err(undo(&prepared, context));
     }
-    task.answer(&prepared)
+    task.answer(&prepared, context)
 }

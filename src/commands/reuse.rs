@@ -78,5 +78,5 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
         }
         other => other?,
     };
-    task.answer(&prepared)
+    task.answer(&prepared, context)
 }

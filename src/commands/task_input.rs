@@ -14,7 +14,8 @@ use crate::brief::Platform;
 use crate::environment::{Existing, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration};
-use crate::output::{Answer, shell_quote};
+use crate::layout::names;
+use crate::output::{Answer, log::note, shell_quote};
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
 use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
@@ -371,12 +372,17 @@ impl Task {
     ///
     /// # Errors
     /// Never, as paths of this program are UTF-8.
-    pub fn answer(&self, prepared: &Prepared) -> Result<Answer> {
+    pub fn answer(&self, prepared: &Prepared, context: &Context) -> Result<Answer> {
         let own = prepared.meta.own.clone().unwrap_or_default();
         let idle = self.idle_options();
         let warnings: Vec<&String> = self.warnings.iter().chain(&idle).chain(&prepared.warnings).collect();
         for warning in &warnings {
             log::warn!("{warning}");
+        }
+        if let Some(entry) = &prepared.replaced {
+            note(&format!(
+                "the previous environment of this task is in the trash; to get it back: `execenv trash restore {entry} --to DIR`"
+            ));
         }
         let json = json!({
             "schema": 1,
@@ -393,6 +399,10 @@ impl Task {
             "sidecars": {"files": prepared.files, "dirs": prepared.dirs},
             "warnings": warnings,
             "reused": prepared.reused,
+            "replaced": prepared.replaced.as_ref().map(|entry| json!({
+                "entry": entry,
+                "path": context.root.path().join(names::TRASH).join(entry),
+            })),
         });
         let places = [&prepared.root_dir, &prepared.work_dir].map(|place| place.display().to_string());
         let names = ALWAYS_EXPORTED.map(str::to_owned);

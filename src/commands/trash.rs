@@ -1,12 +1,15 @@
 //! `execenv trash`.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use chrono::DateTime;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::environment::TrashEntry;
-use crate::environment::trash::{delete, entries, half_deleted, restore, size_of};
+use crate::environment::trash::{delete, entries, half_deleted, restore, size_of, task_of};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
@@ -38,11 +41,17 @@ pub enum TrashAction {
     ///
     /// An environment with a record is leased for the time of the setting `lease`. One without a record counts as new
     /// and is kept for --orphan-ttl of gc.
-    #[command(after_help = "Example:\n  execenv trash restore 3f9c")]
+    #[command(after_help = "Examples:
+  execenv trash restore 3f9c
+  execenv trash restore 3f9c --to ./rescued")]
     Restore {
-        /// The entry: its name, or at least 4 characters of the environment's key (the newest entry of that key)
+        /// The entry: its name, or the environment it was, as ENV: its path, its work dir, its task id,
+        /// `<workspace>/<key>`, or at least 4 characters of its key (the newest entry of that environment)
         #[arg(value_name = "ENTRY", add = trash_completer())]
         entry: String,
+        /// Restore it as this folder, which must not exist, instead of at its original path
+        #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+        to: Option<PathBuf>,
     },
     /// Delete everything in the trash for good
     #[command(after_help = "Example:\n  execenv trash empty")]
@@ -57,13 +66,15 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
     };
     match (&args.action, tree) {
         (TrashAction::List, _) => list(context, found),
-        (TrashAction::Restore { entry }, Some(tree)) => {
-            let entry = choose(&found, entry)?;
-            restore(&tree, entry, context.settings.lease, context.now)?;
-            let origin = entry.origin.display().to_string();
-            Ok(Answer::new(origin, json!({"schema": 1, "restored": entry.origin, "entry": entry.name})))
+        (TrashAction::Restore { entry, to }, Some(tree)) => {
+            let entry = choose(&found, entry, &tree, context)?;
+            let to = to.as_ref().map(|to| context.absolute(to)).transpose()?;
+            restore(&tree, entry, to.as_deref(), context.settings.lease, context.now)?;
+            let place = to.as_ref().unwrap_or(&entry.origin);
+            let text = place.display().to_string();
+            Ok(Answer::new(text, json!({"schema": 1, "restored": place, "entry": entry.name})))
         }
-        (TrashAction::Restore { entry }, None) => Err(no_entry(entry).into()),
+        (TrashAction::Restore { entry, .. }, None) => Err(no_entry(entry).into()),
         (TrashAction::Empty, None) => {
             Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})))
         }
@@ -138,30 +149,51 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
     Ok(Answer::new(text, json!({"schema": 1, "trash": folder, "entries": rows})))
 }
 
-/// The entry of this name, else the newest one whose key begins like this.
-fn choose<'a>(found: &'a [TrashEntry], text: &str) -> Result<&'a TrashEntry> {
+/// The entry of this name, else the newest one of the environment that `text` names in any form of ENV.
+fn choose<'a>(found: &'a [TrashEntry], text: &str, tree: &Tree, context: &Context) -> Result<&'a TrashEntry> {
     if let Some(entry) = found.iter().find(|entry| entry.name == text) {
         return Ok(entry);
     }
-    // An env root's path, as prepare printed it, names the key too.
-    let prefix = text.rsplit('/').find(|part| !part.is_empty()).unwrap_or(text);
-    let mut keys: Vec<&str> = Vec::new();
-    let mut newest = None;
-    for entry in found.iter().filter(|entry| prefix.len() >= 4 && entry.parsed.key.starts_with(prefix)) {
-        if !keys.contains(&entry.parsed.key.as_str()) {
-            keys.push(&entry.parsed.key);
+    let path = context.absolute(Path::new(text)).ok().filter(|_| text.contains('/'));
+    let forms: [&dyn Fn(&TrashEntry) -> bool; 4] = [
+        &|entry| path.as_ref().is_some_and(|path| is_at(entry, path)),
+        &|entry| is_at_end_of(entry, text),
+        &|entry| !text.contains('/') && task_of(tree, entry).as_deref() == Some(text),
+        &|entry| text.len() >= 4 && entry.parsed.key.starts_with(text),
+    ];
+    for form in forms {
+        let named: Vec<&TrashEntry> = found.iter().filter(|entry| form(entry)).collect();
+        let Some(newest) = named.last() else { continue };
+        let place = |entry: &TrashEntry| (entry.parsed.workspace.clone(), entry.parsed.key.clone());
+        let environments: BTreeSet<_> = named.iter().map(|entry| place(entry)).collect();
+        if environments.len() == 1 {
+            return Ok(newest);
         }
-        newest = Some(entry);
+        return Err(Failure::new(
+            Code::AmbiguousEnv,
+            format!("`{}` names {} environments in the trash", text.escape_debug(), environments.len()),
+        )
+        .hint("give `<workspace>/<key>`, or the entry's name from `execenv trash list`")
+        .into());
     }
-    match (newest, keys.len()) {
-        (Some(entry), 1) => Ok(entry),
-        (Some(_), _) => {
-            Err(Failure::new(Code::AmbiguousEnv, format!("`{text}` names {} environments", keys.len()))
-                .hint("give more characters of the key, or the entry's name from `execenv trash list`")
-                .into())
-        }
-        (None, _) => Err(no_entry(text).into()),
-    }
+    Err(no_entry(text).into())
+}
+
+/// Whether the environment, or its work dir, was at this path.
+fn is_at(entry: &TrashEntry, path: &Path) -> bool {
+    let env_root = match entry.parsed.work_dir_only {
+        true => entry.origin.parent().unwrap_or(&entry.origin),
+        false => &entry.origin,
+    };
+    path == env_root || path == env_root.join(names::WORK_DIR)
+}
+
+/// Whether the text ends with `<workspace>/<key>`, of which the key may be shortened: the root may be written otherwise.
+fn is_at_end_of(entry: &TrashEntry, text: &str) -> bool {
+    let mut parts = text.rsplit('/').filter(|part| !part.is_empty());
+    let key = parts.next().unwrap_or_default();
+    let is_key = key.len() >= 4 && entry.parsed.key.starts_with(key);
+    is_key && parts.next() == Some(&entry.parsed.workspace)
 }
 
 fn no_entry(text: &str) -> Failure {

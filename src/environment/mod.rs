@@ -4,6 +4,7 @@ mod cleanup;
 mod contents;
 mod found_work_dir;
 pub mod health;
+mod held_work;
 mod homes;
 mod launch_file;
 mod local;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::contents::Contents;
+use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
 use super::locked::LockedRoot;
@@ -159,6 +160,7 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
         private_env: homes::private_files(&found.env.tree)?,
         warnings: Vec::new(),
         reused: true,
+        replaced: None,
     })
 }
 
@@ -255,21 +257,26 @@ impl Placing<'_> {
             local.refuse_second_user(self.request.root, self.root, Some(&old_path))?;
         }
         let old = old.read()?;
+        refuse_reserved_work(&old, self.request)?;
         old.recover_with(self.local.map(|local| local.identity))?;
         let staged = self.stage(key)?;
         let place = self.place(key);
-        if let Err(error) = self.swap(&staged.name, &place, key) {
-            self.discard(&staged.name);
-            return Err(error);
-        }
+        let swapped = match self.swap(&staged.name, &place, key) {
+            Ok(entry) => entry,
+            Err(error) => {
+                self.discard(&staged.name);
+                return Err(error);
+            }
+        };
         // The old environment now lies at the nameless place (or in the trash already).
         let done = self
             .fill_local(&staged)
-            .and_then(|manifest| self.set_aside(&staged.name, key).map(|()| manifest));
+            .and_then(|manifest| self.set_aside(&staged.name, key).map(|entry| (manifest, entry)));
         match done {
-            Ok(manifest) => {
+            Ok((manifest, entry)) => {
                 drop(old);
-                Ok(Some(self.prepared(key, staged, manifest)))
+                let prepared = self.prepared(key, staged, manifest);
+                Ok(Some(Prepared { replaced: entry.or(swapped), ..prepared }))
             }
             Err(error) => {
                 self.undo_local(&staged);
@@ -285,22 +292,25 @@ impl Placing<'_> {
         Path::new(self.request.workspace_id.as_str()).join(key.as_str())
     }
 
-    /// Puts the new env root into the place of the old one, by one step where the file system can.
-    fn swap(&self, staged: &Path, place: &Path, key: &EnvKey) -> Result<()> {
+    /// Puts the new env root into the place of the old one, by one step where the file system can; else the old one is
+    /// in the trash then, as the returned entry.
+    fn swap(&self, staged: &Path, place: &Path, key: &EnvKey) -> Result<Option<String>> {
         let doing = || format!("replace {}", self.request.root.path().join(place).display());
         if self.root.exchange(staged, place).with_context(doing)? {
-            return Ok(());
+            return Ok(None);
         }
-        self.set_aside(place, key)?;
-        self.root.move_to(staged, self.root, place).with_context(doing)
+        let entry = self.set_aside(place, key)?;
+        self.root.move_to(staged, self.root, place).with_context(doing)?;
+        Ok(entry)
     }
 
-    fn set_aside(&self, from: &Path, key: &EnvKey) -> Result<()> {
+    /// Moves what stands there to the trash, and returns the entry's name.
+    fn set_aside(&self, from: &Path, key: &EnvKey) -> Result<Option<String>> {
         if self.root.kind(from).ok().flatten().is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let workspace = self.request.workspace_id.as_str();
-        trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now).map(|_| ())
+        trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now).map(Some)
     }
 
     /// Builds the env root under a nameless place and locks it there.
@@ -450,6 +460,7 @@ impl Placing<'_> {
             warnings: staged.plan.warnings,
             meta: staged.meta,
             reused: false,
+            replaced: None,
         }
     }
 }

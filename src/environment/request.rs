@@ -21,9 +21,11 @@ use crate::task::{TaskDocument, TaskId, WorkspaceId};
 /// What to do about an environment of the same task that stands already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Replace it; the old one is moved to the trash.
+    /// Replace it, but not while it is reserved and holds work; the old one is moved to the trash.
     #[default]
     Replace,
+    /// The same, whatever it holds.
+    ReplaceAny,
     /// Return it unchanged.
     Keep,
 }
@@ -78,6 +80,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// Whether it was there before.
     pub reused: bool,
+    /// The trash entry of the environment whose place it took.
+    pub replaced: Option<String>,
 }
 
 /// The provider's row and what its environment still lacks.

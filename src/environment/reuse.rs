@@ -111,6 +111,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         private_env: homes::private_files(&env.tree)?,
         warnings,
         reused: true,
+        replaced: None,
     })
 }
 

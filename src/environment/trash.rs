@@ -184,17 +184,26 @@ pub(crate) fn sweep_temporaries(tree: &Tree) {
     }
 }
 
-/// Restores an entry to its original path, and reserves the environment for the time of `lease`: its age is unchanged,
+/// Restores an entry to its original path or, with `to`, as this new folder, and reserves the environment for the time of `lease`: its age is unchanged,
 /// so the next cycle of `gc` would remove it again otherwise.
 ///
 /// # Errors
-/// A [`Code::Occupied`] failure if the original path is taken.
-pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: DateTime<Utc>) -> Result<()> {
+/// A [`Code::Occupied`] failure if the path is taken.
+pub(crate) fn restore(
+    tree: &Tree,
+    entry: &TrashEntry,
+    to: Option<&Path>,
+    lease: Duration,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if let Some(to) = to {
+        return restore_as(tree, entry, to, lease, now);
+    }
     let doing = || format!("restore {}", entry.origin.display());
     if !entry.parsed.has_origin() {
         let message = format!("the place of {} did not fit into its name", entry.name);
         return Err(Failure::new(Code::BadPath, message)
-            .hint("move it by hand from `.trash` of the workspaces root to where it belongs")
+            .hint(format!("name the place: `execenv trash restore {} --to DIR`", entry.name))
             .into());
     }
     let workspace = Path::new(&entry.parsed.workspace);
@@ -215,7 +224,10 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
     match tree.move_to(&place, tree, &target) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Failure::new(Code::Occupied, format!("{} is there already", entry.origin.display()))
-                .hint("clean that one up first, or look into the trash by hand")
+                .hint(format!(
+                    "restore it as another folder: `execenv trash restore {} --to DIR`",
+                    entry.name
+                ))
                 .into())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && entry.parsed.work_dir_only => {
@@ -225,6 +237,48 @@ pub(crate) fn restore(tree: &Tree, entry: &TrashEntry, lease: Duration, now: Dat
         }
         other => other.with_context(doing),
     }
+}
+
+/// Restores an entry as the new folder `to`, which may lie anywhere on the file system of the root.
+fn restore_as(tree: &Tree, entry: &TrashEntry, to: &Path, lease: Duration, now: DateTime<Utc>) -> Result<()> {
+    let shown = to.display();
+    let doing = || format!("restore {} as {shown}", entry.name);
+    let (Some(above), Some(name)) = (to.parent(), to.file_name()) else {
+        let message = format!("`--to {shown}` is not a folder that can be created");
+        return Err(Failure::new(Code::BadPath, message).hint("name a folder that does not exist").into());
+    };
+    let place = Path::new(names::TRASH).join(&entry.name);
+    let folder = Tree::open(above).with_context(doing)?;
+    let _staging = staging_lock(tree)?;
+    if !entry.parsed.work_dir_only
+        && let Err(error) = promise(tree, &place, to, lease, now)
+    {
+        log::warn!("the next `gc` may remove {shown} again if it lies in a workspaces root: {error:#}");
+    }
+    match tree.move_to(&place, &folder, Path::new(name)) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Err(Failure::new(Code::Occupied, format!("{shown} is there already"))
+                .hint("name a folder that does not exist")
+                .into())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
+            let from = tree.path().join(&place);
+            Err(Failure::new(Code::Failed, format!("{shown} is on another file system than the trash"))
+                .hint(format!("copy it: `cp -a {} {shown}`", from.display()))
+                .into())
+        }
+        other => other.with_context(doing),
+    }
+}
+
+/// The id of the task that an entry's environment was made for, from its record.
+pub(crate) fn task_of(tree: &Tree, entry: &TrashEntry) -> Option<String> {
+    let place = match entry.parsed.work_dir_only {
+        true => Path::new(&entry.parsed.workspace).join(&entry.parsed.key),
+        false => Path::new(names::TRASH).join(&entry.name),
+    };
+    let meta = Meta::load(&tree.subtree(&place).ok()?).ok().flatten()?;
+    Some(meta.own.map_or(meta.task_id, |own| own.task_id)).filter(|id| !id.is_empty())
 }
 
 /// Writes a lease into the record of the environment at `place`; one without a record gets a new modification time.

@@ -30,6 +30,14 @@ impl Verbosity {
     ];
 }
 
+/// Prints a note that is part of the answer: unlike `log::info!`, also without `-v`; not with `-q`.
+pub fn note(text: &str) {
+    if log::max_level() >= LevelFilter::Warn {
+        let line = format!("{} {}\n", painted("note:", AnsiColor::Cyan.on_default()), super::escape(text));
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    }
+}
+
 struct Stderr;
 
 /// Starts the log. A second call changes only how much is printed.

@@ -215,7 +215,7 @@ fn made_anew_the_old_one_lies_in_the_trash_whole() {
     let env = t.prepare(["--task-id", TASK]);
     t.write(env.join("workdir/work"), "precious");
     t.write(env.join("output/result"), "r");
-    assert_eq!(t.prepare(["--task-id", TASK]), env);
+    assert_eq!(t.prepare(["--task-id", TASK, "--replace"]), env);
     assert!(!env.join("workdir/work").exists());
     t.execenv(["trash", "restore", KEY]).fails(5, &["is there already"]);
     t.execenv(["cleanup", "--all", KEY]).ok();
@@ -425,7 +425,7 @@ fn a_folder_that_another_execenv_works_in_is_left_alone_whatever_its_root() {
     assert_same(&before.0, &t.project_now(), "while it is locked");
     assert_same(&before.1, &snapshot(&env), "while it is locked");
     drop(folder);
-    t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project"]).ok();
+    t.execenv(["prepare", "-q", "--task-id", TASK, "--local-dir", "project"]).ok();
     t.execenv(["cleanup", KEY]).ok();
 }
 
@@ -473,4 +473,71 @@ fn a_fresh_file_system_is_a_workspaces_root() {
     t.write("root/lost+found/x/y", "");
     t.write("root/other", "");
     t.execenv(["prepare"]).fails(2, &["contains other files"]);
+}
+
+#[test]
+fn a_replaced_environment_is_named_and_comes_back() {
+    let t = TestEnv::new();
+    let first = t.execenv(["prepare", "--task-id", TASK, "-o", "json"]).json();
+    assert!(first["replaced"].is_null());
+    let done = t.execenv(["prepare", "--task-id", TASK, "-o", "json"]).run().status(0);
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let entry = answer["replaced"]["entry"].as_str().unwrap();
+    assert!(std::path::Path::new(answer["replaced"]["path"].as_str().unwrap()).is_dir());
+    let hint = format!("`execenv trash restore {entry} --to DIR`");
+    assert!(done.stderr.starts_with("note: ") && done.stderr.contains(&hint), "{done}");
+    t.execenv(["trash", "restore", entry, "--to", "old"]).ok();
+    assert!(t.tmp.join("old/.gc_meta.json").is_file());
+    t.execenv(["prepare", "--task-id", TASK, "-q"]).ok();
+}
+
+/// What lies in the work dir, and whether a reserved environment with it is replaced without being asked to.
+#[test]
+fn a_reserved_environment_with_work_is_replaced_only_on_demand() {
+    let commit = "git -C \"$W\" init -q && git -C \"$W\" -c user.name=a -c user.email=a@b commit -q --allow-empty -m x";
+    let cloned = "git init -q --bare \"$T/up\" && git -C \"$W\" clone -q \"$T/up\" repo 2>/dev/null";
+    for (work, holds) in [
+        ("true", false),
+        ("echo x > \"$W/notes\"", true),
+        ("mkdir \"$W/src\"", true),
+        (commit, true),
+        (cloned, false),
+        (&format!("{cloned} && echo x > \"$W/repo/new\""), true),
+        ("rm -r \"$W\"", false),
+    ] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK, "--provider", "claude"]);
+        let before = crate::support::snapshot(&env);
+        t.sh(work).var("W", env.join("workdir")).var("T", &t.tmp).ok();
+        let again = |more: &[&str]| {
+            t.execenv(["prepare", "--task-id", TASK, "--provider", "claude"].iter().chain(more))
+        };
+        if holds {
+            let held = crate::support::snapshot(&env);
+            assert!(held != before);
+            again(&[]).fails(
+                4,
+                &["is reserved until 2026-06-02 12:00 UTC and holds work: ", "`--replace`", "execenv reuse"],
+            );
+            crate::support::assert_same(&held, &crate::support::snapshot(&env), work);
+            again(&["--keep-existing"]).ok();
+            assert!(t.execenv(["trash", "list"]).ok().stdout.is_empty());
+            let later = again(&[]).var("EXECENV_TEST_NOW", "2026-06-03T12:00:00Z").run();
+            later.status(0); // the lease has ended
+        } else {
+            again(&[]).run().status(0);
+        }
+        again(&["--replace"]).run().status(0);
+    }
+}
+
+#[test]
+fn a_users_folder_holds_nothing_that_a_replacement_would_lose() {
+    let t = TestEnv::new();
+    t.write("project/work", "mine");
+    let again = || t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project"]).run().status(0);
+    again();
+    t.write("project/more", "mine");
+    again();
+    assert!(t.tmp.join("project/more").is_file());
 }

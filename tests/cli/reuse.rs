@@ -91,7 +91,7 @@ fn a_missing_environment_or_work_dir_is_status_3_or_prepared() {
     let env = t.prepare(["--task-id", TASK]);
     fs::remove_dir_all(env.join("workdir")).unwrap();
     t.execenv(["reuse", KEY]).fails(3, &["does not exist", "--or-prepare"]);
-    let answer = t.execenv(["reuse", KEY, "--or-prepare", "-o", "json"]).json();
+    let answer = t.execenv(["reuse", KEY, "-q", "--or-prepare", "-o", "json"]).json();
     assert_eq!((&answer["reused"], &answer["root_dir"]), (&json!(false), &json!(env)));
     assert!(env.join("workdir").is_dir());
     t.execenv(["reuse"]).fails(2, &["ENV"]);

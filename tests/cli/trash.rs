@@ -79,3 +79,44 @@ fn one_that_cannot_go_does_not_keep_the_rest() {
     assert_eq!(done.stderr.lines().filter(|line| line.contains("from the trash")).count(), 1, "{done}");
     assert_eq!(std::fs::read_dir(t.root.join(".trash")).unwrap().count(), 1);
 }
+
+#[test]
+fn restore_takes_every_form_of_env_and_another_folder() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--workspace-id", "w1"]);
+    t.prepare(["--task-id", TASK, "--workspace-id", "w2"]);
+    let put_aside = || t.execenv(["cleanup", "--all", "--trash", env.to_str().unwrap()]).ok();
+    t.execenv(["cleanup", "--all", "--trash", &format!("w2/{KEY}")]).cwd(&t.root).ok();
+    for form in [
+        env.display().to_string(),
+        env.join("workdir").display().to_string(),
+        format!("w1/{KEY}"),
+        "w1/5555".into(),
+    ] {
+        put_aside();
+        let done = t.execenv(["trash", "restore", &form]).ok();
+        assert_eq!(done.stdout.trim_end(), env.to_str().unwrap(), "{form}");
+    }
+    put_aside();
+    for form in [TASK, KEY, "5555"] {
+        t.execenv(["trash", "restore", form])
+            .fails(2, &["names 2 environments", "hint: give `<workspace>/<key>`"]);
+    }
+    t.execenv(["trash", "restore", "w1/5555", "--to", "rescued"]).ok();
+    assert!(t.tmp.join("rescued/.gc_meta.json").is_file());
+    let restored = t.execenv(["trash", "restore", TASK]).ok();
+    assert_eq!(restored.stdout.trim_end(), t.root.join("w2").join(KEY).to_str().unwrap(), "the task id");
+}
+
+#[test]
+fn restore_as_another_folder_refuses_what_is_there() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.write(env.join("workdir/work"), "precious");
+    t.execenv(["cleanup", "--trash", KEY]).ok();
+    t.execenv(["trash", "restore", KEY, "--to", "project"]).fails(5, &["is there already"]);
+    t.execenv(["trash", "restore", KEY, "--to", "no/where"]).fails(1, &["no"]);
+    let done = t.execenv(["trash", "restore", KEY, "--to", "rescued"]).ok();
+    assert_eq!(done.shown_stdout.trim_end(), "[TMP]/rescued");
+    assert_eq!(std::fs::read_to_string(t.tmp.join("rescued/work")).unwrap(), "precious");
+}

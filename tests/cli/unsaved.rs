@@ -213,7 +213,7 @@ fn the_trash_is_not_swept_of_work_that_is_nowhere_else() {
     let repo = env.join("workdir/repo");
     clone(&t, &source, &repo);
     git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
-    t.prepare(["--task-id", TASK]); // in its place: the old one goes to the trash as it is
+    t.prepare(["--task-id", TASK, "--replace"]); // in its place: the old one goes to the trash as it is
     t.execenv(["cleanup", "--all", KEY]).ok();
     for arguments in [&["gc"][..], &["gc", "--trash-ttl", "0"]] {
         let done = t.execenv(arguments).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);

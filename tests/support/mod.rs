@@ -86,8 +86,11 @@ impl TestEnv {
 
     /// Runs `prepare` and returns the env root.
     pub fn prepare<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> PathBuf {
-        let all = std::iter::once("prepare").chain(arguments);
-        PathBuf::from(self.execenv(all).ok().stdout.trim_end_matches('\n'))
+        let done = self.execenv(std::iter::once("prepare").chain(arguments)).run();
+        let is_silent = done.stderr.is_empty() || done.is_only_noting_a_replacement();
+        let holds = done.status == Some(0) && is_silent;
+        let done = done.check(holds, "status 0 and at most a note on what was replaced");
+        PathBuf::from(done.stdout.trim_end_matches('\n'))
     }
 
     /// Writes a file of the world, folders above it included.
@@ -262,6 +265,12 @@ impl std::fmt::Display for Done {
 }
 
 impl Done {
+    /// Whether stderr says only that an environment of the same task was replaced.
+    pub fn is_only_noting_a_replacement(&self) -> bool {
+        let note = "note: the previous environment of this task is in the trash; to get it back: ";
+        self.stderr.starts_with(note) && self.stderr.lines().count() == 1
+    }
+
     /// Whether SIGKILL ended it.
     pub fn was_killed(&self) -> bool {
         self.signal == Some(9)
