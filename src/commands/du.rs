@@ -155,7 +155,7 @@ fn task_rows(report: &Report) -> Option<String> {
         [
             format!("{}/{}", escape(&task.workspace_short), escape(&task.task_short)),
             escape(&task.kind),
-            if task.parent_status.is_empty() { "-".to_owned() } else { escape(&task.parent_status) },
+            task.status.to_owned(),
             show_age_in_two(task.age_seconds),
             show_bytes(task.size_bytes),
             show_bytes(task.artifact_size_bytes),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use chrono::Duration;
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::environment::CleanupOutcome;
+use crate::environment::{CleanupOutcome, damage};
 use crate::failure::Code;
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
@@ -106,7 +106,8 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         }
     };
     if let Some(env) = &args.explain {
-        let found = context.find(env)?;
+        let found = context.find_even_damaged(env)?;
+        let damaged = damage(&found.env);
         // Nothing is done, whatever the settings say.
         let request = GcRequest { dry_run: true, ..request };
         let judged = explain(&request, &found.env.path)?;
@@ -115,9 +116,10 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
             Format::Json => {
                 let mut decision = decision_json(&judged, &request);
                 decision["due"] = report::due_json(&judged, policy, context.now);
+                decision["damaged"] = json!(damaged);
                 line(&decision.to_string())?;
             }
-            _ => line(&explanation(&judged, policy, context.now))?,
+            _ => line(&explanation(&judged, &damaged, policy, context.now))?,
         }
         return Ok(0);
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{EnvStatus, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
+use crate::environment::{MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
 use crate::gc::{GcFacts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
@@ -179,16 +179,7 @@ fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> Stri
     text
 }
 
-/// The status that other processes see: an active run that holds no lock has crashed.
-pub(super) fn seen_status(status: EnvStatus, is_live: bool) -> EnvStatus {
-    if status.is_active() && !is_live { EnvStatus::Crashed } else { status }
-}
-
 impl Seen {
-    fn status(&self) -> EnvStatus {
-        seen_status(self.facts.status, self.facts.is_held())
-    }
-
     fn json(&self) -> Value {
         let facts = &self.facts;
         let mut json = json!({
@@ -199,7 +190,7 @@ impl Seen {
             "provider": self.own.provider,
             "made_by": self.made_by,
             "kind": facts.kind,
-            "status": self.status(),
+            "status": facts.status,
             "live": facts.is_held(),
             "local_directory": facts.local_directory,
             "last_used": facts.last_used,
@@ -219,7 +210,7 @@ impl Seen {
             dash(&self.own.task_id),
             dash(&self.own.provider),
             dash(&self.facts.kind),
-            self.status().word().to_owned(),
+            self.facts.status.word().to_owned(),
             if self.facts.is_held() { "live" } else { "-" }.to_owned(),
             age.map_or_else(|| "-".to_owned(), show_age),
             self.bytes.map(show_bytes).unwrap_or_default(),

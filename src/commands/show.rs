@@ -7,8 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::list::seen_status;
-use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, private_files};
+use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, Meta, damage, private_files};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
@@ -32,10 +31,10 @@ pub struct ShowArgs {
 }
 
 pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
-    let found = context.find(&args.env)?;
+    let found = context.find_even_damaged(&args.env)?;
     match &args.file {
         Some(path) => print_file(&found, path),
-        None => answer(&document(&found)?, context.settings.output),
+        None => answer(&document(&found), context.settings.output),
     }
 }
 
@@ -67,19 +66,25 @@ fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
     Ok(0)
 }
 
-fn document(found: &FoundEnv) -> Result<Answer> {
-    let meta = found.require_meta()?;
-    let own = meta.own_or_rebuilt(&found.env.path);
-    let live = matches!(EnvLock::try_acquire(&found.env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
-    let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
-    let status = seen_status(own.status, live);
+/// What is known of an environment. A state file that cannot be read is named, and the rest is shown.
+fn document(found: &FoundEnv) -> Answer {
+    let env = &found.env;
+    let meta = found.meta.clone();
+    let damaged = damage(env);
+    let is_foreign = meta.as_ref().is_none_or(|meta| meta.own.is_none());
+    let own = meta.as_ref().map(|meta| meta.own_or_rebuilt(&env.path)).unwrap_or_default();
+    let live = matches!(EnvLock::try_acquire(&env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
+    let recorded = meta.as_ref().map_or(EnvStatus::Unknown, Meta::status);
+    let status = recorded.seen(is_foreign, live);
+    let meta = meta.unwrap_or_default();
+    let manifest = Manifest::load(&env.tree).ok().flatten().unwrap_or_default();
     let work_dir = found.work_dir_path();
     let json = json!({
         "schema": 1,
-        "root_dir": found.env.path,
+        "root_dir": env.path,
         "work_dir": work_dir,
-        "key": found.env.key(),
-        "workspace_id": meta.workspace_id,
+        "key": env.key(),
+        "workspace_id": if meta.workspace_id.is_empty() { env.workspace() } else { meta.workspace_id },
         "task_id": own.task_id,
         "provider": own.provider,
         "agent_name": own.agent_name,
@@ -87,23 +92,30 @@ fn document(found: &FoundEnv) -> Result<Answer> {
         "kind": meta.kind,
         "status": status,
         "live": live,
-        "local_directory": meta.local_directory,
+        "local_directory": found.work_dir.is_user_folder(),
         "prepared_at": own.prepared_at,
         "completed_at": meta.completed_at,
         "lease_until": own.lease_until,
         "env": own.env,
-        "private_env": private_files(&found.env.tree)?,
+        "private_env": private_files(&env.tree).unwrap_or_default(),
         "session": own.session,
         "run": own.run,
         "last_result": own.last_result,
         "sidecars": {"files": manifest.files, "dirs": manifest.dirs, "complete": manifest.is_complete()},
         "paths": {
-            "output": found.env.path.join(names::OUTPUT),
-            "logs": found.env.path.join(names::LOGS),
+            "output": env.path.join(names::OUTPUT),
+            "logs": env.path.join(names::LOGS),
         },
+        "damaged": damaged,
     });
     let mut lines = Vec::new();
-    lines.push(format!("{:<15} {}", "env root", escape(&found.env.path.display().to_string())));
+    let mut row = |label: &str, value: &str| lines.push(format!("{label:<15} {value}"));
+    row("env root", &escape(&env.path.display().to_string()));
+    let (completed, result) = match status.is_active() {
+        // What the record says of an end is of the run before.
+        true => ("previous run", "previous result"),
+        false => ("completed", "last result"),
+    };
     for (label, key) in [
         ("work dir", "work_dir"),
         ("task", "task_id"),
@@ -115,37 +127,34 @@ fn document(found: &FoundEnv) -> Result<Answer> {
         ("live", "live"),
         ("local directory", "local_directory"),
         ("prepared", "prepared_at"),
-        ("completed", "completed_at"),
+        (completed, "completed_at"),
         ("leased until", "lease_until"),
     ] {
-        lines.push(format!("{label:<15} {}", plain(&json[key])));
+        row(label, &plain(&json[key]));
     }
     if own.status == EnvStatus::Cleaned {
-        lines.push(format!("{:<15} removed by cleanup", "private files"));
+        row("private files", "removed by cleanup");
     }
     if let Some(session) = &own.session {
-        lines.push(format!("{:<15} {}", "session", escape(&session.id)));
+        row("session", &escape(&session.id));
     }
-    if let Some(result) = &own.last_result {
-        let reason =
-            result.failure_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        lines.push(format!(
-            "{:<15} {}{}, status {}",
-            "last result",
-            escape(&result.status),
-            escape(&reason),
-            result.exit_code
-        ));
+    if let Some(last) = &own.last_result {
+        let reason = last.failure_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        row(result, &format!("{}{}, status {}", escape(&last.status), escape(&reason), last.exit_code));
     }
-    let unfinished = if manifest.is_complete() { "" } else { ", unfinished" };
-    lines.push(format!(
-        "{:<15} {} files, {} folders{unfinished}",
-        "sidecars",
-        manifest.files.len(),
-        manifest.dirs.len()
-    ));
-    lines.extend(manifest.files.iter().map(|path| format!("  {}", escape(&path.display().to_string()))));
-    Ok(Answer::new(lines.join("\n"), json))
+    if damaged.is_empty() && found.meta.is_none() {
+        row("record", &format!("there is no {}", names::META));
+    }
+    for damage in &damaged {
+        row("cannot read", &escape(&damage.why));
+    }
+    if damaged.iter().all(|damage| !damage.path.ends_with(names::MANIFEST)) {
+        let unfinished = if manifest.is_complete() { "" } else { ", unfinished" };
+        let counts = format!("{} files, {} folders", manifest.files.len(), manifest.dirs.len());
+        row("sidecars", &format!("{counts}{unfinished}"));
+        lines.extend(manifest.files.iter().map(|path| format!("  {}", escape(&path.display().to_string()))));
+    }
+    Answer::new(lines.join("\n"), json)
 }
 
 fn plain(value: &Value) -> String {

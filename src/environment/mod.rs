@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod contents;
+mod damage;
 mod found_work_dir;
 pub mod health;
 mod held_work;
@@ -20,6 +21,7 @@ mod recover;
 mod request;
 mod reuse;
 mod root;
+mod status;
 mod stores;
 mod temporary;
 pub(crate) mod trash;
@@ -29,6 +31,7 @@ mod work_dir;
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
+pub use damage::{Damage, damage};
 pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
     private_exports, private_files, replaced_logins,

@@ -53,7 +53,7 @@ pub struct GcFacts {
     pub parent_id: String,
     /// Another tool wrote the record.
     pub is_foreign: bool,
-    /// The record's status.
+    /// Its status: the record's, and as other processes see it once the lock was looked at.
     pub status: EnvStatus,
     /// The agent worked in a user's folder.
     pub local_directory: bool,
@@ -108,8 +108,8 @@ impl GcFacts {
         self.completed_at = meta.completed_at;
         self.last_used = meta.completed_at;
         self.is_foreign = meta.own.is_none();
+        self.status = meta.status();
         if let Some(own) = &meta.own {
-            self.status = own.status;
             self.lease_until = own.lease_until;
             self.artifacts_swept_at = own.artifacts_swept_at;
             let started = own.run.as_ref().and_then(|run| run.started_at);

@@ -117,6 +117,7 @@ impl GcFacts {
     /// Looks at the lock.
     pub(super) fn look_at_lock(&mut self, root: &Tree) {
         self.lock = root.subtree(&self.relative()).map_or(LockState::Unknown, |env| lock_of(&env));
+        self.status = self.status.seen(self.is_foreign, self.is_held());
     }
 
     /// Whether it is old enough that a copy of an agent CLI in it may be removed.

@@ -29,6 +29,8 @@ pub struct TaskUsage {
     pub path: String,
     /// Upstream's kind, or `unknown`.
     pub kind: String,
+    /// Its status, as `list` shows it.
+    pub status: &'static str,
     /// What the server says of its parent; empty without one.
     pub parent_status: String,
     /// The parent's id.

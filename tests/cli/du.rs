@@ -201,7 +201,7 @@ fn tables_show_rows_and_sums_of_what_is_cut_off_too() {
     assert_eq!(paths, ["v/large", "w/tie-a", "w/tie-b", "v/small"], "{shown}");
     let words = |line: usize| shown.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
     assert_eq!(words(1), ["PATH", "KIND", "STATUS", "AGE", "SIZE", "ARTIFACTS"]);
-    assert_eq!(words(2), ["v/large", "unknown", "-", "3d", "4h", "1.5", "KiB", "0", "B"]);
+    assert_eq!(words(2), ["v/large", "unknown", "unknown", "3d", "4h", "1.5", "KiB", "0", "B"]);
     assert!(
         shown.contains("\ntotal: 4 task directories, 2 workspaces, 3.4 KiB, of which artifacts 0 B (0%)"),
         "{shown}"

@@ -1,3 +1,7 @@
+use std::fs;
+
+use serde_json::{Value, json};
+
 use crate::support::{KEY, TASK, TestEnv};
 
 #[test]
@@ -56,4 +60,124 @@ fn a_whole_key_is_no_prefix_of_a_longer_one() {
     t.prepare(["--task-id", TASK]);
     std::fs::create_dir(t.root.join(format!("default/{KEY}9"))).unwrap();
     assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["task_id"], TASK);
+}
+
+/// The status of the environment as each command shows it.
+fn statuses(t: &TestEnv) -> Vec<String> {
+    let json = |arguments: &[&str]| t.execenv(arguments.iter().chain(&["-o", "json"])).json();
+    let du = t.execenv(["du"]).ok().stdout;
+    let header: Vec<&str> =
+        du.lines().find(|line| line.starts_with("PATH ")).unwrap().split_whitespace().collect();
+    let place = header.iter().position(|word| *word == "STATUS").unwrap();
+    let row = du.lines().find(|line| line.contains(KEY)).unwrap();
+    let explained = t.execenv(["gc", "--explain", KEY]).ok().stdout;
+    let of_explain = explained.lines().find_map(|line| line.trim().strip_prefix("status")).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    vec![
+        text(&json(&["list"])["environments"][0]["status"]),
+        text(&json(&["show", KEY])["status"]),
+        text(&json(&["gc", "--explain", KEY])["evidence"]["status"]),
+        of_explain.trim().to_owned(),
+        text(&json(&["du"])["tasks"][0]["status"]),
+        row.split_whitespace().nth(place).unwrap().to_owned(),
+    ]
+}
+
+#[test]
+fn every_command_shows_the_same_status() {
+    let foreign = json!({"kind": "issue", "issue_id": "i", "workspace_id": "default"});
+    let ended = json!({"kind": "issue", "issue_id": "i", "workspace_id": "default", "completed_at": "2026-05-31T00:00:00Z"});
+    for (recorded, is_live, expected) in [
+        (json!("prepared"), false, "prepared"),
+        (json!("running"), true, "running"),
+        (json!("running"), false, "crashed"),
+        (json!("starting"), false, "crashed"),
+        (json!("completed"), true, "completed"),
+        (json!("cleaned"), false, "cleaned"),
+        (json!("of a later version"), false, "unknown"),
+        (foreign.clone(), false, "unknown"),
+        (ended.clone(), false, "completed"),
+        (ended, true, "running"),
+        (foreign, true, "running"),
+        (json!("{"), false, "unknown"),
+        (Value::Null, false, "unknown"),
+    ] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        let file = env.join(".gc_meta.json");
+        let mut meta: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        match &recorded {
+            Value::String(text) if text == "{" => fs::write(&file, "{").unwrap(),
+            Value::String(status) => {
+                meta["execenv"]["status"] = json!(status);
+                fs::write(&file, meta.to_string()).unwrap();
+            }
+            Value::Null => fs::remove_file(&file).unwrap(),
+            object => fs::write(&file, object.to_string()).unwrap(),
+        }
+        let lock = fs::File::open(env.join(".task_lock")).unwrap();
+        if is_live {
+            lock.lock().unwrap();
+        }
+        assert_eq!(statuses(&t), [expected; 6], "{recorded}, live {is_live}");
+    }
+}
+
+#[test]
+fn of_a_running_environment_the_last_result_is_the_one_before() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    t.execenv(["run", KEY, "--", "true"]).ok();
+    assert!(t.execenv(["show", KEY]).ok().stdout.contains("\nlast result     completed"));
+    let script = "execenv run \"$E\" -- sh -c 'execenv show \"$E\"'";
+    let text = t.sh(script).var("E", &env).run().status(0).stdout;
+    assert!(
+        text.contains("\nstatus          running\n") && text.contains("\nlive            true\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nprevious result completed") && !text.contains("\ncompleted "), "{text}");
+}
+
+/// What is damaged, and what the commands with which one looks into it still tell.
+#[test]
+fn a_damaged_environment_is_shown_as_far_as_it_can_be_read() {
+    for (file, bytes) in [
+        (".gc_meta.json", "{"),
+        (".gc_meta.json", ""),
+        (".gc_meta.json", "[]"),
+        (".multica_sidecar_manifest.json", "{"),
+        (".multica_sidecar_manifest.json", r#"{"execenv":{"version":99}}"#),
+    ] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK, "--provider", "claude"]);
+        fs::write(env.join(file), bytes).unwrap();
+        let is_record = file == ".gc_meta.json";
+        for name in [KEY, env.to_str().unwrap(), env.join("workdir").to_str().unwrap()] {
+            let json = t.execenv(["show", name, "-o", "json"]).json();
+            assert_eq!(json["damaged"][0]["path"], json!(env.join(file)), "{json}");
+            assert_eq!((&json["key"], &json["work_dir"]), (&json!(KEY), &json!(env.join("workdir"))));
+            assert_eq!(json["provider"], if is_record { "" } else { "claude" });
+            assert_eq!(json["workspace_id"], "default");
+        }
+        let text = t.execenv(["show", KEY]).ok().shown_stdout;
+        assert!(text.contains("\ncannot read     ") && text.contains(file), "{text}");
+        assert_eq!(text.contains("\nsidecars "), is_record, "{text}");
+        let explained = t.execenv(["gc", "--explain", KEY]).ok().shown_stdout;
+        assert!(explained.contains("\n  cannot read   ") && explained.contains(file), "{explained}");
+        let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).json();
+        assert_eq!(json["damaged"][0]["path"], json!(env.join(file)));
+        assert!(json["reason"].is_string() && json["evidence"]["meta"].is_string(), "{json}");
+        t.write(env.join("workdir/file"), "text");
+        assert_eq!(t.execenv(["show", KEY, "--file", "file"]).ok().stdout, "text");
+    }
+}
+
+#[test]
+fn one_without_a_record_is_shown_too() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    fs::remove_file(env.join(".gc_meta.json")).unwrap();
+    let text = t.execenv(["show", KEY]).ok().stdout;
+    assert!(text.contains("\nrecord          there is no .gc_meta.json\n"), "{text}");
+    assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["status"], "unknown");
 }

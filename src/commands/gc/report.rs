@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::environment::CleanupOutcome;
+use crate::environment::{CleanupOutcome, Damage};
 use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
@@ -180,7 +180,12 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
 }
 
 /// One decision, and every fact that it is based on.
-pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
+pub(super) fn explanation(
+    judged: &Judged,
+    damaged: &[Damage],
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> String {
     let facts = &judged.facts;
     let time = |at: Option<DateTime<Utc>>| match at {
         None => "-".to_owned(),
@@ -220,6 +225,7 @@ pub(super) fn explanation(judged: &Judged, policy: &Policy, now: DateTime<Utc>) 
         format!("  leased until  {}", time(facts.lease_until)),
         format!("  size          {}", show_bytes(judged.bytes)),
     ];
+    lines.extend(damaged.iter().map(|damage| format!("  cannot read   {}", escape(&damage.why))));
     if let Some(error) = &judged.error {
         lines.insert(2, format!("  kept for      {}", escape(error)));
     }

@@ -9,8 +9,10 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{Meta, WorkspacesRoot, count_stores, is_environment, trash};
+use crate::environment::{EnvStatus, Meta, WorkspacesRoot, count_stores, is_environment, trash};
 use crate::gc::artifacts::{Patterns, weigh};
+use crate::gc::facts::LockState;
+use crate::gc::look::lock_of;
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -76,12 +78,20 @@ fn look_at_task(
         task_short: key.to_string_lossy().into_owned(),
         path: env.path().to_string_lossy().into_owned(),
         kind: kind.unwrap_or("unknown").to_owned(),
+        status: status(&env, meta.as_ref()).word(),
         parent_status: String::new(),
         parent_id: meta.as_ref().map_or("", parent_id).to_owned(),
         age_seconds: age_seconds(env.path(), meta.as_ref(), now),
         size_bytes: size.bytes,
         artifact_size_bytes: artifacts.bytes,
     })
+}
+
+/// The status of an environment, from its record and its lock.
+fn status(env: &Tree, meta: Option<&Meta>) -> EnvStatus {
+    let is_live = matches!(lock_of(env), LockState::Held | LockState::Unknown);
+    let recorded = meta.map_or(EnvStatus::Unknown, Meta::status);
+    recorded.seen(meta.is_none_or(|meta| meta.own.is_none()), is_live)
 }
 
 /// The short form of an id that multica shows: its first eight characters without dashes.
