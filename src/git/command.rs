@@ -10,17 +10,20 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::failure::{GitEnd, GitFailure, end_of};
-use super::filters::FiltersOff;
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Cut, Program};
+use crate::sys::confine::{CannotConfine, confined};
+use crate::sys::tree::Tree;
 
 /// The longest that a call may take, unless its repository says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
+/// The longest that all calls for one environment may take together.
+pub(super) const PATIENCE: Duration = LIMIT;
 
 /// The user's git.
 #[derive(Clone, Debug)]
@@ -50,9 +53,22 @@ impl Git {
         Git { stop, ..self }
     }
 
+    /// Set when calls have to end.
+    pub(super) fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
     /// The repository or worktree at `dir`.
     pub fn at<'a>(&'a self, dir: &'a Path) -> Repository<'a> {
-        Repository { git: self, dir, limit: LIMIT, stop: &self.stop, any_owner: false, as_stored: false }
+        Repository {
+            git: self,
+            dir,
+            limit: LIMIT,
+            stop: &self.stop,
+            deadline: None,
+            confined: None,
+            as_stored: false,
+        }
     }
 }
 
@@ -68,8 +84,8 @@ pub trait Profile: sealed::Sealed {
 
 /// Looks only: runs no hook and no monitor, fetches nothing, takes no optional lock.
 ///
-/// A call that reads working files needs [`GitCommand::without_filters`] besides: which filters a repository names
-/// has to be asked first.
+/// A call that reads working files, or that packs, needs a [`View`](super::view::View) besides: it would run filters that
+/// the repository names.
 #[derive(Debug)]
 pub struct Look;
 
@@ -96,8 +112,12 @@ const SAFE: &[&str] = &[
     "safe.bareRepository=all",
 ];
 
+/// What a repository names is not run, so it may belong to another user, which git refuses otherwise: a collector may be
+/// another one than its agents.
+const SAFE_FROM_ITS_OWNER: &[&str] = &[SAFE[0], SAFE[1], SAFE[2], "safe.directory=*"];
+
 impl Profile for Look {
-    const SETTINGS: &'static [&'static str] = SAFE;
+    const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = &[
         ("GIT_OPTIONAL_LOCKS", "0"),
         ("GIT_TERMINAL_PROMPT", "0"),
@@ -110,7 +130,7 @@ impl Profile for Look {
 }
 
 impl Profile for Work {
-    const SETTINGS: &'static [&'static str] = SAFE;
+    const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = Look::VARIABLES;
     const KEPT: &'static [&'static str] = &[];
 }
@@ -130,7 +150,8 @@ pub struct Repository<'a> {
     dir: &'a Path,
     limit: Duration,
     stop: &'a AtomicBool,
-    any_owner: bool,
+    deadline: Option<Instant>,
+    confined: Option<&'a Tree>,
     as_stored: bool,
 }
 
@@ -141,10 +162,22 @@ impl<'a> Repository<'a> {
         Repository { limit, stop, ..self }
     }
 
-    /// The same where it may belong to another user of the machine, which git refuses otherwise.
+    /// The same where all calls together have to end by `deadline`.
     #[must_use]
-    pub fn of_any_owner(self) -> Repository<'a> {
-        Repository { any_owner: true, ..self }
+    pub fn before(self, deadline: Instant) -> Repository<'a> {
+        Repository { deadline: Some(deadline), ..self }
+    }
+
+    /// The same where calls can write only below `folder`, whatever the repository's links and paths lead to.
+    #[must_use]
+    pub fn confined_to(self, folder: &'a Tree) -> Repository<'a> {
+        Repository { confined: Some(folder), ..self }
+    }
+
+    /// The longest that a call may take that begins now.
+    fn limit_now(&self) -> Duration {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(self.limit, |left| left.min(self.limit))
     }
 
     /// The same without replacement objects (`git replace`): whether a commit is elsewhere is asked of the commits as
@@ -152,6 +185,12 @@ impl<'a> Repository<'a> {
     #[must_use]
     pub fn as_stored(self) -> Repository<'a> {
         Repository { as_stored: true, ..self }
+    }
+
+    /// A variable of this process.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a OsStr> {
+        let (_, value) = self.git.env.iter().find(|(known, _)| known == name)?;
+        Some(value)
     }
 
     /// Its folder.
@@ -175,13 +214,12 @@ impl<'a> Repository<'a> {
     }
 
     fn command<P: Profile, S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, P> {
-        let owner = self.any_owner.then(|| ("safe.directory".into(), "*".into()));
         let objects = self.as_stored.then(|| ("GIT_NO_REPLACE_OBJECTS".into(), "1".into()));
         GitCommand {
             repository: *self,
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
-            settings: owner.into_iter().collect(),
             variables: objects.into_iter().collect(),
+            confined: self.confined.map(|folder| vec![folder]),
             profile: PhantomData,
         }
     }
@@ -192,13 +230,13 @@ impl<'a> Repository<'a> {
 pub struct GitCommand<'a, P> {
     repository: Repository<'a>,
     args: Vec<OsString>,
-    /// Settings that `-c` cannot express: a filter's name may hold `=`.
-    settings: Vec<(OsString, OsString)>,
     variables: Vec<(OsString, OsString)>,
+    /// The only folders that the call may write below; `None`: it is not confined.
+    confined: Option<Vec<&'a Tree>>,
     profile: PhantomData<P>,
 }
 
-impl<P: Profile> GitCommand<'_, P> {
+impl<'a, P: Profile> GitCommand<'a, P> {
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
@@ -213,10 +251,12 @@ impl<P: Profile> GitCommand<'_, P> {
         self
     }
 
-    /// Switches the repository's own filters off, for a call that reads working files.
+    /// Lets a confined call write below this folder, too.
     #[must_use]
-    pub(super) fn without_filters(mut self, filters: &FiltersOff) -> Self {
-        self.settings.extend_from_slice(filters.settings());
+    pub(super) fn and_to(mut self, folder: &'a Tree) -> Self {
+        if let Some(folders) = &mut self.confined {
+            folders.push(folder);
+        }
         self
     }
 
@@ -262,13 +302,21 @@ impl<P: Profile> GitCommand<'_, P> {
 
     fn captured(self) -> Result<(Call, Captured)> {
         let (env, args) = (self.env(), self.words());
-        let Repository { git, dir, limit, stop, .. } = self.repository;
+        let Repository { git, dir, stop, .. } = self.repository;
+        let limit = self.repository.limit_now();
         let program = git.program.as_deref().ok_or_else(|| {
             Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
         })?;
         let call = Call { program: program.into(), args: self.args, dir: dir.into() };
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
-        let captured = child::capture_with_cut(started, limit, stop);
+        let capture = || child::capture_with_cut(started, limit, stop);
+        let captured = match &self.confined {
+            None => capture(),
+            Some(folders) => confined(folders, capture).map_err(|CannotConfine| {
+                Failure::new(Code::Failed, "this system cannot confine git to a folder")
+                    .hint("git is confined by Landlock: Linux 5.13 or later, if it is not switched off")
+            })?,
+        };
         let (captured, cut) = match captured {
             Ok(done) => done,
             Err(error) => return Err(call.failed(&[], &[], GitEnd::Io(error)).into()),
@@ -298,13 +346,6 @@ impl<P: Profile> GitCommand<'_, P> {
         }
         for (name, value) in P::VARIABLES {
             set(name.into(), value.into());
-        }
-        for (number, (key, value)) in self.settings.iter().enumerate() {
-            set(format!("GIT_CONFIG_KEY_{number}").into(), key.clone());
-            set(format!("GIT_CONFIG_VALUE_{number}").into(), value.clone());
-        }
-        if !self.settings.is_empty() {
-            set("GIT_CONFIG_COUNT".into(), self.settings.len().to_string().into());
         }
         if let Some(above) = dir.parent() {
             set("GIT_CEILING_DIRECTORIES".into(), above.into());
@@ -389,15 +430,22 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_numbered_together() {
+    fn a_repository_of_another_user_is_looked_at_and_nothing_is_fetched_into_it() {
         let git = git();
-        let filters = FiltersOff::of(&[b"a=b"]);
-        let env = git.at(Path::new("/r")).of_any_owner().look(["status"]).without_filters(&filters).env();
-        assert_eq!(has(&env, "GIT_CONFIG_COUNT").as_deref(), Some("5"));
-        assert_eq!(has(&env, "GIT_CONFIG_KEY_0").as_deref(), Some("safe.directory"));
-        assert_eq!(has(&env, "GIT_CONFIG_KEY_1").as_deref(), Some("filter.a=b.clean"));
-        assert_eq!(has(&env, "GIT_CONFIG_VALUE_4").as_deref(), Some("false"));
-        assert_eq!(has(&env, "GIT_CONFIG_KEY_5"), None);
+        let at = git.at(Path::new("/r"));
+        let trusts = |words: Vec<OsString>| words.iter().any(|word| word == "safe.directory=*");
+        assert!(trusts(at.look(["x"]).words()) && trusts(at.work(["x"]).words()));
+        assert!(!trusts(at.network(["x"]).words()));
+    }
+
+    #[test]
+    fn a_call_ends_before_its_deadline() {
+        let git = git();
+        let at = git.at(Path::new("/r"));
+        assert_eq!(at.limit_now(), LIMIT);
+        assert_eq!(at.before(Instant::now()).limit_now(), Duration::ZERO);
+        let soon = at.before(Instant::now() + Duration::from_secs(5)).limit_now();
+        assert!(soon <= Duration::from_secs(5) && soon > Duration::ZERO);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::command::Repository;
+use super::view::View;
 
 /// The most files that one call hashes.
 const CHUNK: usize = 500;
@@ -20,8 +21,8 @@ struct Hidden {
 impl Repository<'_> {
     /// Hidden files that are there and differ from what the index holds. Compared byte by byte: where a file is only
     /// written otherwise (line ends), that counts as a change, too.
-    pub(super) fn hidden_changes(&self) -> Result<Vec<PathBuf>> {
-        let listed = self.look(["ls-files", "-s", "-v", "-z"]).output()?;
+    pub(super) fn hidden_changes(&self, view: &View) -> Result<Vec<PathBuf>> {
+        let listed = self.look(["ls-files", "-s", "-v", "-z"]).through(view).output()?;
         let (mut changed, mut files) = (Vec::new(), Vec::new());
         for (entry, mode) in listed.split(|byte| *byte == 0).filter_map(hidden) {
             let path = self.dir().join(&entry.path);
@@ -29,7 +30,7 @@ impl Repository<'_> {
             match mode {
                 b"120000" if metadata.is_symlink() => {
                     let object = std::str::from_utf8(&entry.object)?;
-                    let text = self.look(["cat-file", "blob", object]).output()?;
+                    let text = self.look(["cat-file", "blob", object]).through(view).output()?;
                     if std::fs::read_link(&path)?.as_os_str().as_bytes() != text {
                         changed.push(entry.path);
                     }
@@ -41,7 +42,7 @@ impl Repository<'_> {
             }
         }
         for chunk in files.chunks(CHUNK) {
-            let hash = self.look(["hash-object", "--no-filters", "--"]);
+            let hash = self.look(["hash-object", "--no-filters", "--"]).through(view);
             let hashes = hash.args(chunk.iter().map(|entry| &entry.path)).output()?;
             let mut hashes = hashes.split(|byte| *byte == b'\n');
             let differs = |entry: &&Hidden| hashes.next() != Some(entry.object.as_slice());

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::command::{GitCommand, Repository, Work};
-use super::filters::FiltersOff;
+use super::view::{GitFolders, View};
 
 /// An index file of our own for one worktree.
 #[derive(Debug)]
 pub struct PrivateIndex<'a> {
     worktree: Repository<'a>,
-    filters: FiltersOff,
+    view: View,
     file: &'a Path,
 }
 
@@ -21,9 +21,13 @@ impl<'a> PrivateIndex<'a> {
     /// Uses `file` as the index of calls in `worktree`. The file need not be there; the caller removes it.
     ///
     /// # Errors
-    /// As [`Repository::filters_off`].
-    pub fn new(worktree: Repository<'a>, file: &'a Path) -> Result<PrivateIndex<'a>> {
-        Ok(PrivateIndex { worktree, filters: worktree.filters_off()?, file })
+    /// As [`Repository::view`].
+    pub(super) fn new(
+        worktree: Repository<'a>,
+        folders: &GitFolders,
+        file: &'a Path,
+    ) -> Result<PrivateIndex<'a>> {
+        Ok(PrivateIndex { worktree, view: worktree.view(folders, false)?, file })
     }
 
     /// Fills the index with the tree of a commit.
@@ -65,6 +69,6 @@ impl<'a> PrivateIndex<'a> {
     }
 
     fn call<const N: usize>(&self, args: [&str; N]) -> GitCommand<'a, Work> {
-        self.worktree.work(args).without_filters(&self.filters).variable("GIT_INDEX_FILE", self.file)
+        self.worktree.work(args).through(&self.view).variable("GIT_INDEX_FILE", self.file)
     }
 }

@@ -1,83 +1,205 @@
-//! Finds repositories below a work dir.
+//! Finds repositories below a work dir, by handles: through no link and over no mount, which may not answer.
 
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-/// How deep they are searched for: deeper than real trees are, and within the length of a path.
-const MAX_DEPTH: usize = 40;
-/// The most folders that are searched.
-const MAX_FOLDERS: usize = 200_000;
+use rustix::io::Errno;
+
+use crate::sys::tree::{FileKind, Tree};
+use crate::sys::walk::{Place, Visitor, is_empty};
+
+/// A repository, or a worktree of one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FoundRepository {
+    /// Its folder.
+    pub(super) path: PathBuf,
+    /// It has no `.git`: it is a bare one itself.
+    pub(super) is_bare: bool,
+}
 
 /// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     /// Folders with a `.git`, and bare repositories.
-    pub(super) repositories: Vec<PathBuf>,
+    pub(super) repositories: Vec<FoundRepository>,
     /// The first folder that was not searched, and why: a repository may lie in it.
     pub(super) gap: Option<(PathBuf, String)>,
 }
 
-/// Finds repositories in all folders below `work_dir`, without following links.
-pub(super) fn search(work_dir: &Path) -> Search {
-    let mut found = Search::default();
-    let mut looked_into = 0;
-    let mut waiting = vec![(work_dir.to_owned(), 0)];
-    while let Some((folder, depth)) = waiting.pop() {
-        looked_into += 1;
-        if looked_into > MAX_FOLDERS {
-            found.gap(&folder, format!("more than {MAX_FOLDERS} folders"));
-            break;
-        }
-        if depth > MAX_DEPTH {
-            found.gap(&folder, format!("more than {MAX_DEPTH} levels deep"));
-            continue;
-        }
-        if let Err(error) = look_into(&folder, depth, &mut found, &mut waiting) {
-            found.gap(&folder, error.to_string());
+/// How long a search may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience<'a> {
+    /// It ends then.
+    pub(super) deadline: Instant,
+    /// It ends once this is set.
+    pub(super) stop: &'a AtomicBool,
+}
+
+impl Patience<'_> {
+    /// Why the search has to end now.
+    pub(super) fn is_over(&self) -> Option<&'static str> {
+        match () {
+            () if self.stop.load(Ordering::Relaxed) => Some("execenv was asked to stop"),
+            () if Instant::now() >= self.deadline => Some("it takes too long"),
+            () => None,
         }
     }
+}
+
+/// Finds repositories in all folders below `work_dir`.
+pub(super) fn search(work_dir: &Path, patience: Patience<'_>) -> Search {
+    let mut searcher = Searcher {
+        root: work_dir,
+        patience,
+        folders: vec![Signs::default()],
+        mounts: Vec::new(),
+        found: Search::default(),
+    };
+    let tree = match Tree::open(work_dir) {
+        Ok(tree) => tree,
+        Err(error) => {
+            searcher.gap(work_dir.to_owned(), error.to_string());
+            return searcher.found;
+        }
+    };
+    if let Err(error) = tree.walk(&mut searcher) {
+        searcher.gap(work_dir.to_owned(), error.to_string());
+    }
+    searcher.leave_folder(Path::new(""));
+    let Searcher { mut found, mounts, .. } = searcher;
+    // Git would go into the mount.
+    found.repositories.retain(|repository| !mounts.iter().any(|mount| mount.starts_with(&repository.path)));
     found.repositories.sort_unstable();
+    let mut refused = Vec::new();
+    found.repositories.retain(|repository| match refusal(&tree, work_dir, repository) {
+        Some(Refusal::Trap(path)) => {
+            refused.push(path);
+            false
+        }
+        Some(Refusal::Nothing) => false,
+        None => true,
+    });
+    if let Some(path) = refused.into_iter().next() {
+        found.gap.get_or_insert_with(|| (path, "it is neither a file nor a folder".to_owned()));
+    }
     found
 }
 
-fn look_into(
-    folder: &Path,
-    depth: usize,
-    found: &mut Search,
-    waiting: &mut Vec<(PathBuf, usize)>,
-) -> std::io::Result<()> {
-    let (mut has_git, mut bare) = (false, 0);
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        bare += usize::from(matches!(name.to_str(), Some("HEAD" | "objects" | "refs")));
-        if name == ".git" {
-            has_git = true;
-        } else if entry.file_type()?.is_dir() {
-            waiting.push((folder.join(name), depth + 1));
-        }
-    }
-    if has_git || bare == 3 {
-        let repository = if has_git { folder.join(".git") } else { folder.to_owned() };
-        match trap(&repository) {
-            // Git would wait there until its time limit.
-            Some(path) => found.gap(&path, "it is neither a file nor a folder".into()),
-            None => found.repositories.push(folder.to_owned()),
-        }
-    }
-    Ok(())
+/// Signs of a repository in one folder.
+#[derive(Debug, Default)]
+struct Signs {
+    has_git: bool,
+    /// How many of the parts of a bare repository it has.
+    bare: u8,
 }
 
-/// A part of a repository in which git would wait for ever: a FIFO, a socket, a device. An agent can put one deeper, too;
-/// then the time limit ends git.
-fn trap(repository: &Path) -> Option<PathBuf> {
-    let parts = ["", "HEAD", "config", "index", "packed-refs", "commondir", "gitdir", "shallow"];
-    let waits =
-        |path: &PathBuf| path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-    parts.iter().map(|part| repository.join(part)).find(waits)
+const BARE: [&str; 3] = ["HEAD", "objects", "refs"];
+
+struct Searcher<'a> {
+    root: &'a Path,
+    patience: Patience<'a>,
+    /// The folders that the walk is in.
+    folders: Vec<Signs>,
+    mounts: Vec<PathBuf>,
+    found: Search,
 }
 
-impl Search {
-    fn gap(&mut self, folder: &Path, why: String) {
-        self.gap.get_or_insert_with(|| (folder.to_owned(), why));
+impl Searcher<'_> {
+    fn gap(&mut self, path: PathBuf, why: String) {
+        self.found.gap.get_or_insert((path, why));
     }
+
+    fn note(&mut self, name: &OsStr) {
+        let Some(signs) = self.folders.last_mut() else { return };
+        signs.has_git |= name == ".git";
+        signs.bare += u8::from(BARE.iter().any(|part| name == *part));
+    }
+
+    fn leave_folder(&mut self, path: &Path) {
+        let Some(signs) = self.folders.pop() else { return };
+        if signs.has_git || usize::from(signs.bare) == BARE.len() {
+            let path = if path.as_os_str().is_empty() { self.root.to_owned() } else { self.root.join(path) };
+            self.found.repositories.push(FoundRepository { path, is_bare: !signs.has_git });
+        }
+    }
+}
+
+impl Visitor for Searcher<'_> {
+    fn enter(&mut self, place: Place<'_>, handle: BorrowedFd<'_>) -> bool {
+        if place.name == ".git" {
+            // For git an empty one is none either.
+            if is_empty(handle) != Ok(true) {
+                self.note(place.name);
+            }
+            return false;
+        }
+        self.note(place.name);
+        if let Some(why) = self.patience.is_over() {
+            self.gap(self.root.join(place.path), why.to_owned());
+            return false;
+        }
+        self.folders.push(Signs::default());
+        true
+    }
+
+    fn leave(&mut self, place: Place<'_>) {
+        self.leave_folder(place.path);
+    }
+
+    fn lost(&mut self, path: &Path) {
+        self.folders.pop();
+        self.gap(self.root.join(path), "it was moved meanwhile".to_owned());
+    }
+
+    fn entry(&mut self, name: &OsStr, _: Option<u64>) {
+        self.note(name);
+    }
+
+    fn closed(&mut self, path: &Path, error: Errno) {
+        let path = self.root.join(path);
+        match error {
+            Errno::NOENT => {} // it was removed meanwhile
+            Errno::XDEV => {
+                self.gap(path.clone(), "another file system is mounted there".to_owned());
+                self.mounts.push(path);
+            }
+            error => self.gap(path, std::io::Error::from(error).to_string()),
+        }
+    }
+
+    fn unreadable(&mut self) {
+        self.gap(self.root.to_owned(), "not everything in it can be read".to_owned());
+    }
+
+    fn wants_lengths(&self) -> bool {
+        false
+    }
+}
+
+/// Why git is not asked about a repository.
+enum Refusal {
+    /// Git would wait there until its time limit: a FIFO, a socket, a device. An agent can put one deeper, too, or a
+    /// link to one; then the time limit ends git.
+    Trap(PathBuf),
+    /// Its `.git` is an empty file.
+    Nothing,
+}
+
+const PARTS: [&str; 7] = ["HEAD", "config", "index", "packed-refs", "commondir", "gitdir", "shallow"];
+
+fn refusal(tree: &Tree, work_dir: &Path, repository: &FoundRepository) -> Option<Refusal> {
+    let relative = repository.path.strip_prefix(work_dir).ok()?;
+    let folder = tree.plain_subtree(relative).ok()?;
+    let git = Path::new(".git");
+    let inside = match folder.kind(git) {
+        _ if repository.is_bare => folder,
+        Ok(Some(FileKind::File { len: 0, .. })) => return Some(Refusal::Nothing),
+        Ok(Some(FileKind::Other)) => return Some(Refusal::Trap(folder.path().join(git))),
+        _ => folder.plain_subtree(git).ok()?,
+    };
+    let waits = |part: &&&str| matches!(inside.kind(Path::new(part)), Ok(Some(FileKind::Other)));
+    PARTS.iter().find(waits).map(|part| Refusal::Trap(inside.path().join(part)))
 }

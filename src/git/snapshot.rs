@@ -1,12 +1,13 @@
 //! The working files of a worktree as a commit in its repository, made before the worktree is removed by force.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Result;
 
-use super::command::Git;
+use super::command::{Git, PATIENCE};
 use super::index::PrivateIndex;
-use super::search::search;
+use super::search::{Patience, search};
 
 /// How many names are tried for the new ref.
 const TRIES: u32 = 100;
@@ -19,18 +20,24 @@ impl Git {
     /// # Errors
     /// As git reports them; there is no new ref then.
     pub fn snapshot(&self, path: &Path, name: &str, index: &Path, ours: &[PathBuf]) -> Result<String> {
-        let worktree = self.at(path);
-        let index = PrivateIndex::new(worktree, index)?;
+        let deadline = Instant::now() + PATIENCE;
+        let worktree = self.at(path).before(deadline);
+        let folders = worktree.git_folders()?;
+        // Who can write a `.git` file can name any repository in it.
+        let (common, known) = (folders.common.display(), folders.know_worktree(path));
+        anyhow::ensure!(known, "the repository {common} does not know this worktree");
+        let index = PrivateIndex::new(worktree, &folders, index)?;
         let has_head = worktree.has_head()?;
         if has_head {
             index.read_tree("HEAD")?;
         }
         // Repositories below are saved on their own; git would start a git in each.
-        index.add_all(search(path).repositories.iter().chain(ours))?;
+        let below = search(path, Patience { deadline, stop: self.stop() });
+        index.add_all(below.repositories.iter().map(|found| &found.path).chain(ours))?;
         let tree = index.write_tree()?;
         // What an operation in progress holds, a rebase's autostash above all, is saved as further parents.
         let head = has_head.then(|| "HEAD".to_owned());
-        let held = worktree.held_by_operation(&worktree.git_folder("--git-dir")?)?;
+        let held = worktree.held_by_operation(&folders.own)?;
         let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
         let mut commit = worktree.work(["commit-tree", "-m", "execenv: a worktree removed by force", &tree]);
         for (name, value) in [("NAME", "execenv"), ("EMAIL", "execenv@localhost")] {

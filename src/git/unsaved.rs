@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Result;
 
-use super::command::{Git, Repository};
+use super::command::{Git, PATIENCE, Repository};
 use super::operation::in_progress;
-use super::search::search;
+use super::search::{Patience, search};
+use super::view::View;
 
 /// What kind of work is at stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,33 +32,35 @@ pub struct Unsaved {
     pub kind: UnsavedKind,
     /// For a person.
     pub what: String,
-    /// The repository lies elsewhere and is kept, so that a snapshot can be written to it.
+    /// The repository lies elsewhere, is kept, and knows this worktree, so that a snapshot can be written to it.
     pub foreign: bool,
 }
 
 impl Git {
     /// Work below `folder` that would be lost for good with all that is in `goes`, the folder itself or one above it.
-    /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe.
+    /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe, and
+    /// all of it takes two minutes at most.
     pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
+        let deadline = Instant::now() + PATIENCE;
+        let patience = Patience { deadline, stop: self.stop() };
+        let unknown = |path, what| Unsaved { path, kind: UnsavedKind::Unknown, what, foreign: false };
         let mut found = Vec::new();
-        let searched = search(folder);
-        for path in &searched.repositories {
-            match self.at(path).unsaved_work(goes, ours) {
+        let searched = search(folder, patience);
+        for repository in searched.repositories {
+            if let Some(why) = patience.is_over() {
+                found.push(unknown(repository.path, format!("not asked whether its work is saved: {why}")));
+                break;
+            }
+            match self.at(&repository.path).before(deadline).unsaved_work(repository.is_bare, goes, ours) {
                 Ok(unsaved) => found.extend(unsaved),
-                Err(error) => found.push(Unsaved {
-                    path: path.clone(),
-                    kind: UnsavedKind::Unknown,
-                    what: format!("cannot tell whether its work is saved: {error:#}"),
-                    foreign: false,
-                }),
+                Err(error) => {
+                    let what = format!("cannot tell whether its work is saved: {error:#}");
+                    found.push(unknown(repository.path, what));
+                }
             }
         }
-        found.extend(searched.gap.map(|(path, why)| Unsaved {
-            path,
-            kind: UnsavedKind::Unknown,
-            what: format!("not searched for repositories: {why}"),
-            foreign: false,
-        }));
+        let gap = searched.gap;
+        found.extend(gap.map(|(path, why)| unknown(path, format!("not searched for repositories: {why}"))));
         found
     }
 }
@@ -69,21 +73,22 @@ const PER_WORKTREE: [&str; 3] = ["refs/worktree/*", "refs/bisect/*", "refs/rewri
 
 impl Repository<'_> {
     /// The work of this repository or worktree that would be lost, with every reason.
-    fn unsaved_work(&self, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
+    fn unsaved_work(&self, is_bare: bool, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let common = self.git_folder("--git-common-dir")?;
-        let foreign = !real(&common).starts_with(real(goes));
-        let is_bare = self.look(["rev-parse", "--is-bare-repository"]).text()? == "true";
+        let folders = self.git_folders()?;
+        let common = &folders.common;
+        let foreign = !real(common).starts_with(real(goes));
         let mut reasons = Vec::new();
 
-        let changed = if is_bare { Vec::new() } else { self.changed_files(ours)? };
+        let changed =
+            if is_bare { Vec::new() } else { self.changed_files(&self.view(&folders, false)?, ours)? };
         if !changed.is_empty() {
             let place = if foreign { " in a worktree" } else { "" };
             let count = counted(changed.len() as u64, "uncommitted change");
             let files = changed.iter().map(|path| path.display().to_string());
             reasons.push((UnsavedKind::Dirty, format!("{count}{place}{}", examples(files, changed.len()))));
         }
-        let mut operations: Vec<&str> = in_progress(&self.git_folder("--git-dir")?).collect();
+        let mut operations: Vec<&str> = in_progress(&folders.own).collect();
         if !foreign {
             // Linked worktrees elsewhere keep their state in this repository.
             let worktrees = std::fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
@@ -121,6 +126,8 @@ impl Repository<'_> {
         }
         let Some((kind, _)) = reasons.first() else { return Ok(None) };
         let what = reasons.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>().join("; ");
+        // Nothing is ever written into a repository that does not know of the worktree.
+        let foreign = foreign && folders.know_worktree(self.dir());
         Ok(Some(Unsaved { path: self.dir().to_owned(), kind: *kind, what, foreign }))
     }
 
@@ -131,23 +138,14 @@ impl Repository<'_> {
     }
 
     /// The working files of a worktree that differ from what is committed.
-    fn changed_files(&self, ours: &[PathBuf]) -> Result<Vec<PathBuf>> {
-        let filters = self.filters_off()?;
-        let top = self.look(["rev-parse", "--show-toplevel"]).output()?;
-        let top = Path::new(OsStr::from_bytes(top.strip_suffix(b"\n").unwrap_or(&top)));
-        // `core.worktree` may name any folder; the one that would go is the one to ask about.
-        anyhow::ensure!(
-            top.canonicalize()? == self.dir().canonicalize()?,
-            "its repository calls {} its worktree",
-            top.display()
-        );
+    fn changed_files(&self, view: &View, ours: &[PathBuf]) -> Result<Vec<PathBuf>> {
         // A submodule's own changes are asked about where it lies: `status` would start a git in it that runs the
         // filters of its configuration.
         let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty"];
-        let status = self.look(status).without_filters(&filters).output()?;
+        let status = self.look(status).through(view).output()?;
         let is_ours = |changed: &Path| ours.contains(&self.dir().join(changed));
         let mut changed: Vec<PathBuf> = changed_paths(&status).collect();
-        changed.extend(self.hidden_changes()?);
+        changed.extend(self.hidden_changes(view)?);
         changed.retain(|changed| !is_ours(changed));
         Ok(changed)
     }

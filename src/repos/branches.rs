@@ -76,6 +76,9 @@ impl Cache<'_> {
             }
         }
         self.note_kept(&only_copies);
+        if !idle.is_empty() && !self.can_write() {
+            return Ok(());
+        }
         let effects = self.effects;
         self.report.branches_deleted += effects.delete_branches(self, &idle, gone)?;
         Ok(())
@@ -90,7 +93,7 @@ impl Cache<'_> {
         let before = InUse { worktrees: self.worktrees(gone)?, remembered: self.remembered_branches()? };
         let mut deleted = Vec::new();
         for branch in idle.iter().filter(|branch| !before.has(branch)) {
-            match self.git.delete(branch) {
+            match self.git.delete(&self.bare, branch) {
                 Ok(()) => deleted.push(*branch),
                 Err(error) if was_cut_off(&error) => return Err(error),
                 Err(error) => self.report.fail(&error),
@@ -101,7 +104,7 @@ impl Cache<'_> {
         let is_missed = |branch: &&Branch| now.iter().any(|worktree| worktree.branch == branch.name);
         let (missed, deleted): (Vec<&Branch>, Vec<&Branch>) = deleted.into_iter().partition(is_missed);
         for branch in missed {
-            self.git.restore(branch)?;
+            self.git.restore(&self.bare, branch)?;
         }
         Ok(deleted.len() as u64)
     }

@@ -11,6 +11,7 @@ use super::policy::{RepoPolicy, RepoReport};
 use super::registration::Registration;
 use crate::environment::WorkspacesRoot;
 use crate::git::Branch;
+use crate::sys::confine::can_confine;
 use crate::sys::tree::Tree;
 
 /// One repository of the cache.
@@ -30,6 +31,17 @@ pub(super) struct Cache<'a> {
 impl Cache<'_> {
     pub(super) fn path(&self) -> String {
         self.bare.path().display().to_string()
+    }
+
+    /// Whether git may write to the repository: confined to it, or not at all. Reports a no once a cycle.
+    pub(super) fn can_write(&mut self) -> bool {
+        const WHY: &str = "branches of agents are kept and repositories are not packed: git writes to what an agent can \
+                           shape only when confined by Landlock, which this system does not have (Linux 5.13 or later)";
+        let can = can_confine();
+        if !can && !self.report.notes.iter().any(|note| note == WHY) {
+            self.note(WHY.to_owned());
+        }
+        can
     }
 
     pub(super) fn note(&mut self, note: String) {

@@ -34,12 +34,12 @@ impl Cache<'_> {
     /// Runs pending maintenance, if no environment is in use.
     pub(super) fn maintain(&mut self) {
         let is_pending = matches!(self.bare.kind(Path::new(PENDING)), Ok(Some(FileKind::File { .. })));
-        if !is_pending || !self.policy.maintenance || self.is_any_in_use() {
+        if !is_pending || !self.policy.maintenance || self.is_any_in_use() || !self.can_write() {
             return;
         }
         let before = lock_files(&self.bare);
-        let expired = self.git.expire_reflogs();
-        let collected = self.git.collect_garbage(self.policy.limits.heavy);
+        let expired = self.git.expire_reflogs(&self.bare);
+        let collected = self.git.collect_garbage(&self.bare, self.policy.limits.heavy);
         if [&expired, &collected].into_iter().filter_map(|done| done.as_ref().err()).any(was_cut_off) {
             // Only new ones: another process made the others.
             for file in lock_files(&self.bare).difference(&before) {

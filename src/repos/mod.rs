@@ -14,6 +14,7 @@ mod maintenance;
 mod policy;
 mod registration;
 mod registrations;
+mod shape;
 mod upkeep;
 
 pub use layout::{LOCK_REASON, last_use, stamp_use};

@@ -3,7 +3,8 @@
 //!
 //! Nothing is deleted that is not somewhere else too. A branch is deleted when another ref that stays holds its commit
 //! and no worktree uses it, and only if it still points there; a repository is removed when a remote has all that it
-//! holds. Everything happens under the repository's lock, and no call to git takes longer than its limit: what fails is
+//! holds. Agents can write to the cache, so a repository that leads elsewhere is left alone, and git writes only where it is
+//! confined to the repository. Everything happens under the repository's lock, and no call to git takes longer than its limit: what fails is
 //! reported, and the cycle goes on.
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use super::cache::{Access, Cache, Effects};
 use super::effects::{Disk, DryRun};
 use super::layout::{open_bare, plain_folders};
 use super::policy::{RepoPolicy, RepoReport};
+use super::shape::stands_alone;
 use crate::environment::WorkspacesRoot;
 use crate::git::Git;
 use crate::layout::names;
@@ -64,6 +66,7 @@ impl Cache<'_> {
             Access::Gone => return Ok(()),
             access => access,
         };
+        stands_alone(&self.bare)?;
         let gone = self.drop_registrations();
         let worktrees = self.worktrees(&gone)?;
         self.delete_branches(&gone, worktrees)?;

@@ -2,7 +2,8 @@
 //!
 //! `EXECENV_TEST_CRASH_AT=N` kills the process (SIGKILL: no destructor, no handler) just before its Nth change to
 //! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with
-//! the process id to FILE for each change, so that a test knows how many there are.
+//! the process id to FILE for each change, so that a test knows how many there are. `EXECENV_TEST_NO_LANDLOCK=1` makes
+//! the system look like one that cannot confine a process.
 
 use std::io;
 
@@ -25,6 +26,15 @@ pub fn step() -> io::Result<()> {
     #[cfg(test)]
     dying::step()?;
     injected::step()
+}
+
+/// Whether a test asked for a system without Landlock; never in a release build.
+#[cfg(target_os = "linux")]
+pub(super) fn is_without_landlock() -> bool {
+    #[cfg(debug_assertions)]
+    return injected::is_without_landlock();
+    #[cfg(not(debug_assertions))]
+    false
 }
 
 /// Simulates a crash in a unit test without a child process: from a step on, no change by this thread reaches the disk.
@@ -75,6 +85,7 @@ mod injected {
         crash_at: Option<u64>,
         fail_at: Option<(u64, Errno)>,
         count: Option<File>,
+        no_landlock: bool,
     }
 
     #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
@@ -100,7 +111,13 @@ mod injected {
                 .open(path)
                 .expect("a test names a file that it may write")
         });
-        Plan { crash_at, fail_at, count }
+        let no_landlock = std::env::var_os("EXECENV_TEST_NO_LANDLOCK").is_some();
+        Plan { crash_at, fail_at, count, no_landlock }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_without_landlock() -> bool {
+        PLAN.get_or_init(plan).no_landlock
     }
 
     pub(super) fn step() -> io::Result<()> {

@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod confine;
 pub mod fault;
 pub mod lock;
 mod platform;

@@ -48,6 +48,11 @@ pub trait Visitor {
     /// Anything but a folder. `len`: a regular file's length in bytes, if [`Visitor::wants_lengths`].
     fn entry(&mut self, name: &OsStr, len: Option<u64>);
 
+    /// The same for what is no regular file either: a link, a FIFO, a socket, a device.
+    fn special(&mut self, name: &OsStr) {
+        self.entry(name, None);
+    }
+
     /// A folder that cannot be opened: no permission, a mount point, or removed meanwhile.
     fn closed(&mut self, path: &Path, error: Errno);
 
@@ -131,6 +136,19 @@ pub fn measure(path: &Path) -> Size {
 /// As the system reports them.
 pub(crate) fn identity(folder: impl AsFd) -> Result<Identity, Errno> {
     Ok(identity_of(&fstat(folder)?))
+}
+
+/// Whether an open folder has no entries.
+///
+/// # Errors
+/// As the system reports them.
+pub(crate) fn is_empty(folder: impl AsFd) -> Result<bool, Errno> {
+    for entry in Dir::read_from(folder)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether `name` still is the folder with this identity.
@@ -283,14 +301,17 @@ fn next_folder_of(dir: &mut Dir, visitor: &mut dyn Visitor) -> Option<OsString> 
             if told == FileType::Directory {
                 return Some(name.to_owned());
             }
-            visitor.entry(name, None);
+            match told {
+                FileType::RegularFile => visitor.entry(name, None),
+                _ => visitor.special(name),
+            }
             continue;
         }
         let looked = dir.fd().and_then(|folder| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW));
         match looked.map(|stat| (FileType::from_raw_mode(stat.st_mode), stat.st_size)) {
             Ok((FileType::Directory, _)) => return Some(name.to_owned()),
             Ok((FileType::RegularFile, len)) => visitor.entry(name, u64::try_from(len).ok()),
-            Ok(_) => visitor.entry(name, None),
+            Ok(_) => visitor.special(name),
             Err(Errno::NOENT) => {}
             Err(_) => visitor.unreadable(),
         }

@@ -460,9 +460,97 @@ fn git_gc_keeps_registrations_and_runs_nothing_that_the_repository_names() {
     dangling(&w);
     w.in_bare(&["config", "gc.recentObjectsHook", "touch \"$HOME/ran\"; :"]);
     fs::write(&pending, "").unwrap();
-    let report = w.upkeep();
-    assert!(report.failed == 1 && report.notes[0].contains("gc.recentObjectsHook"), "{report:?}");
-    assert!(pending.exists() && !w.t.home.join("ran").exists());
+    w.quiet();
+    assert!(!pending.exists() && !w.t.home.join("ran").exists());
+}
+
+/// What an agent can put into a cache to lead git into the user's repository, whose `.git` is `$THEIRS`.
+const LEADS_OUT: [&str; 7] = [
+    "rm -rf objects/pack; ln -s $THEIRS/objects/pack objects/pack",
+    "ln -s $THEIRS/objects/$(ls $THEIRS/objects | grep '^..$' | head -1) objects/zz",
+    "mkdir -p refs/heads; ln -s $THEIRS/refs/heads/agent refs/heads/agent",
+    "rm -rf logs; ln -s $THEIRS/logs logs",
+    "rm -f packed-refs; ln -s $THEIRS/packed-refs packed-refs",
+    "mkdir -p worktrees; ln -s $THEIRS worktrees/x",
+    "echo $THEIRS/objects > objects/info/alternates",
+];
+
+/// The user's own repository, with a branch, loose objects, and garbage that `git gc` would drop.
+fn theirs(w: &World) -> PathBuf {
+    let theirs = w.t.tmp.join("theirs");
+    w.git_in(&w.t.tmp, &["clone", "-q", w.source.to_str().unwrap(), theirs.to_str().unwrap()]);
+    w.git_in(&theirs, &["branch", "agent/a/theirs"]);
+    w.git_in(&theirs, &["pack-refs", "--no-prune", "--all"]);
+    let blob = w.t.write("blob", "garbage");
+    let id = w.git_in(&theirs, &["hash-object", "-w", blob.to_str().unwrap()]);
+    back_date(&theirs.join(".git/objects").join(&id[..2]).join(&id[2..]), 60);
+    theirs.join(".git")
+}
+
+fn in_shell(w: &World, theirs: &Path, script: &str) {
+    let mut shell = w.t.command("sh");
+    shell.current_dir(&w.bare).env("THEIRS", theirs).args(["-euc", script]);
+    assert!(shell.status().unwrap().success(), "{script}");
+}
+
+#[test]
+fn a_cache_that_leads_elsewhere_is_left_alone() {
+    for script in LEADS_OUT {
+        let w = World::new();
+        let theirs = theirs(&w);
+        w.in_bare(&["branch", "agent/a/ours"]);
+        in_shell(&w, &theirs, script);
+        w.t.write("root/.repos/w/r.git/.multica-maintenance-pending", "");
+        let before = (snapshot(&theirs), snapshot(&w.bare));
+        for _ in 0..2 {
+            let report = w.upkeep();
+            assert!(report.failed == 1 && report.branches_deleted == 0, "{script}: {report:?}");
+            assert!(report.notes[0].contains("left alone"), "{script}: {report:?}");
+        }
+        assert_same(&before.0, &snapshot(&theirs), script);
+        assert_same(&before.1, &snapshot(&w.bare), script);
+        let done = w.t.execenv(["gc"]).run().status(1);
+        assert!(done.stderr.contains("left alone"), "{script}: {done}");
+        assert_same(&before.0, &snapshot(&theirs), script);
+    }
+}
+
+/// The links come after the look: only the confinement is in git's way.
+#[test]
+fn git_in_a_cache_cannot_write_through_a_link() {
+    for script in LEADS_OUT {
+        let w = World::new();
+        let theirs = theirs(&w);
+        in_shell(&w, &theirs, script);
+        let before = snapshot(&theirs);
+        let bare = Tree::open(&w.bare).unwrap();
+        let repository = w.git.at(&w.bare).confined_to(&bare);
+        for branch in repository.branches("refs/heads/agent/").unwrap_or_default() {
+            let _ = repository.delete_branch(&branch);
+        }
+        let tip = w.git_in(&w.source, &["rev-parse", "HEAD"]);
+        let _ = repository.create_ref("refs/heads/agent/a/new", &tip);
+        let _ = repository.work(["reflog", "expire", "--expire=now", "--all"]).output();
+        let _ = repository.collect_garbage("now");
+        assert_same(&before, &snapshot(&theirs), script);
+    }
+}
+
+#[test]
+fn a_system_that_cannot_confine_git_keeps_branches_and_says_so() {
+    let w = World::new();
+    w.in_bare(&["branch", "agent/a/1", "main"]);
+    for dry in [true, false] {
+        let mut words = vec!["gc", "-o", "json"];
+        words.extend(dry.then_some("--dry-run"));
+        let done = w.t.execenv(words).var("EXECENV_TEST_NO_LANDLOCK", "1").run().status(0);
+        assert_eq!(done.stderr.matches("Landlock").count(), 1, "{done}");
+        let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(answer["repos"]["branches_deleted"], 0, "{done}");
+    }
+    assert_eq!(w.branches(), ["agent/a/1", "main"]);
+    w.t.execenv(["gc"]).ok();
+    assert_eq!(w.branches(), ["main"]);
 }
 
 #[test]
@@ -558,13 +646,22 @@ fn a_commit_or_a_checkout_at_the_last_moment_keeps_the_branch() {
     }
     let new = w.in_bare(&["commit-tree", "-m", "new", "-p", "main", "main^{tree}"]);
     let place = w.t.root.join("w/k/workdir/r");
+    // Git itself can write in the cache only: the test makes the worktree when it is asked to.
     w.use_script(&format!(
         "case \" $* \" in *' -d refs/heads/agent/a/grows '*) \"$GIT\" update-ref refs/heads/agent/a/grows {new};;\n\
-         *' -d refs/heads/agent/a/used '*) \"$GIT\" worktree add -q {} agent/a/used;; esac\n\
-         exec \"$GIT\" \"$@\"",
-        place.display()
+         *' -d refs/heads/agent/a/used '*) touch asked; while [ ! -e \"$TMP/made\" ]; do sleep 0.01; done;; esac\n\
+         exec \"$GIT\" \"$@\""
     ));
-    let report = w.upkeep();
+    let report = std::thread::scope(|scope| {
+        let upkeep = scope.spawn(|| w.upkeep());
+        while !w.bare.join("asked").exists() {
+            assert!(!upkeep.is_finished());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        w.in_bare(&["worktree", "add", "-q", place.to_str().unwrap(), "agent/a/used"]);
+        w.t.write("made", "");
+        upkeep.join().unwrap()
+    });
     assert_eq!((report.branches_deleted, report.failed), (0, 1), "{report:?}");
     assert_eq!(w.in_bare(&["rev-parse", "agent/a/grows"]), new);
     assert_eq!(w.git_in(&place, &["status", "--porcelain", "--branch"]), "## agent/a/used");
@@ -574,17 +671,13 @@ fn a_commit_or_a_checkout_at_the_last_moment_keeps_the_branch() {
 fn git_is_called_in_surroundings_of_our_making() {
     let mut w = World::new();
     // As if the cache were another user's.
-    w.use_script("env > \"$TMP/env\"; GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec \"$GIT\" \"$@\"");
+    w.use_script(
+        "(env; printf '%s\\n' \"$@\") > \"$TMP/env\"; GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec \"$GIT\" \"$@\"",
+    );
     w.in_bare(&["branch", "agent/a/1", "main"]);
     assert_eq!(w.quiet().branches_deleted, 1);
     let env = fs::read_to_string(w.t.tmp.join("env")).unwrap();
-    for line in [
-        "LC_ALL=C",
-        "GIT_TERMINAL_PROMPT=0",
-        "GIT_CONFIG_COUNT=1",
-        "GIT_CONFIG_KEY_0=safe.directory",
-        "GIT_CONFIG_VALUE_0=*",
-    ] {
+    for line in ["LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "safe.directory=*"] {
         assert!(env.lines().any(|found| found == line), "{line} in\n{env}");
     }
     assert!(!env.contains("GIT_DIR=") && !env.contains("GIT_WORK_TREE="), "{env}");

@@ -149,8 +149,57 @@ fn a_folder_that_cannot_be_a_repository_is_not_taken_for_the_one_above() {
     let t = TestEnv::new();
     git(&t, &t.tmp, &["init", "-q"]);
     let env = t.prepare(["--task-id", TASK]);
-    std::fs::create_dir_all(env.join("workdir/repo/.git")).unwrap();
+    std::fs::create_dir_all(env.join("workdir/repo/.git/objects")).unwrap();
     t.execenv(["cleanup", KEY]).fails(1, &["cannot tell whether its work is saved", "not a git repository"]);
+}
+
+#[test]
+fn an_empty_git_folder_or_file_is_no_repository() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    std::fs::create_dir_all(env.join("workdir/.git")).unwrap();
+    t.write(env.join("workdir/repo/.git"), "");
+    t.execenv(["cleanup", KEY]).ok();
+    assert!(!env.join("workdir").exists());
+}
+
+/// A program of the repository's own would run as the operator: the configuration is swapped all the time, so that some
+/// look finds it harmless right before git uses it.
+#[test]
+fn a_configuration_that_is_swapped_meanwhile_runs_nothing() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+    clone(&t, &source, &repo);
+    t.write(repo.join(".gitattributes"), "* filter=x\n");
+    t.write(repo.join("new"), "dirty");
+    let config = repo.join(".git/config");
+    let harmless = fs::read(&config).unwrap();
+    let ran = t.tmp.join("ran");
+    let program = format!("touch {}; cat", ran.display());
+    let hostile = format!(
+        "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = {program:?}\n[filter \"x\"]\n\tclean = {program:?}\n\
+         \tsmudge = {program:?}\n[diff]\n\texternal = {program:?}\n"
+    );
+    let (over, stop) = (t.tmp.join("over"), std::sync::atomic::AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                for text in [harmless.as_slice(), hostile.as_bytes()] {
+                    fs::write(&over, text).unwrap();
+                    fs::rename(&over, &config).unwrap();
+                    std::thread::sleep(std::time::Duration::from_micros(700));
+                }
+            }
+        });
+        for _ in 0..25 {
+            // Git has to look into the file: its time is not the one in the index.
+            t.write(repo.join("file"), fs::read(repo.join("file")).unwrap());
+            t.execenv(["cleanup", KEY]).run().status(5);
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(!ran.exists());
 }
 
 /// A worktree of the user's repository in a prepared work dir.
@@ -412,4 +461,54 @@ fn force_saves_what_an_operation_in_a_worktree_holds() {
         &format!("git log --format=%H {name} | while read c; do git show $c:file; done >../saved"),
     );
     assert!(fs::read_to_string(source.parent().unwrap().join("saved")).unwrap().contains("edit\n"));
+}
+
+#[test]
+fn changes_count_also_where_the_repository_calls_itself_bare_or_names_another_folder() {
+    for (key, value) in [("core.bare", "true"), ("core.worktree", "/tmp")] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+        clone(&t, &source, &repo);
+        t.write(repo.join("new"), "dirty");
+        git(&t, &repo, &["config", key, value]);
+        assert_eq!(cleanup(&t)["outcome"], "retained_dirty", "{key}");
+    }
+}
+
+#[test]
+fn depth_keeps_nothing_and_hides_nothing() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let env = t.prepare(["--task-id", TASK]);
+    let deep = (0..60).fold(env.join("workdir"), |path, _| path.join("d"));
+    fs::create_dir_all(&deep).unwrap();
+    clone(&t, &source, &deep.join("repo"));
+    t.write(deep.join("repo/new"), "dirty");
+    assert_eq!(cleanup(&t)["outcome"], "retained_dirty");
+    fs::remove_file(deep.join("repo/new")).unwrap();
+    assert_eq!(cleanup(&t)["outcome"], "removed");
+}
+
+#[test]
+fn a_repository_that_does_not_know_the_worktree_gets_no_snapshot() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let real = worktree_at(&t, &source, "elsewhere");
+    let named = fs::read(real.join(".git")).unwrap();
+    for git_file in [named, format!("gitdir: {}\n", source.join(".git").display()).into_bytes()] {
+        let env = t.prepare(["--task-id", TASK]);
+        t.write(env.join("workdir/forged/.git"), git_file);
+        t.write(env.join("workdir/forged/new"), "dirty");
+        let before = crate::support::snapshot(&source);
+        t.execenv(["cleanup", KEY]).fails(5, &["uncommitted change"]);
+        t.execenv(["cleanup", "--force", "--all", KEY]).ok();
+        crate::support::assert_same(&before, &crate::support::snapshot(&source), "the repository");
+    }
+}
+
+fn worktree_at(t: &TestEnv, source: &Path, name: &str) -> std::path::PathBuf {
+    let tree = t.tmp.join(name);
+    git(t, source, &["worktree", "add", "-q", "--no-track", "-b", name, tree.to_str().unwrap()]);
+    tree
 }
