@@ -39,6 +39,7 @@ codes! {
     UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
     EnvBusy "env_busy" 4 "a running process uses the environment";
     PathBusy "path_busy" 4 "another environment uses the local directory";
+    RootBusy "root_busy" 4 "another process holds a lock of the workspaces root";
     Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
     Retained "retained" 5 "work was kept because it exists nowhere else";

@@ -10,15 +10,16 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::environment::{CleanupOutcome, damage};
-use crate::failure::Code;
+use crate::failure::{Code, Failure};
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
 use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{Format, Progress, counted, escape, line, show_bytes, stream};
+use crate::output::{self, Format, Progress, counted, escape, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
+use crate::sys::lock::Holder;
 
 mod report;
 use report::{decision_json, explanation, row, summary_json};
@@ -131,7 +132,9 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         _ => print_text(&request)?,
     };
     if summary.already_running {
-        log::warn!("another `execenv gc` is running in {}; nothing was done", context.root.path().display());
+        let failure = already_running(context, summary.held_by.as_ref());
+        output::failure(&failure, context.settings.output == Format::Json);
+        return Ok(Code::RootBusy.status());
     }
     report_server_trouble(&summary);
     // A cycle that was stopped had no time to meet them.
@@ -155,6 +158,15 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     let is_blind = summary.server_is_of_no_use && summary.parents_unknown > 0 && !summary.interrupted;
     let is_whole = summary.failed == 0 && summary.is_within_bounds() && !is_blind;
     Ok(if is_whole { 0 } else { Code::Incomplete.status() })
+}
+
+/// A cron job whose cycle did nothing must not look like one that had nothing to do.
+fn already_running(context: &Context, held_by: Option<&Holder>) -> anyhow::Error {
+    let root = context.root.path().display();
+    let by = held_by.map(|holder| format!(" ({holder})")).unwrap_or_default();
+    Failure::new(Code::RootBusy, format!("another `execenv gc` is running in {root}{by}; nothing was done"))
+        .hint("wait for it to end, then try again")
+        .into()
 }
 
 /// Reports once which environments are kept because of the server, and why.

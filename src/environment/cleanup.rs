@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::lock::{Held, path_lock};
+use super::lock::{self, Held, path_lock};
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
-use super::record::{Durability, EnvStatus, Meta};
+use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::TrashEntry;
 use super::work_dir::WorkDir;
@@ -115,12 +115,14 @@ pub fn cleanup(
     let found = match LockedRoot::try_hold(found.env, true) {
         Ok(locked) => &locked.read_even_damaged(),
         Err(Held::ByOther) => {
-            return Ok(retained(report, CleanupOutcome::RetainedLive, "a live process has it"));
+            let holder = lock::holder_of_env(&report.root_dir);
+            let why = format!("a live process has it{}", lock::by(holder.as_ref()));
+            return Ok(retained(report, CleanupOutcome::RetainedLive, &why));
         }
         Err(Held::NoLockFile | Held::Moved) => {
             return Ok(retained(report, CleanupOutcome::Raced, "it has gone meanwhile"));
         }
-        Err(Held::Unknown(why)) => return Ok(retained(report, CleanupOutcome::RetainedLive, &why)),
+        Err(held @ Held::Unknown(_)) => return Err(lock::busy(&report.root_dir, &held)),
     };
     let env = &found.env;
     match &found.meta {
@@ -151,6 +153,8 @@ pub fn cleanup(
             return Ok(report);
         }
     }
+    // Taken before the first sidecar goes: that they went must be recorded.
+    let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
     let taken_back = match take_sidecars_back(&root_tree, found) {
         Ok(taken) => taken,
         Err(error) if options.force => {
@@ -180,7 +184,7 @@ pub fn cleanup(
             return Ok(report);
         }
     }
-    let done = take_down(&root_tree, found, options, now, &mut report);
+    let done = take_down(&root_tree, found, record, options, now, &mut report);
     if let Err(error) = done {
         report.errors.push(format!("{error:#}"));
         report.outcome = CleanupOutcome::Failed;
@@ -191,6 +195,7 @@ pub fn cleanup(
 fn take_down(
     root_tree: &Tree,
     found: &LockedEnv,
+    record: Option<LockedRecord<'_>>,
     options: CleanupOptions,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
@@ -208,8 +213,8 @@ fn take_down(
         return Ok(());
     }
     // The record first: from here on no run starts in it, even after a crash.
-    if found.meta.is_some() {
-        Meta::change(&env.tree, Durability::Synced, |meta| {
+    if let Some(record) = record.filter(|_| found.meta.is_some()) {
+        record.change(Durability::Synced, |meta| {
             let mut own = meta.own_or_rebuilt(&env.path);
             if own.status != EnvStatus::Cleaned {
                 own.status = EnvStatus::Cleaned;

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::lock::{self, FileLock, IfMissing, NotLocked, Share};
+use crate::sys::lock::{self, FileLock, Holder, IfMissing, NotLocked, Share};
 use crate::sys::tree::Tree;
 
 /// Why an environment could not be locked.
@@ -33,12 +33,15 @@ pub enum Held {
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
+/// The longest wait for a lock that its holders keep for moments only.
+pub(super) const WAIT: Duration = Duration::from_secs(10);
+
 impl From<NotLocked> for Held {
     fn from(why: NotLocked) -> Held {
         match why {
             NotLocked::Busy => Held::ByOther,
             NotLocked::Missing => Held::NoLockFile,
-            NotLocked::Failed(error) => Held::Unknown(error.to_string()),
+            NotLocked::Refused(error) | NotLocked::Failed(error) => Held::Unknown(error.to_string()),
         }
     }
 }
@@ -107,15 +110,53 @@ impl EnvLock {
 pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
     let (message, hint) = match held {
         Held::ByOther | Held::NoLockFile => {
-            (format!("{} is in use by a live process", root.display()), "wait for it to end, then try again")
+            let holder = holder_of_env(root);
+            let message = format!("{} is in use by a live process{}", root.display(), by(holder.as_ref()));
+            (message, "wait for it to end, then try again")
         }
         Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
-        Held::Unknown(why) => (
-            format!("cannot tell whether {} is in use: {why}", root.display()),
-            "locks must work on the file system of the workspaces root",
-        ),
+        Held::Unknown(why) => {
+            (format!("cannot tell whether {} is in use: {why}", root.display()), LOCKS_MUST_WORK)
+        }
     };
     Failure::new(Code::EnvBusy, message).hint(hint).into()
+}
+
+/// Who has the lock of an environment, as far as the system tells.
+pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
+    lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
+}
+
+/// What helps where the file system cannot lock.
+const LOCKS_MUST_WORK: &str =
+    "locks must work on the file system of the workspaces root: name another with `--workspaces-root`";
+
+/// The failure for one of a root's own locks. What the file system cannot lock counts as held (decision D7).
+pub(crate) fn root_busy(tree: &Tree, path: &Path, why: NotLocked) -> anyhow::Error {
+    let shown = tree.path().join(path);
+    match why {
+        NotLocked::Busy => held_too_long(tree, path),
+        NotLocked::Refused(error) => {
+            let message = format!("cannot tell whether the lock {} is free: {error}", shown.display());
+            Failure::new(Code::RootBusy, message).hint(LOCKS_MUST_WORK).into()
+        }
+        NotLocked::Missing | NotLocked::Failed(_) => {
+            anyhow::Error::new(io::Error::from(why)).context(format!("lock {}", shown.display()))
+        }
+    }
+}
+
+/// The failure for a lock of a moment that stayed held for all of [`WAIT`].
+pub(crate) fn held_too_long(tree: &Tree, path: &Path) -> anyhow::Error {
+    let holder = lock::holder(tree, path);
+    let message =
+        format!("another process has the lock {}{}", tree.path().join(path).display(), by(holder.as_ref()));
+    Failure::new(Code::RootBusy, message).hint("wait for it to end, then try again").into()
+}
+
+/// The holder of a lock, in brackets after its mention; empty if it is not known.
+pub(crate) fn by(holder: Option<&Holder>) -> String {
+    holder.map(|holder| format!(" ({holder})")).unwrap_or_default()
 }
 
 /// A lock on a user's folder.
@@ -131,14 +172,15 @@ pub struct PathLock {
 /// A [`Code::PathBusy`] failure when another process has it.
 pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
     let locking = || format!("lock {}", canonical.display());
-    let busy = || {
-        Failure::new(Code::PathBusy, format!("another execenv is at work in {}", canonical.display()))
-            .hint("wait for it to end, then try again")
+    let busy = |file: Option<&File>| {
+        let holder = file.and_then(lock::holder_of);
+        let message = format!("another execenv is at work in {}{}", canonical.display(), by(holder.as_ref()));
+        Failure::new(Code::PathBusy, message).hint("wait for it to end, then try again")
     };
     let folder = File::open(canonical).with_context(locking)?;
     match folder.try_lock() {
         Ok(()) => return Ok(PathLock { _held: folder }),
-        Err(TryLockError::WouldBlock) => return Err(busy().into()),
+        Err(TryLockError::WouldBlock) => return Err(busy(Some(&folder)).into()),
         // Network file systems lock only what is open for writing, which a folder never is: there one file a path,
         // below the root, keeps at least the users of one root apart.
         Err(TryLockError::Error(error)) => log::debug!("{}: {error}", locking()),
@@ -147,8 +189,8 @@ pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
     let file = root_lock(root, &format!("{}{}", names::PATH_LOCK, &digest[..32]))?;
     match lock::try_lock(root, &file, IfMissing::Create, Share::Alone) {
         Ok(lock) => Ok(PathLock { _held: lock.into_file() }),
-        Err(NotLocked::Busy) => Err(busy().into()),
-        Err(why) => Err(io::Error::from(why)).with_context(locking),
+        Err(NotLocked::Busy) => Err(busy(root.open_lock(&file, false).ok().as_ref()).into()),
+        Err(why) => Err(root_busy(root, &file, why)),
     }
 }
 
@@ -158,8 +200,14 @@ pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
 /// As the system reports them.
 pub(crate) fn root_lock(root: &Tree, name: &str) -> Result<PathBuf> {
     let folder = Path::new(names::LOCKS);
-    root.ensure_dir(folder, 0o755)
+    root.ensure_dir(folder, 0o700)
         .with_context(|| format!("make the folder of locks in {}", root.path().display()))?;
+    // An older release made it readable for all. In a root of another user's it stays as it is.
+    if root.mode(folder).ok().flatten().is_some_and(|mode| mode & 0o077 != 0)
+        && let Err(error) = root.set_dir_mode(folder, 0o700)
+    {
+        log::debug!("{} stays readable for others: {error}", root.path().join(folder).display());
+    }
     Ok(folder.join(name))
 }
 
@@ -170,8 +218,8 @@ pub(crate) fn root_lock(root: &Tree, name: &str) -> Result<PathBuf> {
 /// As the system reports them.
 pub(crate) fn staging_lock(root: &Tree) -> Result<FileLock> {
     let file = root_lock(root, names::STAGING_LOCK)?;
-    let lock = lock::lock(root, &file, IfMissing::Create, Share::Shared);
-    lock.map_err(io::Error::from).with_context(|| format!("lock {}", root.path().display()))
+    lock::lock_within(root, &file, IfMissing::Create, Share::Shared, WAIT, &|| false)
+        .map_err(|why| root_busy(root, &file, why))
 }
 
 /// Takes the staging lock exclusively, without waiting: no prepare is at work in this root while it is held, so that
@@ -181,8 +229,10 @@ pub(crate) fn staging_lock(root: &Tree) -> Result<FileLock> {
 /// As the system reports them.
 pub(crate) fn staging_lock_alone(root: &Tree) -> Result<Option<FileLock>> {
     let file = root_lock(root, names::STAGING_LOCK)?;
-    let lock = lock::try_lock(root, &file, IfMissing::Create, Share::Alone).map(Some);
-    lock.or_else(NotLocked::or_busy).context("lock the workspaces root")
+    match lock::try_lock(root, &file, IfMissing::Create, Share::Alone) {
+        Err(NotLocked::Busy) => Ok(None),
+        lock => lock.map(Some).map_err(|why| root_busy(root, &file, why)),
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) use homes::{
 };
 pub use launch_file::LaunchFile;
 pub use lock::{EnvLock, Held};
-pub(crate) use lock::{root_lock, staging_lock_alone};
+pub(crate) use lock::{root_busy, root_lock, staging_lock_alone};
 pub use locked::{LockedEnv, LockedRoot};
 pub use lookup::{FoundEnv, find, find_even_damaged};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};

@@ -21,7 +21,7 @@ use super::request::{
 };
 use super::root::EnvRoot;
 use super::work_dir::WorkDir;
-use super::{stores, trash};
+use super::{record, stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -372,7 +372,7 @@ impl Placing<'_> {
             write(names::MANAGED, &bytes, 0o644)?;
         }
         let meta = self.meta(&work_dir, &final_root, &home_plan);
-        write(names::META, &meta.to_bytes(), 0o644)?;
+        write(names::META, &meta.to_bytes(), record::MODE)?;
         meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
         let private_env = home_plan.private_exports.into_keys();

@@ -56,6 +56,8 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     // Built before anything is removed: a failure leaves the environment unchanged.
     let new_homes = found.stage_homes(&home_plan)?;
 
+    // Also taken before anything is removed: the new task must be recorded before its sidecars are written.
+    let record = Meta::lock(&env.tree)?;
     let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
     found.proven_user_folder(&manifest)?;
     let earlier = manifest.earlier();
@@ -81,10 +83,10 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     // Until the last sidecar is written, the manifest says that no run may start here.
     new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
     launch_of(request).store(&env.tree)?;
-    let meta = Meta::change(&env.tree, Durability::Synced, |meta| {
+    let changed = record.change(Durability::Synced, |meta| {
         *meta = refreshed(request, &found, meta, &home_plan);
-    })?
-    .context("the record has just gone")?;
+    });
+    let meta = changed?.context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &earlier);
     let manifest = match applied {

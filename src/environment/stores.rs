@@ -14,6 +14,7 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 use super::homes::is_name;
+use super::lock::{WAIT, held_too_long};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;
@@ -68,6 +69,10 @@ pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
                     .hint("move it away, then try again")
                     .into());
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let lock = Path::new(names::LOCKS).join(lock_name(relative));
+                    return Err(held_too_long(root, &lock)).with_context(doing);
+                }
                 other => break other.with_context(doing)?,
             }
         }
@@ -76,9 +81,9 @@ pub(super) fn mount(root: &Tree, stores: &[PathBuf]) -> Result<()> {
 }
 
 fn mount_one(root: &Tree, relative: &Path) -> io::Result<()> {
-    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
+    root.ensure_dir(Path::new(names::LOCKS), 0o700)?;
     let path = Path::new(names::LOCKS).join(lock_name(relative));
-    let lock = lock::lock(root, &path, IfMissing::Create, Share::Shared)?;
+    let lock = lock::lock_within(root, &path, IfMissing::Create, Share::Shared, WAIT, &|| false)?;
     if lock.file().metadata()?.len() == 0 {
         // Several processes may write this at once; all write the same.
         lock.file().write_all(relative.as_os_str().as_encoded_bytes())?;
@@ -150,7 +155,7 @@ fn keep_one(root: &Tree, relative: &Path, bytes: &[u8]) -> io::Result<()> {
     if !is_name(relative.as_os_str()) {
         return Err(io::Error::other("not a name in the folder of stores"));
     }
-    root.ensure_dir(Path::new(names::LOCKS), 0o755)?;
+    root.ensure_dir(Path::new(names::LOCKS), 0o700)?;
     let path = Path::new(names::LOCKS).join(names::CACHES_LOCK);
     let Ok(_lock) = lock::try_lock(root, &path, IfMissing::Create, Share::Alone) else { return Ok(()) };
     let stores = Path::new(names::STORES);
@@ -314,7 +319,7 @@ mod tests {
         assert_eq!(prune(&tree, in_days(0), &fortnight, false).unwrap(), [other]);
         assert!(!stores.join("sessions/agent/other").exists() && absolute.join("rollout").exists());
         let path = Path::new(".locks").join(lock_name(Path::new("sessions/agent/issue")));
-        let held = lock::lock(&tree, &path, IfMissing::Fail, Share::Shared).unwrap();
+        let held = lock::try_lock(&tree, &path, IfMissing::Fail, Share::Shared).unwrap();
         assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [], "it is being mounted");
         drop(held);
         assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [one(5)]);

@@ -3,6 +3,8 @@
 //! In this order: what a killed prepare or cycle left; every environment by its own; repositories; stores; the trash;
 //! the bounds. Each step leaves a root that the next cycle understands, wherever it is cut off.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use super::dry_run::DryRun;
@@ -15,6 +17,7 @@ use super::summary::Summary;
 use crate::environment::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::sys::lock;
 use crate::sys::tree::Tree;
 
 /// Runs one cycle. Each environment is handed to `sink` as soon as it is dealt with, in the order of the names;
@@ -28,7 +31,8 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     let disk = Disk { request, tree: &tree };
     let effects: &dyn Effects = if request.dry_run { &DryRun::new(disk) } else { &disk };
     let Some(_only_one) = effects.begin()? else {
-        return Ok(Summary { already_running: true, ..Summary::default() });
+        let held_by = lock::holder(&tree, &Path::new(names::LOCKS).join(names::GC_LOCK));
+        return Ok(Summary { already_running: true, held_by, ..Summary::default() });
     };
     let mut cycle = Cycle {
         request,

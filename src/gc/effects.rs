@@ -13,7 +13,8 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_stores, root_lock, staging_lock_alone, trash,
+    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_stores, root_busy, root_lock,
+    staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -141,10 +142,11 @@ impl Disk<'_> {
 impl Effects for Disk<'_> {
     fn begin(&self) -> Result<Option<CycleLock>> {
         let file = root_lock(self.tree, names::GC_LOCK)?;
-        let lock = try_lock(self.tree, &file, IfMissing::Create, Share::Alone);
-        lock.map(|file| Some(CycleLock { _file: Some(file) }))
-            .or_else(NotLocked::or_busy)
-            .with_context(|| format!("lock {}", self.tree.path().join(&file).display()))
+        match try_lock(self.tree, &file, IfMissing::Create, Share::Alone) {
+            Ok(lock) => Ok(Some(CycleLock { _file: Some(lock) })),
+            Err(NotLocked::Busy) => Ok(None),
+            Err(why) => Err(root_busy(self.tree, &file, why)),
+        }
     }
 
     fn finish_interrupted_work(&self) -> Result<u64> {

@@ -9,6 +9,7 @@ use super::judged::Judged;
 use crate::environment::CleanupOutcome;
 use crate::repos::RepoReport;
 use crate::server::Parent;
+use crate::sys::lock::Holder;
 
 /// The counts of a cycle, by the names that multica's collector uses. In a dry run they are those of the plan.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,6 +64,8 @@ pub struct Summary {
     pub server_trouble: Option<String>,
     /// Another cycle is at work in this root: nothing was done.
     pub already_running: bool,
+    /// The process of that cycle, as far as the system tells.
+    pub held_by: Option<Holder>,
     /// The cycle was asked to stop, and did.
     pub interrupted: bool,
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use crate::environment::root_lock;
+use crate::environment::{root_busy, root_lock};
 use crate::layout::names;
-use crate::sys::lock::{FileLock, IfMissing, NotLocked, lock_within};
+use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, lock_within};
 use crate::sys::tree::Tree;
 
 /// Locks a repository of the cache for a clone, fetch, checkout or upkeep. `relative` is its path below the
@@ -28,8 +28,10 @@ pub fn repo_lock(
 ) -> Result<Option<FileLock>> {
     let digest = crate::task::hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
     let file = root_lock(root, &format!("{}{}", names::REPO_LOCK, &digest[..32]))?;
-    let lock = lock_within(root, &file, IfMissing::Create, wait, &|| stop.load(Ordering::Relaxed));
-    lock.map(Some)
-        .or_else(NotLocked::or_busy)
-        .with_context(|| format!("lock {}", root.path().join(relative).display()))
+    let lock =
+        lock_within(root, &file, IfMissing::Create, Share::Alone, wait, &|| stop.load(Ordering::Relaxed));
+    match lock {
+        Err(NotLocked::Busy) => Ok(None),
+        lock => lock.map(Some).map_err(|why| root_busy(root, &file, why)),
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! After locking, the lock checks that its file is still at the path: a file that was moved, replaced or removed
 //! between opening and locking is opened again.
+//!
+//! A lock file is its owner's alone (0600): to hold a lock it is enough to read its file. Every wait has a limit.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -11,9 +13,18 @@ use std::time::{Duration, Instant};
 
 use super::tree::Tree;
 
+mod holder;
+
+pub use holder::{Holder, holder_of};
+
 /// How often the file may be replaced between opening and locking.
 const TRIES: u32 = 1_000;
 const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+/// A wait that is this long already tries less often.
+const LONG: Duration = Duration::from_millis(100);
+const BETWEEN_LATER_TRIES: Duration = Duration::from_millis(20);
+/// After this time a wait is reported, once.
+const UNTIL_REPORT: Duration = Duration::from_secs(1);
 
 /// Whether other processes may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +51,9 @@ pub enum NotLocked {
     Busy,
     /// There is no such file, and none was to be made.
     Missing,
-    /// The file system refused: the lock counts as held (decision D7).
+    /// The file system cannot lock: the lock counts as held (decision D7).
+    Refused(io::Error),
+    /// The lock file cannot be opened. It counts as held, too.
     Failed(io::Error),
 }
 
@@ -59,7 +72,7 @@ impl From<NotLocked> for io::Error {
         match why {
             NotLocked::Busy => io::ErrorKind::WouldBlock.into(),
             NotLocked::Missing => io::ErrorKind::NotFound.into(),
-            NotLocked::Failed(error) => error,
+            NotLocked::Refused(error) | NotLocked::Failed(error) => error,
         }
     }
 }
@@ -96,23 +109,17 @@ pub fn try_lock(
         let tried = if share == Share::Alone { file.try_lock() } else { file.try_lock_shared() };
         tried.map_err(|error| match error {
             TryLockError::WouldBlock => NotLocked::Busy,
-            TryLockError::Error(error) => NotLocked::Failed(error),
+            TryLockError::Error(error) => NotLocked::Refused(error),
         })
     })
 }
 
-/// Locks a file of an open folder, and waits for as long as it takes.
-///
-/// # Errors
-/// [`NotLocked`], never [`NotLocked::Busy`].
-pub fn lock(tree: &Tree, path: &Path, if_missing: IfMissing, share: Share) -> Result<FileLock, NotLocked> {
-    lock_present(tree, path, if_missing, |file| {
-        let locked = if share == Share::Alone { file.lock() } else { file.lock_shared() };
-        locked.map_err(NotLocked::Failed)
-    })
+/// Who has the lock on a file of an open folder, as far as the system tells.
+pub fn holder(tree: &Tree, path: &Path) -> Option<Holder> {
+    holder_of(&tree.open_lock(path, false).ok()?)
 }
 
-/// Locks a file of an open folder; waits at most for `wait`, and not once `is_stopped`.
+/// Locks a file of an open folder; waits at most for `wait`, and not once `is_stopped`. A long wait is reported.
 ///
 /// # Errors
 /// [`NotLocked`].
@@ -120,18 +127,30 @@ pub fn lock_within(
     tree: &Tree,
     path: &Path,
     if_missing: IfMissing,
+    share: Share,
     wait: Duration,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<FileLock, NotLocked> {
     let begun = Instant::now();
+    let mut is_reported = false;
     loop {
-        match try_lock(tree, path, if_missing, Share::Alone) {
+        match try_lock(tree, path, if_missing, share) {
             Err(NotLocked::Busy) if begun.elapsed() < wait && !is_stopped() => {
-                std::thread::sleep(BETWEEN_TRIES);
+                if !is_reported && begun.elapsed() >= UNTIL_REPORT {
+                    is_reported = true;
+                    report_wait(tree, path, wait);
+                }
+                let is_long = begun.elapsed() >= LONG;
+                std::thread::sleep(if is_long { BETWEEN_LATER_TRIES } else { BETWEEN_TRIES });
             }
             other => return other,
         }
     }
+}
+
+fn report_wait(tree: &Tree, path: &Path, wait: Duration) {
+    let by = holder(tree, path).map(|holder| format!(" ({holder})")).unwrap_or_default();
+    log::warn!("waiting at most {wait:?} for the lock {}{by}", tree.path().join(path).display());
 }
 
 fn lock_present(

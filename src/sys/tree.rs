@@ -318,7 +318,8 @@ impl Tree {
         }
     }
 
-    /// Opens a file for its lock, read and write, never through a link.
+    /// Opens a file for its lock, read and write, never through a link. Whoever can open it can hold the lock, so it is
+    /// made its owner's alone (0600); an older release made it readable for all.
     ///
     /// # Errors
     /// `NotFound` when it is missing and `create` is off.
@@ -329,8 +330,20 @@ impl Tree {
             fault::step()?;
             flags |= OFlags::CREATE;
         }
-        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o644))?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
+        let file = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o600))?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        if std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
+            let private =
+                fault::step().and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?));
+            // Another user's file, or a file system without modes: the lock works all the same.
+            if let Err(error) = private {
+                log::debug!("{} stays readable for others: {error}", self.path.join(relative).display());
+            }
+        }
+        Ok(file)
     }
 
     /// Removes a file or a link, never a folder; a missing entry is success.

@@ -33,6 +33,7 @@ mod inputs;
 mod laws;
 mod layout;
 mod list;
+mod locks;
 mod old_roots;
 mod papers;
 mod prepare;

@@ -291,12 +291,9 @@ fn one_run_at_a_time() {
     w.wait_for("agent");
     w.asked(&["pid @/agent", "sleep-until-file @/go", INIT, RESULT], &[]).fails(4, &["is in use", "hint: "]);
     let cleanup = w.t.execenv(["cleanup", KEY]).run().status(4);
-    assert_eq!(
-        cleanup.stderr,
-        "warning: kept [ROOT]/default/555555abcdef: a live process has it\n\
-         error: [ROOT]/default/555555abcdef: a live process has it\n\
-         hint: wait for its run to end, then repeat the command\n"
-    );
+    let why = format!("[ROOT]/default/555555abcdef: a live process has it (pid {}, execenv)", child.id());
+    let hint = "hint: wait for its run to end, then repeat the command";
+    assert_eq!(cleanup.stderr, format!("warning: kept {why}\nerror: {why}\n{hint}\n"));
     w.t.execenv(["doctor", "--fix"]).ok();
     w.t.write("go", "");
     let output = child.wait_with_output().unwrap();

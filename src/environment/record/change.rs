@@ -5,19 +5,19 @@
 //! change its age. The lock is held for one change, and never while waiting for anything else.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::meta::Meta;
 use super::own::Own;
+use crate::environment::lock::{Held, WAIT, busy, by};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::lock::{FileLock, IfMissing, NotLocked, lock_within};
+use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, holder, lock_within};
 use crate::sys::tree::Tree;
 
-/// The longest that a change waits for other changes, each of which takes milliseconds.
-const WAIT: Duration = Duration::from_secs(10);
+/// The record's mode: the record is its own lock, which everyone who can read it can hold.
+pub(crate) const MODE: u32 = 0o600;
 
 /// Whether a change must outlive a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,41 @@ pub enum Durability {
     Unsynced,
 }
 
+/// The record, locked until it is changed or this is dropped.
+#[derive(Debug)]
+pub struct LockedRecord<'a> {
+    tree: &'a Tree,
+    /// `None`: there is no record.
+    lock: Option<FileLock>,
+}
+
+impl LockedRecord<'_> {
+    /// As [`Meta::change`], with the lock that was taken before.
+    ///
+    /// # Errors
+    /// As [`Meta::change`].
+    pub fn change(self, durability: Durability, change: impl FnOnce(&mut Meta)) -> Result<Option<Meta>> {
+        let LockedRecord { tree, lock: Some(_lock) } = self else { return Ok(None) };
+        let Some(before) = Meta::load(tree)? else { return Ok(None) };
+        let mut meta = before.clone();
+        change(&mut meta);
+        if meta != before {
+            before.refuse_newer(tree)?;
+            meta.write(tree, durability)?;
+        }
+        Ok(Some(meta))
+    }
+}
+
 impl Meta {
+    /// Locks the record for one change: for a step that must not begin unless it can be recorded.
+    ///
+    /// # Errors
+    /// [`Code::EnvBusy`] when another process keeps the lock.
+    pub fn lock(tree: &Tree) -> Result<LockedRecord<'_>> {
+        Ok(LockedRecord { tree, lock: lock(tree)? })
+    }
+
     /// Changes the record as it is on disk now, and returns the new record. A change that leaves the record equal
     /// writes nothing. `None`: there is no record.
     ///
@@ -40,15 +74,7 @@ impl Meta {
         durability: Durability,
         change: impl FnOnce(&mut Meta),
     ) -> Result<Option<Meta>> {
-        let Some(_lock) = lock(tree)? else { return Ok(None) };
-        let Some(before) = Meta::load(tree)? else { return Ok(None) };
-        let mut meta = before.clone();
-        change(&mut meta);
-        if meta != before {
-            before.refuse_newer(tree)?;
-            meta.write(tree, durability)?;
-        }
-        Ok(Some(meta))
+        Meta::lock(tree)?.change(durability, change)
     }
 
     /// As [`Meta::change`], for execenv's own part. If multica wrote the record last, that part is rebuilt first.
@@ -86,8 +112,8 @@ impl Meta {
     fn write(&self, tree: &Tree, durability: Durability) -> Result<()> {
         let (name, bytes) = (Path::new(names::META), self.to_bytes());
         let written = match durability {
-            Durability::Synced => tree.replace(name, &bytes, 0o644, names::RECORD_TEMPORARY),
-            Durability::Unsynced => tree.replace_unsynced(name, &bytes, 0o644, names::RECORD_TEMPORARY),
+            Durability::Synced => tree.replace(name, &bytes, MODE, names::RECORD_TEMPORARY),
+            Durability::Unsynced => tree.replace_unsynced(name, &bytes, MODE, names::RECORD_TEMPORARY),
         };
         written.with_context(|| format!("write {}", tree.path().join(names::META).display()))?;
         self.show_lease(tree);
@@ -123,13 +149,15 @@ pub(crate) fn sweep_temporary(tree: &Tree) -> Result<()> {
 /// Locks the record; `None` if there is no file.
 fn lock(tree: &Tree) -> Result<Option<FileLock>> {
     let path = tree.path().join(names::META);
-    match lock_within(tree, Path::new(names::META), IfMissing::Fail, WAIT, &|| false) {
+    match lock_within(tree, Path::new(names::META), IfMissing::Fail, Share::Alone, WAIT, &|| false) {
         Ok(lock) => Ok(Some(lock)),
         Err(NotLocked::Missing) => Ok(None),
         Err(NotLocked::Busy) => {
-            let message = format!("{} is being changed by other processes", path.display());
-            Err(Failure::new(Code::EnvBusy, message).hint("try again").into())
+            let holder = holder(tree, Path::new(names::META));
+            let message = format!("another process has the lock {}{}", path.display(), by(holder.as_ref()));
+            Err(Failure::new(Code::EnvBusy, message).hint("wait for it to end, then try again").into())
         }
+        Err(NotLocked::Refused(error)) => Err(busy(tree.path(), &Held::Unknown(error.to_string()))),
         Err(NotLocked::Failed(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
     }
 }

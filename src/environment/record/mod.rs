@@ -10,8 +10,8 @@ mod change;
 mod meta;
 mod own;
 
-pub use change::Durability;
-pub(crate) use change::sweep_temporary;
+pub use change::{Durability, LockedRecord};
+pub(crate) use change::{MODE, sweep_temporary};
 pub use meta::Meta;
 pub(super) use meta::{MAX_META, SCHEMA};
 pub use own::{EnvStatus, LastResult, Own, RunRecord, SessionRecord};
