@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
+use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, FoundEnv, cleanup};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, env_completer};
+use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::log::Verbosity;
 use crate::output::{self, Answer, Format, escape};
 
@@ -36,6 +36,9 @@ pub struct CleanupArgs {
     /// Continue even if generated files cannot be removed or unsaved work would be lost
     #[arg(long)]
     pub force: bool,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
@@ -51,12 +54,22 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             Err(error) => reports.push(already_gone(env, context).ok_or(error)?),
         }
     }
+    let mut patience = args.wait.begin();
     for env in found {
         if !reports.is_empty() && context.is_stopped() {
             break;
         }
         let root_dir = env.env.path.clone();
-        match cleanup(&context.root, env, options, &context.git(), context.now) {
+        let mut env = Some(env);
+        // After a wait the environment may be another one, or gone.
+        let attempt = || match env.take().map_or_else(|| FoundEnv::open_even_damaged(&root_dir), Ok) {
+            Ok(env) => cleanup(&context.root, env, options, &context.git(), context.now),
+            Err(_) if root_dir.symlink_metadata().is_err() => {
+                Ok(CleanupReport::nothing_to_do(root_dir.clone()))
+            }
+            Err(error) => Err(error),
+        };
+        match patience.until_free(context, attempt, in_use) {
             Ok(report) => reports.push(report),
             Err(error) if args.envs.len() == 1 => return Err(error),
             // The other environments are still cleaned up and reported.
@@ -95,6 +108,16 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let text: Vec<String> =
         reports.iter().filter(|_| context.settings.log >= Verbosity::Info).map(line).collect();
     Ok(Answer::new(text.join("\n"), json).with_status(code))
+}
+
+/// Why a clean-up has to wait.
+fn in_use(outcome: &Result<CleanupReport>) -> Option<String> {
+    match outcome {
+        Ok(report) => failure_of(report),
+        Err(error) => Failure::find(error).map(|failure| Failure::new(failure.code, &failure.message)),
+    }
+    .filter(|failure| failure.code.status() == Code::EnvBusy.status())
+    .map(|failure| failure.message)
 }
 
 /// The report for the path of an env root that no longer exists.

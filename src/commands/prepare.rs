@@ -8,7 +8,7 @@ use clap::Args;
 use super::task_input::TaskInput;
 use crate::environment::{CleanupOptions, CleanupOutcome, Existing, FoundEnv, Prepared, cleanup, prepare};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, describe_setting};
+use crate::invocation::{Context, WaitArgs, describe_setting};
 use crate::output::Answer;
 
 /// Create an environment and print the path of its env root
@@ -36,6 +36,9 @@ pub struct PrepareArgs {
     /// If the task already has an environment, return it unchanged
     #[arg(long)]
     pub keep_existing: bool,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 /// Removes what was prepared if a signal has arrived meanwhile: the caller of an interrupted `prepare` never learns the
@@ -60,7 +63,8 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
-    let prepared = prepare(&task.request(context, local_dir, existing))?;
+    let request = task.request(context, local_dir, existing);
+    let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
     if context.is_stopped() && !prepared.reused {
         return Err(undo(&prepared, context));
     }

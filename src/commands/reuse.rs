@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
-use super::task_input::TaskInput;
+use super::task_input::{Task, TaskInput};
 use crate::brief::Platform;
-use crate::environment::{Existing, prepare, reuse};
+use crate::environment::{Existing, Prepared, prepare, reuse};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, describe_setting, env_completer};
+use crate::invocation::{Context, WaitArgs, describe_setting, env_completer};
 use crate::output::Answer;
 
 /// Refresh an existing environment for a new task document
@@ -38,6 +38,9 @@ pub struct ReuseArgs {
     /// Prepare a new environment if this one, or its work dir, no longer exists
     #[arg(long)]
     pub or_prepare: bool,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// The task.
     #[command(flatten)]
     pub task: TaskInput,
@@ -51,8 +54,14 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
         (None, Some(dir)) => context.absolute(dir)?.display().to_string(),
         (None, None) => String::new(),
     };
+    let prepared =
+        args.wait.begin().while_busy(context, || reuse_or_prepare(args, &name, &mut task, context))?;
+    task.answer(&prepared, context)
+}
+
+fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Context) -> Result<Prepared> {
     let mut local_dir = None;
-    let attempt = context.find(&name).and_then(|found| {
+    let attempt = context.find(name).and_then(|found| {
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&found.env.path);
         let names_task = args.task.task_id.is_some() || args.task.task.is_some();
@@ -69,14 +78,13 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
         }
         reuse(&task.request(context, None, Existing::Replace), found)
     });
-    let prepared = match attempt {
+    match attempt {
         Err(error)
             if args.or_prepare && matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) =>
         {
             log::info!("{error}; preparing a new environment instead");
-            prepare(&task.request(context, local_dir, Existing::Replace))?
+            prepare(&task.request(context, local_dir, Existing::Replace))
         }
-        other => other?,
-    };
-    task.answer(&prepared, context)
+        other => other,
+    }
 }

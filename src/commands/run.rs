@@ -8,9 +8,9 @@ use chrono::Duration;
 use clap::Args;
 
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, UserInput, describe_setting, env_completer, parse_duration};
+use crate::invocation::{Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration};
 use crate::output::Printer;
-use crate::run::{CleanupAfter, Resume, RunOptions, Surroundings, execute};
+use crate::run::{CleanupAfter, Resume, RunOptions, RunningEnv, Surroundings, execute};
 use crate::sys::clock;
 
 /// Run the agent, or any program, in an environment and wait for it
@@ -80,6 +80,9 @@ pub struct RunArgs {
     /// Clean up the environment after the run, however it ends
     #[arg(long)]
     pub cleanup_after: bool,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 impl RunArgs {
@@ -163,13 +166,17 @@ impl RunArgs {
 }
 
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
-    let found = context.find(&args.env)?;
+    let mut found = Some(context.find(&args.env)?);
     let options = args.options(context)?;
+    // After a wait the environment may be another one, or gone.
+    let env = args.wait.begin().while_busy(context, || {
+        RunningEnv::acquire(found.take().map_or_else(|| context.find(&args.env), Ok)?)
+    })?;
     let surroundings = Surroundings {
         inherited: &context.settings.inherited,
         now: &|| clock::now(context.settings.variable("EXECENV_TEST_NOW")),
     };
-    execute(found, &options, &surroundings, &mut Printer::new(context.settings.output))
+    execute(env, &options, &surroundings, &mut Printer::new(context.settings.output))
 }
 
 /// A limit of time; zero is none.

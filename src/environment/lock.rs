@@ -228,8 +228,16 @@ pub(crate) fn staging_lock(root: &Tree) -> Result<FileLock> {
 /// # Errors
 /// As the system reports them.
 pub(crate) fn staging_lock_alone(root: &Tree) -> Result<Option<FileLock>> {
-    let file = root_lock(root, names::STAGING_LOCK)?;
-    match lock::try_lock(root, &file, IfMissing::Create, Share::Alone) {
+    // A file that is there is not touched: `doctor` only looks.
+    let file = Path::new(names::LOCKS).join(names::STAGING_LOCK);
+    let tried = match lock::try_lock(root, &file, IfMissing::Fail, Share::Alone) {
+        Err(NotLocked::Missing) => {
+            root_lock(root, names::STAGING_LOCK)?;
+            lock::try_lock(root, &file, IfMissing::Create, Share::Alone)
+        }
+        tried => tried,
+    };
+    match tried {
         Err(NotLocked::Busy) => Ok(None),
         lock => lock.map(Some).map_err(|why| root_busy(root, &file, why)),
     }

@@ -1,4 +1,4 @@
-//! What every command gets: settings with their origin, time, signals, bounded input, durations, sizes, completers.
+//! What every command gets: settings with their origin, time, signals, bounded input, durations, sizes, waits, completers.
 
 mod complete;
 mod context;
@@ -8,6 +8,7 @@ mod input;
 mod server;
 mod settings;
 mod size;
+mod wait;
 
 pub(crate) use complete::{env_completer, trash_completer, workspace_completer};
 pub use context::Context;
@@ -17,3 +18,4 @@ pub use input::UserInput;
 pub use server::{ServerArgs, connection};
 pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, SETTINGS, Settings, describe_setting};
 pub use size::parse_size;
+pub use wait::WaitArgs;

@@ -40,18 +40,17 @@ pub trait RunSink {
     fn result(&mut self, result: &RunResult) -> io::Result<()>;
 }
 
-/// Runs an agent in an environment, and cleans the environment up afterwards where that was asked for. Returns the exit
+/// Runs an agent in an environment that is locked for it, and cleans the environment up afterwards where that was asked for. Returns the exit
 /// status.
 ///
 /// # Errors
 /// When the agent cannot be started, or the run cannot be recorded. How the agent ended is in the exit status.
 pub fn execute(
-    found: FoundEnv,
+    mut env: RunningEnv,
     options: &RunOptions,
     surroundings: &Surroundings<'_>,
     sink: &mut dyn RunSink,
 ) -> Result<u8> {
-    let mut env = RunningEnv::acquire(found)?;
     let ended = begin(options, surroundings, &mut env, sink);
     let found = env.release();
     let Some(after) = &options.cleanup_after else { return ended };

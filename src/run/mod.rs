@@ -25,5 +25,6 @@ mod variables;
 
 pub use execute::{RunSink, Surroundings, execute};
 pub use options::{CleanupAfter, Resume, RunOptions};
+pub use record::RunningEnv;
 pub use result::RunResult;
 pub use start::guard;

@@ -319,7 +319,8 @@ impl Tree {
     }
 
     /// Opens a file for its lock, read and write, never through a link. Whoever can open it can hold the lock, so it is
-    /// made its owner's alone (0600); an older release made it readable for all.
+    /// its owner's alone (0600). An older release made it readable for all: with `create` on that is mended, because
+    /// without it the caller only looks.
     ///
     /// # Errors
     /// `NotFound` when it is missing and `create` is off.
@@ -335,7 +336,7 @@ impl Tree {
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        if std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
+        if create && std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
             let private =
                 fault::step().and_then(|()| Ok(rustix::fs::fchmod(&file, Mode::RUSR | Mode::WUSR)?));
             // Another user's file, or a file system without modes: the lock works all the same.

@@ -47,6 +47,7 @@ fn a_lock_can_be_opened_by_its_owner_alone() {
     chmod(&env.join(".gc_meta.json"), 0o644);
     t.execenv(["gc"]).ok();
     t.execenv(["reuse", KEY]).run().status(0);
+    t.prepare(["--task-id", "another"]);
     check("used again");
 }
 
@@ -126,4 +127,81 @@ fn a_cycle_that_did_nothing_does_not_end_with_0() {
     assert_eq!(summary["already_running"], true, "{done}");
     assert!(done.stderr.contains("root_busy"), "{done}");
     t.execenv(["gc", "--dry-run"]).ok();
+}
+
+/// Starts a command that waits, runs `meanwhile` once it has said so, and returns its status and what it said.
+fn waited(t: &TestEnv, command: &[&str], meanwhile: impl FnOnce(u32)) -> (Option<i32>, String) {
+    use std::io::{BufRead, BufReader, Read};
+    let mut child = t.execenv(command).start();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("warning: waiting for at most 1m: "), "{command:?}: {said}");
+    meanwhile(child.id());
+    stderr.read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().code(), t.masked(said.as_bytes()))
+}
+
+#[test]
+fn a_command_waits_for_what_is_in_use_when_it_is_asked_to() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let holder = format!("(pid {}, ", std::process::id());
+    for command in [
+        &["prepare", "--wait", "1m", "--task-id", TASK, "--local-dir", "project"][..],
+        &["prepare", "--wait", "1m", "--task-id", TASK, "--keep-existing", "--local-dir", "project"],
+        &["reuse", "--wait", "1m", KEY],
+        &["run", "--wait", "1m", KEY, "--", "true"],
+        &["cleanup", "--wait", "1m", "--all", KEY],
+        &["prepare", "--wait", "1m", "--local-dir", "project", "--workspaces-root", "second"],
+    ] {
+        let place = if command.contains(&"second") { t.project.clone() } else { env.join(".task_lock") };
+        let hold = || {
+            let lock = File::open(&place).unwrap();
+            lock.lock().unwrap();
+            lock
+        };
+        let lock = hold();
+        let (status, said) = waited(&t, command, |_| drop(lock));
+        assert!(
+            status == Some(0) && said.contains(&holder) && said.lines().count() == 1,
+            "{command:?}: {said}"
+        );
+        // The time is up.
+        if !command.contains(&"--all") && !command.contains(&"second") {
+            let lock = hold();
+            let short: Vec<&str> =
+                command.iter().map(|word| if *word == "1m" { "1s" } else { word }).collect();
+            t.execenv(&short).fails(4, &["waiting for at most 1s", &holder]);
+            drop(lock);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_a_wait_and_what_went_meanwhile_is_noticed() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let lock = File::open(env.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    let interrupt = |pid: u32| {
+        let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    };
+    let before = snapshot(&t.root);
+    let (status, said) = waited(&t, &["prepare", "--wait", "1m", "--task-id", TASK], interrupt);
+    assert!(status == Some(130) && said.contains("interrupted by a signal while waiting"), "{said}");
+    let (status, _) = waited(&t, &["run", "--wait", "1m", KEY, "--", "true"], interrupt);
+    assert_eq!(status, None, "the signal itself ends it");
+    assert_same(&before, &snapshot(&t.root), "after the signals");
+    // The environment is removed while `run` waits, and made again while `cleanup` does.
+    let (status, said) = waited(&t, &["run", "--wait", "1m", KEY, "--", "true"], |_| {
+        fs::rename(&env, t.tmp.join("gone")).unwrap();
+    });
+    assert!(status == Some(3), "{said}");
+    fs::rename(t.tmp.join("gone"), &env).unwrap();
+    let (status, said) = waited(&t, &["cleanup", "--wait", "1m", "--all", KEY], |_| {
+        fs::rename(&env, t.tmp.join("gone")).unwrap();
+    });
+    assert!(status == Some(0), "{said}");
 }

@@ -166,7 +166,11 @@ fn gc_collects_them_as_they_are_and_the_trash_gives_them_back() {
         t.execenv(["trash", "restore", KEY]).ok();
         let mut after = snapshot(&env_root(&t));
         // The record says besides that a dead run has crashed, and until when the restored environment is leased.
-        after.insert(".gc_meta.json".into(), before[Path::new(".gc_meta.json")].clone());
+        // Both are private now.
+        for name in [".gc_meta.json", ".task_lock"] {
+            assert!(after[Path::new(name)].starts_with("0600 "));
+            after.insert(name.into(), before[Path::new(name)].clone());
+        }
         assert_same(&before, &after, "restored");
         t.execenv(["run", KEY, "--", "true"]).run().status(0);
     }
