@@ -5,6 +5,7 @@ mod dispatch;
 mod early;
 mod grammar;
 pub mod man;
+mod meant;
 mod process;
 mod usage;
 

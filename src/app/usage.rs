@@ -7,14 +7,20 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::grammar::Cli;
+use super::meant::Place;
 use crate::failure::{Code, Failure};
 
 /// The failure for a mistake that the parser found.
 pub(super) fn failure(error: &clap::Error, arguments: &[OsString]) -> Failure {
-    let command = subcommand(arguments);
-    let hint = suggestion(error).unwrap_or_else(|| match &command {
-        Some(name) => format!("`execenv {name} --help` lists its options"),
-        None => "`execenv --help` lists the commands and options".to_owned(),
+    let mut grammar = Cli::command();
+    grammar.build();
+    let all: Vec<&str> = arguments.iter().skip(1).filter_map(|word| word.to_str()).collect();
+    let place = place(&grammar, &all);
+    let hint = place.hint(error).unwrap_or_else(|| {
+        let command: String = place.names.iter().map(|name| format!(" {name}")).collect();
+        let has_commands = place.command.get_subcommands().any(|command| command.get_name() != "help");
+        let lists = if has_commands { "the commands and options" } else { "its options" };
+        format!("`execenv{command} --help` lists {lists}")
     });
     Failure::new(Code::Usage, message(error)).hint(hint)
 }
@@ -61,13 +67,6 @@ fn message(error: &clap::Error) -> String {
     }
 }
 
-/// What may have been meant.
-fn suggestion(error: &clap::Error) -> Option<String> {
-    let kinds = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    let similar = kinds.into_iter().map(|kind| words(error, kind)).find(|words| !words.is_empty())?;
-    Some(format!("did you mean `{}`?", similar.join("` or `")))
-}
-
 fn words(error: &clap::Error, kind: ContextKind) -> Vec<String> {
     match error.get(kind) {
         Some(ContextValue::String(word)) => vec![word.clone()],
@@ -77,10 +76,22 @@ fn words(error: &clap::Error, kind: ContextKind) -> Vec<String> {
 }
 
 /// The command that a command line names, which may be wrong otherwise.
-fn subcommand(arguments: &[OsString]) -> Option<String> {
-    let grammar = Cli::command();
-    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    words.filter_map(|word| grammar.find_subcommand(word)).map(|found| found.get_name().to_owned()).next()
+fn place<'a>(grammar: &'a clap::Command, words: &'a [&'a str]) -> Place<'a> {
+    let mut place = Place { names: Vec::new(), command: grammar, words };
+    let mut is_value = false;
+    for word in words.iter().take_while(|word| **word != "--") {
+        if std::mem::take(&mut is_value) {
+            continue;
+        }
+        if let Some(long) = word.strip_prefix("--") {
+            let option = place.command.get_arguments().find(|argument| argument.get_long() == Some(long));
+            is_value = option.is_some_and(|option| option.get_action().takes_values());
+        } else if let Some(command) = place.command.find_subcommand(word) {
+            place.names.push(command.get_name().to_owned());
+            place.command = command;
+        }
+    }
+    place
 }
 
 #[cfg(test)]
@@ -106,11 +117,50 @@ mod tests {
             (&["gc", "--dry-rum"], "unknown argument `--dry-rum`", "did you mean `--dry-run`?"),
             (&["cleanpu"], "unknown command `cleanpu`", "did you mean `cleanup`?"),
             (&["nope"], "unknown command `nope`", "`execenv --help` lists"),
-            (&["cleanup"], "missing argument: <ENV>...", "cleanup --help"),
+            (&["cleanup"], "missing argument: <ENV>...", "`execenv list` shows the environments"),
             (&["run", "x", "--resume=a", "--timeout"], "`--timeout <DURATION>` needs a value", "run --help"),
             (&["-q", "-v", "list"], "`--quiet` and `--verbose...` cannot be used together", "list --help"),
             (&["list", "--sizes", "--sizes"], "`--sizes` can be given only once", "list --help"),
-            (&["show", "a", "b"], "unknown argument `b`", "show --help"),
+            (&["show", "a", "b"], "unknown argument `b`", "takes one environment"),
+            (
+                &["prepare", "--repo", "x"],
+                "unknown argument `--repo`",
+                "clone the repository into the work dir",
+            ),
+            (&["prepare", "--local", "x"], "unknown argument `--local`", "did you mean `--local-dir`?"),
+            (&["prepare", "--force"], "unknown argument `--force`", "`--replace`"),
+            (&["prepare", "--prompt=x"], "unknown argument `--prompt`", "option of `execenv run`"),
+            (&["prepare", "."], "unknown argument `.`", "`--local-dir .`"),
+            (&["prepare", "task.json"], "unknown argument `task.json`", "`--task task.json`"),
+            (&["prepare", "--json"], "unknown argument `--json`", "`-o json`"),
+            (
+                &["run", "x", "--sandbox"],
+                "unknown argument `--sandbox`",
+                "`execenv run --help` lists its options",
+            ),
+            (&["run", "x", "echo", "hi"], "unknown argument `echo`", "`execenv run ENV -- echo …`"),
+            (&["run", "x", "--resume", "s"], "unknown argument `s`", "`--resume=s`"),
+            (&["run", "x", "--continue"], "unknown argument `--continue`", "`--resume`"),
+            (&["run", "x", "-p", "hi"], "unknown argument `-p`", "`--prompt TEXT`"),
+            (&["gc", "--older-than", "3d"], "unknown argument `--older-than`", "`--ttl DURATION`"),
+            (&["gc", "--force"], "unknown argument `--force`", "cleanup --all ENV"),
+            (&["gc", "x"], "unknown argument `x`", "gc --explain x"),
+            (&["gc", "-n"], "unknown argument `-n`", "`--dry-run`"),
+            (&["cleanup", "x", "--dry-run"], "unknown argument `--dry-run`", "`--trash`"),
+            (&["rm", "x"], "unknown command `rm`", "`execenv cleanup ENV`"),
+            (&["remove", "x"], "unknown command `remove`", "`execenv cleanup ENV`"),
+            (&["create"], "unknown command `create`", "`execenv prepare`"),
+            (&["status", "x"], "unknown command `status`", "`execenv list`"),
+            (&["restore", "x"], "unknown command `restore`", "`execenv trash restore ENV`"),
+            (&["version"], "unknown command `version`", "`execenv --version`"),
+            (&["trust"], "unknown command `trust`", "`execenv --help` lists the commands and options"),
+            (&["shelf"], "unknown command `shelf`", "`execenv --help` lists the commands"),
+            (&["completions", "tcsh"], "`tcsh` is not a value of `<SHELL>`", "completions --help"),
+            (&["trash", "rm", "x"], "unknown command `rm`", "`execenv trash empty`"),
+            (&["trash", "nope"], "unknown command `nope`", "`execenv trash --help` lists the commands"),
+            (&["trash", "restore"], "missing argument: <ENTRY>", "`execenv trash restore --help` lists its"),
+            (&["config", "get", "ttl"], "unknown argument `get`", "`execenv config` shows all settings"),
+            (&["--config", "prepare", "gc", "--nope"], "unknown argument `--nope`", "`execenv gc --help`"),
         ] {
             let arguments: Vec<OsString> =
                 std::iter::once("execenv").chain(words.iter().copied()).map(OsString::from).collect();

@@ -12,6 +12,7 @@ use super::record::{Meta, Own};
 use super::root::WorkspacesRoot;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::formats::closest;
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
@@ -89,7 +90,7 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
     let row = provider::find(&task.provider);
     let mut warnings = Vec::new();
     if row.is_none() && !task.provider.is_empty() {
-        let meant = closest_provider(&task.provider);
+        let meant = closest(&task.provider, provider::all().map(|row| row.name));
         let meant = meant.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
         warnings.push(format!(
             "the provider `{}` is not known: it gets the generic layout{meant}",
@@ -97,29 +98,6 @@ pub(super) fn provider_of(task: &TaskDocument) -> (Option<&'static Provider>, Ve
         ));
     }
     (row, warnings)
-}
-
-/// The name in the table that a mistyped one is at most two letters away from.
-fn closest_provider(typed: &str) -> Option<&'static str> {
-    let typed = typed.to_lowercase();
-    let names = provider::all().map(|provider| (distance(&typed, provider.name), provider.name));
-    // Two letters of three would be another word.
-    names.filter(|(distance, name)| *distance <= 2 && distance * 3 <= name.len()).min().map(|(_, name)| name)
-}
-
-/// How many letters must be changed, added or taken away to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, with) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *with);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 /// The parts of the record that prepare and reuse write alike.

@@ -3,6 +3,8 @@
 mod harmless;
 pub(crate) mod jsonc;
 pub(crate) mod scan;
+mod similar;
 pub(crate) mod yaml;
 
 pub use harmless::{escape, write_lines};
+pub use similar::closest;
