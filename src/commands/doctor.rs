@@ -1,23 +1,23 @@
 //! `execenv doctor`.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::environment::WorkspacesRoot;
-use crate::environment::health::{Problem, examine};
+use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
 use crate::layout::names;
-use crate::output::{Answer, escape};
-use crate::provider;
+use crate::output::{Answer, columns, counted, escape, shell_quote};
 use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
+use crate::provider::{self, Provider};
 use crate::supervise::{self, find_program, host};
 use crate::sys::tree::Tree;
 
@@ -43,89 +43,164 @@ pub struct DoctorArgs {
 const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 
 pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
+    let programs = if args.fix { Vec::new() } else { programs(context) };
     let mut lines = Vec::new();
-    let programs = programs(context, args.fix, &mut lines);
+    if !args.fix {
+        lines.extend(program_lines(&programs));
+    }
     let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };
     let mut problems = Vec::new();
     let mut environments = 0;
+    let shown = escape(&context.root.path().display().to_string());
     match context.root.open()? {
-        None => lines.push(format!(
-            "root\t{}\tdoes not exist yet",
-            escape(&context.root.path().display().to_string())
-        )),
+        None => lines.push(format!("workspaces root {shown}: does not exist; `execenv prepare` creates it")),
         Some(tree) => {
             for workspace in context.root.workspaces(&tree)? {
                 environments += context.root.keys(&tree, &workspace).map_or(0, |keys| keys.len());
             }
-            problems = examine_root(args.fix, context, &tree, &mut lines)?;
+            let counted = counted(environments as u64, "environment", "environments");
+            lines.push(format!("workspaces root {shown}: {counted}"));
+            problems = examine_root(args.fix, context, &tree)?;
         }
     }
-    let left = problems.iter().filter(|problem| problem["fixed"] != json!(true)).count();
-    lines.push(match (problems.len(), left) {
-        (0, _) => "no problems".to_owned(),
-        (n, 0) => format!("{n} fixed"),
-        (n, left) if args.fix => format!("{} fixed, {left} left", n - left),
-        (_, left) => format!("{left} problems; `execenv doctor --fix` fixes what can be fixed"),
-    });
+    let rows: Vec<[String; 4]> = problems.iter().map(Finding::row).collect();
+    if !rows.is_empty() {
+        lines.push(columns(&rows));
+    }
+    let left = problems.iter().filter(|problem| !problem.fixed).count();
+    lines.extend(verdict(&problems, left, args.fix));
+    if !args.fix {
+        lines.extend(missing(&programs));
+    }
     let json = json!({
         "schema": 1,
         "root": context.root.path(),
-        "programs": programs,
+        "programs": programs.iter().map(Seen::json).collect::<Vec<_>>(),
         "codex_sandbox": {"namespaces": namespaces},
         "environments": environments,
-        "problems": problems,
+        "problems": problems.iter().map(Finding::json).collect::<Vec<_>>(),
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
 }
 
-/// Which programs are installed. A repair needs none of them, so `--fix` does not query their versions.
-fn programs(context: &Context, fix: bool, lines: &mut Vec<String>) -> Vec<Value> {
-    if fix {
-        return Vec::new();
+/// The last line on the environments.
+fn verdict(problems: &[Finding], left: usize, fix: bool) -> Option<String> {
+    let repairable = problems.iter().filter(|problem| !problem.fixed && problem.repair.is_some()).count();
+    Some(match (problems.len(), left) {
+        (0, _) => "no problems with the environments".to_owned(),
+        (n, 0) => format!("{n} fixed"),
+        (n, left) if fix => format!("{} fixed, {left} left", n - left),
+        (n, _) if repairable == 0 => counted(n as u64, "problem", "problems"),
+        (n, _) => {
+            let all = counted(n as u64, "problem", "problems");
+            format!(
+                "{all}; `execenv doctor --fix` fixes {}",
+                if repairable == n { "all".into() } else { repairable.to_string() }
+            )
+        }
+    })
+}
+
+/// What a first run would lack: an agent CLI, or a login to one.
+fn missing(programs: &[Seen]) -> Option<String> {
+    let mut agents = programs.iter().filter(|seen| seen.row.is_some() && seen.path.is_some()).peekable();
+    if agents.peek().is_none() {
+        return Some(
+            "no agent CLI was found: install one (Claude Code, Codex …), or run any program: `execenv run ENV -- PROGRAM`"
+                .to_owned(),
+        );
     }
+    // An agent whose login execenv cannot see may have one.
+    let may_have_login = agents.any(|seen| !matches!(seen.login, Some(None)));
+    (!may_have_login)
+        .then(|| "no login to an agent CLI was found: log in to one before its first run".to_owned())
+}
+
+/// A program that was looked for.
+struct Seen {
+    name: &'static str,
+    wanted: &'static str,
+    row: Option<&'static Provider>,
+    path: Option<PathBuf>,
+    version: Option<String>,
+    too_old: bool,
+    login: Option<Option<Login>>,
+}
+
+impl Seen {
+    fn minimum(&self) -> Option<String> {
+        let minimum = self.row.and_then(|row| row.program).and_then(|program| program.minimum)?;
+        Some(minimum.to_string())
+    }
+
+    fn row(&self) -> [String; 4] {
+        let path = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let mut notes = Vec::new();
+        if self.too_old {
+            notes.push(format!("too old, needs {}", self.minimum().unwrap_or_default()));
+        }
+        match &self.login {
+            None => {}
+            Some(None) => notes.push("no login found".to_owned()),
+            Some(Some(login)) => notes.push(format!("login by {}", escape(&shown_login(login)))),
+        }
+        let version = self.version.as_deref().unwrap_or("unknown");
+        [self.name.to_owned(), version.to_owned(), escape(&path), notes.join("; ")]
+    }
+
+    fn json(&self) -> Value {
+        let login = self.login.as_ref();
+        json!({
+            "name": self.name,
+            "program": self.wanted,
+            "found": self.path.is_some(),
+            "path": self.path,
+            "version": self.version,
+            "too_old": self.too_old,
+            "minimum": self.minimum(),
+            "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
+        })
+    }
+}
+
+/// Looks for programs. A repair needs none of them, so `--fix` does not query their versions.
+fn programs(context: &Context) -> Vec<Seen> {
     let variable = |name: &str| {
         context.settings.inherited.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     };
     let path = variable("PATH").unwrap_or_default();
-    let mut seen = Vec::new();
-    let mut all = Vec::new();
+    let mut all: Vec<Seen> = Vec::new();
     let tools = TOOLS.iter().map(|name| (*name, *name, None));
     let agents = provider::all().filter_map(|row| Some((row.name, row.program?.name, Some(row))));
     for (name, wanted, row) in tools.chain(agents) {
-        if seen.contains(&wanted) {
+        if all.iter().any(|seen| seen.wanted == wanted) {
             continue;
         }
-        seen.push(wanted);
         let program = row.and_then(|row| row.program);
         let by_variable = program.map(|program| program.path_variable);
-        let found = find_program(None, by_variable.and_then(variable), wanted, OsStr::new(&path));
-        let (shown, version) = match &found {
-            Err(_) => ("-".to_owned(), None),
-            Ok(path) => {
-                let version = probe_version(path, &context.settings.inherited).ok().flatten();
-                (path.display().to_string(), version)
-            }
-        };
+        let found = find_program(None, by_variable.and_then(variable), wanted, OsStr::new(&path)).ok();
+        let version =
+            found.as_ref().and_then(|path| probe_version(path, &context.settings.inherited).ok().flatten());
         let too_old = row.zip(version).is_some_and(|(row, version)| row.check_version(version).is_err());
-        let version = version.map(|version| version.to_string());
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         let login = row.and_then(|row| login::find(row, context.settings.home.as_deref(), &text));
-        let old = if too_old { "\ttoo old" } else { "" };
-        let state = if found.is_ok() { version.as_deref().unwrap_or("version unknown") } else { "not found" };
-        let of_login = if found.is_ok() { seen_login(&login) } else { String::new() };
-        lines.push(format!("{name}\t{state}\t{}{old}{of_login}", escape(&shown)));
-        all.push(json!({
-            "name": name,
-            "program": wanted,
-            "found": found.is_ok(),
-            "path": found.ok(),
-            "version": version,
-            "too_old": too_old,
-            "minimum": program.and_then(|program| program.minimum).map(|version| version.to_string()),
-            "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
-        }));
+        let version = version.map(|version| version.to_string());
+        all.push(Seen { name, wanted, row, path: found, version, too_old, login });
     }
     all
+}
+
+/// The programs that were found, one a line, then the names of the others.
+fn program_lines(programs: &[Seen]) -> Vec<String> {
+    let header = ["PROGRAM", "VERSION", "PATH", "NOTES"].map(str::to_owned);
+    let rows = programs.iter().filter(|seen| seen.path.is_some()).map(Seen::row);
+    let mut lines = vec![columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>())];
+    let missing: Vec<&str> =
+        programs.iter().filter(|seen| seen.path.is_none()).map(|seen| seen.name).collect();
+    if !missing.is_empty() {
+        lines.push(format!("not found: {}", missing.join(", ")));
+    }
+    lines
 }
 
 fn shown_login(login: &Login) -> String {
@@ -135,22 +210,13 @@ fn shown_login(login: &Login) -> String {
     }
 }
 
-/// The end of a program's line.
-fn seen_login(login: &Option<Option<Login>>) -> String {
-    match login {
-        None => String::new(),
-        Some(None) => "\tno login found".to_owned(),
-        Some(Some(login)) => format!("\tlogin by {}", escape(&shown_login(login))),
-    }
-}
-
 /// Whether Codex can sandbox its commands on this system (decision D9). Printed only when Codex is installed and cannot.
-fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>) -> Option<bool> {
-    let path_of = |name: &str| programs.iter().find(|program| program["name"] == name)?["path"].as_str();
-    let can = host::can_use_namespaces(path_of("bwrap").map(Path::new), &context.settings.inherited);
+fn codex_sandbox(context: &Context, programs: &[Seen], lines: &mut Vec<String>) -> Option<bool> {
+    let path_of = |name: &str| programs.iter().find(|program| program.name == name)?.path.as_deref();
+    let can = host::can_use_namespaces(path_of("bwrap"), &context.settings.inherited);
     if can == Some(false) && path_of(provider::codex::NAME).is_some() {
         lines.push(
-            "codex\tthis system does not support its sandbox, so commands may fail in `workspace-write`; \
+            "codex: this system does not support its sandbox, so commands may fail in `workspace-write`; \
              `--codex-sandbox danger-full-access` runs without, and lets the agent read and change all that you can"
                 .to_owned(),
         );
@@ -158,46 +224,82 @@ fn codex_sandbox(context: &Context, programs: &[Value], lines: &mut Vec<String>)
     can
 }
 
-fn examine_root(fix: bool, context: &Context, tree: &Tree, lines: &mut Vec<String>) -> Result<Vec<Value>> {
-    let shown = escape(&context.root.path().display().to_string());
-    let mut problems = Vec::new();
-    let mut problem = |path: &Path, complaint: &str, fixed: bool, note: &str, lines: &mut Vec<String>| {
-        let state = if fixed { "fixed" } else { "problem" };
-        let path_text = escape(&path.display().to_string());
-        lines.push(format!("{state}\t{complaint}\t{path_text}\t{}", escape(note)));
-        problems.push(
-            json!({"path": path.to_string_lossy(), "complaint": complaint, "fixed": fixed, "note": note}),
+/// A problem in the workspaces root.
+struct Finding {
+    path: PathBuf,
+    complaint: &'static str,
+    what: String,
+    /// What `--fix` does about it; `None`: nothing.
+    repair: Option<Repair>,
+    fixed: bool,
+}
+
+impl Finding {
+    /// What was done, what `--fix` would do, or that it can do nothing.
+    fn outcome(&self) -> String {
+        match (self.repair, self.fixed) {
+            (Some(repair), true) => repair.done.to_owned(),
+            (Some(repair), false) => format!("--fix {}", repair.would),
+            (None, _) => String::new(),
+        }
+    }
+
+    fn row(&self) -> [String; 4] {
+        let state = if self.fixed { "fixed" } else { "problem" };
+        let outcome = self.outcome();
+        let separator = if outcome.is_empty() { "" } else { "; " };
+        let text = format!("{}{separator}{outcome}", escape(&self.what));
+        [state.to_owned(), self.complaint.to_owned(), escape(&self.path.display().to_string()), text]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "path": self.path.to_string_lossy(),
+            "complaint": self.complaint,
+            "fixed": self.fixed,
+            "note": self.what,
+            "repair": self.repair.map(|repair| if self.fixed { repair.done } else { repair.would }),
+        })
+    }
+}
+
+fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    if !WorkspacesRoot::is_marked(tree)? {
+        let path = context.root.path().to_owned();
+        let mark = path.join(names::MARK);
+        let what = format!(
+            "it has no marker file, so `gc` refuses it; if it is a workspaces root: `touch {}`",
+            shell_quote(&mark.display().to_string())
         );
-    };
-    if WorkspacesRoot::is_marked(tree)? {
-        lines.push(format!("root\t{shown}"));
-    } else {
-        problem(
-            context.root.path(),
-            "not_marked",
-            false,
-            "this folder has no marker file, so `gc` refuses it",
-            lines,
-        );
-        return Ok(problems);
+        return Ok(vec![Finding { path, complaint: "not_marked", what, repair: None, fixed: false }]);
     }
     for leftover in sweep_staging(&context.root, tree, fix, context.now)? {
-        let note = if leftover.whole { "moved to the trash by --fix" } else { "removed by --fix" };
-        problem(&leftover.path, "half_made", fix, note, lines);
+        let repair = match leftover.whole {
+            true => Repair { would: "moves it to the trash", done: "moved to the trash" },
+            false => Repair { would: "removes it", done: "removed" },
+        };
+        let what = "`prepare` was interrupted while it built this".to_owned();
+        let path = leftover.path;
+        findings.push(Finding { path, complaint: "half_made", what, repair: Some(repair), fixed: fix });
     }
     for name in half_deleted(tree)? {
-        let gone = fix && delete(tree, &name).is_ok();
+        let fixed = fix && delete(tree, &name).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
-        problem(&path, "half_deleted", gone, "its deletion was interrupted; --fix finishes it", lines);
+        let what = "its deletion was interrupted".to_owned();
+        let repair = Some(Repair { would: "finishes it", done: "finished it" });
+        findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
     }
-    for Problem { path, complaint, fixed, mut note, run_id } in
-        examine(&context.root, tree, fix, context.now)?
-    {
+    for Problem { path, complaint, fixed, note, run_id } in examine(&context.root, tree, fix, context.now)? {
+        let mut what = complaint.what().to_owned();
+        if !note.is_empty() {
+            what.push_str(&format!(" ({note})"));
+        }
         if let Some(run_id) = run_id.filter(|_| fixed) {
             let killed = supervise::end_leftovers(&run_id);
-            note.push_str(&format!(", {killed} processes ended"));
+            what.push_str(&format!(", {} ended", counted(killed as u64, "process", "processes")));
         }
-        problem(&path, complaint.word(), fixed, &note, lines);
+        findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });
     }
-    Ok(problems)
+    Ok(findings)
 }

@@ -9,6 +9,7 @@ use super::homes;
 use super::lock::Held;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
+use super::origin::{MadeBy, made_by};
 use super::record::{self, Durability, EnvStatus, LastResult, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::layout::names;
@@ -26,6 +27,21 @@ pub enum Complaint {
     CrashedRun,
     /// Its record or manifest cannot be read.
     Unreadable,
+    /// A newer version wrote its record.
+    NewerRecord,
+    /// It has no record, although execenv made it.
+    NoRecord,
+    /// It was not cleaned up, and its work dir does not exist.
+    VanishedWorkDir,
+}
+
+/// What a repair is called before and after it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// What `doctor --fix` would do: "records the run as crashed".
+    pub would: &'static str,
+    /// What it did: "recorded the run as crashed".
+    pub done: &'static str,
 }
 
 impl Complaint {
@@ -36,7 +52,43 @@ impl Complaint {
             Complaint::UnfinishedHomes => "unfinished_homes",
             Complaint::CrashedRun => "crashed_run",
             Complaint::Unreadable => "unreadable",
+            Complaint::NewerRecord => "newer_record",
+            Complaint::NoRecord => "no_record",
+            Complaint::VanishedWorkDir => "vanished_work_dir",
         }
+    }
+
+    /// What is wrong.
+    pub fn what(self) -> &'static str {
+        match self {
+            Complaint::UnfinishedSidecars => "`prepare`, `reuse` or `cleanup` was interrupted",
+            Complaint::UnfinishedHomes => "a change of the agent's configuration was interrupted",
+            Complaint::CrashedRun => "its run died without a result",
+            Complaint::Unreadable => "a state file cannot be read",
+            Complaint::NewerRecord => "a newer version of execenv wrote its record; use that version",
+            Complaint::NoRecord => {
+                "its record is missing, so only `execenv cleanup --all` and `gc` work on it"
+            }
+            Complaint::VanishedWorkDir => {
+                "its work dir is gone; `execenv prepare` of the same task makes a new one"
+            }
+        }
+    }
+
+    /// What `doctor --fix` does about it; `None`: nothing.
+    pub fn repair(self) -> Option<Repair> {
+        let (would, done) = match self {
+            Complaint::UnfinishedSidecars => ("removes its generated files", "removed its generated files"),
+            Complaint::UnfinishedHomes => ("finishes that change", "finished that change"),
+            Complaint::CrashedRun => {
+                ("records the run as crashed and ends its processes", "recorded the run as crashed")
+            }
+            Complaint::Unreadable
+            | Complaint::NewerRecord
+            | Complaint::NoRecord
+            | Complaint::VanishedWorkDir => return None,
+        };
+        Some(Repair { would, done })
     }
 }
 
@@ -49,7 +101,7 @@ pub struct Problem {
     pub complaint: Complaint,
     /// Whether it has been repaired.
     pub fixed: bool,
-    /// Why it could not be repaired, or details of what was found.
+    /// Details of what was found, or why it could not be repaired; empty where there are none.
     pub note: String,
     /// The id of the run that died: processes with this id are left over from it.
     pub run_id: Option<String>,
@@ -126,23 +178,33 @@ fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
 /// What is wrong with an environment that no process holds.
 fn problems_of(found: &FoundEnv) -> Vec<Problem> {
     let path = &found.env.path;
-    // Without a record there is nothing to repair: multica writes it when a task ends. gc removes it by its age.
-    let Some(meta) = &found.meta else { return Vec::new() };
+    let Some(meta) = &found.meta else {
+        // multica writes its record when a task ends; gc removes what has none by its age.
+        let is_ours = made_by(&found.env.tree, &Ok(None)) == MadeBy::Execenv;
+        return if is_ours { vec![problem(path, Complaint::NoRecord, String::new())] } else { Vec::new() };
+    };
+    if let Err(error) = meta.refuse_newer(&found.env.tree) {
+        return vec![problem(path, Complaint::NewerRecord, format!("{error:#}"))];
+    }
     let mut problems = Vec::new();
     match Manifest::load(&found.env.tree) {
         Err(error) => problems.push(problem(path, Complaint::Unreadable, format!("{error:#}"))),
         Ok(Some(manifest)) if !manifest.is_complete() => {
-            problems.push(problem(path, Complaint::UnfinishedSidecars, "the sidecars are taken back".into()));
+            problems.push(problem(path, Complaint::UnfinishedSidecars, String::new()));
         }
         Ok(_) => {}
     }
     if homes::has_leftovers(&found.env.tree) {
-        problems.push(problem(path, Complaint::UnfinishedHomes, "the change of homes is finished".into()));
+        problems.push(problem(path, Complaint::UnfinishedHomes, String::new()));
     }
     let own = meta.own_or_rebuilt(path);
+    let work_dir = found.work_dir_path();
+    if meta.own.is_some() && own.status != EnvStatus::Cleaned && !work_dir.is_dir() {
+        problems.push(problem(path, Complaint::VanishedWorkDir, work_dir.display().to_string()));
+    }
     if own.status.is_active() {
         let run_id = own.run.map(|run| run.id);
-        let crashed = problem(path, Complaint::CrashedRun, "the run is recorded as crashed".into());
+        let crashed = problem(path, Complaint::CrashedRun, String::new());
         problems.push(Problem { run_id, ..crashed });
     }
     problems
@@ -152,7 +214,10 @@ impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
     fn fix(&self, complaint: Complaint, now: DateTime<Utc>) -> Result<bool> {
         match complaint {
-            Complaint::Unreadable => return Ok(false),
+            Complaint::Unreadable
+            | Complaint::NewerRecord
+            | Complaint::NoRecord
+            | Complaint::VanishedWorkDir => return Ok(false),
             Complaint::UnfinishedSidecars => drop(self.recover()?),
             Complaint::UnfinishedHomes => self.recover_homes()?,
             Complaint::CrashedRun => self.record_crash(now)?,

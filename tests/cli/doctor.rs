@@ -1,0 +1,129 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{KEY, TASK, TestEnv};
+
+/// Kinds of damage: what was done to an environment, the word for it, and what `--fix` does (`None`: nothing).
+type Damage = (&'static str, fn(&TestEnv, &Path), &'static str, Option<[&'static str; 2]>);
+
+fn edit(env: &Path, change: impl Fn(&mut Value)) {
+    let file = env.join(".gc_meta.json");
+    let mut meta = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(&mut meta);
+    fs::write(file, meta.to_string()).unwrap();
+}
+
+const DAMAGE: [Damage; 9] = [
+    (
+        "a dead run",
+        |_, env| edit(env, |meta| meta["execenv"]["status"] = json!("running")),
+        "crashed_run",
+        Some(["--fix records the run as crashed and ends its processes", "recorded the run as crashed"]),
+    ),
+    (
+        "sidecars that were announced only",
+        |_, env| {
+            let file = env.join(".multica_sidecar_manifest.json");
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(file, text.replace("\"applied\"", "\"applying\"")).unwrap();
+        },
+        "unfinished_sidecars",
+        Some(["--fix removes its generated files", "removed its generated files"]),
+    ),
+    ("a damaged record", |_, env| fs::write(env.join(".gc_meta.json"), "{").unwrap(), "unreadable", None),
+    (
+        "a damaged manifest",
+        |_, env| fs::write(env.join(".multica_sidecar_manifest.json"), "{").unwrap(),
+        "unreadable",
+        None,
+    ),
+    (
+        "a newer record",
+        |_, env| edit(env, |meta| meta["execenv"]["schema"] = json!(99)),
+        "newer_record",
+        None,
+    ),
+    ("no record", |_, env| fs::remove_file(env.join(".gc_meta.json")).unwrap(), "no_record", None),
+    ("no work dir", |_, env| fs::remove_dir_all(env.join("workdir")).unwrap(), "vanished_work_dir", None),
+    (
+        "a half-made environment",
+        |t, _| drop(t.write("root/default/.staging-0123456789ab-0123456789ab/output/x", "x")),
+        "half_made",
+        Some(["--fix removes it", "removed"]),
+    ),
+    (
+        "a half-deleted environment",
+        |t, _| drop(t.write("root/.trash/default+0123456789ab+1780000000-01234567.removing/x", "x")),
+        "half_deleted",
+        Some(["--fix finishes it", "finished it"]),
+    ),
+];
+
+#[test]
+fn every_kind_of_damage_is_named_and_what_fix_would_do_is_not_told_as_done() {
+    for (what, make, word, repair) in DAMAGE {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        make(&t, &env);
+        let looked = t.execenv(["doctor"]).run().status(1);
+        let line = looked.stdout.lines().find(|line| line.starts_with("problem ")).expect(what);
+        assert!(line.contains(word), "{what}: {looked}");
+        let json = t.execenv(["doctor", "-o", "json"]).run().status(1);
+        let json: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(
+            (&json["problems"][0]["complaint"], &json["problems"][0]["fixed"]),
+            (&json!(word), &json!(false))
+        );
+        assert_eq!(json["problems"][0]["repair"].is_string(), repair.is_some(), "{what}");
+        let fixed = t.execenv(["doctor", "--fix"]).run().status(i32::from(repair.is_none()));
+        let Some([would, done]) = repair else {
+            assert!(!looked.stdout.contains("doctor --fix"), "{looked}");
+            assert!(fixed.stdout.lines().any(|line| line.starts_with("problem ")), "{fixed}");
+            continue;
+        };
+        assert!(line.ends_with(&format!("; {would}")), "{what}: {looked}");
+        assert!(looked.stdout.contains("1 problem; `execenv doctor --fix` fixes all"), "{looked}");
+        let line = fixed.stdout.lines().find(|line| line.starts_with("fixed ")).expect(what);
+        assert!(line.ends_with(&format!("; {done}")), "{what}: {fixed}");
+        t.execenv(["doctor"]).ok();
+    }
+}
+
+#[test]
+fn a_users_folder_that_is_gone_and_one_of_multicas_without_a_record() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+    let done = t.execenv(["doctor"]).run().status(1);
+    assert!(done.stdout.contains("vanished_work_dir") && done.stdout.contains("/project)"), "{done}");
+    fs::rename(t.tmp.join("moved"), &t.project).unwrap();
+    t.execenv(["cleanup", KEY]).ok();
+    t.write("root/default/theirs/.managed_env.json", "{}");
+    t.write("root/default/theirs/workdir/x", "x");
+    let done = t.execenv(["doctor"]).ok();
+    assert!(done.stdout.contains("no problems with the environments"), "{done}");
+}
+
+#[test]
+fn what_a_first_run_lacks_is_said() {
+    let t = TestEnv::new();
+    let bin = t.tmp.join("bin");
+    fs::create_dir(&bin).unwrap();
+    let doctor = |variable: &str| t.execenv(["doctor"]).var("PATH", &bin).var(variable, "x").ok().stdout;
+    let none = doctor("X");
+    assert!(none.contains("no agent CLI was found: install one"), "{none}");
+    let claude = t.write("bin/claude", "#!/bin/sh\necho 9.9.9\n");
+    t.sh("chmod +x \"$C\"").var("C", &claude).ok();
+    let without = doctor("X");
+    assert!(
+        without.contains("no login to an agent CLI was found") && !without.contains("no agent CLI"),
+        "{without}"
+    );
+    let with = doctor("ANTHROPIC_API_KEY");
+    assert!(!with.contains("no login") && !with.contains("no agent CLI"), "{with}");
+    let [head, row] =
+        ["PROGRAM", "claude"].map(|name| with.lines().find(|line| line.starts_with(name)).unwrap());
+    assert_eq!(head.find("VERSION"), row.find("9.9.9"), "aligned: {with}");
+}
