@@ -51,10 +51,13 @@ pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     if let Some(name) = &args.workspace {
         context.warn_if_no_workspace(tree.as_ref(), name)?;
     }
-    let seen = match tree {
-        Some(tree) => environments(&context.root, &tree, args)?,
+    let seen = match &tree {
+        Some(tree) => environments(&context.root, tree, args)?,
         None => Vec::new(),
     };
+    if seen.is_empty() && args.workspace.is_none() {
+        context.note_that_nothing_is_there(tree.as_ref())?;
+    }
     let rows: Vec<[String; 9]> = seen.iter().map(|seen| seen.row(context)).collect();
     let text = if rows.is_empty() { String::new() } else { table(&rows) };
     let environments: Vec<Value> = seen.iter().map(Seen::json).collect();

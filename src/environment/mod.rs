@@ -53,5 +53,5 @@ pub use stores::{Pruned, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{mcp_file, temporary_dir};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
-pub use verify::verify;
+pub use verify::{is_restored, verify};
 pub use work_dir::WorkDir;

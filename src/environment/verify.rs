@@ -52,6 +52,20 @@ pub fn verify(found: &FoundEnv) -> Result<Verification> {
     Ok(Verification { work_dir, compared: entries.len(), differences })
 }
 
+/// Whether a user folder has nothing of execenv's any more: everything was taken back, and no place that was touched holds
+/// it again. What the agent or the user changed does not count.
+pub fn is_restored(found: &FoundEnv) -> bool {
+    let Ok(Some(manifest)) = Manifest::load(&found.env.tree) else { return false };
+    let is_listed = !manifest.files.is_empty() || !manifest.dirs.is_empty();
+    let Some(record) = manifest.record.filter(|record| record.state == State::TakenBack && !is_listed) else {
+        return false;
+    };
+    let work_dir = found.work_dir_path();
+    let Ok(tree) = Tree::open(&work_dir) else { return false };
+    let touched = record.touched();
+    touched.iter().filter_map(|entry| compare(&tree, &work_dir, entry, true)).all(|it| it.by != "execenv")
+}
+
 fn compare(tree: &Tree, work_dir: &Path, entry: &ManifestEntry, is_over: bool) -> Option<Difference> {
     let difference = |expected: String, found: String, is_ours: bool| {
         let by = if is_ours { "execenv" } else { "other" };

@@ -89,7 +89,7 @@ reasons! {
     InUse "in_use" "a running process holds it"
     LockUnknown "lock_unknown" "the file system does not say whether a process holds it"
     Leased "leased" "it is reserved until its lease ends (`prepare --lease`, `reuse --lease`)"
-    LocalDirectory "local_directory" "it records work in a folder of yours: only `execenv cleanup --all` removes it"
+    LocalDirectory "local_directory" "it records work in a folder of yours that was not cleaned up: only `execenv cleanup --all` removes it"
     ParentDone "parent_done" "the server says that its issue or chat was closed longer ago than --ttl, or that its run has ended"
     ParentGone "parent_gone" "the server does not know its parent, and it was last used longer ago than --orphan-ttl (a deleted chat: at once)"
     ParentOpen "parent_open" "the server says that its parent is open"
@@ -129,7 +129,7 @@ pub fn decide(facts: &GcFacts, parent: &Parent, policy: &Policy, now: DateTime<U
         return to(Action::Skip, reason);
     }
     let mut decision = by_parent(facts, parent, policy, now);
-    if facts.local_directory {
+    if facts.local_directory && !facts.folder_restored {
         decision = keep_users_record(decision, facts, policy);
     }
     if decision.action == Action::Skip && cache_may_go(facts, policy, now) {
@@ -245,7 +245,7 @@ impl Stage {
     }
 }
 
-/// The environment of a user's folder holds output and logs of the work there, so it is never removed as a whole.
+/// The environment of a user's folder knows what execenv wrote there, so it stays as a whole until that was taken back.
 fn keep_users_record(decision: Decision, facts: &GcFacts, policy: &Policy) -> Decision {
     let reads = facts.meta == MetaState::Read && policy.artifact_ttl.is_some();
     match decision.action {

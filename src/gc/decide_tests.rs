@@ -27,6 +27,7 @@ fn record(kind: &str) -> GcFacts {
         is_foreign: true,
         status: EnvStatus::Unknown,
         local_directory: false,
+        folder_restored: false,
         completed_at: None,
         last_used: Some(now()),
         by_folder: true,

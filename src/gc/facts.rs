@@ -57,6 +57,8 @@ pub struct GcFacts {
     pub status: EnvStatus,
     /// The agent worked in a user's folder.
     pub local_directory: bool,
+    /// That folder was cleaned up, and holds nothing of execenv's any more.
+    pub folder_restored: bool,
     /// When its last run ended.
     pub completed_at: Option<DateTime<Utc>>,
     /// When it was last used, by the record; for another tool's also by the folder's own time.

@@ -10,7 +10,9 @@ use super::artifacts::has_managed;
 use super::decide::protection;
 use super::facts::{GcFacts, LockState, MetaState};
 use super::request::GcRequest;
-use crate::environment::{EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, WorkDir, is_environment};
+use crate::environment::{
+    EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, WorkDir, is_environment, is_restored,
+};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
@@ -73,6 +75,7 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
         is_foreign: true,
         status: EnvStatus::Unknown,
         local_directory: false,
+        folder_restored: false,
         completed_at: None,
         last_used: None,
         by_folder: false,
@@ -91,6 +94,11 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
         // The manifest may still say that generated files stand in a user's folder; an unreadable one may hide it.
         facts.local_directory = EnvRoot::open(&facts.root_dir)
             .is_ok_and(|env| FoundEnv::new(env, None).work_dir != WorkDir::Managed);
+    }
+    if facts.local_directory && facts.status == EnvStatus::Cleaned && facts.meta == MetaState::Read {
+        let meta = record.as_ref().ok().and_then(Clone::clone);
+        facts.folder_restored =
+            EnvRoot::open(&facts.root_dir).is_ok_and(|env| is_restored(&FoundEnv::new(env, meta)));
     }
     // Another tool notes no use but the last run's end.
     if facts.is_foreign {

@@ -12,6 +12,7 @@ use super::input::UserInput;
 use super::settings::Settings;
 use crate::environment::{FoundEnv, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
+use crate::output::log::note;
 use crate::supervise::find_program;
 use crate::sys::clock;
 use crate::sys::tree::Tree;
@@ -102,6 +103,24 @@ impl Context {
                 log::warn!("there is no workspace `{}` in {root}", crate::output::escape(name));
             }
             Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Says why a list of what lies in the workspaces root is empty. `tree`: the root, if it exists.
+    ///
+    /// # Errors
+    /// When the root cannot be read.
+    pub fn note_that_nothing_is_there(&self, tree: Option<&Tree>) -> Result<()> {
+        let root = self.root.path().display();
+        match tree {
+            None => note(&format!(
+                "the workspaces root {root} does not exist; the first `execenv prepare` creates it"
+            )),
+            Some(tree) if !WorkspacesRoot::is_marked(tree)? => {
+                note(&format!("{root} is no workspaces root: it has no marker file and no environments"));
+            }
+            Some(_) => note(&format!("no environments in {root}")),
         }
         Ok(())
     }

@@ -351,3 +351,37 @@ fn explain_says_when_what_is_too_young_would_go() {
     let json = t.execenv(["gc", "--explain", KEY, "-o", "json"]).json();
     assert_eq!(json["due"]["limit"], "orphan-ttl", "{json}");
 }
+
+#[test]
+fn the_record_of_a_users_folder_goes_by_its_age_once_the_folder_is_clean() {
+    let t = TestEnv::new();
+    t.write("project/CLAUDE.md", "mine");
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);
+    let sidecars = std::fs::read_to_string(env.join(".multica_sidecar_manifest.json")).unwrap();
+    let reason = || gc(&t, LATER, &["--dry-run"])["decisions"][0]["reason"].clone();
+    assert_eq!(reason(), "local_directory");
+    t.execenv(["cleanup", KEY]).ok();
+    t.execenv(["verify", KEY]).ok();
+    assert_eq!(reason(), "ended");
+    assert_eq!(gc(&t, crate::support::NOW, &["--dry-run"])["decisions"][0]["reason"], "too_young");
+    // What the user changes afterwards is no reason to keep it; what execenv wrote is.
+    t.write("project/CLAUDE.md", "mine, changed");
+    assert_eq!(reason(), "ended");
+    let context = t.project.join(".agent_context/issue_context.md");
+    let recorded: serde_json::Value = serde_json::from_str(&sidecars).unwrap();
+    let entries = recorded["execenv"]["entries"].as_array().unwrap();
+    assert!(entries.iter().any(|entry| entry["path"] == ".agent_context/issue_context.md"));
+    let other = TestEnv::new();
+    let theirs = other.prepare(["--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);
+    assert!(theirs.exists());
+    std::fs::create_dir(context.parent().unwrap()).unwrap();
+    std::fs::copy(other.project.join(".agent_context/issue_context.md"), &context).unwrap();
+    assert_eq!(reason(), "local_directory");
+    std::fs::remove_dir_all(context.parent().unwrap()).unwrap();
+    // A folder that is not there proves nothing.
+    std::fs::rename(&t.project, t.tmp.join("moved")).unwrap();
+    assert_eq!(reason(), "local_directory");
+    std::fs::rename(t.tmp.join("moved"), &t.project).unwrap();
+    assert_eq!(gc(&t, LATER, &[])["cleaned"], 1);
+    assert!(!env.exists());
+}

@@ -5,8 +5,11 @@ use crate::support::{KEY, TASK, TestEnv};
 #[test]
 fn it_shows_every_environment_and_whether_it_lives() {
     let t = TestEnv::new();
-    assert_eq!(t.execenv(["list"]).ok().stdout, "");
-    assert_eq!(t.execenv(["list", "-o", "json"]).json(), json!({"schema": 1, "environments": []}));
+    let note = "note: the workspaces root [ROOT] does not exist; the first `execenv prepare` creates it\n";
+    assert_eq!(t.execenv(["list"]).ok_saying(note).stdout, "");
+    assert_eq!(t.execenv(["list", "-q", "-o", "json"]).json(), json!({"schema": 1, "environments": []}));
+    t.execenv(["list", "--workspaces-root", "project"])
+        .ok_saying("note: [PROJECT] is no workspaces root: it has no marker file and no environments\n");
     let env = t.prepare(["--task-id", TASK, "--provider", "claude", "-q", "--issue-id", "I"]);
     t.prepare(["--workspace-id", "other"]);
     let lock = std::fs::File::open(env.join(".task_lock")).unwrap();
@@ -55,7 +58,7 @@ const THEIRS: &str =
     r#"{"kind":"issue","issue_id":"I","workspace_id":"w","completed_at":"2026-05-01T00:00:00Z"}"#;
 
 fn rows(t: &TestEnv, arguments: &[&str]) -> Vec<(String, String)> {
-    let list = t.execenv(["list", "-o", "json"].iter().chain(arguments)).json();
+    let list = t.execenv(["list", "-q", "-o", "json"].iter().chain(arguments)).json();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     list["environments"]
         .as_array()
@@ -163,4 +166,12 @@ fn a_workspace_that_does_not_exist_is_a_warning() {
     let done = list();
     assert!(done.stderr.starts_with("warning: there is no workspace `nope` in "), "{done}");
     t.execenv(["list", "--workspace", "a"]).ok();
+}
+
+#[test]
+fn an_empty_root_is_said_to_be_empty() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    assert_eq!(t.execenv(["list"]).ok_saying("note: no environments in [ROOT]\n").stdout, "");
 }

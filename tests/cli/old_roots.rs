@@ -228,7 +228,7 @@ fn a_dead_run_is_recorded_and_the_next_run_goes_through() {
 #[test]
 fn an_entry_of_the_trash_is_restored_or_deleted() {
     let t = lay_out(TRASH);
-    assert_eq!(t.execenv(["list", "-o", "json"]).json()["environments"], json!([]));
+    assert_eq!(t.execenv(["list", "-q", "-o", "json"]).json()["environments"], json!([]));
     let listed = t.execenv(["trash", "list", "-o", "json"]).json();
     let entry = &listed["entries"][0];
     assert_eq!(entry["origin"], json!(env_root(&t)));

@@ -129,7 +129,8 @@ fn of_a_running_environment_the_last_result_is_the_one_before() {
     let env = t.prepare(["--task-id", TASK]);
     t.execenv(["run", KEY, "--", "true"]).ok();
     assert!(t.execenv(["show", KEY]).ok().stdout.contains("\nlast result     completed"));
-    let script = "execenv run \"$E\" -- sh -c 'execenv show \"$E\"'";
+    // The record says `starting` until the agent's process is known.
+    let script = "execenv run \"$E\" -- sh -c 'until execenv show \"$E\" | grep -q \"^status *running\"; do sleep 0.02; done; execenv show \"$E\"'";
     let text = t.sh(script).var("E", &env).run().status(0).stdout;
     assert!(
         text.contains("\nstatus          running\n") && text.contains("\nlive            true\n"),
