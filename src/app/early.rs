@@ -1,13 +1,38 @@
 //! What a command line asks for, as far as that shows before it is parsed, or when it cannot be parsed at all.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use crate::invocation::{GlobalArgs, Settings};
 use crate::output::{Color, Format};
 
-/// How to print before the settings are known.
+/// How to print before the settings are known; `None`: nothing on the command line and no variable says.
 pub(super) struct Asked {
-    pub(super) format: Format,
-    pub(super) color: Color,
+    format: Option<Format>,
+    color: Option<Color>,
+    config: Option<PathBuf>,
+}
+
+impl Asked {
+    /// The colour of what is printed before the settings are known.
+    pub(super) fn color(&self) -> Color {
+        self.color.unwrap_or(Color::Auto)
+    }
+
+    /// The format of a failure when the settings cannot be known.
+    pub(super) fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Text)
+    }
+
+    /// The same decision that a command would make, where the command line cannot be understood or asks for help: what it
+    /// does not say is in the configuration file.
+    pub(super) fn with_file(self, inherited: &[(OsString, OsString)]) -> (Format, Color) {
+        let flags = GlobalArgs { config: self.config.clone(), ..GlobalArgs::default() };
+        let settings = Settings::resolve(&flags, inherited.to_vec()).ok();
+        let from = |asked: &Settings| (asked.output, asked.color);
+        let (format, color) = settings.as_ref().map_or((Format::Text, Color::Auto), from);
+        (self.format.unwrap_or(format), self.color.unwrap_or(color))
+    }
 }
 
 /// Looks for `--output` and `--color`, else for their variables.
@@ -21,8 +46,9 @@ pub(super) fn asked(arguments: &[OsString], inherited: &[(OsString, OsString)]) 
         })
     };
     Asked {
-        format: word(value("--output", Some("-o"), "EXECENV_OUTPUT"), &Format::WORDS).unwrap_or(Format::Text),
-        color: word(value("--color", None, "EXECENV_COLOR"), &Color::WORDS).unwrap_or(Color::Auto),
+        format: word(value("--output", Some("-o"), "EXECENV_OUTPUT"), &Format::WORDS),
+        color: word(value("--color", None, "EXECENV_COLOR"), &Color::WORDS),
+        config: value("--config", None, "EXECENV_CONFIG").map(PathBuf::from),
     }
 }
 
@@ -57,9 +83,9 @@ mod tests {
         ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             let inherited = [("EXECENV_OUTPUT".into(), "shell".into())];
-            assert_eq!(asked(&words, &inherited).format, format, "{words:?}");
+            assert_eq!(asked(&words, &inherited).format(), format, "{words:?}");
         }
         let never = asked(&["--color=never".into()], &[]);
-        assert_eq!((never.color, never.format), (Color::Never, Format::Text));
+        assert_eq!((never.color(), never.format()), (Color::Never, Format::Text));
     }
 }

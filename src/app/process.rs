@@ -10,7 +10,7 @@ use super::grammar::{Cli, Command};
 use super::{completions, dispatch, early, usage};
 use crate::exit::{End, of_command};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, Settings};
+use crate::invocation::{Context, Origin, Setting, Settings};
 use crate::output::{self, Format, terminal};
 use crate::provider::plan::ALWAYS_EXPORTED;
 
@@ -33,20 +33,25 @@ fn run(arguments: &[OsString]) -> u8 {
     let inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     let asked = early::asked(arguments, &inherited);
     // Help and wrong usage are printed before the settings are known.
-    terminal::start(asked.color, &inherited);
+    terminal::start(asked.color(), &inherited);
     let parsed =
         Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return usage_error(&error, arguments, asked.format),
+        Err(error) => {
+            let (format, color) = asked.with_file(&inherited);
+            terminal::start(color, &inherited);
+            return usage_error(&error, arguments, format);
+        }
     };
     let is_run = matches!(cli.command, Command::Run(_));
     let settings = Settings::resolve(&cli.global, inherited);
-    let format = settings.as_ref().map_or(asked.format, |settings| settings.output);
+    let format = settings.as_ref().map_or_else(|_| asked.format(), |settings| settings.output);
     let mut signal = None;
     let done = settings.and_then(Context::new).and_then(|context| {
         terminal::start(context.settings.color, &context.settings.inherited);
         output::log::start(context.settings.log);
+        tell_settings(&context.settings);
         let status = dispatch::run(cli.command, &context);
         signal = context.signal();
         status
@@ -57,6 +62,19 @@ fn run(arguments: &[OsString]) -> u8 {
         report(error, format);
     }
     end_of(done, is_run, signal)
+}
+
+/// Says with `-v` what every command rests on.
+fn tell_settings(settings: &Settings) {
+    log::info!("workspaces root: {}", settings.workspaces_root.display());
+    if let Some(file) = &settings.file {
+        log::info!("configuration: {}", file.display());
+    }
+    for Setting { row, value, origin } in &settings.all {
+        if *origin != Origin::Default {
+            log::debug!("{} = {value}", row.key);
+        }
+    }
 }
 
 fn end_of(done: Result<u8>, is_run: bool, signal: Option<i32>) -> u8 {
@@ -77,7 +95,7 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], format: Format) -> u
             0
         }
         DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
+            output::story(&output::terminal::for_stderr(&error.render().ansi().to_string()));
             Code::Usage.status()
         }
         _ => {

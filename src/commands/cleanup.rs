@@ -88,6 +88,9 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         for error in report.errors.iter().skip(usize::from(code_of(report).is_some())) {
             log::error!("{name}: {error}");
         }
+        for removed in &report.removed {
+            log::info!("removed {}", removed.display());
+        }
         for kept in &report.kept {
             log::warn!("kept {}: {}", kept.path.display(), kept.why);
         }

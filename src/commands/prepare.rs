@@ -63,6 +63,7 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
+    task.tell_start("preparing");
     let request = task.request(context, local_dir, existing);
     let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
     if context.is_stopped() && !prepared.reused {

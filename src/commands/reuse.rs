@@ -46,6 +46,24 @@ pub struct ReuseArgs {
     pub task: TaskInput,
 }
 
+impl ReuseArgs {
+    /// An environment keeps its task: another id on the command line is a mistake. (A document names the task that the
+    /// agent works on next.)
+    fn refuse_other_task(&self, own: &str) -> Result<()> {
+        match &self.task.task_id {
+            Some(id) if id != own && !own.is_empty() => {
+                let message = format!(
+                    "`--task-id {id}`: the environment is that of task {own}, and `reuse` does not change that"
+                );
+                Err(Failure::new(Code::Usage, message)
+                    .hint(format!("omit `--task-id`, or use `execenv prepare --task-id {id}`"))
+                    .into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
     let mut task = args.task.read(context)?;
     context.defer_signals()?;
@@ -66,6 +84,7 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
         let own = meta.own_or_rebuilt(&found.env.path);
         let names_task = args.task.task_id.is_some() || args.task.task.is_some();
         let names_workspace = args.task.workspace_id.is_some();
+        args.refuse_other_task(&own.task_id)?;
         task.adopt(names_task, &own.task_id, names_workspace, &found.env.workspace())?;
         if task.provider_mut().is_empty() {
             task.provider_mut().clone_from(&own.provider);
@@ -76,6 +95,7 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
         if meta.local_directory {
             local_dir = Some(own.work_dir);
         }
+        task.tell_start("refreshing the environment");
         reuse(&task.request(context, None, Existing::Replace), found)
     });
     match attempt {

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
-use crate::environment::{Existing, Prepared, Request, choose_platform};
+use crate::environment::{Existing, Own, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration};
 use crate::layout::names;
-use crate::output::{Answer, log::note, shell_quote};
+use crate::output::{Answer, counted, log::note, shell_quote};
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
 use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
@@ -368,6 +368,15 @@ impl Task {
         idle
     }
 
+    /// Says with `-v` what is begun.
+    pub fn tell_start(&self, doing: &str) {
+        let provider = match self.document.provider.as_str() {
+            "" => "any program",
+            name => name,
+        };
+        log::info!("{doing} for task {} in workspace {}, for {provider}", self.task_id, self.workspace_id);
+    }
+
     /// What prepare and reuse print.
     ///
     /// # Errors
@@ -384,6 +393,7 @@ impl Task {
                 "the previous environment of this task is in the trash; to get it back: `execenv trash restore {entry} --to DIR`"
             ));
         }
+        tell_steps(prepared, &own);
         let json = json!({
             "schema": 1,
             "root_dir": prepared.root_dir,
@@ -415,6 +425,30 @@ impl Task {
         }));
         let text = prepared.root_dir.display().to_string();
         Ok(Answer { text, json, shell: Some(shell.join("\n")), status: 0 })
+    }
+}
+
+/// Says with `-v` what was done.
+fn tell_steps(prepared: &Prepared, own: &Own) {
+    let (files, folders) = (prepared.files.len() as u64, prepared.dirs.len() as u64);
+    log::info!(
+        "{} {} and {} into {}",
+        if prepared.reused { "refreshed: wrote" } else { "wrote" },
+        counted(files, "file", "files"),
+        counted(folders, "folder", "folders"),
+        prepared.work_dir.display()
+    );
+    for file in &prepared.files {
+        log::debug!("wrote {}", file.display());
+    }
+    for (name, value) in &own.env {
+        log::info!("the agent is started with {name}={value}");
+    }
+    for (name, file) in &prepared.private_env {
+        log::info!("the agent is started with {name}, whose value is in {}", file.display());
+    }
+    if let Some(until) = own.lease_until {
+        log::info!("reserved until {} (--lease)", until.format("%Y-%m-%d %H:%M UTC"));
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             let to = to.as_ref().map(|to| context.absolute(to)).transpose()?;
             restore(&tree, entry, to.as_deref(), context.settings.lease, context.now)?;
             let place = to.as_ref().unwrap_or(&entry.origin);
+            log::info!("moved {} to {}", entry.name, place.display());
             let text = place.display().to_string();
             Ok(Answer::new(text, json!({"schema": 1, "restored": place, "entry": entry.name})))
         }

@@ -26,6 +26,7 @@ pub struct VerifyArgs {
 
 pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
     let verdict = verify(&context.find(&args.env)?)?;
+    log::info!("compared {} places in {}", verdict.compared, verdict.work_dir.display());
     let as_it_was = verdict.differences.is_empty();
     let mut lines = Vec::new();
     for difference in &verdict.differences {

@@ -16,6 +16,6 @@ pub use duration::{parse_duration, show_duration};
 pub use global::GlobalArgs;
 pub use input::UserInput;
 pub use server::{ServerArgs, connection};
-pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, SETTINGS, Settings, describe_setting};
+pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, SETTINGS, Setting, Settings, describe_setting};
 pub use size::parse_size;
 pub use wait::WaitArgs;

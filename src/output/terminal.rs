@@ -62,6 +62,14 @@ pub fn help(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Text with escape sequences as standard error takes it.
+pub fn for_stderr(text: &str) -> String {
+    match AutoStream::choice(&io::stderr()) {
+        ColorChoice::Never => strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 /// Whether a line on standard error can be replaced by the next.
 pub(super) fn can_replace_lines() -> bool {
     io::stderr().is_terminal() && !IS_DUMB.load(Ordering::Relaxed)

@@ -150,6 +150,7 @@ impl Run<'_> {
     /// Starts the agent once.
     fn attempt(&mut self, resume: Option<&str>) -> Result<RunOutcome> {
         let Start { command, mut conversation } = self.plan.start(self.env, resume)?;
+        log::info!("starting {} in {}", command.program.display(), command.work_dir.display());
         self.log.started(&command, (self.now)());
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);

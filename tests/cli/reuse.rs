@@ -262,3 +262,19 @@ fn the_help_names_the_defaults_of_reuse() {
         assert!(help.contains("[default: 24h] [env: EXECENV_LEASE]"), "{help}");
     }
 }
+
+#[test]
+fn another_task_id_is_refused() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["reuse", KEY, "--task-id", "other"]).fails(
+        2,
+        &[
+            "the environment is that of task",
+            "hint: omit `--task-id`, or use `execenv prepare --task-id other`",
+        ],
+    );
+    t.execenv(["reuse", KEY, "--task-id", TASK]).ok();
+    let prepared = t.execenv(["reuse", "0000", "--task-id", "other", "--or-prepare", "-o", "json"]).json();
+    assert_eq!(prepared["task_id"], "other");
+}

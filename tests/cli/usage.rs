@@ -155,3 +155,88 @@ fn colour_is_one_decision_for_help_failures_and_log() {
         assert!(!piped.stdout.contains('\x1b') && !piped.stderr.contains('\x1b'), "{piped}");
     }
 }
+
+#[test]
+fn v_tells_the_steps_and_no_secret() {
+    let t = TestEnv::new();
+    t.write(
+        "task.json",
+        r#"{"id": "t-1", "provider": "claude", "agent": {"custom_env": {"TOKEN": "sesame"}, "skills": [{"name": "s", "content": "x"}]}}"#,
+    );
+    for (arguments, told) in [
+        (
+            &["prepare", "--task", "task.json"][..],
+            &[
+                "preparing for task t-1 in workspace default, for claude",
+                "wrote 2 files and ",
+                "reserved until ",
+            ][..],
+        ),
+        (&["reuse", "default/43257", "--task", "task.json"], &["refreshed: wrote 2 files"]),
+        (&["run", "ENV", "--", "true"], &["starting ", "/true in "]),
+        (&["verify", "ENV"], &["compared "]),
+        (&["cleanup", "ENV"], &["removed "]),
+        (&["list"], &["workspaces root: "]),
+    ] {
+        let env = t.execenv(["list", "-q", "-o", "json"]).json()["environments"][0]["root_dir"].clone();
+        let env = env.as_str().unwrap_or_default().to_owned();
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|word| {
+                if *word == "ENV" || word.starts_with("default/") { env.clone() } else { (*word).to_owned() }
+            })
+            .collect();
+        let done = t
+            .execenv(
+                arguments
+                    .iter()
+                    .map(String::as_str)
+                    .chain(["-v"].into_iter().filter(|_| arguments[0] != "run")),
+            )
+            .run();
+        let done = if arguments[0] == "run" {
+            t.execenv(["run", "-v"].into_iter().chain(arguments[1..].iter().map(String::as_str))).run()
+        } else {
+            done
+        };
+        for part in told {
+            assert!(
+                done.stderr.contains(&format!("note: {part}")) || done.stderr.contains(part),
+                "{part}: {done}"
+            );
+        }
+        assert!(done.stderr.contains("note: workspaces root: [ROOT]\n"), "{done}");
+        assert!(!done.stderr.contains("sesame"), "{done}");
+    }
+}
+
+#[test]
+fn one_decision_on_colour_for_answers_help_and_failures() {
+    let t = TestEnv::new();
+    let config = |color: &str| t.write(format!("{color}.json"), format!(r#"{{"color": "{color}"}}"#));
+    for (color, has_colour) in [("always", true), ("never", false)] {
+        let file = config(color).display().to_string();
+        for arguments in [
+            &["--help"][..],
+            &["prepare", "--help"],
+            &["trash"],
+            &["nope"],
+            &["prepare", "--nope"],
+            &["show", "nope"],
+            &[],
+        ] {
+            let by_option = t.execenv(["--color", color].iter().chain(arguments)).var("CLICOLOR_FORCE", "1");
+            let by_variable = t.execenv(arguments).var("EXECENV_COLOR", color);
+            let by_file = t.execenv(["--config", &file].iter().chain(arguments));
+            let by_default_file = t.execenv(arguments).var("EXECENV_CONFIG", &file);
+            for run in [by_option, by_variable, by_file, by_default_file] {
+                let done = run.run();
+                let seen = format!("{}{}", done.stdout, done.stderr);
+                assert_eq!(seen.contains('\u{1b}'), has_colour, "{color}: {done}");
+            }
+        }
+    }
+    let json = t.write("json.json", r#"{"output": "json"}"#).display().to_string();
+    let done = t.execenv(["--config", &json, "prepare", "--nope"]).run().status(2);
+    assert!(done.stderr.starts_with(r#"{"error":{"code":"usage""#), "{done}");
+}

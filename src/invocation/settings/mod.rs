@@ -7,5 +7,5 @@ mod setting;
 mod value;
 
 pub use rows::{SETTINGS, Settings, describe_setting};
-pub use setting::Origin;
+pub use setting::{Origin, Setting};
 pub use value::{CODEX_SANDBOXES, MCP_MODES};
