@@ -53,7 +53,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(args) => config::run(&args, context),
         Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command(), context),
     };
     answer(&done?, format)
 }

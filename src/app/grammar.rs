@@ -57,7 +57,7 @@ pub enum Command {
     Config(commands::config::ConfigArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
-    /// Print a manual page in roff, for `man -l -`
+    /// Show the manual page of a command
     Man(man::ManArgs),
 }
 

@@ -42,7 +42,7 @@ use report::{decision_json, explanation, row, summary_json};
   execenv gc --server https://multica.example.com --token-file ~/.config/execenv/token
   execenv gc --orphan-ttl 7d --trash-ttl 0
   execenv gc --explain 3f9c
-  0 * * * *  execenv gc -q            (a cron line)")]
+  echo '0 * * * * root execenv gc -q' > /etc/cron.d/execenv")]
 pub struct GcArgs {
     /// Print what would be removed, and remove nothing
     #[arg(long)]

@@ -13,7 +13,10 @@ use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{Existing, Own, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
-use crate::invocation::{CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration};
+use crate::invocation::{
+    CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration, platform_completer, provider_completer,
+    workspace_completer,
+};
 use crate::layout::names;
 use crate::output::{Answer, counted, log::note, shell_quote};
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
@@ -35,13 +38,13 @@ pub struct TaskInput {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub task: Option<PathBuf>,
     /// Workspace of the task [default: default]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = workspace_completer())]
     pub workspace_id: Option<String>,
     /// Id of the task [default: a new UUID]
     #[arg(long, value_name = "ID")]
     pub task_id: Option<String>,
     /// Agent CLI the environment is for: claude, codex, gemini …, or `command` for any program
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = provider_completer())]
     pub provider: Option<String>,
     /// Name of the agent
     #[arg(long, value_name = "NAME")]
@@ -80,7 +83,7 @@ pub struct TaskInput {
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub openclaw_bin: Option<PathBuf>,
     /// Command the agent uses to talk to your issue tracker, as named in its instructions; `none` leaves that part out [default: multica if the task document names an issue, chat or run, else none]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = platform_completer())]
     pub platform_cli: Option<String>,
     /// Do not write the brief (CLAUDE.md, AGENTS.md …)
     #[arg(long)]

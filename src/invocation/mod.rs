@@ -10,7 +10,9 @@ mod settings;
 mod size;
 mod wait;
 
-pub(crate) use complete::{env_completer, trash_completer, workspace_completer};
+pub(crate) use complete::{
+    env_completer, platform_completer, provider_completer, trash_completer, workspace_completer,
+};
 pub use context::Context;
 pub use duration::{parse_duration, show_duration};
 pub use global::GlobalArgs;

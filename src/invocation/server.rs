@@ -11,6 +11,7 @@ use anyhow::Result;
 use clap::Args;
 use serde::Deserialize;
 
+use super::complete::{profile_completer, server_completer};
 use super::input::UserInput;
 use super::settings::Settings;
 use crate::failure::{Code, Failure};
@@ -21,7 +22,7 @@ use crate::server::{Connection, Token, normalise};
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// Multica server to ask about issues, chats and runs: its address, `multica` (the one of `multica login`), or `none`
-    #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = clap::ValueHint::Url, add = server_completer())]
     pub server: Option<String>,
     /// Name of the variable that holds the server's token [default: EXECENV_TOKEN, else MULTICA_TOKEN]
     #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
@@ -30,7 +31,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
     /// Use the address and token of this profile of `multica`
-    #[arg(long, value_name = "NAME", conflicts_with = "server")]
+    #[arg(long, value_name = "NAME", conflicts_with = "server", add = profile_completer())]
     pub profile: Option<String>,
 }
 

@@ -4,7 +4,7 @@
 //! and a Ctrl-C in the terminal does not reach it behind our back. Its environment is exactly what is passed in.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +42,18 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
 /// The kernel's error for `execve`.
 pub fn run_inherited(program: Program<'_>) -> io::Result<std::process::ExitStatus> {
     command(program).status()
+}
+
+/// The same with `input` as the child's standard input.
+///
+/// # Errors
+/// The kernel's error for `execve`. A child that stops reading early is none.
+pub fn run_with_input(program: Program<'_>, input: &[u8]) -> io::Result<std::process::ExitStatus> {
+    let mut child = command(program).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(input);
+    }
+    child.wait()
 }
 
 /// The output and the end of a child.

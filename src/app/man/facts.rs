@@ -1,0 +1,340 @@
+//! What a manual page says besides what the grammar says: statuses, fields of the JSON answer, files.
+
+use crate::layout::names;
+
+/// What one page says.
+pub(super) struct Facts {
+    /// The page, without `execenv-`.
+    pub(super) page: &'static str,
+    /// The exit statuses that the command returns.
+    pub(super) statuses: &'static [u8],
+    /// The fields of its answer with `-o json`, and their meaning. A test compares the outermost ones with real answers.
+    pub(super) fields: &'static [(&'static str, &'static str)],
+    /// The files that it reads or writes, by their names in the table of the layout.
+    pub(super) files: &'static [&'static str],
+}
+
+/// What an exit status means, as the contract has it.
+pub(super) const STATUSES: [(u8, &str); 11] = [
+    (0, "done"),
+    (1, "it failed, or a part of it did; no file of yours is lost"),
+    (2, "wrong usage, or an input that cannot be understood"),
+    (3, "there is no such environment, or its work dir is gone"),
+    (
+        4,
+        "busy: a running process uses the environment or the folder, or the environment is reserved and holds work",
+    ),
+    (5, "conflict: unsaved work was kept, or a path is occupied by a file that execenv must not touch"),
+    (124, "a time limit ended the agent"),
+    (125, "execenv itself failed"),
+    (126, "the agent's program could not be started"),
+    (127, "the agent's program was not found"),
+    (130, "interrupted; 128 and the signal's number"),
+];
+
+const ENV: &[u8] = &[0, 1, 2, 3, 4, 5, 130];
+const LOOK: &[u8] = &[0, 1, 2, 3];
+const PLAIN: &[u8] = &[0, 1, 2];
+const STATE: &[&str] = &[names::META, names::MANIFEST];
+
+const PREPARED: &[(&str, &str)] = &[
+    ("schema", "version of this object"),
+    ("root_dir, work_dir", "paths of the env root and of the folder in which the agent runs"),
+    ("provider, task_id, workspace_id", "agent CLI, task and workspace"),
+    ("local_directory", "true: the work dir is a folder of yours"),
+    ("type, branch_name", "kind of the work dir (`directory`); null"),
+    ("env", "variables with which the agent must be started"),
+    ("private_env", "the same for secrets: name to a file with the value"),
+    ("sidecars", "files and dirs that execenv created in the work dir"),
+    ("warnings[]", "the warnings that were printed"),
+    ("reused", "true: the environment existed before"),
+    ("replaced", "entry and path in the trash of the environment that was replaced, or null"),
+];
+
+/// All pages but that of `execenv` itself.
+pub(super) const PAGES: &[Facts] = &[
+    Facts {
+        page: "prepare",
+        statuses: ENV,
+        fields: PREPARED,
+        files: &[names::META, names::MANIFEST, names::WORK_DIR, names::LAUNCH, names::TRASH],
+    },
+    Facts {
+        page: "reuse",
+        statuses: ENV,
+        fields: PREPARED,
+        files: &[names::META, names::MANIFEST, names::LAUNCH, names::KEPT],
+    },
+    Facts {
+        page: "run",
+        statuses: &[0, 1, 2, 3, 4, 124, 125, 126, 127, 130],
+        fields: &[
+            (
+                "type",
+                "one event a line: session, text, thinking, tool_use, tool_result, usage, notice, stderr; the last is result",
+            ),
+            ("status", "of the result: completed, failed, timeout, interrupted or killed"),
+            ("failure_reason, error", "of the result: a stable word, and a sentence; null after a success"),
+            (
+                "exit_code, agent_exit",
+                "of the result: the status that `run` returns, and the code or signal of the agent",
+            ),
+            ("session_id", "of session and result: the conversation, for `run --resume`"),
+            ("text", "of text and thinking: a part; of the result: the agent's last answer"),
+            ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
+            ("duration_ms, iterations", "of the result: time from start to end, and turns"),
+            ("survivors_killed, ended_at", "of the result: processes that were left over, and when it ended"),
+        ],
+        files: &[names::META, names::LOGS, names::RESULT, names::LAUNCH, names::RUN_TEMPORARY],
+    },
+    Facts {
+        page: "cleanup",
+        statuses: ENV,
+        fields: &[
+            ("schema", "version of this object; for several ENV an array of such objects"),
+            ("root_dir", "the env root"),
+            (
+                "outcome",
+                "removed, trashed, retained_dirty, retained_unpushed, retained_live, retained_unreadable, raced or failed",
+            ),
+            ("removed[]", "paths that were removed or put back"),
+            ("kept[]", "path and why of what was kept"),
+            ("errors[]", "what went wrong"),
+            ("bytes", "bytes that were removed or moved to the trash"),
+        ],
+        files: &[names::META, names::MANIFEST, names::OUTPUT, names::KEPT, names::TRASH],
+    },
+    Facts {
+        page: "gc",
+        statuses: &[0, 1, 2, 3, 130],
+        fields: GC,
+        files: &[names::MARK, names::META, names::TRASH, names::STORES, names::REPOS],
+    },
+    Facts {
+        page: "list",
+        statuses: PLAIN,
+        fields: &[
+            ("schema", "version of this object"),
+            (
+                "environments[]",
+                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, local_directory, last_used; with --sizes bytes",
+            ),
+            (
+                "roots[]",
+                "with --foreign: path, environments and the command to collect it of each root of another tool",
+            ),
+        ],
+        files: &[names::META],
+    },
+    Facts {
+        page: "du",
+        statuses: PLAIN,
+        fields: &[
+            ("schema, generated_at", "version of this object, and when the report was made"),
+            ("workspaces_root", "the root"),
+            ("artifact_patterns[], managed_artifact_subpaths[]", "what counts as build artifacts"),
+            (
+                "tasks[]",
+                "one for each environment, largest first: workspace_id, path, kind, status, age_seconds, size_bytes, artifact_size_bytes",
+            ),
+            ("workspaces[]", "the same, summed up for each workspace"),
+            (
+                "total_task_count, total_workspace_count, total_size_bytes, total_artifact_size_bytes, total_artifact_ratio",
+                "sums over all, also if only a part is listed",
+            ),
+            ("repo_cache_size_bytes, repo_cache_count", "shared repositories"),
+            ("trash_size_bytes, trash_count", "the trash"),
+            ("stores_size_bytes, stores_count", "conversations and memories of agents"),
+            ("other_size_bytes", "marker file, locks, leftovers"),
+            ("outside[]", "what belongs to environments and lies outside of the root"),
+            ("shares", "bytes and fraction of each of these"),
+        ],
+        files: &[names::META, names::TRASH, names::STORES, names::REPOS],
+    },
+    Facts {
+        page: "show",
+        statuses: &[0, 1, 2, 3, 5],
+        fields: &[
+            ("schema", "version of this object"),
+            ("root_dir, work_dir, key, workspace_id", "where it is"),
+            ("task_id, provider, agent_name, platform, kind", "what it is for"),
+            ("status, live", "its status, and whether a process holds its lock"),
+            ("local_directory", "true: the work dir is a folder of yours"),
+            ("prepared_at, completed_at, lease_until", "times"),
+            (
+                "env, private_env",
+                "variables with which the agent must be started, and files with the secret ones",
+            ),
+            ("session, run, last_result", "conversation, current or last run, and how the last one ended"),
+            (
+                "sidecars",
+                "files and dirs that execenv created in the work dir; complete: no step was interrupted",
+            ),
+            ("paths", "folders of output and logs"),
+            ("damaged[]", "path and why of each state file that cannot be read"),
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "verify",
+        statuses: LOOK,
+        fields: &[
+            ("schema", "version of this object"),
+            ("verdict", "as_it_was or differs"),
+            ("work_dir, compared", "the folder, and how many places were compared"),
+            ("differences[]", "path, expected, found, by (`execenv` or `other`)"),
+        ],
+        files: STATE,
+    },
+    Facts { page: "trash", statuses: PLAIN, fields: &[], files: &[names::TRASH] },
+    Facts {
+        page: "trash-list",
+        statuses: PLAIN,
+        fields: &[
+            ("schema, trash", "version of this object, and the folder"),
+            ("entries[]", "entry, origin, workspace_id, key, trashed_at, deleted_after, bytes"),
+        ],
+        files: &[names::TRASH],
+    },
+    Facts {
+        page: "trash-restore",
+        statuses: &[0, 1, 2, 3, 5],
+        fields: &[
+            ("schema", "version of this object"),
+            ("restored, entry", "path to which it was moved, and the entry's name"),
+        ],
+        files: &[names::TRASH, names::META],
+    },
+    Facts {
+        page: "trash-empty",
+        statuses: PLAIN,
+        fields: &[
+            ("schema", "version of this object"),
+            ("deleted, bytes, failed", "entries deleted, their size, and entries that could not be deleted"),
+        ],
+        files: &[names::TRASH],
+    },
+    Facts {
+        page: "doctor",
+        statuses: PLAIN,
+        fields: &[
+            ("schema, root", "version of this object, and the workspaces root"),
+            ("programs[]", "name, program, found, path, version, too_old, minimum, login; empty with --fix"),
+            ("codex_sandbox", "namespaces: whether Codex can sandbox its commands here; null: unknown"),
+            ("environments", "how many there are"),
+            ("problems[]", "path, complaint, fixed, note, repair"),
+        ],
+        files: &[names::MARK, names::META, names::MANIFEST, names::TRASH],
+    },
+    Facts { page: "demo", statuses: PLAIN, fields: &[], files: &[] },
+    Facts {
+        page: "config",
+        statuses: PLAIN,
+        fields: &[
+            ("schema, file", "version of this object, and the configuration file that was read, or null"),
+            ("settings[]", "key, value, origin and the rest of each setting"),
+        ],
+        files: &[],
+    },
+    Facts {
+        page: "completions",
+        statuses: PLAIN,
+        fields: &[("schema, shell, script", "version of this object, the shell and its script")],
+        files: &[],
+    },
+    Facts {
+        page: "man",
+        statuses: PLAIN,
+        fields: &[("schema, name, roff", "version of this object, the page's name and its text")],
+        files: &[],
+    },
+];
+
+/// The keys of `gc -o json`.
+const GC: &[(&str, &str)] = &[
+    ("schema, dry_run", "version of this object, and whether nothing was changed"),
+    (
+        "decisions[]",
+        "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, error",
+    ),
+    ("decisions[].action", "skip, clean, orphan or clean_artifacts: what was decided"),
+    (
+        "decisions[].outcome",
+        "result: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: not touched, or dry run",
+    ),
+    ("scanned", "number of environments examined"),
+    (
+        "cleaned, orphaned",
+        "environments removed (in a dry run: that would be removed): finished ones, and those whose task is unknown",
+    ),
+    ("skipped, active", "environments kept, and those of them in use"),
+    ("failed", "environments that could not be removed"),
+    ("artifact_dirs", "kept environments from which build artifacts were removed"),
+    ("artifact_removed, by_pattern", "number of removed artifact folders; the same by pattern, with bytes"),
+    ("bytes_reclaimed", "bytes removed in this cycle, including those that are in the trash now"),
+    (
+        "bytes_freed",
+        "bytes freed on the disk, including those of deleted trash entries; not those still in the trash",
+    ),
+    ("trash", "entries and bytes at the end; swept: entries deleted"),
+    ("parents_unknown", "environments kept because the server gave no usable answer"),
+    (
+        "parents_no_uuid",
+        "environments kept because the id of their issue or chat is not a UUID, so that the server cannot be asked",
+    ),
+    ("bounds[]", "each bound with its limit, the value at the end, and whether it is met"),
+    ("requests", "number of requests to the server"),
+    ("repos, stores", "what was done to shared repositories, and how many unused stores were removed"),
+    ("already_running, interrupted", "true: another cycle was at work; true: a signal ended this one early"),
+    ("type", "with --stream, one object a line: decision or summary"),
+    ("due, damaged[]", "with --explain: when it will be removed, and state files that cannot be read"),
+];
+
+/// The fields of the task document that execenv uses, with their meaning.
+pub(super) const DOCUMENT: [(&str, &str); 36] = [
+    ("id, workspace_id", "ids of the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
+    ("provider", "agent CLI the environment is for"),
+    ("agent.id, agent.name", "the agent that does the task"),
+    ("agent.instructions", "instructions for the agent, at the start of the brief"),
+    ("agent.skills[]", "name, description, content (the text of SKILL.md), files[] of path and content"),
+    (
+        "agent.mcp_config",
+        "an object with mcpServers: the agent sees only these servers; absent or null: the user's own",
+    ),
+    ("agent.custom_env", "variables for the agent, name to value"),
+    ("agent.custom_args", "additional arguments for the agent's program"),
+    ("agent.model", "the model"),
+    (
+        "agent.disabled_runtime_skills[]",
+        "skills of the user that are hidden from this agent: root (provider, universal), key, name, plugin",
+    ),
+    ("agent.runtime_config", "settings of the provider's runtime: OpenClaw's `mode` and `gateway`"),
+    ("issue_id", "issue the task works on"),
+    ("trigger_comment_id, trigger_thread_id", "comment that triggered the task, and its thread"),
+    ("trigger_comment_content", "text of that comment, quoted in the prompt"),
+    ("trigger_author_type, trigger_author_name", "author of that comment"),
+    (
+        "new_comment_count, new_comments_since",
+        "number of comments since the last run, and since when (RFC 3339)",
+    ),
+    ("handoff_note", "note of the person who assigned the issue"),
+    ("is_squad_leader", "true: the agent leads a squad"),
+    ("chat_session_id, chat_message", "chat session, and the message to answer"),
+    ("quick_create_prompt", "sentence from which the agent creates an issue"),
+    ("autopilot_run_id, autopilot_id", "run of an autopilot, and the autopilot"),
+    ("autopilot_title, autopilot_description", "its title and instructions"),
+    ("autopilot_source", "manual, schedule, webhook or api"),
+    ("autopilot_trigger_payload", "any JSON"),
+    ("repos[]", "url, description, ref: repositories that the agent may check out"),
+    ("project_id, project_title", "the project"),
+    ("project_description", "what the project is about"),
+    ("project_resources[]", "id, resource_type, resource_ref (any JSON), label"),
+    ("workspace_context", "text of an administrator for every agent"),
+    ("requesting_user_name", "person on whose behalf the task runs"),
+    ("requesting_user_profile_description", "profile of that person"),
+    ("initiator_type, initiator_id", "who triggered the task: `member` or `agent`, and the id"),
+    ("initiator_name, initiator_email", "name and email address of that member or agent"),
+    ("prior_session_id", "session to resume; used for codex, whose task gets a copy of that conversation"),
+    ("prior_work_dir", "accepted for multica's daemon; execenv does not use it"),
+    ("agent_id", "id of the agent where `agent` is absent"),
+];
