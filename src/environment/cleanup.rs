@@ -210,6 +210,8 @@ fn take_down(
             found.delete(root_tree, false, now)?;
         }
         report.removed.push(env.path.clone());
+        // What was removed on request is not there again after a power cut, the files with secrets least of all.
+        root_tree.sync_entries(&[env.workspace(), names::TRASH.to_owned()]).context("sync the workspace")?;
         return Ok(());
     }
     // The record first: from here on no run starts in it, even after a crash.
@@ -223,6 +225,7 @@ fn take_down(
                 meta.own = Some(own);
             }
         })?;
+        env.tree.sync().context("sync the environment")?;
     }
     // The homes stay, so an interrupted change of them is completed. A failure does not stop the clean-up.
     if let Err(error) = found.recover_homes() {
@@ -234,6 +237,7 @@ fn take_down(
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
     remove_work_dir(root_tree, found, options, now, report)?;
+    env.tree.sync().context("sync the environment")?;
     forgotten
 }
 

@@ -233,7 +233,7 @@ impl Placing<'_> {
                     .with_context(|| format!("make {}", self.request.root.path().join(place).display()));
             }
         }
-        match self.fill_local(&staged) {
+        match self.sync_places().and_then(|()| self.fill_local(&staged)) {
             Ok(manifest) => Ok(Some(self.prepared(key, staged, manifest))),
             Err(error) => {
                 self.undo_local(&staged);
@@ -270,7 +270,8 @@ impl Placing<'_> {
         };
         // The old environment now lies at the nameless place (or in the trash already).
         let done = self
-            .fill_local(&staged)
+            .sync_places()
+            .and_then(|()| self.fill_local(&staged))
             .and_then(|manifest| self.set_aside(&staged.name, key).map(|entry| (manifest, entry)));
         match done {
             Ok((manifest, entry)) => {
@@ -310,7 +311,18 @@ impl Placing<'_> {
             return Ok(None);
         }
         let workspace = self.request.workspace_id.as_str();
-        trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now).map(Some)
+        let entry = trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now)?;
+        // Otherwise a power cut leaves it under its nameless place, from where `gc` moves it to the trash.
+        if let Err(error) = self.root.sync_entries(&[names::TRASH, workspace]) {
+            log::warn!("sync {}: {error}", self.root.path().join(names::TRASH).display());
+        }
+        Ok(Some(entry))
+    }
+
+    /// Makes the rename that put an env root into its place durable, before anything relies on it: the list of what is put
+    /// into a user folder lies there.
+    fn sync_places(&self) -> Result<()> {
+        self.root.sync_entries(&[self.request.workspace_id.as_str(), ""]).context("sync the workspace")
     }
 
     /// Builds the env root under a nameless place and locks it there.
@@ -375,6 +387,8 @@ impl Placing<'_> {
         write(names::META, &meta.to_bytes(), record::MODE)?;
         meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
+        // The rename to its place may reach the disk before what was written here.
+        tree.sync_all(Path::new("")).context("sync the environment")?;
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());

@@ -77,7 +77,7 @@ impl WorkspacesRoot {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(error).with_context(opening);
                 }
-                _ => {}
+                _ => tree.sync_entries(&[names::MARK, ""]).with_context(opening)?,
             }
         }
         Ok(tree)
@@ -122,7 +122,7 @@ impl WorkspacesRoot {
         // Written in place: a partly written marker is recognised and replaced, a temporary file would never be removed.
         match tree.create_unseen(path, b"{\"managed_by\":\"multica-daemon-task\"}", 0o644) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            made => made.with_context(doing),
+            made => made.and_then(|()| tree.sync_all_of(path)).with_context(doing),
         }
     }
 
@@ -233,6 +233,9 @@ pub(crate) fn create_dirs(path: &Path) -> io::Result<()> {
         match rustix::fs::mkdir(dir, rustix::fs::Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
+        }
+        if let Some(parent) = dir.parent() {
+            Tree::open(parent)?.sync_entries(&[""])?;
         }
     }
     Ok(())

@@ -4,12 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::lookup::FoundEnv;
 use crate::sidecar::{Before, EntryKind, Manifest, ManifestEntry, State};
 use crate::sys::tree::{FileKind, Tree};
-use crate::task::hex;
 
 /// Longest file that is compared by its bytes.
 const MAX_COMPARED: u64 = 256 << 20;
@@ -71,7 +69,7 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &ManifestEntry, is_over: bool) -
         let by = if is_ours { "execenv" } else { "other" };
         Some(Difference { path: work_dir.join(&entry.path), expected, found, by })
     };
-    let expected = entry.before.as_ref().map_or_else(|| "nothing".to_owned(), describe);
+    let expected = entry.before.as_ref().map_or_else(|| "nothing".to_owned(), |before| before.describe(None));
     let kind = match tree.kind(&entry.path) {
         Ok(kind) => kind,
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => None,
@@ -93,21 +91,20 @@ fn compare(tree: &Tree, work_dir: &Path, entry: &ManifestEntry, is_over: bool) -
             difference(expected, "a folder".into(), ours)
         }
         (Some(FileKind::File { len, mode }), before) => {
-            let digest =
-                tree.read(&target, MAX_COMPARED).ok().flatten().map(|bytes| hex(&Sha256::digest(bytes)));
-            let now = Before { sha256: digest.clone().unwrap_or_default(), len, mode, link };
-            if before.as_ref() == Some(&now) {
+            let bytes = tree.read(&target, MAX_COMPARED).ok().flatten();
+            let now = bytes.as_ref().and_then(|bytes| Before::of(tree, &target, bytes, mode, link).ok());
+            let Some(now) = now else {
+                return difference(expected, format!("a file of {len} bytes that cannot be read"), false);
+            };
+            let Some(before) = before else {
+                return difference(expected, now.describe(None), Some(&now.sha256) == entry.sha256.as_ref());
+            };
+            if before.is_same(&now) {
                 return None;
             }
-            difference(expected, describe(&now), digest.is_some() && digest == entry.sha256)
+            let is_ours = Some(&now.sha256) == entry.sha256.as_ref();
+            difference(before.describe(Some(&now)), now.describe(Some(before)), is_ours)
         }
         (Some(other), _) => difference(expected, format!("{other:?}").to_lowercase(), false),
     }
-}
-
-fn describe(before: &Before) -> String {
-    let Before { sha256, len, mode, link } = before;
-    let digest = sha256.get(..12).unwrap_or(sha256);
-    let link = link.as_ref().map(|link| format!(" by a link to {}", link.display())).unwrap_or_default();
-    format!("a file of {len} bytes, mode {mode:04o}, sha256 {digest}…{link}")
 }

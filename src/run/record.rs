@@ -179,8 +179,8 @@ impl RunningEnv {
         self.change(Durability::Synced, |_, own| own.session = None)
     }
 
-    /// Writes the result's file, then the record that points to it. The record alone is synced: a power cut that
-    /// takes the file leaves the log it was made from. The file is private: the agent's text may quote secrets.
+    /// Writes the result's file, then the record that points to it; both are on the disk when the run ends. The file is
+    /// private: the agent's text may quote secrets.
     ///
     /// # Errors
     /// As the system reports them.
@@ -191,6 +191,7 @@ impl RunningEnv {
         let document = serde_json::to_vec(result).context("write the result")?;
         tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
             .and_then(|()| tree.replace_unsynced(&file, &document, 0o600, names::TEMPORARY))
+            .and_then(|()| tree.sync_all_of(&file))
             .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
         self.change(Durability::Synced, |meta, own| {
             meta.completed_at = Some(result.ended_at);
@@ -199,7 +200,9 @@ impl RunningEnv {
             if let (Some(session), Some(why)) = (own.session.as_mut(), result.poisoned) {
                 session.poisoned = Some(why.word().into());
             }
-        })
+        })?;
+        let tree = &self.found.env.tree;
+        tree.sync().with_context(|| format!("sync {}", tree.path().display()))
     }
 
     /// Releases the lock, and returns the environment.

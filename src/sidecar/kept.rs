@@ -35,6 +35,8 @@ pub(super) fn keep_stray(
             }
             other => other?,
         }
+        // Before the original's folder is removed.
+        env.sync_all_of(&candidate)?;
         report.copies.push(candidate);
         return Ok(());
     }
@@ -85,6 +87,8 @@ pub(super) fn keep_copy(
             Ok(Some(kept)) if kept == bytes => return Ok(()),
             Ok(None) => {
                 env.replace(&candidate, &bytes, 0o600, names::TEMPORARY)?;
+                // Before the original is removed, perhaps from another disk.
+                env.sync_all_of(&candidate)?;
                 report.copies.push(candidate);
                 return Ok(());
             }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::before::Before;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -134,21 +135,6 @@ pub enum EntryKind {
     Brief,
 }
 
-/// A file of the user as it was before.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Before {
-    /// Digest of its bytes.
-    pub sha256: String,
-    /// Length in bytes.
-    pub len: u64,
-    /// Permission bits.
-    pub mode: u32,
-    /// The text of the link at the path, if the file was reached through one.
-    #[serde(skip_serializing_if = "Option::is_none", with = "link_text")]
-    pub link: Option<PathBuf>,
-}
-
 impl Manifest {
     /// The manifest of an announced round.
     pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<ManifestEntry>) -> Manifest {
@@ -257,38 +243,6 @@ impl Manifest {
     }
 }
 
-/// The text of a link as a string, or as a list of its bytes if it is not UTF-8: the user created it, so any bytes are
-/// possible.
-mod link_text {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::PathBuf;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Text {
-        Plain(String),
-        Bytes(Vec<u8>),
-    }
-
-    pub(super) fn serialize<S: Serializer>(link: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
-        let text = link.as_ref().map(|link| match link.to_str() {
-            Some(text) => Text::Plain(text.to_owned()),
-            None => Text::Bytes(link.as_os_str().as_bytes().to_owned()),
-        });
-        text.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-        Ok(Option::<Text>::deserialize(from)?.map(|text| match text {
-            Text::Plain(text) => text.into(),
-            Text::Bytes(bytes) => OsString::from_vec(bytes).into(),
-        }))
-    }
-}
-
 fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
     Ok(Option::<Vec<PathBuf>>::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -309,19 +263,6 @@ pub(super) fn inside(work_dir: &Path, absolute: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[cfg(unix)]
-    fn a_link_text_that_is_no_utf_8_survives() {
-        use std::os::unix::ffi::OsStrExt;
-        for text in [&b"docs/a.md"[..], b"\xff/b"] {
-            let link = Some(PathBuf::from(std::ffi::OsStr::from_bytes(text)));
-            let before = Before { link, ..Before::default() };
-            let json = serde_json::to_string(&before).unwrap();
-            assert_eq!(serde_json::from_str::<Before>(&json).unwrap(), before);
-        }
-        assert_eq!(serde_json::from_str::<Before>("{}").unwrap(), Before::default());
-    }
 
     #[test]
     fn an_empty_manifest_is_an_empty_object_and_unknown_keys_stay() {

@@ -8,6 +8,8 @@
 //! - Roll-back removes only what execenv provably created, continues after an error, and keeps the entries that
 //!   could not be removed (decision D16).
 
+mod apply;
+mod before;
 mod kept;
 mod manifest;
 pub mod marker;
@@ -16,7 +18,8 @@ mod report;
 mod rollback;
 mod strays;
 
-pub use manifest::{Before, Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
+pub use before::Before;
+pub use manifest::{Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
 pub use plan::{Planner, SidecarPlan};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};

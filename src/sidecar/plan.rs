@@ -4,15 +4,13 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+use anyhow::Result;
 
-use super::manifest::{Before, Earlier, EntryKind, Manifest, ManifestEntry, State};
+use super::before::{Before, digest};
+use super::manifest::{EntryKind, Manifest, ManifestEntry};
 use super::marker;
 use crate::failure::{Code, Failure};
-use crate::layout::names;
-use crate::sys::tree::{FileKind, Folders, Tree, has_changed, leaves_tree};
-use crate::task::hex;
+use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// The largest brief file of the user to which execenv adds its block, in bytes.
 const MAX_BRIEF_FILE: u64 = 16 << 20;
@@ -158,6 +156,16 @@ impl<'a> Planner<'a> {
             }
             Some(_) => return Err(self.occupied(path, "not a file")),
         };
+        if original.is_some()
+            && let Some(why) =
+                self.tree.why_not_replaced(&target).map_err(|error| self.explain(path, error))?
+        {
+            let shown = self.tree.path().join(path);
+            let message = format!("{} {why}, so it cannot be put back as it is", shown.display());
+            return Err(Failure::new(Code::Occupied, message)
+                .hint("run execenv as its owner or as root, or leave the file alone: `--no-brief`")
+                .into());
+        }
         if original.is_some() && self.tree.link_count(&target).is_ok_and(|names| names > 1) {
             let shown = self.tree.path().join(path);
             self.plan.warnings.push(format!(
@@ -177,8 +185,13 @@ impl<'a> Planner<'a> {
                 .warnings
                 .push(format!("{} contains an incomplete execenv block, which is replaced", shown.display()));
         }
-        let before =
-            untouched.map(|bytes| Before { sha256: digest(&bytes), len: bytes.len() as u64, mode, link });
+        let before = match (&original, untouched) {
+            (Some(_), Some(bytes)) => {
+                let before = Before::of(self.tree, &target, &bytes, mode, link);
+                Some(before.map_err(|error| self.explain(path, error))?)
+            }
+            _ => None,
+        };
         let bytes = injected.bytes;
         self.plan.steps.push(Step::Brief { path: path.to_owned(), target, bytes, mode, before, original });
         Ok(())
@@ -231,10 +244,6 @@ pub(super) fn explain(tree: &Tree, path: &Path, error: io::Error) -> anyhow::Err
     anyhow::Error::new(error).context(format!("look at {}", shown.display()))
 }
 
-pub(super) fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
 impl SidecarPlan {
     /// The manifest that announces this plan.
     pub fn announce(&self, work_dir: &Path, token: &str) -> Manifest {
@@ -257,139 +266,19 @@ impl SidecarPlan {
         });
         Manifest::announce(work_dir, token, entries.collect())
     }
-
-    /// Carries out the plan in a work dir under construction: without an announcement or temporary names.
-    ///
-    /// # Errors
-    /// As the system reports them; the caller removes the whole folder.
-    pub fn apply_unseen(&self, work_tree: &Tree) -> Result<()> {
-        let mut folders = Folders::below(work_tree);
-        for step in &self.steps {
-            let (Step::Dir { path } | Step::File { path, .. } | Step::Brief { path, .. }) = step;
-            let done = folders.parent_of(path).and_then(|(folder, name)| match step {
-                Step::Dir { .. } => folder.make_dir(name, 0o755),
-                Step::File { bytes, mode, .. } | Step::Brief { bytes, mode, .. } => {
-                    folder.create_unseen(name, bytes, *mode)
-                }
-            });
-            done.with_context(|| format!("put {} into the work dir", path.display()))?;
-        }
-        Ok(())
-    }
-
-    /// Announces the plan in the env root's manifest, carries it out, and records there that it is complete.
-    /// `earlier` is from the rounds before this one ([`Manifest::earlier`]).
-    ///
-    /// After a failure the announcement stays: the caller rolls back with it.
-    ///
-    /// # Errors
-    /// As the system reports them; [`Code::Occupied`] if another program has changed a path since it was planned.
-    pub fn apply(
-        &self,
-        env: &Tree,
-        work_tree: &Tree,
-        work_dir: &Path,
-        token: &str,
-        earlier: &Earlier,
-    ) -> Result<Manifest> {
-        let mut manifest = self.announce(work_dir, token);
-        manifest.follow(earlier);
-        let temporary = temporary_name(token);
-        for step in &self.steps {
-            let Step::Brief { path, original, .. } = step else { continue };
-            let backup = Path::new(names::BACKUP).join(backup_name(path));
-            let was_there = earlier.touched.iter().any(|old| old.path == *path && old.before.is_some());
-            let kept = if was_there { keep_first_backup(env, &backup) } else { Ok(()) };
-            let saved = kept.and_then(|()| match original {
-                None => env.remove_file(&backup),
-                Some(original) => env
-                    .ensure_dir(Path::new(names::BACKUP), 0o700)
-                    .and_then(|()| env.replace(&backup, original, 0o600, names::TEMPORARY)),
-            });
-            saved.with_context(|| format!("back up {}", path.display()))?;
-        }
-        manifest.store(env)?;
-        for step in &self.steps {
-            let (path, done) = match step {
-                Step::Dir { path } => (path, work_tree.make_dir(path, 0o755)),
-                Step::File { path, bytes, mode } => (path, work_tree.create(path, bytes, *mode, &temporary)),
-                Step::Brief { path, target, bytes, mode, original, .. } => {
-                    let done = match original {
-                        Some(original) => {
-                            work_tree.replace_unchanged(target, original, bytes, *mode, &temporary)
-                        }
-                        None => work_tree.create(target, bytes, *mode, &temporary),
-                    };
-                    (path, done)
-                }
-            };
-            done.map_err(|error| {
-                let happened = match error.kind() {
-                    io::ErrorKind::AlreadyExists => Some("come up"),
-                    _ => has_changed(&error).then_some("changed"),
-                };
-                if let Some(happened) = happened {
-                    let shown = work_tree.path().join(path);
-                    return Failure::new(Code::Occupied, format!("{} has just {happened}", shown.display()))
-                        .hint("stop other programs that write to the folder, then try again")
-                        .into();
-                }
-                anyhow::Error::new(error).context(format!("put {} into the work dir", path.display()))
-            })?;
-        }
-        if let Some(record) = manifest.record.as_mut() {
-            record.state = State::Applied;
-        }
-        manifest.store(env)?;
-        Ok(manifest)
-    }
 }
 
-/// Keeps the first round's backup as `<name>.first`: the file as it was before `prepare`. The next round backs up
-/// what it finds.
-fn keep_first_backup(env: &Tree, backup: &Path) -> io::Result<()> {
-    let mut first = backup.to_owned();
-    first.as_mut_os_string().push(".first");
-    if env.kind(&first)?.is_some() || env.kind(backup)?.is_none() {
-        return Ok(());
-    }
-    env.move_to(backup, env, &first)
-}
-
-/// The name of a round's temporary files.
+/// The name of the temporary file with which roll-back replaces a file, and the start of all of a round's.
 pub(super) fn temporary_name(token: &str) -> String {
     format!(".execenv-{token}")
+}
+
+/// The name of a step's temporary file, by its number in the plan and so among the manifest's entries.
+pub(super) fn temporary_of(token: &str, number: usize) -> String {
+    format!("{}-{number}", temporary_name(token))
 }
 
 /// The name of a backup: the path with its separators replaced.
 pub(super) fn backup_name(path: &Path) -> String {
     path.to_string_lossy().replace('/', "__")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
-    fn a_file_saved_after_planning_is_not_overwritten() {
-        let tmp = tempfile::tempdir().unwrap();
-        let (env, work) = (tmp.path().join("env"), tmp.path().join("work"));
-        for folder in [&env, &work] {
-            std::fs::create_dir(folder).unwrap();
-        }
-        std::fs::write(work.join("CLAUDE.md"), "mine\n").unwrap();
-        let (env, tree) = (Tree::open(&env).unwrap(), Tree::open(&work).unwrap());
-        let mut planner = Planner::new(&tree);
-        planner.brief(Path::new("CLAUDE.md"), "brief").unwrap();
-        let plan = planner.finish();
-        for saved in ["mine\nand more\n", "MINE\n", ""] {
-            std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
-            let error = plan.apply(&env, &tree, &work, "t", &Earlier::default()).unwrap_err();
-            assert_eq!(Failure::code_of(&error), Code::Occupied);
-            assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
-            assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), saved);
-            assert_eq!(tree.names(Path::new("")).unwrap(), ["CLAUDE.md"]);
-        }
-    }
 }

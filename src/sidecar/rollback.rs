@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::before::{Before, digest};
 use super::kept::{MAX_KEPT, keep_copy};
 use super::manifest::{EntryKind, Manifest, ManifestEntry, State, inside, written_files};
 use super::marker::{self, Excised};
-use super::plan::{backup_name, digest, temporary_name};
+use super::plan::{backup_name, temporary_name, temporary_of};
 use super::report::TakenBack;
 use crate::layout::names;
-use crate::sys::tree::{FileKind, Tree, has_changed};
+use crate::sys::tree::{FileKind, Tree, folders_of, has_changed};
 
 /// Rolls back what a manifest lists and records what is left. `brief_files` are files that may contain a block
 /// although the manifest does not say so (a manifest that multica wrote never does).
@@ -92,12 +93,22 @@ pub fn take_back(
     }
     dirs_left.reverse();
 
+    // What is gone must be gone after a power cut as well, before the manifest says so. An earlier attempt that was
+    // interrupted may have removed it.
+    let changed = places(work_tree, &record.entries);
+    let listed = manifest.files.iter().chain(&manifest.dirs).filter_map(|path| inside(work_dir, path));
+    let changed: Vec<PathBuf> = changed.into_iter().map(|(_, place)| place).chain(listed).collect();
+    let synced = work_tree.sync_entries(&folders_of(changed.iter().map(PathBuf::as_path)));
+    if let Err(error) = &synced {
+        report.failed("sync", work_dir, error);
+    }
+
     let briefs_failed = report.errors.iter().any(|error| error.starts_with("remove the brief"));
     manifest.files = files_left;
     manifest.dirs = dirs_left;
     if let Some(record) = manifest.record.as_mut() {
         // While the brief is still in the file, the journal stays as it is: the next attempt needs it.
-        if !briefs_failed {
+        if !briefs_failed && synced.is_ok() {
             record.state = State::TakenBack;
         }
     }
@@ -158,8 +169,9 @@ fn excise_brief(
             },
             other => other,
         };
-        let Some(FileKind::File { mode, .. }) = kind else { return Ok(false) };
+        let Some(FileKind::File { .. }) = kind else { return Ok(false) };
         let Some(current) = work_tree.read(&target, MAX_KEPT)? else { return Ok(false) };
+        let before = entry.and_then(|entry| entry.before.as_ref());
         let backup = Path::new(names::BACKUP).join(backup_name(path));
         let original = env.read(&backup, MAX_KEPT).ok().flatten();
         let excised = match entry {
@@ -173,7 +185,7 @@ fn excise_brief(
             Excised::NoBlock => Ok(false),
             Excised::Delete => work_tree.remove_file(&target).map(|()| true),
             Excised::Rewrite(bytes) => {
-                work_tree.replace_unchanged(&target, &current, &bytes, mode, temporary).map(|()| true)
+                rewrite(work_tree, &target, &current, &bytes, before, temporary).map(|()| true)
             }
         }
     };
@@ -191,24 +203,62 @@ fn excise_brief(
     }
 }
 
+/// Replaces a file of the user's by one with other bytes and everything else as it is. If that makes it the file that was
+/// there before, it also gets that one's time.
+fn rewrite(
+    work_tree: &Tree,
+    target: &Path,
+    current: &[u8],
+    bytes: &[u8],
+    before: Option<&Before>,
+    temporary: &str,
+) -> io::Result<()> {
+    work_tree.remove_file(&target.with_file_name(temporary))?; // left by a killed attempt
+    let owner = before.and_then(|before| before.owner);
+    let placed = work_tree.write_beside_like(target, temporary, bytes, owner).and_then(|()| {
+        match before {
+            Some(Before { modified: Some(modified), sha256, .. }) if *sha256 == digest(bytes) => {
+                work_tree.set_file_modified(&target.with_file_name(temporary), *modified)?;
+            }
+            _ => {}
+        }
+        work_tree.sync_entries(&[target.with_file_name(temporary)])?;
+        work_tree.place_over(target, temporary, current)
+    });
+    if placed.is_err() {
+        let _ = work_tree.remove_file(&target.with_file_name(temporary));
+    }
+    placed
+}
+
 fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[ManifestEntry], report: &mut TakenBack) {
-    let name = temporary_name(token);
-    // A brief's temporary file is beside the file that the links lead to.
-    let targets = entries.iter().filter(|e| e.kind == EntryKind::Brief);
-    let targets: Vec<PathBuf> = targets.filter_map(|e| work_tree.resolve(&e.path).ok()).collect();
-    let all = entries.iter().map(|entry| &entry.path).chain(&targets);
-    let mut folders: Vec<&Path> = all.filter_map(|path| path.parent()).collect();
-    folders.push(Path::new(""));
-    folders.sort_unstable();
-    folders.dedup();
-    for folder in folders {
-        let path = folder.join(&name);
+    let places = places(work_tree, entries);
+    let steps = places.iter().map(|(number, place)| place.with_file_name(temporary_of(token, *number)));
+    // Of the step that takes back, and of versions that wrote one file at a time.
+    let shared = folders_of(places.iter().map(|(_, place)| place.as_path()));
+    let shared = shared.into_iter().chain([PathBuf::new()]).map(|folder| folder.join(temporary_name(token)));
+    for path in steps.chain(shared) {
         if let Err(error) = work_tree.remove_file(&path)
             && error.kind() != io::ErrorKind::NotADirectory
         {
             report.failed("remove", &work_tree.path().join(path), &error);
         }
     }
+}
+
+/// Where the entries lie, each with its number. A brief lies where the links at its path lead to.
+fn places(work_tree: &Tree, entries: &[ManifestEntry]) -> Vec<(usize, PathBuf)> {
+    let mut places = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        places.push((number, entry.path.clone()));
+        if entry.kind == EntryKind::Brief
+            && let Ok(target) = work_tree.resolve(&entry.path)
+            && target != entry.path
+        {
+            places.push((number, target));
+        }
+    }
+    places
 }
 
 fn remove_file(
@@ -234,12 +284,14 @@ fn remove_file(
                     (None, _) => true, // multica's manifest has no digests; multica removes what it lists
                     _ => false,
                 };
-            if !ours && applying {
+            // A power cut can leave a file without its bytes.
+            let is_empty = matches!(work_tree.kind(relative), Ok(Some(FileKind::File { len: 0, .. })));
+            if !ours && applying && !is_empty {
                 // execenv places whole files only: other bytes mean that another program created this one.
                 report.kept.push((shown, "execenv did not create this file".into()));
                 return Ok(());
             }
-            if !ours {
+            if !ours && !is_empty {
                 keep_copy(env, work_tree, relative, report)?;
             }
         }

@@ -5,12 +5,14 @@
 //! stray that cannot be kept or examined stays, and so does the folder that contains it.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::before::digest;
 use super::kept::{MAX_KEPT, keep_stray};
 use super::manifest::{Manifest, ManifestEntry, State, inside, written_files};
-use super::plan::{digest, temporary_name};
+use super::plan::temporary_name;
 use super::report::TakenBack;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -85,6 +87,11 @@ impl<'a> Ours<'a> {
         Ours { files, dirs, written: written_files(entries), temporary: temporary.unwrap_or_default() }
     }
 
+    fn is_temporary(&self, name: &OsStr) -> bool {
+        let prefix = self.temporary.as_bytes();
+        !prefix.is_empty() && name.as_encoded_bytes().starts_with(prefix)
+    }
+
     /// Whether execenv wrote the file and, as far as is known, its bytes are unchanged.
     fn is_unedited(&self, work_tree: &Tree, path: &Path) -> bool {
         let recorded = self.written.get(path).and_then(|entry| entry.sha256.as_deref());
@@ -105,7 +112,7 @@ fn keep_strays(env: &Tree, work_tree: &Tree, folder: PathBuf, ours: &Ours<'_>, r
                 continue;
             }
         };
-        for name in names.into_iter().filter(|name| *name != *ours.temporary) {
+        for name in names.into_iter().filter(|name| !ours.is_temporary(name)) {
             let path = folder.join(name);
             let kept = match work_tree.kind(&path) {
                 Ok(None) => Ok(()),

@@ -1,9 +1,10 @@
 //! Crash and failure injection for the tests; release builds do not contain it.
 //!
 //! `EXECENV_TEST_CRASH_AT=N` kills the process (SIGKILL: no destructor, no handler) just before its Nth change to
-//! the disk; `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with
-//! the process id to FILE for each change, so that a test knows how many there are. `EXECENV_TEST_NO_LANDLOCK=1` makes
-//! the system look like one that cannot confine a process.
+//! the disk; `EXECENV_TEST_STOP_AT=N` stops it there (SIGSTOP), so that a test can look at the disk;
+//! `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with the process id to
+//! FILE for each change, so that a test knows how many there are. `EXECENV_TEST_NO_LANDLOCK=1` makes the system look like one
+//! that cannot confine a process.
 
 use std::io;
 
@@ -83,6 +84,7 @@ mod injected {
     #[derive(Default)]
     struct Plan {
         crash_at: Option<u64>,
+        stop_at: Option<u64>,
         fail_at: Option<(u64, Errno)>,
         count: Option<File>,
         no_landlock: bool,
@@ -92,6 +94,7 @@ mod injected {
     fn plan() -> Plan {
         let number = |text: &str| text.parse::<u64>().ok();
         let crash_at = std::env::var("EXECENV_TEST_CRASH_AT").ok().as_deref().and_then(number);
+        let stop_at = std::env::var("EXECENV_TEST_STOP_AT").ok().as_deref().and_then(number);
         let fail_at = std::env::var("EXECENV_TEST_FAIL_AT").ok().and_then(|text| {
             let (at, name) = text.split_once(':')?;
             let errno = match name {
@@ -112,7 +115,7 @@ mod injected {
                 .expect("a test names a file that it may write")
         });
         let no_landlock = std::env::var_os("EXECENV_TEST_NO_LANDLOCK").is_some();
-        Plan { crash_at, fail_at, count, no_landlock }
+        Plan { crash_at, stop_at, fail_at, count, no_landlock }
     }
 
     #[cfg(target_os = "linux")]
@@ -128,6 +131,9 @@ mod injected {
         }
         if plan.crash_at == Some(count) {
             let _ = kill_process(getpid(), Signal::KILL);
+        }
+        if plan.stop_at == Some(count) {
+            let _ = kill_process(getpid(), Signal::STOP);
         }
         match plan.fail_at {
             Some((at, errno)) if at == count => Err(errno.into()),

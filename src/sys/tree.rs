@@ -17,10 +17,15 @@ use rustix::io::Errno;
 use super::fault;
 
 mod attributes;
+mod beside;
+mod carry;
+mod durable;
 mod folders;
 mod handle;
 mod moves;
 
+pub use carry::Attributes;
+pub use durable::folders_of;
 pub use folders::Folders;
 
 /// The type of the entry at a path; a link is not followed.
@@ -191,29 +196,13 @@ impl Tree {
         write_new(parent.as_fd(), name, bytes, mode, false)
     }
 
-    /// Creates a file atomically, and only if nothing is at its path. `temporary` is its name until it is complete.
-    ///
-    /// # Errors
-    /// `AlreadyExists` when the place is taken; nothing is changed then.
-    pub fn create(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
-        let (parent, name) = self.parent(relative)?;
-        let parent = parent.as_fd();
-        fault::step()?;
-        write_new(parent, OsStr::new(temporary), bytes, mode, false)?;
-        let placed = fault::step().and_then(|()| rename_new(parent, OsStr::new(temporary), parent, name));
-        if placed.is_err() {
-            let _ = unlinkat(parent, temporary, AtFlags::empty());
-        }
-        placed
-    }
-
     /// Replaces or creates a file atomically, and syncs it. A link at the path is replaced; its target is not
     /// changed.
     ///
     /// # Errors
     /// As the system reports them; the old file is unchanged then.
     pub fn replace(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, true, None)
+        self.replace_with(relative, bytes, mode, temporary, true)
     }
 
     /// As [`Tree::replace`] without syncing, for files that can be generated again.
@@ -227,23 +216,7 @@ impl Tree {
         mode: u32,
         temporary: &str,
     ) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, false, None)
-    }
-
-    /// As [`Tree::replace`], unless the file has changed since it was read. So an editor's save in between is not lost,
-    /// except between the last check and the rename.
-    ///
-    /// # Errors
-    /// As the system reports them; see [`has_changed`].
-    pub fn replace_unchanged(
-        &self,
-        relative: &Path,
-        expected: &[u8],
-        bytes: &[u8],
-        mode: u32,
-        temporary: &str,
-    ) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, true, Some(expected))
+        self.replace_with(relative, bytes, mode, temporary, false)
     }
 
     fn replace_with(
@@ -253,7 +226,6 @@ impl Tree {
         mode: u32,
         temporary: &str,
         sync: bool,
-        expected: Option<&[u8]>,
     ) -> io::Result<()> {
         let (parent, name) = self.parent(relative)?;
         let parent = parent.as_fd();
@@ -267,24 +239,11 @@ impl Tree {
         let placed = write_new(parent, OsStr::new(temporary), bytes, mode, sync)
             .and_then(|()| Ok(rustix::fs::chmodat(parent, temporary, exact, AtFlags::empty())?))
             .and_then(|()| fault::step())
-            .and_then(|()| match expected {
-                Some(expected) => self.expect(relative, expected),
-                None => Ok(()),
-            })
             .and_then(|()| Ok(renameat(parent, temporary, parent, name)?));
         if placed.is_err() {
             let _ = unlinkat(parent, temporary, AtFlags::empty());
         }
         placed
-    }
-
-    fn expect(&self, relative: &Path, expected: &[u8]) -> io::Result<()> {
-        // One byte more than expected is enough to detect a longer file.
-        match self.read(relative, expected.len() as u64) {
-            Ok(Some(bytes)) if bytes == expected => Ok(()),
-            Err(error) if error.raw_os_error().is_some() => Err(error),
-            _ => Err(io::Error::new(io::ErrorKind::ResourceBusy, "it has just changed")),
-        }
     }
 
     /// Opens a file for writing from its start, 0600, never through a link.
@@ -391,16 +350,6 @@ impl Tree {
         super::remove::remove_tree(parent.as_fd(), name)
     }
 
-    /// Makes the folder's own entries durable.
-    ///
-    /// # Errors
-    /// As the system reports them.
-    pub fn sync(&self) -> io::Result<()> {
-        // The handle is `O_PATH`, which cannot be synced, so the folder is opened for reading.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(rustix::fs::fsync(openat(self.root.as_fd(), ".", flags, Mode::empty())?)?)
-    }
-
     /// Whether the file has one name only, so that changing it changes no other path.
     ///
     /// # Errors
@@ -450,10 +399,13 @@ fn kind_of(metadata: &Metadata) -> FileKind {
     }
 }
 
-fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+fn create_new(parent: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<std::fs::File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let handle = openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?;
-    let mut file = std::fs::File::from(handle);
+    Ok(openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?.into())
+}
+
+fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+    let mut file = create_new(parent, name, mode)?;
     let written = fault::step()
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| if sync { file.sync_data() } else { Ok(()) });

@@ -77,3 +77,136 @@ fn after_a_reuse_it_still_compares_with_what_was_before_prepare() {
     t.write("project/CLAUDE.md", "mine\n");
     t.execenv(["verify", KEY]).ok();
 }
+
+/// A file of the user's with everything a file can have: owner, group, mode, an access control list, attributes, a time.
+fn attributed(t: &TestEnv) -> std::path::PathBuf {
+    let path = t.write("project/CLAUDE.md", "mine\n");
+    let run = |program: &str, words: &[&str]| {
+        let done = t.command(program).args(words).arg(&path).output().unwrap();
+        assert!(done.status.success(), "{program} {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    run("chmod", &["0664"]);
+    if rustix::process::geteuid().is_root() {
+        run("chown", &["1234:2345"]);
+    }
+    let value = b"kept\0whole";
+    rustix::fs::setxattr(&path, "user.note", value, rustix::fs::XattrFlags::empty()).unwrap();
+    // user::rw-, user 7 r--, group::r--, mask rw-, other r--
+    let list = acl(&[(1, 6, u32::MAX), (2, 4, 7), (4, 4, u32::MAX), (16, 6, u32::MAX), (32, 4, u32::MAX)]);
+    match rustix::fs::setxattr(&path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::NOTSUP) => {}
+        Err(error) => panic!("{error}"),
+    }
+    run("touch", &["-d", "2020-02-02T02:02:02.123456789Z"]);
+    path
+}
+
+/// An access control list as the kernel takes it: tag, permissions and id of each entry.
+fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut bytes = 2u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        bytes.extend([tag.to_le_bytes(), permissions.to_le_bytes()].concat());
+        bytes.extend(id.to_le_bytes());
+    }
+    bytes
+}
+
+/// All that a file has but its inode and its birth.
+fn all_of(path: &std::path::Path) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata().unwrap();
+    let mut extended = Vec::new();
+    for name in ["user.note", "system.posix_acl_access"] {
+        let mut value = vec![0; 4096];
+        let len = rustix::fs::getxattr(path, name, &mut value[..]).unwrap_or(0);
+        extended.push(value[..len].escape_ascii().to_string());
+    }
+    let owner = (metadata.uid(), metadata.gid());
+    let time = (metadata.mtime(), metadata.mtime_nsec());
+    let bytes = std::fs::read(path).unwrap();
+    format!("{owner:?} {:o} {time:?} {extended:?} {}", metadata.mode(), bytes.escape_ascii())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn everything_a_file_has_is_put_back() {
+    let t = TestEnv::new();
+    let path = attributed(&t);
+    // New files of the folder get a list of their own.
+    let inherited =
+        acl(&[(1, 7, u32::MAX), (2, 7, 9), (4, 7, u32::MAX), (16, 7, u32::MAX), (32, 0, u32::MAX)]);
+    let _ = rustix::fs::setxattr(
+        &t.project,
+        "system.posix_acl_default",
+        &inherited,
+        rustix::fs::XattrFlags::empty(),
+    );
+    let before = all_of(&path);
+    let head = |text: String| text.split(" (15").next().unwrap().to_owned();
+    t.execenv(["prepare", "--task-id", TASK, "--provider", "claude", "--local-dir", "project"]).ok();
+    let during = all_of(&path);
+    assert!(during.contains("BEGIN"), "{during}");
+    assert_eq!(
+        head(during.clone()).split(' ').next(),
+        head(before.clone()).split(' ').next(),
+        "owner\n{during}"
+    );
+    t.execenv(["reuse", KEY, "--agent-name", "other"]).ok();
+    t.execenv(["cleanup", KEY]).ok();
+    assert_eq!(all_of(&path), before);
+    t.execenv(["verify", KEY]).ok();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn each_thing_a_file_has_is_compared() {
+    type Change = fn(&std::path::Path);
+    let rows: [(&str, Change, bool); 3] = [
+        ("owner 1:2345", |path| std::os::unix::fs::chown(path, Some(1), None).unwrap(), true),
+        ("owner 1234:1", |path| std::os::unix::fs::chown(path, None, Some(1)).unwrap(), true),
+        ("attributes [", |path| rustix::fs::removexattr(path, "user.note").unwrap(), false),
+    ];
+    for (expected, change, as_root) in rows {
+        if as_root && !rustix::process::geteuid().is_root() {
+            continue;
+        }
+        let t = TestEnv::new();
+        let path = attributed(&t);
+        t.execenv(["prepare", "--task-id", TASK, "--provider", "claude", "--local-dir", "project"]).ok();
+        t.execenv(["cleanup", KEY]).ok();
+        change(&path);
+        let done = t.execenv(["verify", KEY]).run().status(1);
+        assert!(done.stdout.contains(expected) && done.stdout.contains("(by other)"), "{expected}: {done}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_could_not_be_put_back_is_refused_before_anything_is_changed() {
+    if !rustix::process::geteuid().is_root() {
+        return; // only root can make another user's file
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let rows = [((0, 0), 0o666, "the user with the id 0"), ((4321, 0), 0o666, "the group with the id 0")];
+    for (owner, mode, expected) in rows {
+        let t = TestEnv::new();
+        for folder in [&t.tmp, &t.home, &t.project] {
+            std::os::unix::fs::chown(folder, Some(4321), Some(4321)).unwrap();
+        }
+        let path = t.write("project/CLAUDE.md", "mine\n");
+        std::os::unix::fs::chown(&path, Some(owner.0), Some(owner.1)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let before = all_of(&path);
+        let program = t.tmp.join("execenv");
+        std::fs::copy(env!("CARGO_BIN_EXE_execenv"), &program).unwrap();
+        let mut command = t.command("setpriv");
+        command.args(["--reuid", "4321", "--regid", "4321", "--clear-groups"]).arg(&program);
+        command.args(["prepare", "--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);
+        let done = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(5), "{stderr}");
+        assert!(stderr.contains(expected) && stderr.contains("hint: "), "{stderr}");
+        assert_eq!(all_of(&path), before);
+        assert_eq!(std::fs::read_dir(&t.project).unwrap().count(), 1);
+    }
+}

@@ -18,7 +18,7 @@ mod logins;
 mod pieces;
 mod swap;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -33,7 +33,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::homes::{forgetting, homes_with_secrets};
 use crate::provider::plan::HomePlan;
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::{FileKind, Tree, folders_of};
 
 /// The list of a change, inside its folder.
 const LIST: &str = "list.json";
@@ -82,7 +82,10 @@ fn stage<'a>(env: &'a Tree, plan: &HomePlan) -> Result<Option<Change<'a>>> {
         env.ensure_dir(Path::new(names::LAUNCH), 0o700).context("make the launch folder")?;
     }
     let list = serde_json::to_vec(&pieces.iter().map(Piece::swap).collect::<Vec<_>>())?;
-    tree.replace(Path::new(LIST), &list, 0o600, names::TEMPORARY).context("write the list of new homes")?;
+    tree.replace_unsynced(Path::new(LIST), &list, 0o600, names::TEMPORARY)
+        .context("write the list of new homes")?;
+    // The rename that commits the change may reach the disk before what was written here.
+    tree.sync_all(Path::new("")).context("sync the new homes")?;
     Ok(Some(change))
 }
 
@@ -115,6 +118,7 @@ impl Change<'_> {
             .move_to(Path::new(names::HOMES_SCRATCH), self.env, Path::new(names::HOMES_NEXT))
             .context("commit the new homes")?;
         self.decided = true;
+        self.env.sync().context("sync the environment")?;
         go_on(self.env)
     }
 }
@@ -187,7 +191,8 @@ fn recover(env: &Tree) -> Result<()> {
 /// Carries out a committed change, from the step at which it stopped.
 fn go_on(env: &Tree) -> Result<()> {
     let next = env.subtree(Path::new(names::HOMES_NEXT)).context("open the new homes")?;
-    for (number, swap) in load_list(&next)?.iter().enumerate() {
+    let list = load_list(&next)?;
+    for (number, swap) in list.iter().enumerate() {
         swap.go_on(env, &next, number).map_err(|error| {
             let place = env.path().join(swap.place());
             Failure::new(Code::Incomplete, format!("{} could not be renewed: {error:#}", place.display()))
@@ -197,6 +202,9 @@ fn go_on(env: &Tree) -> Result<()> {
                 ))
         })?;
     }
+    // Each piece must be in its place on the disk before the change that can be repeated is over.
+    let places: Vec<PathBuf> = list.iter().map(Swap::place).collect();
+    env.sync_entries(&folders_of(places.iter().map(PathBuf::as_path))).context("sync the homes")?;
     drop(next);
     let scratch = Path::new(names::HOMES_SCRATCH);
     env.remove_all(scratch)
