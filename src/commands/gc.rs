@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -20,6 +21,7 @@ use crate::invocation::{
 use crate::output::{self, Format, Progress, counted, escape, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
 use crate::sys::lock::Holder;
+use crate::sys::space::disk_size;
 
 mod report;
 use report::{decision_json, explanation, row, summary_json};
@@ -74,12 +76,18 @@ pub struct GcArgs {
     /// Keep at most this many environments
     #[arg(long, value_name = "N")]
     pub max_count: Option<u64>,
-    /// Keep this much space free on the disk of the workspaces root
+    /// Remove nothing for a limit (--max-total, --max-count, --min-free, --free) that ended less than this ago
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub keep_younger: Option<Duration>,
+    /// Keep this much space free on the disk of the workspaces root; remove nothing if that cannot be reached
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub min_free: Option<u64>,
-    /// Free at least this much space now
+    /// Free at least this much space now; remove nothing if that cannot be reached
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub free: Option<u64>,
+    /// Free as much as possible even if --min-free or --free cannot be reached
+    #[arg(long)]
+    pub as_far_as_possible: bool,
     /// Remove environments of this workspace only; limits for the whole root (size, count) are ignored
     #[arg(long, value_name = "ID", add = workspace_completer(), conflicts_with_all = ["max_total", "max_count", "min_free", "free"])]
     pub workspace: Option<String>,
@@ -144,6 +152,15 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
             Bound::MaxCount => (report.value.to_string(), report.limit.to_string()),
             _ => (show_bytes(report.value), show_bytes(report.limit)),
         };
+        if let Some(bytes) = report.could_free {
+            log::error!(
+                "`{} {limit}` cannot be met: it is {value}, and everything that may be removed would free {}. \
+                 Nothing was removed for it; `--as-far-as-possible` removes it all the same",
+                report.bound.flag(),
+                show_bytes(bytes)
+            );
+            continue;
+        }
         log::error!(
             "`{} {limit}` cannot be met: still {value}. The other environments are in use, leased, contain unsaved \
              work, work in your own folders, or could not be removed{}",
@@ -203,6 +220,19 @@ fn warn_if_nothing_is_there(args: &GcArgs, context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a bound on free space that no disk of this size can meet.
+fn refuse_more_than_the_disk(bounds: &Bounds, root: &Path) -> Result<()> {
+    let Ok(size) = disk_size(root) else { return Ok(()) };
+    for (bound, limit) in [(Bound::MinFree, bounds.min_free), (Bound::Free, bounds.free)] {
+        let Some(limit) = limit.filter(|limit| *limit > size) else { continue };
+        let (asked, size) = (show_bytes(limit), show_bytes(size));
+        let message =
+            format!("`{} {asked}` is more than the disk of {} has ({size})", bound.flag(), root.display());
+        return Err(Failure::new(Code::Usage, message).hint("give a smaller size, such as 5G").into());
+    }
+    Ok(())
+}
+
 impl GcArgs {
     fn policy(&self, settings: &Settings) -> Policy {
         let unless_zero = |ttl: Duration| Some(ttl).filter(|ttl| !ttl.is_zero());
@@ -229,7 +259,10 @@ impl GcArgs {
             max_count: bound(self.max_count, settings.max_count),
             min_free: bound(self.min_free, settings.min_free),
             free: self.free,
+            keep_younger: self.keep_younger.unwrap_or(settings.keep_younger),
+            as_far_as_possible: self.as_far_as_possible,
         };
+        refuse_more_than_the_disk(&bounds, context.root.path())?;
         let repos = RepoPolicy {
             repo_ttl: settings.repo_ttl.to_std().ok().filter(|ttl| !ttl.is_zero()),
             maintenance: settings.repo_maintenance,

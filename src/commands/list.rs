@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
         context.warn_if_no_workspace(tree.as_ref(), name)?;
     }
     let seen = match &tree {
-        Some(tree) => environments(&context.root, tree, args)?,
+        Some(tree) => environments(&context.root, tree, args, context.now)?,
         None => Vec::new(),
     };
     if seen.is_empty() && args.workspace.is_none() {
@@ -64,7 +65,12 @@ pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     Ok(Answer::new(text, json!({"schema": 1, "environments": environments})))
 }
 
-fn environments(root: &WorkspacesRoot, tree: &Tree, args: &ListArgs) -> Result<Vec<Seen>> {
+fn environments(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    args: &ListArgs,
+    now: DateTime<Utc>,
+) -> Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for workspace in root.workspaces(tree)? {
         if args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
@@ -77,7 +83,7 @@ fn environments(root: &WorkspacesRoot, tree: &Tree, args: &ListArgs) -> Result<V
             if args.foreign && made_by == MadeBy::Execenv {
                 continue;
             }
-            let Some(facts) = look(tree, &workspace, Path::new(key)) else { continue };
+            let Some(facts) = look(tree, &workspace, Path::new(key), now) else { continue };
             seen.push(Seen {
                 workspace: workspace.clone(),
                 key: key.to_string_lossy().into_owned(),
@@ -116,7 +122,7 @@ impl ForeignRoot {
 fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
     let own = context.root.open()?;
     let mut seen = match &own {
-        Some(tree) => environments(&context.root, tree, args)?,
+        Some(tree) => environments(&context.root, tree, args, context.now)?,
         None => Vec::new(),
     };
     let own_identity = own.as_ref().map(Tree::identity).transpose()?;
@@ -135,7 +141,7 @@ fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
         if own_identity.is_some() && tree.identity().ok() == own_identity {
             continue;
         }
-        let there = environments(&root, &tree, args)?;
+        let there = environments(&root, &tree, args, context.now)?;
         if !there.is_empty() {
             let is_marked = WorkspacesRoot::is_marked(&tree)?;
             roots.push(ForeignRoot { path: root.path().to_owned(), environments: there.len(), is_marked });

@@ -103,7 +103,8 @@ impl Cycle<'_> {
         if !self.request.bounds.any() || judged.decision.action.removes() {
             return None;
         }
-        let mut candidate = Candidate::of(&judged.facts, &judged.parent, self.request.now)?;
+        let mut candidate =
+            Candidate::of(&judged.facts, &judged.parent, &self.request.bounds, self.request.now)?;
         candidate.reported = (judged.decision.action != Action::Skip).then_some(judged.bytes);
         Some(candidate)
     }

@@ -1,15 +1,23 @@
 //! Keeps a root within its bounds: the trash is emptied first, then environments are removed, the oldest finished one
 //! first.
 
-use anyhow::Result;
+use std::ffi::OsStr;
+use std::path::Path;
 
-use super::bounds::{Account, Candidate};
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::bounds::{Account, Bounds, Candidate};
 use super::decide::{Action, Decision, Reason, decide};
+use super::effects::TrashItem;
+use super::facts::MetaState;
 use super::hold::HeldEnv;
 use super::judged::Judged;
-use super::look::look_at_folder;
+use super::look::{look_at_folder, look_at_record};
+use super::reach::out_of_reach;
 use super::reclaim::take;
 use super::state::{Cycle, Sink};
+use crate::layout::names;
 
 /// Brings the root within its bounds as far as possible, and reports every environment that they might have taken.
 pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
@@ -24,11 +32,19 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
         true => None,
         false => Some(open_account(cycle, &candidates)?),
     };
+    let mut in_vain = Vec::new();
+    let mut attainable = bounds;
     if let Some(account) = &mut account {
-        empty_trash(cycle, account)?;
+        let trash = old_enough(cycle)?;
+        if !bounds.as_far_as_possible {
+            in_vain = out_of_reach(cycle, &bounds, account, &trash, &candidates);
+            attainable = in_vain.iter().fold(bounds, |bounds, (bound, _)| bounds.without(*bound));
+        }
+        empty_trash(cycle, &attainable, account, &trash);
     }
     for candidate in candidates {
-        let reason = account.as_ref().and_then(|account| bounds.unmet(account)).filter(|_| !cycle.stopped());
+        let reason =
+            account.as_ref().and_then(|account| attainable.unmet(account)).filter(|_| !cycle.stopped());
         // A bound on bytes is not met by what lies in the trash.
         let for_good = cycle.request.trash_ttl.is_zero() || reason != Some(Reason::OverMaxCount);
         let judged = match reason {
@@ -53,13 +69,17 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
             account.disk_free = cycle.effects.disk_free()?; // the disk knows better than any sum
         }
         cycle.summary.bounds = bounds.reports(account);
+        for report in &mut cycle.summary.bounds {
+            let could_free = in_vain.iter().find(|(bound, _)| *bound == report.bound && !report.met);
+            report.could_free = could_free.map(|(_, bytes)| *bytes);
+        }
     }
     Ok(())
 }
 
 /// Removes a candidate for `reason`, if it is still one. `None`: it is gone.
 fn remove(cycle: &Cycle<'_>, candidate: &Candidate, reason: Reason, for_good: bool) -> Option<Judged> {
-    let root_dir = cycle.tree.path().join(&candidate.workspace).join(&candidate.key);
+    let root_dir = candidate.root_dir(cycle.tree);
     let held = match cycle.effects.hold(&root_dir, None) {
         Ok(Ok(held)) => held,
         Ok(Err(_)) => return spare(cycle, candidate),
@@ -72,7 +92,7 @@ fn remove(cycle: &Cycle<'_>, candidate: &Candidate, reason: Reason, for_good: bo
     let HeldEnv { facts, .. } = &held;
     let parent = cycle.parents.of(facts);
     // Someone may have used it since.
-    let now = Candidate::of(facts, &parent, cycle.request.now);
+    let now = Candidate::of(facts, &parent, &cycle.request.bounds, cycle.request.now);
     if now.is_none_or(|now| now.at != candidate.at) {
         drop(held);
         return spare(cycle, candidate);
@@ -114,14 +134,36 @@ fn open_account(cycle: &Cycle<'_>, candidates: &[Candidate]) -> Result<Account> 
     })
 }
 
-/// Deletes from the trash, the oldest entry first, as long as a bound on bytes is not met.
-fn empty_trash(cycle: &mut Cycle<'_>, account: &mut Account) -> Result<()> {
-    let bounds = cycle.request.bounds;
-    for item in cycle.effects.trash()? {
-        if bounds.short_of_bytes(account).is_none() || cycle.stopped() {
-            return Ok(());
+/// What of the trash is old enough for a bound, the oldest entry first.
+fn old_enough(cycle: &Cycle<'_>) -> Result<Vec<TrashItem>> {
+    let request = cycle.request;
+    let mut items = cycle.effects.trash()?;
+    items.retain(|item| !request.bounds.is_too_young(last_use(cycle, item), request.now));
+    Ok(items)
+}
+
+/// When what lies in the trash was last used: by its record, else when it was put there.
+fn last_use(cycle: &Cycle<'_>, item: &TrashItem) -> Option<DateTime<Utc>> {
+    let now = cycle.request.now;
+    let by_record = |folder: &Path, key: &OsStr| {
+        let facts = look_at_record(cycle.tree, folder.to_str()?, Path::new(key), now)?;
+        facts.last_used.filter(|_| facts.meta == MetaState::Read)
+    };
+    match item {
+        TrashItem::WouldBe { root_dir, .. } => {
+            by_record(Path::new(root_dir.parent()?.file_name()?), root_dir.file_name()?)
         }
-        account.free(cycle.sweep(&item).unwrap_or(0));
+        TrashItem::Entry(entry) => by_record(Path::new(names::TRASH), entry.name.as_ref())
+            .or_else(|| DateTime::from_timestamp(entry.parsed.at, 0)),
     }
-    Ok(())
+}
+
+/// Deletes from the trash as long as a bound on bytes is not met.
+fn empty_trash(cycle: &mut Cycle<'_>, bounds: &Bounds, account: &mut Account, items: &[TrashItem]) {
+    for item in items {
+        if bounds.short_of_bytes(account).is_none() || cycle.stopped() {
+            return;
+        }
+        account.free(cycle.sweep(item).unwrap_or(0));
+    }
 }

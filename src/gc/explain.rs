@@ -27,7 +27,7 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
         env_root.parent().and_then(Path::parent).context("an env root lies two levels below its root")?;
     let tree = Tree::open(root).with_context(|| format!("open {}", root.display()))?;
     let key = PathBuf::from(env_root.file_name().unwrap_or_default());
-    let mut facts = look_at_record(&tree, &env.workspace(), &key)
+    let mut facts = look_at_record(&tree, &env.workspace(), &key, request.now)
         .with_context(|| format!("look at {}", env_root.display()))?;
     facts.look_at_lock(&tree);
     let mut parents = Parents::new(request.server.clone(), request.jobs, request.stop);

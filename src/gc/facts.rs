@@ -91,6 +91,18 @@ impl GcFacts {
         self.artifacts_swept_at.is_some_and(|swept| self.last_used.is_none_or(|used| used <= swept))
     }
 
+    /// Whether the record says that it will be used.
+    pub(super) fn has_future_use(&self, now: DateTime<Utc>) -> bool {
+        self.last_used.is_some_and(|used| used > now)
+    }
+
+    /// No use is later than `last`: a record with a time in the future, from a wrong clock or an agent, would keep the
+    /// environment until then.
+    pub(super) fn cap_uses(&mut self, last: DateTime<Utc>) {
+        self.completed_at = self.completed_at.map(|at| at.min(last));
+        self.last_used = self.last_used.map(|at| at.min(last));
+    }
+
     /// Takes over what a record says.
     pub(super) fn take(&mut self, meta: &Meta) {
         self.meta = MetaState::Read;

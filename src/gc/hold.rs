@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
 
 use super::facts::{GcFacts, LockState};
 use super::look::{facts_of, folder_time, lock_of, read_record};
@@ -74,12 +75,17 @@ pub(super) type Holding = std::result::Result<HeldEnv, NotHeld>;
 ///
 /// # Errors
 /// When it cannot be opened.
-pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
+pub(super) fn open(
+    root: &Tree,
+    root_dir: &Path,
+    first: Option<&GcFacts>,
+    now: DateTime<Utc>,
+) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_none() && matches!(lock_of(&env.tree), LockState::Held | LockState::Unknown) {
         return Ok(Err(NotHeld::Live));
     }
-    let Some((meta, facts)) = read(root, &env) else { return Ok(Err(NotHeld::Raced)) };
+    let Some((meta, facts)) = read(root, &env, now) else { return Ok(Err(NotHeld::Raced)) };
     Ok(Ok(HeldEnv { env: Opened::Looked(FoundEnv::new(env, meta)), facts }))
 }
 
@@ -87,7 +93,12 @@ pub(super) fn open(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Res
 ///
 /// # Errors
 /// When it cannot be opened.
-pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
+pub(super) fn lock(
+    root: &Tree,
+    root_dir: &Path,
+    first: Option<&GcFacts>,
+    now: DateTime<Utc>,
+) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_some_and(|first| first.by_folder && folder_time(&env.path).flatten() != first.last_used) {
         return Ok(Err(NotHeld::Raced));
@@ -105,7 +116,7 @@ pub(super) fn lock(root: &Tree, root_dir: &Path, first: Option<&GcFacts>) -> Res
     if let Some(age) = folder_age {
         env.tree.set_modified(age).with_context(|| format!("put back the age of {}", env.path.display()))?;
     }
-    let Some((meta, facts)) = read(root, env) else { return Ok(Err(NotHeld::Raced)) };
+    let Some((meta, facts)) = read(root, env, now) else { return Ok(Err(NotHeld::Raced)) };
     Ok(Ok(HeldEnv { env: Opened::Locked(locked.with_record(meta)), facts }))
 }
 
@@ -118,10 +129,10 @@ pub(super) fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
 }
 
 /// Reads the record and the facts. `None`: the folder is gone.
-fn read(root: &Tree, env: &EnvRoot) -> Option<(Option<Meta>, GcFacts)> {
+fn read(root: &Tree, env: &EnvRoot, now: DateTime<Utc>) -> Option<(Option<Meta>, GcFacts)> {
     let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
     let record = read_record(root, &env.workspace(), key);
-    let mut facts = facts_of(root, &env.workspace(), key, &record)?;
+    let mut facts = facts_of(root, &env.workspace(), key, &record, now)?;
     facts.lock = LockState::Free; // it is ours, or was seen to be free
     Some((record.ok().flatten(), facts))
 }

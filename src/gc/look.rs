@@ -20,8 +20,8 @@ use crate::sys::tree::Tree;
 const MOST_OF_A_RECORD: u64 = 4 << 20;
 
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
-pub fn look(root: &Tree, workspace: &str, key: &Path) -> Option<GcFacts> {
-    let mut facts = look_at_record(root, workspace, key)?;
+pub fn look(root: &Tree, workspace: &str, key: &Path, now: DateTime<Utc>) -> Option<GcFacts> {
+    let mut facts = look_at_record(root, workspace, key, now)?;
     facts.look_at_lock(root);
     Some(facts)
 }
@@ -33,7 +33,7 @@ pub(super) fn look_at_folder(
     workspace: &str,
     key: &Path,
 ) -> Option<GcFacts> {
-    let mut facts = look_at_record(root, workspace, key)?;
+    let mut facts = look_at_record(root, workspace, key, request.now)?;
     // A record proves an environment; without one it has to be looked at.
     if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
         return None;
@@ -43,8 +43,13 @@ pub(super) fn look_at_folder(
 }
 
 /// Looks at the record and the folder's age alone: the lock takes more system calls than all the rest.
-pub(super) fn look_at_record(root: &Tree, workspace: &str, key: &Path) -> Option<GcFacts> {
-    facts_of(root, workspace, key, &read_record(root, workspace, key))
+pub(super) fn look_at_record(
+    root: &Tree,
+    workspace: &str,
+    key: &Path,
+    now: DateTime<Utc>,
+) -> Option<GcFacts> {
+    facts_of(root, workspace, key, &read_record(root, workspace, key), now)
 }
 
 /// The record of an environment, or that it cannot be read.
@@ -65,7 +70,13 @@ pub(super) fn read_record(root: &Tree, workspace: &str, key: &Path) -> Record {
 }
 
 /// The facts by a record and the folder's age. `None`: the folder is gone.
-pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record) -> Option<GcFacts> {
+pub(super) fn facts_of(
+    root: &Tree,
+    workspace: &str,
+    key: &Path,
+    record: &Record,
+    now: DateTime<Utc>,
+) -> Option<GcFacts> {
     let mut facts = GcFacts {
         root_dir: root.path().join(workspace).join(key),
         workspace: workspace.to_owned(),
@@ -99,6 +110,10 @@ pub(super) fn facts_of(root: &Tree, workspace: &str, key: &Path, record: &Record
         let meta = record.as_ref().ok().and_then(Clone::clone);
         facts.folder_restored =
             EnvRoot::open(&facts.root_dir).is_ok_and(|env| is_restored(&FoundEnv::new(env, meta)));
+    }
+    if facts.has_future_use(now) {
+        let written = record_changed(&facts.root_dir);
+        facts.cap_uses(written.map_or(now, |written| written.min(now)));
     }
     // Another tool notes no use but the last run's end.
     if facts.is_foreign {
@@ -159,6 +174,13 @@ pub(super) fn lock_of(env: &Tree) -> LockState {
         Err(Held::NoLockFile | Held::Moved) => LockState::None,
         Err(Held::Unknown(_)) => LockState::Unknown,
     }
+}
+
+/// When the record last changed, by the system's own note, which no program sets.
+fn record_changed(root_dir: &Path) -> Option<DateTime<Utc>> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = root_dir.join(names::META).symlink_metadata().ok()?;
+    DateTime::from_timestamp(metadata.ctime(), 0)
 }
 
 /// The time of a file or folder, as far as the file system keeps one. `None`: it is gone.

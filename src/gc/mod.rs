@@ -20,6 +20,7 @@ mod judged;
 mod look;
 mod parallel;
 mod parents;
+mod reach;
 mod reclaim;
 mod request;
 mod staging;

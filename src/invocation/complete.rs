@@ -106,7 +106,7 @@ fn environments(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// What helps to choose an environment: "default, completed, 3h ago".
 fn described(tree: &Tree, workspace: &str, key: &Path, now: DateTime<Utc>) -> String {
-    let Some(facts) = look(tree, workspace, key) else { return workspace.to_owned() };
+    let Some(facts) = look(tree, workspace, key, now) else { return workspace.to_owned() };
     let age = facts.last_used.map(|at| format!(", {} ago", show_age(now - at))).unwrap_or_default();
     format!("{workspace}, {}{age}", facts.status.word())
 }

@@ -140,9 +140,105 @@ fn a_target_frees_that_much_and_no_more() {
     assert_eq!(gone(&done).len(), 2, "{done}");
     assert!(done["bytes_freed"].as_u64().unwrap() >= 3 << 19);
     assert_eq!(gone(&gc(&t, 0, &["--min-free", "1"])), []);
-    let none_left = gc(&t, 1, &["--min-free", "900T"]);
-    assert_eq!(gone(&none_left).len(), 2, "{none_left}");
-    assert_eq!(none_left["bounds"][0]["met"], false);
+}
+
+/// What is free and what there is on the disk of the tests, in bytes.
+fn disk(t: &TestEnv) -> (u64, u64) {
+    let disk = rustix::fs::statvfs(&t.tmp).unwrap();
+    (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
+}
+
+#[test]
+fn more_than_the_disk_has_is_a_mistake() {
+    let t = TestEnv::new();
+    let env = finished(&t, "a", 1, MIB);
+    let more = (disk(&t).1 + 1).to_string();
+    for bound in ["--min-free", "--free"] {
+        t.execenv(["gc", bound, &more]).fails(2, &[bound, "is more than the disk"]);
+    }
+    t.execenv(["gc"]).var("EXECENV_GC_MIN_FREE", "900T").fails(2, &["--min-free"]);
+    assert!(env.is_dir());
+}
+
+#[test]
+fn space_that_cannot_be_made_takes_nothing_unless_it_is_asked_for() {
+    let t = TestEnv::new();
+    let envs: Vec<_> = [("a", 1), ("b", 2)].map(|(name, hour)| finished(&t, name, hour, MIB)).into();
+    t.execenv(["cleanup", "--all", "--trash", finished(&t, "c", 3, MIB).to_str().unwrap()]).ok();
+    let (free, size) = disk(&t);
+    let before = snapshot(&t.root);
+    // Nobody else makes so much room meanwhile.
+    let far = ((free + size) / 2 + (64 << 20)).min(size).to_string();
+    for (bound, dry) in [("--free", true), ("--free", false), ("--min-free", true), ("--min-free", false)] {
+        let mut words = vec!["gc", "-o", "json", bound, &far];
+        words.extend(dry.then_some("--dry-run"));
+        let run = t.execenv(words).run().sane(&[1]);
+        assert!(run.stderr.contains("cannot be met") && run.stderr.contains("--as-far-as-possible"), "{run}");
+        let done: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((gone(&done).len(), &done["trash"]["swept"]), (0, &json!(0)), "{run}");
+        let could_free = done["bounds"][0]["could_free"].as_u64().unwrap();
+        assert!(could_free > 3 << 20 && could_free < 4 << 20, "{run}");
+    }
+    let no_locks = |mut files: crate::support::Snapshot| {
+        files.retain(|path, _| !path.starts_with(".locks"));
+        files
+    };
+    assert_same(&no_locks(before), &no_locks(snapshot(&t.root)), "in vain");
+    // A bound that is no wish for space goes as far as it can, beside one that cannot be met.
+    let done = gc(&t, 1, &["--free", &far, "--max-count", "1"]);
+    assert_eq!(gone(&done), [("over_max_count".to_owned(), "trashed".to_owned())]);
+    let done = gc(&t, 1, &["--free", &far, "--as-far-as-possible"]);
+    assert_eq!((gone(&done).len(), &done["trash"]["swept"]), (1, &json!(2)));
+    assert!(envs.iter().all(|env| !env.exists()));
+}
+
+#[test]
+fn work_that_is_nowhere_else_makes_no_room() {
+    let t = TestEnv::new();
+    let free = finished(&t, "free", 2, MIB);
+    let unsaved = finished(&t, "unsaved", 1, 3 * MIB);
+    assert!(t.command("git").args(["init", "-q"]).arg(unsaved.join("workdir")).status().unwrap().success());
+    fs::write(unsaved.join("workdir/work.txt"), "nowhere else").unwrap();
+    let done = gc(&t, 1, &["--free", "2M"]);
+    assert!(done["bounds"][0]["could_free"].as_u64().unwrap() < 2 << 20, "{done}");
+    assert!(free.is_dir() && unsaved.is_dir());
+    gc(&t, 0, &["--free", "1M"]);
+    assert!(!free.exists() && unsaved.is_dir());
+}
+
+#[test]
+fn no_bound_takes_what_ended_a_short_while_ago() {
+    for bound in [&["--max-total", "1"][..], &["--max-count", "0"], &["--free", "1"]] {
+        let t = TestEnv::new();
+        let env = finished(&t, "a", 12, MIB);
+        let trashed = finished(&t, "b", 12, MIB);
+        t.execenv(["cleanup", "--all", "--trash", trashed.to_str().unwrap()]).ok();
+        let entries = || fs::read_dir(t.root.join(".trash")).map_or(0, Iterator::count);
+        gc(&t, 1, bound);
+        assert!(env.is_dir() && entries() == 1, "{bound:?}");
+        gc(&t, 1, &[bound, &["--keep-younger", "1m"]].concat());
+        gc(&t, 1, &[bound, &["--as-far-as-possible"]].concat());
+        assert!(env.is_dir() && entries() == 1, "{bound:?}");
+        let later = ["gc", "-q"].iter().chain(bound);
+        t.execenv(later).var("EXECENV_TEST_NOW", "2026-06-01T13:00:00Z").run().sane(&[0, 1]);
+        assert!(!env.exists() || bound[0] == "--free", "{bound:?}");
+        gc(&t, u8::from(bound[0] == "--max-total"), &[bound, &["--keep-younger", "0"]].concat());
+    }
+}
+
+#[test]
+fn an_end_in_the_future_keeps_nothing_for_years() {
+    let t = TestEnv::new();
+    let env = finished(&t, "a", 1, 10);
+    let path = env.join(".gc_meta.json");
+    let text = fs::read_to_string(&path).unwrap().replace("2026-06-01T01", "2199-06-01T01");
+    fs::write(&path, text).unwrap();
+    let at = |now: &str| t.execenv(["gc", "-o", "json"]).var("EXECENV_TEST_NOW", now).json();
+    // The test's clock is before the file's: it counts as ended now.
+    assert_eq!(at("2026-06-01T12:00:00Z")["decisions"][0]["reason"], "too_young");
+    // No later than the record was written.
+    let done = at("2198-06-01T12:00:00Z");
+    assert_eq!(done["decisions"][0]["outcome"], "trashed", "{done}");
 }
 
 #[test]
@@ -154,9 +250,9 @@ fn never_run_ones_go_last_and_foreign_ones_without_an_end_never() {
     fs::create_dir_all(foreign.join("output")).unwrap();
     fs::write(foreign.join(".gc_meta.json"), r#"{"kind":"issue","issue_id":"x","workspace_id":"w"}"#)
         .unwrap();
-    gc(&t, 0, &["--max-count", "2"]);
+    gc(&t, 0, &["--max-count", "2", "--keep-younger", "0"]);
     assert!(prepared.is_dir() && !done.exists() && foreign.is_dir());
-    gc(&t, 1, &["--max-count", "0"]);
+    gc(&t, 1, &["--max-count", "0", "--keep-younger", "0"]);
     assert!(!prepared.exists() && foreign.is_dir());
 }
 

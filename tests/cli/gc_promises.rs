@@ -65,7 +65,9 @@ fn work_counts_wherever_in_the_environment_it_lies() {
 
 #[test]
 fn what_was_restored_is_not_taken_again_by_the_next_cycle() {
-    for arguments in [&[][..], &["--max-count", "0", "--completed-ttl", "1s"], &["--free", "1T"]] {
+    for arguments in
+        [&[][..], &["--max-count", "0", "--completed-ttl", "1s"], &["--free", "1G", "--as-far-as-possible"]]
+    {
         let t = TestEnv::new();
         let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
         assert_eq!(gc(&t, LATER, &[])["decisions"][0]["outcome"], "trashed");

@@ -31,7 +31,7 @@ const CLEANUP: &[&str] = &["cleanup", KEY];
 const CLEANUP_ALL: &[&str] = &["cleanup", "--all", KEY];
 const CLEANUP_TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
 const GC_COUNT: &[&str] = &["gc", "--orphan-ttl", "3650d", "--max-count", "0"];
-const GC_FREE: &[&str] = &["gc", "--orphan-ttl", "3650d", "--free", "1"];
+const GC_FREE: &[&str] = &["gc", "--orphan-ttl", "3650d", "--free", "1", "--keep-younger", "0"];
 const EDIT: &[&str] = &["edit"];
 const REUSE_SAME: &[&str] = &["reuse", KEY, "--task", "task.json"];
 

@@ -94,6 +94,8 @@ settings! {
         "gc" "--max-total", "Keep everything below the workspaces root within this size";
     max_count: Option<u64>, value::count, "", ["EXECENV_GC_MAX_COUNT"],
         "gc" "--max-count", "Keep at most this many environments";
+    keep_younger: Duration, value::duration, "1h", ["EXECENV_GC_KEEP_YOUNGER"],
+        "gc" "--keep-younger", "Bounds never remove an environment that ended less than this ago";
     min_free: Option<u64>, value::bound, "", ["EXECENV_GC_MIN_FREE"],
         "gc" "--min-free", "Keep this much space free on the disk of the workspaces root";
     gc: bool, value::switch, "on", ["EXECENV_GC_ENABLED", "MULTICA_GC_ENABLED"],
