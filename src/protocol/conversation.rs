@@ -136,6 +136,8 @@ pub struct Ending {
     pub result: Option<AgentResult>,
     /// The last message that can stand for an answer, for a result without one.
     pub fallback: String,
+    /// The last text of the agent's, whether or not it can stand for an answer.
+    pub last_text: String,
     /// The session's id, as last seen.
     pub session_id: Option<String>,
     /// Tokens by model; models without any are left out.

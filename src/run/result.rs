@@ -32,7 +32,7 @@ pub struct RunResult {
     pub agent_exit: Exit,
     /// The agent's session.
     pub session_id: Option<String>,
-    /// The answer; empty unless completed.
+    /// The answer; where the run did not complete, the last text of the agent.
     pub text: String,
     /// Tokens by model.
     pub usage: BTreeMap<String, Usage>,

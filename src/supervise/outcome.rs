@@ -82,7 +82,7 @@ pub struct RunVerdict {
     pub failure_reason: Option<FailureReason>,
     /// What went wrong, redacted.
     pub error: Option<String>,
-    /// The answer; empty unless completed.
+    /// The answer; where the run did not complete, the last text of the agent.
     pub text: String,
     /// Why the session must not be resumed.
     pub poisoned: Option<FailureReason>,
@@ -231,7 +231,11 @@ fn finish(facts: &RunFacts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
     let mut text = match (status, result) {
         (RunStatus::Completed, Some(result)) if !result.text.trim().is_empty() => result.text.clone(),
         (RunStatus::Completed, _) => facts.ending.fallback.clone(),
-        _ => String::new(),
+        // A good answer may stand before a failure: the exit status of a hook, a connection that broke at the end.
+        (_, Some(result)) if result.failure.is_none() && !result.text.trim().is_empty() => {
+            result.text.clone()
+        }
+        _ => facts.ending.last_text.clone(),
     };
     let poisoned = result.and_then(|result| result.poisoned).or_else(|| match &error {
         _ if status == RunStatus::Completed => reason::poisoned_by_output(&text),

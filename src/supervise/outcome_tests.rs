@@ -4,6 +4,7 @@ use crate::protocol::AgentResult;
 const NOTHING: &Ending = &Ending {
     result: None,
     fallback: String::new(),
+    last_text: String::new(),
     session_id: None,
     usage: BTreeMap::new(),
     cost_usd: None,
@@ -111,11 +112,46 @@ fn status_and_reason_of_every_end() {
         let verdict = judge(facts);
         assert_eq!(verdict.status, *status, "case {n}: {verdict:?}");
         assert_eq!(verdict.failure_reason.map(FailureReason::word), *reason, "case {n}: {verdict:?}");
-        assert_eq!(
-            verdict.text.is_empty(),
-            *status != RunStatus::Completed || !facts.states_result,
-            "case {n}"
-        );
+        // Also a run that failed after a good answer has it; a canned message in its place is the error.
+        let said = facts.ending.result.as_ref().filter(|result| result.poisoned.is_none());
+        let said =
+            said.map_or("", |result| result.text.as_str()).replace("I reached the iteration limit.", "");
+        assert_eq!(verdict.text, said, "case {n}");
+    }
+}
+
+#[test]
+fn a_run_that_did_not_complete_has_the_last_text_of_the_agent() {
+    let talking = |result: Option<AgentResult>| {
+        let last_text = "I have changed three files.".to_owned();
+        ending(Ending { result, last_text, ..Ending::default() })
+    };
+    let failed = Exit { code: Some(1), signal: None };
+    let timeout = Cause::Timeout(Duration::from_secs(1));
+    for (facts, text) in [
+        (RunFacts { ending: talking(None), ..facts() }, "I have changed three files."),
+        (RunFacts { ending: talking(None), exit: failed, ..facts() }, "I have changed three files."),
+        (RunFacts { ending: talking(None), cause: Some(&timeout), ..facts() }, "I have changed three files."),
+        (
+            RunFacts {
+                ending: talking(Some(answer("Done."))),
+                is_result_first: true,
+                exit: failed,
+                ..facts()
+            },
+            "Done.",
+        ),
+        (
+            RunFacts {
+                ending: talking(Some(failure("API Error: 500", None))),
+                is_result_first: true,
+                ..facts()
+            },
+            "I have changed three files.",
+        ),
+        (RunFacts { ending: talking(Some(answer("Done."))), is_result_first: true, ..facts() }, "Done."),
+    ] {
+        assert_eq!(judge(&facts).text, text, "{facts:?}");
     }
 }
 

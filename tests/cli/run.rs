@@ -185,6 +185,38 @@ fn a_session_is_resumed_or_replaced() {
     assert!(!w.t.tmp.join("args3").exists(), "one fresh attempt, not more");
 }
 
+/// What Claude Code 2.1.332 prints when the model's server answers 400: nothing in its words says so.
+const SPOILED: &str = r#"print {"type":"result","subtype":"success","is_error":true,"api_error_status":400,"api_error_type":"invalid_request_error","terminal_reason":"api_error","result":"API Error: 400 messages differ","session_id":"s1"}"#;
+
+#[test]
+fn a_session_that_the_server_refuses_is_not_resumed() {
+    let w = World::new();
+    w.asked(&[INIT, SAYS, SPOILED, "expect-eof"], &[]).run().status(1);
+    let result = w.result();
+    assert_eq!(
+        (&result["failure_reason"], &result["text"]),
+        (&"api_invalid_request".into(), &"hällo".into())
+    );
+    let done = w.asked(GOOD, &["--resume"]).run().status(0);
+    assert!(done.stderr.contains("cannot be resumed (api_invalid_request)"), "{done}");
+    assert!(!w.read("args1").contains("--resume"));
+    // A busy server spoils nothing.
+    let busy = SPOILED.replace("400", "529").replace("invalid_request_error", "overloaded_error");
+    w.asked(&[INIT, &busy, "expect-eof"], &[]).run().status(1);
+    w.asked(GOOD, &["--resume"]).ok();
+    assert!(w.read("args3").contains("--resume\ns1\n"));
+}
+
+#[test]
+fn a_failed_result_has_the_last_text() {
+    let w = World::new();
+    w.asked(&[INIT, SAYS, RESULT, "exit 1"], &[]).run().status(1);
+    assert_eq!((&w.result()["status"], &w.result()["text"]), (&"failed".into(), &"done".into()));
+    let done = w.asked(&[INIT, SAYS, "exit 0"], &["-o", "json"]).run().status(1);
+    assert_eq!((&w.result()["status"], &w.result()["text"]), (&"failed".into(), &"hällo".into()));
+    assert_eq!(last_event(&done), w.result());
+}
+
 #[test]
 fn the_agent_gets_its_variables() {
     let w = World::new();

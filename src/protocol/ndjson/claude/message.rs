@@ -51,6 +51,18 @@ pub(super) struct Line<'a> {
     pub(super) errors: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) terminal_reason: Text<'a>,
+    /// The status with which the model's server refused the request.
+    #[serde(borrow, default)]
+    pub(super) api_error_status: Option<&'a RawValue>,
+    /// The type of the server's error.
+    #[serde(borrow, default)]
+    pub(super) api_error_type: Text<'a>,
+    /// What went wrong before there was an answer of the server's.
+    #[serde(borrow, default)]
+    pub(super) api_error: Text<'a>,
+    /// Set on a message that the CLI has made itself, of an error.
+    #[serde(borrow, default)]
+    pub(super) is_api_error_message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) total_cost_usd: Option<&'a RawValue>,
     #[serde(borrow, default)]

@@ -1,6 +1,7 @@
 //! The stream-json of Claude Code and its forks, in both directions.
 
 mod answer;
+mod failure;
 mod message;
 mod reader;
 mod tokens;

@@ -11,12 +11,13 @@ use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use super::answer::control_response;
+use super::failure::{self, Stated};
 use super::message::{Block, Content, Head, Line, Message, is_true};
 use super::tokens::Tokens;
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::{
-    AgentFailure, AgentResult, Ending, Event, FailureReason, JsonText, NoticeLevel, Sink, Step, login, prefix,
+    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Sink, Step, login, prefix,
 };
 
 /// The part of a line that is searched for login trouble, in bytes.
@@ -31,6 +32,8 @@ pub(super) struct Reader {
     result: Option<AgentResult>,
     /// The literal of the last assistant message without tool calls.
     fallback: String,
+    /// The literal of the last assistant message with a text.
+    last_text: String,
     cost_usd: Option<Number>,
     open_tools: usize,
     /// Names of called tools by the id of the call.
@@ -95,6 +98,7 @@ impl Reader {
         Ending {
             result: self.result.take(),
             fallback: JsonText::Literal(&self.fallback).decode().into_owned(),
+            last_text: JsonText::Literal(&self.last_text).decode().into_owned(),
             session_id: self.session_id.take(),
             usage: self.tokens.total(),
             cost_usd: self.cost_usd.take(),
@@ -201,12 +205,16 @@ impl Reader {
                 }
             }
         }
-        if is_deliverable {
-            if drop_fallback {
-                self.fallback.clear();
-            } else if !is_blank {
-                self.fallback = answer;
-            }
+        if !is_deliverable {
+            return Ok(());
+        }
+        if !is_blank && !is_true(line.is_api_error_message) {
+            self.last_text.clone_from(&answer);
+        }
+        if drop_fallback {
+            self.fallback.clear();
+        } else if !is_blank {
+            self.fallback = answer;
         }
         Ok(())
     }
@@ -241,15 +249,16 @@ impl Reader {
         self.cost_usd = line.total_cost_usd.and_then(|cost| serde_json::from_str(cost.get()).ok());
         self.tokens.state(line);
         let has_failed = is_true(line.is_error) || line.subtype.starts_with("error_");
+        let stated = if has_failed { failure::stated(line) } else { Stated::default() };
         let failure = has_failed.then(|| AgentFailure {
             error: error_text(line),
-            reason: (&*line.subtype == "error_max_turns").then_some(FailureReason::IterationLimit),
+            reason: stated.reason,
             is_resume_refused: false,
         });
         self.result = Some(AgentResult {
             text: if has_failed { String::new() } else { line.result.to_string() },
             failure,
-            poisoned: (&*line.terminal_reason == "prompt_too_long").then_some(FailureReason::ContextOverflow),
+            poisoned: stated.poisoned,
         });
     }
 }
