@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{EnvLock, EnvStatus, FoundEnv, Held, Meta, damage, private_files};
+use crate::environment::{EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, private_files};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
@@ -96,8 +96,8 @@ fn document(found: &FoundEnv) -> Answer {
         "prepared_at": own.prepared_at,
         "completed_at": meta.completed_at,
         "lease_until": own.lease_until,
-        "env": own.env,
-        "private_env": private_files(&env.tree).unwrap_or_default(),
+        "env": Exports::of(&own).variables,
+        "private_env": private_files(&env.tree, &own.provider).unwrap_or_default(),
         "session": own.session,
         "run": own.run,
         "last_result": own.last_result,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
-use crate::environment::{Existing, Own, Prepared, Request, choose_platform};
+use crate::environment::{Existing, Exports, Own, Prepared, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::invocation::{
     CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration, platform_completer, provider_completer,
@@ -79,6 +79,9 @@ pub struct TaskInput {
     /// Codex's sandbox mode; auto chooses by system and Codex version
     #[arg(long, value_name = "MODE", value_parser = CODEX_SANDBOXES)]
     pub codex_sandbox: Option<String>,
+    /// Whether commands in Codex's sandbox reach the network [default: on]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off(), hide_possible_values = true)]
+    pub codex_network: Option<bool>,
     /// The `openclaw` executable to query for its configuration [default: MULTICA_OPENCLAW_PATH, else from PATH]
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub openclaw_bin: Option<PathBuf>,
@@ -186,6 +189,11 @@ fn mcp_mode() -> impl TypedValueParser<Value = McpMode> {
     PossibleValuesParser::new(MCP_MODES.map(|(word, _)| word)).map(move |word| mode(word).unwrap_or_default())
 }
 
+/// Reads `on` or `off`.
+fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
+}
+
 impl TaskInput {
     fn home_options(&self, context: &Context, provider: &str) -> Result<HomeOptions> {
         let settings = &context.settings;
@@ -196,6 +204,7 @@ impl TaskInput {
             mcp_mode: self.mcp_mode.unwrap_or(settings.mcp_mode),
             codex_version: self.codex_version.clone().unwrap_or_default(),
             codex_sandbox: Some(sandbox).filter(|mode| *mode != "auto").map(str::to_owned),
+            codex_network: self.codex_network,
             openclaw: if is_openclaw { self.find_openclaw(context)? } else { None },
             stop: Arc::clone(&context.stop),
         })
@@ -245,6 +254,7 @@ impl TaskInput {
         let given = [
             ("--codex-version", codex::NAME, self.codex_version.is_some()),
             ("--codex-sandbox", codex::NAME, self.codex_sandbox.is_some()),
+            ("--codex-network", codex::NAME, self.codex_network.is_some()),
             ("--openclaw-bin", openclaw::NAME, self.openclaw_bin.is_some()),
         ];
         given
@@ -386,6 +396,7 @@ impl Task {
     /// Never, as paths of this program are UTF-8.
     pub fn answer(&self, prepared: &Prepared, context: &Context) -> Result<Answer> {
         let own = prepared.meta.own.clone().unwrap_or_default();
+        let exports = Exports::of(&own).variables;
         let idle = self.idle_options();
         let warnings: Vec<&String> = self.warnings.iter().chain(&idle).chain(&prepared.warnings).collect();
         for warning in &warnings {
@@ -407,7 +418,7 @@ impl Task {
             "local_directory": prepared.meta.local_directory,
             "type": "directory",
             "branch_name": null,
-            "env": own.env,
+            "env": exports,
             "private_env": prepared.private_env,
             "sidecars": {"files": prepared.files, "dirs": prepared.dirs},
             "warnings": warnings,
@@ -419,7 +430,7 @@ impl Task {
         });
         let places = [&prepared.root_dir, &prepared.work_dir].map(|place| place.display().to_string());
         let names = ALWAYS_EXPORTED.map(str::to_owned);
-        let exports = names.into_iter().zip(places).chain(own.env);
+        let exports = names.into_iter().zip(places).chain(exports);
         let mut shell: Vec<String> =
             exports.map(|(name, value)| format!("export {name}={}", shell_quote(&value))).collect();
         // A secret is read when the shell evaluates the line: what is printed here may end up in a log.

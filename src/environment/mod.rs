@@ -32,9 +32,10 @@ pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
 pub use damage::{Damage, damage};
+pub use homes::Exports;
 pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
-    private_exports, private_files, replaced_logins,
+    private_exports, private_files, restore_logins,
 };
 pub use launch_file::LaunchFile;
 pub use lock::{EnvLock, Held};

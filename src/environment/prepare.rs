@@ -145,7 +145,8 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
             .into());
     }
     refuse_other_kind(&found, request, local, &own)?;
-    homes::check_exports(&found.env.tree, &own.env)?;
+    let exports = homes::Exports::of(&own);
+    homes::check_exports(&found.env.tree, &exports.variables)?;
     homes::check_needs(&found.env.tree, &own.needs)?;
     found.open_work_dir()?;
     let until = request.now + request.lease;
@@ -157,8 +158,8 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
         meta,
         files: manifest.files,
         dirs: manifest.dirs,
-        private_env: homes::private_files(&found.env.tree)?,
-        warnings: Vec::new(),
+        private_env: homes::private_files(&found.env.tree, &own.provider)?,
+        warnings: exports.warnings,
         reused: true,
         replaced: None,
     })

@@ -112,7 +112,7 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
         platform: request.platform.cli().unwrap_or_default().to_owned(),
         agent_name: request.task.agent.name.clone(),
         agent_id: request.task.agent_id().to_owned(),
-        env: home_plan.exports.clone(),
+        recorded_env: home_plan.exports.clone(),
         needs,
         lease_until: Some(request.now + request.lease),
         ..Own::default()
@@ -133,34 +133,45 @@ pub(super) fn launch_of(request: &Request<'_>) -> LaunchFile {
     }
 }
 
+/// The value of a platform's variable for a request and its env root; empty: the agent does not get it.
+type PlatformValue = fn(&Request<'_>, &Path) -> String;
+
+/// The variables of an agent under a platform.
+const PLATFORM_VARIABLES: [(&str, PlatformValue); 9] = [
+    ("MULTICA_WORKSPACE_ID", |request, _| request.workspace_id.as_str().to_owned()),
+    ("MULTICA_TASK_ID", |request, _| request.task_id.as_str().to_owned()),
+    ("MULTICA_AGENT_NAME", |request, _| request.task.agent.name.clone()),
+    ("MULTICA_AGENT_ID", |request, _| request.task.agent_id().to_owned()),
+    ("MULTICA_AUTOPILOT_RUN_ID", |request, _| request.task.autopilot_run_id.clone()),
+    ("MULTICA_AUTOPILOT_ID", |request, _| request.task.autopilot_id.clone()),
+    ("MULTICA_QUICK_CREATE_TASK_ID", |request, _| match request.task.quick_create_prompt.is_empty() {
+        true => String::new(),
+        false => request.task_id.as_str().to_owned(),
+    }),
+    ("MULTICA_TASK_CONFIG_ROOT", |_, env_root| env_root.join(names::PLATFORM_CONFIG).display().to_string()),
+    ("MULTICA_TASK_WORKSPACES_ROOT", |request, _| request.root.path().display().to_string()),
+];
+
+/// Whether `prepare` can set a variable for an environment of this provider: its plan, or the platform, has one of that
+/// name.
+pub(super) fn sets_variable(provider: &str, name: &str) -> bool {
+    provider::find_or_generic(provider).exports.contains(&name)
+        || PLATFORM_VARIABLES.iter().any(|(platforms, _)| *platforms == name)
+}
+
 /// What an agent under a platform gets besides: upstream's variables that say which task this is (decision D23), and a
 /// configuration folder of the task's own. Nothing without a platform.
 pub(super) fn platform_plan(
     request: &Request<'_>,
     env_root: &Path,
 ) -> (BTreeMap<String, String>, Option<Home>) {
-    let task = request.task;
     if request.platform.cli().is_none() {
         return (BTreeMap::new(), None);
     }
-    let config = env_root.join(names::PLATFORM_CONFIG).display().to_string();
-    let root = request.root.path().display().to_string();
-    let quick_create = if task.quick_create_prompt.is_empty() { "" } else { request.task_id.as_str() };
-    let variables = [
-        ("MULTICA_WORKSPACE_ID", request.workspace_id.as_str()),
-        ("MULTICA_TASK_ID", request.task_id.as_str()),
-        ("MULTICA_AGENT_NAME", &task.agent.name),
-        ("MULTICA_AGENT_ID", task.agent_id()),
-        ("MULTICA_AUTOPILOT_RUN_ID", &task.autopilot_run_id),
-        ("MULTICA_AUTOPILOT_ID", &task.autopilot_id),
-        ("MULTICA_QUICK_CREATE_TASK_ID", quick_create),
-        ("MULTICA_TASK_CONFIG_ROOT", &config),
-        ("MULTICA_TASK_WORKSPACES_ROOT", &root),
-    ];
-    let given = variables.into_iter().filter(|(_, value)| !value.is_empty());
+    let given = PLATFORM_VARIABLES.iter().map(|(name, value)| ((*name).to_owned(), value(request, env_root)));
     let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped: Vec::new() };
     (
-        given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        given.filter(|(_, value)| !value.is_empty()).collect(),
         Some(Home { name: names::PLATFORM_CONFIG, content }),
     )
 }

@@ -114,7 +114,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         meta,
         files: manifest.files,
         dirs: manifest.dirs,
-        private_env: homes::private_files(&env.tree)?,
+        private_env: homes::private_files(&env.tree, &request.task.provider)?,
         warnings,
         reused: true,
         replaced: None,

@@ -13,13 +13,18 @@ use super::{mcp_server as server, overlay, user_file};
 use crate::layout::names;
 
 const HOME: &str = names::COPILOT_HOME;
-const VARIABLE: &str = "COPILOT_HOME";
+/// The variable that names its home.
+pub(super) const VARIABLE: &str = "COPILOT_HOME";
 /// The one file of the home that execenv writes.
 const SERVERS: &str = "mcp-config.json";
 
 /// The home, as a folder.
-pub(super) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME, own_files: &[SERVERS], without_secrets: overlay::without_own_files };
+pub(super) const FOLDER: HomeFolder = HomeFolder {
+    name: HOME,
+    own_files: &[SERVERS],
+    logins: &["config.json"],
+    without_secrets: overlay::without_own_files,
+};
 
 /// Plans the home.
 ///
@@ -28,7 +33,7 @@ pub(super) const FOLDER: HomeFolder =
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(overlay::empty_home(request, HOME, &[SERVERS])?);
+        plan.homes.push(overlay::empty_home(request, &FOLDER)?);
         return Ok(plan);
     };
     let user = user_file::named_folder(request, VARIABLE)
@@ -48,7 +53,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
             .filter_map(|server| Some((server.name().to_owned(), Value::Object(server.for_copilot()?)))),
     );
     let mut entries = match &user {
-        Some(user) => overlay::links_to(request, HOME, user, |name| is_ours(name, merge))?,
+        Some(user) => overlay::links_to(request, &FOLDER, user, |name| is_ours(name, merge))?,
         None => Vec::new(),
     };
     let bytes = serde_json::to_vec_pretty(&json!({ "mcpServers": all }))?;

@@ -6,6 +6,11 @@ use super::agent_store::agent_store;
 use super::plan::{HomePlan, HomeRequest};
 use crate::layout::names;
 
+/// The variable that names the folder of its sessions.
+pub(super) const SESSIONS_VARIABLE: &str = "MULTICA_DSH_SESSION_ROOT";
+/// The variable that switches its telemetry off.
+pub(super) const TELEMETRY_VARIABLE: &str = "DSH_TELEMETRY_DISABLED";
+
 /// Plans the variables.
 ///
 /// # Errors
@@ -13,8 +18,8 @@ use crate::layout::names;
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     let store = agent_store(request, names::DSH_SESSIONS)?;
-    plan.exports.insert("MULTICA_DSH_SESSION_ROOT".into(), store.display().to_string());
-    plan.exports.insert("DSH_TELEMETRY_DISABLED".into(), "1".into());
+    plan.exports.insert(SESSIONS_VARIABLE.into(), store.display().to_string());
+    plan.exports.insert(TELEMETRY_VARIABLE.into(), "1".into());
     plan.stores.push(store);
     Ok(plan)
 }
@@ -36,8 +41,14 @@ mod tests {
     }
 
     #[test]
+    fn without_an_agent_the_key_stands_in_for_its_id() {
+        let world = World::new();
+        assert_eq!(world.plan(plan).unwrap().stores, [world.path("root/.stores/dsh-sessions/w/e")]);
+    }
+
+    #[test]
     fn an_id_that_is_no_name_is_an_error() {
-        for id in ["", "..", "a/b", "a.b", "ä"] {
+        for id in ["..", "a/b", "a.b", "ä"] {
             let mut world = World::new();
             world.task.agent.id = id.into();
             assert!(world.plan(plan).is_err(), "{id}");

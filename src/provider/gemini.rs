@@ -19,11 +19,19 @@ const FOLDER: &str = names::GEMINI_HOME;
 const SETTINGS: &str = "settings.json";
 
 /// The home, as a folder.
-pub(super) const HOME: HomeFolder =
-    HomeFolder { name: FOLDER, own_files: &[SETTINGS], without_secrets: overlay::without_own_files };
+pub(super) const HOME: HomeFolder = HomeFolder {
+    name: FOLDER,
+    own_files: &[SETTINGS],
+    logins: &["google_accounts.json"],
+    without_secrets: overlay::without_own_files,
+};
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";
-const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
+/// The variable that makes it trust the work dir.
+pub(super) const TRUST_VARIABLE: &str = "GEMINI_CLI_TRUST_WORKSPACE";
+
+/// The variable that names the folder above its home.
+pub(super) const HOME_VARIABLE: &str = "GEMINI_CLI_HOME";
 
 /// Plans the variables and the home.
 ///
@@ -32,15 +40,14 @@ const TRUST: &str = "GEMINI_CLI_TRUST_WORKSPACE";
 /// change which servers the agent sees.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    if request.variable(TRUST).is_none() {
-        plan.exports.insert(TRUST.into(), "true".into());
+    if request.variable(TRUST_VARIABLE).is_none() {
+        plan.exports.insert(TRUST_VARIABLE.into(), "true".into());
     }
     let Mcp::Managed(servers) = request.mcp else {
-        plan.homes.push(overlay::empty_home(request, FOLDER, &[SETTINGS])?);
+        plan.homes.push(overlay::empty_home(request, &HOME)?);
         return Ok(plan);
     };
-    let user =
-        user_file::named_folder(request, "GEMINI_CLI_HOME").or(request.user_home.map(ToOwned::to_owned));
+    let user = user_file::named_folder(request, HOME_VARIABLE).or(request.user_home.map(ToOwned::to_owned));
     let user = user.map(|home| home.join(FOLDER));
     let theirs =
         user.as_ref().map(|user| user_file::read_object(&user.join(SETTINGS))).transpose()?.flatten();
@@ -60,13 +67,13 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if let Some(user) = &user {
         // `tmp` and `history` are sessions, which belong to the task.
         let is_ours = |name: &str| matches!(name, SETTINGS | "tmp" | "history");
-        entries.extend(overlay::links_to(request, FOLDER, user, is_ours)?);
+        entries.extend(overlay::links_to(request, &HOME, user, is_ours)?);
     }
     let bytes = serde_json::to_vec_pretty(&settings)?;
     entries.push((SETTINGS.into(), HomeEntry::File { bytes, mode: 0o600 }));
     let dropped = overlay::stale_links(request, FOLDER, &entries)?;
     plan.homes.push(Home { name: FOLDER, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
-    plan.exports.insert("GEMINI_CLI_HOME".into(), request.env_root.display().to_string());
+    plan.exports.insert(HOME_VARIABLE.into(), request.env_root.display().to_string());
     Ok(plan)
 }
 
@@ -140,8 +147,8 @@ mod tests {
     #[test]
     fn the_work_dir_is_trusted_unless_the_user_has_decided() {
         let plan_of = |world: World| world.plan(plan).unwrap();
-        assert_eq!(plan_of(World::new()).exports[TRUST], "true");
-        assert!(plan_of(World::new().variable(TRUST, "false")).exports.is_empty());
+        assert_eq!(plan_of(World::new()).exports[TRUST_VARIABLE], "true");
+        assert!(plan_of(World::new().variable(TRUST_VARIABLE, "false")).exports.is_empty());
         assert_eq!(plan_of(World::new()).homes[0].content, HomeContent::Nothing);
     }
 

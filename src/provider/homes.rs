@@ -18,6 +18,10 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let row = registry::find_or_generic(&request.task.provider);
     let warning = mcp_channel::check(request, row.mcp)?;
     let mut plan = row.plan.map_or_else(|| Ok(HomePlan::default()), |plan| plan(request))?;
+    let planned = plan.exports.keys().chain(plan.private_exports.keys());
+    if let Some(name) = planned.into_iter().find(|name| !row.exports.contains(&name.as_str())) {
+        anyhow::bail!("the plan of {} sets {name}, which its row does not list", row.name);
+    }
     plan.warnings.extend(warning);
     let left_behind = left_behind(request, &plan)?;
     plan.homes.extend(left_behind);
@@ -33,8 +37,7 @@ impl HomePlan {
                 HomeContent::Nothing => {}
                 HomeContent::File { .. } => needed.push(PathBuf::from(name)),
                 HomeContent::Folder { entries, .. } => {
-                    let folder = registry::folders().find(|folder| folder.name == *name);
-                    let own = folder.map_or(&[][..], |folder| folder.own_files);
+                    let own = folder(name).map_or(&[][..], |folder| folder.own_files);
                     let is_own = |path: &Path| own.iter().any(|own| path == Path::new(own));
                     let files = entries.iter().filter(|(_, entry)| matches!(entry, HomeEntry::File { .. }));
                     needed.extend(
@@ -66,6 +69,11 @@ pub(crate) fn forgetting(present: &Tree) -> Result<HomePlan> {
     Ok(HomePlan { homes: without_secrets(present, |_| true)?, ..HomePlan::default() })
 }
 
+/// The folder of that name among the homes of all providers.
+pub(crate) fn folder(name: &str) -> Option<&'static HomeFolder> {
+    registry::folders().find(|folder| folder.name == name)
+}
+
 /// The names of the homes that [`forgetting`] looks into.
 pub(crate) fn homes_with_secrets() -> impl Iterator<Item = &'static str> {
     registry::folders().map(|folder| folder.name)
@@ -79,4 +87,52 @@ fn without_secrets(present: &Tree, is_chosen: impl Fn(&HomeFolder) -> bool) -> R
         }
     }
     Ok(homes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+
+    use super::*;
+
+    /// The logins of each home that are links when it is made.
+    const LOGINS: [(&str, &str, &[&str]); 5] = [
+        ("codex-home", "", &["auth.json", ".credentials.json"]),
+        ("copilot-home", "", &["config.json"]),
+        ("cursor-data", "projects/p", &["mcp-auth.json"]),
+        (".gemini", "", &["oauth_creds.json", "google_accounts.json", "mcp-oauth-tokens.json"]),
+        ("hermes-home", "", &["auth.json", ".anthropic_oauth.json", "google_token.json"]),
+    ];
+
+    #[test]
+    fn a_login_that_the_agent_made_a_file_goes_with_the_secrets_and_conversations_stay() {
+        assert_eq!(LOGINS.map(|(name, ..)| name).to_vec(), {
+            let mut names: Vec<_> = homes_with_secrets().collect();
+            names.sort_by_key(|name| LOGINS.iter().position(|(other, ..)| other == name));
+            names
+        });
+        for (name, below, logins) in LOGINS {
+            let tmp = tempfile::tempdir().unwrap();
+            let folder = tmp.path().join(name).join(below);
+            std::fs::create_dir_all(&folder).unwrap();
+            for file in logins.iter().chain(&["session.jsonl"]) {
+                std::fs::write(folder.join(file), "x").unwrap();
+            }
+            let env = Tree::open(tmp.path()).unwrap();
+            let plan = forgetting(&env).unwrap();
+            let [Home { content: HomeContent::Folder { dropped, entries, .. }, .. }] = &plan.homes[..] else {
+                panic!("{plan:?}")
+            };
+            for login in logins {
+                let is_absent = |(path, entry): &(PathBuf, HomeEntry)| {
+                    *entry == HomeEntry::Absent && *path == Path::new(below).join(login)
+                };
+                assert!(
+                    dropped.iter().any(|gone| gone == login) || entries.iter().any(is_absent),
+                    "{name}: {login}"
+                );
+            }
+            assert!(!dropped.iter().any(|gone| gone == "session.jsonl"), "{name}");
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::plan::{HomePlan, HomeRequest, Mcp, McpMode};
 use super::{mcp_server as server, user_file};
 
 /// The variable.
-const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
+pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 /// Its files in a configuration folder, in the order of its reading.
 const FILES: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
 

@@ -13,21 +13,25 @@ use crate::skills::files::PlannedSkill;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Links to everything in a folder of the user's, except the names for which `is_ours` holds. A name where the agent has
-/// put something into the task's home gets no link: it may be a session or a login.
+/// put something into the task's home gets no link, because it may be a session; but a login is a link again.
 ///
 /// # Errors
 /// When the folder is there and cannot be listed.
 pub(super) fn links_to(
     request: &HomeRequest<'_>,
-    home: &str,
+    folder: &HomeFolder,
     source: &Path,
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Vec<(PathBuf, HomeEntry)>> {
     let mut links = Vec::new();
     for name in names_in(source)? {
         let made_by_agent = request.present.is_some_and(|tree| {
-            let kind = tree.kind(&Path::new(home).join(&name));
-            matches!(kind, Ok(Some(kind)) if kind != FileKind::Link)
+            let kind = tree.kind(&Path::new(folder.name).join(&name));
+            match kind {
+                Ok(Some(FileKind::File { .. })) => !folder.is_login(&name),
+                Ok(Some(kind)) => kind != FileKind::Link,
+                _ => false,
+            }
         });
         let target = source.join(&name);
         // A link to nothing would be of no use, and the agent could not create the file.
@@ -63,15 +67,15 @@ pub(super) fn stale_links(
     Ok(stale)
 }
 
-/// Plans the end of a home that the task does not need: the files `ours` and all links are removed, and the home with them
-/// unless the agent has put something there, such as sessions. That stays for a task that needs the home again.
+/// Plans the end of a home that the task does not need: its own files, logins and all links are removed, and the home with
+/// them unless the agent has put something there, such as sessions. That stays for a task that needs the home again.
 ///
 /// # Errors
 /// When the home cannot be listed.
-pub(super) fn empty_home(request: &HomeRequest<'_>, name: &'static str, ours: &[&str]) -> Result<Home> {
+pub(super) fn empty_home(request: &HomeRequest<'_>, folder: &HomeFolder) -> Result<Home> {
     match request.present {
-        Some(tree) => empty_home_in(tree, name, ours),
-        None => Ok(Home { name, content: HomeContent::Nothing }),
+        Some(tree) => empty_home_in(tree, folder),
+        None => Ok(Home { name: folder.name, content: HomeContent::Nothing }),
     }
 }
 
@@ -79,7 +83,8 @@ pub(super) fn empty_home(request: &HomeRequest<'_>, name: &'static str, ours: &[
 ///
 /// # Errors
 /// As [`empty_home`].
-fn empty_home_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home> {
+fn empty_home_in(tree: &Tree, row: &HomeFolder) -> Result<Home> {
+    let name = row.name;
     let folder = Path::new(name);
     let nothing = Home { name, content: HomeContent::Nothing };
     if !matches!(tree.kind(folder), Ok(Some(FileKind::Dir))) {
@@ -87,8 +92,12 @@ fn empty_home_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home>
     }
     let names = tree.names(folder).with_context(|| format!("list {}", tree.path().join(name).display()))?;
     let goes = |entry: &OsString| {
-        let is_link = matches!(tree.kind(&folder.join(entry)), Ok(Some(FileKind::Link)));
-        is_link || ours.iter().any(|ours| entry == ours)
+        let is_own = row.own_files.iter().any(|own| entry == own);
+        match tree.kind(&folder.join(entry)) {
+            Ok(Some(FileKind::Link)) => true,
+            Ok(Some(FileKind::File { .. })) => is_own || row.is_login(entry),
+            _ => is_own,
+        }
     };
     let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
     dropped.sort();
@@ -98,13 +107,13 @@ fn empty_home_in(tree: &Tree, name: &'static str, ours: &[&str]) -> Result<Home>
     Ok(Home { name, content: HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped } })
 }
 
-/// For [`HomeFolder::without_secrets`]: removes the home's own files and all its links, and the home itself unless the agent
+/// For [`HomeFolder::without_secrets`]: removes the home's own files, its logins and all its links, and the home itself unless the agent
 /// has put something there.
 ///
 /// # Errors
 /// As [`empty_home`].
 pub(super) fn without_own_files(tree: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
-    empty_home_in(tree, folder.name, folder.own_files).map(Some)
+    empty_home_in(tree, folder).map(Some)
 }
 
 /// Adds a skill's folder below `parent`, which is there already, under its name `slug`.

@@ -87,6 +87,8 @@ pub struct HomeOptions {
     pub codex_version: String,
     /// `--codex-sandbox`; `None`: by system and version (decision D9).
     pub codex_sandbox: Option<String>,
+    /// `--codex-network`; `None`: on, wherever the sandbox can have one.
+    pub codex_network: Option<bool>,
     /// The OpenClaw program, already found. `None`: it is not here.
     pub openclaw: Option<PathBuf>,
     /// Set on an interrupt; a provider's program that is being asked something is ended, too.

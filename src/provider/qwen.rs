@@ -16,7 +16,8 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 
 const FILE: &str = names::QWEN_SETTINGS;
-const VARIABLE: &str = "QWEN_CODE_SYSTEM_SETTINGS_PATH";
+/// The variable that names its system settings.
+pub(super) const VARIABLE: &str = "QWEN_CODE_SYSTEM_SETTINGS_PATH";
 
 /// Plans the settings file.
 ///

@@ -52,13 +52,15 @@ static PROVIDERS: &[Provider] = &[
         .plan(codex::plan)
         .folders(&[codex::FOLDER])
         .login(&["CODEX_API_KEY"], login_file("CODEX_HOME", ".codex", "auth.json"))
-        .own_variables(&["CODEX_HOME"]),
+        .exports(&[codex::HOME_VARIABLE, codex::CHECKOUT_VARIABLE])
+        .own_variables(&[codex::HOME_VARIABLE]),
     Provider::new("copilot", ".github/skills")
         .program("copilot", "MULTICA_COPILOT_PATH")
         .minimum(Version(1, 0, 0))
         .mcp(McpChannel::Planned)
         .plan(copilot::plan)
         .folders(&[copilot::FOLDER])
+        .exports(&[copilot::VARIABLE])
         .login(&["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], None),
     Provider::new("cursor", ".cursor/skills")
         .program("cursor-agent", "MULTICA_CURSOR_PATH")
@@ -66,11 +68,15 @@ static PROVIDERS: &[Provider] = &[
         .plan(cursor::plan)
         .folders(&[cursor::FOLDER])
         .login(&["CURSOR_API_KEY"], login_file("XDG_CONFIG_HOME", ".config", "cursor/auth.json"))
+        .exports(&[cursor::DATA_VARIABLE])
         .own_variables(&[cursor::DATA_VARIABLE, cursor::AUTH_VARIABLE])
         .plan_variables(&[cursor::AUTH_VARIABLE]),
     Provider::new("deveco", ".deveco/skills").mcp(McpChannel::Session),
     Provider::new("dim", GENERIC_SKILLS_DIR).mcp(McpChannel::Session),
-    Provider::new("dsh", ".dsh/skills").mcp(McpChannel::Session).plan(dsh::plan),
+    Provider::new("dsh", ".dsh/skills")
+        .mcp(McpChannel::Session)
+        .plan(dsh::plan)
+        .exports(&[dsh::SESSIONS_VARIABLE, dsh::TELEMETRY_VARIABLE]),
     // multica dropped it; execenv keeps it. It also reads `.agents/skills`.
     Provider::new("gemini", ".gemini/skills")
         .brief("GEMINI.md")
@@ -78,6 +84,7 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::Planned)
         .plan(gemini::plan)
         .folders(&[gemini::HOME])
+        .exports(&[gemini::TRUST_VARIABLE, gemini::HOME_VARIABLE])
         .login(
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
@@ -88,7 +95,8 @@ static PROVIDERS: &[Provider] = &[
         .program("hermes", "MULTICA_HERMES_PATH")
         .mcp(McpChannel::Session)
         .plan(hermes::plan)
-        .folders(&[hermes::FOLDER]),
+        .folders(&[hermes::FOLDER])
+        .exports(&[hermes::YOLO_VARIABLE, hermes::HOME_VARIABLE]),
     Provider::new("kimi", ".kimi/skills")
         .inline_brief()
         .program("kimi", "MULTICA_KIMI_PATH")
@@ -103,11 +111,13 @@ static PROVIDERS: &[Provider] = &[
         .minimum(openclaw::MINIMUM)
         .mcp(McpChannel::Planned)
         .plan(openclaw::plan)
+        .exports(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE])
         .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE]),
     Provider::new("opencode", ".opencode/skills")
         .program("opencode", "MULTICA_OPENCODE_PATH")
         .mcp(McpChannel::Planned)
         .plan(opencode::plan)
+        .exports(&[opencode::CONTENT])
         .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json")),
     Provider::new("pi", ".pi/skills")
         .program("pi", "MULTICA_PI_PATH")
@@ -122,11 +132,13 @@ static PROVIDERS: &[Provider] = &[
         .program("qwen", "MULTICA_QWEN_PATH")
         .mcp(McpChannel::Planned)
         .plan(qwen::plan)
+        .exports(&[qwen::VARIABLE])
         .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json")),
     Provider::new("qwenpaw", "").skills_in_home().inline_brief().mcp(McpChannel::Session).plan(qwenpaw::plan),
     Provider::new("reasonix", ".reasonix/skills")
         .mcp(McpChannel::Session)
         .plan(reasonix::plan)
+        .exports(&[reasonix::STATE_VARIABLE])
         .own_variables(&[reasonix::STATE_VARIABLE]),
     Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
 ];

@@ -1,5 +1,6 @@
 //! The types of a provider's row.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -32,6 +33,8 @@ pub struct Provider {
     pub login: Option<LoginPlaces>,
     /// What an agent's error says to type when a login is missing.
     pub login_hint: Option<&'static str>,
+    /// Every variable that its plan can set: what else a record names was put there by somebody else.
+    pub exports: &'static [&'static str],
     /// Variables that the environment sets and a task may not: with other values the CLI would leave its home.
     pub own_variables: &'static [&'static str],
     /// Variables of a task that only its plan reads: the agent does not get them.
@@ -77,8 +80,22 @@ pub struct HomeFolder {
     pub name: &'static str,
     /// Files without which the agent would run with another set-up than the task asks for. They may hold secrets.
     pub own_files: &'static [&'static str],
+    /// Files that are links to the user's logins, besides those with a [telling name](HomeFolder::is_login).
+    pub logins: &'static [&'static str],
     /// Plans the home without its secrets. `None`: there is nothing to change.
     pub without_secrets: fn(&Tree, &HomeFolder) -> Result<Option<Home>>,
+}
+
+/// Parts of the names of files that hold logins.
+const LOGIN_WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
+
+impl HomeFolder {
+    /// Whether a file of this name in the home holds a login: where it is no link, the agent has replaced the link to the
+    /// user's login by a copy, or has made a login of its own.
+    pub fn is_login(&self, name: &OsStr) -> bool {
+        let lower = name.to_string_lossy().to_ascii_lowercase();
+        LOGIN_WORDS.iter().any(|word| lower.contains(word)) || self.logins.iter().any(|login| name == *login)
+    }
 }
 
 /// Where a CLI's login shows.
@@ -163,6 +180,7 @@ impl Provider {
             folders: &[],
             login: None,
             login_hint: None,
+            exports: &[],
             own_variables: &[],
             plan_variables: &[],
             own_arguments: &[],
@@ -218,6 +236,10 @@ impl Provider {
 
     pub(super) const fn login_hint(self, hint: &'static str) -> Provider {
         Provider { login_hint: Some(hint), ..self }
+    }
+
+    pub(super) const fn exports(self, names: &'static [&'static str]) -> Provider {
+        Provider { exports: names, ..self }
     }
 
     pub(super) const fn own_variables(self, variables: &'static [&'static str]) -> Provider {

@@ -12,7 +12,7 @@ use super::plan::RunPlan;
 use super::record::RunningEnv;
 use super::result::RunResult;
 use super::start::Start;
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, cleanup, replaced_logins};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, cleanup, restore_logins};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Interrupts, Requests, RunOutcome};
@@ -108,7 +108,7 @@ impl Run<'_> {
         self.env.starting(&plan.run_id, &plan.temporary, std::process::id(), now())?;
         let outcome = self.env.found.make_temporary(&plan.temporary).and_then(|()| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
-        for notice in replaced_logins(&self.env.found.env.tree, &plan.logins) {
+        for notice in restore_logins(&self.env.found.env.tree, &plan.logins) {
             let _ = self.notice(&notice); // a reader that has gone is no reason to forget the end of the run
         }
         match outcome {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
 use super::{codex, session, variables};
-use crate::environment::{LaunchFile, LoginLink, login_links, temporary_dir};
+use crate::environment::{Exports, LaunchFile, LoginLink, login_links, temporary_dir};
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
 use crate::provider::plan::{Mcp, is_switched_on};
@@ -65,8 +65,9 @@ impl RunPlan {
         let run_id = uuid::Uuid::new_v4().to_string();
         let base = variables::temp_base(inherited)?;
         let temporary = temporary_dir(&env.found.env.path, &run_id, base.as_deref());
-        let mut notices = Vec::new();
-        let agents = AgentVariables::compose(options, inherited, env, &file, &run_id, &temporary)?;
+        let exports = Exports::of(&own);
+        let mut notices = exports.warnings.clone();
+        let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &run_id, &temporary)?;
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
         let (program, agent) = if is_command {
@@ -76,7 +77,7 @@ impl RunPlan {
         };
         Ok(RunPlan {
             resume: session::choose(options.resume.as_ref(), env, is_command, &mut notices)?,
-            logins: login_links(&env.found.env.tree, &own.env),
+            logins: login_links(&env.found.env.tree, &exports.variables),
             shell_names: agents.shell_names,
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             variables: agents.all,
@@ -109,12 +110,13 @@ impl AgentVariables {
         inherited: &Variables,
         env: &RunningEnv,
         file: &LaunchFile,
+        exports: &Exports,
         run_id: &str,
         temporary: &Path,
     ) -> Result<AgentVariables> {
         let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
         let operator = options.variables.clone();
-        let set = variables::of_environment(inherited, env, run_id, temporary)?;
+        let set = variables::of_environment(inherited, env, exports, run_id, temporary)?;
         let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
         let (all, warnings) =
             environment::compose(inherited.clone(), set.clone(), custom, operator, options.clear_env);

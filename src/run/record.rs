@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
-    Durability, EnvStatus, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
+    Durability, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
     check_exports, check_needs, has_unfinished_homes,
 };
 use crate::failure::{Code, Failure};
@@ -67,7 +67,7 @@ impl RunningEnv {
                 .into());
         }
         found.open_work_dir()?;
-        check_exports(&found.env.tree, &own.env)?;
+        check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
         Ok(RunningEnv { found, meta, died, session_to_record: None, renewal: None })

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::options::Variables;
 use super::record::RunningEnv;
-use crate::environment::private_exports;
+use crate::environment::{Exports, private_exports};
 use crate::failure::{Code, Failure};
 
 /// The variable that names the folder in which runs get their folders for temporary files. The multica daemon sets it.
@@ -39,6 +39,7 @@ pub(super) fn temp_base(inherited: &Variables) -> Result<Option<PathBuf>> {
 pub(super) fn of_environment(
     inherited: &Variables,
     env: &RunningEnv,
+    exports: &Exports,
     run_id: &str,
     temporary: &Path,
 ) -> Result<Variables> {
@@ -57,8 +58,8 @@ pub(super) fn of_environment(
     for name in ["TMPDIR", "TMP", "TEMP"] {
         put(name, temporary.as_os_str());
     }
-    let private = private_exports(&env.found.env.tree)?;
-    for (name, value) in own.env.iter().chain(&private) {
+    let private = private_exports(&env.found.env.tree, &own.provider)?;
+    for (name, value) in exports.variables.iter().chain(&private) {
         put(name, value.as_ref());
     }
     put("PATH", &path_with_execenv(inherited)?);

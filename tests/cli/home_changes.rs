@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::support::{TestEnv, arg, assert_same, snapshot};
+use crate::support::homes::codex_world;
+use crate::support::{KEY, TestEnv, arg, assert_same, snapshot};
 
 const SECRET: &str = "sesame-in-a-server";
 
@@ -288,4 +289,45 @@ fn a_task_that_prepares_another_one_hands_on_none_of_its_servers() {
     assert!(made(run().ok()).contains(SECRET), "the user's own are merged");
     let nested = made(run().var("EXECENV_ROOT", &env).ok());
     assert!(nested.contains("\"o\"") && !nested.contains(SECRET), "{nested}");
+}
+
+#[test]
+fn a_login_that_the_agent_made_a_file_is_a_link_again_and_leaves_with_the_secrets() {
+    let (t, env, session) = codex_world();
+    let (login, user) = (env.join("codex-home/auth.json"), t.home.join(".codex/auth.json"));
+    let before = fs::read_to_string(&user).unwrap();
+    let replace = "rm \"$CODEX_HOME/auth.json\"; echo stolen > \"$CODEX_HOME/auth.json\"";
+    let done = t.execenv(["run", KEY, "--", "sh", "-c", replace]).run().status(0);
+    assert!(
+        done.stderr.contains("the link is there again") && done.stderr.contains("log in again"),
+        "{done}"
+    );
+    assert_eq!(fs::read_link(&login).unwrap(), user);
+    assert_eq!(fs::read_to_string(&user).unwrap(), before, "the user's file is not written");
+    // After a run that was killed before it could look.
+    fs::remove_file(&login).unwrap();
+    fs::write(&login, "stolen").unwrap();
+    t.execenv(["cleanup", KEY]).ok();
+    assert!(!login.exists() && session.exists());
+    assert_eq!(fs::read_to_string(&user).unwrap(), before);
+}
+
+#[test]
+fn copilots_copy_of_the_login_goes_with_the_home() {
+    let t = TestEnv::new();
+    t.write("home/.copilot/config.json", "{\"tokens\":1}");
+    t.write("t.json", document("copilot"));
+    let env = t.prepare(["-q", "--task", "t.json"]);
+    let copy = env.join("copilot-home/config.json");
+    let replace = || {
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "{\"tokens\":2}").unwrap();
+    };
+    replace();
+    t.write(env.join("copilot-home/session-state/s/events.jsonl"), "a long conversation");
+    t.execenv(["reuse", "-q", env.to_str().unwrap(), "--task", "t.json"]).ok();
+    assert_eq!(fs::read_link(&copy).unwrap(), t.home.join(".copilot/config.json"));
+    replace();
+    t.execenv(["cleanup", env.to_str().unwrap()]).ok();
+    assert!(!copy.exists() && env.join("copilot-home/session-state/s/events.jsonl").exists());
 }

@@ -221,3 +221,73 @@ fn codex_lets_its_commands_have_what_the_run_gives_and_no_secret_of_the_hosts() 
     run().ok();
     assert!(!allowed().contains("HOST_PLAIN"));
 }
+
+#[test]
+fn the_users_codex_hooks_run_in_the_task_as_far_as_the_user_trusts_them() {
+    let (t, env, _) = codex_world();
+    let user = t.home.join(".codex");
+    let hooks = r#"{"hooks":{"PreToolUse":[{"hooks":[{"type":"command","command":"deny-it"}]}]}}"#;
+    t.write("home/.codex/hooks.json", hooks);
+    t.write("home/.codex/hooks/deny-it", "#!/bin/sh\n");
+    let trust = |home: &Path, file: &str, hash: &str| {
+        format!("[hooks.state.\"{}/{file}:pre_tool_use:0:0\"]\ntrusted_hash = \"{hash}\"\n", home.display())
+    };
+    let elsewhere = trust(Path::new("/srv/project/.codex"), "hooks.json", "sha256:3");
+    let config =
+        [trust(&user, "hooks.json", "sha256:1"), trust(&user, "config.toml", "sha256:2"), elsewhere.clone()];
+    t.write("home/.codex/config.toml", config.concat());
+    t.write("home/.codex/work.config.toml", trust(&user, "work.config.toml", "sha256:4"));
+    t.execenv(["reuse", "-q", KEY, "--task", "task.json"]).ok();
+    let home = env.join("codex-home");
+    let read = |name: &str| fs::read_to_string(home.join(name)).unwrap();
+    assert_eq!(read("hooks.json"), hooks);
+    assert_eq!(mode(&home.join("hooks.json")), 0o600);
+    assert_eq!(fs::read_link(home.join("hooks")).unwrap(), user.join("hooks"));
+    let (config, profile) = (read("config.toml"), read("work.config.toml"));
+    for moved in
+        [trust(&home, "hooks.json", "sha256:1"), trust(&home, "config.toml", "sha256:2"), elsewhere.clone()]
+    {
+        assert!(config.contains(&moved), "{moved}\n{config}");
+    }
+    assert!(profile.contains(&trust(&home, "work.config.toml", "sha256:4")), "{profile}");
+    assert!(!config.contains(&user.display().to_string()), "{config}");
+    // A hook that was taken back is gone, and one that cannot be read is no hook that may be left out.
+    fs::remove_file(user.join("hooks.json")).unwrap();
+    t.execenv(["reuse", "-q", KEY, "--task", "task.json"]).ok();
+    assert!(!home.join("hooks.json").exists());
+    fs::create_dir(user.join("hooks.json")).unwrap();
+    t.execenv(["reuse", KEY, "--task", "task.json"]).fails(2, &["hooks.json", "regular file"]);
+}
+
+#[test]
+fn a_limit_of_the_users_codex_holds_or_is_named() {
+    let (t, env, _) = codex_world();
+    t.write(
+        "home/.codex/config.toml",
+        "sandbox_mode = \"read-only\"\n[sandbox_workspace_write]\nnetwork_access = false\n\
+         [shell_environment_policy]\nexclude = [\"AWS_*\"]\n",
+    );
+    let told = |more: &[&str]| {
+        let fixed = ["reuse", KEY, "--task", "task.json"];
+        let done = t.execenv(fixed.iter().chain(more)).run().sane(&[0]);
+        let config = fs::read_to_string(env.join("codex-home/config.toml")).unwrap();
+        let named = ["sandbox_mode", "network_access", "shell_environment_policy"];
+        (named.map(|name| done.stderr.contains(name)), config)
+    };
+    let (named, config) = told(&[]);
+    assert_eq!(named, [true, true, true]);
+    assert!(config.contains("network_access = true"), "{config}");
+    let (named, config) = told(&["--codex-network", "off"]);
+    assert_eq!(named, [true, false, true]);
+    assert!(config.contains("network_access = false"), "{config}");
+    let (named, config) = told(&["--codex-sandbox", "read-only"]);
+    assert_eq!(named, [false, false, true]);
+    assert!(config.contains("sandbox_mode = \"read-only\""), "{config}");
+    let refused = |words: &[&str]| {
+        let fixed = ["reuse", KEY, "--task", "task.json"];
+        t.execenv(fixed.iter().chain(words)).fails(2, &["--codex-network"])
+    };
+    refused(&["--codex-network", "off", "--codex-sandbox", "danger-full-access"]);
+    refused(&["--codex-network", "on", "--codex-sandbox", "read-only"]);
+    refused(&["--codex-network", "maybe"]);
+}

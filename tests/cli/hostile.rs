@@ -539,3 +539,69 @@ fn a_root_that_cannot_be_written_is_one_error() {
         }
     }
 }
+
+/// Forges variables in the record and in the launch folder of an environment, as an agent can.
+fn forge_variables(env: &Path, outside: &Path, names: &[&str]) {
+    let place = env.join(".gc_meta.json");
+    let mut meta: serde_json::Value = serde_json::from_slice(&fs::read(&place).unwrap()).unwrap();
+    for name in names {
+        meta["execenv"]["env"][*name] = json!("forged-value");
+    }
+    fs::write(&place, meta.to_string()).unwrap();
+    let launch = env.join("launch/env");
+    fs::create_dir_all(&launch).unwrap();
+    for name in names.iter().filter(|name| !name.contains('/')) {
+        fs::write(launch.join(name), "forged-value").unwrap();
+    }
+    let _ = fs::remove_file(launch.join("OPENCODE_CONFIG_CONTENT"));
+    std::os::unix::fs::symlink(outside.join("precious"), launch.join("OPENCODE_CONFIG_CONTENT")).unwrap();
+}
+
+#[test]
+fn variables_that_no_plan_of_the_provider_makes_are_never_exported() {
+    const FORGED: [&str; 8] = [
+        "X;touch pwned;Y",
+        "X$(touch pwned)",
+        "X\ntouch pwned\n",
+        "LD_PRELOAD",
+        "BASH_ENV",
+        "PROMPT_COMMAND",
+        "GIT_SSH_COMMAND",
+        "CURSOR_DATA_DIR",
+    ];
+    for provider in ["claude", "codex", "opencode", "command", ""] {
+        let (t, outside, before) = world();
+        let mut words = vec!["prepare", "-q", "--task-id", TASK, "--workspace-id", "w"];
+        if !provider.is_empty() {
+            words.extend(["--provider", provider]);
+        }
+        let made = t.execenv(words.iter().copied().chain(["-o", "json"])).json();
+        forge_variables(&env_of(&t), &outside, &FORGED);
+        let again = |form: &'static str| {
+            let kept = words.iter().copied().filter(|word| *word != "-q");
+            t.execenv(kept.chain(["--keep-existing", "-o", form]))
+        };
+        let shell = again("shell").run().sane(&[0]);
+        for name in FORGED {
+            assert!(!shell.stdout.contains(name), "{provider}: {name:?}\n{shell}");
+        }
+        assert!(shell.stderr.contains("LD_PRELOAD") && shell.stderr.contains("ignored"), "{shell}");
+        assert!(!shell.stdout.contains("OPENCODE_CONFIG_CONTENT"), "{provider}: a link is no value\n{shell}");
+        t.sh(&format!("{}\necho done", shell.stdout)).ok();
+        assert!(!t.tmp.join("pwned").exists(), "{provider}: {shell}");
+        let json: serde_json::Value = serde_json::from_str(&again("json").run().stdout).unwrap();
+        assert_eq!((&json["env"], &json["private_env"]), (&made["env"], &made["private_env"]), "{provider}");
+        let env = env_of(&t);
+        let shown = t.execenv([arg("show"), arg(&env), arg("-o"), arg("json")]).json();
+        assert_eq!(
+            (&shown["env"], &shown["private_env"]),
+            (&made["env"], &made["private_env"]),
+            "{provider}"
+        );
+        let run = [arg("run"), arg(&env), arg("--"), arg("env"), arg("-0")];
+        let seen = t.execenv(run).run().sane(&[0]);
+        assert!(!seen.stdout.contains("forged-value"), "{provider}: {seen}");
+        assert!(seen.stderr.contains("LD_PRELOAD"), "{seen}");
+        assert_same(&before, &snapshot(&outside), provider);
+    }
+}

@@ -154,3 +154,19 @@ fn a_server_that_is_switched_off_reaches_no_agent() {
         assert!(!with("lit").is_empty(), "{provider}");
     }
 }
+
+#[test]
+fn a_provider_with_a_store_needs_no_agent() {
+    for (provider, variable) in [("reasonix", "REASONIX_STATE_HOME"), ("dsh", "MULTICA_DSH_SESSION_ROOT")] {
+        let t = TestEnv::new();
+        let prepare = |id: &str| {
+            let made =
+                t.execenv(["prepare", "-q", "-o", "json", "--provider", provider, "--task-id", id]).json();
+            made["env"][variable].as_str().unwrap().to_owned()
+        };
+        let (one, other) = (prepare("one"), prepare("other"));
+        assert!(std::path::Path::new(&one).is_dir(), "{one}");
+        assert_ne!(one, other, "{provider}: tasks without an agent share nothing");
+        assert_eq!(prepare("one"), one, "{provider}: the same task has the same state");
+    }
+}

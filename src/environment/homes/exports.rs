@@ -1,16 +1,50 @@
-//! Checks of the paths in the agent's variables, and the variables whose values are secrets.
+//! The variables that an environment exports, read back from its record and its launch folder.
+//!
+//! The agent can write to both, and a shell or a run takes what is found there. So only names that `prepare` can set for
+//! the environment's provider count, a value that is a path must lead to what was prepared, and a value that is a secret
+//! must lie in a plain file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::environment::record::Own;
+use crate::environment::request::sets_variable;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)
 const MAX_VALUE: u64 = 1 << 20;
+
+/// The variables of an environment, as its record names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exports {
+    /// Those that `prepare` can set for its provider.
+    pub variables: BTreeMap<String, String>,
+    /// A warning for each of the others.
+    pub warnings: Vec<String>,
+}
+
+impl Exports {
+    /// Reads the variables from a record.
+    pub fn of(own: &Own) -> Exports {
+        let (known, unknown): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            own.recorded_env.clone().into_iter().partition(|(name, _)| sets_variable(&own.provider, name));
+        let warning =
+            |name| format!("ignored variable {name:?} of the record: {} sets no such variable", maker(own));
+        Exports { variables: known, warnings: unknown.keys().map(warning).collect() }
+    }
+}
+
+/// What sets an environment's variables, for messages.
+fn maker(own: &Own) -> String {
+    match own.provider.as_str() {
+        "" => "`prepare`".to_owned(),
+        provider => format!("`prepare --provider {}`", provider.escape_debug()),
+    }
+}
 
 /// Refuses variables with the path of a home or store that is missing, or that `prepare` did not create: the agent's
 /// program would silently use the user's own home instead, or the target of a link.
@@ -81,11 +115,12 @@ fn inside(folder: &Tree, path: &Path) -> Option<PathBuf> {
     path.strip_prefix(above).ok().map(Path::to_path_buf)
 }
 
-/// The files of the variables that are secrets, by their names.
+/// The files of the variables that are secrets, by their names: plain files, because a shell that reads a link would put
+/// the target into the agent's variables.
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub(crate) fn private_files(env: &Tree) -> Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn private_files(env: &Tree, provider: &str) -> Result<BTreeMap<String, PathBuf>> {
     let folder = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
     let listing = || format!("list {}", env.path().join(&folder).display());
     if env.kind(Path::new(names::LAUNCH)).with_context(listing)?.is_none()
@@ -95,10 +130,13 @@ pub(crate) fn private_files(env: &Tree) -> Result<BTreeMap<String, PathBuf>> {
     }
     let tree =
         env.subtree(Path::new(names::LAUNCH)).and_then(|launch| launch.subtree(Path::new(names::LAUNCH_ENV)));
-    let listed = tree.and_then(|tree| tree.names(Path::new(""))).with_context(listing)?;
-    // The agent can write to the folder, and a shell evaluates the names.
-    let files =
-        listed.into_iter().filter_map(|name| name.into_string().ok()).filter(|name| is_variable(name));
+    let tree = tree.with_context(listing)?;
+    let listed = tree.names(Path::new("")).with_context(listing)?;
+    let is_plain = |name: &String| matches!(tree.kind(Path::new(name)), Ok(Some(FileKind::File { .. })));
+    let files = listed
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| sets_variable(provider, name) && is_plain(name));
     Ok(files.map(|name| (name.clone(), private_file(env.path(), &name))).collect())
 }
 
@@ -117,9 +155,9 @@ pub(crate) fn private_file(env_root: &Path, name: &str) -> PathBuf {
 ///
 /// # Errors
 /// If a file cannot be read or is not UTF-8; the error names the file, never its content.
-pub(crate) fn private_exports(env: &Tree) -> Result<BTreeMap<String, String>> {
+pub(crate) fn private_exports(env: &Tree, provider: &str) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for (name, path) in private_files(env)? {
+    for (name, path) in private_files(env, provider)? {
         let reading = || format!("read {}", path.display());
         let relative = Path::new(names::LAUNCH).join(names::LAUNCH_ENV).join(&name);
         let Some(bytes) = env.read(&relative, MAX_VALUE).with_context(reading)? else { continue };

@@ -1,14 +1,13 @@
-//! Links of a home to the user's login files. If a program renews a login and replaces the link by a new file, the
-//! user's own file keeps a login that is no longer valid.
+//! Links of a home to the user's login files. Some programs replace the link by a new file when they renew a login: then
+//! the task would keep a copy of the login, and the user's own file one that may no longer be valid. After a run the link
+//! is put back; what the agent has written is never copied into the user's file.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::layout::names;
+use crate::provider;
 use crate::sys::tree::{FileKind, Tree};
-
-/// Parts of the names of files that hold logins.
-const WORDS: [&str; 4] = ["auth", "credential", "oauth", "token"];
 
 /// How many levels below a home are searched, and how many entries in total.
 const MAX_DEPTH: u32 = 2;
@@ -39,7 +38,7 @@ pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec
             let place = folder.join(&name);
             match tree.kind(Path::new(&name)) {
                 Ok(Some(FileKind::Dir)) if depth < MAX_DEPTH => folders.push_back((place, depth + 1)),
-                Ok(Some(FileKind::Link)) if is_login(&name) => {
+                Ok(Some(FileKind::Link)) if is_login(&place) => {
                     found.extend(tree.read_link(Path::new(&name)).map(|target| LoginLink { place, target }));
                 }
                 _ => {}
@@ -51,23 +50,32 @@ pub(crate) fn login_links(env: &Tree, exports: &BTreeMap<String, String>) -> Vec
     found
 }
 
-fn is_login(name: &OsStr) -> bool {
-    let lower = name.to_string_lossy().to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.contains(word))
+/// Whether a path below the env root is a login in a provider's home.
+fn is_login(place: &Path) -> bool {
+    let home = place.iter().next().and_then(|home| provider::homes::folder(home.to_str()?));
+    home.zip(place.file_name()).is_some_and(|(home, name)| home.is_login(name))
 }
 
-/// Warnings about login links that the agent replaced by files.
-pub(crate) fn replaced_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
+/// Puts the links back that the agent replaced by files. Returns a warning for each: the agent may have renewed the login,
+/// and then the user's own one is no longer valid.
+pub(crate) fn restore_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
     let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(FileKind::File { .. })));
-    links
-        .iter()
-        .filter(is_replaced)
+    // Without the user's file, the agent's is the only login.
+    let replaced = links.iter().filter(is_replaced).filter(|link| link.target.exists());
+    replaced
         .map(|LoginLink { place, target }| {
-            format!(
-                "the agent replaced the link {} by a login file; the login in {} may no longer be valid",
-                env.path().join(place).display(),
-                target.display()
-            )
+            let (shown, target_shown) = (env.path().join(place), target.display());
+            let shown = shown.display();
+            match env.replace_by_link(place, target, names::TEMPORARY) {
+                Ok(()) => format!(
+                    "the agent replaced the link {shown} by a login file; the link is there again, and the login in \
+                     {target_shown} may no longer be valid: if it is refused, log in again"
+                ),
+                Err(error) => format!(
+                    "the agent replaced the link {shown} by a login file, which cannot be removed ({error}); the login \
+                     in {target_shown} may no longer be valid"
+                ),
+            }
         })
         .collect()
 }
@@ -99,14 +107,17 @@ mod tests {
         ]);
         let links = login_links(&env, &exports);
         assert_eq!(links.len(), 2);
-        assert_eq!(replaced_logins(&env, &links), Vec::<String>::new());
+        assert_eq!(restore_logins(&env, &links), Vec::<String>::new());
         for name in ["auth.json", "config.toml"] {
             fs::remove_file(home.join(name)).unwrap();
             fs::write(home.join(name), "new secret").unwrap();
         }
-        let told = replaced_logins(&env, &links);
+        let told = restore_logins(&env, &links);
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("codex-home/auth.json") && told[0].contains("user-auth.json"), "{told:?}");
         assert!(!told[0].contains("secret"));
+        assert_eq!(fs::read_link(home.join("auth.json")).unwrap(), user, "the link is back");
+        assert_eq!(fs::read_to_string(&user).unwrap(), "secret", "and the user's file as it was");
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 4, "nothing else is left");
     }
 }

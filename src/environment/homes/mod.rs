@@ -22,9 +22,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+pub use self::exports::Exports;
 pub(super) use self::exports::private_file;
 pub(crate) use self::exports::{check_exports, check_needs, private_exports, private_files};
-pub(crate) use self::logins::{LoginLink, login_links, replaced_logins};
+pub(crate) use self::logins::{LoginLink, login_links, restore_logins};
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 pub(super) use self::swap::is_name;
 use self::swap::{Swap, new_name};

@@ -192,7 +192,7 @@ mod tests {
                     for time in 0..4 {
                         let durability = if time == 0 { Durability::Synced } else { Durability::Unsynced };
                         Meta::change_own(&tree, durability, |meta, own| {
-                            own.env.insert(format!("WRITER_{writer}_{time}"), "was here".into());
+                            own.recorded_env.insert(format!("WRITER_{writer}_{time}"), "was here".into());
                             meta.other.insert(format!("writer-{writer}-{time}"), true.into());
                         })
                         .unwrap();
@@ -202,7 +202,7 @@ mod tests {
         });
         let meta = Meta::load(&Tree::open(tmp.path()).unwrap()).unwrap().unwrap();
         let own = meta.own.unwrap();
-        assert_eq!((own.env.len(), meta.other.len()), (200, 201));
+        assert_eq!((own.recorded_env.len(), meta.other.len()), (200, 201));
         let names: Vec<_> =
             fs::read_dir(tmp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [names::META], "nothing is left beside the record");

@@ -31,8 +31,9 @@ pub struct Own {
     /// The status of the environment or of its last run.
     pub status: EnvStatus,
     /// Variables with which the agent must be started. They contain paths, never secrets.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub env: BTreeMap<String, String>,
+    /// The agent can write to the record: they are read through `Exports` only.
+    #[serde(rename = "env", skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::environment) recorded_env: BTreeMap<String, String>,
     /// Files without which no run may start, as paths below the env root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<PathBuf>,

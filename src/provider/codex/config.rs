@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use toml_edit::{Document, TableLike};
 
 use super::blocks::{self, Block};
+use super::hooks::{self, Move};
 use super::sandbox::{self, Mode};
 use super::{mcp, shell, source, switches};
 use crate::provider::plan::{Mcp, McpMode};
@@ -22,6 +23,8 @@ use crate::provider::plan::{Mcp, McpMode};
 #[derive(Clone, Debug)]
 pub(super) struct Wishes<'a> {
     pub(super) sandbox: Mode,
+    /// With `workspace-write`: commands reach the network.
+    pub(super) network: bool,
     /// A folder that the agent can write with `workspace-write`, besides the work dir.
     pub(super) output: String,
     pub(super) keeps_multi_agent: bool,
@@ -34,6 +37,16 @@ pub(super) struct Wishes<'a> {
     pub(super) disabled_skills: Vec<String>,
     /// The variables of shell commands.
     pub(super) shell_names: Vec<String>,
+    /// Where the user's hooks have gone, with the trust in them.
+    pub(super) hooks: Move,
+}
+
+impl Wishes<'_> {
+    /// Whether the user's trust in projects is left out: Codex would also start the servers of a project's
+    /// configuration.
+    pub(super) fn has_no_projects(&self) -> bool {
+        matches!(self.mcp, Mcp::Managed(_)) && self.mcp_mode == McpMode::Strict
+    }
 }
 
 /// Makes the configuration.
@@ -59,11 +72,12 @@ fn finish(text: &str) -> Result<String> {
 
 fn but_for_the_shell(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let text = blocks::remove(shared, &Block::ALL)?;
+    let text = hooks::with_trust_moved(&text, &wishes.hooks)?.unwrap_or(text);
     // Codex's desktop application writes entries that its command line refuses; skills come as folders.
     let mut text = source::remove(&text, &["skills", "config"])?;
     let (mut memory, mut multi_agent, mut apps) = (String::new(), String::new(), String::new());
     // Each goes directly below a header: the last one in is the first to be read.
-    if matches!(wishes.mcp, Mcp::Managed(_)) && wishes.mcp_mode == McpMode::Strict {
+    if wishes.has_no_projects() {
         (text, apps) = switches::without_apps(&text)?;
         // In a folder that the user trusts, Codex also starts the servers of its `.codex/config.toml`.
         text = source::remove(&text, &["projects"])?;
@@ -74,7 +88,7 @@ fn but_for_the_shell(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     if !wishes.keeps_memory {
         (text, memory) = switches::without_memory(&text)?;
     }
-    let (text, sandbox) = sandbox::apply(&text, wishes.sandbox, &wishes.output)?;
+    let (text, sandbox) = sandbox::apply(&text, wishes.sandbox, wishes.network, &wishes.output)?;
     let (text, servers) = mcp::apply(&text, wishes.mcp, wishes.mcp_mode)?;
     let rest = text.trim_start_matches(['\n', '\r']);
     let rest = if rest.trim().is_empty() { "" } else { rest };

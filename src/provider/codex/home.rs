@@ -3,8 +3,8 @@
 //! | part | becomes |
 //! |---|---|
 //! | `config.toml`, profiles (`NAME.config.toml`) | the user's text with what is ours, 0600 |
-//! | `AGENTS.md`, `instructions.md`, `config.json`, `rules/*.rules`, files that the configuration names | copies, 0600 |
-//! | `auth.json`, `plugins/cache`, the user's skills | links |
+//! | `AGENTS.md`, `instructions.md`, `config.json`, `hooks.json`, `rules/*.rules`, files that the configuration names | copies, 0600 |
+//! | `auth.json`, `plugins/cache`, `hooks`, the user's skills | links |
 //! | the task's skills | files |
 //! | `sessions` | the task's own, or a link to a store |
 //! | `models_cache.json` | the task's own, as long as the configuration is the same |
@@ -22,36 +22,44 @@ use toml_edit::Document;
 
 use super::config::{self, Wishes};
 use super::draft::Draft;
+use super::hooks::{self, Move};
 use super::mirror::{self, CONFIG};
 use super::models::{self, Configuration};
 use super::sandbox::{self, Mode, Policy};
 use super::shared::{HOME_NAME, SharedHome};
 use super::shell::allowed_names;
-use super::{profiles, sessions, skills, source, switches};
+use super::{limits, profiles, sessions, skills, source, switches};
 use crate::failure::{Code, Failure};
 use crate::provider::plan::{ALWAYS_EXPORTED, Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Os};
 use crate::provider::row::HomeFolder;
 use crate::provider::version::{Version, check_minimum, find_version};
-use crate::sys::tree::Tree;
+use crate::sys::tree::{FileKind, Tree};
 
 /// Files of the home that may hold keys and the variables of MCP servers, besides profiles.
-const SECRET: [&str; 2] = ["config.json", "config.toml"];
+const SECRET: [&str; 3] = ["config.json", "config.toml", hooks::FILE];
 
 /// The home, as a folder.
-pub(crate) const FOLDER: HomeFolder = HomeFolder { name: HOME_NAME, own_files: &SECRET, without_secrets };
+pub(crate) const FOLDER: HomeFolder =
+    HomeFolder { name: HOME_NAME, own_files: &SECRET, logins: &[mirror::AUTH], without_secrets };
 
-/// The home without configuration and profiles. Its links stay: one may lead to the store with the conversations.
+/// The home without configuration, profiles and logins. Its links stay: one may lead to the store with the conversations.
 fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {
     let home = present.subtree(Path::new(folder.name))?;
-    let profiles =
-        home.names(Path::new("")).unwrap_or_default().into_iter().filter(|name| profiles::is_profile(name));
-    let dropped = folder.own_files.iter().map(OsString::from).chain(profiles).collect();
+    let is_file = |name: &OsString| matches!(home.kind(Path::new(name)), Ok(Some(FileKind::File { .. })));
+    let is_secret = |name: &OsString| profiles::is_profile(name) || folder.is_login(name) && is_file(name);
+    let secrets = home.names(Path::new("")).unwrap_or_default().into_iter().filter(is_secret);
+    let dropped = folder.own_files.iter().map(OsString::from).chain(secrets).collect();
     let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped };
     Ok(Some(Home { name: folder.name, content }))
 }
 
 /// The name in the row.
 pub const NAME: &str = "codex";
+
+/// The variable that names its home.
+pub(crate) const HOME_VARIABLE: &str = "CODEX_HOME";
+/// The variable that makes checkouts repositories of their own.
+pub(crate) const CHECKOUT_VARIABLE: &str = "MULTICA_REPO_CHECKOUT_MODE";
 
 /// The oldest Codex that execenv works with.
 pub(crate) const MINIMUM: Version = Version(0, 100, 0);
@@ -71,13 +79,18 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         return Err(Failure::new(Code::BadPath, message).into());
     };
     let home = request.env_root.join(HOME_NAME);
-    let mut exports = BTreeMap::from([("CODEX_HOME".to_owned(), format!("{root}/{HOME_NAME}"))]);
+    let mut exports = BTreeMap::from([(HOME_VARIABLE.to_owned(), format!("{root}/{HOME_NAME}"))]);
     if request.os == Os::Linux {
         // A linked worktree's git folder lies outside the sandbox.
-        exports.insert("MULTICA_REPO_CHECKOUT_MODE".to_owned(), "isolated".to_owned());
+        exports.insert(CHECKOUT_VARIABLE.to_owned(), "isolated".to_owned());
     }
     let version = find_version(&request.options.codex_version);
-    let policy = sandbox::policy(request.os, version, request.options.codex_sandbox.as_deref())?;
+    let policy = sandbox::policy(
+        request.os,
+        version,
+        request.options.codex_sandbox.as_deref(),
+        request.options.codex_network,
+    )?;
     let present = request.present.and_then(|root| root.subtree(Path::new(HOME_NAME)).ok());
     let mut draft = Draft::new(present.as_ref());
     warn(&mut draft, request, shared.as_ref(), &policy);
@@ -91,6 +104,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         profiles.iter().map(|profile| source::parse(&profile.text)).collect::<Result<Vec<_>, _>>()?;
     let wishes = Wishes {
         sandbox: policy.mode,
+        network: policy.network,
         output: format!("{root}/{OUTPUT}"),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
         has_agents_switch: switches::has_agents_switch(version),
@@ -99,13 +113,16 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         mcp_mode: request.options.mcp_mode,
         disabled_skills: disabled_skills(request, iter::once(&document).chain(&of_profiles), shared, &home),
         shell_names: shell_names(request, &exports),
+        hooks: Move::new(shared, &home),
     };
+    warn_of_limits(&mut draft, request, &document, iter::zip(&profiles, &of_profiles), &policy, &wishes)?;
     let text = config::build(config, &wishes)?;
     draft.put(CONFIG, HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
     mirror::named_files(&mut draft, &document, request, shared)?;
     profiles::plan(&mut draft, iter::zip(&profiles, &of_profiles), request, shared, &wishes)?;
     mirror::rules(&mut draft, shared)?;
+    hooks::copy(&mut draft, shared)?;
     mirror::login(&mut draft, shared);
     mirror::plugins(&mut draft, shared);
     let configuration = Configuration {
@@ -156,6 +173,32 @@ fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&Shared
                 .to_owned(),
         );
     }
+}
+
+/// Warns of what limits an agent in the user's home and does not in the task's.
+fn warn_of_limits<'a>(
+    draft: &mut Draft<'_>,
+    request: &HomeRequest<'_>,
+    document: &Document<&str>,
+    profiles: impl Iterator<Item = (&'a profiles::Profile, &'a Document<&'a str>)>,
+    policy: &Policy,
+    wishes: &Wishes<'_>,
+) -> Result<()> {
+    const CONFIGURATION: &str = "your Codex configuration";
+    let profiles =
+        profiles.map(|(profile, document)| (format!("your Codex profile `{}`", profile.file()), document));
+    for (place, document) in iter::once((CONFIGURATION.to_owned(), document)).chain(profiles) {
+        draft.warnings.extend(limits::lifted(&place, document, request, policy));
+        if hooks::with_trust_moved(document.raw(), &wishes.hooks)?.is_none() {
+            draft.warnings.push(format!(
+                "{place} names a hook in escapes that are not understood: the hook does not run"
+            ));
+        }
+    }
+    if wishes.has_no_projects() {
+        draft.warnings.extend(limits::untrusted_project(document, request));
+    }
+    Ok(())
 }
 
 /// The skills that the user or the task switches off.

@@ -11,14 +11,15 @@ use toml_edit::Document;
 
 use super::draft::Draft;
 use super::shared::{SharedHome, read_regular};
-use super::{config, source};
+use super::{config, hooks, source};
 use crate::failure::{Code, Failure};
 use crate::provider::plan::{HomeEntry, HomeRequest};
 use crate::sys::tree::FileKind;
 
 /// The configuration's name in a Codex home.
 pub(super) const CONFIG: &str = "config.toml";
-const AUTH: &str = "auth.json";
+/// The login's name in a Codex home.
+pub(super) const AUTH: &str = "auth.json";
 const RULES: &str = "rules";
 
 /// The most that is read of a configuration, and of a file that one names, in bytes.
@@ -26,8 +27,18 @@ const MAX_CONFIG: u64 = 4 << 20;
 const MAX_NAMED: u64 = 32 << 20;
 
 /// Names of the home that a file named by the configuration may not lie at or below: another's, or the agent's work.
-const TAKEN: [&str; 8] =
-    ["archived_sessions", AUTH, CONFIG, "memories", "plugins", RULES, "sessions", "skills"];
+const TAKEN: [&str; 10] = [
+    "archived_sessions",
+    AUTH,
+    CONFIG,
+    "hooks",
+    hooks::FILE,
+    "memories",
+    "plugins",
+    RULES,
+    "sessions",
+    "skills",
+];
 
 /// A configuration of the user's, `config.toml` or a profile, as text, without a byte order mark; `None` where there is none.
 ///

@@ -6,6 +6,8 @@ mod blocks;
 mod config;
 mod draft;
 mod home;
+mod hooks;
+mod limits;
 mod managed;
 mod mcp;
 mod mirror;
@@ -19,6 +21,6 @@ mod skills;
 mod source;
 mod switches;
 
-pub(super) use self::home::{FOLDER, MINIMUM};
+pub(super) use self::home::{CHECKOUT_VARIABLE, FOLDER, HOME_VARIABLE, MINIMUM};
 pub use self::home::{NAME, plan};
 pub use self::shell::{allowed_names, shell_policy};

@@ -40,26 +40,54 @@ impl Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
     pub(super) mode: Mode,
+    /// Whether commands in the sandbox reach the network.
+    pub(super) network: bool,
     pub(super) reason: String,
 }
 
-/// Chooses the mode: what was asked for, else by system and version.
+/// Chooses the mode and its network: what was asked for, else by system and version.
 ///
 /// # Errors
-/// A [`Code::BadConfig`] failure for a mode that Codex does not have.
-pub(super) fn policy(os: Os, version: Option<Version>, asked: Option<&str>) -> Result<Policy> {
+/// A [`Code::BadConfig`] failure for a mode that Codex does not have, a [`Code::Usage`] failure for a network that the
+/// mode cannot have.
+pub(super) fn policy(
+    os: Os,
+    version: Option<Version>,
+    asked: Option<&str>,
+    network: Option<bool>,
+) -> Result<Policy> {
+    let policy = mode(os, version, asked, network)?;
+    match (policy.mode, network) {
+        (Mode::FullAccess, Some(false)) => {
+            Err(Failure::new(Code::Usage, "`--codex-network off` needs a sandbox, and there is none")
+                .hint("use `--codex-sandbox workspace-write` or `read-only`")
+                .into())
+        }
+        (Mode::ReadOnly, Some(true)) => {
+            Err(Failure::new(Code::Usage, "`--codex-network on`: the sandbox `read-only` has no network")
+                .hint("use `--codex-sandbox workspace-write`, or leave `--codex-network` out")
+                .into())
+        }
+        _ => Ok(policy),
+    }
+}
+
+fn mode(os: Os, version: Option<Version>, asked: Option<&str>, network: Option<bool>) -> Result<Policy> {
+    let network_of =
+        |mode| mode == Mode::FullAccess || mode == Mode::WorkspaceWrite && network != Some(false);
     if let Some(asked) = asked {
         let Some(mode) = Mode::ALL.into_iter().find(|mode| mode.word() == asked) else {
             let message = format!("the Codex sandbox `{}` is not known", asked.escape_debug());
             let words = Mode::ALL.map(|mode| format!("`{}`", mode.word())).join(", ");
             return Err(Failure::new(Code::BadConfig, message).hint(format!("one of {words}")).into());
         };
-        return Ok(Policy { mode, reason: "it was asked for".to_owned() });
+        return Ok(Policy { mode, network: network_of(mode), reason: "it was asked for".to_owned() });
     }
     let is_fixed = version.zip(FIXED_ON_MACOS).is_some_and(|(found, fixed)| found >= fixed);
     Ok(match os {
-        Os::MacOs if !is_fixed => Policy {
+        Os::MacOs if !is_fixed && network != Some(false) => Policy {
             mode: Mode::FullAccess,
+            network: true,
             reason: format!(
                 "on macOS, Codex {} leaves the sandbox without a network, so that no agent could work in it",
                 version.map_or_else(|| "of an unknown version".to_owned(), |version| version.to_string())
@@ -67,14 +95,15 @@ pub(super) fn policy(os: Os, version: Option<Version>, asked: Option<&str>) -> R
         },
         Os::Linux | Os::MacOs => Policy {
             mode: Mode::WorkspaceWrite,
-            reason: "the sandbox can write the work dir and reach the network".to_owned(),
+            network: network_of(Mode::WorkspaceWrite),
+            reason: "the sandbox can write the work dir".to_owned(),
         },
     })
 }
 
-/// Sets the mode. With `workspace-write`, the network is on and `output` can be written too; the user's own further
+/// Sets the mode. With `workspace-write`, the network is on or off and `output` can be written too; the user's own further
 /// roots and other keys of the table stay. The second text is for the head of the file.
-pub(super) fn apply(text: &str, mode: Mode, output: &str) -> Result<(String, String)> {
+pub(super) fn apply(text: &str, mode: Mode, network: bool, output: &str) -> Result<(String, String)> {
     let mut text = source::remove(text, &["sandbox_mode"])?;
     // In Codex 0.169 this chooses another sandbox altogether, and wins over `sandbox_mode`.
     text = source::remove(&text, &["default_permissions"])?;
@@ -83,7 +112,7 @@ pub(super) fn apply(text: &str, mode: Mode, output: &str) -> Result<(String, Str
     text = without_empty_table(&text)?;
     let mut lines = format!("sandbox_mode = \"{}\"\n", mode.word());
     if mode == Mode::WorkspaceWrite {
-        let mut keys = vec![("network_access", Value::from(true))];
+        let mut keys = vec![("network_access", Value::from(network))];
         match with_root(&text, output)? {
             Some(with) => text = with,
             None => keys.push(("writable_roots", Value::from(Array::from_iter([output])))),

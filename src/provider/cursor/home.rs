@@ -34,7 +34,8 @@ const APPROVALS: &str = "mcp-approvals.json";
 const MAX_CONFIG: u64 = 16 << 20;
 
 /// The home, as a folder.
-pub(crate) const FOLDER: HomeFolder = HomeFolder { name: DATA, own_files: &[], without_secrets };
+pub(crate) const FOLDER: HomeFolder =
+    HomeFolder { name: DATA, own_files: &[], logins: &[AUTH_FILE], without_secrets };
 
 /// Plans a Cursor environment.
 ///

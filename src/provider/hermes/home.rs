@@ -22,11 +22,14 @@ use crate::task::safe_token;
 const HOME: &str = names::HERMES_HOME;
 /// The home's own files, removed when the task has no skills. They may hold the user's secrets.
 const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
-const VARIABLE: &str = "HERMES_HOME";
+/// The variable that names its home.
+pub(crate) const HOME_VARIABLE: &str = "HERMES_HOME";
+/// The variable that makes it approve commands.
+pub(crate) const YOLO_VARIABLE: &str = "HERMES_YOLO_MODE";
 
 /// The home, as a folder.
 pub(crate) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME, own_files: &OURS, without_secrets: overlay::without_own_files };
+    HomeFolder { name: HOME, own_files: &OURS, logins: &[], without_secrets: overlay::without_own_files };
 
 /// Plans the overlay.
 ///
@@ -34,14 +37,14 @@ pub(crate) const FOLDER: HomeFolder =
 /// When the selected profile is not there, or a file of the user's home cannot be read.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    plan.exports.insert("HERMES_YOLO_MODE".into(), "1".into()); // no person is there to approve commands
+    plan.exports.insert(YOLO_VARIABLE.into(), "1".into()); // no person is there to approve commands
     if request.skills.is_empty() {
-        plan.homes.push(overlay::empty_home(request, HOME, &OURS)?);
+        plan.homes.push(overlay::empty_home(request, &FOLDER)?);
         return Ok(plan);
     }
     let source = source_of(request)?;
     let overlay = request.env_root.join(HOME);
-    let mut entries = overlay::links_to(request, HOME, &source.home, is_ours)?;
+    let mut entries = overlay::links_to(request, &FOLDER, &source.home, is_ours)?;
 
     let config = user_file::read_text(&source.home.join("config.yaml"))?;
     if config.is_none() {
@@ -75,7 +78,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     state(request, &source, &mut plan, &mut entries);
     let dropped = overlay::stale_links(request, HOME, &entries)?;
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
-    plan.exports.insert(VARIABLE.into(), overlay.display().to_string());
+    plan.exports.insert(HOME_VARIABLE.into(), overlay.display().to_string());
     Ok(plan)
 }
 
@@ -89,9 +92,15 @@ fn is_ours(name: &str) -> bool {
 
 fn source_of(request: &HomeRequest<'_>) -> Result<Source> {
     let default = request.user_home.unwrap_or(Path::new("/")).join(".hermes");
-    let own =
-        request.task.agent.custom_env.get(VARIABLE).map(String::as_str).filter(|value| !value.is_empty());
-    let base = own.or_else(|| request.variable(VARIABLE)).map(|path| clean(&request.work_dir.join(path)));
+    let own = request
+        .task
+        .agent
+        .custom_env
+        .get(HOME_VARIABLE)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty());
+    let base =
+        own.or_else(|| request.variable(HOME_VARIABLE)).map(|path| clean(&request.work_dir.join(path)));
     // Run from inside another task: that overlay is the other's.
     let base = base.filter(|base| !base.ends_with(HOME));
     let args: Vec<String> =
@@ -156,7 +165,7 @@ fn edited_config(request: &HomeRequest<'_>, source: &Path, config: &str) -> Opti
 fn absolute(request: &HomeRequest<'_>, source: &Path, entry: &str) -> String {
     let home = source.to_string_lossy().into_owned();
     let value = |name: &str| match name {
-        VARIABLE => Some(home.clone()),
+        HOME_VARIABLE => Some(home.clone()),
         _ => request
             .task
             .agent
@@ -201,14 +210,14 @@ fn env_file(theirs: &str, overlay: &Path) -> String {
     let assigns = |line: &&str| {
         let line = line.trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-        line.strip_prefix(VARIABLE).is_some_and(|rest| rest.trim_start().starts_with('='))
+        line.strip_prefix(HOME_VARIABLE).is_some_and(|rest| rest.trim_start().starts_with('='))
     };
     let mut text: String = theirs.split_inclusive('\n').filter(|line| !assigns(line)).collect();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     let path = overlay.display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
-    text.push_str(&format!("{VARIABLE}='{path}'\n"));
+    text.push_str(&format!("{HOME_VARIABLE}='{path}'\n"));
     text
 }
 

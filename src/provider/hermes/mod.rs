@@ -3,5 +3,5 @@
 mod home;
 mod source;
 
-pub(super) use self::home::FOLDER;
 pub use self::home::plan;
+pub(super) use self::home::{FOLDER, HOME_VARIABLE, YOLO_VARIABLE};

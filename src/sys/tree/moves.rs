@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, RenameFlags, renameat_with};
+use rustix::fs::{Mode, RenameFlags, renameat, renameat_with};
 use rustix::io::Errno;
 
 use super::{FileKind, Tree, rename_new};
@@ -35,6 +35,19 @@ impl Tree {
             }
             other => other,
         }
+    }
+
+    /// Puts a link in the place of whatever file or link is there, by one rename; `temporary` is a free name beside it.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn replace_by_link(&self, relative: &Path, text: &Path, temporary: &str) -> io::Result<()> {
+        let beside = relative.with_file_name(temporary);
+        self.remove_file(&beside)?;
+        self.make_link(&beside, text)?;
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        Ok(renameat(parent.as_fd(), temporary, parent.as_fd(), name)?)
     }
 
     /// The mode of a folder that its owner may not write to; otherwise `None`.

@@ -10,6 +10,7 @@ const OUTPUT: &str = "/env/output";
 fn wishes(mcp: &Mcp) -> Wishes<'_> {
     Wishes {
         sandbox: Mode::WorkspaceWrite,
+        network: true,
         output: OUTPUT.to_owned(),
         keeps_multi_agent: false,
         has_agents_switch: false,
@@ -18,6 +19,7 @@ fn wishes(mcp: &Mcp) -> Wishes<'_> {
         mcp_mode: McpMode::Strict,
         disabled_skills: Vec::new(),
         shell_names: vec!["PATH".to_owned()],
+        hooks: Move::new(None, Path::new("/env/codex-home")),
     }
 }
 

@@ -12,18 +12,18 @@ fn the_mode_is_by_system_and_version_unless_asked_for() {
         (Os::Linux, "", Some("danger-full-access"), Mode::FullAccess),
         (Os::Linux, "", Some("read-only"), Mode::ReadOnly),
     ] {
-        let policy = policy(os, find_version(version), asked).unwrap();
+        let policy = policy(os, find_version(version), asked, None).unwrap();
         assert_eq!(policy.mode, expected, "{os:?} {version:?} {asked:?}");
         assert!(!policy.reason.is_empty());
     }
-    let reason = policy(Os::MacOs, find_version("codex-cli 0.121.0"), None).unwrap().reason;
+    let reason = policy(Os::MacOs, find_version("codex-cli 0.121.0"), None, None).unwrap().reason;
     assert!(reason.contains("Codex 0.121.0 "), "{reason}");
 }
 
 #[test]
 fn an_unknown_mode_is_refused() {
     for asked in ["", "full", "Read-Only", "workspace-write\n"] {
-        let error = policy(Os::Linux, None, Some(asked)).unwrap_err();
+        let error = policy(Os::Linux, None, Some(asked), None).unwrap_err();
         assert_eq!(Failure::code_of(&error), Code::BadConfig, "{asked:?}");
     }
 }
@@ -40,7 +40,7 @@ fn only_the_sandbox_that_writes_has_more_to_say() {
              sandbox_workspace_write.writable_roots = [\"/o\"]\n# END multica-managed\n",
         ),
     ] {
-        let (text, head) = apply("model = \"m\"\n", mode, "/o").unwrap();
+        let (text, head) = apply("model = \"m\"\n", mode, true, "/o").unwrap();
         assert_eq!((text.as_str(), head), ("model = \"m\"\n", format!("{block}{rest}")));
     }
 }
@@ -54,7 +54,7 @@ fn the_users_roots_are_added_to() {
         ("[\n  '/a', # c\n]", "[\"/o\",\n  '/a', # c\n]"),
         ("['/o']", "['/o']"),
     ] {
-        let (text, head) = apply(&format!("{key}{list}\n"), Mode::WorkspaceWrite, "/o").unwrap();
+        let (text, head) = apply(&format!("{key}{list}\n"), Mode::WorkspaceWrite, true, "/o").unwrap();
         assert_eq!(text, format!("{key}{expected}\n"));
         assert!(!head.contains("writable_roots"), "{head}");
     }

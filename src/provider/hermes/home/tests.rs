@@ -30,7 +30,7 @@ fn the_users_home_is_linked_but_for_what_is_the_tasks() {
     let HomeContent::Folder { mode, .. } = &planned.homes[0].content else { panic!() };
     assert_eq!(*mode, 0o700);
     assert!(file_text(&planned, HOME, "skills/go-review/SKILL.md", 0o644).contains("name: go-review"));
-    assert_eq!(planned.exports[VARIABLE], world.path("root/e/hermes-home").display().to_string());
+    assert_eq!(planned.exports[HOME_VARIABLE], world.path("root/e/hermes-home").display().to_string());
 }
 
 #[test]
