@@ -272,6 +272,8 @@ table! {
     OPENCLAW_SNAPSHOT = Row::home("openclaw-user-snapshot.json", "openclaw", Secret::Whole);
     /// Claude Code's settings for the skills of the task
     CLAUDE_SETTINGS = Row::home("claude-runtime-skill-settings.json", "claude", Secret::Whole);
+    /// values of OpenCode's MCP servers that may be secrets
+    OPENCODE_SECRETS = Row::home("opencode-values", "opencode", Secret::Whole);
     /// Qwen Code's settings
     QWEN_SETTINGS = Row::home("qwen-settings.json", "qwen", Secret::Whole);
     /// the platform CLI's configuration folder: without it, its calls would use the login of whoever runs the machine

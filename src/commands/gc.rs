@@ -18,7 +18,7 @@ use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{self, Format, Progress, counted, escape, line, show_bytes, stream};
+use crate::output::{self, Format, HarmlessJson, Progress, counted, escape, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
 use crate::sys::lock::Holder;
 use crate::sys::space::disk_size;
@@ -300,14 +300,14 @@ impl GcArgs {
 /// The output of a cycle's report. A cycle that changes things goes on without its reader, and when the disk is too full
 /// for the report: it was asked to keep a root within bounds, and it may be freeing the space that is missing.
 struct Report {
-    out: io::BufWriter<io::StdoutLock<'static>>,
+    out: HarmlessJson<io::BufWriter<io::StdoutLock<'static>>>,
     outlives_errors: bool,
     lost: Option<io::Error>,
 }
 
 impl Report {
     fn of(request: &GcRequest<'_>) -> Report {
-        Report { out: stream(), outlives_errors: !request.dry_run, lost: None }
+        Report { out: HarmlessJson(stream()), outlives_errors: !request.dry_run, lost: None }
     }
 
     fn write_unless_lost<T>(

@@ -73,6 +73,9 @@ pub struct TaskInput {
     /// strict: the agent sees only the task's MCP servers; merge: yours as well
     #[arg(long, value_name = "MODE", value_parser = mcp_mode(), hide_possible_values = true)]
     pub mcp_mode: Option<McpMode>,
+    /// on: the agent CLI may remember things from one task to the next
+    #[arg(long, value_name = "on|off", value_parser = on_or_off(), hide_possible_values = true)]
+    pub agent_memory: Option<bool>,
     /// Output of `codex --version`; decides which settings the Codex configuration may contain
     #[arg(long, value_name = "TEXT")]
     pub codex_version: Option<String>,
@@ -202,6 +205,7 @@ impl TaskInput {
         let is_openclaw = provider.is_empty() || provider == openclaw::NAME;
         Ok(HomeOptions {
             mcp_mode: self.mcp_mode.unwrap_or(settings.mcp_mode),
+            keeps_memory: self.agent_memory.unwrap_or(settings.agent_memory),
             codex_version: self.codex_version.clone().unwrap_or_default(),
             codex_sandbox: Some(sandbox).filter(|mode| *mode != "auto").map(str::to_owned),
             codex_network: self.codex_network,

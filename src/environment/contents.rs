@@ -195,10 +195,10 @@ impl<'a> Contents<'a> {
 }
 
 fn plan_sidecar(planner: &mut Planner<'_>, sidecar: &HomeSidecar) -> Result<()> {
-    if let IfTaken::Leave(text) = &sidecar.if_taken
-        && planner.is_taken(&sidecar.path)?
-    {
-        planner.warn(text.clone());
+    if sidecar.if_taken != IfTaken::Refuse && planner.is_taken(&sidecar.path)? {
+        if let IfTaken::Leave(text) = &sidecar.if_taken {
+            planner.warn(text.clone());
+        }
         return Ok(());
     }
     planner.file(&sidecar.path, sidecar.bytes.clone(), sidecar.mode)

@@ -39,6 +39,53 @@ pub fn write_lines(out: &mut impl Write, text: &str) -> io::Result<()> {
     if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
 }
 
+/// A writer of JSON that is harmless for a terminal: control characters beyond ASCII and those that turn the direction of text
+/// become `\u` escapes, which mean the same. Every write must be of whole characters, as those of a serialiser are.
+#[derive(Debug)]
+pub struct HarmlessJson<W>(pub W);
+
+impl<W: Write> Write for HarmlessJson<W> {
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        let mut rest = json;
+        // In JSON, they stand inside of strings only.
+        while let Some(at) = scan::find(rest, |word| {
+            equal(0x7f, word) | equal(0xc2, word) | equal(0xd8, word) | equal(0xe2, word)
+        }) {
+            self.0.write_all(&rest[..at])?;
+            let length = [4, 3, 2, 1].into_iter().find(|length| {
+                rest.get(at..at + length).is_some_and(|bytes| {
+                    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().count() == 1)
+                })
+            });
+            let suspect = &rest[at..at + length.unwrap_or(1)];
+            match std::str::from_utf8(suspect).ok().and_then(|text| text.chars().next()) {
+                Some(c) if is_hostile(c) || turns_direction(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,
+                _ => self.0.write_all(suspect)?,
+            }
+            rest = &rest[at + suspect.len()..];
+        }
+        self.0.write_all(rest)?;
+        Ok(json.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// JSON as [`HarmlessJson`] writes it.
+pub fn harmless_json(json: &str) -> String {
+    let mut out = HarmlessJson(Vec::with_capacity(json.len()));
+    out.write_all(json.as_bytes()).expect("memory takes every byte");
+    String::from_utf8(out.0).expect("characters stay whole")
+}
+
+/// The marks that turn the direction of what is beside them; as text they are harmless, and letters of some languages
+/// need them.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
+}
+
 /// Also the invisible characters that turn the direction of text.
 fn is_hostile(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -55,6 +102,20 @@ fn find_suspect(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_shows_no_hostile_character_and_means_the_same() {
+        let text = "a\u{9b}31m\u{7f}b\u{202e}c\u{2066}d\u{61c}e\u{200f}f ä — € ؀ 𝄞 \n\t\"";
+        let value = serde_json::json!({ "k\u{85}": [text, 1.5, null] });
+        let json = harmless_json(&value.to_string());
+        assert!(!json.chars().any(|c| is_hostile(c) || turns_direction(c)), "{json}");
+        assert!(json.contains("\\u009b31m\\u007fb\\u202ec\\u2066d") && json.contains("ä — € ؀ 𝄞"), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+        assert_eq!(harmless_json("{\"a\": 1}\n"), "{\"a\": 1}\n");
+        let mut out = HarmlessJson(Vec::new());
+        serde_json::to_writer(&mut out, &value).unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), json);
+    }
 
     #[test]
     fn control_characters_become_visible() {

@@ -6,5 +6,5 @@ pub(crate) mod scan;
 mod similar;
 pub(crate) mod yaml;
 
-pub use harmless::{escape, write_lines};
+pub use harmless::{HarmlessJson, escape, harmless_json, write_lines};
 pub use similar::closest;

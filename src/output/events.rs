@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use super::Format;
-use crate::formats::write_lines;
+use crate::formats::{HarmlessJson, write_lines};
 use crate::protocol::{Event, JsonText, NoticeLevel};
 use crate::run::{RunResult, RunSink};
 
@@ -13,18 +13,32 @@ const MAX_LINE: usize = 64 << 10;
 /// So many bytes are collected before they are written; when the agent pauses, everything is written.
 const BUFFER: usize = 64 << 10;
 
+/// A stream that is printed as one event a line.
+#[derive(Clone, Copy)]
+enum Stream {
+    Output,
+    Errors,
+}
+
 /// Prints events to standard output; those that come together are written together.
 pub struct Printer {
     format: Format,
     out: BufWriter<StdoutLock<'static>>,
     /// The begun line of a program's output, for JSON.
     line: Vec<u8>,
+    /// The same of standard error.
+    errors: Vec<u8>,
 }
 
 impl Printer {
     /// A printer to standard output.
     pub fn new(format: Format) -> Printer {
-        Printer { format, out: BufWriter::with_capacity(BUFFER, io::stdout().lock()), line: Vec::new() }
+        Printer {
+            format,
+            out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
+            line: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 }
 
@@ -33,12 +47,9 @@ impl RunSink for Printer {
         if matches!(event, Event::Idle) {
             return self.out.flush();
         }
-        if let Event::Errors(bytes) = event {
-            // JSON does not have it: it is in the log.
-            if self.format != Format::Json {
-                self.out.flush()?;
-                crate::output::story_bytes(bytes);
-            }
+        if let (Event::Errors(bytes), Format::Text | Format::Shell) = (event, self.format) {
+            self.out.flush()?;
+            crate::output::story_bytes(bytes);
             return Ok(());
         }
         if self.format == Format::Json {
@@ -64,8 +75,8 @@ impl RunSink for Printer {
     /// JSON: the last event. Text: what a person should know of the end.
     fn result(&mut self, result: &RunResult) -> io::Result<()> {
         if self.format == Format::Json {
-            self.flush_line()?;
-            serde_json::to_writer(&mut self.out, result)?;
+            self.flush_lines()?;
+            serde_json::to_writer(HarmlessJson(&mut self.out), result)?;
             self.out.write_all(b"\n")?;
             return self.out.flush();
         }
@@ -92,42 +103,63 @@ impl Printer {
     }
 
     fn json(&mut self, event: &Event<'_>) -> io::Result<()> {
-        if let Event::Output(bytes) = event {
-            return self.program_output(bytes);
+        match event {
+            Event::Output(bytes) => return self.lines(Stream::Output, bytes),
+            Event::Errors(bytes) | Event::AgentErrors(bytes) => return self.lines(Stream::Errors, bytes),
+            _ => {}
         }
         // Most of a long stream, and mostly what would be written anyway.
         let literal = if let Event::Text { text } = event { text.canonical_literal() } else { None };
         match literal {
             Some(literal) => {
+                let mut out = HarmlessJson(&mut self.out);
                 for part in [r#"{"type":"text","text":""#, literal, r#""}"#] {
-                    self.out.write_all(part.as_bytes())?;
+                    out.write_all(part.as_bytes())?;
                 }
             }
-            None => serde_json::to_writer(&mut self.out, event)?,
+            None => serde_json::to_writer(HarmlessJson(&mut self.out), event)?,
         }
         self.out.write_all(b"\n")
     }
 
-    /// A program's bytes become one `text` event a line.
-    fn program_output(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Bytes become one event a line.
+    fn lines(&mut self, stream: Stream, mut bytes: &[u8]) -> io::Result<()> {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
-            self.line.extend_from_slice(&bytes[..end]);
+            self.begun(stream).extend_from_slice(&bytes[..end]);
             bytes = &bytes[end + 1..];
-            self.emit_line()?;
+            self.emit_line(stream)?;
         }
-        self.line.extend_from_slice(bytes);
-        if self.line.len() > MAX_LINE { self.emit_line() } else { Ok(()) }
+        self.begun(stream).extend_from_slice(bytes);
+        if self.begun(stream).len() > MAX_LINE { self.emit_line(stream) } else { Ok(()) }
     }
 
-    fn emit_line(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.line);
-        let printed = self.json(&Event::Text { text: JsonText::Plain(&String::from_utf8_lossy(&line)) });
-        self.line = line;
-        self.line.clear();
+    fn begun(&mut self, stream: Stream) -> &mut Vec<u8> {
+        match stream {
+            Stream::Output => &mut self.line,
+            Stream::Errors => &mut self.errors,
+        }
+    }
+
+    fn emit_line(&mut self, stream: Stream) -> io::Result<()> {
+        let line = std::mem::take(self.begun(stream));
+        let text = String::from_utf8_lossy(&line);
+        let printed = match stream {
+            Stream::Output => self.json(&Event::Text { text: JsonText::Plain(&text) }),
+            Stream::Errors => self.json(&Event::Stderr { text: &text }),
+        };
+        let begun = self.begun(stream);
+        *begun = line;
+        begun.clear();
         printed
     }
 
-    fn flush_line(&mut self) -> io::Result<()> {
-        if self.line.is_empty() { Ok(()) } else { self.emit_line() }
+    /// Prints the begun lines, which have no end.
+    fn flush_lines(&mut self) -> io::Result<()> {
+        for stream in [Stream::Output, Stream::Errors] {
+            if !self.begun(stream).is_empty() {
+                self.emit_line(stream)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
-pub use crate::formats::escape;
+pub use crate::formats::{HarmlessJson, escape, harmless_json};
 pub use events::Printer;
 pub use progress::Progress;
 use terminal::painted;
@@ -77,7 +77,7 @@ pub fn answer(answer: &Answer, format: Format) -> Result<u8> {
 
 fn print(answer: &Answer, format: Format) -> Result<u8> {
     match format {
-        Format::Json => line(&answer.json.to_string())?,
+        Format::Json => line(&harmless_json(&answer.json.to_string()))?,
         Format::Text if answer.text.is_empty() => {}
         Format::Text => line(&answer.text)?,
         Format::Shell => match &answer.shell {
@@ -131,7 +131,7 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
     if as_json {
         let code = Failure::code_of(error).word();
         let object = json!({"error": {"code": code, "message": message, "hint": hint, "causes": causes}});
-        eprintln!("{object}");
+        eprintln!("{}", harmless_json(&object.to_string()));
         return;
     }
     let bold = |color: AnsiColor| color.on_default().bold();

@@ -78,14 +78,20 @@ pub enum Event<'a> {
     Usage { usage: &'a BTreeMap<String, Usage> },
     /// A notice for the user.
     Notice { level: NoticeLevel, text: &'a str },
+    /// A line of the agent's standard error.
+    Stderr { text: &'a str },
     /// The agent asks for a login.
     AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
     /// Bytes of a program that speaks no dialect, as they came. Has no JSON form of its own: `output` gives it one.
     #[serde(skip)]
     Output(&'a [u8]),
-    /// The same for its standard error.
+    /// The same for its standard error: as text it goes on to standard error.
     #[serde(skip)]
     Errors(&'a [u8]),
+    /// Bytes of the standard error of an agent that speaks a dialect, as they came. `output` makes each line a
+    /// [`Event::Stderr`]; as text it is not printed, because the agent's answer says what matters.
+    #[serde(skip)]
+    AgentErrors(&'a [u8]),
     /// Nothing more is waiting: whatever was collected is to be printed now. Has no JSON form.
     #[serde(skip)]
     Idle,

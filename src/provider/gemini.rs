@@ -5,6 +5,8 @@
 //! `GEMINI_CLI_HOME` points at the env root, whose `.gemini` links to all of the user's but the settings. There
 //! `mcp.allowed` hides the servers of the project and of extensions.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +19,10 @@ use crate::layout::names;
 /// The folder in the home, and so the home's name in the env root.
 const FOLDER: &str = names::GEMINI_HOME;
 const SETTINGS: &str = "settings.json";
+/// The user's instructions for all projects, to which the agent also adds (0.61.0).
+const NOTES: &str = "GEMINI.md";
+/// The switch below `experimental` for notes that it takes from past conversations.
+const AUTO_MEMORY: &str = "autoMemory";
 
 /// The home, as a folder.
 pub(super) const HOME: HomeFolder = HomeFolder {
@@ -61,13 +67,23 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     if let Some(own) = theirs.get_mut("mcpServers").and_then(Value::as_object_mut) {
         own.retain(|name, _| !servers.contains_key(name));
     }
-    let settings = settings(theirs, managed, request.options.mcp_mode);
+    let mut settings = settings(theirs, managed, request.options.mcp_mode);
+    if !request.options.keeps_memory
+        && let Some(experimental) = settings.get_mut("experimental").and_then(Value::as_object_mut)
+        && experimental.contains_key(AUTO_MEMORY)
+    {
+        experimental.insert(AUTO_MEMORY.into(), false.into());
+    }
 
     let mut entries = Vec::new();
     if let Some(user) = &user {
         // `tmp` and `history` are sessions, which belong to the task.
-        let is_ours = |name: &str| matches!(name, SETTINGS | "tmp" | "history");
+        let is_ours = |name: &str| matches!(name, SETTINGS | NOTES | "tmp" | "history");
         entries.extend(overlay::links_to(request, &HOME, user, is_ours)?);
+        // The agent keeps notes for all projects there: in the task they are the task's own.
+        if let Some(notes) = user_file::read_text(&user.join(NOTES))? {
+            entries.push((NOTES.into(), notes_entry(request, user, notes)));
+        }
     }
     let bytes = serde_json::to_vec_pretty(&settings)?;
     entries.push((SETTINGS.into(), HomeEntry::File { bytes, mode: 0o600 }));
@@ -75,6 +91,14 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     plan.homes.push(Home { name: FOLDER, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert(HOME_VARIABLE.into(), request.env_root.display().to_string());
     Ok(plan)
+}
+
+/// The user's notes: a copy, or a link where the agent may remember things.
+fn notes_entry(request: &HomeRequest<'_>, user: &Path, notes: String) -> HomeEntry {
+    match request.options.keeps_memory {
+        true => HomeEntry::Link { target: user.join(NOTES) },
+        false => HomeEntry::File { bytes: notes.into_bytes(), mode: 0o600 },
+    }
 }
 
 /// The user's settings with the managed servers.
@@ -189,9 +213,31 @@ mod tests {
         let world = world.file("home/.gemini/oauth_creds.json", "{}").file("home/.gemini/GEMINI.md", "x");
         std::os::unix::fs::symlink("/nowhere", world.path("root/e/.gemini/gone")).unwrap();
         let planned = world.plan(plan).unwrap();
-        assert_eq!(links(&planned, FOLDER), [("GEMINI.md".into(), world.path("home/.gemini/GEMINI.md"))]);
+        assert_eq!(
+            links(&planned, FOLDER),
+            [("oauth_creds.json".into(), world.path("home/.gemini/oauth_creds.json"))]
+        );
+        assert_eq!(file_text(&planned, FOLDER, NOTES, 0o600), "x");
         let HomeContent::Folder { dropped, .. } = &planned.homes[0].content else { panic!() };
         assert_eq!(dropped, &["gone"]);
+    }
+
+    #[test]
+    fn what_it_remembers_stays_in_the_task_unless_that_is_asked_for() {
+        let world = || {
+            World::new()
+                .file("home/.gemini/GEMINI.md", "mine")
+                .file("home/.gemini/settings.json", r#"{"experimental":{"autoMemory":true}}"#)
+                .mcp("{}")
+        };
+        let planned = world().plan(plan).unwrap();
+        assert_eq!(settings_of(&planned)["experimental"]["autoMemory"], false);
+        assert_eq!(file_text(&planned, FOLDER, NOTES, 0o600), "mine");
+        let mut keeping = world();
+        keeping.options.keeps_memory = true;
+        let planned = keeping.plan(plan).unwrap();
+        assert_eq!(settings_of(&planned)["experimental"]["autoMemory"], true);
+        assert_eq!(links(&planned, FOLDER), [("GEMINI.md".into(), keeping.path("home/.gemini/GEMINI.md"))]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! OpenCode: the managed MCP servers in `OPENCODE_CONFIG_CONTENT`, which it merges over every file of the user's.
 //!
+//! Each command that the agent runs inherits the variable, so the values that may be secrets lie in files of their own,
+//! which the variable names (`{file:…}`, 1.18.33).
+//!
 //! It has no switch for "only these" (1.18.33): each server that a configuration file of the user's or of the project
 //! names is switched off by name. Objects merge key by key, so a managed server of the same name would inherit the
 //! other's variables and headers: those are set to nothing.
@@ -10,11 +13,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::plan::{HomePlan, HomeRequest, Mcp, McpMode};
+use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode};
 use super::{mcp_server as server, user_file};
+use crate::layout::names;
 
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
+/// The folder of the env root with the values of servers that may be secrets.
+const SECRETS: &str = names::OPENCODE_SECRETS;
 /// Its files in a configuration folder, in the order of its reading.
 const FILES: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
 
@@ -24,14 +30,16 @@ const FILES: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
 /// When a managed server cannot be put in its words, or a file cannot be read whose servers must not be seen.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
+    plan.sidecars.extend(ignore_file(request));
     let Mcp::Managed(servers) = request.mcp else { return Ok(plan) };
     let given = match request.variable(CONTENT) {
         Some(text) => user_file::parse_object(text, CONTENT)?.unwrap_or_default(),
         None => Map::new(),
     };
     let (on, off): (Vec<_>, Vec<_>) = server::read_all(servers)?.into_iter().partition(|s| s.is_enabled());
+    let mut secrets = Secrets::new(&request.env_root.join(SECRETS));
     let managed: Map<String, Value> =
-        on.iter().map(|s| (s.name().to_owned(), s.for_opencode().into())).collect();
+        on.iter().map(|s| (s.name().to_owned(), secrets.taken_out_of(s.for_opencode()).into())).collect();
     let mut content = given.clone();
     content.remove("mcp");
     let mut mcp = match request.options.mcp_mode {
@@ -70,7 +78,72 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         content.insert("mcp".into(), mcp.into());
         plan.private_exports.insert(CONTENT.into(), Value::Object(content).to_string());
     }
+    plan.homes.extend(secrets.home(request));
     Ok(plan)
+}
+
+/// The file that OpenCode puts into each `.opencode` folder that lacks it: in one that execenv makes for skills it would
+/// be a file of nobody's.
+fn ignore_file(request: &HomeRequest<'_>) -> Option<HomeSidecar> {
+    (!request.skills.is_empty()).then(|| HomeSidecar {
+        path: ".opencode/.gitignore".into(),
+        bytes: b"node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore".to_vec(),
+        mode: 0o644,
+        if_taken: IfTaken::Keep,
+    })
+}
+
+/// Values of servers that may be secrets, each in a file.
+struct Secrets {
+    folder: PathBuf,
+    files: Vec<(PathBuf, HomeEntry)>,
+}
+
+impl Secrets {
+    fn new(folder: &Path) -> Secrets {
+        Secrets { folder: folder.to_owned(), files: Vec::new() }
+    }
+
+    /// The server with references in the place of its values.
+    fn taken_out_of(&mut self, mut server: Map<String, Value>) -> Map<String, Value> {
+        for key in ["environment", "headers"] {
+            let values = server.get_mut(key).and_then(Value::as_object_mut);
+            values.into_iter().flat_map(|values| values.values_mut()).for_each(|value| self.take(value));
+        }
+        let arguments = server.get_mut("command").and_then(Value::as_array_mut);
+        arguments.into_iter().flat_map(|words| words.iter_mut().skip(1)).for_each(|value| self.take(value));
+        if let Some(url) = server.get_mut("url") {
+            self.take(url);
+        }
+        server
+    }
+
+    fn take(&mut self, value: &mut Value) {
+        let Value::String(text) = value else { return };
+        let name = self.files.len().to_string();
+        // OpenCode trims what it reads from a file, and ends the reference at the first `}`.
+        let Some(place) =
+            self.folder.join(&name).to_str().filter(|place| !place.contains('}')).map(str::to_owned)
+        else {
+            return;
+        };
+        if text.is_empty() || text.trim() != text {
+            return;
+        }
+        self.files.push((name.into(), HomeEntry::File { bytes: text.clone().into_bytes(), mode: 0o600 }));
+        *value = format!("{{file:{place}}}").into();
+    }
+
+    /// The folder with nothing but the files; `None`: there is no value.
+    fn home(self, request: &HomeRequest<'_>) -> Option<Home> {
+        let entries = self.files;
+        let old =
+            request.present.and_then(|present| present.names(Path::new(SECRETS)).ok()).unwrap_or_default();
+        let is_new = |name: &std::ffi::OsString| entries.iter().any(|(path, _)| path.as_os_str() == name);
+        let dropped = old.into_iter().filter(|name| !is_new(name)).collect();
+        (!entries.is_empty())
+            .then(|| Home { name: SECRETS, content: HomeContent::Folder { mode: 0o700, entries, dropped } })
+    }
 }
 
 /// Whether the variable comes from an environment whose exports execenv was started with: its servers are that task's.
@@ -155,7 +228,7 @@ fn unknowable(request: &HomeRequest<'_>) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::fixture::World;
+    use crate::provider::fixture::{World, file_text};
 
     fn mcp_of(plan: &HomePlan) -> Value {
         let text = &plan.private_exports[CONTENT];
@@ -196,6 +269,35 @@ mod tests {
     }
 
     #[test]
+    fn values_that_may_be_secrets_lie_in_files() {
+        let servers = r#"{"a":{"command":"x","args":["--key","sk-arg"],"env":{"KEY":"sk-env","EMPTY":"","PADDED":" sk "}},
+            "b":{"type":"http","url":"https://x/?k=sk-url","headers":{"Authorization":"Bearer sk-header"}}}"#;
+        let world = World::new().mcp(servers);
+        let planned = world.plan(plan).unwrap();
+        let mcp = mcp_of(&planned);
+        let file = |n: usize| {
+            format!("{{file:{}}}", world.path("root/e").join(SECRETS).join(n.to_string()).display())
+        };
+        assert_eq!(mcp["a"]["environment"], json!({ "KEY": file(0), "EMPTY": "", "PADDED": " sk " }));
+        assert_eq!(mcp["a"]["command"], json!(["x", file(1), file(2)]));
+        assert_eq!(mcp["b"]["headers"], json!({ "Authorization": file(3) }));
+        assert_eq!(mcp["b"]["url"], json!(file(4)));
+        let texts = ["sk-env", "--key", "sk-arg", "Bearer sk-header", "https://x/?k=sk-url"];
+        for (n, text) in texts.iter().enumerate() {
+            assert_eq!(file_text(&planned, SECRETS, &n.to_string(), 0o600), *text);
+        }
+    }
+
+    #[test]
+    fn a_folder_of_skills_has_the_ignore_file_that_opencode_would_make() {
+        assert!(World::new().plan(plan).unwrap().sidecars.is_empty());
+        let skill = crate::task::Skill { name: "s".into(), content: "x".into(), ..Default::default() };
+        let planned = World::new().skills(&[skill]).plan(plan).unwrap();
+        assert_eq!(planned.sidecars[0].path, Path::new(".opencode/.gitignore"));
+        assert_eq!(planned.sidecars[0].if_taken, IfTaken::Keep);
+    }
+
+    #[test]
     fn a_server_of_the_same_name_inherits_no_secret() {
         let world = World::new()
             .file(
@@ -204,7 +306,8 @@ mod tests {
             )
             .mcp(r#"{"a":{"command":"x","env":{"MODE":"task"}}}"#);
         let planned = world.plan(plan).unwrap();
-        assert_eq!(mcp_of(&planned)["a"]["environment"], json!({ "MODE": "task", "TOKEN": "" }));
+        let mode = format!("{{file:{}}}", world.path("root/e").join(SECRETS).join("0").display());
+        assert_eq!(mcp_of(&planned)["a"]["environment"], json!({ "MODE": mode, "TOKEN": "" }));
         assert_eq!(planned.warnings.len(), 1);
     }
 

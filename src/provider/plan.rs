@@ -83,6 +83,8 @@ impl Os {
 pub struct HomeOptions {
     /// `--mcp-mode`.
     pub mcp_mode: McpMode,
+    /// `--agent-memory on`: what an agent CLI remembers from one task to the next stays switched on.
+    pub keeps_memory: bool,
     /// `--codex-version`: free text with a version in it; empty: not known.
     pub codex_version: String,
     /// `--codex-sandbox`; `None`: by system and version (decision D9).
@@ -259,6 +261,8 @@ pub enum IfTaken {
     Refuse,
     /// Keep it, and warn with this text.
     Leave(String),
+    /// Keep it: it does as well.
+    Keep,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! QwenPaw: a workspace of the task with exactly its skills and their manifest.
 //!
-//! The launch passes it as `--workspace`, after `acp` and after the user's arguments.
+//! QwenPaw has no variable for it: whoever starts it passes `--workspace "$EXECENV_QWENPAW_WORKSPACE"`, after `acp` and
+//! after the user's arguments.
 
 use std::path::Path;
 
@@ -14,6 +15,8 @@ use crate::layout::names;
 
 /// The workspace's name in the env root.
 pub const HOME: &str = names::QWENPAW_HOME;
+/// The variable that names the workspace to whoever starts QwenPaw.
+pub(super) const WORKSPACE_VARIABLE: &str = "EXECENV_QWENPAW_WORKSPACE";
 const MANIFEST: &str = "skill.json";
 
 /// Plans the workspace.
@@ -42,6 +45,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         ));
     }
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
+    plan.exports.insert(WORKSPACE_VARIABLE.into(), request.env_root.join(HOME).display().to_string());
     Ok(plan)
 }
 

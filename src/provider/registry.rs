@@ -24,6 +24,7 @@ static PROVIDERS: &[Provider] = &[
         .minimum(Version(2, 0, 0))
         .mcp(McpChannel::Planned)
         .plan(claude::plan)
+        .exports(&[claude::MEMORY_VARIABLE])
         .login(
             &[
                 "ANTHROPIC_API_KEY",
@@ -134,7 +135,12 @@ static PROVIDERS: &[Provider] = &[
         .plan(qwen::plan)
         .exports(&[qwen::VARIABLE])
         .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json")),
-    Provider::new("qwenpaw", "").skills_in_home().inline_brief().mcp(McpChannel::Session).plan(qwenpaw::plan),
+    Provider::new("qwenpaw", "")
+        .skills_in_home()
+        .inline_brief()
+        .mcp(McpChannel::Session)
+        .plan(qwenpaw::plan)
+        .exports(&[qwenpaw::WORKSPACE_VARIABLE]),
     Provider::new("reasonix", ".reasonix/skills")
         .mcp(McpChannel::Session)
         .plan(reasonix::plan)
@@ -236,6 +242,33 @@ mod tests {
             assert!(find(name).is_none());
             assert_eq!(find_or_generic(name).name, COMMAND.name);
         }
+    }
+
+    /// The cells of a table in `docs/providers.md` that name providers or homes.
+    fn documented(section: &str) -> Vec<&'static str> {
+        let text = include_str!("../../docs/providers.md");
+        let section = text.split("\n## ").find(|part| part.starts_with(section)).unwrap();
+        let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect()
+    }
+
+    #[test]
+    fn the_paper_on_providers_names_each_one() {
+        let mut names: Vec<&str> = all().map(|provider| provider.name).collect();
+        names.sort_unstable();
+        let mut remembering = documented("Memory");
+        remembering.sort_unstable();
+        assert_eq!(remembering, names);
+        let with_plan = all().filter(|provider| provider.plan.is_some()).map(|provider| provider.name);
+        let limited = documented("Limits");
+        for name in with_plan.filter(|name| !["dsh", "qwenpaw"].contains(name)) {
+            assert!(limited.contains(&name), "{name}");
+        }
+        let mut homes: Vec<&str> = folders().map(|folder| folder.name).collect();
+        homes.sort_unstable();
+        let mut linked = documented("Logins");
+        linked.sort_unstable();
+        assert_eq!(linked, homes);
     }
 
     #[test]

@@ -124,6 +124,7 @@ impl Run<'_> {
 
     /// Records, logs and reports the result, whichever of these fails.
     fn end(&mut self, result: RunResult) -> Result<u8> {
+        let result = result.with_logs(&self.env.found.env.path);
         let recorded = self.env.ended(&result);
         self.log.ended(&result);
         let reported = self.sink.result(&result);

@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::result::RunResult;
+use super::result::{RUN_LOG, RunResult};
 use super::start::open_log;
 use crate::formats::escape;
 use crate::supervise::AgentCommand;
@@ -20,7 +20,7 @@ pub(super) struct RunLog {
 impl RunLog {
     /// Opens the log; the one of the run before is kept beside it.
     pub(super) fn open(tree: &Tree) -> Result<RunLog> {
-        Ok(RunLog { file: open_log(tree, "run.log")? })
+        Ok(RunLog { file: open_log(tree, RUN_LOG)? })
     }
 
     /// Notes a start of the agent.

@@ -10,10 +10,12 @@
 //! | `execute` | the order of the steps |
 //! | `result` | the one document that every end has |
 //! | `log` | `logs/run.log` |
+//! | `logged_session` | the session of a run that died, from its log |
 
 mod codex;
 mod execute;
 mod log;
+mod logged_session;
 mod options;
 mod plan;
 mod record;

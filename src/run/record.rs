@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::logged_session;
 use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
@@ -70,7 +71,38 @@ impl RunningEnv {
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
-        Ok(RunningEnv { found, meta, died, session_to_record: None, renewal: None })
+        let mut env = RunningEnv { found, meta, died, session_to_record: None, renewal: None };
+        env.find_lost_session(&own);
+        Ok(env)
+    }
+
+    /// Finds the session of a run that died before the record that names it was on the disk: the log has it.
+    fn find_lost_session(&mut self, own: &Own) {
+        let Some(run) =
+            own.run.as_ref().filter(|_| own.status.is_active() || own.status == EnvStatus::Crashed)
+        else {
+            return;
+        };
+        let is_recorded = own.session.as_ref().is_some_and(|session| session.updated_at >= run.started_at);
+        if is_recorded {
+            return;
+        }
+        let Some(id) = logged_session::in_log(&self.found.env.tree, &own.provider) else { return };
+        let session = self.named_session(&id, run.started_at);
+        let mut own = own.clone();
+        own.session = Some(session.clone());
+        self.meta.own = Some(own);
+        self.session_to_record = Some(session);
+    }
+
+    fn named_session(&self, id: &str, at: Option<DateTime<Utc>>) -> SessionRecord {
+        SessionRecord {
+            id: id.into(),
+            provider: self.own().provider,
+            work_dir: self.found.work_dir_path(),
+            updated_at: at,
+            ..SessionRecord::default()
+        }
     }
 
     /// A handle on the lock, for the guard: it outlives the run.
@@ -154,18 +186,14 @@ impl RunningEnv {
     /// Records the agent's conversation at once: a crash must not lose the way to resume it. What fails is tried again
     /// once, at the end of the run: the agent may hold the record's lock, and each wait for it stops the supervision.
     ///
+    /// It is not synced, because an agent may name as many sessions as it likes: after a power cut, the log has it.
+    ///
     /// # Errors
     /// As the system reports them, the first time.
     pub fn session(&mut self, id: &str, now: DateTime<Utc>) -> Result<()> {
-        let session = SessionRecord {
-            id: id.into(),
-            provider: self.own().provider,
-            work_dir: self.found.work_dir_path(),
-            updated_at: Some(now),
-            ..SessionRecord::default()
-        };
+        let session = self.named_session(id, Some(now));
         match self.session_to_record.replace(session) {
-            None => self.change(Durability::Synced, |_, _| {}),
+            None => self.change(Durability::Unsynced, |_, _| {}),
             Some(_) => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The result of a run: the last event, the file `output/result.json`, and the record, all from one value.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Error;
 use chrono::{DateTime, Utc};
@@ -13,6 +14,11 @@ use crate::failure::Failure;
 use crate::layout::names;
 use crate::protocol::{FailureReason, Usage};
 use crate::supervise::{Exit, RunOutcome, RunStatus};
+
+/// The names of the logs.
+pub(super) const AGENT_LOG: &str = "agent.ndjson";
+pub(super) const STDERR_LOG: &str = "agent.stderr.log";
+pub(super) const RUN_LOG: &str = "run.log";
 
 /// How a run ended: the same fields for every end.
 #[derive(Debug, Serialize)]
@@ -50,6 +56,8 @@ pub struct RunResult {
     pub source_drift: Option<Vec<String>>,
     /// Processes that had left the agent's group and were killed at the end.
     pub survivors_killed: usize,
+    /// Where the agent's output is.
+    pub logs: Logs,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
     /// Why the session must not be resumed. Belongs to the record of the session, not to the result.
@@ -57,7 +65,31 @@ pub struct RunResult {
     pub(super) poisoned: Option<FailureReason>,
 }
 
+/// The logs of a run, by their absolute paths.
+#[derive(Debug, Default, Serialize)]
+pub struct Logs {
+    /// What the agent printed on standard output, byte for byte.
+    pub output: PathBuf,
+    /// The same for standard error.
+    pub stderr: PathBuf,
+    /// When it was started, with what, and how it ended.
+    pub run: PathBuf,
+}
+
+impl Logs {
+    /// The logs of an env root.
+    fn of(env_root: &Path) -> Logs {
+        let log = |name| env_root.join(names::LOGS).join(name);
+        Logs { output: log(AGENT_LOG), stderr: log(STDERR_LOG), run: log(RUN_LOG) }
+    }
+}
+
 impl RunResult {
+    /// The result with the paths of the logs.
+    pub(super) fn with_logs(self, env_root: &Path) -> RunResult {
+        RunResult { logs: Logs::of(env_root), ..self }
+    }
+
     /// The result of a run whose agent was started.
     pub(super) fn of(outcome: RunOutcome, now: DateTime<Utc>) -> RunResult {
         let verdict = outcome.verdict;
@@ -111,6 +143,7 @@ impl RunResult {
             pr_url: None,
             source_drift: None,
             survivors_killed: 0,
+            logs: Logs::default(),
             ended_at: now,
             poisoned: None,
         }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::codex;
 use super::plan::{AgentPlan, RunPlan};
 use super::record::RunningEnv;
+use super::result::{AGENT_LOG, STDERR_LOG};
 use crate::environment::mcp_file;
 use crate::layout::names;
 use crate::protocol::ndjson::Claude;
@@ -56,8 +57,8 @@ impl RunPlan {
             resume: resume.map(str::to_owned),
             limits: self.limits,
             lock: env.lock_handle()?,
-            log: open_log(tree, "agent.ndjson")?,
-            stderr_log: open_log(tree, "agent.stderr.log")?,
+            log: open_log(tree, AGENT_LOG)?,
+            stderr_log: open_log(tree, STDERR_LOG)?,
             guard_program: std::env::current_exe().context("find the program's own file")?,
             guard_args: vec![GUARD_WORD.into()],
         };

@@ -132,6 +132,18 @@ impl Tree {
     /// # Errors
     /// If the entry is not a regular file, or is longer than `limit` bytes.
     pub fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let bytes = self.read_start(relative, limit + 1)?;
+        if bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > limit) {
+            return Err(io::Error::other(format!("longer than {limit} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// The first bytes of a regular file, at most so many; `None` if it is missing.
+    ///
+    /// # Errors
+    /// If the entry is not a regular file.
+    pub fn read_start(&self, relative: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         let mut options = OpenOptions::new();
         // A FIFO in a file's place must not make us wait for a writer.
         options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
@@ -144,11 +156,8 @@ impl Tree {
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0) + 1);
-        file.take(limit + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::other(format!("longer than {limit} bytes")));
-        }
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or(0) + 1);
+        file.take(most).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 

@@ -93,7 +93,13 @@ fn a_secret_variable_is_a_private_file_that_every_form_names_and_none_shows() {
     let path = std::path::Path::new(&file);
     assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
     let value = fs::read_to_string(path).unwrap();
-    assert!(value.contains("touch pwned") && !made.to_string().contains("pwned"));
+    assert!(!value.contains("pwned") && !made.to_string().contains("pwned"), "{value}");
+    // The variable reaches every command of the agent: it names files for what may be secret.
+    let server: Value = serde_json::from_str(&value).unwrap();
+    let named = server["mcp"]["one"]["environment"]["KEY"].as_str().unwrap();
+    let named = named.strip_prefix("{file:").and_then(|named| named.strip_suffix('}')).unwrap();
+    assert_eq!(fs::read_to_string(named).unwrap(), "it's $(touch pwned) \"x\"");
+    assert_eq!(mode(std::path::Path::new(named)), 0o600);
     let shell = prepare("shell").ok();
     assert!(!shell.stdout.contains("pwned"), "{shell}");
     let script = format!("{}\nprintf %s \"$OPENCODE_CONFIG_CONTENT\"", shell.stdout);
@@ -116,7 +122,7 @@ fn a_secret_variable_is_a_private_file_that_every_form_names_and_none_shows() {
     // A task without servers has no such variable any more.
     let reused = t.execenv([arg("reuse"), arg(env), arg("-q"), arg("-o"), arg("json")]).json();
     assert_eq!(reused["private_env"], json!({}));
-    assert!(!path.exists());
+    assert!(!path.exists() && !std::path::Path::new(named).exists());
 }
 
 #[test]

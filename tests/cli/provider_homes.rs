@@ -28,9 +28,19 @@ const ROWS: &[(&str, Names, Names, Names)] = &[
         &["HERMES_HOME", "HERMES_YOLO_MODE"],
         &["hermes-home/auth.json", "hermes-home/skills/one/SKILL.md", "hermes-home/memories"],
     ),
-    ("opencode", &[".config/opencode/opencode.json"], &[], &["launch/env/OPENCODE_CONFIG_CONTENT"]),
+    (
+        "opencode",
+        &[".config/opencode/opencode.json"],
+        &[],
+        &["launch/env/OPENCODE_CONFIG_CONTENT", "opencode-values/0", "workdir/.opencode/.gitignore"],
+    ),
     ("qwen", &[".qwen/settings.json"], &["QWEN_CODE_SYSTEM_SETTINGS_PATH"], &["qwen-settings.json"]),
-    ("qwenpaw", &[], &[], &["qwenpaw-workspace/skill.json", "qwenpaw-workspace/skills/one/SKILL.md"]),
+    (
+        "qwenpaw",
+        &[],
+        &["EXECENV_QWENPAW_WORKSPACE"],
+        &["qwenpaw-workspace/skill.json", "qwenpaw-workspace/skills/one/SKILL.md"],
+    ),
     ("reasonix", &[".reasonix/config.toml"], &["REASONIX_STATE_HOME"], &["workdir/reasonix.toml"]),
     (
         "dsh",
@@ -81,12 +91,15 @@ fn the_users_folders_stay_as_they_are_and_no_secret_shows() {
         // Another task without skills and servers takes back what it does not need.
         t.write("task.json", document(provider, ""));
         let again = run(&["reuse", root.to_str().unwrap(), "--task", "task.json", "--platform-cli", "none"]);
-        for home in
-            ["copilot-home", ".gemini", "hermes-home", "qwen-settings.json", "qwenpaw-workspace/skills"]
+        for home in ["copilot-home", ".gemini", "hermes-home", "opencode-values", "qwenpaw-workspace/skills"]
         {
             assert!(!root.join(home).exists(), "{provider}: {home} is left");
         }
         assert!(again["env"].get("HERMES_HOME").is_none());
+        // Without servers it has one thing to say: no memory.
+        let qwen = std::fs::read_to_string(root.join("qwen-settings.json")).unwrap_or_default();
+        assert_eq!(qwen.contains("enableManagedAutoMemory"), *provider == "qwen", "{qwen}");
+        assert!(!qwen.contains("mcpServers"), "{qwen}");
         t.execenv(["cleanup", "--all", root.to_str().unwrap()]).ok();
         assert!(!root.exists());
         assert_same(&before, &snapshot(&t.home), &format!("{provider}: the user's home"));

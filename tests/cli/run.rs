@@ -394,6 +394,65 @@ fn a_killed_run_leaves_no_process_and_the_next_one_says_so() {
 }
 
 #[test]
+fn a_session_that_a_power_cut_took_from_the_record_is_in_the_log() {
+    for is_fixed in [false, true] {
+        let w = World::new();
+        killed_hard(&w);
+        let mut meta = w.meta();
+        assert_eq!(meta["execenv"]["session"]["id"], "s1");
+        meta["execenv"].as_object_mut().unwrap().remove("session");
+        fs::write(w.env.join(".gc_meta.json"), meta.to_string()).unwrap();
+        if is_fixed {
+            w.t.execenv(["doctor", "--fix"]).ok();
+        }
+        w.asked(GOOD, &["--resume"]).run().status(0);
+        assert!(w.read("args1").contains("--resume\ns1\n"), "after doctor: {is_fixed}");
+    }
+    // A session of an earlier run is not that of the one that died.
+    let w = World::new();
+    w.asked(GOOD, &[]).ok();
+    killed_hard(&w);
+    let mut meta = w.meta();
+    meta["execenv"]["session"]["id"] = "s0".into();
+    meta["execenv"]["session"]["updated_at"] = "2020-01-01T00:00:00Z".into();
+    fs::write(w.env.join(".gc_meta.json"), meta.to_string()).unwrap();
+    w.asked(GOOD, &["--resume"]).run().status(0);
+    assert!(w.read("args2").contains("--resume\ns1\n"));
+}
+
+#[test]
+fn the_agents_standard_error_is_an_event_and_the_result_names_the_logs() {
+    let w = World::new();
+    let script = [INIT, "error oops \u{9b}31m \u{202e}", SAYS, RESULT, "expect-eof"];
+    let done = w.asked(&script, &["-o", "json"]).ok();
+    let events: Vec<Value> = done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let errors: Vec<&Value> = events.iter().filter(|event| event["type"] == "stderr").collect();
+    assert_eq!(errors, [&serde_json::json!({"type": "stderr", "text": "oops \u{9b}31m \u{202e}"})]);
+    assert!(!done.stdout.contains(['\u{9b}', '\u{202e}']), "{done}");
+    let result = w.result();
+    let stderr = fs::read_to_string(result["logs"]["stderr"].as_str().unwrap()).unwrap();
+    assert_eq!(stderr, "oops \u{9b}31m \u{202e}\n");
+    for log in ["output", "run"] {
+        assert!(Path::new(result["logs"][log].as_str().unwrap()).is_file(), "{log}");
+    }
+    // As text it is not printed: the log has it.
+    let done = w.asked(&script, &[]).ok();
+    assert!(!done.stdout.contains("oops"), "{done}");
+
+    let program = "echo out; echo whole >&2; printf part >&2";
+    let done = w.t.execenv(["run", KEY, "-o", "json", "--", "sh", "-c", program]).ok();
+    let texts = |kind: &str| -> Vec<String> {
+        let events = done.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let chosen = events.filter(|event| event["type"] == kind);
+        chosen.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (texts("text"), texts("stderr")),
+        (vec!["out".to_owned()], vec!["whole".into(), "part".into()])
+    );
+}
+
+#[test]
 fn an_agent_that_locks_the_record_delays_the_limits_once_and_loses_no_session() {
     let w = World::new();
     let again = |id: &str| INIT.replace("s1", id);

@@ -111,6 +111,8 @@ settings! {
         "run" "--kill-grace", "Time between SIGTERM and SIGKILL";
     mcp_mode: McpMode, |text| value::word(text, &MCP_MODES), "strict", ["EXECENV_MCP_MODE"],
         "prepare" "--mcp-mode", "strict: the agent sees only the task's MCP servers; merge: yours as well";
+    agent_memory: bool, value::switch, "off", ["EXECENV_AGENT_MEMORY"],
+        "prepare" "--agent-memory", "on: the agent CLI may remember things from one task to the next";
     codex_sandbox: &'static str, |text| value::word(text, &CODEX_SANDBOXES.map(|word| (word, word))), "auto",
         ["EXECENV_CODEX_SANDBOX"],
         "prepare" "--codex-sandbox", "Codex's sandbox mode; auto: chosen by system and Codex version";

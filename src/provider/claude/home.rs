@@ -16,7 +16,10 @@ use crate::task::DisabledSkill;
 /// The settings file's name in the env root; `run` passes it where it exists.
 pub const SETTINGS: &str = names::CLAUDE_SETTINGS;
 
-/// Plans the settings file.
+/// The variable that switches its memory off (2.1.332).
+pub(crate) const MEMORY_VARIABLE: &str = "CLAUDE_CODE_DISABLE_AUTO_MEMORY";
+
+/// Plans the settings file, and a user folder without the memory.
 ///
 /// # Errors
 /// Never in practice: settings always encode as JSON.
@@ -28,6 +31,10 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         Some(settings) => HomeContent::File { bytes: serde_json::to_vec_pretty(&settings)?, mode: 0o600 },
     };
     plan.homes.push(Home { name: SETTINGS, content });
+    // Its notes lie beside the conversations of the folder: those of a work dir in the env root are the task's own.
+    if request.is_local && !request.options.keeps_memory && request.variable(MEMORY_VARIABLE).is_none() {
+        plan.exports.insert(MEMORY_VARIABLE.into(), "1".into());
+    }
     Ok(plan)
 }
 
@@ -124,6 +131,22 @@ mod tests {
         ] {
             assert_eq!(settings(&skills, &["mine"]), expected, "{skills:?}");
         }
+    }
+
+    #[test]
+    fn a_user_folder_has_no_memory_unless_that_is_asked_for() {
+        let exports = |world: World| world.plan(plan).unwrap().exports;
+        let local = || {
+            let mut world = World::new();
+            world.is_local = true;
+            world
+        };
+        assert!(exports(World::new()).is_empty(), "the notes lie beside the env root's own conversations");
+        assert_eq!(exports(local())[MEMORY_VARIABLE], "1");
+        assert!(exports(local().variable(MEMORY_VARIABLE, "0")).is_empty());
+        let mut keeping = local();
+        keeping.options.keeps_memory = true;
+        assert!(exports(keeping).is_empty());
     }
 
     #[test]

@@ -3,4 +3,5 @@
 mod home;
 pub mod launch;
 
+pub(super) use self::home::MEMORY_VARIABLE;
 pub use self::home::{SETTINGS, plan};

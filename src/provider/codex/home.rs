@@ -108,7 +108,8 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         output: format!("{root}/{OUTPUT}"),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
         has_agents_switch: switches::has_agents_switch(version),
-        keeps_memory: switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
+        keeps_memory: request.options.keeps_memory
+            || switches::is_on(request.variable("MULTICA_CODEX_MEMORY")),
         mcp: request.mcp,
         mcp_mode: request.options.mcp_mode,
         disabled_skills: disabled_skills(request, iter::once(&document).chain(&of_profiles), shared, &home),

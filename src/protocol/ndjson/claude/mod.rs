@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::answer::user_frame;
 use self::reader::Reader;
 use super::lines::Lines;
-use crate::protocol::{Conversation, Delivery, Ending, Opening, Properties, Sink, Step};
+use crate::protocol::{Conversation, Delivery, Ending, Event, Opening, Properties, Sink, Step};
 
 /// A conversation with Claude Code: one turn, longer when messages are sent while it lasts.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Claude {
 
 impl Conversation for Claude {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: false, exit_within: Duration::from_secs(3) }
+        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(3) }
     }
 
     fn open(&mut self) -> Opening {
@@ -44,6 +44,10 @@ impl Conversation for Claude {
 
     fn output_ended(&mut self, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
         self.lines.finish(|line| self.reader.line(line, sink, step))
+    }
+
+    fn errors(&mut self, bytes: &[u8], sink: &mut Sink<'_>, _step: &mut Step) -> io::Result<()> {
+        sink(Event::AgentErrors(bytes))
     }
 
     fn send(&mut self, text: &str, step: &mut Step) -> Delivery {

@@ -1,0 +1,31 @@
+//! The session of a run that died before its record was on the disk: what the agent printed names it.
+
+use std::path::Path;
+
+use super::result::AGENT_LOG;
+use crate::layout::names;
+use crate::protocol::ndjson::Claude;
+use crate::protocol::{Conversation as _, Event, Step};
+use crate::provider;
+use crate::provider::row::Launch;
+use crate::sys::tree::Tree;
+
+/// The most that is read of a log, in bytes. Agents name their session first.
+const MOST_READ: u64 = 16 << 20;
+
+/// The session that the log of the last run names last; `None` where no session is found or the log cannot be read.
+pub(super) fn in_log(env: &Tree, provider: &str) -> Option<String> {
+    let mut conversation = match provider::find(provider)?.launch? {
+        Launch::ClaudeStream => Claude::new(String::new(), None),
+    };
+    let log = env.read_start(&Path::new(names::LOGS).join(AGENT_LOG), MOST_READ).ok()??;
+    let mut session = None;
+    let mut sink = |event: Event<'_>| {
+        if let Event::Session { session_id, .. } = event {
+            session = Some(session_id.to_owned());
+        }
+        Ok(())
+    };
+    conversation.output(&log, &mut sink, &mut Step::default()).ok()?;
+    session
+}
