@@ -23,14 +23,14 @@ pub(super) struct Found {
     pub(super) roster: Roster,
 }
 
-/// Asks the CLI.
+/// Asks the CLI; `is_keyed`: its version has the newer schema. Each question takes it about a second.
 ///
 /// # Errors
 /// Everything that is not a clear answer: with a configuration that was guessed, tasks would run without the user's
 /// agents, models and keys.
-pub(super) fn discover(cli: &Cli<'_>, around: &Surroundings<'_>) -> Result<Found> {
+pub(super) fn discover(cli: &Cli<'_>, around: &Surroundings<'_>, is_keyed: bool) -> Result<Found> {
     let (config, exists) = locate(cli, around)?;
-    let roster = if exists { cli::at(AGENTS, roster(cli))? } else { Roster::None };
+    let roster = if exists { cli::at(AGENTS, roster(cli, is_keyed))? } else { Roster::None };
     Ok(Found { config, exists, roster })
 }
 
@@ -66,29 +66,34 @@ fn is_there(path: &Path) -> Result<bool> {
 
 /// Asks for the agents: the list of the older schema, else the entries of the newer one, else the registry of the
 /// versions between, whose records are no configuration: from those only the default workspace is pinned.
-fn roster(cli: &Cli<'_>) -> Result<Roster> {
+fn roster(cli: &Cli<'_>, is_keyed: bool) -> Result<Roster> {
+    if is_keyed && let Some(roster) = entries(cli)? {
+        return Ok(roster);
+    }
     match cli.ask_json(&["config", "get", "agents.list", "--json"])? {
         Answer::Given(Value::Null) => Ok(Roster::None),
         Answer::Given(Value::Array(list)) => Ok(Roster::Listed(list)),
         Answer::Given(_) => bail!("`openclaw config get agents.list` printed no list"),
         Answer::Refused(words) => match words.absence_of("agents.list") {
-            Some(Absence::Unknown) => entries(cli),
+            Some(Absence::Unknown) if is_keyed => Ok(Roster::None),
+            Some(Absence::Unknown) => Ok(entries(cli)?.unwrap_or(Roster::None)),
             Some(Absence::Unset) => registry(cli),
             None => Err(cli::refused(AGENTS, &words)),
         },
     }
 }
 
-fn entries(cli: &Cli<'_>) -> Result<Roster> {
+/// The entries of the newer schema; `None`: the CLI does not know them.
+fn entries(cli: &Cli<'_>) -> Result<Option<Roster>> {
     match cli.ask_json(&["config", "get", "agents.entries", "--json"])? {
-        Answer::Given(Value::Null) => Ok(Roster::Keyed(Vec::new())),
+        Answer::Given(Value::Null) => Ok(Some(Roster::Keyed(Vec::new()))),
         Answer::Given(Value::Object(entries)) => {
-            Ok(Roster::Keyed(entries.into_iter().map(|(id, _)| id).collect()))
+            Ok(Some(Roster::Keyed(entries.into_iter().map(|(id, _)| id).collect())))
         }
         Answer::Given(_) => bail!("`openclaw config get agents.entries` printed no object"),
         Answer::Refused(words) => match words.absence_of("agents.entries") {
-            Some(Absence::Unset) => Ok(Roster::Keyed(Vec::new())),
-            Some(Absence::Unknown) => Ok(Roster::None),
+            Some(Absence::Unset) => Ok(Some(Roster::Keyed(Vec::new()))),
+            Some(Absence::Unknown) => Ok(None),
             None => Err(cli::refused(AGENTS, &words)),
         },
     }

@@ -5,7 +5,7 @@
 //! instead, without that. Nothing is guessed: an unclear answer of OpenClaw's CLI is an error.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -34,6 +34,10 @@ const CONFIG: &str = names::OPENCLAW_CONFIG;
 const SNAPSHOT: &str = names::OPENCLAW_SNAPSHOT;
 pub(crate) const CONFIG_VARIABLE: &str = "OPENCLAW_CONFIG_PATH";
 pub(crate) const ROOTS_VARIABLE: &str = "OPENCLAW_INCLUDE_ROOTS";
+/// The variables that name its folder of state.
+const STATE_VARIABLES: [&str; 2] = ["OPENCLAW_STATE_DIR", "CLAWDBOT_STATE_DIR"];
+/// The first version whose agents are entries by id.
+const KEYED: Version = Version(2026, 9, 0);
 
 /// Plans an OpenClaw environment.
 ///
@@ -65,8 +69,9 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let found = match known {
         Some(found) => found,
         None => {
-            check_version(&cli)?;
-            discover::discover(&cli, &Surroundings { variable: &variable, home: request.user_home })?
+            let is_keyed = checked_version(&cli)?.is_some_and(|version| version >= KEYED);
+            let around = Surroundings { variable: &variable, home: request.user_home };
+            discover::discover(&cli, &around, is_keyed)?
         }
     };
     let runtime = gateway::read(request.task.agent.runtime_config.as_ref());
@@ -77,14 +82,15 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
-/// Refuses an OpenClaw that is too old. One that prints no version is taken for a new one.
-fn check_version(cli: &Cli<'_>) -> Result<()> {
+/// The version of OpenClaw, if it prints one; one that is too old is refused.
+fn checked_version(cli: &Cli<'_>) -> Result<Option<Version>> {
     let cli = Cli { limit: cli.limit.min(version::PROBE), ..*cli };
-    let Answer::Given(text) = cli.ask(&["--version"])? else { return Ok(()) };
-    match version::find_version(&text) {
-        Some(found) => Ok(version::check_minimum(NAME, found, MINIMUM)?),
-        None => Ok(()),
+    let Answer::Given(text) = cli.ask(&["--version"])? else { return Ok(None) };
+    let found = version::find_version(&text);
+    if let Some(found) = found {
+        version::check_minimum(NAME, found, MINIMUM)?;
     }
+    Ok(found)
 }
 
 /// What the wrapper includes and adds.
@@ -184,12 +190,14 @@ fn build(request: &HomeRequest<'_>, found: &Found, runtime: &Runtime, base: &Bas
         _ => None,
     };
     let work_dir = text_of(request.work_dir)?;
+    let skills = users_skills(request, found).map(|folder| text_of(&folder)).transpose()?;
     let parts = Parts {
         include: include.as_deref(),
         work_dir: &work_dir,
         roster: &base.roster,
         servers: base.servers.as_ref(),
         gateway: runtime.pin.section(),
+        skills: skills.as_deref(),
     };
     let mut plan = HomePlan::default();
     let file = |value: &Value| HomeContent::File { bytes: format!("{value:#}\n").into_bytes(), mode: 0o600 };
@@ -218,6 +226,15 @@ fn build(request: &HomeRequest<'_>, found: &Found, runtime: &Runtime, base: &Bas
         base.servers.is_some(),
     );
     Ok(plan)
+}
+
+/// The folder of the user's own skills, where OpenClaw would not find it: it looks beside its configuration, which is the
+/// task's, unless a variable names its folder of state (2026.9.6).
+fn users_skills(request: &HomeRequest<'_>, found: &Found) -> Option<PathBuf> {
+    if STATE_VARIABLES.iter().any(|name| request.variable(name).is_some()) {
+        return None;
+    }
+    found.config.parent().map(|folder| folder.join("skills")).filter(|folder| folder.is_dir())
 }
 
 /// The task's servers, each something that OpenClaw could start or reach.

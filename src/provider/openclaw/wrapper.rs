@@ -31,6 +31,8 @@ pub(super) struct Parts<'a> {
     /// The MCP servers, where the task manages them.
     pub(super) servers: Option<&'a Map<String, Value>>,
     pub(super) gateway: Option<Value>,
+    /// The folder with the user's own skills.
+    pub(super) skills: Option<&'a str>,
 }
 
 /// The wrapper, keys sorted.
@@ -64,6 +66,9 @@ pub(super) fn wrapper(parts: &Parts<'_>) -> Value {
     wrapper.insert("agents".into(), agents);
     if let Some(gateway) = &parts.gateway {
         wrapper.insert("gateway".into(), gateway.clone());
+    }
+    if let Some(folder) = parts.skills {
+        wrapper.insert("skills".into(), json!({ "load": { "extraDirs": [folder] } }));
     }
     if let Some(servers) = parts.servers {
         wrapper.insert("mcp".into(), json!({ "servers": servers }));
@@ -131,6 +136,7 @@ mod tests {
             roster: &roster,
             servers: None,
             gateway: None,
+            skills: None,
         };
         assert_eq!(
             wrapper(&parts).to_string(),
@@ -141,8 +147,14 @@ mod tests {
     #[test]
     fn nothing_empty_is_written() {
         for roster in [Roster::None, Roster::Keyed(vec![]), Roster::Listed(vec![json!(1), json!("x")])] {
-            let parts =
-                Parts { include: None, work_dir: "/w", roster: &roster, servers: None, gateway: None };
+            let parts = Parts {
+                include: None,
+                work_dir: "/w",
+                roster: &roster,
+                servers: None,
+                gateway: None,
+                skills: None,
+            };
             assert_eq!(wrapper(&parts).to_string(), r#"{"agents":{"defaults":{"workspace":"/w"}}}"#);
         }
     }
@@ -157,6 +169,7 @@ mod tests {
             roster: &roster,
             servers: Some(&servers),
             gateway: Some(json!({"port": 7})),
+            skills: None,
         };
         assert_eq!(
             wrapper(&parts).to_string(),

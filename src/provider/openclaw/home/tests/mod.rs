@@ -299,6 +299,27 @@ fn the_newer_schema_is_pinned_by_entries() {
 }
 
 #[test]
+fn a_version_of_the_newer_schema_is_asked_for_entries_only() {
+    let claw = Claw::keyed("{ agents: { entries: { main: {} } } }");
+    claw.prints(VERSION, "OpenClaw 2026.9.6");
+    let pin = json!({"workspace": claw.work_dir()});
+    assert_eq!(claw.wrapper()["agents"]["entries"]["main"], pin);
+    assert_eq!(claw.calls(), ["config file", "config get agents.entries --json"]);
+}
+
+#[test]
+fn the_users_own_skills_are_found_beside_the_users_configuration() {
+    let mut claw = Claw::new();
+    assert!(claw.wrapper().get("skills").is_none());
+    claw.world.write("home/.openclaw/skills/mine/SKILL.md", "mine");
+    let skills = claw.world.home.join(".openclaw/skills");
+    assert_eq!(claw.wrapper()["skills"], json!({"load": {"extraDirs": [skills]}}));
+    // With a folder of state, OpenClaw looks there by itself.
+    claw.world.set_variable("OPENCLAW_STATE_DIR", claw.world.home.join(".openclaw"));
+    assert!(claw.wrapper().get("skills").is_none());
+}
+
+#[test]
 fn the_newer_schema_with_an_older_list_keeps_it_a_list() {
     let claw =
         Claw::keyed("{ agents: { list: [ { id: 'main', default: true, workspace: '~/x' } ] }, t: '${T}' }");
