@@ -6,6 +6,7 @@ use super::Format;
 use crate::formats::{HarmlessJson, write_lines};
 use crate::protocol::{Event, JsonText, NoticeLevel};
 use crate::run::{RunResult, RunSink};
+use crate::supervise::redact::redact;
 
 /// The longest part of a program's line that becomes one JSON event, in bytes.
 const MAX_LINE: usize = 64 << 10;
@@ -145,7 +146,8 @@ impl Printer {
         let text = String::from_utf8_lossy(&line);
         let printed = match stream {
             Stream::Output => self.json(&Event::Text { text: JsonText::Plain(&text) }),
-            Stream::Errors => self.json(&Event::Stderr { text: &text }),
+            // The log has it byte for byte.
+            Stream::Errors => self.json(&Event::Stderr { text: &redact(&text) }),
         };
         let begun = self.begun(stream);
         *begun = line;

@@ -78,7 +78,7 @@ pub enum Event<'a> {
     Usage { usage: &'a BTreeMap<String, Usage> },
     /// A notice for the user.
     Notice { level: NoticeLevel, text: &'a str },
-    /// A line of the agent's standard error.
+    /// A line of the agent's standard error, without what looks like a secret.
     Stderr { text: &'a str },
     /// The agent asks for a login.
     AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
