@@ -459,7 +459,7 @@ fn tell_steps(prepared: &Prepared, own: &Own) {
     for file in &prepared.files {
         log::debug!("wrote {}", file.display());
     }
-    for (name, value) in &own.env {
+    for (name, value) in &Exports::of(own).variables {
         log::info!("the agent is started with {name}={value}");
     }
     for (name, file) in &prepared.private_env {

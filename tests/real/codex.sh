@@ -67,6 +67,36 @@ check 'none, it lists none'                        servers_are
 prepare --mcp-config "$work/mcp.json" --mcp-mode merge
 check 'merged, it lists both'                      servers_are managed user
 
+hash_of() { # HOME: the hash of its one hook that is in hooks.json, as Codex computes it
+    python3 - "$1" "$work" <<'PYTHON'
+import json, os, subprocess, sys
+home, folder = sys.argv[1:]
+server = subprocess.Popen(["codex", "app-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          env={**os.environ, "CODEX_HOME": home}, text=True)
+def ask(number, method, params):
+    server.stdin.write(json.dumps({"id": number, "method": method, "params": params}) + "\n")
+    server.stdin.flush()
+    for line in server.stdout:
+        if json.loads(line).get("id") == number:
+            return json.loads(line)["result"]
+ask(1, "initialize", {"clientInfo": {"name": "test", "version": "1"}})
+hooks = ask(2, "hooks/list", {"cwds": [folder]})["data"][0]["hooks"]
+print(next(hook["currentHash"] for hook in hooks if hook["sourcePath"].endswith("hooks.json")))
+server.kill()
+PYTHON
+}
+a_user 'hooks'
+mkdir -p "$user"
+hook() { printf '{"hooks":[{"type":"command","command":"touch %s"}]}' "$work/$1"; }
+printf '{"hooks":{"SessionStart":[%s]}}' "$(hook trusted-ran)" > "$user/hooks.json"
+trusted=$(hash_of "$user")
+{ model; provider; printf '[[hooks.Stop]]\n[[hooks.Stop.hooks]]\ntype = "command"\ncommand = "touch %s"\n' "$work/untrusted-ran"
+  printf '[hooks.state."%s/hooks.json:session_start:0:0"]\ntrusted_hash = "%s"\n' "$user" "$trusted"; } > "$user/config.toml"
+its_home
+check "$who: it runs, every key known"             agent
+check 'a hook that the user trusts ran'            test -e "$work/trusted-ran"
+check 'one that the user does not trust did not'   test ! -e "$work/untrusted-ran"
+
 a_user 'all forms'
 mkdir -p "$user/skills/own" "$user/skills/off" "$user/skills/named-off" "$HOME/.agents/skills/shared" "$HOME/.agents/skills/shared-off"
 for skill in own off named-off; do
