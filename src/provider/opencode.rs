@@ -142,7 +142,7 @@ impl Secrets {
         let is_new = |name: &std::ffi::OsString| entries.iter().any(|(path, _)| path.as_os_str() == name);
         let dropped = old.into_iter().filter(|name| !is_new(name)).collect();
         (!entries.is_empty())
-            .then(|| Home { name: SECRETS, content: HomeContent::Folder { mode: 0o700, entries, dropped } })
+            .then_some(Home { name: SECRETS, content: HomeContent::Folder { mode: 0o700, entries, dropped } })
     }
 }
 
