@@ -46,6 +46,39 @@ pub fn normalise(address: &str) -> Result<String> {
     Ok(url)
 }
 
+/// Scheme, host and port of an address: tokens, and belief in answers, stay within them (decision D42).
+pub(super) fn origin(address: &str) -> Option<(String, String, u16)> {
+    let uri: Uri = address.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let default = match scheme.as_str() {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    // A user name in front of the host names another server to no one, but it is nothing that was asked for.
+    let has_user = uri.authority()?.as_str().contains('@');
+    (!has_user).then_some((scheme, uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(default)))
+}
+
+/// The address that a redirect from `from` leads to; `None`: it is none.
+pub(super) fn redirected(from: &str, location: &str) -> Option<String> {
+    let uri: Uri = from.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let location = location.split('#').next()?;
+    let to = match location {
+        _ if location.contains("://") && !location.starts_with('/') => location.to_owned(),
+        _ if location.starts_with("//") => format!("{scheme}:{location}"),
+        _ if location.starts_with('/') => format!("{scheme}://{authority}{location}"),
+        _ if location.starts_with('?') => format!("{scheme}://{authority}{}{location}", uri.path()),
+        "" => return None,
+        _ => {
+            let folder = uri.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+            format!("{scheme}://{authority}{folder}/{location}")
+        }
+    };
+    to.parse::<Uri>().ok().map(|_| to)
+}
+
 /// What is escaped in one segment of a path: everything but RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -103,6 +136,33 @@ mod tests {
         }
         let error = normalise("https://ada:hunter2@h").unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+
+    #[test]
+    fn a_redirect_leads_to_one_address_and_only_the_same_origin_counts() {
+        const FROM: &str = "http://h:8080/api/x?q=1";
+        for (location, to, stays) in [
+            ("/moved", Some("http://h:8080/moved"), true),
+            ("moved#part", Some("http://h:8080/api/moved"), true),
+            ("?q=2", Some("http://h:8080/api/x?q=2"), true),
+            ("//h:8080/y", Some("http://h:8080/y"), true),
+            ("HTTP://H:8080/y", Some("HTTP://H:8080/y"), true),
+            ("//other/y", Some("http://other/y"), false),
+            ("http://h/y", Some("http://h/y"), false),
+            ("http://h:8081/y", Some("http://h:8081/y"), false),
+            ("https://h:8080/y", Some("https://h:8080/y"), false),
+            ("http://h:8080@other/y", Some("http://h:8080@other/y"), false),
+            ("http://u@h:8080/y", Some("http://u@h:8080/y"), false),
+            ("ftp://h:8080/y", Some("ftp://h:8080/y"), false),
+            ("", None, false),
+            ("http://", None, false),
+        ] {
+            let led = redirected(FROM, location);
+            assert_eq!(led.as_deref(), to, "{location}");
+            let is_same = led.is_some_and(|to| origin(&to) == origin("http://h:8080"));
+            assert_eq!(is_same, stays, "{location}");
+        }
+        assert_eq!(origin("https://h"), origin("https://h:443"));
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::config::{Config, RedirectAuthHeaders};
 use ureq::http::{Response, Uri, header};
 use ureq::tls::TlsConfig;
-use ureq::{Agent, Body, ResponseExt};
+use ureq::{Agent, Body};
 
-use super::{Connection, Token};
+use super::{Connection, Token, address};
 
+/// How many redirects are followed.
+const MOST_REDIRECTS: u32 = 10;
 /// A longer answer is an error. Five hundred issues take about 65 kB.
 const LONGEST_BODY: u64 = 1 << 20;
 /// How much of a text from elsewhere goes into a message, in characters.
@@ -24,8 +26,6 @@ pub(super) struct ServerReply {
     pub(super) body: Vec<u8>,
     /// The reply says where its body ends, so that an empty body is not one that was cut off.
     pub(super) has_length: bool,
-    /// It comes from the host that was asked, not from one that a redirect named.
-    pub(super) from_host: bool,
 }
 
 /// Why there is no usable reply.
@@ -54,8 +54,9 @@ impl Client {
         let config = Config::builder()
             .timeout_global(Some(timeout))
             .http_status_as_error(false)
-            .max_redirects(10)
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // They are followed here, within the address that was named (decision D42).
+            .max_redirects(0)
+            .redirect_auth_headers(RedirectAuthHeaders::Never)
             // Over plain http anyone on the way could answer that an issue is gone.
             .https_only(base_url.starts_with("https:"))
             .proxy(proxy.map(|proxy| proxy.0))
@@ -74,22 +75,62 @@ impl Client {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Sends a GET, or with a JSON body a POST.
+    /// Sends a GET, or with a JSON body a POST. The reply comes from the scheme, host and port that were named, and so
+    /// does the token stay there: a redirect to any other is a failure.
     pub(super) fn send(&self, path: &str, body: Option<&str>) -> Result<ServerReply, RequestFailure> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}{path}", self.base_url);
+        let mut url = format!("{}{path}", self.base_url);
+        let begun = Instant::now();
+        for _ in 0..=MOST_REDIRECTS {
+            let response = self.send_once(&url, body, self.timeout.saturating_sub(begun.elapsed()))?;
+            if response.status().is_redirection() && response.headers().contains_key(header::LOCATION) {
+                if body.is_some() {
+                    return Err(self.failure(ureq::Error::RedirectFailed));
+                }
+                url = self.redirected(&url, &response)?;
+                continue;
+            }
+            let reply = self.read(response)?;
+            if reply.status == 401 {
+                return Err(RequestFailure { ends_cycle: true, ..self.refusal(&reply) });
+            }
+            return Ok(reply);
+        }
+        Err(self.failure(ureq::Error::TooManyRedirects))
+    }
+
+    fn send_once(
+        &self,
+        url: &str,
+        body: Option<&str>,
+        left: Duration,
+    ) -> Result<Response<Body>, RequestFailure> {
         let response = match body {
-            None => self.with_headers(self.agent.get(url)).call(),
+            None => {
+                let request = self.agent.get(url).config().timeout_global(Some(left)).build();
+                self.with_headers(request).call()
+            }
             Some(body) => {
-                let request = self.agent.post(url).header(header::CONTENT_TYPE, "application/json");
+                let request = self.agent.post(url).config().timeout_global(Some(left)).build();
+                let request = request.header(header::CONTENT_TYPE, "application/json");
                 self.with_headers(request).send(body)
             }
         };
-        let reply = self.read(response.map_err(|error| self.failure(error))?)?;
-        if reply.status == 401 {
-            return Err(RequestFailure { ends_cycle: true, ..self.refusal(&reply) });
-        }
-        Ok(reply)
+        response.map_err(|error| self.failure(error))
+    }
+
+    /// Where a redirect leads, if that is at the address that was named.
+    fn redirected(&self, url: &str, response: &Response<Body>) -> Result<String, RequestFailure> {
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let leads = location.and_then(|location| address::redirected(url, location));
+        let here = leads.filter(|to| address::origin(to) == address::origin(&self.base_url));
+        here.ok_or_else(|| {
+            let to = location.unwrap_or("an address that is not text");
+            let why = format!(
+                "it redirects to {to}, which is not followed; name the server that answers (`--server`)"
+            );
+            RequestFailure { why: format!("{}: {}", self.base_url, self.excerpt(&why)), ends_cycle: true }
+        })
     }
 
     /// The failure for a reply with an error status.
@@ -113,10 +154,6 @@ impl Client {
     }
 
     fn read(&self, response: Response<Body>) -> Result<ServerReply, RequestFailure> {
-        let (asked, answering) = (&self.base, response.get_uri());
-        let is_upgraded = asked.scheme_str() == Some("http") && answering.scheme_str() == Some("https");
-        let from_host =
-            asked.authority() == answering.authority() || is_upgraded && asked.host() == answering.host();
         let headers = response.headers();
         let has_length =
             headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING);
@@ -128,7 +165,7 @@ impl Client {
         if body.len() as u64 > LONGEST_BODY {
             return Err(RequestFailure { why: "the answer is longer than 1 MiB".into(), ends_cycle: false });
         }
-        Ok(ServerReply { status, body, has_length, from_host })
+        Ok(ServerReply { status, body, has_length })
     }
 
     fn failure(&self, error: ureq::Error) -> RequestFailure {

@@ -52,7 +52,7 @@ pub(super) fn not_found(kind: ParentKind, reply: &ServerReply) -> Parent {
     } else {
         error().as_deref() == Some("chat session not found")
     };
-    Parent::Gone { certain: kind == ParentKind::Chat && reply.from_host && by_handler }
+    Parent::Gone { certain: kind == ParentKind::Chat && by_handler }
 }
 
 /// Reads a reply below 400 about one parent; `Err` says what is wrong with the reply.
@@ -200,30 +200,15 @@ mod tests {
             ("404 page not found\n", false),
             ("<html>chat session not found</html>", false),
         ];
-        let answer = |body: &str, has_length, from_host| ServerReply {
-            status: 404,
-            body: body.into(),
-            has_length,
-            from_host,
-        };
+        let answer = |body: &str, has_length| ServerReply { status: 404, body: body.into(), has_length };
         for (body, certain) in rows {
-            assert_eq!(not_found(Chat, &answer(body, true, true)), Parent::Gone { certain }, "{body}");
+            assert_eq!(not_found(Chat, &answer(body, true)), Parent::Gone { certain }, "{body}");
             for kind in [Issue, AutopilotRun, QuickCreate] {
-                assert_eq!(
-                    not_found(kind, &answer(body, true, true)),
-                    Parent::Gone { certain: false },
-                    "{body}"
-                );
+                assert_eq!(not_found(kind, &answer(body, true)), Parent::Gone { certain: false }, "{body}");
             }
-            // Another host than the one that was asked knows nothing for certain.
-            assert_eq!(
-                not_found(Chat, &answer(body, true, false)),
-                Parent::Gone { certain: false },
-                "{body}"
-            );
         }
         // A body that only ends because the connection did may have been cut off.
-        assert_eq!(not_found(Chat, &answer("", false, true)), Parent::Gone { certain: false });
+        assert_eq!(not_found(Chat, &answer("", false)), Parent::Gone { certain: false });
     }
 
     #[test]
