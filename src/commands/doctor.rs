@@ -19,6 +19,7 @@ use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
 use crate::provider::{self, Provider};
 use crate::supervise::{self, find_program, host};
+use crate::sys::mounts::{Reach, mount_of};
 use crate::sys::tree::Tree;
 
 /// Check programs, logins, the workspaces root and crashed environments
@@ -52,6 +53,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let mut problems = Vec::new();
     let mut environments = 0;
     let shown = escape(&context.root.path().display().to_string());
+    let mut locks = Value::Null;
     match context.root.open()? {
         None => lines.push(format!("workspaces root {shown}: does not exist; `execenv prepare` creates it")),
         Some(tree) => {
@@ -61,6 +63,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
             let counted = counted(environments as u64, "environment", "environments");
             lines.push(format!("workspaces root {shown}: {counted}"));
             problems = examine_root(args.fix, context, &tree)?;
+            locks = reach_of_locks(&tree, &mut lines);
         }
     }
     let rows: Vec<[String; 4]> = problems.iter().map(Finding::row).collect();
@@ -78,6 +81,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         "programs": programs.iter().map(Seen::json).collect::<Vec<_>>(),
         "codex_sandbox": {"namespaces": namespaces},
         "environments": environments,
+        "locks": locks,
         "problems": problems.iter().map(Finding::json).collect::<Vec<_>>(),
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
@@ -222,6 +226,19 @@ fn codex_sandbox(context: &Context, programs: &[Seen], lines: &mut Vec<String>) 
         );
     }
     can
+}
+
+/// How far locks reach on the root's file system. Printed only where other machines may mount it and do not see them.
+fn reach_of_locks(tree: &Tree, lines: &mut Vec<String>) -> Value {
+    let Ok(mount) = mount_of(tree) else { return Value::Null };
+    if mount.reach == Reach::ThisMachine {
+        lines.push(format!(
+            "locks on the file system of the workspaces root ({}) reach this machine only: use one root per machine. A run \
+             on another machine counts as alive until 10 minutes after its last sign of life",
+            escape(&mount.kind)
+        ));
+    }
+    json!({"file_system": mount.kind, "reach": mount.reach.word()})
 }
 
 /// A problem in the workspaces root.

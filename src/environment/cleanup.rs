@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::lock::{self, Held, path_lock};
+use super::busy::{self, Held};
+use super::lock::path_lock;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
@@ -115,14 +116,14 @@ pub fn cleanup(
     let found = match LockedRoot::try_hold(found.env, true) {
         Ok(locked) => &locked.read_even_damaged(),
         Err(Held::ByOther) => {
-            let holder = lock::holder_of_env(&report.root_dir);
-            let why = format!("a live process has it{}", lock::by(holder.as_ref()));
+            let holder = busy::holder_of_env(&report.root_dir);
+            let why = format!("a live process has it{}", busy::by(holder.as_ref()));
             return Ok(retained(report, CleanupOutcome::RetainedLive, &why));
         }
         Err(Held::NoLockFile | Held::Moved) => {
             return Ok(retained(report, CleanupOutcome::Raced, "it has gone meanwhile"));
         }
-        Err(held @ Held::Unknown(_)) => return Err(lock::busy(&report.root_dir, &held)),
+        Err(held @ Held::Unknown(_)) => return Err(busy::busy(&report.root_dir, &held)),
     };
     let env = &found.env;
     match &found.meta {

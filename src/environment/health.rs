@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::busy::Held;
 use super::homes;
-use super::lock::Held;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::origin::{MadeBy, made_by};

@@ -11,40 +11,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use super::busy::{Held, WAIT, busy, by, root_busy};
+use super::elsewhere::run_elsewhere;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::lock::{self, FileLock, Holder, IfMissing, NotLocked, Share};
-use crate::sys::tree::Tree;
+use crate::sys::lock::{self, FileLock, IfMissing, NotLocked, Share};
 
-/// Why an environment could not be locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// Another process has the lock.
-    ByOther,
-    /// The file system refused: the state is unknown, so it counts as held (decision D7).
-    Unknown(String),
-    /// There is no lock file, and none was to be made.
-    NoLockFile,
-    /// It has been moved away or replaced since it was opened.
-    Moved,
-}
+use crate::sys::tree::Tree;
 
 /// How often, and how far apart, a lock is tried: `list` and `gc` hold each one while they look at it.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
-
-/// The longest wait for a lock that its holders keep for moments only.
-pub(super) const WAIT: Duration = Duration::from_secs(10);
-
-impl From<NotLocked> for Held {
-    fn from(why: NotLocked) -> Held {
-        match why {
-            NotLocked::Busy => Held::ByOther,
-            NotLocked::Missing => Held::NoLockFile,
-            NotLocked::Refused(error) | NotLocked::Failed(error) => Held::Unknown(error.to_string()),
-        }
-    }
-}
 
 /// The lock on one environment. Everything that changes the environment needs one.
 #[derive(Debug)]
@@ -61,8 +38,11 @@ impl EnvLock {
     /// [`Held`]: another process has it, or the file system does not say.
     pub fn try_acquire(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
         let if_missing = if create { IfMissing::Create } else { IfMissing::Fail };
-        let lock = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone);
-        lock.map(|file| EnvLock { file }).map_err(Held::from)
+        let file = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone)?;
+        match run_elsewhere(tree) {
+            Some(why) => Err(Held::Unknown(why)),
+            None => Ok(EnvLock { file }),
+        }
     }
 
     /// Tries to lock an environment for a change: it must still stand where it was opened, or the lock would be on
@@ -104,59 +84,6 @@ impl EnvLock {
     pub fn file(&self) -> &File {
         self.file.file()
     }
-}
-
-/// The failure for an environment that is held.
-pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
-    let (message, hint) = match held {
-        Held::ByOther | Held::NoLockFile => {
-            let holder = holder_of_env(root);
-            let message = format!("{} is in use by a live process{}", root.display(), by(holder.as_ref()));
-            (message, "wait for it to end, then try again")
-        }
-        Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
-        Held::Unknown(why) => {
-            (format!("cannot tell whether {} is in use: {why}", root.display()), LOCKS_MUST_WORK)
-        }
-    };
-    Failure::new(Code::EnvBusy, message).hint(hint).into()
-}
-
-/// Who has the lock of an environment, as far as the system tells.
-pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
-    lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
-}
-
-/// What helps where the file system cannot lock.
-const LOCKS_MUST_WORK: &str =
-    "locks must work on the file system of the workspaces root: name another with `--workspaces-root`";
-
-/// The failure for one of a root's own locks. What the file system cannot lock counts as held (decision D7).
-pub(crate) fn root_busy(tree: &Tree, path: &Path, why: NotLocked) -> anyhow::Error {
-    let shown = tree.path().join(path);
-    match why {
-        NotLocked::Busy => held_too_long(tree, path),
-        NotLocked::Refused(error) => {
-            let message = format!("cannot tell whether the lock {} is free: {error}", shown.display());
-            Failure::new(Code::RootBusy, message).hint(LOCKS_MUST_WORK).into()
-        }
-        NotLocked::Missing | NotLocked::Failed(_) => {
-            anyhow::Error::new(io::Error::from(why)).context(format!("lock {}", shown.display()))
-        }
-    }
-}
-
-/// The failure for a lock of a moment that stayed held for all of [`WAIT`].
-pub(crate) fn held_too_long(tree: &Tree, path: &Path) -> anyhow::Error {
-    let holder = lock::holder(tree, path);
-    let message =
-        format!("another process has the lock {}{}", tree.path().join(path).display(), by(holder.as_ref()));
-    Failure::new(Code::RootBusy, message).hint("wait for it to end, then try again").into()
-}
-
-/// The holder of a lock, in brackets after its mention; empty if it is not known.
-pub(crate) fn by(holder: Option<&Holder>) -> String {
-    holder.map(|holder| format!(" ({holder})")).unwrap_or_default()
 }
 
 /// A lock on a user's folder.

@@ -7,7 +7,8 @@ use std::ops::Deref;
 
 use anyhow::Result;
 
-use super::lock::{EnvLock, Held, busy};
+use super::busy::{Held, busy};
+use super::lock::EnvLock;
 use super::lookup::FoundEnv;
 use super::record::Meta;
 use super::root::EnvRoot;

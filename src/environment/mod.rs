@@ -1,8 +1,10 @@
 //! Environments, one folder on disk for each task: layout, locks, records, and the steps that change them.
 
+mod busy;
 mod cleanup;
 mod contents;
 mod damage;
+mod elsewhere;
 mod found_work_dir;
 pub mod health;
 mod held_work;
@@ -28,6 +30,8 @@ pub(crate) mod trash;
 mod verify;
 mod work_dir;
 
+pub use busy::Held;
+pub(crate) use busy::root_busy;
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
@@ -38,8 +42,8 @@ pub(crate) use homes::{
     private_exports, private_files, restore_logins,
 };
 pub use launch_file::LaunchFile;
-pub use lock::{EnvLock, Held};
-pub(crate) use lock::{root_busy, root_lock, staging_lock_alone};
+pub use lock::EnvLock;
+pub(crate) use lock::{root_lock, staging_lock_alone};
 pub use locked::{LockedEnv, LockedRoot};
 pub use lookup::{FoundEnv, find, find_even_damaged};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::busy::{Held, busy};
 use super::contents::Contents;
 use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
-use super::lock::{EnvLock, Held, busy, path_lock, staging_lock};
+use super::lock::{EnvLock, path_lock, staging_lock};
 use super::locked::LockedRoot;
 use super::lookup::{FoundEnv, is_gone};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};

@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
+use super::busy::{WAIT, held_too_long};
 use super::homes::is_name;
-use super::lock::{WAIT, held_too_long};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::MOST_COPIED;

@@ -21,6 +21,8 @@ use crate::environment::{
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sidecar::Manifest;
+use crate::sys::lock::touch;
+use crate::sys::machine::Machine;
 
 /// An environment that is locked for a run, until this is dropped. Only it can change the run's state.
 #[derive(Debug)]
@@ -152,6 +154,9 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub fn starting(&mut self, run_id: &str, temporary: &Path, pid: u32, now: DateTime<Utc>) -> Result<()> {
+        let Machine { host, boot_id, pid_namespace } = Machine::this();
+        // The sign of life comes first: without it another machine takes the run for a dead one.
+        touch(&self.lock_handle()?).context("touch the lock file")?;
         self.renewal = Some(Renewal::begin(&self.found.env.tree, now));
         let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
         self.change(Durability::Unsynced, |_, own| {
@@ -164,6 +169,9 @@ impl RunningEnv {
                 pid,
                 agent_pid: None,
                 temporary: outside.clone(),
+                host: host.clone(),
+                boot_id: boot_id.clone(),
+                pid_namespace,
                 started_at: Some(now),
                 ..RunRecord::default()
             });

@@ -68,6 +68,7 @@ pub fn run<'a>(
         agent: &mut agent,
         listener: &mut listener,
         requests,
+        lock: &command.lock,
         limits: command.limits,
         begin,
         interruptions: 0,

@@ -3,6 +3,7 @@
 //! One thread decides: it takes blocks, ends and exits from the threads in `streams`, and looks at requests, limits and
 //! the dialect's own clock at least every [`TICK`]. It waits for the agent's process, never for an end of file alone.
 
+use std::fs::File;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::streams::Message;
 use super::survivors::{self, ProcessTree};
 use crate::protocol::Step;
 use crate::sys::child;
+use crate::sys::lock::touch;
 
 const TICK: Duration = Duration::from_millis(50);
 /// After the agent's exit: this long without a byte, or this long in all, before whoever holds its output is killed.
@@ -25,12 +27,15 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// A gap between two looks at the clock that was not a wait of this loop: the process was stopped, or the sink was slow.
 const GAP: Duration = Duration::from_secs(2);
 const REAP: Duration = Duration::from_secs(10);
+/// How often the lock file is touched, for other machines that do not see the lock.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 /// One run of the loop.
 pub(super) struct Supervisor<'a, 'b, 'c> {
     pub(super) agent: &'a mut Agent,
     pub(super) listener: &'a mut Listener<'b>,
     pub(super) requests: &'a mut Requests<'c>,
+    pub(super) lock: &'a File,
     pub(super) limits: Limits,
     pub(super) begin: Instant,
     pub(super) interruptions: u32,
@@ -43,7 +48,7 @@ impl Supervisor<'_, '_, '_> {
     /// ended and whether its result came before any reason to stop it.
     pub(super) fn supervise(mut self, tree: &mut ProcessTree) -> (Exit, bool) {
         let mut exit = None;
-        let (mut looked, mut reaped) = (Instant::now(), Instant::now());
+        let (mut looked, mut reaped, mut signed) = (Instant::now(), Instant::now(), Instant::now());
         loop {
             let is_idle = match self.listener.next(TICK) {
                 Ok(message) => {
@@ -75,6 +80,12 @@ impl Supervisor<'_, '_, '_> {
             looked = now;
             self.look_at_requests(now);
             self.look_at_limits(now, is_idle);
+            if now.duration_since(signed) >= SIGN_OF_LIFE {
+                signed = now;
+                if let Err(error) = touch(self.lock) {
+                    log::debug!("touch the lock file: {error}");
+                }
+            }
             if now.duration_since(reaped) >= REAP {
                 reaped = now;
                 tree.reap_orphans();

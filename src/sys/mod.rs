@@ -8,6 +8,8 @@ pub mod clock;
 pub mod confine;
 pub mod fault;
 pub mod lock;
+pub mod machine;
+pub mod mounts;
 mod platform;
 pub mod remove;
 pub mod space;

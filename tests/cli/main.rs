@@ -35,6 +35,7 @@ mod laws;
 mod layout;
 mod list;
 mod locks;
+mod machines;
 mod manual;
 mod old_roots;
 mod papers;

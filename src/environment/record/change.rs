@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::meta::Meta;
 use super::own::Own;
-use crate::environment::lock::{Held, WAIT, busy, by};
+use crate::environment::busy::{Held, WAIT, busy, by};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, holder, lock_within};

@@ -164,11 +164,24 @@ pub struct RunRecord {
     /// Its private folder for temporary files, if that is outside the env root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temporary: Option<PathBuf>,
+    /// The machine that it runs on.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// That machine's present start: another one's locks may not be seen here.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub boot_id: String,
+    /// The inode of the namespace in which the process ids count; 0 where it is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pid_namespace: u64,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a run ended.

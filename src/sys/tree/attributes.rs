@@ -31,6 +31,11 @@ impl Tree {
         }
     }
 
+    /// How long ago the file was last changed or touched. `None`: it is missing, or that is in the future.
+    pub fn silence(&self, relative: &Path) -> Option<std::time::Duration> {
+        self.root.symlink_metadata(relative).ok()?.modified().ok()?.into_std().elapsed().ok()
+    }
+
     /// Gives a folder these permission bits; a link in its place is an error.
     ///
     /// # Errors

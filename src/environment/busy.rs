@@ -1,0 +1,89 @@
+//! Locks that another process has: why, who, and the failure that says so.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::failure::{Code, Failure};
+use crate::layout::names;
+use crate::sys::lock::{self, Holder, NotLocked};
+use crate::sys::tree::Tree;
+
+/// The longest wait for a lock that its holders keep for moments only.
+pub(super) const WAIT: Duration = Duration::from_secs(10);
+
+/// Why an environment could not be locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Another process has the lock.
+    ByOther,
+    /// The file system refused: the state is unknown, so it counts as held (decision D7).
+    Unknown(String),
+    /// There is no lock file, and none was to be made.
+    NoLockFile,
+    /// It has been moved away or replaced since it was opened.
+    Moved,
+}
+
+impl From<NotLocked> for Held {
+    fn from(why: NotLocked) -> Held {
+        match why {
+            NotLocked::Busy => Held::ByOther,
+            NotLocked::Missing => Held::NoLockFile,
+            NotLocked::Refused(error) | NotLocked::Failed(error) => Held::Unknown(error.to_string()),
+        }
+    }
+}
+
+/// The failure for an environment that is held.
+pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
+    let (message, hint) = match held {
+        Held::ByOther | Held::NoLockFile => {
+            let holder = holder_of_env(root);
+            let message = format!("{} is in use by a live process{}", root.display(), by(holder.as_ref()));
+            (message, "wait for it to end, then try again")
+        }
+        Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
+        Held::Unknown(why) => {
+            (format!("cannot tell whether {} is in use: {why}", root.display()), LOCKS_MUST_WORK)
+        }
+    };
+    Failure::new(Code::EnvBusy, message).hint(hint).into()
+}
+
+/// Who has the lock of an environment, as far as the system tells.
+pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
+    lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
+}
+
+/// What helps where the file system cannot lock.
+const LOCKS_MUST_WORK: &str =
+    "locks must work on the file system of the workspaces root: name another with `--workspaces-root`";
+
+/// The failure for one of a root's own locks. What the file system cannot lock counts as held (decision D7).
+pub(crate) fn root_busy(tree: &Tree, path: &Path, why: NotLocked) -> anyhow::Error {
+    let shown = tree.path().join(path);
+    match why {
+        NotLocked::Busy => held_too_long(tree, path),
+        NotLocked::Refused(error) => {
+            let message = format!("cannot tell whether the lock {} is free: {error}", shown.display());
+            Failure::new(Code::RootBusy, message).hint(LOCKS_MUST_WORK).into()
+        }
+        NotLocked::Missing | NotLocked::Failed(_) => {
+            anyhow::Error::new(io::Error::from(why)).context(format!("lock {}", shown.display()))
+        }
+    }
+}
+
+/// The failure for a lock of a moment that stayed held for all of [`WAIT`].
+pub(crate) fn held_too_long(tree: &Tree, path: &Path) -> anyhow::Error {
+    let holder = lock::holder(tree, path);
+    let message =
+        format!("another process has the lock {}{}", tree.path().join(path).display(), by(holder.as_ref()));
+    Failure::new(Code::RootBusy, message).hint("wait for it to end, then try again").into()
+}
+
+/// The holder of a lock, in brackets after its mention; empty if it is not known.
+pub(crate) fn by(holder: Option<&Holder>) -> String {
+    holder.map(|holder| format!(" ({holder})")).unwrap_or_default()
+}
