@@ -114,7 +114,7 @@ pub fn cleanup(
     let mut report = CleanupReport::nothing_to_do(found.env.path.clone());
     // What was found may have been changed until the lock was taken.
     let found = match LockedRoot::try_hold(found.env, true) {
-        Ok(locked) => &locked.read_even_damaged(),
+        Ok(locked) => locked.read_even_damaged(),
         Err(Held::ByOther) => {
             let holder = busy::holder_of_env(&report.root_dir);
             let why = format!("a live process has it{}", busy::by(holder.as_ref()));
@@ -142,9 +142,9 @@ pub fn cleanup(
 
     // What is moved to the trash can be restored, with unsaved work.
     if !options.trash {
-        let mut unsaved = unsaved_work(found, options.all, git);
+        let mut unsaved = unsaved_work(&found, options.all, git);
         if options.force {
-            unsaved = save_by_force(found, unsaved, git, now, &mut report);
+            unsaved = save_by_force(&found, unsaved, git, now, &mut report);
         }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
@@ -156,7 +156,7 @@ pub fn cleanup(
     }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
-    let taken_back = match take_sidecars_back(&root_tree, found) {
+    let taken_back = match take_sidecars_back(&root_tree, &found) {
         Ok(taken) => taken,
         Err(error) if options.force => {
             report.errors.push(format!("{error:#}"));
@@ -195,29 +195,30 @@ pub fn cleanup(
 
 fn take_down(
     root_tree: &Tree,
-    found: &LockedEnv,
-    record: Option<LockedRecord<'_>>,
+    found: LockedEnv,
+    record: Option<LockedRecord>,
     options: CleanupOptions,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
 ) -> Result<()> {
     let env = &found.env;
     if options.all {
-        report.bytes += measure(&env.path).bytes;
+        let (path, workspace) = (env.path.clone(), env.workspace());
+        report.bytes += measure(&path).bytes;
         if options.trash {
             found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            found.delete(root_tree, false, now)?;
+            found.delete(root_tree, now)?;
         }
-        report.removed.push(env.path.clone());
+        report.removed.push(path);
         // What was removed on request is not there again after a power cut, the files with secrets least of all.
-        root_tree.sync_entries(&[env.workspace(), names::TRASH.to_owned()]).context("sync the workspace")?;
+        root_tree.sync_entries(&[workspace, names::TRASH.to_owned()]).context("sync the workspace")?;
         return Ok(());
     }
     // The record first: from here on no run starts in it, even after a crash.
     if let Some(record) = record.filter(|_| found.meta.is_some()) {
-        record.change(Durability::Synced, |meta| {
+        record.change(&env.tree, Durability::Synced, |meta| {
             let mut own = meta.own_or_rebuilt(&env.path);
             if own.status != EnvStatus::Cleaned {
                 own.status = EnvStatus::Cleaned;
@@ -237,7 +238,7 @@ fn take_down(
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
-    remove_work_dir(root_tree, found, options, now, report)?;
+    remove_work_dir(root_tree, &found, options, now, report)?;
     env.tree.sync().context("sync the environment")?;
     forgotten
 }
@@ -264,7 +265,7 @@ fn remove_work_dir(
             found.put_aside(root_tree, true, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            found.delete(root_tree, true, now)?;
+            found.delete_work_dir(root_tree, now)?;
         }
     }
     report.removed.push(work_dir);

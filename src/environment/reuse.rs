@@ -87,7 +87,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     if let Some(file) = launch.file() {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;
     }
-    let changed = record.change(Durability::Synced, |meta| {
+    let changed = record.change(&env.tree, Durability::Synced, |meta| {
         *meta = refreshed(request, &found, meta, &home_plan);
     });
     let meta = changed?.context("the record has just gone")?;

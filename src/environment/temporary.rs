@@ -15,15 +15,46 @@ const TEMPORARY: &str = names::RUN_TEMPORARY;
 /// The longest path of a folder for sockets: with a name of 40 characters it stays below 104 bytes.
 const MAX_TEMPORARY: usize = 60;
 
-/// A run's private folder for temporary files: below `base` if given, else in the env root if its path is short enough
-/// for sockets, else below `/tmp`. Outside the env root its name contains the run's id.
-pub(crate) fn temporary_dir(env_root: &Path, run_id: &str, base: Option<&Path>) -> PathBuf {
-    let inside = env_root.join(TEMPORARY);
-    match base {
-        Some(base) => base.join(outside_name(run_id)),
-        None if inside.as_os_str().len() <= MAX_TEMPORARY => inside,
-        None => Path::new("/tmp").join(outside_name(run_id)),
+/// Where a run's private folder for temporary files may be.
+#[derive(Debug)]
+pub(crate) struct TemporaryPlaces<'a> {
+    /// The env root.
+    pub(crate) env_root: &'a Path,
+    /// The folder that the operator names for it.
+    pub(crate) base: Option<&'a Path>,
+    /// `TMPDIR` of the operator's.
+    pub(crate) tmpdir: Option<&'a Path>,
+    /// Whether a folder can be made in one.
+    pub(crate) is_writable: fn(&Path) -> bool,
+}
+
+impl TemporaryPlaces<'_> {
+    /// A run's private folder for temporary files: below the operator's base if there is one, else in the env root if its
+    /// path is short enough for sockets, else below `TMPDIR` or `/tmp`, and in the env root all the same where neither can
+    /// be written. Outside the env root its name contains the run's id.
+    pub(crate) fn choose(&self, run_id: &str) -> PathBuf {
+        let inside = self.env_root.join(TEMPORARY);
+        if let Some(base) = self.base {
+            return base.join(outside_name(run_id));
+        }
+        if !is_too_long(&inside) {
+            return inside;
+        }
+        let outside = self.tmpdir.filter(|path| path.is_absolute()).into_iter().chain([Path::new("/tmp")]);
+        let mut outside = outside.filter(|path| (self.is_writable)(path));
+        outside.next().map_or(inside, |path| path.join(outside_name(run_id)))
     }
+}
+
+/// Whether the sockets of some programs cannot be made in a folder: their paths have a limit.
+pub(crate) fn is_too_long(folder: &Path) -> bool {
+    folder.as_os_str().len() > MAX_TEMPORARY
+}
+
+/// Whether a folder can be made in `folder`. The system knows of read-only mounts, too.
+pub(crate) fn is_writable(folder: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 fn outside_name(run_id: &str) -> String {
@@ -103,5 +134,41 @@ fn forget_outside_temporary(path: &Path) {
         && let Err(error) = tree.remove_all(Path::new(name))
     {
         log::warn!("cannot remove {}: {error}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_short_where_that_is_possible_and_writable_in_any_case() {
+        let (short, long) = ("/r/w/k", "/workspaces/11111111-2222-4333-8444-555555abcdef/555555abcdef");
+        let everywhere: fn(&Path) -> bool = |_| true;
+        let no_tmp: fn(&Path) -> bool = |path| path != Path::new("/tmp");
+        let nowhere: fn(&Path) -> bool = |_| false;
+        let name = "execenv-0b6f7c1e-1111";
+        for (env_root, base, tmpdir, is_writable, expected) in [
+            (short, None, Some("/scratch"), everywhere, "/r/w/k/tmp".to_owned()),
+            (short, Some("/base"), Some("/scratch"), nowhere, format!("/base/{name}")),
+            (long, None, Some("/scratch"), everywhere, format!("/scratch/{name}")),
+            (long, None, Some("/scratch"), no_tmp, format!("/scratch/{name}")),
+            (long, None, Some("relative"), everywhere, format!("/tmp/{name}")),
+            (long, None, None, everywhere, format!("/tmp/{name}")),
+            (long, None, None, no_tmp, format!("{long}/tmp")),
+            (long, None, Some("/scratch"), nowhere, format!("{long}/tmp")),
+        ] {
+            let places = TemporaryPlaces {
+                env_root: Path::new(env_root),
+                base: base.map(Path::new),
+                tmpdir: tmpdir.map(Path::new),
+                is_writable,
+            };
+            assert_eq!(
+                places.choose("0b6f7c1e-1111-4111-8111-111111111111"),
+                Path::new(&expected),
+                "{env_root} {base:?} {tmpdir:?}"
+            );
+        }
     }
 }

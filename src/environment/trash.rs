@@ -115,13 +115,25 @@ impl LockedEnv {
         put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
     }
 
-    /// Deletes the environment's folder, or only its work dir, permanently, by moving it to the trash first.
+    /// Deletes the environment's folder permanently, by moving it to the trash first. The lock is released once nobody
+    /// finds the folder any more and before its files go: NFS and FUSE file systems keep a deleted file that is open,
+    /// and the folder with it.
     ///
     /// # Errors
     /// If it could not be moved or removed.
-    pub(crate) fn delete(&self, root: &Tree, work_dir_only: bool, now: DateTime<Utc>) -> Result<()> {
-        let name = self.put_aside(root, work_dir_only, now)?;
-        delete(root, &name)
+    pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
+        let name = self.put_aside(root, false, now)?;
+        let doomed = doom(root, &name)?;
+        drop(self);
+        doomed.map_or(Ok(()), |doomed| finish(root, &doomed))
+    }
+
+    /// Deletes the environment's work dir permanently, by moving it to the trash first.
+    ///
+    /// # Errors
+    /// If it could not be moved or removed.
+    pub(crate) fn delete_work_dir(&self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
+        delete(root, &self.put_aside(root, true, now)?)
     }
 }
 
@@ -300,18 +312,62 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
 /// # Errors
 /// The first error; the next command tries again.
 pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
+    doom(tree, name)?.map_or(Ok(()), |doomed| finish(tree, &doomed))
+}
+
+/// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.
+fn doom(tree: &Tree, name: &str) -> Result<Option<String>> {
+    if name.ends_with(REMOVING) {
+        return Ok(Some(name.to_owned()));
+    }
     let trash = Path::new(names::TRASH);
-    let doing = || format!("delete {} from the trash", name);
-    let mut doomed = name.to_owned();
-    if !name.ends_with(REMOVING) {
-        doomed.push_str(REMOVING);
-        match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
-            // Another process is deleting it.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            other => other.with_context(doing)?,
+    let doomed = format!("{name}{REMOVING}");
+    match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.with_context(|| format!("delete {name} from the trash")).map(|()| Some(doomed)),
+    }
+}
+
+/// Removes the files of a marked entry. A file that another process still has open may stay as a hidden one, where the
+/// file system keeps it until it is closed: then the next command that deletes from the trash finishes the entry.
+fn finish(tree: &Tree, doomed: &str) -> Result<()> {
+    let path = Path::new(names::TRASH).join(doomed);
+    match tree.remove_all(&path) {
+        Err(error) if is_kept_open(tree, &path, &error) => {
+            log::info!("{doomed} holds files that another process has open; the next `gc` deletes them");
+            Ok(())
+        }
+        removed => removed.with_context(|| format!("delete {doomed} from the trash")),
+    }
+}
+
+/// Whether nothing is left of a deleted folder but files that are deleted already and kept because they are open: NFS calls
+/// them `.nfs…`, FUSE `.fuse_hidden…`.
+fn is_kept_open(tree: &Tree, path: &Path, error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{DirectoryNotEmpty, ResourceBusy};
+    if !matches!(error.kind(), DirectoryNotEmpty | ResourceBusy) {
+        return false;
+    }
+    let mut folders = vec![path.to_owned()];
+    let mut is_kept = false;
+    while let Some(folder) = folders.pop() {
+        for name in tree.names(&folder).unwrap_or_default() {
+            let hidden = [b".nfs".as_slice(), b".fuse_hidden"];
+            if hidden.iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix)) {
+                is_kept = true;
+                continue;
+            }
+            match tree.kind(&folder.join(&name)) {
+                // A mount in it is no such file.
+                Ok(Some(FileKind::Dir)) if tree.plain_subtree(&folder.join(&name)).is_ok() => {
+                    folders.push(folder.join(&name));
+                }
+                Ok(None) => {}
+                _ => return false,
+            }
         }
     }
-    tree.remove_all(&trash.join(&doomed)).with_context(doing)
+    is_kept
 }
 
 /// Names of entries whose deletion was interrupted.
@@ -334,6 +390,31 @@ pub(crate) fn half_deleted(tree: &Tree) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn only_files_that_are_deleted_already_are_left_to_the_next_command() {
+        use rustix::io::Errno;
+        for (files, error, expected) in [
+            (&["d/.nfs0001"][..], Errno::NOTEMPTY, true),
+            (&[".fuse_hidden0001", "d/.nfs0001"], Errno::BUSY, true),
+            (&["d/.nfs0001", "d/file"], Errno::NOTEMPTY, false),
+            (&["d/.nfs0001"], Errno::ACCESS, false),
+            (&[], Errno::NOTEMPTY, false),
+        ] {
+            let tmp = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(tmp.path().join("doomed/d")).unwrap();
+            for file in files {
+                std::fs::write(tmp.path().join("doomed").join(file), "").unwrap();
+            }
+            let tree = Tree::open(tmp.path()).unwrap();
+            assert_eq!(
+                is_kept_open(&tree, Path::new("doomed"), &error.into()),
+                expected,
+                "{files:?} {error}"
+            );
+        }
+    }
 
     #[test]
     fn a_name_says_where_it_came_from() {

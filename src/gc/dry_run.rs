@@ -61,7 +61,7 @@ impl Effects for DryRun<'_> {
         self.disk.env_bytes(root_dir).saturating_sub(artifacts)
     }
 
-    fn remove_env(&self, held: &HeldEnv, bytes: u64, for_good: bool) -> Result<()> {
+    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<()> {
         let mut gone = self.gone();
         if for_good {
             gone.freed += bytes;

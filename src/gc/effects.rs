@@ -41,7 +41,7 @@ pub(super) trait Effects: Sync {
     fn env_bytes(&self, root_dir: &Path) -> u64;
 
     /// Removes an environment of `bytes` bytes: for good, or into the trash.
-    fn remove_env(&self, held: &HeldEnv, bytes: u64, for_good: bool) -> Result<()>;
+    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<()>;
 
     /// Removes from the environment that `first` describes what was `found` for `action`, and notes that in its record.
     fn remove_artifacts(
@@ -169,11 +169,11 @@ impl Effects for Disk<'_> {
         measure(root_dir).bytes
     }
 
-    fn remove_env(&self, held: &HeldEnv, _: u64, for_good: bool) -> Result<()> {
-        let env = held.locked()?;
+    fn remove_env(&self, held: HeldEnv, _: u64, for_good: bool) -> Result<()> {
+        let env = held.into_locked()?;
         env.forget_dead_run();
         if for_good {
-            env.delete(self.tree, false, self.request.now)
+            env.delete(self.tree, self.request.now)
         } else {
             env.put_aside(self.tree, false, self.request.now).map(drop)
         }

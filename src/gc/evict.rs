@@ -98,7 +98,7 @@ fn remove(cycle: &Cycle<'_>, candidate: &Candidate, reason: Reason, for_good: bo
         return spare(cycle, candidate);
     }
     let mut judged = Judged::new(facts.clone(), parent, Decision { action: Action::Clean, reason });
-    let done = take(cycle.request, cycle.effects, &mut judged, &held, for_good);
+    let done = take(cycle.request, cycle.effects, &mut judged, held, for_good);
     judged.note(done);
     Some(judged)
 }

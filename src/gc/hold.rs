@@ -37,6 +37,17 @@ impl HeldEnv {
         }
     }
 
+    /// The environment with its lock, to be removed.
+    ///
+    /// # Errors
+    /// As [`HeldEnv::locked`].
+    pub(super) fn into_locked(self) -> Result<LockedEnv> {
+        match self.env {
+            Opened::Locked(env) => Ok(env),
+            Opened::Looked(found) => bail!("{} is not locked", found.env.path.display()),
+        }
+    }
+
     /// The environment with its lock, for a change.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ fn reclaim(request: &GcRequest<'_>, effects: &dyn Effects, root: &Tree, judged: 
         Ok(_) => return leave(judged, NotHeld::Raced),
         Err(why) => return leave(judged, why),
     };
-    take(request, effects, judged, &held, request.trash_ttl.is_zero())
+    take(request, effects, judged, held, request.trash_ttl.is_zero())
 }
 
 fn leave(judged: &mut Judged, why: NotHeld) -> Result<()> {
@@ -85,7 +85,7 @@ pub(super) fn take(
     request: &GcRequest<'_>,
     effects: &dyn Effects,
     judged: &mut Judged,
-    held: &HeldEnv,
+    held: HeldEnv,
     for_good: bool,
 ) -> Result<()> {
     let bytes = effects.env_bytes(&held.found().env.path);

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
 use super::{codex, session, variables};
-use crate::environment::{Exports, LaunchFile, LoginLink, login_links, temporary_dir};
+use crate::environment::{
+    Exports, LaunchFile, LoginLink, TemporaryPlaces, is_too_long, is_writable, login_links,
+};
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
 use crate::provider::plan::{Mcp, is_switched_on};
@@ -64,9 +66,22 @@ impl RunPlan {
         let file = LaunchFile::load(&env.found.env.tree)?;
         let run_id = uuid::Uuid::new_v4().to_string();
         let base = variables::temp_base(inherited)?;
-        let temporary = temporary_dir(&env.found.env.path, &run_id, base.as_deref());
+        let places = TemporaryPlaces {
+            env_root: &env.found.env.path,
+            base: base.as_deref(),
+            tmpdir: variables::value(inherited, "TMPDIR").map(Path::new),
+            is_writable,
+        };
+        let temporary = places.choose(&run_id);
         let exports = Exports::of(&own);
         let mut notices = exports.warnings.clone();
+        if temporary.starts_with(&env.found.env.path) && is_too_long(&temporary) {
+            notices.push(format!(
+                "neither TMPDIR nor /tmp can be written, so the agent's temporary files are in {}: some programs cannot \
+                 make sockets below so long a path",
+                temporary.display()
+            ));
+        }
         let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &run_id, &temporary)?;
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();

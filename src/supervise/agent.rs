@@ -71,6 +71,19 @@ impl Agent {
         self.stop.is_none() && !self.has_exited
     }
 
+    /// Notes a request that came when the process had ended already: whoever signals every process of a job reaches the
+    /// agent first.
+    pub(super) fn note_request(&mut self, cause: Cause) {
+        if self.stop.is_none() {
+            self.stop = Some(Stop { cause, signal_at: Instant::now(), is_signalled: true });
+        }
+    }
+
+    /// Whether the process has ended.
+    pub(super) fn has_exited(&self) -> bool {
+        self.has_exited
+    }
+
     /// Stops it: with a signal after `patience`, in which it may end by itself. Only the first cause counts.
     pub(super) fn stop(&mut self, cause: Cause, patience: Duration) {
         if self.can_stop() {

@@ -45,6 +45,16 @@ pub struct Exit {
     pub signal: Option<i32>,
 }
 
+impl Exit {
+    /// Whether the process ended as a polite one does that was asked to: by SIGTERM, SIGINT or SIGHUP, or with the status
+    /// that stands for one of these.
+    pub(super) fn is_by_request(self) -> bool {
+        const POLITE: [i32; 3] = [15, 2, 1];
+        let by_status = self.code.and_then(|code| code.checked_sub(128));
+        self.signal.or(by_status).is_some_and(|number| POLITE.contains(&number))
+    }
+}
+
 /// What came of one start of an agent.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunOutcome {

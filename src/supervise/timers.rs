@@ -26,6 +26,9 @@ const QUIET: Duration = Duration::from_millis(500);
 const DRAIN: Duration = Duration::from_secs(2);
 /// A gap between two looks at the clock that was not a wait of this loop: the process was stopped, or the sink was slow.
 const GAP: Duration = Duration::from_secs(2);
+/// How long a signal to this process may come after the same one has ended the agent.
+const LATE_REQUEST: Duration = Duration::from_millis(100);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const REAP: Duration = Duration::from_secs(10);
 /// How often the lock file is touched, for other machines that do not see the lock.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
@@ -91,7 +94,25 @@ impl Supervisor<'_, '_, '_> {
                 tree.reap_orphans();
             }
         }
-        (exit.map(|(status, _)| status).unwrap_or_default(), self.is_result_first)
+        let exit = exit.map(|(status, _)| status).unwrap_or_default();
+        self.look_for_late_request(exit);
+        (exit, self.is_result_first)
+    }
+
+    /// Slurm and systemd signal every process of a job at once: a polite agent ends before this loop sees its own signal.
+    /// That was a request then, and no failure of the agent's.
+    fn look_for_late_request(&mut self, exit: Exit) {
+        let patience = if exit.is_by_request() { LATE_REQUEST } else { Duration::ZERO };
+        let until = Instant::now() + patience;
+        while self.agent.cause().is_none() && !self.is_result_first {
+            if let Some(signal) = self.requests.interrupts().take_end() {
+                self.agent.note_request(Cause::Signal(signal));
+            } else if Instant::now() >= until {
+                return;
+            } else {
+                std::thread::sleep(BETWEEN_LOOKS);
+            }
+        }
     }
 
     /// Does what follows from something that happened.
@@ -131,6 +152,9 @@ impl Supervisor<'_, '_, '_> {
                 self.agent.kill();
             }
             // The wish to end outranks the tidying up after a result.
+            if self.agent.has_exited() && !self.is_result_first {
+                self.agent.note_request(Cause::Signal(signal));
+            }
             self.stop(Cause::Signal(signal));
         }
         if interrupts.take_pause() {

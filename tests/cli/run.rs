@@ -352,6 +352,54 @@ fn a_polite_end_takes_the_agent_along() {
     }
 }
 
+#[test]
+fn an_engine_that_signals_every_process_is_no_failure_of_the_agents() {
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    for (trap, signal, status) in [
+        ("exit 143", Signal::TERM, 143),
+        ("-", Signal::TERM, 143), // it dies of the signal
+        ("exit 0", Signal::TERM, 143),
+        ("exit 130", Signal::INT, 130),
+        ("-", Signal::HUP, 129),
+    ] {
+        let (trap, name) = (trap.replace('-', ""), signal.as_raw());
+        let trap = if trap.is_empty() { String::new() } else { format!("trap '{trap}' {name}; ") };
+        let script = format!("{trap}echo $$ >pid.new; mv pid.new pid; while :; do sleep 0.01; done");
+        let child = t.execenv(["run", KEY, "--", "sh", "-c", &script]).start();
+        let pid_file = env.join("workdir/pid");
+        let agent = wait_until("the agent", || fs::read_to_string(&pid_file).ok());
+        let pid = |number: u32| Pid::from_raw(number.try_into().unwrap()).unwrap();
+        kill_process_group(pid(agent.trim().parse().unwrap()), signal).unwrap();
+        kill_process(pid(child.id()), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{trap} {signal:?}: {output:?}");
+        let result: Value =
+            serde_json::from_slice(&fs::read(env.join("output/result.json")).unwrap()).unwrap();
+        assert_eq!(
+            (&result["status"], &result["failure_reason"]),
+            (&"interrupted".into(), &"cancelled".into())
+        );
+        fs::remove_file(&pid_file).unwrap();
+    }
+}
+
+#[test]
+fn the_agents_temporary_folder_is_below_tmpdir_where_the_roots_path_is_long() {
+    let t = TestEnv::new();
+    let workspace = "a-workspace-with-a-name-that-is-much-too-long-for-sockets";
+    t.prepare(["--task-id", TASK, "--workspace-id", workspace]);
+    let scratch = t.tmp.join("scratch");
+    fs::create_dir(&scratch).unwrap();
+    let run = || t.execenv(["run", TASK, "--", "sh", "-c", "echo $TMPDIR"]);
+    let inside = run().var("TMPDIR", &scratch).ok().stdout;
+    assert!(inside.starts_with(&format!("{}/execenv-", scratch.display())), "{inside}");
+    let elsewhere = run().var("TMPDIR", "/nonexistent").ok().stdout;
+    assert!(elsewhere.starts_with("/tmp/execenv-"), "{elsewhere}");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+}
+
 fn killed_hard(w: &World) {
     w.script("child", &["enter-session", "ignore-term", "pid @/child.pid", "hang"]);
     let script = [

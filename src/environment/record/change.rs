@@ -30,19 +30,23 @@ pub enum Durability {
 
 /// The record, locked until it is changed or this is dropped.
 #[derive(Debug)]
-pub struct LockedRecord<'a> {
-    tree: &'a Tree,
+pub struct LockedRecord {
     /// `None`: there is no record.
     lock: Option<FileLock>,
 }
 
-impl LockedRecord<'_> {
+impl LockedRecord {
     /// As [`Meta::change`], with the lock that was taken before.
     ///
     /// # Errors
     /// As [`Meta::change`].
-    pub fn change(self, durability: Durability, change: impl FnOnce(&mut Meta)) -> Result<Option<Meta>> {
-        let LockedRecord { tree, lock: Some(_lock) } = self else { return Ok(None) };
+    pub fn change(
+        self,
+        tree: &Tree,
+        durability: Durability,
+        change: impl FnOnce(&mut Meta),
+    ) -> Result<Option<Meta>> {
+        let Some(_lock) = self.lock else { return Ok(None) };
         let Some(before) = Meta::load(tree)? else { return Ok(None) };
         let mut meta = before.clone();
         change(&mut meta);
@@ -59,8 +63,8 @@ impl Meta {
     ///
     /// # Errors
     /// [`Code::EnvBusy`] when another process keeps the lock.
-    pub fn lock(tree: &Tree) -> Result<LockedRecord<'_>> {
-        Ok(LockedRecord { tree, lock: lock(tree)? })
+    pub fn lock(tree: &Tree) -> Result<LockedRecord> {
+        Ok(LockedRecord { lock: lock(tree)? })
     }
 
     /// Changes the record as it is on disk now, and returns the new record. A change that leaves the record equal
@@ -74,7 +78,7 @@ impl Meta {
         durability: Durability,
         change: impl FnOnce(&mut Meta),
     ) -> Result<Option<Meta>> {
-        Meta::lock(tree)?.change(durability, change)
+        Meta::lock(tree)?.change(tree, durability, change)
     }
 
     /// As [`Meta::change`], for execenv's own part. If multica wrote the record last, that part is rebuilt first.
