@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -274,6 +274,7 @@ impl GcArgs {
         let stores = StorePolicy {
             session_ttl: unless_zero(settings.session_ttl),
             memory_ttl: unless_zero(settings.memory_ttl),
+            claude_projects: claude_projects(settings),
         };
         let request = GcRequest {
             root: &context.root,
@@ -295,6 +296,14 @@ impl GcArgs {
         let is_off = !settings.gc && self.explain.is_none() && !self.dry_run;
         Ok(if is_off { ControlFlow::Break(()) } else { ControlFlow::Continue(request) })
     }
+}
+
+/// The folder in which Claude Code keeps its conversations.
+fn claude_projects(settings: &Settings) -> Option<PathBuf> {
+    let named =
+        settings.inherited.iter().find(|(name, value)| name == "CLAUDE_CONFIG_DIR" && !value.is_empty());
+    let named = named.map(|(_, value)| PathBuf::from(value)).filter(|folder| folder.is_absolute());
+    Some(named.or_else(|| Some(settings.home.as_ref()?.join(".claude")))?.join("projects"))
 }
 
 /// The output of a cycle's report. A cycle that changes things goes on without its reader, and when the disk is too full

@@ -3,6 +3,7 @@
 mod busy;
 mod cleanup;
 mod contents;
+mod conversations;
 mod damage;
 mod elsewhere;
 mod found_work_dir;
@@ -35,6 +36,7 @@ pub(crate) use busy::root_busy;
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
+pub use conversations::prune as prune_conversations;
 pub use damage::{Damage, damage};
 pub use homes::Exports;
 pub(crate) use homes::{

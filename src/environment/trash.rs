@@ -370,6 +370,17 @@ fn is_kept_open(tree: &Tree, path: &Path, error: &std::io::Error) -> bool {
     is_kept
 }
 
+/// Whether the trash may hold an environment: an entry that names it, or one that does not say what it was.
+pub(super) fn has_entry_of(root: &Tree, workspace: &str, key: &str) -> bool {
+    match root.names(Path::new(names::TRASH)) {
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        Ok(listed) => listed.iter().any(|name| match name.to_str().and_then(TrashName::parse) {
+            Some(name) => !name.has_origin() || (name.workspace == workspace && name.key == key),
+            None => !name.to_str().is_some_and(|name| name.ends_with(REMOVING)),
+        }),
+    }
+}
+
 /// Names of entries whose deletion was interrupted.
 ///
 /// # Errors

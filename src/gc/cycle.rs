@@ -94,7 +94,10 @@ impl Cycle<'_> {
         match self.effects.prune_stores(policy) {
             Ok(pruned) => {
                 for store in &pruned {
-                    log::info!("store {} has not been used for long", store.store.display());
+                    log::info!(
+                        "removed {}: unused, or of an environment that is gone",
+                        store.store.display()
+                    );
                 }
                 let bytes: u64 = pruned.iter().map(|store| store.bytes).sum();
                 self.summary.stores_pruned = pruned.len() as u64;

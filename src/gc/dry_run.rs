@@ -8,11 +8,11 @@ use anyhow::Result;
 
 use super::artifacts::Artifacts;
 use super::decide::Action;
-use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem};
+use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem, prune};
 use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
-use crate::environment::{Pruned, prune_stores};
+use crate::environment::Pruned;
 use crate::repos::{RepoPolicy, RepoReport};
 
 /// Remembers what would be gone.
@@ -95,7 +95,7 @@ impl Effects for DryRun<'_> {
     }
 
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {
-        let pruned = prune_stores(self.disk.tree, self.disk.request.now, &|store| policy.ttl(store), true)?;
+        let pruned = prune(self.disk.tree, policy, self.disk.request.now, true)?;
         self.gone().freed += pruned.iter().map(|store| store.bytes).sum::<u64>();
         Ok(pruned)
     }

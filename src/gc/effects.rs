@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
 
 use super::artifacts::{self, Artifacts};
 use super::decide::Action;
@@ -13,8 +14,8 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_stores, root_busy, root_lock,
-    staging_lock_alone, trash,
+    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_conversations, prune_stores, root_busy,
+    root_lock, staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -75,6 +76,23 @@ pub(super) trait Effects: Sync {
 
     /// Removes those of these workspaces that are empty.
     fn remove_empty_workspaces(&self, workspaces: &[String]) -> Result<()>;
+}
+
+/// Removes stores that have not been used for long, and conversations with environments that are gone.
+///
+/// # Errors
+/// When one of their folders cannot be listed.
+pub(super) fn prune(
+    tree: &Tree,
+    policy: &StorePolicy,
+    now: DateTime<Utc>,
+    dry_run: bool,
+) -> Result<Vec<Pruned>> {
+    let mut pruned = prune_stores(tree, now, &|store| policy.ttl(store), dry_run)?;
+    if let Some(projects) = &policy.claude_projects {
+        pruned.extend(prune_conversations(tree, projects, now, dry_run)?);
+    }
+    Ok(pruned)
 }
 
 /// Held while a cycle is at work in a root.
@@ -215,7 +233,7 @@ impl Effects for Disk<'_> {
     }
 
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {
-        prune_stores(self.tree, self.request.now, &|store| policy.ttl(store), false)
+        prune(self.tree, policy, self.request.now, false)
     }
 
     fn trash(&self) -> Result<Vec<TrashItem>> {

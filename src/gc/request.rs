@@ -1,6 +1,6 @@
 //! What a cycle is asked to do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Duration, Utc};
@@ -48,12 +48,14 @@ pub struct GcRequest<'a> {
 }
 
 /// How long stores of agents are kept that no environment uses, by what they hold. `None`: for ever.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorePolicy {
     /// Conversations.
     pub session_ttl: Option<Duration>,
     /// Memories: what an agent keeps from one conversation to the next.
     pub memory_ttl: Option<Duration>,
+    /// The folder of Claude Code's conversations: those with environments that are gone go. `None`: they are left alone.
+    pub claude_projects: Option<PathBuf>,
 }
 
 impl StorePolicy {

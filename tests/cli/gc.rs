@@ -385,3 +385,35 @@ fn the_record_of_a_users_folder_goes_by_its_age_once_the_folder_is_clean() {
     assert_eq!(gc(&t, LATER, &[])["cleaned"], 1);
     assert!(!env.exists());
 }
+
+#[test]
+fn claudes_conversations_go_with_their_environment_and_with_no_other() {
+    let t = TestEnv::new();
+    let env = t.prepare(["-q", "--task-id", TASK, "--provider", "claude"]);
+    let folder = |path: &std::path::Path| {
+        let text = path.to_str().unwrap();
+        let name: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        t.home.join(".claude/projects").join(name)
+    };
+    let held_in = |work_dir: &std::path::Path| {
+        let place = folder(work_dir).join("s.jsonl");
+        t.write(place, format!("{}\n", serde_json::json!({"cwd": work_dir, "type": "user"})));
+    };
+    let (work_dir, own) = (env.canonicalize().unwrap().join("workdir"), t.tmp.join("project"));
+    held_in(&work_dir);
+    held_in(&own);
+    // The files are of today.
+    let now = (chrono::Utc::now() + chrono::Duration::hours(2)).to_rfc3339();
+    let gc = |more: &[&str]| {
+        let words = ["gc", "-q", "--server", "none"];
+        t.execenv(words.iter().chain(more)).var("EXECENV_TEST_NOW", &now).run().sane(&[0]);
+    };
+    t.execenv(["cleanup", "-q", KEY]).ok();
+    gc(&["--ttl", "36500d", "--orphan-ttl", "36500d"]);
+    assert!(folder(&work_dir).exists(), "the environment is there, and so are its conversations");
+    t.execenv(["cleanup", "-q", "--all", KEY]).ok();
+    gc(&["--dry-run"]);
+    assert!(folder(&work_dir).exists());
+    gc(&[]);
+    assert!(!folder(&work_dir).exists() && folder(&own).exists());
+}
