@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::announce::announce;
 use super::task_input::TaskInput;
-use crate::environment::{CleanupOptions, CleanupOutcome, Existing, FoundEnv, Prepared, cleanup, prepare};
-use crate::failure::{Code, Failure};
+use crate::environment::{Existing, prepare};
 use crate::invocation::{Context, WaitArgs, describe_setting};
-use crate::output::Answer;
 
 /// Create an environment and print the path of its env root
 ///
@@ -41,20 +40,7 @@ pub struct PrepareArgs {
     pub wait: WaitArgs,
 }
 
-/// Removes what was prepared if a signal has arrived meanwhile: the caller of an interrupted `prepare` never learns the
-/// path.
-fn undo(prepared: &Prepared, context: &Context) -> anyhow::Error {
-    let options = CleanupOptions { all: true, ..CleanupOptions::default() };
-    let undone = FoundEnv::open(&prepared.root_dir)
-        .and_then(|found| cleanup(&context.root, found, options, &context.git(), context.now));
-    let left = match undone {
-        Ok(report) if report.outcome == CleanupOutcome::Removed => "the environment was removed".to_owned(),
-        Ok(_) | Err(_) => format!("{} was not removed", prepared.root_dir.display()),
-    };
-    Failure::new(Code::Interrupted, format!("interrupted by a signal; {left}")).into()
-}
-
-pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     let task = args.task.read(context)?;
     let existing = match (args.keep_existing, args.replace) {
         (true, _) => Existing::Keep,
@@ -66,8 +52,5 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<Answer> {
     task.tell_start("preparing");
     let request = task.request(context, local_dir, existing);
     let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
-    if context.is_stopped() && !prepared.reused {
-        return Err(undo(&prepared, context));
-    }
-    task.answer(&prepared, context)
+    announce(&task, &prepared, context)
 }

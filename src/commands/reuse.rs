@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::announce::announce;
 use super::task_input::{Task, TaskInput};
 use crate::brief::Platform;
 use crate::environment::{Existing, Prepared, prepare, reuse};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, describe_setting, env_completer};
-use crate::output::Answer;
 
 /// Refresh an existing environment for a new task document
 ///
@@ -64,7 +64,7 @@ impl ReuseArgs {
     }
 }
 
-pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<u8> {
     let mut task = args.task.read(context)?;
     context.defer_signals()?;
     let name = match (&args.env, &args.work_dir) {
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<Answer> {
     };
     let prepared =
         args.wait.begin().while_busy(context, || reuse_or_prepare(args, &name, &mut task, context))?;
-    task.answer(&prepared, context)
+    announce(&task, &prepared, context)
 }
 
 fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Context) -> Result<Prepared> {

@@ -19,7 +19,7 @@ use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::provider;
 use crate::sidecar::{Manifest, State, TakenBack, take_back};
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
 
 /// The index of a snapshot, below the env root, and git's lock of it.
@@ -217,7 +217,7 @@ fn take_down(
         return Ok(());
     }
     // The record first: from here on no run starts in it, even after a crash.
-    if let Some(record) = record.filter(|_| found.meta.is_some()) {
+    let mark = |record: LockedRecord| -> Result<()> {
         record.change(&env.tree, Durability::Synced, |meta| {
             let mut own = meta.own_or_rebuilt(&env.path);
             if own.status != EnvStatus::Cleaned {
@@ -227,8 +227,14 @@ fn take_down(
                 meta.own = Some(own);
             }
         })?;
-        env.tree.sync().context("sync the environment")?;
-    }
+        env.tree.sync().context("sync the environment")
+    };
+    let marked = record.filter(|_| found.meta.is_some()).map_or(Ok(()), mark);
+    let without_room = match marked {
+        // On a full disk the removal makes the room; until then a run finds no work dir.
+        Err(error) if is_of_full_disk(&error) => true,
+        other => other.map(|()| false)?,
+    };
     // The homes stay, so an interrupted change of them is completed. A failure does not stop the clean-up.
     if let Err(error) = found.recover_homes() {
         report.errors.push(format!("{error:#}"));
@@ -239,6 +245,9 @@ fn take_down(
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
     remove_work_dir(root_tree, &found, options, now, report)?;
+    if without_room {
+        mark(Meta::lock(&env.tree)?)?;
+    }
     env.tree.sync().context("sync the environment")?;
     forgotten
 }

@@ -14,7 +14,7 @@ use super::record::{Durability, Meta, sweep_temporary};
 use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
 
 /// Suffix of an entry that is being deleted: the next command finishes the deletion, no command restores it.
@@ -122,7 +122,7 @@ impl LockedEnv {
     /// # Errors
     /// If it could not be moved or removed.
     pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
-        let name = self.put_aside(root, false, now)?;
+        let Some(name) = self.put_aside_or_remove(root, false, now)? else { return Ok(()) };
         let doomed = doom(root, &name)?;
         drop(self);
         doomed.map_or(Ok(()), |doomed| finish(root, &doomed))
@@ -133,7 +133,29 @@ impl LockedEnv {
     /// # Errors
     /// If it could not be moved or removed.
     pub(crate) fn delete_work_dir(&self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
-        delete(root, &self.put_aside(root, true, now)?)
+        let name = self.put_aside_or_remove(root, true, now)?;
+        name.map_or(Ok(()), |name| delete(root, &name))
+    }
+
+    /// As [`LockedEnv::put_aside`]. The trash itself may need room that a full disk does not have: then the folder is
+    /// removed where it stands, and there is no entry.
+    fn put_aside_or_remove(
+        &self,
+        root: &Tree,
+        work_dir_only: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>> {
+        match self.put_aside(root, work_dir_only, now) {
+            Err(error) if is_of_full_disk(&error) => {
+                log::debug!("{error:#}");
+                let name = self.env.path.file_name().unwrap_or_default();
+                let place = Path::new(&self.env.workspace()).join(name);
+                let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };
+                let doing = || format!("remove {}", root.path().join(&place).display());
+                root.remove_all(&place).with_context(doing).map(|()| None)
+            }
+            aside => aside.map(Some),
+        }
     }
 }
 

@@ -213,7 +213,7 @@ impl Manifest {
     /// # Errors
     /// As the system reports them.
     pub fn store(&self, env: &Tree) -> Result<()> {
-        env.replace(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
+        env.replace_in_any_room(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
             // Without the sync a power cut could restore the old list, which lacks the new files.
             .and_then(|()| env.sync())
             .with_context(|| format!("write {}", env.path().join(names::MANIFEST).display()))

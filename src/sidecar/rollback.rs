@@ -12,7 +12,7 @@ use super::marker::{self, Excised};
 use super::plan::{backup_name, temporary_name, temporary_of};
 use super::report::TakenBack;
 use crate::layout::names;
-use crate::sys::tree::{FileKind, Tree, folders_of, has_changed};
+use crate::sys::tree::{FileKind, Tree, folders_of, has_changed, is_full, is_of_full_disk};
 
 /// Rolls back what a manifest lists and records what is left. `brief_files` are files that may contain a block
 /// although the manifest does not say so (a manifest that multica wrote never does).
@@ -26,7 +26,11 @@ pub fn take_back(
     manifest: &mut Manifest,
     brief_files: &[&str],
 ) -> Result<TakenBack> {
-    manifest.announce_taking_back(env)?;
+    match manifest.announce_taking_back(env) {
+        // What only removes needs no room: the last store may find what was freed.
+        Err(error) if is_of_full_disk(&error) => log::debug!("{error:#}"),
+        other => other?,
+    }
     let mut report = TakenBack::default();
     let record = manifest.record.clone().unwrap_or_default();
     let applying = manifest.record.is_some() && record.state == State::Applying;
@@ -44,10 +48,11 @@ pub fn take_back(
     if manifest.record.is_none() {
         briefs.extend(brief_files.iter().map(PathBuf::from));
     }
-    for path in &briefs {
+    let excise = |path: &Path| {
         let entry = record.entries.iter().find(|e| e.kind == EntryKind::Brief && e.path == *path);
-        excise_brief(env, work_tree, work_dir, path, entry, &temporary, &mut report);
-    }
+        excise_brief(env, work_tree, path, entry, &temporary)
+    };
+    let mut excised: Vec<io::Result<bool>> = briefs.iter().map(|path| excise(path)).collect();
 
     if !manifest.is_complete() {
         remove_temporaries(work_tree, &record.token, &record.entries, &mut report);
@@ -92,6 +97,19 @@ pub fn take_back(
         }
     }
     dirs_left.reverse();
+
+    for (path, done) in briefs.iter().zip(&mut excised) {
+        // There may be room now.
+        if done.as_ref().is_err_and(is_full) {
+            *done = excise(path);
+        }
+        let shown = work_dir.join(path);
+        match done {
+            Ok(true) => report.removed.push(shown),
+            Ok(false) => {}
+            Err(error) => report.failed("remove the brief of", &shown, error),
+        }
+    }
 
     // What is gone must be gone after a power cut as well, before the manifest says so. An earlier attempt that was
     // interrupted may have removed it.
@@ -145,16 +163,14 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
     Ok(())
 }
 
+/// Cuts execenv's block out of a brief file. `false`: there was none.
 fn excise_brief(
     env: &Tree,
     work_tree: &Tree,
-    work_dir: &Path,
     path: &Path,
     entry: Option<&ManifestEntry>,
     temporary: &str,
-    report: &mut TakenBack,
-) {
-    let shown = work_dir.join(path);
+) -> io::Result<bool> {
     let run = || -> io::Result<bool> {
         let mut target = path.to_owned();
         let kind = match work_tree.kind(path)? {
@@ -196,11 +212,7 @@ fn excise_brief(
             done = run();
         }
     }
-    match done {
-        Ok(true) => report.removed.push(shown),
-        Ok(false) => {}
-        Err(error) => report.failed("remove the brief of", &shown, &error),
-    }
+    done
 }
 
 /// Replaces a file of the user's by one with other bytes and everything else as it is. If that makes it the file that was
@@ -215,20 +227,28 @@ fn rewrite(
 ) -> io::Result<()> {
     work_tree.remove_file(&target.with_file_name(temporary))?; // left by a killed attempt
     let owner = before.and_then(|before| before.owner);
-    let placed = work_tree.write_beside_like(target, temporary, bytes, owner).and_then(|()| {
-        match before {
-            Some(Before { modified: Some(modified), sha256, .. }) if *sha256 == digest(bytes) => {
-                work_tree.set_file_modified(&target.with_file_name(temporary), *modified)?;
-            }
-            _ => {}
+    let set_time = |file: &Path| match before {
+        Some(Before { modified: Some(modified), sha256, .. }) if *sha256 == digest(bytes) => {
+            work_tree.set_file_modified(file, *modified)
         }
+        _ => Ok(()),
+    };
+    let placed = work_tree.write_beside_like(target, temporary, bytes, owner).and_then(|()| {
+        set_time(&target.with_file_name(temporary))?;
         work_tree.sync_entries(&[target.with_file_name(temporary)])?;
         work_tree.place_over(target, temporary, current)
     });
     if placed.is_err() {
         let _ = work_tree.remove_file(&target.with_file_name(temporary));
     }
-    placed
+    match placed {
+        // The block is at the end in most files: cutting it off needs no room.
+        Err(error) if is_full(&error) && current.starts_with(bytes) => {
+            work_tree.shorten(target, current, bytes.len() as u64)?;
+            set_time(target)
+        }
+        placed => placed,
+    }
 }
 
 fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[ManifestEntry], report: &mut TakenBack) {

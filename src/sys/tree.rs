@@ -21,12 +21,14 @@ mod beside;
 mod carry;
 mod durable;
 mod folders;
+mod full;
 mod handle;
 mod moves;
 
 pub use carry::Attributes;
 pub use durable::folders_of;
 pub use folders::Folders;
+pub use full::{is_full, is_of_full_disk};
 
 /// The type of the entry at a path; a link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -316,3 +316,69 @@ fn folders_that_their_owner_has_locked_are_removed() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{lock}; {remove}: the trash is empty");
     }
 }
+
+/// A script that runs in a full file system of its own; `None` where this user may not mount one.
+fn on_a_full_disk(t: &TestEnv, before: &str, script: &str) -> Option<crate::support::Done> {
+    let alone = ["--user", "--map-root-user", "--mount"];
+    let may = t.command("unshare").args(alone).args(["mount", "-t", "tmpfs", "none", "home"]).output();
+    if !may.is_ok_and(|done| done.status.success()) {
+        eprintln!("not run: this user may not mount a file system");
+        return None;
+    }
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_execenv")).parent().unwrap();
+    let whole = format!(
+        "set -eu; PATH={}:$PATH; mkdir small; mount -t tmpfs -o size=600k none small; \
+         export EXECENV_WORKSPACES_ROOT=$PWD/small/root; {before}\n\
+         dd if=/dev/zero of=small/full bs=1k 2>/dev/null || true\n\
+         dd if=/dev/zero of=small/full.2 bs=1 2>/dev/null || true\n\
+         if (echo x >small/x) 2>/dev/null; then echo not full; exit 99; fi\n{script}",
+        bin.display()
+    );
+    Some(t.sh(&format!("unshare {} sh -c '{whole}'", alone.join(" "))).run())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_only_removes_needs_no_room() {
+    let rows = [
+        ("managed", "execenv prepare --task-id T --provider claude >env", "", ""),
+        ("managed, all", "execenv prepare --task-id T --provider claude >env", "--all", ""),
+        (
+            "a folder on the full disk",
+            "mkdir small/project; printf mine >small/project/CLAUDE.md; cp -a small/project was; \
+             execenv prepare --task-id T --provider claude --local-dir small/project >env",
+            "",
+            "diff -r was small/project; execenv verify $(cat env)",
+        ),
+        (
+            "text below the block",
+            "mkdir small/project; printf mine >small/project/CLAUDE.md; \
+             execenv prepare --task-id T --provider claude --local-dir small/project >env; \
+             echo below >>small/project/CLAUDE.md",
+            "",
+            "grep -c . small/project/CLAUDE.md | grep 2",
+        ),
+        (
+            "a folder on another disk",
+            "mkdir -p there; printf mine >there/CLAUDE.md; cp -a there was; \
+             execenv prepare --task-id T --provider claude --local-dir there >env",
+            "",
+            "diff -r was there; execenv verify $(cat env)",
+        ),
+        (
+            "homes with secrets",
+            "mkdir -p codex; echo a >codex/auth.json; export CODEX_HOME=$PWD/codex; \
+             execenv prepare --task-id T --provider codex >env",
+            "",
+            "test ! -e $(cat env)/codex-home/config.toml",
+        ),
+    ];
+    for (name, before, option, after) in rows {
+        let t = TestEnv::new();
+        let script = format!(
+            "execenv cleanup -q {option} $(cat env)\n{after}\ntest ! -e $(cat env)/workdir\nexecenv cleanup -q $(cat env) || test $? = 3"
+        );
+        let Some(done) = on_a_full_disk(&t, before, &script) else { return };
+        assert_eq!(done.status, Some(0), "{name}\n{done}");
+    }
+}

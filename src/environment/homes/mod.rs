@@ -34,7 +34,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::homes::{forgetting, homes_with_secrets};
 use crate::provider::plan::HomePlan;
-use crate::sys::tree::{FileKind, Tree, folders_of};
+use crate::sys::tree::{FileKind, Tree, folders_of, is_of_full_disk};
 
 /// The list of a change, inside its folder.
 const LIST: &str = "list.json";
@@ -103,9 +103,19 @@ fn forget_secrets(env: &Tree) -> Result<()> {
         }
     }
     let plan = forgetting(env)?;
-    match stage(env, &plan)? {
-        Some(change) => change.carry_out(),
-        None => Ok(()),
+    match stage(env, &plan) {
+        Ok(Some(change)) => change.carry_out(),
+        Ok(None) => Ok(()),
+        // A full disk has no room for a list of what goes, nor for a file without its secrets: the whole file goes.
+        Err(error) if is_of_full_disk(&error) => {
+            log::debug!("{error:#}");
+            env.remove_all(Path::new(names::HOMES_SCRATCH))?;
+            for piece in changed_pieces(env, &plan)? {
+                env.remove_all(&piece.place).with_context(|| format!("remove {}", piece.place.display()))?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -116,7 +116,7 @@ impl Meta {
     fn write(&self, tree: &Tree, durability: Durability) -> Result<()> {
         let (name, bytes) = (Path::new(names::META), self.to_bytes());
         let written = match durability {
-            Durability::Synced => tree.replace(name, &bytes, MODE, names::RECORD_TEMPORARY),
+            Durability::Synced => tree.replace_in_any_room(name, &bytes, MODE, names::RECORD_TEMPORARY),
             Durability::Unsynced => tree.replace_unsynced(name, &bytes, MODE, names::RECORD_TEMPORARY),
         };
         written.with_context(|| format!("write {}", tree.path().join(names::META).display()))?;

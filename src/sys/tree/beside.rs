@@ -75,7 +75,7 @@ impl Tree {
         Ok(renameat(parent.as_fd(), temporary, parent.as_fd(), name)?)
     }
 
-    fn expect(&self, relative: &Path, expected: &[u8]) -> io::Result<()> {
+    pub(super) fn expect(&self, relative: &Path, expected: &[u8]) -> io::Result<()> {
         // One byte more than expected is enough to detect a longer file.
         match self.read(relative, expected.len() as u64) {
             Ok(Some(bytes)) if bytes == expected => Ok(()),

@@ -1,0 +1,65 @@
+//! The last step of `prepare` and `reuse`: the answer is printed. What no caller learns of is taken back.
+
+use anyhow::{Context as _, Result};
+
+use super::task_input::Task;
+use crate::environment::trash::{entries, restore};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Prepared, cleanup};
+use crate::failure::{Code, Failure};
+use crate::invocation::Context;
+use crate::output::answer;
+
+/// Prints what was prepared or refreshed, and returns the exit status.
+///
+/// # Errors
+/// When a signal has arrived or the answer cannot be printed: a new environment is removed then. One that was refreshed
+/// cannot be put back; the failure says so.
+pub(super) fn announce(task: &Task, prepared: &Prepared, context: &Context) -> Result<u8> {
+    if context.is_stopped() && !prepared.reused {
+        let message = format!("interrupted by a signal; {}", undo(prepared, context));
+        return Err(Failure::new(Code::Interrupted, message).into());
+    }
+    let built = task.answer(prepared, context)?;
+    answer(&built, context.settings.output).map_err(|error| {
+        // Only its text: a reader that has gone is no quiet success here.
+        let why = error.root_cause();
+        if prepared.reused {
+            let env = prepared.root_dir.display();
+            return Failure::new(
+                Code::Failed,
+                format!("the answer could not be printed ({why}); {env} is ready for a run"),
+            )
+            .hint(format!("`execenv show {env}` prints what it is"))
+            .into();
+        }
+        let message = format!("the answer could not be printed ({why}); {}", undo(prepared, context));
+        Failure::new(Code::Failed, message).into()
+    })
+}
+
+/// Removes what was prepared, because no caller will learn of it: a signal has arrived, or the answer could not be printed.
+/// An environment that was replaced comes back. Returns what became of it, in words.
+fn undo(prepared: &Prepared, context: &Context) -> String {
+    let options = CleanupOptions { all: true, ..CleanupOptions::default() };
+    let undone = FoundEnv::open(&prepared.root_dir)
+        .and_then(|found| cleanup(&context.root, found, options, &context.git(), context.now));
+    match undone {
+        Ok(report) if report.outcome == CleanupOutcome::Removed => {}
+        Ok(_) | Err(_) => return format!("{} was not removed", prepared.root_dir.display()),
+    }
+    match prepared.replaced.as_ref().map(|entry| (entry, put_back(entry, context))) {
+        None => "the environment was removed".to_owned(),
+        Some((_, Ok(()))) => "the environment was removed, and the one before it is back".to_owned(),
+        Some((entry, Err(error))) => {
+            format!("the environment was removed; the one before it is in the trash as {entry}: {error:#}")
+        }
+    }
+}
+
+/// Restores an entry of the trash to where it was.
+fn put_back(entry: &str, context: &Context) -> Result<()> {
+    let tree = context.root.open()?.context("the workspaces root is gone")?;
+    let found = entries(&context.root, &tree)?;
+    let entry = found.iter().find(|other| other.name == entry).context("it is not there")?;
+    restore(&tree, entry, None, context.settings.lease, context.now)
+}
