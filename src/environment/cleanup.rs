@@ -12,7 +12,7 @@ use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::trash::TrashEntry;
+use super::trash::{TrashEntry, refuse_mount};
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
@@ -139,6 +139,14 @@ pub fn cleanup(
     }
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
+
+    let goes = if options.all { env.path.clone() } else { env.path.join(names::WORK_DIR) };
+    if (options.all || !found.work_dir.is_user_folder())
+        && let Err(error) = refuse_mount(&goes)
+    {
+        report.errors.push(format!("{error:#}"));
+        return Ok(retained(report, CleanupOutcome::Failed, "something is mounted in it"));
+    }
 
     // What is moved to the trash can be restored, with unsaved work.
     if !options.trash {

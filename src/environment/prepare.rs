@@ -5,6 +5,7 @@
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -195,6 +196,9 @@ fn refuse_other_kind(
         .into())
 }
 
+/// More handles than taking sidecars back and removing an env root need at a time.
+const SPARE_HANDLES: usize = 12;
+
 struct Placing<'a> {
     request: &'a Request<'a>,
     root: &'a Tree,
@@ -210,6 +214,8 @@ struct Staged {
     meta: Meta,
     private_env: BTreeMap<String, PathBuf>,
     token: String,
+    /// Handles that undoing it needs, also when the process may open no more.
+    spare: Vec<OwnedFd>,
     _lock: EnvLock,
 }
 
@@ -219,11 +225,12 @@ impl Placing<'_> {
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, None)?;
         }
-        let staged = self.stage(key)?;
+        let mut staged = self.stage(key)?;
         let place = self.place(key);
         match self.root.move_to(&staged.name, self.root, &place) {
             Ok(()) => {}
             Err(error) => {
+                staged.spare.clear();
                 self.discard(&staged.name);
                 if matches!(
                     error.kind(),
@@ -238,7 +245,7 @@ impl Placing<'_> {
         match self.sync_places().and_then(|()| self.fill_local(&staged)) {
             Ok(manifest) => Ok(Some(self.prepared(key, staged, manifest))),
             Err(error) => {
-                self.undo_local(&staged);
+                self.undo_local(&mut staged);
                 if self.may_go(&staged) {
                     self.discard(&place);
                 }
@@ -261,11 +268,12 @@ impl Placing<'_> {
         let old = old.read()?;
         refuse_reserved_work(&old, self.request)?;
         old.recover_with(self.local.map(|local| local.identity))?;
-        let staged = self.stage(key)?;
+        let mut staged = self.stage(key)?;
         let place = self.place(key);
         let swapped = match self.swap(&staged.name, &place, key) {
             Ok(entry) => entry,
             Err(error) => {
+                staged.spare.clear();
                 self.discard(&staged.name);
                 return Err(error);
             }
@@ -282,7 +290,7 @@ impl Placing<'_> {
                 Ok(Some(Prepared { replaced: entry.or(swapped), ..prepared }))
             }
             Err(error) => {
-                self.undo_local(&staged);
+                self.undo_local(&mut staged);
                 if self.may_go(&staged) && self.root.exchange(&staged.name, &place).unwrap_or(false) {
                     self.discard(&staged.name);
                 }
@@ -335,14 +343,20 @@ impl Placing<'_> {
             names::STAGING,
             key.as_str()
         ));
+        let spare = self.root.spare_handles(SPARE_HANDLES).context("reserve file handles")?;
         let made = self
             .root
             .make_dir(&name, 0o755)
             .map_err(anyhow::Error::from)
             .and_then(|()| self.build(&name, key, &token));
-        if made.is_err() {
-            self.discard(&name);
-        }
+        let made = match made {
+            Ok(staged) => Ok(Staged { spare, ..staged }),
+            Err(error) => {
+                drop(spare);
+                self.discard(&name);
+                Err(error)
+            }
+        };
         made.with_context(|| format!("build the environment of task {}", self.request.task_id))
     }
 
@@ -394,7 +408,7 @@ impl Placing<'_> {
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
-        Ok(Staged { tree, name, plan, meta, private_env, token, _lock: lock })
+        Ok(Staged { tree, name, plan, meta, private_env, token, spare: Vec::new(), _lock: lock })
     }
 
     fn work_dir(&self) -> WorkDir {
@@ -435,7 +449,8 @@ impl Placing<'_> {
         Ok(manifest)
     }
 
-    fn undo_local(&self, staged: &Staged) {
+    fn undo_local(&self, staged: &mut Staged) {
+        staged.spare.clear();
         let Some(local) = self.local else { return };
         let Ok(work_tree) = local.open() else { return };
         let Ok(Some(mut manifest)) = Manifest::load(&staged.tree) else { return };

@@ -14,6 +14,7 @@ use super::record::{Durability, Meta, sweep_temporary};
 use super::root::WorkspacesRoot;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::sys::mount_points::mount_within;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
 
@@ -159,6 +160,21 @@ impl LockedEnv {
     }
 }
 
+/// Refuses to remove a folder in which something is mounted, before half of it is gone.
+///
+/// # Errors
+/// A failure that names the mount.
+pub(super) fn refuse_mount(folder: &Path) -> Result<()> {
+    let Some(mount) = mount_within(folder) else { return Ok(()) };
+    let mount = mount.display();
+    Err(Failure::new(
+        Code::Failed,
+        format!("{mount} is a mount; nothing of {} was removed", folder.display()),
+    )
+    .hint(format!("`umount {mount}`, then try again"))
+    .into())
+}
+
 /// Moves the folder `source` below the root to the trash as if it were the environment `key`.
 pub(crate) fn put_aside_as(
     root: &Tree,
@@ -170,6 +186,7 @@ pub(crate) fn put_aside_as(
 ) -> Result<String> {
     let trash = Path::new(names::TRASH);
     let doing = || format!("move {} to the trash", root.path().join(source).display());
+    refuse_mount(&root.path().join(source))?;
     root.ensure_dir(trash, 0o700).with_context(doing)?;
     let name = TrashName::new(workspace, key, now, work_dir_only);
     root.move_to(source, root, &trash.join(&name.text)).with_context(doing)?;
@@ -343,6 +360,7 @@ fn doom(tree: &Tree, name: &str) -> Result<Option<String>> {
         return Ok(Some(name.to_owned()));
     }
     let trash = Path::new(names::TRASH);
+    refuse_mount(&tree.path().join(trash).join(name))?;
     let doomed = format!("{name}{REMOVING}");
     match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::input::UserInput;
 use super::settings::Settings;
@@ -39,6 +39,10 @@ impl Context {
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
         let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
+        // A write beyond the limit of `ulimit -f` fails then, and is told and undone, where it would kill the process. A
+        // handler, unlike "ignore", does not pass on to children.
+        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
+            .context("install the signal handlers")?;
         Ok(Context { settings, root, now, stop, signal, defers_signals: AtomicBool::new(false) })
     }
 

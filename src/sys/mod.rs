@@ -9,6 +9,7 @@ pub mod confine;
 pub mod fault;
 pub mod lock;
 pub mod machine;
+pub mod mount_points;
 pub mod mounts;
 mod platform;
 pub mod remove;

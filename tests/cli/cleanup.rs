@@ -382,3 +382,30 @@ fn what_only_removes_needs_no_room() {
         assert_eq!(done.status, Some(0), "{name}\n{done}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_mount_is_found_before_anything_is_removed() {
+    let t = TestEnv::new();
+    let script = "execenv prepare --task-id T --provider claude >env; env=$(cat env)
+        mkdir -p $env/workdir/a/b $env/workdir/z; echo work >$env/workdir/a/b/file
+        mount -t tmpfs none $env/workdir/z; echo inside >$env/workdir/z/file
+        for words in --trash --force --all\\ --force; do
+            if execenv cleanup $words $env 2>err; then echo removed; exit 90; fi
+            grep -q workdir/z.is.a.mount err
+        done
+        export EXECENV_TEST_NOW=2099-01-01T00:00:00Z
+        execenv gc --orphan-ttl 1s -q 2>err
+        test -e $env/workdir/a/b/file; test -e $env/workdir/z/file; test -e $env/workdir/CLAUDE.md
+        umount $env/workdir/z; execenv cleanup $env; test ! -e $env/workdir";
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_execenv")).parent().unwrap();
+    let whole = format!("set -eu; PATH={}:$PATH; {script}", bin.display());
+    let alone = ["--user", "--map-root-user", "--mount"];
+    let may = t.command("unshare").args(alone).args(["mount", "-t", "tmpfs", "none", "home"]).output();
+    if !may.is_ok_and(|done| done.status.success()) {
+        eprintln!("not run: this user may not mount a file system");
+        return;
+    }
+    let done = t.sh(&format!("unshare {} sh -c '{whole}'", alone.join(" "))).run();
+    assert_eq!(done.status, Some(0), "{done}");
+}

@@ -591,3 +591,22 @@ fn a_reuse_whose_answer_cannot_be_printed_says_what_is_there() {
     let says = done.stderr.contains("is ready for a run") && done.stderr.contains("execenv show");
     assert!(says && env.join("workdir").is_dir(), "{done}");
 }
+
+#[test]
+fn a_process_without_handles_or_with_a_limit_on_files_leaves_nothing_half_made() {
+    for limit in
+        ["-n 8", "-n 10", "-n 14", "-n 18", "-n 20", "-n 22", "-n 24", "-n 26", "-n 28", "-f 0", "-f 1"]
+    {
+        let t = TestEnv::new();
+        t.write("project/CLAUDE.md", "mine\n".repeat(200));
+        let before = t.project_now();
+        let words = format!("prepare --provider claude --task-id {TASK} --local-dir project");
+        let done = t.sh(&format!("ulimit {limit}; execenv {words}")).run();
+        t.assert_nothing_half_made(limit);
+        match done.status {
+            Some(0) => _ = t.execenv(["cleanup", "--all", KEY]).ok(),
+            _ => assert!(done.signal.is_none() && done.stderr.contains("error: "), "{limit}\n{done}"),
+        }
+        assert_same(&before, &t.project_now(), limit);
+    }
+}

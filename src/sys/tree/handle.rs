@@ -1,7 +1,7 @@
 //! The open folder itself: its identity and times, and opening a folder inside it under the strictest rules.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,14 @@ impl Tree {
     pub fn identity(&self) -> io::Result<(u64, u64)> {
         let metadata = self.root.dir_metadata()?;
         Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// Handles that are of no use but to be closed: undoing what was made needs some, also when the process may have no more.
+    ///
+    /// # Errors
+    /// When there are not that many.
+    pub fn spare_handles(&self, count: usize) -> io::Result<Vec<OwnedFd>> {
+        (0..count).map(|_| Ok(rustix::io::fcntl_dupfd_cloexec(&self.root, 0)?)).collect()
     }
 
     /// When an entry of the folder was last made, removed or renamed.
