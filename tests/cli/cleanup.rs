@@ -317,12 +317,21 @@ fn folders_that_their_owner_has_locked_are_removed() {
     }
 }
 
+/// Whether this user may mount a file system in a name space of its own; says so if not.
+#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
+fn may_mount(t: &TestEnv) -> bool {
+    let words = ["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "none", "home"];
+    let may = t.command("unshare").args(words).output().is_ok_and(|done| done.status.success());
+    if !may {
+        eprintln!("not run: this user may not mount a file system");
+    }
+    may
+}
+
 /// A script that runs in a full file system of its own; `None` where this user may not mount one.
 fn on_a_full_disk(t: &TestEnv, before: &str, script: &str) -> Option<crate::support::Done> {
     let alone = ["--user", "--map-root-user", "--mount"];
-    let may = t.command("unshare").args(alone).args(["mount", "-t", "tmpfs", "none", "home"]).output();
-    if !may.is_ok_and(|done| done.status.success()) {
-        eprintln!("not run: this user may not mount a file system");
+    if !may_mount(t) {
         return None;
     }
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_execenv")).parent().unwrap();
@@ -401,9 +410,7 @@ fn a_mount_is_found_before_anything_is_removed() {
     let bin = std::path::Path::new(env!("CARGO_BIN_EXE_execenv")).parent().unwrap();
     let whole = format!("set -eu; PATH={}:$PATH; {script}", bin.display());
     let alone = ["--user", "--map-root-user", "--mount"];
-    let may = t.command("unshare").args(alone).args(["mount", "-t", "tmpfs", "none", "home"]).output();
-    if !may.is_ok_and(|done| done.status.success()) {
-        eprintln!("not run: this user may not mount a file system");
+    if !may_mount(&t) {
         return;
     }
     let done = t.sh(&format!("unshare {} sh -c '{whole}'", alone.join(" "))).run();
