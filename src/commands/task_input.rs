@@ -149,7 +149,7 @@ impl TaskInput {
             document.agent.instructions = context.read_text(UserInput::INSTRUCTIONS, path)?;
         }
         for folder in &self.skills {
-            document.agent.skills.extend(read_skills(&context.absolute(folder)?, context, &mut warnings)?);
+            document.agent.skills.extend(read_skills(&context.absolute(folder)?, &mut warnings)?);
         }
         if let Some(path) = &self.mcp_config {
             let text = context.read_text(UserInput::MCP_CONFIG, path)?;

@@ -14,7 +14,7 @@ use crate::provider::homes;
 use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
 use crate::provider::{self, Provider};
 use crate::sidecar::{Planner, SidecarPlan};
-use crate::skills::files::{self, PlannedSkill};
+use crate::skills::files::{self, PlannedFile, PlannedSkill};
 use crate::skills::slug;
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::TaskDocument;
@@ -80,9 +80,28 @@ impl<'a> Contents<'a> {
             os: Os::PRESENT,
             now: request.now,
         })?;
+        plan.warnings.extend(self.mended_skills());
         plan.homes.extend(config);
         plan.exports.extend(given);
         Ok(plan)
+    }
+
+    /// Names the skills whose frontmatter is no YAML: some CLI would have read them otherwise.
+    fn mended_skills(&self) -> Option<String> {
+        let shown = |skill: &PlannedSkill| {
+            let keys = skill.mended.as_ref()?;
+            let mut named: Vec<_> = keys.iter().take(5).map(|key| format!("`{key}`")).collect();
+            named.extend((keys.len() > 5).then(|| format!("and {} more", keys.len() - 5)));
+            Some(format!("{}/SKILL.md ({})", skill.slug, named.join(", ")))
+        };
+        let all: Vec<_> = self.skills.iter().filter_map(shown).collect();
+        (!all.is_empty()).then(|| {
+            format!(
+                "the frontmatter of these skills is not valid YAML; execenv wrote it with quotes, so that every agent CLI \
+                 reads it alike: {}",
+                all.join(", ")
+            )
+        })
     }
 
     /// Plans all sidecars for a work dir; `home_plan` has the provider's own ones.
@@ -143,9 +162,9 @@ impl<'a> Contents<'a> {
             };
             let place = folder.join(&name);
             planner.dir(&place)?;
-            for (path, bytes) in skill.files_for(&name) {
+            for PlannedFile { path, bytes, mode } in skill.files_for(&name) {
                 planner
-                    .file(&place.join(path), bytes, 0o644)
+                    .file(&place.join(path), bytes, mode)
                     .with_context(|| format!("skill `{}`", skill.slug))?;
             }
             if !skill.hidden {

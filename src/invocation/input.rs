@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
 
 /// A kind of input: how messages name it, how long it may be, and the code of its failures.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +49,15 @@ impl UserInput {
         hint: "check the path given to `--mcp-config` and its permissions",
         ..UserInput::INSTRUCTIONS
     };
-    /// One file of a skill, in a folder that `--skills` names.
+    /// The `SKILL.md` of a skill, in a folder that `--skills` names.
     pub const SKILL_FILE: UserInput = UserInput {
         noun: "the skill file",
         limit: 8 * MIB,
         hint: "check the file and its permissions",
         ..UserInput::INSTRUCTIONS
     };
+    /// A file beside it: a script, a font, a picture.
+    pub const SKILL_ASSET: UserInput = UserInput { limit: 64 * MIB, ..UserInput::SKILL_FILE };
     /// The prompt of a run, `--prompt-file`.
     pub const PROMPT: UserInput = UserInput {
         noun: "the prompt",
@@ -123,6 +126,30 @@ impl UserInput {
     pub fn read_text(self, path: &Path, cwd: &CurrentFolder) -> Result<String> {
         String::from_utf8(self.read(path, cwd)?)
             .map_err(|_| self.failure(format!("{} is not UTF-8 text", self.name(path, cwd))).into())
+    }
+
+    /// Reads a file below an open folder, through no link.
+    ///
+    /// # Errors
+    /// As [`UserInput::read`].
+    pub fn read_in(self, folder: &Tree, relative: &Path) -> Result<Vec<u8>> {
+        let read = match folder.read(relative, self.limit) {
+            Ok(Some(bytes)) => Ok(Some(bytes)),
+            Ok(None) => Err(ErrorKind::NotFound.into()),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.checked(relative, folder.path(), read)
+    }
+
+    /// The same for text.
+    ///
+    /// # Errors
+    /// As [`UserInput::read_text`].
+    pub fn read_text_in(self, folder: &Tree, relative: &Path) -> Result<String> {
+        String::from_utf8(self.read_in(folder, relative)?).map_err(|_| {
+            self.failure(format!("{} is not UTF-8 text", self.name(relative, folder.path()))).into()
+        })
     }
 
     /// Where an input comes from: a path, or "standard input".

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use super::plan::{Home, HomeContent, HomeEntry, HomeRequest};
 use super::row::HomeFolder;
 use super::user_file::names_in;
-use crate::skills::files::PlannedSkill;
+use crate::skills::files::{PlannedFile, PlannedSkill};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Links to everything in a folder of the user's, except the names for which `is_ours` holds. A name where the agent has
@@ -125,7 +125,7 @@ pub(super) fn folder_of_skill(
 ) {
     let folder = parent.join(slug);
     entries.push((folder.clone(), HomeEntry::Dir { mode: 0o755 }));
-    for (path, bytes) in skill.files_for(slug) {
+    for PlannedFile { path, bytes, mode } in skill.files_for(slug) {
         let mut above: Vec<&Path> =
             path.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()).collect();
         above.reverse();
@@ -134,6 +134,6 @@ pub(super) fn folder_of_skill(
                 entries.push((dir, HomeEntry::Dir { mode: 0o755 }));
             }
         }
-        entries.push((folder.join(path), HomeEntry::File { bytes, mode: 0o644 }));
+        entries.push((folder.join(path), HomeEntry::File { bytes, mode }));
     }
 }

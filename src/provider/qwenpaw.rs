@@ -68,7 +68,7 @@ mod tests {
     use crate::task::{Skill, SkillFile};
 
     fn skill(name: &str) -> Skill {
-        let file = SkillFile { path: "docs/a.md".into(), content: "x".into() };
+        let file = SkillFile { path: "docs/a.md".into(), content: "x".into(), ..SkillFile::default() };
         Skill { name: name.into(), content: "body\n".into(), files: vec![file], ..Skill::default() }
     }
 

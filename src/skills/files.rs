@@ -19,14 +19,6 @@ pub const SKILL_FILE: &str = "SKILL.md";
 const MAX_PATH: usize = 4096;
 const MAX_NAME: usize = 255;
 
-/// Endings of binary files.
-const BINARY_ENDINGS: &[&str] = &[
-    "png", "jpg", "jpeg", "gif", "webp", "bmp", "tiff", "ico", "heic", "ttf", "otf", "woff", "woff2", "eot",
-    "zip", "gz", "tar", "bz2", "7z", "rar", "pdf", "docx", "xlsx", "pptx", "doc", "xls", "ppt", "mp3", "mp4",
-    "wav", "avi", "mov", "webm", "m4a", "flac", "exe", "dll", "so", "dylib", "class", "jar", "wasm", "db",
-    "sqlite", "sqlite3", "pyc",
-];
-
 /// A skill, ready to be written into a folder whose name is found out last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedSkill {
@@ -36,19 +28,32 @@ pub struct PlannedSkill {
     pub slug: String,
     /// Written, but not listed in the brief.
     pub hidden: bool,
+    /// The keys of a frontmatter that is no YAML, and was mended; `None` where it was sound.
+    pub mended: Option<Vec<String>>,
     /// The description of the task document, for a frontmatter that has to be made.
     pub description: String,
     /// The text of `SKILL.md` as it came.
     pub content: String,
-    /// The files beside `SKILL.md`: checked relative paths, in the order of the document.
-    pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// The files beside `SKILL.md`, in the order of the document.
+    pub files: Vec<PlannedFile>,
+}
+
+/// One file of a skill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedFile {
+    /// Its checked path, relative to the skill's folder.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its permission bits: a script without its executable bit does not run (decision D32).
+    pub mode: u32,
 }
 
 impl PlannedSkill {
     /// All files for the folder `allocated`, `SKILL.md` first; its frontmatter carries that folder's name.
-    pub fn files_for(&self, allocated: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    pub fn files_for(&self, allocated: &str) -> Vec<PlannedFile> {
         let text = frontmatter::normalise(&self.content, allocated, &self.description);
-        let first = (PathBuf::from(SKILL_FILE), text.into_bytes());
+        let first = PlannedFile { path: SKILL_FILE.into(), bytes: text.into_bytes(), mode: 0o644 };
         std::iter::once(first).chain(self.files.iter().cloned()).collect()
     }
 }
@@ -63,6 +68,7 @@ pub fn plan(skills: &[Skill]) -> Result<Vec<PlannedSkill>> {
         Ok(PlannedSkill {
             name: skill.name.clone(),
             hidden: frontmatter::is_hidden(&skill.content),
+            mended: frontmatter::mended_keys(&skill.content),
             description: skill.description.clone(),
             content: skill.content.clone(),
             files: supporting_files(skill)?,
@@ -73,7 +79,7 @@ pub fn plan(skills: &[Skill]) -> Result<Vec<PlannedSkill>> {
 }
 
 /// The files beside `SKILL.md`. Another `SKILL.md` is left out: the skill's own text wins.
-fn supporting_files(skill: &Skill) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+fn supporting_files(skill: &Skill) -> Result<Vec<PlannedFile>> {
     let mut files = Vec::new();
     // Folded names, because two that differ only in case are one file on some systems.
     let mut seen = HashMap::from([(SKILL_FILE.to_lowercase(), SKILL_FILE)]);
@@ -82,9 +88,9 @@ fn supporting_files(skill: &Skill) -> Result<Vec<(PathBuf, Vec<u8>)>> {
         if let Some(other) = seen.insert(folded(&path), &file.path) {
             return Err(clash(skill, other, &file.path, "would be the same file").into());
         }
-        files.push((path, file.content.clone().into_bytes()));
+        files.push(PlannedFile { path, bytes: file.content.clone(), mode: file.mode });
     }
-    for (path, _) in &files {
+    for PlannedFile { path, .. } in &files {
         let folded = folded(path);
         let folders = folded.match_indices('/').map(|(end, _)| &folded[..end]);
         if let Some(parent) = folders.filter_map(|folder| seen.get(folder)).next() {
@@ -157,13 +163,6 @@ fn resolve(path: &str) -> Result<Vec<&str>, &'static str> {
     if names.is_empty() { Err("is the skill's folder itself") } else { Ok(names) }
 }
 
-/// Whether a file's name is that of a binary file, which is left out when a folder is imported.
-pub fn is_binary_name(path: &str) -> bool {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-    ending.is_some_and(|ending| BINARY_ENDINGS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,8 +170,11 @@ mod tests {
     use std::path::Path;
 
     fn skill(files: &[(&str, &str)]) -> Skill {
-        let file =
-            |(path, content): &(&str, &str)| SkillFile { path: (*path).into(), content: (*content).into() };
+        let file = |(path, content): &(&str, &str)| SkillFile {
+            path: (*path).into(),
+            content: (*content).into(),
+            ..SkillFile::default()
+        };
         Skill {
             name: "Go Review".into(),
             description: "d".into(),
@@ -238,9 +240,9 @@ mod tests {
         let plan = plan(&[skill(&files), skill(&[])]).unwrap();
         assert_eq!((plan[0].slug.as_str(), plan[1].slug.as_str()), ("go-review", "go-review-multica"));
         let written = plan[0].files_for("go-review-multica-2");
-        let paths: Vec<_> = written.iter().map(|(path, _)| path.to_str().unwrap()).collect();
+        let paths: Vec<_> = written.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["SKILL.md", "z.md", "docs/a.md"]);
-        assert_eq!(written[0].1, b"---\nname: go-review-multica-2\ndescription: \"d\"\n---\n\nbody\n");
+        assert_eq!(written[0].bytes, b"---\nname: go-review-multica-2\ndescription: \"d\"\n---\n\nbody\n");
     }
 
     #[test]
@@ -267,15 +269,5 @@ mod tests {
     #[test]
     fn one_bad_path_stops_the_plan() {
         assert!(plan(&[skill(&[("ok", ""), ("../x", "")])]).is_err());
-    }
-
-    #[test]
-    fn binary_files_are_known_by_name() {
-        for path in ["a.png", "b/C.JPEG", "x.tar.gz", "lib.so", "d.SQLite3", "a\\b.Zip"] {
-            assert!(is_binary_name(path), "{path}");
-        }
-        for path in ["a.md", "png", "a.png.txt", "so/readme", "x.svg", ""] {
-            assert!(!is_binary_name(path), "{path}");
-        }
     }
 }

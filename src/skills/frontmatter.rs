@@ -3,12 +3,15 @@
 //! Some CLIs know a skill by its folder, others by its frontmatter, so both must say the same. The user's text
 //! is changed as little as possible: one entry where that can be proved right, the block where it cannot, and
 //! a new block only where there is nothing to keep. Proof means that the result is parsed again and everything
-//! but the name has its old meaning. No input is lost: everything but frontmatter is body.
+//! but the name has its old meaning. A block that is no YAML is mended first. No input is lost: everything but
+//! frontmatter is body.
 
+mod mend;
+
+use std::borrow::Cow;
+
+use self::mend::{HIDDEN, is_sound, mend};
 use crate::formats::yaml::{self, Document, Kind, Node};
-
-/// The key that keeps a skill out of listings.
-const HIDDEN: &str = "disable-model-invocation";
 
 /// A `SKILL.md` in its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub fn split(content: &str) -> Split<'_> {
     loop {
         let line_end = memchr::memchr(b'\n', &rest.as_bytes()[line_start..]).map(|at| line_start + at);
         let line = &rest[line_start..line_end.unwrap_or(rest.len())];
-        if line.strip_suffix('\r').unwrap_or(line) == "---" {
+        if line.trim_end() == "---" {
             let body = line_end.map_or("", |end| &rest[end + 1..]);
             return Split { yaml: &rest[..line_start.saturating_sub(1)], body, found: true };
         }
@@ -39,11 +42,18 @@ pub fn split(content: &str) -> Split<'_> {
 }
 
 fn after_opening(content: &str) -> Option<&str> {
-    content.strip_prefix("---\n").or_else(|| content.strip_prefix("---\r\n"))
+    let (line, rest) = content.split_once('\n')?;
+    (line.trim_end() == "---").then_some(rest)
+}
+
+/// The text without the byte order mark that editors of other systems put before it.
+fn without_mark(content: &str) -> &str {
+    content.strip_prefix('\u{feff}').unwrap_or(content)
 }
 
 /// The text of `SKILL.md` for the folder `slug`. `description` is used only where a block has to be made.
 pub fn normalise(content: &str, slug: &str, description: &str) -> String {
+    let content = without_mark(content);
     let parts = split(content);
     if !parts.found {
         return synthesise(slug, description, content);
@@ -51,15 +61,11 @@ pub fn normalise(content: &str, slug: &str, description: &str) -> String {
     // Everything from the end of the yaml on: its line feed, the closing line, the body.
     let opening = content.len() - after_opening(content).map_or(0, str::len);
     let (head, tail) = (&content[..opening], &content[opening + parts.yaml.len()..]);
+    let mended = sound(parts.yaml);
+    let parts = Split { yaml: &mended, ..parts };
     let inserted = format!("{head}{}\n{}{tail}", name_line(slug), parts.yaml);
-    let Some(document) = Document::parse(parts.yaml) else {
-        // Nothing can be proved of a block that does not parse.
-        let named = parts
-            .yaml
-            .lines()
-            .any(|line| ["name:", "\"name\":", "'name':"].iter().any(|key| line.starts_with(key)));
-        return if named { synthesise(slug, description, parts.body) } else { inserted };
-    };
+    // Nothing but comments.
+    let Some(document) = Document::parse(parts.yaml) else { return inserted };
     let position = document.position("name");
     let small = match position {
         None => inserted,
@@ -82,7 +88,21 @@ pub fn normalise(content: &str, slug: &str, description: &str) -> String {
         let others: Vec<_> = [&entries[..at], &entries[at + 1..]].concat();
         proves(&text, slug, parts.body, &others).then_some(text)
     };
-    rebuild().unwrap_or_else(|| synthesise(slug, description, parts.body))
+    rebuild().unwrap_or_else(|| {
+        let hidden = if hides(&document) { format!("{HIDDEN}: true\n") } else { String::new() };
+        synthesise(slug, description, parts.body).replacen('\n', &format!("\n{hidden}"), 1)
+    })
+}
+
+/// The block itself, or mended.
+fn sound(block: &str) -> Cow<'_, str> {
+    if is_sound(block) { Cow::Borrowed(block) } else { Cow::Owned(mend(block).text) }
+}
+
+/// The keys of a block that is no YAML whose values had to be mended; `None` where nothing had to be.
+pub fn mended_keys(content: &str) -> Option<Vec<String>> {
+    let block = split(without_mark(content)).yaml;
+    (!is_sound(block)).then(|| mend(block).keys)
 }
 
 /// Whether the text has a valid block whose name is the slug, the same other entries and the same body.
@@ -139,22 +159,24 @@ fn synthesise(slug: &str, description: &str, body: &str) -> String {
     text + "---\n\n" + body
 }
 
-/// Whether the skill asks to be kept out of listings. A block that does not parse hides nothing.
+/// Whether the skill asks to be kept out of listings.
 pub fn is_hidden(content: &str) -> bool {
-    Document::parse(split(content).yaml).is_some_and(|document| {
-        matches!(
-            document.value(HIDDEN).map(|value| &value.kind),
-            Some(Kind::Scalar { text, .. }) if text.trim().eq_ignore_ascii_case("true")
-        )
-    })
+    Document::parse(&sound(split(without_mark(content)).yaml)).is_some_and(|document| hides(&document))
+}
+
+fn hides(document: &Document) -> bool {
+    matches!(
+        document.value(HIDDEN).map(|value| &value.kind),
+        Some(Kind::Scalar { text, .. }) if text.trim().eq_ignore_ascii_case("true")
+    )
 }
 
 /// Name and description of a skill that is imported from a folder; empty where they are not given or the block
 /// cannot be read. The block ends at the first line that *starts* with the delimiter, as upstream's reader has it.
 pub fn read_name_description(content: &str) -> (String, String) {
     let read = || {
-        let rest = after_opening(content)?;
-        let document = Document::parse(&rest[..rest.find("\n---")?])?;
+        let rest = after_opening(without_mark(content))?;
+        let document = Document::parse(&sound(&rest[..rest.find("\n---")?]))?;
         let text = |key| match document.value(key) {
             Some(value) => document.text_of(value).map(|text| text.trim().to_owned()),
             None => Some(String::new()),

@@ -132,11 +132,11 @@ impl Tree {
     /// A regular file's bytes; `None` if it is missing.
     ///
     /// # Errors
-    /// If the entry is not a regular file, or is longer than `limit` bytes.
+    /// If the entry is not a regular file, or is longer than `limit` bytes (`FileTooLarge`).
     pub fn read(&self, relative: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let bytes = self.read_start(relative, limit + 1)?;
         if bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > limit) {
-            return Err(io::Error::other(format!("longer than {limit} bytes")));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {limit} bytes")));
         }
         Ok(bytes)
     }

@@ -157,13 +157,23 @@ pub struct Skill {
 }
 
 /// One file beside a `SKILL.md`. `path` comes from outside and is checked before it is used.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct SkillFile {
     #[serde(deserialize_with = "null_is_default")]
     pub path: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub content: String,
+    /// Its bytes; in a document they are text.
+    #[serde(deserialize_with = "text_as_bytes")]
+    pub content: Vec<u8>,
+    /// Its permission bits. A document has none.
+    #[serde(skip)]
+    pub mode: u32,
+}
+
+impl Default for SkillFile {
+    fn default() -> Self {
+        Self { path: String::new(), content: Vec::new(), mode: 0o644 }
+    }
 }
 
 /// A repository the agent may check out.
@@ -279,6 +289,10 @@ where
     T: Default + Deserialize<'de>,
 {
     Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+fn text_as_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    null_is_default::<D, String>(deserializer).map(String::into_bytes)
 }
 
 fn empty_object() -> Value {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Snapshot, TestEnv, assert_same, snapshot};
 
-const PROVIDERS: [&str; 19] = [
+pub const PROVIDERS: [&str; 19] = [
     "claude",
     "codex",
     "opencode",

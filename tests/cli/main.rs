@@ -47,6 +47,7 @@ mod reuse;
 mod run;
 mod server_client;
 mod show;
+mod skills;
 mod supervise;
 mod together;
 mod trash;

@@ -113,8 +113,11 @@ pub(super) fn entry<'a>(plan: &'a HomePlan, path: &str) -> Option<&'a HomeEntry>
 }
 
 pub(super) fn skill(name: &str, files: &[(&str, &str)]) -> PlannedSkill {
-    let file =
-        |(path, content): &(&str, &str)| SkillFile { path: (*path).into(), content: (*content).into() };
+    let file = |(path, content): &(&str, &str)| SkillFile {
+        path: (*path).into(),
+        content: (*content).into(),
+        ..SkillFile::default()
+    };
     let skill = Skill {
         name: name.into(),
         description: "d".into(),

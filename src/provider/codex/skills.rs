@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::shared::SharedHome;
 use crate::provider::plan::HomeEntry;
-use crate::skills::files::{PlannedSkill, SKILL_FILE};
+use crate::skills::files::{PlannedFile, PlannedSkill, SKILL_FILE};
 use crate::skills::slug::slug;
 use crate::task::DisabledSkill;
 
@@ -38,8 +38,8 @@ pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Optio
         Err(error) => draft.warnings.push(format!("the skills of the Codex home were left out: {error}")),
     }
     for skill in skills {
-        for (path, bytes) in skill.files_for(&skill.slug) {
-            draft.put(Path::new(FOLDER).join(&skill.slug).join(path), HomeEntry::File { bytes, mode: 0o644 });
+        for PlannedFile { path, bytes, mode } in skill.files_for(&skill.slug) {
+            draft.put(Path::new(FOLDER).join(&skill.slug).join(path), HomeEntry::File { bytes, mode });
         }
     }
 }

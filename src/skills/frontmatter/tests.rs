@@ -15,6 +15,7 @@ fn the_block_is_found_by_its_delimiters() {
         ("---\nx\n----\n--- a\n---\nb", "x\n----\n--- a", "b"),
         ("---\n---\nb", "", "b"),
         ("---\n\n---\nb", "", "b"),
+        ("--- \nname: x\n---\t\nb", "name: x", "b"),
     ] {
         assert_eq!(split(content), Split { yaml, body, found: true }, "{content:?}");
     }
@@ -69,8 +70,8 @@ fn the_name_becomes_the_slug_and_all_else_stays() {
         ("a: &x 1\nb: *x\nname: y", "a: &x 1\nb: *x\nname: slug"),
         ("a: ü\nname: x\nb: ü", "a: ü\nname: slug\nb: ü"),
         // invalid, no name
-        ("description: bad: value", "name: slug\ndescription: bad: value"),
-        ("a:\n  name: x: y", "name: slug\na:\n  name: x: y"),
+        ("description: bad: value", "name: slug\ndescription: \"bad: value\""),
+        ("a:\n  name: x: y", "name: slug\na:\n  name: \"x: y\""),
     ] {
         let expected = format!("---\n{after}\n---\n\nbody\n---\nmore");
         assert_eq!(named(&format!("---\n{before}\n---\n\nbody\n---\nmore")), expected, "{before:?}");
@@ -85,13 +86,6 @@ fn a_block_that_cannot_be_kept_is_made_new() {
         ("", ""),
         ("---\nname: x\nno end", "---\nname: x\nno end"),
         ("---\nno end", "---\nno end"),
-        ("---\nname: x\ndescription: bad: value\n---\nbody", "body"),
-        ("---\n\"name\": x\na: b: c\n---\nbody", "body"),
-        ("---\nname: x\nname: y\n---\nbody", "body"),
-        ("---\nname: x\na: 1\n\"a\": 2\n---\nbody", "body"),
-        ("---\nname: x\nb: {a: 1, a: 2}\n---\nbody", "body"),
-        ("---\nname: x\n--- \n---\nbody", "body"),
-        ("---\nname: x\nb: \0\n---\nbody", "body"),
     ] {
         assert_eq!(named(content), format!("{NEW}{body}"), "{content:?}");
     }
@@ -146,7 +140,13 @@ fn hidden_means_true_in_a_block_that_parses() {
         ("disable-model-invocation: [true]", false),
         ("user-invocable: false", false),
         ("metadata:\n  disable-model-invocation: true", false),
-        ("disable-model-invocation: true\nx: a: b", false),
+        ("disable-model-invocation: true\nx: a: b", true),
+        ("x: a: b\nmetadata:\n  disable-model-invocation: true", false),
+        ("x: *x*\ndisable-model-invocation:true", true),
+        ("  x: a: b\n  \"disable-model-invocation\" : TRUE # why\r", true),
+        ("disable-model-invocation: true\ndisable-model-invocation: false", true),
+        ("y: &y true\nx: a: b\ndisable-model-invocation: *y", true),
+        ("{x: [, disable-model-invocation: true}", true),
     ] {
         assert_eq!(is_hidden(&format!("---\n{yaml}\n---\n")), hidden, "{yaml}");
     }
@@ -171,7 +171,8 @@ fn name_and_description_are_read() {
         ("---\nname: ~\ndescription: d\n---\n", "", "d"),
         ("body", "", ""),
         ("---\nname: a\n", "", ""),
-        ("---\nname: a: b\n---\n", "", ""),
+        ("---\nname: a: b\n---\n", "a: b", ""),
+        ("\u{feff}---\nname: a\ndescription: [x] [y]\n---\n", "a", "[x] [y]"),
         ("\n---\nname: a\n---\n", "", ""),
     ] {
         assert_eq!(read_name_description(content), (name.into(), description.into()), "{content:?}");
@@ -219,6 +220,34 @@ fn hostile_blocks_end_soon() {
     }
     let large = "---\n".to_owned() + &"- x\n".repeat(2 << 20);
     assert!(named(&large).ends_with(&large));
+}
+
+#[test]
+fn a_block_that_is_no_yaml_is_read_by_its_lines() {
+    for (before, after, keys) in [
+        ("name: x\ndescription: a: b", "name: slug\ndescription: \"a: b\"", "description"),
+        ("argument-hint: [x] [y]\nname: x", "argument-hint: \"[x] [y]\"\nname: slug", "argument-hint"),
+        ("description: *x* is\n  bold", "name: slug\ndescription: \"*x* is bold\"", "description"),
+        ("description: \"a \"b\" c\"", "name: slug\ndescription: \"a \\\"b\\\" c\"", "description"),
+        ("description: @me, `you`", "name: slug\ndescription: \"@me, `you`\"", "description"),
+        ("description: a\nname: x\ndescription: b", "description: b\nname: slug", "description"),
+        ("tools:\n\t- a\n\t- b", "name: slug\ntools:\n  - a\n  - b", "tools"),
+        (
+            "name: x: y\nmetadata:\n  a: b: c\n  d: 1",
+            "name: slug\nmetadata:\n  a: \"b: c\"\n  d: 1",
+            "name,metadata",
+        ),
+        ("b: {a: 1, a: 2}\nname: x", "b: \"{a: 1, a: 2}\"\nname: slug", "b"),
+        ("b: \0\nname: x", "b: \"\\u0000\"\nname: slug", "b"),
+        ("hello\nname: x\nb: c: d # e\r", "# hello\nname: slug\nb: \"c: d # e\"\r", "b"),
+        ("user-invocable: false\nx: a: b", "name: slug\nuser-invocable: false\nx: \"a: b\"", "x"),
+    ] {
+        let content = format!("\u{feff}---\n{before}\n---\nbody");
+        assert_eq!(named(&content), format!("---\n{after}\n---\nbody"), "{before:?}");
+        assert_eq!(mended_keys(&content).unwrap().join(","), keys, "{before:?}");
+    }
+    assert_eq!(mended_keys("---\nname: x\n---\n"), None);
+    assert_eq!(mended_keys("body"), None);
 }
 
 fn yaml_like() -> impl Strategy<Value = String> {
@@ -288,6 +317,27 @@ proptest! {
             );
             prop_assert!(has_name);
             prop_assert_eq!(is_hidden(&content), is_hidden(&text));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_yaml_and_a_flag_that_hides_is_never_lost(
+        lines in prop::collection::vec(yaml_like(), 0..4), at in 0_usize..4, flag in prop::sample::select(vec![
+            "disable-model-invocation: true", "disable-model-invocation: \"True\"", "disable-model-invocation:  'true' ",
+        ])
+    ) {
+        let mut lines = lines;
+        lines.insert(at.min(lines.len()), flag.to_owned());
+        let content = format!("---\n{}\n---\nbody", lines.join("\n"));
+        let (block, text) = (split(&content).yaml, named(&content));
+        let after = Document::parse(split(&text).yaml);
+        prop_assert!(after.is_some(), "{:?} became {:?}", content, text);
+        prop_assert_eq!(read_name_description(&text).0, "slug", "{:?} became {:?}", content, text);
+        prop_assert_eq!(is_hidden(&content), is_hidden(&text), "{:?} became {:?}", content, text);
+        // YAML may have the line inside a text or a comment; a block that is none is read by its lines.
+        let is_line = block.split('\n').any(|line| line == flag);
+        if is_line && Document::parse(block).is_none() {
+            prop_assert!(is_hidden(&text), "{:?} became {:?}", content, text);
         }
     }
 }
