@@ -19,7 +19,7 @@ use crate::invocation::{
 };
 use crate::layout::names;
 use crate::output::{Answer, counted, log::note, shell_quote};
-use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, McpMode};
+use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, Mcp, McpMode};
 use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
 use crate::supervise::environment::refused_names;
@@ -161,6 +161,7 @@ impl TaskInput {
             })?;
             document.agent.mcp_config = Some(value);
         }
+        self.check_servers(&document, context)?;
         check_lengths(&document)?;
         let lease = self.lease.unwrap_or(context.settings.lease);
         if lease > Duration::days(MAX_LEASE) {
@@ -183,6 +184,21 @@ impl TaskInput {
             document,
             warnings,
         })
+    }
+}
+
+impl TaskInput {
+    /// Refuses MCP servers that no agent could be given, by the file that has them.
+    fn check_servers(&self, document: &TaskDocument, context: &Context) -> Result<(), Failure> {
+        let place = match (&self.mcp_config, &self.task) {
+            (Some(path), _) => UserInput::MCP_CONFIG.place(path, &context.settings.cwd),
+            (None, Some(path)) => UserInput::TASK.place(path, &context.settings.cwd) + ", field `agent.mcp_config`",
+            (None, None) => return Ok(()),
+        };
+        match Mcp::parse(document.agent.mcp_config.as_ref()) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(Failure { message: format!("{place}: {}", failure.message), ..failure }),
+        }
     }
 }
 

@@ -44,10 +44,7 @@ impl<'a> Contents<'a> {
         with_brief: bool,
     ) -> Result<Self> {
         let skills = files::plan(&task.agent.skills)?;
-        let mcp = Mcp::parse(task.agent.mcp_config.as_ref()).ok_or_else(|| {
-            Failure::new(Code::BadDocument, "the MCP configuration is not an object of named servers")
-                .hint("`{\"mcpServers\": {\"name\": {\"command\": \"…\"}}}`; `{}` means no servers")
-        })?;
+        let mcp = Mcp::parse(task.agent.mcp_config.as_ref())?;
         Ok(Self { task, provider, platform, skills, mcp, with_brief })
     }
 

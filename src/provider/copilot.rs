@@ -48,7 +48,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     }
     all.retain(|name, _| !servers.contains_key(name));
     all.extend(
-        server::read_all(servers)?
+        server::all(servers)
             .iter()
             .filter_map(|server| Some((server.name().to_owned(), Value::Object(server.for_copilot()?)))),
     );

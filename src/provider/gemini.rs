@@ -58,7 +58,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let theirs =
         user.as_ref().map(|user| user_file::read_object(&user.join(SETTINGS))).transpose()?.flatten();
     let project = user_file::read_object(&request.work_dir.join(FOLDER).join(SETTINGS))?.unwrap_or_default();
-    let managed: Map<String, Value> = server::read_all(servers)?
+    let managed: Map<String, Value> = server::all(servers)
         .iter()
         .filter_map(|server| Some((server.name().to_owned(), server.for_gemini()?.into())))
         .collect();

@@ -2,8 +2,11 @@
 //!
 //! Servers that cannot reach the agent are an error or a warning, never ignored: the task asks for exactly these servers.
 
+use serde_json::{Map, Value};
+
 use super::plan::{HomeRequest, Mcp, McpMode};
 use super::row::McpChannel;
+use super::mcp_reader;
 use crate::failure::{Code, Failure};
 
 /// The warning that a channel needs, if any.
@@ -15,7 +18,7 @@ pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<St
     let provider = &request.task.provider;
     let shown = if provider.is_empty() { "command" } else { provider };
     match channel {
-        McpChannel::Planned => Ok(None),
+        McpChannel::Planned => no_foreign_keys(servers, provider).map(|()| None),
         McpChannel::Never if servers.is_empty() => Ok(None),
         McpChannel::Session => {
             let own = match request.options.mcp_mode {
@@ -38,6 +41,20 @@ pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<St
     }
 }
 
+/// Refuses a server with a key of another tool's, which this one would not heed.
+fn no_foreign_keys(servers: &Map<String, Value>, provider: &str) -> Result<(), Failure> {
+    for (name, server) in servers {
+        let key = server.as_object().and_then(|server| mcp_reader::foreign_key(server, provider));
+        if let Some(key) = key {
+            let name = name.escape_debug();
+            let message = format!("MCP server `{name}`: `{key}` is not understood by {provider}");
+            return Err(Failure::new(Code::BadDocument, message)
+                .hint("take the key out: without it the server is used as the rest says"));
+        }
+    }
+    Ok(())
+}
+
 fn refuse(message: String) -> Failure {
     Failure::new(Code::BadDocument, message)
         .hint("remove `mcp_config` from the task, or choose another provider")
@@ -52,15 +69,15 @@ mod tests {
     #[test]
     fn every_managed_set_is_passed_on_or_reported_or_refused() {
         for (provider, servers, expected) in [
-            ("claude", r#"{"a":{}}"#, Some(0)),
+            ("claude", r#"{"a":{"command":"x"}}"#, Some(0)),
             ("opencode", r#"{"a":{"command":"x"}}"#, Some(0)),
-            ("kimi", r#"{"a":{}}"#, Some(1)),
+            ("kimi", r#"{"a":{"command":"x"}}"#, Some(1)),
             ("kimi", "{}", Some(1)),
             ("pi", "{}", Some(0)),
-            ("pi", r#"{"a":{}}"#, None),
+            ("pi", r#"{"a":{"command":"x"}}"#, None),
             ("antigravity", "{}", None),
             ("", "{}", None),
-            ("nobody", r#"{"a":{}}"#, None),
+            ("nobody", r#"{"a":{"command":"x"}}"#, None),
         ] {
             let mut world = World::new().mcp(servers);
             world.task.provider = provider.into();

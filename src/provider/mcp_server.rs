@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::failure::{Code, Failure};
+use super::mcp_reader;
 
 /// A server of the managed set.
 #[derive(Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub(super) struct Server<'a> {
     timeout: Option<&'a Value>,
     /// OpenCode's: an object, or `false`.
     oauth: Option<&'a Value>,
+    /// Keys that the provider is known to understand.
+    extras: Vec<(&'a String, &'a Value)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -23,97 +25,37 @@ enum Transport<'a> {
     Remote { sse: bool, url: &'a str, headers: Vec<(&'a str, &'a str)> },
 }
 
-/// The keys that a server may have. Any other could not be translated, and is refused.
-const KNOWN: &[&str] = &[
-    "type",
-    "command",
-    "args",
-    "env",
-    "environment",
-    "cwd",
-    "enabled",
-    "disabled",
-    "timeout",
-    "url",
-    "httpUrl",
-    "headers",
-    "oauth",
-];
-
 impl<'a> Server<'a> {
-    /// Reads the object of one server.
-    ///
-    /// # Errors
-    /// A [`Code::BadDocument`] failure that names server and key, never a value.
-    pub(super) fn read(name: &'a str, value: &'a Value) -> Result<Server<'a>, Failure> {
-        let wrong = |key: &str, what: &str| {
-            let message = format!("MCP server `{}`: `{key}` {what}", name.escape_debug());
-            Failure::new(Code::BadDocument, message)
+    /// Takes a server from the form that [`super::mcp_reader`] gives it.
+    fn new(name: &'a str, object: &'a Map<String, Value>) -> Server<'a> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        let pairs = |key: &str| {
+            let map = object.get(key).and_then(Value::as_object).into_iter().flatten();
+            map.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
         };
-        let Value::Object(object) = value else { return Err(wrong("mcpServers", "holds no object for it")) };
-        if let Some(key) = object.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-            return Err(wrong(&key.escape_debug().to_string(), "is not understood for this provider"));
-        }
-        let text = |key: &str| match object.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.as_str())),
-            Some(_) => Err(wrong(key, "must be a text that is not empty")),
-        };
-        let switch = |key: &str| match object.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(*value)),
-            Some(_) => Err(wrong(key, "must be true or false")),
-        };
-        let pairs = |key: &str| match object.get(key) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Object(map)) => map
-                .iter()
-                .map(|(name, value)| Some((name.as_str(), value.as_str()?)))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| wrong(key, "must hold texts only")),
-            Some(_) => Err(wrong(key, "must be an object")),
-        };
-        let list = |key: &str| match object.get(key) {
-            None | Some(Value::Null) => Ok(Vec::new()),
-            Some(Value::Array(items)) => items
-                .iter()
-                .map(Value::as_str)
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| wrong(key, "must hold texts only")),
-            Some(_) => Err(wrong(key, "must be a list")),
-        };
-        let kind = text("type")?.unwrap_or_default().to_ascii_lowercase();
-        let transport =
-            match text("url")?.map(|url| (url, kind == "sse")).or(text("httpUrl")?.map(|url| (url, false))) {
-                Some((url, sse)) => Transport::Remote { sse, url, headers: pairs("headers")? },
-                None => {
-                    let mut command = match object.get("command") {
-                        Some(Value::Array(_)) => list("command")?, // OpenCode's own form
-                        _ => text("command")?.into_iter().collect(),
-                    };
-                    if command.first().is_none_or(|program| program.trim().is_empty()) {
-                        return Err(wrong("command", "is missing, and there is no `url` either"));
-                    }
-                    command.extend(list("args")?);
-                    let mut env = pairs("env")?;
-                    env.extend(pairs("environment")?);
-                    Transport::Local { command, env, cwd: text("cwd")? }
+        let transport = match text("url") {
+            Some(url) => {
+                Transport::Remote { sse: text("type") == Some("sse"), url, headers: pairs("headers") }
+            }
+            None => {
+                let args = object.get("args").and_then(Value::as_array).into_iter().flatten();
+                let program = std::iter::once(text("command").unwrap_or_default());
+                Transport::Local {
+                    command: program.chain(args.filter_map(Value::as_str)).collect(),
+                    env: pairs("env"),
+                    cwd: text("cwd"),
                 }
-            };
-        let timeout = object.get("timeout").filter(|value| !value.is_null());
-        if timeout.is_some_and(|value| value.as_f64().is_none_or(|ms| ms <= 0.0)) {
-            return Err(wrong("timeout", "must be a number above 0"));
+            }
+        };
+        Server {
+            name,
+            transport,
+            enabled: object.get("enabled") != Some(&Value::Bool(false))
+                && object.get("disabled") != Some(&Value::Bool(true)),
+            timeout: object.get("timeout"),
+            oauth: object.get("oauth"),
+            extras: object.iter().filter(|(key, _)| mcp_reader::is_extra(key) && *key != "oauth").collect(),
         }
-        let oauth = object.get("oauth").filter(|value| !value.is_null());
-        if oauth.is_some_and(|value| !(value.is_object() || *value == Value::Bool(false))) {
-            return Err(wrong("oauth", "must be an object or false"));
-        }
-        let port = oauth.and_then(|oauth| oauth.get("callbackPort"));
-        if port.is_some_and(|port| port.as_u64().is_none_or(|port| !(1..=65535).contains(&port))) {
-            return Err(wrong("oauth.callbackPort", "must be a port"));
-        }
-        let enabled = switch("enabled")?.unwrap_or(true) && !switch("disabled")?.unwrap_or(false);
-        Ok(Server { name, transport, enabled, timeout, oauth })
     }
 
     /// The name.
@@ -186,6 +128,9 @@ impl<'a> Server<'a> {
         if let Some(timeout) = self.timeout {
             value["timeout"] = timeout.clone();
         }
+        for (key, extra) in &self.extras {
+            value[key.as_str()] = (*extra).clone();
+        }
         match value {
             Value::Object(map) => map,
             _ => Map::new(),
@@ -197,12 +142,10 @@ fn object(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<Map<_, _>>().into()
 }
 
-/// Reads every server of a managed set.
-///
-/// # Errors
-/// As [`Server::read`].
-pub(super) fn read_all(servers: &Map<String, Value>) -> Result<Vec<Server<'_>>, Failure> {
-    servers.iter().map(|(name, value)| Server::read(name, value)).collect()
+/// Every server of a managed set.
+pub(super) fn all(servers: &Map<String, Value>) -> Vec<Server<'_>> {
+    let objects = servers.iter().filter_map(|(name, server)| Some((name, server.as_object()?)));
+    objects.map(|(name, server)| Server::new(name, server)).collect()
 }
 
 #[cfg(test)]
@@ -211,7 +154,8 @@ mod tests {
 
     fn shapes(text: &str) -> [String; 3] {
         let value: Value = serde_json::from_str(text).unwrap();
-        let server = Server::read("s", &value).unwrap();
+        let servers = mcp_reader::read(&json!({ "mcpServers": { "s": value } })).unwrap();
+        let server = all(&servers).remove(0);
         let shown =
             |map: Option<Map<String, Value>>| map.map_or("-".into(), |map| Value::Object(map).to_string());
         [shown(Some(server.for_opencode())), shown(server.for_copilot()), shown(server.for_gemini())]
@@ -242,30 +186,5 @@ mod tests {
             shapes(r#"{"type":"local","command":["a","b"],"environment":{}}"#)[2],
             r#"{"command":"a","args":["b"],"env":{}}"#
         );
-    }
-
-    #[test]
-    fn what_cannot_be_kept_is_refused_by_name_and_without_values() {
-        for (text, key) in [
-            ("7", "mcpServers"),
-            ("{}", "command"),
-            (r#"{"command":" "}"#, "command"),
-            (r#"{"command":"sk-x","zeta":1}"#, "zeta"),
-            (r#"{"command":"sk-x","args":[1]}"#, "args"),
-            (r#"{"command":"sk-x","env":{"A":1}}"#, "env"),
-            (r#"{"command":"sk-x","env":[]}"#, "env"),
-            (r#"{"command":"sk-x","timeout":0}"#, "timeout"),
-            (r#"{"command":"sk-x","timeout":"1"}"#, "timeout"),
-            (r#"{"command":"sk-x","enabled":1}"#, "enabled"),
-            (r#"{"url":""}"#, "url"),
-            (r#"{"url":"sk-x","oauth":true}"#, "oauth"),
-            (r#"{"url":"sk-x","oauth":{"callbackPort":0}}"#, "oauth.callbackPort"),
-            (r#"{"url":"sk-x","headers":{"A":null}}"#, "headers"),
-        ] {
-            let value: Value = serde_json::from_str(text).unwrap();
-            let failure = Server::read("s", &value).unwrap_err();
-            assert!(failure.message.starts_with(&format!("MCP server `s`: `{key}` ")), "{}", failure.message);
-            assert!(!failure.message.contains("sk-x"));
-        }
     }
 }

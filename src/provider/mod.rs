@@ -17,6 +17,7 @@ pub mod hermes;
 pub mod homes;
 pub mod login;
 pub mod mcp_channel;
+mod mcp_reader;
 mod mcp_server;
 pub mod openclaw;
 pub mod opencode;

@@ -36,7 +36,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         Some(text) => user_file::parse_object(text, CONTENT)?.unwrap_or_default(),
         None => Map::new(),
     };
-    let (on, off): (Vec<_>, Vec<_>) = server::read_all(servers)?.into_iter().partition(|s| s.is_enabled());
+    let (on, off): (Vec<_>, Vec<_>) = server::all(servers).into_iter().partition(|s| s.is_enabled());
     let mut secrets = Secrets::new(&request.env_root.join(SECRETS));
     let managed: Map<String, Value> =
         on.iter().map(|s| (s.name().to_owned(), secrets.taken_out_of(s.for_opencode()).into())).collect();

@@ -73,7 +73,7 @@ fn manage(
     servers: &Map<String, Value>,
     settings: &mut Map<String, Value>,
 ) -> Result<()> {
-    let managed: Map<String, Value> = server::read_all(servers)?
+    let managed: Map<String, Value> = server::all(servers)
         .iter()
         .filter_map(|server| Some((server.name().to_owned(), server.for_gemini()?.into())))
         .collect();

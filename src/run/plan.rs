@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
@@ -15,7 +15,7 @@ use crate::environment::{
 };
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
-use crate::provider::plan::{Mcp, is_switched_on};
+use crate::provider::plan::Mcp;
 use crate::provider::row::Launch;
 use crate::provider::version::probe_version;
 use crate::provider::{self, argv};
@@ -224,13 +224,10 @@ fn agent_program(
 /// own servers stay.
 fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
     match Mcp::parse(config) {
-        Some(Mcp::Unmanaged) => None,
+        Ok(Mcp::Unmanaged) => None,
+        Ok(Mcp::Managed(servers)) => Some(claude::servers_file(&servers)),
         // `prepare` has refused what is no object of servers; an agent can still write to the file.
-        None => Some(json!({ "mcpServers": {} }).to_string().into_bytes()),
-        Some(Mcp::Managed(mut servers)) => {
-            servers.retain(|_, server| is_switched_on(server));
-            Some(json!({ "mcpServers": servers }).to_string().into_bytes())
-        }
+        Err(_) => Some(claude::servers_file(&Map::new())),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::provider::plan::{Mcp, McpMode, is_switched_on};
 const TABLE: &str = "mcp_servers";
 
 /// Settings of other clients that Codex 0.169 refuses, or has under the same name with another meaning.
-const FOREIGN_KEYS: [&str; 4] = ["disabled", "tools", "prompts", "resources"];
+const FOREIGN_KEYS: [&str; 3] = ["disabled", "tools", "oauth"];
 
 /// The text as the task wants it, and the block for the end of the file.
 ///
@@ -70,7 +70,7 @@ fn render(servers: &Map<String, Value>) -> Result<String> {
             return Err(wrong(name, "it must be an object").into());
         };
         let mut table = format!("[{TABLE}.{name}]\n");
-        for (key, value) in sorted(&normalised(server)) {
+        for (key, value) in sorted(&normalised(name, server)?) {
             table += &format!("{} = {}\n", key_text(key), inline(name, value)?);
         }
         tables.push(table);
@@ -80,16 +80,21 @@ fn render(servers: &Map<String, Value>) -> Result<String> {
 
 /// A server with Codex' keys; Codex takes its kind from `url` or `command`. Codex 0.169 knows neither `type` nor
 /// the `experimental_use_rmcp_client` that upstream adds: with `--strict-config` it refuses them.
-fn normalised(server: &Map<String, Value>) -> Map<String, Value> {
+fn normalised(name: &str, server: &Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     let mut server = server.clone();
-    let kind = server.shift_remove("type");
-    FOREIGN_KEYS.iter().for_each(|key| drop(server.shift_remove(*key)));
-    let is_http = kind.as_ref().and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("http"));
-    let is_remote = is_http || (server.contains_key("url") && !server.contains_key("command"));
-    if is_remote && let Some(headers) = server.shift_remove("headers") {
-        server.entry("http_headers").or_insert(headers);
+    if server.shift_remove("type").is_some_and(|kind| kind == "sse") {
+        return Err(wrong(name, "its `type` is `sse`, and Codex reaches servers by streamable HTTP only"));
     }
-    server
+    FOREIGN_KEYS.iter().for_each(|key| drop(server.shift_remove(*key)));
+    if let Some(headers) = server.shift_remove("headers") {
+        server.insert("http_headers".into(), headers);
+    }
+    // Milliseconds for most tools.
+    let timeout = server.shift_remove("timeout").and_then(|timeout| timeout.as_f64());
+    if let Some(milliseconds) = timeout {
+        server.entry("tool_timeout_sec").or_insert_with(|| (milliseconds / 1000.0).into());
+    }
+    Ok(server)
 }
 
 fn inline(server: &str, value: &Value) -> Result<String, Failure> {

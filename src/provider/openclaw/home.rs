@@ -47,7 +47,7 @@ const KEYED: Version = Version(2026, 9, 0);
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let managed = match request.mcp {
         Mcp::Unmanaged => None,
-        Mcp::Managed(servers) => Some(checked(servers)?),
+        Mcp::Managed(servers) => Some(in_its_words(servers)),
     };
     let program = request.options.openclaw.as_deref().ok_or_else(|| {
         Failure::new(
@@ -75,7 +75,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         }
     };
     let runtime = gateway::read(request.task.agent.runtime_config.as_ref());
-    let base = base(request, &cli, &found, managed)?;
+    let base = base(request, &cli, &found, managed.as_ref())?;
     let mut plan = build(request, &found, &runtime, &base)?;
     // What is known is not made younger by using it.
     plan.caches.extend((!is_known).then(|| cache::kept(request, program, &found)).flatten());
@@ -237,19 +237,17 @@ fn users_skills(request: &HomeRequest<'_>, found: &Found) -> Option<PathBuf> {
     found.config.parent().map(|folder| folder.join("skills")).filter(|folder| folder.is_dir())
 }
 
-/// The task's servers, each something that OpenClaw could start or reach.
-fn checked(servers: &Map<String, Value>) -> Result<&Map<String, Value>> {
-    for (name, server) in servers {
-        let says = |field: &str| {
-            server.get(field).and_then(Value::as_str).is_some_and(|value| !value.trim().is_empty())
-        };
-        if name.trim().is_empty() || !(says("command") || says("url")) {
-            let message = format!("mcp_config: the MCP server {name:?} has neither a command nor a url");
-            let hint = "an entry of `mcpServers` is a name and an object with `command` or `url`";
-            return Err(Failure::new(Code::BadDocument, message).hint(hint).into());
+/// The task's servers as OpenClaw has them: the kind of one that it reaches is its `transport`.
+fn in_its_words(servers: &Map<String, Value>) -> Map<String, Value> {
+    let mut servers = servers.clone();
+    for server in servers.values_mut().filter_map(Value::as_object_mut) {
+        let kind = server.shift_remove("type");
+        let kind = kind.as_ref().and_then(Value::as_str).filter(|kind| *kind != "stdio");
+        if let Some(kind) = kind {
+            server.insert("transport".into(), if kind == "http" { "streamable-http" } else { kind }.into());
         }
     }
-    Ok(servers)
+    servers
 }
 
 fn text_of(path: &Path) -> Result<String> {

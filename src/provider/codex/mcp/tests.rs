@@ -46,8 +46,7 @@ fn managed_servers_are_the_only_ones() {
 fn servers_and_keys_are_sorted_and_quoted_where_they_must_be() {
     let servers = json!({
         "zeta": {"command": "z", "args": ["a\"b", "c\\d", "\u{1}\n\u{7f}"], "env": {"K": "v", "A B": "é"}, "empty": {}},
-        "alpha": {"command": "a", "startup_timeout_sec": 5.0, "tool_timeout_sec": 1.5, "enabled": true,
-            "big": 1e300, "tools": ["*"], "prompts": 1, "resources": null},
+        "alpha": {"command": "a", "startup_timeout_sec": 5.0, "timeout": 1500, "enabled": true, "big": 1e300, "tools": ["*"]},
     });
     let (_, found) = strict("", servers).unwrap();
     let expected = "\
@@ -73,13 +72,8 @@ env = { \"A B\" = \"é\", K = \"v\" }
 fn remote_servers_speak_codex() {
     for (server, expected) in [
         (json!({"url": "u", "headers": {"A": "b"}}), "http_headers = { A = \"b\" }\nurl = \"u\"\n"),
-        (json!({"type": "HTTP", "url": "u"}), "url = \"u\"\n"),
-        (
-            json!({"url": "u", "headers": {"A": "b"}, "http_headers": {"C": "d"}}),
-            "http_headers = { C = \"d\" }\nurl = \"u\"\n",
-        ),
+        (json!({"type": "http", "url": "u"}), "url = \"u\"\n"),
         (json!({"type": "stdio", "command": "c"}), "command = \"c\"\n"),
-        (json!({"url": "u", "command": "c"}), "command = \"c\"\nurl = \"u\"\n"),
     ] {
         let (_, found) = strict("", json!({"s": server.clone()})).unwrap();
         assert_eq!(found, block(&format!("[mcp_servers.s]\n{expected}")), "{server}");
@@ -97,6 +91,7 @@ fn what_cannot_be_written_is_refused_without_its_value() {
         (json!({"": {"command": "s3cret"}}), ""),
         (json!({"é": {}}), "é"),
         (json!({"s": {"n": u64::MAX}}), "s"),
+        (json!({"s": {"type": "sse", "url": "s3cret"}}), "s"),
     ] {
         let error = strict("", servers).unwrap_err();
         let message = error.to_string();
