@@ -274,6 +274,8 @@ table! {
     CLAUDE_SETTINGS = Row::home("claude-runtime-skill-settings.json", "claude", Secret::Whole);
     /// values of OpenCode's MCP servers that may be secrets
     OPENCODE_SECRETS = Row::home("opencode-values", "opencode", Secret::Whole);
+    /// the task's MCP servers, for CLIs that take a file by their command line
+    MCP_CONFIG = Row::home("mcp-config.json", "claude", Secret::Whole);
     /// Qwen Code's settings
     QWEN_SETTINGS = Row::home("qwen-settings.json", "qwen", Secret::Whole);
     /// the platform CLI's configuration folder: without it, its calls would use the login of whoever runs the machine

@@ -192,7 +192,9 @@ impl TaskInput {
     fn check_servers(&self, document: &TaskDocument, context: &Context) -> Result<(), Failure> {
         let place = match (&self.mcp_config, &self.task) {
             (Some(path), _) => UserInput::MCP_CONFIG.place(path, &context.settings.cwd),
-            (None, Some(path)) => UserInput::TASK.place(path, &context.settings.cwd) + ", field `agent.mcp_config`",
+            (None, Some(path)) => {
+                UserInput::TASK.place(path, &context.settings.cwd) + ", field `agent.mcp_config`"
+            }
             (None, None) => return Ok(()),
         };
         match Mcp::parse(document.agent.mcp_config.as_ref()) {

@@ -139,7 +139,7 @@ impl UserInput {
             Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(None),
             Err(error) => Err(error),
         };
-        self.checked(relative, folder.path(), read)
+        self.checked(relative, &CurrentFolder::new(Ok(folder.path().to_owned())), read)
     }
 
     /// The same for text.
@@ -148,7 +148,8 @@ impl UserInput {
     /// As [`UserInput::read_text`].
     pub fn read_text_in(self, folder: &Tree, relative: &Path) -> Result<String> {
         String::from_utf8(self.read_in(folder, relative)?).map_err(|_| {
-            self.failure(format!("{} is not UTF-8 text", self.name(relative, folder.path()))).into()
+            let shown = folder.path().join(relative);
+            self.failure(format!("{} in {} is not UTF-8 text", self.noun, shown.display())).into()
         })
     }
 

@@ -15,13 +15,17 @@ use crate::layout::names;
 const HOME: &str = names::COPILOT_HOME;
 /// The variable that names its home.
 pub(super) const VARIABLE: &str = "COPILOT_HOME";
-/// The one file of the home that execenv writes.
+/// The files of the home that execenv writes.
 const SERVERS: &str = "mcp-config.json";
+const SETTINGS: &str = "settings.json";
+const OURS: [&str; 2] = [SERVERS, SETTINGS];
+/// What of the settings brings plugins, which add servers.
+const PLUGINS: [&str; 2] = ["enabledPlugins", "extraKnownMarketplaces"];
 
 /// The home, as a folder.
 pub(super) const FOLDER: HomeFolder = HomeFolder {
     name: HOME,
-    own_files: &[SERVERS],
+    own_files: &OURS,
     logins: &["config.json"],
     without_secrets: overlay::without_own_files,
 };
@@ -58,6 +62,13 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     };
     let bytes = serde_json::to_vec_pretty(&json!({ "mcpServers": all }))?;
     entries.push((SERVERS.into(), HomeEntry::File { bytes, mode: 0o600 }));
+    if let (false, Some(user)) = (merge, &user)
+        && let Some(mut settings) = user_file::read_object(&user.join(SETTINGS))?
+    {
+        PLUGINS.iter().for_each(|key| drop(settings.shift_remove(*key)));
+        let bytes = serde_json::to_vec_pretty(&settings)?;
+        entries.push((SETTINGS.into(), HomeEntry::File { bytes, mode: 0o600 }));
+    }
     let dropped = overlay::stale_links(request, HOME, &entries)?;
     plan.homes.push(Home { name: HOME, content: HomeContent::Folder { mode: 0o700, entries, dropped } });
     plan.exports.insert(VARIABLE.into(), request.env_root.join(HOME).display().to_string());
@@ -76,12 +87,14 @@ fn is_ours(name: &str, merge: bool) -> bool {
     matches!(name, SERVERS | "session-state" | "history-session-state" | "logs" | "tmp" | "cache")
         || name.starts_with("session-store.db")
         || name.ends_with(".lock")
-        || (name == "installed-plugins" && !merge)
+        || (matches!(name, "installed-plugins" | SETTINGS) && !merge)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
     use crate::provider::fixture::{World, file_text, links};
 
     fn world() -> World {
@@ -105,6 +118,17 @@ mod tests {
         assert_eq!(config, json!({ "mcpServers": { "a": server } }));
         assert_eq!(links(&planned, HOME), [("config.json".into(), world.path("home/.copilot/config.json"))]);
         assert_eq!(planned.exports[VARIABLE], world.path("root/e").join(HOME).display().to_string());
+    }
+
+    #[test]
+    fn the_settings_have_no_plugins_unless_merged() {
+        let settings = r#"{"theme":"x","enabledPlugins":{"p@m":true},"extraKnownMarketplaces":{"m":{}}}"#;
+        let with = |world: World| world.file("home/.copilot/settings.json", settings);
+        let planned = with(world()).plan(plan).unwrap();
+        let own: Value = serde_json::from_str(&file_text(&planned, HOME, SETTINGS, 0o600)).unwrap();
+        assert_eq!(own, json!({ "theme": "x" }));
+        let merged = with(world()).merge().plan(plan).unwrap();
+        assert!(links(&merged, HOME).iter().any(|(name, _)| name == Path::new(SETTINGS)));
     }
 
     #[test]

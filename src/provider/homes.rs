@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest};
-use super::row::HomeFolder;
-use super::{mcp_channel, registry};
+use super::row::{HomeFolder, McpChannel};
+use super::{mcp_channel, mcp_file, registry};
 use crate::layout::{self, Secret};
 use crate::sys::tree::{FileKind, Tree};
 
@@ -23,6 +23,9 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         anyhow::bail!("the plan of {} sets {name}, which its row does not list", row.name);
     }
     plan.warnings.extend(warning);
+    if row.mcp == McpChannel::File {
+        mcp_file::plan(request, &mut plan);
+    }
     let left_behind = left_behind(request, &plan)?;
     plan.homes.extend(left_behind);
     Ok(plan)

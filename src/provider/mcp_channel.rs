@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value};
 
+use super::mcp_reader;
 use super::plan::{HomeRequest, Mcp, McpMode};
 use super::row::McpChannel;
-use super::mcp_reader;
 use crate::failure::{Code, Failure};
 
 /// The warning that a channel needs, if any.
@@ -18,8 +18,13 @@ pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<St
     let provider = &request.task.provider;
     let shown = if provider.is_empty() { "command" } else { provider };
     match channel {
-        McpChannel::Planned => no_foreign_keys(servers, provider).map(|()| None),
+        McpChannel::Planned | McpChannel::File => no_foreign_keys(servers, provider).map(|()| None),
         McpChannel::Never if servers.is_empty() => Ok(None),
+        McpChannel::Unknown if servers.is_empty() => Ok((request.options.mcp_mode == McpMode::Strict).then(|| {
+            format!(
+                "the task allows no MCP servers, but execenv cannot hide those in the configuration of the agent of `{shown}`"
+            )
+        })),
         McpChannel::Session => {
             let own = match request.options.mcp_mode {
                 McpMode::Strict => {
@@ -75,8 +80,12 @@ mod tests {
             ("kimi", "{}", Some(1)),
             ("pi", "{}", Some(0)),
             ("pi", r#"{"a":{"command":"x"}}"#, None),
-            ("antigravity", "{}", None),
-            ("", "{}", None),
+            ("antigravity", "{}", Some(1)),
+            ("antigravity", r#"{"a":{"command":"x"}}"#, None),
+            ("", "{}", Some(1)),
+            ("omp", r#"{"a":{"command":"x"}}"#, Some(1)),
+            ("claude", r#"{"a":{"command":"x","includeTools":["y"]}}"#, None),
+            ("kimi", r#"{"a":{"command":"x","includeTools":["y"]}}"#, Some(1)),
             ("nobody", r#"{"a":{"command":"x"}}"#, None),
         ] {
             let mut world = World::new().mcp(servers);

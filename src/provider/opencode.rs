@@ -218,11 +218,36 @@ fn unknowable(request: &HomeRequest<'_>) -> Result<Option<String>> {
         user_file::read_object(&data.join("opencode/auth.json")).unwrap_or_default().unwrap_or_default();
     let remote = logins.values().any(|login| login.get("type").and_then(Value::as_str) == Some("wellknown"));
     let managed = Path::new("/etc/opencode").exists();
+    if has_plugins(request)? {
+        return Ok(Some(
+            "your OpenCode plugins run in this task too; MCP servers that one of them adds cannot be hidden from the agent"
+                .to_owned(),
+        ));
+    }
     Ok((remote || managed).then(|| {
         "OpenCode also takes configuration from an organisation or an administrator here; MCP servers of that \
          cannot be hidden from the agent"
             .to_owned()
     }))
+}
+
+/// Whether the user or the project has plugins: programs, which may change the configuration.
+fn has_plugins(request: &HomeRequest<'_>) -> Result<bool> {
+    for path in files(request) {
+        let config = user_file::read_object(&path)?.unwrap_or_default();
+        let listed = config.get("plugin").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+        let folders = ["plugin", "plugins"].map(|name| path.with_file_name(name));
+        // Next to a project's own files a folder of that name may be anything.
+        let is_configuration =
+            path.parent().is_some_and(|parent| parent.ends_with(".opencode") || parent.ends_with("opencode"));
+        if listed
+            || (is_configuration
+                && folders.iter().any(|folder| !user_file::names_in(folder).unwrap_or_default().is_empty()))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

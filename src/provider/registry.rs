@@ -6,7 +6,8 @@
 use super::row::{HomeFolder, Launch, McpChannel, Provider, login_file};
 use super::version::Version;
 use super::{
-    claude, codex, copilot, cursor, dsh, gemini, hermes, openclaw, opencode, qwen, qwenpaw, reasonix,
+    claude, codex, copilot, cursor, dsh, gemini, hermes, mcp_file, omp, openclaw, opencode, qwen, qwenpaw,
+    reasonix,
 };
 
 /// Where skills go for a provider without a folder of its own.
@@ -22,9 +23,9 @@ static PROVIDERS: &[Provider] = &[
         .brief("CLAUDE.md")
         .program("claude", "MULTICA_CLAUDE_PATH")
         .minimum(Version(2, 0, 0))
-        .mcp(McpChannel::Planned)
+        .mcp(McpChannel::File)
         .plan(claude::plan)
-        .exports(&[claude::MEMORY_VARIABLE])
+        .exports(&[claude::MEMORY_VARIABLE, mcp_file::VARIABLE])
         .login(
             &[
                 "ANTHROPIC_API_KEY",
@@ -42,7 +43,8 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("codebuddy", ".codebuddy/skills")
         .brief("CODEBUDDY.md")
         .program("codebuddy", "MULTICA_CODEBUDDY_PATH")
-        .mcp(McpChannel::Planned)
+        .exports(&[mcp_file::VARIABLE])
+        .mcp(McpChannel::File)
         .own_arguments(claude::launch::OWN_ARGUMENTS)
         .launch(Launch::ClaudeStream),
     Provider::new(codex::NAME, "")
@@ -94,7 +96,7 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("hermes", "")
         .skills_in_home()
         .program("hermes", "MULTICA_HERMES_PATH")
-        .mcp(McpChannel::Session)
+        .mcp(McpChannel::Planned)
         .plan(hermes::plan)
         .folders(&[hermes::FOLDER])
         .exports(&[hermes::YOLO_VARIABLE, hermes::HOME_VARIABLE]),
@@ -104,7 +106,10 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::Session),
     Provider::new("kiro", ".kiro/skills").program("kiro-cli", "MULTICA_KIRO_PATH").mcp(McpChannel::Session),
     Provider::new("mcode", ".minimax/skills").mcp(McpChannel::Session),
-    Provider::new("omp", ".omp/skills").program("omp", "MULTICA_OMP_PATH").mcp(McpChannel::Never),
+    Provider::new("omp", ".omp/skills")
+        .program("omp", "MULTICA_OMP_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(omp::plan),
     // The configuration of its plan makes the work dir its workspace; then it looks for skills in the work dir's root.
     Provider::new(openclaw::NAME, "skills")
         .inline_brief()
@@ -124,9 +129,7 @@ static PROVIDERS: &[Provider] = &[
         .program("pi", "MULTICA_PI_PATH")
         .mcp(McpChannel::Never)
         .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json")),
-    Provider::new("qoder", ".qoder/skills")
-        .program("qodercli", "MULTICA_QODER_PATH")
-        .mcp(McpChannel::Session),
+    Provider::new("qoder", ".qoder/skills").program("qodercli", "MULTICA_QODER_PATH").mcp(McpChannel::File),
     Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
     Provider::new("qwen", ".qwen/skills")
         .brief("QWEN.md")

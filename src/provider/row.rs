@@ -62,8 +62,10 @@ pub struct Program {
 /// How a provider learns of the MCP servers that a task manages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum McpChannel {
-    /// Its plan or its launch passes them.
+    /// Its plan passes them.
     Planned,
+    /// Its command line takes a file ([`super::mcp_file`]).
+    File,
     /// The program that opens the agent's session (ACP) must name them; the agent also sees those of its own configuration.
     Session,
     /// The CLI has no MCP client: a task may manage an empty set only.

@@ -15,10 +15,10 @@ use crate::environment::{
 };
 use crate::failure::{Code, Failure};
 use crate::provider::claude::launch as claude;
-use crate::provider::plan::Mcp;
+use crate::provider::plan::{Mcp, McpMode};
 use crate::provider::row::Launch;
 use crate::provider::version::probe_version;
-use crate::provider::{self, argv};
+use crate::provider::{self, argv, mcp_file};
 use crate::supervise::{Limits, environment, find_program};
 
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
@@ -86,7 +86,7 @@ impl RunPlan {
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
         let (program, agent) = if is_command {
-            command(options, &agents.all)?
+            command(options, &agents.all, &own.provider, file.merge_mcp)?
         } else {
             agent(options, inherited, &own.provider, &file, &agents.all, &mut notices)?
         };
@@ -142,14 +142,26 @@ impl AgentVariables {
 }
 
 /// Any program instead of the provider's agent.
-fn command(options: &RunOptions, variables: &Variables) -> Result<(PathBuf, AgentPlan)> {
+fn command(
+    options: &RunOptions,
+    variables: &Variables,
+    provider: &str,
+    merges: bool,
+) -> Result<(PathBuf, AgentPlan)> {
     let (name, args) = options.command.split_first().expect("the caller has looked");
     let path = variables::value(variables, "PATH").unwrap_or_default();
     let program =
         find_program(Some(Path::new(name)), None, &name.to_string_lossy(), path).map_err(|failure| {
             failure.hint("give a program in PATH or the path of one; for shell syntax: `-- sh -c '…'`")
         })?;
-    Ok((program, AgentPlan::Command { args: args.to_vec(), input: options.prompt.clone() }))
+    let mode = if merges { McpMode::Merge } else { McpMode::Strict };
+    // The provider's own CLI gets the task's MCP servers, where the environment has a file of them.
+    let servers = variables::value(variables, mcp_file::VARIABLE).map(Path::new);
+    let flagged = servers
+        .zip(provider::find(provider))
+        .and_then(|(servers, row)| mcp_file::with_flags(row, &program, args, servers, mode));
+    let args = flagged.unwrap_or_else(|| args.to_vec());
+    Ok((program, AgentPlan::Command { args, input: options.prompt.clone() }))
 }
 
 /// The provider's agent.
@@ -225,9 +237,9 @@ fn agent_program(
 fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
     match Mcp::parse(config) {
         Ok(Mcp::Unmanaged) => None,
-        Ok(Mcp::Managed(servers)) => Some(claude::servers_file(&servers)),
+        Ok(Mcp::Managed(servers)) => Some(mcp_file::bytes(&servers)),
         // `prepare` has refused what is no object of servers; an agent can still write to the file.
-        Err(_) => Some(claude::servers_file(&Map::new())),
+        Err(_) => Some(mcp_file::bytes(&Map::new())),
     }
 }
 

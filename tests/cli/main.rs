@@ -37,6 +37,7 @@ mod list;
 mod locks;
 mod machines;
 mod manual;
+mod mcp;
 mod old_roots;
 mod papers;
 mod prepare;

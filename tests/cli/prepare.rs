@@ -258,13 +258,14 @@ fn secrets_of_the_document_are_private() {
     let t = TestEnv::new();
     let secret = "s3cret-value";
     t.write("t.json", json!({"id": TASK, "issue_id": "i", "provider": "claude", "agent": {"id": "a", "custom_env": {"TOKEN": secret}, "custom_args": [secret],
-        "mcp_config": {"mcpServers": {"m": {"env": {"K": secret}}}}}}).to_string());
+        "mcp_config": {"mcpServers": {"m": {"command": "c", "env": {"K": secret}}}}}}).to_string());
     let env = t.prepare(["--task", "t.json"]);
     let launch = env.join("launch");
     assert_eq!(fs::metadata(&launch).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(fs::metadata(launch.join("task.json")).unwrap().permissions().mode() & 0o777, 0o600);
     for (path, text) in snapshot(&t.root) {
-        assert!(!text.contains(secret) || path.ends_with("launch/task.json"), "{}", path.display());
+        let is_private = path.ends_with("launch/task.json") || path.ends_with("mcp-config.json");
+        assert!(!text.contains(secret) || (is_private && text.starts_with("0600")), "{}", path.display());
     }
     t.execenv(["cleanup", KEY]).ok();
     assert!(!snapshot(&t.root).values().any(|text| text.contains(secret)));

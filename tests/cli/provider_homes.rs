@@ -9,7 +9,15 @@ type Names = &'static [&'static str];
 
 /// Provider, the user's files, the variables that a managed set brings, the entries of the env root.
 const ROWS: &[(&str, Names, Names, Names)] = &[
-    ("claude", &[".claude/settings.json"], &[], &["claude-runtime-skill-settings.json"]),
+    (
+        "claude",
+        &[".claude/settings.json"],
+        &["EXECENV_MCP_CONFIG"],
+        &["claude-runtime-skill-settings.json", "mcp-config.json"],
+    ),
+    ("codebuddy", &[], &["EXECENV_MCP_CONFIG"], &["mcp-config.json"]),
+    ("qoder", &[], &["EXECENV_MCP_CONFIG"], &["mcp-config.json"]),
+    ("omp", &[], &[], &["workdir/.omp/mcp.json"]),
     (
         "copilot",
         &[".copilot/config.json", ".copilot/logs/l"],
@@ -91,8 +99,15 @@ fn the_users_folders_stay_as_they_are_and_no_secret_shows() {
         // Another task without skills and servers takes back what it does not need.
         t.write("task.json", document(provider, ""));
         let again = run(&["reuse", root.to_str().unwrap(), "--task", "task.json", "--platform-cli", "none"]);
-        for home in ["copilot-home", ".gemini", "hermes-home", "opencode-values", "qwenpaw-workspace/skills"]
-        {
+        for home in [
+            "copilot-home",
+            ".gemini",
+            "hermes-home",
+            "opencode-values",
+            "qwenpaw-workspace/skills",
+            "mcp-config.json",
+            "workdir/.omp/mcp.json",
+        ] {
             assert!(!root.join(home).exists(), "{provider}: {home} is left");
         }
         assert!(again["env"].get("HERMES_HOME").is_none());
@@ -108,7 +123,7 @@ fn the_users_folders_stay_as_they_are_and_no_secret_shows() {
 
 #[test]
 fn servers_that_cannot_reach_the_agent_are_refused_and_nothing_is_made() {
-    for provider in ["pi", "omp", "antigravity", "command"] {
+    for provider in ["pi", "antigravity", "command"] {
         let t = TestEnv::new();
         t.write("task.json", document(provider, SERVERS));
         t.execenv(["prepare", "--task", "task.json"]).fails(2, &["MCP servers", provider]);

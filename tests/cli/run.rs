@@ -305,7 +305,7 @@ fn secrets_stay_where_they_are() {
     assert!(arguments.contains("--strict-mcp-config"));
     for (path, text) in snapshot(&w.t.root) {
         let below_launch = path.components().any(|part| part.as_os_str() == "launch");
-        if below_launch {
+        if below_launch || path.ends_with("mcp-config.json") {
             let private = if text.contains("dir") { "0700" } else { "0600" };
             assert!(text.starts_with(private), "{} is {text}", path.display());
         } else if !path.ends_with("logs/agent.stderr.log") {

@@ -35,6 +35,39 @@ pub(crate) fn set(source: &str, outer: &str, inner: &str, value: &serde_json::Va
     (is_set && stays).then_some(edited)
 }
 
+/// `source` with the top-level `key` set to a value that is written as JSON, whatever stood there; `None` as in [`set`].
+pub(crate) fn set_whole(source: &str, key: &str, value: &serde_json::Value) -> Option<String> {
+    let root = parse(source)?;
+    let text: Vec<char> = source.chars().collect();
+    let edited = match root.as_ref().and_then(|root| root.entry(key)) {
+        None => {
+            // A key of its own, found again below.
+            let entry = serde_json::json!({});
+            let with_one = place(source, root.as_ref(), key, "execenv", &entry.to_string())?;
+            return set_whole(&with_one, key, value);
+        }
+        Some((name, old)) => {
+            let end = match colon_behind(&text, name.end) {
+                Some(colon) => colon.max(old.end),
+                None => return None,
+            };
+            let mut edited: String = text[..name.end].iter().collect();
+            edited.push_str(&format!(": {value}"));
+            edited.extend(&text[end..]);
+            edited
+        }
+    };
+    let after = parse(&edited)??;
+    let expected = parse(&value.to_string()).flatten()?;
+    let is_set = same_node(after.get(key)?, &expected, &mut HashMap::new());
+    let rest = |root: &Node| {
+        let Kind::Mapping(entries) = &root.kind else { return Vec::new() };
+        entries.iter().filter(|(name, _)| name.text() != Some(key)).cloned().collect::<Vec<_>>()
+    };
+    let before = root.as_ref().map_or_else(Vec::new, rest);
+    (is_set && same(before.iter(), rest(&after).iter())).then_some(edited)
+}
+
 fn place(source: &str, root: Option<&Node>, outer: &str, inner: &str, value: &str) -> Option<String> {
     let text: Vec<char> = source.chars().collect();
     let splice = |from: usize, to: usize, new: &str| {
@@ -150,6 +183,25 @@ mod tests {
         ] {
             let edited = dirs(source).unwrap_or_default();
             assert_eq!(edited, expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn a_whole_value_is_replaced_whatever_it_was() {
+        let new = r#"{"a":{"command":"x"}}"#;
+        for (source, expected) in [
+            ("m: 1\ns:\n  u:\n    command: y # c\n  v: {}\nz: 1\n", format!("m: 1\ns: {new}\nz: 1\n")),
+            ("s: {u: {command: y}} # mine\n", format!("s: {new} # mine\n")),
+            ("s: []\nz: 1\n", format!("s: {new}\nz: 1\n")),
+            ("s:\nz: 1\n", format!("s: {new}\nz: 1\n")),
+            ("s: ~\nz: 1\n", format!("s: {new}\nz: 1\n")),
+            ("z: 1\n", format!("s: {new}\nz: 1\n")),
+            ("", format!("s: {new}\n")),
+            ("s: &x {}\nz: *x\n", String::new()),
+            ("- a\n", String::new()),
+        ] {
+            let edited = set_whole(source, "s", &json!({"a": {"command": "x"}}));
+            assert_eq!(edited.unwrap_or_default(), expected, "{source:?}");
         }
     }
 

@@ -3,27 +3,24 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use serde_json::{Map, Value, json};
-
 use crate::failure::{Code, Failure};
-use crate::provider::plan::is_switched_on;
 use crate::provider::row::OwnArgument;
-use crate::provider::row::Takes::{self, Nothing, Optional};
+use crate::provider::row::Takes::{Nothing, Optional, Value};
 
 /// The arguments that [`arguments`] sets, or that would change what they mean.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[
     ("-p", Nothing),
     ("--print", Nothing),
-    ("--output-format", Takes::Value),
-    ("--input-format", Takes::Value),
-    ("--permission-mode", Takes::Value),
-    ("--mcp-config", Takes::Value),
-    ("--effort", Takes::Value),
+    ("--output-format", Value),
+    ("--input-format", Value),
+    ("--permission-mode", Value),
+    ("--mcp-config", Value),
+    ("--effort", Value),
     ("--resume", Optional),
     ("-r", Optional),
     ("--continue", Nothing),
     ("-c", Nothing),
-    ("--session-id", Takes::Value),
+    ("--session-id", Value),
     ("--fork-session", Nothing),
     ("--replay-user-messages", Nothing),
     ("--no-session-persistence", Nothing),
@@ -87,18 +84,6 @@ pub fn arguments(options: Options) -> Vec<OsString> {
     // Last, so that it wins over one that was asked for.
     args.extend(options.settings.into_iter().flat_map(|path| ["--settings".into(), path.into()]));
     args
-}
-
-/// The file for `--mcp-config`: the servers that are switched on. Claude Code takes a server with a `url` only with its type.
-pub fn servers_file(servers: &Map<String, Value>) -> Vec<u8> {
-    let mut servers = servers.clone();
-    servers.retain(|_, server| is_switched_on(server));
-    for server in servers.values_mut().filter_map(Value::as_object_mut) {
-        if server.contains_key("url") && !server.contains_key("type") {
-            server.shift_insert(0, "type".into(), "http".into());
-        }
-    }
-    json!({ "mcpServers": servers }).to_string().into_bytes()
 }
 
 /// As root Claude Code bypasses permissions only where `IS_SANDBOX` is exactly `1`; it takes no other value.

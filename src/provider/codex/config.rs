@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use toml_edit::{Document, TableLike};
+use toml_edit::{Document, Item, TableLike};
 
 use super::blocks::{self, Block};
 use super::hooks::{self, Move};
@@ -42,11 +42,17 @@ pub(super) struct Wishes<'a> {
 }
 
 impl Wishes<'_> {
-    /// Whether the user's trust in projects is left out: Codex would also start the servers of a project's
-    /// configuration.
-    pub(super) fn has_no_projects(&self) -> bool {
+    /// Whether the agent may see the task's MCP servers only. The user's trust in projects is left out then: Codex would also
+    /// start the servers of a project's configuration.
+    pub(super) fn is_strict(&self) -> bool {
         matches!(self.mcp, Mcp::Managed(_)) && self.mcp_mode == McpMode::Strict
     }
+}
+
+/// Whether the user has plugins.
+pub(super) fn has_plugins(document: &Document<&str>) -> bool {
+    let plugins = document.as_table().get("plugins").and_then(Item::as_table_like);
+    plugins.is_some_and(|plugins| !plugins.is_empty())
 }
 
 /// Makes the configuration.
@@ -77,7 +83,7 @@ fn but_for_the_shell(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     let mut text = source::remove(&text, &["skills", "config"])?;
     let (mut memory, mut multi_agent, mut apps) = (String::new(), String::new(), String::new());
     // Each goes directly below a header: the last one in is the first to be read.
-    if wishes.has_no_projects() {
+    if wishes.is_strict() {
         (text, apps) = switches::without_apps(&text)?;
         // In a folder that the user trusts, Codex also starts the servers of its `.codex/config.toml`.
         text = source::remove(&text, &["projects"])?;

@@ -117,6 +117,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         hooks: Move::new(shared, &home),
     };
     warn_of_limits(&mut draft, request, &document, iter::zip(&profiles, &of_profiles), &policy, &wishes)?;
+    if config::has_plugins(&document) && wishes.is_strict() {
+        draft.warnings.push(
+            "your Codex plugins are off in this task, because they can bring MCP servers; `--mcp-mode merge` keeps them"
+                .to_owned(),
+        );
+    }
     let text = config::build(config, &wishes)?;
     draft.put(CONFIG, HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 });
     mirror::copies(&mut draft, shared);
@@ -196,7 +202,7 @@ fn warn_of_limits<'a>(
             ));
         }
     }
-    if wishes.has_no_projects() {
+    if wishes.is_strict() {
         draft.warnings.extend(limits::untrusted_project(document, request));
     }
     Ok(())

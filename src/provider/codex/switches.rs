@@ -51,10 +51,10 @@ pub(super) fn without_multi_agent(text: &str, by_table: bool) -> Result<(String,
     Ok((text, wrapped(Block::MultiAgent, &(lines + &table_lines))))
 }
 
-/// Switches the connectors off that Codex reaches through the user's account, as one MCP server more. The second text
-/// is for the head of the file.
+/// Switches off what brings MCP servers besides those of the configuration: the connectors that Codex reaches through the
+/// user's account, and plugins. The second text is for the head of the file.
 pub(super) fn without_apps(text: &str) -> Result<(String, String)> {
-    let keys = vec![("apps", false.into())];
+    let keys = vec![("apps", false.into()), ("plugins", false.into())];
     let (text, lines) =
         place(text, &Managed { block: Block::Apps, table: "features", keys, aliases: &["connectors"] })?;
     Ok((text, wrapped(Block::Apps, &lines)))

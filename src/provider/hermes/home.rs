@@ -1,19 +1,22 @@
-//! Hermes: a home of the task laid over the user's, when the task has skills.
+//! Hermes: a home of the task laid over the user's, when the task has skills or manages MCP servers.
 //!
 //! It links to everything in the user's home except what the task must have of its own: its skills, a configuration that finds
-//! the user's skills too and has no memory provider, an `.env` that names this home (Hermes loads it over the
+//! the user's skills too, has the managed MCP servers and no memory provider, an `.env` that names this home (Hermes loads it over the
 //! variables), and memories and sessions, which lie in stores of the agent's and outlive the environment.
 //! The user's own memories and sessions are not carried over: they stay untouched, as their whole home does.
 
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::source::{self, Source};
+use crate::failure::{Code, Failure};
 use crate::formats::yaml::edit as yaml;
 use crate::layout::names;
-use crate::provider::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest};
+use crate::provider::plan::{
+    Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Mcp, McpMode, is_switched_on,
+};
 use crate::provider::row::HomeFolder;
 use crate::provider::{overlay, user_file};
 use crate::sys::tree::FileKind;
@@ -26,6 +29,8 @@ const OURS: [&str; 3] = ["skills", "config.yaml", ".env"];
 pub(crate) const HOME_VARIABLE: &str = "HERMES_HOME";
 /// The variable that makes it approve commands.
 pub(crate) const YOLO_VARIABLE: &str = "HERMES_YOLO_MODE";
+/// The servers, in the configuration.
+const SERVERS: &str = "mcp_servers";
 
 /// The home, as a folder.
 pub(crate) const FOLDER: HomeFolder =
@@ -38,7 +43,7 @@ pub(crate) const FOLDER: HomeFolder =
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
     plan.exports.insert(YOLO_VARIABLE.into(), "1".into()); // no person is there to approve commands
-    if request.skills.is_empty() {
+    if request.skills.is_empty() && *request.mcp == Mcp::Unmanaged {
         plan.homes.push(overlay::empty_home(request, &FOLDER)?);
         return Ok(plan);
     }
@@ -55,14 +60,26 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         ));
     }
     let config = config.unwrap_or_default();
-    let text = edited_config(request, &source.home, &config).unwrap_or_else(|| {
-        plan.warnings.push(
-            "your Hermes config.yaml is not one YAML mapping, so the task gets an unchanged copy: your own skills may be \
-             missing, and the agent may use your memory provider"
-                .into(),
-        );
-        config.clone()
-    });
+    let text = match edited_config(request, &source.home, &config) {
+        Some(text) => text,
+        None if *request.mcp != Mcp::Unmanaged => {
+            let message = format!(
+                "{} is not one YAML mapping, so the task's MCP servers cannot be put into a copy of it",
+                source.home.join("config.yaml").display()
+            );
+            return Err(Failure::new(Code::BadConfig, message)
+                .hint("correct the file, or leave the task's MCP configuration out")
+                .into());
+        }
+        None => {
+            plan.warnings.push(
+                "your Hermes config.yaml is not one YAML mapping, so the task gets an unchanged copy: your own skills may be \
+                 missing, and the agent may use your memory provider"
+                    .into(),
+            );
+            config.clone()
+        }
+    };
     entries.push(("config.yaml".into(), HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 }));
 
     let env = user_file::read_text(&source.home.join(".env"))?.unwrap_or_default();
@@ -158,7 +175,34 @@ fn edited_config(request: &HomeRequest<'_>, source: &Path, config: &str) -> Opti
         }
     }
     let config = yaml::set(config, "skills", "external_dirs", &json!(dirs))?;
-    yaml::set(&config, "memory", "provider", &json!(""))
+    let mut config = yaml::set(&config, "memory", "provider", &json!(""))?;
+    let Mcp::Managed(servers) = request.mcp else { return Some(config) };
+    let on = servers.iter().filter(|(_, server)| is_switched_on(server));
+    let on: Map<String, Value> = on.map(|(name, server)| (name.clone(), in_its_words(server))).collect();
+    if request.options.mcp_mode == McpMode::Strict {
+        return yaml::set_whole(&config, SERVERS, &on.into());
+    }
+    // One that is switched off hides the user's of the same name.
+    let off =
+        servers.keys().filter(|name| !on.contains_key(*name)).map(|name| (name, json!({"enabled": false})));
+    for (name, server) in on.iter().map(|(name, server)| (name, server.clone())).chain(off) {
+        config = yaml::set(&config, SERVERS, name, &server)?;
+    }
+    Some(config)
+}
+
+/// A server as Hermes has it: no type but for SSE, and seconds.
+fn in_its_words(server: &Value) -> Value {
+    let mut server = server.as_object().cloned().unwrap_or_default();
+    if server.shift_remove("type").is_some_and(|kind| kind == "sse") {
+        server.insert("transport".into(), "sse".into());
+    }
+    server.shift_remove("disabled");
+    let timeout = server.shift_remove("timeout").and_then(|timeout| timeout.as_f64());
+    if let Some(milliseconds) = timeout {
+        server.insert("timeout".into(), json!((milliseconds / 1000.0).ceil()));
+    }
+    server.into()
 }
 
 /// An entry of `external_dirs` as it is meant from the user's home. With an unknown variable it stays as it is.

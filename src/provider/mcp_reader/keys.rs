@@ -12,8 +12,8 @@ const SYNONYMS: [(&str, &str); 11] = [
     ("envs", "env"),        // Goose
     ("cmd", "command"),
     ("uri", "url"),
-    ("httpUrl", "url"), // Gemini
-    ("serverUrl", "url"), // Windsurf
+    ("httpUrl", "url"),          // Gemini
+    ("serverUrl", "url"),        // Windsurf
     ("http_headers", "headers"), // Codex
     ("requestHeaders", "headers"),
     ("transport", "type"), // OpenClaw

@@ -46,9 +46,8 @@ impl Reader<'_> {
 
     fn wrong_server(&self, what: &str) -> Failure {
         let name: String = self.name.chars().take(80).collect();
-        Failure::new(Code::BadDocument, format!("MCP server `{}`: {what}", name.escape_debug())).hint(
-            "a server has `command`, `args`, `env`, `cwd`, or `type` (http, sse), `url`, `headers`",
-        )
+        Failure::new(Code::BadDocument, format!("MCP server `{}`: {what}", name.escape_debug()))
+            .hint("a server has `command`, `args`, `env`, `cwd`, or `type` (http, sse), `url`, `headers`")
     }
 
     /// The server under the names of the one form. `null` is nothing.
@@ -104,7 +103,9 @@ impl Reader<'_> {
                 Some(_) => Err(self.wrong("type", "is for a server with `url`, and this one has `command`")),
             },
             (false, true) => match kind {
-                Some("stdio") => Err(self.wrong("type", "is for a server with `command`, and this one has `url`")),
+                Some("stdio") => {
+                    Err(self.wrong("type", "is for a server with `command`, and this one has `url`"))
+                }
                 _ => self.remote(server),
             },
         }
@@ -140,7 +141,8 @@ impl Reader<'_> {
             let words = words(text).ok_or_else(|| self.wrong("args", "has a quote without an end"))?;
             server["args"] = json!(words);
         }
-        let all_texts = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
+        let all_texts =
+            |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string));
         if server.get("args").is_some_and(|args| !all_texts(args)) {
             return Err(self.wrong("args", "must be a list of texts"));
         }

@@ -13,30 +13,54 @@ fn every_known_form_is_read() {
         (json!({"mcpServers": local}), local.clone()),
         (json!({"servers": local, "inputs": []}), local.clone()), // VS Code
         (json!({"mcp_servers": local}), local.clone()),           // Codex
-        (json!({"context_servers": {"a": {"source": "custom", "command": {"path": "x", "args": ["y"], "env": {"K": "v"}}}}}), local.clone()),
-        (json!({"mcp": {"a": {"type": "local", "command": ["x", "y"], "environment": {"K": "v"}}}}), local.clone()),
+        (
+            json!({"context_servers": {"a": {"source": "custom", "command": {"path": "x", "args": ["y"], "env": {"K": "v"}}}}}),
+            local.clone(),
+        ),
+        (
+            json!({"mcp": {"a": {"type": "local", "command": ["x", "y"], "environment": {"K": "v"}}}}),
+            local.clone(),
+        ),
         (json!({"mcp": {"servers": local}}), local.clone()), // OpenClaw
         (local.clone(), local.clone()),                      // a bare map
-        (json!({"mcpServers": {"a": {"command": "x", "args": "y", "env": {"K": "v"}, "description": "d"}}}), local.clone()),
-        (json!({"mcpServers": {"a": {"command": ["x"], "args": ["y"], "env": {"K": "v"}, "headers": {}}}}), local),
-        (json!({"mcpServers": {"a": {"httpUrl": "u", "headers": {"K": "v"}}}}), json!({"a": {"url": "u", "headers": {"K": "v"}, "type": "http"}})),
+        (
+            json!({"mcpServers": {"a": {"command": "x", "args": "y", "env": {"K": "v"}, "description": "d"}}}),
+            local.clone(),
+        ),
+        (
+            json!({"mcpServers": {"a": {"command": ["x"], "args": ["y"], "env": {"K": "v"}, "headers": {}}}}),
+            local,
+        ),
+        (
+            json!({"mcpServers": {"a": {"httpUrl": "u", "headers": {"K": "v"}}}}),
+            json!({"a": {"url": "u", "headers": {"K": "v"}, "type": "http"}}),
+        ),
         (json!({"mcpServers": {"a": {"serverUrl": "u"}}}), json!({"a": {"url": "u"}})),
-        (json!({"mcpServers": {"a": {"type": "streamable-http", "url": "u", "http_headers": {"K": "v"}, "env": {}}}}), remote.clone()),
+        (
+            json!({"mcpServers": {"a": {"type": "streamable-http", "url": "u", "http_headers": {"K": "v"}, "env": {}}}}),
+            remote.clone(),
+        ),
         (json!({"a": {"transport": "streamableHttp", "url": "u", "headers": {"K": "v"}}}), remote),
         (json!({"a": {"type": "remote", "url": "u"}}), json!({"a": {"url": "u"}})),
         (json!({"a": {"type": "SSE", "url": "u"}}), json!({"a": {"type": "sse", "url": "u"}})),
         (json!({"mcpServers": {"a": {"disabled": true}}}), json!({"a": {"disabled": true}})),
     ] {
         assert_eq!(Value::Object(read(&config).unwrap()), expected, "{config}");
-        assert_eq!(Value::Object(read(&json!({"mcpServers": expected})).unwrap()), expected, "again: {config}");
+        assert_eq!(
+            Value::Object(read(&json!({"mcpServers": expected})).unwrap()),
+            expected,
+            "again: {config}"
+        );
     }
 }
 
 #[test]
 fn arguments_in_one_text_are_words() {
-    for (text, expected) in
-        [("", json!([])), ("-y  pkg", json!(["-y", "pkg"])), ("-c 'a b' \"\" x\"y\"", json!(["-c", "a b", "", "xy"]))]
-    {
+    for (text, expected) in [
+        ("", json!([])),
+        ("-y  pkg", json!(["-y", "pkg"])),
+        ("-c 'a b' \"\" x\"y\"", json!(["-c", "a b", "", "xy"])),
+    ] {
         assert_eq!(read(&json!({"a": {"command": "x", "args": text}})).unwrap()["a"]["args"], expected);
     }
 }
@@ -71,7 +95,11 @@ fn what_has_no_form_is_refused_by_server_and_key_and_without_values() {
         (json!({"url": "sk-x", "oauth": {"callbackPort": 0}}), "oauth.callbackPort"),
     ] {
         let failure = read(&json!({"mcpServers": {"s": server.clone()}})).unwrap_err();
-        assert!(failure.message.starts_with(&format!("MCP server `s`: `{key}` ")), "{server}: {}", failure.message);
+        assert!(
+            failure.message.starts_with(&format!("MCP server `s`: `{key}` ")),
+            "{server}: {}",
+            failure.message
+        );
         assert!(!failure.message.contains("sk-x"), "{}", failure.message);
         assert_eq!(failure.code, Code::BadDocument);
     }
@@ -90,9 +118,15 @@ fn what_holds_no_servers_is_refused() {
         (json!({"mcpServers": {" ": {}}}), "a server without a name"),
     ] {
         let message = read(&config).unwrap_err().message;
-        assert!(message.starts_with("the MCP configuration ") && message.contains(part), "{config}: {message}");
+        assert!(
+            message.starts_with("the MCP configuration ") && message.contains(part),
+            "{config}: {message}"
+        );
     }
-    assert_eq!(read(&json!({"mcpServers": {"a": 42}})).unwrap_err().message, "MCP server `a`: is not an object");
+    assert_eq!(
+        read(&json!({"mcpServers": {"a": 42}})).unwrap_err().message,
+        "MCP server `a`: is not an object"
+    );
 }
 
 #[test]

@@ -89,10 +89,12 @@ impl Cli<'_> {
         Ok(match self.ask(args)? {
             Answer::Refused(words) => Answer::Refused(words),
             Answer::Given(text) if text.trim().is_empty() => Answer::Given(Value::Null),
-            Answer::Given(text) => Answer::Given(
-                serde_json::from_str(&text)
-                    .map_err(|_| anyhow::anyhow!("`openclaw {}` printed no JSON", args.join(" ")))?,
-            ),
+            Answer::Given(text) => Answer::Given(document_in(&text).ok_or_else(|| {
+                let shown = args.join(" ");
+                Failure::new(Code::Failed, format!("`openclaw {shown}` printed no JSON")).hint(format!(
+                    "run `openclaw {shown}` to see what a plugin, or OpenClaw itself, prints instead"
+                ))
+            })?),
         })
     }
 
@@ -167,9 +169,33 @@ impl Words {
     }
 }
 
+/// The JSON document of an answer: all of it, or what follows or stands between lines that plugins print.
+fn document_in(stdout: &str) -> Option<Value> {
+    if let Ok(whole) = serde_json::from_str(stdout.trim()) {
+        return Some(whole);
+    }
+    let starts = || {
+        let lines = stdout.split_inclusive('\n').scan(0, |at, line| {
+            let start = *at;
+            *at += line.len();
+            Some(&stdout[start..])
+        });
+        lines.skip(1)
+    };
+    if let Some(last) = starts().find_map(|rest| serde_json::from_str(rest.trim()).ok()) {
+        return Some(last);
+    }
+    // Lines may follow, too: then only an object or a list that ends with its line is one.
+    std::iter::once(stdout).chain(starts()).filter(|rest| rest.starts_with(['{', '['])).find_map(|rest| {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let value = values.next()?.ok()?;
+        rest[values.byte_offset()..].trim_start_matches([' ', '\t', '\r']).starts_with('\n').then_some(value)
+    })
+}
+
 /// The error of an answer in JSON: a text, or an object with a `message`.
 fn error_of(stdout: &str) -> Option<String> {
-    let answer: Value = serde_json::from_str(stdout.trim()).ok()?;
+    let answer = document_in(stdout)?;
     match answer.get("error")? {
         Value::String(text) => Some(text.clone()),
         Value::Object(error) if answer.get("ok") == Some(&Value::Bool(false)) => {
@@ -213,6 +239,8 @@ pub(super) fn at<T>(step: &str, outcome: Result<T>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn words(plain: &str, json: &str) -> Words {
@@ -252,6 +280,23 @@ mod tests {
             ("sk-secret", None),
         ] {
             assert_eq!(error_of(stdout).as_deref(), expected, "{stdout}");
+        }
+    }
+
+    #[test]
+    fn the_document_is_found_among_the_lines_of_plugins() {
+        for (stdout, expected) in [
+            ("{\"a\":1}\n", Some(json!({"a": 1}))),
+            ("[plugins] loaded 3\nplugin x: {ready}\n[\n  1\n]\n", Some(json!([1]))),
+            ("[plugins] loaded\n\"text\"\n", Some(json!("text"))),
+            ("[plugins] loaded\nnull\n", Some(Value::Null)),
+            ("{\n \"a\": {}\n}\n[plugins] bye\n", Some(json!({"a": {}}))),
+            ("hello\n{\"a\":1}\nbye\n", Some(json!({"a": 1}))),
+            ("[1] loaded\nbye\n", None),
+            ("sk-secret", None),
+            ("", None),
+        ] {
+            assert_eq!(document_in(stdout), expected, "{stdout:?}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! workspaces, the task's MCP servers, its gateway. Where something of the user's must not be seen, it includes a copy
 //! instead, without that. Nothing is guessed: an unclear answer of OpenClaw's CLI is an error.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use super::discover::{self, Found};
 use super::gateway::{self, Runtime};
 use super::locate::Surroundings;
 use super::wrapper::{self, Parts, Roster};
-use super::{cache, deadline, include};
+use super::{cache, deadline, include, plugins};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, is_switched_on};
@@ -104,6 +105,8 @@ struct Base {
     roster: Roster,
     /// What the agent sees of MCP servers; `None`: what the user's configuration says.
     servers: Option<Map<String, Value>>,
+    /// Plugins that are switched off, because they bring MCP servers.
+    off: BTreeSet<String>,
 }
 
 fn base(
@@ -117,7 +120,13 @@ fn base(
     servers.retain(|_, server| is_switched_on(server));
     let own = if found.exists { whole_config(cli, found)? } else { None };
     let Some(mut own) = own else {
-        return Ok(Base { live: false, snapshot: None, roster: Roster::None, servers: Some(servers) });
+        return Ok(Base {
+            live: false,
+            snapshot: None,
+            roster: Roster::None,
+            servers: Some(servers),
+            off: BTreeSet::new(),
+        });
     };
     let users = wrapper::take_servers(&mut own);
     if request.options.mcp_mode == McpMode::Merge {
@@ -127,7 +136,19 @@ fn base(
             }
         }
     }
-    copied(own, found, Some(servers))
+    let off = match request.options.mcp_mode {
+        McpMode::Strict => plugins::switch_off(&mut own, &state_folders(request, found)),
+        McpMode::Merge => BTreeSet::new(),
+    };
+    Ok(Base { off, ..copied(own, found, Some(servers))? })
+}
+
+/// Where OpenClaw may keep plugins: its state folder, that of its configuration, and the workspace.
+fn state_folders(request: &HomeRequest<'_>, found: &Found) -> Vec<PathBuf> {
+    let named = request.variable("OPENCLAW_STATE_DIR").map(PathBuf::from);
+    let usual = request.user_home.map(|home| home.join(".openclaw"));
+    let beside = found.config.parent().map(Path::to_owned);
+    [named, usual, beside, Some(request.work_dir.join(".openclaw"))].into_iter().flatten().collect()
 }
 
 /// The live configuration, unless it has agents in a list: OpenClaw would join that to a list of ours, and of two
@@ -143,7 +164,13 @@ fn unmanaged(found: &Found) -> Result<Base> {
     };
     match own {
         Some(own) => copied(own, found, None),
-        None => Ok(Base { live: found.exists, snapshot: None, roster: found.roster.clone(), servers: None }),
+        None => Ok(Base {
+            live: found.exists,
+            snapshot: None,
+            roster: found.roster.clone(),
+            servers: None,
+            off: BTreeSet::new(),
+        }),
     }
 }
 
@@ -159,7 +186,7 @@ fn copied(mut own: Map<String, Value>, found: &Found, servers: Option<Map<String
         }
         (None, roster) => roster.clone(),
     };
-    Ok(Base { live: false, snapshot: Some(own), roster, servers })
+    Ok(Base { live: false, snapshot: Some(own), roster, servers, off: BTreeSet::new() })
 }
 
 /// The user's whole configuration: the CLI's answer, or, from versions that have none or redact it, the files'.
@@ -213,6 +240,9 @@ fn build(request: &HomeRequest<'_>, found: &Found, runtime: &Runtime, base: &Bas
     if let Some(roots) = include_roots(&granted, request.variable(ROOTS_VARIABLE)) {
         plan.exports.insert(ROOTS_VARIABLE.into(), roots);
     }
+    plan.warnings.extend((!base.off.is_empty()).then(|| {
+        "OpenClaw plugins of yours that bring MCP servers are off in this task; `--mcp-mode merge` keeps them".to_owned()
+    }));
     plan.warnings.extend(runtime.warning.map(str::to_owned));
     if !found.exists {
         plan.warnings.push(

@@ -8,6 +8,7 @@ mod gateway;
 mod home;
 mod include;
 mod locate;
+mod plugins;
 mod wrapper;
 
 pub(super) use self::home::{CONFIG_VARIABLE, MINIMUM, ROOTS_VARIABLE};

@@ -285,6 +285,9 @@ fn the_tasks_servers_alone_means_no_connectors_either() {
         {
             let text = build(shared, &wishes).unwrap();
             assert_eq!(boolean(&text, &["features", "apps"]), expected, "{text}");
+            // Plugins bring servers, too.
+            let plugins = wishes.is_strict().then_some(false);
+            assert_eq!(boolean(&text, &["features", "plugins"]), plugins, "{text}");
             assert_eq!(build(&text, &wishes).unwrap(), text);
         }
     }
