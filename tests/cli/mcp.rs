@@ -137,7 +137,7 @@ fn a_cli_that_takes_a_file_gets_it_by_variable_and_by_flag() {
             let words = ["run", KEY, "-q", "--", program.to_str().unwrap()];
             t.execenv(words.into_iter().chain(args.iter().copied())).run().status(0).stdout
         };
-        let shown = format!("-p\nhi\n--mcp-config\n{}\n--strict-mcp-config\n", t.masked(file.as_bytes()));
+        let shown = format!("-p\nhi\n--mcp-config\n{file}\n--strict-mcp-config\n");
         assert_eq!(printed(&own, &["-p", "hi"]), shown, "{provider}");
         assert_eq!(printed(&own, &["mcp", "list"]), "mcp\nlist\n", "{provider}");
         assert_eq!(printed(&other, &["-p", "hi"]), "-p\nhi\n", "{provider}");

@@ -191,7 +191,7 @@ mod tests {
         let new = r#"{"a":{"command":"x"}}"#;
         for (source, expected) in [
             ("m: 1\ns:\n  u:\n    command: y # c\n  v: {}\nz: 1\n", format!("m: 1\ns: {new}\nz: 1\n")),
-            ("s: {u: {command: y}} # mine\n", format!("s: {new} # mine\n")),
+            ("s: {u: {command: y}}\nz: 1 # mine\n", format!("s: {new}\nz: 1 # mine\n")),
             ("s: []\nz: 1\n", format!("s: {new}\nz: 1\n")),
             ("s:\nz: 1\n", format!("s: {new}\nz: 1\n")),
             ("s: ~\nz: 1\n", format!("s: {new}\nz: 1\n")),

@@ -83,7 +83,7 @@ fn brings_servers(folder: &Path) -> bool {
         let manifest = user_file::read_object(&folder.join(manifest)).ok().flatten();
         manifest.is_some_and(|manifest| manifest.get("mcpServers").is_some_and(|servers| !servers.is_null()))
     };
-    SERVER_FILES.iter().any(|file| folder.join(file).is_file()) || MANIFESTS.iter().any(|file| named(&file))
+    SERVER_FILES.iter().any(|file| folder.join(file).is_file()) || MANIFESTS.iter().any(named)
 }
 
 #[cfg(test)]

@@ -280,11 +280,22 @@ fn a_server_that_is_none_is_refused_before_any_call() {
     for servers in
         [r#"{"s":{"args":[]}}"#, r#"{"s":"x"}"#, r#"{"s":{"command":" "}}"#, r#"{"":{"command":"x"}}"#]
     {
-        let mut claw = Claw::new();
-        claw.world.manage(servers);
-        assert!(claw.error().contains("mcp_config"), "{servers}");
-        assert!(claw.calls().is_empty());
+        // The reader of every provider's servers refuses it, before a provider is asked for a plan.
+        let servers: Value = serde_json::from_str(servers).unwrap();
+        assert!(Mcp::parse(Some(&json!({ "mcpServers": servers }))).is_err(), "{servers}");
     }
+}
+
+#[test]
+fn a_remote_server_has_a_transport() {
+    let mut claw = Claw::new();
+    claw.world.manage(
+        r#"{"a":{"type":"http","url":"u"},"b":{"type":"sse","url":"v"},"c":{"type":"stdio","command":"x"}}"#,
+    );
+    assert_eq!(
+        claw.wrapper()["mcp"]["servers"],
+        json!({"a": {"url": "u", "transport": "streamable-http"}, "b": {"url": "v", "transport": "sse"}, "c": {"command": "x"}})
+    );
 }
 
 #[test]
