@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::shared::SharedHome;
+use crate::formats::yaml::edit as yaml;
 use crate::provider::plan::HomeEntry;
 use crate::skills::files::{PlannedFile, PlannedSkill, SKILL_FILE};
 use crate::skills::slug::slug;
 use crate::task::DisabledSkill;
 
 const FOLDER: &str = "skills";
+/// What Codex reads of a skill besides its `SKILL.md`.
+const POLICY: &str = "agents/openai.yaml";
 
 /// Puts the task's skills and links to the user's into the home.
 pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Option<&SharedHome>) {
@@ -38,10 +41,28 @@ pub(super) fn plan(draft: &mut Draft<'_>, skills: &[PlannedSkill], shared: Optio
         Err(error) => draft.warnings.push(format!("the skills of the Codex home were left out: {error}")),
     }
     for skill in skills {
-        for PlannedFile { path, bytes, mode } in skill.files_for(&skill.slug) {
+        let mut files = skill.files_for(&skill.slug);
+        if skill.hidden && hide(&mut files).is_none() {
+            let shown = skill.slug.clone() + "/" + POLICY;
+            draft.warnings.push(format!("{shown} is not one YAML mapping, so Codex offers the hidden skill"));
+        }
+        for PlannedFile { path, bytes, mode } in files {
             draft.put(Path::new(FOLDER).join(&skill.slug).join(path), HomeEntry::File { bytes, mode });
         }
     }
+}
+
+/// Keeps a skill from the model in Codex' own words: it knows no `disable-model-invocation` (0.171). `None`: the skill has
+/// such a file itself, and it cannot be changed.
+fn hide(files: &mut Vec<PlannedFile>) -> Option<()> {
+    let own = files.iter_mut().find(|file| file.path == Path::new(POLICY));
+    let text = own.as_ref().map_or(Ok(""), |file| std::str::from_utf8(&file.bytes)).ok()?;
+    let text = yaml::set(text, "policy", "allow_implicit_invocation", &false.into())?;
+    match own {
+        Some(file) => file.bytes = text.into_bytes(),
+        None => files.push(PlannedFile { path: POLICY.into(), bytes: text.into_bytes(), mode: 0o644 }),
+    }
+    Some(())
 }
 
 /// The names that a skill of the user's must not have: the task's win.

@@ -94,3 +94,28 @@ fn a_reference_is_a_path_below_its_root() {
         assert_eq!(found.first().map(PathBuf::as_path), expected.map(Path::new), "{root} {key}");
     }
 }
+
+#[test]
+fn a_hidden_skill_is_hidden_in_codex_words_too() {
+    let hidden = "---\nname: x\ndisable-model-invocation: true\n---\nbody\n";
+    let mut bench = Bench::new(&[]);
+    for (own, expected) in [
+        (None, Some("policy:\n  allow_implicit_invocation: false\n")),
+        (
+            Some("interface: {}\npolicy:\n  allow_implicit_invocation: true\n"),
+            Some("interface: {}\npolicy:\n  allow_implicit_invocation: false\n"),
+        ),
+        (Some("- a list"), Some("- a list")),
+    ] {
+        let files: Vec<_> = own.iter().map(|text| (POLICY, *text)).collect();
+        bench.skills =
+            vec![PlannedSkill { content: hidden.into(), hidden: true, ..skill("Writing", &files) }];
+        let plan = bench.prepare();
+        assert_eq!(bench.read("skills/writing/agents/openai.yaml").as_deref(), expected);
+        let warned = plan.warnings.iter().any(|warning| warning.contains("offers the hidden skill"));
+        assert_eq!(warned, own == Some("- a list"));
+    }
+    bench.skills = vec![skill("Writing", &[])];
+    bench.prepare();
+    assert_eq!(bench.read("skills/writing/agents/openai.yaml"), None);
+}
