@@ -162,7 +162,7 @@ fn decisions_that_the_code_cites_are_written_down() {
 }
 
 /// Options of other programs that the papers name: cargo, git, systemctl, Claude Code.
-const OPTIONS_OF_OTHERS: [&str; 12] = [
+const OPTIONS_OF_OTHERS: [&str; 13] = [
     "examples",
     "lib",
     "locked",
@@ -173,6 +173,7 @@ const OPTIONS_OF_OTHERS: [&str; 12] = [
     "permission-mode",
     "release",
     "short",
+    "strict-mcp-config",
     "test",
     "user",
 ];
