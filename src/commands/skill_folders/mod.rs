@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use self::left_out::LeftOut;
-use self::supporting::{Folder, Room};
+use self::supporting::{Folder, Room, unlistable};
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
 use crate::skills::files::SKILL_FILE;
@@ -117,8 +117,4 @@ fn sorted_names(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
     let mut names = listed.map_err(|error| unlistable(folder, &error))?;
     names.sort_unstable();
     Ok(names)
-}
-
-fn unlistable(folder: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::BadDocument, format!("cannot list {}: {error}", folder.display()))
 }

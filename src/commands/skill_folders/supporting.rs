@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::left_out::LeftOut;
-use super::unlistable;
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
 use crate::skills::files::{self, SKILL_FILE};
@@ -184,4 +183,9 @@ impl Reader<'_, '_> {
     fn leave_out(&mut self, shown: &Path, why: &str) {
         self.left_out.add(&self.skill.name.join(shown), why);
     }
+}
+
+/// The failure for a folder that cannot be listed.
+pub(super) fn unlistable(folder: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::BadDocument, format!("cannot list {}: {error}", folder.display()))
 }

@@ -289,6 +289,7 @@ fn a_server_that_is_none_is_refused_before_any_call() {
 #[test]
 fn a_remote_server_has_a_transport() {
     let mut claw = Claw::new();
+    claw.prints(WHOLE, "{}");
     claw.world.manage(
         r#"{"a":{"type":"http","url":"u"},"b":{"type":"sse","url":"v"},"c":{"type":"stdio","command":"x"}}"#,
     );
