@@ -11,6 +11,7 @@
 #   cargo build; export MODEL_SERVER=…/fake_models.py
 #   for name in codex copilot gemini hermes opencode pi qwen; do tests/real/$name.sh DIR || echo "$name failed"; done
 #   tests/real/claude.sh "$MODEL_SERVER" DIR; tests/real/openclaw.sh DIR    # the last takes minutes
+#   tests/real/skills_and_servers.sh DIR    # a table of all programs: skills and servers of all kinds; takes half an hour
 #
 # Needs npm (or the install in DIR already), python3 and git. Everything happens on loopback, without an account.
 
@@ -41,7 +42,7 @@ start() {
     printf '{"mcpServers":{%s}}' "$(server managed)" > "$work/mcp.json"
     echo '{"mcpServers":{}}' > "$work/none.json"
     # Slow enough for servers to be up: Copilot ends with the answer, whether they are or not.
-    python3 "$models" --port 0 --log "$work/requests.jsonl" --reply 'all done' --delay 0.5 --max-seconds 300 > "$work/port" &
+    python3 "$models" --port 0 --log "$work/requests.jsonl" --reply 'all done' --delay 0.5 --max-seconds "${MODEL_SECONDS:-300}" > "$work/port" &
     pid=$!
     for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
     port=$(head -1 "$work/port")
