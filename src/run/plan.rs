@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
@@ -238,8 +238,12 @@ fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
     match Mcp::parse(config) {
         Ok(Mcp::Unmanaged) => None,
         Ok(Mcp::Managed(servers)) => Some(mcp_file::bytes(&servers)),
-        // `prepare` has refused what is no object of servers; an agent can still write to the file.
-        Err(_) => Some(mcp_file::bytes(&Map::new())),
+        // `prepare` refuses what the reader refuses, but an earlier release did not; and an agent can write to the file.
+        Err(_) => {
+            let mut servers = config.and_then(|config| config.get("mcpServers")?.as_object().cloned());
+            servers.iter_mut().for_each(|servers| servers.retain(|_, server| server.is_object()));
+            Some(mcp_file::bytes(&servers.unwrap_or_default()))
+        }
     }
 }
 
@@ -258,6 +262,10 @@ mod tests {
             ("null", None),
             ("{}", none.clone()),
             (r#"{"mcpServers":[]}"#, none.clone()),
+            (
+                r#"{"mcpServers":{"a":{"command":"c","zeta":1},"b":7,"off":{"disabled":true}}}"#,
+                Some(r#"{"mcpServers":{"a":{"command":"c","zeta":1}}}"#.into()),
+            ),
             (r#"{"mcpServers":{"a":{"disabled":true},"b":{"enabled":false}},"x":1}"#, none),
             (
                 r#"{"mcpServers":{"a":{"command":"c"}}}"#,

@@ -22,6 +22,9 @@ use crate::task::Skill;
 /// How deep below the folder a skill is looked for that stands too deep to be one.
 const NESTED: usize = 4;
 
+/// How many folders are searched for such a skill.
+const SEARCHED: usize = 1000;
+
 /// Reads a folder of skills: each child folder with a `SKILL.md` is one. Warnings name what is left out.
 ///
 /// # Errors
@@ -34,7 +37,10 @@ pub(super) fn read_skills(folder: &Path, warnings: &mut Vec<String>) -> Result<V
         let path = folder.join(&name);
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                let skill = Folder::open(&path, Path::new(&name))?;
+                let Ok(skill) = Folder::open(&path, Path::new(&name)) else {
+                    left_out.add(Path::new(&name), "cannot be opened");
+                    continue;
+                };
                 found.extend(read_skill(&skill, &mut room, &mut left_out)?);
             }
             // A file beside the skills, such as a README, is none of theirs.
@@ -72,7 +78,7 @@ fn read_skill(skill: &Folder<'_>, room: &mut Room<'_>, left_out: &mut LeftOut) -
             return Ok(None);
         }
         Err(None) => {
-            note_misplaced(&skill.tree, skill.name, left_out)?;
+            note_misplaced(&skill.tree, skill.name, left_out);
             return Ok(None);
         }
     };
@@ -84,10 +90,14 @@ fn read_skill(skill: &Folder<'_>, room: &mut Room<'_>, left_out: &mut LeftOut) -
 }
 
 /// Names what looks like a skill and is none: its file has another case, or it stands deeper than a child.
-fn note_misplaced(tree: &Tree, name: &Path, left_out: &mut LeftOut) -> Result<()> {
+fn note_misplaced(tree: &Tree, name: &Path, left_out: &mut LeftOut) {
     let mut folders = vec![(PathBuf::new(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
-        for entry in tree.names(&folder).map_err(|error| unlistable(&tree.path().join(&folder), &error))? {
+    // The folder may be a project: it is not searched through for a note.
+    for _ in 0..SEARCHED {
+        let Some((folder, depth)) = folders.pop() else { return };
+        let mut names = tree.names(&folder).unwrap_or_default();
+        names.sort_unstable();
+        for entry in names {
             let path = folder.join(&entry);
             match tree.kind(&path) {
                 Ok(Some(FileKind::Dir)) if depth < NESTED && entry != ".git" && entry != "node_modules" => {
@@ -107,7 +117,6 @@ fn note_misplaced(tree: &Tree, name: &Path, left_out: &mut LeftOut) -> Result<()
             }
         }
     }
-    Ok(())
 }
 
 /// The names in the folder, sorted.
