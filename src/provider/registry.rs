@@ -129,7 +129,10 @@ static PROVIDERS: &[Provider] = &[
         .program("pi", "MULTICA_PI_PATH")
         .mcp(McpChannel::Never)
         .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json")),
-    Provider::new("qoder", ".qoder/skills").program("qodercli", "MULTICA_QODER_PATH").mcp(McpChannel::File),
+    Provider::new("qoder", ".qoder/skills")
+        .program("qodercli", "MULTICA_QODER_PATH")
+        .exports(&[mcp_file::VARIABLE])
+        .mcp(McpChannel::File),
     Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
     Provider::new("qwen", ".qwen/skills")
         .brief("QWEN.md")

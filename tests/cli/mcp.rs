@@ -65,7 +65,9 @@ fn every_provider_reads_every_form_alike() {
     for (provider, place) in PLACES {
         for (forms, part) in [(LOCAL, "two"), (REMOTE, "https://u.test/mcp")] {
             let first = written(provider, place, forms[0]);
-            assert!(first.iter().any(|word| word.contains(part)), "{provider}: {first:?}");
+            // OpenCode reads values that may be secrets from files of their own.
+            let is_there = *provider == "opencode" || first.iter().any(|word| word.contains(part));
+            assert!(is_there, "{provider}: {first:?}");
             for form in &forms[1..] {
                 assert_eq!(written(provider, place, form), first, "{provider}: {form}");
             }
@@ -127,8 +129,18 @@ fn a_cli_that_takes_a_file_gets_it_by_variable_and_by_flag() {
             "mcp.json",
             r#"{"mcpServers":{"s":{"command":"serve"},"off":{"command":"x","disabled":true}}}"#,
         );
-        let prepare =
-            ["prepare", "--provider", provider, "--mcp-config", "mcp.json", "--task-id", TASK, "-o", "json"];
+        let prepare = [
+            "prepare",
+            "--provider",
+            provider,
+            "--mcp-config",
+            "mcp.json",
+            "--task-id",
+            TASK,
+            "-q",
+            "-o",
+            "json",
+        ];
         let answer: Value = t.execenv(prepare).json();
         let file = answer["env"]["EXECENV_MCP_CONFIG"].as_str().unwrap().to_owned();
         assert_eq!(fs::read_to_string(&file).unwrap(), r#"{"mcpServers":{"s":{"command":"serve"}}}"#);
