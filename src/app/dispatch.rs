@@ -22,19 +22,14 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     if format == Format::Shell && !matches!(command, Command::Prepare(_) | Command::Reuse(_)) {
         return Err(no_shell_form().into());
     }
-    // Commands that read the user's input defer signals themselves, after they have read it. Commands that only look, which
-    // may take long, end at once. `gc` does either.
-    let defers_late = matches!(
-        command,
-        Command::Run(_)
-            | Command::Prepare(_)
-            | Command::Reuse(_)
-            | Command::Demo(_)
-            | Command::Show(_)
-            | Command::Du(_)
-            | Command::Gc(_)
-    );
-    if !defers_late {
+    // Commands that read the user's input defer signals themselves, after they have read it; so do those that do not always
+    // change something. Commands that only look, which may take long, end at once.
+    let changes = match &command {
+        Command::Cleanup(_) => true,
+        Command::Doctor(args) => args.fix,
+        _ => false,
+    };
+    if changes {
         context.defer_signals()?;
     }
     let done = match command {

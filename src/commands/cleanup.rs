@@ -10,7 +10,7 @@ use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, FoundEnv
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::log::Verbosity;
-use crate::output::{self, Answer, Format, escape};
+use crate::output::{self, Answer, Format, escape, stopped_after};
 
 /// Remove what execenv wrote, then the work dir; output/ and logs/ stay
 ///
@@ -54,9 +54,11 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             Err(error) => reports.push(already_gone(env, context).ok_or(error)?),
         }
     }
+    let all = reports.len() + found.len();
     let mut patience = args.wait.begin();
     for env in found {
         if !reports.is_empty() && context.is_stopped() {
+            log::warn!("{}", stopped_after(reports.len(), all, "environments"));
             break;
         }
         let root_dir = env.env.path.clone();

@@ -14,7 +14,7 @@ use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
 use crate::layout::names;
-use crate::output::{Answer, columns, counted, escape, shell_quote};
+use crate::output::{Answer, columns, counted, escape, shell_quote, stopped_after};
 use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
 use crate::provider::{self, Provider};
@@ -301,13 +301,17 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         findings.push(Finding { path, complaint: "half_made", what, repair: Some(repair), fixed: fix });
     }
     for name in half_deleted(tree)? {
-        let fixed = fix && delete(tree, &name).is_ok();
+        let fixed = fix && !context.is_stopped() && delete(tree, &name).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
         let what = "its deletion was interrupted".to_owned();
         let repair = Some(Repair { would: "finishes it", done: "finished it" });
         findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
     }
-    for Problem { path, complaint, fixed, note, run_id } in examine(&context.root, tree, fix, context.now)? {
+    let examined = examine(&context.root, tree, fix, context.now, &context.stop)?;
+    if examined.seen < examined.all {
+        log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));
+    }
+    for Problem { path, complaint, fixed, note, run_id } in examined.problems {
         let mut what = complaint.what().to_owned();
         if !note.is_empty() {
             what.push_str(&format!(" ({note})"));

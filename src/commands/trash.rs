@@ -13,7 +13,7 @@ use crate::environment::trash::{delete, entries, half_deleted, restore, size_of,
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
-use crate::output::{Answer, columns, counted, escape, show_age, show_bytes};
+use crate::output::{Answer, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
 use crate::sys::tree::Tree;
 
 /// List, restore or delete removed environments
@@ -54,8 +54,14 @@ pub enum TrashAction {
         to: Option<PathBuf>,
     },
     /// Delete everything in the trash for good
-    #[command(after_help = "Example:\n  execenv trash empty")]
-    Empty,
+    ///
+    /// Asks first on a terminal. A signal such as Ctrl-C stops it after the entry in progress.
+    #[command(after_help = "Examples:\n  execenv trash empty\n  execenv trash empty --yes")]
+    Empty {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
@@ -67,6 +73,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
     match (&args.action, tree) {
         (TrashAction::List, _) => list(context, found),
         (TrashAction::Restore { entry, to }, Some(tree)) => {
+            context.defer_signals()?;
             let entry = choose(&found, entry, &tree, context)?;
             let to = to.as_ref().map(|to| context.absolute(to)).transpose()?;
             restore(&tree, entry, to.as_deref(), context.settings.lease, context.now)?;
@@ -76,21 +83,36 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             Ok(Answer::new(text, json!({"schema": 1, "restored": place, "entry": entry.name})))
         }
         (TrashAction::Restore { entry, .. }, None) => Err(no_entry(entry).into()),
-        (TrashAction::Empty, None) => {
+        (TrashAction::Empty { .. }, None) => {
             Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})))
         }
-        (TrashAction::Empty, Some(tree)) => empty(context, &tree, &found),
+        (TrashAction::Empty { yes }, Some(tree)) => {
+            let count = counted(found.len() as u64, "entry", "entries");
+            if !found.is_empty() && !yes && ask(&format!("delete {count} for good?")) == Some(false) {
+                log::warn!("nothing was deleted");
+                return Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})));
+            }
+            context.defer_signals()?;
+            empty(context, &tree, &found)
+        }
     }
 }
 
-/// Deletes every entry. One that cannot be deleted is reported, and the others are still deleted.
+/// Deletes every entry, until it is asked to stop. One that cannot be deleted is reported, and the others are still deleted.
 fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
     // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
+        if context.is_stopped() {
+            break;
+        }
         failed += u64::from(has_failed(delete(tree, &name)));
     }
-    for entry in found {
+    for (done, entry) in found.iter().enumerate() {
+        if context.is_stopped() {
+            log::warn!("{}", stopped_after(done, found.len(), "entries"));
+            break;
+        }
         let size = size_of(&context.root, entry);
         if has_failed(delete(tree, &entry.name)) {
             failed += 1;

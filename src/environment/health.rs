@@ -1,6 +1,7 @@
 //! Finding and repairing environments whose last step was interrupted.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -107,19 +108,41 @@ pub struct Problem {
     pub run_id: Option<String>,
 }
 
-/// Examines every environment that no process holds; with `fix`, repairs what can be repaired.
+/// What was found in a root.
+#[derive(Debug)]
+pub struct Examined {
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    /// How many environments were examined.
+    pub seen: usize,
+    /// How many there are.
+    pub all: usize,
+}
+
+/// Examines every environment that no process holds, until `stop` is set; with `fix`, repairs what can be repaired.
 ///
 /// # Errors
 /// When the root cannot be listed.
-pub fn examine(root: &WorkspacesRoot, tree: &Tree, fix: bool, now: DateTime<Utc>) -> Result<Vec<Problem>> {
+pub fn examine(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    fix: bool,
+    now: DateTime<Utc>,
+    stop: &AtomicBool,
+) -> Result<Examined> {
     let mut found = Vec::new();
+    let (mut seen, mut all) = (0, 0);
     for workspace in root.workspaces(tree)? {
         let folder = Path::new(&workspace);
         for key in root.keys(tree, &workspace).unwrap_or_default() {
-            found.extend(examine_one(&root.path().join(folder).join(key), fix, now));
+            all += 1;
+            if !stop.load(Ordering::Relaxed) {
+                seen += 1;
+                found.extend(examine_one(&root.path().join(folder).join(key), fix, now));
+            }
         }
     }
-    Ok(found)
+    Ok(Examined { problems: found, seen, all })
 }
 
 fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {

@@ -21,7 +21,7 @@ pub use events::Printer;
 pub use progress::Progress;
 use terminal::painted;
 pub use terminal::{Color, help};
-pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes};
+pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes, stopped_after};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,18 @@ pub fn story(text: &str) {
 /// The same for bytes that a program printed.
 pub fn story_bytes(bytes: &[u8]) {
     let _ = io::stderr().lock().write_all(bytes);
+}
+
+/// Asks a question on a terminal; `None`: there is none to ask on. Only `y` and `yes` are a yes.
+pub fn ask(question: &str) -> Option<bool> {
+    use std::io::IsTerminal;
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return None;
+    }
+    story(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let _ = io::stdin().read_line(&mut answer);
+    Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Prints a failure: the last line of stderr as JSON, else `error:`, `caused by:` and `hint:` lines.

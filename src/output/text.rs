@@ -25,6 +25,24 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// How far a stopped command came: `stopped: 812 of 3,001 entries`.
+pub fn stopped_after(done: usize, of: usize, what: &str) -> String {
+    format!("stopped: {} of {} {what}", grouped(done), grouped(of))
+}
+
+/// A number with a comma after each three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// An age for people, in its largest unit: `5m`, `3h`, `12d`.
 pub fn show_age(age: Duration) -> String {
     let seconds = age.num_seconds().max(0);
@@ -63,6 +81,17 @@ pub fn columns<R: AsRef<[String]>>(rows: &[R]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stopped_command_says_how_far_it_came() {
+        for (done, of, expected) in [
+            (0, 2, "stopped: 0 of 2 entries"),
+            (812, 3001, "stopped: 812 of 3,001 entries"),
+            (100_000, 1_000_000, "stopped: 100,000 of 1,000,000 entries"),
+        ] {
+            assert_eq!(stopped_after(done, of, "entries"), expected);
+        }
+    }
 
     #[test]
     fn quotes_and_escapes() {

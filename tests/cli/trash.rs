@@ -120,3 +120,64 @@ fn restore_as_another_folder_refuses_what_is_there() {
     assert_eq!(done.shown_stdout.trim_end(), "[TMP]/rescued");
     assert_eq!(std::fs::read_to_string(t.tmp.join("rescued/work")).unwrap(), "precious");
 }
+
+/// A root with `count` entries in its trash.
+fn with_trash(count: usize) -> TestEnv {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", "first"]);
+    for number in 0..count {
+        t.write(format!("root/.trash/default+{number:012}+1780000000-0123abcd/file"), "x");
+    }
+    t
+}
+
+fn entries(t: &TestEnv) -> usize {
+    std::fs::read_dir(t.root.join(".trash")).unwrap().count()
+}
+
+#[test]
+fn empty_asks_on_a_terminal_and_nowhere_else() {
+    let t = with_trash(2);
+    // `script` gives the command a terminal.
+    let on_terminal = |words: &str, answer: &str| {
+        let command = format!("execenv {words}");
+        t.sh(&format!("echo {answer} | script -qec '{command}' /dev/null")).run().stdout
+    };
+    for no in ["n", "", "nonsense"] {
+        let said = on_terminal("trash empty", no);
+        assert!(said.contains("delete 2 entries for good? [y/N]"), "{said}");
+        assert_eq!(entries(&t), 2, "{no:?}");
+    }
+    on_terminal("trash empty", "y");
+    assert_eq!(entries(&t), 0);
+    let t = with_trash(2);
+    t.execenv(["trash", "empty"]).ok();
+    assert_eq!(entries(&t), 0);
+    let t = with_trash(2);
+    t.execenv(["trash", "empty", "--yes"]).ok();
+    assert_eq!(entries(&t), 0);
+}
+
+#[test]
+fn empty_stops_between_entries() {
+    const COUNT: usize = 3_001;
+    let t = with_trash(COUNT);
+    let child = t.execenv(["trash", "empty"]).start();
+    let pid = rustix::process::Pid::from_child(&child);
+    while entries(&t) == COUNT {
+        std::thread::yield_now();
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let left = entries(&t);
+    assert!(left > 0, "it was too fast for this test");
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let deleted = COUNT - left;
+    let shown = if deleted < 1_000 {
+        deleted.to_string()
+    } else {
+        format!("{},{:03}", deleted / 1_000, deleted % 1_000)
+    };
+    assert_eq!(said, format!("warning: stopped: {shown} of 3,001 entries\n"));
+}
