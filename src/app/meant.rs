@@ -103,6 +103,7 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
         "`--ttl DURATION`, `--orphan-ttl DURATION` and `--completed-ttl DURATION` are the age limits",
     ),
     (&["-n", "--check", "--preview"], "gc", "`--dry-run`"),
+    (&["--max-size", "--limit", "--quota", "--size"], "gc", "`--max-total SIZE` bounds the whole root"),
     (
         &["--force", "--all", "-f", "-a"],
         "gc",
@@ -185,7 +186,7 @@ impl Place<'_> {
             "config" => {
                 self.elsewhere(wrong).or_else(|| Some("`execenv config` shows all settings".to_owned()))
             }
-            "show" | "verify" => Some(format!("`execenv {name}` takes one environment")),
+            "show" | "verify" | "reuse" => Some(format!("`execenv {name}` takes one environment")),
             _ => None,
         }
     }

@@ -86,7 +86,8 @@ fn place<'a>(grammar: &'a clap::Command, words: &'a [&'a str]) -> Place<'a> {
         if let Some(long) = word.strip_prefix("--") {
             let option = place.command.get_arguments().find(|argument| argument.get_long() == Some(long));
             is_value = option.is_some_and(|option| option.get_action().takes_values());
-        } else if let Some(command) = place.command.find_subcommand(word) {
+        } else if let Some(command) = place.command.find_subcommand(word).filter(|it| it.get_name() != "help")
+        {
             place.names.push(command.get_name().to_owned());
             place.command = command;
         }
@@ -117,6 +118,9 @@ mod tests {
             (&["gc", "--dry-rum"], "unknown argument `--dry-rum`", "did you mean `--dry-run`?"),
             (&["cleanpu"], "unknown command `cleanpu`", "did you mean `cleanup`?"),
             (&["nope"], "unknown command `nope`", "`execenv --help` lists"),
+            (&["help", "nope"], "unknown command `nope`", "`execenv --help` lists"),
+            (&["gc", "--max-size", "3G"], "unknown argument `--max-size`", "`--max-total SIZE`"),
+            (&["reuse", "x", "y"], "unknown argument `y`", "takes one environment"),
             (&["cleanup"], "missing argument: <ENV>...", "`execenv list` shows the environments"),
             (&["run", "x", "--resume=a", "--timeout"], "`--timeout <DURATION>` needs a value", "run --help"),
             (&["-q", "-v", "list"], "`--quiet` and `--verbose...` cannot be used together", "list --help"),

@@ -132,6 +132,9 @@ fn document(found: &FoundEnv) -> Answer {
     ] {
         row(label, &plain(&json[key]));
     }
+    for (label, key) in [("output", "output"), ("logs", "logs")] {
+        row(label, &plain(&json["paths"][key]));
+    }
     if own.status == EnvStatus::Cleaned {
         row("private files", "removed by cleanup");
     }

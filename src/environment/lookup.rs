@@ -129,7 +129,10 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
         }
         return Ok(path);
     }
-    let hint = "`execenv list` shows what there is under the workspaces root";
+    let hint = match text.len() < MIN_PREFIX {
+        true => "ENV is a path, a task id, or 4 or more characters of a key: `execenv list` shows them",
+        false => "`execenv list` shows what there is under the workspaces root",
+    };
     if text.contains('/') {
         return Err(none(hint));
     }

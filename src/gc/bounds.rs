@@ -205,8 +205,10 @@ impl Candidate {
         bounds: &Bounds,
         now: DateTime<Utc>,
     ) -> Option<Candidate> {
+        // What execenv wrote into a user's folder is known here only, until it was taken back.
+        let knows_a_folder = facts.local_directory && !facts.folder_restored;
         let is_ours_to_take =
-            facts.meta == MetaState::Read && !facts.local_directory && protection(facts, now).is_none();
+            facts.meta == MetaState::Read && !knows_a_folder && protection(facts, now).is_none();
         let has_ended = facts.completed_at.is_some() || facts.status == EnvStatus::Cleaned;
         let need = match parent {
             _ if !is_ours_to_take || bounds.is_too_young(facts.last_used, now) => return None,

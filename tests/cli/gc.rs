@@ -382,6 +382,11 @@ fn the_record_of_a_users_folder_goes_by_its_age_once_the_folder_is_clean() {
     std::fs::rename(&t.project, t.tmp.join("moved")).unwrap();
     assert_eq!(reason(), "local_directory");
     std::fs::rename(t.tmp.join("moved"), &t.project).unwrap();
+    // Bounds may take it as well.
+    let bound = |key: &str| {
+        gc(&t, "2026-06-01T15:00:00Z", &["--dry-run", "--max-count", "0"])["decisions"][0][key].clone()
+    };
+    assert_eq!((bound("action"), bound("reason")), ("clean".into(), "over_max_count".into()));
     assert_eq!(gc(&t, LATER, &[])["cleaned"], 1);
     assert!(!env.exists());
 }

@@ -131,6 +131,21 @@ fn the_fields_of_every_answer_are_on_its_page() {
 }
 
 #[test]
+fn the_fields_of_a_run_are_on_its_page() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    let done = t.execenv(["run", "-o", "json", KEY, "--", "echo", "hello"]).ok();
+    let listed = listed("run");
+    let result: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
+    // What this version never fills in.
+    let empty = ["commits", "pr_url", "source_drift"];
+    let missing: Vec<String> =
+        keys(&result).difference(&listed).filter(|key| !empty.contains(&key.as_str())).cloned().collect();
+    assert!(missing.is_empty(), "not on its page: {missing:?}");
+    assert!(listed.iter().all(|key| result.get(key).is_some()), "{listed:?}");
+}
+
+#[test]
 fn a_page_is_named_as_the_command_is_typed() {
     let t = TestEnv::new();
     let roff = |words: &[&str]| t.execenv(["man"].iter().chain(words)).ok().stdout;

@@ -38,6 +38,9 @@ fn the_whole_record_in_both_forms() {
     assert_eq!(json["sidecars"]["complete"], true);
     let text = t.execenv(["show", KEY]).ok().shown_stdout;
     assert!(text.contains("[ROOT]/default/555555abcdef"), "{text}");
+    assert!(text.contains("\nlogs            [ROOT]/default/555555abcdef/logs\n"), "{text}");
+    t.execenv(["show", "555"])
+        .fails(3, &["hint: ENV is a path, a task id, or 4 or more characters of a key"]);
 }
 
 #[test]
