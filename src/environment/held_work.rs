@@ -63,7 +63,9 @@ fn work_in(found: &FoundEnv, request: &Request<'_>) -> Option<String> {
     let ours: Vec<PathBuf> = touched.into_iter().map(|entry| place.join(entry.path)).chain(listed).collect();
     let is_ours = |name: &OsStr| {
         let entry = place.join(name);
-        ours.iter().any(|ours| ours.starts_with(&entry))
+        // A killed reuse leaves its temporary names.
+        let is_temporary = name.as_encoded_bytes().starts_with(names::MOVING.as_bytes());
+        is_temporary || ours.iter().any(|ours| ours.starts_with(&entry))
     };
     let foreign = |name: &OsStr| !is_ours(name) && !is_repository(&work_dir.join(name));
     let mut names: Vec<_> = tree.names(work_dir).ok()?.into_iter().filter(|name| foreign(name)).collect();
