@@ -83,6 +83,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("text", "of text and thinking: a part; of the result: the agent's last answer"),
             ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
+            ("logs", "of the result: paths of the logs"),
             ("survivors_killed, ended_at", "of the result: processes that were left over, and when it ended"),
         ],
         files: &[names::META, names::LOGS, names::RESULT, names::LAUNCH, names::RUN_TEMPORARY],
