@@ -14,7 +14,7 @@ pub(super) fn available(scene: &Scene) -> Option<String> {
         return Some(parts.join("\n\n"));
     }
     parts.push(format!("### Core\n\n{}", core(&cli)));
-    if scene.task.is_squad_leader {
+    if scene.task.is_leader() {
         parts.push(format!(
             "### Squad maintenance\n\n\
              - `{}`: record that a trigger asked nothing of the squad.\n\

@@ -49,7 +49,7 @@ pub(super) fn sub_issues(scene: &Scene) -> Option<String> {
 /// The numbered steps. One list for every trigger: what differs from turn to turn is in the turn's message.
 pub(super) fn workflow(scene: &Scene) -> Option<String> {
     let cli = scene.cli?;
-    let leader = scene.task.is_squad_leader;
+    let leader = scene.task.is_leader();
     let mut steps = [
         format!(
             "Fetch the issue: `{}`. The turn's message has the id. The metadata comes with it.",
@@ -94,7 +94,7 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
 }
 
 fn status(scene: &Scene, cli: &super::platform::Commands) -> String {
-    let leader = if scene.task.is_squad_leader {
+    let leader = if scene.task.is_leader() {
         " Handing work to members leaves the parent in progress until you have confirmed that its goal is reached."
     } else {
         ""

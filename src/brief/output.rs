@@ -34,7 +34,7 @@ fn for_issue(scene: &Scene, cli: &super::platform::Commands) -> Vec<String> {
          in your final message. Be concise: the outcome, not the way there. Refer to issues by `[<identifier>](mention://issue/<id>)`."
             .to_owned(),
     ];
-    if scene.task.is_squad_leader {
+    if scene.task.is_leader() {
         parts.push(issue::no_action(cli));
     }
     parts

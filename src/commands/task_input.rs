@@ -24,7 +24,7 @@ use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
 use crate::supervise::environment::refused_names;
 use crate::supervise::find_program;
-use crate::task::{TaskDocument, TaskId, WorkspaceId, parse_document};
+use crate::task::{TaskDocument, TaskId, WorkspaceId, not_served, parse_document};
 
 /// The longest text that goes into the record, in bytes.
 const MAX_RECORDED: usize = 64 << 10;
@@ -132,6 +132,7 @@ impl TaskInput {
         if !unknown.is_empty() {
             warnings.push(format!("unknown fields in the task document are ignored: {}", unknown.join(", ")));
         }
+        warnings.extend(not_served(&document));
         let set = |field: &mut String, flag: &Option<String>| {
             if let Some(text) = flag {
                 field.clone_from(text);
@@ -420,7 +421,12 @@ impl Task {
         let own = prepared.meta.own.clone().unwrap_or_default();
         let exports = Exports::of(&own).variables;
         let idle = self.idle_options();
-        let warnings: Vec<&String> = self.warnings.iter().chain(&idle).chain(&prepared.warnings).collect();
+        let mut warnings: Vec<&String> = Vec::new();
+        for warning in self.warnings.iter().chain(&idle).chain(&prepared.warnings) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
         for warning in &warnings {
             log::warn!("{warning}");
         }

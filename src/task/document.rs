@@ -7,6 +7,10 @@ use anyhow::Result;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::claim::{
+    ChatAttachment, ConnectedApp, FoldedComment, IssueStatus, SiblingRun, null_is_default, plugin,
+    worth_a_warning,
+};
 use crate::failure::{Code, Failure};
 
 /// Everything known about a task. Empty strings and lists mean "not given".
@@ -43,6 +47,12 @@ pub struct TaskDocument {
     /// RFC 3339; empty on a first run.
     #[serde(deserialize_with = "null_is_default")]
     pub new_comments_since: String,
+    /// Comments that were folded into this run; empty on servers that only name them.
+    #[serde(deserialize_with = "null_is_default")]
+    pub coalesced_comments: Vec<FoldedComment>,
+    /// Their ids.
+    #[serde(deserialize_with = "null_is_default")]
+    pub coalesced_comment_ids: Vec<String>,
     #[serde(deserialize_with = "null_is_default")]
     pub repos: Vec<Repository>,
     #[serde(deserialize_with = "null_is_default")]
@@ -57,6 +67,21 @@ pub struct TaskDocument {
     pub chat_session_id: String,
     #[serde(deserialize_with = "null_is_default")]
     pub chat_message: String,
+    /// The messenger that the chat comes from, such as `slack`; empty: the platform's own chat.
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_channel_type: String,
+    /// `group`, or `p2p` for a talk with one person; empty: not known.
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_type: String,
+    /// The message is part of a thread.
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_in_thread: bool,
+    /// A file that the agent uploads reaches the channel.
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_channel_delivers_files: bool,
+    /// Files of the message.
+    #[serde(deserialize_with = "null_is_default")]
+    pub chat_message_attachments: Vec<ChatAttachment>,
     #[serde(deserialize_with = "null_is_default")]
     pub autopilot_run_id: String,
     #[serde(deserialize_with = "null_is_default")]
@@ -72,10 +97,55 @@ pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
     pub quick_create_prompt: String,
     #[serde(deserialize_with = "null_is_default")]
+    pub quick_create_priority: String,
+    /// `YYYY-MM-DD`, or a time.
+    #[serde(deserialize_with = "null_is_default")]
+    pub quick_create_due_date: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub quick_create_attachment_ids: Vec<String>,
+    /// The issue under which the new one goes.
+    #[serde(deserialize_with = "null_is_default")]
+    pub parent_issue_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub parent_issue_identifier: String,
+    /// Asks for suggestions and not for a run of an agent: refused.
+    #[serde(deserialize_with = "null_is_default")]
+    pub regenerate_quick_actions_for: String,
+    /// MCP connections that only multica's daemon can make.
+    #[serde(deserialize_with = "null_is_default")]
+    pub remote_mcp_connections: Vec<Value>,
+    /// Tools that only multica's daemon can offer.
+    #[serde(deserialize_with = "null_is_default")]
+    pub plugin_hook_tools: Vec<Value>,
+    #[serde(deserialize_with = "null_is_default")]
     pub handoff_note: String,
-    /// The agent leads a squad. An explicit flag, never derived from the instructions.
+    /// The agent leads a squad, in a document that somebody wrote by hand: no server sends it.
     #[serde(deserialize_with = "null_is_default")]
     pub is_squad_leader: bool,
+    /// The agent leads a squad in this run. Valid only if `leader_role_resolved`.
+    #[serde(deserialize_with = "null_is_default")]
+    pub is_leader_task: bool,
+    /// The server knows the role: earlier ones send `is_leader_task` without a promise.
+    #[serde(deserialize_with = "null_is_default")]
+    pub leader_role_resolved: bool,
+    /// The squad that the agent leads, or that was picked in the quick-create box.
+    #[serde(deserialize_with = "null_is_default")]
+    pub squad_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub squad_name: String,
+    /// Statuses that the workspace has besides the built-in ones.
+    #[serde(deserialize_with = "null_is_default")]
+    pub issue_statuses: Vec<IssueStatus>,
+    /// How many more there are.
+    #[serde(deserialize_with = "null_is_default")]
+    pub issue_statuses_omitted: i64,
+    #[serde(deserialize_with = "null_is_default")]
+    pub connected_apps: Vec<ConnectedApp>,
+    #[serde(deserialize_with = "null_is_default")]
+    pub active_sibling_runs: Vec<SiblingRun>,
+    /// The earlier session was to be resumed, and cannot be.
+    #[serde(deserialize_with = "null_is_default")]
+    pub prior_session_resume_unavailable: bool,
     #[serde(deserialize_with = "null_is_default")]
     pub workspace_context: String,
     #[serde(deserialize_with = "null_is_default")]
@@ -108,6 +178,9 @@ pub struct Agent {
     pub instructions: String,
     #[serde(deserialize_with = "null_is_default")]
     pub skills: Vec<Skill>,
+    /// Skills of which the claim has only the names; multica's daemon fetches them.
+    #[serde(deserialize_with = "null_is_default")]
+    pub skill_refs: Vec<Value>,
     /// Three states: absent or `null` (the user's own set-up stays), managed and empty, managed.
     pub mcp_config: Option<Value>,
     /// Variables for the agent. Values may be secrets: they are never written to the meta or a log.
@@ -137,9 +210,9 @@ pub struct DisabledSkill {
     /// The name the agent calls it by, if that differs from the key's last part.
     #[serde(deserialize_with = "null_is_default")]
     pub name: String,
-    /// It comes from a plugin.
-    #[serde(deserialize_with = "null_is_default")]
-    pub plugin: bool,
+    /// The plugin that it comes from; empty: none.
+    #[serde(deserialize_with = "plugin")]
+    pub plugin: String,
 }
 
 /// A skill: the text of its `SKILL.md` and files beside it.
@@ -218,6 +291,12 @@ impl TaskDocument {
         if self.trigger_comment_id.is_empty() { TriggerSource::Assignment } else { TriggerSource::Comment }
     }
 
+    /// Whether the agent leads a squad. Never derived from its instructions.
+    pub fn is_leader(&self) -> bool {
+        let is_wires = self.is_leader_task || !self.squad_id.is_empty();
+        self.is_squad_leader || (self.leader_role_resolved && is_wires)
+    }
+
     /// The agent's id, from the agent record or the claim.
     pub fn agent_id(&self) -> &str {
         if self.agent.id.is_empty() { &self.agent_id } else { &self.agent.id }
@@ -235,7 +314,38 @@ impl TaskDocument {
 /// # Errors
 /// A [`Code::BadDocument`] failure that names the document, the field and the line.
 pub fn parse_document(text: &[u8], origin: &str) -> Result<(TaskDocument, Vec<String>)> {
-    parse(text, origin)
+    let (task, unknown): (TaskDocument, _) = parse(text, origin)?;
+    if !task.regenerate_quick_actions_for.is_empty() {
+        let message = format!(
+            "{origin}: `regenerate_quick_actions_for` asks for suggestions, not for a run of an agent"
+        );
+        return Err(Failure::new(Code::BadDocument, message)
+            .hint("leave such a task to multica's daemon; execenv prepares environments for agents")
+            .into());
+    }
+    Ok((task, worth_a_warning(&unknown)))
+}
+
+/// What a document asks for that execenv cannot give, each as a warning.
+pub fn not_served(task: &TaskDocument) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !task.agent.skill_refs.is_empty() {
+        warnings.push(format!(
+            "the task document has {} of the agent's skills only by reference (`agent.skill_refs`): they are not installed",
+            task.agent.skill_refs.len()
+        ));
+    }
+    for (field, values) in [
+        ("remote_mcp_connections", &task.remote_mcp_connections),
+        ("plugin_hook_tools", &task.plugin_hook_tools),
+    ] {
+        if !values.is_empty() {
+            warnings.push(format!(
+                "`{field}` of the task document needs multica's daemon: the agent does not get these tools"
+            ));
+        }
+    }
+    warnings
 }
 
 /// Reads any JSON document in the same way: returns unknown fields, and errors name the field and the line.
@@ -281,14 +391,6 @@ fn without_value(cause: &str) -> String {
         cause[wrong.len()..].rsplit_once(", expected ").unwrap_or((cause, "something else"));
     let kind = found.trim_start_matches(wrong).split(['"', '`']).next().unwrap_or_default().trim_end();
     format!("{wrong}{kind}, expected {expected}")
-}
-
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 fn text_as_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -337,7 +439,55 @@ mod tests {
         let text = br#"{"id":"a","auth_token":"x","agent":{"name":null,"zeta":1,"skills":[{"name":"s","y":2}]},"repos":null}"#;
         let (task, unknown) = parse_document(text, "t").unwrap();
         assert_eq!(task.id, "a");
-        assert_eq!(unknown, ["auth_token", "agent.zeta", "agent.skills.0.y"]);
+        assert_eq!(unknown, ["agent.zeta", "agent.skills[].y"]);
+    }
+
+    #[test]
+    fn every_field_of_a_claim_has_its_wires_name_and_type() {
+        let claim = br#"{"id":"t","runtime_id":"r","auth_token":"mat_x","status":"dispatched","priority":3,"is_leader_task":true,
+            "leader_role_resolved":true,"squad_id":"q","squad_name":"Q",
+            "issue_statuses":[{"key":"qa","name":"QA","category":"in_review","description":"d"}],"issue_statuses_omitted":2,
+            "connected_apps":[{"provider":"composio","server_name":"c","toolkit_slug":"gmail","toolkit_name":"Gmail"}],
+            "coalesced_comment_ids":["c1"],"coalesced_comments":[{"id":"c1","thread_id":"h","author_type":"system",
+            "author_name":"n","content":"x","created_at":"2026-01-02T03:04:05Z"}],
+            "active_sibling_runs":[{"task_id":"o","issue_id":"i","issue_identifier":"M-1","issue_title":"T","stale":true,
+            "agent_name":"a","status":"running","created_at":"2026-01-02T03:04:05Z","started_at":"2026-01-02T03:04:05Z"}],
+            "prior_session_resume_unavailable":true,"chat_channel_type":"slack","chat_type":"group","chat_in_thread":true,
+            "chat_channel_delivers_files":true,"chat_message_attachments":[{"id":"f","filename":"a.png","content_type":"image/png"}],
+            "chat_intro":true,"quick_create_priority":"high","quick_create_due_date":"2026-01-02","quick_create_attachment_ids":["f"],
+            "parent_issue_id":"p","parent_issue_identifier":"M-2","thread_name":"t","remote_mcp_connections":[{}],"plugin_hook_tools":[{}],
+            "agent":{"id":"a","skill_refs":[{"id":"s","name":"n"}],"thinking_level":"high","service_tier":"fast",
+            "disabled_runtime_skills":[{"runtime_id":"r","provider":"claude","root":"plugin","key":"k","name":"n","plugin":"p@m"}]}}"#;
+        let (task, unknown) = parse_document(claim, "t").unwrap();
+        assert_eq!(unknown, Vec::<String>::new());
+        assert!(task.is_leader() && task.chat_in_thread && task.prior_session_resume_unavailable);
+        assert_eq!(task.agent.disabled_runtime_skills[0].plugin, "p@m");
+        assert_eq!(task.coalesced_comments[0].author_type, "system");
+        assert_eq!(not_served(&task).len(), 3);
+        // Without the promise the flag says nothing, and a squad without a role is a pick in a box.
+        let unresolved = parse_document(br#"{"is_leader_task":true,"squad_id":"q"}"#, "t").unwrap().0;
+        assert!(!unresolved.is_leader());
+    }
+
+    #[test]
+    fn a_plugin_is_a_text_and_earlier_documents_have_a_flag() {
+        let plugin = |value: &str| {
+            let text = format!(r#"{{"agent":{{"disabled_runtime_skills":[{{"plugin":{value}}}]}}}}"#);
+            parse_document(text.as_bytes(), "t")
+                .map(|(task, _)| task.agent.disabled_runtime_skills[0].plugin.clone())
+        };
+        for (value, read) in [(r#""p""#, "p"), (r#""""#, ""), ("true", "true"), ("false", ""), ("null", "")] {
+            assert_eq!(plugin(value).unwrap(), read);
+        }
+        assert!(plugin("7").is_err());
+    }
+
+    #[test]
+    fn suggestions_are_no_task_for_an_agent() {
+        let error =
+            parse_document(br#"{"issue_id":"i","regenerate_quick_actions_for":"x"}"#, "t.json").unwrap_err();
+        assert_eq!(Failure::code_of(&error), Code::BadDocument);
+        assert!(error.to_string().contains("regenerate_quick_actions_for"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a task is: its document, its kind, its ids.
 
+mod claim;
 mod document;
 mod ids;
 mod kind;
@@ -7,7 +8,8 @@ mod kind;
 #[cfg(test)]
 pub use document::Agent;
 pub use document::{
-    DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, parse_document,
+    DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, not_served,
+    parse_document,
 };
 pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};

@@ -243,7 +243,8 @@ fn keep_existing_hands_it_back_and_refuses_one_that_is_not_ready() {
 fn unknown_fields_are_named_and_a_wrong_type_names_field_and_line() {
     let t = TestEnv::new();
     t.write("t.json", r#"{"agent":{"name":"x","zeta":1},"auth_token":"s3cret"}"#);
-    let warning = "warning: unknown fields in the task document are ignored: agent.zeta, auth_token\n";
+    // What a server adds and no environment needs is not worth a word.
+    let warning = "warning: unknown fields in the task document are ignored: agent.zeta\n";
     t.execenv(["prepare", "--task", "t.json"]).ok_saying(warning);
     t.write("bad.json", "{\n \"agent\": {\n  \"skills\": [{\"name\": 7}]}}");
     let root = snapshot(&t.root);
@@ -610,4 +611,23 @@ fn a_process_without_handles_or_with_a_limit_on_files_leaves_nothing_half_made()
         }
         assert_same(&before, &t.project_now(), limit);
     }
+}
+
+#[test]
+fn a_servers_claim_is_prepared_with_one_short_warning() {
+    let t = TestEnv::new();
+    let skill = |name: &str| json!({"id": name, "name": name, "content": "c", "files": []});
+    let claim = json!({
+        "id": TASK, "workspace_id": "w", "runtime_id": "r", "agent_id": "a", "issue_id": "I", "provider": "claude",
+        "status": "dispatched", "priority": 2, "created_at": "2026-01-02T03:04:05Z", "auth_token": "mat_s3cret",
+        "attempt": 1, "max_attempts": 3, "result": null, "delivered_comment_ids": [], "issue_statuses_omitted": 0,
+        "is_leader_task": false, "leader_role_resolved": true, "new_comments_delta_known": true,
+        "agent": {"id": "a", "name": "A", "instructions": "i", "skills": (0..40).map(|n| skill(&format!("s{n}"))).collect::<Vec<_>>(),
+            "disabled_runtime_skills": [{"runtime_id": "r", "provider": "claude", "root": "plugin", "key": "p:k", "name": "k", "plugin": "p@m"}]},
+    });
+    t.write("t.json", claim.to_string());
+    let warning = "warning: unknown fields in the task document are ignored: agent.skills[].id\n";
+    t.execenv(["prepare", "--task", "t.json"]).ok_saying(warning);
+    t.write("quick.json", json!({"issue_id": "I", "regenerate_quick_actions_for": "c"}).to_string());
+    t.execenv(["prepare", "--task", "quick.json"]).fails(2, &["regenerate_quick_actions_for"]);
 }

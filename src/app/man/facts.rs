@@ -292,7 +292,7 @@ const GC: &[(&str, &str)] = &[
 ];
 
 /// The fields of the task document that execenv uses, with their meaning.
-pub(super) const DOCUMENT: [(&str, &str); 36] = [
+pub(super) const DOCUMENT: [(&str, &str); 54] = [
     ("id, workspace_id", "ids of the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
     ("provider", "agent CLI the environment is for"),
     ("agent.id, agent.name", "the agent that does the task"),
@@ -305,6 +305,7 @@ pub(super) const DOCUMENT: [(&str, &str); 36] = [
     ("agent.custom_env", "variables for the agent, name to value"),
     ("agent.custom_args", "additional arguments for the agent's program"),
     ("agent.model", "the model"),
+    ("agent.skill_refs[]", "skills without their files: a warning says that they are not installed"),
     (
         "agent.disabled_runtime_skills[]",
         "skills of the user that are hidden from this agent: root (provider, universal), key, name, plugin",
@@ -315,13 +316,44 @@ pub(super) const DOCUMENT: [(&str, &str); 36] = [
     ("trigger_comment_content", "text of that comment, quoted in the prompt"),
     ("trigger_author_type, trigger_author_name", "author of that comment"),
     (
+        "coalesced_comments[], coalesced_comment_ids[]",
+        "earlier comments that this run answers as well: id, thread_id, author_type, author_name, content, created_at",
+    ),
+    (
         "new_comment_count, new_comments_since",
         "number of comments since the last run, and since when (RFC 3339)",
     ),
     ("handoff_note", "note of the person who assigned the issue"),
     ("is_squad_leader", "true: the agent leads a squad"),
+    ("is_leader_task, leader_role_resolved", "the same as multica's server says it: valid if both are true"),
+    ("squad_id, squad_name", "squad that the agent leads"),
+    (
+        "issue_statuses[]",
+        "key, name, category, description: statuses that the workspace has besides the built-in ones",
+    ),
+    ("issue_statuses_omitted", "how many more there are"),
+    (
+        "active_sibling_runs[]",
+        "task_id, issue_id, issue_identifier, issue_title, stale, agent_name, status, created_at, started_at: runs that are on \
+         at the same time",
+    ),
+    ("connected_apps[]", "provider, server_name, toolkit_slug, toolkit_name: apps that the agent can use"),
     ("chat_session_id, chat_message", "chat session, and the message to answer"),
+    (
+        "chat_channel_type, chat_type",
+        "messenger that the chat comes from; `group`, or `p2p` for a talk with one person",
+    ),
+    ("chat_in_thread", "true: the message is part of a thread"),
+    ("chat_channel_delivers_files", "true: a file that the agent uploads reaches the channel"),
+    ("chat_message_attachments[]", "id, filename, content_type: files of the message"),
     ("quick_create_prompt", "sentence from which the agent creates an issue"),
+    (
+        "quick_create_priority, quick_create_due_date",
+        "priority and due date that were picked for the new issue",
+    ),
+    ("quick_create_attachment_ids[]", "files that belong to the new issue"),
+    ("parent_issue_id, parent_issue_identifier", "issue under which the new one goes"),
+    ("regenerate_quick_actions_for", "refused: no task for an agent"),
     ("autopilot_run_id, autopilot_id", "run of an autopilot, and the autopilot"),
     ("autopilot_title, autopilot_description", "its title and instructions"),
     ("autopilot_source", "manual, schedule, webhook or api"),
@@ -336,6 +368,8 @@ pub(super) const DOCUMENT: [(&str, &str); 36] = [
     ("initiator_type, initiator_id", "who triggered the task: `member` or `agent`, and the id"),
     ("initiator_name, initiator_email", "name and email address of that member or agent"),
     ("prior_session_id", "session to resume; used for codex, whose task gets a copy of that conversation"),
+    ("prior_session_resume_unavailable", "true: that session cannot be resumed, and the agent is told so"),
+    ("remote_mcp_connections[], plugin_hook_tools[]", "need multica's daemon: a warning says so"),
     ("prior_work_dir", "accepted for multica's daemon; execenv does not use it"),
     ("agent_id", "id of the agent where `agent` is absent"),
 ];

@@ -45,10 +45,10 @@ fn settings(disabled: &[DisabledSkill], slugs: &[&str]) -> Option<Value> {
     for skill in disabled {
         let Some(name) = invocation_name(skill) else { continue };
         let claimed = slug::resolve_batch([name.as_str()]).iter().any(|slug| slugs.contains(&slug.as_str()));
-        if claimed && !skill.plugin {
+        if claimed && skill.plugin.is_empty() {
             continue;
         }
-        if !skill.plugin {
+        if skill.plugin.is_empty() {
             overrides.insert(name.clone(), json!("off"));
         }
         for rule in [format!("Skill({name})"), format!("Skill({name} *)")] {
@@ -82,7 +82,7 @@ fn invocation_name(skill: &DisabledSkill) -> Option<String> {
     }
     let last = parts.last()?;
     Some(match skill.name.trim() {
-        _ if skill.plugin => parts.join("/"),
+        _ if !skill.plugin.is_empty() => parts.join("/"),
         "" => (*last).to_owned(),
         name => name.to_owned(),
     })
@@ -94,7 +94,12 @@ mod tests {
     use crate::provider::fixture::{World, file_text};
 
     fn off(key: &str, name: &str, plugin: bool) -> DisabledSkill {
-        DisabledSkill { root: "provider".into(), key: key.into(), name: name.into(), plugin }
+        DisabledSkill {
+            root: "provider".into(),
+            key: key.into(),
+            name: name.into(),
+            plugin: if plugin { "p".into() } else { String::new() },
+        }
     }
 
     #[test]
