@@ -2,8 +2,9 @@
 
 use super::comments::ascii_pipe;
 use super::platform::{Commands, ISSUE};
+use super::sanitize::{command_id, display_name};
 use super::scene::Scene;
-use crate::task::TaskKind;
+use crate::task::{IssueStatus, TaskKind};
 
 /// The core loop only; the rest is behind `--help`, where it cannot go stale.
 pub(super) fn available(scene: &Scene) -> Option<String> {
@@ -13,7 +14,7 @@ pub(super) fn available(scene: &Scene) -> Option<String> {
         parts.push(format!("- `{}`: the one command of this task.", cli.issue_create()));
         return Some(parts.join("\n\n"));
     }
-    parts.push(format!("### Core\n\n{}", core(&cli)));
+    parts.push(format!("### Core\n\n{}", core(scene, &cli)));
     if scene.task.is_leader() {
         parts.push(format!(
             "### Squad maintenance\n\n\
@@ -36,7 +37,43 @@ fn reading(cli: &Commands) -> String {
     )
 }
 
-fn core(cli: &Commands) -> String {
+/// The built-in statuses, in the order of a board.
+const STATUSES: [&str; 7] = ["backlog", "todo", "in_progress", "in_review", "done", "blocked", "cancelled"];
+
+/// The words that a status may be; with a workspace's own, by the built-in one that each counts as.
+fn statuses(scene: &Scene) -> String {
+    let own: Vec<&IssueStatus> =
+        scene.task.issue_statuses.iter().filter(|status| command_id(&status.key).is_some()).collect();
+    let of = |category: &str| own.iter().filter(|status| status.category == category).collect::<Vec<_>>();
+    let (with, plain): (Vec<&str>, Vec<&str>) = STATUSES.iter().partition(|key| !of(key).is_empty());
+    if with.is_empty() {
+        return "one of `todo`, `in_progress`, `in_review`, `done`, `blocked`, `backlog`, `cancelled`."
+            .to_owned();
+    }
+    let mut lines = vec![
+        "one of these; each line is one category, and what holds for its first word holds for all of it:"
+            .to_owned(),
+    ];
+    for category in with {
+        let customs = of(category).into_iter().map(|status| {
+            let told = [display_name(&status.name), display_name(&status.description)];
+            let told: Vec<String> = told.into_iter().filter(|text| !text.is_empty()).collect();
+            let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(" — ")) };
+            format!("`{}`{told}", status.key)
+        });
+        lines.push(format!("  - `{category}`, {}", customs.collect::<Vec<_>>().join(", ")));
+    }
+    if !plain.is_empty() {
+        let plain: Vec<String> = plain.iter().map(|key| format!("`{key}`")).collect();
+        lines.push(format!("  - {}", plain.join(", ")));
+    }
+    if scene.task.issue_statuses_omitted > 0 {
+        lines.push(format!("  - {} more are not listed here.", scene.task.issue_statuses_omitted));
+    }
+    lines.join("\n")
+}
+
+fn core(scene: &Scene, cli: &Commands) -> String {
     [
         format!("- `{}`: an issue with its metadata.", cli.issue_get(ISSUE)),
         format!(
@@ -47,6 +84,11 @@ fn core(cli: &Commands) -> String {
             cli.comment_list(ISSUE, "[--recent <n> | --thread <comment-id> --tail <n>]")
         ),
         format!(
+            "- `{}`: the first look, one short line a thread; `--compact` leaves out what only programs need. Not \
+             `--recent`: it limits threads, not comments, and brings all of each thread.",
+            cli.comment_scan(ISSUE)
+        ),
+        format!(
             "- `{}`: a comment. More: `{}`.",
             cli.comment_add(ISSUE, "--content-file <path> [--parent <comment-id>] [--attachment <path>]"),
             format_args!("{} issue comment add --help", cli.program)
@@ -54,9 +96,14 @@ fn core(cli: &Commands) -> String {
         format!("- `{}`: a new issue.", cli.issue_create()),
         format!("- `{}`: change an issue; `--parent \"\"` takes it out from under its parent.", cli.issue_update()),
         format!(
-            "- `{}`: one of `todo`, `in_progress`, `in_review`, `done`, `blocked`, `backlog`, `cancelled`.",
-            cli.issue_status(ISSUE, "<status>")
+            "- `{}`: give an issue to someone. Before you assign it to yourself, look whether somebody has claimed it: \
+             two runs on one issue do the work twice.",
+            cli.issue_assign()
         ),
+        "- `--no-start`, with assign, update and status: only records the change. Without it, an agent that becomes or \
+         is the assignee may start a run."
+            .to_owned(),
+        format!("- `{}`: {}", cli.issue_status(ISSUE, "<status> [--no-start]"), statuses(scene)),
         format!("- `{}`: its sub-issues, by stage.", cli.issue_children()),
         format!("- `{}`: its notes.", cli.metadata(&format!("list {ISSUE} --output json"))),
         format!(
@@ -77,7 +124,7 @@ pub(super) fn issue_bodies(scene: &Scene) -> Option<String> {
          - Write the description into a UTF-8 file inside the work dir, never `/tmp` or another shared place, and pass \
          it with `--description-file`. If the file cannot be written, stop: do not post what may be another run's \
          text.{pipe}\n\
-         - The title stands above the body: no H1 in it. Start sections at `##`.\n\
+         - The title stands above the body: no H1 in it, unless the user asks for one. Start sections at `##`.\n\
          - A due date is `YYYY-MM-DD`."
     ))
 }

@@ -55,7 +55,8 @@ pub(super) fn mentions(scene: &Scene) -> Option<String> {
          - `[@Name](mention://agent/<id>)` starts a new run of that agent.\n\n\
          When not to mention:\n\n\
          - when you write about a person or an agent: credit and references stay plain text;\n\
-         - when you answer an agent that has just spoken;\n\
+         - when you answer an agent that has just spoken, or a person who follows the issue: they see the comment anyhow, \
+         and the platform tells them when the run is over;\n\
          - to thank, to agree, to sign off: each such mention starts a run that answers with another, and costs money. \
          Wrap up without any mention; saying nothing more is how a thread ends.\n\n\
          When to mention:\n\n\
@@ -85,8 +86,8 @@ pub(super) fn reading_hint(cli: &Commands, task: &TaskDocument, session: Session
         return Some(hint);
     }
     let Some(thread) = thread else {
-        let recent = cli.comment_list(issue, "--recent 10");
-        return Some(format!("For the discussion so far, read a bounded part of it: `{recent}`."));
+        let scan = cli.comment_scan(issue);
+        return Some(format!("For the discussion so far, scan its threads first: `{scan}`."));
     };
     let tail = cli.comment_list(issue, &format!("--thread {thread} --tail 30"));
     if session == Session::Resumed {
@@ -99,8 +100,8 @@ pub(super) fn reading_hint(cli: &Commands, task: &TaskDocument, session: Session
     }
     Some(format!(
         "Read the triggering conversation first, its root and the 30 newest replies: `{tail}`. For background from \
-         other threads: `{}`.",
-        cli.comment_list(issue, "--recent 10")
+         other threads, scan them: `{}`.",
+        cli.comment_scan(issue)
     ))
 }
 
@@ -110,7 +111,7 @@ fn new_comments(cli: &Commands, task: &TaskDocument, issue: &str, thread: Option
     let since = timestamp(&task.new_comments_since)?;
     let (comments, are) = if count == 1 { ("comment", "is") } else { ("comments", "are") };
     let news = format!("Since your last run there {are} {count} new {comments} on the whole issue.");
-    let whole_issue = cli.comment_list(issue, &format!("--since {since}"));
+    let whole_issue = cli.comment_list(issue, &format!("--since {since} --compact"));
     let Some(thread) = thread else {
         return Some(format!("{news} Catch up with `{whole_issue}`."));
     };
@@ -118,32 +119,85 @@ fn new_comments(cli: &Commands, task: &TaskDocument, issue: &str, thread: Option
         "{news} Do not read them all. Start with the thread that triggered you: `{}`. For the thread in full, put \
          `--tail 30` in the place of `--since {since}`. Only if that leaves something open, ask for the rest: \
          `{whole_issue}`.",
-        cli.comment_list(issue, &format!("--thread {thread} --since {since}"))
+        cli.comment_list(issue, &format!("--thread {thread} --since {since} --compact"))
     ))
+}
+
+/// The threads that this turn answers, in the order in which they were first seen, each with the newest comment in it
+/// that triggered the turn.
+fn reply_targets(task: &TaskDocument) -> Vec<(&str, &str)> {
+    let folded = task.coalesced_comments.iter().map(|comment| {
+        let thread = if comment.thread_id.is_empty() { &comment.id } else { &comment.thread_id };
+        (thread.as_str(), comment.id.as_str())
+    });
+    let trigger = (task.trigger_thread(), task.trigger_comment_id.as_str());
+    let mut targets: Vec<(&str, &str)> = Vec::new();
+    for (thread, comment) in folded.chain([trigger]) {
+        let (Some(thread), Some(comment)) = (command_id(thread), command_id(comment)) else { continue };
+        match targets.iter_mut().find(|(known, _)| *known == thread) {
+            Some(target) => target.1 = comment,
+            None => targets.push((thread, comment)),
+        }
+    }
+    targets
 }
 
 /// Where and how this turn's reply is posted. `None` unless a comment triggered the turn.
 pub(super) fn reply_instructions(cli: &Commands, task: &TaskDocument, os: HostOs) -> Option<String> {
     let issue = command_id(&task.issue_id)?;
     let trigger = command_id(&task.trigger_comment_id)?;
+    let targets = reply_targets(task);
+    let unless = if task.is_leader() { " unless you record `no_action`" } else { "" };
+    if targets.len() < 2 {
+        return Some(format!(
+            "Reply under comment `{trigger}`, the one that triggered this turn{unless}; a `--parent` from an earlier turn \
+             is stale. Write the body into `{BODY}`, then:\n\n\
+             ```\n{}\n{}\n```\n\n\
+             No `\\n` in the body: write the line breaks.{}",
+            cli.comment_add(issue, &format!("--parent {trigger} --content-file {BODY}")),
+            removal(os),
+            ascii_pipe(os),
+        ));
+    }
+    let posts = targets.iter().enumerate().map(|(number, (_, comment))| {
+        let body = format!("./reply-{}.md", number + 1);
+        cli.comment_add(issue, &format!("--parent {comment} --content-file {body}"))
+    });
     Some(format!(
-        "Reply under comment `{trigger}`, the one that triggered this turn; a `--parent` from an earlier turn is stale. \
-         Write the body into `{BODY}`, then:\n\n\
-         ```\n{}\n{}\n```\n\n\
-         No `\\n` in the body: write the line breaks.{}",
-        cli.comment_add(issue, &format!("--parent {trigger} --content-file {BODY}")),
-        removal(os),
+        "This turn answers {} threads{unless}: one reply in each, in this order, each under the newest comment there that \
+         triggered you, and about that thread only. Each body is a file of its own; remove the files afterwards.\n\n\
+         ```\n{}\n```\n\n\
+         No `\\n` in a body: write the line breaks.{}",
+        targets.len(),
+        posts.collect::<Vec<_>>().join("\n"),
         ascii_pipe(os),
+    ))
+}
+
+/// A squad leader's way to end a turn that asks nothing of the squad, with the ids of this turn.
+pub(super) fn no_action(cli: &Commands, task: &TaskDocument) -> Option<String> {
+    let issue = command_id(&task.issue_id).filter(|_| task.is_leader())?;
+    Some(format!(
+        "If this turn asks nothing of the squad: `{}`, and end without any comment.",
+        cli.squad_no_action(issue)
     ))
 }
 
 /// Where and how the result of an assignment is posted.
 pub(super) fn result_instructions(cli: &Commands, task: &TaskDocument, os: HostOs) -> Option<String> {
     let issue = command_id(&task.issue_id)?;
+    let note = if task.handoff_note.trim().is_empty() {
+        ""
+    } else {
+        " The handoff note is no comment: do not answer it."
+    };
+    let unless = if task.is_leader() { ", unless you record `no_action`" } else { "" };
     Some(format!(
-        "No comment triggered this turn: the result goes into a new thread. Write it into `{BODY}`, then:\n\n\
+        "Scan the discussion first: `{}`.\n\n\
+         No comment triggered this turn: the result goes into a new thread{unless}.{note} Write it into `{BODY}`, then:\n\n\
          ```\n{}\n{}\n```\n\n\
          No `\\n` in the body: write the line breaks.{}",
+        cli.comment_scan(issue),
         cli.comment_add(issue, &format!("--content-file {BODY}")),
         removal(os),
         ascii_pipe(os),

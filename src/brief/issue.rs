@@ -25,7 +25,7 @@ pub(super) fn precedence(scene: &Scene) -> Option<String> {
         "## Instruction Precedence\n\n\
          Your identity instructions outrank the workflow below: skip a step that conflicts with them and go on with the \
          others. The workflow grants nothing: that it mentions a status, an investigation or a change is no permission \
-         to make one."
+         to make one. Nor does it allow you to create, update or delegate an issue where your identity does not."
             .to_owned(),
     )
 }
@@ -57,13 +57,14 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
         ),
         format!(
             "Catch up on the comments; this is mandatory. If the turn's message says what to read, read that. Otherwise \
-             scan the newest threads, `{}`, and open only those that bear on the task, `{}`. Go further back, page by \
+             scan the threads, `{}`, and open only those that bear on the task, `{}`. Go further back, page by \
              page (`--before`, `--before-id` from stderr), only when something is missing. Never pull the whole \
              history.",
-            cli.comment_list(ISSUE, "--recent 10"),
+            cli.comment_scan(ISSUE),
             cli.comment_list(ISSUE, "--thread <comment-id> --tail 30"),
         ),
-        "If a comment triggered you, find it by its id and answer that one, not an earlier one like it."
+        "If a comment triggered you, find it by its id and answer that one, not an earlier one like it. If the turn's \
+         message has several, each is an instruction: leave none out."
             .to_owned(),
         format!(
             "Do the work, within the limits of your identity. If it is part of what the issue itself asks for, set \
@@ -94,16 +95,23 @@ pub(super) fn workflow(scene: &Scene) -> Option<String> {
 }
 
 fn status(scene: &Scene, cli: &super::platform::Commands) -> String {
+    let own = if scene.task.issue_statuses.is_empty() {
+        ""
+    } else {
+        " Where the workspace has statuses of its own in a category, take the one whose description fits."
+    };
     let leader = if scene.task.is_leader() {
-        " Handing work to members leaves the parent in progress until you have confirmed that its goal is reached."
+        " A turn in which you hand out work delivers nothing: the parent stays in progress until you have confirmed that \
+         its goal is reached."
     } else {
         ""
     };
     format!(
         "Set the status where the issue's own state has changed, unless your identity forbids it: `{}` when what it \
-         asks for is delivered; `in_progress` when work on it goes on beyond this turn; `blocked`, with a comment that \
-         says by what. A question or a consultation changes nothing: leave the status alone. `done` is for people to \
-         set.{leader}",
+         asks for is delivered, also for a sub-issue of a stage, because the stage waits for it; `in_progress` when work \
+         on it goes on beyond this turn; `blocked`, with a comment that says by what. Write it only where it differs from \
+         what the issue has. The issue's state decides, never what kind of activity yours was. A question or a \
+         consultation changes nothing: leave the status alone. `done` is for people to set.{own}{leader}",
         cli.issue_status(ISSUE, "in_review")
     )
 }

@@ -28,6 +28,7 @@ mod resources;
 mod safety;
 mod sanitize;
 mod scene;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod turn;

@@ -53,7 +53,15 @@ fn files(scene: &Scene) -> String {
         TaskKind::AutopilotRun => {
             "There is no way to deliver a file: put what matters into the text.".to_owned()
         }
-        TaskKind::Chat => format!("Deliver a file by uploading it: `{}`.", cli.attachment_help()),
+        TaskKind::Chat if scene.task.chat_channel_type.trim().is_empty() => format!(
+            "Deliver a file by uploading it: `{}`. It is bound to your reply by itself; more: `{}`.",
+            cli.attachment_upload(),
+            cli.attachment_help()
+        ),
+        TaskKind::Chat => format!(
+            "Whether a file reaches this channel is said in the turn's message. If it does, upload it: `{}`.",
+            cli.attachment_upload()
+        ),
         TaskKind::Plain => "There is no way to deliver a file beyond the work dir itself.".to_owned(),
     };
     format!(

@@ -96,9 +96,31 @@ impl Commands<'_> {
     pub(super) fn issue_update(&self) -> String {
         format!(
             "{} issue update {ISSUE} [--title \"...\"] [--description-file <path>] [--priority <priority>] \
-             [--assignee <name>] [--due-date <YYYY-MM-DD>] [--parent <issue-id>]",
+             [--assignee <name>] [--due-date <YYYY-MM-DD>] [--parent <issue-id>] [--status <status>] [--stage <n>] \
+             [--project <id>] [--no-start]",
             self.program
         )
+    }
+
+    pub(super) fn issue_assign(&self) -> String {
+        format!(
+            "{} issue assign {ISSUE} (--to <name> | --to-id <id> | --unassign) [--no-start]",
+            self.program
+        )
+    }
+
+    /// The first look at the comments of an issue: one short line a thread, however long the history is.
+    pub(super) fn comment_scan(&self, issue: &str) -> String {
+        self.comment_list(issue, "--roots-only --summary")
+    }
+
+    /// The lists in which a name is looked up: `member`, `agent`, `squad`.
+    pub(super) fn list(&self, what: &str) -> String {
+        format!("{} {what} list --output json", self.program)
+    }
+
+    pub(super) fn chat(&self, what: &str) -> String {
+        format!("{} chat {what} --output json", self.program)
     }
 
     pub(super) fn issue_status(&self, issue: &str, status: &str) -> String {
@@ -133,6 +155,14 @@ impl Commands<'_> {
 
     pub(super) fn autopilot_get(&self, autopilot: &str) -> String {
         format!("{} autopilot get {autopilot} --output json", self.program)
+    }
+
+    pub(super) fn attachment_download(&self, attachment: &str) -> String {
+        format!("{} attachment download {attachment}", self.program)
+    }
+
+    pub(super) fn attachment_upload(&self) -> String {
+        format!("{} attachment upload <path>", self.program)
     }
 
     pub(super) fn attachment_help(&self) -> String {

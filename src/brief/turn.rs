@@ -2,7 +2,7 @@
 
 use super::platform::Platform;
 use super::scene::{HostOs, Scene, Session};
-use super::{comments, people};
+use super::{comments, people, surroundings};
 use crate::task::{TaskDocument, TaskKind, TriggerSource};
 
 /// What a turn's message depends on besides the task.
@@ -14,6 +14,8 @@ pub struct TurnOptions<'a> {
     pub os: HostOs,
     /// Whether the earlier session is resumed.
     pub session: Session,
+    /// The work dir is a folder of the user's, in which others work too.
+    pub shared_folder: bool,
 }
 
 /// The notes for one turn; empty without a platform, or when nothing applies.
@@ -23,17 +25,30 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     };
     let scene = Scene { task, kind: TaskKind::of(task), cli: Some(cli), skills: &[], os: options.os };
     let mut notes = Vec::new();
-    if options.session == Session::Lost {
+    let is_lost = options.session == Session::Lost
+        || (task.prior_session_resume_unavailable && options.session != Session::Resumed);
+    if is_lost {
         notes.push(format!("## Session\n\n{}", lost_session(scene.kind)));
     }
     notes.extend(people::initiator(&scene));
+    notes.extend(surroundings::connected_apps(task));
+    notes.extend(surroundings::sibling_runs(task));
+    if options.shared_folder {
+        notes.push(surroundings::SHARED_FOLDER.to_owned());
+    }
+    if scene.kind == TaskKind::Chat {
+        notes.push(surroundings::audience(&cli, task));
+    }
     if scene.kind == TaskKind::Issue {
         let about = match task.trigger() {
             TriggerSource::Comment => [
                 comments::reading_hint(&cli, task, options.session),
                 comments::reply_instructions(&cli, task, options.os),
+                comments::no_action(&cli, task),
             ],
-            TriggerSource::Assignment => [None, comments::result_instructions(&cli, task, options.os)],
+            TriggerSource::Assignment => {
+                [None, comments::result_instructions(&cli, task, options.os), comments::no_action(&cli, task)]
+            }
         };
         let about: Vec<_> = about.into_iter().flatten().collect();
         if !about.is_empty() {

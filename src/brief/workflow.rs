@@ -1,5 +1,6 @@
 //! How a task of each kind is worked on.
 
+use super::sanitize::display_name;
 use super::scene::Scene;
 use super::{autopilot, issue};
 use crate::task::TaskKind;
@@ -27,7 +28,18 @@ fn chat(scene: &Scene) -> String {
             cli.issue_get("<issue-id>"),
             cli.workspace_get()
         ));
+        let channel = display_name(&scene.task.chat_channel_type);
+        if !channel.is_empty() {
+            text.push_str(&format!(
+                "\n\nThe chat takes place in {channel}. What was said before is there, not in the platform: `{}`, and of \
+                 one thread `{}`. Your final reply is posted there as one message: write the answer, and do not narrate \
+                 what you do on the way.",
+                cli.chat("history"),
+                cli.chat("thread"),
+            ));
+        }
     }
+    text.push_str("\n\nA name with a slash at the start of the message (`/<skill>`) is a skill that the user picked: use it.");
     text
 }
 

@@ -372,8 +372,8 @@ impl Placing<'_> {
             tree.create_unseen(Path::new(name), bytes, mode).with_context(|| format!("write {name}"))
         };
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
-        launch_of(request).store(&tree)?;
         let work_dir = self.work_dir();
+        launch_of(request, &work_dir).store(&tree)?;
         let home_plan = self.contents.home_plan(request, &final_root, &work_dir, None)?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;

@@ -105,7 +105,7 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
     let mut needs = home_plan.needed();
     let variables = Path::new(names::LAUNCH).join(names::LAUNCH_ENV);
     needs.extend(home_plan.private_exports.keys().map(|name| variables.join(name)));
-    needs.extend(launch_of(request).file());
+    needs.extend(launch_of(request, &WorkDir::Managed).file());
     Own {
         provider: request.task.provider.clone(),
         work_dir: work_dir.to_owned(),
@@ -120,9 +120,14 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
 }
 
 /// The private launch file of a task.
-pub(super) fn launch_of(request: &Request<'_>) -> LaunchFile {
+pub(super) fn launch_of(request: &Request<'_>, work_dir: &WorkDir) -> LaunchFile {
     let task = request.task;
-    let turn = TurnOptions { platform: request.platform, os: HostOs::Unix, session: Session::New };
+    let turn = TurnOptions {
+        platform: request.platform,
+        os: HostOs::Unix,
+        session: Session::New,
+        shared_folder: work_dir.is_user_folder(),
+    };
     LaunchFile {
         prompt: brief::compose_prompt(task, &turn),
         custom_env: task.agent.custom_env.clone(),
@@ -137,7 +142,7 @@ pub(super) fn launch_of(request: &Request<'_>) -> LaunchFile {
 type PlatformValue = fn(&Request<'_>, &Path) -> String;
 
 /// The variables of an agent under a platform.
-const PLATFORM_VARIABLES: [(&str, PlatformValue); 9] = [
+const PLATFORM_VARIABLES: [(&str, PlatformValue); 10] = [
     ("MULTICA_WORKSPACE_ID", |request, _| request.workspace_id.as_str().to_owned()),
     ("MULTICA_TASK_ID", |request, _| request.task_id.as_str().to_owned()),
     ("MULTICA_AGENT_NAME", |request, _| request.task.agent.name.clone()),
@@ -147,6 +152,11 @@ const PLATFORM_VARIABLES: [(&str, PlatformValue); 9] = [
     ("MULTICA_QUICK_CREATE_TASK_ID", |request, _| match request.task.quick_create_prompt.is_empty() {
         true => String::new(),
         false => request.task_id.as_str().to_owned(),
+    }),
+    // The platform's CLI binds these files to the issue that it creates.
+    ("MULTICA_QUICK_CREATE_ATTACHMENT_IDS", |request, _| {
+        let ids = &request.task.quick_create_attachment_ids;
+        if ids.is_empty() { String::new() } else { serde_json::to_string(ids).unwrap_or_default() }
     }),
     ("MULTICA_TASK_CONFIG_ROOT", |_, env_root| env_root.join(names::PLATFORM_CONFIG).display().to_string()),
     ("MULTICA_TASK_WORKSPACES_ROOT", |request, _| request.root.path().display().to_string()),

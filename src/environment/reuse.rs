@@ -82,7 +82,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
     // Until the last sidecar is written, the manifest says that no run may start here.
     new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
-    let launch = launch_of(request);
+    let launch = launch_of(request, &found.work_dir);
     launch.store(&env.tree)?;
     if let Some(file) = launch.file() {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;

@@ -5,6 +5,7 @@ mod document;
 mod ids;
 mod kind;
 
+pub use claim::{FoldedComment, IssueStatus, SiblingRun};
 #[cfg(test)]
 pub use document::Agent;
 pub use document::{

@@ -1,5 +1,6 @@
 //! Which sections the brief has, by kind of task and platform, as tables.
 
+mod facts;
 mod turn;
 
 use super::turn::turn_notes;
@@ -76,7 +77,7 @@ fn brief(task: &TaskDocument) -> String {
 }
 
 fn notes_on(task: &TaskDocument, session: Session, os: HostOs) -> String {
-    turn_notes(task, &TurnOptions { platform: &multica(), os, session })
+    turn_notes(task, &TurnOptions { platform: &multica(), os, session, shared_folder: false })
 }
 
 fn notes(task: &TaskDocument) -> String {
@@ -84,7 +85,10 @@ fn notes(task: &TaskDocument) -> String {
 }
 
 fn prompt(task: &TaskDocument) -> Option<String> {
-    compose_prompt(task, &TurnOptions { platform: &multica(), os: HostOs::Unix, session: Session::New })
+    compose_prompt(
+        task,
+        &TurnOptions { platform: &multica(), os: HostOs::Unix, session: Session::New, shared_folder: false },
+    )
 }
 
 fn has_heading(text: &str, heading: &str) -> bool {
@@ -147,7 +151,12 @@ fn without_a_platform_no_section_and_no_command_of_one() {
         let skills = ["s".to_owned()];
         let options = BriefOptions { platform: &Platform::None, skills: &skills, os: HostOs::Unix };
         let text = render(&task, &options);
-        let turn = TurnOptions { platform: &Platform::None, os: HostOs::Unix, session: Session::Lost };
+        let turn = TurnOptions {
+            platform: &Platform::None,
+            os: HostOs::Unix,
+            session: Session::Lost,
+            shared_folder: true,
+        };
         assert_eq!(turn_notes(&task, &turn), "");
         let context = issue_context(&task, &Platform::None);
         let prompt = compose_prompt(&task, &turn).unwrap_or_default();
@@ -173,7 +182,8 @@ fn without_a_platform_no_section_and_no_command_of_one() {
 fn another_platform_is_named_in_the_place_of_multica() {
     let acme = Platform::named("acme").unwrap();
     for (_, task) in kinds().into_iter().chain([(TaskKind::Issue, comment_task())]) {
-        let turn = TurnOptions { platform: &acme, os: HostOs::Unix, session: Session::New };
+        let turn =
+            TurnOptions { platform: &acme, os: HostOs::Unix, session: Session::New, shared_folder: true };
         let text =
             brief_on(&task, &acme, HostOs::Unix) + &turn_notes(&task, &turn) + &issue_context(&task, &acme);
         let text = text.replace(".multica/", "").replace("review-multica", "");
@@ -240,8 +250,7 @@ fn the_commands_listed_are_the_core_loop() {
         "multica repo checkout <url> [--ref <branch-or-sha>]",
         "(`2>&1`)",
     ];
-    let other =
-        ["label", "subscriber", "issue run", "project get", "issue assign", "comment delete", "stdin"];
+    let other = ["label", "subscriber", "issue run", "project get", "comment delete", "stdin"];
     for kind in [TaskKind::Issue, TaskKind::Chat, TaskKind::AutopilotRun] {
         check(&brief(&task(kind)), &core, &other);
     }
@@ -270,7 +279,7 @@ fn an_issue_is_answered_by_a_comment_from_a_file_and_by_nothing_else() {
                     "multica issue metadata delete <issue-id>",
                     "Never pull the whole history",
                     "--before-id",
-                    "--recent 10",
+                    "--roots-only --summary",
                     "A question or a consultation changes nothing",
                     "`pr_url`, `pr_number`, `pipeline_status`, `deploy_url`, `external_issue_url`",
                     "saying nothing more is how a thread ends",

@@ -6,7 +6,11 @@ use super::*;
 fn the_turn_says_which_comments_to_read() {
     let cold = notes(&comment_task());
     let tail = "multica issue comment list issue-1 --thread thread-1 --tail 30 --output json";
-    check(&cold, &["Read the triggering conversation first", tail, "--recent 10"], &["Since your last run"]);
+    check(
+        &cold,
+        &["Read the triggering conversation first", tail, "--roots-only --summary"],
+        &["Since your last run", "--recent"],
+    );
     let resumed = notes_on(&comment_task(), Session::Resumed, HostOs::Unix);
     let own = ["You continue your earlier session", "`comment-1`", "`thread-1`", tail];
     check(&resumed, &own, &["Read the triggering conversation first", "--recent 10", "--since"]);
@@ -22,9 +26,9 @@ fn the_turn_says_which_comments_to_read() {
         &[
             "4 new comments on the whole issue",
             "Do not read them all",
-            "--thread thread-1 --since 2026-05-01T10:00:00Z --output json",
+            "--thread thread-1 --since 2026-05-01T10:00:00Z --compact --output json",
             "`--tail 30`",
-            "multica issue comment list issue-1 --since 2026-05-01T10:00:00Z --output json",
+            "multica issue comment list issue-1 --since 2026-05-01T10:00:00Z --compact --output json",
         ],
         &["Read the triggering conversation first"],
     );
