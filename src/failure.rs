@@ -4,6 +4,7 @@
 //! word from its [`Code`]. An error without one is [`Code::Failed`].
 
 use std::fmt;
+use std::path::Path;
 
 /// One row per code: variant, stable word, exit status, meaning. The manual page prints this table.
 macro_rules! codes {
@@ -28,6 +29,7 @@ macro_rules! codes {
 codes! {
     Failed "failed" 1 "any other failure; no file of the user is lost";
     Differs "differs" 1 "`verify` found differences";
+    Unproved "unproved" 1 "nothing proves which folder of the user an environment works in; `--local-dir` says it";
     Incomplete "incomplete" 1 "part of the work failed; the next attempt tries it again";
     Usage "usage" 2 "wrong usage of the command line";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
@@ -72,6 +74,13 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// A state file whose bytes could not be read, so that nothing is known of them.
+    pub fn cannot_read(path: &Path, error: &std::io::Error) -> Self {
+        Self::new(Code::UnreadableState, format!("{} cannot be read: {error}", path.display())).hint(
+            "nothing was changed; repeat the command as a user who may read it, or when the disk answers",
+        )
     }
 
     /// The failure in an error's chain, if it has one.

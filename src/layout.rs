@@ -245,6 +245,8 @@ table! {
     BACKUP = Row::env("backup", Owner::Execenv).secret().goes_with_work_dir();
     /// the private folder for temporary files of a run, while it lives
     RUN_TEMPORARY = Row::env("tmp", Owner::Agent);
+    /// the mark of a run in its private folder, if that is outside of the env root: only a folder with it is removed
+    RUN_MARK = Row::new(".execenv-run", Place::EnvFolder("tmp"), Owner::Execenv);
     /// the agent's private home folder (`--home private`)
     HOME = Row::env("home", Owner::Agent);
     /// messages to a run

@@ -78,6 +78,9 @@ pub mod internals {
     pub mod server {
         pub use crate::server::{Connection, Lookup, Parent, ParentKind, Question, Roots, Token};
     }
+    pub mod sidecar {
+        pub use crate::sidecar::{Folder, Manifest, OperatorKey, Seal};
+    }
     pub mod supervise {
         pub use crate::supervise::{
             AgentCommand, Interrupts, Limits, Requests, SentMessage, Started, guard, run,

@@ -41,8 +41,10 @@ pub(super) fn announce(task: &Task, prepared: &Prepared, context: &Context) -> R
 /// An environment that was replaced comes back. Returns what became of it, in words.
 fn undo(prepared: &Prepared, context: &Context) -> String {
     let options = CleanupOptions { all: true, ..CleanupOptions::default() };
+    // The user has just named the folder, also where no key could be had for a proof.
+    let trust = context.trust(prepared.meta.local_directory.then_some(&prepared.work_dir));
     let undone = FoundEnv::open(&prepared.root_dir)
-        .and_then(|found| cleanup(&context.root, found, options, &context.git(), context.now));
+        .and_then(|found| cleanup(&context.root, found, options, trust, &context.git(), context.now));
     match undone {
         Ok(report) if report.outcome == CleanupOutcome::Removed => {}
         Ok(_) | Err(_) => return format!("{} was not removed", prepared.root_dir.display()),

@@ -1,6 +1,6 @@
 //! `execenv cleanup`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -33,16 +33,25 @@ pub struct CleanupArgs {
     /// Move it to the trash instead, from which `execenv trash restore` restores it
     #[arg(long)]
     pub trash: bool,
-    /// Continue even if generated files cannot be removed or unsaved work would be lost
+    /// Continue even if unsaved work would be lost
     #[arg(long)]
     pub force: bool,
+    /// You say that the environment works in this folder of yours, where nothing else proves it; only what is certainly
+    /// execenv's is removed from it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub local_dir: Option<PathBuf>,
+    /// With --all: remove the record although execenv's files stay in your folder, and print each of them
+    #[arg(long, requires = "all")]
+    pub forget: bool,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
 }
 
 pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
-    let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force };
+    let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force, forget: args.forget };
+    let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
+    let trust = context.trust(local_dir.as_deref());
     // All names are looked up before the first environment is touched.
     let mut found = Vec::new();
     let mut reports = Vec::new();
@@ -65,7 +74,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         let mut env = Some(env);
         // After a wait the environment may be another one, or gone.
         let attempt = || match env.take().map_or_else(|| FoundEnv::open_even_damaged(&root_dir), Ok) {
-            Ok(env) => cleanup(&context.root, env, options, &context.git(), context.now),
+            Ok(env) => cleanup(&context.root, env, options, trust, &context.git(), context.now),
             Err(_) if root_dir.symlink_metadata().is_err() => {
                 Ok(CleanupReport::nothing_to_do(root_dir.clone()))
             }
@@ -147,12 +156,15 @@ fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
     let message =
         format!("{}: {}", report.root_dir.display(), why.map_or("it could not be removed", |why| why));
+    if let Some(hint) = &report.hint {
+        return Some(Failure::new(code, message).hint(hint));
+    }
     let hint = match code {
         Code::EnvBusy => "wait for its run to end, then repeat the command",
         Code::Retained => {
             "push or copy that work first; `--trash` keeps it for a while, `--force` deletes it"
         }
-        _ => "fix the cause, then repeat the command; `--force` continues without it",
+        _ => "fix the cause, then repeat the command",
     };
     Some(Failure::new(code, message).hint(hint))
 }

@@ -307,7 +307,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         let repair = Some(Repair { would: "finishes it", done: "finished it" });
         findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
     }
-    let examined = examine(&context.root, tree, fix, context.now, &context.stop)?;
+    let examined = examine(&context.root, tree, fix, context.trust(None), context.now, &context.stop)?;
     if examined.seen < examined.all {
         log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));
     }

@@ -1,6 +1,6 @@
 //! `execenv reuse`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -38,6 +38,9 @@ pub struct ReuseArgs {
     /// Prepare a new environment if this one, or its work dir, no longer exists
     #[arg(long)]
     pub or_prepare: bool,
+    /// You say that the environment works in this folder of yours, where nothing else proves it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub local_dir: Option<PathBuf>,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -78,7 +81,8 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<u8> {
 }
 
 fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Context) -> Result<Prepared> {
-    let mut local_dir = None;
+    let word = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
+    let mut local_dir = word.clone();
     let attempt = context.find(name).and_then(|found| {
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&found.env.path);
@@ -93,10 +97,11 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
             *task.platform_mut() = Platform::named(&own.platform).unwrap_or(Platform::None);
         }
         if meta.local_directory {
-            local_dir = Some(own.work_dir);
+            // Only if nothing is at its path, which then was proved.
+            local_dir = local_dir.take().or_else(|| found.work_dir.claimed().map(Path::to_owned));
         }
         task.tell_start("refreshing the environment");
-        reuse(&task.request(context, None, Existing::Replace), found)
+        reuse(&task.request(context, word, Existing::Replace), found)
     });
     match attempt {
         Err(error)

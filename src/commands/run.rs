@@ -80,6 +80,9 @@ pub struct RunArgs {
     /// Clean up the environment after the run, however it ends
     #[arg(long)]
     pub cleanup_after: bool,
+    /// You say that the environment works in this folder of yours, where nothing else proves it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub local_dir: Option<PathBuf>,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -168,13 +171,17 @@ impl RunArgs {
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     let mut found = Some(context.find(&args.env)?);
     let options = args.options(context)?;
+    let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
+    let trust = context.trust(local_dir.as_deref());
     // After a wait the environment may be another one, or gone.
     let env = args.wait.begin().while_busy(context, || {
-        RunningEnv::acquire(found.take().map_or_else(|| context.find(&args.env), Ok)?)
+        let found = found.take().map_or_else(|| context.find(&args.env), Ok)?;
+        RunningEnv::acquire(found, trust)
     })?;
     let surroundings = Surroundings {
         inherited: &context.settings.inherited,
         now: &|| clock::now(context.settings.variable("EXECENV_TEST_NOW")),
+        trust,
     };
     execute(env, &options, &surroundings, &mut Printer::new(context.settings.output))
 }

@@ -33,12 +33,12 @@ pub struct ShowArgs {
 pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     let found = context.find_even_damaged(&args.env)?;
     match &args.file {
-        Some(path) => print_file(&found, path),
+        Some(path) => print_file(&found, path, context),
         None => answer(&document(&found), context.settings.output),
     }
 }
 
-fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
+fn print_file(found: &FoundEnv, path: &Path, context: &Context) -> Result<u8> {
     let work_dir = found.work_dir_path();
     let outside = || {
         Failure::new(Code::LeavesTree, format!("{} is outside {}", path.display(), work_dir.display()))
@@ -52,7 +52,7 @@ fn print_file(found: &FoundEnv, path: &Path) -> Result<u8> {
     if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(outside().into());
     }
-    let tree = found.open_work_dir()?;
+    let tree = found.open_work_dir(context.trust(None))?;
     let shown = work_dir.join(&relative);
     let resolved = tree
         .resolve(&relative)

@@ -1,5 +1,7 @@
 //! `execenv verify`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
@@ -22,10 +24,14 @@ pub struct VerifyArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
+    /// You say that the environment works in this folder of yours, where nothing else proves it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub local_dir: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
-    let verdict = verify(&context.find(&args.env)?)?;
+    let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
+    let verdict = verify(&context.find(&args.env)?, context.trust(local_dir.as_deref()))?;
     log::info!("compared {} places in {}", verdict.compared, verdict.work_dir.display());
     let as_it_was = verdict.differences.is_empty();
     let mut lines = Vec::new();

@@ -7,18 +7,16 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::busy::{self, Held};
-use super::lock::path_lock;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::{TrashEntry, refuse_mount};
-use super::work_dir::WorkDir;
+use super::trust::Trust;
 use crate::failure::{Code, Failure};
 use crate::git::{Git, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
-use crate::provider;
-use crate::sidecar::{Manifest, State, TakenBack, take_back};
+use crate::sidecar::{Manifest, TakenBack};
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
 
@@ -33,9 +31,10 @@ pub struct CleanupOptions {
     pub all: bool,
     /// Put what goes into the trash instead of deleting it.
     pub trash: bool,
-    /// Go on although sidecars could not be taken back, or unsaved work is lost; what belongs to a repository
-    /// elsewhere is written into it first.
+    /// Go on although unsaved work is lost; what belongs to a repository elsewhere is written into it first.
     pub force: bool,
+    /// With `all`: go on although sidecars stay in a user folder, and drop the record of them.
+    pub forget: bool,
 }
 
 /// How a clean-up ended.
@@ -84,6 +83,9 @@ pub struct CleanupReport {
     pub errors: Vec<String>,
     /// Bytes that were freed or moved to the trash.
     pub bytes: u64,
+    /// What to do about it.
+    #[serde(skip)]
+    pub hint: Option<String>,
 }
 
 impl CleanupReport {
@@ -96,7 +98,29 @@ impl CleanupReport {
             kept: Vec::new(),
             errors: Vec::new(),
             bytes: 0,
+            hint: None,
         }
+    }
+
+    /// The report for an environment whose record cannot be read.
+    fn unreadable(mut self, error: &anyhow::Error) -> CleanupReport {
+        self.outcome = CleanupOutcome::RetainedUnreadable;
+        self.failed(error)
+    }
+
+    /// The report where nothing could be taken back out of a user folder.
+    fn not_taken_back(mut self, error: &anyhow::Error) -> CleanupReport {
+        self.outcome = match Failure::code_of(error) {
+            Code::PathBusy => CleanupOutcome::RetainedLive,
+            _ => CleanupOutcome::RetainedUnreadable,
+        };
+        self.failed(error)
+    }
+
+    fn failed(mut self, error: &anyhow::Error) -> CleanupReport {
+        self.errors.push(format!("{error:#}"));
+        self.hint = Failure::find(error).and_then(|failure| failure.hint.clone());
+        self
     }
 }
 
@@ -108,13 +132,17 @@ pub fn cleanup(
     root: &WorkspacesRoot,
     found: FoundEnv,
     options: CleanupOptions,
+    trust: Trust<'_>,
     git: &Git,
     now: DateTime<Utc>,
 ) -> Result<CleanupReport> {
     let mut report = CleanupReport::nothing_to_do(found.env.path.clone());
     // What was found may have been changed until the lock was taken.
     let found = match LockedRoot::try_hold(found.env, true) {
-        Ok(locked) => locked.read_even_damaged(),
+        Ok(locked) => match locked.read_even_damaged() {
+            Ok(found) => found,
+            Err(error) => return Ok(report.unreadable(&error)),
+        },
         Err(Held::ByOther) => {
             let holder = busy::holder_of_env(&report.root_dir);
             let why = format!("a live process has it{}", busy::by(holder.as_ref()));
@@ -126,16 +154,10 @@ pub fn cleanup(
         Err(held @ Held::Unknown(_)) => return Err(busy::busy(&report.root_dir, &held)),
     };
     let env = &found.env;
-    match &found.meta {
-        Some(meta) => {
-            meta.refuse_newer(&env.tree)?;
-            found.forget_dead_run();
-        }
-        None if !options.all && env.tree.kind(Path::new(names::META)).ok().flatten().is_some() => {
-            let why = "its record is damaged; `--all` takes the whole env root";
-            return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
-        }
-        None => {}
+    let is_damaged = found.meta.is_none() && !matches!(env.tree.kind(Path::new(names::META)), Ok(None));
+    if let Some(meta) = &found.meta {
+        meta.refuse_newer(&env.tree)?;
+        found.forget_dead_run();
     }
     let root_tree = Tree::open(env.path.parent().and_then(Path::parent).unwrap_or(root.path()))
         .with_context(|| format!("open the root of {}", env.path.display()))?;
@@ -164,19 +186,16 @@ pub fn cleanup(
     }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
-    let taken_back = match take_sidecars_back(&root_tree, &found) {
+    // The record of a folder that is not as it was must outlive the attempt, whatever is forced.
+    let taken_back = match found.take_sidecars_back(trust, None) {
         Ok(taken) => taken,
-        Err(error) if options.force => {
-            report.errors.push(format!("{error:#}"));
-            TakenBack::default()
-        }
+        Err(_) if options.force && found.is_deleted() => TakenBack::default(),
         Err(error) => {
-            report.errors.push(format!("{error:#}"));
-            return Ok(retained(
-                report,
-                CleanupOutcome::RetainedUnreadable,
-                "its sidecars could not be taken back",
-            ));
+            report.kept.extend(found.places_left().into_iter().map(|(path, why)| Kept { path, why }));
+            if !options.forget {
+                return Ok(report.not_taken_back(&error));
+            }
+            TakenBack::default()
         }
     };
     report.removed.extend(taken_back.removed);
@@ -185,13 +204,14 @@ pub fn cleanup(
         let path = env.path.join(copy);
         report.kept.push(Kept { path, why: "a copy of an edited sidecar".into() });
     }
-    if !taken_back.errors.is_empty() {
+    if !taken_back.errors.is_empty() && !options.forget {
         report.errors.extend(taken_back.errors);
-        // The record of a user's folder that is not as it was must outlive the attempt.
-        if found.work_dir.is_user_folder() && !options.force {
-            report.outcome = CleanupOutcome::Failed;
-            return Ok(report);
-        }
+        report.outcome = CleanupOutcome::Failed;
+        return Ok(report);
+    }
+    if is_damaged && !options.all {
+        let why = "its record is damaged; `--all` removes the whole env root";
+        return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
     }
     let done = take_down(&root_tree, found, record, options, now, &mut report);
     if let Err(error) = done {
@@ -406,34 +426,4 @@ fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> Cl
     report.outcome = outcome;
     report.kept.push(Kept { path: report.root_dir.clone(), why: why.to_owned() });
     report
-}
-
-/// Removes the sidecars from a user folder. In a managed work dir they are removed with it.
-fn take_sidecars_back(root_tree: &Tree, found: &LockedEnv) -> Result<TakenBack> {
-    if found.work_dir == WorkDir::Managed {
-        return Ok(TakenBack::default());
-    }
-    let Some(mut manifest) = Manifest::load(&found.env.tree)? else { return Ok(TakenBack::default()) };
-    let Some(work_dir) = found.proven_user_folder(&manifest)? else { return Ok(TakenBack::default()) };
-    let work_tree = match Tree::open(work_dir) {
-        Ok(tree) => tree,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let state = manifest.record.as_ref().map(|record| record.state);
-            if matches!(state, None | Some(State::TakenBack)) && manifest.files.is_empty() {
-                return Ok(TakenBack::default());
-            }
-            // The folder may have been moved, so the record of its sidecars is kept.
-            return Err(Failure::new(
-                Code::WorkDirGone,
-                format!("{} is not there; its sidecars are still in it", work_dir.display()),
-            )
-            .hint("put the folder back to its place; `--force` forgets it")
-            .into());
-        }
-        Err(error) => return Err(error).with_context(|| format!("open {}", work_dir.display())),
-    };
-    found.work_dir.check_identity(&work_tree)?;
-    let canonical = work_dir.canonicalize().unwrap_or_else(|_| work_dir.to_owned());
-    let _path_lock = path_lock(root_tree, &canonical)?;
-    take_back(&found.env.tree, &work_tree, work_dir, &mut manifest, &provider::every_brief_file())
 }

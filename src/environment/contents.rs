@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
+use super::places::{CONTEXT, RESOURCES, TASK_MARKER};
 use super::request::{Request, platform_plan};
 use super::work_dir::WorkDir;
 use crate::brief::{self, BriefOptions, Platform};
@@ -18,8 +19,6 @@ use crate::skills::files::{self, PlannedFile, PlannedSkill};
 use crate::skills::slug;
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::TaskDocument;
-
-const TASK_MARKER: &str = ".multica/daemon_task_context.json";
 
 /// A task's sidecars, before the work dir is examined.
 #[derive(Debug)]
@@ -112,10 +111,10 @@ impl<'a> Contents<'a> {
         }
         planner.dir(Path::new(".agent_context"))?;
         let text = brief::issue_context(self.task, self.platform);
-        plan_unless_taken(&mut planner, ".agent_context/issue_context.md", text.into_bytes())?;
+        plan_unless_taken(&mut planner, CONTEXT, text.into_bytes())?;
         let visible = self.skills(&mut planner, home_plan)?;
         if let Some(json) = brief::resources_json(self.task) {
-            plan_unless_taken(&mut planner, ".multica/project/resources.json", json.into_bytes())?;
+            plan_unless_taken(&mut planner, RESOURCES, json.into_bytes())?;
         }
         for sidecar in &home_plan.sidecars {
             plan_sidecar(&mut planner, sidecar)?;

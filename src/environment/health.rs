@@ -13,6 +13,8 @@ use super::lookup::FoundEnv;
 use super::origin::{MadeBy, made_by};
 use super::record::{self, Durability, EnvStatus, LastResult, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
+use super::trust::Trust;
+use crate::failure::Failure;
 use crate::layout::names;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
 use crate::sys::tree::Tree;
@@ -34,6 +36,8 @@ pub enum Complaint {
     NoRecord,
     /// It was not cleaned up, and its work dir does not exist.
     VanishedWorkDir,
+    /// It works in a user folder, and the list of its sidecars is gone.
+    NoManifest,
 }
 
 /// What a repair is called before and after it is done.
@@ -56,6 +60,7 @@ impl Complaint {
             Complaint::NewerRecord => "newer_record",
             Complaint::NoRecord => "no_record",
             Complaint::VanishedWorkDir => "vanished_work_dir",
+            Complaint::NoManifest => "no_manifest",
         }
     }
 
@@ -70,6 +75,7 @@ impl Complaint {
             Complaint::NoRecord => {
                 "its record is missing, so only `execenv cleanup --all` and `gc` work on it"
             }
+            Complaint::NoManifest => "nothing lists what execenv wrote into a folder of yours",
             Complaint::VanishedWorkDir => {
                 "its work dir is gone; `execenv prepare` of the same task makes a new one"
             }
@@ -87,7 +93,8 @@ impl Complaint {
             Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord
-            | Complaint::VanishedWorkDir => return None,
+            | Complaint::VanishedWorkDir
+            | Complaint::NoManifest => return None,
         };
         Some(Repair { would, done })
     }
@@ -127,6 +134,7 @@ pub fn examine(
     root: &WorkspacesRoot,
     tree: &Tree,
     fix: bool,
+    trust: Trust<'_>,
     now: DateTime<Utc>,
     stop: &AtomicBool,
 ) -> Result<Examined> {
@@ -138,23 +146,32 @@ pub fn examine(
             all += 1;
             if !stop.load(Ordering::Relaxed) {
                 seen += 1;
-                found.extend(examine_one(&root.path().join(folder).join(key), fix, now));
+                found.extend(examine_one(&root.path().join(folder).join(key), fix, trust, now));
             }
         }
     }
     Ok(Examined { problems: found, seen, all })
 }
 
-fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
+fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> Vec<Problem> {
     let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, format!("{error:#}"))];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
-        Err(error) => return unreadable(error),
+        Err(error) => {
+            let mut problems = unreadable(error);
+            if fix && let Some(note) = take_back_without_record(path, trust) {
+                problems.iter_mut().for_each(|problem| problem.note = format!("{}; {note}", problem.note));
+            }
+            return problems;
+        }
     };
     let (locked, unlocked);
     let found = match LockedRoot::try_hold(opened.env, false) {
         Ok(root) => {
-            locked = Some(root.read_even_damaged());
+            locked = match root.read_even_damaged() {
+                Ok(locked) => Some(locked),
+                Err(error) => return unreadable(error),
+            };
             locked.as_deref()
         }
         // No lock file is created to look at an environment: that would renew its age.
@@ -171,24 +188,26 @@ fn examine_one(path: &Path, fix: bool, now: DateTime<Utc>) -> Vec<Problem> {
         let _ = sweep_state_temporaries(&locked.env.tree);
         let _ = record::sweep_temporary(&locked.env.tree);
     }
-    let mut problems = problems_of(found);
+    let mut problems = problems_of(found, trust);
     if !fix || problems.is_empty() {
         return problems;
     }
     let locked = match locked {
         Some(locked) => locked,
-        None => match EnvRoot::open(path).and_then(LockedRoot::acquire) {
-            Ok(root) => root.read_even_damaged(),
-            Err(error) => {
-                problems.iter_mut().for_each(|problem| problem.note = format!("{error:#}"));
-                return problems;
+        None => {
+            match EnvRoot::open(path).and_then(LockedRoot::acquire).and_then(LockedRoot::read_even_damaged) {
+                Ok(locked) => locked,
+                Err(error) => {
+                    problems.iter_mut().for_each(|problem| problem.note = format!("{error:#}"));
+                    return problems;
+                }
             }
-        },
+        }
     };
     for problem in &mut problems {
-        match locked.fix(problem.complaint, now) {
+        match locked.fix(problem.complaint, trust, now) {
             Ok(fixed) => problem.fixed = fixed,
-            Err(error) => problem.note = format!("{error:#}"),
+            Err(error) => problem.note = with_hint(&error),
         }
     }
     problems
@@ -198,8 +217,33 @@ fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
     Problem { path: path.to_owned(), complaint, fixed: false, note, run_id: None }
 }
 
+/// Takes back what a manifest proves although the record beside it is damaged. Returns what became of it; `None`: there is
+/// nothing to take back.
+fn take_back_without_record(path: &Path, trust: Trust<'_>) -> Option<String> {
+    let locked = LockedRoot::try_hold(EnvRoot::open(path).ok()?, false).ok()?.read_even_damaged().ok()?;
+    if !locked.work_dir.is_user_folder() {
+        return None;
+    }
+    let folder = locked.work_dir_path();
+    Some(match locked.take_sidecars_back(trust, None) {
+        Ok(report) if report.errors.is_empty() => {
+            format!("its sidecars were taken back out of {}", folder.display())
+        }
+        Ok(report) => report.errors.join("; "),
+        Err(error) => with_hint(&error),
+    })
+}
+
+/// An error with what to do about it.
+fn with_hint(error: &anyhow::Error) -> String {
+    match Failure::find(error).and_then(|failure| failure.hint.as_ref()) {
+        Some(hint) => format!("{error:#} ({hint})"),
+        None => format!("{error:#}"),
+    }
+}
+
 /// What is wrong with an environment that no process holds.
-fn problems_of(found: &FoundEnv) -> Vec<Problem> {
+fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
     let path = &found.env.path;
     let Some(meta) = &found.meta else {
         // multica writes its record when a task ends; gc removes what has none by its age.
@@ -214,6 +258,10 @@ fn problems_of(found: &FoundEnv) -> Vec<Problem> {
         Err(error) => problems.push(problem(path, Complaint::Unreadable, format!("{error:#}"))),
         Ok(Some(manifest)) if !manifest.is_complete() => {
             problems.push(problem(path, Complaint::UnfinishedSidecars, String::new()));
+        }
+        // A record says that it is over only when nothing of it is left.
+        Ok(None) if found.work_dir.is_user_folder() => {
+            problems.push(problem(path, Complaint::NoManifest, with_hint(&found.unproved(None, trust))));
         }
         Ok(_) => {}
     }
@@ -235,13 +283,14 @@ fn problems_of(found: &FoundEnv) -> Vec<Problem> {
 
 impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
-    fn fix(&self, complaint: Complaint, now: DateTime<Utc>) -> Result<bool> {
+    fn fix(&self, complaint: Complaint, trust: Trust<'_>, now: DateTime<Utc>) -> Result<bool> {
         match complaint {
             Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord
-            | Complaint::VanishedWorkDir => return Ok(false),
-            Complaint::UnfinishedSidecars => drop(self.recover()?),
+            | Complaint::VanishedWorkDir
+            | Complaint::NoManifest => return Ok(false),
+            Complaint::UnfinishedSidecars => drop(self.recover(trust)?),
             Complaint::UnfinishedHomes => self.recover_homes()?,
             Complaint::CrashedRun => self.record_crash(now)?,
         }

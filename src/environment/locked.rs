@@ -57,9 +57,12 @@ impl LockedRoot {
     }
 
     /// As [`LockedRoot::read`]; a damaged record counts as none.
-    pub fn read_even_damaged(self) -> LockedEnv {
-        let meta = Meta::load(&self.env.tree).ok().flatten();
-        self.with_record(meta)
+    ///
+    /// # Errors
+    /// When the record cannot be read, so that it is not known whether it is damaged.
+    pub fn read_even_damaged(self) -> Result<LockedEnv> {
+        let meta = Meta::load_even_damaged(&self.env.tree)?.ok().flatten();
+        Ok(self.with_record(meta))
     }
 
     /// Takes the record that was read under the lock.

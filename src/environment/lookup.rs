@@ -50,7 +50,7 @@ impl FoundEnv {
     /// When the folder cannot be opened.
     pub fn open_even_damaged(path: &Path) -> Result<FoundEnv> {
         let env = open_found(path)?;
-        let meta = Meta::load(&env.tree).ok().flatten();
+        let meta = Meta::load(&env.tree).ok().flatten(); // the command reads it again, under the lock
         Ok(FoundEnv::new(env, meta))
     }
 

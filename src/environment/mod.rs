@@ -10,6 +10,7 @@ mod found_work_dir;
 pub mod health;
 mod held_work;
 mod homes;
+mod key;
 mod launch_file;
 mod local;
 mod lock;
@@ -18,6 +19,7 @@ mod lookup;
 
 mod origin;
 mod path;
+mod places;
 mod prepare;
 mod record;
 mod recover;
@@ -26,8 +28,11 @@ mod reuse;
 mod root;
 mod status;
 mod stores;
+mod taking_back;
 mod temporary;
 pub(crate) mod trash;
+mod trust;
+mod user_folder;
 mod verify;
 mod work_dir;
 
@@ -43,6 +48,7 @@ pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
     private_exports, private_files, restore_logins,
 };
+pub use key::KeyFile;
 pub use launch_file::LaunchFile;
 pub use lock::EnvLock;
 pub(crate) use lock::{root_lock, staging_lock_alone};
@@ -60,5 +66,6 @@ pub use stores::{Pruned, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable, mcp_file};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
+pub use trust::Trust;
 pub use verify::{is_restored, verify};
 pub use work_dir::WorkDir;

@@ -5,6 +5,13 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::failure::{Code, Failure};
 
+/// A path as a word for a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%,:=".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 /// An absolute path without `.`, `..` and doubled separators, by its text alone.
 pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut cleaned = PathBuf::new();

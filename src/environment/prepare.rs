@@ -22,6 +22,7 @@ use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::EnvRoot;
+use super::user_folder::{By, is_one_path};
 use super::work_dir::WorkDir;
 use super::{record, stores, trash};
 use crate::environment::local::LocalDir;
@@ -29,7 +30,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Earlier, Manifest, SidecarPlan, State, take_back};
+use crate::sidecar::{Earlier, Folder, Manifest, SidecarPlan, Site, State, take_back};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::EnvKey;
 
@@ -150,7 +151,16 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
     let exports = homes::Exports::of(&own);
     homes::check_exports(&found.env.tree, &exports.variables)?;
     homes::check_needs(&found.env.tree, &own.needs)?;
-    found.open_work_dir()?;
+    // A folder of which only its path speaks must hold what was prepared.
+    if let Some(folder) = found.user_folder(Some(&manifest), request.trust())?
+        && folder.by == By::Word
+        && !manifest.record.as_ref().is_some_and(|record| record.is_recognised_in(&folder.tree))
+    {
+        let message = format!("{} is not the folder that was prepared", folder.path.display());
+        return Err(Failure::new(Code::Occupied, message)
+            .hint("prepare it without `--keep-existing`, or move the prepared folder back to its place")
+            .into());
+    }
     let until = request.now + request.lease;
     let meta = Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?;
     let found = found.unlock();
@@ -177,7 +187,7 @@ fn refuse_other_kind(
     let path = &found.env.path;
     let is_same_folder = match local {
         None => !found.work_dir.is_user_folder(),
-        Some(local) => found.work_dir.identity() == Some(local.identity),
+        Some(local) => found.work_dir.claimed().is_some_and(|claimed| is_one_path(claimed, &local.canonical)),
     };
     let asked = &request.task.provider;
     let what = if !is_same_folder {
@@ -213,6 +223,7 @@ struct Staged {
     plan: SidecarPlan,
     meta: Meta,
     private_env: BTreeMap<String, PathBuf>,
+    key: String,
     token: String,
     /// Handles that undoing it needs, also when the process may open no more.
     spare: Vec<OwnedFd>,
@@ -267,7 +278,19 @@ impl Placing<'_> {
         }
         let old = old.read()?;
         refuse_reserved_work(&old, self.request)?;
-        old.recover_with(self.local.map(|local| local.identity))?;
+        // Who names the folder that the old record names says that it may be cleaned up.
+        let is_named =
+            |claimed: &Path| self.local.is_some_and(|local| is_one_path(claimed, &local.canonical));
+        let locked = self.local.map(|local| local.identity);
+        match old.recover_with(locked, self.request.proof_only()) {
+            Err(error) if Failure::code_of(&error) == Code::Unproved => {
+                if !old.work_dir.claimed().is_some_and(is_named) {
+                    return Err(error);
+                }
+                old.recover_with(locked, self.request.trust())?;
+            }
+            done => drop(done?),
+        }
         let mut staged = self.stage(key)?;
         let place = self.place(key);
         let swapped = match self.swap(&staged.name, &place, key) {
@@ -389,12 +412,18 @@ impl Placing<'_> {
             }
         };
         plan.warnings.extend(home_plan.warnings.iter().cloned());
-        let mut manifest = plan.announce(&work_dir.path(&final_root), token);
+        let folder = match self.local {
+            Some(local) => Some(Folder::of(&local.open()?)?),
+            None => None,
+        };
+        let mut manifest = plan.announce(&work_dir.path(&final_root), folder, token);
         if self.local.is_none()
             && let Some(record) = manifest.record.as_mut()
         {
             record.state = State::Applied;
         }
+        let seal = request.seal(key.as_str(), self.local.is_some(), &mut plan.warnings);
+        manifest.prove(seal.as_ref());
         write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
         if let Some(bytes) = managed_proof(request, &work_dir) {
             write(names::MANAGED, &bytes, 0o644)?;
@@ -408,7 +437,8 @@ impl Placing<'_> {
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
-        Ok(Staged { tree, name, plan, meta, private_env, token, spare: Vec::new(), _lock: lock })
+        let key = key.as_str().to_owned();
+        Ok(Staged { tree, name, plan, meta, private_env, key, token, spare: Vec::new(), _lock: lock })
     }
 
     fn work_dir(&self) -> WorkDir {
@@ -440,11 +470,12 @@ impl Placing<'_> {
     /// The user's folder gets its sidecars; a managed work dir has them already.
     fn fill_local(&self, staged: &Staged) -> Result<Manifest> {
         let Some(local) = self.local else {
-            return Ok(staged.plan.announce(&staged.work_dir(), &staged.token));
+            return Ok(staged.plan.announce(&staged.work_dir(), None, &staged.token));
         };
         let work_tree = local.open()?;
-        let manifest =
-            staged.plan.apply(&staged.tree, &work_tree, &local.path, &staged.token, &Earlier::default())?;
+        let seal = self.request.keys.seal(&staged.key);
+        let site = Site::user_folder(&staged.tree, &work_tree, &local.path, seal.as_ref());
+        let manifest = staged.plan.apply(&site, &staged.token, &Earlier::default())?;
         staged.meta.show_lease(&staged.tree);
         Ok(manifest)
     }
@@ -454,7 +485,9 @@ impl Placing<'_> {
         let Some(local) = self.local else { return };
         let Ok(work_tree) = local.open() else { return };
         let Ok(Some(mut manifest)) = Manifest::load(&staged.tree) else { return };
-        if let Ok(report) = take_back(&staged.tree, &work_tree, &local.path, &mut manifest, &[]) {
+        let seal = self.request.keys.seal(&staged.key);
+        let site = Site::user_folder(&staged.tree, &work_tree, &local.path, seal.as_ref());
+        if let Ok(report) = take_back(&site, &mut manifest, &[]) {
             for error in report.errors {
                 log::error!("{error}");
             }

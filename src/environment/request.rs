@@ -8,14 +8,17 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
+use super::key::KeyFile;
 use super::record::{Meta, Own};
 use super::root::WorkspacesRoot;
+use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::formats::closest;
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
+use crate::sidecar::Seal;
 use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
@@ -46,6 +49,8 @@ pub struct Request<'a> {
     pub platform: &'a Platform,
     /// The user folder to work in; `None`: a managed work dir.
     pub local_dir: Option<PathBuf>,
+    /// The operator's key, which proves the record of a user folder.
+    pub keys: &'a KeyFile,
     /// Whether the brief file is written.
     pub with_brief: bool,
     /// How long `gc` leaves the environment alone without a run.
@@ -60,6 +65,40 @@ pub struct Request<'a> {
     pub options: &'a HomeOptions,
     /// The present time.
     pub now: DateTime<Utc>,
+}
+
+impl Request<'_> {
+    /// What a record can be proved with: who names a folder to work in says that it may be cleaned up.
+    pub(super) fn trust(&self) -> Trust<'_> {
+        Trust { keys: self.keys, local_dir: self.local_dir.as_deref() }
+    }
+
+    /// The same without the user's word.
+    pub(super) fn proof_only(&self) -> Trust<'_> {
+        Trust { keys: self.keys, local_dir: None }
+    }
+
+    /// What the manifest of an env root is proved with, if the work dir is a user folder. Without a key, a warning says
+    /// what follows.
+    pub(super) fn seal(
+        &self,
+        env: &str,
+        is_user_folder: bool,
+        warnings: &mut Vec<String>,
+    ) -> Option<Seal<'_>> {
+        if !is_user_folder {
+            return None;
+        }
+        match self.keys.seal_or_make(env) {
+            Ok(seal) => Some(seal),
+            Err(why) => {
+                warnings.push(format!(
+                    "no key to prove the record of this folder with ({why}): `cleanup` will ask for `--local-dir`"
+                ));
+                None
+            }
+        }
+    }
 }
 
 /// An environment that is ready for a run.

@@ -9,13 +9,15 @@ use super::local::LocalDir;
 use super::lock::path_lock;
 use super::locked::LockedRoot;
 use super::lookup::FoundEnv;
+use super::places::{KNOWN_BY_NAME, every_place};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
 use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
+use super::user_folder::{By, UserFolder};
+use super::work_dir::WorkDir;
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
-use crate::provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Manifest, reclaim_skill_dirs, take_back};
+use crate::sidecar::{Grounds, Manifest, Site, infer, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
 
 /// Reuses an environment with a new task document.
@@ -30,9 +32,18 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     let env = &found.env;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
-    let work_dir = found.work_dir_path();
-    let work_tree = found.open_work_dir()?;
-    let _path_lock = if found.work_dir.is_user_folder() {
+    let manifest = Manifest::load(&env.tree)?;
+    let folder = found.user_folder(manifest.as_ref(), request.trust())?;
+    let is_proved = folder.as_ref().is_none_or(|folder| folder.by == By::Proof);
+    let (work_tree, kind) = match folder {
+        Some(UserFolder { tree, path, .. }) => {
+            let identity = tree.identity().with_context(|| format!("look at {}", path.display()))?;
+            (tree, WorkDir::UserFolder { path, identity: Some(identity) })
+        }
+        None => (found.open_work_dir(request.trust())?, WorkDir::Managed),
+    };
+    let work_dir = kind.path(&env.path);
+    let _path_lock = if kind.is_user_folder() {
         let root = request.root.open_or_create()?;
         let local = LocalDir::check(&work_dir, request.home.as_deref(), request.root)?;
         let path_lock = path_lock(&root, &local.canonical)?;
@@ -47,7 +58,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         warnings.extend(platform_mark(request, &root));
     }
     found.recover_homes()?;
-    let home_plan = contents.home_plan(request, &env.path, &found.work_dir, Some(&env.tree))?;
+    let home_plan = contents.home_plan(request, &env.path, &kind, Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
         let root = request.root.open_or_create()?;
         stores::mount(&root, &home_plan.stores)?;
@@ -58,14 +69,29 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
 
     // Also taken before anything is removed: the new task must be recorded before its sidecars are written.
     let record = Meta::lock(&env.tree)?;
-    let mut manifest = Manifest::load(&env.tree)?.unwrap_or_default();
-    found.proven_user_folder(&manifest)?;
-    let earlier = manifest.earlier();
-    manifest.announce_taking_back(&env.tree)?;
+    let mut manifest = match manifest {
+        Some(manifest) => manifest,
+        None if kind.is_user_folder() => infer(&work_tree, &work_dir, &KNOWN_BY_NAME)?,
+        None => Manifest::default(),
+    };
+    manifest.move_to(&work_dir);
+    let seal = request.seal(&env.key(), kind.is_user_folder(), &mut warnings);
+    let site = Site {
+        is_user_folder: kind.is_user_folder(),
+        seal: seal.as_ref(),
+        ..Site::managed(&env.tree, &work_tree, &work_dir)
+    };
+    // What the user's word alone speaks for is undone with care, and does not become a proof.
+    let places = every_place();
+    let old_site = match is_proved {
+        true => site,
+        false => Site { seal: None, grounds: Grounds::Word(&places), ..site },
+    };
+    let earlier = manifest.earlier(&old_site);
+    manifest.announce_taking_back(&env.tree, old_site.seal)?;
     // Every provider's names: the provider may have changed since (decision D19).
-    let reclaimed =
-        reclaim_skill_dirs(&env.tree, &work_tree, &work_dir, &manifest, &provider::every_skills_dir());
-    let taken = take_back(&env.tree, &work_tree, &work_dir, &mut manifest, &provider::every_brief_file())?;
+    let reclaimed = reclaim_skill_dirs(&old_site, &manifest, &places.skills);
+    let taken = take_back(&old_site, &mut manifest, &places.briefs)?;
     if let Some(error) = reclaimed.errors.iter().chain(&taken.errors).next() {
         return Err(Failure::new(
             Code::Incomplete,
@@ -88,16 +114,16 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;
     }
     let changed = record.change(&env.tree, Durability::Synced, |meta| {
-        *meta = refreshed(request, &found, meta, &home_plan);
+        *meta = refreshed(request, &found, meta, &kind, &home_plan);
     });
     let meta = changed?.context("the record has just gone")?;
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-    let applied = plan.apply(&env.tree, &work_tree, &work_dir, &token, &earlier);
+    let applied = plan.apply(&site, &token, &earlier);
     let manifest = match applied {
         Ok(manifest) => manifest,
         Err(error) => {
             if let Ok(Some(mut half)) = Manifest::load(&env.tree) {
-                take_back(&env.tree, &work_tree, &work_dir, &mut half, &[])?;
+                take_back(&site, &mut half, &[])?;
             }
             return Err(error);
         }
@@ -122,13 +148,19 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
 }
 
 /// The record for the new task; what belongs to the environment itself (runs, session) stays.
-fn refreshed(request: &Request<'_>, found: &FoundEnv, old: &Meta, home_plan: &HomePlan) -> Meta {
+fn refreshed(
+    request: &Request<'_>,
+    found: &FoundEnv,
+    old: &Meta,
+    work_dir: &WorkDir,
+    home_plan: &HomePlan,
+) -> Meta {
     let kept = old.own_or_rebuilt(&found.env.path);
     let mut meta = Meta::of_task(
         request.task,
         request.task_id.as_str(),
         request.workspace_id.as_str(),
-        found.work_dir.is_user_folder(),
+        work_dir.is_user_folder(),
     );
     meta.completed_at = old.completed_at;
     meta.other.clone_from(&old.other);
@@ -138,12 +170,12 @@ fn refreshed(request: &Request<'_>, found: &FoundEnv, old: &Meta, home_plan: &Ho
         status: EnvStatus::Prepared,
         prepared_at: kept.prepared_at,
         used_at: Some(request.now),
-        local_identity: found.work_dir.identity(),
+        local_identity: work_dir.identity(),
         session: kept.session,
         run: kept.run,
         last_result: kept.last_result,
         other: kept.other,
-        ..own_of(request, &found.work_dir_path(), home_plan)
+        ..own_of(request, &work_dir.path(&found.env.path), home_plan)
     });
     meta
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::locked::LockedEnv;
 use crate::layout::names;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{FileKind, Tree};
 
 /// The name of a run's private folder inside its env root.
 const TEMPORARY: &str = names::RUN_TEMPORARY;
@@ -57,6 +57,9 @@ pub(crate) fn is_writable(folder: &Path) -> bool {
     folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
+/// The largest mark that is read, in bytes.
+const MAX_MARK: u64 = 4 << 10;
+
 fn outside_name(run_id: &str) -> String {
     format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
 }
@@ -72,13 +75,17 @@ impl LockedEnv {
     ///
     /// # Errors
     /// As the system reports them.
-    pub(crate) fn make_temporary(&self, path: &Path) -> Result<()> {
+    pub(crate) fn make_temporary(&self, run_id: &str, path: &Path) -> Result<()> {
         let tree = &self.env.tree;
         let made = if path == tree.path().join(TEMPORARY) {
             tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
         } else {
             let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
-            path.parent().map_or(Ok(()), |parent| Tree::open(parent)?.make_dir(name, 0o700))
+            path.parent().map_or(Ok(()), |parent| {
+                let parent = Tree::open(parent)?;
+                parent.make_dir(name, 0o700)?;
+                parent.create_unseen(&name.join(names::RUN_MARK), self.run_mark(run_id).as_bytes(), 0o600)
+            })
         };
         made.with_context(|| format!("make {}", path.display()))
     }
@@ -97,43 +104,59 @@ impl LockedEnv {
             }
             _ => {}
         }
-        forget_outside(run_id, outside);
+        self.forget_outside(run_id, outside);
     }
 
     /// Removes what the recorded run, which is dead, left outside its env root.
     pub(crate) fn forget_dead_run(&self) {
         let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
         if let Some(run) = own.and_then(|own| own.run.as_ref()) {
-            forget_outside(&run.id, run.temporary.as_deref());
+            self.forget_outside(&run.id, run.temporary.as_deref());
         }
     }
-}
 
-/// The agent can write to the record, so only a path with an id and a name of execenv's own form is used.
-fn forget_outside(run_id: &str, outside: Option<&Path>) {
-    let is_ours =
-        |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
-    if uuid::Uuid::try_parse(run_id).is_ok()
-        && let Some(outside) = outside.filter(is_ours)
-    {
-        forget_outside_temporary(outside);
+    /// Removes a run's private folder outside the env root.
+    ///
+    /// The agent can write to the record, so it names any folder. Only one goes that has the name of this run, belongs to
+    /// this user alone, and holds the mark that this environment's run put there: whoever could put it there could have
+    /// removed what is in the folder.
+    fn forget_outside(&self, run_id: &str, outside: Option<&Path>) {
+        let is_named =
+            |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
+        let Some(path) = outside.filter(is_named).filter(|_| uuid::Uuid::try_parse(run_id).is_ok()) else {
+            return;
+        };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().map(Path::new)) else { return };
+        let Ok(parent) = Tree::open(parent) else { return };
+        if !matches!(parent.kind(name), Ok(Some(FileKind::Dir))) {
+            return;
+        }
+        let removed = match self.is_marked(&parent, name, run_id) {
+            Ok(true) => parent.remove_all(name),
+            Ok(false) => Err(io::Error::other("it has no mark of this environment, so it stays")),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
+            log::warn!("cannot remove {}: {error}", path.display());
+        }
     }
-}
 
-/// Removes a run's private folder outside the env root, if it is a folder, not a link, of this user.
-fn forget_outside_temporary(path: &Path) {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let is_ours = path.symlink_metadata().is_ok_and(|metadata| {
-        metadata.is_dir()
-            && std::os::unix::fs::MetadataExt::uid(&metadata) == rustix::process::geteuid().as_raw()
-    });
-    if !is_ours {
-        return;
+    /// Whether a folder is private to this user and has the mark of a run here.
+    fn is_marked(&self, parent: &Tree, name: &Path, run_id: &str) -> io::Result<bool> {
+        let folder = parent.subtree(name)?;
+        if !folder.is_private()? {
+            return Ok(false);
+        }
+        match folder.read(Path::new(names::RUN_MARK), MAX_MARK)?.as_deref() {
+            // Its maker died before the mark was whole: nothing of value is in it then.
+            None | Some(b"") => Ok(folder.names(Path::new(""))?.iter().all(|name| name == names::RUN_MARK)),
+            Some(mark) => Ok(mark == self.run_mark(run_id).as_bytes()),
+        }
     }
-    if let Ok(tree) = crate::sys::tree::Tree::open(parent)
-        && let Err(error) = tree.remove_all(Path::new(name))
-    {
-        log::warn!("cannot remove {}: {error}", path.display());
+
+    /// What the mark of a run says: which run of which environment.
+    fn run_mark(&self, run_id: &str) -> String {
+        format!("{run_id} {}/{}\n", self.env.workspace(), self.env.key())
     }
 }
 

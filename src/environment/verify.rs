@@ -6,6 +6,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::lookup::FoundEnv;
+use super::trust::Trust;
+use super::user_folder::UserFolder;
+use crate::failure::{Code, Failure};
 use crate::sidecar::{Before, EntryKind, Manifest, ManifestEntry, State};
 use crate::sys::tree::{FileKind, Tree};
 
@@ -40,12 +43,21 @@ pub struct Difference {
 ///
 /// # Errors
 /// When the folder or the record cannot be read.
-pub fn verify(found: &FoundEnv) -> Result<Verification> {
-    let work_dir = found.work_dir_path();
-    let tree = found.open_work_dir()?;
-    let record = Manifest::load(&found.env.tree)?.and_then(|manifest| manifest.record).unwrap_or_default();
+pub fn verify(found: &FoundEnv, trust: Trust<'_>) -> Result<Verification> {
+    let manifest = Manifest::load(&found.env.tree)?;
+    let (tree, work_dir) = match found.user_folder(manifest.as_ref(), trust)? {
+        Some(UserFolder { tree, path, .. }) => (tree, path),
+        None => (found.open_work_dir(trust)?, found.work_dir_path()),
+    };
+    let record = manifest.and_then(|manifest| manifest.record).unwrap_or_default();
     let is_over = record.state == State::TakenBack;
     let entries = record.touched();
+    if entries.is_empty() {
+        let message = format!("nothing records how {} was before `prepare`", work_dir.display());
+        return Err(Failure::new(Code::Unproved, message)
+            .hint("compare it with a backup, or with `git status`")
+            .into());
+    }
     let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry, is_over)).collect();
     Ok(Verification { work_dir, compared: entries.len(), differences })
 }

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::input::UserInput;
 use super::settings::Settings;
-use crate::environment::{FoundEnv, WorkspacesRoot, find, find_even_damaged};
+use crate::environment::{FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged};
 use crate::git::Git;
 use crate::output::log::note;
 use crate::supervise::find_program;
@@ -24,6 +24,8 @@ pub struct Context {
     pub settings: Settings,
     /// The workspaces root.
     pub root: WorkspacesRoot,
+    /// The operator's key.
+    pub keys: KeyFile,
     /// The time at the start.
     pub now: DateTime<Utc>,
     /// Set by a signal: the command ends after the step in progress.
@@ -38,12 +40,13 @@ impl Context {
         let stop = Arc::new(AtomicBool::new(false));
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
+        let keys = KeyFile::new(settings.key_file.clone());
         let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
         // A write beyond the limit of `ulimit -f` fails then, and is told and undone, where it would kill the process. A
         // handler, unlike "ignore", does not pass on to children.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
             .context("install the signal handlers")?;
-        Ok(Context { settings, root, now, stop, signal, defers_signals: AtomicBool::new(false) })
+        Ok(Context { settings, root, keys, now, stop, signal, defers_signals: AtomicBool::new(false) })
     }
 
     /// From here on a signal only sets a flag; the step in progress ends or undoes itself. Call it when all input has
@@ -92,6 +95,11 @@ impl Context {
     /// As [`find`].
     pub fn find_even_damaged(&self, text: &str) -> Result<FoundEnv> {
         find_even_damaged(&self.root, text, &self.settings.cwd)
+    }
+
+    /// What this command can prove a record with; `local_dir` is the user's word (`--local-dir`).
+    pub fn trust<'a>(&'a self, local_dir: Option<&'a Path>) -> Trust<'a> {
+        Trust { keys: &self.keys, local_dir }
     }
 
     /// Warns when the workspaces root has no workspace of this name, because the name may be mistyped. `tree`: the root,

@@ -35,7 +35,7 @@ mod user_file;
 pub mod version;
 
 pub use self::registry::{
-    COMMAND, GENERIC_SKILLS_DIR, all, every_brief_file, every_skills_dir, find, find_or_generic,
-    own_variables, plan_variables,
+    COMMAND, GENERIC_SKILLS_DIR, all, every_brief_file, every_sidecar, every_skills_dir, find,
+    find_or_generic, own_variables, plan_variables,
 };
 pub use self::row::Provider;

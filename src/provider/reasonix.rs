@@ -15,7 +15,8 @@ use crate::layout::names;
 
 /// The variable that names its folder of state.
 pub(super) const STATE_VARIABLE: &str = "REASONIX_STATE_HOME";
-const FILE: &str = "reasonix.toml";
+/// The project's configuration, in the work dir.
+pub(super) const FILE: &str = "reasonix.toml";
 const CONFIG: &str = "config.toml";
 const HEADER: &str =
     "# Written by execenv for this task: it runs unattended, so the tool that asks the user is denied.\n\n";

@@ -69,6 +69,7 @@ static PROVIDERS: &[Provider] = &[
         .program("cursor-agent", "MULTICA_CURSOR_PATH")
         .mcp(McpChannel::Planned)
         .plan(cursor::plan)
+        .sidecars(&[cursor::MCP_FILE])
         .folders(&[cursor::FOLDER])
         .login(&["CURSOR_API_KEY"], login_file("XDG_CONFIG_HOME", ".config", "cursor/auth.json"))
         .exports(&[cursor::DATA_VARIABLE])
@@ -150,6 +151,7 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("reasonix", ".reasonix/skills")
         .mcp(McpChannel::Session)
         .plan(reasonix::plan)
+        .sidecars(&[reasonix::FILE])
         .exports(&[reasonix::STATE_VARIABLE])
         .own_variables(&[reasonix::STATE_VARIABLE]),
     Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
@@ -193,6 +195,11 @@ pub fn every_skills_dir() -> Vec<&'static str> {
 /// Every brief file of the table, each once.
 pub fn every_brief_file() -> Vec<&'static str> {
     sorted_once(all().filter_map(|provider| provider.brief_file))
+}
+
+/// Every other file that a plan of the table puts into a work dir, each once.
+pub fn every_sidecar() -> Vec<&'static str> {
+    sorted_once(all().flat_map(|provider| provider.sidecars.iter().copied()))
 }
 
 fn sorted_once(values: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
@@ -281,7 +288,7 @@ mod tests {
     fn names_are_unique_and_paths_stay_in_the_work_dir() {
         let names: std::collections::BTreeSet<_> = all().map(|provider| provider.name).collect();
         assert_eq!(names.len(), all().count());
-        for path in every_skills_dir().into_iter().chain(every_brief_file()) {
+        for path in every_skills_dir().into_iter().chain(every_brief_file()).chain(every_sidecar()) {
             assert!(!path.is_empty() && !path.starts_with('/') && !path.contains(".."), "{path}");
         }
     }

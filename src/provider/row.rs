@@ -27,6 +27,8 @@ pub struct Provider {
     pub mcp: McpChannel,
     /// Plans what the environment needs besides the context in the work dir.
     pub plan: Option<PlanHome>,
+    /// The files, relative to the work dir, that its plan puts there besides skills and brief.
+    pub sidecars: &'static [&'static str],
     /// The folders among its homes in the env root.
     pub folders: &'static [HomeFolder],
     /// How to see whether the user is logged in.
@@ -179,6 +181,7 @@ impl Provider {
             program: None,
             mcp: McpChannel::Unknown,
             plan: None,
+            sidecars: &[],
             folders: &[],
             login: None,
             login_hint: None,
@@ -226,6 +229,10 @@ impl Provider {
 
     pub(super) const fn plan(self, plan: PlanHome) -> Provider {
         Provider { plan: Some(plan), ..self }
+    }
+
+    pub(super) const fn sidecars(self, sidecars: &'static [&'static str]) -> Provider {
+        Provider { sidecars, ..self }
     }
 
     pub(super) const fn folders(self, folders: &'static [HomeFolder]) -> Provider {

@@ -12,7 +12,7 @@ use super::plan::RunPlan;
 use super::record::RunningEnv;
 use super::result::RunResult;
 use super::start::Start;
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, cleanup, restore_logins};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Trust, cleanup, restore_logins};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Interrupts, Requests, RunOutcome};
@@ -23,6 +23,8 @@ pub struct Surroundings<'a> {
     pub inherited: &'a Vec<(OsString, OsString)>,
     /// The clock: a run is long.
     pub now: &'a dyn Fn() -> DateTime<Utc>,
+    /// What a record can be proved with.
+    pub trust: Trust<'a>,
 }
 
 /// Where the events of a run go, and its result.
@@ -58,7 +60,7 @@ pub fn execute(
     if matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage) {
         return ended;
     }
-    match (ended, clean_up(after, found, (surroundings.now)())) {
+    match (ended, clean_up(after, found, surroundings.trust, (surroundings.now)())) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
             // The agent's own end says more.
@@ -106,7 +108,8 @@ impl Run<'_> {
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
         self.env.starting(&plan.run_id, &plan.temporary, std::process::id(), now())?;
-        let outcome = self.env.found.make_temporary(&plan.temporary).and_then(|()| self.attempts());
+        let outcome =
+            self.env.found.make_temporary(&plan.run_id, &plan.temporary).and_then(|()| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         for notice in restore_logins(&self.env.found.env.tree, &plan.logins) {
             let _ = self.notice(&notice); // a reader that has gone is no reason to forget the end of the run
@@ -182,9 +185,9 @@ impl Run<'_> {
     }
 }
 
-fn clean_up(after: &CleanupAfter, found: FoundEnv, now: DateTime<Utc>) -> Result<()> {
+fn clean_up(after: &CleanupAfter, found: FoundEnv, trust: Trust<'_>, now: DateTime<Utc>) -> Result<()> {
     let path = found.env.path.clone();
-    let report = cleanup(&after.root, found, CleanupOptions::default(), &after.git, now)?;
+    let report = cleanup(&after.root, found, CleanupOptions::default(), trust, &after.git, now)?;
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
     }

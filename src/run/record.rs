@@ -16,7 +16,7 @@ use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
-    check_exports, check_needs, has_unfinished_homes,
+    Trust, check_exports, check_needs, has_unfinished_homes,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -44,7 +44,7 @@ impl RunningEnv {
     ///
     /// # Errors
     /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
-    pub fn acquire(found: FoundEnv) -> Result<RunningEnv> {
+    pub fn acquire(found: FoundEnv, trust: Trust<'_>) -> Result<RunningEnv> {
         let path = found.env.path.clone();
         let found = LockedRoot::acquire(found.env)?.read()?;
         let meta = found.require_meta()?;
@@ -52,7 +52,7 @@ impl RunningEnv {
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
         if own.status == EnvStatus::Cleaned {
             // Restored from the trash, or in a folder of the user's: then its work dir exists.
-            let hint = match found.open_work_dir() {
+            let hint = match found.open_work_dir(trust) {
                 Ok(_) => {
                     format!("`execenv reuse {}` with the task document restores it", path.display())
                 }
@@ -69,7 +69,7 @@ impl RunningEnv {
                 ))
                 .into());
         }
-        found.open_work_dir()?;
+        found.open_work_dir(trust)?;
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use super::manifest::{Earlier, Manifest, State};
 use super::plan::{SidecarPlan, Step, backup_name, temporary_of};
+use super::site::Site;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::{Folders, Tree, folders_of, has_changed};
@@ -41,18 +42,12 @@ impl SidecarPlan {
     ///
     /// # Errors
     /// As the system reports them; [`Code::Occupied`] if another program has changed a path since it was planned.
-    pub fn apply(
-        &self,
-        env: &Tree,
-        work_tree: &Tree,
-        work_dir: &Path,
-        token: &str,
-        earlier: &Earlier,
-    ) -> Result<Manifest> {
-        let mut manifest = self.announce(work_dir, token);
+    pub fn apply(&self, site: &Site<'_>, token: &str, earlier: &Earlier) -> Result<Manifest> {
+        let Site { env, work_tree, work_dir, seal, .. } = *site;
+        let mut manifest = self.announce(work_dir, site.folder()?, token);
         manifest.follow(earlier);
         self.back_up(env, earlier)?;
-        manifest.store(env)?;
+        manifest.store(env, seal)?;
         for (number, step) in self.steps.iter().enumerate() {
             let done = step.write(work_tree, &temporary_of(token, number));
             done.map_err(|error| explain(work_tree, step.path(), error))?;
@@ -69,8 +64,10 @@ impl SidecarPlan {
         work_tree.sync_entries(&self.folders()).context("sync the folders of the sidecars")?;
         if let Some(record) = manifest.record.as_mut() {
             record.state = State::Applied;
+            // A layered file system has just made its own copy of the folder, with another time of birth.
+            record.folder = site.folder()?;
         }
-        manifest.store(env)?;
+        manifest.store(env, seal)?;
         Ok(manifest)
     }
 
@@ -196,14 +193,15 @@ mod tests {
         let mut planner = Planner::new(&tree);
         planner.brief(Path::new("CLAUDE.md"), "brief").unwrap();
         let plan = planner.finish();
+        let site = Site::managed(&env, &tree, &work);
         for (n, saved) in ["mine\nand more\n", "MINE\n", ""].iter().enumerate() {
             std::fs::write(work.join("CLAUDE.md"), saved).unwrap();
-            let error = plan.apply(&env, &tree, &work, &n.to_string(), &Earlier::default()).unwrap_err();
+            let error = plan.apply(&site, &n.to_string(), &Earlier::default()).unwrap_err();
             assert_eq!(Failure::code_of(&error), Code::Occupied);
             assert!(error.to_string().ends_with("CLAUDE.md has just changed"), "{error}");
             assert_eq!(std::fs::read_to_string(work.join("CLAUDE.md")).unwrap(), *saved);
             let mut manifest = Manifest::load(&env).unwrap().unwrap();
-            crate::sidecar::take_back(&env, &tree, &work, &mut manifest, &[]).unwrap();
+            crate::sidecar::take_back(&site, &mut manifest, &[]).unwrap();
             assert_eq!(tree.names(Path::new("")).unwrap(), ["CLAUDE.md"]);
         }
     }

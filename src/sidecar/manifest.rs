@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::before::Before;
+use super::folder::Folder;
+use super::proof::{self, Seal};
+use super::site::{Grounds, Site};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Tree, is_unreadable};
 
 /// The version of execenv's own part that this version writes.
 const VERSION: u32 = 1;
@@ -33,6 +36,9 @@ pub struct Manifest {
     /// Keys that this version does not know.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+    /// The digest of what a proof covers, as it was read or written.
+    #[serde(skip)]
+    covered: Option<[u8; 32]>,
 }
 
 /// The journal, which multica's lists do not contain.
@@ -43,6 +49,9 @@ pub struct Record {
     pub version: u32,
     /// The folder that contains all entries.
     pub work_dir: PathBuf,
+    /// Which folder that was, for a user folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Folder>,
     /// How far the round got.
     pub state: State,
     /// Names the temporary files of this round: `.execenv-<token>`.
@@ -52,9 +61,17 @@ pub struct Record {
     /// Paths that an earlier round touched, as they were before the first round, if `entries` does not contain that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<ManifestEntry>,
+    /// The proof that execenv wrote this manifest; see [`Manifest::is_proved`]. For user folders only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
 }
 
 impl Record {
+    /// The record of a folder with nothing of ours in it.
+    pub fn of(work_dir: &Path) -> Record {
+        Record { version: VERSION, work_dir: work_dir.to_owned(), ..Record::default() }
+    }
+
     /// Every path that any round touched, as it was before the first round.
     pub fn touched(&self) -> Vec<ManifestEntry> {
         let mut origins: HashMap<&Path, &ManifestEntry> =
@@ -137,7 +154,12 @@ pub enum EntryKind {
 
 impl Manifest {
     /// The manifest of an announced round.
-    pub(super) fn announce(work_dir: &Path, token: &str, entries: Vec<ManifestEntry>) -> Manifest {
+    pub(super) fn announce(
+        work_dir: &Path,
+        folder: Option<Folder>,
+        token: &str,
+        entries: Vec<ManifestEntry>,
+    ) -> Manifest {
         let absolute = |wanted: EntryKind| {
             entries.iter().filter(move |e| e.kind == wanted).map(|e| work_dir.join(&e.path)).collect()
         };
@@ -147,12 +169,15 @@ impl Manifest {
             record: Some(Record {
                 version: VERSION,
                 work_dir: work_dir.to_owned(),
+                folder,
                 state: State::Applying,
                 token: token.to_owned(),
                 entries: entries.clone(),
                 origins: Vec::new(),
+                proof: None,
             }),
             other: Map::new(),
+            covered: None,
         }
     }
 
@@ -161,29 +186,73 @@ impl Manifest {
     /// # Errors
     /// A [`Code::UnreadableState`] failure: without a readable manifest nothing may be removed.
     pub fn load(env: &Tree) -> Result<Option<Manifest>> {
-        let damaged = |why: &dyn std::fmt::Display| {
-            Failure::new(
-                Code::UnreadableState,
-                format!("{} cannot be used: {why}", env.path().join(names::MANIFEST).display()),
-            )
-            .hint("nothing was removed; remove the marked block and the files that it lists by hand")
-        };
+        Manifest::load_even_damaged(env)?.map_err(|why| {
+            let (path, env) = (env.path().join(names::MANIFEST), env.path().display());
+            Failure::new(Code::UnreadableState, format!("{} cannot be used: {why}", path.display()))
+                .hint(format!(
+                    "nothing was removed. If {env} works in a folder of yours: `execenv cleanup {env} --local-dir \
+                     FOLDER` takes back what is certainly execenv's"
+                ))
+                .into()
+        })
+    }
+
+    /// As [`Manifest::load`]; the inner error says why the file is damaged.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure if the file cannot be read, or a newer version wrote it.
+    pub fn load_even_damaged(env: &Tree) -> Result<std::result::Result<Option<Manifest>, String>> {
+        let path = || env.path().join(names::MANIFEST);
         let bytes = match env.read(Path::new(names::MANIFEST), MAX_MANIFEST) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(damaged(&error).into()),
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) if is_unreadable(&error) => return Err(Failure::cannot_read(&path(), &error).into()),
+            Err(error) => return Ok(Err(error.to_string())),
         };
         if bytes.trim_ascii() == b"null" {
-            return Ok(Some(Manifest::default()));
+            return Ok(Ok(Some(Manifest::default())));
         }
         if bytes.trim_ascii_start().first() != Some(&b'{') {
-            return Err(damaged(&"not a JSON object").into());
+            return Ok(Err("not a JSON object".to_owned()));
         }
-        let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
-        if let Some(record) = manifest.record.as_ref().filter(|record| record.version > VERSION) {
-            return Err(damaged(&format!("version {} is newer than this program", record.version)).into());
+        let mut manifest: Manifest = match serde_json::from_slice(&bytes) {
+            Ok(manifest) => manifest,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if manifest.record.as_ref().is_some_and(|record| record.proof.is_some()) {
+            manifest.covered = proof::covered(&bytes);
         }
-        Ok(Some(manifest))
+        match manifest.record.as_ref().filter(|record| record.version > VERSION) {
+            None => Ok(Ok(Some(manifest))),
+            Some(record) => {
+                let version = record.version;
+                let message = format!("{} has version {version}, newer than this program", path().display());
+                Err(Failure::new(Code::UnreadableState, message)
+                    .hint("use the version of execenv that wrote it, or a newer one")
+                    .into())
+            }
+        }
+    }
+
+    /// Whether execenv wrote this manifest, as it was read, for this environment: it has a proof under the operator's
+    /// key. Without one it is a claim that the agent may have made.
+    pub fn is_proved(&self, seal: &Seal<'_>) -> bool {
+        let proof = self.record.as_ref().and_then(|record| record.proof.as_deref());
+        let (Some(proof), Some(covered)) = (proof, &self.covered) else { return false };
+        proof::is_equal(proof, &seal.of(covered))
+    }
+
+    /// Gives the manifest a proof of what it says now; without a seal it has none.
+    pub fn prove(&mut self, seal: Option<&Seal<'_>>) {
+        let Some(record) = self.record.as_mut() else { return };
+        record.proof = None;
+        self.covered = None;
+        let Some(seal) = seal else { return };
+        self.covered = proof::covered(&self.to_bytes());
+        let proof = self.covered.as_ref().map(|covered| seal.of(covered));
+        if let Some(record) = self.record.as_mut() {
+            record.proof = proof;
+        }
     }
 
     /// The file's bytes.
@@ -192,12 +261,33 @@ impl Manifest {
             .expect("paths of this program are UTF-8, which is checked where they come in")
     }
 
-    /// What the next round needs to know of this one and those before it. Call it before this round is rolled back.
-    pub fn earlier(&self) -> Earlier {
-        Earlier {
-            touched: self.record.as_ref().map(Record::touched).unwrap_or_default(),
-            other: self.other.clone(),
+    /// Makes the entries those of this folder: the one that they name, by another path.
+    pub fn move_to(&mut self, folder: &Path) {
+        let from =
+            self.record.as_mut().map(|record| std::mem::replace(&mut record.work_dir, folder.to_owned()));
+        let relative = |path: &Path| match &from {
+            Some(from) => inside(from, path),
+            // multica's list has paths only.
+            None => path
+                .ancestors()
+                .find(|above| is_one_folder(above, folder))
+                .and_then(|above| inside(above, path)),
+        };
+        for path in self.files.iter_mut().chain(&mut self.dirs) {
+            if let Some(relative) = relative(path) {
+                *path = folder.join(relative);
+            }
         }
+    }
+
+    /// What the next round needs to know of this one and those before it. Call it before this round is rolled back.
+    pub fn earlier(&self, site: &Site<'_>) -> Earlier {
+        let touched = match site.grounds {
+            Grounds::Record => self.record.as_ref().map(Record::touched).unwrap_or_default(),
+            // A claim of how a file was must not become a proof of it.
+            Grounds::Word(_) => Vec::new(),
+        };
+        Earlier { touched, other: self.other.clone() }
     }
 
     /// Makes this round the one after `earlier`.
@@ -208,11 +298,12 @@ impl Manifest {
         self.other.clone_from(&earlier.other);
     }
 
-    /// Replaces the file, durably. The caller holds the lock.
+    /// Replaces the file, durably, and renews its proof. The caller holds the lock.
     ///
     /// # Errors
     /// As the system reports them.
-    pub fn store(&self, env: &Tree) -> Result<()> {
+    pub fn store(&mut self, env: &Tree, seal: Option<&Seal<'_>>) -> Result<()> {
+        self.prove(seal);
         env.replace_in_any_room(Path::new(names::MANIFEST), &self.to_bytes(), 0o644, names::TEMPORARY)
             // Without the sync a power cut could restore the old list, which lacks the new files.
             .and_then(|()| env.sync())
@@ -225,6 +316,12 @@ impl Manifest {
         !matches!(state, Some(State::Applying | State::TakingBack))
     }
 
+    /// Whether execenv has taken everything back that was listed.
+    pub fn is_taken_back(&self) -> bool {
+        let state = self.record.as_ref().map(|record| record.state);
+        state == Some(State::TakenBack) && self.files.is_empty() && self.dirs.is_empty()
+    }
+
     /// Whether all of an announced round is on disk.
     pub fn is_in_place(&self) -> bool {
         self.record.as_ref().is_none_or(|record| record.state == State::Applied)
@@ -234,12 +331,12 @@ impl Manifest {
     ///
     /// # Errors
     /// As the system reports them; the caller must not start the roll-back then.
-    pub fn announce_taking_back(&mut self, env: &Tree) -> Result<()> {
+    pub fn announce_taking_back(&mut self, env: &Tree, seal: Option<&Seal<'_>>) -> Result<()> {
         match self.record.as_mut() {
             Some(record) if record.state == State::Applied => record.state = State::TakingBack,
             _ => return Ok(()),
         }
-        self.store(env)
+        self.store(env, seal)
     }
 }
 
@@ -251,6 +348,11 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
 pub(super) fn written_files(entries: &[ManifestEntry]) -> HashMap<&Path, &ManifestEntry> {
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files.map(|entry| (entry.path.as_path(), entry)).collect()
+}
+
+/// Whether two paths lead to one folder.
+fn is_one_folder(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The path relative to the work dir; `None` if it is not below it or contains `..`.
@@ -272,6 +374,7 @@ mod tests {
         assert_eq!(manifest.to_bytes(), text);
         let ours = Manifest::announce(
             Path::new("/w"),
+            None,
             "t",
             vec![ManifestEntry { path: "x".into(), ..ManifestEntry::default() }],
         );

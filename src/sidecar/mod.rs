@@ -10,17 +10,28 @@
 
 mod apply;
 mod before;
+mod folder;
+mod infer;
 mod kept;
 mod manifest;
 pub mod marker;
+mod places;
 mod plan;
+mod proof;
+mod recognise;
 mod report;
 mod rollback;
+mod site;
 mod strays;
 
 pub use before::Before;
+pub use folder::{Folder, Same};
+pub use infer::infer;
 pub use manifest::{Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
+pub use places::Places;
 pub use plan::{Planner, SidecarPlan};
+pub use proof::{OperatorKey, Seal};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};
+pub use site::{Grounds, Site};
 pub use strays::reclaim_skill_dirs;

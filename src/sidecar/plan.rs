@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::before::{Before, digest};
+use super::folder::Folder;
 use super::manifest::{EntryKind, Manifest, ManifestEntry};
 use super::marker;
 use crate::failure::{Code, Failure};
@@ -174,11 +175,7 @@ impl<'a> Planner<'a> {
             ));
         }
         let injected = marker::inject(original.as_deref(), text);
-        // What roll-back will leave: the original without any older block of execenv's.
-        let untouched = match marker::excise_recorded(&injected.bytes, original.as_deref()) {
-            marker::Excised::Rewrite(bytes) => Some(bytes),
-            marker::Excised::Delete | marker::Excised::NoBlock => None,
-        };
+        let untouched = original.as_deref().and_then(untouched);
         if injected.dropped.is_some() {
             let shown = self.tree.path().join(path);
             self.plan
@@ -244,9 +241,18 @@ pub(super) fn explain(tree: &Tree, path: &Path, error: io::Error) -> anyhow::Err
     anyhow::Error::new(error).context(format!("look at {}", shown.display()))
 }
 
+/// What roll-back leaves of a file of the user: all but an older block of execenv's.
+pub(super) fn untouched(original: &[u8]) -> Option<Vec<u8>> {
+    let injected = marker::inject(Some(original), "");
+    match marker::excise_recorded(&injected.bytes, Some(original)) {
+        marker::Excised::Rewrite(bytes) => Some(bytes),
+        marker::Excised::Delete | marker::Excised::NoBlock => None,
+    }
+}
+
 impl SidecarPlan {
-    /// The manifest that announces this plan.
-    pub fn announce(&self, work_dir: &Path, token: &str) -> Manifest {
+    /// The manifest that announces this plan. `folder` says which folder a user folder is.
+    pub fn announce(&self, work_dir: &Path, folder: Option<Folder>, token: &str) -> Manifest {
         let entries = self.steps.iter().map(|step| match step {
             Step::Dir { path } => {
                 ManifestEntry { path: path.clone(), kind: EntryKind::Dir, ..ManifestEntry::default() }
@@ -264,7 +270,7 @@ impl SidecarPlan {
                 before: before.clone(),
             },
         });
-        Manifest::announce(work_dir, token, entries.collect())
+        Manifest::announce(work_dir, folder, token, entries.collect())
     }
 }
 

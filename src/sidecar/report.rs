@@ -17,6 +17,14 @@ pub struct TakenBack {
 }
 
 impl TakenBack {
+    /// Something that the manifest lists stays. `is_missed`: so the work dir may not be as it was.
+    pub(super) fn not_ours(&mut self, path: &Path, is_missed: bool, why: &str) {
+        self.kept.push((path.to_owned(), why.to_owned()));
+        if is_missed {
+            self.errors.push(format!("{} stays: {why}", path.display()));
+        }
+    }
+
     pub(super) fn failed(&mut self, doing: &str, path: &Path, error: &io::Error) {
         self.errors.push(format!("{doing} {}: {error}", path.display()));
         self.kept.push((path.to_owned(), error.to_string()));

@@ -9,24 +9,23 @@ use super::before::{Before, digest};
 use super::kept::{MAX_KEPT, keep_copy};
 use super::manifest::{EntryKind, Manifest, ManifestEntry, State, inside, written_files};
 use super::marker::{self, Excised};
-use super::plan::{backup_name, temporary_name, temporary_of};
+use super::places::Places;
+use super::plan::{backup_name, temporary_name, temporary_of, untouched};
 use super::report::TakenBack;
+use super::site::{Grounds, Site};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree, folders_of, has_changed, is_full, is_of_full_disk};
+
+const NO_PLACE: &str = "not a place where execenv puts anything";
 
 /// Rolls back what a manifest lists and records what is left. `brief_files` are files that may contain a block
 /// although the manifest does not say so (a manifest that multica wrote never does).
 ///
 /// # Errors
 /// Only if the manifest itself cannot be written; all other errors are in the report.
-pub fn take_back(
-    env: &Tree,
-    work_tree: &Tree,
-    work_dir: &Path,
-    manifest: &mut Manifest,
-    brief_files: &[&str],
-) -> Result<TakenBack> {
-    match manifest.announce_taking_back(env) {
+pub fn take_back(site: &Site<'_>, manifest: &mut Manifest, brief_files: &[&str]) -> Result<TakenBack> {
+    let Site { env, work_tree, work_dir, seal, grounds, .. } = *site;
+    match manifest.announce_taking_back(env, seal) {
         // What only removes needs no room: the last store may find what was freed.
         Err(error) if is_of_full_disk(&error) => log::debug!("{error:#}"),
         other => other?,
@@ -48,9 +47,12 @@ pub fn take_back(
     if manifest.record.is_none() {
         briefs.extend(brief_files.iter().map(PathBuf::from));
     }
+    let (briefs, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        briefs.into_iter().partition(|path| grounds.has(Places::has_brief, path));
+    report.kept.extend(others.iter().map(|path| (work_dir.join(path), NO_PLACE.to_owned())));
     let excise = |path: &Path| {
         let entry = record.entries.iter().find(|e| e.kind == EntryKind::Brief && e.path == *path);
-        excise_brief(env, work_tree, path, entry, &temporary)
+        excise_brief(site, path, entry, &temporary)
     };
     let mut excised: Vec<io::Result<bool>> = briefs.iter().map(|path| excise(path)).collect();
 
@@ -61,23 +63,33 @@ pub fn take_back(
     let written = written_files(&record.entries);
     let mut files_left = Vec::new();
     for absolute in manifest.files.iter().rev() {
-        let Some(relative) = inside(work_dir, absolute) else {
-            report.kept.push((absolute.clone(), "not inside the work dir".into()));
+        let place = inside(work_dir, absolute);
+        let Some(relative) = place.filter(|relative| grounds.has(Places::has_file, relative)) else {
+            report.not_ours(absolute, site.is_user_folder, NO_PLACE);
+            files_left.extend(site.is_user_folder.then(|| absolute.clone()));
             continue;
         };
         let recorded = written.get(relative.as_path()).copied();
-        let done = remove_file(env, work_tree, &relative, recorded, applying, &mut report);
-        if let Err(error) = done {
-            report.failed("remove", absolute, &error);
-            files_left.push(absolute.clone());
+        match remove_file(site, &relative, recorded, applying, &mut report) {
+            Ok(Removal::Done) => {}
+            Ok(Removal::NotOurs(why)) => {
+                report.not_ours(absolute, true, why);
+                files_left.push(absolute.clone());
+            }
+            Err(error) => {
+                report.failed("remove", absolute, &error);
+                files_left.push(absolute.clone());
+            }
         }
     }
     files_left.reverse();
 
     let mut dirs_left = Vec::new();
     for absolute in manifest.dirs.iter().rev() {
-        let Some(relative) = inside(work_dir, absolute) else {
-            report.kept.push((absolute.clone(), "not inside the work dir".into()));
+        let place = inside(work_dir, absolute);
+        let Some(relative) = place.filter(|relative| grounds.has(Places::has_dir, relative)) else {
+            report.not_ours(absolute, false, NO_PLACE);
+            dirs_left.extend(site.is_user_folder.then(|| absolute.clone()));
             continue;
         };
         match remove_dir(work_tree, &relative) {
@@ -130,7 +142,7 @@ pub fn take_back(
             record.state = State::TakenBack;
         }
     }
-    manifest.store(env)?;
+    manifest.store(env, seal)?;
     Ok(report)
 }
 
@@ -165,12 +177,12 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
 
 /// Cuts execenv's block out of a brief file. `false`: there was none.
 fn excise_brief(
-    env: &Tree,
-    work_tree: &Tree,
+    site: &Site<'_>,
     path: &Path,
     entry: Option<&ManifestEntry>,
     temporary: &str,
 ) -> io::Result<bool> {
+    let Site { env, work_tree, grounds, .. } = *site;
     let run = || -> io::Result<bool> {
         let mut target = path.to_owned();
         let kind = match work_tree.kind(path)? {
@@ -187,13 +199,14 @@ fn excise_brief(
         };
         let Some(FileKind::File { .. }) = kind else { return Ok(false) };
         let Some(current) = work_tree.read(&target, MAX_KEPT)? else { return Ok(false) };
+        // Owner and time as a claim has them are not given to a file of the user's.
         let before = entry.and_then(|entry| entry.before.as_ref());
-        let backup = Path::new(names::BACKUP).join(backup_name(path));
-        let original = env.read(&backup, MAX_KEPT).ok().flatten();
-        let excised = match entry {
+        let before = before.filter(|_| matches!(grounds, Grounds::Record));
+        let excised = match entry.map(|entry| (&entry.before, original(env, path))) {
+            Some((None, _)) => marker::excise_recorded(&current, None),
             // The journal has the original, so it is known which line feeds are the user's.
-            Some(entry) if entry.before.is_none() || original.is_some() => {
-                marker::excise_recorded(&current, original.as_deref())
+            Some((Some(before), Some(original))) if grounds.accept(&original, before) => {
+                marker::excise_recorded(&current, Some(&original))
             }
             _ => marker::excise(&current),
         };
@@ -252,6 +265,9 @@ fn rewrite(
 }
 
 fn remove_temporaries(work_tree: &Tree, token: &str, entries: &[ManifestEntry], report: &mut TakenBack) {
+    if !token.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return; // execenv never writes such a token
+    }
     let places = places(work_tree, entries);
     let steps = places.iter().map(|(number, place)| place.with_file_name(temporary_of(token, *number)));
     // Of the step that takes back, and of versions that wrote one file at a time.
@@ -281,46 +297,88 @@ fn places(work_tree: &Tree, entries: &[ManifestEntry]) -> Vec<(usize, PathBuf)> 
     places
 }
 
+/// What became of a file that the manifest lists.
+enum Removal {
+    /// It is gone, or stays for a reason that the report has.
+    Done,
+    /// It stays, and in the list: nothing proves that execenv wrote it.
+    NotOurs(&'static str),
+}
+
 fn remove_file(
-    env: &Tree,
-    work_tree: &Tree,
+    site: &Site<'_>,
     relative: &Path,
     entry: Option<&ManifestEntry>,
     applying: bool,
     report: &mut TakenBack,
-) -> io::Result<()> {
+) -> io::Result<Removal> {
+    let Site { env, work_tree, grounds, .. } = *site;
     let shown = work_tree.path().join(relative);
     match work_tree.kind(relative) {
-        Ok(None) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(()),
+        Ok(None) => return Ok(Removal::Done),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Removal::Done),
         Ok(Some(FileKind::Dir)) => {
             report.kept.push((shown, "a folder has replaced execenv's file".into()));
-            return Ok(());
+            return Ok(Removal::Done);
         }
         Ok(Some(FileKind::File { .. })) => {
-            let ours =
-                match (entry.and_then(|entry| entry.sha256.as_deref()), work_tree.read(relative, MAX_KEPT)) {
-                    (Some(recorded), Ok(Some(bytes))) => recorded == digest(&bytes),
-                    (None, _) => true, // multica's manifest has no digests; multica removes what it lists
-                    _ => false,
-                };
+            let recorded = entry.and_then(|entry| entry.sha256.as_deref());
+            let is_as_written = match (recorded, work_tree.read(relative, MAX_KEPT)) {
+                (Some(recorded), Ok(Some(bytes))) => Some(recorded == digest(&bytes)),
+                (Some(_), _) => Some(false),
+                (None, _) => None, // multica's manifest has no digests; multica removes what it lists
+            };
             // A power cut can leave a file without its bytes.
             let is_empty = matches!(work_tree.kind(relative), Ok(Some(FileKind::File { len: 0, .. })));
-            if !ours && applying && !is_empty {
+            match (is_as_written, grounds) {
+                (Some(false), Grounds::Record) if is_empty => {}
+                (Some(true), _) | (None, Grounds::Record) => {}
                 // execenv places whole files only: other bytes mean that another program created this one.
-                report.kept.push((shown, "execenv did not create this file".into()));
-                return Ok(());
-            }
-            if !ours && !is_empty {
-                keep_copy(env, work_tree, relative, report)?;
+                (Some(false), _) if applying => {
+                    report.kept.push((shown, "execenv did not create this file".into()));
+                    return Ok(Removal::Done);
+                }
+                // An edited sidecar (decision D17).
+                (Some(false), Grounds::Record) => keep_copy(env, work_tree, relative, report)?,
+                (Some(false), Grounds::Word(_)) => return Ok(Removal::NotOurs("not as execenv wrote it")),
+                // The user says that it is a sidecar, but nothing says what was in it.
+                (None, Grounds::Word(_)) => keep_copy(env, work_tree, relative, report)?,
             }
         }
-        Ok(Some(FileKind::Link | FileKind::Other)) => {} // the link is removed, never its target
+        // The link is removed, never its target.
+        Ok(Some(FileKind::Link | FileKind::Other)) => match grounds {
+            Grounds::Record => {}
+            Grounds::Word(_) => return Ok(Removal::NotOurs("not a file as execenv wrote it")),
+        },
         Err(error) => return Err(error),
     }
     work_tree.remove_file(relative)?;
     report.removed.push(shown);
-    Ok(())
+    Ok(Removal::Done)
+}
+
+/// The user's file as it was, by the copy in the env root.
+fn original(env: &Tree, path: &Path) -> Option<Vec<u8>> {
+    env.read(&Path::new(names::BACKUP).join(backup_name(path)), MAX_KEPT).ok().flatten()
+}
+
+impl Grounds<'_> {
+    /// Whether sidecars may be at a path.
+    fn has(&self, is_place: fn(&Places, &Path) -> bool, path: &Path) -> bool {
+        match self {
+            Grounds::Record => true,
+            Grounds::Word(places) => is_place(places, path),
+        }
+    }
+
+    /// Whether a copy of a user's file may decide what is written into the file. The agent can write to the copy.
+    fn accept(&self, original: &[u8], before: &Before) -> bool {
+        match self {
+            Grounds::Record => untouched(original).is_some_and(|bytes| digest(&bytes) == before.sha256),
+            // Then every byte that is written is one that the file has now.
+            Grounds::Word(_) => marker::locate(original).is_none(),
+        }
+    }
 }
 
 enum DirRemoval {

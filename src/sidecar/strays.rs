@@ -14,21 +14,19 @@ use super::kept::{MAX_KEPT, keep_stray};
 use super::manifest::{Manifest, ManifestEntry, State, inside, written_files};
 use super::plan::temporary_name;
 use super::report::TakenBack;
+use super::site::{Grounds, Site};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Empties and removes the skill folders that a manifest recorded directly below one of `parents`, whatever else
 /// has been put into them, so that the next round finds the natural names free. Strays go to the kept sidecars.
 ///
 /// After an interrupted round it is unknown which of them exist: then the next step, roll-back, decides.
-pub fn reclaim_skill_dirs(
-    env: &Tree,
-    work_tree: &Tree,
-    work_dir: &Path,
-    manifest: &Manifest,
-    parents: &[&str],
-) -> TakenBack {
+pub fn reclaim_skill_dirs(site: &Site<'_>, manifest: &Manifest, parents: &[&str]) -> TakenBack {
+    let Site { env, work_tree, work_dir, .. } = *site;
     let mut report = TakenBack::default();
-    if manifest.record.as_ref().is_some_and(|record| record.state == State::Applying) {
+    let is_unknown = manifest.record.as_ref().is_some_and(|record| record.state == State::Applying);
+    // Nor does a claim make a folder of the user's one of ours.
+    if is_unknown || matches!(site.grounds, Grounds::Word(_)) {
         return report;
     }
     let ours = Ours::new(manifest, work_dir);

@@ -3,6 +3,7 @@
 //! Every change to the disk passes [`fault::step`] first, so that the tests can kill the process, or let one call
 //! fail, at the 1st, 2nd, 3rd … change.
 
+pub mod boot;
 pub mod child;
 pub mod clock;
 pub mod confine;
@@ -12,6 +13,7 @@ pub mod machine;
 pub mod mount_points;
 pub mod mounts;
 mod platform;
+pub mod private;
 pub mod remove;
 pub mod space;
 pub mod tree;

@@ -29,6 +29,7 @@ pub use carry::Attributes;
 pub use durable::folders_of;
 pub use folders::Folders;
 pub use full::{is_full, is_of_full_disk};
+pub use handle::Stamp;
 
 /// The type of the entry at a path; a link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,16 @@ pub fn leaves_tree(error: &io::Error) -> bool {
 /// Whether a replacement was refused because the file has changed since it was read.
 pub fn has_changed(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::ResourceBusy && error.raw_os_error().is_none()
+}
+
+/// Whether a read failed without a word about what stands there: no permission, a broken disk. (Something other than a file
+/// in its place is not that.)
+pub fn is_unreadable(error: &io::Error) -> bool {
+    let Some(code) = Errno::from_io_error(error) else { return false };
+    !matches!(
+        code,
+        Errno::LOOP | Errno::NOTDIR | Errno::ISDIR | Errno::NXIO | Errno::NODEV | Errno::NAMETOOLONG
+    )
 }
 
 impl Tree {

@@ -113,7 +113,7 @@ fn sidecars_that_are_gone_or_replaced_are_no_error() {
 }
 
 #[test]
-fn a_damaged_manifest_removes_nothing_unless_forced() {
+fn a_damaged_manifest_removes_nothing_and_outlives_force() {
     let (t, _) = local();
     let env = t.root.join("default").join(KEY);
     let during = t.project_now();
@@ -125,9 +125,12 @@ fn a_damaged_manifest_removes_nothing_unless_forced() {
         assert_same(&during, &t.project_now(), bytes);
         assert!(env.is_dir());
     }
-    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
-    assert!(!env.exists());
+    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(1);
+    assert!(env.is_dir());
     assert_same(&during, &t.project_now(), "forced");
+    t.execenv(["cleanup", "--all", "--forget", KEY]).run().status(0);
+    assert!(!env.exists());
+    assert_same(&during, &t.project_now(), "forgotten");
 }
 
 #[test]
@@ -255,9 +258,11 @@ fn the_record_of_a_users_folder_outlives_its_absence_and_its_own_damage() {
     let env = t.root.join("default").join(KEY);
     let record = fs::read(env.join(".gc_meta.json")).unwrap();
     fs::write(env.join(".gc_meta.json"), "{bad").unwrap();
-    t.execenv(["cleanup", "--all", KEY]).fails(1, &["do not prove which user folder"]);
     let gc = t.execenv(["gc", "-o", "json"]).var("EXECENV_TEST_NOW", "2036-01-01T00:00:00Z").json();
     assert_eq!(gc["decisions"][0]["reason"], "local_directory");
+    // The manifest is whole, and proves what is taken back.
+    t.execenv(["cleanup", KEY]).fails(1, &["its record is damaged; `--all` removes the whole env root"]);
+    assert_same(&before, &t.project_now(), "cleaned up without a record");
     fs::write(env.join(".gc_meta.json"), record).unwrap();
     t.execenv(["cleanup", KEY]).ok();
     assert_same(&before, &t.project_now(), "put back and cleaned up");

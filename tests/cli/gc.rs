@@ -283,6 +283,8 @@ fn what_a_dead_run_left_outside_goes_with_its_environment() {
         });
         fs::create_dir(&left).unwrap();
         fs::write(left.join("scratch"), "").unwrap();
+        fs::write(left.join(".execenv-run"), format!("{id} default/{KEY}\n")).unwrap();
+        fs::set_permissions(&left, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         t.execenv(arguments).var("EXECENV_TEST_NOW", LATER).ok();
         assert!(!left.exists(), "{number}: {}", left.display());
         t.execenv(["trash", "empty"]).ok();

@@ -52,6 +52,7 @@ mod skills;
 mod supervise;
 mod together;
 mod trash;
+mod trust;
 mod unsaved;
 mod upstream;
 mod upstream_collector;

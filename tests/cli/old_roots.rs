@@ -102,7 +102,10 @@ fn all_of_them_are_listed_and_shown_and_looking_changes_nothing() {
         let (action, reason) = if is_local { ("skip", "local_directory") } else { ("orphan", "unused") };
         let decision = &dry["decisions"][0];
         assert_eq!([&decision["action"], &decision["reason"]], [action, reason]);
-        let verified = t.execenv(["verify", KEY, "-o", "json"]).run().status(1).stdout;
+        // Its record has no proof: only the user can say which folder it is.
+        let word: &[&str] = if is_local { &["--local-dir", "project"] } else { &[] };
+        let verify = ["verify", KEY, "-o", "json"].iter().chain(word);
+        let verified = t.execenv(verify).run().status(1).stdout;
         let verified: Value = serde_json::from_str(&verified).unwrap();
         let differences = verified["differences"].as_array().unwrap();
         assert_eq!(verified["compared"], json!(differences.len()));
@@ -178,15 +181,24 @@ fn gc_collects_them_as_they_are_and_the_trash_gives_them_back() {
 
 #[test]
 fn a_folder_of_the_user_comes_back_byte_for_byte() {
+    let word = ["--local-dir", "project"];
     let t = lay_out(LOCAL);
-    t.execenv(["cleanup", KEY]).ok();
+    let before = t.project_now();
+    for command in [&["cleanup"][..], &["cleanup", "--all", "--force"], &["verify"], &["reuse"]] {
+        let refused = t.execenv(command.iter().chain(&[KEY])).run().sane(&[1]);
+        assert!(refused.stderr.contains("--local-dir [PROJECT]"), "{refused}");
+    }
+    assert_same(&before, &t.project_now(), "refused");
+    t.execenv(["cleanup", KEY].iter().chain(&word)).ok();
     assert_same(&users_folder(), &t.project_now(), "cleaned up at once");
-    t.execenv(["verify", KEY]).ok();
+    t.execenv(["verify", KEY].iter().chain(&word)).ok();
+    t.execenv(["cleanup", KEY]).ok();
 
     let t = lay_out(LOCAL);
     next_document(&t, "claude");
-    t.execenv(["run", KEY, "--", "true"]).ok();
-    t.execenv(["reuse", KEY, "--task", "next.json"]).ok();
+    t.execenv(["run", KEY, "--", "true"]).fails(1, &["nothing proves the record"]);
+    t.execenv(["run", KEY].iter().chain(&word).chain(&["--", "true"])).ok();
+    t.execenv(["reuse", KEY, "--task", "next.json"].iter().chain(&word)).ok();
     assert!(t.project.join(".claude/skills/review/SKILL.md").is_file());
     assert!(!t.project.join(".claude/skills/go-conventions").exists());
     t.execenv(["run", KEY, "--", "true"]).ok();
@@ -203,9 +215,14 @@ fn a_folder_of_the_user_that_was_replaced_is_left_alone() {
     fs::create_dir(&t.project).unwrap();
     t.write("project/CLAUDE.md", "another project\n");
     let before = t.project_now();
-    t.execenv(["run", KEY, "--", "true"]).fails(3, &["is not the folder that was prepared"]);
-    t.execenv(["cleanup", KEY]).fails(1, &["is not the folder that was prepared"]);
+    t.execenv(["run", KEY, "--", "true"]).fails(1, &["nothing proves the record"]);
+    t.execenv(["cleanup", KEY, "--local-dir", "project"])
+        .fails(1, &["nothing of what the record", "lists is in"]);
     assert_same(&before, &t.project_now(), "after the refusals");
+    // By the user's word also at another path.
+    fs::remove_dir_all(&t.project).unwrap();
+    t.execenv(["cleanup", KEY, "--local-dir", "aside"]).ok();
+    assert_same(&users_folder(), &snapshot(&aside), "cleaned up where it is now");
 }
 
 #[test]

@@ -219,10 +219,15 @@ fn nothing_that_lies_among_our_skills_is_lost() {
 fn what_came_up_during_a_round_that_was_cut_short_is_not_ours() {
     let t = TestEnv::new();
     t.write("t.json", document("claude", "x"));
-    let env = t.prepare(["--task", "t.json", "--local-dir", "project"]);
-    let manifest = env.join(".multica_sidecar_manifest.json");
-    let text = fs::read_to_string(&manifest).unwrap();
-    t.write(&manifest, text.replace("\"applied\"", "\"applying\""));
+    let prepare = ["prepare", "--task", "t.json", "--local-dir", "project"];
+    // Killed when the first sidecar is there and the skill is not.
+    for point in 1.. {
+        let killed = t.execenv(prepare).var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
+        assert!(killed.was_killed(), "{killed}");
+        if t.project.join(".agent_context/issue_context.md").exists() {
+            break;
+        }
+    }
     let theirs = t.write("project/.claude/skills/issue-review/SKILL.md", "the user's own");
     t.execenv(["reuse", "project", "--task", "t.json", "-q"]).ok();
     assert_eq!(fs::read_to_string(theirs).unwrap(), "the user's own");
@@ -240,8 +245,8 @@ fn a_manifest_that_names_files_of_another_folder_removes_nothing() {
     forged["execenv"].as_object_mut().unwrap().remove("local_identity");
     t.write(&meta, forged.to_string());
     t.write(env.join(".multica_sidecar_manifest.json"), json!({"files": [theirs]}).to_string());
-    t.execenv(["reuse", KEY]).fails(3, &["do not prove which user folder"]);
-    t.execenv(["prepare", "--task-id", TASK]).fails(3, &["do not prove which user folder"]);
+    t.execenv(["reuse", KEY]).fails(1, &["nothing proves the record"]);
+    t.execenv(["prepare", "--task-id", TASK]).fails(1, &["nothing proves the record"]);
     assert_eq!(fs::read_to_string(theirs).unwrap(), "precious");
 }
 

@@ -130,7 +130,9 @@ fn a_local_one_whose_folder_nobody_recorded_is_not_forgotten() {
     t.execenv(["cleanup", "--all", env.to_str().unwrap()]).run().status(1);
     assert_same(&before, &t.project_now(), "the folder");
     assert_eq!(fs::read_to_string(env.join(".multica_sidecar_manifest.json")).unwrap(), manifest);
-    t.execenv(["cleanup", "--all", "--force", env.to_str().unwrap()]).run().status(0);
+    t.execenv(["cleanup", "--all", "--force", env.to_str().unwrap()]).run().status(1);
+    t.execenv(["cleanup", "--all", "--forget", env.to_str().unwrap()]).run().status(0);
+    assert_same(&before, &t.project_now(), "the folder, forgotten");
 }
 
 #[test]

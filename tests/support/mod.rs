@@ -62,6 +62,8 @@ impl TestEnv {
         command.env_clear().current_dir(&self.tmp).stdin(Stdio::null());
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", &self.home);
         command.env("EXECENV_WORKSPACES_ROOT", &self.root).env("EXECENV_TEST_NOW", NOW);
+        // Not in the home, which most tests compare.
+        command.env("EXECENV_KEY_FILE", self.tmp.join("key"));
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         command
     }

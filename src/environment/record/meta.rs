@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::own::Own;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Tree, is_unreadable};
 use crate::task::{TaskDocument, TaskKind};
 
 /// multica's keys that say what an environment is for and whether it is over.
@@ -80,7 +80,7 @@ impl Meta {
     /// # Errors
     /// A [`Code::UnreadableState`] failure if the file is damaged.
     pub fn load(tree: &Tree) -> Result<Option<Meta>> {
-        let unreadable = |why: String| {
+        Meta::load_even_damaged(tree)?.map_err(|why| {
             Failure::new(
                 Code::UnreadableState,
                 format!("{} is damaged: {why}", tree.path().join(names::META).display()),
@@ -89,13 +89,23 @@ impl Meta {
                 "`execenv cleanup --all {}` removes the environment; `execenv prepare` creates another one",
                 tree.path().display()
             ))
-        };
-        let bytes = match tree.read(Path::new(names::META), MAX_META) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(None),
-            Err(error) => return Err(unreadable(error.to_string()).into()),
-        };
-        Meta::parse(&bytes).map(Some).map_err(|error| unreadable(format!("{error:#}")).into())
+            .into()
+        })
+    }
+
+    /// As [`Meta::load`]; the inner error says why the file is damaged.
+    ///
+    /// # Errors
+    /// A [`Code::UnreadableState`] failure if the file cannot be read: what is in it is unknown then.
+    pub fn load_even_damaged(tree: &Tree) -> Result<std::result::Result<Option<Meta>, String>> {
+        match tree.read(Path::new(names::META), MAX_META) {
+            Ok(Some(bytes)) => Ok(Meta::parse(&bytes).map(Some).map_err(|error| format!("{error:#}"))),
+            Ok(None) => Ok(Ok(None)),
+            Err(error) if is_unreadable(&error) => {
+                Err(Failure::cannot_read(&tree.path().join(names::META), &error).into())
+            }
+            Err(error) => Ok(Err(error.to_string())),
+        }
     }
 
     /// Parses the file's bytes.

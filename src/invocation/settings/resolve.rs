@@ -28,7 +28,7 @@ impl Settings {
         let all =
             SETTINGS.iter().map(|row| choose(row, flags, &inherited, &from_file)).collect::<Vec<Setting>>();
         let mut resolved = Resolved { all, file, inherited, cwd, home };
-        resolved.complete_root()?;
+        resolved.complete_paths()?;
         Settings::read(resolved)
     }
 
@@ -68,14 +68,43 @@ fn choose(
 }
 
 impl Resolved {
-    /// Makes the workspaces root absolute, and gives it its default.
-    fn complete_root(&mut self) -> Result<()> {
-        let root = self.all.iter().position(|setting| setting.row.key == "workspaces_root");
-        let root = root.expect("the workspaces root is a row of the table");
-        let Setting { value, origin, .. } = &self.all[root];
-        let path = if value.is_empty() {
-            self.default_root()?
-        } else if *origin == Origin::File {
+    /// Makes the paths of the workspaces root and of the key absolute, and gives them their defaults.
+    fn complete_paths(&mut self) -> Result<()> {
+        let data = self.data_dir();
+        let named = self.path_of("workspaces_root")?;
+        let root = named.or_else(|| Some(data.as_ref()?.join("execenv/workspaces")));
+        let root = root.ok_or_else(|| {
+            Failure::new(
+                Code::BadConfig,
+                "the home folder is unknown, so there is no default workspaces root",
+            )
+            .hint("set HOME, or name a folder with `--workspaces-root DIR`")
+        })?;
+        // Whoever can write to an environment could read a key that is inside the root.
+        let by_default = || {
+            Some(data?.join("execenv/key")).filter(|key| !key.starts_with(&root) && key.to_str().is_some())
+        };
+        let named = self.path_of("key_file")?;
+        if let Some(key) = named.as_ref().filter(|key| key.starts_with(&root)) {
+            let message = format!("the key {} is inside the workspaces root", key.display());
+            let hint =
+                "name a place outside of it: `key_file` in the configuration file, or EXECENV_KEY_FILE";
+            return Err(Failure::new(Code::BadConfig, message).hint(hint).into());
+        }
+        self.set_path("workspaces_root", "name another one with `--workspaces-root DIR`", &root)?;
+        named
+            .or_else(by_default)
+            .map_or(Ok(()), |key| self.set_path("key_file", "name another one with EXECENV_KEY_FILE", &key))
+    }
+
+    /// The absolute path that a setting names; `None` if it is empty.
+    fn path_of(&self, key: &str) -> Result<Option<PathBuf>> {
+        let setting = self.all.iter().find(|setting| setting.row.key == key);
+        let Setting { value, origin, .. } = setting.expect("it is a row of the table");
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let path = if *origin == Origin::File {
             // A path in the configuration file means the same from wherever it is read.
             let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
             match (value.strip_prefix("~/"), &self.home) {
@@ -85,27 +114,22 @@ impl Resolved {
         } else {
             value.into()
         };
-        let path = self.cwd.absolute(&path)?;
+        Ok(Some(self.cwd.absolute(&path)?))
+    }
+
+    fn set_path(&mut self, key: &str, hint: &str, path: &Path) -> Result<()> {
         let Some(text) = path.to_str() else {
-            let message = format!("the path of the workspaces root is not valid UTF-8: {}", path.display());
-            return Err(Failure::new(Code::BadConfig, message)
-                .hint("name another one with `--workspaces-root DIR`")
-                .into());
+            let what = key.replace('_', " ");
+            let message = format!("the path of the {what} is not valid UTF-8: {}", path.display());
+            return Err(Failure::new(Code::BadConfig, message).hint(hint).into());
         };
-        self.all[root].value = text.to_owned();
+        let setting = self.all.iter_mut().find(|setting| setting.row.key == key);
+        text.clone_into(&mut setting.expect("it is a row of the table").value);
         Ok(())
     }
 
-    fn default_root(&self) -> Result<PathBuf> {
+    fn data_dir(&self) -> Option<PathBuf> {
         let data = variable(&self.inherited, "XDG_DATA_HOME").map(PathBuf::from);
-        let data = data.filter(|path| path.is_absolute()).or_else(dirs::data_dir);
-        let data = data.ok_or_else(|| {
-            Failure::new(
-                Code::BadConfig,
-                "the home folder is unknown, so there is no default workspaces root",
-            )
-            .hint("set HOME, or name a folder with `--workspaces-root DIR`")
-        })?;
-        Ok(data.join("execenv/workspaces"))
+        data.filter(|path| path.is_absolute()).or_else(dirs::data_dir)
     }
 }

@@ -58,6 +58,8 @@ macro_rules! settings {
 settings! {
     workspaces_root: PathBuf, value::path, "", ["EXECENV_WORKSPACES_ROOT", "MULTICA_WORKSPACES_ROOT"],
         "" "--workspaces-root", "Folder that holds the environments";
+    key_file: Option<PathBuf>, value::path_if_any, "", ["EXECENV_KEY_FILE"],
+        "" "", "File with the key by which execenv recognises its records of your folders; made when it is needed";
     output: Format, |text| value::word(text, &Format::WORDS), "text", ["EXECENV_OUTPUT"],
         "" "--output", "Format of the answer: text, json, or shell (prepare and reuse)";
     log: Verbosity, |text| value::word(text, &Verbosity::WORDS), "warnings", ["EXECENV_LOG"],

@@ -32,6 +32,11 @@ pub(super) fn path(text: Text<'_>) -> Read<PathBuf> {
     Ok(text.value.into())
 }
 
+/// A path; `None`: there is none.
+pub(super) fn path_if_any(text: Text<'_>) -> Read<Option<PathBuf>> {
+    Ok((!text.value.is_empty()).then(|| text.value.into()))
+}
+
 pub(super) fn duration(text: Text<'_>) -> Read<Duration> {
     if text.is_go { parse_go_duration(text.value) } else { parse_duration(text.value) }
 }

@@ -20,6 +20,8 @@ use crate::provider::read::read_bounded;
 use crate::provider::row::HomeFolder;
 use crate::sys::tree::{FileKind, Tree};
 
+/// The project's servers, in the work dir.
+pub(crate) const MCP_FILE: &str = ".cursor/mcp.json";
 /// The data folder in the env root.
 const DATA: &str = names::CURSOR_HOME;
 /// The variable by which Cursor finds it.
@@ -55,7 +57,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     servers.retain(|name, server| !managed.contains_key(name) || is_switched_on(server));
     let project = project_root(request)?;
     plan.sidecars.push(HomeSidecar {
-        path: Path::new(".cursor").join("mcp.json"),
+        path: MCP_FILE.into(),
         bytes: configuration(&servers),
         mode: 0o600,
         if_taken: IfTaken::Refuse,

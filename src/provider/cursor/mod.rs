@@ -5,4 +5,4 @@ mod home;
 mod javascript;
 
 pub use self::home::plan;
-pub(super) use self::home::{AUTH_VARIABLE, DATA_VARIABLE, FOLDER};
+pub(super) use self::home::{AUTH_VARIABLE, DATA_VARIABLE, FOLDER, MCP_FILE};

@@ -12,6 +12,17 @@ use rustix::io::Errno;
 use super::Tree;
 use crate::sys::{fault, platform};
 
+/// The marks of a folder that the file system keeps. The device's number may change with each boot and each mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The number of its device.
+    pub device: u64,
+    /// The number of its inode.
+    pub inode: u64,
+    /// When it was created, in seconds and nanoseconds since 1970; `None` where the file system does not keep it.
+    pub born: Option<(u64, u32)>,
+}
+
 impl Tree {
     /// Device and inode of the folder: its identity, independent of its path.
     ///
@@ -28,6 +39,31 @@ impl Tree {
     /// When there are not that many.
     pub fn spare_handles(&self, count: usize) -> io::Result<Vec<OwnedFd>> {
         (0..count).map(|_| Ok(rustix::io::fcntl_dupfd_cloexec(&self.root, 0)?)).collect()
+    }
+
+    /// What distinguishes the folder from all others on this system; see [`Stamp`].
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn stamp(&self) -> io::Result<Stamp> {
+        let metadata = self.root.dir_metadata()?;
+        let born = metadata.created().ok().map(|at| at.into_std());
+        let born = born.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).filter(|since| !since.is_zero());
+        Ok(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            born: born.map(|since| (since.as_secs(), since.subsec_nanos())),
+        })
+    }
+
+    /// Whether the folder belongs to the user of this process, and no other user may enter it.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn is_private(&self) -> io::Result<bool> {
+        let metadata = self.root.dir_metadata()?;
+        let is_mine = metadata.uid() == rustix::process::geteuid().as_raw();
+        Ok(is_mine && metadata.mode() & 0o077 == 0)
     }
 
     /// When an entry of the folder was last made, removed or renamed.

@@ -1,0 +1,14 @@
+//! What a command can prove a record with: the operator's key, and the user's word.
+
+use std::path::Path;
+
+use super::key::KeyFile;
+
+/// What a command can prove a record with (decision D36).
+#[derive(Clone, Copy, Debug)]
+pub struct Trust<'a> {
+    /// The operator's key.
+    pub keys: &'a KeyFile,
+    /// The folder of which the user says that the environment works in it (`--local-dir`).
+    pub local_dir: Option<&'a Path>,
+}
