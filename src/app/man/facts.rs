@@ -222,6 +222,10 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema, root", "version of this object, and the workspaces root"),
             ("programs[]", "name, program, found, path, version, too_old, minimum, login; empty with --fix"),
             ("codex_sandbox", "namespaces: whether Codex can sandbox its commands here; null: unknown"),
+            (
+                "locks",
+                "file_system and reach: whether the locks of the root hold on other machines too; null without a root",
+            ),
             ("environments", "how many there are"),
             ("problems[]", "path, complaint, fixed, note, repair"),
         ],
