@@ -36,6 +36,7 @@ pub fn run<'a>(
     let begin = Instant::now();
     survivors::adopt();
     let mut tree = ProcessTree::before(&[]);
+    let before = tree.spared();
     let mut guard = start_guard(&command)?;
     tree.spare(guard.pid());
     command.env.retain(|(name, _)| name != survivors::MARK);
@@ -51,7 +52,7 @@ pub fn run<'a>(
     let pid = child::pid(&child);
     tree.spare(pid);
     let mut agent = Agent::new(pid);
-    let begun = announce(&mut guard, pid, started)
+    let begun = announce(&mut guard, pid, &before, started)
         .and_then(|()| listen(&command, &mut child, opening, &mut agent, conversation, sink));
     let (mut listener, writer_error) = match begun {
         Ok(begun) => begun,
@@ -66,6 +67,7 @@ pub fn run<'a>(
     let interrupts = requests.interrupts();
     let (exit, is_result_first) = Supervisor {
         agent: &mut agent,
+        guard: &mut guard,
         listener: &mut listener,
         requests,
         lock: &command.lock,
@@ -110,10 +112,15 @@ fn start(command: &AgentCommand, opening: &Opening) -> std::io::Result<Child> {
 }
 
 /// The guard learns of the agent first, then the record.
-fn announce(guard: &mut Guard, pid: Pid, started: &mut dyn FnMut(&Started) -> Result<()>) -> Result<()> {
+fn announce(
+    guard: &mut Guard,
+    pid: Pid,
+    before: &[i32],
+    started: &mut dyn FnMut(&Started) -> Result<()>,
+) -> Result<()> {
     let raw = |pid: Pid| pid.as_raw_nonzero().get();
     let start_time = survivors::start_time(pid);
-    guard.watch(pid, start_time).context("tell the guard which process it guards")?;
+    guard.watch(pid, start_time, before).context("tell the guard which process it guards")?;
     started(&Started { pid: raw(pid), pgid: raw(pid), start_time, guard_pid: raw(guard.pid()) })
 }
 

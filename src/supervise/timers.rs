@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use super::agent::Agent;
 use super::command::Limits;
+use super::guard::{self, Guard};
 use super::listener::Listener;
 use super::outcome::{Cause, Exit};
 use super::requests::Requests;
@@ -36,6 +37,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 /// One run of the loop.
 pub(super) struct Supervisor<'a, 'b, 'c> {
     pub(super) agent: &'a mut Agent,
+    pub(super) guard: &'a mut Guard,
     pub(super) listener: &'a mut Listener<'b>,
     pub(super) requests: &'a mut Requests<'c>,
     pub(super) lock: &'a File,
@@ -52,6 +54,7 @@ impl Supervisor<'_, '_, '_> {
     pub(super) fn supervise(mut self, tree: &mut ProcessTree) -> (Exit, bool) {
         let mut exit = None;
         let (mut looked, mut reaped, mut signed) = (Instant::now(), Instant::now(), Instant::now());
+        let mut guard_seen = Instant::now();
         loop {
             let is_idle = match self.listener.next(TICK) {
                 Ok(message) => {
@@ -83,6 +86,10 @@ impl Supervisor<'_, '_, '_> {
             looked = now;
             self.look_at_requests(now);
             self.look_at_limits(now, is_idle);
+            if now.duration_since(guard_seen) >= guard::BETWEEN_LOOKS {
+                guard_seen = now;
+                self.guard.look_after();
+            }
             if now.duration_since(signed) >= SIGN_OF_LIFE {
                 signed = now;
                 if let Err(error) = touch(self.lock) {
@@ -159,7 +166,9 @@ impl Supervisor<'_, '_, '_> {
         }
         if interrupts.take_pause() {
             child::signal_group(self.agent.pid(), Signal::STOP);
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+            self.guard.let_pause(|| {
+                let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+            });
             child::signal_group(self.agent.pid(), Signal::CONT);
             self.listener.restart_clocks();
         }

@@ -400,6 +400,42 @@ fn the_agents_temporary_folder_is_below_tmpdir_where_the_roots_path_is_long() {
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
 }
 
+#[test]
+fn an_agent_that_stops_execenv_or_the_guard_stops_neither_for_long() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    let guard = "for p in $(cat /proc/$PPID/task/*/children); do [ $p = $$ ] || kill -STOP $p; done";
+    for script in [
+        format!("{guard}; exit 3"),
+        format!("{guard}; sleep 1; exit 3"),
+        "kill -STOP $PPID; exit 3".to_owned(),
+        "kill -STOP $PPID; sleep 1; kill -STOP $PPID; exit 3".to_owned(),
+    ] {
+        let child = t.execenv(["run", KEY, "--", "sh", "-c", &script]).start();
+        let output = child.wait_with_output().unwrap(); // without the other's help it would never end
+        assert_eq!(output.status.code(), Some(3), "{script}: {output:?}");
+    }
+}
+
+#[test]
+fn a_child_without_the_mark_and_outside_of_the_group_does_not_survive_a_killed_run() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let script = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' & \
+                  while ! [ -e pid ]; do sleep 0.01; done; sleep 1; touch seen; exec sleep 1000";
+    let mut child = t.execenv(["run", KEY, "--", "sh", "-c", script]).start();
+    // By then the guard has looked at the run's processes.
+    wait_until("the agent", || env.join("workdir/seen").exists().then_some(()));
+    let escaped = fs::read_to_string(env.join("workdir/pid")).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("its end", || is_gone(escaped.trim()).then_some(()));
+    wait_until("the lock", || {
+        let lock = fs::File::open(env.join(".task_lock")).unwrap();
+        lock.try_lock().is_ok().then_some(())
+    });
+}
+
 fn killed_hard(w: &World) {
     w.script("child", &["enter-session", "ignore-term", "pid @/child.pid", "hang"]);
     let script = [

@@ -379,6 +379,7 @@ fn a_pause_holds_the_agent_and_its_clock() {
     wait_until("the pause", || (state(&own) == Some('T') && state(&agent) == Some('T')).then_some(()));
     let paused = Instant::now();
     wait_until("more than the limit", || (paused.elapsed() > Duration::from_millis(1600)).then_some(()));
+    assert_eq!(state(&own), Some('T'), "the guard does not continue what its user has paused");
     std::fs::write(bench.path("go"), "").unwrap();
     send(&child, signal_hook::consts::SIGCONT);
     bench.finish(child).assert("completed", 0);

@@ -17,7 +17,7 @@ check() {
     if "$@" >"$dir/out" 2>&1; then echo "ok: $what"; else echo "FAIL: $what"; cat "$dir/out"; exit 1; fi
 }
 empty_trash() { [ -z "$(ls -A "$EXECENV_WORKSPACES_ROOT/.trash")" ]; }
-says() { grep -q "$1" "$dir/out"; }
+says() { "$execenv" doctor | grep -q "$1"; }
 
 env=$("$execenv" prepare)
 check "run" "$execenv" run "$env" -- true

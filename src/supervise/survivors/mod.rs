@@ -3,12 +3,16 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time};
+pub(super) use linux::{
+    ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time};
+pub(super) use other::{
+    ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
+};
 
 /// The variable that marks every process of a run.
 pub(super) const MARK: &str = "EXECENV_RUN_ID";
