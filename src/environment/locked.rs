@@ -12,6 +12,7 @@ use super::lock::EnvLock;
 use super::lookup::FoundEnv;
 use super::record::Meta;
 use super::root::EnvRoot;
+use crate::sys::tree::Tree;
 
 /// An env root that is locked, and whose record has not been read since.
 #[derive(Debug)]
@@ -83,6 +84,12 @@ impl LockedEnv {
     /// As the system reports them.
     pub fn lock_handle(&self) -> io::Result<File> {
         self.lock.file().try_clone()
+    }
+
+    /// Whether its path still leads to this folder.
+    pub fn is_in_place(&self) -> bool {
+        let there = Tree::open(&self.found.env.path).and_then(|tree| tree.identity());
+        there.is_ok_and(|there| self.found.env.tree.identity().is_ok_and(|ours| there == ours))
     }
 
     /// Releases the lock.

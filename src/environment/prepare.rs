@@ -242,7 +242,12 @@ impl Placing<'_> {
             Ok(()) => {}
             Err(error) => {
                 staged.spare.clear();
-                self.discard(&staged.name);
+                let Staged { name, _lock: lock, .. } = staged;
+                drop(lock); // SMB keeps a folder in which a file is open
+                self.discard(&name);
+                if error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error()) {
+                    return Err(self.cannot_place(&place, error));
+                }
                 if matches!(
                     error.kind(),
                     std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::DirectoryNotEmpty
@@ -320,6 +325,17 @@ impl Placing<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// The failure for a file system that does not rename a folder in which a file, here the lock, is open.
+    fn cannot_place(&self, place: &Path, error: std::io::Error) -> anyhow::Error {
+        let path = self.request.root.path().join(place);
+        let message = format!("{} cannot be put in its place: {error}", path.display());
+        let failure = Failure::new(Code::BadPath, message).hint(
+            "a workspaces root on SMB is not supported, because SMB renames no folder in which a file is open: \
+             name another with `--workspaces-root`. Elsewhere: check the permissions of the root",
+        );
+        anyhow::Error::new(error).context(failure)
     }
 
     fn place(&self, key: &EnvKey) -> PathBuf {

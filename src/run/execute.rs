@@ -132,6 +132,19 @@ impl Run<'_> {
         self.log.ended(&result);
         let reported = self.sink.result(&result);
         recorded?;
+        let is_in_place = self.env.found.is_in_place();
+        if !is_in_place {
+            let path = self.env.found.env.path.display();
+            let message = format!(
+                "{path} was moved or replaced while the agent ran; the result and the work are where it went"
+            );
+            let lost =
+                Failure::new(Code::RunFailed, message).hint("see `execenv trash list`, and `execenv list`");
+            if result.exit_code == 0 {
+                return Err(lost.into());
+            }
+            log::error!("{lost}"); // the agent's own end says more
+        }
         match reported {
             // A reader that has gone has ended the run already; its status says so.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -38,6 +38,19 @@ pub(super) fn is_without_landlock() -> bool {
     false
 }
 
+/// The error with which a test lets a file system refuse one of its optional calls; never in a release build.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub(super) fn refused(_: &str) -> Option<rustix::io::Errno> {
+    None
+}
+
+/// The error with which a test lets a file system refuse one of its optional calls; never in a release build.
+#[cfg(debug_assertions)]
+pub(super) fn refused(call: &str) -> Option<rustix::io::Errno> {
+    injected::refused(call)
+}
+
 /// Simulates a crash in a unit test without a child process: from a step on, no change by this thread reaches the disk.
 #[cfg(test)]
 pub(crate) mod dying {
@@ -86,6 +99,7 @@ mod injected {
         crash_at: Option<u64>,
         stop_at: Option<u64>,
         fail_at: Option<(u64, Errno)>,
+        refused: Vec<(String, Errno)>,
         count: Option<File>,
         no_landlock: bool,
     }
@@ -97,16 +111,14 @@ mod injected {
         let stop_at = std::env::var("EXECENV_TEST_STOP_AT").ok().as_deref().and_then(number);
         let fail_at = std::env::var("EXECENV_TEST_FAIL_AT").ok().and_then(|text| {
             let (at, name) = text.split_once(':')?;
-            let errno = match name {
-                "ENOSPC" => Errno::NOSPC,
-                "EACCES" => Errno::ACCESS,
-                "EIO" => Errno::IO,
-                "EROFS" => Errno::ROFS,
-                "EMFILE" => Errno::MFILE,
-                _ => return None,
-            };
-            Some((number(at)?, errno))
+            Some((number(at)?, errno(name)?))
         });
+        let refused = std::env::var("EXECENV_TEST_REFUSE").unwrap_or_default();
+        let refused = refused.split(',').filter_map(|text| {
+            let (call, name) = text.split_once(':')?;
+            Some((call.to_owned(), errno(name)?))
+        });
+        let refused = refused.collect();
         let count = std::env::var_os("EXECENV_TEST_COUNT").map(|path| {
             OpenOptions::new()
                 .create(true)
@@ -115,7 +127,27 @@ mod injected {
                 .expect("a test names a file that it may write")
         });
         let no_landlock = std::env::var_os("EXECENV_TEST_NO_LANDLOCK").is_some();
-        Plan { crash_at, stop_at, fail_at, count, no_landlock }
+        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock }
+    }
+
+    fn errno(name: &str) -> Option<Errno> {
+        Some(match name {
+            "ENOSPC" => Errno::NOSPC,
+            "EACCES" => Errno::ACCESS,
+            "EIO" => Errno::IO,
+            "EROFS" => Errno::ROFS,
+            "EMFILE" => Errno::MFILE,
+            "EINVAL" => Errno::INVAL,
+            "ENOSYS" => Errno::NOSYS,
+            "EPERM" => Errno::PERM,
+            "ENOTSUP" => Errno::NOTSUP,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn refused(call: &str) -> Option<Errno> {
+        let plan = PLAN.get_or_init(plan);
+        plan.refused.iter().find(|(name, _)| name == call).map(|(_, errno)| *errno)
     }
 
     #[cfg(target_os = "linux")]

@@ -430,7 +430,7 @@ fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync
     let mut file = create_new(parent, name, mode)?;
     let written = fault::step()
         .and_then(|()| file.write_all(bytes))
-        .and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+        .and_then(|()| if sync { durable::fsync(&file) } else { Ok(()) });
     if written.is_err() {
         // O_EXCL proves that this call created the file, so a half-written one is removed.
         let _ = unlinkat(parent, name, AtFlags::empty());
@@ -440,15 +440,37 @@ fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync
 
 /// A rename that never replaces: by the kernel where it can, else by a hard link, which fails on an existing name.
 fn rename_new(from: BorrowedFd<'_>, name: &OsStr, to: BorrowedFd<'_>, new_name: &OsStr) -> io::Result<()> {
-    match renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
+    let renamed = match fault::refused("renameat2") {
+        Some(error) => Err(error),
+        None => renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE),
+    };
+    match renamed {
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            match rustix::fs::linkat(from, name, to, new_name, AtFlags::empty()) {
+            let linked = match fault::refused("linkat") {
+                Some(error) => Err(error),
+                None => rustix::fs::linkat(from, name, to, new_name, AtFlags::empty()),
+            };
+            match linked {
                 Ok(()) => Ok(unlinkat(from, name, AtFlags::empty())?),
-                // A folder has no second name; renaming one replaces an empty folder at most.
-                Err(Errno::PERM) => Ok(renameat(from, name, to, new_name)?),
+                // A folder has no second name, and some file systems know none at all.
+                Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => rename_looked_at(from, name, to, new_name),
                 Err(error) => Err(error.into()),
             }
         }
         other => Ok(other?),
+    }
+}
+
+/// A rename to a name at which nothing stands, as far as a look can tell: where the file system has no other way.
+fn rename_looked_at(
+    from: BorrowedFd<'_>,
+    name: &OsStr,
+    to: BorrowedFd<'_>,
+    new_name: &OsStr,
+) -> io::Result<()> {
+    match rustix::fs::statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(renameat(from, name, to, new_name)?),
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(error) => Err(error.into()),
     }
 }

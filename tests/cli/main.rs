@@ -19,6 +19,7 @@ mod doctor;
 mod documented;
 mod du;
 mod everything;
+mod file_systems;
 mod gc;
 mod gc_bounds;
 mod gc_promises;

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Tree;
+use crate::sys::fault;
 
 /// How many entries are synced at a time: a journal commits what waits for it at one time in one go.
 const AT_A_TIME: usize = 8;
@@ -125,7 +126,8 @@ pub fn folders_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf>
 
 /// Syncs an open file or folder. A file system that cannot sync such a thing counts as one that needs not.
 pub(super) fn fsync(entry: impl AsFd) -> io::Result<()> {
-    match rustix::fs::fsync(entry) {
+    let synced = fault::refused("fsync").map_or_else(|| rustix::fs::fsync(entry), Err);
+    match synced {
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
         Err(error) => Err(error.into()),
     }
