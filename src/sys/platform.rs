@@ -56,3 +56,12 @@ pub(super) fn set_dir_mode(parent: impl AsFd, name: &OsStr, mode: Mode) -> Resul
 pub(super) fn set_dir_mode(parent: impl AsFd, name: &OsStr, mode: Mode) -> Result<(), Errno> {
     rustix::fs::chmodat(parent, name, mode, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
 }
+
+/// Syncs an open file or folder. A file system that cannot sync such a thing counts as one that needs not.
+pub(super) fn fsync(entry: impl AsFd) -> std::io::Result<()> {
+    let synced = super::fault::refused("fsync").map_or_else(|| rustix::fs::fsync(entry), Err);
+    match synced {
+        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -430,7 +430,7 @@ fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync
     let mut file = create_new(parent, name, mode)?;
     let written = fault::step()
         .and_then(|()| file.write_all(bytes))
-        .and_then(|()| if sync { durable::fsync(&file) } else { Ok(()) });
+        .and_then(|()| if sync { super::platform::fsync(&file) } else { Ok(()) });
     if written.is_err() {
         // O_EXCL proves that this call created the file, so a half-written one is removed.
         let _ = unlinkat(parent, name, AtFlags::empty());

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, renameat, unlinkat};
 
-use super::{Tree, carry, create_new, durable, fault, rename_new};
+use super::{Tree, carry, create_new, fault, rename_new};
+use crate::sys::platform;
 
 impl Tree {
     /// Writes a new file with the name `temporary` into the folder of `relative`.
@@ -50,7 +51,7 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn sync_beside(&self, relative: &Path, temporary: &str) -> io::Result<()> {
-        durable::fsync(self.open_plain(&relative.with_file_name(temporary))?)
+        platform::fsync(self.open_plain(&relative.with_file_name(temporary))?)
     }
 
     /// Puts a file that was written beside `relative` into its place, if nothing is there.

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Tree;
-use crate::sys::fault;
+use crate::sys::platform::fsync;
 
 /// How many entries are synced at a time: a journal commits what waits for it at one time in one go.
 const AT_A_TIME: usize = 8;
@@ -122,15 +122,6 @@ pub fn folders_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf>
     folders.sort_unstable();
     folders.dedup();
     folders
-}
-
-/// Syncs an open file or folder. A file system that cannot sync such a thing counts as one that needs not.
-pub(super) fn fsync(entry: impl AsFd) -> io::Result<()> {
-    let synced = fault::refused("fsync").map_or_else(|| rustix::fs::fsync(entry), Err);
-    match synced {
-        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Whether the file system has no disk, so that nothing on it survives a power cut anyway.

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, openat};
 
-use super::{Tree, durable, fault};
+use super::{Tree, fault};
+use crate::sys::platform;
 
 /// Whether a change failed because the disk, or the user's share of it, is full.
 pub fn is_full(error: &io::Error) -> bool {
@@ -44,7 +45,7 @@ impl Tree {
         whole.resize(whole.len().max(usize::try_from(file.metadata()?.len()).unwrap_or(0)), b' ');
         fault::step()?;
         file.write_all_at(&whole, 0)?;
-        durable::fsync(&file)
+        platform::fsync(&file)
     }
 
     /// Removes the end of a file whose bytes are `expected`, so that the first `len` are left.
@@ -56,7 +57,7 @@ impl Tree {
         fault::step()?;
         self.expect(relative, expected)?;
         file.set_len(len)?;
-        durable::fsync(&file)
+        platform::fsync(&file)
     }
 
     fn open_to_write(&self, relative: &Path) -> io::Result<std::fs::File> {
