@@ -119,7 +119,7 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
         Err(failure) => return Err(failure.into()),
     };
     if let Some(place) = place
-        && let Some(path) = by_path(root, &place)?
+        && let Some(path) = look_twice(&place, || by_path(root, &place))?
     {
         if path.to_str().is_none() {
             let message = format!("the path of {} is not valid UTF-8", path.display());
@@ -157,6 +157,19 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
         })
         .into()),
     }
+}
+
+/// Looks again where nothing was found: an NFS client remembers for up to half a minute that a name was not there, also when
+/// another machine has made it since. To read the folders above makes it ask the server.
+fn look_twice<T>(place: &Path, look: impl Fn() -> Result<Option<T>>) -> Result<Option<T>> {
+    if let Some(found) = look()? {
+        return Ok(Some(found));
+    }
+    let above: Vec<&Path> = place.ancestors().skip(1).take(2).collect();
+    for folder in above.into_iter().rev() {
+        std::fs::read_dir(folder).into_iter().flatten().for_each(drop);
+    }
+    look()
 }
 
 /// Whether a path leads to an environment of this root, or of another that is marked as one.
@@ -280,6 +293,19 @@ pub(super) fn scan(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_machine_has_just_made_is_found_at_the_second_look() {
+        let looks = std::cell::Cell::new(0);
+        for (there_at, expected) in [(1, Some(1)), (2, Some(2)), (3, None)] {
+            looks.set(0);
+            let look = || {
+                looks.set(looks.get() + 1);
+                Ok((looks.get() >= there_at).then(|| looks.get()))
+            };
+            assert_eq!(look_twice(Path::new("/nonexistent/w/k"), look).unwrap(), expected);
+        }
+    }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
