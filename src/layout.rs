@@ -335,6 +335,23 @@ table! {
     STORE_LOCK = Row::new("store-", Place::Locks, Owner::Execenv).form(Form::Prefix);
 }
 
+/// The workspaces root under which a path in an env root was recorded, where that is not the root in which it lies now: the
+/// root was moved, copied, or mounted elsewhere. `recorded` names the work dir, a home or a file in the env root.
+pub fn former_root<'a>(recorded: &'a Path, env_root: &Path) -> Option<&'a Path> {
+    let place = Path::new(env_root.parent()?.file_name()?).join(env_root.file_name()?);
+    if recorded.starts_with(env_root) {
+        return None;
+    }
+    let above = recorded.ancestors().skip(1).filter(|above| above.ends_with(&place)).last()?;
+    above.parent()?.parent()
+}
+
+/// A path below a former root, below the root in which `env_root` lies now. `None`: it lies elsewhere.
+pub fn below_root_now(recorded: &Path, former_root: &Path, env_root: &Path) -> Option<PathBuf> {
+    let below = recorded.strip_prefix(former_root).ok()?;
+    Some(env_root.parent()?.parent()?.join(below))
+}
+
 /// The rows of an env root's own names.
 pub fn env_rows() -> impl Iterator<Item = &'static Row> {
     TABLE.iter().filter(|row| row.place == Place::Env)

@@ -13,8 +13,8 @@ use crate::output::{Answer, escape};
 
 /// Check that a work dir is as it was before prepare, and list each difference
 ///
-/// Compares the content, mode and link target of every path that execenv touched with the state recorded before, and says
-/// for each difference whether execenv caused it. Status 0: no difference; status 1: differences.
+/// Compares the content, mode, owner, attributes and link target of every path that execenv touched with the state recorded
+/// before, and says for each difference whether execenv caused it. Other files are not compared. Status 0: no difference; status 1: differences.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --local-dir .)
@@ -46,15 +46,17 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
     }
     let places = verdict.compared;
     lines.push(if as_it_was {
-        format!("as before ({places} places compared)")
+        format!("as before: {places} places that execenv touched; other files were not compared")
     } else {
-        format!("{} of {places} places differ", verdict.differences.len())
+        let differ = verdict.differences.len();
+        format!("{differ} of {places} places that execenv touched differ; other files were not compared")
     });
     let json = json!({
         "schema": 1,
         "verdict": if as_it_was { "as_it_was" } else { "differs" },
         "work_dir": verdict.work_dir,
         "compared": places,
+        "scope": "touched",
         "differences": verdict.differences,
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((!as_it_was).then_some(Code::Differs)))

@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::proof::{self, Seal};
 use super::site::{Grounds, Site};
 use crate::failure::{Code, Failure};
-use crate::layout::names;
+use crate::layout::{self, names};
 use crate::sys::tree::{Tree, is_unreadable};
 
 /// The version of execenv's own part that this version writes.
@@ -223,7 +223,10 @@ impl Manifest {
             manifest.covered = proof::covered(&bytes);
         }
         match manifest.record.as_ref().filter(|record| record.version > VERSION) {
-            None => Ok(Ok(Some(manifest))),
+            None => {
+                manifest.follow_root(env.path());
+                Ok(Ok(Some(manifest)))
+            }
             Some(record) => {
                 let version = record.version;
                 let message = format!("{} has version {version}, newer than this program", path().display());
@@ -252,6 +255,20 @@ impl Manifest {
         let proof = self.covered.as_ref().map(|covered| seal.of(covered));
         if let Some(record) = self.record.as_mut() {
             record.proof = proof;
+        }
+    }
+
+    /// Reads the paths of a managed work dir below the env root as it lies now: the root may have been moved. The paths of a
+    /// user folder stay.
+    fn follow_root(&mut self, env_root: &Path) {
+        let named = self.record.as_ref().map(|record| &record.work_dir).or(self.files.first());
+        let Some(former) = named.and_then(|named| layout::former_root(named, env_root)) else { return };
+        let former = former.to_owned();
+        let work_dir = self.record.as_mut().map(|record| &mut record.work_dir);
+        for path in self.files.iter_mut().chain(&mut self.dirs).chain(work_dir) {
+            if let Some(now) = layout::below_root_now(path, &former, env_root) {
+                *path = now;
+            }
         }
     }
 

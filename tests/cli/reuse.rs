@@ -283,3 +283,74 @@ fn another_task_id_is_refused() {
     let prepared = t.execenv(["reuse", "0000", "--task-id", "other", "--or-prepare", "-o", "json"]).json();
     assert_eq!(prepared["task_id"], "other");
 }
+
+/// Every path below an env root, and the text of each file, without what differs between any two environments.
+fn content(env: &std::path::Path, root: &std::path::Path) -> std::collections::BTreeMap<String, String> {
+    let known = [
+        ".execenv",
+        ".gc_meta.json",
+        ".managed_env.json",
+        ".multica_sidecar",
+        "output",
+        ".task_lock",
+        "logs",
+    ];
+    snapshot(env)
+        .into_iter()
+        .map(|(path, text)| (path.display().to_string(), text.replace(root.to_str().unwrap(), "[ROOT]")))
+        .filter(|(path, _)| !known.iter().any(|known| path.starts_with(known)))
+        .collect()
+}
+
+#[test]
+fn after_the_root_was_moved_it_is_as_if_it_had_always_been_there() {
+    let document = |issue: &str, skill: &str| {
+        format!(
+            r#"{{"id":"{TASK}","workspace_id":"w","issue_id":"{issue}","agent":{{"id":"a","name":"Coder",
+             "skills":[{{"name":"{skill}","description":"d","content":"Look."}}]}}}}"#
+        )
+    };
+    for provider in ["claude", "codex", "cursor", "gemini", "opencode", "copilot", "qwen", "pi"] {
+        let t = TestEnv::new();
+        t.write("home/.cursor/cli-config.json", "{}");
+        t.write("one.json", document("ISSUE-1", "a"));
+        t.write("two.json", document("ISSUE-2", "a"));
+        let moved = t.tmp.join("elsewhere/moved");
+        let prepare = |root: &std::path::Path| {
+            t.execenv(["prepare", "-q", "--task", "one.json", "--provider", provider])
+                .var("EXECENV_WORKSPACES_ROOT", root)
+                .run()
+                .sane(&[0])
+        };
+        let reuse = |root: &std::path::Path| {
+            t.execenv(["reuse", KEY, "-q", "--task", "two.json", "--provider", provider, "-o", "json"])
+                .var("EXECENV_WORKSPACES_ROOT", root)
+                .run()
+                .status(0)
+        };
+        std::fs::create_dir(t.tmp.join("elsewhere")).unwrap();
+        prepare(&t.root);
+        std::fs::rename(&t.root, &moved).unwrap();
+        for program in [["run", KEY, "--", "true"], ["show", KEY, "-o", "json"]] {
+            let done = t.execenv(program).var("EXECENV_WORKSPACES_ROOT", &moved).run().status(0);
+            let old = t.root.to_str().unwrap();
+            assert!(!done.stdout.contains(old) && !done.stderr.contains(old), "{provider}: {done}");
+        }
+        let answer = reuse(&moved);
+        assert!(!answer.stdout.contains(t.root.to_str().unwrap()), "{provider}: {answer}");
+        let env = moved.join("w").join(KEY);
+        let after = content(&env, &moved);
+        let old: Vec<_> = after.iter().filter(|(_, text)| text.contains("ISSUE-1")).collect();
+        assert!(old.is_empty(), "{provider}: {old:?}");
+        assert!(!after.keys().any(|path| path.contains("a-multica")), "{provider}: {:?}", after.keys());
+        // The same without a move.
+        let t2 = t.tmp.join("never");
+        prepare(&t2);
+        reuse(&t2);
+        let expected = content(&t2.join("w").join(KEY), &t2);
+        let keys = |map: &std::collections::BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&after), keys(&expected), "{provider}");
+        t.execenv(["cleanup", KEY]).var("EXECENV_WORKSPACES_ROOT", &moved).run().sane(&[0]);
+        assert!(!env.join("workdir").exists(), "{provider}");
+    }
+}

@@ -12,6 +12,7 @@ fn it_says_as_it_was_or_names_each_difference_and_who_made_it() {
     assert!(all_ours, "{answer}");
     t.execenv(["cleanup", KEY]).ok();
     let after = t.execenv(["verify", KEY, "-o", "json"]).json();
+    assert_eq!(after["scope"], "touched");
     assert_eq!(
         (after["verdict"].as_str(), after["differences"].as_array().map(Vec::len)),
         (Some("as_it_was"), Some(0))

@@ -183,6 +183,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema", "version of this object"),
             ("verdict", "as_it_was or differs"),
             ("work_dir, compared", "the folder, and how many places were compared"),
+            ("scope", "touched: only the places that execenv touched were compared"),
             ("differences[]", "path, expected, found, by (`execenv` or `other`)"),
         ],
         files: STATE,

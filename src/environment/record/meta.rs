@@ -99,7 +99,15 @@ impl Meta {
     /// A [`Code::UnreadableState`] failure if the file cannot be read: what is in it is unknown then.
     pub fn load_even_damaged(tree: &Tree) -> Result<std::result::Result<Option<Meta>, String>> {
         match tree.read(Path::new(names::META), MAX_META) {
-            Ok(Some(bytes)) => Ok(Meta::parse(&bytes).map(Some).map_err(|error| format!("{error:#}"))),
+            Ok(Some(bytes)) => {
+                let parsed = Meta::parse(&bytes).map(|mut meta| {
+                    if let Some(own) = &mut meta.own {
+                        own.follow_root(tree.path());
+                    }
+                    Some(meta)
+                });
+                Ok(parsed.map_err(|error| format!("{error:#}")))
+            }
             Ok(None) => Ok(Ok(None)),
             Err(error) if is_unreadable(&error) => {
                 Err(Failure::cannot_read(&tree.path().join(names::META), &error).into())

@@ -1,11 +1,13 @@
 //! execenv's own part of the record. Each of its objects keeps keys that this version does not know.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::layout;
 
 /// The `execenv` key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -145,6 +147,30 @@ pub struct SessionRecord {
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl Own {
+    /// Reads the paths of the work dir and of the variables below the root in which the env root lies now: it may have been
+    /// moved. The folder of a session stays, because an agent CLI finds it by that.
+    pub(super) fn follow_root(&mut self, env_root: &Path) {
+        let recorded =
+            std::iter::once(self.work_dir.as_path()).chain(self.recorded_env.values().map(Path::new));
+        let Some(former) = recorded.filter_map(|path| layout::former_root(path, env_root)).next() else {
+            return;
+        };
+        let former = former.to_owned();
+        let now = |path: &Path| layout::below_root_now(path, &former, env_root);
+        if let Some(work_dir) = now(&self.work_dir) {
+            self.work_dir = work_dir;
+        }
+        for value in self.recorded_env.values_mut() {
+            if let Some(path) =
+                now(Path::new(value)).and_then(|path| path.into_os_string().into_string().ok())
+            {
+                *value = path;
+            }
+        }
+    }
 }
 
 /// A run's processes and times. Process ids serve for display and for the clean-up after a crash, never to decide
