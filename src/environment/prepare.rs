@@ -331,7 +331,7 @@ impl Placing<'_> {
     fn cannot_place(&self, place: &Path, error: std::io::Error) -> anyhow::Error {
         let path = self.request.root.path().join(place);
         let message = format!("{} cannot be put in its place: {error}", path.display());
-        let failure = Failure::new(Code::BadPath, message).hint(
+        let failure = Failure::new(Code::Failed, message).hint(
             "a workspaces root on SMB is not supported, because SMB renames no folder in which a file is open: \
              name another with `--workspaces-root`. Elsewhere: check the permissions of the root",
         );
