@@ -7,6 +7,9 @@ use anyhow::Result;
 use super::mcp_file;
 use super::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode};
 
+/// The project's servers, in the work dir.
+pub(super) const MCP_FILE: &str = ".omp/mcp.json";
+
 /// Plans the file.
 ///
 /// # Errors
@@ -16,7 +19,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let Mcp::Managed(servers) = request.mcp else { return Ok(plan) };
     if !servers.is_empty() {
         plan.sidecars.push(HomeSidecar {
-            path: ".omp/mcp.json".into(),
+            path: MCP_FILE.into(),
             bytes: mcp_file::bytes(servers),
             mode: 0o600,
             if_taken: IfTaken::Refuse,

@@ -17,6 +17,9 @@ use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidec
 use super::{mcp_server as server, user_file};
 use crate::layout::names;
 
+/// The file that OpenCode itself would put into the work dir.
+pub(super) const IGNORE_FILE: &str = ".opencode/.gitignore";
+
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 /// The folder of the env root with the values of servers that may be secrets.
@@ -86,7 +89,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
 /// be a file of nobody's.
 fn ignore_file(request: &HomeRequest<'_>) -> Option<HomeSidecar> {
     (!request.skills.is_empty()).then(|| HomeSidecar {
-        path: ".opencode/.gitignore".into(),
+        path: IGNORE_FILE.into(),
         bytes: b"node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore".to_vec(),
         mode: 0o644,
         if_taken: IfTaken::Keep,

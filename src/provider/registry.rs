@@ -110,7 +110,8 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("omp", ".omp/skills")
         .program("omp", "MULTICA_OMP_PATH")
         .mcp(McpChannel::Planned)
-        .plan(omp::plan),
+        .plan(omp::plan)
+        .sidecars(&[omp::MCP_FILE]),
     // The configuration of its plan makes the work dir its workspace; then it looks for skills in the work dir's root.
     Provider::new(openclaw::NAME, "skills")
         .inline_brief()
@@ -124,6 +125,7 @@ static PROVIDERS: &[Provider] = &[
         .program("opencode", "MULTICA_OPENCODE_PATH")
         .mcp(McpChannel::Planned)
         .plan(opencode::plan)
+        .sidecars(&[opencode::IGNORE_FILE])
         .exports(&[opencode::CONTENT])
         .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json")),
     Provider::new("pi", ".pi/skills")
