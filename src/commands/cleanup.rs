@@ -136,10 +136,21 @@ fn in_use(outcome: &Result<CleanupReport>) -> Option<String> {
 
 /// The report for the path of an env root that no longer exists.
 fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
+    let root = context.root.path();
+    // A path, or `<workspace>/<key>`.
     let path = context.absolute(Path::new(env)).ok()?;
-    let below = path.strip_prefix(context.root.path()).ok()?;
-    let is_place = env.contains('/') && below.components().count() == 2 && path.symlink_metadata().is_err();
-    is_place.then(|| CleanupReport::nothing_to_do(path))
+    let place = Some(root.join(env)).filter(|place| {
+        path.symlink_metadata().is_err() && place.parent().is_some_and(|workspace| workspace.is_dir())
+    });
+    let gone = [Some(path), place].into_iter().flatten().filter(|_| env.contains('/')).find(|path| {
+        let below = path.strip_prefix(root);
+        let is_place = below.is_ok_and(|below| {
+            below.components().count() == 2
+                && below.components().all(|part| matches!(part, std::path::Component::Normal(_)))
+        });
+        is_place && path.symlink_metadata().is_err()
+    });
+    gone.map(CleanupReport::nothing_to_do)
 }
 
 fn code_of(report: &CleanupReport) -> Option<Code> {

@@ -415,9 +415,7 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
     let done = cycle(request, &mut |judged| {
         progress.step();
         let is_news = judged.outcome.is_some() || judged.decision.action.removes() || judged.has_artifacts();
-        let stays =
-            judged.outcome.is_some_and(|outcome| outcome != CleanupOutcome::Failed) && !judged.is_gone();
-        if (is_news && !(is_quiet && stays)) || all {
+        if (is_news && !is_quiet) || all {
             progress.clear();
             writeln!(out, "{}", row(judged))?;
         }
@@ -426,9 +424,9 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
     });
     progress.clear();
     let summary = done?;
-    let nothing = summary.cleaned + summary.orphaned + summary.failed + summary.artifact_removed == 0;
-    if summary.already_running || (is_quiet && nothing) {
-        return Ok(summary); // with -q cron should not mail when nothing was done
+    // Cron mails what is printed.
+    if summary.already_running || is_quiet {
+        return Ok(summary);
     }
     write!(out, "{}", report::summary_text(&summary, request.dry_run))?;
     out.end()?;

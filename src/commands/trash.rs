@@ -13,6 +13,7 @@ use crate::environment::trash::{delete, entries, half_deleted, restore, size_of,
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
+use crate::output::log::Verbosity;
 use crate::output::{Answer, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
 use crate::sys::tree::Tree;
 
@@ -121,7 +122,10 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
             bytes += size;
         }
     }
-    let text = format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes));
+    let text = match context.settings.log {
+        Verbosity::Errors => String::new(),
+        _ => format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes)),
+    };
     let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
     Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
 }

@@ -133,15 +133,17 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
         true => "ENV is a path, a task id, or 4 or more characters of a key: `execenv list` shows them",
         false => "`execenv list` shows what there is under the workspaces root",
     };
-    if text.contains('/') {
+    let place = text.split_once('/');
+    if place.is_some_and(|(workspace, key)| matches!(workspace, "" | "." | "..") || key.contains('/')) {
         return Err(none(hint));
     }
     let Some(tree) = root.open()? else {
         return Err(none(&format!("there is no workspaces root at {}", root.path().display())));
     };
-    let mut found = by_task_id(root, &tree, text)?;
-    if found.is_empty() && text.len() >= MIN_PREFIX {
-        found = by_prefix(root, &tree, text)?;
+    let mut found = if place.is_none() { by_task_id(root, &tree, text)? } else { Vec::new() };
+    let (workspace, key) = place.map_or((None, text), |(workspace, key)| (Some(workspace), key));
+    if found.is_empty() && key.len() >= MIN_PREFIX {
+        found = by_prefix(root, &tree, workspace, key)?;
     }
     match found.as_slice() {
         [] => Err(none(hint)),
@@ -151,7 +153,7 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
             format!("`{text}` names more than one environment: {}, {}", first.display(), second.display()),
         )
         .hint(if first.file_name() == second.file_name() {
-            "name it by its path"
+            "give `<workspace>/<key>`, or its path"
         } else {
             "type more of the key, or the path"
         })
@@ -247,9 +249,13 @@ fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<Path
     Ok(found)
 }
 
-fn by_prefix(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
+/// The environments whose keys begin with `text`: in one workspace, or in all.
+fn by_prefix(root: &WorkspacesRoot, tree: &Tree, only: Option<&str>, text: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for workspace in root.workspaces(tree)? {
+        if only.is_some_and(|only| workspace != only) {
+            continue;
+        }
         let keys = root.keys(tree, &workspace)?;
         let matching = keys.iter().filter(|key| key.as_encoded_bytes().starts_with(text.as_bytes()));
         found.extend(matching.map(|key| root.path().join(&workspace).join(key)));

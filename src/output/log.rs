@@ -1,6 +1,9 @@
 //! The log on standard error: warnings by default, one line each.
 
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use log::{LevelFilter, Log, Metadata, Record};
@@ -38,6 +41,14 @@ pub fn note(text: &str) {
     }
 }
 
+/// Whether a warning is printed for the first time: several steps of one command may meet the same trouble.
+fn is_new(text: &str) -> bool {
+    static PRINTED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    PRINTED.lock().unwrap_or_else(PoisonError::into_inner).insert(hasher.finish())
+}
+
 struct Stderr;
 
 /// Starts the log. A second call changes only how much is printed.
@@ -67,6 +78,9 @@ impl Log for Stderr {
             log::Level::Debug | log::Level::Trace => ("debug:", Style::new().dimmed()),
         };
         let text = super::escape(&record.args().to_string());
+        if record.level() == log::Level::Warn && !is_new(&text) {
+            return;
+        }
         let line = format!("{} {text}\n", painted(word, style));
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::support::{Run, TASK, TestEnv, assert_same, snapshot};
+use crate::support::{KEY, Run, TASK, TestEnv, assert_same, snapshot};
 
 /// `execenv du`, with no folder for temporary files but the test's own.
 fn du<'a>(t: &'a TestEnv, arguments: &[&str]) -> Run<'a> {
@@ -200,7 +200,7 @@ fn tables_show_rows_and_sums_of_what_is_cut_off_too() {
         shown.lines().skip(2).map_while(|line| line.split_once(' ').map(|(path, _)| path)).take(4).collect();
     assert_eq!(paths, ["v/large", "w/tie-a", "w/tie-b", "v/small"], "{shown}");
     let words = |line: usize| shown.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
-    assert_eq!(words(1), ["PATH", "KIND", "STATUS", "AGE", "SIZE", "ARTIFACTS"]);
+    assert_eq!(words(1), ["ENV", "KIND", "STATUS", "AGE", "SIZE", "ARTIFACTS"]);
     assert_eq!(words(2), ["v/large", "unknown", "unknown", "3d", "4h", "1.5", "KiB", "0", "B"]);
     assert!(
         shown.contains("\ntotal: 4 task directories, 2 workspaces, 3.4 KiB, of which artifacts 0 B (0%)"),
@@ -385,4 +385,33 @@ fn names_that_would_draw_on_the_terminal_are_shown_harmless() {
     fill(&t, "root/w/evil\u{1b}[31m\n/workdir/x", 1);
     let done = du(&t, &[]).ok();
     assert!(!done.stdout.contains('\u{1b}') && done.stdout.contains("evil\\u{1b}[31m\\n"), "{done}");
+}
+
+#[test]
+fn workspaces_are_named_whole_and_a_row_is_an_env() {
+    let t = TestEnv::new();
+    let ids = ["0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"];
+    for id in ids {
+        t.prepare(["--workspace-id", id, "--task-id", TASK]);
+    }
+    let text = t.execenv(["du"]).ok().stdout;
+    for id in ids {
+        let env = format!("{id}/{KEY}");
+        assert!(text.contains(&env), "{text}");
+        let shown = t.execenv(["show", &env, "-o", "json"]).json();
+        assert_eq!(shown["workspace_id"], id, "{shown}");
+        t.execenv(["show", &format!("{id}/{}", &KEY[..6])]).ok();
+        assert!(t.execenv(["du", "--by-workspace"]).ok().stdout.contains(id));
+    }
+    t.execenv(["show", KEY]).fails(2, &["names more than one environment", "<workspace>/<key>"]);
+    for wrong in
+        [format!("{}/{KEY}", &ids[0][..8]), format!("../{KEY}"), format!("/{KEY}"), format!("{}/", ids[0])]
+    {
+        t.execenv(["show", &wrong]).fails(3, &["no environment"]);
+    }
+    let first = format!("{}/{KEY}", ids[0]);
+    for _ in 0..2 {
+        t.execenv(["cleanup", "--all", &first]).ok();
+    }
+    t.execenv(["show", KEY]).ok();
 }

@@ -206,12 +206,29 @@ fn the_summary_has_every_key_of_the_contract() {
 }
 
 #[test]
-fn quiet_says_nothing_about_nothing() {
+fn quiet_prints_no_result() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
     assert_eq!(t.execenv(["gc", "-q"]).ok().stdout, "");
-    let done = t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", LATER).ok();
-    assert!(done.stdout.contains("removed 1"), "{done}");
+    for arguments in [&["gc", "-q", "--dry-run"][..], &["gc", "-q"]] {
+        assert_eq!(t.execenv(arguments).var("EXECENV_TEST_NOW", LATER).ok().stdout, "");
+    }
+    assert_eq!(t.execenv(["trash", "empty", "-q"]).ok().stdout, "");
+    assert_eq!(t.execenv(["gc", "-q", "-o", "json"]).json()["scanned"], 0);
+}
+
+#[test]
+fn the_same_warning_is_printed_once() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let init = t.command("git").args(["init", "-q"]).arg(env.join("workdir")).status().unwrap();
+    assert!(init.success());
+    t.write(env.join("workdir/work"), "nowhere else");
+    t.execenv(["cleanup", "--all", "--trash", KEY]).ok();
+    // Its time is over, and two bounds ask for it as well.
+    let words = ["gc", "--max-total", "1", "--free", "1", "--as-far-as-possible"];
+    let done = t.execenv(words).var("EXECENV_TEST_NOW", LATER).run().status(1);
+    assert_eq!(done.stderr.matches("1 uncommitted change").count(), 1, "{done}");
 }
 
 #[test]

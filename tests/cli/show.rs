@@ -70,7 +70,7 @@ fn statuses(t: &TestEnv) -> Vec<String> {
     let json = |arguments: &[&str]| t.execenv(arguments.iter().chain(&["-o", "json"])).json();
     let du = t.execenv(["du"]).ok().stdout;
     let header: Vec<&str> =
-        du.lines().find(|line| line.starts_with("PATH ")).unwrap().split_whitespace().collect();
+        du.lines().find(|line| line.starts_with("ENV ")).unwrap().split_whitespace().collect();
     let place = header.iter().position(|word| *word == "STATUS").unwrap();
     let row = du.lines().find(|line| line.contains(KEY)).unwrap();
     let explained = t.execenv(["gc", "--explain", KEY]).ok().stdout;
