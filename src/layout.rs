@@ -289,6 +289,8 @@ table! {
     MARK = Row::new(".execenv-root", Place::Root, Owner::Execenv);
     /// the folder of multica's marker file
     UPSTREAM_FOLDER = Row::new(".multica", Place::Root, Owner::Upstream);
+    /// multica's index of the env root of each task
+    UPSTREAM_INDEX = Row::new(".task_roots", Place::Root, Owner::Upstream);
     /// environments that `gc`, `prepare` and `cleanup --trash` have put aside
     TRASH = Row::new(".trash", Place::Root, Owner::Execenv);
     /// the locks of the workspaces root

@@ -10,7 +10,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::environment::{CleanupOutcome, damage};
+use crate::environment::{CleanupOutcome, damage, has_workspace};
 use crate::failure::{Code, Failure};
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
@@ -200,7 +200,7 @@ fn report_server_trouble(summary: &Summary) {
     }
     if summary.parents_no_uuid > 0 {
         log::warn!(
-            "{}, because the parent's id in the record is not a UUID, so the server cannot be asked; see \
+            "{}, because an id in the record (the parent's or the workspace's) is not a UUID, so the server cannot be asked; see \
              `execenv gc --explain ENV`",
             kept(summary.parents_no_uuid)
         );
@@ -212,7 +212,7 @@ fn warn_if_nothing_is_there(args: &GcArgs, context: &Context) -> Result<()> {
     let root = context.root.path().display();
     match (context.root.open()?, &args.workspace) {
         (None, _) => log::warn!("there is no workspaces root {root}: nothing to collect"),
-        (Some(tree), Some(wanted)) if !context.root.workspaces(&tree)?.contains(wanted) => {
+        (Some(tree), Some(wanted)) if !has_workspace(&context.root, &tree, wanted)? => {
             log::warn!("there is no workspace `{}` in {root}: nothing to collect", escape(wanted));
         }
         _ => {}

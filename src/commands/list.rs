@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
+use crate::environment::{Identity, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
 use crate::gc::{GcFacts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
@@ -36,6 +36,7 @@ pub struct ListArgs {
 /// An environment and what is known of it.
 struct Seen {
     workspace: String,
+    identity: Identity,
     key: String,
     facts: GcFacts,
     made_by: MadeBy,
@@ -73,12 +74,15 @@ fn environments(
 ) -> Result<Vec<Seen>> {
     let mut seen = Vec::new();
     for workspace in root.workspaces(tree)? {
-        if args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
-            continue;
-        }
+        let is_other = args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace);
         for key in &root.keys(tree, &workspace).unwrap_or_default() {
             let Ok(env) = tree.subtree(&Path::new(&workspace).join(key)) else { continue };
             let record = Meta::load(&env);
+            let identity = Identity::of(&env, record.as_ref().ok().and_then(Option::as_ref));
+            // multica's folders are named for people; the record has the id.
+            if is_other && args.workspace.as_ref() != Some(&identity.workspace_id) {
+                continue;
+            }
             let made_by = made_by(&env, &record);
             if args.foreign && made_by == MadeBy::Execenv {
                 continue;
@@ -86,6 +90,7 @@ fn environments(
             let Some(facts) = look(tree, &workspace, Path::new(key), now) else { continue };
             seen.push(Seen {
                 workspace: workspace.clone(),
+                identity,
                 key: key.to_string_lossy().into_owned(),
                 made_by,
                 own: record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default(),
@@ -193,9 +198,12 @@ impl Seen {
         let facts = &self.facts;
         let mut json = json!({
             "root_dir": facts.root_dir.to_string_lossy(),
-            "workspace_id": self.workspace,
+            "workspace_id": match self.identity.workspace_id.as_str() {
+                "" => &self.workspace,
+                id => id,
+            },
             "key": self.key,
-            "task_id": self.own.task_id,
+            "task_id": self.identity.task_id,
             "provider": self.own.provider,
             "made_by": self.made_by,
             "kind": facts.kind,
@@ -216,7 +224,7 @@ impl Seen {
         [
             escape(&self.workspace),
             dash(&self.key),
-            dash(&self.own.task_id),
+            dash(&self.identity.task_id),
             dash(&self.own.provider),
             dash(&self.facts.kind),
             self.facts.status.word().to_owned(),

@@ -85,11 +85,11 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
     let mut local_dir = word.clone();
     let attempt = context.find(name).and_then(|found| {
         let meta = found.require_meta()?;
-        let own = meta.own_or_rebuilt(&found.env.path);
+        let own = meta.own_or_rebuilt(&found.env.tree);
         let names_task = args.task.task_id.is_some() || args.task.task.is_some();
         let names_workspace = args.task.workspace_id.is_some();
         args.refuse_other_task(&own.task_id)?;
-        task.adopt(names_task, &own.task_id, names_workspace, &found.env.workspace())?;
+        task.adopt(names_task, &own.task_id, names_workspace, &found.workspace_id())?;
         if task.provider_mut().is_empty() {
             task.provider_mut().clone_from(&own.provider);
         }

@@ -69,10 +69,13 @@ fn print_file(found: &FoundEnv, path: &Path, context: &Context) -> Result<u8> {
 /// What is known of an environment. A state file that cannot be read is named, and the rest is shown.
 fn document(found: &FoundEnv) -> Answer {
     let env = &found.env;
-    let meta = found.meta.clone();
+    let meta = found.require_meta().ok();
+    if let Some(warning) = found.without_record().filter(|_| meta.is_some()) {
+        log::warn!("{}", escape(&warning));
+    }
     let damaged = damage(env);
     let is_foreign = meta.as_ref().is_none_or(|meta| meta.own.is_none());
-    let own = meta.as_ref().map(|meta| meta.own_or_rebuilt(&env.path)).unwrap_or_default();
+    let own = meta.as_ref().map(|meta| meta.own_or_rebuilt(&env.tree)).unwrap_or_default();
     let live = matches!(EnvLock::try_acquire(&env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
     let recorded = meta.as_ref().map_or(EnvStatus::Unknown, Meta::status);
     let status = recorded.seen(is_foreign, live);

@@ -247,7 +247,7 @@ fn take_down(
     // The record first: from here on no run starts in it, even after a crash.
     let mark = |record: LockedRecord| -> Result<()> {
         record.change(&env.tree, Durability::Synced, |meta| {
-            let mut own = meta.own_or_rebuilt(&env.path);
+            let mut own = meta.own_or_rebuilt(&env.tree);
             if own.status != EnvStatus::Cleaned {
                 own.status = EnvStatus::Cleaned;
                 own.used_at = Some(now);

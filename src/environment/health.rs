@@ -268,7 +268,7 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
     if homes::has_leftovers(&found.env.tree) {
         problems.push(problem(path, Complaint::UnfinishedHomes, String::new()));
     }
-    let own = meta.own_or_rebuilt(path);
+    let own = meta.own_or_rebuilt(&found.env.tree);
     let work_dir = found.work_dir_path();
     if meta.own.is_some() && own.status != EnvStatus::Cleaned && !work_dir.is_dir() {
         problems.push(problem(path, Complaint::VanishedWorkDir, work_dir.display().to_string()));
@@ -299,7 +299,7 @@ impl LockedEnv {
 
     /// Records that the run died, and removes what it left.
     fn record_crash(&self, now: DateTime<Utc>) -> Result<()> {
-        let own = self.meta.as_ref().map(|meta| meta.own_or_rebuilt(&self.env.path));
+        let own = self.meta.as_ref().map(|meta| meta.own_or_rebuilt(&self.env.tree));
         if let Some(run) = own.and_then(|own| own.run) {
             self.forget_temporary(&run.id, run.temporary.as_deref());
         }

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
+use super::origin::{MadeBy, made_by};
 use super::path::CurrentFolder;
-use super::record::{EnvStatus, Meta};
+use super::record::{EnvStatus, Identity, Meta};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
 use crate::sys::tree::Tree;
-use crate::task::TaskId;
+use crate::task::{TaskId, WorkspaceId, hex};
 
 /// The shortest prefix of a key that is accepted.
 const MIN_PREFIX: usize = 4;
@@ -54,18 +56,47 @@ impl FoundEnv {
         Ok(FoundEnv::new(env, meta))
     }
 
-    /// The record, or the failure that says there is none.
+    /// The record. multica writes one only when a task has ended: until then, what its other files say.
     ///
     /// # Errors
-    /// A [`Code::UnreadableState`] failure.
+    /// A [`Code::UnreadableState`] failure if there is none.
     pub fn require_meta(&self) -> Result<Meta> {
-        self.meta.clone().ok_or_else(|| {
-            Failure::new(
-                Code::UnreadableState,
-                format!("{} has no record ({})", self.env.path.display(), names::META),
+        if let Some(meta) = &self.meta {
+            return Ok(meta.clone());
+        }
+        let identity = self.identity();
+        let is_multicas = made_by(&self.env.tree, &Meta::load(&self.env.tree)) == MadeBy::Multica;
+        if is_multicas && identity.is_known() && self.work_dir == WorkDir::Managed {
+            return Ok(identity.to_meta());
+        }
+        let path = self.env.path.display();
+        Err(Failure::new(Code::UnreadableState, format!("{path} has no record ({})", names::META))
+            .hint(format!(
+                "copy what you need out of {}; `execenv prepare` with the same task then makes a new environment",
+                self.work_dir_path().display()
+            ))
+            .into())
+    }
+
+    /// Whose environment it is.
+    pub fn identity(&self) -> Identity {
+        Identity::of(&self.env.tree, self.meta.as_ref())
+    }
+
+    /// The workspace's id; the folder's name only where no file names one.
+    pub fn workspace_id(&self) -> String {
+        let id = self.identity().workspace_id;
+        if id.is_empty() { self.env.workspace() } else { id }
+    }
+
+    /// What to say where multica has not written its record.
+    pub fn without_record(&self) -> Option<String> {
+        self.meta.is_none().then(|| {
+            format!(
+                "{} has no record yet: multica writes it when a task has ended. Its owner file and its proof of reuse \
+                 say whose it is",
+                self.env.path.display()
             )
-            .hint("`execenv prepare` with the same task makes a new environment")
-            .into()
         })
     }
 }
@@ -144,6 +175,9 @@ fn find_path(root: &WorkspacesRoot, text: &str, cwd: &CurrentFolder) -> Result<P
     let (workspace, key) = place.map_or((None, text), |(workspace, key)| (Some(workspace), key));
     if found.is_empty() && key.len() >= MIN_PREFIX {
         found = by_prefix(root, &tree, workspace, key)?;
+    }
+    if found.is_empty() {
+        found = by_recorded_task_id(root, &tree, text)?;
     }
     match found.as_slice() {
         [] => Err(none(hint)),
@@ -240,13 +274,108 @@ fn by_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<Path
             if !path.is_dir() {
                 break; // a longer key is only taken where the shorter one is
             }
-            let meta = EnvRoot::open(&path).and_then(|env| Meta::load(&env.tree)).ok().flatten();
-            if meta.and_then(|meta| meta.own).is_some_and(|own| own.task_id == text) {
+            if identity_at(&path).is_some_and(|identity| identity.task_id == text) {
                 found.push(path);
             }
         }
     }
     Ok(found)
+}
+
+/// As [`by_task_id`], under any folder names: multica names its folders after issues.
+fn by_recorded_task_id(root: &WorkspacesRoot, tree: &Tree, text: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for workspace in root.workspaces(tree)? {
+        for key in root.keys(tree, &workspace)? {
+            let path = root.path().join(&workspace).join(key);
+            if identity_at(&path).is_some_and(|identity| identity.task_id == text) {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether there is a workspace with this id: a folder called so, or an environment whose record names it.
+///
+/// # Errors
+/// When the root cannot be read.
+pub fn has_workspace(root: &WorkspacesRoot, tree: &Tree, id: &str) -> Result<bool> {
+    let folders = root.workspaces(tree)?;
+    if folders.iter().any(|folder| folder == id) {
+        return Ok(true);
+    }
+    for folder in &folders {
+        for key in root.keys(tree, folder)? {
+            let identity = identity_at(&root.path().join(folder).join(key));
+            if identity.is_some_and(|identity| identity.workspace_id == id) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whose environment stands at a path; `None` where its record cannot be read.
+fn identity_at(path: &Path) -> Option<Identity> {
+    let env = EnvRoot::open(path).ok()?;
+    let meta = Meta::load(&env.tree).ok()?;
+    Some(Identity::of(&env.tree, meta.as_ref()))
+}
+
+/// The environment that multica has made for a task, below the root: its index names the folders, and where it does not,
+/// they end in the keys of the workspace and the task. Whose an environment is, its files decide.
+///
+/// # Errors
+/// When the root cannot be read.
+pub(super) fn made_by_multica_for(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    workspace: &WorkspaceId,
+    task: &TaskId,
+) -> Result<Option<PathBuf>> {
+    let exists = |name: &str| matches!(tree.kind(Path::new(name)), Ok(Some(_)));
+    let has_index = exists(names::UPSTREAM_INDEX);
+    if !has_index && !exists(names::UPSTREAM_FOLDER) {
+        return Ok(None);
+    }
+    let is_the_tasks = |place: &Path| {
+        let Ok(env) = tree.subtree(place) else { return false };
+        let Ok(meta) = Meta::load(&env) else { return false };
+        let identity = Identity::of(&env, meta.as_ref());
+        is_environment(tree, place)
+            && identity.task_id == task.as_str()
+            && (identity.workspace_id.is_empty() || identity.workspace_id == workspace.as_str())
+    };
+    let listed = has_index.then(|| listed_place(tree, workspace, task)).flatten();
+    if let Some(place) = listed.filter(|place| is_the_tasks(place)) {
+        return Ok(Some(place));
+    }
+    let ends_in = |name: &str, key: &str| name.strip_suffix(key).is_some_and(|start| start.ends_with('-'));
+    let first_key = |id: &TaskId| id.keys().next().map(|key| key.as_str().to_owned()).unwrap_or_default();
+    let task_key = first_key(task);
+    let workspace_key = TaskId::new(workspace.as_str()).map(|id| first_key(&id)).unwrap_or_default();
+    for folder in root.workspaces(tree)? {
+        if folder != workspace.as_str() && !ends_in(&folder, &workspace_key) {
+            continue;
+        }
+        for name in tree.names(Path::new(&folder)).unwrap_or_default() {
+            let place = Path::new(&folder).join(&name);
+            if name.to_str().is_some_and(|name| ends_in(name, &task_key)) && is_the_tasks(&place) {
+                return Ok(Some(place));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Where multica's index says that the environment of a task is.
+fn listed_place(tree: &Tree, workspace: &WorkspaceId, task: &TaskId) -> Option<PathBuf> {
+    let digest = hex(&Sha256::digest(format!("{workspace}\0{task}")));
+    let entry = Path::new(names::UPSTREAM_INDEX).join(&digest[..32]).join("root.json");
+    let entry: serde_json::Value = serde_json::from_slice(&tree.read(&entry, 1 << 16).ok()??).ok()?;
+    // That it is a folder two levels below the root is checked by whoever uses it.
+    entry["relative_path"].as_str().map(PathBuf::from)
 }
 
 /// The environments whose keys begin with `text`: in one workspace, or in all.

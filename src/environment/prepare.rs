@@ -5,6 +5,7 @@
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,12 @@ use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, path_lock, staging_lock};
 use super::locked::LockedRoot;
-use super::lookup::{FoundEnv, is_gone};
-use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
+use super::lookup::{self, FoundEnv, is_gone};
+use super::record::{Durability, EnvStatus, Identity, Meta, Own, SCHEMA};
 use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
-use super::root::EnvRoot;
+use super::root::{EnvRoot, WorkspacesRoot};
 use super::user_folder::{By, is_one_path};
 use super::work_dir::WorkDir;
 use super::{record, stores, trash};
@@ -32,7 +33,6 @@ use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Earlier, Folder, Manifest, SidecarPlan, Site, State, take_back};
 use crate::sys::tree::{FileKind, Tree};
-use crate::task::EnvKey;
 
 /// Prepares an environment. Any failure leaves nothing behind.
 ///
@@ -67,15 +67,11 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
         let slot = find_slot(request, &root)?;
         let placing = Placing { request, root: &root, contents: &contents, local: local.as_ref() };
         let done = match slot {
-            Slot::Free(key) => placing.fresh(&key)?,
-            Slot::Own(key, _) if request.existing == Existing::Keep => {
-                return return_existing(
-                    &request.root.env_root(&request.workspace_id, &key),
-                    request,
-                    local.as_ref(),
-                );
+            Slot::Free(place) => placing.fresh(&place)?,
+            Slot::Own(place, _) if request.existing == Existing::Keep => {
+                return return_existing(&place.path(request.root), request, local.as_ref());
             }
-            Slot::Own(key, env) => placing.replace(&key, env)?,
+            Slot::Own(place, env) => placing.replace(&place, env)?,
         };
         if let Some(mut prepared) = done {
             warnings.append(&mut prepared.warnings);
@@ -93,25 +89,42 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
 }
 
 enum Slot {
-    Free(EnvKey),
-    Own(EnvKey, EnvRoot),
+    Free(Place),
+    Own(Place, EnvRoot),
 }
 
-/// The first key that is free or ours (decision D1): an env root of another task is never touched.
+/// The first key that is free or ours (decision D1): an env root of another task is never touched. multica may have made
+/// one for this task under other names.
 fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
-    let workspace = Path::new(request.workspace_id.as_str());
+    let slot = find_key(request, root)?;
+    let Slot::Free(_) = slot else { return Ok(slot) };
+    let (workspace, task) = (&request.workspace_id, &request.task_id);
+    let Some(place) = lookup::made_by_multica_for(request.root, root, workspace, task)? else {
+        return Ok(slot);
+    };
+    let (Some(folder), Some(key)) =
+        (place.parent().and_then(Path::to_str), place.file_name().and_then(OsStr::to_str))
+    else {
+        return Ok(slot);
+    };
+    let env = EnvRoot::open(&request.root.path().join(&place))?;
+    Ok(Slot::Own(Place::new(folder, key), env))
+}
+
+fn find_key(request: &Request<'_>, root: &Tree) -> Result<Slot> {
     for key in request.task_id.keys() {
-        let relative = workspace.join(key.as_str());
+        let place = Place::new(request.workspace_id.as_str(), key.as_str());
+        let relative = place.relative();
         match root.kind(&relative).with_context(|| format!("look at {}", relative.display()))? {
-            None => return Ok(Slot::Free(key)),
+            None => return Ok(Slot::Free(place)),
             Some(FileKind::Dir) => {
-                let env = match EnvRoot::open(&request.root.env_root(&request.workspace_id, &key)) {
+                let env = match EnvRoot::open(&place.path(request.root)) {
                     Ok(env) => env,
-                    Err(error) if is_gone(&error) => return Ok(Slot::Free(key)),
+                    Err(error) if is_gone(&error) => return Ok(Slot::Free(place)),
                     Err(error) => return Err(error),
                 };
                 if owner(&env.tree).as_deref() == Some(request.task_id.as_str()) {
-                    return Ok(Slot::Own(key, env));
+                    return Ok(Slot::Own(place, env));
                 }
             }
             Some(_) => {}
@@ -122,23 +135,36 @@ fn find_slot(request: &Request<'_>, root: &Tree) -> Result<Slot> {
         .into())
 }
 
-/// Whose env root this is: our own key, else upstream's owner file (decision D2). An unreadable record names no task.
+/// Whose env root this is (decision D2). An unreadable record names no task.
 fn owner(env: &Tree) -> Option<String> {
-    match Meta::load(env) {
-        Ok(Some(Meta { own: Some(own), .. })) => Some(own.task_id),
-        Err(_) => None,
-        Ok(_) => {
-            let bytes = env.read(Path::new(names::OWNER), 1 << 10).ok().flatten()?;
-            let text = String::from_utf8(bytes).ok()?.trim().to_owned();
-            (!text.is_empty()).then_some(text)
-        }
+    let meta = Meta::load(env).ok()?;
+    Some(Identity::of(env, meta.as_ref()).task_id).filter(|id| !id.is_empty())
+}
+
+/// Where an environment stands below the root.
+struct Place {
+    workspace: String,
+    key: String,
+}
+
+impl Place {
+    fn new(workspace: &str, key: &str) -> Place {
+        Place { workspace: workspace.to_owned(), key: key.to_owned() }
+    }
+
+    fn relative(&self) -> PathBuf {
+        Path::new(&self.workspace).join(&self.key)
+    }
+
+    fn path(&self, root: &WorkspacesRoot) -> PathBuf {
+        root.path().join(self.relative())
     }
 }
 
 fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
     let found = LockedRoot::acquire(EnvRoot::open(path)?)?.read()?;
     let meta = found.require_meta()?;
-    let own = meta.own_or_rebuilt(path);
+    let own = meta.own_or_rebuilt(&found.env.tree);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir_path();
     let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
@@ -162,7 +188,17 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
             .into());
     }
     let until = request.now + request.lease;
-    let meta = Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?;
+    let warnings = exports.warnings.into_iter().chain(found.without_record()).collect();
+    let meta = match found.meta {
+        Some(_) => {
+            Meta::change_own(&found.env.tree, Durability::Synced, |_, own| own.lease_until = Some(until))?
+        }
+        None => {
+            let meta = Meta { own: Some(Own { lease_until: Some(until), ..own.clone() }), ..meta };
+            meta.restore(&found.env.tree)?;
+            meta
+        }
+    };
     let found = found.unlock();
     Ok(Prepared {
         root_dir: path.to_owned(),
@@ -171,7 +207,7 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
         files: manifest.files,
         dirs: manifest.dirs,
         private_env: homes::private_files(&found.env.tree, &own.provider)?,
-        warnings: exports.warnings,
+        warnings,
         reused: true,
         replaced: None,
     })
@@ -232,12 +268,12 @@ struct Staged {
 
 impl Placing<'_> {
     /// Makes the environment where nothing stands. `None`: another process was faster.
-    fn fresh(&self, key: &EnvKey) -> Result<Option<Prepared>> {
+    fn fresh(&self, at: &Place) -> Result<Option<Prepared>> {
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, None)?;
         }
-        let mut staged = self.stage(key)?;
-        let place = self.place(key);
+        let mut staged = self.stage(at)?;
+        let place = at.relative();
         match self.root.move_to(&staged.name, self.root, &place) {
             Ok(()) => {}
             Err(error) => {
@@ -258,8 +294,8 @@ impl Placing<'_> {
                     .with_context(|| format!("make {}", self.request.root.path().join(place).display()));
             }
         }
-        match self.sync_places().and_then(|()| self.fill_local(&staged)) {
-            Ok(manifest) => Ok(Some(self.prepared(key, staged, manifest))),
+        match self.sync_places(at).and_then(|()| self.fill_local(&staged)) {
+            Ok(manifest) => Ok(Some(self.prepared(at, staged, manifest))),
             Err(error) => {
                 self.undo_local(&mut staged);
                 if self.may_go(&staged) {
@@ -271,7 +307,7 @@ impl Placing<'_> {
     }
 
     /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
-    fn replace(&self, key: &EnvKey, old: EnvRoot) -> Result<Option<Prepared>> {
+    fn replace(&self, at: &Place, old: EnvRoot) -> Result<Option<Prepared>> {
         let old_path = old.path.clone();
         let old = match LockedRoot::try_hold(old, true) {
             Ok(locked) => locked,
@@ -296,9 +332,9 @@ impl Placing<'_> {
             }
             done => drop(done?),
         }
-        let mut staged = self.stage(key)?;
-        let place = self.place(key);
-        let swapped = match self.swap(&staged.name, &place, key) {
+        let mut staged = self.stage(at)?;
+        let place = at.relative();
+        let swapped = match self.swap(&staged.name, at) {
             Ok(entry) => entry,
             Err(error) => {
                 staged.spare.clear();
@@ -308,13 +344,13 @@ impl Placing<'_> {
         };
         // The old environment now lies at the nameless place (or in the trash already).
         let done = self
-            .sync_places()
+            .sync_places(at)
             .and_then(|()| self.fill_local(&staged))
-            .and_then(|manifest| self.set_aside(&staged.name, key).map(|entry| (manifest, entry)));
+            .and_then(|manifest| self.set_aside(&staged.name, at).map(|entry| (manifest, entry)));
         match done {
             Ok((manifest, entry)) => {
                 drop(old);
-                let prepared = self.prepared(key, staged, manifest);
+                let prepared = self.prepared(at, staged, manifest);
                 Ok(Some(Prepared { replaced: entry.or(swapped), ..prepared }))
             }
             Err(error) => {
@@ -338,31 +374,27 @@ impl Placing<'_> {
         anyhow::Error::new(error).context(failure)
     }
 
-    fn place(&self, key: &EnvKey) -> PathBuf {
-        Path::new(self.request.workspace_id.as_str()).join(key.as_str())
-    }
-
     /// Puts the new env root into the place of the old one, by one step where the file system can; else the old one is
     /// in the trash then, as the returned entry.
-    fn swap(&self, staged: &Path, place: &Path, key: &EnvKey) -> Result<Option<String>> {
-        let doing = || format!("replace {}", self.request.root.path().join(place).display());
-        if self.root.exchange(staged, place).with_context(doing)? {
+    fn swap(&self, staged: &Path, at: &Place) -> Result<Option<String>> {
+        let place = at.relative();
+        let doing = || format!("replace {}", at.path(self.request.root).display());
+        if self.root.exchange(staged, &place).with_context(doing)? {
             return Ok(None);
         }
-        let entry = self.set_aside(place, key)?;
-        self.root.move_to(staged, self.root, place).with_context(doing)?;
+        let entry = self.set_aside(&place, at)?;
+        self.root.move_to(staged, self.root, &place).with_context(doing)?;
         Ok(entry)
     }
 
     /// Moves what stands there to the trash, and returns the entry's name.
-    fn set_aside(&self, from: &Path, key: &EnvKey) -> Result<Option<String>> {
+    fn set_aside(&self, from: &Path, at: &Place) -> Result<Option<String>> {
         if self.root.kind(from).ok().flatten().is_none() {
             return Ok(None);
         }
-        let workspace = self.request.workspace_id.as_str();
-        let entry = trash::put_aside_as(self.root, from, workspace, key.as_str(), false, self.request.now)?;
+        let entry = trash::put_aside_as(self.root, from, &at.workspace, &at.key, false, self.request.now)?;
         // Otherwise a power cut leaves it under its nameless place, from where `gc` moves it to the trash.
-        if let Err(error) = self.root.sync_entries(&[names::TRASH, workspace]) {
+        if let Err(error) = self.root.sync_entries(&[names::TRASH, &at.workspace]) {
             log::warn!("sync {}: {error}", self.root.path().join(names::TRASH).display());
         }
         Ok(Some(entry))
@@ -370,24 +402,20 @@ impl Placing<'_> {
 
     /// Makes the rename that put an env root into its place durable, before anything relies on it: the list of what is put
     /// into a user folder lies there.
-    fn sync_places(&self) -> Result<()> {
-        self.root.sync_entries(&[self.request.workspace_id.as_str(), ""]).context("sync the workspace")
+    fn sync_places(&self, at: &Place) -> Result<()> {
+        self.root.sync_entries(&[at.workspace.as_str(), ""]).context("sync the workspace")
     }
 
     /// Builds the env root under a nameless place and locks it there.
-    fn stage(&self, key: &EnvKey) -> Result<Staged> {
+    fn stage(&self, at: &Place) -> Result<Staged> {
         let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-        let name = Path::new(self.request.workspace_id.as_str()).join(format!(
-            "{}{}-{token}",
-            names::STAGING,
-            key.as_str()
-        ));
+        let name = Path::new(&at.workspace).join(format!("{}{}-{token}", names::STAGING, at.key));
         let spare = self.root.spare_handles(SPARE_HANDLES).context("reserve file handles")?;
         let made = self
             .root
             .make_dir(&name, 0o755)
             .map_err(anyhow::Error::from)
-            .and_then(|()| self.build(&name, key, &token));
+            .and_then(|()| self.build(&name, at, &token));
         let made = match made {
             Ok(staged) => Ok(Staged { spare, ..staged }),
             Err(error) => {
@@ -399,10 +427,10 @@ impl Placing<'_> {
         made.with_context(|| format!("build the environment of task {}", self.request.task_id))
     }
 
-    fn build(&self, name: &Path, key: &EnvKey, token: &str) -> Result<Staged> {
+    fn build(&self, name: &Path, at: &Place, token: &str) -> Result<Staged> {
         let request = self.request;
         let tree = self.root.subtree(name)?;
-        let final_root = request.root.env_root(&request.workspace_id, key);
+        let final_root = at.path(request.root);
         let lock = EnvLock::acquire(&tree, &final_root)?;
         for folder in [names::OUTPUT, names::LOGS] {
             tree.make_dir(Path::new(folder), 0o755)?;
@@ -438,7 +466,7 @@ impl Placing<'_> {
         {
             record.state = State::Applied;
         }
-        let seal = request.seal(key.as_str(), self.local.is_some(), &mut plan.warnings);
+        let seal = request.seal(&at.key, self.local.is_some(), &mut plan.warnings);
         manifest.prove(seal.as_ref());
         write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
         if let Some(bytes) = managed_proof(request, &work_dir) {
@@ -453,7 +481,7 @@ impl Placing<'_> {
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
-        let key = key.as_str().to_owned();
+        let key = at.key.clone();
         Ok(Staged { tree, name, plan, meta, private_env, key, token, spare: Vec::new(), _lock: lock })
     }
 
@@ -530,9 +558,9 @@ impl Placing<'_> {
         }
     }
 
-    fn prepared(&self, key: &EnvKey, staged: Staged, manifest: Manifest) -> Prepared {
+    fn prepared(&self, at: &Place, staged: Staged, manifest: Manifest) -> Prepared {
         Prepared {
-            root_dir: self.request.root.env_root(&self.request.workspace_id, key),
+            root_dir: at.path(self.request.root),
             work_dir: staged.work_dir(),
             files: manifest.files,
             dirs: manifest.dirs,

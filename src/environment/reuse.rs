@@ -32,6 +32,15 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     let env = &found.env;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
+    warnings.extend(found.without_record());
+    for (word, its, the_tasks) in found.identity().differences(request.task) {
+        warnings.push(format!(
+            "the environment was made for the {word} `{}`, the task is of the {word} `{}`: what the other left in the \
+             work dir stays there",
+            its.escape_debug(),
+            the_tasks.escape_debug()
+        ));
+    }
     let manifest = Manifest::load(&env.tree)?;
     let folder = found.user_folder(manifest.as_ref(), request.trust())?;
     let is_proved = folder.as_ref().is_none_or(|folder| folder.by == By::Proof);
@@ -115,8 +124,15 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     }
     let changed = record.change(&env.tree, Durability::Synced, |meta| {
         *meta = refreshed(request, &found, meta, &kind, &home_plan);
-    });
-    let meta = changed?.context("the record has just gone")?;
+    })?;
+    let meta = match changed {
+        Some(meta) => meta,
+        None => {
+            let meta = refreshed(request, &found, &meta, &kind, &home_plan);
+            meta.restore(&env.tree)?;
+            meta
+        }
+    };
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&site, &token, &earlier);
     let manifest = match applied {
@@ -155,7 +171,8 @@ fn refreshed(
     work_dir: &WorkDir,
     home_plan: &HomePlan,
 ) -> Meta {
-    let kept = old.own_or_rebuilt(&found.env.path);
+    let kept = old.own_or_rebuilt(&found.env.tree);
+    let task_id = if kept.task_id.is_empty() { request.task_id.as_str().to_owned() } else { kept.task_id };
     let mut meta = Meta::of_task(
         request.task,
         request.task_id.as_str(),
@@ -166,7 +183,7 @@ fn refreshed(
     meta.other.clone_from(&old.other);
     meta.own = Some(Own {
         schema: SCHEMA,
-        task_id: kept.task_id,
+        task_id,
         status: EnvStatus::Prepared,
         prepared_at: kept.prepared_at,
         used_at: Some(request.now),

@@ -339,7 +339,10 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
     let Ok(_lock) = EnvLock::try_hold(&env, true) else { return Ok(()) }; // a process that holds it needs no lease
     let until = now.checked_add_signed(lease).unwrap_or(DateTime::<Utc>::MAX_UTC);
     Meta::change(&env, Durability::Synced, |meta| {
-        let mut own = meta.own_or_rebuilt(env_root);
+        let mut own = meta.own_or_rebuilt(&env);
+        if meta.own.is_none() {
+            own.work_dir = env_root.join(names::WORK_DIR); // where it will be, not in the trash
+        }
         own.lease_until = own.lease_until.max(Some(until));
         meta.own = Some(own);
     })?;

@@ -26,9 +26,6 @@ impl Cycle<'_> {
     pub(super) fn collect(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         let mut batch: Vec<(String, PathBuf)> = Vec::with_capacity(BATCH);
         for workspace in self.request.root.workspaces(self.tree)? {
-            if self.request.workspace.as_ref().is_some_and(|wanted| *wanted != workspace) {
-                continue;
-            }
             for key in self.keys(&workspace) {
                 batch.push((workspace.clone(), key));
                 if batch.len() == BATCH {
@@ -66,7 +63,9 @@ impl Cycle<'_> {
             halved(batch.iter().collect(), batch.len() >= 64, |(workspace, key): &(String, PathBuf)| {
                 look_at_folder(request, tree, workspace, key)
             });
-        let looked: Vec<GcFacts> = looked.into_iter().flatten().collect();
+        let wanted = request.workspace.as_ref();
+        let is_wanted = |facts: &GcFacts| wanted.is_none_or(|id| facts.is_of_workspace(id));
+        let looked: Vec<GcFacts> = looked.into_iter().flatten().filter(is_wanted).collect();
         self.parents.ask(looked.iter().filter(|facts| protection(facts, request.now).is_none()));
         let parents: Vec<Parent> = looked.iter().map(|facts| self.parents.of(facts)).collect();
         let mut looked = looked.into_iter().zip(parents);

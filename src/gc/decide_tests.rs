@@ -20,6 +20,7 @@ const DAY: i64 = 24;
 fn record(kind: &str) -> GcFacts {
     GcFacts {
         root_dir: "/r/w/k".into(),
+        workspace_id: String::new(),
         workspace: "w".into(),
         meta: MetaState::Read,
         kind: kind.into(),

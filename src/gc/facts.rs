@@ -44,6 +44,9 @@ pub struct GcFacts {
     /// The workspace's folder name.
     #[serde(skip)]
     pub workspace: String,
+    /// The workspace's id, as the record names it.
+    #[serde(skip)]
+    pub workspace_id: String,
     /// The record.
     pub meta: MetaState,
     /// Upstream's kind; empty for a plain task.
@@ -81,6 +84,11 @@ pub struct GcFacts {
 }
 
 impl GcFacts {
+    /// Whether it belongs to a workspace: its record says so, or its folder is called so.
+    pub(super) fn is_of_workspace(&self, id: &str) -> bool {
+        self.workspace == id || self.workspace_id == id
+    }
+
     /// Whether a running process holds the environment. An unknown lock counts as held.
     pub fn is_held(&self) -> bool {
         matches!(self.lock, LockState::Held | LockState::Unknown)
@@ -106,6 +114,7 @@ impl GcFacts {
     /// Takes over what a record says.
     pub(super) fn take(&mut self, meta: &Meta) {
         self.meta = MetaState::Read;
+        self.workspace_id.clone_from(&meta.workspace_id);
         self.kind.clone_from(&meta.kind);
         // Records from before multica's second version name only the issue.
         if self.kind.is_empty() && !meta.issue_id.is_empty() {

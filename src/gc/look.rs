@@ -80,6 +80,7 @@ pub(super) fn facts_of(
     let mut facts = GcFacts {
         root_dir: root.path().join(workspace).join(key),
         workspace: workspace.to_owned(),
+        workspace_id: String::new(),
         meta: MetaState::Missing,
         kind: String::new(),
         parent_id: String::new(),

@@ -9,6 +9,8 @@ use crate::server::{Connection, Lookup, Parent, ParentKind, Question};
 
 /// Why the server is not asked about an id: it only gives out UUIDs.
 const NO_UUID: &str = "its id is no UUID";
+/// Issues are asked about by workspace.
+const WORKSPACE_IS_NO_UUID: &str = "the id of its workspace is no UUID";
 
 /// The question about an environment's parent, or what is known without asking.
 pub(super) fn question(facts: &GcFacts) -> Result<Question, Parent> {
@@ -29,7 +31,12 @@ pub(super) fn question(facts: &GcFacts) -> Result<Question, Parent> {
     }
     // Only a UUID is ever sent (decision D30).
     let id = Uuid::try_parse(id).map_err(|_| Parent::Unaskable { why: NO_UUID })?;
-    Ok(Question { kind, id, workspace: facts.workspace.clone() })
+    let workspace = match kind {
+        ParentKind::Issue => Uuid::try_parse(facts.workspace_id.trim())
+            .map_err(|_| Parent::Unaskable { why: WORKSPACE_IS_NO_UUID })?,
+        ParentKind::Chat | ParentKind::AutopilotRun | ParentKind::QuickCreate => Uuid::nil(),
+    };
+    Ok(Question { kind, id, workspace })
 }
 
 /// The parents of one cycle. The server is asked about each once.

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::input::UserInput;
 use super::settings::Settings;
-use crate::environment::{FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged};
+use crate::environment::{FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged, has_workspace};
 use crate::git::Git;
 use crate::output::log::note;
 use crate::supervise::find_program;
@@ -111,7 +111,7 @@ impl Context {
         let root = self.root.path().display();
         match tree {
             None => log::warn!("the workspaces root {root} does not exist"),
-            Some(tree) if !self.root.workspaces(tree)?.iter().any(|known| known == name) => {
+            Some(tree) if !has_workspace(&self.root, tree, name)? => {
                 log::warn!("there is no workspace `{}` in {root}", crate::output::escape(name));
             }
             Some(_) => {}

@@ -48,7 +48,10 @@ impl RunningEnv {
         let path = found.env.path.clone();
         let found = LockedRoot::acquire(found.env)?.read()?;
         let meta = found.require_meta()?;
-        let own = meta.own_or_rebuilt(&path);
+        if let Some(warning) = found.without_record() {
+            log::warn!("{warning}");
+        }
+        let own = meta.own_or_rebuilt(&found.env.tree);
         let unfit = |what: &str| Failure::new(Code::WorkDirGone, format!("{} {what}", path.display()));
         if own.status == EnvStatus::Cleaned {
             // Restored from the trash, or in a folder of the user's: then its work dir exists.
@@ -117,7 +120,7 @@ impl RunningEnv {
 
     /// execenv's own part of the record.
     pub fn own(&self) -> Own {
-        self.meta.own_or_rebuilt(&self.found.env.path)
+        self.meta.own_or_rebuilt(&self.found.env.tree)
     }
 
     /// Changes the record on the disk, as it stands there now: another process may have changed it during the run. One

@@ -1,8 +1,8 @@
 //! Addresses: as users and multica's configuration write them, and as paths of requests.
 
 use anyhow::Result;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::http::Uri;
+use uuid::Uuid;
 
 use super::parent::{ParentKind, Question};
 use crate::failure::{Code, Failure};
@@ -79,9 +79,6 @@ pub(super) fn redirected(from: &str, location: &str) -> Option<String> {
     to.parse::<Uri>().ok().map(|_| to)
 }
 
-/// What is escaped in one segment of a path: everything but RFC 3986's unreserved characters.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The path of the question about one thing.
 pub(super) fn single_path(question: &Question) -> String {
     let collection = match question.kind {
@@ -94,14 +91,8 @@ pub(super) fn single_path(question: &Question) -> String {
 }
 
 /// The path of the question about many issues of one workspace.
-pub(super) fn batch_path(workspace: &str) -> String {
-    format!("/api/daemon/workspaces/{}/issues/gc-check", utf8_percent_encode(workspace, SEGMENT))
-}
-
-/// Whether a folder's name can be one segment of a path, as it is or escaped.
-pub(super) fn is_segment(name: &str) -> bool {
-    // `..` would be another path even when it is escaped: servers and proxies resolve it first.
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
+pub(super) fn batch_path(workspace: Uuid) -> String {
+    format!("/api/daemon/workspaces/{workspace}/issues/gc-check")
 }
 
 #[cfg(test)]
@@ -163,14 +154,5 @@ mod tests {
             assert_eq!(is_same, stays, "{location}");
         }
         assert_eq!(origin("https://h"), origin("https://h:443"));
-    }
-
-    #[test]
-    fn a_workspaces_name_is_one_segment_or_none() {
-        assert_eq!(batch_path("a b/ü?"), "/api/daemon/workspaces/a%20b%2F%C3%BC%3F/issues/gc-check");
-        for name in ["", ".", "..", "a/b", "a\\b", "\0"] {
-            assert!(!is_segment(name), "{name}");
-        }
-        assert!(is_segment("...") && is_segment("default") && is_segment("a b"));
     }
 }

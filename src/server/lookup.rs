@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::client::{Client, RequestFailure};
 use super::memory::Memory;
@@ -96,13 +97,7 @@ impl Lookup {
     }
 
     fn is_to_be_asked(&mut self, question: &Question) -> bool {
-        let is_new = self.memory.note(question);
-        let is_possible = question.kind != ParentKind::Issue || address::is_segment(&question.workspace);
-        if is_new && !is_possible {
-            let why = "its folder's name cannot be the name of a workspace".to_owned();
-            self.memory.keep(question, Parent::Unknown { why });
-        }
-        is_new && is_possible
+        self.memory.note(question)
     }
 
     /// Sends all requests, and returns the issues for which the server has no batch route.
@@ -150,18 +145,16 @@ impl<'a> Request<'a> {
 
 /// Issues by workspace, in the order in which they were first seen.
 fn chunks<'a>(issues: Vec<&'a Question>) -> Vec<Request<'a>> {
-    let mut order: Vec<&str> = Vec::new();
-    let mut by_workspace: std::collections::HashMap<&str, Vec<&'a Question>> = Default::default();
+    let mut order: Vec<Uuid> = Vec::new();
+    let mut by_workspace: std::collections::HashMap<Uuid, Vec<&'a Question>> = Default::default();
     for issue in issues {
-        by_workspace.entry(&issue.workspace).or_insert_with(|| {
-            order.push(&issue.workspace);
+        let questions = by_workspace.entry(issue.workspace).or_insert_with(|| {
+            order.push(issue.workspace);
             Vec::new()
         });
-        if let Some(questions) = by_workspace.get_mut(issue.workspace.as_str()) {
-            questions.push(issue);
-        }
+        questions.push(issue);
     }
-    let all = order.into_iter().filter_map(|workspace| by_workspace.remove(workspace));
+    let all = order.into_iter().filter_map(|workspace| by_workspace.remove(&workspace));
     all.flat_map(|questions| {
         questions.chunks(CHUNK).map(|chunk| Request::Batch(chunk.to_vec())).collect::<Vec<_>>()
     })
@@ -208,7 +201,7 @@ impl<'a> RequestQueue<'_, 'a> {
         let ids: Vec<_> = questions.iter().map(|question| question.id.to_string()).collect();
         let body = json!({ "issue_ids": ids }).to_string();
         let parents =
-            self.client.send(&address::batch_path(&first.workspace), Some(&body)).and_then(|reply| {
+            self.client.send(&address::batch_path(first.workspace), Some(&body)).and_then(|reply| {
                 if gc_check::has_no_route(&reply) {
                     return Ok(None);
                 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use super::parent::{Parent, ParentKind, Question};
 
 /// Equal for two questions that the server answers alike.
@@ -18,7 +20,7 @@ const REASONS: usize = 1000;
 
 /// Answers by question.
 pub(super) struct Memory {
-    workspaces: HashMap<String, u32>,
+    workspaces: HashMap<Uuid, u32>,
     index: HashMap<Key, u32>,
     /// The first one stands for all that have not been answered.
     parents: Vec<Parent>,
@@ -45,7 +47,7 @@ impl Memory {
     pub(super) fn note(&mut self, question: &Question) -> bool {
         if question.kind == ParentKind::Issue && !self.workspaces.contains_key(&question.workspace) {
             let next = u32::try_from(self.workspaces.len()).unwrap_or(u32::MAX);
-            self.workspaces.insert(question.workspace.clone(), next);
+            self.workspaces.insert(question.workspace, next);
         }
         let Some(key) = self.key(question) else { return false };
         let before = self.index.len();
@@ -106,20 +108,18 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-    use uuid::Uuid;
-
     use super::*;
+    use chrono::DateTime;
 
-    fn question(kind: ParentKind, id: u128, workspace: &str) -> Question {
-        Question { kind, id: Uuid::from_u128(id), workspace: workspace.into() }
+    fn question(kind: ParentKind, id: u128, workspace: u128) -> Question {
+        Question { kind, id: Uuid::from_u128(id), workspace: Uuid::from_u128(workspace) }
     }
 
     #[test]
     fn a_hundred_thousand_answers_fit_in_20_mb() {
         let mut memory = Memory::new();
         for id in 0..100_000 {
-            let question = question(ParentKind::Issue, id, "w");
+            let question = question(ParentKind::Issue, id, 1);
             assert!(memory.note(&question) && !memory.note(&question));
             let mut status = String::with_capacity(1000);
             status.push_str("in_progress");
@@ -139,26 +139,25 @@ mod tests {
     fn reasons_are_shared_and_not_without_number() {
         let mut memory = Memory::new();
         for id in 0..10_000 {
-            let question = question(ParentKind::Chat, id, "w");
+            let question = question(ParentKind::Chat, id, 1);
             memory.note(&question);
             memory.keep(&question, Parent::Unknown { why: format!("reason {}", id / 5) });
         }
         assert!(memory.parents.len() <= REASONS + 4);
         let is_unknown =
-            |id| matches!(memory.parent(&question(ParentKind::Chat, id, "")), Parent::Unknown { .. });
+            |id| matches!(memory.parent(&question(ParentKind::Chat, id, 0)), Parent::Unknown { .. });
         assert!((0..10_000).all(is_unknown));
     }
 
     #[test]
     fn an_issue_is_another_in_another_workspace_and_a_chat_is_not() {
         let mut memory = Memory::new();
-        let (a, b) = (question(ParentKind::Issue, 1, "a"), question(ParentKind::Issue, 1, "b"));
+        let (a, b) = (question(ParentKind::Issue, 1, 1), question(ParentKind::Issue, 1, 2));
         assert!(memory.note(&a) && memory.note(&b));
         memory.keep(&a, Parent::Gone { certain: false });
         assert!(memory.has(&a) && !memory.has(&b));
         assert!(
-            memory.note(&question(ParentKind::Chat, 1, "a"))
-                && !memory.note(&question(ParentKind::Chat, 1, "b"))
+            memory.note(&question(ParentKind::Chat, 1, 1)) && !memory.note(&question(ParentKind::Chat, 1, 2))
         );
     }
 }

@@ -24,8 +24,8 @@ pub struct Question {
     pub kind: ParentKind,
     /// Its id.
     pub id: Uuid,
-    /// The name of the workspace's folder, under which the server is asked about issues.
-    pub workspace: String,
+    /// The workspace's id, under which the server is asked about issues; nil for the other kinds.
+    pub workspace: Uuid,
 }
 
 /// What is known of an environment's parent: the server's answer, or why the server was not asked.

@@ -15,6 +15,17 @@ fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
+/// The id in the records; the folders are called otherwise, as multica's are.
+const WORKSPACE: &str = "00000000-0000-4000-8000-00000000c0de";
+
+/// The id of the workspace with this folder; for most tests it does not matter which.
+fn workspace_id(folder: &str) -> String {
+    match folder.strip_prefix('w').and_then(|number| number.parse::<u32>().ok()) {
+        Some(number) => format!("00000000-0000-4000-8000-{number:012}"),
+        None => WORKSPACE.to_owned(),
+    }
+}
+
 /// 2026-06-01T12:00:00Z, the tests' clock, less so many hours.
 fn hours_ago(hours: u64) -> (SystemTime, String) {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_780_315_200 - hours * 3_600);
@@ -29,7 +40,7 @@ fn upstream(t: &TestEnv, workspace: &str, name: &str, record: Option<Value>, tou
     }
     fs::write(env.join("workdir/src/main.rs"), "fn main() {}").unwrap();
     if let Some(mut record) = record {
-        record["workspace_id"] = workspace.into();
+        record["workspace_id"] = workspace_id(workspace).into();
         fs::write(env.join(".gc_meta.json"), record.to_string()).unwrap();
     }
     fs::File::open(&env).unwrap().set_modified(hours_ago(touched).0).unwrap();
@@ -182,7 +193,8 @@ fn every_kind_and_answer_on_one_root() {
     }
     // One request per parent and cycle; issues in batches; no request without an id.
     let lines = server.lines();
-    assert_eq!(lines.iter().filter(|line| line.contains("/workspaces/w/issues/gc-check")).count(), 2);
+    let batch = format!("/workspaces/{WORKSPACE}/issues/gc-check");
+    assert_eq!(lines.iter().filter(|line| line.contains(&batch)).count(), 2);
     assert_eq!(lines.len() as u64, done["requests"].as_u64().unwrap() * 2, "{lines:#?}");
     let evidence =
         &done["decisions"].as_array().unwrap().iter().find(|row| row["kind"] == "chat").unwrap()["evidence"];
@@ -266,7 +278,7 @@ fn ids_that_nobody_can_be_asked_about_are_told_of_once_and_are_no_fault_of_the_s
     assert_eq!((&done["parents_no_uuid"], &done["parents_unknown"]), (&json!(2), &json!(0)));
     assert!(
         run.stderr
-            .starts_with("warning: 2 environments kept, because the parent's id in the record is not a UUID"),
+            .starts_with("warning: 2 environments kept, because an id in the record (the parent's or the workspace's) is not a UUID"),
         "{run}"
     );
     assert_eq!(t.execenv(["gc", "-q", "--server", &server.url()]).ok().stdout, "");
@@ -311,7 +323,7 @@ fn live_and_leased_ones_are_not_even_asked_about() {
 #[test]
 fn explain_asks_about_one_and_shows_the_answer() {
     let t = TestEnv::new();
-    t.prepare(["--task-id", TASK, "--issue-id", &id(1), "--lease", "0"]);
+    t.prepare(["--task-id", TASK, "--issue-id", &id(1), "--workspace-id", WORKSPACE, "--lease", "0"]);
     let table = Table::default().with(&id(1), "in_review", &hours_ago(2).1);
     let server = Server::start(move |request| table.answer(request));
     let run = t.execenv(["gc", "--explain", KEY, "--server", &server.url()]).ok();
@@ -323,7 +335,7 @@ fn explain_asks_about_one_and_shows_the_answer() {
 #[test]
 fn the_token_is_sent_and_nowhere_shown() {
     let t = TestEnv::new();
-    t.prepare(["--task-id", TASK, "--issue-id", &id(1), "--lease", "0"]);
+    t.prepare(["--task-id", TASK, "--issue-id", &id(1), "--workspace-id", WORKSPACE, "--lease", "0"]);
     let server = Server::start(|_| Reply::error(401, "invalid token mul_secret"));
     t.write("token", "mul_secret\n");
     let run = t.execenv(["gc", "-vv", "--server", &server.url(), "--token-file", "token"]).run().status(1);
@@ -379,4 +391,47 @@ fn a_switch_and_senseless_variables() {
         t.execenv(["gc"]).var(name, value).fails(2, &[value]);
     }
     t.execenv(["gc"]).var("MULTICA_GC_TTL", "1d12h").var("MULTICA_GC_ORPHAN_TTL", "0.5d").ok();
+}
+
+#[test]
+fn only_a_uuid_goes_into_a_requests_path() {
+    let t = TestEnv::new();
+    mark(&t);
+    for (number, workspace) in
+        ["", "w", "..", "a/b", "00000000-0000-4000-8000-00000000c0de/../x"].iter().enumerate()
+    {
+        let env = upstream(&t, "readable-00000000c0de", &format!("env-{number}"), None, 9_600);
+        let record = json!({"kind": "issue", "issue_id": id(1), "workspace_id": workspace});
+        fs::write(env.join(".gc_meta.json"), record.to_string()).unwrap();
+    }
+    let server = Server::start(|_| Reply::text(404, ""));
+    let done = gc(&t, &server, &["-q"]);
+    assert!(by_name(&done).values().all(|row| row == "skip parent_unknown -"), "{done}");
+    assert!(server.requests().is_empty());
+    // Other kinds are asked about without a workspace.
+    upstream(
+        &t,
+        "other",
+        "chat",
+        Some(json!({"kind": "chat", "chat_session_id": id(2), "workspace_id": "w"})),
+        0,
+    );
+    gc(&t, &server, &["-q"]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_workspace_is_named_by_its_id() {
+    let t = TestEnv::new();
+    mark(&t);
+    let done = |id_of_issue: u32| json!({"kind": "issue", "issue_id": id(id_of_issue)});
+    upstream(&t, "readable-00000000c0de", "one", Some(done(1)), 0);
+    let other = upstream(&t, "other", "two", None, 0);
+    fs::write(other.join(".gc_meta.json"), json!({"issue_id": id(1), "workspace_id": id(7)}).to_string())
+        .unwrap();
+    let table = Table::default().with(&id(1), "done", &hours_ago(900).1);
+    let server = Server::start(move |request| table.answer(request));
+    let done = gc(&t, &server, &["--workspace", WORKSPACE]);
+    assert_eq!(by_name(&done).into_keys().collect::<Vec<_>>(), ["one"]);
+    assert!(other.exists());
 }

@@ -17,7 +17,15 @@ const AT: &str = "2026-05-01T10:00:00Z";
 static NO_STOP: AtomicBool = AtomicBool::new(false);
 
 fn question(kind: ParentKind, id: u128) -> Question {
-    Question { kind, id: Uuid::from_u128(id), workspace: "W1".into() }
+    Question { kind, id: Uuid::from_u128(id), workspace: workspace(1) }
+}
+
+fn workspace(number: u128) -> Uuid {
+    Uuid::from_u128(0xa000 + number)
+}
+
+fn batch_path(number: u128) -> String {
+    format!("/api/daemon/workspaces/{}/issues/gc-check", workspace(number))
 }
 
 fn connection(url: &str) -> Connection {
@@ -71,7 +79,7 @@ fn each_kind_has_its_route_and_its_time() {
         format!("GET /api/daemon/autopilot-runs/{id}/gc-check"),
         format!("GET /api/daemon/chat-sessions/{id}/gc-check"),
         format!("GET /api/daemon/tasks/{id}/gc-check"),
-        "POST /api/daemon/workspaces/W1/issues/gc-check".to_owned(),
+        format!("POST {}", batch_path(1)),
     ];
     assert_eq!((lines, lookup.requests()), (want.to_vec(), 4));
     for request in server.requests() {
@@ -323,12 +331,12 @@ fn each_question_goes_out_once_issues_by_workspace_in_chunks_of_500() {
     let mut lookup = lookup(&server);
     let mut questions = Vec::new();
     for id in 0..1300_u128 {
-        let workspace = if id < 1200 { "W 1/ü" } else { "W2" };
-        let issue = Question { workspace: workspace.replace('/', "-"), ..question(ParentKind::Issue, id) };
+        let its = workspace(if id < 1200 { 1 } else { 2 });
+        let issue = Question { workspace: its, ..question(ParentKind::Issue, id) };
         questions.extend([issue.clone(), issue]);
         // The workspace is nothing that a chat is asked about by.
         let chat = question(ParentKind::Chat, id % 10);
-        questions.push(Question { workspace: format!("W{id}"), ..chat });
+        questions.push(Question { workspace: workspace(id), ..chat });
     }
     lookup.ask(&questions, &NO_STOP);
     lookup.ask(&questions, &NO_STOP);
@@ -350,8 +358,8 @@ fn each_question_goes_out_once_issues_by_workspace_in_chunks_of_500() {
     };
     let mut sizes: Vec<_> = posts.iter().map(|request| (request.path.as_str(), ids(request).len())).collect();
     sizes.sort();
-    let first = "/api/daemon/workspaces/W%201-%C3%BC/issues/gc-check";
-    let second = "/api/daemon/workspaces/W2/issues/gc-check";
+    let (first, second) = (batch_path(1), batch_path(2));
+    let (first, second) = (first.as_str(), second.as_str());
     assert_eq!(sizes, [(first, 200), (first, 500), (first, 500), (second, 100)]);
     assert!(
         posts.iter().all(|request| ids(request).is_sorted()),
@@ -364,9 +372,8 @@ fn an_old_server_is_asked_one_by_one_and_its_batch_route_once() {
     let table = Table::default().with(&Uuid::from_u128(1).to_string(), "done", AT);
     let server = Server::start(move |request| table.answer_old(request));
     let mut lookup = lookup(&server);
-    let issue =
-        |id, workspace: &str| Question { workspace: workspace.into(), ..question(ParentKind::Issue, id) };
-    let questions: Vec<_> = (0..20).map(|id| issue(id, if id < 10 { "W1" } else { "W2" })).collect();
+    let issue = |id, its| Question { workspace: workspace(its), ..question(ParentKind::Issue, id) };
+    let questions: Vec<_> = (0..20).map(|id| issue(id, if id < 10 { 1 } else { 2 })).collect();
     lookup.ask(&questions[..15], &NO_STOP);
     lookup.ask(&questions, &NO_STOP);
     for question in &questions {
@@ -398,18 +405,6 @@ fn a_failed_chunk_is_unknown_without_a_request_for_each() {
         questions.iter().for_each(|question| drop(why(lookup.answer(question))));
         assert_eq!(server.requests().len(), 1, "{reply:?}");
     }
-}
-
-#[test]
-fn a_folder_that_is_no_workspace_is_not_asked_about() {
-    let server = Server::start(|_| Reply::text(404, ""));
-    let mut lookup = lookup(&server);
-    let questions = ["", ".", "..", "a/b"]
-        .map(|name| Question { workspace: name.into(), ..question(ParentKind::Issue, 1) });
-    lookup.ask(&questions, &NO_STOP);
-    questions.iter().for_each(|question| drop(why(lookup.answer(question))));
-    assert!(server.requests().is_empty());
-    why(lookup.answer(&question(ParentKind::Chat, 9))); // never asked
 }
 
 #[test]

@@ -171,3 +171,132 @@ fn under_a_platform_the_task_has_a_configuration_of_its_own_and_the_root_a_mark(
     let env = plain.prepare([]);
     assert!(!env.join("multica-config").exists() && !plain.root.join(".multica").exists());
 }
+
+/// What a daemon of today makes for a task: folders with readable names, an owner file that is an object, an index; no
+/// record before the task ends.
+fn readable_env(t: &TestEnv, record: Option<Value>) -> PathBuf {
+    t.write("root/.multica/daemon_task_context.json", r#"{"managed_by":"multica-daemon-task"}"#);
+    let env = t.root.join("acme-00000000c0de/fix-login-0123456789ab");
+    for folder in ["output", "logs", "workdir/src"] {
+        fs::create_dir_all(env.join(folder)).unwrap();
+    }
+    t.write(env.join("workdir/src/main.rs"), "work");
+    t.write(env.join(".task_owner"), json!({"workspace_id": WORKSPACE, "task_id": ITS_TASK}).to_string());
+    let proof = json!({"managed_by": "multica-daemon-managed-env", "workspace_id": WORKSPACE, "issue_id": "I", "agent_id": "A"});
+    t.write(env.join(".managed_env.json"), proof.to_string());
+    t.write(env.join(".multica_sidecar_manifest.json"), r#"{"files":[],"dirs":[]}"#);
+    if let Some(record) = record {
+        t.write(env.join(".gc_meta.json"), record.to_string());
+    }
+    env
+}
+
+const WORKSPACE: &str = "00000000-0000-4000-9000-00000000c0de";
+const ITS_TASK: &str = "00000000-0000-4000-8000-0123456789ab";
+
+fn its_record() -> Option<Value> {
+    Some(
+        json!({"kind": "issue", "issue_id": "I", "workspace_id": WORKSPACE, "completed_at": "2026-05-31T12:00:00Z"}),
+    )
+}
+
+#[test]
+fn readable_names_are_names_and_the_ids_come_from_the_files() {
+    for (record, has_index) in [(its_record(), true), (its_record(), false), (None, true), (None, false)] {
+        let t = TestEnv::new();
+        let env = readable_env(&t, record.clone());
+        let when = format!("record {}, index {has_index}", record.is_some());
+        if has_index {
+            use sha2::Digest;
+            let digest = sha2::Sha256::digest(format!("{WORKSPACE}\0{ITS_TASK}"));
+            let digest: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+            let place = env.strip_prefix(&t.root).unwrap();
+            let entry = json!({"workspace_id": WORKSPACE, "task_id": ITS_TASK, "relative_path": place});
+            t.write(format!("root/.task_roots/{digest}/root.json"), entry.to_string());
+        }
+        let shown = t.execenv(["show", ITS_TASK, "-o", "json"]).run().status(0);
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        assert_eq!(shown["root_dir"], env.to_str().unwrap(), "{when}");
+        assert_eq!(
+            (&shown["task_id"], &shown["workspace_id"]),
+            (&json!(ITS_TASK), &json!(WORKSPACE)),
+            "{when}"
+        );
+        assert_eq!(shown["kind"], "issue", "{when}");
+        let listed = t.execenv(["list", "--workspace", WORKSPACE, "-o", "json"]).json();
+        assert_eq!(listed["environments"][0]["task_id"], ITS_TASK, "{when}: {listed}");
+        assert_eq!(listed["environments"][0]["workspace_id"], WORKSPACE, "{when}");
+
+        // The task has that environment, and no second one is made.
+        let arguments = ["prepare", "--task-id", ITS_TASK, "--workspace-id", WORKSPACE];
+        let kept = t.execenv(arguments.iter().chain(&["--keep-existing"])).run().status(0);
+        assert_eq!(kept.stdout.trim_end(), env.to_str().unwrap(), "{when}: {kept}");
+        assert_eq!(record.is_none(), kept.stderr.contains("has no record yet"), "{when}: {kept}");
+        assert_eq!(fs::read_to_string(env.join("workdir/src/main.rs")).unwrap(), "work", "{when}");
+        assert_eq!(t.prepare(arguments[1..].iter().chain(&["--replace"]).copied()), env, "{when}");
+        t.execenv(["cleanup", "--all", ITS_TASK]).ok();
+        t.execenv(["trash", "restore", "fix-login"]).ok();
+        assert_eq!(fs::read_to_string(env.join("workdir/src/main.rs")).unwrap(), "work", "{when}");
+        // Another task whose id ends alike gets another one.
+        let other =
+            t.prepare(["--task-id", "ffffffff-0000-4000-9999-0123456789ab", "--workspace-id", WORKSPACE]);
+        assert_eq!(other, t.root.join(WORKSPACE).join("0123456789ab"), "{when}");
+    }
+}
+
+#[test]
+fn before_its_task_has_ended_it_is_shown_run_and_reused_by_what_its_files_say() {
+    let t = TestEnv::new();
+    let env = readable_env(&t, None);
+    let name = env.to_str().unwrap();
+    let no_record = "has no record yet";
+    let shown = t.execenv(["show", name]).run().status(0);
+    assert!(shown.stderr.contains(no_record) && shown.stdout.contains(ITS_TASK), "{shown}");
+    let ran = t.execenv(["run", name, "--", "sh", "-c", "echo more > src/more.rs"]).run().status(0);
+    assert!(ran.stderr.contains(no_record), "{ran}");
+    let record: Value = serde_json::from_slice(&fs::read(env.join(".gc_meta.json")).unwrap()).unwrap();
+    assert_eq!((&record["kind"], &record["issue_id"]), (&json!("issue"), &json!("I")));
+    assert_eq!(
+        (&record["workspace_id"], &record["execenv"]["task_id"]),
+        (&json!(WORKSPACE), &json!(ITS_TASK))
+    );
+
+    let t = TestEnv::new();
+    let env = readable_env(&t, None);
+    let name = env.to_str().unwrap();
+    t.write("t.json", json!({"provider": "claude", "issue_id": "J", "agent": {"id": "B"}}).to_string());
+    let reused = t.execenv(["reuse", name, "--task", "t.json", "-o", "json"]).run().status(0);
+    for told in [no_record, "made for the issue `I`, the task is of the issue `J`", "the agent `A`"] {
+        assert!(reused.stderr.contains(told), "{told}: {reused}");
+    }
+    let reused: Value = serde_json::from_str(&reused.stdout).unwrap();
+    assert_eq!((&reused["workspace_id"], &reused["task_id"]), (&json!(WORKSPACE), &json!(ITS_TASK)));
+    assert_eq!(fs::read_to_string(env.join("workdir/src/main.rs")).unwrap(), "work");
+    assert!(env.join("workdir/CLAUDE.md").exists());
+    // From now on it is the one of this task, for every command.
+    t.execenv(["run", ITS_TASK, "--", "true"]).ok();
+    // The same issue and agent again: nothing to say.
+    t.execenv(["reuse", ITS_TASK, "--task", "t.json"]).ok();
+
+    // Nothing in it says whose it is: refused, without advice that would lose its work.
+    let t = TestEnv::new();
+    let env = readable_env(&t, None);
+    for file in [".task_owner", ".managed_env.json"] {
+        fs::remove_file(env.join(file)).unwrap();
+    }
+    let refused = t.execenv(["reuse", env.to_str().unwrap()]).run().status(3);
+    assert!(refused.stderr.contains("copy what you need out of"), "{refused}");
+}
+
+#[test]
+fn an_environment_of_ours_that_was_made_for_another_issue_is_reused_with_a_warning() {
+    let t = TestEnv::new();
+    let document = |issue: &str, agent: &str| json!({"issue_id": issue, "agent": {"id": agent}}).to_string();
+    t.write("i.json", document("I", "A"));
+    t.write("j.json", document("J", "A"));
+    let env = t.prepare(["--task", "i.json"]);
+    t.execenv(["reuse", env.to_str().unwrap(), "--task", "i.json"]).ok();
+    let reused = t.execenv(["reuse", env.to_str().unwrap(), "--task", "j.json"]).run().status(0);
+    assert!(reused.stderr.contains("made for the issue `I`"), "{reused}");
+    assert!(!reused.stderr.contains("agent"), "{reused}");
+}

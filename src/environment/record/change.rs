@@ -91,7 +91,7 @@ impl Meta {
         change: impl FnOnce(&mut Meta, &mut Own),
     ) -> Result<Meta> {
         let changed = Meta::change(tree, durability, |meta| {
-            let mut own = meta.own_or_rebuilt(tree.path());
+            let mut own = meta.own_or_rebuilt(tree);
             change(meta, &mut own);
             meta.own = Some(own);
         })?;

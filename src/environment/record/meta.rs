@@ -239,16 +239,6 @@ impl Meta {
         }
         Ok(())
     }
-
-    /// execenv's own part; rebuilt from multica's keys if multica wrote the file last.
-    pub fn own_or_rebuilt(&self, root: &Path) -> Own {
-        self.own.clone().unwrap_or_else(|| Own {
-            schema: SCHEMA,
-            task_id: self.task_id.clone(),
-            work_dir: root.join(names::WORK_DIR),
-            ..Own::default()
-        })
-    }
 }
 
 #[cfg(test)]

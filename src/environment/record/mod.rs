@@ -7,11 +7,13 @@
 //! prompt.
 
 mod change;
+mod identity;
 mod meta;
 mod own;
 
 pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
+pub use identity::Identity;
 pub use meta::Meta;
 pub(super) use meta::{MAX_META, SCHEMA};
 pub use own::{EnvStatus, LastResult, Own, RunRecord, SessionRecord};
