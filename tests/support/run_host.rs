@@ -76,7 +76,7 @@ fn main() {
     let mut out = std::io::stdout();
     let mut sink = |event: Event<'_>| match event {
         Event::Output(bytes) if !quiet => out.write_all(bytes),
-        Event::Output(_) => Ok(()),
+        Event::Output(_) | Event::Errors(_) | Event::AgentErrors(_) => Ok(()),
         Event::Idle => out.flush(),
         _ if quiet => Ok(()),
         event => writeln!(out, "{}", serde_json::to_string(&event).unwrap()),
