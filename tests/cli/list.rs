@@ -50,8 +50,8 @@ fn the_workspace_is_shown_where_there_is_more_than_one() {
     let text = t.execenv(["list"]).ok().stdout;
     let firsts: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(firsts, ["WORKSPACE", "default", "other"]);
-    t.execenv(["show", KEY]).fails(2, &["more than one", "hint: name it by its path"]);
-    t.execenv(["show", TASK]).fails(2, &["more than one", "hint: name it by its path"]);
+    t.execenv(["show", KEY]).fails(2, &["more than one", "hint: give `<workspace>/<key>`, or its path"]);
+    t.execenv(["show", TASK]).fails(2, &["more than one", "hint: give `<workspace>/<key>`, or its path"]);
 }
 
 const THEIRS: &str =
