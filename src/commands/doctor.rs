@@ -317,7 +317,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
             what.push_str(&format!(" ({note})"));
         }
         if let Some(run_id) = run_id.filter(|_| fixed) {
-            let killed = supervise::end_leftovers(&run_id);
+            let killed = supervise::end_leftovers(&run_id, &path);
             what.push_str(&format!(", {} ended", counted(killed as u64, "process", "processes")));
         }
         findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });

@@ -145,7 +145,7 @@ impl Disk<'_> {
         if action != Action::Artifacts {
             return;
         }
-        let noted = Meta::change(&held.found().env.tree, Durability::Unsynced, |meta| {
+        let noted = Meta::change(&held.found().env.tree, Durability::Synced, |meta| {
             if let Some(own) = meta.own.as_mut() {
                 own.artifacts_swept_at = Some(self.request.now);
             }

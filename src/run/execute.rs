@@ -84,7 +84,7 @@ fn begin(
     let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
     let mut run = Run { plan: &plan, now: surroundings.now, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
-        let killed = supervise::end_leftovers(&died.id);
+        let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
         run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
         run.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
     }

@@ -162,7 +162,8 @@ impl RunningEnv {
         touch(&self.lock_handle()?).context("touch the lock file")?;
         self.renewal = Some(Renewal::begin(&self.found.env.tree, now));
         let outside = (!temporary.starts_with(&self.found.env.path)).then(|| temporary.to_owned());
-        self.change(Durability::Unsynced, |_, own| {
+        // XFS writes a renamed file's bytes later: a power cut would leave an empty record.
+        self.change(Durability::Synced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
             own.status = EnvStatus::Starting;
             own.lease_until = None;

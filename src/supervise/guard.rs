@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use super::survivors;
+use super::survivors::{self, Marks};
 use crate::sys::child::{self, Program};
 
 /// How often the guard and the run look after each other.
@@ -199,7 +199,7 @@ pub fn main(run_id: &str, grace_ms: u64) {
     {
         end_group(pid, Duration::from_millis(grace_ms), &mut || false);
     }
-    survivors::kill_marked(run_id);
+    survivors::kill_marked(Marks::of_run(run_id));
     watched.lock().unwrap_or_else(PoisonError::into_inner).kill_all();
 }
 

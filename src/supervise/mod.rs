@@ -41,6 +41,10 @@ mod streams;
 mod survivors;
 mod timers;
 
+use std::path::Path;
+
+use survivors::Marks;
+
 pub use command::{AgentCommand, Limits, Started};
 pub use interrupts::Interrupts;
 pub use outcome::{Exit, RunOutcome, RunStatus, RunVerdict};
@@ -48,11 +52,12 @@ pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};
 
-/// Kills every process that a dead run has left: they carry the run's mark in their environment. Returns how many.
-pub fn end_leftovers(run_id: &str) -> usize {
+/// Kills every process that a dead run of the environment at `env_root` has left: they carry the run's id and the
+/// environment in their variables. Returns how many.
+pub fn end_leftovers(run_id: &str, env_root: &Path) -> usize {
     // An id of another form is not of a run, and an empty one would match every process.
     if uuid::Uuid::try_parse(run_id).is_err() {
         return 0;
     }
-    survivors::kill_marked(run_id)
+    survivors::kill_marked(Marks::of_recorded_run(run_id, env_root))
 }

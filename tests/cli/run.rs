@@ -459,6 +459,27 @@ fn killed_hard(w: &World) {
 }
 
 #[test]
+fn a_record_that_names_another_environments_run_ends_nothing_of_it() {
+    let t = TestEnv::new();
+    let victim = t.prepare(["--task-id", "victim"]);
+    let forged = t.prepare(["--task-id", "forged"]);
+    let meta = |env: &Path| -> Value {
+        serde_json::from_slice(&fs::read(env.join(".gc_meta.json")).unwrap()).unwrap()
+    };
+    let mut run = t.execenv(["run", "victim", "--", "sleep", "60"]).start();
+    wait_until("the run", || (meta(&victim)["execenv"]["status"] == "running").then_some(()));
+    let mut claim = meta(&forged);
+    claim["execenv"]["status"] = "running".into();
+    claim["execenv"]["run"] = meta(&victim)["execenv"]["run"].clone();
+    t.write(forged.join(".gc_meta.json"), claim.to_string());
+    let done = t.execenv(["doctor", "--fix"]).ok();
+    assert!(done.stdout.contains("crashed_run") && done.stdout.contains("0 processes ended"), "{done}");
+    assert!(run.try_wait().unwrap().is_none(), "the other run goes on");
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
 fn a_killed_run_leaves_no_process_and_the_next_one_says_so() {
     let w = World::new();
     killed_hard(&w);

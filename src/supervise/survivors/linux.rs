@@ -8,7 +8,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
 };
 
-use super::{MARK, PATIENCE};
+use super::{Marks, PATIENCE};
 
 /// From now on the orphans among the descendants become children of this process instead of init's.
 pub(crate) fn adopt() {
@@ -69,7 +69,8 @@ impl ProcessTree {
                 }
                 reap(pid);
             }
-            let marked = if left.is_empty() { marked(run_id, &self.spared, &mut killed) } else { 0 };
+            let marked =
+                if left.is_empty() { marked(Marks::of_run(run_id), &self.spared, &mut killed) } else { 0 };
             if (left.is_empty() && marked == 0) || Instant::now() > until {
                 return killed.len();
             }
@@ -78,19 +79,18 @@ impl ProcessTree {
     }
 }
 
-/// Kills every process that carries the run's mark, until there are none.
-pub(crate) fn kill_marked(run_id: &str) -> usize {
+/// Kills every process that carries the marks, until there are none.
+pub(crate) fn kill_marked(marks: Marks<'_>) -> usize {
     let until = Instant::now() + PATIENCE;
     let mut killed = HashSet::new();
-    while marked(run_id, &HashSet::new(), &mut killed) > 0 && Instant::now() < until {
+    while marked(marks, &HashSet::new(), &mut killed) > 0 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.len()
 }
 
 /// One round over all processes: kills the marked ones, and returns how many there were.
-fn marked(run_id: &str, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usize {
-    let needle = format!("{MARK}={run_id}");
+fn marked(marks: Marks<'_>, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usize {
     let own = rustix::process::getpid();
     let mut found = 0;
     for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -99,13 +99,13 @@ fn marked(run_id: &str, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usi
             continue;
         };
         let raw = pid.as_raw_nonzero().get();
-        if pid == own || spared.contains(&raw) || !carries(raw, needle.as_bytes()) {
+        if pid == own || spared.contains(&raw) || !carries(raw, marks) {
             continue;
         }
         // The handle is taken first and the mark looked at again, so that the signal cannot hit a later owner of the
         // number. A kernel without handles leaves that risk.
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(handle) if carries(raw, needle.as_bytes()) => {
+            Ok(handle) if carries(raw, marks) => {
                 let _ = pidfd_send_signal(&handle, Signal::KILL);
             }
             Ok(_) => continue,
@@ -118,9 +118,8 @@ fn marked(run_id: &str, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usi
     found
 }
 
-fn carries(pid: i32, needle: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == needle))
+fn carries(pid: i32, marks: Marks<'_>) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| marks.are_in(&environ))
 }
 
 /// The children of this process.

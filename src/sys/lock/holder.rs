@@ -4,6 +4,9 @@ use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 
+/// How often the system's list of locks is read for one that is certainly there.
+const LOOKS: usize = 3;
+
 /// The process that took a lock, as far as the system tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -24,9 +27,12 @@ impl fmt::Display for Holder {
 /// The process that has a lock on an open file. `None`: there is none, it runs on another machine or in another
 /// container, or the system does not tell.
 pub fn holder_of(file: &File) -> Option<Holder> {
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
     let metadata = file.metadata().ok()?;
-    let pid = holder_in(&locks, metadata.dev(), metadata.ino())?;
+    // The list is read in pieces: an entry is missed when others before it go in between.
+    let pid = (0..LOOKS).find_map(|_| {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        holder_in(&locks, metadata.dev(), metadata.ino())
+    })?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     Some(Holder { pid, name: name.map(|name| name.trim_end().escape_debug().to_string()) })
 }
