@@ -35,6 +35,8 @@ start() {
 
     # Not below /tmp: Gemini and Codex distrust folders that everybody may write to.
     work=$(mktemp -d "$keep/scene.XXXXXX")
+    # The operator's key is made on first need: not in the home that is compared with what it was.
+    export EXECENV_KEY_FILE=$work/key
     trap 'kill "$pid" 2>/dev/null || true; rm -rf "$work"' EXIT
     mkdir -p "$work/home" "$work/skills/greeting"
     printf -- '---\nname: greeting\ndescription: EXECENV-SKILL-MARK how to greet\n---\nSay hello.\n' > "$work/skills/greeting/SKILL.md"

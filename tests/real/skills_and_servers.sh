@@ -234,11 +234,11 @@ fi
 # One scene serves all cases of a program.
 export RESULTS MODEL_SECONDS=1800
 RESULTS=$(mktemp)
+status=0
 for program in "$@"; do
     echo "$program …" >&2
-    "$script" "$keep" "$program" || echo "$program: the script failed" >&2
+    "$script" "$keep" "$program" || { echo "$program: the script failed" >&2; status=1; }
 done
-status=0
 printf '%-24s' case
 printf '%-22s' "$@"
 echo
