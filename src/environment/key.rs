@@ -136,7 +136,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<OperatorKey> {
     key.map(OperatorKey::new).with_context(|| format!("the key {} is not one of execenv's", path.display()))
 }
 
-/// Bytes that nobody can guess: those of random UUIDs, of which each has 122 bits from the system.
+/// Bytes that cannot be guessed: those of random UUIDs, of which each has 122 bits from the system.
 fn random() -> [u8; OperatorKey::LEN] {
     use sha2::{Digest, Sha256};
     let mut bytes = Sha256::new();

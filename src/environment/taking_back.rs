@@ -33,7 +33,7 @@ impl LockedEnv {
             return Ok(TakenBack::default());
         }
         let manifest = match Manifest::load_even_damaged(tree)? {
-            // The user's word stands in for a list that nobody can read; the file itself is kept.
+            // The user's word stands in for a list that cannot be read; the file itself is kept.
             Err(_) if trust.local_dir.is_some() => None,
             Err(_) => Manifest::load(tree)?,
             Ok(manifest) => manifest,

@@ -116,7 +116,7 @@ impl LockedEnv {
         put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
     }
 
-    /// Deletes the environment's folder permanently, by moving it to the trash first. The lock is released once nobody
+    /// Deletes the environment's folder permanently, by moving it to the trash first. The lock is released once no process
     /// finds the folder any more and before its files go: NFS and FUSE file systems keep a deleted file that is open,
     /// and the folder with it.
     ///

@@ -7,7 +7,7 @@ use crate::failure::{Code, Failure};
 
 /// `{stores}/{kind}/{workspace}/{agent}`. Upstream has the runtime's id between, which a task document lacks; agents
 /// of one workspace share no store, and workspaces do not either. For a task without an agent's id, the key of its
-/// environment stands in: the task shares its state with nobody.
+/// environment stands in: the task shares its state with no other.
 ///
 /// # Errors
 /// A [`Code::BadDocument`] failure for an agent id that is not made of `A-Za-z0-9_-`: two agents must not meet.

@@ -86,7 +86,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
 }
 
 /// The file that OpenCode puts into each `.opencode` folder that lacks it: in one that execenv makes for skills it would
-/// be a file of nobody's.
+/// be a file that no record lists.
 fn ignore_file(request: &HomeRequest<'_>) -> Option<HomeSidecar> {
     (!request.skills.is_empty()).then(|| HomeSidecar {
         path: IGNORE_FILE.into(),

@@ -35,7 +35,7 @@ pub struct Provider {
     pub login: Option<LoginPlaces>,
     /// What an agent's error says to type when a login is missing.
     pub login_hint: Option<&'static str>,
-    /// Every variable that its plan can set: what else a record names was put there by somebody else.
+    /// Every variable that its plan can set: what else a record names was put there by another program.
     pub exports: &'static [&'static str],
     /// Variables that the environment sets and a task may not: with other values the CLI would leave its home.
     pub own_variables: &'static [&'static str],

@@ -119,7 +119,7 @@ pub struct TaskDocument {
     pub plugin_hook_tools: Vec<Value>,
     #[serde(deserialize_with = "null_is_default")]
     pub handoff_note: String,
-    /// The agent leads a squad, in a document that somebody wrote by hand: no server sends it.
+    /// The agent leads a squad, in a document that was written by hand: no server sends it.
     #[serde(deserialize_with = "null_is_default")]
     pub is_squad_leader: bool,
     /// The agent leads a squad in this run. Valid only if `leader_role_resolved`.

@@ -31,7 +31,7 @@ pub(super) struct Marks<'a> {
 }
 
 impl<'a> Marks<'a> {
-    /// Of a run of this process, whose id nobody else has chosen.
+    /// Of a run of this process, whose id it has chosen itself.
     pub(super) fn of_run(run_id: &'a str) -> Marks<'a> {
         Marks { run_id, env_root: None }
     }
@@ -45,19 +45,19 @@ impl<'a> Marks<'a> {
     /// Whether a process has them, by its variables as the system lists them, each ended by a zero byte.
     pub(super) fn are_in(self, environ: &[u8]) -> bool {
         let has = |is: &dyn Fn(&[u8]) -> bool| environ.split(|byte| *byte == 0).any(is);
-        has(&|entry| entry.strip_prefix(MARK.as_bytes()) == Some(format!("={}", self.run_id).as_bytes()))
-            && self.env_root.is_none_or(|root| {
-                has(&|entry| entry.strip_prefix(ROOT).is_some_and(|named| is_same_place(named, root)))
-            })
+        let run_id = self.run_id.as_bytes();
+        has(&|entry| {
+            entry.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) == Some(run_id)
+        }) && self.env_root.is_none_or(|root| {
+            has(&|entry| entry.strip_prefix(ROOT).is_some_and(|named| is_same_place(named, root)))
+        })
     }
 }
 
 /// Whether two paths of env roots end in the same workspace and key.
 fn is_same_place(named: &[u8], root: &Path) -> bool {
-    let end = |path: &'_ Path| {
-        path.components().rev().take(2).map(|part| part.as_os_str().to_owned()).collect::<Vec<_>>()
-    };
-    end(Path::new(OsStr::from_bytes(named))) == end(root)
+    let named = Path::new(OsStr::from_bytes(named));
+    named.components().rev().take(2).eq(root.components().rev().take(2))
 }
 
 /// How long killing is repeated before a process that cannot die is left.
