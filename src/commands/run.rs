@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration};
 use crate::output::Printer;
+use crate::protocol::Permission;
 use crate::run::{CleanupAfter, Resume, RunOptions, RunningEnv, Surroundings, execute};
 use crate::sys::clock;
 
@@ -41,6 +43,12 @@ pub struct RunArgs {
     /// Resume the environment's last session, or the named one
     #[arg(long, value_name = "SESSION", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub resume: Option<String>,
+    /// How to talk to the agent, where its CLI has several ways: stream-json, acp, app-server, exec, …
+    #[arg(long, value_name = "NAME")]
+    pub dialect: Option<String>,
+    /// What to answer an agent that asks for a permission: allow or deny
+    #[arg(long, value_name = "ANSWER", default_value = "allow", value_parser = permission(), hide_possible_values = true)]
+    pub permission: Permission,
     /// The model for the agent to use
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
@@ -118,6 +126,8 @@ impl RunArgs {
                 "" => Resume::Last,
                 id => Resume::Named(id.to_owned()),
             }),
+            dialect: self.dialect.clone(),
+            permission: self.permission,
             model: self.model.clone(),
             max_turns: self.max_turns,
             system_prompt: read(UserInput::SYSTEM_PROMPT, &self.system_prompt_file)?,
@@ -166,6 +176,13 @@ impl RunArgs {
         }
         Ok(variables)
     }
+}
+
+fn permission() -> impl TypedValueParser<Value = Permission> {
+    PossibleValuesParser::new(Permission::WORDS.map(|(word, _)| word)).map(|word| {
+        let found = Permission::WORDS.into_iter().find(|(known, _)| *known == word);
+        found.map_or(Permission::default(), |(_, permission)| permission)
+    })
 }
 
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {

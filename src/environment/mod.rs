@@ -63,7 +63,7 @@ pub use reuse::reuse;
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub use stores::{Pruned, count as count_stores, prune as prune_stores};
-pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable, mcp_file};
+pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
 pub use trust::Trust;

@@ -40,7 +40,7 @@ use crate::sys::tree::{FileKind, Tree};
 /// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let (provider, mut warnings) = provider_of(request.task);
-    if let Some(Provider { name, launch: None, .. }) = provider
+    if let Some(Provider { name, dialects: [], .. }) = provider
         && *name != crate::provider::COMMAND.name
     {
         warnings.push(format!(

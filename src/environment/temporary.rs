@@ -65,7 +65,7 @@ fn outside_name(run_id: &str) -> String {
 }
 
 /// The file with a run's MCP servers, below the env root.
-pub(crate) fn mcp_file() -> PathBuf {
+fn mcp_file() -> PathBuf {
     Path::new(names::LAUNCH).join(names::LAUNCH_MCP)
 }
 

@@ -21,6 +21,15 @@ pub fn escape(text: &str) -> String {
 /// # Errors
 /// Those of the writer.
 pub fn write_lines(out: &mut impl Write, text: &str) -> io::Result<()> {
+    write_part(out, text)?;
+    if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
+}
+
+/// The same for a part of a text: its last line stays open.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_part(out: &mut impl Write, text: &str) -> io::Result<()> {
     let mut rest = text;
     while let Some(at) = find_suspect(rest) {
         out.write_all(&rest.as_bytes()[..at])?;
@@ -35,8 +44,7 @@ pub fn write_lines(out: &mut impl Write, text: &str) -> io::Result<()> {
         }
         rest = after;
     }
-    out.write_all(rest.as_bytes())?;
-    if text.is_empty() || text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
+    out.write_all(rest.as_bytes())
 }
 
 /// A writer of JSON that is harmless for a terminal: control characters beyond ASCII and those that turn the direction of text

@@ -6,5 +6,5 @@ pub(crate) mod scan;
 mod similar;
 pub(crate) mod yaml;
 
-pub use harmless::{HarmlessJson, escape, harmless_json, write_lines};
+pub use harmless::{HarmlessJson, escape, harmless_json, write_lines, write_part};
 pub use similar::closest;

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use super::Format;
-use crate::formats::{HarmlessJson, write_lines};
+use crate::formats::{HarmlessJson, write_lines, write_part};
 use crate::protocol::{Event, JsonText, NoticeLevel};
 use crate::run::{RunResult, RunSink};
 use crate::supervise::redact::redact;
@@ -29,6 +29,8 @@ pub struct Printer {
     line: Vec<u8>,
     /// The same of standard error.
     errors: Vec<u8>,
+    /// The last part of a message did not end its line.
+    is_line_begun: bool,
 }
 
 impl Printer {
@@ -39,6 +41,7 @@ impl Printer {
             out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
             line: Vec::new(),
             errors: Vec::new(),
+            is_line_begun: false,
         }
     }
 }
@@ -47,6 +50,10 @@ impl RunSink for Printer {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         if matches!(event, Event::Idle) {
             return self.out.flush();
+        }
+        if self.is_line_begun && !matches!(event, Event::Text { is_part: true, .. }) {
+            self.is_line_begun = false;
+            self.out.write_all(b"\n")?;
         }
         if let (Event::Errors(bytes), Format::Text | Format::Shell) = (event, self.format) {
             self.out.flush()?;
@@ -58,7 +65,11 @@ impl RunSink for Printer {
         }
         match event {
             Event::Output(bytes) => self.out.write_all(bytes),
-            Event::Text { text } => write_lines(&mut self.out, &text.decode()),
+            Event::Text { text, is_part: true } => self.part(&text.decode()),
+            Event::Text { text, is_part: false } => write_lines(&mut self.out, &text.decode()),
+            Event::Permission { request, decision } => {
+                self.remark(log::Level::Info, || format!("{request}: {}", decision.word()))
+            }
             Event::ToolUse { tool, input, .. } => self.remark(log::Level::Info, || {
                 format!("{tool} {}", input.get().chars().take(200).collect::<String>())
             }),
@@ -81,6 +92,9 @@ impl RunSink for Printer {
             self.out.write_all(b"\n")?;
             return self.out.flush();
         }
+        if std::mem::take(&mut self.is_line_begun) {
+            self.out.write_all(b"\n")?;
+        }
         self.out.flush()?;
         // A run that could not start is reported as the command's failure.
         if let Some(error) = result.error.as_ref().filter(|_| result.has_started()) {
@@ -94,6 +108,12 @@ impl RunSink for Printer {
 }
 
 impl Printer {
+    /// A part of a message: what follows it goes on in the same line.
+    fn part(&mut self, text: &str) -> io::Result<()> {
+        self.is_line_begun = !text.ends_with('\n');
+        write_part(&mut self.out, text)
+    }
+
     /// A line of the story on standard error, in its place among the agent's own.
     fn remark(&mut self, level: log::Level, text: impl FnOnce() -> String) -> io::Result<()> {
         if log::log_enabled!(level) {
@@ -110,7 +130,8 @@ impl Printer {
             _ => {}
         }
         // Most of a long stream, and mostly what would be written anyway.
-        let literal = if let Event::Text { text } = event { text.canonical_literal() } else { None };
+        let literal =
+            if let Event::Text { text, is_part: false } = event { text.canonical_literal() } else { None };
         match literal {
             Some(literal) => {
                 let mut out = HarmlessJson(&mut self.out);
@@ -145,7 +166,7 @@ impl Printer {
         let line = std::mem::take(self.begun(stream));
         let text = String::from_utf8_lossy(&line);
         let printed = match stream {
-            Stream::Output => self.json(&Event::Text { text: JsonText::Plain(&text) }),
+            Stream::Output => self.json(&Event::Text { text: JsonText::Plain(&text), is_part: false }),
             // The log has it byte for byte.
             Stream::Errors => self.json(&Event::Stderr { text: &redact(&text) }),
         };

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Number;
 
-use super::event::{Sink, Usage};
+use super::event::{Sink, Spent, Usage};
 use super::login::LoginRequest;
 use super::reason::FailureReason;
 
@@ -62,6 +63,19 @@ pub trait Conversation: Debug {
     fn has_open_tool(&self) -> bool {
         false
     }
+
+    /// What the agent used up so far, as far as it tells.
+    fn spent(&self) -> Spent {
+        Spent::default()
+    }
+
+    /// A file that the agent leaves at its end and that belongs to the conversation.
+    fn closing_file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Takes what that file holds, after the agent's end; not called where there is none.
+    fn take_file(&mut self, _bytes: &[u8]) {}
 
     /// What is known at the end. Called once, after everything else.
     fn end(&mut self) -> Ending;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Serialize, Serializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::permission::Permission;
 use super::text::JsonText;
 
 /// Tokens of one model. The buckets do not overlap: `input_tokens` leaves out what came from the cache.
@@ -27,6 +29,13 @@ impl Usage {
         *self == Self::default()
     }
 
+    /// All tokens together.
+    pub fn all(&self) -> u64 {
+        [self.input_tokens, self.output_tokens, self.cache_read_tokens, self.cache_write_tokens]
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
     /// Adds another count to this one.
     pub fn add(&mut self, other: &Usage) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
@@ -34,6 +43,17 @@ impl Usage {
         self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
         self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
     }
+}
+
+/// What an agent used up so far, as far as it tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Tokens of all models and kinds.
+    pub tokens: u64,
+    /// The price in US dollars.
+    pub cost_usd: Option<Number>,
+    /// Turns of the model.
+    pub turns: u64,
 }
 
 /// How much a notice matters.
@@ -60,7 +80,12 @@ pub enum Event<'a> {
         model: Option<&'a str>,
     },
     /// Text for the user.
-    Text { text: JsonText<'a> },
+    Text {
+        text: JsonText<'a>,
+        /// More of the same message follows.
+        #[serde(rename = "partial", skip_serializing_if = "std::ops::Not::not")]
+        is_part: bool,
+    },
     /// The model's reasoning.
     Thinking { text: JsonText<'a> },
     /// A tool was called.
@@ -76,6 +101,8 @@ pub enum Event<'a> {
     },
     /// The tokens of the whole run by model; once, at its end.
     Usage { usage: &'a BTreeMap<String, Usage> },
+    /// The agent asked for a permission or for an answer, and got one by the rule of the run.
+    Permission { request: &'a str, decision: Permission },
     /// A notice for the user.
     Notice { level: NoticeLevel, text: &'a str },
     /// A line of the agent's standard error, without what looks like a secret.

@@ -10,22 +10,30 @@
 //! | `event` | the events, the same for all dialects |
 //! | `text` | strings that are decoded only where their text is needed |
 //! | `reason` | the stable words for why a run failed |
+//! | `transcript` | what is collected for the end of a conversation, with the events that go with it |
+//! | `permission` | the rule for an agent that asks a person |
 //! | [`login`] | login trouble, as it shows in an agent's texts |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
 //! | [`ndjson`] | dialects of one JSON object a line |
+//! | [`rpc`] | JSON-RPC, for dialects of requests and answers |
 
 mod conversation;
 mod event;
 pub mod login;
 pub mod ndjson;
+mod permission;
 mod raw;
 mod reason;
+pub mod rpc;
 mod text;
+mod transcript;
 
 pub use conversation::{
     AgentFailure, AgentResult, Conversation, Delivery, Ending, GiveUp, Opening, Properties, Step,
 };
-pub use event::{Event, NoticeLevel, Sink, TOOL_OUTPUT, Usage, prefix};
+pub use event::{Event, NoticeLevel, Sink, Spent, TOOL_OUTPUT, Usage, prefix};
+pub use permission::Permission;
 pub use raw::Raw;
 pub use reason::FailureReason;
 pub use text::JsonText;
+pub use transcript::Transcript;

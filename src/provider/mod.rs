@@ -15,6 +15,7 @@ mod fixture;
 pub mod gemini;
 pub mod hermes;
 pub mod homes;
+pub mod launch;
 pub mod login;
 pub mod mcp_channel;
 pub mod mcp_file;

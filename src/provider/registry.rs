@@ -3,7 +3,7 @@
 //! Everything that differs by provider is in its row or in its own module, and derives from here: a new provider is one
 //! row and, where it needs code of its own, one module.
 
-use super::row::{HomeFolder, Launch, McpChannel, Provider, login_file};
+use super::row::{HomeFolder, McpChannel, Provider, login_file};
 use super::version::Version;
 use super::{
     claude, codex, copilot, cursor, dsh, gemini, hermes, mcp_file, omp, openclaw, opencode, qwen, qwenpaw,
@@ -38,7 +38,7 @@ static PROVIDERS: &[Provider] = &[
         )
         .login_hint("run `claude setup-token` or set ANTHROPIC_API_KEY")
         .own_arguments(claude::launch::OWN_ARGUMENTS)
-        .launch(Launch::ClaudeStream),
+        .dialects(claude::DIALECTS),
     // A fork of Claude Code.
     Provider::new("codebuddy", ".codebuddy/skills")
         .brief("CODEBUDDY.md")
@@ -46,7 +46,7 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[mcp_file::VARIABLE])
         .mcp(McpChannel::File)
         .own_arguments(claude::launch::OWN_ARGUMENTS)
-        .launch(Launch::ClaudeStream),
+        .dialects(claude::DIALECTS),
     Provider::new(codex::NAME, "")
         .skills_in_home()
         .program("codex", "MULTICA_CODEX_PATH")
@@ -320,9 +320,9 @@ mod tests {
 
     #[test]
     fn the_runnable_ones_have_a_program() {
-        let runnable: Vec<_> = all().filter(|p| p.launch.is_some()).map(|p| p.name).collect();
+        let runnable: Vec<_> = all().filter(|p| !p.dialects.is_empty()).map(|p| p.name).collect();
         assert_eq!(runnable, ["claude", "codebuddy"]);
-        assert!(all().filter(|p| p.launch.is_some()).all(|p| p.program.is_some()));
+        assert!(all().filter(|p| !p.dialects.is_empty()).all(|p| p.program.is_some()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::launch::Dialect;
 use super::plan::{Home, HomePlan, HomeRequest};
 use super::version::{self, Version};
 use crate::failure::Failure;
@@ -43,8 +44,9 @@ pub struct Provider {
     pub plan_variables: &'static [&'static str],
     /// Arguments that `run` sets itself and removes from the user's.
     pub own_arguments: &'static [OwnArgument],
-    /// How `run` starts and reads it; `None`: `run` needs a program after `--`.
-    pub launch: Option<Launch>,
+    /// How `run` can start and read it; the first is used unless another one is asked for. Empty: `run` needs a program
+    /// after `--`.
+    pub dialects: &'static [Dialect],
 }
 
 /// Plans a provider's homes; reads the user's set-up, changes nothing.
@@ -136,13 +138,6 @@ pub enum Takes {
     Optional,
 }
 
-/// How `run` starts a provider and reads what it prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Launch {
-    /// As Claude Code: arguments of [`super::claude::launch`], stream-json in both directions.
-    ClaudeStream,
-}
-
 impl Provider {
     /// Refuses a version of the program that is too old.
     ///
@@ -189,7 +184,7 @@ impl Provider {
             own_variables: &[],
             plan_variables: &[],
             own_arguments: &[],
-            launch: None,
+            dialects: &[],
         }
     }
 
@@ -263,8 +258,8 @@ impl Provider {
         Provider { own_arguments: arguments, ..self }
     }
 
-    pub(super) const fn launch(self, launch: Launch) -> Provider {
-        Provider { launch: Some(launch), ..self }
+    pub(super) const fn dialects(self, dialects: &'static [Dialect]) -> Provider {
+        Provider { dialects, ..self }
     }
 }
 

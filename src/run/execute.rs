@@ -166,12 +166,16 @@ impl Run<'_> {
 
     /// Starts the agent once.
     fn attempt(&mut self, resume: Option<&str>) -> Result<RunOutcome> {
-        let Start { command, mut conversation } = self.plan.start(self.env, resume)?;
+        let Start { command, session, mut conversation } = self.plan.start(self.env, resume)?;
         log::info!("starting {} in {}", command.program.display(), command.work_dir.display());
         self.log.started(&command, (self.now)());
+        if let Some(session) = &session {
+            self.sink.event(&Event::Session { session_id: session, model: None })?;
+            record_session(self.env, session, (self.now)());
+        }
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);
-        let mut last_session = String::new();
+        let mut last_session = session.unwrap_or_default();
         supervise::run(
             command,
             conversation.as_mut(),
@@ -181,9 +185,7 @@ impl Run<'_> {
                     && *session_id != last_session
                 {
                     (*session_id).clone_into(&mut last_session);
-                    if let Err(error) = env.borrow_mut().session(session_id, now()) {
-                        log::warn!("the session could not be recorded: {error:#}");
-                    }
+                    record_session(&mut env.borrow_mut(), session_id, now());
                 }
                 sink.event(&event)
             },
@@ -195,6 +197,13 @@ impl Run<'_> {
         self.log.notice(text, (self.now)());
         self.sink.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
         self.sink.event(&Event::Idle)
+    }
+}
+
+/// Records a session; that it cannot be recorded is no reason to stop the agent.
+fn record_session(env: &mut RunningEnv, id: &str, now: DateTime<Utc>) {
+    if let Err(error) = env.session(id, now) {
+        log::warn!("the session could not be recorded: {error:#}");
     }
 }
 

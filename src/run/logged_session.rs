@@ -4,10 +4,8 @@ use std::path::Path;
 
 use super::result::AGENT_LOG;
 use crate::layout::names;
-use crate::protocol::ndjson::Claude;
-use crate::protocol::{Conversation as _, Event, Step};
+use crate::protocol::{Event, Step};
 use crate::provider;
-use crate::provider::row::Launch;
 use crate::sys::tree::Tree;
 
 /// The most that is read of a log, in bytes. Agents name their session first.
@@ -15,9 +13,8 @@ const MOST_READ: u64 = 16 << 20;
 
 /// The session that the log of the last run names last; `None` where no session is found or the log cannot be read.
 pub(super) fn in_log(env: &Tree, provider: &str) -> Option<String> {
-    let mut conversation = match provider::find(provider)?.launch? {
-        Launch::ClaudeStream => Claude::new(String::new(), None),
-    };
+    let mut conversation = (provider::find(provider)?.dialects.first()?.listener)();
+    let _ = conversation.open(); // some tell their answers by the questions
     let log = env.read_start(&Path::new(names::LOGS).join(AGENT_LOG), MOST_READ).ok()??;
     let mut session = None;
     let mut sink = |event: Event<'_>| {

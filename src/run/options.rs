@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::environment::WorkspacesRoot;
 use crate::git::Git;
+use crate::protocol::Permission;
 
 /// Variables with their values.
 pub(super) type Variables = Vec<(OsString, OsString)>;
@@ -21,6 +22,10 @@ pub struct RunOptions {
     pub prompt: Option<String>,
     /// The session to resume.
     pub resume: Option<Resume>,
+    /// The way to run the agent, where its CLI has several; `None`: the first.
+    pub dialect: Option<String>,
+    /// What an agent that asks for a permission is answered.
+    pub permission: Permission,
     /// The model.
     pub model: Option<String>,
     /// The agent's limit on turns.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
@@ -14,12 +14,13 @@ use crate::environment::{
     Exports, LaunchFile, LoginLink, TemporaryPlaces, is_too_long, is_writable, login_links,
 };
 use crate::failure::{Code, Failure};
-use crate::provider::claude::launch as claude;
+use crate::protocol::Permission;
+use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest};
 use crate::provider::plan::{Mcp, McpMode};
-use crate::provider::row::Launch;
-use crate::provider::version::probe_version;
-use crate::provider::{self, argv, mcp_file};
+use crate::provider::version::{Version, probe_version};
+use crate::provider::{self, Provider, argv, mcp_file};
 use crate::supervise::{Limits, environment, find_program};
+use crate::sys::tree::Tree;
 
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
 const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -47,13 +48,28 @@ pub(super) struct RunPlan {
     pub(super) limits: Limits,
 }
 
-/// What is started, by the dialect that it speaks.
+/// What is started.
 #[derive(Debug)]
 pub(super) enum AgentPlan {
     /// Any program; its exit status is the result.
     Command { args: Vec<OsString>, input: Option<String> },
-    /// Claude Code or a fork of it.
-    Claude { options: claude::Options, servers: Option<Vec<u8>>, prompt: String },
+    /// The agent CLI of the environment's provider.
+    Provider(Box<ProviderPlan>),
+}
+
+/// How the provider's agent is started, whichever it is.
+#[derive(Debug)]
+pub(super) struct ProviderPlan {
+    dialect: &'static Dialect,
+    prompt: String,
+    model: Option<String>,
+    max_turns: Option<u32>,
+    system_prompt: Option<String>,
+    custom: Vec<OsString>,
+    servers: Option<Map<String, Value>>,
+    mcp_mode: McpMode,
+    permission: Permission,
+    version: Option<Version>,
 }
 
 impl RunPlan {
@@ -90,7 +106,7 @@ impl RunPlan {
         } else {
             agent(options, inherited, &own.provider, &file, &agents.all, &mut notices)?
         };
-        Ok(RunPlan {
+        let plan = RunPlan {
             resume: session::choose(options.resume.as_ref(), env, is_command, &mut notices)?,
             logins: login_links(&env.found.env.tree, &exports.variables),
             shell_names: agents.shell_names,
@@ -108,6 +124,49 @@ impl RunPlan {
             notices,
             program,
             agent,
+        };
+        plan.checked(&env.found.env.tree)
+    }
+
+    /// Plans the first start already: what the provider refuses is refused before anything is changed.
+    fn checked(mut self, env: &Tree) -> Result<RunPlan> {
+        if let AgentPlan::Provider(agent) = &self.agent {
+            let notices = agent.launch(&self, env, self.resume.as_deref(), &self.run_id)?.notices;
+            self.notices.extend(notices);
+        }
+        Ok(self)
+    }
+}
+
+impl ProviderPlan {
+    /// Plans one start.
+    ///
+    /// # Errors
+    /// Where the provider refuses it.
+    pub(super) fn launch(
+        &self,
+        plan: &RunPlan,
+        env: &Tree,
+        resume: Option<&str>,
+        new_session: &str,
+    ) -> Result<LaunchPlan> {
+        (self.dialect.start)(&LaunchRequest {
+            prompt: &self.prompt,
+            model: self.model.as_deref(),
+            max_turns: self.max_turns,
+            system_prompt: self.system_prompt.as_deref(),
+            resume,
+            new_session,
+            custom: &self.custom,
+            servers: self.servers.as_ref(),
+            mcp_mode: self.mcp_mode,
+            permission: self.permission,
+            version: self.version,
+            env,
+            work_dir: &plan.work_dir,
+            temporary: &plan.temporary,
+            variables: &plan.variables,
+            is_root: rustix::process::geteuid().is_root(),
         })
     }
 }
@@ -173,27 +232,44 @@ fn agent(
     variables: &Variables,
     notices: &mut Vec<String>,
 ) -> Result<(PathBuf, AgentPlan)> {
-    let row = provider::find(provider);
-    let Some((row, Launch::ClaudeStream)) = row.and_then(|row| Some((row, row.launch?))) else {
-        return Err(not_runnable(provider, &options.env).into());
-    };
+    let row = provider::find(provider).filter(|row| !row.dialects.is_empty());
+    let row = row.ok_or_else(|| not_runnable(provider, &options.env))?;
+    let dialect = dialect(row, options.dialect.as_deref())?;
     let prompt = prompt(options, file)?;
-    let program = agent_program(options, inherited, row, variables)?;
-    claude::check_root(rustix::process::geteuid().is_root(), variables)?;
+    let (program, version) = agent_program(options, inherited, row, variables)?;
     let asked = file.custom_args.iter().map(OsString::from).chain(options.agent_args.iter().cloned());
     let (custom, dropped) = argv::filter(provider, asked);
     notices.extend(dropped.iter().map(|flag| format!("dropped the argument {flag}: execenv sets it itself")));
     let model = options.model.clone().or_else(|| Some(file.model.clone()).filter(|model| !model.is_empty()));
-    let options = claude::Options {
+    let agent = ProviderPlan {
+        dialect,
+        prompt,
         model,
         max_turns: options.max_turns,
-        append_system_prompt: options.system_prompt.clone(),
-        merge_mcp: file.merge_mcp,
+        system_prompt: options.system_prompt.clone(),
         custom,
-        ..claude::Options::default()
+        servers: servers(file.mcp_config.as_ref()),
+        mcp_mode: if file.merge_mcp { McpMode::Merge } else { McpMode::Strict },
+        permission: options.permission,
+        version,
     };
-    let servers = mcp_document(file.mcp_config.as_ref());
-    Ok((program, AgentPlan::Claude { options, servers, prompt }))
+    Ok((program, AgentPlan::Provider(Box::new(agent))))
+}
+
+/// The dialect that was asked for, else the first.
+fn dialect(row: &Provider, asked: Option<&str>) -> Result<&'static Dialect, Failure> {
+    let found = match asked {
+        None => row.dialects.first(),
+        Some(name) => row.dialects.iter().find(|dialect| dialect.name == name),
+    };
+    found.ok_or_else(|| {
+        let known: Vec<String> = row.dialects.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
+        Failure::new(Code::Usage, format!("{} has no dialect of that name", row.name)).hint(format!(
+            "`--dialect` takes {} for {}",
+            known.join(" or "),
+            row.name
+        ))
+    })
 }
 
 fn not_runnable(provider: &str, env: &str) -> Failure {
@@ -217,32 +293,38 @@ fn prompt(options: &RunOptions, file: &LaunchFile) -> Result<String> {
 fn agent_program(
     options: &RunOptions,
     inherited: &Variables,
-    row: &provider::Provider,
+    row: &Provider,
     variables: &Variables,
-) -> Result<PathBuf> {
+) -> Result<(PathBuf, Option<Version>)> {
     let named = row.program.and_then(|program| variables::value(inherited, program.path_variable));
     let name = row.program.map_or(row.name, |program| program.name);
     let path = variables::value(variables, "PATH").unwrap_or_default();
     let found = find_program(options.agent_bin.as_deref(), named.map(OsString::from), name, path)?;
-    match probe_version(&found, variables) {
-        Ok(Some(version)) => row.check_version(version)?,
-        Ok(None) => log::info!("{} does not print its version", found.display()),
-        Err(error) => log::info!("{} does not print its version: {error}", found.display()),
+    let version = match probe_version(&found, variables) {
+        Ok(version) => version,
+        Err(error) => {
+            log::info!("{} does not print its version: {error}", found.display());
+            None
+        }
+    };
+    match version {
+        Some(version) => row.check_version(version)?,
+        None => log::info!("{} prints no version", found.display()),
     }
-    Ok(found)
+    Ok((found, version))
 }
 
 /// The managed servers alone: whatever else the task's document holds is not for the agent's program. `None`: the agent's
 /// own servers stay.
-fn mcp_document(config: Option<&Value>) -> Option<Vec<u8>> {
+fn servers(config: Option<&Value>) -> Option<Map<String, Value>> {
     match Mcp::parse(config) {
         Ok(Mcp::Unmanaged) => None,
-        Ok(Mcp::Managed(servers)) => Some(mcp_file::bytes(&servers)),
+        Ok(Mcp::Managed(servers)) => Some(servers),
         // `prepare` refuses what the reader refuses, but an earlier release did not; and an agent can write to the file.
         Err(_) => {
             let mut servers = config.and_then(|config| config.get("mcpServers")?.as_object().cloned());
             servers.iter_mut().for_each(|servers| servers.retain(|_, server| server.is_object()));
-            Some(mcp_file::bytes(&servers.unwrap_or_default()))
+            Some(servers.unwrap_or_default())
         }
     }
 }
@@ -255,7 +337,7 @@ mod tests {
     fn claude_gets_the_managed_servers_that_are_switched_on() {
         let document = |config: &str| {
             let config: Option<Value> = serde_json::from_str(config).unwrap();
-            mcp_document(config.as_ref()).map(|bytes| String::from_utf8(bytes).unwrap())
+            servers(config.as_ref()).map(|servers| String::from_utf8(mcp_file::bytes(&servers)).unwrap())
         };
         let none = Some(r#"{"mcpServers":{}}"#.to_owned());
         for (config, expected) in [

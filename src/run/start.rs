@@ -7,14 +7,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::codex;
+use super::options::Variables;
 use super::plan::{AgentPlan, RunPlan};
 use super::record::RunningEnv;
 use super::result::{AGENT_LOG, STDERR_LOG};
-use crate::environment::mcp_file;
 use crate::layout::names;
-use crate::protocol::ndjson::Claude;
 use crate::protocol::{Conversation, Raw};
-use crate::provider::claude;
+use crate::provider::launch::LaunchPlan;
 use crate::supervise::{self, AgentCommand};
 use crate::sys::tree::Tree;
 
@@ -24,6 +23,8 @@ const GUARD_WORD: &str = "__guard";
 /// One start of the agent: its command, and the conversation with it.
 pub(super) struct Start {
     pub(super) command: AgentCommand,
+    /// The session's id, where it is known before the agent's first word.
+    pub(super) session: Option<String>,
     pub(super) conversation: Box<dyn Conversation>,
 }
 
@@ -37,22 +38,22 @@ impl RunPlan {
         if let Some(allowed) = &self.shell_names {
             codex::renew_policy(tree, allowed)?;
         }
-        let (args, conversation): (_, Box<dyn Conversation>) = match &self.agent {
-            AgentPlan::Command { args, input } => (args.clone(), Box::new(Raw::new(input.clone()))),
-            AgentPlan::Claude { options, servers, prompt } => {
-                let mut options = options.clone();
-                options.resume = resume.map(str::to_owned);
-                write_claude_files(tree, servers.as_deref(), &mut options)?;
-                let conversation = Claude::new(prompt.clone(), options.model.clone());
-                (claude::launch::arguments(options), Box::new(conversation))
+        let launch = match &self.agent {
+            AgentPlan::Command { args, input } => LaunchPlan::new(args.clone(), Raw::new(input.clone())),
+            AgentPlan::Provider(agent) => {
+                agent.launch(self, tree, resume, &uuid::Uuid::new_v4().to_string())?
             }
         };
+        for (file, bytes) in &launch.files {
+            write_private(tree, file, bytes)?;
+        }
+        let LaunchPlan { args, variables, session, conversation, .. } = launch;
         let command = AgentCommand {
             provider: self.provider.clone(),
             program: self.program.clone(),
             args,
             work_dir: self.work_dir.clone(),
-            env: self.variables.clone(),
+            env: with(&self.variables, variables),
             run_id: self.run_id.clone(),
             resume: resume.map(str::to_owned),
             limits: self.limits,
@@ -62,38 +63,34 @@ impl RunPlan {
             guard_program: std::env::current_exe().context("find the program's own file")?,
             guard_args: vec![GUARD_WORD.into()],
         };
-        Ok(Start { command, conversation })
+        Ok(Start { command, session, conversation })
     }
 }
 
-/// The guard's entry: `execenv __guard RUN_ID GRACE_MS`, started by a run. `None` for any other command line.
+/// The guard's entry: `execenv __guard RUN_ID GRACE_MS RUN_PID`, started by a run. `None` for any other command line.
 pub fn guard(arguments: &[OsString]) -> Option<u8> {
-    let [_, word, run_id, grace] = arguments else { return None };
+    let [_, word, run_id, grace, run_pid] = arguments else { return None };
     if word != GUARD_WORD {
         return None;
     }
-    supervise::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?);
+    supervise::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?, run_pid.to_str()?.parse().ok()?);
     Some(0)
 }
 
-/// Writes the file with the MCP servers, and names it and the settings file, where there is one.
-fn write_claude_files(
-    tree: &Tree,
-    servers: Option<&[u8]>,
-    options: &mut claude::launch::Options,
-) -> Result<()> {
-    if let Some(bytes) = servers {
-        let relative = mcp_file();
-        tree.ensure_dir(Path::new(names::LAUNCH), 0o700)
-            .and_then(|()| tree.replace_unsynced(&relative, bytes, 0o600, names::TEMPORARY))
-            .context("write the file with the MCP servers")?;
-        options.mcp_config = Some(tree.path().join(relative));
-    }
-    let settings = Path::new(claude::SETTINGS);
-    if matches!(tree.kind(settings), Ok(Some(_))) {
-        options.settings = Some(tree.path().join(settings));
-    }
-    Ok(())
+/// The variables, with others that win over them.
+fn with(variables: &Variables, others: Variables) -> Variables {
+    let kept = variables.iter().filter(|(name, _)| !others.iter().any(|(other, _)| other == name));
+    let mut all: Variables = kept.cloned().collect();
+    all.extend(others);
+    all
+}
+
+/// Writes a file of a start, which may hold secrets.
+fn write_private(tree: &Tree, file: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    tree.ensure_dir(folder, 0o700)
+        .and_then(|()| tree.replace_unsynced(file, bytes, 0o600, names::TEMPORARY))
+        .with_context(|| format!("write {}", tree.path().join(file).display()))
 }
 
 /// Opens a log; the one of the run before is kept beside it.

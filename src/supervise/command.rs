@@ -32,7 +32,8 @@ pub struct AgentCommand {
     pub stderr_log: File,
     /// The program of the guard: this executable.
     pub guard_program: PathBuf,
-    /// Its first arguments, which lead to [`super::guard::main`]; the run's id and the grace in milliseconds follow them.
+    /// Its first arguments, which lead to [`super::guard::main`]; the run's id, the grace in
+    /// milliseconds and this process's id follow them.
     pub guard_args: Vec<OsString>,
 }
 

@@ -1,6 +1,7 @@
 //! The end: what was seen, judged.
 
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::agent::Agent;
@@ -9,6 +10,7 @@ use super::listener::Listener;
 use super::outcome::{Cause, Exit, RunFacts, RunOutcome, judge};
 use super::redact;
 use crate::protocol::Event;
+use crate::sys::tree::Tree;
 
 /// What the supervision saw of the process.
 pub(super) struct Seen {
@@ -19,6 +21,15 @@ pub(super) struct Seen {
     pub(super) begin: Instant,
 }
 
+/// The most that is read of a file that an agent leaves, in bytes.
+const CLOSING_FILE: u64 = 4 << 20;
+
+fn read_closing_file(path: &Path) -> Option<Vec<u8>> {
+    let name = path.file_name().map(Path::new)?;
+    let read = Tree::open(path.parent()?).and_then(|folder| folder.read_start(name, CLOSING_FILE));
+    read.inspect_err(|error| log::debug!("read {}: {error}", path.display())).ok().flatten()
+}
+
 /// Gives the sink its last events, and judges the run.
 pub(super) fn conclude(
     command: &AgentCommand,
@@ -27,6 +38,11 @@ pub(super) fn conclude(
     seen: Seen,
 ) -> RunOutcome {
     listener.look_at_errors();
+    if let Some(path) = listener.conversation.closing_file().map(Path::to_owned)
+        && let Some(bytes) = read_closing_file(&path)
+    {
+        listener.conversation.take_file(&bytes);
+    }
     let ending = listener.conversation.end();
     for text in &ending.remarks {
         listener.warn(text);

@@ -161,13 +161,15 @@ fn look_after_run(run: Pid, watched: &Mutex<Watched>, is_paused: &AtomicBool) {
     }
 }
 
-/// What the guard does. The hidden subcommand `__guard RUN_ID GRACE_MS` calls this and exits.
-pub fn main(run_id: &str, grace_ms: u64) {
+/// What the guard does. The hidden subcommand `__guard RUN_ID GRACE_MS RUN_PID` calls this and exits.
+pub fn main(run_id: &str, grace_ms: u64, run_pid: i32) {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         // The flag is never read: the signal is caught and does nothing.
         let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
     }
-    let run = rustix::process::getppid();
+    // A run that was killed before the guard got here has left it to init, or to a subreaper: what is below those is
+    // everything on the machine, and none of the guard's business.
+    let run = rustix::process::getppid().filter(|parent| parent.as_raw_nonzero().get() == run_pid);
     let watched = Arc::new(Mutex::new(Watched::default()));
     let is_paused = Arc::new(AtomicBool::new(false));
     // From the beginning: the agent runs before this process hears of it.

@@ -95,6 +95,7 @@ fn start_guard(command: &AgentCommand) -> Result<Guard> {
     let mut args = command.guard_args.clone();
     args.push(command.run_id.clone().into());
     args.push(command.limits.kill_grace.as_millis().to_string().into());
+    args.push(std::process::id().to_string().into());
     let lock = command.lock.try_clone().context("duplicate the lock's handle")?;
     Guard::start(&command.guard_program, &args, lock)
         .with_context(|| format!("start the guard `{}`", command.guard_program.display()))

@@ -206,8 +206,13 @@ pub fn pid(child: &Child) -> Pid {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child's id is positive")
 }
 
-/// Sends a signal to a whole group. A group that is gone is no error.
+/// Sends a signal to a whole group. A group that is gone is no error. Number 1 is refused: the kernel would take it for every
+/// process there is.
 pub fn signal_group(group: Pid, signal: Signal) {
+    if group.is_init() {
+        log::error!("signal {signal:?} for the group of process 1 is not sent");
+        return;
+    }
     if let Err(error) = rustix::process::kill_process_group(group, signal)
         && error != rustix::io::Errno::SRCH
     {

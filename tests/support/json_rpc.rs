@@ -124,7 +124,7 @@ impl State {
             Some("agent_message_chunk") => {
                 let text = text(&update["content"]["text"]);
                 self.ending.fallback.push_str(&text);
-                sink(Event::Text { text: (&*text).into() })
+                sink(Event::Text { text: (&*text).into(), is_part: true })
             }
             Some("tool_call") => {
                 self.open_tools += 1;

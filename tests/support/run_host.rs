@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use execenv::internals::protocol::ndjson::Claude;
-use execenv::internals::protocol::{Conversation, Event, Raw};
+use execenv::internals::protocol::{Conversation, Event, Permission, Raw};
 use execenv::internals::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
 
 #[path = "json_rpc.rs"]
@@ -40,7 +40,7 @@ fn main() {
     } else if raw {
         Box::new(Raw::new((!is_silent).then_some(prompt)))
     } else {
-        Box::new(Claude::new(prompt, None))
+        Box::new(Claude::new(prompt, None, Permission::Allow))
     };
     let command = AgentCommand {
         provider: if raw { "command" } else { "claude" }.into(),

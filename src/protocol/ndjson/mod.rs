@@ -1,11 +1,13 @@
 //! Dialects of one JSON object a line.
 //!
-//! [`lines`] cuts the stream into lines, and shortens oversized ones; [`skipped`] counts what is not understood; each
+//! [`stream`] is what all of them share: a dialect is a [`LineReader`]. [`lines`] cuts the stream into lines, and shortens oversized ones; [`skipped`] counts what is not understood; each
 //! dialect is a module.
 
 pub mod claude;
 pub mod lines;
 mod shorten;
 pub mod skipped;
+pub mod stream;
 
 pub use claude::Claude;
+pub use stream::{LineReader, LineStream, Understood};

@@ -1,13 +1,21 @@
 //! The command line of Claude Code, and of its fork CodeBuddy.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::Path;
+
+use anyhow::Result;
 
 use crate::failure::{Code, Failure};
+use crate::layout::names;
+use crate::protocol::Permission;
+use crate::protocol::ndjson::Claude;
+use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
+use crate::provider::mcp_file;
+use crate::provider::plan::McpMode;
 use crate::provider::row::OwnArgument;
 use crate::provider::row::Takes::{Nothing, Optional, Value};
 
-/// The arguments that [`arguments`] sets, or that would change what they mean.
+/// The arguments that [`stream`] sets, or that would change what they mean.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[
     ("-p", Nothing),
     ("--print", Nothing),
@@ -26,32 +34,21 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
     ("--no-session-persistence", Nothing),
 ];
 
-/// The choices of one run.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The file with the managed MCP servers. With one, the agent does not see the user's own servers.
-    pub mcp_config: Option<PathBuf>,
-    /// The agent sees the user's own servers as well (decision D10).
-    pub merge_mcp: bool,
-    /// Settings of the environment's: `--settings`.
-    pub settings: Option<PathBuf>,
-    /// `--model`.
-    pub model: Option<String>,
-    /// `--effort`.
-    pub effort: Option<String>,
-    /// `--max-turns`.
-    pub max_turns: Option<u32>,
-    /// `--append-system-prompt`: added to the CLI's own, which stays.
-    pub append_system_prompt: Option<String>,
-    /// `--resume`.
-    pub resume: Option<String>,
-    /// Further arguments, filtered by [`crate::provider::argv::filter`].
-    pub custom: Vec<OsString>,
-}
+/// How Claude Code is run.
+pub const DIALECTS: &[Dialect] = &[Dialect {
+    name: "stream-json",
+    start: stream,
+    listener: || Box::new(Claude::new(String::new(), None, Permission::Allow)),
+    tells: Tells { tokens: true, cost: true, turns: true },
+}];
 
-/// The command line after the program's name.
-pub fn arguments(options: Options) -> Vec<OsString> {
-    let mut args: Vec<OsString> = [
+/// Plans one start: stream-json in both directions.
+///
+/// # Errors
+/// Where the CLI would refuse to start.
+pub fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
+    check_root(request.is_root, request.variables)?;
+    let mut args = Arguments::of(&[
         "-p",
         "--output-format",
         "stream-json",
@@ -59,31 +56,35 @@ pub fn arguments(options: Options) -> Vec<OsString> {
         "stream-json",
         "--verbose", // demanded by the CLI for stream-json in print mode
         "--permission-mode",
-        "bypassPermissions",
+        match request.permission {
+            Permission::Allow => "bypassPermissions",
+            Permission::Deny => "default", // what would need one is refused,
+        },
         "--disallowedTools",
         "AskUserQuestion", // no person answers it; the agent would continue with an empty answer
-    ]
-    .map(OsString::from)
-    .into();
-    let mut pair = |flag: &str, value: Option<OsString>| {
-        if let Some(value) = value {
-            args.extend([flag.into(), value]);
-        }
-    };
-    let is_strict = options.mcp_config.is_some() && !options.merge_mcp;
-    pair("--mcp-config", options.mcp_config.map(Into::into));
-    pair("--model", options.model.map(Into::into));
-    pair("--effort", options.effort.map(Into::into));
-    pair("--max-turns", options.max_turns.map(|turns| turns.to_string().into()));
-    pair("--append-system-prompt", options.append_system_prompt.map(Into::into));
-    pair("--resume", options.resume.map(Into::into));
-    if is_strict {
-        args.push("--strict-mcp-config".into());
+    ]);
+    let mut files = Vec::new();
+    if let Some(servers) = request.servers {
+        let file = Path::new(names::LAUNCH).join(names::LAUNCH_MCP);
+        args.pair("--mcp-config", Some(request.env.path().join(&file)));
+        files.push((file, mcp_file::bytes(servers)));
     }
-    args.extend(options.custom);
+    args.pair("--model", request.model);
+    args.pair("--max-turns", request.max_turns.map(|turns| turns.to_string()));
+    args.pair("--append-system-prompt", request.system_prompt);
+    args.pair("--resume", request.resume);
+    if request.servers.is_some() && request.mcp_mode == McpMode::Strict {
+        args.push("--strict-mcp-config");
+    }
+    args.extend(request.custom);
     // Last, so that it wins over one that was asked for.
-    args.extend(options.settings.into_iter().flat_map(|path| ["--settings".into(), path.into()]));
-    args
+    let settings = Path::new(super::SETTINGS);
+    if matches!(request.env.kind(settings), Ok(Some(_))) {
+        args.pair("--settings", Some(request.env.path().join(settings)));
+    }
+    let conversation =
+        Claude::new(request.prompt.into(), request.model.map(str::to_owned), request.permission);
+    Ok(LaunchPlan { files, ..LaunchPlan::new(args.into_vec(), conversation) })
 }
 
 /// As root Claude Code bypasses permissions only where `IS_SANDBOX` is exactly `1`; it takes no other value.
@@ -105,31 +106,42 @@ pub fn check_root(is_root: bool, env: &[(OsString, OsString)]) -> Result<(), Fai
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::tree::Tree;
 
     #[test]
     fn every_choice_has_its_flag_and_custom_comes_last() {
-        let bare = arguments(Options::default());
-        assert_eq!(bare.len(), 10);
-        let full = arguments(Options {
-            mcp_config: Some("/m".into()),
-            settings: Some("/s".into()),
-            merge_mcp: false,
-            model: Some("opus".into()),
-            effort: Some("high".into()),
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let servers = serde_json::from_str(r#"{"a":{"command":"c"},"off":{"disabled":true}}"#).unwrap();
+        let custom = ["--add-dir".into(), "/x".into()];
+        let bare = LaunchRequest::example(&env, folder.path());
+        let args = |request: LaunchRequest<'_>| {
+            let plan = stream(&request).unwrap();
+            let text: Vec<_> = plan.args[10..].iter().map(|arg| arg.to_str().unwrap()).collect();
+            let text = text.join("|").replace(folder.path().to_str().unwrap(), "@");
+            let file = plan.files.first().map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap());
+            (text, file)
+        };
+        assert_eq!(args(bare), (String::new(), None));
+        let (text, file) = args(LaunchRequest {
+            servers: Some(&servers),
+            model: Some("opus"),
             max_turns: Some(3),
-            append_system_prompt: Some("be brief".into()),
-            resume: Some("s1".into()),
-            custom: vec!["--add-dir".into(), "/x".into()],
+            system_prompt: Some("be brief"),
+            resume: Some("s1"),
+            custom: &custom,
+            ..bare
         });
-        let text: Vec<_> = full[10..].iter().map(|arg| arg.to_str().unwrap()).collect();
         assert_eq!(
-            text.join("|"),
-            "--mcp-config|/m|--model|opus|--effort|high|--max-turns|3|--append-system-prompt|be brief|--resume|s1|\
-             --strict-mcp-config|--add-dir|/x|--settings|/s"
+            text,
+            "--mcp-config|@/launch/mcp.json|--model|opus|--max-turns|3|--append-system-prompt|be brief|--resume|s1|\
+             --strict-mcp-config|--add-dir|/x"
         );
-        let merged =
-            arguments(Options { mcp_config: Some("/m".into()), merge_mcp: true, ..Options::default() });
-        assert_eq!(merged[10..], ["--mcp-config", "/m"]);
+        assert_eq!(file.unwrap(), r#"{"mcpServers":{"a":{"command":"c"}}}"#);
+        let merged = args(LaunchRequest { servers: Some(&servers), mcp_mode: McpMode::Merge, ..bare });
+        assert_eq!(merged.0, "--mcp-config|@/launch/mcp.json");
+        std::fs::write(folder.path().join(crate::provider::claude::SETTINGS), "{}").unwrap();
+        assert_eq!(args(bare).0, format!("--settings|@/{}", crate::provider::claude::SETTINGS));
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub mod launch;
 
 pub(super) use self::home::MEMORY_VARIABLE;
 pub use self::home::{SETTINGS, plan};
+pub use self::launch::DIALECTS;

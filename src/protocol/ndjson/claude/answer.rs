@@ -3,6 +3,8 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::protocol::Permission;
+
 /// A message of the user's, as one line.
 pub(super) fn user_frame(text: &str) -> Vec<u8> {
     line(&json!({
@@ -11,11 +13,26 @@ pub(super) fn user_frame(text: &str) -> Vec<u8> {
     }))
 }
 
-/// Allows what the agent asks for: it was started with the permission to do it. A tool that was to run in the background
-/// is brought to the foreground, because a run ends with its agent. `None` for a request that is not an object.
-pub(super) fn control_response(request_id: &str, request: &RawValue) -> Option<Vec<u8>> {
+/// An answer to a control request.
+pub(super) struct Answer {
+    /// Its line.
+    pub(super) frame: Vec<u8>,
+    /// The tool for which the agent asked for permission.
+    pub(super) tool: Option<String>,
+}
+
+/// Answers a control request by the rule of the run. A tool that was to run in the background is brought to the foreground,
+/// because a run ends with its agent. `None` for a request that is not an object.
+pub(super) fn control_response(
+    request_id: &str,
+    request: &RawValue,
+    permission: Permission,
+) -> Option<Answer> {
     let request: Value = serde_json::from_str(request.get()).ok()?;
-    let response = if request["subtype"] == "can_use_tool" {
+    let is_permission = request["subtype"] == "can_use_tool";
+    let response = if is_permission && permission == Permission::Deny {
+        json!({ "behavior": "deny", "message": "this run gives no permissions" })
+    } else if is_permission {
         let mut input = request.get("input").cloned().unwrap_or_else(|| Value::Object(Map::new()));
         if let Some(background) = input.get_mut("run_in_background")
             && *background == Value::Bool(true)
@@ -26,10 +43,12 @@ pub(super) fn control_response(request_id: &str, request: &RawValue) -> Option<V
     } else {
         json!({})
     };
-    Some(line(&json!({
+    let frame = line(&json!({
         "type": "control_response",
         "response": { "subtype": "success", "request_id": request_id, "response": response },
-    })))
+    }));
+    let tool = is_permission.then(|| request["tool_name"].as_str().unwrap_or("a tool").to_owned());
+    Some(Answer { frame, tool })
 }
 
 fn line(frame: &Value) -> Vec<u8> {

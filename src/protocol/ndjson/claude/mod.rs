@@ -12,7 +12,7 @@ use std::time::Duration;
 use self::answer::user_frame;
 use self::reader::Reader;
 use super::lines::Lines;
-use crate::protocol::{Conversation, Delivery, Ending, Event, Opening, Properties, Sink, Step};
+use crate::protocol::{Conversation, Delivery, Ending, Event, Opening, Permission, Properties, Sink, Step};
 
 /// A conversation with Claude Code: one turn, longer when messages are sent while it lasts.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub struct Claude {
 
 impl Claude {
     /// `requested_model` names the usage for which the agent names no model.
-    pub fn new(prompt: String, requested_model: Option<String>) -> Self {
-        Self { prompt, lines: Lines::default(), reader: Reader::new(requested_model) }
+    pub fn new(prompt: String, requested_model: Option<String>, permission: Permission) -> Self {
+        Self { prompt, lines: Lines::default(), reader: Reader::new(requested_model, permission) }
     }
 }
 

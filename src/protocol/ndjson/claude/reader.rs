@@ -10,14 +10,14 @@ use std::io;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use super::answer::control_response;
+use super::answer::{Answer, control_response};
 use super::failure::{self, Stated};
 use super::message::{Block, Content, Head, Line, Message, is_true};
 use super::tokens::Tokens;
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::{
-    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Sink, Step, login, prefix,
+    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Permission, Sink, Step, login, prefix,
 };
 
 /// The part of a line that is searched for login trouble, in bytes.
@@ -42,6 +42,7 @@ pub(super) struct Reader {
     tool_calls: u64,
     skipped: Skipped,
     tokens: Tokens,
+    permission: Permission,
 }
 
 /// Types that say nothing about the work.
@@ -50,8 +51,8 @@ const SILENT: [&str; 5] =
 
 impl Reader {
     /// A reader for a run that asked for this model.
-    pub(super) fn new(requested_model: Option<String>) -> Self {
-        Self { tokens: Tokens::new(requested_model), ..Self::default() }
+    pub(super) fn new(requested_model: Option<String>, permission: Permission) -> Self {
+        Self { tokens: Tokens::new(requested_model), permission, ..Self::default() }
     }
 
     /// Whether the result came.
@@ -134,8 +135,15 @@ impl Reader {
             }
             "control_request" => {
                 step.is_progress = true;
-                let response = line.request.and_then(|request| control_response(&line.request_id, request));
-                step.frames.extend(response.unwrap_or_default());
+                let answer = line
+                    .request
+                    .and_then(|request| control_response(&line.request_id, request, self.permission));
+                if let Some(Answer { frame, tool }) = answer {
+                    step.frames.extend(frame);
+                    if let Some(tool) = tool {
+                        sink(Event::Permission { request: &tool, decision: self.permission })?;
+                    }
+                }
             }
             "result" => {
                 self.result(line);
@@ -180,7 +188,7 @@ impl Reader {
                 is_blank &= text.is_blank();
                 text.append_literal(&mut answer);
             }
-            sink(Event::Text { text })
+            sink(Event::Text { text, is_part: false })
         };
         match &message.content {
             Content::None => drop_fallback = true,

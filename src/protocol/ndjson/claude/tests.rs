@@ -3,7 +3,7 @@ use crate::protocol::{Event, TOOL_OUTPUT};
 
 /// What a conversation of these lines makes: its end, its events, and what follows.
 fn read(lines: &[&str]) -> (Ending, Vec<String>, Step) {
-    let mut conversation = Claude::new("hi".into(), Some("asked".into()));
+    let mut conversation = Claude::new("hi".into(), Some("asked".into()), Permission::Allow);
     let (mut events, mut step) = (Vec::new(), Step::default());
     let mut sink = |event: Event<'_>| {
         events.push(serde_json::to_string(&event).unwrap());
@@ -165,7 +165,7 @@ fn long_tool_output_is_cut_for_the_event() {
 
 #[test]
 fn a_message_is_written_while_the_turn_lasts() {
-    let mut conversation = Claude::new("hi".into(), None);
+    let mut conversation = Claude::new("hi".into(), None, Permission::Allow);
     let mut step = Step::default();
     assert_eq!(conversation.send("more", &mut step), Delivery::Written);
     assert_eq!(step.frames, user_frame("more"));
@@ -176,7 +176,7 @@ fn a_message_is_written_while_the_turn_lasts() {
 
 #[test]
 fn a_tool_is_open_from_its_call_to_its_result() {
-    let mut conversation = Claude::new("hi".into(), None);
+    let mut conversation = Claude::new("hi".into(), None, Permission::Allow);
     for (line, is_open) in [
         (
             r#"{"type":"assistant","message":{"content":[{"type":"tool_use","id":"t","name":"n","input":{}}]}}"#,

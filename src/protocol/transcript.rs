@@ -1,0 +1,296 @@
+//! What a conversation collects for its end, with the events that go with it: the same for all dialects, so that a dialect
+//! says only what its lines mean.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::conversation::{AgentFailure, AgentResult, Ending};
+use super::event::{Event, Sink, Spent, Usage};
+use super::text::JsonText;
+
+/// Calls that were never answered must not pile up.
+const MAX_OPEN_TOOLS: usize = 4096;
+
+/// What an agent said so far.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    session_id: Option<String>,
+    model: Option<String>,
+    /// The literal of the text since the last tool call or the last new message.
+    text: String,
+    /// The last block before it that was not blank.
+    earlier: String,
+    /// Names of called tools by the id of the call.
+    tools: HashMap<String, String>,
+    tool_calls: u64,
+    usage: BTreeMap<String, Usage>,
+    cost_usd: Option<Number>,
+    turns: u64,
+    result: Option<AgentResult>,
+}
+
+impl Transcript {
+    /// A transcript of a run that asked for this model; its tokens count for it until the agent names another one.
+    pub fn new(requested_model: Option<&str>) -> Transcript {
+        Transcript { model: requested_model.map(str::to_owned), ..Transcript::default() }
+    }
+
+    /// The agent named its session, and perhaps its model.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn session(&mut self, id: &str, model: Option<&str>, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.note_model(model.unwrap_or_default());
+        if id.is_empty() || self.session_id.as_deref() == Some(id) {
+            return Ok(());
+        }
+        self.session_id = Some(id.to_owned());
+        sink(Event::Session { session_id: id, model: model.filter(|model| !model.is_empty()) })
+    }
+
+    /// The session's id.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.as_deref()
+    }
+
+    /// The model that works from here on; an empty name says nothing.
+    pub fn note_model(&mut self, model: &str) {
+        if !model.is_empty() && self.model.as_deref() != Some(model) {
+            self.model = Some(model.to_owned());
+        }
+    }
+
+    /// A new message of the agent's begins: its text replaces what stood for the answer before, unless it stays blank.
+    pub fn new_message(&mut self) {
+        if !JsonText::Literal(&self.text).is_blank() {
+            self.earlier = std::mem::take(&mut self.text);
+        }
+        self.text.clear();
+    }
+
+    /// A part of the agent's message; the parts of one message are joined.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn text_part(&mut self, text: JsonText<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        text.append_literal(&mut self.text);
+        sink(Event::Text { text, is_part: true })
+    }
+
+    /// A whole message of the agent's, or a whole block of one.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn message(&mut self, text: JsonText<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.new_message();
+        if text.is_empty() {
+            return Ok(());
+        }
+        text.append_literal(&mut self.text);
+        sink(Event::Text { text, is_part: false })
+    }
+
+    /// What the agent thinks. Never part of its answer.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn thinking(&self, text: JsonText<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        if text.is_empty() { Ok(()) } else { sink(Event::Thinking { text }) }
+    }
+
+    /// A tool was called: what was said before is no answer any more, unless nothing follows.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn tool_use(
+        &mut self,
+        id: &str,
+        tool: &str,
+        input: Option<&RawValue>,
+        sink: &mut Sink<'_>,
+    ) -> io::Result<()> {
+        self.new_message();
+        self.tool_calls += 1;
+        if self.tools.len() >= MAX_OPEN_TOOLS {
+            self.tools.clear();
+        }
+        self.tools.insert(id.to_owned(), tool.to_owned());
+        let empty = serde_json::from_str("{}").expect("an object");
+        sink(Event::ToolUse { id, tool, input: input.unwrap_or(empty) })
+    }
+
+    /// Whether that call is known and has no answer yet.
+    pub fn is_tool_open(&self, id: &str) -> bool {
+        self.tools.contains_key(id)
+    }
+
+    /// A tool answered.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn tool_result(
+        &mut self,
+        id: &str,
+        output: JsonText<'_>,
+        is_error: Option<bool>,
+        sink: &mut Sink<'_>,
+    ) -> io::Result<()> {
+        let tool = self.tools.remove(id).unwrap_or_default();
+        sink(Event::ToolResult { id, tool: &tool, output, is_error })
+    }
+
+    /// Whether a tool is at work.
+    pub fn has_open_tool(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
+    /// How many tools were called.
+    pub fn tool_calls(&self) -> u64 {
+        self.tool_calls
+    }
+
+    /// Adds tokens; an empty name stands for the last known model.
+    pub fn add_usage(&mut self, model: &str, usage: Usage) {
+        if !usage.is_zero() {
+            let model = self.model_for(model);
+            self.usage.entry(model).or_default().add(&usage);
+        }
+    }
+
+    /// States the tokens of a model so far: for a CLI that counts them itself.
+    pub fn set_usage(&mut self, model: &str, usage: Usage) {
+        if !usage.is_zero() {
+            let model = self.model_for(model);
+            self.usage.insert(model, usage);
+        }
+    }
+
+    /// Whether no tokens were counted.
+    pub fn has_no_usage(&self) -> bool {
+        self.usage.is_empty()
+    }
+
+    fn model_for(&self, model: &str) -> String {
+        let known = Some(model).filter(|model| !model.is_empty()).or(self.model.as_deref());
+        known.unwrap_or("unknown").to_owned()
+    }
+
+    /// States the price so far, in US dollars.
+    pub fn set_cost(&mut self, cost: Number) {
+        self.cost_usd = Some(cost);
+    }
+
+    /// The price so far.
+    pub fn cost(&self) -> Option<&Number> {
+        self.cost_usd.as_ref()
+    }
+
+    /// A turn of the model has ended.
+    pub fn turn_ended(&mut self) {
+        self.turns += 1;
+    }
+
+    /// The agent stated that it is done. Without a text of its own the last message is the answer.
+    pub fn complete(&mut self, text: Option<&str>) {
+        self.result =
+            Some(AgentResult { text: text.unwrap_or_default().to_owned(), ..AgentResult::default() });
+    }
+
+    /// The agent stated that it failed.
+    pub fn fail(&mut self, failure: AgentFailure) {
+        self.result = Some(AgentResult { failure: Some(failure), ..AgentResult::default() });
+    }
+
+    /// Takes back what was stated: the agent tries again.
+    pub fn retract(&mut self) {
+        self.result = None;
+    }
+
+    /// What the agent stated.
+    pub fn result(&self) -> Option<&AgentResult> {
+        self.result.as_ref()
+    }
+
+    /// The same, to add to it.
+    pub fn result_mut(&mut self) -> Option<&mut AgentResult> {
+        self.result.as_mut()
+    }
+
+    /// The last text that can stand for an answer: since the last tool call, else the last block before it.
+    pub fn answer(&self) -> String {
+        let current = JsonText::Literal(&self.text);
+        let answer = if current.is_blank() { JsonText::Literal(&self.earlier) } else { current };
+        answer.decode().into_owned()
+    }
+
+    /// What was used up so far.
+    pub fn spent(&self) -> Spent {
+        let tokens = self.usage.values().map(Usage::all).fold(0, u64::saturating_add);
+        Spent { tokens, cost_usd: self.cost_usd.clone(), turns: self.turns }
+    }
+
+    /// What is known at the end.
+    pub fn end(&mut self) -> Ending {
+        let answer = self.answer();
+        Ending {
+            result: self.result.take(),
+            fallback: answer.clone(),
+            last_text: answer,
+            session_id: self.session_id.take(),
+            usage: std::mem::take(&mut self.usage),
+            cost_usd: self.cost_usd.take(),
+            tool_calls: self.tool_calls,
+            ..Ending::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_what_was_said_after_the_last_tool() {
+        let mut t = Transcript::new(None);
+        let mut events = 0;
+        let mut sink = |_: Event<'_>| {
+            events += 1;
+            Ok(())
+        };
+        t.message("I look".into(), &mut sink).unwrap();
+        assert_eq!(t.answer(), "I look");
+        t.tool_use("1", "bash", None, &mut sink).unwrap();
+        assert!(t.has_open_tool());
+        t.tool_result("1", "out".into(), None, &mut sink).unwrap();
+        assert!(!t.has_open_tool());
+        assert_eq!(t.answer(), "I look", "nothing followed yet");
+        t.text_part("do".into(), &mut sink).unwrap();
+        t.text_part(JsonText::Literal("ne\\n"), &mut sink).unwrap();
+        assert_eq!(t.answer(), "done\n");
+        t.message("  ".into(), &mut sink).unwrap();
+        assert_eq!(t.answer(), "done\n", "a blank message says nothing");
+        assert_eq!(t.end().tool_calls, 1);
+        assert_eq!(events, 6);
+    }
+
+    #[test]
+    fn tokens_go_to_the_model_that_is_known() {
+        let mut t = Transcript::new(Some("asked"));
+        let one = Usage { input_tokens: 1, ..Usage::default() };
+        t.add_usage("", one);
+        t.note_model("real");
+        t.add_usage("", one);
+        t.add_usage("other", one);
+        t.set_usage("other", Usage { input_tokens: 5, ..one });
+        t.add_usage("none", Usage::default());
+        assert_eq!(t.spent().tokens, 7);
+        let usage = t.end().usage;
+        assert_eq!(usage.keys().collect::<Vec<_>>(), ["asked", "other", "real"]);
+    }
+}

@@ -1,0 +1,170 @@
+//! How `run` starts a provider's agent: what it is told, and what it answers.
+//!
+//! A [`Dialect`] is one way to hold a conversation with an agent CLI. It is a value in the provider's row; its function
+//! turns a [`LaunchRequest`] into a [`LaunchPlan`], which is plain data but for the conversation. It reads, and changes
+//! nothing: `run` writes the files and starts the program.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::plan::McpMode;
+use super::version::Version;
+use crate::protocol::{Conversation, Permission};
+use crate::sys::tree::Tree;
+
+/// One way to run an agent CLI.
+#[derive(Debug)]
+pub struct Dialect {
+    /// Its name for `--dialect`.
+    pub name: &'static str,
+    /// Plans one start.
+    pub start: StartAgent,
+    /// A conversation that only listens: it reads the log of a run that died.
+    pub listener: fn() -> Box<dyn Conversation>,
+    /// What the CLI says of what it uses up.
+    pub tells: Tells,
+}
+
+/// Plans one start of an agent; called again where a session cannot be resumed.
+pub type StartAgent = fn(&LaunchRequest<'_>) -> Result<LaunchPlan>;
+
+/// What a CLI says, while it works, of what it uses up. A bound on something that it never says is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tells {
+    /// Tokens.
+    pub tokens: bool,
+    /// The price in US dollars.
+    pub cost: bool,
+    /// Where a turn of the model ends, or the CLI takes a limit on turns.
+    pub turns: bool,
+}
+
+/// What is known before a start, the same for all providers.
+#[derive(Clone, Copy, Debug)]
+pub struct LaunchRequest<'a> {
+    /// The prompt; never blank.
+    pub prompt: &'a str,
+    /// The requested model.
+    pub model: Option<&'a str>,
+    /// The most turns.
+    pub max_turns: Option<u32>,
+    /// A text for the system prompt.
+    pub system_prompt: Option<&'a str>,
+    /// The session to resume.
+    pub resume: Option<&'a str>,
+    /// An id for the session where none is resumed: a UUID. A CLI that takes one can be resumed after a crash before its
+    /// first word.
+    pub new_session: &'a str,
+    /// Further arguments, without those of the row's `own_arguments`.
+    pub custom: &'a [OsString],
+    /// The task's MCP servers, in the one form of [`super::mcp_reader`]; `None`: the task manages none.
+    pub servers: Option<&'a Map<String, Value>>,
+    /// Whether the agent sees the user's own servers too.
+    pub mcp_mode: McpMode,
+    /// What an agent that asks for a permission is answered.
+    pub permission: Permission,
+    /// The program's version, where it printed one.
+    pub version: Option<Version>,
+    /// The env root.
+    pub env: &'a Tree,
+    /// The folder that the agent runs in.
+    pub work_dir: &'a Path,
+    /// The agent's private folder for temporary files; removed with the run.
+    pub temporary: &'a Path,
+    /// The agent's variables.
+    pub variables: &'a [(OsString, OsString)],
+    /// Whether the agent runs as root.
+    pub is_root: bool,
+}
+
+/// One start of an agent.
+#[derive(Debug)]
+pub struct LaunchPlan {
+    /// The arguments after the program's name. Every user of the machine can see them: never a secret.
+    pub args: Vec<OsString>,
+    /// Variables besides those of the request.
+    pub variables: Vec<(OsString, OsString)>,
+    /// Files that are written before the start, with mode 0600; their paths are relative to the env root.
+    pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// The session's id, where it is known before the agent's first word.
+    pub session: Option<String>,
+    /// What a person should know.
+    pub notices: Vec<String>,
+    /// The conversation with the agent.
+    pub conversation: Box<dyn Conversation>,
+}
+
+impl LaunchPlan {
+    /// A plan of arguments and a conversation.
+    pub fn new(args: Vec<OsString>, conversation: impl Conversation + 'static) -> LaunchPlan {
+        LaunchPlan {
+            args,
+            variables: Vec::new(),
+            files: Vec::new(),
+            session: None,
+            notices: Vec::new(),
+            conversation: Box::new(conversation),
+        }
+    }
+}
+
+/// A command line under construction.
+#[derive(Debug, Default)]
+pub struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    /// Begins with these.
+    pub fn of(args: &[&str]) -> Arguments {
+        Arguments(args.iter().map(OsString::from).collect())
+    }
+
+    /// Adds an argument.
+    pub fn push(&mut self, arg: impl Into<OsString>) {
+        self.0.push(arg.into());
+    }
+
+    /// Adds a flag with its value, where there is one.
+    pub fn pair(&mut self, flag: &str, value: Option<impl Into<OsString>>) {
+        if let Some(value) = value {
+            self.0.extend([flag.into(), value.into()]);
+        }
+    }
+
+    /// Adds arguments as they are.
+    pub fn extend(&mut self, args: &[OsString]) {
+        self.0.extend_from_slice(args);
+    }
+
+    /// The arguments.
+    pub fn into_vec(self) -> Vec<OsString> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+impl<'a> LaunchRequest<'a> {
+    /// A request with nothing but a prompt.
+    pub(in crate::provider) fn example(env: &'a Tree, work_dir: &'a Path) -> LaunchRequest<'a> {
+        LaunchRequest {
+            prompt: "go",
+            model: None,
+            max_turns: None,
+            system_prompt: None,
+            resume: None,
+            new_session: "6f2c7b1e-0000-4000-8000-000000000001",
+            custom: &[],
+            servers: None,
+            mcp_mode: McpMode::Strict,
+            permission: Permission::Allow,
+            version: None,
+            env,
+            work_dir,
+            temporary: work_dir,
+            variables: &[],
+            is_root: false,
+        }
+    }
+}
