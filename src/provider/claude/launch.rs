@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(file.unwrap(), r#"{"mcpServers":{"a":{"command":"c"}}}"#);
         let merged = args(LaunchRequest { servers: Some(&servers), mcp_mode: McpMode::Merge, ..bare });
         assert_eq!(merged.0, "--mcp-config|@/launch/mcp.json");
-        std::fs::write(folder.path().join(crate::provider::claude::SETTINGS), "{}").unwrap();
+        env.create_unseen(Path::new(crate::provider::claude::SETTINGS), b"{}", 0o600).unwrap();
         assert_eq!(args(bare).0, format!("--settings|@/{}", crate::provider::claude::SETTINGS));
     }
 
