@@ -25,6 +25,18 @@ fn modes(t: &TestEnv) -> Vec<(String, u32)> {
     all
 }
 
+/// Takes a lock as another process would.
+fn hold(path: &Path) -> File {
+    let file = File::open(path).unwrap();
+    file.lock().unwrap();
+    file
+}
+
+/// How a failure names the process of these tests.
+fn holder() -> String {
+    format!("(pid {}, ", std::process::id())
+}
+
 #[test]
 fn a_lock_can_be_opened_by_its_owner_alone() {
     let t = TestEnv::new();
@@ -56,18 +68,9 @@ fn no_command_waits_for_ever_and_the_holder_is_named() {
     let t = TestEnv::new();
     t.write("rules", "Be brief.");
     let env = t.prepare(["--task-id", TASK, "--local-dir", "project", "--instructions", "rules"]);
-    t.write("mine/f", "");
-    t.write("t.json", r#"{"id":"other","provider":"codex","issue_id":"I"}"#);
-    t.execenv(["prepare", "--task", "t.json", "--local-dir", "mine"]).run().status(0);
+    t.prepare(["--task-id", "other"]);
     t.execenv(["cleanup", "--all", "--trash", "other"]).ok();
     let entry = fs::read_dir(t.root.join(".trash")).unwrap().next().unwrap().unwrap().file_name();
-    let mut locks = fs::read_dir(t.root.join(".locks")).unwrap().map(|entry| entry.unwrap().path());
-    let store = locks.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("store-"));
-    let hold = |path: &Path| {
-        let file = File::open(path).unwrap();
-        file.lock().unwrap();
-        file
-    };
     let others = ["second", "third"].map(|id| t.prepare(["--task-id", id]));
     let records = others.each_ref().map(|env| hold(&env.join(".gc_meta.json")));
     // Not the logs of a run that could not be recorded.
@@ -80,7 +83,7 @@ fn no_command_waits_for_ever_and_the_holder_is_named() {
     let before = (t.project_now(), root_now());
     let staging = hold(&t.root.join(".locks/staging"));
     let record = hold(&env.join(".gc_meta.json"));
-    let holder = format!("(pid {}, ", std::process::id());
+    let holder = holder();
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for (command, code) in [
@@ -102,13 +105,28 @@ fn no_command_waits_for_ever_and_the_holder_is_named() {
     });
     assert!(begun.elapsed() < Duration::from_secs(60));
     drop((staging, record, records));
-    let store = hold(&store.unwrap());
-    t.execenv(["prepare", "--task", "t.json", "--local-dir", "mine"]).fails(4, &["the lock ", &holder]);
-    drop(store);
     assert_same(&before.0, &t.project_now(), "after all of them");
     assert_same(&before.1, &root_now(), "after all of them");
     t.execenv(["cleanup", KEY]).ok();
     assert!(t.project_now().is_empty(), "{:?}", t.project_now());
+}
+
+#[test]
+fn a_store_that_stays_locked_is_not_waited_for_for_ever() {
+    let t = TestEnv::new();
+    t.write("project/f", "");
+    t.write("t.json", r#"{"id":"other","provider":"codex","issue_id":"I"}"#);
+    let prepare = ["prepare", "--task", "t.json", "--local-dir", "project"];
+    t.execenv(prepare).run().status(0);
+    t.execenv(["cleanup", "--all", "--trash", "other"]).ok();
+    let mut locks = fs::read_dir(t.root.join(".locks")).unwrap().map(|entry| entry.unwrap().path());
+    let store = locks.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("store-"));
+    let before = (t.project_now(), snapshot(&t.root));
+    let store = hold(&store.unwrap());
+    t.execenv(prepare).fails(4, &["the lock ", &holder()]);
+    drop(store);
+    assert_same(&before.0, &t.project_now(), "the project");
+    assert_same(&before.1, &snapshot(&t.root), "the root");
 }
 
 #[test]

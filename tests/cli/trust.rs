@@ -99,26 +99,32 @@ fn assert_untouched(t: &TestEnv, victim: &Path, before: &Snapshot, when: &str) {
 
 #[test]
 fn a_forged_record_opens_no_folder_whatever_the_command() {
-    for made in [&[][..], &["--local-dir", "project"]] {
-        for state in ["applying", "applied", "taking_back", "taken_back"] {
-            for sha256 in [digest(SECRET), digest("other")] {
-                for command in COMMANDS {
-                    let t = TestEnv::new();
-                    t.prepare(
-                        ["--task-id", TASK, "--provider", "claude"].into_iter().chain(made.iter().copied()),
-                    );
-                    let (victim, before) = victim(&t);
-                    forge(&t, &victim, &claims(&victim, state, &sha256));
-                    let done = t.execenv(command).run();
-                    let when = format!("{command:?} on {state}\n{done}");
-                    assert!(matches!(done.status, Some(0 | 1 | 3 | 5 | 125)), "{when}");
-                    assert!(!done.stdout.contains(SECRET) && !done.stderr.contains(SECRET), "{when}");
-                    assert_untouched(&t, &victim, &before, &when);
-                    assert!(env_of(&t).exists(), "the record outlives it: {when}");
-                }
+    let try_all = |made: &[&str], state: &str| {
+        for sha256 in [digest(SECRET), digest("other")] {
+            for command in COMMANDS {
+                let t = TestEnv::new();
+                t.prepare(
+                    ["--task-id", TASK, "--provider", "claude"].into_iter().chain(made.iter().copied()),
+                );
+                let (victim, before) = victim(&t);
+                forge(&t, &victim, &claims(&victim, state, &sha256));
+                let done = t.execenv(command).run();
+                let when = format!("{command:?} on {state}\n{done}");
+                assert!(matches!(done.status, Some(0 | 1 | 3 | 5 | 125)), "{when}");
+                assert!(!done.stdout.contains(SECRET) && !done.stderr.contains(SECRET), "{when}");
+                assert_untouched(&t, &victim, &before, &when);
+                assert!(env_of(&t).exists(), "the record outlives it: {when}");
             }
         }
-    }
+    };
+    // Each waits for the disk most of its time.
+    std::thread::scope(|scope| {
+        for made in [&[][..], &["--local-dir", "project"]] {
+            for state in ["applying", "applied", "taking_back", "taken_back"] {
+                scope.spawn(move || try_all(made, state));
+            }
+        }
+    });
 }
 
 #[test]
