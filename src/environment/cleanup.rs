@@ -14,7 +14,7 @@ use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::{TrashEntry, refuse_mount};
 use super::trust::Trust;
 use crate::failure::{Code, Failure};
-use crate::git::{Git, Unsaved, UnsavedKind};
+use crate::git::{Git, Reason, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
@@ -66,6 +66,14 @@ pub struct Kept {
     pub path: PathBuf,
     /// Why it is still there.
     pub why: String,
+    /// The same for unsaved work, reason by reason.
+    pub unsaved: Vec<Reason>,
+}
+
+impl Kept {
+    fn new(path: PathBuf, why: impl Into<String>) -> Kept {
+        Kept { path, why: why.into(), unsaved: Vec::new() }
+    }
 }
 
 /// What a clean-up did.
@@ -178,9 +186,8 @@ pub fn cleanup(
         }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
-            report
-                .kept
-                .extend(unsaved.into_iter().map(|Unsaved { path, what, .. }| Kept { path, why: what }));
+            let kept = |Unsaved { path, what, reasons, .. }| Kept { path, why: what, unsaved: reasons };
+            report.kept.extend(unsaved.into_iter().map(kept));
             return Ok(report);
         }
     }
@@ -191,7 +198,7 @@ pub fn cleanup(
         Ok(taken) => taken,
         Err(_) if options.force && found.is_deleted() => TakenBack::default(),
         Err(error) => {
-            report.kept.extend(found.places_left().into_iter().map(|(path, why)| Kept { path, why }));
+            report.kept.extend(found.places_left().into_iter().map(|(path, why)| Kept::new(path, why)));
             if !options.forget {
                 return Ok(report.not_taken_back(&error));
             }
@@ -199,10 +206,10 @@ pub fn cleanup(
         }
     };
     report.removed.extend(taken_back.removed);
-    report.kept.extend(taken_back.kept.into_iter().map(|(path, why)| Kept { path, why }));
+    report.kept.extend(taken_back.kept.into_iter().map(|(path, why)| Kept::new(path, why)));
     for copy in taken_back.copies {
         let path = env.path.join(copy);
-        report.kept.push(Kept { path, why: "a copy of an edited sidecar".into() });
+        report.kept.push(Kept::new(path, "a copy of an edited sidecar"));
     }
     if !taken_back.errors.is_empty() && !options.forget {
         report.errors.extend(taken_back.errors);
@@ -339,7 +346,7 @@ fn save_by_force(
         match saved {
             Ok(name) => {
                 let why = format!("{}, saved in its repository as {name}", unsaved.what);
-                report.kept.push(Kept { path: unsaved.path, why });
+                report.kept.push(Kept { path: unsaved.path, why, unsaved: unsaved.reasons });
             }
             Err(error) => {
                 let path = unsaved.path.display();
@@ -382,12 +389,7 @@ fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &G
     match tree.kind(folder) {
         Ok(Some(FileKind::Dir)) => git.unsaved_work(&path, goes, ours),
         Ok(_) => Vec::new(),
-        Err(error) => vec![Unsaved {
-            path,
-            kind: UnsavedKind::Unknown,
-            what: format!("not searched for repositories: {error}"),
-            foreign: false,
-        }],
+        Err(error) => vec![Unsaved::unknown(path, format!("not searched for repositories: {error}"))],
     }
 }
 
@@ -424,6 +426,6 @@ pub(crate) fn retained_for(unsaved: &[Unsaved]) -> Option<CleanupOutcome> {
 
 fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> CleanupReport {
     report.outcome = outcome;
-    report.kept.push(Kept { path: report.root_dir.clone(), why: why.to_owned() });
+    report.kept.push(Kept::new(report.root_dir.clone(), why));
     report
 }

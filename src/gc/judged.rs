@@ -7,6 +7,7 @@ use super::decide::{Decision, decide};
 use super::facts::GcFacts;
 use super::request::GcRequest;
 use crate::environment::CleanupOutcome;
+use crate::git::Unsaved;
 use crate::server::Parent;
 
 /// One environment, decided upon and dealt with. In a dry run the outcome is the one that there would be.
@@ -22,6 +23,8 @@ pub struct Judged {
     pub outcome: Option<CleanupOutcome>,
     /// What went wrong, or what keeps it.
     pub error: Option<String>,
+    /// The unsaved work that keeps it.
+    pub unsaved: Vec<Unsaved>,
     /// What was removed of it, in bytes.
     pub bytes: u64,
     /// The build artifacts that were removed from it.
@@ -30,7 +33,16 @@ pub struct Judged {
 
 impl Judged {
     pub(super) fn new(facts: GcFacts, parent: Parent, decision: Decision) -> Judged {
-        Judged { facts, parent, decision, outcome: None, error: None, bytes: 0, artifacts: None }
+        Judged {
+            facts,
+            parent,
+            decision,
+            outcome: None,
+            error: None,
+            unsaved: Vec::new(),
+            bytes: 0,
+            artifacts: None,
+        }
     }
 
     /// Decides on an environment.

@@ -94,6 +94,7 @@ pub(super) fn take(
     if let Some(first) = unsaved.first() {
         judged.outcome = retained_for(&unsaved);
         judged.error = Some(format!("{}: {}", first.path.display(), first.what));
+        judged.unsaved = unsaved;
         return Ok(());
     }
     effects.remove_env(held, bytes, for_good)?;

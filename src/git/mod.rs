@@ -21,5 +21,5 @@ mod worktree;
 pub use command::{Git, Repository};
 pub use failure::{GitEnd, GitFailure, was_cut_off};
 pub use refs::Branch;
-pub use unsaved::{Unsaved, UnsavedKind};
+pub use unsaved::{Reason, Unsaved, UnsavedKind};
 pub use worktree::Worktree;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::command::{Git, PATIENCE, Repository};
 use super::operation::in_progress;
@@ -32,8 +33,66 @@ pub struct Unsaved {
     pub kind: UnsavedKind,
     /// For a person.
     pub what: String,
+    /// The same for a program; empty where it is unknown.
+    pub reasons: Vec<Reason>,
     /// The repository lies elsewhere, is kept, and knows this worktree, so that a snapshot can be written to it.
     pub foreign: bool,
+}
+
+impl Unsaved {
+    /// A place of which it is unknown, and why.
+    pub fn unknown(path: PathBuf, what: String) -> Unsaved {
+        Unsaved { path, kind: UnsavedKind::Unknown, what, reasons: Vec::new(), foreign: false }
+    }
+}
+
+/// One reason why work would be lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// Of what the work consists.
+    pub kind: ReasonKind,
+    /// How many files, operations, commits or stashes there are.
+    pub count: u64,
+    /// The first of them: a path, an operation, a commit's short id and subject. Texts of the agent.
+    pub first: Vec<String>,
+}
+
+/// Of what unsaved work consists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// Files that differ from what is committed.
+    Uncommitted,
+    /// A rebase, a merge or the like that has begun.
+    InProgress,
+    /// Commits that exist nowhere else.
+    Commits,
+    /// Stashed changes.
+    Stash,
+}
+
+impl Reason {
+    /// For a person. `foreign`: of a worktree, whose repository stays.
+    fn told(&self, foreign: bool) -> String {
+        let Reason { kind, count, first } = self;
+        // They come from an agent: control characters become visible.
+        let shown: Vec<String> = first.iter().map(|thing| thing.escape_debug().to_string()).collect();
+        let rest = if *count > first.len() as u64 { ", …" } else { "" };
+        let examples = format!("({}{rest})", shown.join(", "));
+        match kind {
+            ReasonKind::Uncommitted => {
+                let place = if foreign { " in a worktree" } else { "" };
+                format!("{}{place} {examples}", counted(*count, "uncommitted change"))
+            }
+            ReasonKind::InProgress => format!("{} is in progress", shown.join(", ")),
+            ReasonKind::Commits => {
+                let place = if foreign { "that no ref would hold" } else { "on no remote" };
+                format!("{} {place} {examples}", counted(*count, "commit"))
+            }
+            ReasonKind::Stash if *count == 1 => format!("a stash {examples}"),
+            ReasonKind::Stash => format!("{count} stashes {examples}"),
+        }
+    }
 }
 
 impl Git {
@@ -43,24 +102,27 @@ impl Git {
     pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
         let deadline = Instant::now() + PATIENCE;
         let patience = Patience { deadline, stop: self.stop() };
-        let unknown = |path, what| Unsaved { path, kind: UnsavedKind::Unknown, what, foreign: false };
         let mut found = Vec::new();
         let searched = search(folder, patience);
         for repository in searched.repositories {
             if let Some(why) = patience.is_over() {
-                found.push(unknown(repository.path, format!("not asked whether its work is saved: {why}")));
+                found.push(Unsaved::unknown(
+                    repository.path,
+                    format!("not asked whether its work is saved: {why}"),
+                ));
                 break;
             }
             match self.at(&repository.path).before(deadline).unsaved_work(repository.is_bare, goes, ours) {
                 Ok(unsaved) => found.extend(unsaved),
                 Err(error) => {
                     let what = format!("cannot tell whether its work is saved: {error:#}");
-                    found.push(unknown(repository.path, what));
+                    found.push(Unsaved::unknown(repository.path, what));
                 }
             }
         }
         let gap = searched.gap;
-        found.extend(gap.map(|(path, why)| unknown(path, format!("not searched for repositories: {why}"))));
+        let unsearched = |why| format!("not searched for repositories: {why}");
+        found.extend(gap.map(|(path, why)| Unsaved::unknown(path, unsearched(why))));
         found
     }
 }
@@ -83,10 +145,8 @@ impl Repository<'_> {
         let changed =
             if is_bare { Vec::new() } else { self.changed_files(&self.view(&folders, false)?, ours)? };
         if !changed.is_empty() {
-            let place = if foreign { " in a worktree" } else { "" };
-            let count = counted(changed.len() as u64, "uncommitted change");
-            let files = changed.iter().map(|path| path.display().to_string());
-            reasons.push((UnsavedKind::Dirty, format!("{count}{place}{}", examples(files, changed.len()))));
+            let first = changed.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
+            reasons.push(Reason { kind: ReasonKind::Uncommitted, count: changed.len() as u64, first });
         }
         let mut operations: Vec<&str> = in_progress(&folders.own).collect();
         if !foreign {
@@ -97,7 +157,8 @@ impl Repository<'_> {
         operations.sort_unstable();
         operations.dedup();
         if !operations.is_empty() {
-            reasons.push((UnsavedKind::Dirty, format!("{} is in progress", operations.join(", "))));
+            let first = operations.iter().map(|name| (*name).to_owned()).collect();
+            reasons.push(Reason { kind: ReasonKind::InProgress, count: operations.len() as u64, first });
         }
 
         let commits = if foreign {
@@ -114,21 +175,20 @@ impl Repository<'_> {
             self.as_stored().commits(all.map(str::to_owned))?
         };
         if commits.count > 0 {
-            let place = if foreign { "that no ref would hold" } else { "on no remote" };
-            let count = counted(commits.count, "commit");
-            reasons.push((
-                UnsavedKind::Unpushed,
-                format!("{count} {place}{}", examples(commits.first, commits.count as usize)),
-            ));
+            reasons.push(Reason { kind: ReasonKind::Commits, count: commits.count, first: commits.first });
         }
         if !foreign && self.has_ref("refs/stash")? {
-            reasons.push((UnsavedKind::Unpushed, "a stash".to_owned()));
+            reasons.push(self.stashes()?);
         }
-        let Some((kind, _)) = reasons.first() else { return Ok(None) };
-        let what = reasons.iter().map(|(_, what)| what.as_str()).collect::<Vec<_>>().join("; ");
+        let kind = match reasons.first().map(|reason| reason.kind) {
+            None => return Ok(None),
+            Some(ReasonKind::Uncommitted | ReasonKind::InProgress) => UnsavedKind::Dirty,
+            Some(ReasonKind::Commits | ReasonKind::Stash) => UnsavedKind::Unpushed,
+        };
+        let what = reasons.iter().map(|reason| reason.told(foreign)).collect::<Vec<_>>().join("; ");
         // Nothing is ever written into a repository that does not know of the worktree.
         let foreign = foreign && folders.know_worktree(self.dir());
-        Ok(Some(Unsaved { path: self.dir().to_owned(), kind: *kind, what, foreign }))
+        Ok(Some(Unsaved { path: self.dir().to_owned(), kind, what, reasons, foreign }))
     }
 
     /// A folder that `git rev-parse` names: `--git-dir` (a worktree's own) or `--git-common-dir`.
@@ -148,6 +208,18 @@ impl Repository<'_> {
         changed.extend(self.hidden_changes(view)?);
         changed.retain(|changed| !is_ours(changed));
         Ok(changed)
+    }
+
+    /// The stashes, of which the newest is a ref and the others are in its log. One without a log is one all the same.
+    fn stashes(&self) -> Result<Reason> {
+        let log = ["rev-list", "--walk-reflogs", "--no-commit-header", "--format=%s", "refs/stash"];
+        let log = self.as_stored().look(log).text().unwrap_or_default();
+        let count = (log.lines().count() as u64).max(1);
+        Ok(Reason {
+            kind: ReasonKind::Stash,
+            count,
+            first: log.lines().take(EXAMPLES).map(str::to_owned).collect(),
+        })
     }
 
     /// The commits that a `rev-list` gives: how many, and the first of them.
@@ -182,11 +254,4 @@ fn changed_paths(status: &[u8]) -> impl Iterator<Item = PathBuf> + '_ {
 
 fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Some of `count` things, in parentheses. They come from an agent: control characters become visible.
-fn examples(things: impl IntoIterator<Item = String>, count: usize) -> String {
-    let shown = things.into_iter().take(EXAMPLES).map(|thing| thing.escape_debug().to_string());
-    let rest = if count > EXAMPLES { ", …" } else { "" };
-    format!(" ({}{rest})", shown.collect::<Vec<_>>().join(", "))
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::support::{KEY, TASK, TestEnv};
 
 fn git(t: &TestEnv, dir: &Path, words: &[&str]) {
@@ -36,7 +38,7 @@ fn a_clone_goes_and_one_with_changes_or_commits_of_its_own_stays() {
     clone(&t, &source, &repo);
     t.write(repo.join("scratch"), "nowhere else");
     let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(5);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_dirty");
     fs::remove_file(repo.join("scratch")).unwrap();
     t.execenv(["cleanup", KEY]).ok();
@@ -46,7 +48,7 @@ fn a_clone_goes_and_one_with_changes_or_commits_of_its_own_stays() {
     clone(&t, &source, &repo);
     git(&t, &repo, &["commit", "-q", "--allow-empty", "-m", "work"]);
     let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(5);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_unpushed");
     assert_eq!(answer["kept"][0]["path"], repo.to_str().unwrap());
     assert!(repo.join("file").exists() && env.join(".gc_meta.json").exists());
@@ -81,7 +83,7 @@ fn a_worktree_of_the_users_repository_stays_while_it_is_dirty_and_its_sidecars_d
     git(&t, &source, &["worktree", "add", "-q", "--no-track", "-b", "side", tree.to_str().unwrap()]);
     t.write(tree.join("new"), "work");
     let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(5);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_dirty");
     git(&t, &tree, &["add", "-A"]);
     git(&t, &tree, &["-c", "user.name=T", "-c", "user.email=t@example.invalid", "commit", "-q", "-m", "w"]);
@@ -103,7 +105,7 @@ fn gc_keeps_it_too_and_says_so_in_a_dry_run() {
             words.push("--dry-run");
         }
         let done = t.execenv(words).var("EXECENV_TEST_NOW", "2030-01-01T00:00:00Z").run().status(0);
-        let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+        let answer: Value = serde_json::from_str(&done.stdout).unwrap();
         assert_eq!(answer["decisions"][0]["outcome"], "retained_unpushed", "{answer}");
         assert_eq!((&answer["orphaned"], &answer["skipped"]), (&0.into(), &1.into()));
     }
@@ -116,7 +118,7 @@ fn a_repository_that_git_refuses_is_kept() {
     let env = t.prepare(["--task-id", TASK]);
     t.write(env.join("workdir/repo/.git"), "gitdir: /nowhere/at/all\n");
     let done = t.execenv(["cleanup", KEY, "-o", "json"]).run().status(1);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_unreadable");
     t.execenv(["cleanup", "--force", KEY]).ok();
 }
@@ -300,7 +302,7 @@ fn force_saves_the_work_of_a_worktree_in_its_repository() {
     // A repository of its own inside is neither looked into nor taken for a submodule.
     git(&t, &t.tmp, &["init", "-q", tree.join("nested").to_str().unwrap()]);
     let done = t.execenv(["cleanup", "--force", KEY, "-o", "json"]).run().status(0);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     let name = snapshot_ref(&t, &source);
     assert!(name.starts_with(&format!("refs/execenv/{KEY}/snapshot-")), "{name}");
     assert!(answer["kept"][0]["why"].as_str().unwrap().ends_with(&name), "{answer}");
@@ -326,7 +328,7 @@ fn force_takes_nothing_that_could_not_be_saved() {
     // No ref can be made below a ref.
     git(&t, &source, &["update-ref", &format!("refs/execenv/{KEY}"), "HEAD"]);
     let done = t.execenv(["cleanup", "--all", "--force", KEY, "-o", "json"]).run().status(5);
-    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_dirty");
     assert!(answer["errors"][0].as_str().unwrap().contains("no snapshot"), "{answer}");
     assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "edited\n");
@@ -358,9 +360,9 @@ fn script(t: &TestEnv, dir: &Path, text: &str) {
     assert!(!String::from_utf8_lossy(&output.stderr).contains("not found"), "{output:?}");
 }
 
-fn cleanup(t: &TestEnv) -> serde_json::Value {
+fn cleanup(t: &TestEnv) -> Value {
     let done = t.execenv(["cleanup", KEY, "-o", "json"]).run();
-    let mut answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    let mut answer: Value = serde_json::from_str(&done.stdout).unwrap();
     answer["status"] = done.status.into();
     answer
 }
@@ -438,7 +440,27 @@ fn every_reason_is_named_with_its_first_commits_and_files() {
     {
         assert!(why.contains(part), "{part}: {why}");
     }
-    assert!(why.contains("7 commits on no remote (") && !why.contains("WIP"), "{why}");
+    assert!(why.contains("7 commits on no remote (") && why.contains("a stash (WIP on main: "), "{why}");
+    let unsaved = &answer["kept"][0]["unsaved"];
+    let kinds: Vec<_> =
+        unsaved.as_array().unwrap().iter().map(|reason| (&reason["kind"], &reason["count"])).collect();
+    let expected = json!([["uncommitted", 1], ["in_progress", 1], ["commits", 7], ["stash", 1]]);
+    assert_eq!(json!(kinds), expected, "{answer}");
+    assert_eq!(unsaved[0]["first"], json!(["new\u{1b}[31m"]));
+    assert_eq!(unsaved[1]["first"], json!(["a bisect"]));
+    let commits = unsaved[2]["first"].as_array().unwrap();
+    assert!(commits.len() == 5 && commits[0].as_str().unwrap().ends_with(" c7"), "{commits:?}");
+    assert!(unsaved[3]["first"][0].as_str().unwrap().starts_with("WIP on main: "), "{unsaved}");
+    let gc =
+        t.execenv(["gc", "--orphan-ttl", "0", "-o", "json"]).var("EXECENV_TEST_NOW", "2027-01-01T00:00:00Z");
+    let gc: Value = serde_json::from_str(&gc.run().stdout).unwrap();
+    let kept = &gc["decisions"][0]["unsaved"][0];
+    assert_eq!(
+        (&kept["path"], &kept["why"]),
+        (&answer["kept"][0]["path"], &answer["kept"][0]["why"]),
+        "{gc}"
+    );
+    assert_eq!(&kept["unsaved"], unsaved, "{gc}");
 }
 
 #[test]

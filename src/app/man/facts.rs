@@ -100,6 +100,11 @@ pub(super) const PAGES: &[Facts] = &[
             ),
             ("removed[]", "paths that were removed or put back"),
             ("kept[]", "path and why of what was kept"),
+            (
+                "kept[].unsaved[]",
+                "each reason: kind (uncommitted, in_progress, commits or stash), count, and first: the first five files, \
+                 operations, commits or stashes",
+            ),
             ("errors[]", "what went wrong"),
             ("bytes", "bytes that were removed or moved to the trash"),
         ],
@@ -261,13 +266,14 @@ const GC: &[(&str, &str)] = &[
     ("schema, dry_run", "version of this object, and whether nothing was changed"),
     (
         "decisions[]",
-        "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, error",
+        "one for each environment: root_dir, kind, action, reason, outcome, evidence, bytes, unsaved, error",
     ),
     ("decisions[].action", "skip, clean, orphan or clean_artifacts: what was decided"),
     (
         "decisions[].outcome",
         "result: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: not touched, or dry run",
     ),
+    ("decisions[].unsaved[]", "the work that keeps it: path, why, and unsaved[] as in `execenv cleanup`"),
     ("scanned", "number of environments examined"),
     (
         "cleaned, orphaned",

@@ -17,6 +17,9 @@ pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
         evidence["age_seconds"] = (request.now - used).num_seconds().into();
     }
     evidence["parent"] = serde_json::to_value(&judged.parent).unwrap_or_default();
+    let unsaved = judged.unsaved.iter();
+    let unsaved =
+        unsaved.map(|found| json!({"path": found.path, "why": found.what, "unsaved": found.reasons}));
     let mut decision = json!({
         "root_dir": facts.root_dir.to_string_lossy(),
         "kind": facts.kind,
@@ -25,6 +28,7 @@ pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
         "reason": judged.decision.reason.word(),
         "evidence": evidence,
         "bytes": judged.bytes,
+        "unsaved": unsaved.collect::<Vec<_>>(),
     });
     if let Some(artifacts) = &judged.artifacts {
         decision["artifacts"] = json!({"removed": artifacts.count, "by_pattern": artifacts.by_pattern});
