@@ -193,7 +193,7 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     // After a wait the environment may be another one, or gone.
     let env = args.wait.begin().while_busy(context, || {
         let found = found.take().map_or_else(|| context.find(&args.env), Ok)?;
-        RunningEnv::acquire(found, trust)
+        RunningEnv::acquire(found, &context.other_roots(), trust)
     })?;
     let surroundings = Surroundings {
         inherited: &context.settings.inherited,

@@ -324,6 +324,7 @@ impl Task {
             lease: self.lease,
             existing,
             home: context.settings.home.clone(),
+            other_roots: context.other_roots(),
             inherited: &context.settings.inherited,
             options: &self.options,
             now: context.now,

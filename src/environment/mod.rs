@@ -18,6 +18,7 @@ mod locked;
 mod lookup;
 
 mod origin;
+mod other_tasks;
 mod path;
 mod places;
 mod prepare;

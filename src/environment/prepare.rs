@@ -269,10 +269,14 @@ struct Staged {
 impl Placing<'_> {
     /// Makes the environment where nothing stands. `None`: another process was faster.
     fn fresh(&self, at: &Place) -> Result<Option<Prepared>> {
+        let mut warnings = Vec::new();
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, None)?;
+            warnings = local.take_over(self.request, None)?;
+            warnings.extend(local.unknown_task()?);
         }
         let mut staged = self.stage(at)?;
+        staged.plan.warnings.extend(warnings);
         let place = at.relative();
         match self.root.move_to(&staged.name, self.root, &place) {
             Ok(()) => {}
@@ -319,6 +323,10 @@ impl Placing<'_> {
         }
         let old = old.read()?;
         refuse_reserved_work(&old, self.request)?;
+        let mut warnings = match self.local {
+            Some(local) => local.take_over(self.request, Some(&old_path))?,
+            None => Vec::new(),
+        };
         // Who names the folder that the old record names says that it may be cleaned up.
         let is_named =
             |claimed: &Path| self.local.is_some_and(|local| is_one_path(claimed, &local.canonical));
@@ -332,7 +340,11 @@ impl Placing<'_> {
             }
             done => drop(done?),
         }
+        if let Some(local) = self.local {
+            warnings.extend(local.unknown_task()?);
+        }
         let mut staged = self.stage(at)?;
+        staged.plan.warnings.extend(warnings);
         let place = at.relative();
         let swapped = match self.swap(&staged.name, at) {
             Ok(entry) => entry,

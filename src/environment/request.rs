@@ -59,6 +59,8 @@ pub struct Request<'a> {
     pub existing: Existing,
     /// The user's home, which is never a work dir.
     pub home: Option<PathBuf>,
+    /// Other workspaces roots that are known without a setting.
+    pub other_roots: Vec<PathBuf>,
     /// The variables that the process was started with.
     pub inherited: &'a [(OsString, OsString)],
     /// What was asked of the provider's homes.

@@ -58,6 +58,14 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         let path_lock = path_lock(&root, &local.canonical)?;
         // After a clean-up another environment may use the folder (decision D20).
         local.refuse_second_user(request.root, &root, Some(&env.path))?;
+        // Another task would have put its own brief into the place of ours.
+        let record = manifest.as_ref().and_then(|manifest| manifest.record.as_ref());
+        if !record.is_some_and(|record| record.is_recognised_in(&work_tree)) {
+            warnings.extend(local.take_over(request, Some(&env.path))?);
+        }
+        if manifest.as_ref().is_none_or(Manifest::is_taken_back) {
+            warnings.extend(local.unknown_task()?);
+        }
         Some(path_lock)
     } else {
         None

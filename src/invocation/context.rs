@@ -10,7 +10,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::input::UserInput;
 use super::settings::Settings;
-use crate::environment::{FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged, has_workspace};
+use crate::environment::{
+    FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged, has_workspace, upstream_roots,
+};
 use crate::git::Git;
 use crate::output::log::note;
 use crate::supervise::find_program;
@@ -69,6 +71,15 @@ impl Context {
                 .context("install the signal handlers")?;
         }
         Ok(())
+    }
+
+    /// The workspaces roots that are known without a setting, but for the one in use: multica's, and the default one.
+    pub fn other_roots(&self) -> Vec<PathBuf> {
+        let multicas = self.settings.home.iter().flat_map(|home| upstream_roots(home));
+        let mut roots: Vec<PathBuf> = multicas.map(|root| root.path).collect();
+        roots.extend(self.settings.default_root.clone());
+        roots.retain(|path| path != self.root.path());
+        roots
     }
 
     /// Whether a signal has arrived.

@@ -6,7 +6,7 @@
 //! the run died.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -43,8 +43,9 @@ impl RunningEnv {
     /// Locks an environment and checks that it can be run.
     ///
     /// # Errors
-    /// 4 when it is held, 3 when its work dir is gone or its sidecars are not in place.
-    pub fn acquire(found: FoundEnv, trust: Trust<'_>) -> Result<RunningEnv> {
+    /// 4 when it is held, or another task works in its user folder; 3 when its work dir is gone or its sidecars are not in
+    /// place.
+    pub fn acquire(found: FoundEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
         let path = found.env.path.clone();
         let found = LockedRoot::acquire(found.env)?.read()?;
         let meta = found.require_meta()?;
@@ -73,6 +74,7 @@ impl RunningEnv {
                 .into());
         }
         found.open_work_dir(trust)?;
+        found.refuse_other_task(other_roots, trust)?;
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();

@@ -40,6 +40,7 @@ mod machines;
 mod manual;
 mod mcp;
 mod old_roots;
+mod other_tasks;
 mod papers;
 mod prepare;
 mod provider_homes;

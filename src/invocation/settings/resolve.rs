@@ -72,7 +72,7 @@ impl Resolved {
     fn complete_paths(&mut self) -> Result<()> {
         let data = self.data_dir();
         let named = self.path_of("workspaces_root")?;
-        let root = named.or_else(|| Some(data.as_ref()?.join("execenv/workspaces")));
+        let root = named.or_else(|| self.default_root());
         let root = root.ok_or_else(|| {
             Failure::new(
                 Code::BadConfig,
@@ -126,6 +126,10 @@ impl Resolved {
         let setting = self.all.iter_mut().find(|setting| setting.row.key == key);
         text.clone_into(&mut setting.expect("it is a row of the table").value);
         Ok(())
+    }
+
+    pub(super) fn default_root(&self) -> Option<PathBuf> {
+        Some(self.data_dir()?.join("execenv/workspaces"))
     }
 
     fn data_dir(&self) -> Option<PathBuf> {

@@ -40,6 +40,8 @@ macro_rules! settings {
             pub cwd: CurrentFolder,
             /// The user's home folder.
             pub home: Option<PathBuf>,
+            /// The workspaces root that is used where no other is named.
+            pub default_root: Option<PathBuf>,
         }
 
         impl Settings {
@@ -48,8 +50,9 @@ macro_rules! settings {
                 let mut rows = resolved.all.iter();
                 let mut next = || rows.next().expect("there is one setting a row");
                 $(let $key: $type = resolved.typed(next(), $read)?;)*
+                let default_root = resolved.default_root();
                 let Resolved { all, file, inherited, cwd, home } = resolved;
-                Ok(Settings { $($key,)* all, file, inherited, cwd, home })
+                Ok(Settings { $($key,)* all, file, inherited, cwd, home, default_root })
             }
         }
     };
