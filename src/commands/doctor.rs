@@ -7,9 +7,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::WorkspacesRoot;
 use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
+use crate::environment::{WorkspacesRoot, is_root_exposed};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -64,6 +64,13 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
             lines.push(format!("workspaces root {shown}: {counted}"));
             problems = examine_root(args.fix, context, &tree)?;
             locks = reach_of_locks(&tree, &mut lines);
+            if is_root_exposed(&tree) {
+                lines.push(
+                    "the file system of the workspaces root keeps no file modes: other users can read the secrets and \
+                     conversations in it. Name a root on another one with `--workspaces-root`"
+                        .to_owned(),
+                );
+            }
         }
     }
     let rows: Vec<[String; 4]> = problems.iter().map(Finding::row).collect();

@@ -1,19 +1,24 @@
-//! A run on another machine, where locks do not reach it.
+//! A run, or another command at work, on another machine, where locks do not reach it.
 //!
 //! On some file systems a lock is known to the machine that took it only, and another machine finds it free while an agent
-//! runs. There the record decides: it names the machine of the run, and the run touches the lock file as a sign of life.
+//! runs. There the record decides: it names the machine of the run, and the run touches the lock file as a sign of life. A
+//! command that changes the environment writes its machine into the lock file until it ends.
 //! That only ever keeps more: on a local file system, and where locks are shared, a free lock is free.
+//!
+//! It is a sign and no lock: two machines that begin within the same moments may both see none.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
 use super::record::{Meta, RunRecord};
 use crate::layout::names;
+use crate::sys::lock;
 use crate::sys::machine::Machine;
-use crate::sys::mounts::{Reach, mount_of};
+use crate::sys::mounts::{Mount, Reach, mount_of};
 use crate::sys::tree::Tree;
 
-/// How long a run on another machine counts as alive after its last sign of life.
+/// How long a run or a command on another machine counts as alive after its last sign of life.
 const ALIVE: Duration = Duration::from_secs(600);
 
 /// What is known of the run in an environment whose lock is free.
@@ -38,24 +43,84 @@ fn is_alive_elsewhere(reach: Reach, this: &Machine, traces: &Traces<'_>) -> bool
     traces.silence.is_none_or(|silence| silence <= ALIVE)
 }
 
-/// The run on another machine that may be using an environment whose lock is free here, as words for a message.
-pub(crate) fn run_elsewhere(env: &Tree) -> Option<String> {
+/// The machine that is using an environment whose lock is free here, as far as can be told, as words for a message.
+pub(crate) fn used_elsewhere(env: &Tree) -> Option<String> {
     let mount = mount_of(env).ok()?;
     if mount.reach != Reach::ThisMachine {
-        return None; // known without reading the record
+        return None; // known without reading anything
+    }
+    let this = Machine::this();
+    let silence = env.silence(Path::new(names::LOCK));
+    if let Some(host) = Sign::of_other(&lock::read_text(env, Path::new(names::LOCK)), &this, silence) {
+        return Some(words("a command", &host, &mount));
     }
     let own = Meta::load(env).ok().flatten()?.own?;
-    let silence = env.silence(Path::new(names::LOCK));
     let traces = Traces { is_active: own.status.is_active(), run: own.run.as_ref(), silence };
-    if !is_alive_elsewhere(mount.reach, &Machine::this(), &traces) {
+    if !is_alive_elsewhere(mount.reach, &this, &traces) {
         return None;
     }
-    let host = own.run.map(|run| run.host).filter(|host| !host.is_empty());
-    let host =
-        host.map_or_else(|| "another machine".into(), |host| format!("the machine {}", host.escape_debug()));
-    Some(format!(
-        "a run on {host} uses it, as far as can be told: locks on this file system ({mount}) reach one machine only"
-    ))
+    Some(words("a run", &own.run.map(|run| run.host).unwrap_or_default(), &mount))
+}
+
+fn words(what: &str, host: &str, mount: &Mount) -> String {
+    let host = match host {
+        "" => "another machine".to_owned(),
+        host => format!("the machine {}", host.escape_debug()),
+    };
+    format!(
+        "{what} on {host} uses it, as far as can be told: locks on this file system ({mount}) reach one machine only"
+    )
+}
+
+/// Whether another machine may be building an environment in a hidden folder.
+pub(crate) fn may_be_built_elsewhere(staging: &Tree) -> bool {
+    if !mount_of(staging).is_ok_and(|mount| mount.reach == Reach::ThisMachine) {
+        return false;
+    }
+    let text = lock::read_text(staging, Path::new(names::LOCK));
+    let is_ours = text.lines().nth(1).is_some_and(|boot_id| boot_id == Machine::this().boot_id);
+    // Without a lock file it is being made this moment, or was left so.
+    let silence = staging.silence(Path::new(names::LOCK)).or_else(|| staging.silence(Path::new("")));
+    !is_ours && silence.is_none_or(|silence| silence <= ALIVE)
+}
+
+/// The text in a lock file by which a command at work can be seen on other machines: host name and boot id, a line each.
+#[derive(Debug)]
+pub(super) struct Sign;
+
+impl Sign {
+    /// Writes the sign, where locks reach this machine only. The error says who was faster.
+    ///
+    /// # Errors
+    /// Why it cannot be written, or who else uses the environment.
+    pub(super) fn leave(env: &Tree, file: &File) -> Result<Option<Sign>, String> {
+        let Ok(mount) = mount_of(env) else { return Ok(None) };
+        if mount.reach != Reach::ThisMachine {
+            return Ok(None);
+        }
+        let Machine { host, boot_id, .. } = Machine::this();
+        let text = format!("{host}\n{boot_id}\n");
+        lock::write_text(file, &text).map_err(|error| error.to_string())?;
+        let now = lock::read_text(env, Path::new(names::LOCK));
+        match now == text {
+            true => Ok(Some(Sign)),
+            false => Err(words("a command", now.lines().next().unwrap_or_default(), &mount)),
+        }
+    }
+
+    /// Removes it. Where that fails, other machines wait until it is old.
+    pub(super) fn remove(self, file: &File) {
+        if let Err(error) = lock::write_text(file, "") {
+            log::debug!("the sign of life stays in the lock file: {error}");
+        }
+    }
+
+    /// The host of another machine that has left a sign not long ago.
+    fn of_other(text: &str, this: &Machine, silence: Option<Duration>) -> Option<String> {
+        let (host, boot_id) = text.trim_end().split_once('\n')?;
+        let is_other = boot_id.is_empty() || boot_id != this.boot_id;
+        (is_other && silence.is_none_or(|silence| silence <= ALIVE)).then(|| host.to_owned())
+    }
 }
 
 #[cfg(test)]

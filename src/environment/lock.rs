@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::busy::{Held, WAIT, busy, by, root_busy};
-use super::elsewhere::run_elsewhere;
+use super::elsewhere::{Sign, used_elsewhere};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::lock::{self, FileLock, IfMissing, NotLocked, Share};
@@ -27,6 +27,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct EnvLock {
     file: FileLock,
+    /// What other machines can see of it, where the lock itself does not reach them.
+    sign: Option<Sign>,
 }
 
 impl EnvLock {
@@ -39,9 +41,9 @@ impl EnvLock {
     pub fn try_acquire(tree: &Tree, create: bool) -> std::result::Result<EnvLock, Held> {
         let if_missing = if create { IfMissing::Create } else { IfMissing::Fail };
         let file = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone)?;
-        match run_elsewhere(tree) {
+        match used_elsewhere(tree) {
             Some(why) => Err(Held::Unknown(why)),
-            None => Ok(EnvLock { file }),
+            None => Ok(EnvLock { file, sign: None }),
         }
     }
 
@@ -61,7 +63,7 @@ impl EnvLock {
         };
         check()?; // no lock file is made in what has gone
         let mut tries = 1;
-        let lock = loop {
+        let mut lock = loop {
             match EnvLock::try_acquire(tree, create) {
                 Err(Held::ByOther) if tries < TRIES => std::thread::sleep(BETWEEN_TRIES),
                 other => break other?,
@@ -69,6 +71,7 @@ impl EnvLock {
             tries += 1;
         };
         check()?;
+        lock.sign = Sign::leave(tree, lock.file()).map_err(Held::Unknown)?;
         Ok(lock)
     }
 
@@ -83,6 +86,14 @@ impl EnvLock {
     /// The open lock file: a duplicate of it keeps the lock for the guard of a run.
     pub fn file(&self) -> &File {
         self.file.file()
+    }
+}
+
+impl Drop for EnvLock {
+    fn drop(&mut self) {
+        if let Some(sign) = self.sign.take() {
+            sign.remove(self.file.file());
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod contents;
 mod conversations;
 mod damage;
 mod elsewhere;
+mod exposed;
 mod found_work_dir;
 pub mod health;
 mod held_work;
@@ -44,6 +45,8 @@ pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
 pub use conversations::prune as prune_conversations;
 pub use damage::{Damage, damage};
+pub(crate) use elsewhere::may_be_built_elsewhere;
+pub(crate) use exposed::is_root_exposed;
 pub use homes::Exports;
 pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,

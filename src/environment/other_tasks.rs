@@ -64,12 +64,13 @@ impl LocalDir {
         Ok(warnings)
     }
 
-    /// What to say where the folder has the files of a task whose environment is in no known workspaces root. Only before
-    /// ours are there.
+    /// What to say where the folder has the files of a task whose environment is in no known workspaces root: the context
+    /// file, which stays, and another trace, because that file alone may be the user's. Only before ours are there.
     pub(super) fn unknown_task(&self) -> Result<Option<String>> {
         let left = traces(&self.open()?);
+        let has_context = left.iter().any(|place| place == Path::new(CONTEXT));
         let places: Vec<String> = left.iter().map(|place| place.display().to_string()).collect();
-        Ok((!places.is_empty()).then(|| {
+        Ok((has_context && places.len() > 1).then(|| {
             format!(
                 "{} has the files of another task ({}), and no known workspaces root has its environment: the agent may \
                  read that task's context. If that task has ended, clean up its environment first",

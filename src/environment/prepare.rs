@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 
 use super::busy::{Held, busy};
 use super::contents::Contents;
+use super::exposed::{exposed_env, exposed_sidecars};
 use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, path_lock, staging_lock};
@@ -486,6 +487,7 @@ impl Placing<'_> {
         }
         let meta = self.meta(&work_dir, &final_root, &home_plan);
         write(names::META, &meta.to_bytes(), record::MODE)?;
+        plan.warnings.extend(exposed_env(&tree));
         meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
         // The rename to its place may reach the disk before what was written here.
@@ -570,7 +572,10 @@ impl Placing<'_> {
         }
     }
 
-    fn prepared(&self, at: &Place, staged: Staged, manifest: Manifest) -> Prepared {
+    fn prepared(&self, at: &Place, mut staged: Staged, manifest: Manifest) -> Prepared {
+        if let Some(work_tree) = self.local.and_then(|local| local.open().ok()) {
+            staged.plan.warnings.extend(exposed_sidecars(&work_tree, &staged.plan));
+        }
         Prepared {
             root_dir: at.path(self.request.root),
             work_dir: staged.work_dir(),

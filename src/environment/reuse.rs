@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::contents::Contents;
+use super::exposed::{exposed_env, exposed_sidecars};
 use super::local::LocalDir;
 use super::lock::path_lock;
 use super::locked::LockedRoot;
@@ -153,6 +154,10 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         }
     };
     meta.show_lease(&env.tree);
+    warnings.extend(exposed_env(&env.tree));
+    if kind.is_user_folder() {
+        warnings.extend(exposed_sidecars(&work_tree, &plan));
+    }
     let found = found.unlock();
     let env = &found.env;
     if !home_plan.caches.is_empty() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::environment::{WorkspacesRoot, put_aside_as, staging_lock_alone, trash};
+use crate::environment::{WorkspacesRoot, may_be_built_elsewhere, put_aside_as, staging_lock_alone, trash};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -43,6 +43,9 @@ pub fn sweep_staging(
                 continue;
             };
             let relative = folder.join(&name);
+            if tree.subtree(&relative).is_ok_and(|staging| may_be_built_elsewhere(&staging)) {
+                continue;
+            }
             let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(FileKind::File { .. })));
             found.push(Leftover { path: root.path().join(&relative), whole });
             if !fix {

@@ -251,6 +251,14 @@ pub(super) fn untouched(original: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl SidecarPlan {
+    /// The files that it makes for their owner alone.
+    pub fn private_files(&self) -> impl Iterator<Item = &Path> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::File { path, mode, .. } if mode & 0o077 == 0 => Some(path.as_path()),
+            Step::File { .. } | Step::Dir { .. } | Step::Brief { .. } => None,
+        })
+    }
+
     /// The manifest that announces this plan. `folder` says which folder a user folder is.
     pub fn announce(&self, work_dir: &Path, folder: Option<Folder>, token: &str) -> Manifest {
         let entries = self.steps.iter().map(|step| match step {

@@ -6,7 +6,7 @@
 //! A lock file is its owner's alone (0600): to hold a lock it is enough to read its file. Every wait has a limit.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -96,6 +96,27 @@ impl FileLock {
     pub fn into_file(self) -> File {
         self.file
     }
+}
+
+/// The longest text of a lock file that is read, in bytes.
+const MAX_TEXT: u64 = 4 << 10;
+
+/// Writes a text into a lock file, durably: those whom the lock does not reach can read it. An empty one removes it.
+///
+/// # Errors
+/// As the system reports them.
+pub fn write_text(mut file: &File, text: &str) -> io::Result<()> {
+    fault::step()?;
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// The text of a lock file; empty where none can be read.
+pub fn read_text(tree: &Tree, path: &Path) -> String {
+    let bytes = tree.read(path, MAX_TEXT).ok().flatten().unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Locks a file of an open folder, without waiting.

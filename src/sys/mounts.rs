@@ -54,6 +54,15 @@ const LOCAL: [u64; 7] = [
     0x2FC1_2FC1, // zfs
 ];
 
+/// The type that stands for every file system of [`LOCAL`].
+pub const LOCAL_KIND: &str = "local";
+
+/// Whether others can open a file or folder that was made for its owner alone: the file system keeps no modes.
+pub fn is_open_to_others(tree: &Tree, path: &Path) -> bool {
+    let plays_vfat = played().is_some_and(|played| played.starts_with("vfat"));
+    plays_vfat || tree.mode(path).ok().flatten().is_some_and(|mode| mode & 0o077 != 0)
+}
+
 /// How far locks reach in an open folder.
 ///
 /// # Errors
@@ -63,7 +72,7 @@ pub fn mount_of(tree: &Tree) -> io::Result<Mount> {
         return Ok(mount(&played));
     }
     if is_local(tree)? {
-        return Ok(Mount { kind: "local".into(), reach: Reach::Local });
+        return Ok(Mount { kind: LOCAL_KIND.into(), reach: Reach::Local });
     }
     let (device, _) = tree.identity()?;
     let list = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

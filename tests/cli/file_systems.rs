@@ -64,3 +64,32 @@ fn a_run_whose_env_root_was_replaced_meanwhile_does_not_end_with_0() {
         t.execenv(["run", KEY, "--", "sh", "-c", &format!("mv {0} {0}.moved; exit 3", env.display())]).run();
     assert!(done.status(3).stderr.contains("was moved or replaced"));
 }
+
+#[test]
+fn where_no_modes_are_kept_prepare_reuse_and_doctor_say_who_can_read_the_secrets() {
+    let t = TestEnv::new();
+    let on = |run: crate::support::Run<'_>, mount: &str| run.var("EXECENV_TEST_MOUNT", mount).run().status(0);
+    let servers = r#"{"mcpServers": {"s": {"command": "x", "env": {"TOKEN": "secret"}}}}"#;
+    t.write("servers.json", servers);
+    let prepare = [
+        "prepare",
+        "--task-id",
+        TASK,
+        "--provider",
+        "cursor",
+        "--mcp-config",
+        "servers.json",
+        "--local-dir",
+        "project",
+    ];
+    let exposed = "keeps no file modes: other users can read";
+    let done = on(t.execenv(prepare), "vfat rw");
+    assert!(done.stderr.contains(&format!("(vfat) {exposed} the secrets and conversations")), "{done}");
+    assert!(done.stderr.contains(&format!("{exposed} .cursor/mcp.json")), "{done}");
+    assert!(on(t.execenv(["reuse", KEY]), "vfat rw").stderr.contains(exposed));
+    assert!(on(t.execenv(["doctor"]), "vfat rw").stdout.contains(exposed));
+    for quiet in [&["reuse", KEY][..], &["doctor"]] {
+        let done = on(t.execenv(quiet), "ext4 rw");
+        assert!(!done.stderr.contains(exposed) && !done.stdout.contains(exposed), "{done}");
+    }
+}

@@ -101,3 +101,47 @@ fn a_run_leaves_its_machine_in_the_record_and_a_sign_of_life() {
     let sign = fs::metadata(env.join(".task_lock")).unwrap().modified().unwrap();
     assert!(sign.elapsed().unwrap() < Duration::from_secs(600));
 }
+
+#[test]
+fn a_command_at_work_elsewhere_is_seen_where_locks_do_not_reach_it() {
+    fn there(run: crate::support::Run<'_>) -> crate::support::Run<'_> {
+        run.var("EXECENV_TEST_MOUNT", "nfs rw,nolock")
+    }
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let lock = env.join(".task_lock");
+    fs::write(&lock, "node-2\nanother boot\n").unwrap();
+    let before = snapshot(&env);
+    for command in [&["reuse", KEY][..], &["run", KEY, "--", "true"], &["cleanup", "--all", KEY]] {
+        there(t.execenv(command)).fails(4, &["a command on the machine node-2", "reach one machine only"]);
+    }
+    let gc = ["gc", "--ttl", "0", "--orphan-ttl", "0", "--max-count", "0", "--keep-younger", "0"];
+    there(t.execenv(gc)).run().sane(&[0, 1]);
+    assert_same(&before, &snapshot(&env), "at work elsewhere");
+    // This very machine's locks are seen: its sign was left by a killed command. So is one that is too old.
+    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(&lock, format!("here\n{boot_id}")).unwrap();
+    there(t.execenv(["reuse", KEY])).ok();
+    assert_eq!(fs::read_to_string(&lock).unwrap(), "", "the sign goes with the lock");
+    fs::write(&lock, "node-2\nanother boot\n").unwrap();
+    touched(&env, Duration::from_secs(11 * 60));
+    there(t.execenv(["run", KEY, "--", "true"])).ok();
+    // On a local disk nothing is written, and nothing of it read.
+    fs::write(&lock, "node-2\nanother boot\n").unwrap();
+    t.execenv(["reuse", KEY]).ok();
+}
+
+#[test]
+fn what_another_machine_is_building_is_not_swept() {
+    for (mount, is_kept) in [("nfs rw,nolock", true), ("ext4 rw", false)] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        let staging = env.with_file_name(".staging-0123456789ab-0123456789ab");
+        fs::create_dir(&staging).unwrap();
+        fs::write(staging.join(".task_lock"), "node-2\nanother boot\n").unwrap();
+        for command in [&["gc"][..], &["doctor", "--fix"]] {
+            t.execenv(command).var("EXECENV_TEST_MOUNT", mount).run().sane(&[0]);
+        }
+        assert_eq!(staging.exists(), is_kept, "{mount}");
+    }
+}
