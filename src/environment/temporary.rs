@@ -64,9 +64,9 @@ fn outside_name(run_id: &str) -> String {
     format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
 }
 
-/// The file with a run's MCP servers, below the env root.
-fn mcp_file() -> PathBuf {
-    Path::new(names::LAUNCH).join(names::LAUNCH_MCP)
+/// The files of a start, below the env root.
+fn start_files() -> impl Iterator<Item = PathBuf> {
+    [names::LAUNCH_MCP, names::LAUNCH_PROMPT].into_iter().map(|name| Path::new(names::LAUNCH).join(name))
 }
 
 impl LockedEnv {
@@ -98,11 +98,11 @@ impl LockedEnv {
         if let Err(error) = tree.remove_all(Path::new(TEMPORARY)) {
             warn(&tree.path().join(TEMPORARY), error);
         }
-        match tree.remove_file(&mcp_file()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                warn(&tree.path().join(mcp_file()), error)
+        for file in start_files() {
+            match tree.remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => warn(&tree.path().join(file), error),
+                _ => {}
             }
-            _ => {}
         }
         self.forget_outside(run_id, outside);
     }

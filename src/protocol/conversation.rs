@@ -64,6 +64,11 @@ pub trait Conversation: Debug {
         false
     }
 
+    /// Whether the CLI fails without a word where it cannot resume a session.
+    fn hides_refusal(&self) -> bool {
+        false
+    }
+
     /// What the agent used up so far, as far as it tells.
     fn spent(&self) -> Spent {
         Spent::default()

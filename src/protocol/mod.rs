@@ -13,6 +13,7 @@
 //! | `transcript` | what is collected for the end of a conversation, with the events that go with it |
 //! | `permission` | the rule for an agent that asks a person |
 //! | [`login`] | login trouble, as it shows in an agent's texts |
+//! | `plain` | an agent that prints its answer as text |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
 //! | [`ndjson`] | dialects of one JSON object a line |
 //! | [`rpc`] | JSON-RPC, for dialects of requests and answers |
@@ -22,6 +23,7 @@ mod event;
 pub mod login;
 pub mod ndjson;
 mod permission;
+mod plain;
 mod raw;
 mod reason;
 pub mod rpc;
@@ -33,6 +35,7 @@ pub use conversation::{
 };
 pub use event::{Event, NoticeLevel, Sink, Spent, TOOL_OUTPUT, Usage, prefix};
 pub use permission::Permission;
+pub use plain::{Plain, SessionMark};
 pub use raw::Raw;
 pub use reason::FailureReason;
 pub use text::JsonText;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::plan::McpMode;
 use super::version::Version;
+use crate::layout::names;
 use crate::protocol::{Conversation, Permission};
 use crate::sys::tree::Tree;
 
@@ -78,6 +79,30 @@ pub struct LaunchRequest<'a> {
     pub variables: &'a [(OsString, OsString)],
     /// Whether the agent runs as root.
     pub is_root: bool,
+}
+
+/// The longest prompt that is passed as an argument, in bytes: Linux takes 128 KiB for one.
+const LONGEST_ARGUMENT: usize = 100 << 10;
+
+impl LaunchRequest<'_> {
+    /// The prompt for a CLI that takes it by its command line only, where every user of the machine can read it. One that is too long
+    /// goes into a file, and the prompt names it. Returns the prompt, the files and the notices of the plan.
+    pub(super) fn prompt_argument(&self) -> (String, Vec<(PathBuf, Vec<u8>)>, Vec<String>) {
+        if self.prompt.len() <= LONGEST_ARGUMENT {
+            return (self.prompt.to_owned(), Vec::new(), Vec::new());
+        }
+        let file = Path::new(names::LAUNCH).join(names::LAUNCH_PROMPT);
+        let path = self.env.path().join(&file);
+        let prompt = format!(
+            "Your task is written in the file {}. Read it whole, and do what it says.",
+            path.display()
+        );
+        let notice = format!(
+            "the prompt is too long for a command line; the agent is told to read it from {}",
+            path.display()
+        );
+        (prompt, vec![(file, self.prompt.as_bytes().to_vec())], vec![notice])
+    }
 }
 
 /// One start of an agent.

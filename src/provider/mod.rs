@@ -4,6 +4,7 @@
 //! plan. A provider's own module or folder plans its home.
 
 mod agent_store;
+mod antigravity;
 pub mod argv;
 pub mod claude;
 pub mod codex;
@@ -13,6 +14,7 @@ pub mod dsh;
 #[cfg(test)]
 mod fixture;
 pub mod gemini;
+mod grok;
 pub mod hermes;
 pub mod homes;
 pub mod launch;

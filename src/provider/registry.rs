@@ -6,8 +6,8 @@
 use super::row::{HomeFolder, McpChannel, Provider, login_file};
 use super::version::Version;
 use super::{
-    claude, codex, copilot, cursor, dsh, gemini, hermes, mcp_file, omp, openclaw, opencode, qwen, qwenpaw,
-    reasonix,
+    antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
+    opencode, qwen, qwenpaw, reasonix,
 };
 
 /// Where skills go for a provider without a folder of its own.
@@ -18,7 +18,10 @@ pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
 pub static COMMAND: Provider = Provider::new("command", GENERIC_SKILLS_DIR).no_brief();
 
 static PROVIDERS: &[Provider] = &[
-    Provider::new("antigravity", ".agents/skills").program("agy", "MULTICA_ANTIGRAVITY_PATH"),
+    Provider::new("antigravity", ".agents/skills")
+        .program("agy", "MULTICA_ANTIGRAVITY_PATH")
+        .own_arguments(antigravity::OWN_ARGUMENTS)
+        .dialects(antigravity::DIALECTS),
     Provider::new("claude", ".claude/skills")
         .brief("CLAUDE.md")
         .program("claude", "MULTICA_CLAUDE_PATH")
@@ -93,14 +96,20 @@ static PROVIDERS: &[Provider] = &[
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
         ),
-    Provider::new("grok", ".grok/skills").program("grok", "MULTICA_GROK_PATH").mcp(McpChannel::Session),
+    Provider::new("grok", ".grok/skills")
+        .program("grok", "MULTICA_GROK_PATH")
+        .mcp(McpChannel::Session)
+        .own_arguments(grok::OWN_ARGUMENTS)
+        .dialects(&[grok::CHAT]),
     Provider::new("hermes", "")
         .skills_in_home()
         .program("hermes", "MULTICA_HERMES_PATH")
         .mcp(McpChannel::Planned)
         .plan(hermes::plan)
         .folders(&[hermes::FOLDER])
-        .exports(&[hermes::YOLO_VARIABLE, hermes::HOME_VARIABLE]),
+        .exports(&[hermes::YOLO_VARIABLE, hermes::HOME_VARIABLE])
+        .own_arguments(hermes::launch::OWN_ARGUMENTS)
+        .dialects(&[hermes::launch::CHAT]),
     Provider::new("kimi", ".kimi/skills")
         .inline_brief()
         .program("kimi", "MULTICA_KIMI_PATH")
@@ -321,7 +330,11 @@ mod tests {
     #[test]
     fn the_runnable_ones_have_a_program() {
         let runnable: Vec<_> = all().filter(|p| !p.dialects.is_empty()).map(|p| p.name).collect();
-        assert_eq!(runnable, ["claude", "codebuddy"]);
+        assert!(
+            ["claude", "codebuddy", "hermes", "grok", "antigravity"]
+                .iter()
+                .all(|name| runnable.contains(name))
+        );
         assert!(all().filter(|p| !p.dialects.is_empty()).all(|p| p.program.is_some()));
     }
 

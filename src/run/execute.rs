@@ -155,13 +155,13 @@ impl Run<'_> {
     /// Starts the agent, and once more with a new session where it refuses the old one. Never after a tool was called:
     /// what it did would be done twice.
     fn attempts(&mut self) -> Result<RunOutcome> {
-        let outcome = self.attempt(self.plan.resume.as_deref())?;
-        if self.plan.resume.is_none() || !outcome.verdict.resume_refused || outcome.tool_calls > 0 {
-            return Ok(outcome);
+        let first = self.attempt(self.plan.resume.as_deref())?;
+        if self.plan.resume.is_none() || !first.verdict.resume_refused || first.tool_calls > 0 {
+            return Ok(first);
         }
         self.notice("the agent cannot resume its session; it starts a new one")?;
         self.env.forget_session()?;
-        self.attempt(None)
+        Ok(self.attempt(None)?.after(first))
     }
 
     /// Starts the agent once.
@@ -176,7 +176,7 @@ impl Run<'_> {
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);
         let mut last_session = session.unwrap_or_default();
-        supervise::run(
+        let outcome = supervise::run(
             command,
             conversation.as_mut(),
             &mut self.requests,
@@ -190,7 +190,12 @@ impl Run<'_> {
                 sink.event(&event)
             },
             &mut |started| env.borrow_mut().running(started.pid.unsigned_abs()),
-        )
+        )?;
+        // Some say it in a file that they leave.
+        if let Some(session) = outcome.session_id.as_ref().filter(|session| **session != last_session) {
+            record_session(self.env, session, now());
+        }
+        Ok(outcome)
     }
 
     fn notice(&mut self, text: &str) -> io::Result<()> {

@@ -63,6 +63,7 @@ pub(super) fn conclude(
         read_error: listener.read_error.take(),
         write_error: seen.write_error.map(|error| error.to_string()),
         stderr: &stderr,
+        hides_refusal: listener.conversation.hides_refusal(),
         resume: command.resume.as_deref(),
     });
     RunOutcome {

@@ -78,6 +78,35 @@ pub struct RunOutcome {
     pub survivors_killed: usize,
 }
 
+impl RunOutcome {
+    /// The outcome of two starts, the second without the session that the first could not resume. Where the second came no
+    /// further, the first one's verdict says more.
+    #[must_use]
+    pub fn after(self, first: RunOutcome) -> RunOutcome {
+        let has_got_further = self.verdict.status == RunStatus::Completed || self.session_id.is_some();
+        let (kept, other) = if has_got_further { (self, first) } else { (first, self) };
+        let mut usage = kept.usage;
+        for (model, count) in &other.usage {
+            usage.entry(model.clone()).or_default().add(count);
+        }
+        RunOutcome {
+            usage,
+            cost_usd: match (kept.cost_usd, other.cost_usd) {
+                (Some(one), Some(two)) => add(&one, &two).or(Some(one)),
+                (one, two) => one.or(two),
+            },
+            tool_calls: kept.tool_calls + other.tool_calls,
+            duration: kept.duration + other.duration,
+            survivors_killed: kept.survivors_killed + other.survivors_killed,
+            ..kept
+        }
+    }
+}
+
+fn add(one: &Number, two: &Number) -> Option<Number> {
+    Number::from_f64(one.as_f64()? + two.as_f64()?)
+}
+
 /// The verdict over one start of an agent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunVerdict {
@@ -135,6 +164,8 @@ pub(super) struct RunFacts<'a> {
     pub(super) read_error: Option<String>,
     pub(super) write_error: Option<String>,
     pub(super) stderr: &'a str,
+    /// The CLI fails without a word where it cannot resume a session.
+    pub(super) hides_refusal: bool,
     pub(super) resume: Option<&'a str>,
 }
 
@@ -266,7 +297,8 @@ fn finish(facts: &RunFacts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
         Some(Cause::SinkBroken) => Some(13),
         _ => None,
     };
-    let resume_refused = status == RunStatus::Failed && is_resume_refused(facts, error.as_deref());
+    let resume_refused =
+        status == RunStatus::Failed && is_resume_refused(facts, error.as_deref(), failure_reason);
     RunVerdict {
         status,
         exit,
@@ -279,10 +311,16 @@ fn finish(facts: &RunFacts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
     }
 }
 
-fn is_resume_refused(facts: &RunFacts<'_>, error: Option<&str>) -> bool {
+/// Whether the agent refused to resume the session. One that fails before it names any session, for no reason that lies
+/// elsewhere, is taken to have refused it where its CLI is known to say no more.
+fn is_resume_refused(facts: &RunFacts<'_>, error: Option<&str>, reason: Option<FailureReason>) -> bool {
+    use FailureReason::{ProcessFailure, Unknown, UnreadableOutput};
+    let is_unexplained = matches!(reason, None | Some(ProcessFailure | Unknown | UnreadableOutput));
+    let is_silent_refusal = facts.hides_refusal && is_unexplained && facts.ending.session_id.is_none();
     let failure = facts.ending.result.as_ref().and_then(|result| result.failure.as_ref());
     facts.resume.is_some_and(|asked| {
-        facts.ending.session_id.as_deref().is_some_and(|answered| answered != asked)
+        is_silent_refusal
+            || facts.ending.session_id.as_deref().is_some_and(|answered| answered != asked)
             || failure.is_some_and(|failure| failure.is_resume_refused)
             || reason::is_resume_refused(error.unwrap_or_default())
             || reason::is_resume_refused(facts.stderr)

@@ -26,6 +26,7 @@ fn facts() -> RunFacts<'static> {
         read_error: None,
         write_error: None,
         stderr: "",
+        hides_refusal: false,
         resume: None,
     }
 }
@@ -169,4 +170,47 @@ fn a_refused_resume_is_told_from_a_failed_one() {
     let refused = AgentFailure { error: "no".into(), reason: None, is_resume_refused: true };
     let refused = of(AgentResult { failure: Some(refused), ..AgentResult::default() }).ending;
     assert!(judge(&RunFacts { ending: refused, ..resumed }).resume_refused);
+}
+
+#[test]
+fn a_silent_refusal_is_one_where_nothing_else_explains_the_failure() {
+    let silent = RunFacts {
+        resume: Some("s1"),
+        hides_refusal: true,
+        exit: Exit { code: Some(1), signal: None },
+        ..facts()
+    };
+    assert!(judge(&silent).resume_refused);
+    assert!(!judge(&RunFacts { resume: None, ..silent.clone() }).resume_refused);
+    assert!(
+        !judge(&RunFacts { stderr: "HTTP 503", ..silent.clone() }).resume_refused,
+        "not the session's fault"
+    );
+    let named = ending(Ending { session_id: Some("s1".into()), ..Ending::default() });
+    assert!(!judge(&RunFacts { ending: named, ..silent }).resume_refused);
+}
+
+fn outcome(facts: &RunFacts<'_>, session: Option<&str>, tokens: u64) -> RunOutcome {
+    RunOutcome {
+        verdict: judge(facts),
+        session_id: session.map(str::to_owned),
+        usage: BTreeMap::from([("m".to_owned(), Usage { input_tokens: tokens, ..Usage::default() })]),
+        cost_usd: Number::from_f64(0.25),
+        tool_calls: 0,
+        duration: Duration::from_secs(1),
+        stderr_tail: String::new(),
+        survivors_killed: 0,
+    }
+}
+
+#[test]
+fn two_starts_are_one_run() {
+    let failed = RunFacts { exit: Exit { code: Some(7), signal: None }, ..facts() };
+    let first = outcome(&failed, None, 1);
+    let both = outcome(&of(answer("done")), Some("s2"), 2).after(first.clone());
+    assert_eq!((both.verdict.text.as_str(), both.usage["m"].input_tokens), ("done", 3));
+    assert_eq!((both.cost_usd, both.duration), (Number::from_f64(0.5), Duration::from_secs(2)));
+    let worse = RunFacts { exit: Exit { code: Some(9), signal: None }, ..facts() };
+    let both = outcome(&worse, None, 2).after(first);
+    assert_eq!(both.verdict.exit.code, Some(7), "the first failure says more");
 }

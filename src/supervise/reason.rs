@@ -214,9 +214,16 @@ pub fn poisoned_by_error(provider: &str, error: &str) -> Option<FailureReason> {
 
 /// Whether a text says that the session asked for cannot be resumed.
 pub fn is_resume_refused(text: &str) -> bool {
-    const PHRASES: [&str; 5] = [
+    const PHRASES: [&str; 12] = [
         "no conversation found",
         "no saved session found",
+        "no session found",
+        "no session matches",
+        "no previous sessions found",
+        "no rollout found",
+        "session not found",
+        "unknown session",
+        "invalid session identifier",
         "已绑定另外",
         "bound to another account",
         "bound to a different account",
@@ -289,7 +296,16 @@ mod tests {
 
     #[test]
     fn refusals() {
-        assert!(is_resume_refused("No conversation found with session ID: x"));
+        for text in [
+            "No conversation found with session ID: x",
+            "Error: Session not found",
+            "no rollout found for thread id x",
+            "No session matches \"x\"",
+            "Error resuming session: No previous sessions found for this project.",
+            "Invalid session identifier: x",
+        ] {
+            assert!(is_resume_refused(text), "{text}");
+        }
         assert!(!is_resume_refused("connection refused"));
     }
 }

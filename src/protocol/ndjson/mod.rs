@@ -4,10 +4,12 @@
 //! dialect is a module.
 
 pub mod claude;
+mod grok;
 pub mod lines;
 mod shorten;
 pub mod skipped;
 pub mod stream;
 
 pub use claude::Claude;
+pub use grok::Grok;
 pub use stream::{LineReader, LineStream, Understood};

@@ -1,6 +1,7 @@
 //! Hermes.
 
 mod home;
+pub mod launch;
 mod source;
 
 pub use self::home::plan;

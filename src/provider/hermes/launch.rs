@@ -1,0 +1,89 @@
+//! The command line of Hermes for one question and its answer as text.
+//!
+//! `-z` is never used: it ignores `--resume`, and prints errors as answers with status 0. As of 0.19.
+
+use anyhow::Result;
+
+use crate::protocol::{Opening, Permission, Plain, SessionMark};
+use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
+use crate::provider::row::OwnArgument;
+use crate::provider::row::Takes::{Nothing, Optional, Value};
+
+/// The arguments that execenv sets, or that would change what they mean.
+pub const OWN_ARGUMENTS: &[OwnArgument] = &[
+    ("acp", Nothing),
+    ("chat", Nothing),
+    ("-Q", Nothing),
+    ("--quiet", Nothing),
+    ("-q", Value),
+    ("--query", Value),
+    ("-z", Value),
+    ("--yolo", Nothing),
+    ("--resume", Value),
+    ("-r", Value),
+    ("--continue", Optional),
+    ("-c", Optional),
+    ("--worktree", Nothing),
+    ("-w", Nothing),
+    ("--tui", Nothing),
+];
+
+/// One question, its answer on standard output, the session's id on standard error.
+pub const CHAT: Dialect = Dialect {
+    name: "chat",
+    start: chat,
+    listener: || Box::new(Plain::new(Opening::Nothing, MARK)),
+    tells: Tells { tokens: false, cost: false, turns: true },
+};
+
+const MARK: SessionMark = SessionMark::Errors("session_id:");
+
+fn chat(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
+    let mut args = Arguments::of(&["chat", "-Q"]);
+    if request.permission == Permission::Allow {
+        args.push("--yolo");
+    }
+    args.pair("--model", request.model);
+    args.pair("--max-turns", request.max_turns.map(|turns| turns.to_string()));
+    if let Some(session) = request.resume {
+        args.pair("--resume", Some(session));
+        args.push("--no-restore-cwd"); // the work dir is the run's to say
+    }
+    args.extend(request.custom);
+    let (prompt, files, notices) = request.prompt_argument();
+    args.push(format!("--query={prompt}")); // one argument: a prompt may begin with a hyphen
+    let variables = match request.permission {
+        Permission::Allow => vec![],
+        // The environment's variable would approve everything.
+        Permission::Deny => vec![(super::YOLO_VARIABLE.into(), "0".into())],
+    };
+    let conversation = Plain::new(Opening::Nothing, MARK);
+    Ok(LaunchPlan { files, notices, variables, ..LaunchPlan::new(args.into_vec(), conversation) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tree::Tree;
+
+    #[test]
+    fn a_resumed_question_stays_in_the_work_dir() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let bare = LaunchRequest::example(&env, folder.path());
+        let text = |request: LaunchRequest<'_>| {
+            let plan = chat(&request).unwrap();
+            let args: Vec<_> = plan.args.iter().map(|arg| arg.to_str().unwrap().to_owned()).collect();
+            (args.join("|"), plan.variables)
+        };
+        assert_eq!(text(bare), ("chat|-Q|--yolo|--query=go".into(), vec![]));
+        let resumed = LaunchRequest { resume: Some("s"), model: Some("m"), max_turns: Some(2), ..bare };
+        assert_eq!(
+            text(resumed).0,
+            "chat|-Q|--yolo|--model|m|--max-turns|2|--resume|s|--no-restore-cwd|--query=go"
+        );
+        let denied = text(LaunchRequest { permission: Permission::Deny, ..bare });
+        assert_eq!(denied.0, "chat|-Q|--query=go");
+        assert_eq!(denied.1, [("HERMES_YOLO_MODE".into(), "0".into())]);
+    }
+}
