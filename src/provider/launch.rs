@@ -81,13 +81,16 @@ pub struct LaunchRequest<'a> {
     pub is_root: bool,
 }
 
+/// A file of mode 0600: its path relative to the env root, and what it holds.
+pub type PrivateFile = (PathBuf, Vec<u8>);
+
 /// The longest prompt that is passed as an argument, in bytes: Linux takes 128 KiB for one.
 const LONGEST_ARGUMENT: usize = 100 << 10;
 
 impl LaunchRequest<'_> {
     /// The prompt for a CLI that takes it by its command line only, where every user of the machine can read it. One that is too long
     /// goes into a file, and the prompt names it. Returns the prompt, the files and the notices of the plan.
-    pub(super) fn prompt_argument(&self) -> (String, Vec<(PathBuf, Vec<u8>)>, Vec<String>) {
+    pub(super) fn prompt_argument(&self) -> (String, Vec<PrivateFile>, Vec<String>) {
         if self.prompt.len() <= LONGEST_ARGUMENT {
             return (self.prompt.to_owned(), Vec::new(), Vec::new());
         }
@@ -112,8 +115,8 @@ pub struct LaunchPlan {
     pub args: Vec<OsString>,
     /// Variables besides those of the request.
     pub variables: Vec<(OsString, OsString)>,
-    /// Files that are written before the start, with mode 0600; their paths are relative to the env root.
-    pub files: Vec<(PathBuf, Vec<u8>)>,
+    /// Files that are written before the start.
+    pub files: Vec<PrivateFile>,
     /// The session's id, where it is known before the agent's first word.
     pub session: Option<String>,
     /// What a person should know.
