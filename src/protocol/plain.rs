@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::conversation::{Conversation, Ending, Opening, Properties, Step};
-use super::event::{Event, Sink};
+use super::event::{Event, NoticeLevel, Sink};
 use super::text::JsonText;
 use super::transcript::Transcript;
 
@@ -30,6 +30,8 @@ pub enum SessionMark {
 pub struct Plain {
     opening: Opening,
     mark: SessionMark,
+    /// Lines that begin with one of these, after white space, are no part of the answer.
+    noise: &'static [&'static str],
     transcript: Transcript,
     /// The begun line of standard output.
     line: Vec<u8>,
@@ -40,11 +42,37 @@ pub struct Plain {
 impl Plain {
     /// A conversation that begins with `opening`.
     pub fn new(opening: Opening, mark: SessionMark) -> Plain {
-        Plain { opening, mark, transcript: Transcript::default(), line: Vec::new(), error_line: Vec::new() }
+        Plain {
+            opening,
+            mark,
+            noise: &[],
+            transcript: Transcript::default(),
+            line: Vec::new(),
+            error_line: Vec::new(),
+        }
     }
 
+    /// The same conversation, in which the CLI mixes lines that begin so with the answer.
+    #[must_use]
+    pub fn with_noise(self, noise: &'static [&'static str]) -> Plain {
+        Plain { noise, ..self }
+    }
+
+    /// Whole lines, or the last one without its end.
     fn say(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> io::Result<()> {
-        self.transcript.text_part(JsonText::Plain(&String::from_utf8_lossy(bytes)), sink)
+        let text = String::from_utf8_lossy(bytes);
+        if self.noise.is_empty() {
+            return self.transcript.text_part(JsonText::Plain(&text), sink);
+        }
+        for line in text.split_inclusive('\n') {
+            let said = line.trim();
+            if self.noise.iter().any(|begin| said.starts_with(begin)) {
+                sink(Event::Notice { level: NoticeLevel::Info, text: said })?;
+            } else {
+                self.transcript.text_part(JsonText::Plain(line), sink)?;
+            }
+        }
+        Ok(())
     }
 
     fn look_for_session(&mut self, line: &[u8], sink: &mut Sink<'_>) -> io::Result<()> {
@@ -135,7 +163,7 @@ mod tests {
     use super::*;
 
     fn talk(mark: SessionMark, output: &[&[u8]], errors: &[&[u8]]) -> (Ending, Vec<String>) {
-        let mut conversation = Plain::new(Opening::Nothing, mark);
+        let mut conversation = Plain::new(Opening::Nothing, mark).with_noise(&["! noise"]);
         let (mut events, mut step) = (Vec::new(), Step::default());
         let mut sink = |event: Event<'_>| {
             match event {
@@ -158,7 +186,7 @@ mod tests {
     #[test]
     fn the_whole_output_is_the_answer() {
         let (ending, events) =
-            talk(SessionMark::None, &[b"first\nsec", b"ond \xc3", b"\xa4\nlast"], &[b"noise\n"]);
+            talk(SessionMark::None, &[b" ! noise of it\nfirst\nsec", b"ond \xc3", b"\xa4\nlast"], &[b"x\n"]);
         assert_eq!(events, ["first\n", "second ä\n", "last"]);
         assert_eq!(ending.result.unwrap().text, "first\nsecond ä\nlast");
     }

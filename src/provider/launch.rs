@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::description::Description;
 use super::plan::McpMode;
 use super::version::Version;
 use crate::layout::names;
@@ -46,6 +47,10 @@ pub struct Tells {
 /// What is known before a start, the same for all providers.
 #[derive(Clone, Copy, Debug)]
 pub struct LaunchRequest<'a> {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// How to start it, where the user has described it.
+    pub described: Option<&'static Description>,
     /// The prompt; never blank.
     pub prompt: &'a str,
     /// The requested model.
@@ -177,6 +182,8 @@ impl<'a> LaunchRequest<'a> {
     /// A request with nothing but a prompt.
     pub(in crate::provider) fn example(env: &'a Tree, work_dir: &'a Path) -> LaunchRequest<'a> {
         LaunchRequest {
+            provider: "test",
+            described: None,
             prompt: "go",
             model: None,
             max_turns: None,

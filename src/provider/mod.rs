@@ -10,6 +10,8 @@ pub mod claude;
 pub mod codex;
 pub mod copilot;
 pub mod cursor;
+pub mod described;
+mod description;
 pub mod dsh;
 #[cfg(test)]
 mod fixture;
@@ -38,7 +40,7 @@ mod user_file;
 pub mod version;
 
 pub use self::registry::{
-    COMMAND, GENERIC_SKILLS_DIR, all, every_brief_file, every_sidecar, every_skills_dir, find,
+    COMMAND, GENERIC_SKILLS_DIR, all, describe, every_brief_file, every_sidecar, every_skills_dir, find,
     find_or_generic, own_variables, plan_variables,
 };
 pub use self::row::Provider;

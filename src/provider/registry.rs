@@ -3,6 +3,8 @@
 //! Everything that differs by provider is in its row or in its own module, and derives from here: a new provider is one
 //! row and, where it needs code of its own, one module.
 
+use std::sync::OnceLock;
+
 use super::row::{HomeFolder, McpChannel, Provider, login_file};
 use super::version::Version;
 use super::{
@@ -168,8 +170,23 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
 ];
 
+/// The providers that the user's configuration describes.
+static DESCRIBED: OnceLock<Vec<Provider>> = OnceLock::new();
+
+/// Adds the providers that the user's configuration describes; the first call of the process counts.
+pub fn describe(providers: Vec<Provider>) {
+    if !providers.is_empty() {
+        let _ = DESCRIBED.set(providers);
+    }
+}
+
 /// Every provider with a row, `command` first.
 pub fn all() -> impl Iterator<Item = &'static Provider> {
+    built_in().chain(DESCRIBED.get().into_iter().flatten())
+}
+
+/// The same without those that the user describes.
+pub(super) fn built_in() -> impl Iterator<Item = &'static Provider> {
     std::iter::once(&COMMAND).chain(PROVIDERS)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::description::Description;
 use super::launch::Dialect;
 use super::plan::{Home, HomePlan, HomeRequest};
 use super::version::{self, Version};
@@ -47,6 +48,8 @@ pub struct Provider {
     /// How `run` can start and read it; the first is used unless another one is asked for. Empty: `run` needs a program
     /// after `--`.
     pub dialects: &'static [Dialect],
+    /// How to start it, where the user has described it.
+    pub described: Option<&'static Description>,
 }
 
 /// Plans a provider's homes; reads the user's set-up, changes nothing.
@@ -185,6 +188,7 @@ impl Provider {
             plan_variables: &[],
             own_arguments: &[],
             dialects: &[],
+            described: None,
         }
     }
 

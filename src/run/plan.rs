@@ -60,6 +60,7 @@ pub(super) enum AgentPlan {
 /// How the provider's agent is started, whichever it is.
 #[derive(Debug)]
 pub(super) struct ProviderPlan {
+    row: &'static Provider,
     dialect: &'static Dialect,
     prompt: String,
     model: Option<String>,
@@ -151,6 +152,8 @@ impl ProviderPlan {
         new_session: &str,
     ) -> Result<LaunchPlan> {
         (self.dialect.start)(&LaunchRequest {
+            provider: self.row.name,
+            described: self.row.described,
             prompt: &self.prompt,
             model: self.model.as_deref(),
             max_turns: self.max_turns,
@@ -242,6 +245,7 @@ fn agent(
     notices.extend(dropped.iter().map(|flag| format!("dropped the argument {flag}: execenv sets it itself")));
     let model = options.model.clone().or_else(|| Some(file.model.clone()).filter(|model| !model.is_empty()));
     let agent = ProviderPlan {
+        row,
         dialect,
         prompt,
         model,

@@ -15,6 +15,7 @@ mod cleanup;
 mod config;
 mod connection;
 mod current_folder;
+mod described;
 mod doctor;
 mod documented;
 mod du;

@@ -10,9 +10,21 @@ use super::rows::SETTINGS;
 use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
+use crate::provider::{Provider, described};
 
-/// The configuration file that was read, and its values as text.
-pub(super) type ConfigFile = (Option<PathBuf>, BTreeMap<String, String>);
+/// The configuration file that was read.
+#[derive(Default)]
+pub(super) struct ConfigFile {
+    /// Where it is; `None`: there is none.
+    pub(super) path: Option<PathBuf>,
+    /// The values of settings as text.
+    pub(super) values: BTreeMap<String, String>,
+    /// The providers that it describes.
+    pub(super) providers: Vec<Provider>,
+}
+
+/// The key of the providers that the user describes.
+const PROVIDERS: &str = "providers";
 
 /// Reads the file that the user names, else the default one if it exists.
 ///
@@ -34,13 +46,17 @@ pub(super) fn load(named: Option<&Path>, cwd: &CurrentFolder) -> Result<ConfigFi
         },
     };
     let bad = |why: String| {
-        let keys: Vec<&str> = SETTINGS.iter().map(|row| row.key).collect();
+        let keys: Vec<&str> = SETTINGS.iter().map(|row| row.key).chain([PROVIDERS]).collect();
         Failure::new(Code::BadConfig, format!("the configuration {}: {why}", path.display()))
             .hint(format!("it must be one JSON object with these keys: {}", keys.join(", ")))
     };
     let object: Map<String, Value> = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-    let mut values = BTreeMap::new();
+    let (mut values, mut providers) = (BTreeMap::new(), Vec::new());
     for (key, value) in object {
+        if key == PROVIDERS {
+            providers = described::read(&value).map_err(&bad)?;
+            continue;
+        }
         if !SETTINGS.iter().any(|row| row.key == key) {
             return Err(bad(format!("the key `{}` is unknown", key.escape_debug())).into());
         }
@@ -51,5 +67,5 @@ pub(super) fn load(named: Option<&Path>, cwd: &CurrentFolder) -> Result<ConfigFi
         };
         values.insert(key, text);
     }
-    Ok((Some(path), values))
+    Ok(ConfigFile { path: Some(path), values, providers })
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::file;
+use super::file::{self, ConfigFile};
 use super::rows::{SETTINGS, Settings};
 use super::setting::{Origin, Resolved, Row, Setting};
 use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
 use crate::invocation::GlobalArgs;
+use crate::provider;
 
 impl Settings {
     /// Puts all sources together.
@@ -24,7 +25,8 @@ impl Settings {
         let home = home.or_else(|| dirs::home_dir().filter(|home| home.is_absolute()));
         let named = flags.config.clone();
         let named = named.or_else(|| variable(&inherited, "EXECENV_CONFIG").map(PathBuf::from));
-        let (file, from_file) = file::load(named.as_deref(), &cwd)?;
+        let ConfigFile { path: file, values: from_file, providers } = file::load(named.as_deref(), &cwd)?;
+        provider::describe(providers);
         let all =
             SETTINGS.iter().map(|row| choose(row, flags, &inherited, &from_file)).collect::<Vec<Setting>>();
         let mut resolved = Resolved { all, file, inherited, cwd, home };

@@ -32,11 +32,14 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 pub const CHAT: Dialect = Dialect {
     name: "chat",
     start: chat,
-    listener: || Box::new(Plain::new(Opening::Nothing, MARK)),
+    listener: || Box::new(conversation()),
     tells: Tells { tokens: false, cost: false, turns: true },
 };
 
-const MARK: SessionMark = SessionMark::Errors("session_id:");
+fn conversation() -> Plain {
+    // It warns of a missing scanner on the stream of its answers.
+    Plain::new(Opening::Nothing, SessionMark::Errors("session_id:")).with_noise(&["⚠ tirith"])
+}
 
 fn chat(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["chat", "-Q"]);
@@ -57,8 +60,7 @@ fn chat(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
         // The environment's variable would approve everything.
         Permission::Deny => vec![(super::YOLO_VARIABLE.into(), "0".into())],
     };
-    let conversation = Plain::new(Opening::Nothing, MARK);
-    Ok(LaunchPlan { files, notices, variables, ..LaunchPlan::new(args.into_vec(), conversation) })
+    Ok(LaunchPlan { files, notices, variables, ..LaunchPlan::new(args.into_vec(), conversation()) })
 }
 
 #[cfg(test)]

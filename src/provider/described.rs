@@ -1,0 +1,254 @@
+//! Agent CLIs that the user describes in the configuration file, so that a CLI of tomorrow needs no release.
+//!
+//! ```json
+//! { "providers": { "mycli": {
+//!     "program": "mycli",
+//!     "arguments": ["run", "--json", ["--model", "{model}"], ["--resume", "{session}"]],
+//!     "dialect": "claude",
+//!     "brief_file": "MYCLI.md",
+//!     "skills_dir": ".mycli/skills" } } }
+//! ```
+//!
+//! A list in `arguments` stays together: it is left out where one of its places has no value. Without the place `{prompt}` the
+//! prompt is written to standard input.
+
+use std::path::{Component, Path};
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use super::description::{Description, MODEL, PROMPT, SERVERS, SESSION};
+use super::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
+use super::mcp_file;
+use super::registry;
+use super::row::{McpChannel, Program, Provider};
+use crate::failure::{Code, Failure};
+use crate::layout::names;
+use crate::protocol::ndjson::{Claude, Grok, LineStream};
+use crate::protocol::{Conversation, Opening, Permission, Plain, SessionMark};
+
+const NOTHING: Tells = Tells { tokens: false, cost: false, turns: false };
+
+/// What a described CLI may speak.
+const SPEECHES: &[Speech] = &[
+    Speech {
+        name: "text",
+        converse: |_, opening| Box::new(Plain::new(opening, SessionMark::None)),
+        listener: || Box::new(Plain::new(Opening::Nothing, SessionMark::None)),
+        tells: NOTHING,
+        channel: Channel::Any,
+    },
+    Speech {
+        name: "claude",
+        converse: |request, _| {
+            Box::new(Claude::new(
+                request.prompt.to_owned(),
+                request.model.map(str::to_owned),
+                request.permission,
+            ))
+        },
+        listener: || Box::new(Claude::new(String::new(), None, Permission::Allow)),
+        tells: Tells { tokens: true, cost: true, turns: false },
+        channel: Channel::Input,
+    },
+    Speech {
+        name: "chat",
+        converse: |_, opening| Box::new(LineStream::new(opening, Grok::default())),
+        listener: || Box::new(LineStream::new(Opening::Nothing, Grok::default())),
+        tells: NOTHING,
+        channel: Channel::Any,
+    },
+];
+
+/// One way to speak.
+struct Speech {
+    name: &'static str,
+    converse: fn(&LaunchRequest<'_>, Opening) -> Box<dyn Conversation>,
+    listener: fn() -> Box<dyn Conversation>,
+    tells: Tells,
+    channel: Channel,
+}
+
+/// How the prompt gets to the CLI.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Channel {
+    /// As an argument or by standard input.
+    Any,
+    /// By standard input, in frames of the dialect.
+    Input,
+}
+
+/// Reads the providers of a configuration.
+///
+/// # Errors
+/// A text that names the provider, and what is wrong with it.
+pub fn read(providers: &Value) -> Result<Vec<Provider>, String> {
+    let providers: &Map<String, Value> =
+        providers.as_object().ok_or("`providers` must be an object of descriptions by name")?;
+    let row = |(name, description): (&String, &Value)| {
+        row(name, description).map_err(|why| format!("`providers`: `{}`: {why}", name.escape_debug()))
+    };
+    providers.iter().map(row).collect()
+}
+
+fn row(name: &str, description: &Value) -> Result<Provider, String> {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 40 || !name.chars().all(is_word) {
+        return Err("a name has lower-case letters, digits and hyphens, at most 40".into());
+    }
+    if registry::built_in().any(|provider| provider.name == name) {
+        return Err("execenv knows a provider of that name".into());
+    }
+    let description: Description =
+        serde_json::from_value(description.clone()).map_err(|error| error.to_string())?;
+    let speech = SPEECHES.iter().find(|speech| speech.name == description.dialect).ok_or_else(|| {
+        let known: Vec<&str> = SPEECHES.iter().map(|speech| speech.name).collect();
+        format!("`dialect` must be one of {}", known.join(", "))
+    })?;
+    if description.program.is_empty() || description.program.starts_with('-') {
+        return Err("`program` must be a name or a path".into());
+    }
+    for path in [&description.brief_file, &description.skills_dir].into_iter().flatten() {
+        let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if path.is_empty() || !is_inside || path.starts_with(".git/") || path == ".git" {
+            return Err(format!("`{}` must be a path inside the work dir", path.escape_debug()));
+        }
+    }
+    if speech.channel == Channel::Input && description.has(PROMPT) {
+        return Err(format!(
+            "with the dialect `{}` the prompt goes to standard input: leave {PROMPT} out",
+            speech.name
+        ));
+    }
+    Ok(describe(name, description, speech))
+}
+
+/// A row of the table lives as long as the program does, and so does what it names.
+fn describe(name: &str, description: Description, speech: &'static Speech) -> Provider {
+    let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let skills_dir = description.skills_dir.as_deref().map_or(registry::GENERIC_SKILLS_DIR, keep);
+    let program = Program { name: keep(&description.program), path_variable: "", minimum: None };
+    let dialect = Dialect { name: speech.name, start, listener: speech.listener, tells: speech.tells };
+    let row = Provider::new(keep(name), skills_dir).dialects(Box::leak(Box::new([dialect])));
+    Provider {
+        brief_file: Some(description.brief_file.as_deref().map_or("AGENTS.md", keep)),
+        program: Some(program),
+        mcp: if description.has(SERVERS) { McpChannel::Planned } else { McpChannel::Unknown },
+        described: Some(Box::leak(Box::new(description))),
+        ..row
+    }
+}
+
+/// Plans one start by the description.
+fn start(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
+    let description = request.described.expect("only a described provider starts so");
+    let speech = SPEECHES.iter().find(|speech| speech.name == description.dialect);
+    let speech = speech.expect("the description was read");
+    let name = request.provider;
+    for (place, option, is_asked) in
+        [(SESSION, "--resume", request.resume.is_some()), (MODEL, "--model", request.model.is_some())]
+    {
+        if is_asked && !description.has(place) {
+            let message = format!("the description of {name} has no place for {place}");
+            let hint = format!("leave `{option}` out, or add the place in the configuration file");
+            return Err(Failure::new(Code::Usage, message).hint(hint).into());
+        }
+    }
+    let by_argument = description.has(PROMPT);
+    let (prompt, mut files, notices) =
+        if by_argument { request.prompt_argument() } else { Default::default() };
+    let servers = request.servers.filter(|_| description.has(SERVERS)).map(|servers| {
+        let file = Path::new(names::LAUNCH).join(names::LAUNCH_MCP);
+        files.push((file.clone(), mcp_file::bytes(servers)));
+        request.env.path().join(file).display().to_string()
+    });
+    let value = |place: &str| match place {
+        PROMPT => by_argument.then_some(prompt.as_str()),
+        MODEL => request.model,
+        SESSION => request.resume,
+        _ => servers.as_deref(),
+    };
+    let mut args = description.fill(value);
+    args.extend_from_slice(request.custom);
+    let opening =
+        if by_argument { Opening::Nothing } else { Opening::Whole(request.prompt.as_bytes().to_vec()) };
+    Ok(LaunchPlan {
+        args,
+        variables: Vec::new(),
+        files,
+        session: None,
+        notices,
+        conversation: (speech.converse)(request, opening),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tree::Tree;
+    use serde_json::json;
+
+    fn described(description: Value) -> Result<&'static Provider, String> {
+        let mut rows = read(&json!({ "mycli": description }))?;
+        Ok(Box::leak(Box::new(rows.remove(0))))
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, description, why) in [
+            ("My", json!({}), "lower-case letters"),
+            ("claude", json!({ "program": "x", "arguments": [] }), "knows a provider of that name"),
+            ("x", json!({ "arguments": [] }), "missing field `program`"),
+            ("x", json!({ "program": "x", "arguments": [], "typo": 1 }), "unknown field `typo`"),
+            ("x", json!({ "program": "x", "arguments": [], "dialect": "no" }), "must be one of text, claude"),
+            ("x", json!({ "program": "-x", "arguments": [] }), "a name or a path"),
+            ("x", json!({ "program": "x", "arguments": [], "brief_file": "../y" }), "inside the work dir"),
+            ("x", json!({ "program": "x", "arguments": [], "skills_dir": "/abs" }), "inside the work dir"),
+            ("x", json!({ "program": "x", "arguments": [], "skills_dir": ".git/x" }), "inside the work dir"),
+            (
+                "x",
+                json!({ "program": "x", "arguments": ["{prompt}"], "dialect": "claude" }),
+                "standard input",
+            ),
+        ] {
+            let error = read(&json!({ name: description })).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn arguments_that_belong_together_are_left_out_together() {
+        let row = described(json!({
+            "program": "mycli",
+            "arguments": ["run", ["--model", "{model}"], ["--resume", "{session}"], "--servers={mcp_config}", "say: {prompt}"],
+        }))
+        .unwrap();
+        assert_eq!((row.mcp, row.brief_file), (McpChannel::Planned, Some("AGENTS.md")));
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let bare = LaunchRequest { described: row.described, ..LaunchRequest::example(&env, folder.path()) };
+        let args = |request: LaunchRequest<'_>| start(&request).unwrap().args.join(std::ffi::OsStr::new("|"));
+        assert_eq!(args(bare), "run|say: go");
+        let servers = serde_json::Map::new();
+        let full = LaunchRequest {
+            prompt: "a {model} b",
+            model: Some("m"),
+            resume: Some("s"),
+            servers: Some(&servers),
+            ..bare
+        };
+        let text = args(full).into_string().unwrap().replace(folder.path().to_str().unwrap(), "@");
+        assert_eq!(text, "run|--model|m|--resume|s|--servers=@/launch/mcp.json|say: a {model} b");
+    }
+
+    #[test]
+    fn an_option_without_a_place_is_refused() {
+        let row = described(json!({ "program": "mycli", "arguments": ["run"] })).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let bare = LaunchRequest { described: row.described, ..LaunchRequest::example(&env, folder.path()) };
+        assert_eq!(start(&bare).unwrap().conversation.open(), Opening::Whole(b"go".to_vec()));
+        assert!(start(&LaunchRequest { resume: Some("s"), ..bare }).is_err());
+        assert!(start(&LaunchRequest { model: Some("m"), ..bare }).is_err());
+    }
+}
