@@ -5,7 +5,7 @@
 //!     "program": "mycli",
 //!     "arguments": ["run", "--json", ["--model", "{model}"], ["--resume", "{session}"]],
 //!     "dialect": "claude",
-//!     "brief_file": "MYCLI.md",
+//!     "brief_file": "AGENTS.md",
 //!     "skills_dir": ".mycli/skills" } } }
 //! ```
 //!
