@@ -18,7 +18,6 @@ use crate::git::{Git, Reason, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
-use crate::sys::walk::measure;
 
 /// The index of a snapshot, below the env root, and git's lock of it.
 const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
@@ -239,7 +238,7 @@ fn take_down(
     let env = &found.env;
     if options.all {
         let (path, workspace) = (env.path.clone(), env.workspace());
-        report.bytes += measure(&path).bytes;
+        report.bytes += env.tree.measure().map_or(0, |size| size.bytes);
         if options.trash {
             found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
@@ -304,7 +303,8 @@ fn remove_work_dir(
             .remove_file(Path::new(names::WORK_DIR))
             .context("remove the link in the work dir's place")?;
     } else {
-        report.bytes += measure(&work_dir).bytes;
+        let size = env.tree.subtree(Path::new(names::WORK_DIR)).and_then(|tree| tree.measure());
+        report.bytes += size.map_or(0, |size| size.bytes);
         if options.trash {
             found.put_aside(root_tree, true, now)?;
             report.outcome = CleanupOutcome::Trashed;
@@ -339,6 +339,7 @@ fn save_by_force(
         let index = found.env.path.join(SNAPSHOT_INDEX);
         let saved = forget()
             .context("make room for an index")
+            .and_then(|()| found.refuse_moved())
             .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours));
         if let Err(error) = forget() {
             log::warn!("remove {}: {error}", index.display());
@@ -387,7 +388,18 @@ fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec
 fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
     let path = tree.path().join(folder);
     match tree.kind(folder) {
-        Ok(Some(FileKind::Dir)) => git.unsaved_work(&path, goes, ours),
+        Ok(Some(FileKind::Dir)) => {
+            let is_there = || tree.subtree(folder).map_or(true, |opened| opened.is_at_its_path());
+            if !is_there() {
+                return vec![Unsaved::unknown(path, "not searched for repositories: it was moved or replaced meanwhile".into())];
+            }
+            let mut unsaved = git.unsaved_work(&path, goes, ours);
+            // Git was asked about what the path led to.
+            if !is_there() {
+                unsaved = vec![Unsaved::unknown(path, "not searched for repositories: it was moved or replaced meanwhile".into())];
+            }
+            unsaved
+        }
         Ok(_) => Vec::new(),
         Err(error) => vec![Unsaved::unknown(path, format!("not searched for repositories: {error}"))],
     }

@@ -12,7 +12,7 @@ use super::lock::EnvLock;
 use super::lookup::FoundEnv;
 use super::record::Meta;
 use super::root::EnvRoot;
-use crate::sys::tree::Tree;
+use crate::failure::{Code, Failure};
 
 /// An env root that is locked, and whose record has not been read since.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl LockedRoot {
     /// Locks an env root for a command that changes it.
     ///
     /// # Errors
-    /// A [`Code::EnvBusy`](crate::failure::Code::EnvBusy) failure that says why it cannot be locked.
+    /// A [`Code::EnvBusy`] failure that says why it cannot be locked.
     pub fn acquire(env: EnvRoot) -> Result<LockedRoot> {
         let path = env.path.clone();
         LockedRoot::try_hold(env, true).map_err(|held| busy(&path, &held))
@@ -88,8 +88,19 @@ impl LockedEnv {
 
     /// Whether its path still leads to this folder.
     pub fn is_in_place(&self) -> bool {
-        let there = Tree::open(&self.found.env.path).and_then(|tree| tree.identity());
-        there.is_ok_and(|there| self.found.env.tree.identity().is_ok_and(|ours| there == ours))
+        self.found.env.tree.is_at_its_path()
+    }
+
+    /// Refuses to go on by the path once it leads elsewhere: before a program is started there, or it is renamed.
+    ///
+    /// # Errors
+    /// A failure that names the place.
+    pub fn refuse_moved(&self) -> Result<()> {
+        if self.is_in_place() {
+            return Ok(());
+        }
+        let message = format!("{} was moved or replaced meanwhile", self.found.env.path.display());
+        Err(Failure::new(Code::Failed, message).hint("see `execenv trash list`, and `execenv list`").into())
     }
 
     /// Releases the lock.

@@ -299,7 +299,8 @@ impl Placing<'_> {
                     .with_context(|| format!("make {}", self.request.root.path().join(place).display()));
             }
         }
-        match self.sync_places(at).and_then(|()| self.fill_local(&staged)) {
+        let placed = self.refuse_another(&staged, &place).and_then(|()| self.sync_places(at));
+        match placed.and_then(|()| self.fill_local(&staged)) {
             Ok(manifest) => Ok(Some(self.prepared(at, staged, manifest))),
             Err(error) => {
                 self.undo_local(&mut staged);
@@ -357,7 +358,8 @@ impl Placing<'_> {
         };
         // The old environment now lies at the nameless place (or in the trash already).
         let done = self
-            .sync_places(at)
+            .refuse_another(&staged, &place)
+            .and_then(|()| self.sync_places(at))
             .and_then(|()| self.fill_local(&staged))
             .and_then(|manifest| self.set_aside(&staged.name, at).map(|entry| (manifest, entry)));
         match done {
@@ -374,6 +376,18 @@ impl Placing<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Refuses what stands in the place unless it is what was built: the rename went by a name.
+    fn refuse_another(&self, staged: &Staged, place: &Path) -> Result<()> {
+        let path = self.root.path().join(place);
+        let there = self.root.unlinked_subtree(place).and_then(|tree| tree.identity());
+        let there = there.with_context(|| format!("open {}", path.display()))?;
+        if there == staged.tree.identity()? {
+            return Ok(());
+        }
+        let message = format!("{} was moved or replaced while it was prepared", path.display());
+        Err(Failure::new(Code::Failed, message).hint("prepare it again").into())
     }
 
     /// The failure for a file system that does not rename a folder in which a file, here the lock, is open.

@@ -193,12 +193,16 @@ pub struct EnvRoot {
 }
 
 impl EnvRoot {
-    /// Opens an env root that a lookup or a scan has found.
+    /// Opens an env root that a lookup or a scan has found. An agent may put a link in its place, or in its workspace's,
+    /// between the two; the workspaces root is the user's choice and may be a link.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As the system reports them; a link is an error.
     pub fn open(path: &Path) -> Result<EnvRoot> {
-        let tree = Tree::open(path).with_context(|| format!("open {}", path.display()))?;
+        let above = path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        let place = path.strip_prefix(above).unwrap_or(path);
+        let opened = Tree::open(above).and_then(|root| root.unlinked_subtree(place));
+        let tree = opened.with_context(|| format!("open {}", path.display()))?;
         Ok(EnvRoot { tree, path: path.to_owned() })
     }
 

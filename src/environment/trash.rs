@@ -108,6 +108,8 @@ impl LockedEnv {
     /// As the system reports them; nothing has moved then.
     pub(crate) fn put_aside(&self, root: &Tree, work_dir_only: bool, now: DateTime<Utc>) -> Result<String> {
         let env_root = &self.env;
+        // A rename goes by the name: no other folder is renamed because an agent has put it there.
+        self.refuse_moved()?;
         // The folder's own name: `key()` is UTF-8, which the name may not be.
         let name = env_root.path.file_name().unwrap_or_default();
         let source = Path::new(&env_root.workspace()).join(name);
@@ -149,6 +151,7 @@ impl LockedEnv {
         match self.put_aside(root, work_dir_only, now) {
             Err(error) if is_of_full_disk(&error) => {
                 log::debug!("{error:#}");
+                self.refuse_moved()?;
                 let name = self.env.path.file_name().unwrap_or_default();
                 let place = Path::new(&self.env.workspace()).join(name);
                 let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };

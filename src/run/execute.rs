@@ -167,6 +167,7 @@ impl Run<'_> {
     /// Starts the agent once.
     fn attempt(&mut self, resume: Option<&str>) -> Result<RunOutcome> {
         let Start { command, session, mut conversation } = self.plan.start(self.env, resume)?;
+        self.env.found.refuse_moved()?;
         log::info!("starting {} in {}", command.program.display(), command.work_dir.display());
         self.log.started(&command, (self.now)());
         if let Some(session) = &session {

@@ -28,7 +28,7 @@ impl Renewal {
     pub(super) fn begin(env_root: &Tree, now: DateTime<Utc>) -> Renewal {
         let clock = Clock { begun: now, since: Instant::now() };
         let (stop, stopped) = channel::<()>();
-        let started = Tree::open(env_root.path()).and_then(|tree| {
+        let started = env_root.try_clone().and_then(|tree| {
             let work = move || {
                 while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                     clock.renew(&tree);

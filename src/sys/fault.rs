@@ -4,7 +4,8 @@
 //! the disk; `EXECENV_TEST_STOP_AT=N` stops it there (SIGSTOP), so that a test can look at the disk;
 //! `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with the process id to
 //! FILE for each change, so that a test knows how many there are. `EXECENV_TEST_NO_LANDLOCK=1` makes the system look like one
-//! that cannot confine a process.
+//! that cannot confine a process. `EXECENV_TEST_OPENS=1` counts each folder that is opened by its path as a change: what stood
+//! there may be another folder by then.
 
 use std::io;
 
@@ -27,6 +28,19 @@ pub fn step() -> io::Result<()> {
     #[cfg(test)]
     dying::step()?;
     injected::step()
+}
+
+/// Announces that a folder is opened by its path.
+///
+/// # Errors
+/// The error that a test asked for at this step; never in a release build.
+#[inline]
+pub(super) fn opening() -> io::Result<()> {
+    #[cfg(debug_assertions)]
+    if injected::counts_opens() {
+        return injected::step();
+    }
+    Ok(())
 }
 
 /// Whether a test asked for a system without Landlock; never in a release build.
@@ -102,6 +116,7 @@ mod injected {
         refused: Vec<(String, Errno)>,
         count: Option<File>,
         no_landlock: bool,
+        opens: bool,
     }
 
     #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
@@ -127,7 +142,8 @@ mod injected {
                 .expect("a test names a file that it may write")
         });
         let no_landlock = std::env::var_os("EXECENV_TEST_NO_LANDLOCK").is_some();
-        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock }
+        let opens = std::env::var_os("EXECENV_TEST_OPENS").is_some();
+        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock, opens }
     }
 
     fn errno(name: &str) -> Option<Errno> {
@@ -153,6 +169,10 @@ mod injected {
     #[cfg(target_os = "linux")]
     pub(super) fn is_without_landlock() -> bool {
         PLAN.get_or_init(plan).no_landlock
+    }
+
+    pub(super) fn counts_opens() -> bool {
+        PLAN.get_or_init(plan).opens
     }
 
     pub(super) fn step() -> io::Result<()> {

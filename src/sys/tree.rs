@@ -83,6 +83,7 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn open(path: &Path) -> io::Result<Tree> {
+        fault::opening()?;
         Ok(Tree { root: Dir::open_ambient_dir(path, ambient_authority())?, path: path.to_owned() })
     }
 
@@ -99,7 +100,12 @@ impl Tree {
         if self.kind(relative)? == Some(FileKind::Link) {
             return Err(Errno::LOOP.into());
         }
-        Ok(Tree { root: self.root.open_dir(relative)?, path: self.path.join(relative) })
+        let root = match self.parent(relative) {
+            // A link may have come into its place since.
+            Ok((parent, name)) => handle::open_unlinked(parent.as_fd(), name)?,
+            Err(_) => self.root.open_dir(relative)?,
+        };
+        Ok(Tree { root, path: self.path.join(relative) })
     }
 
     /// The type of the entry at `relative`; `None` if there is none.

@@ -123,6 +123,7 @@ impl Visitor for Size {
 /// Adds up a tree without following a link or crossing a mount.
 pub fn measure(path: &Path) -> Size {
     let mut size = Size::default();
+    let _ = super::fault::opening();
     let top = openat(rustix::fs::CWD, path, FOLDER | OFlags::NOFOLLOW, Mode::empty());
     if top.and_then(|top| walk(top, &mut size)).is_err() {
         size.unreadable += 1;

@@ -1,5 +1,6 @@
 //! Crash tests: each command is killed before a change to the disk, or the disk refuses the change, and afterwards
-//! nothing of the user's is lost and nothing half-made is left.
+//! nothing of the user's is lost and nothing half-made is left. And the tests in which an agent puts a link in the place of a
+//! folder while a command runs.
 //!
 //! A case has as many points as its command makes changes. `cargo test` visits a few points of each case;
 //! `EXECENV_SOAK=N` visits N of each, `EXECENV_SOAK=full` all of them:
@@ -19,6 +20,7 @@ mod collector;
 mod commands;
 mod homes;
 mod runs;
+mod swapped;
 mod sweep;
 
 use libtest_mimic::Arguments;
@@ -28,10 +30,11 @@ fn main() {
     // The commands wait for the disk more than they compute.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     arguments.test_threads.get_or_insert(2 * cores);
-    let trials = [commands::trials(), homes::trials(), runs::trials(), collector::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials =
+        [commands::trials(), homes::trials(), runs::trials(), collector::trials(), swapped::trials()]
+            .into_iter()
+            .flatten()
+            .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         sweep::report();

@@ -105,6 +105,31 @@ pub fn sweep<'a>(
     assert_eq!(beyond.status, Some(0), "{name} makes more than {count} changes\n{beyond}");
 }
 
+/// Visits the points of a case as [`sweep`] does; at each the command is stopped, `meanwhile` changes the world, and the
+/// command goes on. A folder that the command opens by its path is a point, too.
+pub fn interleave<'a>(
+    name: &str,
+    start: &Start<'_>,
+    command: impl Fn() -> Run<'a>,
+    meanwhile: impl Fn(),
+    check: impl Fn(&Done, &str),
+) {
+    let command = || command().var("EXECENV_TEST_OPENS", "1");
+    let count = count(start, command());
+    let points = sample(count, name);
+    VISITED.fetch_add(points.len() as u32, Ordering::Relaxed);
+    POINTS.fetch_add(count, Ordering::Relaxed);
+    for point in points {
+        start.put_back();
+        let stopped = command().var("EXECENV_TEST_STOP_AT", point.to_string());
+        let (done, was_stopped) = stopped.run_with(&meanwhile);
+        let when = format!("{name}, at step {point} of {count}");
+        assert!(was_stopped, "{when}: the point was not reached\n{done}");
+        check(&done, &when);
+    }
+    start.put_back();
+}
+
 /// The changes to the disk that the command makes when nothing disturbs it; those of its children are theirs.
 fn count(start: &Start<'_>, command: Run<'_>) -> u32 {
     let file = start.copy.path().with_extension("count");

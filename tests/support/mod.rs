@@ -182,7 +182,30 @@ impl<'a> Run<'a> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    pub fn run(mut self) -> Done {
+    pub fn run(self) -> Done {
+        self.run_with_child(|_| ())
+    }
+
+    /// Runs it; when it has stopped itself, does `meanwhile` and lets it go on. Returns whether it had stopped.
+    pub fn run_with(self, meanwhile: impl Fn()) -> (Done, bool) {
+        use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+        let mut was_stopped = false;
+        let done = self.run_with_child(|child| {
+            let pid = Pid::from_child(child);
+            // A guard may have continued it already.
+            let stopped = WaitIdOptions::STOPPED | WaitIdOptions::CONTINUED;
+            let options = stopped | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let status = waitid(WaitId::Pid(pid), options).unwrap().unwrap();
+            was_stopped = status.stopped() || status.continued();
+            if was_stopped {
+                meanwhile();
+                kill_process(pid, Signal::CONT).unwrap();
+            }
+        });
+        (done, was_stopped)
+    }
+
+    fn run_with_child(mut self, with: impl FnOnce(&std::process::Child)) -> Done {
         let shown = format!("{:?}", self.command);
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if self.input.is_some() {
@@ -195,6 +218,7 @@ impl<'a> Run<'a> {
             // A program that stops reading early is free to do so.
             let _ = child.stdin.take().unwrap().write_all(&bytes);
         }
+        with(&child);
         let output = child.wait_with_output().unwrap();
         use std::os::unix::process::ExitStatusExt;
         Done {

@@ -1,12 +1,13 @@
 //! The open folder itself: its identity and times, and opening a folder inside it under the strictest rules.
 
+use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, MetadataExt};
-use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, openat, utimensat};
 use rustix::io::Errno;
 
 use super::Tree;
@@ -89,6 +90,34 @@ impl Tree {
         Ok(utimensat(self.root.as_fd(), ".", &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    /// A second handle on the folder.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn try_clone(&self) -> io::Result<Tree> {
+        Ok(Tree { root: self.root.try_clone()?, path: self.path.clone() })
+    }
+
+    /// Whether its path leads to this folder: another process may have moved it, or put a link in its place. For what has to
+    /// go by the path, right before it does.
+    pub fn is_at_its_path(&self) -> bool {
+        let there = Tree::open(&self.path).and_then(|tree| tree.identity());
+        there.is_ok_and(|there| self.identity().is_ok_and(|ours| there == ours))
+    }
+
+    /// Opens a folder inside if every component of its path is a folder: no link, but a mount may be on the way.
+    ///
+    /// # Errors
+    /// As the system reports them; a link is an error.
+    pub fn unlinked_subtree(&self, relative: &Path) -> io::Result<Tree> {
+        let mut dir = self.root.try_clone()?;
+        for step in relative.components() {
+            let Component::Normal(name) = step else { return Err(Errno::INVAL.into()) };
+            dir = open_unlinked(dir.as_fd(), name)?;
+        }
+        Ok(Tree { root: dir, path: self.path.join(relative) })
+    }
+
     /// Opens a folder inside if every component of its path is a folder on this tree's own mount.
     ///
     /// # Errors
@@ -101,6 +130,12 @@ impl Tree {
         }
         Ok(Tree { root: dir, path: self.path.join(relative) })
     }
+}
+
+/// Opens a folder by its name in another; a link is an error.
+pub(super) fn open_unlinked(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<Dir> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(Dir::from_std_file(openat(parent, name, flags, Mode::empty())?.into()))
 }
 
 #[cfg(test)]
@@ -118,8 +153,10 @@ mod tests {
         std::os::unix::fs::symlink("a", tmp.path().join("link")).unwrap();
         let tree = Tree::open(tmp.path()).unwrap();
         assert!(tree.plain_subtree(Path::new("a/b")).is_ok());
+        assert!(tree.unlinked_subtree(Path::new("a/b")).is_ok());
         for bad in ["link", "link/b", "a/file", "a/none", "a/../a", "/a"] {
             assert!(tree.plain_subtree(Path::new(bad)).is_err(), "{bad}");
+            assert!(tree.unlinked_subtree(Path::new(bad)).is_err(), "{bad}");
         }
     }
 }
