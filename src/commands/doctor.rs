@@ -1,7 +1,7 @@
 //! `execenv doctor`.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
-use crate::environment::{WorkspacesRoot, is_root_exposed};
+use crate::environment::{FoundEnv, WorkspacesRoot, is_root_exposed};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -40,6 +40,8 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
+/// The most processes that are named.
+const MOST_NAMED: usize = 5;
 /// Programs that are not agents.
 const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 
@@ -323,11 +325,35 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         if !note.is_empty() {
             what.push_str(&format!(" ({note})"));
         }
-        if let Some(run_id) = run_id.filter(|_| fixed) {
-            let killed = supervise::end_leftovers(&run_id, &path);
-            what.push_str(&format!(", {} ended", counted(killed as u64, "process", "processes")));
+        if let Some(run_id) = run_id {
+            what.push_str(&processes_of_dead_run(&run_id, &path, fixed));
         }
         findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });
     }
     Ok(findings)
+}
+
+/// Ends what a dead run has left, with `fix`, and names what may be left without its marks: an agent can drop them.
+fn processes_of_dead_run(run_id: &str, env_root: &Path, fix: bool) -> String {
+    let mut text = String::new();
+    if fix {
+        let killed = supervise::end_leftovers(run_id, env_root);
+        text.push_str(&format!(", {} ended", counted(killed as u64, "process", "processes")));
+    }
+    let work_dir = FoundEnv::open(env_root).map(|found| found.work_dir_path()).ok();
+    let folders: Vec<&Path> = [Some(env_root), work_dir.as_deref()].into_iter().flatten().collect();
+    let left = supervise::working_in(&folders);
+    let names: Vec<String> =
+        left.iter().take(MOST_NAMED).map(|(pid, name)| format!("{pid} ({name})")).collect();
+    match left.len() {
+        0 => {}
+        count => text.push_str(&format!(
+            "; {} at work in its folders, perhaps of that run: {}{}",
+            counted(count as u64, "process is", "processes are"),
+            names.join(", "),
+            if count > MOST_NAMED { ", …" } else { "" }
+        )),
+    }
+    text.push_str("; a process that works elsewhere without the run's mark is not found");
+    text
 }

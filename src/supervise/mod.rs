@@ -52,6 +52,12 @@ pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};
 
+/// The processes that work in these folders, with the names of their programs. After a dead run they may be what is left of
+/// it without its marks, or the user's own, so that no command ends them.
+pub fn working_in(folders: &[&Path]) -> Vec<(i32, String)> {
+    survivors::working_in(folders)
+}
+
 /// Kills every process that a dead run of the environment at `env_root` has left: they carry the run's id and the
 /// environment in their variables. Returns how many.
 pub fn end_leftovers(run_id: &str, env_root: &Path) -> usize {

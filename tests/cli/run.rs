@@ -436,6 +436,34 @@ fn a_child_without_the_mark_and_outside_of_the_group_does_not_survive_a_killed_r
     });
 }
 
+#[test]
+fn doctor_names_what_works_in_the_folders_of_a_run_that_died_with_its_guard() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let script = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' </dev/null >/dev/null 2>&1 & \
+                  while ! [ -e pid ]; do sleep 0.01; done; \
+                  for guard in $(cat /proc/$PPID/task/*/children); do [ $guard = $$ ] || kill -9 $guard; done; kill -9 $PPID";
+    let done = t.execenv(["run", KEY, "--", "sh", "-c", script]).run();
+    assert!(done.was_killed(), "{done}");
+    let escaped = fs::read_to_string(env.join("workdir/pid")).unwrap();
+    let named = format!("perhaps of that run: {} (sleep)", escaped.trim());
+    wait_until("the lock", || {
+        let lock = fs::File::open(env.join(".task_lock")).unwrap();
+        lock.try_lock().is_ok().then_some(())
+    });
+    for arguments in [&["doctor"][..], &["doctor", "--fix"]] {
+        let done = t.execenv(arguments).run();
+        let says_limit = done.stdout.contains("without the run's mark is not found");
+        assert!(done.stdout.contains(&named) && says_limit, "{done}");
+        assert!(!is_gone(escaped.trim()), "it may be the user's own");
+    }
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(escaped.trim().parse().unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+}
+
 fn killed_hard(w: &World) {
     w.script("child", &["enter-session", "ignore-term", "pid @/child.pid", "hang"]);
     let script = [

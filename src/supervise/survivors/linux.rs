@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{
@@ -116,6 +117,20 @@ fn marked(marks: Marks<'_>, spared: &HashSet<i32>, killed: &mut HashSet<i32>) ->
         found += 1;
     }
     found
+}
+
+/// The other processes whose current folder is one of these or lies below it, with their programs' names.
+pub(crate) fn working_in(folders: &[&Path]) -> Vec<(i32, String)> {
+    let real: Vec<_> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let works_there = |pid: i32| {
+        fs::read_link(format!("/proc/{pid}/cwd"))
+            .is_ok_and(|cwd| real.iter().any(|folder| cwd.starts_with(folder)))
+    };
+    let others = all().filter(|(pid, stat)| *pid != own && stat.state != b'Z' && works_there(*pid));
+    let name =
+        |pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
+    others.map(|(pid, _)| (pid, name(pid))).collect()
 }
 
 fn carries(pid: i32, marks: Marks<'_>) -> bool {

@@ -9,6 +9,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{
     ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
+    working_in,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -16,6 +17,7 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{
     ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
+    working_in,
 };
 
 /// The variable that marks every process of a run.

@@ -1,5 +1,7 @@
 //! Without `/proc` and subreapers only the agent's own group can be followed.
 
+use std::path::Path;
+
 use rustix::process::Pid;
 
 use super::Marks;
@@ -47,4 +49,8 @@ pub(crate) fn is_stopped(_pid: Pid) -> bool {
 
 pub(crate) fn start_time(_pid: Pid) -> Option<u64> {
     None
+}
+
+pub(crate) fn working_in(_folders: &[&Path]) -> Vec<(i32, String)> {
+    Vec::new()
 }
