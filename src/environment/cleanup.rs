@@ -390,15 +390,13 @@ fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &G
     match tree.kind(folder) {
         Ok(Some(FileKind::Dir)) => {
             let is_there = || tree.subtree(folder).map_or(true, |opened| opened.is_at_its_path());
-            if !is_there() {
-                return vec![Unsaved::unknown(path, "not searched for repositories: it was moved or replaced meanwhile".into())];
-            }
-            let mut unsaved = git.unsaved_work(&path, goes, ours);
+            let unsaved = if is_there() { git.unsaved_work(&path, goes, ours) } else { Vec::new() };
             // Git was asked about what the path led to.
-            if !is_there() {
-                unsaved = vec![Unsaved::unknown(path, "not searched for repositories: it was moved or replaced meanwhile".into())];
+            if is_there() {
+                return unsaved;
             }
-            unsaved
+            let why = "not searched for repositories: it was moved or replaced meanwhile";
+            vec![Unsaved::unknown(path, why.to_owned())]
         }
         Ok(_) => Vec::new(),
         Err(error) => vec![Unsaved::unknown(path, format!("not searched for repositories: {error}"))],

@@ -9,6 +9,11 @@ use rustix::io::Errno;
 const OPEN_DIR: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Opens a folder inside another; a link is an error, a mount is none.
+pub(super) fn open_dir(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    rustix::fs::openat(parent, name, OPEN_DIR, Mode::empty())
+}
+
 /// Opens a folder inside another for removal: through no link and over no mount, bind mounts included.
 #[cfg(target_os = "linux")]
 pub(super) fn open_dir_same_mount(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {

@@ -102,7 +102,7 @@ impl Tree {
         }
         let root = match self.parent(relative) {
             // A link may have come into its place since.
-            Ok((parent, name)) => handle::open_unlinked(parent.as_fd(), name)?,
+            Ok((parent, name)) => Dir::from_std_file(super::platform::open_dir(parent.as_fd(), name)?.into()),
             Err(_) => self.root.open_dir(relative)?,
         };
         Ok(Tree { root, path: self.path.join(relative) })

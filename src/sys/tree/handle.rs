@@ -1,13 +1,12 @@
 //! The open folder itself: its identity and times, and opening a folder inside it under the strictest rules.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, MetadataExt};
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, openat, utimensat};
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
 use super::Tree;
@@ -113,7 +112,7 @@ impl Tree {
         let mut dir = self.root.try_clone()?;
         for step in relative.components() {
             let Component::Normal(name) = step else { return Err(Errno::INVAL.into()) };
-            dir = open_unlinked(dir.as_fd(), name)?;
+            dir = Dir::from_std_file(platform::open_dir(&dir, name)?.into());
         }
         Ok(Tree { root: dir, path: self.path.join(relative) })
     }
@@ -130,12 +129,6 @@ impl Tree {
         }
         Ok(Tree { root: dir, path: self.path.join(relative) })
     }
-}
-
-/// Opens a folder by its name in another; a link is an error.
-pub(super) fn open_unlinked(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<Dir> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(Dir::from_std_file(openat(parent, name, flags, Mode::empty())?.into()))
 }
 
 #[cfg(test)]
