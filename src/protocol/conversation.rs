@@ -157,6 +157,8 @@ pub struct Ending {
     pub fallback: String,
     /// The last text of the agent's, whether or not it can stand for an answer.
     pub last_text: String,
+    /// The end of what the agent printed, where that is its error if it failed.
+    pub last_words: String,
     /// The session's id, as last seen.
     pub session_id: Option<String>,
     /// Tokens by model; models without any are left out.

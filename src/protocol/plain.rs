@@ -83,6 +83,12 @@ impl Plain {
     }
 }
 
+/// The last lines of a text, as many as an error may have.
+fn last_lines(text: &str) -> &str {
+    let lines = text.rmatch_indices('\n').nth(3).map_or(text, |(at, _)| &text[at + 1..]);
+    if lines.len() > 1000 { "" } else { lines }
+}
+
 /// The id at the start of a text.
 fn id_in(text: &str) -> &str {
     let text = text.trim_start();
@@ -154,7 +160,7 @@ impl Conversation for Plain {
         if !answer.is_empty() {
             self.transcript.complete(Some(answer));
         }
-        self.transcript.end()
+        Ending { last_words: last_lines(answer).to_owned(), ..self.transcript.end() }
     }
 }
 
@@ -188,6 +194,7 @@ mod tests {
         let (ending, events) =
             talk(SessionMark::None, &[b" ! noise of it\nfirst\nsec", b"ond \xc3", b"\xa4\nlast"], &[b"x\n"]);
         assert_eq!(events, ["first\n", "second ä\n", "last"]);
+        assert_eq!(ending.last_words, "first\nsecond ä\nlast");
         assert_eq!(ending.result.unwrap().text, "first\nsecond ä\nlast");
     }
 

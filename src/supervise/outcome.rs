@@ -239,7 +239,7 @@ fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {
         Exit { code: Some(code @ 1..), .. } => Draft::new(
             Failed,
             None,
-            with_write_error(facts, format!("{subject} ended with exit status {code}")),
+            with_write_error(facts, format!("{subject} ended with exit status {code}{}", said(facts))),
         ),
         _ if facts.states_result && result.is_none() => {
             let error = format!("the output of {subject} ended without a result");
@@ -325,6 +325,14 @@ fn is_resume_refused(facts: &RunFacts<'_>, error: Option<&str>, reason: Option<F
             || reason::is_resume_refused(error.unwrap_or_default())
             || reason::is_resume_refused(facts.stderr)
     })
+}
+
+/// What a plain-text agent said last, where that is its error.
+fn said(facts: &RunFacts<'_>) -> String {
+    match facts.ending.last_words.trim() {
+        "" => String::new(),
+        words => format!(": {words}"),
+    }
 }
 
 fn with_write_error(facts: &RunFacts<'_>, error: String) -> String {

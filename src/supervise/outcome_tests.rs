@@ -5,6 +5,7 @@ const NOTHING: &Ending = &Ending {
     result: None,
     fallback: String::new(),
     last_text: String::new(),
+    last_words: String::new(),
     session_id: None,
     usage: BTreeMap::new(),
     cost_usd: None,
@@ -213,4 +214,16 @@ fn two_starts_are_one_run() {
     let worse = RunFacts { exit: Exit { code: Some(9), signal: None }, ..facts() };
     let both = outcome(&worse, None, 2).after(first);
     assert_eq!(both.verdict.exit.code, Some(7), "the first failure says more");
+}
+
+#[test]
+fn what_a_plain_agent_printed_last_is_its_error() {
+    let words = "API call failed after 3 retries: Connection error.";
+    let ending =
+        ending(Ending { last_words: words.into(), result: Some(answer(words)), ..Ending::default() });
+    let failed = RunFacts { ending, exit: Exit { code: Some(1), signal: None }, ..facts() };
+    let verdict = judge(&failed);
+    assert_eq!(verdict.failure_reason, Some(FailureReason::Network));
+    assert!(verdict.error.unwrap().ends_with(words));
+    assert_eq!(judge(&RunFacts { exit: Exit::default(), ..failed }).status, RunStatus::Completed);
 }

@@ -107,6 +107,7 @@ impl Reader {
             has_background_work: self.has_background_work,
             unreadable: lines.unreadable(),
             remarks: self.skipped.remarks(lines),
+            ..Ending::default()
         }
     }
 
