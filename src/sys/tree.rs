@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use cap_std::ambient_authority;
@@ -186,7 +187,12 @@ impl Tree {
     /// As the system reports them.
     pub fn names(&self, relative: &Path) -> io::Result<Vec<OsString>> {
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
-        self.root.read_dir(relative)?.map(|entry| Ok(entry?.file_name())).collect()
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(OFlags::DIRECTORY.bits() as i32);
+        // `read_dir` would open the folder a second time.
+        let listed = rustix::fs::Dir::new(self.root.open_with(relative, &options)?)?;
+        let names = listed.map(|entry| Ok(OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned()));
+        names.filter(|name| !matches!(name, Ok(name) if name == "." || name == "..")).collect()
     }
 
     /// Creates a folder; fails if the path is taken.

@@ -21,8 +21,6 @@ pub(super) struct Folder<'a> {
     pub(super) name: &'a Path,
     /// Its handle.
     pub(super) tree: Tree,
-    /// Its path without links: what is below it is inside.
-    real: PathBuf,
 }
 
 impl<'a> Folder<'a> {
@@ -31,9 +29,8 @@ impl<'a> Folder<'a> {
     /// # Errors
     /// A [`Code::BadDocument`] failure when it cannot be opened.
     pub(super) fn open(path: &Path, name: &'a Path) -> Result<Folder<'a>> {
-        let opened = path.canonicalize().and_then(|real| Ok((Tree::open(path)?, real)));
-        let (tree, real) = opened.map_err(|error| unlistable(path, &error))?;
-        Ok(Folder { name, tree, real })
+        let tree = Tree::open(path).map_err(|error| unlistable(path, &error))?;
+        Ok(Folder { name, tree })
     }
 
     /// What stands at a path, links followed: its path without links, and its type; else why it is left out, where there is
@@ -53,10 +50,13 @@ impl<'a> Folder<'a> {
             None => Ok(Err(None)),
             Some(FileKind::Link) => {
                 // The handle refuses an absolute link, also one that leads inside.
-                let Ok(target) = self.real.join(relative).canonicalize() else {
+                let real = |path: &Path| path.canonicalize();
+                let (Ok(folder), Ok(target)) =
+                    (real(self.tree.path()), real(&self.tree.path().join(relative)))
+                else {
                     return Ok(Err(Some("a link that leads nowhere")));
                 };
-                let Ok(inside) = target.strip_prefix(&self.real) else {
+                let Ok(inside) = target.strip_prefix(&folder) else {
                     return Ok(Err(Some("a link that leads out of the skill")));
                 };
                 let kind = match inside.as_os_str().is_empty() {
