@@ -10,7 +10,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::environment::{CleanupOutcome, damage, has_workspace};
+use crate::environment::{CleanupOutcome, damage};
 use crate::failure::{Code, Failure};
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
@@ -18,7 +18,7 @@ use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{self, Format, HarmlessJson, Progress, counted, escape, line, show_bytes, stream};
+use crate::output::{self, Format, HarmlessJson, Progress, counted, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
 use crate::sys::lock::Holder;
 use crate::sys::space::disk_size;
@@ -209,15 +209,10 @@ fn report_server_trouble(summary: &Summary) {
 
 /// Warns that there is nothing to collect where a name may be mistyped.
 fn warn_if_nothing_is_there(args: &GcArgs, context: &Context) -> Result<()> {
-    let root = context.root.path().display();
     match (context.root.open()?, &args.workspace) {
-        (None, _) => log::warn!("there is no workspaces root {root}: nothing to collect"),
-        (Some(tree), Some(wanted)) if !has_workspace(&context.root, &tree, wanted)? => {
-            log::warn!("there is no workspace `{}` in {root}: nothing to collect", escape(wanted));
-        }
-        _ => {}
+        (Some(_), None) => Ok(()),
+        (tree, wanted) => context.warn_if_no_workspace(tree.as_ref(), wanted.as_deref().unwrap_or_default()),
     }
-    Ok(())
 }
 
 /// Refuses a bound on free space that no disk of this size can meet.

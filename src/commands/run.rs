@@ -20,6 +20,9 @@ use crate::sys::clock;
 /// Exit status: the agent's own; 124 for a limit of time; 128+N for death by signal N; 126 or 127 for a program that cannot
 /// be started or found; 125 for a failure of execenv itself. The agent's output is kept in logs/agent.ndjson and
 /// logs/agent.stderr.log, the result in output/result.json. When the run ends, all processes of the agent are ended.
+///
+/// A task document's `auth_token` is never kept or passed on: give it to the agent's platform CLI as a variable, such as
+/// MULTICA_TOKEN, with --env-file.
 #[derive(Debug, Args)]
 #[command(mut_args(describe_setting))]
 #[command(after_help = "Examples:

@@ -187,6 +187,9 @@ pub fn cleanup(
             report.outcome = outcome;
             let kept = |Unsaved { path, what, reasons, .. }| Kept { path, why: what, unsaved: reasons };
             report.kept.extend(unsaved.into_iter().map(kept));
+            let tried =
+                "fix the cause or copy that work, then repeat the command; `--trash` keeps it for a while";
+            report.hint = options.force.then(|| tried.to_owned());
             return Ok(report);
         }
     }

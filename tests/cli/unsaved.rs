@@ -331,6 +331,8 @@ fn force_takes_nothing_that_could_not_be_saved() {
     let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["outcome"], "retained_dirty");
     assert!(answer["errors"][0].as_str().unwrap().contains("no snapshot"), "{answer}");
+    // What was tried in vain is no advice.
+    assert!(done.stderr.contains("`--trash` keeps it") && !done.stderr.contains("`--force`"), "{done}");
     assert_eq!(std::fs::read_to_string(tree.join("file")).unwrap(), "edited\n");
     t.assert_nothing_half_made("kept");
 }
