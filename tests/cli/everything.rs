@@ -135,6 +135,7 @@ fn scene() -> (TestEnv, std::path::PathBuf) {
     for brief in ["AGENTS.md", "CLAUDE.md", "GEMINI.md", "QWEN.md"] {
         t.write(format!("project/{brief}"), "# The project's\n");
     }
+    t.make_project_a_repository();
     t.write("project/.mcp.json", r#"{"mcpServers":{"project":{"command":"true"}}}"#);
     t.write("project/opencode.json", r#"{"mcp":{"project":{"type":"local","command":["true"]}}}"#);
     t.write("project/.gemini/settings.json", r#"{"mcpServers":{"project":{"command":"true"}}}"#);

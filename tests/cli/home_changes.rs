@@ -71,6 +71,7 @@ fn a_clean_up_leaves_no_secret_and_every_session() {
     ] {
         for is_local in [false, true] {
             let t = TestEnv::new();
+            t.make_project_a_repository();
             t.write("home/.hermes/.env", format!("TOKEN={SECRET}\n"));
             t.write("home/.hermes/config.yaml", format!("token: {SECRET}\n"));
             t.write("home/.codex/x.config.toml", format!("[mcp_servers.u.env]\nKEY = \"{SECRET}\"\n"));

@@ -19,6 +19,7 @@ pub fn document(provider: &str, servers: Value) -> String {
 /// A world with two tasks: the same environment with one server, and with another.
 pub fn cursor_world() -> TestEnv {
     let t = TestEnv::new();
+    t.make_project_a_repository();
     let server = |value: &str| json!({"one": {"command": "serve", "env": {"KEY": value}}});
     t.write("one.json", document("cursor", server(SECRET)));
     t.write("two.json", document("cursor", server("another")));

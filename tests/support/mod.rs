@@ -110,6 +110,11 @@ impl TestEnv {
         std::os::unix::fs::symlink(target, path).unwrap();
     }
 
+    /// Makes the project the root of a repository: Cursor looks for one upwards, also above the folder for temporary files.
+    pub fn make_project_a_repository(&self) {
+        self.write("project/.git", "gitdir: /elsewhere");
+    }
+
     /// The project as it is now.
     pub fn project_now(&self) -> Snapshot {
         snapshot(&self.project)

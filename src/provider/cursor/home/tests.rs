@@ -103,7 +103,9 @@ fn the_project_root_of_a_users_folder_is_its_repository() {
     world.is_local = true;
     world.work_dir = world.tmp.join("repo/sub");
     world.write("repo/sub/file", "");
-    plan(&world.request()).unwrap();
+    // Where the folder for temporary files lies in a repository, that one is the root.
+    let is_inside = world.tmp.ancestors().any(|folder| folder.join(".git").exists());
+    assert_eq!(plan(&world.request()).is_err(), is_inside);
     std::fs::create_dir(world.tmp.join("repo/.git")).unwrap();
     let error = plan(&world.request()).unwrap_err();
     let failure = Failure::find(&error).unwrap();
