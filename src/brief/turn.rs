@@ -28,7 +28,7 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     let is_lost = options.session == Session::Lost
         || (task.prior_session_resume_unavailable && options.session != Session::Resumed);
     if is_lost {
-        notes.push(format!("## Session\n\n{}", lost_session(scene.kind)));
+        notes.push(format!("## Session\n\n{LOST} {}", after_the_loss(scene.kind)));
     }
     notes.extend(people::initiator(&scene));
     notes.extend(surroundings::connected_apps(task));
@@ -58,19 +58,22 @@ pub fn turn_notes(task: &TaskDocument, options: &TurnOptions) -> String {
     notes.join("\n\n")
 }
 
+/// The notice of continuity, in every kind of task.
+const LOST: &str = "Your earlier session could not be continued.";
+
 /// What is really lost depends on where the conversation is kept.
-fn lost_session(kind: TaskKind) -> &'static str {
+fn after_the_loss(kind: TaskKind) -> &'static str {
     match kind {
         TaskKind::Issue => {
-            "Your earlier session could not be continued. Only your own working memory is gone: the issue's comments are \
+            "Only your own working memory is gone: the issue's comments are \
              the record of what was said and done. Read back what you need, and do not announce the loss."
         }
         TaskKind::Chat => {
-            "Your earlier session could not be continued. Read the history of this chat back before you answer. Only if \
+            "Read the history of this chat back before you answer. Only if \
              nothing of it can be read, tell the user that you no longer see the earlier conversation."
         }
         TaskKind::QuickCreate | TaskKind::AutopilotRun | TaskKind::Plain => {
-            "Your earlier session could not be continued. What is in the work dir shows how far you came."
+            "What is in the work dir shows how far you came."
         }
     }
 }

@@ -246,3 +246,52 @@ pub(crate) fn choose_platform(task: &TaskDocument, asked: Option<&str>) -> Resul
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sidecar::Step;
+    use crate::task::parse_document;
+
+    /// The brief and the context file as one provider's agent finds them.
+    fn texts(task: &TaskDocument, provider: &'static Provider) -> (Option<String>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = Tree::open(folder.path()).unwrap();
+        let platform = Platform::for_task(task);
+        let contents = Contents::new(task, Some(provider), &platform, true).unwrap();
+        let plan = contents.plan(&tree, &HomePlan::default()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
+        let brief = plan.steps.iter().find_map(|step| match step {
+            Step::Brief { path, bytes, .. } => Some((path, text(bytes))),
+            _ => None,
+        });
+        let context = plan.steps.iter().find_map(|step| match step {
+            Step::File { path, bytes, .. } if path == Path::new(CONTEXT) => Some(text(bytes)),
+            _ => None,
+        });
+        assert_eq!(brief.as_ref().map(|(path, _)| path.to_str().unwrap()), provider.brief_file);
+        (brief.map(|(_, text)| text), context.unwrap())
+    }
+
+    /// So that what the texts say, fact by fact, holds for each of them.
+    #[test]
+    fn every_provider_gets_the_same_texts_for_each_kind_of_task() {
+        for own in [
+            r#""issue_id":"i","trigger_comment_id":"c","trigger_comment_content":"x","is_squad_leader":true"#,
+            r#""chat_session_id":"s","chat_message":"hello","chat_channel_type":"slack""#,
+            r#""quick_create_prompt":"fix it""#,
+            r#""autopilot_run_id":"run-1""#,
+            r#""workspace_context":"We ship on Fridays.""#,
+        ] {
+            let document = format!(r#"{{"id":"t","agent":{{"id":"a","name":"Ada"}},{own}}}"#);
+            let task = parse_document(document.as_bytes(), "test").unwrap().0;
+            let expected = texts(&task, provider::find("claude").unwrap());
+            assert!(expected.0.as_ref().is_some_and(|brief| brief.contains("Ada")), "{expected:?}");
+            for provider in provider::all() {
+                let (brief, context) = texts(&task, provider);
+                assert!(brief.is_none() || brief == expected.0, "{}: {brief:?}", provider.name);
+                assert_eq!(context, expected.1, "{}", provider.name);
+            }
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub use folder::{Folder, Same};
 pub use infer::infer;
 pub use manifest::{Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
 pub use places::Places;
+#[cfg(test)]
+pub use plan::Step;
 pub use plan::{Planner, SidecarPlan};
 pub use proof::{OperatorKey, Seal};
 pub use report::TakenBack;

@@ -214,6 +214,30 @@ fn the_brief_does_not_change_from_run_to_run() {
                 ..base.clone()
             },
         ];
+        let run = document(
+            r#"{"connected_apps":[{"server_name":"apps","toolkit_name":"Gmail"}],
+                "active_sibling_runs":[{"task_id":"t","issue_title":"Other","status":"running"}],
+                "coalesced_comments":[{"id":"c1","thread_id":"t1","content":"first"}],
+                "chat_message_attachments":[{"id":"f1","filename":"a.png"}]}"#,
+        );
+        variants.extend([
+            TaskDocument { connected_apps: run.connected_apps, ..base.clone() },
+            TaskDocument { active_sibling_runs: run.active_sibling_runs, ..base.clone() },
+            TaskDocument { coalesced_comments: run.coalesced_comments, ..base.clone() },
+            TaskDocument { coalesced_comment_ids: vec!["c1".into()], ..base.clone() },
+            TaskDocument { chat_message_attachments: run.chat_message_attachments, ..base.clone() },
+            TaskDocument { chat_type: "group".into(), chat_in_thread: true, ..base.clone() },
+            TaskDocument { chat_channel_delivers_files: true, ..base.clone() },
+            TaskDocument { prior_session_resume_unavailable: true, ..base.clone() },
+            TaskDocument { quick_create_priority: "high".into(), ..base.clone() },
+            TaskDocument { quick_create_due_date: "2026-07-01".into(), ..base.clone() },
+            TaskDocument { quick_create_attachment_ids: vec!["f9".into()], ..base.clone() },
+            TaskDocument {
+                parent_issue_id: "issue-7".into(),
+                parent_issue_identifier: "M-7".into(),
+                ..base.clone()
+            },
+        ]);
         match kind {
             TaskKind::Issue => variants.push(TaskDocument { issue_id: "another".into(), ..base.clone() }),
             TaskKind::Chat => {
@@ -227,6 +251,12 @@ fn the_brief_does_not_change_from_run_to_run() {
         for variant in variants {
             assert_eq!(brief(&variant), expected, "{kind:?}");
         }
+        // These belong to the workspace and to the chat.
+        let statuses = document(r#"{"issue_statuses":[{"key":"qa","category":"in_review"}]}"#).issue_statuses;
+        let text = brief(&TaskDocument { issue_statuses: statuses, ..base.clone() });
+        assert_eq!(text != expected, has_heading(&expected, "### Core"), "{kind:?}");
+        let text = brief(&TaskDocument { chat_channel_type: "slack".into(), ..base.clone() });
+        assert_eq!(text != expected, kind == TaskKind::Chat, "{kind:?}");
         let agent = Agent { name: "Grete".into(), ..base.agent.clone() };
         assert_ne!(brief(&TaskDocument { agent, ..base }), expected, "a guard that the test sees anything");
     }
