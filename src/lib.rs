@@ -1,31 +1,8 @@
 //! Isolated execution environments for coding-agent tasks: prepare, reuse, run, clean up, garbage collection.
 //!
-//! | module | answers for |
-//! |---|---|
-//! | [`app`] | the grammar of the command line, and the life of the process |
-//! | [`commands`] | one file a subcommand: arguments in, result out |
-//! | [`invocation`] | what every command gets: settings and their origin, time, signals, completers |
-//! | [`output`] | the only code that prints |
-//! | [`exit`] | one pure table: how a command ended, and the exit status |
-//! | [`failure`] | stable codes, exit statuses, hints |
-//! | [`task`] | the task document, ids, kinds |
-//! | [`environment`] | layout, lookup, locks, `.gc_meta.json`, and the steps prepare, reuse, cleanup, verify |
-//! | [`sidecar`] | the files that execenv writes into a work dir, and their removal: journal, roll-back, marker block |
-//! | [`brief`] | the instructions for the agent: pure functions, task to text |
-//! | [`skills`] | slugs, frontmatter, folders |
-//! | [`formats`] | YAML, JSON with comments, TOML: pure |
-//! | [`provider`] | the table of agent CLIs |
-//! | [`run`] | one run of an agent in an environment |
-//! | [`supervise`] | the agent's process and its limits: start, read, stop, judge |
-//! | [`protocol`] | what agents say and are told: a dialect as a conversation without I/O |
-//! | [`git`] | the one place that starts git, and what it says of unsaved work |
-//! | [`repos`] | the shared bare clones below `.repos`: layout, lock, upkeep |
-//! | [`server`] | asking the multica server what became of an environment's parent |
-//! | [`gc`] | facts, decision (pure), reclaiming |
-//! | [`sys`] | the only code that changes the disk or starts a child |
-//!
-//! Imports point one way: `app` → `commands` → `invocation`, `output` → `run` → `environment`, `gc`, `supervise` → `provider`, `protocol`, `sidecar`, `brief`,
-//! `skills` → `task` → `sys`. Below `commands` nothing prints, exits, or reads arguments, variables or the clock.
+//! `docs/architecture.md` has the map: which module answers for what, in which layer it lies, and who owns which fact.
+//! Imports point one way, and no two files use each other. Below `commands` nothing prints, exits, or reads arguments,
+//! variables or the clock.
 
 mod app;
 mod brief;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 
-use super::stores::Pruned;
+use super::stores::{Pruned, Pruning};
 use super::trash::has_entry_of;
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
@@ -24,12 +24,12 @@ const MOST_FILES: usize = 1_000;
 /// Claude Code shortens longer names.
 const LONGEST_NAME: usize = 200;
 
-/// Removes the folders of environments that are gone; with `dry_run` it only names them. `projects` is the folder that holds
+/// Removes the folders of environments that are gone. `projects` is the folder that holds
 /// them, such as `~/.claude/projects`.
 ///
 /// # Errors
 /// When the folder is there and cannot be listed.
-pub fn prune(root: &Tree, projects: &Path, now: DateTime<Utc>, dry_run: bool) -> Result<Vec<Pruned>> {
+pub fn prune(root: &Tree, projects: &Path, now: DateTime<Utc>, deed: Pruning) -> Result<Vec<Pruned>> {
     let Ok(real) = root.path().canonicalize() else { return Ok(Vec::new()) };
     let Some(prefix) = folder_name(&real).map(|name| format!("{name}-")) else { return Ok(Vec::new()) };
     let Ok(tree) = Tree::open(projects) else { return Ok(Vec::new()) };
@@ -42,7 +42,11 @@ pub fn prune(root: &Tree, projects: &Path, now: DateTime<Utc>, dry_run: bool) ->
         }
         let folder = projects.join(name);
         let bytes = measure(&folder).bytes;
-        match if dry_run { Ok(()) } else { tree.remove_all(Path::new(name)) } {
+        let done = match deed {
+            Pruning::Find => Ok(()),
+            Pruning::Remove => tree.remove_all(Path::new(name)),
+        };
+        match done {
             Ok(()) => pruned.push(Pruned { store: folder, bytes }),
             Err(error) => log::warn!("{} is kept: {error}", folder.display()),
         }
@@ -158,7 +162,11 @@ mod tests {
 
         let tree = Tree::open(&root).unwrap();
         let later = Utc::now() + Duration::hours(2);
-        assert_eq!(prune(&tree, &projects, Utc::now(), false).unwrap(), [], "an hour must have passed");
+        assert_eq!(
+            prune(&tree, &projects, Utc::now(), Pruning::Remove).unwrap(),
+            [],
+            "an hour must have passed"
+        );
         let names = |pruned: Vec<Pruned>| {
             let mut names: Vec<_> = pruned.into_iter().map(|pruned| pruned.store).collect();
             names.sort();
@@ -166,14 +174,14 @@ mod tests {
         };
         let mut expected = vec![gone.clone(), below.clone()];
         expected.sort();
-        assert_eq!(names(prune(&tree, &projects, later, true).unwrap()), expected);
+        assert_eq!(names(prune(&tree, &projects, later, Pruning::Find).unwrap()), expected);
         assert!(gone.exists() && below.exists(), "a dry run");
-        assert_eq!(names(prune(&tree, &projects, later, false).unwrap()), expected);
+        assert_eq!(names(prune(&tree, &projects, later, Pruning::Remove).unwrap()), expected);
         assert!(!gone.exists() && !below.exists());
         for folder in kept.iter().chain([&silent, &mixed]) {
             assert!(folder.join("s.jsonl").exists(), "{}", folder.display());
         }
         assert!(link.symlink_metadata().is_ok());
-        assert_eq!(prune(&tree, &real.join("none"), later, false).unwrap(), []);
+        assert_eq!(prune(&tree, &real.join("none"), later, Pruning::Remove).unwrap(), []);
     }
 }

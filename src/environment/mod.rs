@@ -66,7 +66,7 @@ pub use request::{Existing, Prepared, Request};
 pub use reuse::reuse;
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
-pub use stores::{Pruned, count as count_stores, prune as prune_stores};
+pub use stores::{Pruned, Pruning, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;

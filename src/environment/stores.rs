@@ -170,9 +170,17 @@ pub fn count(root: &Tree) -> u64 {
         as u64
 }
 
+/// What becomes of what is no longer needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pruning {
+    /// It is named, and stays.
+    Find,
+    /// It is removed.
+    Remove,
+}
+
 /// Removes stores in which nothing has changed for longer than `ttl` returns for their path below the folder of stores
-/// (`None`: never), and the folders above them that become empty. A store that is being mounted stays. With `dry_run`
-/// nothing is changed.
+/// (`None`: never), and the folders above them that become empty. A store that is being mounted stays.
 ///
 /// # Errors
 /// If the locks cannot be listed. A store that cannot be examined or removed stays, with a warning in the log.
@@ -180,7 +188,7 @@ pub fn prune(
     root: &Tree,
     now: DateTime<Utc>,
     ttl: &dyn Fn(&Path) -> Option<Duration>,
-    dry_run: bool,
+    deed: Pruning,
 ) -> Result<Vec<Pruned>> {
     let locks = Path::new(names::LOCKS);
     let mut pruned = Vec::new();
@@ -192,7 +200,7 @@ pub fn prune(
     for name in
         names.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with(names::STORE_LOCK))
     {
-        match prune_one(root, name, now, ttl, dry_run) {
+        match prune_one(root, name, now, ttl, deed) {
             Ok(one) => pruned.extend(one),
             Err(error) => log::warn!("the store of the lock {name} is kept: {error}"),
         }
@@ -205,7 +213,7 @@ fn prune_one(
     name: &str,
     now: DateTime<Utc>,
     ttl: &dyn Fn(&Path) -> Option<Duration>,
-    dry_run: bool,
+    deed: Pruning,
 ) -> io::Result<Option<Pruned>> {
     let path = Path::new(names::LOCKS).join(name);
     let lock = match lock::try_lock(root, &path, IfMissing::Fail, Share::Alone) {
@@ -222,7 +230,7 @@ fn prune_one(
     }
     let stores = Path::new(names::STORES);
     let going = stores.join(format!("{}{}", names::STORE_GOING, &name[names::STORE_LOCK.len()..]));
-    if !dry_run {
+    if deed == Pruning::Remove {
         root.remove_all(&going)?; // left by an interrupted removal
     }
     let store = stores.join(&relative);
@@ -234,12 +242,12 @@ fn prune_one(
             return Ok(None);
         }
         gone = Some(Pruned { store: relative.clone(), bytes: measure(&root.path().join(&store)).bytes });
-        if dry_run {
+        if deed == Pruning::Find {
             return Ok(gone);
         }
         root.move_to(&store, root, &going)?;
         root.remove_all(&going)?;
-    } else if dry_run {
+    } else if deed == Pruning::Find {
         return Ok(None);
     }
     let mut above = relative.parent();
@@ -309,20 +317,27 @@ mod tests {
         fs::set_permissions(&absolute, fs::Permissions::from_mode(0o755)).unwrap();
         mount(&tree, std::slice::from_ref(&absolute)).unwrap();
         assert_eq!(fs::metadata(&absolute).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(prune(&tree, in_days(13), &fortnight, false).unwrap(), []);
+        assert_eq!(prune(&tree, in_days(13), &fortnight, Pruning::Remove).unwrap(), []);
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(90 * 86_400);
         fs::File::open(stores.join("sessions/agent/other")).unwrap().set_modified(old).unwrap();
         let one = |bytes| Pruned { store: "sessions/agent/issue".into(), bytes };
         let other = Pruned { store: "sessions/agent/other".into(), bytes: 0 };
-        assert_eq!(prune(&tree, in_days(0), &fortnight, true).unwrap(), std::slice::from_ref(&other));
+        assert_eq!(
+            prune(&tree, in_days(0), &fortnight, Pruning::Find).unwrap(),
+            std::slice::from_ref(&other)
+        );
         assert!(stores.join("sessions/agent/other").exists());
-        assert_eq!(prune(&tree, in_days(0), &fortnight, false).unwrap(), [other]);
+        assert_eq!(prune(&tree, in_days(0), &fortnight, Pruning::Remove).unwrap(), [other]);
         assert!(!stores.join("sessions/agent/other").exists() && absolute.join("rollout").exists());
         let path = Path::new(".locks").join(lock_name(Path::new("sessions/agent/issue")));
         let held = lock::try_lock(&tree, &path, IfMissing::Fail, Share::Shared).unwrap();
-        assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [], "it is being mounted");
+        assert_eq!(
+            prune(&tree, in_days(15), &fortnight, Pruning::Remove).unwrap(),
+            [],
+            "it is being mounted"
+        );
         drop(held);
-        assert_eq!(prune(&tree, in_days(15), &fortnight, false).unwrap(), [one(5)]);
+        assert_eq!(prune(&tree, in_days(15), &fortnight, Pruning::Remove).unwrap(), [one(5)]);
         assert_eq!(tree.names(Path::new(".stores")).unwrap(), ["for-ever"]);
         assert_eq!(tree.names(Path::new(".locks")).unwrap().len(), 1);
         mount(&tree, std::slice::from_ref(&absolute)).unwrap();
@@ -338,12 +353,12 @@ mod tests {
             fs::write(store.join("one"), "1").unwrap();
             fs::write(store.join("two"), "2").unwrap();
             dying::at(Some(step));
-            let done = prune(&tree, in_days(15), &fortnight, false);
+            let done = prune(&tree, in_days(15), &fortnight, Pruning::Remove);
             dying::at(None);
             mount(&tree, std::slice::from_ref(&store)).unwrap();
             let left = fs::read_dir(&store).unwrap().count();
             assert!(left == 0 || left == 2, "died at {step}: {left} files");
-            prune(&tree, in_days(15), &fortnight, false).unwrap();
+            prune(&tree, in_days(15), &fortnight, Pruning::Remove).unwrap();
             assert_eq!(tree.names(Path::new(".stores")).unwrap().len(), 0, "died at {step}");
             if step > 20 {
                 assert_eq!(done.unwrap().len(), 1);
@@ -394,7 +409,7 @@ mod tests {
         fs::create_dir(outside.path().join("a")).unwrap();
         fs::write(tmp.path().join(".locks/store-0123"), "../x").unwrap();
         drop(forged);
-        assert_eq!(prune(&tree, in_days(400), &fortnight, false).unwrap(), []);
+        assert_eq!(prune(&tree, in_days(400), &fortnight, Pruning::Remove).unwrap(), []);
         assert!(outside.path().join("a").exists());
     }
 }

@@ -12,7 +12,7 @@ use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem, prune};
 use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
-use crate::environment::Pruned;
+use crate::environment::{Pruned, Pruning};
 use crate::repos::{RepoPolicy, RepoReport};
 
 /// Remembers what would be gone.
@@ -95,7 +95,7 @@ impl Effects for DryRun<'_> {
     }
 
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {
-        let pruned = prune(self.disk.tree, policy, self.disk.request.now, true)?;
+        let pruned = prune(self.disk.tree, policy, self.disk.request.now, Pruning::Find)?;
         self.gone().freed += pruned.iter().map(|store| store.bytes).sum::<u64>();
         Ok(pruned)
     }

@@ -14,8 +14,8 @@ use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use crate::environment::{
-    Durability, Meta, Pruned, TrashEntry, WorkspacesRoot, prune_conversations, prune_stores, root_busy,
-    root_lock, staging_lock_alone, trash,
+    Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations, prune_stores,
+    root_busy, root_lock, staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -86,11 +86,11 @@ pub(super) fn prune(
     tree: &Tree,
     policy: &StorePolicy,
     now: DateTime<Utc>,
-    dry_run: bool,
+    deed: Pruning,
 ) -> Result<Vec<Pruned>> {
-    let mut pruned = prune_stores(tree, now, &|store| policy.ttl(store), dry_run)?;
+    let mut pruned = prune_stores(tree, now, &|store| policy.ttl(store), deed)?;
     if let Some(projects) = &policy.claude_projects {
-        pruned.extend(prune_conversations(tree, projects, now, dry_run)?);
+        pruned.extend(prune_conversations(tree, projects, now, deed)?);
     }
     Ok(pruned)
 }
@@ -233,7 +233,7 @@ impl Effects for Disk<'_> {
     }
 
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {
-        prune(self.tree, policy, self.request.now, false)
+        prune(self.tree, policy, self.request.now, Pruning::Remove)
     }
 
     fn trash(&self) -> Result<Vec<TrashItem>> {

@@ -149,11 +149,15 @@ mod tests {
             .mcp(r#"{"a":{"command":"x"}}"#)
     }
 
+    fn settings_of(planned: &HomePlan) -> Value {
+        serde_json::from_str(&file_text(planned, FILE, "", 0o600)).unwrap()
+    }
+
     #[test]
     fn every_other_server_is_excluded() {
         let world = world();
         let planned = world.plan(plan).unwrap();
-        let settings: Value = serde_json::from_str(&file_text(&planned, FILE, "", 0o600)).unwrap();
+        let settings = settings_of(&planned);
         assert_eq!(
             settings,
             json!({
@@ -170,8 +174,7 @@ mod tests {
 
     #[test]
     fn merged_the_others_stay() {
-        let planned = world().merge().plan(plan).unwrap();
-        let settings: Value = serde_json::from_str(&file_text(&planned, FILE, "", 0o600)).unwrap();
+        let settings = settings_of(&world().merge().plan(plan).unwrap());
         assert_eq!(settings["mcp"], json!({}));
         assert_eq!(settings["mcpServers"].as_object().unwrap().len(), 2);
     }
@@ -188,7 +191,7 @@ mod tests {
             .variable(VARIABLE, "[T]/system.json")
             .file("system.json", r#"{"ui":{"theme":"x"},"memory":{"enableManagedAutoMemory":true,"x":1}}"#);
         let planned = world.plan(plan).unwrap();
-        let settings: Value = serde_json::from_str(&file_text(&planned, FILE, "", 0o600)).unwrap();
+        let settings = settings_of(&planned);
         assert_eq!(
             settings,
             json!({

@@ -1,5 +1,6 @@
 //! A plan divided into pieces that one rename each puts into place: a home, or a top-level entry of an existing home.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
@@ -22,44 +23,8 @@ pub(super) struct Piece<'a> {
     parts: Vec<(PathBuf, Part<'a>)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Part<'a> {
-    Dir {
-        mode: u32,
-    },
-    /// A folder whose other entries stay.
-    Kept {
-        mode: u32,
-    },
-    Absent,
-    File {
-        bytes: &'a [u8],
-        mode: u32,
-    },
-    Link {
-        target: &'a Path,
-    },
-    Copied {
-        source: &'a Path,
-    },
-    Shared {
-        source: &'a Path,
-    },
-}
-
-impl<'a> From<&'a HomeEntry> for Part<'a> {
-    fn from(entry: &'a HomeEntry) -> Self {
-        match entry {
-            HomeEntry::Dir { mode } => Part::Dir { mode: *mode },
-            HomeEntry::Kept { mode } => Part::Kept { mode: *mode },
-            HomeEntry::Absent => Part::Absent,
-            HomeEntry::File { bytes, mode } => Part::File { bytes, mode: *mode },
-            HomeEntry::Link { target } => Part::Link { target },
-            HomeEntry::Copied { source } => Part::Copied { source },
-            HomeEntry::Shared { source } => Part::Shared { source },
-        }
-    }
-}
+/// An entry of the plan, or one that stands for a file or a folder that the plan has otherwise.
+type Part<'a> = Cow<'a, HomeEntry>;
 
 /// Each home of a plan as one piece, for an env root without homes.
 pub(super) fn whole_pieces(plan: &HomePlan) -> Result<Vec<Piece<'_>>> {
@@ -101,11 +66,10 @@ fn variables(plan: &HomePlan) -> Result<Option<Piece<'_>>> {
     for name in plan.private_exports.keys().chain(plan.exports.keys()) {
         anyhow::ensure!(is_variable(name), "{name:?} is not a valid name of a variable");
     }
-    let files = plan
-        .private_exports
-        .iter()
-        .map(|(name, value)| (PathBuf::from(name), Part::File { bytes: value.as_bytes(), mode: 0o600 }));
-    let parts = std::iter::once((PathBuf::new(), Part::Dir { mode: 0o700 })).chain(files).collect();
+    let files =
+        plan.private_exports.iter().map(|(name, value)| (PathBuf::from(name), file(value.as_bytes(), 0o600)));
+    let parts =
+        std::iter::once((PathBuf::new(), Cow::Owned(HomeEntry::Dir { mode: 0o700 }))).chain(files).collect();
     Ok(Some(Piece { place: Path::new(names::LAUNCH).join(names::LAUNCH_ENV), parts }))
 }
 
@@ -114,10 +78,10 @@ fn whole(home: &Home) -> Result<Piece<'_>> {
     anyhow::ensure!(is_home, "{} is not a valid name of a home", home.name);
     let parts = match &home.content {
         HomeContent::Nothing => Vec::new(),
-        HomeContent::File { bytes, mode } => vec![(PathBuf::new(), Part::File { bytes, mode: *mode })],
+        HomeContent::File { bytes, mode } => vec![(PathBuf::new(), file(bytes, *mode))],
         HomeContent::Folder { mode, entries, .. } => {
-            let mut parts = vec![(PathBuf::new(), Part::Kept { mode: *mode })];
-            parts.extend(entries.iter().map(|(path, entry)| (path.clone(), Part::from(entry))));
+            let mut parts = vec![(PathBuf::new(), Cow::Owned(HomeEntry::Kept { mode: *mode }))];
+            parts.extend(entries.iter().map(|(path, entry)| (path.clone(), Cow::Borrowed(entry))));
             parts
         }
     };
@@ -163,10 +127,10 @@ impl<'a> Piece<'a> {
         };
         let folder = folder.as_ref().unwrap_or(env);
         let kind = folder.kind(name).with_context(looking)?;
-        match (self.parts.first(), kind) {
-            (None | Some((_, Part::Absent)), None) => {}
-            (None | Some((_, Part::Absent)), Some(_)) => changed.push(Piece::removal(self.place)),
-            (Some((_, Part::Kept { mode })), Some(FileKind::Dir)) => {
+        match (self.parts.first().map(|(_, part)| &**part), kind) {
+            (None | Some(HomeEntry::Absent), None) => {}
+            (None | Some(HomeEntry::Absent), Some(_)) => changed.push(Piece::removal(self.place)),
+            (Some(HomeEntry::Kept { mode }), Some(FileKind::Dir)) => {
                 if folder.mode(name).with_context(looking)? != Some(*mode) {
                     folder.set_dir_mode(name, *mode).with_context(looking)?;
                 }
@@ -191,7 +155,7 @@ impl<'a> Piece<'a> {
             if number == tops.len() {
                 tops.push(Piece { place: self.place.join(top), parts: Vec::new() });
             }
-            tops[number].parts.push((parts.as_path().to_owned(), *part));
+            tops[number].parts.push((parts.as_path().to_owned(), part.clone()));
         }
         tops
     }
@@ -201,7 +165,7 @@ impl<'a> Piece<'a> {
         let mut folders = Folders::below(tree);
         for (path, part) in &self.parts {
             let place = join(at, path);
-            let written = folders.parent_of(&place).and_then(|(folder, name)| part.write(folder, name));
+            let written = folders.parent_of(&place).and_then(|(folder, name)| write(part, folder, name));
             written.with_context(|| format!("write {}", self.place.join(path).display()))?;
         }
         Ok(())
@@ -210,7 +174,7 @@ impl<'a> Piece<'a> {
     /// Whether the folder contains exactly the piece: the same bytes and no other entries.
     fn stands(&self, folder: &Tree, name: &Path) -> bool {
         let mut children: HashMap<&Path, usize> = HashMap::new();
-        let present = self.parts.iter().filter(|(_, part)| *part != Part::Absent);
+        let present = self.parts.iter().filter(|(_, part)| **part != HomeEntry::Absent);
         for parent in present.filter_map(|(path, _)| path.parent()) {
             *children.entry(parent).or_default() += 1;
         }
@@ -218,8 +182,8 @@ impl<'a> Piece<'a> {
             let place = join(name, path);
             let planned = children.get(path.as_path()).copied().unwrap_or(0);
             // An entry that cannot be read is replaced.
-            part.stands(folder, &place).unwrap_or(false)
-                && (!matches!(part, Part::Dir { .. } | Part::Kept { .. })
+            stands(part, folder, &place).unwrap_or(false)
+                && (!matches!(**part, HomeEntry::Dir { .. } | HomeEntry::Kept { .. })
                     || folder.names(&place).is_ok_and(|names| names.len() == planned))
         })
     }
@@ -230,49 +194,51 @@ fn join(at: &Path, path: &Path) -> PathBuf {
     if path.as_os_str().is_empty() { at.to_owned() } else { at.join(path) }
 }
 
-impl Part<'_> {
-    fn write(&self, tree: &Tree, place: &Path) -> io::Result<()> {
-        let mode = match self {
-            Part::Dir { mode } | Part::Kept { mode } => {
-                tree.make_dir(place, *mode)?;
-                *mode
-            }
-            Part::File { bytes, mode } => {
-                tree.create_unseen(place, bytes, *mode)?;
-                *mode
-            }
-            Part::Link { target } => return tree.make_link(place, target),
-            Part::Copied { source } => return tree.duplicate(place, source, MOST_COPIED),
-            Part::Shared { source } => return tree.share(place, source),
-            Part::Absent => return Ok(()),
-        };
-        // A mode without bits for others is not reduced by any usable umask.
-        if mode & 0o077 != 0 && tree.mode(place)? != Some(mode) {
-            tree.set_mode_unseen(place, mode)?;
-        }
-        Ok(())
-    }
+fn file<'a>(bytes: &[u8], mode: u32) -> Part<'a> {
+    Cow::Owned(HomeEntry::File { bytes: bytes.to_owned(), mode })
+}
 
-    fn stands(&self, tree: &Tree, place: &Path) -> io::Result<bool> {
-        let kind = tree.kind(place)?;
-        Ok(match (self, kind) {
-            (Part::Dir { mode } | Part::Kept { mode }, Some(FileKind::Dir)) => {
-                tree.mode(place)? == Some(*mode)
-            }
-            (Part::Absent, None) => true,
-            // With a hard link another program could change it.
-            (Part::File { bytes, mode }, Some(FileKind::File { len, mode: present })) => {
-                present == *mode
-                    && len == bytes.len() as u64
-                    && tree.link_count(place)? == 1
-                    && tree.read(place, len)?.as_deref() == Some(*bytes)
-            }
-            (Part::Link { target }, Some(FileKind::Link)) => tree.read_link(place)? == *target,
-            // The agent may have changed it since; the changes belong to the task.
-            (Part::Copied { .. }, Some(FileKind::File { .. })) => true,
-            (Part::Shared { source }, Some(FileKind::Link)) => tree.read_link(place)? == *source,
-            (Part::Shared { source }, Some(FileKind::File { .. })) => tree.is_same_file(place, source)?,
-            _ => false,
-        })
+fn write(entry: &HomeEntry, tree: &Tree, place: &Path) -> io::Result<()> {
+    let mode = match entry {
+        HomeEntry::Dir { mode } | HomeEntry::Kept { mode } => {
+            tree.make_dir(place, *mode)?;
+            *mode
+        }
+        HomeEntry::File { bytes, mode } => {
+            tree.create_unseen(place, bytes, *mode)?;
+            *mode
+        }
+        HomeEntry::Link { target } => return tree.make_link(place, target),
+        HomeEntry::Copied { source } => return tree.duplicate(place, source, MOST_COPIED),
+        HomeEntry::Shared { source } => return tree.share(place, source),
+        HomeEntry::Absent => return Ok(()),
+    };
+    // A mode without bits for others is not reduced by any usable umask.
+    if mode & 0o077 != 0 && tree.mode(place)? != Some(mode) {
+        tree.set_mode_unseen(place, mode)?;
     }
+    Ok(())
+}
+
+fn stands(entry: &HomeEntry, tree: &Tree, place: &Path) -> io::Result<bool> {
+    let kind = tree.kind(place)?;
+    Ok(match (entry, kind) {
+        (HomeEntry::Dir { mode } | HomeEntry::Kept { mode }, Some(FileKind::Dir)) => {
+            tree.mode(place)? == Some(*mode)
+        }
+        (HomeEntry::Absent, None) => true,
+        // With a hard link another program could change it.
+        (HomeEntry::File { bytes, mode }, Some(FileKind::File { len, mode: present })) => {
+            present == *mode
+                && len == bytes.len() as u64
+                && tree.link_count(place)? == 1
+                && tree.read(place, len)?.as_deref() == Some(bytes.as_slice())
+        }
+        (HomeEntry::Link { target }, Some(FileKind::Link)) => tree.read_link(place)? == *target,
+        // The agent may have changed it since; the changes belong to the task.
+        (HomeEntry::Copied { .. }, Some(FileKind::File { .. })) => true,
+        (HomeEntry::Shared { source }, Some(FileKind::Link)) => tree.read_link(place)? == *source,
+        (HomeEntry::Shared { source }, Some(FileKind::File { .. })) => tree.is_same_file(place, source)?,
+        _ => false,
+    })
 }
