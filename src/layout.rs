@@ -198,6 +198,8 @@ table! {
     META = Row::env(".gc_meta.json", Owner::Upstream).in_every_env().sign();
     /// the list of the files that execenv put into the work dir
     MANIFEST = Row::env(".multica_sidecar_manifest.json", Owner::Upstream).in_every_env().sign();
+    /// everything that was in a user folder before `prepare --inventory`, for `verify`
+    INVENTORY = Row::env(".execenv.inventory", Owner::Execenv);
     /// the file whose kernel lock is the lock on the environment; without a holder it means nothing
     LOCK = Row::env(".task_lock", Owner::Execenv).in_every_env().sign();
     /// the plain task id, for later versions of multica (decision D2)

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::announce::announce;
 use super::task_input::TaskInput;
-use crate::environment::{Existing, prepare};
+use crate::environment::{Existing, Request, prepare};
 use crate::invocation::{Context, WaitArgs, describe_setting};
 
 /// Create an environment and print the path of its env root
@@ -29,6 +29,12 @@ pub struct PrepareArgs {
     /// Let the agent work in this folder of yours; `cleanup` restores it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
+    /// With --local-dir: record everything in the folder, so that `verify` compares all of it
+    ///
+    /// Records the kind, mode, length, times and SHA-256 of every file (the digest of files up to 64 MiB), and the targets of
+    /// links, without following one or crossing a mount.
+    #[arg(long, requires = "local_dir")]
+    pub inventory: bool,
     /// Replace an existing environment of the task even if it is reserved and holds work; the old one goes to the trash
     #[arg(long, conflicts_with = "keep_existing")]
     pub replace: bool,
@@ -50,7 +56,7 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     task.tell_start("preparing");
-    let request = task.request(context, local_dir, existing);
+    let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
     let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
     announce(&task, &prepared, context)
 }

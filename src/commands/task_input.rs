@@ -319,6 +319,7 @@ impl Task {
             workspace_id: self.workspace_id.clone(),
             platform: &self.platform,
             local_dir,
+            inventory: false,
             keys: &context.keys,
             with_brief: self.with_brief,
             lease: self.lease,

@@ -10,11 +10,13 @@ use crate::environment::verify;
 use crate::failure::Code;
 use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, escape};
+use crate::sidecar::Unread;
 
 /// Check that a work dir is as it was before prepare, and list each difference
 ///
 /// Compares the content, mode, owner, attributes and link target of every path that execenv touched with the state recorded
-/// before, and says for each difference whether execenv caused it. Other files are not compared. Status 0: no difference; status 1: differences.
+/// before, and says for each difference whether execenv caused it. Other files are compared only after `prepare --inventory`: then
+/// the whole folder is, and `other` means the agent, the user or another program. Status 0: no difference; status 1: differences.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --local-dir .)
@@ -44,19 +46,35 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
             difference.by
         ));
     }
-    let places = verdict.compared;
-    lines.push(if as_it_was {
-        format!("as before: {places} places that execenv touched; other files were not compared")
-    } else {
-        let differ = verdict.differences.len();
-        format!("{differ} of {places} places that execenv touched differ; other files were not compared")
+    for Unread { path, why } in &verdict.not_compared {
+        let place = verdict.work_dir.join(path);
+        lines.push(format!("{}: not compared ({})", escape(&place.display().to_string()), escape(why)));
+    }
+    let (places, differ) = (verdict.compared, verdict.differences.len());
+    lines.push(match (verdict.inventory, as_it_was) {
+        (None, true) => {
+            format!("as before: {places} places that execenv touched; other files were not compared")
+        }
+        (None, false) => {
+            format!("{differ} of {places} places that execenv touched differ; other files were not compared")
+        }
+        (Some(entries), true) => {
+            format!(
+                "as before: the whole folder ({entries} entries), and {places} places that execenv touched"
+            )
+        }
+        (Some(entries), false) => {
+            format!("{differ} places differ from the folder as it was before `prepare` ({entries} entries)")
+        }
     });
     let json = json!({
         "schema": 1,
         "verdict": if as_it_was { "as_it_was" } else { "differs" },
         "work_dir": verdict.work_dir,
         "compared": places,
-        "scope": "touched",
+        "scope": if verdict.inventory.is_some() { "folder" } else { "touched" },
+        "inventory": verdict.inventory,
+        "not_compared": verdict.not_compared,
         "differences": verdict.differences,
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((!as_it_was).then_some(Code::Differs)))

@@ -32,7 +32,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Earlier, Folder, Manifest, SidecarPlan, Site, State, take_back};
+use crate::sidecar::{Earlier, Folder, Inventory, Manifest, SidecarPlan, Site, State, take_back};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Prepares an environment. Any failure leaves nothing behind.
@@ -262,6 +262,8 @@ struct Staged {
     private_env: BTreeMap<String, PathBuf>,
     key: String,
     token: String,
+    /// The digest of the inventory, if there is one.
+    inventory: Option<String>,
     /// Handles that undoing it needs, also when the process may open no more.
     spare: Vec<OwnedFd>,
     _lock: EnvLock,
@@ -487,7 +489,11 @@ impl Placing<'_> {
             Some(local) => Some(Folder::of(&local.open()?)?),
             None => None,
         };
+        let inventory = self.inventory(&tree)?;
         let mut manifest = plan.announce(&work_dir.path(&final_root), folder, token);
+        if let Some(record) = manifest.record.as_mut() {
+            record.inventory.clone_from(&inventory);
+        }
         if self.local.is_none()
             && let Some(record) = manifest.record.as_mut()
         {
@@ -510,7 +516,28 @@ impl Placing<'_> {
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
         let key = at.key.clone();
-        Ok(Staged { tree, name, plan, meta, private_env, key, token, spare: Vec::new(), _lock: lock })
+        Ok(Staged {
+            tree,
+            name,
+            plan,
+            meta,
+            private_env,
+            key,
+            token,
+            inventory,
+            spare: Vec::new(),
+            _lock: lock,
+        })
+    }
+
+    /// Records everything that is in the user folder, if that was asked for. Returns the digest for the manifest.
+    fn inventory(&self, env: &Tree) -> Result<Option<String>> {
+        let Some(local) = self.local.filter(|_| self.request.inventory) else { return Ok(None) };
+        let doing = || format!("record what is in {}", local.path.display());
+        let inventory = Inventory::of(&local.open()?).with_context(doing)?;
+        let (bytes, sha256) = inventory.to_bytes();
+        env.create_unseen(Path::new(names::INVENTORY), &bytes, 0o600).with_context(doing)?;
+        Ok(Some(sha256))
     }
 
     fn work_dir(&self) -> WorkDir {
@@ -547,7 +574,8 @@ impl Placing<'_> {
         let work_tree = local.open()?;
         let seal = self.request.keys.seal(&staged.key);
         let site = Site::user_folder(&staged.tree, &work_tree, &local.path, seal.as_ref());
-        let manifest = staged.plan.apply(&site, &staged.token, &Earlier::default())?;
+        let earlier = Earlier::first(staged.inventory.clone());
+        let manifest = staged.plan.apply(&site, &staged.token, &earlier)?;
         staged.meta.show_lease(&staged.tree);
         Ok(manifest)
     }

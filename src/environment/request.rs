@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub platform: &'a Platform,
     /// The user folder to work in; `None`: a managed work dir.
     pub local_dir: Option<PathBuf>,
+    /// Whether an inventory of the user folder is made, for `verify`.
+    pub inventory: bool,
     /// The operator's key, which proves the record of a user folder.
     pub keys: &'a KeyFile,
     /// Whether the brief file is written.

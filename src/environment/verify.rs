@@ -1,15 +1,17 @@
 //! Compares a user folder with the state recorded before prepare, and lists each difference.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::lookup::FoundEnv;
 use super::trust::Trust;
 use super::user_folder::UserFolder;
 use crate::failure::{Code, Failure};
-use crate::sidecar::{Before, EntryKind, Manifest, ManifestEntry, State};
+use crate::layout::names;
+use crate::sidecar::{Before, Change, EntryKind, Inventory, Manifest, ManifestEntry, State, Unread};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Longest file that is compared by its bytes.
@@ -22,6 +24,10 @@ pub struct Verification {
     pub work_dir: PathBuf,
     /// How many places were compared: everything that prepare or reuse touched.
     pub compared: usize,
+    /// How many entries the inventory of the folder has; `None`: other files were not compared.
+    pub inventory: Option<usize>,
+    /// What of the folder could not be compared, each with the reason.
+    pub not_compared: Vec<Unread>,
     /// The differences.
     pub differences: Vec<Difference>,
 }
@@ -39,7 +45,7 @@ pub struct Difference {
     pub by: &'static str,
 }
 
-/// Compares every place that was touched with what was recorded before it was touched.
+/// Compares every place that was touched with what was recorded before it was touched; with an inventory, the whole folder.
 ///
 /// # Errors
 /// When the folder or the record cannot be read.
@@ -58,8 +64,49 @@ pub fn verify(found: &FoundEnv, trust: Trust<'_>) -> Result<Verification> {
             .hint("compare it with a backup, or with `git status`")
             .into());
     }
-    let differences = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry, is_over)).collect();
-    Ok(Verification { work_dir, compared: entries.len(), differences })
+    let touched = entries.iter().filter_map(|entry| compare(&tree, &work_dir, entry, is_over));
+    let mut verification = Verification {
+        compared: entries.len(),
+        inventory: None,
+        not_compared: Vec::new(),
+        differences: touched.collect(),
+        work_dir,
+    };
+    if let Some(sha256) = &record.inventory {
+        verification.add_inventory(&found.env.tree, &tree, sha256, &entries)?;
+    }
+    Ok(verification)
+}
+
+impl Verification {
+    /// Compares everything that was not touched.
+    fn add_inventory(
+        &mut self,
+        env: &Tree,
+        work_tree: &Tree,
+        sha256: &str,
+        touched: &[ManifestEntry],
+    ) -> Result<()> {
+        let inventory = Inventory::load(env, sha256).map_err(|error| {
+            let path = env.path().join(names::INVENTORY);
+            Failure::new(Code::UnreadableState, format!("{} cannot be used: {error}", path.display()))
+                .hint("compare the folder with a backup, or with `git status`")
+        })?;
+        let comparing = || format!("compare {}", self.work_dir.display());
+        let (changes, not_compared) = inventory.changes(work_tree).with_context(comparing)?;
+        let touched: HashSet<&Path> = touched.iter().map(|entry| entry.path.as_path()).collect();
+        let others = changes.into_iter().filter(|change| !touched.contains(change.path.as_path()));
+        let others = others.map(|Change { path, was, is }| Difference {
+            path: self.work_dir.join(path),
+            expected: was,
+            found: is,
+            by: "other",
+        });
+        self.differences.extend(others.collect::<Vec<_>>());
+        self.inventory = Some(inventory.count());
+        self.not_compared = not_compared;
+        Ok(())
+    }
 }
 
 /// Whether a user folder has nothing of execenv's any more: everything was taken back, and no place that was touched holds

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::path_text;
 use crate::sys::tree::{Attributes, Tree};
 use crate::task::hex;
 
@@ -33,7 +34,7 @@ pub struct Before {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flags: Option<u32>,
     /// The text of the link at the path, if the file was reached through one.
-    #[serde(skip_serializing_if = "Option::is_none", with = "link_text")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "path_text::optional")]
     pub link: Option<PathBuf>,
 }
 
@@ -106,38 +107,6 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 
 fn by_link(link: Option<&Path>) -> String {
     link.map(|link| format!(" by a link to {}", link.display())).unwrap_or_default()
-}
-
-/// The text of a link as a string, or as a list of its bytes if it is not UTF-8: the user created it, so any bytes are
-/// possible.
-mod link_text {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    use std::path::PathBuf;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(untagged)]
-    enum Text {
-        Plain(String),
-        Bytes(Vec<u8>),
-    }
-
-    pub(super) fn serialize<S: Serializer>(link: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
-        let text = link.as_ref().map(|link| match link.to_str() {
-            Some(text) => Text::Plain(text.to_owned()),
-            None => Text::Bytes(link.as_os_str().as_bytes().to_owned()),
-        });
-        text.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
-        Ok(Option::<Text>::deserialize(from)?.map(|text| match text {
-            Text::Plain(text) => text.into(),
-            Text::Bytes(bytes) => OsString::from_vec(bytes).into(),
-        }))
-    }
 }
 
 #[cfg(test)]

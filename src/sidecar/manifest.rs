@@ -61,6 +61,10 @@ pub struct Record {
     /// Paths that an earlier round touched, as they were before the first round, if `entries` does not contain that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<ManifestEntry>,
+    /// Digest of the inventory of the folder before the first round, if one was made; see
+    /// [`Inventory`](super::Inventory).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
     /// The proof that execenv wrote this manifest; see [`Manifest::is_proved`]. For user folders only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
@@ -104,8 +108,17 @@ impl Record {
 pub struct Earlier {
     /// [`Record::touched`].
     pub(super) touched: Vec<ManifestEntry>,
+    /// [`Record::inventory`].
+    inventory: Option<String>,
     /// Keys of the manifest that this version does not know.
     other: Map<String, Value>,
+}
+
+impl Earlier {
+    /// For the first round: the digest of the inventory, if one was made.
+    pub fn first(inventory: Option<String>) -> Earlier {
+        Earlier { inventory, ..Earlier::default() }
+    }
 }
 
 /// How far a round got. A round is one `prepare` or `reuse` that writes sidecars.
@@ -174,6 +187,7 @@ impl Manifest {
                 token: token.to_owned(),
                 entries: entries.clone(),
                 origins: Vec::new(),
+                inventory: None,
                 proof: None,
             }),
             other: Map::new(),
@@ -299,18 +313,23 @@ impl Manifest {
 
     /// What the next round needs to know of this one and those before it. Call it before this round is rolled back.
     pub fn earlier(&self, site: &Site<'_>) -> Earlier {
-        let touched = match site.grounds {
-            Grounds::Record => self.record.as_ref().map(Record::touched).unwrap_or_default(),
+        let record = match site.grounds {
+            Grounds::Record => self.record.as_ref(),
             // A claim of how a file was must not become a proof of it.
-            Grounds::Word(_) => Vec::new(),
+            Grounds::Word(_) => None,
         };
-        Earlier { touched, other: self.other.clone() }
+        Earlier {
+            touched: record.map(Record::touched).unwrap_or_default(),
+            inventory: record.and_then(|record| record.inventory.clone()),
+            other: self.other.clone(),
+        }
     }
 
     /// Makes this round the one after `earlier`.
     pub(super) fn follow(&mut self, earlier: &Earlier) {
         if let Some(record) = self.record.as_mut() {
             record.remember(&earlier.touched);
+            record.inventory.clone_from(&earlier.inventory);
         }
         self.other.clone_from(&earlier.other);
     }

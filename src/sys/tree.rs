@@ -24,6 +24,7 @@ mod durable;
 mod folders;
 mod full;
 mod handle;
+mod look;
 mod moves;
 
 pub use carry::Attributes;
@@ -31,6 +32,7 @@ pub use durable::folders_of;
 pub use folders::Folders;
 pub use full::{is_full, is_of_full_disk};
 pub use handle::Stamp;
+pub use look::Look;
 
 /// The type of the entry at a path; a link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-use crate::support::{KEY, TASK, TestEnv};
+use crate::support::{KEY, TASK, TestEnv, assert_same};
 
 #[test]
 fn it_says_as_it_was_or_names_each_difference_and_who_made_it() {
@@ -210,4 +210,65 @@ fn a_file_that_could_not_be_put_back_is_refused_before_anything_is_changed() {
         assert_eq!(all_of(&path), before);
         assert_eq!(std::fs::read_dir(&t.project).unwrap().count(), 1);
     }
+}
+
+#[test]
+fn with_an_inventory_the_whole_folder_is_compared() {
+    let t = TestEnv::new();
+    for file in ["CLAUDE.md", "src/main.rs", "src/old.rs", "Makefile"] {
+        t.write(t.project.join(file), "mine\n");
+    }
+    t.link("project/current", "src");
+    let before = t.project_now();
+    let prepare =
+        ["prepare", "--task-id", TASK, "--provider", "claude", "--local-dir", "project", "--inventory"];
+    t.execenv(prepare).ok();
+    let verdict = |status: i32| {
+        let done = t.execenv(["verify", KEY, "-o", "json"]).run().status(status);
+        serde_json::from_str::<serde_json::Value>(&done.stdout).unwrap()
+    };
+    let during = verdict(1);
+    assert_eq!((&during["scope"], &during["inventory"]), (&"folder".into(), &6.into()));
+    let by = |answer: &serde_json::Value, who: &str| -> Vec<String> {
+        let rows = answer["differences"].as_array().unwrap().iter().filter(|row| row["by"] == who);
+        let path = |row: &serde_json::Value| row["path"].as_str().unwrap().to_owned();
+        rows.map(|row| path(row).replace(t.project.to_str().unwrap(), "")).collect()
+    };
+    assert!(by(&during, "other").is_empty() && !by(&during, "execenv").is_empty(), "{during}");
+    // It is of the folder before the first round, and outlasts reuse and cleanup.
+    t.execenv(["run", KEY, "--", "sh", "-c", "echo theirs > src/main.rs; rm src/old.rs; mkdir -p new/deep; echo x > new/deep/file; chmod 755 Makefile; ln -sfn new current"])
+        .ok();
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["cleanup", KEY]).ok();
+    let after = verdict(1);
+    let expected =
+        ["/Makefile", "/current", "/new", "/new/deep", "/new/deep/file", "/src/main.rs", "/src/old.rs"];
+    assert_eq!(by(&after, "other"), expected, "{after}");
+    assert!(by(&after, "execenv").is_empty(), "{after}");
+    let text = t.execenv(["verify", KEY]).run().status(1);
+    for line in [
+        "src/main.rs: was a file of 5 bytes, mode 0644, is a file of 7 bytes, mode 0644 (by other)",
+        "src/old.rs: was a file of 5 bytes, mode 0644, is nothing (by other)",
+        "current: was a link to src, is a link to new (by other)",
+        "7 places differ from the folder as it was before `prepare` (6 entries)",
+    ] {
+        assert!(text.stdout.contains(line), "{line}\n{text}");
+    }
+    // Put back, it is as before, whatever the times.
+    for file in ["src/main.rs", "src/old.rs"] {
+        t.write(t.project.join(file), "mine\n");
+    }
+    std::fs::remove_dir_all(t.project.join("new")).unwrap();
+    t.sh("cd project; chmod 644 Makefile; ln -sfn src current").run();
+    assert_same(&before, &t.project_now(), "put back by hand");
+    let verdict = t.execenv(["verify", KEY]).ok();
+    assert!(verdict.stdout.starts_with("as before: the whole folder (6 entries), and"), "{verdict}");
+    // The manifest says which inventory is the one that was made.
+    let file = t.root.join("default").join(KEY).join(".execenv.inventory");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("src/old.rs", "src/odd.rs", 1)).unwrap();
+    t.execenv(["verify", KEY]).fails(3, &["it was changed after `prepare`"]);
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    assert!(!file.exists());
+    t.execenv(["prepare", "--inventory"]).fails(2, &["--local-dir"]);
 }

@@ -188,7 +188,15 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema", "version of this object"),
             ("verdict", "as_it_was or differs"),
             ("work_dir, compared", "the folder, and how many places were compared"),
-            ("scope", "touched: only the places that execenv touched were compared"),
+            (
+                "scope",
+                "touched: only the places that execenv touched were compared; folder: everything in it",
+            ),
+            (
+                "inventory",
+                "number of entries that the folder had before `prepare --inventory`; null without one",
+            ),
+            ("not_compared[]", "path and why of folders that could not be read, and of mounts"),
             ("differences[]", "path, expected, found, by (`execenv` or `other`)"),
         ],
         files: STATE,
