@@ -50,7 +50,7 @@ pub(crate) use exposed::is_root_exposed;
 pub use homes::Exports;
 pub(crate) use homes::{
     LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
-    private_exports, private_files, restore_logins,
+    private_exports, private_files, renew_store_links, restore_logins,
 };
 pub use key::KeyFile;
 pub use launch_file::LaunchFile;

@@ -178,6 +178,7 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
     let exports = homes::Exports::of(&own);
     homes::check_exports(&found.env.tree, &exports.variables)?;
     homes::check_needs(&found.env.tree, &own.needs)?;
+    homes::renew_store_links(&found.env.tree)?;
     // A folder of which only its path speaks must hold what was prepared.
     if let Some(folder) = found.user_folder(Some(&manifest), request.trust())?
         && folder.by == By::Word

@@ -16,7 +16,7 @@ use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
-    Trust, check_exports, check_needs, has_unfinished_homes,
+    Trust, check_exports, check_needs, has_unfinished_homes, renew_store_links,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -77,6 +77,7 @@ impl RunningEnv {
         found.refuse_other_task(other_roots, trust)?;
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
+        renew_store_links(&found.env.tree)?;
         let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
         let mut env = RunningEnv { found, meta, died, session_to_record: None, renewal: None };
         env.find_lost_session(&own);

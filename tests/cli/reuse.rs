@@ -336,6 +336,11 @@ fn after_the_root_was_moved_it_is_as_if_it_had_always_been_there() {
             let old = t.root.to_str().unwrap();
             assert!(!done.stdout.contains(old) && !done.stderr.contains(old), "{provider}: {done}");
         }
+        // Its conversations and memories are those of the moved root.
+        for path in snapshot(&moved.join("w").join(KEY)).into_keys() {
+            let text = std::fs::read_link(moved.join("w").join(KEY).join(&path)).unwrap_or_default();
+            assert!(!text.starts_with(&t.root), "{provider}: {} leads to {}", path.display(), text.display());
+        }
         let answer = reuse(&moved);
         assert!(!answer.stdout.contains(t.root.to_str().unwrap()), "{provider}: {answer}");
         let env = moved.join("w").join(KEY);

@@ -15,6 +15,7 @@
 
 mod exports;
 mod logins;
+mod moved;
 mod pieces;
 mod swap;
 
@@ -26,6 +27,7 @@ pub use self::exports::Exports;
 pub(super) use self::exports::private_file;
 pub(crate) use self::exports::{check_exports, check_needs, private_exports, private_files};
 pub(crate) use self::logins::{LoginLink, login_links, restore_logins};
+pub(crate) use self::moved::renew_store_links;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 pub(super) use self::swap::is_name;
 use self::swap::{Swap, new_name};
