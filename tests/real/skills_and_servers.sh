@@ -10,7 +10,7 @@ set -euo pipefail
 script=$(realpath "${BASH_SOURCE[0]}")
 keep=${1:?name a folder for the installs}
 shift
-all=(claude codex copilot gemini opencode pi qwen)
+all=(claude codex copilot gemini hermes opencode pi qwen)
 [ $# -gt 0 ] || set -- "${all[@]}"
 
 skill_cases=(plain colon hint star twice tab bom hidden hidden-colon upper)
@@ -116,6 +116,23 @@ program_gemini() {
         echo "{\"privacy\":{\"usageStatisticsEnabled\":false},\"general\":{\"enableAutoUpdate\":false},\"security\":{\"auth\":{\"selectedType\":\"gemini-api-key\"}}$servers_of}" > "$HOME/.gemini/settings.json"
     }
     agent() { timeout 90 gemini -m gemini-2.5-flash -p 'say hi' -o stream-json --approval-mode yolo < /dev/null; }
+}
+program_hermes() {
+    if [ ! -x "$keep/hermes/bin/hermes" ]; then
+        python3 -m venv "$keep/hermes" && "$keep/hermes/bin/pip" install -q 'hermes-agent[acp,mcp]'
+    fi
+    mkdir -p "$keep/hermes/node_modules" # nothing for npm to do
+    start hermes "$keep" hermes-agent
+    PATH=$keep/hermes/bin:$PATH
+    native_skills=$HOME/.hermes/skills
+    set_up() {
+        mkdir -p "$HOME/.hermes"
+        {
+            echo "model: {default: fake-model, provider: custom, base_url: \"http://127.0.0.1:$port/v1\", api_key: sk-fake-0123456789}"
+            [ -z "$1" ] || echo "mcp_servers: {\"one\":$1}" # JSON is YAML
+        } > "$HOME/.hermes/config.yaml"
+    }
+    agent() { timeout 90 hermes chat -Q --yolo -q 'say hi' < /dev/null; }
 }
 program_opencode() {
     start opencode "$keep" opencode-ai
