@@ -1,5 +1,7 @@
 //! `execenv doctor`.
 
+mod agents;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -171,6 +173,7 @@ impl Seen {
             "version": self.version,
             "too_old": self.too_old,
             "minimum": self.minimum(),
+            "agent": self.row.map(agents::json),
             "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
         })
     }
@@ -208,6 +211,12 @@ fn program_lines(programs: &[Seen]) -> Vec<String> {
     let header = ["PROGRAM", "VERSION", "PATH", "NOTES"].map(str::to_owned);
     let rows = programs.iter().filter(|seen| seen.path.is_some()).map(Seen::row);
     let mut lines = vec![columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>())];
+    let found = programs.iter().filter(|seen| seen.path.is_some()).filter_map(|seen| seen.row);
+    let rows: Vec<_> = found.map(agents::row).collect();
+    if !rows.is_empty() {
+        let header = agents::HEADER.map(str::to_owned);
+        lines.push(columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>()));
+    }
     let missing: Vec<&str> =
         programs.iter().filter(|seen| seen.path.is_none()).map(|seen| seen.name).collect();
     if !missing.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use super::row::{HomeFolder, McpChannel, Provider, login_file};
+use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
 use super::version::Version;
 use super::{
     antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
@@ -25,6 +25,7 @@ static PROVIDERS: &[Provider] = &[
         .own_arguments(antigravity::OWN_ARGUMENTS)
         .dialects(antigravity::DIALECTS),
     Provider::new("claude", ".claude/skills")
+        .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("CLAUDE.md")
         .program("claude", "MULTICA_CLAUDE_PATH")
         .minimum(Version(2, 0, 0))
@@ -46,6 +47,7 @@ static PROVIDERS: &[Provider] = &[
         .dialects(claude::DIALECTS),
     // A fork of Claude Code.
     Provider::new("codebuddy", ".codebuddy/skills")
+        .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("CODEBUDDY.md")
         .program("codebuddy", "MULTICA_CODEBUDDY_PATH")
         .exports(&[mcp_file::VARIABLE])
@@ -53,6 +55,7 @@ static PROVIDERS: &[Provider] = &[
         .own_arguments(claude::launch::OWN_ARGUMENTS)
         .dialects(claude::DIALECTS),
     Provider::new(codex::NAME, "")
+        .own_sandbox(OwnSandbox::SetByExecenv)
         .skills_in_home()
         .program("codex", "MULTICA_CODEX_PATH")
         .minimum(codex::MINIMUM)
@@ -88,6 +91,7 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[dsh::SESSIONS_VARIABLE, dsh::TELEMETRY_VARIABLE]),
     // multica dropped it; execenv keeps it. It also reads `.agents/skills`.
     Provider::new("gemini", ".gemini/skills")
+        .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("GEMINI.md")
         .program("gemini", "MULTICA_GEMINI_PATH")
         .mcp(McpChannel::Planned)
@@ -99,11 +103,13 @@ static PROVIDERS: &[Provider] = &[
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
         ),
     Provider::new("grok", ".grok/skills")
+        .forgets_sessions()
         .program("grok", "MULTICA_GROK_PATH")
         .mcp(McpChannel::Session)
         .own_arguments(grok::OWN_ARGUMENTS)
         .dialects(&[grok::CHAT]),
     Provider::new("hermes", "")
+        .own_sandbox(OwnSandbox::None)
         .skills_in_home()
         .program("hermes", "MULTICA_HERMES_PATH")
         .mcp(McpChannel::Planned)
@@ -119,6 +125,7 @@ static PROVIDERS: &[Provider] = &[
     Provider::new("kiro", ".kiro/skills").program("kiro-cli", "MULTICA_KIRO_PATH").mcp(McpChannel::Session),
     Provider::new("mcode", ".minimax/skills").mcp(McpChannel::Session),
     Provider::new("omp", ".omp/skills")
+        .own_sandbox(OwnSandbox::None)
         .program("omp", "MULTICA_OMP_PATH")
         .mcp(McpChannel::Planned)
         .plan(omp::plan)
@@ -133,6 +140,7 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE])
         .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE]),
     Provider::new("opencode", ".opencode/skills")
+        .own_sandbox(OwnSandbox::None)
         .program("opencode", "MULTICA_OPENCODE_PATH")
         .mcp(McpChannel::Planned)
         .plan(opencode::plan)
@@ -140,6 +148,7 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[opencode::CONTENT])
         .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json")),
     Provider::new("pi", ".pi/skills")
+        .own_sandbox(OwnSandbox::None)
         .program("pi", "MULTICA_PI_PATH")
         .mcp(McpChannel::Never)
         .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json")),
@@ -149,6 +158,7 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::File),
     Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
     Provider::new("qwen", ".qwen/skills")
+        .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("QWEN.md")
         .program("qwen", "MULTICA_QWEN_PATH")
         .mcp(McpChannel::Planned)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::description::Description;
+use super::description::{Description, SESSION};
 use super::launch::Dialect;
 use super::plan::{Home, HomePlan, HomeRequest};
 use super::version::{self, Version};
@@ -48,6 +48,10 @@ pub struct Provider {
     /// How `run` can start and read it; the first is used unless another one is asked for. Empty: `run` needs a program
     /// after `--`.
     pub dialects: &'static [Dialect],
+    /// It cannot resume a session by its command line.
+    pub forgets_sessions: bool,
+    /// The CLI's own sandbox for what its tools do.
+    pub own_sandbox: OwnSandbox,
     /// How to start it, where the user has described it.
     pub described: Option<&'static Description>,
 }
@@ -64,6 +68,19 @@ pub struct Program {
     pub path_variable: &'static str,
     /// The oldest version that execenv works with; `None`: any.
     pub minimum: Option<Version>,
+}
+
+/// Whether a CLI confines what its tools do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnSandbox {
+    /// Not looked at.
+    Unknown,
+    /// It has no sandbox.
+    None,
+    /// The user's own settings decide; execenv changes nothing.
+    AsTheUserSetIt,
+    /// Its plan sets the sandbox, as an option of execenv's says.
+    SetByExecenv,
 }
 
 /// How a provider learns of the MCP servers that a task manages.
@@ -142,6 +159,12 @@ pub enum Takes {
 }
 
 impl Provider {
+    /// Whether `run` can resume its sessions.
+    pub fn resumes(&self) -> bool {
+        let has_place = self.described.is_none_or(|described| described.has(SESSION));
+        !self.dialects.is_empty() && !self.forgets_sessions && has_place
+    }
+
     /// Refuses a version of the program that is too old.
     ///
     /// # Errors
@@ -188,6 +211,8 @@ impl Provider {
             plan_variables: &[],
             own_arguments: &[],
             dialects: &[],
+            forgets_sessions: false,
+            own_sandbox: OwnSandbox::Unknown,
             described: None,
         }
     }
@@ -260,6 +285,14 @@ impl Provider {
 
     pub(super) const fn own_arguments(self, arguments: &'static [OwnArgument]) -> Provider {
         Provider { own_arguments: arguments, ..self }
+    }
+
+    pub(super) const fn forgets_sessions(self) -> Provider {
+        Provider { forgets_sessions: true, ..self }
+    }
+
+    pub(super) const fn own_sandbox(self, sandbox: OwnSandbox) -> Provider {
+        Provider { own_sandbox: sandbox, ..self }
     }
 
     pub(super) const fn dialects(self, dialects: &'static [Dialect]) -> Provider {

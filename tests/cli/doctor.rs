@@ -127,3 +127,25 @@ fn what_a_first_run_lacks_is_said() {
         ["PROGRAM", "claude"].map(|name| with.lines().find(|line| line.starts_with(name)).unwrap());
     assert_eq!(head.find("VERSION"), row.find("9.9.9"), "aligned: {with}");
 }
+
+#[test]
+fn what_execenv_makes_of_each_agent_is_told() {
+    let t = TestEnv::new();
+    let answer = t.execenv(["doctor", "-o", "json"]).json();
+    let programs = answer["programs"].as_array().unwrap();
+    let agent = |name: &str| programs.iter().find(|seen| seen["name"] == name).unwrap()["agent"].clone();
+    assert_eq!(agent("git"), Value::Null);
+    let claude = agent("claude");
+    assert_eq!(claude["dialects"][0]["name"], "stream-json");
+    assert_eq!(claude["dialects"][0]["tells"], json!({"tokens": true, "cost": true, "turns": true}));
+    assert_eq!(claude["mcp"], json!({"strict": true, "why": "the task's only"}));
+    assert_eq!((&claude["resumes"], &claude["own_sandbox"]), (&json!(true), &json!("as your settings say")));
+    assert_eq!(agent("pi")["mcp"]["why"], "it has no MCP client");
+    assert_eq!(agent("codex")["own_sandbox"], "`--codex-sandbox`");
+    // In text it is told of those that are there.
+    let program = t.write("bin/claude", "#!/bin/sh\necho '2.1.0 (Claude Code)'\n");
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let text = t.execenv(["doctor"]).var("PATH", program.parent().unwrap()).run().stdout;
+    let line = text.lines().find(|line| line.starts_with("claude") && line.contains("stream-json")).unwrap();
+    assert!(line.contains("the task's only") && line.contains("tokens, cost, turns"), "{text}");
+}

@@ -234,7 +234,14 @@ pub(super) const PAGES: &[Facts] = &[
         statuses: PLAIN,
         fields: &[
             ("schema, root", "version of this object, and the workspaces root"),
-            ("programs[]", "name, program, found, path, version, too_old, minimum, login; empty with --fix"),
+            (
+                "programs[]",
+                "name, program, found, path, version, too_old, minimum, login, agent; empty with --fix",
+            ),
+            (
+                "programs[].agent",
+                "what execenv makes of it: dialects [{name, tells}], mcp {strict, why}, resumes, own_sandbox; null: no agent",
+            ),
             ("codex_sandbox", "namespaces: whether Codex can sandbox its commands here; null: unknown"),
             (
                 "locks",

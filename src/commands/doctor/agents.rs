@@ -1,0 +1,68 @@
+//! What execenv makes of each agent CLI.
+
+use serde_json::{Value, json};
+
+use crate::provider::Provider;
+use crate::provider::launch::{Dialect, Tells};
+use crate::provider::row::{McpChannel, OwnSandbox};
+
+/// The header of the table.
+pub(super) const HEADER: [&str; 6] = ["AGENT", "DIALECTS", "MCP SERVERS", "RESUME", "TELLS", "OWN SANDBOX"];
+
+/// One line of the table.
+pub(super) fn row(provider: &Provider) -> [String; 6] {
+    let dialects: Vec<&str> = provider.dialects.iter().map(|dialect| dialect.name).collect();
+    let dialects =
+        if dialects.is_empty() { "none: `run ENV -- PROGRAM`".into() } else { dialects.join(", ") };
+    let tells = provider.dialects.first().map(|dialect| told(dialect.tells)).unwrap_or_default();
+    [
+        provider.name.to_owned(),
+        dialects,
+        servers(provider.mcp).to_owned(),
+        if provider.resumes() { "yes" } else { "no" }.to_owned(),
+        if tells.is_empty() { "nothing".to_owned() } else { tells.join(", ") },
+        sandbox(provider.own_sandbox).to_owned(),
+    ]
+}
+
+/// The same for programs.
+pub(super) fn json(provider: &Provider) -> Value {
+    let dialect = |dialect: &Dialect| {
+        let Tells { tokens, cost, turns } = dialect.tells;
+        json!({ "name": dialect.name, "tells": { "tokens": tokens, "cost": cost, "turns": turns } })
+    };
+    json!({
+        "dialects": provider.dialects.iter().map(dialect).collect::<Vec<_>>(),
+        "mcp": { "strict": is_strict(provider.mcp), "why": servers(provider.mcp) },
+        "resumes": provider.resumes(),
+        "own_sandbox": sandbox(provider.own_sandbox),
+    })
+}
+
+/// Whether the agent can be limited to the task's MCP servers.
+fn is_strict(channel: McpChannel) -> bool {
+    matches!(channel, McpChannel::Planned | McpChannel::File | McpChannel::Never)
+}
+
+fn servers(channel: McpChannel) -> &'static str {
+    match channel {
+        McpChannel::Planned | McpChannel::File => "the task's only",
+        McpChannel::Session => "the task's and yours",
+        McpChannel::Never => "it has no MCP client",
+        McpChannel::Unknown => "yours only",
+    }
+}
+
+fn told(tells: Tells) -> Vec<&'static str> {
+    let words = [(tells.tokens, "tokens"), (tells.cost, "cost"), (tells.turns, "turns")];
+    words.into_iter().filter(|(is_told, _)| *is_told).map(|(_, word)| word).collect()
+}
+
+fn sandbox(sandbox: OwnSandbox) -> &'static str {
+    match sandbox {
+        OwnSandbox::Unknown => "not known",
+        OwnSandbox::None => "it has none",
+        OwnSandbox::AsTheUserSetIt => "as your settings say",
+        OwnSandbox::SetByExecenv => "`--codex-sandbox`",
+    }
+}
