@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::log::RunLog;
 use super::options::{CleanupAfter, RunOptions};
 use super::plan::RunPlan;
-use super::record::RunningEnv;
+use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
 use super::start::Start;
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Trust, cleanup, restore_logins};
@@ -107,7 +107,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
-        self.env.starting(&plan.run_id, &plan.temporary, std::process::id(), now())?;
+        let begun = BegunRun { run_id: &plan.run_id, dialect: plan.dialect(), temporary: &plan.temporary };
+        self.env.starting(&begun, now())?;
         let outcome =
             self.env.found.make_temporary(&plan.run_id, &plan.temporary).and_then(|()| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));

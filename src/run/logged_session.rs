@@ -12,8 +12,11 @@ use crate::sys::tree::Tree;
 const MOST_READ: u64 = 16 << 20;
 
 /// The session that the log of the last run names last; `None` where no session is found or the log cannot be read.
-pub(super) fn in_log(env: &Tree, provider: &str) -> Option<String> {
-    let mut conversation = (provider::find(provider)?.dialects.first()?.listener)();
+pub(super) fn in_log(env: &Tree, provider: &str, dialect: &str) -> Option<String> {
+    let dialects = provider::find(provider)?.dialects;
+    // A release before recorded no dialect: it had one for each provider.
+    let spoken = dialects.iter().find(|known| known.name == dialect).or(dialects.first());
+    let mut conversation = (spoken?.listener)();
     let _ = conversation.open(); // some tell their answers by the questions
     let log = env.read_start(&Path::new(names::LOGS).join(AGENT_LOG), MOST_READ).ok()??;
     let mut session = None;

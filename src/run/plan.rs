@@ -129,6 +129,14 @@ impl RunPlan {
         plan.checked(&env.found.env.tree)
     }
 
+    /// What the agent speaks; empty for a program that is no agent.
+    pub(super) fn dialect(&self) -> &'static str {
+        match &self.agent {
+            AgentPlan::Command { .. } => "",
+            AgentPlan::Provider(agent) => agent.dialect.name,
+        }
+    }
+
     /// Plans the first start already: what the provider refuses is refused before anything is changed.
     fn checked(mut self, env: &Tree) -> Result<RunPlan> {
         if let AgentPlan::Provider(agent) = &self.agent {

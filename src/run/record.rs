@@ -39,6 +39,15 @@ pub struct RunningEnv {
     renewal: Option<Renewal>,
 }
 
+/// A run that is about to start its agent.
+pub(super) struct BegunRun<'a> {
+    pub(super) run_id: &'a str,
+    /// What the agent speaks; empty for a program that is no agent.
+    pub(super) dialect: &'a str,
+    /// The agent's private folder for temporary files.
+    pub(super) temporary: &'a Path,
+}
+
 impl RunningEnv {
     /// Locks an environment and checks that it can be run.
     ///
@@ -95,7 +104,9 @@ impl RunningEnv {
         if is_recorded {
             return;
         }
-        let Some(id) = logged_session::in_log(&self.found.env.tree, &own.provider) else { return };
+        let Some(id) = logged_session::in_log(&self.found.env.tree, &own.provider, &run.dialect) else {
+            return;
+        };
         let session = self.named_session(&id, run.started_at);
         let mut own = own.clone();
         own.session = Some(session.clone());
@@ -159,7 +170,8 @@ impl RunningEnv {
     ///
     /// # Errors
     /// As the system reports them.
-    pub fn starting(&mut self, run_id: &str, temporary: &Path, pid: u32, now: DateTime<Utc>) -> Result<()> {
+    pub(super) fn starting(&mut self, begun: &BegunRun<'_>, now: DateTime<Utc>) -> Result<()> {
+        let BegunRun { run_id, dialect, temporary } = *begun;
         let Machine { host, boot_id, pid_namespace } = Machine::this();
         // The sign of life comes first: without it another machine takes the run for a dead one.
         touch(&self.lock_handle()?).context("touch the lock file")?;
@@ -173,8 +185,9 @@ impl RunningEnv {
             own.run = Some(RunRecord {
                 id: run_id.into(),
                 seq,
-                pid,
+                pid: std::process::id(),
                 agent_pid: None,
+                dialect: dialect.into(),
                 temporary: outside.clone(),
                 host: host.clone(),
                 boot_id: boot_id.clone(),

@@ -187,6 +187,9 @@ pub struct RunRecord {
     /// The agent's process and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_pid: Option<u32>,
+    /// What the agent speaks: its log is read by that after a crash.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub dialect: String,
     /// Its private folder for temporary files, if that is outside the env root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temporary: Option<PathBuf>,
