@@ -208,6 +208,9 @@ table! {
     MANAGED = Row::env(".managed_env.json", Owner::Upstream).sign();
     /// the temporary name of the record while it is replaced, under the record's own lock
     RECORD_TEMPORARY = Row::env(".execenv.record", Owner::Execenv);
+    /// the record as it was last synced, while a newer one may not be on the disk yet: it counts where a power cut has left
+    /// the record empty
+    RECORD_SYNCED = Row::env(".execenv.record-synced", Owner::Execenv);
     /// the temporary name of a state file that is being replaced
     TEMPORARY = Row::env(".execenv.tmp", Owner::Execenv);
     /// a change of the provider's homes that is being built, or is over: nothing in it counts

@@ -414,8 +414,7 @@ pub(super) fn scan(
             if name.as_encoded_bytes().starts_with(b".") {
                 continue; // a prepare is building it, or left it: no environment yet
             }
-            let relative = folder.join(&name).join(names::META);
-            let Ok(Some(bytes)) = tree.read(&relative, super::record::MAX_META) else { continue };
+            let Ok(Some(bytes)) = Meta::bytes(tree, &folder.join(&name)) else { continue };
             let path = root.path().join(folder).join(&name);
             if Meta::parse(&bytes).is_ok_and(|meta| wanted(&path, &meta)) {
                 return Ok(Some(path));

@@ -16,9 +16,6 @@ use crate::environment::{
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
-/// The largest record that is read, in bytes.
-const MOST_OF_A_RECORD: u64 = 4 << 20;
-
 /// Looks at the environment `<workspace>/<key>` below an open root, its lock included. `None`: it is gone.
 pub fn look(root: &Tree, workspace: &str, key: &Path, now: DateTime<Utc>) -> Option<GcFacts> {
     let mut facts = look_at_record(root, workspace, key, now)?;
@@ -61,8 +58,7 @@ pub(super) struct Unreadable;
 
 /// Reads the record of an environment.
 pub(super) fn read_record(root: &Tree, workspace: &str, key: &Path) -> Record {
-    let file = Path::new(workspace).join(key).join(names::META);
-    match root.read(&file, MOST_OF_A_RECORD) {
+    match Meta::bytes(root, &Path::new(workspace).join(key)) {
         Ok(Some(bytes)) => Meta::parse(&bytes).map(Some).map_err(|_| Unreadable),
         Ok(None) => Ok(None),
         Err(_) => Err(Unreadable),

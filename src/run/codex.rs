@@ -46,5 +46,6 @@ pub(super) fn renew_policy(env: &Tree, allowed: &[String]) -> Result<()> {
     if updated == text {
         return Ok(());
     }
-    home.replace_unsynced(Path::new(CONFIG), updated.as_bytes(), 0o600, names::TEMPORARY).with_context(doing)
+    // Synced: a power cut may leave a renamed file empty, and this one holds the limits of the agent.
+    home.replace(Path::new(CONFIG), updated.as_bytes(), 0o600, names::TEMPORARY).with_context(doing)
 }

@@ -12,6 +12,10 @@
 #
 # -f FILE SYSTEM, -c CASE (the start of its name) and -d one|two may be given more than once.
 set -uo pipefail
+# Mounts of its own: a namespace that another program makes meanwhile would keep a disk of ours in use.
+if [ -z "${POWERCUT_MOUNTS:-}" ] && unshare -m true 2>/dev/null; then
+    POWERCUT_MOUNTS=own exec unshare -m bash "$0" "$@"
+fi
 cd "$(dirname "$0")/../.."
 
 filesystems=() cases=() disks=() points=5
@@ -39,6 +43,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/execenv-powercut-XXXXXX")
 disk=$work/disk other=$work/other
 mkdir "$disk" "$other" "$work/home"
 export HOME=$work/home EXECENV_WORKSPACES_ROOT=$disk/root EXECENV_LOG=errors
+export PATH=$work/bin:$PATH IS_SANDBOX=1
 unset EXECENV_OUTPUT EXECENV_CONFIG TMPDIR
 
 unmount() {
@@ -58,8 +63,11 @@ each() {
     echo "$disk $1.1"
     if [ "$two" = two ]; then echo "$other $1.2"; fi
 }
+# One at a time in a folder: two sweeps would take the same loop device.
 mount_state() {
-    each "$1" | while read -r place image; do mount -o loop,noatime "$image" "$place" || exit 1; done
+    each "$1" | while read -r place image; do
+        flock "$(dirname "$work")" mount -o loop,noatime "$image" "$place" || exit 1
+    done
 }
 copy_state() {
     local number
@@ -97,6 +105,27 @@ JSON
  "skills":[{"name":"Test","description":"d","content":"Run."}]}}
 JSON
 }
+# An agent that names two sessions, and makes the disk write what waits in its journal after each.
+write_agent() {
+    mkdir -p "$work/bin"
+    cat >"$work/bin/claude" <<AGENT
+#!/bin/sh
+case "\$*" in *--version*) echo "2.1.0 (Claude Code)"; exit ;; esac
+read -r line
+for session in 11111111-0000-4000-8000-000000000001 11111111-0000-4000-8000-000000000002; do
+    echo '{"type":"system","subtype":"init","session_id":"'\$session'","tools":[]}'
+    for tries in 1 2 3 4 5 6 7 8 9 10; do
+        grep -q \$session "$disk"/root/w/*/.gc_meta.json && break
+        sleep 0.05
+    done
+    echo "\$session" >>"$disk/agents-own"
+    sync "$disk/agents-own"
+done
+echo '{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"'\$session'"}'
+AGENT
+    chmod +x "$work/bin/claude"
+    
+}
 write_project() {
     mkdir -p "$project/docs" "$project/.claude/skills/review"
     printf 'mine\r\n' >"$project/docs/RULES.md"
@@ -116,6 +145,7 @@ perform() {
     cleanup) set -- cleanup $key ;;
     cleanup-all) set -- cleanup --all $key ;;
     run) set -- run $key -- sh -c 'echo done' ;;
+    run-session) set -- run $key ;;
     gc) set -- gc --orphan-ttl 1s --ttl 1s ;;
     edit)
         echo edited >"$project/.agent_context/issue_context.md"
@@ -137,6 +167,8 @@ all_cases=(
     "reuse-local-edited:prepare-local edit:reuse"
     "run:prepare:run"
     "run-local:prepare-local:run"
+    "run-session:prepare:run-session"
+    "run-session-local:prepare-local:run-session"
     "cleanup:prepare:cleanup"
     "cleanup-local:prepare-local:cleanup"
     "cleanup-local-edited:prepare-local edit:cleanup"
@@ -199,7 +231,10 @@ play() { # the command of the case, and the point at which it stops
     pid=$!
     unset EXECENV_TEST_STOP_AT
     while :; do
-        state=$(sed 's/.*) \(.\).*/\1/' "/proc/$pid/stat" 2>/dev/null)
+        state=
+        read -r state 2>/dev/null <"/proc/$pid/stat"
+        state=${state##*) }
+        state=${state%% *}
         case $state in T | Z | "") break ;; esac
     done
     exec_it() { "$execenv" "$@" </dev/null >"$work/out" 2>"$work/err"; }
@@ -245,6 +280,7 @@ play_case() {
     local head="$fs, $two disk(s), $name"
     when="$head, before it"
     write_tasks
+    write_agent
     write_project
     snapshot "$project" >"$work/original"
     for step in $before; do perform "$step" || complain "$step fails: $(cat "$work/err")"; done

@@ -4,6 +4,7 @@
 //! finds a new file at the path and locks that one. So no lock file is needed, and reading an environment does not
 //! change its age. The lock is held for one change, and never while waiting for anything else.
 
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -24,7 +25,8 @@ pub(crate) const MODE: u32 = 0o600;
 pub enum Durability {
     /// Synced to the disk before the call returns.
     Synced,
-    /// Not synced: for values that are soon replaced or can be determined again.
+    /// Not synced: for values that are soon replaced or can be determined again. The record that was synced before stays
+    /// beside it, because a power cut may leave a renamed file empty.
     Unsynced,
 }
 
@@ -115,9 +117,15 @@ impl Meta {
 
     fn write(&self, tree: &Tree, durability: Durability) -> Result<()> {
         let (name, bytes) = (Path::new(names::META), self.to_bytes());
+        let synced = Path::new(names::RECORD_SYNCED);
         let written = match durability {
-            Durability::Synced => tree.replace_in_any_room(name, &bytes, MODE, names::RECORD_TEMPORARY),
-            Durability::Unsynced => tree.replace_unsynced(name, &bytes, MODE, names::RECORD_TEMPORARY),
+            // Where no second name can be had, the record is synced.
+            Durability::Unsynced if keep_synced(tree, name, synced).is_ok() => {
+                tree.replace_unsynced(name, &bytes, MODE, names::RECORD_TEMPORARY)
+            }
+            Durability::Synced | Durability::Unsynced => tree
+                .replace_in_any_room(name, &bytes, MODE, names::RECORD_TEMPORARY)
+                .and_then(|()| if tree.kind(synced)?.is_some() { tree.remove_file(synced) } else { Ok(()) }),
         };
         written.with_context(|| format!("write {}", tree.path().join(names::META).display()))?;
         self.show_lease(tree);
@@ -132,6 +140,15 @@ impl Meta {
         if let Err(error) = tree.set_modified(until.into()) {
             log::debug!("set the time of {}: {error}", tree.path().display());
         }
+    }
+}
+
+/// Gives the record a second name, under which it stays when it is replaced. What has that name already is the one that
+/// was synced last, because each synced change removes it.
+fn keep_synced(tree: &Tree, record: &Path, synced: &Path) -> io::Result<()> {
+    match tree.link_new(record, synced) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 
@@ -188,7 +205,7 @@ mod tests {
 
     #[test]
     fn fifty_concurrent_writers_lose_nothing() {
-        let (tmp, _) = env();
+        let (tmp, env_tree) = env();
         std::thread::scope(|scope| {
             for writer in 0..50 {
                 let tree = Tree::open(tmp.path()).unwrap();
@@ -207,6 +224,7 @@ mod tests {
         let meta = Meta::load(&Tree::open(tmp.path()).unwrap()).unwrap().unwrap();
         let own = meta.own.unwrap();
         assert_eq!((own.recorded_env.len(), meta.other.len()), (200, 201));
+        Meta::change_own(&env_tree, Durability::Synced, |_, own| own.recorded_env.clear()).unwrap();
         let names: Vec<_> =
             fs::read_dir(tmp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [names::META], "nothing is left beside the record");
@@ -243,19 +261,50 @@ mod tests {
     }
 
     #[test]
+    fn the_synced_record_counts_while_a_newer_one_may_be_lost() {
+        let (tmp, tree) = env();
+        let platform = |durability, name: &str| {
+            Meta::change_own(&tree, durability, |_, own| own.platform = name.into()).unwrap();
+        };
+        let read = || Meta::load(&tree).unwrap().unwrap().own.unwrap().platform;
+        let (record, beside) = (tmp.path().join(names::META), tmp.path().join(names::RECORD_SYNCED));
+        platform(Durability::Synced, "one");
+        assert!(!beside.exists());
+        for (unsynced, found) in [("two", "two"), ("three", "three")] {
+            platform(Durability::Unsynced, unsynced);
+            assert_eq!(read(), found);
+            let whole = fs::read(&record).unwrap();
+            fs::write(&record, "").unwrap(); // what XFS leaves
+            assert_eq!(read(), "one");
+            fs::write(&record, whole).unwrap();
+        }
+        fs::write(&record, "").unwrap();
+        platform(Durability::Synced, "four");
+        assert!(!beside.exists());
+        assert_eq!(read(), "four");
+        fs::write(&record, "").unwrap();
+        assert!(Meta::load(&tree).is_err(), "an empty record alone is damaged");
+    }
+
+    #[test]
     fn a_killed_writer_leaves_the_old_record_or_the_new_one() {
-        for step in 1.. {
-            let (tmp, tree) = env();
-            let change = |_: &mut Meta, own: &mut Own| own.platform = "p".into();
-            dying::at(Some(step));
-            let died = Meta::change_own(&tree, Durability::Synced, change).is_err();
-            dying::at(None);
-            let meta = Meta::load(&tree).unwrap().unwrap();
-            assert!(meta.own.unwrap().platform == "p" || died, "step {step}");
-            sweep_temporary(&tree).unwrap();
-            assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 1, "step {step}");
-            if !died {
-                break;
+        for durability in [Durability::Synced, Durability::Unsynced] {
+            for step in 1.. {
+                let (tmp, tree) = env();
+                let change =
+                    |name: &'static str| move |_: &mut Meta, own: &mut Own| own.platform = name.into();
+                Meta::change_own(&tree, Durability::Unsynced, change("before")).unwrap();
+                dying::at(Some(step));
+                let died = Meta::change_own(&tree, durability, change("p")).is_err();
+                dying::at(None);
+                let meta = Meta::load(&tree).unwrap().unwrap();
+                assert!(meta.own.unwrap().platform == "p" || died, "step {step}");
+                sweep_temporary(&tree).unwrap();
+                Meta::change_own(&tree, Durability::Synced, change("after")).unwrap();
+                assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 1, "step {step}");
+                if !died {
+                    break;
+                }
             }
         }
     }

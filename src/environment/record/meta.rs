@@ -4,6 +4,7 @@
 //! the record names. So until a run has ended, both stand under the key `execenv`, where only execenv reads them
 //! (decision D41); a [`Meta`] in memory has them in the same fields either way.
 
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -28,7 +29,7 @@ const HIDDEN_KIND: &str = "execenv";
 /// The key of our own part that holds what is hidden from multica.
 const HIDDEN: &str = "parent";
 /// The largest meta file that is read, in bytes: execenv writes no larger one.
-pub(in crate::environment) const MAX_META: u64 = 4 << 20;
+const MAX_META: u64 = 4 << 20;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -98,7 +99,7 @@ impl Meta {
     /// # Errors
     /// A [`Code::UnreadableState`] failure if the file cannot be read: what is in it is unknown then.
     pub fn load_even_damaged(tree: &Tree) -> Result<std::result::Result<Option<Meta>, String>> {
-        match tree.read(Path::new(names::META), MAX_META) {
+        match Meta::bytes(tree, Path::new("")) {
             Ok(Some(bytes)) => {
                 let parsed = Meta::parse(&bytes).map(|mut meta| {
                     if let Some(own) = &mut meta.own {
@@ -113,6 +114,20 @@ impl Meta {
                 Err(Failure::cannot_read(&tree.path().join(names::META), &error).into())
             }
             Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    /// The bytes of the record in `env`, the path of an env root below `tree`; `None`: it is missing. For an empty one, which
+    /// a power cut may leave, the one that was synced before counts.
+    ///
+    /// # Errors
+    /// As [`Tree::read`].
+    pub(crate) fn bytes(tree: &Tree, env: &Path) -> io::Result<Option<Vec<u8>>> {
+        match tree.read(&env.join(names::META), MAX_META) {
+            Ok(Some(bytes)) if bytes.is_empty() => {
+                Ok(tree.read(&env.join(names::RECORD_SYNCED), MAX_META).ok().flatten().or(Some(bytes)))
+            }
+            other => other,
         }
     }
 

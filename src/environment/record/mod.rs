@@ -15,5 +15,5 @@ pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
 pub use identity::Identity;
 pub use meta::Meta;
-pub(super) use meta::{MAX_META, SCHEMA};
+pub(super) use meta::SCHEMA;
 pub use own::{EnvStatus, LastResult, Own, RunRecord, SessionRecord};

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, RenameFlags, renameat, renameat_with};
+use rustix::fs::{AtFlags, Mode, RenameFlags, linkat, renameat, renameat_with};
 use rustix::io::Errno;
 
 use super::{FileKind, Tree, rename_new};
@@ -35,6 +35,16 @@ impl Tree {
             }
             other => other,
         }
+    }
+
+    /// Gives a file a second name, if nothing has that name yet.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the name is taken; as the system reports them, also where files have one name only.
+    pub fn link_new(&self, relative: &Path, second: &Path) -> io::Result<()> {
+        fault::step()?;
+        let ((parent, name), (to, second)) = (self.parent(relative)?, self.parent(second)?);
+        Ok(linkat(parent.as_fd(), name, to.as_fd(), second, AtFlags::empty())?)
     }
 
     /// Puts a link in the place of whatever file or link is there, by one rename; `temporary` is a free name beside it.
