@@ -273,6 +273,7 @@ impl GcArgs {
         };
         let request = GcRequest {
             root: &context.root,
+            keys: context.trust(None).keys,
             policy: self.policy(settings),
             patterns: Patterns::parse(&patterns)?,
             bounds,

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
@@ -35,6 +36,11 @@ impl KeyFile {
     /// Its path, for messages.
     pub fn shown(&self) -> String {
         self.path.as_ref().map_or_else(|| "(no place for one)".to_owned(), |path| path.display().to_string())
+    }
+
+    /// When the key was made.
+    pub(super) fn made_at(&self) -> Option<SystemTime> {
+        self.path.as_ref()?.metadata().ok()?.modified().ok()
     }
 
     /// What the manifest of an env root of this name is proved with, if there is a key that can be used.

@@ -53,7 +53,7 @@ pub(crate) use homes::{
     private_exports, private_files, renew_store_links, restore_logins,
 };
 pub use key::KeyFile;
-pub use launch_file::LaunchFile;
+pub use launch_file::{LaunchFile, LaunchInput};
 pub use lock::EnvLock;
 pub(crate) use lock::{root_lock, staging_lock_alone};
 pub use locked::{LockedEnv, LockedRoot};

@@ -470,7 +470,9 @@ impl Placing<'_> {
         };
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         let work_dir = self.work_dir();
-        launch_of(request, &work_dir).store(&tree)?;
+        let mut warnings = Vec::new();
+        let seal = request.seal(&at.key, self.local.is_some(), &mut warnings);
+        launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         let home_plan = self.contents.home_plan(request, &final_root, &work_dir, None)?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;
@@ -485,7 +487,7 @@ impl Placing<'_> {
                 plan
             }
         };
-        plan.warnings.extend(home_plan.warnings.iter().cloned());
+        plan.warnings.extend(home_plan.warnings.iter().cloned().chain(warnings));
         let folder = match self.local {
             Some(local) => Some(Folder::of(&local.open()?)?),
             None => None,
@@ -500,8 +502,7 @@ impl Placing<'_> {
         {
             record.state = State::Applied;
         }
-        let seal = request.seal(&at.key, self.local.is_some(), &mut plan.warnings);
-        manifest.prove(seal.as_ref());
+        manifest.prove(seal.as_ref().filter(|_| self.local.is_some()));
         write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
         if let Some(bytes) = managed_proof(request, &work_dir) {
             write(names::MANAGED, &bytes, 0o644)?;

@@ -82,8 +82,8 @@ impl Request<'_> {
         Trust { keys: self.keys, local_dir: None }
     }
 
-    /// What the manifest of an env root is proved with, if the work dir is a user folder. Without a key, a warning says
-    /// what follows.
+    /// What the files in an env root are proved with. If the work dir is a user folder, the key is made, and without one a
+    /// warning says what follows; a managed work dir takes the key that is there.
     pub(super) fn seal(
         &self,
         env: &str,
@@ -91,7 +91,7 @@ impl Request<'_> {
         warnings: &mut Vec<String>,
     ) -> Option<Seal<'_>> {
         if !is_user_folder {
-            return None;
+            return self.keys.seal(env);
         }
         match self.keys.seal_or_make(env) {
             Ok(seal) => Some(seal),

@@ -96,7 +96,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     let seal = request.seal(&env.key(), kind.is_user_folder(), &mut warnings);
     let site = Site {
         is_user_folder: kind.is_user_folder(),
-        seal: seal.as_ref(),
+        seal: seal.as_ref().filter(|_| kind.is_user_folder()),
         ..Site::managed(&env.tree, &work_tree, &work_dir)
     };
     // What the user's word alone speaks for is undone with care, and does not become a proof.
@@ -127,7 +127,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     // Until the last sidecar is written, the manifest says that no run may start here.
     new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
     let launch = launch_of(request, &found.work_dir);
-    launch.store(&env.tree)?;
+    launch.store(&env.tree, seal.as_ref())?;
     if let Some(file) = launch.file() {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;
     }

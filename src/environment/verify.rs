@@ -110,15 +110,16 @@ impl Verification {
 }
 
 /// Whether a user folder has nothing of execenv's any more: everything was taken back, and no place that was touched holds
-/// it again. What the agent or the user changed does not count.
-pub fn is_restored(found: &FoundEnv) -> bool {
+/// it again. What the agent or the user changed does not count. Only a folder that a proved record names is opened.
+pub fn is_restored(found: &FoundEnv, trust: Trust<'_>) -> bool {
     let Ok(Some(manifest)) = Manifest::load(&found.env.tree) else { return false };
     let is_listed = !manifest.files.is_empty() || !manifest.dirs.is_empty();
+    let Ok(Some(UserFolder { tree, path: work_dir, .. })) = found.user_folder(Some(&manifest), trust) else {
+        return false;
+    };
     let Some(record) = manifest.record.filter(|record| record.state == State::TakenBack && !is_listed) else {
         return false;
     };
-    let work_dir = found.work_dir_path();
-    let Ok(tree) = Tree::open(&work_dir) else { return false };
     let touched = record.touched();
     touched.iter().filter_map(|entry| compare(&tree, &work_dir, entry, true)).all(|it| it.by != "execenv")
 }

@@ -53,7 +53,7 @@ impl Effects for DryRun<'_> {
     }
 
     fn hold(&self, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
-        hold::open(self.disk.tree, root_dir, first, self.disk.request.now)
+        hold::open(self.disk.tree, root_dir, first, self.disk.request)
     }
 
     fn env_bytes(&self, root_dir: &Path) -> u64 {

@@ -180,7 +180,7 @@ impl Effects for Disk<'_> {
     }
 
     fn hold(&self, root_dir: &Path, first: Option<&GcFacts>) -> Result<Holding> {
-        hold::lock(self.tree, root_dir, first, self.request.now)
+        hold::lock(self.tree, root_dir, first, self.request)
     }
 
     fn env_bytes(&self, root_dir: &Path) -> u64 {

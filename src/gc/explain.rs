@@ -29,6 +29,7 @@ pub fn explain(request: &GcRequest<'_>, env_root: &Path) -> Result<Judged> {
     let key = PathBuf::from(env_root.file_name().unwrap_or_default());
     let mut facts = look_at_record(&tree, &env.workspace(), &key, request.now)
         .with_context(|| format!("look at {}", env_root.display()))?;
+    facts.look_at_user_folder(request);
     facts.look_at_lock(&tree);
     let mut parents = Parents::new(request.server.clone(), request.jobs, request.stop);
     parents.ask(std::iter::once(&facts).filter(|facts| protection(facts, request.now).is_none()));

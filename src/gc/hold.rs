@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use chrono::{DateTime, Utc};
 
 use super::facts::{GcFacts, LockState};
 use super::look::{facts_of, folder_time, lock_of, read_record};
+use super::request::GcRequest;
 use crate::environment::{CleanupOutcome, EnvRoot, FoundEnv, Held, LockedEnv, LockedRoot, Meta};
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -90,13 +90,13 @@ pub(super) fn open(
     root: &Tree,
     root_dir: &Path,
     first: Option<&GcFacts>,
-    now: DateTime<Utc>,
+    request: &GcRequest<'_>,
 ) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_none() && matches!(lock_of(&env.tree), LockState::Held | LockState::Unknown) {
         return Ok(Err(NotHeld::Live));
     }
-    let Some((meta, facts)) = read(root, &env, now) else { return Ok(Err(NotHeld::Raced)) };
+    let Some((meta, facts)) = read(root, &env, request) else { return Ok(Err(NotHeld::Raced)) };
     Ok(Ok(HeldEnv { env: Opened::Looked(FoundEnv::new(env, meta)), facts }))
 }
 
@@ -108,7 +108,7 @@ pub(super) fn lock(
     root: &Tree,
     root_dir: &Path,
     first: Option<&GcFacts>,
-    now: DateTime<Utc>,
+    request: &GcRequest<'_>,
 ) -> Result<Holding> {
     let Some(env) = open_root(root_dir)? else { return Ok(Err(NotHeld::Raced)) };
     if first.is_some_and(|first| first.by_folder && folder_time(&env.path).flatten() != first.last_used) {
@@ -127,7 +127,7 @@ pub(super) fn lock(
     if let Some(age) = folder_age {
         env.tree.set_modified(age).with_context(|| format!("put back the age of {}", env.path.display()))?;
     }
-    let Some((meta, facts)) = read(root, env, now) else { return Ok(Err(NotHeld::Raced)) };
+    let Some((meta, facts)) = read(root, env, request) else { return Ok(Err(NotHeld::Raced)) };
     Ok(Ok(HeldEnv { env: Opened::Locked(locked.with_record(meta)), facts }))
 }
 
@@ -140,10 +140,11 @@ pub(super) fn open_root(root_dir: &Path) -> Result<Option<EnvRoot>> {
 }
 
 /// Reads the record and the facts. `None`: the folder is gone.
-fn read(root: &Tree, env: &EnvRoot, now: DateTime<Utc>) -> Option<(Option<Meta>, GcFacts)> {
+fn read(root: &Tree, env: &EnvRoot, request: &GcRequest<'_>) -> Option<(Option<Meta>, GcFacts)> {
     let key = Path::new(env.path.file_name().unwrap_or_default()); // which need not be text
     let record = read_record(root, &env.workspace(), key);
-    let mut facts = facts_of(root, &env.workspace(), key, &record, now)?;
+    let mut facts = facts_of(root, &env.workspace(), key, &record, request.now)?;
+    facts.look_at_user_folder(request);
     facts.lock = LockState::Free; // it is ours, or was seen to be free
     Some((record.ok().flatten(), facts))
 }

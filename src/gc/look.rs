@@ -11,7 +11,7 @@ use super::decide::protection;
 use super::facts::{GcFacts, LockState, MetaState};
 use super::request::GcRequest;
 use crate::environment::{
-    EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, WorkDir, is_environment, is_restored,
+    EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, Trust, WorkDir, is_environment, is_restored,
 };
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -35,6 +35,7 @@ pub(super) fn look_at_folder(
     if facts.meta != MetaState::Read && !is_environment(root, &Path::new(workspace).join(key)) {
         return None;
     }
+    facts.look_at_user_folder(request);
     facts.look_at_lock_early(request, root);
     Some(facts)
 }
@@ -103,11 +104,6 @@ pub(super) fn facts_of(
         facts.local_directory = EnvRoot::open(&facts.root_dir)
             .is_ok_and(|env| FoundEnv::new(env, None).work_dir != WorkDir::Managed);
     }
-    if facts.local_directory && facts.status == EnvStatus::Cleaned && facts.meta == MetaState::Read {
-        let meta = record.as_ref().ok().and_then(Clone::clone);
-        facts.folder_restored =
-            EnvRoot::open(&facts.root_dir).is_ok_and(|env| is_restored(&FoundEnv::new(env, meta)));
-    }
     if facts.has_future_use(now) {
         let written = record_changed(&facts.root_dir);
         facts.cap_uses(written.map_or(now, |written| written.min(now)));
@@ -125,6 +121,16 @@ pub(super) fn facts_of(
 }
 
 impl GcFacts {
+    /// Looks whether the user folder of a cleaned environment has nothing of execenv's any more. A folder that only an
+    /// unproved record names is not opened.
+    pub(super) fn look_at_user_folder(&mut self, request: &GcRequest<'_>) {
+        if self.local_directory && self.status == EnvStatus::Cleaned && self.meta == MetaState::Read {
+            let trust = Trust { keys: request.keys, local_dir: None };
+            self.folder_restored =
+                FoundEnv::open(&self.root_dir).is_ok_and(|found| is_restored(&found, trust));
+        }
+    }
+
     /// Looks at the lock where that may spare the server a question. Of all other environments it is looked at when
     /// something would be removed.
     fn look_at_lock_early(&mut self, request: &GcRequest<'_>, root: &Tree) {

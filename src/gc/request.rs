@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::artifacts::{NO_PATTERNS, Patterns};
 use super::bounds::Bounds;
 use super::decide::{Action, Policy};
-use crate::environment::WorkspacesRoot;
+use crate::environment::{KeyFile, WorkspacesRoot};
 use crate::git::Git;
 use crate::layout::{self, StoreKind};
 use crate::repos::RepoPolicy;
@@ -19,6 +19,8 @@ use crate::server::Connection;
 pub struct GcRequest<'a> {
     /// The root.
     pub root: &'a WorkspacesRoot,
+    /// The key that proves which user folder an environment works in.
+    pub keys: &'a KeyFile,
     /// The age limits.
     pub policy: Policy,
     /// The names of build artifacts.

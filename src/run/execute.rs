@@ -77,7 +77,7 @@ fn begin(
     env: &mut RunningEnv,
     sink: &mut dyn RunSink,
 ) -> Result<u8> {
-    let plan = RunPlan::new(options, surroundings.inherited, env)?;
+    let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.trust)?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
     let log = RunLog::open(&env.found.env.tree)?;

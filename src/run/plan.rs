@@ -11,7 +11,7 @@ use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
 use super::{codex, session, variables};
 use crate::environment::{
-    Exports, LaunchFile, LoginLink, TemporaryPlaces, is_too_long, is_writable, login_links,
+    Exports, LaunchFile, LaunchInput, LoginLink, TemporaryPlaces, Trust, is_too_long, is_writable, login_links,
 };
 use crate::failure::{Code, Failure};
 use crate::protocol::Permission;
@@ -78,9 +78,14 @@ impl RunPlan {
     ///
     /// # Errors
     /// The failures of the single parts, each with its hint.
-    pub(super) fn new(options: &RunOptions, inherited: &Variables, env: &RunningEnv) -> Result<RunPlan> {
+    pub(super) fn new(
+        options: &RunOptions,
+        inherited: &Variables,
+        env: &RunningEnv,
+        trust: Trust<'_>,
+    ) -> Result<RunPlan> {
         let own = env.own();
-        let file = LaunchFile::load(&env.found.env.tree)?;
+        let LaunchInput { file, warning } = LaunchFile::load(&env.found, trust.keys)?;
         let run_id = uuid::Uuid::new_v4().to_string();
         let base = variables::temp_base(inherited)?;
         let places = TemporaryPlaces {
@@ -92,6 +97,7 @@ impl RunPlan {
         let temporary = places.choose(&run_id);
         let exports = Exports::of(&own);
         let mut notices = exports.warnings.clone();
+        notices.extend(warning);
         if temporary.starts_with(&env.found.env.path) && is_too_long(&temporary) {
             notices.push(format!(
                 "neither TMPDIR nor /tmp can be written, so the agent's temporary files are in {}: some programs cannot \

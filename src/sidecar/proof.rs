@@ -1,4 +1,4 @@
-//! The proof that execenv itself wrote a sidecar manifest: an HMAC under a key that only the operator can read (decision
+//! The proof that execenv itself wrote a sidecar manifest or a launch file: an HMAC under a key that only the operator can read (decision
 //! D36).
 //!
 //! An agent can write to its env root, so the manifest is a claim. The proof covers both lists and everything below the
@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 use crate::task::hex;
 
 /// Separates these proofs from whatever else the key may be used for.
-const PURPOSE: &[u8] = b"execenv sidecar manifest 1\n";
+const MANIFEST: &[u8] = b"execenv sidecar manifest 1\n";
+/// The same for launch files.
+const LAUNCH_FILE: &[u8] = b"execenv launch file 1\n";
 /// The block length of SHA-256, in bytes.
 const BLOCK: usize = 64;
 
@@ -48,7 +50,21 @@ pub struct Seal<'a> {
 impl Seal<'_> {
     /// The proof of what [`covered`] says.
     pub(super) fn of(&self, covered: &[u8; 32]) -> String {
-        hex(&hmac(&self.key.0, &[PURPOSE, self.env.as_bytes(), b"\0", covered]))
+        self.prove(MANIFEST, covered)
+    }
+
+    /// The proof that execenv wrote these bytes, for a run in the environment.
+    pub fn of_launch_file(&self, bytes: &[u8]) -> String {
+        self.prove(LAUNCH_FILE, &Sha256::digest(bytes).into())
+    }
+
+    /// Whether a text is that proof.
+    pub fn proves_launch_file(&self, bytes: &[u8], proof: &str) -> bool {
+        is_equal(proof, &self.of_launch_file(bytes))
+    }
+
+    fn prove(&self, purpose: &[u8], covered: &[u8; 32]) -> String {
+        hex(&hmac(&self.key.0, &[purpose, self.env.as_bytes(), b"\0", covered]))
     }
 }
 

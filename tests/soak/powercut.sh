@@ -308,6 +308,7 @@ play_case() {
     done
     when="$head at its end"
     play_end "$command"
+    echo "done  $head: $count changes"
 }
 
 for fs in "${filesystems[@]}"; do
