@@ -29,7 +29,7 @@ macro_rules! codes {
 codes! {
     Failed "failed" 1 "any other failure; no file of the user is lost";
     Differs "differs" 1 "`verify` found differences";
-    Unproved "unproved" 1 "nothing proves which folder of the user an environment works in; `--local-dir` says it";
+    Unproved "unproved" 1 "nothing proves which folder of the user an environment works in (`--local-dir` says it), or what a run would start";
     Incomplete "incomplete" 1 "part of the work failed; the next attempt tries it again";
     Usage "usage" 2 "wrong usage of the command line";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";

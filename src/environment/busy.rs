@@ -45,7 +45,8 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
         }
         Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
         Held::Unknown(why) => {
-            (format!("cannot tell whether {} is in use: {why}", root.display()), LOCKS_MUST_WORK)
+            let hint = if is_refused_to_me(root) { AS_ITS_OWNER } else { LOCKS_MUST_WORK };
+            (format!("cannot tell whether {} is in use: {why}", root.display()), hint)
         }
     };
     Failure::new(Code::EnvBusy, message).hint(hint).into()
@@ -55,6 +56,15 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
 pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
     lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
 }
+
+/// Whether this user may not open an environment's lock, which is its owner's alone.
+fn is_refused_to_me(root: &Path) -> bool {
+    let opened = Tree::open(root).and_then(|tree| tree.open_lock(Path::new(names::LOCK), false));
+    opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// What helps where the environment is another user's.
+const AS_ITS_OWNER: &str = "it belongs to another user: repeat the command as that one";
 
 /// What helps where the file system cannot lock.
 const LOCKS_MUST_WORK: &str =

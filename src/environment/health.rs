@@ -11,6 +11,7 @@ use super::homes;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::origin::{MadeBy, made_by};
+use super::path::quoted;
 use super::record::{self, Durability, EnvStatus, LastResult, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trust::Trust;
@@ -227,7 +228,11 @@ fn take_back_without_record(path: &Path, trust: Trust<'_>) -> Option<String> {
     let folder = locked.work_dir_path();
     Some(match locked.take_sidecars_back(trust, None) {
         Ok(report) if report.errors.is_empty() => {
-            format!("its sidecars were taken back out of {}", folder.display())
+            format!(
+                "its sidecars were taken back out of {}; `execenv cleanup --all {}` removes the rest",
+                folder.display(),
+                quoted(path)
+            )
         }
         Ok(report) => report.errors.join("; "),
         Err(error) => with_hint(&error),

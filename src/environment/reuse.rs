@@ -12,11 +12,12 @@ use super::locked::LockedRoot;
 use super::lookup::FoundEnv;
 use super::places::{KNOWN_BY_NAME, every_place};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
-use super::request::{Prepared, Request, launch_of, own_of, platform_mark, provider_of};
+use super::request::{Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of};
 use super::user_folder::{By, UserFolder};
 use super::work_dir::WorkDir;
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
+use crate::layout::names;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Grounds, Manifest, Site, infer, reclaim_skill_dirs, take_back};
 use crate::sys::tree::Tree;
@@ -130,6 +131,15 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     launch.store(&env.tree, seal.as_ref())?;
     if let Some(file) = launch.file() {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;
+    }
+    // multica compares its proof with the marker in the work dir, which names this task now.
+    if let Some(proof) = managed_proof(request, &found.work_dir)
+        && env.tree.read(Path::new(names::MANAGED), proof.len() as u64).ok().flatten().as_ref()
+            != Some(&proof)
+    {
+        env.tree
+            .replace(Path::new(names::MANAGED), &proof, 0o644, names::TEMPORARY)
+            .with_context(|| format!("write {}", env.path.join(names::MANAGED).display()))?;
     }
     let changed = record.change(&env.tree, Durability::Synced, |meta| {
         *meta = refreshed(request, &found, meta, &kind, &home_plan);

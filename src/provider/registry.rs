@@ -248,6 +248,7 @@ fn sorted_once(values: impl Iterator<Item = &'static str>) -> Vec<&'static str> 
 mod tests {
     use super::*;
     use crate::layout::{self, Owner, Secret};
+    use crate::provider::fixture::World;
 
     #[test]
     fn each_provider_has_its_folder_and_its_brief() {
@@ -329,6 +330,32 @@ mod tests {
         for path in every_skills_dir().into_iter().chain(every_brief_file()).chain(every_sidecar()) {
             assert!(!path.is_empty() && !path.starts_with('/') && !path.contains(".."), "{path}");
         }
+    }
+
+    #[test]
+    fn each_planned_sidecar_is_listed_in_its_row() {
+        let mut unplanned: Vec<&str> = every_sidecar();
+        for provider in all() {
+            for servers in [None, Some("{}"), Some(r#"{"a":{"command":"x"}}"#)] {
+                for is_local in [false, true] {
+                    let mut world = World::new();
+                    world.is_local = is_local;
+                    world.task.provider = provider.name.into();
+                    world.task.agent.instructions = "Be brief.".into();
+                    if let Some(servers) = servers {
+                        world.manage(servers);
+                    }
+                    // What cannot be planned here makes no environment either.
+                    let Ok(plan) = world.plan(crate::provider::homes::plan) else { continue };
+                    for sidecar in &plan.sidecars {
+                        let path = sidecar.path.to_str().unwrap();
+                        assert!(provider.sidecars.contains(&path), "{}: {path}", provider.name);
+                        unplanned.retain(|known| *known != path);
+                    }
+                }
+            }
+        }
+        assert!(unplanned.is_empty(), "planned by none here: {unplanned:?}");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
 use super::{codex, session, variables};
 use crate::environment::{
-    Exports, LaunchFile, LaunchInput, LoginLink, TemporaryPlaces, Trust, is_too_long, is_writable, login_links,
+    Exports, LaunchFile, LaunchInput, LoginLink, TemporaryPlaces, Trust, is_too_long, is_writable,
+    login_links,
 };
 use crate::failure::{Code, Failure};
 use crate::protocol::Permission;

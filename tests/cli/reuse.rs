@@ -284,6 +284,25 @@ fn another_task_id_is_refused() {
     assert_eq!(prepared["task_id"], "other");
 }
 
+#[test]
+fn the_proof_for_multica_names_the_task_of_the_work_dirs_marker() {
+    let t = TestEnv::new();
+    let document = |issue: &str| {
+        format!(
+            r#"{{"id":"{TASK}","workspace_id":"w","issue_id":"{issue}","agent":{{"id":"a","name":"Coder"}}}}"#
+        )
+    };
+    for (file, issue) in [("one.json", "ISSUE-1"), ("two.json", "ISSUE-2")] {
+        t.write(file, document(issue));
+    }
+    let env = t.prepare(["--task", "one.json"]);
+    let proof = || std::fs::read_to_string(env.join(".managed_env.json")).unwrap();
+    let first = proof();
+    assert!(first.contains("ISSUE-1"), "{first}");
+    t.execenv(["reuse", KEY, "-q", "--task", "two.json"]).ok();
+    assert_eq!(proof(), first.replace("ISSUE-1", "ISSUE-2"));
+}
+
 /// Every path below an env root, and the text of each file, without what differs between any two environments.
 fn content(env: &std::path::Path, root: &std::path::Path) -> std::collections::BTreeMap<String, String> {
     let known = [

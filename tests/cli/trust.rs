@@ -506,3 +506,133 @@ fn the_key_is_made_when_it_is_needed_and_without_one_a_warning_says_what_follows
     // Nor is one that an agent could read in the root.
     t.execenv(["list"]).var("EXECENV_KEY_FILE", t.root.join("key")).fails(2, &["inside the workspaces root"]);
 }
+
+/// The first user folder makes the key.
+fn make_key(t: &TestEnv) {
+    t.write("elsewhere/file", "x");
+    t.prepare(["--task-id", "other", "--local-dir", "elsewhere"]);
+}
+
+/// The launch file names what a run starts. What an agent did to it, and what a run says.
+#[test]
+fn a_run_starts_nothing_from_a_launch_file_that_nothing_proves() {
+    type Change = fn(&mut Value);
+    const RUN: [&str; 4] = ["run", KEY, "--", "true"];
+    let untouched: Change = |_| {};
+    let changed: Change = |file| file["custom_env"]["EVIL"] = json!("1");
+    let stripped: Change = |file| drop(file.as_object_mut().unwrap().remove("proof"));
+    let forged: Change = |file| file["proof"] = json!("00");
+    let other_type: Change = |file| file["proof"] = json!(1);
+    let another_key: Change = |file| file["later"] = json!("1");
+    for (name, change, is_refused) in [
+        ("untouched", untouched, false),
+        ("changed", changed, true),
+        ("without its proof", stripped, true),
+        ("with another proof", forged, true),
+        ("with a proof of another type", other_type, true),
+        ("with a key more", another_key, true),
+    ] {
+        for local in [&[][..], &["--local-dir", "project"]] {
+            let t = TestEnv::new();
+            t.write("task.json", r#"{"agent":{"custom_env":{"A":"1"}}}"#);
+            make_key(&t);
+            t.prepare(["--task", "task.json", "--task-id", TASK].into_iter().chain(local.iter().copied()));
+            let file = env_of(&t).join("launch/task.json");
+            let mut now = json_at(&file);
+            change(&mut now);
+            t.write(&file, now.to_string());
+            if is_refused {
+                t.execenv(RUN).fails(1, &["unproved", "an agent can have changed it", "execenv reuse "]);
+            } else {
+                t.execenv(RUN).run().status(0);
+            }
+            if local.is_empty() {
+                let done = t.execenv(RUN).var("EXECENV_KEY_FILE", t.tmp.join("none")).run();
+                assert_eq!(done.status, Some(0), "without the key nothing can be told: {name}\n{done}");
+            }
+            t.execenv(["reuse", KEY, "--task", "task.json"]).ok();
+            t.execenv(RUN).run().status(0);
+        }
+    }
+}
+
+#[test]
+fn an_environment_that_is_older_than_the_key_runs_with_a_warning() {
+    let t = TestEnv::new();
+    t.write("task.json", r#"{"agent":{"custom_env":{"A":"1"}}}"#);
+    t.prepare(["--task", "task.json", "--task-id", TASK]);
+    let run = || t.execenv(["run", KEY, "--", "true"]).run().status(0);
+    assert!(!run().stderr.contains("nothing proves"), "there is no key");
+    make_key(&t);
+    let done = run();
+    assert!(done.stderr.contains("nothing proves") && done.stderr.contains("execenv reuse"), "{done}");
+    t.execenv(["reuse", KEY, "--task", "task.json"]).ok();
+    assert!(!run().stderr.contains("nothing proves"), "it is sealed now");
+}
+
+/// `gc` says of a folder that it is as before only if execenv wrote the list of what was touched there.
+#[test]
+fn gc_opens_no_folder_that_only_a_claim_names() {
+    for (name, proved) in [("proved", true), ("a claim", false)] {
+        let (t, _) = local();
+        t.execenv(["cleanup", KEY]).ok();
+        if !proved {
+            let mut manifest = json_at(&env_of(&t).join(MANIFEST));
+            manifest["execenv"]["token"] = json!("another");
+            t.write(env_of(&t).join(MANIFEST), manifest.to_string());
+        }
+        let done = t
+            .execenv(["gc", "--explain", KEY, "--orphan-ttl", "1s", "--ttl", "1s", "-o", "json"])
+            .var("EXECENV_TEST_NOW", "2099-01-01T00:00:00Z")
+            .ok();
+        let judged: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(judged["evidence"]["folder_restored"], json!(proved), "{name}\n{done}");
+    }
+}
+
+/// Another user cannot open the state files: nothing is removed, and nothing that cannot be read is called damaged.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
+fn what_another_user_cannot_read_is_neither_damaged_nor_removed() {
+    let (t, _) = local();
+    t.prepare(["--task-id", "managed"]);
+    fs::set_permissions(&t.tmp, PermissionsExt::from_mode(0o755)).unwrap();
+    let as_another = |words: &[&str]| {
+        let mut command = t.command("setpriv");
+        command.args(["--reuid", "12345", "--regid", "12345", "--clear-groups"]);
+        command.arg(env!("CARGO_BIN_EXE_execenv")).args(words).output().unwrap()
+    };
+    if !as_another(&["--version"]).status.success() {
+        eprintln!("not run: only root can be another user, who must reach the program");
+        return;
+    }
+    let before = (snapshot(&t.root), t.project_now());
+    for words in [
+        &["show", KEY][..],
+        &["verify", KEY],
+        &["run", KEY, "--", "true"],
+        &["reuse", KEY],
+        &["reuse", KEY, "--or-prepare"],
+        &["prepare", "--task-id", TASK],
+        &["prepare", "--task-id", TASK, "--keep-existing"],
+        &["doctor"],
+        &["doctor", "--fix"],
+        &["gc", "--orphan-ttl", "0", "--trash-ttl", "0"],
+        &["gc", "--explain", KEY],
+        &["cleanup", KEY],
+        &["cleanup", KEY, "--local-dir", "project"],
+        &["cleanup", "--all", KEY],
+        &["cleanup", "--all", "--force", KEY],
+    ] {
+        let done = as_another(words);
+        let said = String::from_utf8_lossy(&done.stdout) + String::from_utf8_lossy(&done.stderr);
+        for wrong in ["damaged", "cleanup --all", "locks must work"] {
+            assert!(!said.contains(wrong), "{words:?}: {said}");
+        }
+        let may_look =
+            matches!(words[0], "show" | "gc") && words != ["gc", "--orphan-ttl", "0", "--trash-ttl", "0"];
+        assert!(may_look || !done.status.success(), "{words:?}: {said}");
+        assert_same(&before.0, &snapshot(&t.root), &format!("{words:?}: {said}"));
+        assert_same(&before.1, &t.project_now(), &format!("{words:?}: {said}"));
+    }
+}
