@@ -338,7 +338,9 @@ mod tests {
         for provider in all() {
             for servers in [None, Some("{}"), Some(r#"{"a":{"command":"x"}}"#)] {
                 for is_local in [false, true] {
-                    let mut world = World::new();
+                    let skill =
+                        crate::task::Skill { name: "s".into(), content: "x".into(), ..Default::default() };
+                    let mut world = World::new().skills(&[skill]);
                     world.is_local = is_local;
                     world.task.provider = provider.name.into();
                     world.task.agent.instructions = "Be brief.".into();
