@@ -592,7 +592,6 @@ fn gc_opens_no_folder_that_only_a_claim_names() {
 
 /// Another user cannot open the state files: nothing is removed, and nothing that cannot be read is called damaged.
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
 fn what_another_user_cannot_read_is_neither_damaged_nor_removed() {
     let (t, _) = local();
     t.prepare(["--task-id", "managed"]);
