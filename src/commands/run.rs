@@ -198,12 +198,10 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
         let found = found.take().map_or_else(|| context.find(&args.env), Ok)?;
         RunningEnv::acquire(found, &context.other_roots(), trust)
     })?;
-    let surroundings = Surroundings {
-        inherited: &context.settings.inherited,
-        now: &|| clock::now(context.settings.variable("EXECENV_TEST_NOW")),
-        trust,
-    };
-    execute(env, &options, &surroundings, &mut Printer::new(context.settings.output))
+    let fixed = context.settings.variable("EXECENV_TEST_NOW");
+    let now = || clock::now(fixed);
+    let surroundings = Surroundings { inherited: &context.settings.inherited, now: &now, trust };
+    execute(env, &options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 
 /// A limit of time; zero is none.

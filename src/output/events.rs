@@ -2,7 +2,10 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
+use serde::Serialize;
+
 use super::Format;
+use super::stamp::{AfterBrace, Clock, Stamp};
 use crate::formats::{HarmlessJson, write_lines, write_part};
 use crate::protocol::{Event, JsonText, NoticeLevel};
 use crate::run::{RunResult, RunSink};
@@ -22,9 +25,11 @@ enum Stream {
 }
 
 /// Prints events to standard output; those that come together are written together.
-pub struct Printer {
+pub struct Printer<'a> {
     format: Format,
     out: BufWriter<StdoutLock<'static>>,
+    /// For JSON.
+    stamp: Stamp<'a>,
     /// The begun line of a program's output, for JSON.
     line: Vec<u8>,
     /// The same of standard error.
@@ -33,11 +38,12 @@ pub struct Printer {
     is_line_begun: bool,
 }
 
-impl Printer {
-    /// A printer to standard output.
-    pub fn new(format: Format) -> Printer {
+impl Printer<'_> {
+    /// A printer to standard output; `clock` gives JSON events their time.
+    pub fn new(format: Format, clock: Clock<'_>) -> Printer<'_> {
         Printer {
             format,
+            stamp: Stamp::new(clock),
             out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
             line: Vec::new(),
             errors: Vec::new(),
@@ -46,7 +52,7 @@ impl Printer {
     }
 }
 
-impl RunSink for Printer {
+impl RunSink for Printer<'_> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         if matches!(event, Event::Idle) {
             return self.out.flush();
@@ -88,8 +94,7 @@ impl RunSink for Printer {
     fn result(&mut self, result: &RunResult) -> io::Result<()> {
         if self.format == Format::Json {
             self.flush_lines()?;
-            serde_json::to_writer(HarmlessJson(&mut self.out), result)?;
-            self.out.write_all(b"\n")?;
+            self.object(result)?;
             return self.out.flush();
         }
         if std::mem::take(&mut self.is_line_begun) {
@@ -107,7 +112,7 @@ impl RunSink for Printer {
     }
 }
 
-impl Printer {
+impl Printer<'_> {
     /// A part of a message: what follows it goes on in the same line.
     fn part(&mut self, text: &str) -> io::Result<()> {
         self.is_line_begun = !text.ends_with('\n');
@@ -132,15 +137,17 @@ impl Printer {
         // Most of a long stream, and mostly what would be written anyway.
         let literal =
             if let Event::Text { text, is_part: false } = event { text.canonical_literal() } else { None };
-        match literal {
-            Some(literal) => {
-                let mut out = HarmlessJson(&mut self.out);
-                for part in [r#"{"type":"text","text":""#, literal, r#""}"#] {
-                    out.write_all(part.as_bytes())?;
-                }
-            }
-            None => serde_json::to_writer(HarmlessJson(&mut self.out), event)?,
-        }
+        let Some(literal) = literal else { return self.object(event) };
+        self.stamp.begin(&mut self.out)?;
+        self.out.write_all(br#""type":"text","text":""#)?;
+        HarmlessJson(&mut self.out).write_all(literal.as_bytes())?;
+        self.out.write_all(b"\"}\n")
+    }
+
+    /// A line with an object that is an event.
+    fn object(&mut self, event: &impl Serialize) -> io::Result<()> {
+        self.stamp.begin(&mut self.out)?;
+        serde_json::to_writer(AfterBrace::new(HarmlessJson(&mut self.out)), event)?;
         self.out.write_all(b"\n")
     }
 

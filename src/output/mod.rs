@@ -4,6 +4,9 @@
 mod events;
 pub mod log;
 mod progress;
+#[cfg(test)]
+mod run_event_schema;
+mod stamp;
 pub mod terminal;
 mod text;
 

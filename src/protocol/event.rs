@@ -12,6 +12,7 @@ use super::text::JsonText;
 
 /// Tokens of one model. The buckets do not overlap: `input_tokens` leaves out what came from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Read by the model, and not from its cache.
     pub input_tokens: u64,
@@ -58,6 +59,7 @@ pub struct Spent {
 
 /// How much a notice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeLevel {
     /// Information.
@@ -70,6 +72,7 @@ pub enum NoticeLevel {
 
 /// One event of a run, borrowed from the line it came in.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are those of the event stream's contract")]
 pub enum Event<'a> {

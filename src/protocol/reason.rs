@@ -18,6 +18,12 @@ macro_rules! reasons {
                 }
             }
         }
+
+        #[cfg(test)]
+        impl FailureReason {
+            /// All words.
+            pub const WORDS: &[&str] = &[$($word),*];
+        }
     };
 }
 

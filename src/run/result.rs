@@ -22,9 +22,11 @@ pub(super) const RUN_LOG: &str = "run.log";
 
 /// How a run ended: the same fields for every end.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunResult {
     /// Always `result`: the type of the event.
     #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(extend("const" = "result")))]
     kind: &'static str,
     /// How it ended.
     pub status: RunStatus,
@@ -67,6 +69,7 @@ pub struct RunResult {
 
 /// The logs of a run, by their absolute paths.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Logs {
     /// What the agent printed on standard output, byte for byte.
     pub output: PathBuf,

@@ -11,6 +11,7 @@ use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// The agent did what it was asked.
@@ -40,8 +41,11 @@ impl RunStatus {
 
 /// How the agent's process ended. Empty where it was stopped after it had stated its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exit {
+    /// Its exit status.
     pub code: Option<i32>,
+    /// The signal that ended it.
     pub signal: Option<i32>,
 }
 

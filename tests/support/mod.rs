@@ -9,6 +9,7 @@
 pub mod fake_claude;
 pub mod homes;
 pub mod process;
+mod schema;
 pub mod server;
 pub(crate) mod signals;
 
@@ -212,6 +213,9 @@ impl<'a> Run<'a> {
 
     fn run_with_child(mut self, with: impl FnOnce(&std::process::Child)) -> Done {
         let shown = format!("{:?}", self.command);
+        let words: Vec<&OsStr> = self.command.get_args().take_while(|word| *word != "--").collect();
+        let prints_events =
+            words.first().is_some_and(|word| *word == "run") && words.contains(&OsStr::new("json"));
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if self.input.is_some() {
             self.command.stdin(Stdio::piped());
@@ -226,7 +230,7 @@ impl<'a> Run<'a> {
         with(&child);
         let output = child.wait_with_output().unwrap();
         use std::os::unix::process::ExitStatusExt;
-        Done {
+        let done = Done {
             shown: self.env.masked(shown.as_bytes()),
             status: output.status.code(),
             signal: output.status.signal(),
@@ -235,7 +239,11 @@ impl<'a> Run<'a> {
             shown_stdout: self.env.masked(&output.stdout),
             stderr: self.env.masked(&output.stderr),
             bytes: output.stdout,
+        };
+        if let Some(Err(error)) = prints_events.then(|| schema::check_run_events(&done.stdout)) {
+            panic!("{error}\n{done}");
         }
+        done
     }
 
     /// It succeeds and has nothing to say to a person.
