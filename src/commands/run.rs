@@ -9,10 +9,13 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration};
+use crate::invocation::{
+    Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration, parse_size,
+};
 use crate::output::Printer;
 use crate::protocol::Permission;
 use crate::run::{CleanupAfter, Resume, RunOptions, RunningEnv, Surroundings, execute};
+use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
 
 /// Run the agent, or any program, in an environment and wait for it
@@ -55,9 +58,24 @@ pub struct RunArgs {
     /// The model for the agent to use
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// Stop the agent after this many turns
-    #[arg(long, value_name = "N")]
+    /// End the run when the agent has cost this many US dollars
+    ///
+    /// A run that reaches a bound fails with the reason cost_limit, token_limit or iteration_limit. A bound on something that the
+    /// agent does not say is refused (status 2).
+    #[arg(long, value_name = "USD", value_parser = parse_price)]
+    pub max_cost: Option<f64>,
+    /// End the run when the agent has used this many tokens, those from the cache included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+    /// End the run after this many turns of the model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_turns: Option<u32>,
+    /// Limit each log of the agent's output to this size, 64K or more: beyond it the beginning and the end stay
+    #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
+    pub max_log: Option<u64>,
+    /// Limit the memory that each process of the agent may allocate
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_memory: Option<u64>,
     /// Add the text of this file to the agent's system prompt
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub system_prompt_file: Option<PathBuf>,
@@ -133,6 +151,10 @@ impl RunArgs {
             permission: self.permission,
             model: self.model.clone(),
             max_turns: self.max_turns,
+            max_cost: self.max_cost,
+            max_tokens: self.max_tokens,
+            max_log: self.max_log,
+            max_memory: self.max_memory,
             system_prompt: read(UserInput::SYSTEM_PROMPT, &self.system_prompt_file)?,
             variables: self.variables(context)?,
             clear_env: self.clear_env,
@@ -178,6 +200,19 @@ impl RunArgs {
             add(line, &|| format!("the value of `--env` number {}", number + 1))?;
         }
         Ok(variables)
+    }
+}
+
+fn parse_price(text: &str) -> Result<f64, String> {
+    let price =
+        text.trim_start_matches('$').parse::<f64>().ok().filter(|price| price.is_finite() && *price > 0.0);
+    price.ok_or_else(|| format!("`{}` is not a price; write `2.50`", text.escape_debug()))
+}
+
+fn parse_log_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        size if size < LEAST_LOG => Err(format!("a log of less than {} KiB is of no use", LEAST_LOG >> 10)),
+        size => Ok(size),
     }
 }
 

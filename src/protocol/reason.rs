@@ -64,6 +64,10 @@ reasons! {
     Cancelled = "cancelled",
     /// The agent reached its limit on turns.
     IterationLimit = "iteration_limit",
+    /// The agent reached the run's bound on its price.
+    CostLimit = "cost_limit",
+    /// The agent reached the run's bound on tokens.
+    TokenLimit = "token_limit",
     /// The agent answered with a canned message instead of an answer.
     FallbackMessage = "agent_fallback_message",
     /// The model's server refuses the conversation as it is, now and at each retry.

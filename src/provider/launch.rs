@@ -57,6 +57,8 @@ pub struct LaunchRequest<'a> {
     pub model: Option<&'a str>,
     /// The most turns.
     pub max_turns: Option<u32>,
+    /// The highest price in US dollars, for a CLI that says only at its end what it has cost.
+    pub max_cost: Option<f64>,
     /// A text for the system prompt.
     pub system_prompt: Option<&'a str>,
     /// The session to resume.
@@ -187,6 +189,7 @@ impl<'a> LaunchRequest<'a> {
             prompt: "go",
             model: None,
             max_turns: None,
+            max_cost: None,
             system_prompt: None,
             resume: None,
             new_session: "6f2c7b1e-0000-4000-8000-000000000001",

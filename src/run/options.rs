@@ -28,8 +28,16 @@ pub struct RunOptions {
     pub permission: Permission,
     /// The model.
     pub model: Option<String>,
-    /// The agent's limit on turns.
+    /// The most turns of the model.
     pub max_turns: Option<u32>,
+    /// The highest price in US dollars.
+    pub max_cost: Option<f64>,
+    /// The most tokens.
+    pub max_tokens: Option<u64>,
+    /// The longest log of the agent's output, in bytes.
+    pub max_log: Option<u64>,
+    /// The most memory of each process of the agent, in bytes.
+    pub max_memory: Option<u64>,
     /// A text for the agent's system prompt.
     pub system_prompt: Option<String>,
     /// Variables of the operator's.

@@ -16,11 +16,11 @@ use crate::environment::{
 };
 use crate::failure::{Code, Failure};
 use crate::protocol::Permission;
-use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest};
+use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::plan::{Mcp, McpMode};
 use crate::provider::version::{Version, probe_version};
 use crate::provider::{self, Provider, argv, mcp_file};
-use crate::supervise::{Limits, environment, find_program};
+use crate::supervise::{Bounds, Limits, environment, find_program};
 use crate::sys::tree::Tree;
 
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
@@ -66,6 +66,7 @@ pub(super) struct ProviderPlan {
     prompt: String,
     model: Option<String>,
     max_turns: Option<u32>,
+    max_cost: Option<f64>,
     system_prompt: Option<String>,
     custom: Vec<OsString>,
     servers: Option<Map<String, Value>>,
@@ -126,6 +127,9 @@ impl RunPlan {
                 idle: options.idle_timeout,
                 tool: options.idle_timeout.map(|idle| idle.max(TOOL_LIMIT)),
                 kill_grace: options.kill_grace,
+                bounds: bounds(options),
+                log: options.max_log,
+                memory: options.max_memory,
             },
             run_id,
             temporary,
@@ -172,6 +176,7 @@ impl ProviderPlan {
             prompt: &self.prompt,
             model: self.model.as_deref(),
             max_turns: self.max_turns,
+            max_cost: self.max_cost,
             system_prompt: self.system_prompt.as_deref(),
             resume,
             new_session,
@@ -226,6 +231,8 @@ fn command(
     merges: bool,
 ) -> Result<(PathBuf, AgentPlan)> {
     let (name, args) = options.command.split_first().expect("the caller has looked");
+    let nothing = Tells { tokens: false, cost: false, turns: false };
+    refuse_untold(options, nothing, &name.to_string_lossy(), "as a program")?;
     let path = variables::value(variables, "PATH").unwrap_or_default();
     let program =
         find_program(Some(Path::new(name)), None, &name.to_string_lossy(), path).map_err(|failure| {
@@ -253,6 +260,7 @@ fn agent(
     let row = provider::find(provider).filter(|row| !row.dialects.is_empty());
     let row = row.ok_or_else(|| not_runnable(provider, &options.env))?;
     let dialect = dialect(row, options.dialect.as_deref())?;
+    refuse_untold(options, dialect.tells, row.name, &format!("`--dialect {}`", dialect.name))?;
     let prompt = prompt(options, file)?;
     let (program, version) = agent_program(options, inherited, row, variables)?;
     let asked = file.custom_args.iter().map(OsString::from).chain(options.agent_args.iter().cloned());
@@ -265,6 +273,7 @@ fn agent(
         prompt,
         model,
         max_turns: options.max_turns,
+        max_cost: options.max_cost,
         system_prompt: options.system_prompt.clone(),
         custom,
         servers: servers(file.mcp_config.as_ref()),
@@ -273,6 +282,26 @@ fn agent(
         version,
     };
     Ok((program, AgentPlan::Provider(Box::new(agent))))
+}
+
+fn bounds(options: &RunOptions) -> Bounds {
+    Bounds { cost_usd: options.max_cost, tokens: options.max_tokens, turns: options.max_turns.map(u64::from) }
+}
+
+/// Refuses a bound on something that the agent never says: it would never be reached.
+fn refuse_untold(options: &RunOptions, tells: Tells, who: &str, how: &str) -> Result<(), Failure> {
+    let bounds = bounds(options);
+    let untold = [
+        ("--max-cost", "what it costs", bounds.cost_usd.is_some() && !tells.cost),
+        ("--max-tokens", "how many tokens it uses", bounds.tokens.is_some() && !tells.tokens),
+        ("--max-turns", "where a turn ends", bounds.turns.is_some() && !tells.turns),
+    ];
+    let Some((option, what, _)) = untold.into_iter().find(|(.., is_untold)| *is_untold) else {
+        return Ok(());
+    };
+    let message = format!("`{option}`: {who} does not say {what} ({how})");
+    Err(Failure::new(Code::Usage, message)
+        .hint(format!("leave `{option}` out; `--timeout` bounds every run")))
 }
 
 /// The dialect that was asked for, else the first.

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::bounds::Bounds;
+
 /// One start of an agent: the program, where it runs, and the limits it runs under.
 #[derive(Debug)]
 pub struct AgentCommand {
@@ -22,7 +24,7 @@ pub struct AgentCommand {
     pub run_id: String,
     /// The session that the agent was asked to resume.
     pub resume: Option<String>,
-    /// The limits of time.
+    /// The limits.
     pub limits: Limits,
     /// A handle on the environment's lock. The guard keeps it, so that the lock lives as long as the agent may.
     pub lock: File,
@@ -37,7 +39,7 @@ pub struct AgentCommand {
     pub guard_args: Vec<OsString>,
 }
 
-/// Limits of time; `None` is no limit.
+/// Limits of one start; `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The longest that the agent may run.
@@ -48,6 +50,12 @@ pub struct Limits {
     pub tool: Option<Duration>,
     /// The time between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
+    /// What the agent may use up.
+    pub bounds: Bounds,
+    /// The longest log of one of its streams, in bytes.
+    pub log: Option<u64>,
+    /// The most memory that each of its processes may allocate, in bytes.
+    pub memory: Option<u64>,
 }
 
 /// The processes of a run. To be recorded before the agent reads its prompt.

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 
+use super::agent_log::Incomplete;
 use super::streams::{Errors, Message};
 use crate::protocol::login::{self, LoginRequest};
 use crate::protocol::{Conversation, Event, NoticeLevel, Properties, Sink, Step};
@@ -98,9 +99,12 @@ impl<'a> Listener<'a> {
                 self.errors.processed(bytes.len());
             }
             Message::ErrorsEnded => self.errors_ended = true,
-            Message::LogFailed(name, error) => {
+            Message::LogIncomplete(name, Incomplete::Failed(error)) => {
                 self.warn(&format!("cannot write {name}, it is incomplete from here on: {error}"));
             }
+            Message::LogIncomplete(name, Incomplete::Full) => self.warn(&format!(
+                "{name} has reached its limit (`--max-log`): from here on only its beginning and its end stay"
+            )),
             Message::Exited(_) => {}
         }
         self.note(&mut step);

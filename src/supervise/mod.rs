@@ -10,6 +10,8 @@
 //! | `agent` | the process, as far as writing to it and stopping it goes |
 //! | `requests` | signals, the cancel file and messages from outside |
 //! | `streams` | the threads that read, write and wait |
+//! | `agent_log` | what an agent printed, whole or shortened |
+//! | `bounds` | what an agent may use up |
 //! | [`guard`] | the process that ends the agent if this one is killed |
 //! | `survivors` | the processes that an agent leaves |
 //! | [`outcome`] | the verdict |
@@ -24,6 +26,8 @@
 //! whatever becomes of this program's own.
 
 mod agent;
+mod agent_log;
+mod bounds;
 mod command;
 mod end;
 pub mod environment;
@@ -45,6 +49,8 @@ use std::path::Path;
 
 use survivors::Marks;
 
+pub use agent_log::LEAST as LEAST_LOG;
+pub use bounds::Bounds;
 pub use command::{AgentCommand, Limits, Started};
 pub use interrupts::Interrupts;
 pub use outcome::{Exit, RunOutcome, RunStatus, RunVerdict};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Number;
 
+use super::bounds::Reached;
 use super::{reason, redact};
 use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 
@@ -39,7 +40,7 @@ impl RunStatus {
     }
 }
 
-/// How the agent's process ended. Empty where it was stopped after it had stated its result.
+/// How the agent's process ended. Empty where it was stopped after it had stated its result, or at a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Exit {
@@ -148,6 +149,8 @@ pub(super) enum Cause {
     SinkBroken,
     /// A limit of its dialect's.
     Dialect(GiveUp),
+    /// It has used up what it may.
+    Bound(Reached),
     /// It had stated its result, or closed its output, and did not exit.
     Overdue,
 }
@@ -195,7 +198,8 @@ pub(super) fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let result = facts.ending.result.as_ref();
     // An agent that did not exit after its result was stopped: its exit says nothing.
     let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();
-    let exit = if is_own_end { Exit::default() } else { facts.exit };
+    let is_at_bound = matches!(facts.cause, Some(Cause::Bound(_)));
+    let exit = if is_own_end || is_at_bound { Exit::default() } else { facts.exit };
     let Draft { status, reason, error } = draft(facts, exit);
     let is_agents = reason.is_none_or(FailureReason::is_agent_error);
     // A limit or a wish of the user's explains itself; an error of the agent's is explained by its standard error.
@@ -224,6 +228,9 @@ fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {
         Some(Cause::Signal(_) | Cause::CancelFile) => {
             let status = if facts.is_killed { Killed } else { Interrupted };
             return Draft::new(status, FailureReason::Cancelled, "stopped on request");
+        }
+        Some(Cause::Bound(reached)) => {
+            return Draft::new(Failed, reached.reason(), reached.words());
         }
         Some(limit) if let Some(draft) = over_limit(limit) => return draft,
         _ => {}
@@ -265,7 +272,9 @@ fn over_limit(cause: &Cause) -> Option<Draft> {
             (FailureReason::IdleWatchdog, format!("stopped: a tool call had no answer for {limit:?}"))
         }
         Cause::Dialect(GiveUp { reason, error }) => (*reason, error.clone()),
-        Cause::Signal(_) | Cause::CancelFile | Cause::SinkBroken | Cause::Overdue => return None,
+        Cause::Signal(_) | Cause::CancelFile | Cause::SinkBroken | Cause::Overdue | Cause::Bound(_) => {
+            return None;
+        }
     };
     Some(Draft::new(RunStatus::Timeout, reason, error))
 }

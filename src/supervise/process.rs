@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use rustix::process::Pid;
 
 use super::agent::Agent;
+use super::agent_log::AgentLog;
 use super::command::{AgentCommand, Started};
 use super::end::{Seen, conclude};
 use super::guard::{Guard, end_group};
@@ -52,7 +53,9 @@ pub fn run<'a>(
     let pid = child::pid(&child);
     tree.spare(pid);
     let mut agent = Agent::new(pid);
-    let begun = announce(&mut guard, pid, &before, started)
+    let begun = child::limit_memory(pid, command.limits.memory)
+        .context("limit the memory of the agent")
+        .and_then(|()| announce(&mut guard, pid, &before, started))
         .and_then(|()| listen(&command, &mut child, opening, &mut agent, conversation, sink));
     let (mut listener, writer_error) = match begun {
         Ok(begun) => begun,
@@ -74,6 +77,7 @@ pub fn run<'a>(
         limits: command.limits,
         begin,
         interruptions: 0,
+        turns_over: None,
         is_result_first: false,
     }
     .supervise(&mut tree);
@@ -137,10 +141,13 @@ fn listen<'a>(
     let (to, messages) = streams::messages();
     let stdout = child.stdout.take().expect("piped");
     let stderr = child.stderr.take().expect("piped");
-    let handle = |file: &std::fs::File| file.try_clone().context("duplicate a log's handle");
-    let give_back = streams::read_output(stdout, handle(&command.log)?, to.clone())?;
+    let log = |file: &std::fs::File| -> Result<AgentLog> {
+        let file = file.try_clone().context("duplicate a log's handle")?;
+        Ok(AgentLog::new(file, command.limits.log))
+    };
+    let give_back = streams::read_output(stdout, log(&command.log)?, to.clone())?;
     let send_on = conversation.properties().reads_errors;
-    let errors = streams::read_errors(stderr, handle(&command.stderr_log)?, to.clone(), send_on)?;
+    let errors = streams::read_errors(stderr, log(&command.stderr_log)?, to.clone(), send_on)?;
     streams::wait(agent.pid(), to)?;
     let mut write_error = WriteError::default();
     if let Some(pipe) = child.stdin.take() {

@@ -5,7 +5,6 @@
 //! through the pipe the agent does. No thread is joined: a process that cannot be killed and keeps a pipe open must not
 //! keep the run.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use std::thread;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
+use super::agent_log::{AgentLog, Incomplete};
 use super::outcome::Exit;
 
 const BLOCK: usize = 256 << 10;
@@ -32,8 +32,8 @@ pub(super) enum Message {
     Errors(Vec<u8>),
     /// Standard error ended.
     ErrorsEnded,
-    /// A log could not be written; nothing more is written to it.
-    LogFailed(&'static str, io::Error),
+    /// A log, by its name, does not have everything.
+    LogIncomplete(&'static str, Incomplete),
     /// The agent's process ended; it is not reaped yet.
     Exited(Exit),
 }
@@ -41,7 +41,7 @@ pub(super) enum Message {
 /// Reads standard output. Returns the channel for used blocks.
 pub(super) fn read_output(
     mut pipe: ChildStdout,
-    log: File,
+    mut log: AgentLog,
     to: Sender<Message>,
 ) -> io::Result<Sender<Vec<u8>>> {
     // Fewer switches between the two processes. A system that allows no more keeps its own size.
@@ -52,14 +52,13 @@ pub(super) fn read_output(
         let _ = give_back.send(Vec::new());
     }
     spawn("agent-stdout", move || {
-        let mut log = Log { file: Some(log), name: "agent.ndjson" };
         let mut failure = None;
         while let Ok(mut block) = free.recv() {
             block.resize(BLOCK, 0);
             match read(&mut pipe, &mut block) {
                 Ok(0) => break,
                 Ok(length) => {
-                    log.write(&block[..length], &to);
+                    record(&mut log, "agent.ndjson", &block[..length], &to);
                     if to.send(Message::Output(block, length)).is_err() {
                         return;
                     }
@@ -112,17 +111,16 @@ const MOST_WAITING: u64 = 1 << 20;
 /// Reads standard error, and sends it to the loop where `send_on` says so.
 pub(super) fn read_errors(
     mut pipe: ChildStderr,
-    log: File,
+    mut log: AgentLog,
     to: Sender<Message>,
     send_on: bool,
 ) -> io::Result<Errors> {
     let errors = Errors::default();
     let seen = errors.clone();
     spawn("agent-stderr", move || {
-        let mut log = Log { file: Some(log), name: "agent.stderr.log" };
         let mut block = vec![0; 16 << 10];
         while let Ok(length @ 1..) = read(&mut pipe, &mut block) {
-            log.write(&block[..length], &to);
+            record(&mut log, "agent.stderr.log", &block[..length], &to);
             if send_on {
                 while seen.waiting.load(Ordering::Acquire) > MOST_WAITING {
                     thread::sleep(std::time::Duration::from_millis(1));
@@ -213,20 +211,9 @@ pub(super) fn messages() -> (Sender<Message>, Receiver<Message>) {
     channel()
 }
 
-/// A log that is abandoned at its first error: a full disk must not stop the agent.
-struct Log {
-    file: Option<File>,
-    name: &'static str,
-}
-
-impl Log {
-    fn write(&mut self, bytes: &[u8], to: &Sender<Message>) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.write_all(bytes)
-        {
-            self.file = None;
-            let _ = to.send(Message::LogFailed(self.name, error));
-        }
+fn record(log: &mut AgentLog, name: &'static str, bytes: &[u8], to: &Sender<Message>) {
+    if let Some(incomplete) = log.write(bytes) {
+        let _ = to.send(Message::LogIncomplete(name, incomplete));
     }
 }
 

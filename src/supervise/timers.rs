@@ -44,6 +44,8 @@ pub(super) struct Supervisor<'a, 'b, 'c> {
     pub(super) limits: Limits,
     pub(super) begin: Instant,
     pub(super) interruptions: u32,
+    /// Since when the agent has had all its turns.
+    pub(super) turns_over: Option<Instant>,
     /// The result came before any reason to stop the agent.
     pub(super) is_result_first: bool,
 }
@@ -64,6 +66,7 @@ impl Supervisor<'_, '_, '_> {
                     }
                     let step = self.listener.take(message);
                     self.apply(step);
+                    self.look_at_bounds();
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => true,
@@ -190,6 +193,7 @@ impl Supervisor<'_, '_, '_> {
         }
         if is_idle {
             self.look_at_silence(now);
+            self.look_at_bounds();
         }
         let is_over = |since: Option<Instant>, limit| since.is_some_and(|at| now.duration_since(at) >= limit);
         let properties = self.listener.properties;
@@ -198,6 +202,19 @@ impl Supervisor<'_, '_, '_> {
             self.agent.stop(Cause::Overdue, Duration::ZERO);
         }
         self.agent.look_at_stop(self.limits.kill_grace);
+    }
+
+    /// The bounds on what the agent uses up. One that has stated its result uses up nothing more.
+    fn look_at_bounds(&mut self) {
+        let bounds = self.limits.bounds;
+        if bounds.is_empty() || self.listener.turn_over.is_some() || !self.agent.can_stop() {
+            return;
+        }
+        let conversation = &self.listener.conversation;
+        let (spent, is_at_work) = (conversation.spent(), conversation.has_open_tool());
+        if let Some(reached) = bounds.reached(&spent, is_at_work, &mut self.turns_over, Instant::now()) {
+            self.stop(Cause::Bound(reached));
+        }
     }
 
     /// The limits on silence. Only looked at when nothing unread is waiting.

@@ -36,6 +36,31 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
     command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()
 }
 
+/// Limits the memory that a process, and each one that it starts from now on, may allocate. `None` limits nothing.
+///
+/// It is the memory that counts: address space that a runtime only reserves does not.
+///
+/// # Errors
+/// As the system reports them; always on a system that has no such limit for another process.
+pub fn limit_memory(pid: Pid, bytes: Option<u64>) -> io::Result<()> {
+    let Some(bytes) = bytes else { return Ok(()) };
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        prlimit(Some(pid), Resource::Data, limit)?;
+        Ok(())
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (pid, bytes);
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system cannot limit the memory of another process",
+        ))
+    }
+}
+
 /// Runs a child with this process's streams, and waits for it. It stays in this process group, so Ctrl-C reaches both.
 ///
 /// # Errors

@@ -289,7 +289,7 @@ impl Tree {
     pub fn open_log(&self, relative: &Path) -> io::Result<std::fs::File> {
         fault::step()?;
         let (parent, name) = self.parent(relative)?;
-        let flags = OFlags::WRONLY
+        let flags = OFlags::RDWR
             | OFlags::CREATE
             | OFlags::TRUNC
             | OFlags::NOFOLLOW

@@ -49,6 +49,7 @@ mod record;
 mod repos;
 mod reuse;
 mod run;
+mod run_bounds;
 mod server_client;
 mod show;
 mod skills;

@@ -71,7 +71,12 @@ pub(super) const PAGES: &[Facts] = &[
         fields: &[
             (
                 "type",
-                "one event a line: session, text, thinking, tool_use, tool_result, usage, notice, stderr; the last is result",
+                "one event a line: session, text, thinking, tool_use, tool_result, usage, permission, notice, stderr, auth_required; \
+                 the last is result",
+            ),
+            (
+                "time",
+                "of each event: when it was printed, in UTC; the first event has schema, the version of the contract",
             ),
             ("status", "of the result: completed, failed, timeout, interrupted or killed"),
             ("failure_reason, error", "of the result: a stable word, and a sentence; null after a success"),

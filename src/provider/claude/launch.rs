@@ -71,6 +71,7 @@ pub fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     }
     args.pair("--model", request.model);
     args.pair("--max-turns", request.max_turns.map(|turns| turns.to_string()));
+    args.pair("--max-budget-usd", request.max_cost.map(|cost| cost.to_string()));
     args.pair("--append-system-prompt", request.system_prompt);
     args.pair("--resume", request.resume);
     if request.servers.is_some() && request.mcp_mode == McpMode::Strict {
@@ -127,6 +128,7 @@ mod tests {
             servers: Some(&servers),
             model: Some("opus"),
             max_turns: Some(3),
+            max_cost: Some(0.5),
             system_prompt: Some("be brief"),
             resume: Some("s1"),
             custom: &custom,
@@ -134,7 +136,7 @@ mod tests {
         });
         assert_eq!(
             text,
-            "--mcp-config|@/launch/mcp.json|--model|opus|--max-turns|3|--append-system-prompt|be brief|--resume|s1|\
+            "--mcp-config|@/launch/mcp.json|--model|opus|--max-turns|3|--max-budget-usd|0.5|--append-system-prompt|be brief|--resume|s1|\
              --strict-mcp-config|--add-dir|/x"
         );
         assert_eq!(file.unwrap(), r#"{"mcpServers":{"a":{"command":"c"}}}"#);

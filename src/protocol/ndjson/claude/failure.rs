@@ -17,13 +17,16 @@ pub(super) struct Stated {
 /// Reads the fields of a failed result line.
 pub(super) fn stated(line: &Line<'_>) -> Stated {
     use FailureReason::{
-        AuthOrAccess, ContextOverflow, InvalidRequest, IterationLimit, ModelUnavailable, Network, QuotaLimit,
-        RateLimit, ServerError,
+        AuthOrAccess, ContextOverflow, CostLimit, InvalidRequest, IterationLimit, ModelUnavailable, Network,
+        QuotaLimit, RateLimit, ServerError,
     };
     let poisoned = |reason| Stated { reason: Some(reason), poisoned: Some(reason) };
     let fails = |reason| Stated { reason: Some(reason), poisoned: None };
     if &*line.subtype == "error_max_turns" {
         return fails(IterationLimit);
+    }
+    if &*line.subtype == "error_max_budget_usd" {
+        return fails(CostLimit);
     }
     if &*line.terminal_reason == "prompt_too_long" {
         return poisoned(ContextOverflow);
@@ -90,6 +93,7 @@ mod tests {
                 false,
             ),
             (r#""subtype":"error_max_turns""#, Some(IterationLimit), false),
+            (r#""subtype":"error_max_budget_usd""#, Some(CostLimit), false),
             (r#""api_error_status":"400""#, None, false),
             (r#""terminal_reason":"api_error""#, None, false),
             (r#""result":"API Error: 400 invalid_request_error""#, None, false),
