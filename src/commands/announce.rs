@@ -1,5 +1,7 @@
 //! The last step of `prepare` and `reuse`: the answer is printed. What no caller learns of is taken back.
 
+use std::sync::atomic::AtomicBool;
+
 use anyhow::{Context as _, Result};
 
 use super::task_input::Task;
@@ -44,7 +46,11 @@ fn undo(prepared: &Prepared, context: &Context) -> String {
     // The user has just named the folder, also where no key could be had for a proof.
     let trust = context.trust(prepared.meta.local_directory.then_some(&prepared.work_dir));
     let undone = FoundEnv::open(&prepared.root_dir)
-        .and_then(|found| cleanup(&context.root, found, options, trust, &context.git(), context.now));
+        // The signal that asks for this must not stop it.
+        .and_then(|found| {
+            let never = AtomicBool::new(false);
+            cleanup(&context.root, found, options, trust, &context.git(), &never, context.now)
+        });
     match undone {
         Ok(report) if report.outcome == CleanupOutcome::Removed => {}
         Ok(_) | Err(_) => return format!("{} was not removed", prepared.root_dir.display()),

@@ -1,6 +1,7 @@
 //! `execenv cleanup`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         }
     }
     let all = reports.len() + found.len();
+    let git = context.git().until(Arc::clone(&context.stop));
     let mut patience = args.wait.begin();
     for env in found {
         if !reports.is_empty() && context.is_stopped() {
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         let mut env = Some(env);
         // After a wait the environment may be another one, or gone.
         let attempt = || match env.take().map_or_else(|| FoundEnv::open_even_damaged(&root_dir), Ok) {
-            Ok(env) => cleanup(&context.root, env, options, trust, &context.git(), context.now),
+            Ok(env) => cleanup(&context.root, env, options, trust, &git, &context.stop, context.now),
             Err(_) if root_dir.symlink_metadata().is_err() => {
                 Ok(CleanupReport::nothing_to_do(root_dir.clone()))
             }

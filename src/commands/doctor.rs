@@ -319,7 +319,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         findings.push(Finding { path, complaint: "half_made", what, repair: Some(repair), fixed: fix });
     }
     for name in half_deleted(tree)? {
-        let fixed = fix && !context.is_stopped() && delete(tree, &name).is_ok();
+        let fixed = fix && !context.is_stopped() && delete(tree, &name, &context.stop).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
         let what = "its deletion was interrupted".to_owned();
         let repair = Some(Repair { would: "finishes it", done: "finished it" });

@@ -15,6 +15,7 @@ use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
 use crate::output::log::Verbosity;
 use crate::output::{Answer, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
+use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
 
 /// List, restore or delete removed environments
@@ -56,7 +57,7 @@ pub enum TrashAction {
     },
     /// Delete everything in the trash for good
     ///
-    /// Asks first on a terminal. A signal such as Ctrl-C stops it after the entry in progress.
+    /// Asks first on a terminal. A signal such as Ctrl-C stops it, and the next command deletes the rest of the entry in progress.
     #[command(after_help = "Examples:\n  execenv trash empty\n  execenv trash empty --yes")]
     Empty {
         /// Do not ask
@@ -104,10 +105,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
     // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
-        if context.is_stopped() {
-            break;
-        }
-        failed += u64::from(has_failed(delete(tree, &name)));
+        failed += u64::from(has_failed(delete(tree, &name, &context.stop)));
     }
     for (done, entry) in found.iter().enumerate() {
         if context.is_stopped() {
@@ -115,7 +113,16 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
             break;
         }
         let size = size_of(&context.root, entry);
-        if has_failed(delete(tree, &entry.name)) {
+        let gone = delete(tree, &entry.name, &context.stop);
+        if gone.as_ref().is_err_and(|error| Stopped::find(error).is_some()) {
+            log::warn!(
+                "{}; the next command deletes the rest of {}",
+                stopped_after(done, found.len(), "entries"),
+                entry.name
+            );
+            break;
+        }
+        if has_failed(gone) {
             failed += 1;
         } else {
             deleted += 1;
@@ -130,8 +137,15 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
     Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
 }
 
+/// Reports an error; one that was asked to end has not failed.
 fn has_failed(done: Result<()>) -> bool {
-    done.inspect_err(|error| log::error!("{error:#}")).is_err()
+    done.is_err_and(|error| {
+        let is_stopped = Stopped::find(&error).is_some();
+        if !is_stopped {
+            log::error!("{error:#}");
+        }
+        !is_stopped
+    })
 }
 
 fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {

@@ -1,6 +1,7 @@
 //! Clean-up: removes the sidecars from a user folder, then the work dir or the whole env root, never a user folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -17,7 +18,9 @@ use crate::failure::{Code, Failure};
 use crate::git::{Git, Reason, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
+use crate::sys::remove::Stopped;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
+use crate::sys::walk::Size;
 
 /// The index of a snapshot, below the env root, and git's lock of it.
 const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
@@ -131,7 +134,8 @@ impl CleanupReport {
     }
 }
 
-/// Cleans up one environment. A second time is a no-op.
+/// Cleans up one environment. A second time is a no-op. Once `stop` is set, it does not begin to remove, or stops removing:
+/// what is left then is out of sight, and the next command deletes it.
 ///
 /// # Errors
 /// When the root cannot be opened; what goes wrong with the environment itself is in the report.
@@ -141,6 +145,7 @@ pub fn cleanup(
     options: CleanupOptions,
     trust: Trust<'_>,
     git: &Git,
+    stop: &AtomicBool,
     now: DateTime<Utc>,
 ) -> Result<CleanupReport> {
     let mut report = CleanupReport::nothing_to_do(found.env.path.clone());
@@ -193,6 +198,10 @@ pub fn cleanup(
             return Ok(report);
         }
     }
+    if stop.load(Ordering::Relaxed) {
+        report.hint = Some("repeat the command".to_owned());
+        return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
+    }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
     // The record of a folder that is not as it was must outlive the attempt, whatever is forced.
@@ -222,7 +231,7 @@ pub fn cleanup(
         let why = "its record is damaged; `--all` removes the whole env root";
         return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
     }
-    let done = take_down(&root_tree, found, record, options, now, &mut report);
+    let done = take_down(&root_tree, found, record, options, (stop, now), &mut report);
     if let Err(error) = done {
         report.errors.push(format!("{error:#}"));
         report.outcome = CleanupOutcome::Failed;
@@ -235,18 +244,19 @@ fn take_down(
     found: LockedEnv,
     record: Option<LockedRecord>,
     options: CleanupOptions,
-    now: DateTime<Utc>,
+    (stop, now): (&AtomicBool, DateTime<Utc>),
     report: &mut CleanupReport,
 ) -> Result<()> {
     let env = &found.env;
     if options.all {
         let (path, workspace) = (env.path.clone(), env.workspace());
-        report.bytes += env.tree.measure().map_or(0, |size| size.bytes);
+        let size = env.tree.measure().unwrap_or_default();
+        report.bytes += size.bytes;
         if options.trash {
             found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            found.delete(root_tree, now)?;
+            unless_stopped(found.delete(root_tree, now, stop), root_tree, size, report)?;
         }
         report.removed.push(path);
         // What was removed on request is not there again after a power cut, the files with secrets least of all.
@@ -281,7 +291,7 @@ fn take_down(
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
-    remove_work_dir(root_tree, &found, options, now, report)?;
+    remove_work_dir(root_tree, &found, options, (stop, now), report)?;
     if without_room {
         mark(Meta::lock(&env.tree)?)?;
     }
@@ -293,7 +303,7 @@ fn remove_work_dir(
     root_tree: &Tree,
     found: &LockedEnv,
     options: CleanupOptions,
-    now: DateTime<Utc>,
+    (stop, now): (&AtomicBool, DateTime<Utc>),
     report: &mut CleanupReport,
 ) -> Result<()> {
     let env = &found.env;
@@ -307,15 +317,37 @@ fn remove_work_dir(
             .context("remove the link in the work dir's place")?;
     } else {
         let size = env.tree.subtree(Path::new(names::WORK_DIR)).and_then(|tree| tree.measure());
-        report.bytes += size.map_or(0, |size| size.bytes);
+        let size = size.unwrap_or_default();
+        report.bytes += size.bytes;
         if options.trash {
             found.put_aside(root_tree, true, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            found.delete_work_dir(root_tree, now)?;
+            unless_stopped(found.delete_work_dir(root_tree, now, stop), root_tree, size, report)?;
         }
     }
     report.removed.push(work_dir);
+    Ok(())
+}
+
+/// A removal that was asked to end is no failure: what is left lies in the trash, where no command restores it and the next
+/// one deletes it.
+fn unless_stopped(
+    removed: Result<()>,
+    root_tree: &Tree,
+    size: Size,
+    report: &mut CleanupReport,
+) -> Result<()> {
+    let Err(error) = removed else { return Ok(()) };
+    let Some(stopped) = Stopped::find(&error) else { return Err(error) };
+    report.kept.push(Kept {
+        path: root_tree.path().join(names::TRASH),
+        why: format!(
+            "stopped: {} of {} entries were deleted; `execenv gc` deletes the rest",
+            stopped.removed,
+            size.entries + 1 // the folder itself
+        ),
+    });
     Ok(())
 }
 

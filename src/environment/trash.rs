@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
@@ -124,20 +125,20 @@ impl LockedEnv {
     ///
     /// # Errors
     /// If it could not be moved or removed.
-    pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>, stop: &AtomicBool) -> Result<()> {
         let Some(name) = self.put_aside_or_remove(root, false, now)? else { return Ok(()) };
         let doomed = doom(root, &name)?;
         drop(self);
-        doomed.map_or(Ok(()), |doomed| finish(root, &doomed))
+        doomed.map_or(Ok(()), |doomed| finish(root, &doomed, stop))
     }
 
     /// Deletes the environment's work dir permanently, by moving it to the trash first.
     ///
     /// # Errors
     /// If it could not be moved or removed.
-    pub(crate) fn delete_work_dir(&self, root: &Tree, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn delete_work_dir(&self, root: &Tree, now: DateTime<Utc>, stop: &AtomicBool) -> Result<()> {
         let name = self.put_aside_or_remove(root, true, now)?;
-        name.map_or(Ok(()), |name| delete(root, &name))
+        name.map_or(Ok(()), |name| delete(root, &name, stop))
     }
 
     /// As [`LockedEnv::put_aside`]. The trash itself may need room that a full disk does not have: then the folder is
@@ -355,9 +356,9 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
 /// Deletes an entry permanently. It is renamed first, so that a partly deleted environment is never restored.
 ///
 /// # Errors
-/// The first error; the next command tries again.
-pub(crate) fn delete(tree: &Tree, name: &str) -> Result<()> {
-    doom(tree, name)?.map_or(Ok(()), |doomed| finish(tree, &doomed))
+/// The first error, [`Stopped`](crate::sys::remove::Stopped) among them; the next command tries again.
+pub(crate) fn delete(tree: &Tree, name: &str, stop: &AtomicBool) -> Result<()> {
+    doom(tree, name)?.map_or(Ok(()), |doomed| finish(tree, &doomed, stop))
 }
 
 /// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.
@@ -376,9 +377,9 @@ fn doom(tree: &Tree, name: &str) -> Result<Option<String>> {
 
 /// Removes the files of a marked entry. A file that another process still has open may stay as a hidden one, where the
 /// file system keeps it until it is closed: then the next command that deletes from the trash finishes the entry.
-fn finish(tree: &Tree, doomed: &str) -> Result<()> {
+fn finish(tree: &Tree, doomed: &str, stop: &AtomicBool) -> Result<()> {
     let path = Path::new(names::TRASH).join(doomed);
-    match tree.remove_all(&path) {
+    match tree.remove_all_until(&path, stop) {
         Err(error) if is_kept_open(tree, &path, &error) => {
             log::info!("{doomed} holds files that another process has open; the next `gc` deletes them");
             Ok(())

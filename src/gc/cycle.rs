@@ -51,6 +51,7 @@ pub fn cycle(request: &GcRequest<'_>, sink: &mut Sink<'_>) -> Result<Summary> {
     evict(&mut cycle, sink)?;
     effects.remove_empty_workspaces(&cycle.touched)?;
     cycle.count_trash()?;
+    cycle.count_left();
     cycle.summary.requests = cycle.parents.requests();
     cycle.summary.server_trouble = cycle.parents.trouble();
     cycle.summary.server_is_of_no_use = cycle.parents.is_of_no_use();
@@ -71,6 +72,20 @@ fn refuse_unmarked(root: &WorkspacesRoot, tree: &Tree) -> Result<()> {
 }
 
 impl Cycle<'_> {
+    /// Counts what a stopped cycle did not come to; of one workspace only it is not known without reading every record.
+    fn count_left(&mut self) {
+        if !self.stopped() || self.request.workspace.is_some() {
+            return;
+        }
+        let root = self.request.root;
+        let workspaces = root.workspaces(self.tree).unwrap_or_default();
+        let all: usize =
+            workspaces.iter().map(|name| root.keys(self.tree, name).map_or(0, |keys| keys.len())).sum();
+        let gone = self.summary.cleaned + self.summary.orphaned;
+        self.summary.not_reached =
+            Some((all as u64).saturating_sub(self.summary.scanned.saturating_sub(gone)));
+    }
+
     fn keep_repos(&mut self) {
         let Some(policy) = &self.request.repos else { return };
         if self.stopped() {

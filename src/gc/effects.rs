@@ -20,6 +20,7 @@ use crate::environment::{
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, try_lock};
+use crate::sys::remove::Stopped;
 use crate::sys::space::free_space;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
@@ -171,7 +172,10 @@ impl Effects for Disk<'_> {
         sweep_staging(self.request.root, self.tree, true, self.request.now)?;
         let mut failed = 0;
         for name in trash::half_deleted(self.tree)? {
-            if let Err(error) = trash::delete(self.tree, &name) {
+            if let Err(error) = trash::delete(self.tree, &name, self.request.stop) {
+                if Stopped::find(&error).is_some() {
+                    break;
+                }
                 log::error!("{error:#}");
                 failed += 1;
             }
@@ -191,7 +195,7 @@ impl Effects for Disk<'_> {
         let env = held.into_locked()?;
         env.forget_dead_run();
         if for_good {
-            env.delete(self.tree, self.request.now)
+            env.delete(self.tree, self.request.now, self.request.stop)
         } else {
             env.put_aside(self.tree, false, self.request.now).map(drop)
         }
@@ -243,7 +247,7 @@ impl Effects for Disk<'_> {
 
     fn delete(&self, item: &TrashItem, _: u64) -> Result<()> {
         match item {
-            TrashItem::Entry(entry) => trash::delete(self.tree, &entry.name),
+            TrashItem::Entry(entry) => trash::delete(self.tree, &entry.name, self.request.stop),
             TrashItem::WouldBe { .. } => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ use super::judged::Judged;
 use super::request::GcRequest;
 use crate::environment::{CleanupOutcome, retained_for, unsaved_work};
 use crate::server::Parent;
+use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
 
 /// Decides on an environment and carries that out.
@@ -97,8 +98,14 @@ pub(super) fn take(
         judged.unsaved = unsaved;
         return Ok(());
     }
-    effects.remove_env(held, bytes, for_good)?;
-    judged.bytes = bytes;
+    match effects.remove_env(held, bytes, for_good) {
+        // It is out of its place; the next cycle deletes the rest, and counts nothing of it.
+        Err(error) if Stopped::find(&error).is_some() => {}
+        removed => {
+            removed?;
+            judged.bytes = bytes;
+        }
+    }
     judged.outcome = Some(if for_good { CleanupOutcome::Removed } else { CleanupOutcome::Trashed });
     Ok(())
 }

@@ -68,6 +68,8 @@ pub struct Summary {
     pub held_by: Option<Holder>,
     /// The cycle was asked to stop, and did.
     pub interrupted: bool,
+    /// Environments in the root that such a cycle did not come to; `None`: not counted.
+    pub not_reached: Option<u64>,
 }
 
 impl Summary {

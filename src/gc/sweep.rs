@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::effects::TrashItem;
 use super::state::Cycle;
 use crate::environment::unsaved_in_trash;
+use crate::sys::remove::Stopped;
 
 impl Cycle<'_> {
     /// Deletes what is older than the trash keeps things.
@@ -42,7 +43,9 @@ impl Cycle<'_> {
         }
         let bytes = item.bytes(request.root);
         if let Err(error) = self.effects.delete(item, bytes) {
-            self.fail(&error);
+            if Stopped::find(&error).is_none() {
+                self.fail(&error);
+            }
             return None;
         }
         self.summary.trash_swept += 1;

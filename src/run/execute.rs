@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -216,7 +217,8 @@ fn record_session(env: &mut RunningEnv, id: &str, now: DateTime<Utc>) {
 
 fn clean_up(after: &CleanupAfter, found: FoundEnv, trust: Trust<'_>, now: DateTime<Utc>) -> Result<()> {
     let path = found.env.path.clone();
-    let report = cleanup(&after.root, found, CleanupOptions::default(), trust, &after.git, now)?;
+    let (options, never) = (CleanupOptions::default(), AtomicBool::new(false));
+    let report = cleanup(&after.root, found, options, trust, &after.git, &never, now)?;
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
     }

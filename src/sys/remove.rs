@@ -8,6 +8,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, fchmod, renameat, unlinkat};
 use rustix::io::Errno;
@@ -55,11 +56,46 @@ impl Frame {
     }
 }
 
+/// A removal was asked to end before it was complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// How many entries were removed by then.
+    pub removed: u64,
+}
+
+impl Stopped {
+    /// Whether a removal failed because it was asked to end.
+    pub fn find(error: &anyhow::Error) -> Option<Stopped> {
+        error.chain().find_map(|cause| Stopped::of(cause.downcast_ref()?))
+    }
+
+    fn of(error: &io::Error) -> Option<Stopped> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stopped after {} entries", self.removed)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// Removes the entry `name` of the folder `parent`, whatever it is; a missing entry is success.
 ///
 /// # Errors
 /// The first thing that could not be removed; everything else is gone by then.
 pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
+    remove_tree_until(parent, name, &AtomicBool::new(false))
+}
+
+/// As [`remove_tree`], but it ends as soon as `stop` is set; what is left can be removed by another call.
+///
+/// # Errors
+/// As [`remove_tree`], and [`Stopped`].
+pub fn remove_tree_until(parent: impl AsFd, name: &OsStr, stop: &AtomicBool) -> io::Result<()> {
+    let mut count = 0;
     fault::step()?;
     // Linux says EISDIR for a folder, macOS EPERM.
     let refusal = match unlinkat(&parent, name, AtFlags::empty()) {
@@ -79,6 +115,9 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     let mut hoisted = false;
     let mut again = AGAIN;
     while let Some(frame) = stack.last_mut() {
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other(Stopped { removed: count }));
+        }
         let Some(entry) = frame.dir.read() else {
             fault::step()?;
             let Some(done) = stack.pop() else { break };
@@ -88,7 +127,7 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
                 None => unlinkat(above, &done.name, AtFlags::REMOVEDIR),
             };
             match removed {
-                Ok(()) | Err(Errno::NOENT) => {}
+                Ok(()) | Err(Errno::NOENT) => count += 1,
                 // Entries were moved up into the top while it was being read: read it once more.
                 Err(Errno::NOTEMPTY | Errno::EXIST)
                     if stack.is_empty() && (hoisted || again > 0) && first_error.is_none() =>
@@ -120,7 +159,10 @@ pub fn remove_tree(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
         let mut refusal = Errno::ISDIR;
         if entry.file_type() != FileType::Directory {
             match frame.unlink_file(name) {
-                Ok(()) | Err(Errno::NOENT) => continue,
+                Ok(()) | Err(Errno::NOENT) => {
+                    count += 1;
+                    continue;
+                }
                 // A file system that does not report types, or an entry that was replaced meanwhile.
                 Err(error @ (Errno::ISDIR | Errno::PERM)) => refusal = error,
                 Err(error) => {

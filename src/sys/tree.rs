@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
@@ -379,11 +380,19 @@ impl Tree {
     /// # Errors
     /// The first thing that could not be removed.
     pub fn remove_all(&self, relative: &Path) -> io::Result<()> {
+        self.remove_all_until(relative, &AtomicBool::new(false))
+    }
+
+    /// As [`Tree::remove_all`], but it ends as soon as `stop` is set.
+    ///
+    /// # Errors
+    /// As [`Tree::remove_all`], and [`Stopped`](super::remove::Stopped).
+    pub fn remove_all_until(&self, relative: &Path, stop: &AtomicBool) -> io::Result<()> {
         let (parent, name) = match self.parent(relative) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
-        super::remove::remove_tree(parent.as_fd(), name)
+        super::remove::remove_tree_until(parent.as_fd(), name, stop)
     }
 
     /// Whether the file has one name only, so that changing it changes no other path.

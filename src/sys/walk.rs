@@ -90,10 +90,13 @@ pub struct Size {
     pub bytes: u64,
     /// Number of entries that could not be examined.
     pub unreadable: u64,
+    /// Number of entries, folders included.
+    pub entries: u64,
 }
 
 impl Visitor for Size {
     fn enter(&mut self, _: Place<'_>, _: BorrowedFd<'_>) -> bool {
+        self.entries += 1;
         true
     }
 
@@ -104,6 +107,7 @@ impl Visitor for Size {
     }
 
     fn entry(&mut self, _: &OsStr, len: Option<u64>) {
+        self.entries += 1;
         self.bytes += len.unwrap_or(0);
     }
 
@@ -380,9 +384,9 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(top.join("fifo")).status().unwrap().success());
         let _socket = std::os::unix::net::UnixListener::bind(top.join("socket")).unwrap();
         chain(&top, 10_000);
-        assert_eq!(measure(&top), Size { bytes: 10_014, unreadable: 0 });
+        assert_eq!(measure(&top), Size { bytes: 10_014, unreadable: 0, entries: 20_006 });
         assert_eq!(Tree::open(&top).unwrap().measure().unwrap(), measure(&top));
-        assert_eq!(measure(&top.join("link")), Size { bytes: 0, unreadable: 1 });
+        assert_eq!(measure(&top.join("link")), Size { unreadable: 1, ..Size::default() });
         super::super::remove::remove_tree(fs::File::open(tmp.path()).unwrap(), OsStr::new("top")).unwrap();
     }
 

@@ -53,6 +53,7 @@ mod run_bounds;
 mod server_client;
 mod show;
 mod skills;
+mod stopped;
 mod supervise;
 mod together;
 mod trash;

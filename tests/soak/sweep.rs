@@ -122,7 +122,7 @@ pub fn interleave<'a>(
     for point in points {
         start.put_back();
         let stopped = command().var("EXECENV_TEST_STOP_AT", point.to_string());
-        let (done, was_stopped) = stopped.run_with(&meanwhile);
+        let (done, was_stopped) = stopped.run_with(|_| meanwhile());
         let when = format!("{name}, at step {point} of {count}");
         assert!(was_stopped, "{when}: the point was not reached\n{done}");
         check(&done, &when);

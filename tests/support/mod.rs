@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs it; when it has stopped itself, does `meanwhile` and lets it go on. Returns whether it had stopped.
-    pub fn run_with(self, meanwhile: impl Fn()) -> (Done, bool) {
+    pub fn run_with(self, meanwhile: impl Fn(rustix::process::Pid)) -> (Done, bool) {
         use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
         let mut was_stopped = false;
         let done = self.run_with_child(|child| {
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
             let status = waitid(WaitId::Pid(pid), options).unwrap().unwrap();
             was_stopped = status.stopped() || status.continued();
             if was_stopped {
-                meanwhile();
+                meanwhile(pid);
                 kill_process(pid, Signal::CONT).unwrap();
             }
         });

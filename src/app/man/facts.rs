@@ -318,6 +318,7 @@ const GC: &[(&str, &str)] = &[
     ("requests", "number of requests to the server"),
     ("repos, stores", "what was done to shared repositories, and how many unused stores were removed"),
     ("already_running, interrupted", "true: another cycle was at work; true: a signal ended this one early"),
+    ("not_reached", "how many environments a cycle that was ended early did not come to; null: not counted"),
     ("type", "with --stream, one object a line: decision or summary"),
     ("due, damaged[]", "with --explain: when it will be removed, and state files that cannot be read"),
 ];

@@ -71,6 +71,7 @@ pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
         "parents_no_uuid": summary.parents_no_uuid,
         "already_running": summary.already_running,
         "interrupted": summary.interrupted,
+        "not_reached": summary.not_reached,
     });
     match counts {
         Value::Object(counts) => counts,
@@ -177,7 +178,13 @@ pub(super) fn summary_text(summary: &Summary, dry_run: bool) -> String {
         ));
     }
     if summary.interrupted {
-        lines.push("stopped on request before the cycle was complete".to_owned());
+        let scanned = counted(summary.scanned, "environment", "environments");
+        lines.push(match summary.not_reached {
+            Some(left) => {
+                format!("stopped: {scanned} of {} done; the next `gc` does the rest", summary.scanned + left)
+            }
+            None => format!("stopped: {scanned} done; the next `gc` does the rest"),
+        });
     }
     lines.push(String::new());
     lines.join("\n")
