@@ -183,8 +183,13 @@ pub fn cleanup(
     }
 
     // What is moved to the trash can be restored, with unsaved work.
+    let unsaved = if options.trash { Vec::new() } else { unsaved_work(&found, options.all, git) };
+    if stop.load(Ordering::Relaxed) {
+        report.hint = Some("repeat the command".to_owned());
+        return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
+    }
     if !options.trash {
-        let mut unsaved = unsaved_work(&found, options.all, git);
+        let mut unsaved = unsaved;
         if options.force {
             unsaved = save_by_force(&found, unsaved, git, now, &mut report);
         }
@@ -197,10 +202,6 @@ pub fn cleanup(
             report.hint = options.force.then(|| tried.to_owned());
             return Ok(report);
         }
-    }
-    if stop.load(Ordering::Relaxed) {
-        report.hint = Some("repeat the command".to_owned());
-        return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
     }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, MetadataExt};
-use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, utimensat};
+use rustix::fs::{AtFlags, FlockOperation, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
 use super::Tree;
@@ -95,6 +95,18 @@ impl Tree {
     /// As the system reports them.
     pub fn try_clone(&self) -> io::Result<Tree> {
         Ok(Tree { root: self.root.try_clone()?, path: self.path.clone() })
+    }
+
+    /// Takes the lock on the folder itself, which ends with the last copy of this handle. `false`: another process has it.
+    ///
+    /// # Errors
+    /// As the system reports them: not every file system locks folders.
+    pub fn try_hold(&self) -> io::Result<bool> {
+        match rustix::fs::flock(&self.root, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether its path leads to this folder: another process may have moved it, or put a link in its place. For what has to
