@@ -22,8 +22,11 @@ use crate::sys::tree::Tree;
 
 /// The longest that a call may take, unless its repository says otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
+
 /// The longest that all calls for one environment may take together.
-pub(super) const PATIENCE: Duration = LIMIT;
+pub(super) fn patience() -> Duration {
+    crate::sys::fault::patience().unwrap_or(LIMIT)
+}
 
 /// The user's git.
 #[derive(Clone, Debug)]

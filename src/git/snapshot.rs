@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::command::{Git, PATIENCE};
+use super::command::{Git, patience};
 use super::index::PrivateIndex;
 use super::search::{Patience, search};
 
@@ -20,7 +20,7 @@ impl Git {
     /// # Errors
     /// As git reports them; there is no new ref then.
     pub fn snapshot(&self, path: &Path, name: &str, index: &Path, ours: &[PathBuf]) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let worktree = self.at(path).before(deadline);
         let folders = worktree.git_folders()?;
         // Who can write a `.git` file can name any repository in it.

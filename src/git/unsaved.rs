@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::command::{Git, PATIENCE, Repository};
+use super::command::{Git, Repository, patience};
 use super::operation::in_progress;
 use super::search::{Patience, search};
 use super::view::View;
@@ -100,7 +100,7 @@ impl Git {
     /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe, and
     /// all of it takes two minutes at most.
     pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         let patience = Patience { deadline, stop: self.stop() };
         let mut found = Vec::new();
         let searched = search(folder, patience);

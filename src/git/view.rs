@@ -8,12 +8,14 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::command::{GitCommand, Profile, Repository};
+use crate::sys::fault;
 use crate::sys::tree::Tree;
 
 /// Where views are made: in memory, where a full disk does not matter.
@@ -22,6 +24,8 @@ const IN_MEMORY: &str = "/dev/shm";
 const ON_DISK: &str = "/tmp";
 /// Begins the name of a view.
 const NAME: &str = "execenv-git-";
+/// How many digits end it.
+const TOKEN: usize = 16;
 /// What a repository shares with its linked worktrees.
 const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", "reftable"];
 /// What it shares below `info`.
@@ -137,7 +141,7 @@ impl Repository<'_> {
     }
 
     fn make_place(&self) -> Result<(Tree, PathBuf, Tree)> {
-        let token = &uuid::Uuid::new_v4().simple().to_string()[..16];
+        let token = &uuid::Uuid::new_v4().simple().to_string()[..TOKEN];
         let name = PathBuf::from(format!("{NAME}{token}"));
         let mut trouble = None;
         let wanted = self.variable("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -145,7 +149,13 @@ impl Repository<'_> {
             let made = Tree::open(&place).and_then(|tree| {
                 tree.make_dir(&name, 0o700)?;
                 let view = tree.plain_subtree(&name)?;
-                Ok((tree, name.clone(), view))
+                // Another process may take it for a dead one's until it is locked.
+                let is_ours = view.try_hold().unwrap_or(true) && view.is_at_its_path();
+                fault::uncounted(|| sweep(&tree));
+                match is_ours {
+                    true => Ok((tree, name.clone(), view)),
+                    false => Err(io::Error::other("another execenv has removed it")),
+                }
             });
             match made {
                 Ok(made) => return Ok(made),
@@ -156,6 +166,24 @@ impl Repository<'_> {
         }
         Err(trouble.unwrap_or_else(|| anyhow::anyhow!("no place")))
             .context("make a folder for git, outside of the environment")
+    }
+}
+
+/// Removes the views of processes that were killed: nobody has their locks.
+fn sweep(place: &Tree) {
+    for name in place.names(Path::new("")).unwrap_or_default() {
+        let is_view = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(NAME))
+            .is_some_and(|token| token.len() == TOKEN && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let name = Path::new(&name);
+        let Some(view) = is_view.then(|| place.plain_subtree(name).ok()).flatten() else { continue };
+        if matches!((view.is_private(), view.try_hold()), (Ok(true), Ok(true))) {
+            match place.remove_all(name) {
+                Ok(()) => log::debug!("removed {}, which a killed process had left", view.path().display()),
+                Err(error) => log::debug!("remove {}: {error}", view.path().display()),
+            }
+        }
     }
 }
 

@@ -43,6 +43,23 @@ pub(super) fn opening() -> io::Result<()> {
     Ok(())
 }
 
+/// Does what differs from one start to the next, such as to remove what other processes have left: a test that counts
+/// changes does not count it.
+pub(crate) fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    #[cfg(debug_assertions)]
+    return injected::uncounted(work);
+    #[cfg(not(debug_assertions))]
+    work()
+}
+
+/// How long a test lets git have for one environment; never in a release build.
+pub(crate) fn patience() -> Option<std::time::Duration> {
+    #[cfg(debug_assertions)]
+    return injected::patience();
+    #[cfg(not(debug_assertions))]
+    None
+}
+
 /// Whether a test asked for a system without Landlock; never in a release build.
 #[cfg(target_os = "linux")]
 pub(super) fn is_without_landlock() -> bool {
@@ -97,6 +114,7 @@ pub(crate) mod dying {
 
 #[cfg(debug_assertions)]
 mod injected {
+    use std::cell::Cell;
     use std::fs::{File, OpenOptions};
     use std::io::{self, Write};
     use std::sync::OnceLock;
@@ -108,6 +126,17 @@ mod injected {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static PLAN: OnceLock<Plan> = OnceLock::new();
 
+    thread_local! {
+        static UNCOUNTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(super) fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+        UNCOUNTED.set(true);
+        let done = work();
+        UNCOUNTED.set(false);
+        done
+    }
+
     #[derive(Default)]
     struct Plan {
         crash_at: Option<u64>,
@@ -117,6 +146,7 @@ mod injected {
         count: Option<File>,
         no_landlock: bool,
         opens: bool,
+        patience: Option<std::time::Duration>,
     }
 
     #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
@@ -142,8 +172,10 @@ mod injected {
                 .expect("a test names a file that it may write")
         });
         let no_landlock = std::env::var_os("EXECENV_TEST_NO_LANDLOCK").is_some();
+        let patience = std::env::var("EXECENV_TEST_PATIENCE").ok().as_deref().and_then(number);
+        let patience = patience.map(std::time::Duration::from_secs);
         let opens = std::env::var_os("EXECENV_TEST_OPENS").is_some();
-        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock, opens }
+        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock, opens, patience }
     }
 
     fn errno(name: &str) -> Option<Errno> {
@@ -171,11 +203,18 @@ mod injected {
         PLAN.get_or_init(plan).no_landlock
     }
 
+    pub(super) fn patience() -> Option<std::time::Duration> {
+        PLAN.get_or_init(plan).patience
+    }
+
     pub(super) fn counts_opens() -> bool {
         PLAN.get_or_init(plan).opens
     }
 
     pub(super) fn step() -> io::Result<()> {
+        if UNCOUNTED.get() {
+            return Ok(());
+        }
         let plan = PLAN.get_or_init(plan);
         let count = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
         if let Some(mut file) = plan.count.as_ref() {

@@ -536,3 +536,73 @@ fn worktree_at(t: &TestEnv, source: &Path, name: &str) -> std::path::PathBuf {
     git(t, source, &["worktree", "add", "-q", "--no-track", "-b", name, tree.to_str().unwrap()]);
     tree
 }
+
+/// Puts a `git` into the path that does `script` where it is asked for a status.
+fn git_with_status(t: &TestEnv, script: &str) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let real = t.sh("command -v git").ok().stdout;
+    let whole = format!(
+        "#!/bin/sh\nfor word; do [ \"$word\" != status ] || {{ {script}; }}; done\nexec {} \"$@\"\n",
+        real.trim()
+    );
+    let fake = t.write("bin/git", whole);
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::join_paths(std::iter::once(t.tmp.join("bin")).chain(std::env::split_paths(&path))).unwrap()
+}
+
+#[test]
+fn repositories_that_make_git_wait_share_one_deadline() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    let env = t.prepare(["--task-id", TASK]);
+    for name in ["one", "two", "three"] {
+        clone(&t, &source, &env.join("workdir").join(name));
+    }
+    let path = git_with_status(&t, &format!("echo asked >>{}/asked; exec sleep 1000", t.tmp.display()));
+    let gc = t.execenv(["gc", "--orphan-ttl", "1s", "-o", "json"]).var("PATH", path);
+    let done = gc.var("EXECENV_TEST_PATIENCE", "1").var("EXECENV_TEST_NOW", "2026-09-01T12:00:00Z").run();
+    let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (done.status, &answer["decisions"][0]["outcome"]),
+        (Some(0), &"retained_unreadable".into()),
+        "{done}"
+    );
+    assert!(env.join("workdir/one/file").exists(), "{done}");
+    assert_eq!(
+        fs::read_to_string(t.tmp.join("asked")).unwrap(),
+        "asked\n",
+        "the others wait for nothing\n{done}"
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_killed_command_had_made_for_git_is_removed_by_the_next() {
+    use std::os::unix::fs::DirBuilderExt;
+    let t = TestEnv::new();
+    let source = source(&t);
+    let env = t.prepare(["--task-id", TASK]);
+    clone(&t, &source, &env.join("workdir/repo"));
+    let note = t.tmp.join("view");
+    let path = git_with_status(&t, &format!("echo \"$GIT_DIR\" >{}; kill -9 $PPID; exit 1", note.display()));
+    let done = t.execenv(["cleanup", KEY]).var("PATH", path).run();
+    assert!(done.was_killed(), "{done}");
+    let left = std::path::PathBuf::from(fs::read_to_string(&note).unwrap().trim());
+    // Another test may have removed it already.
+    let token = |last: &str| format!("execenv-git-{:.15}{last}", uuid::Uuid::new_v4().simple().to_string());
+    let beside = |mode, last: &str| {
+        let path = left.with_file_name(token(last));
+        fs::DirBuilder::new().mode(mode).create(&path).unwrap();
+        path
+    };
+    let (locked, open, other) = (beside(0o700, "a"), beside(0o755, "b"), beside(0o700, "x"));
+    let lock = fs::File::open(&locked).unwrap();
+    lock.lock().unwrap();
+    t.execenv(["cleanup", KEY]).ok();
+    assert!(!left.exists(), "{} is left", left.display());
+    for (kept, why) in [(locked, "in use"), (open, "not private"), (other, "of another form")] {
+        assert!(kept.exists(), "{why}");
+        fs::remove_dir(kept).unwrap();
+    }
+}
