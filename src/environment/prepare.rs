@@ -419,7 +419,7 @@ impl Placing<'_> {
 
     /// Moves what stands there to the trash, and returns the entry's name.
     fn set_aside(&self, from: &Path, at: &Place) -> Result<Option<String>> {
-        if self.root.kind(from).ok().flatten().is_none() {
+        if self.root.kind(from).with_context(|| format!("look at {}", from.display()))?.is_none() {
             return Ok(None);
         }
         let entry = trash::put_aside_as(self.root, from, &at.workspace, &at.key, false, self.request.now)?;

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use ureq::config::{Config, RedirectAuthHeaders};
 use ureq::http::{Response, Uri, header};
 use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
+use super::resolver::SystemResolver;
 use super::{Connection, Token, address};
 
 /// How many redirects are followed.
@@ -67,7 +69,8 @@ impl Client {
             .accept("application/json")
             .build();
         let base = base_url.parse().unwrap_or_default(); // of a bad address each request reports so
-        Client { agent: config.new_agent(), base_url, base, token, timeout, sent: AtomicU64::new(0) }
+        let agent = Agent::with_parts(config, DefaultConnector::default(), SystemResolver);
+        Client { agent, base_url, base, token, timeout, sent: AtomicU64::new(0) }
     }
 
     /// How many requests have been sent, redirects not counted.

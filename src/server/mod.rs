@@ -13,6 +13,7 @@ mod lookup;
 mod memory;
 mod parent;
 mod proxy;
+mod resolver;
 mod token;
 mod trust;
 

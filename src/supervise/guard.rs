@@ -175,7 +175,8 @@ pub fn main(run_id: &str, grace_ms: u64, run_pid: i32) {
     // From the beginning: the agent runs before this process hears of it.
     if let Some(run) = run {
         let (watched, is_paused) = (Arc::clone(&watched), Arc::clone(&is_paused));
-        std::thread::spawn(move || look_after_run(run, &watched, &is_paused));
+        // Without a thread, the guard still ends the agent when the run has died.
+        let _ = std::thread::Builder::new().spawn(move || look_after_run(run, &watched, &is_paused));
     }
     let mut group = None;
     for line in io::stdin().lock().lines() {

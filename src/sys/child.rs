@@ -149,20 +149,28 @@ pub fn capture_with_cut(
     let begun = Instant::now();
     let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
-    let stdout = read_aside(child.stdout.take());
-    let stderr = read_aside(child.stderr.take());
+    let give_up = |child: &mut Child, error: io::Error| {
+        signal_group(group, Signal::KILL);
+        let _ = child.wait();
+        error
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let streams = read_aside(stdout).and_then(|stdout| Ok((stdout, read_aside(stderr)?)));
+    let (stdout, stderr) = streams.map_err(|error| give_up(&mut child, error))?;
     let (done, ended) = channel::<()>();
-    let (waited, cut) = std::thread::scope(|scope| {
+    let watched = std::thread::scope(|scope| {
         // The group is killed when the time is up; when the child ends before, `done` is dropped.
-        let watch = scope.spawn(move || watch(group, limit, stop, &ended));
+        let watch = move || watch(group, limit, stop, &ended);
+        let watch = std::thread::Builder::new().spawn_scoped(scope, watch)?;
         // Not reaped yet, so that the group's number stays ours while its rest is killed.
         let waited = rustix::io::retry_on_intr(|| {
             let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
             rustix::process::waitid(rustix::process::WaitId::Pid(group), options)
         });
         drop(done);
-        (waited, watch.join().unwrap_or(None))
+        Ok((waited, watch.join().unwrap_or(None)))
     });
+    let (waited, cut) = watched.map_err(|error| give_up(&mut child, error))?;
     signal_group(group, Signal::KILL);
     let status = child.wait()?;
     waited?;
@@ -204,15 +212,15 @@ fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -
     }
 }
 
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Option<Receiver<Vec<u8>>> {
-    let pipe = pipe?;
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> io::Result<Option<Receiver<Vec<u8>>>> {
+    let Some(pipe) = pipe else { return Ok(None) };
     let (send, receive) = channel();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         let mut text = Vec::new();
         let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut text);
         let _ = send.send(text);
-    });
-    Some(receive)
+    })?;
+    Ok(Some(receive))
 }
 
 fn command(program: Program<'_>) -> Command {

@@ -5,7 +5,7 @@
 
 use super::tree::Tree;
 
-/// The system cannot confine: it is not Linux 5.13 or later, or Landlock is switched off.
+/// The system cannot confine: it is not Linux 5.13 or later, Landlock is switched off, or there is no thread to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CannotConfine;
 
@@ -16,7 +16,9 @@ pub struct CannotConfine;
 #[cfg(target_os = "linux")]
 pub fn confined<T: Send>(folders: &[&Tree], work: impl FnOnce() -> T + Send) -> Result<T, CannotConfine> {
     std::thread::scope(|scope| {
-        let confined = scope.spawn(|| linux::restrict_thread(folders).map(|()| work()));
+        let work = || linux::restrict_thread(folders).map(|()| work());
+        // Without a thread there is no confinement.
+        let confined = std::thread::Builder::new().spawn_scoped(scope, work).map_err(|_| CannotConfine)?;
         confined.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

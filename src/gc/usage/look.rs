@@ -34,7 +34,8 @@ pub fn look(root: &WorkspacesRoot, patterns: &Patterns, now: DateTime<Utc>) -> R
     };
     // The time is spent in system calls: a second thread nearly halves it.
     let tasks = std::thread::scope(|scope| {
-        let other = (found.len() > 1).then(|| scope.spawn(work));
+        let other =
+            (found.len() > 1).then(|| std::thread::Builder::new().spawn_scoped(scope, work).ok()).flatten();
         let mut all = work();
         match other.map(std::thread::ScopedJoinHandle::join) {
             None => {}
