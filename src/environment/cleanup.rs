@@ -341,14 +341,12 @@ fn unless_stopped(
 ) -> Result<()> {
     let Err(error) = removed else { return Ok(()) };
     let Some(stopped) = Stopped::find(&error) else { return Err(error) };
-    report.kept.push(Kept {
-        path: root_tree.path().join(names::TRASH),
-        why: format!(
-            "stopped: {} of {} entries were deleted; `execenv gc` deletes the rest",
-            stopped.removed,
-            size.entries + 1 // the folder itself
-        ),
-    });
+    let why = format!(
+        "stopped: {} of {} entries were deleted; `execenv gc` deletes the rest",
+        stopped.removed,
+        size.entries + 1 // the folder itself
+    );
+    report.kept.push(Kept::new(root_tree.path().join(names::TRASH), why));
     Ok(())
 }
 
