@@ -13,7 +13,7 @@ pub(super) fn halved<T: Send, R: Send>(mut items: Vec<T>, two: bool, work: impl 
         right.into_iter().map(&work).collect::<Vec<R>>()
     };
     std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().spawn_scoped(scope, &do_right);
+        let other = std::thread::Builder::new().spawn_scoped(scope, do_right);
         let mut all: Vec<R> = items.into_iter().map(&work).collect();
         match other.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(rest)) => all.extend(rest),
