@@ -16,12 +16,16 @@
 //! | `plain` | an agent that prints its answer as text |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
 //! | [`ndjson`] | dialects of one JSON object a line |
+//! | `openclaw` | OpenClaw's one object |
 //! | [`rpc`] | JSON-RPC, for dialects of requests and answers |
+//! | [`app_server`] | the JSON-RPC of Codex |
 
+pub mod app_server;
 mod conversation;
 mod event;
 pub mod login;
 pub mod ndjson;
+mod openclaw;
 mod permission;
 mod plain;
 mod raw;
@@ -34,6 +38,7 @@ pub use conversation::{
     AgentFailure, AgentResult, Conversation, Delivery, Ending, GiveUp, Opening, Properties, Step,
 };
 pub use event::{Event, NoticeLevel, Sink, Spent, TOOL_OUTPUT, Usage, prefix};
+pub use openclaw::OpenClaw;
 pub use permission::Permission;
 pub use plain::{Plain, SessionMark};
 pub use raw::Raw;

@@ -96,6 +96,18 @@ impl Transcript {
         sink(Event::Text { text, is_part: false })
     }
 
+    /// A message that was told in parts is at its end; `text` is all of it.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn message_ended(&mut self, text: JsonText<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        if !text.is_empty() {
+            self.text.clear();
+            text.append_literal(&mut self.text);
+        }
+        sink(Event::Text { text: JsonText::default(), is_part: false })
+    }
+
     /// What the agent thinks. Never part of its answer.
     ///
     /// # Errors

@@ -63,8 +63,11 @@ static PROVIDERS: &[Provider] = &[
         .plan(codex::plan)
         .folders(&[codex::FOLDER])
         .login(&["CODEX_API_KEY"], login_file("CODEX_HOME", ".codex", "auth.json"))
+        .login_hint("run `codex login`, then `execenv reuse`")
         .exports(&[codex::HOME_VARIABLE, codex::CHECKOUT_VARIABLE])
-        .own_variables(&[codex::HOME_VARIABLE]),
+        .own_variables(&[codex::HOME_VARIABLE])
+        .own_arguments(codex::launch::OWN_ARGUMENTS)
+        .dialects(codex::DIALECTS),
     Provider::new("copilot", ".github/skills")
         .program("copilot", "MULTICA_COPILOT_PATH")
         .minimum(Version(1, 0, 0))
@@ -138,7 +141,9 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::Planned)
         .plan(openclaw::plan)
         .exports(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE])
-        .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE]),
+        .own_variables(&[openclaw::CONFIG_VARIABLE, openclaw::ROOTS_VARIABLE])
+        .own_arguments(openclaw::launch::OWN_ARGUMENTS)
+        .dialects(openclaw::DIALECTS),
     Provider::new("opencode", ".opencode/skills")
         .own_sandbox(OwnSandbox::None)
         .program("opencode", "MULTICA_OPENCODE_PATH")
@@ -387,7 +392,7 @@ mod tests {
     fn the_runnable_ones_have_a_program() {
         let runnable: Vec<_> = all().filter(|p| !p.dialects.is_empty()).map(|p| p.name).collect();
         assert!(
-            ["claude", "codebuddy", "hermes", "grok", "antigravity"]
+            ["claude", "codebuddy", "codex", "hermes", "openclaw", "grok", "antigravity"]
                 .iter()
                 .all(|name| runnable.contains(name))
         );

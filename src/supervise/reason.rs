@@ -70,6 +70,7 @@ const ROWS: &[(FailureReason, &[&[&str]])] = &[
         &[
             &["#5xx"],
             &["server had an error"],
+            &["experiencing high demand"],
             &["provider returned error"],
             &["internal error"],
             &["service unavailable"],
@@ -249,6 +250,7 @@ mod tests {
             ("You’ve hit your limit", "agent_error.provider_quota_limit"),
             ("HTTP 529", "agent_error.provider_capacity_or_rate_limit"),
             ("status=503;", "agent_error.provider_server_error"),
+            ("We’re currently experiencing high demand", "agent_error.provider_server_error"),
             ("took 5030 ms", "agent_error.unknown"),
             ("dial tcp 1.2.3.4", "agent_error.provider_network"),
             ("API call failed after 3 retries: Connection error.", "agent_error.provider_network"),

@@ -253,4 +253,12 @@ cd "$work"
 "$execenv" cleanup --all "$env"
 check "the user's home is as it was"               test "$before" = "$(state)"
 unset_exports
+
+a_user 'schema'
+mkdir -p "$user"
+{ model; provider; } > "$user/config.toml"
+prepare
+unset CODEX_HOME
+check 'requests, answers and news are of the schema' python3 "$here/tests/real/codex_schema.py" "$execenv" "$(command -v codex)" "$env" "$work"
+cat "$work/last"
 codex --version

@@ -4,6 +4,7 @@
 //! dialect is a module.
 
 pub mod claude;
+mod codex_exec;
 mod grok;
 pub mod lines;
 mod shorten;
@@ -11,5 +12,6 @@ pub mod skipped;
 pub mod stream;
 
 pub use claude::Claude;
+pub use codex_exec::{CodexExec, codex_exec};
 pub use grok::Grok;
 pub use stream::{LineReader, LineStream, Understood};

@@ -7,6 +7,7 @@ mod config;
 mod draft;
 mod home;
 mod hooks;
+pub(super) mod launch;
 mod limits;
 mod managed;
 mod mcp;
@@ -23,4 +24,5 @@ mod switches;
 
 pub(super) use self::home::{CHECKOUT_VARIABLE, FOLDER, HOME_VARIABLE, MINIMUM};
 pub use self::home::{NAME, plan};
+pub(super) use self::launch::DIALECTS;
 pub use self::shell::{allowed_names, shell_policy};
