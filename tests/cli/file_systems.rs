@@ -68,6 +68,7 @@ fn a_run_whose_env_root_was_replaced_meanwhile_does_not_end_with_0() {
 #[test]
 fn where_no_modes_are_kept_prepare_reuse_and_doctor_say_who_can_read_the_secrets() {
     let t = TestEnv::new();
+    t.make_project_a_repository();
     let on = |run: crate::support::Run<'_>, mount: &str| run.var("EXECENV_TEST_MOUNT", mount).run().status(0);
     let servers = r#"{"mcpServers": {"s": {"command": "x", "env": {"TOKEN": "secret"}}}}"#;
     t.write("servers.json", servers);
