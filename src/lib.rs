@@ -47,6 +47,9 @@ pub mod internals {
     pub mod protocol {
         pub use crate::protocol::*;
     }
+    pub mod provider {
+        pub use crate::provider::launch::LaunchRequest;
+    }
     pub mod repos {
         pub use crate::repos::{
             LOCK_REASON, Limits, RepoPolicy, RepoReport, last_use, repo_lock, stamp_use, upkeep,
@@ -60,7 +63,8 @@ pub mod internals {
     }
     pub mod supervise {
         pub use crate::supervise::{
-            AgentCommand, Interrupts, Limits, Requests, SentMessage, Started, guard, run,
+            AgentCommand, Cause, Exit, Interrupts, Limits, Requests, RunFacts, SentMessage, Started, guard,
+            judge, run,
         };
     }
 }

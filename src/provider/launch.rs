@@ -11,10 +11,11 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::description::Description;
+use super::mcp_file;
 use super::plan::McpMode;
 use super::version::Version;
 use crate::layout::names;
-use crate::protocol::{Conversation, Permission};
+use crate::protocol::{Conversation, Opening, Permission};
 use crate::sys::tree::Tree;
 
 /// One way to run an agent CLI.
@@ -113,6 +114,25 @@ impl LaunchRequest<'_> {
         );
         (prompt, vec![(file, self.prompt.as_bytes().to_vec())], vec![notice])
     }
+
+    /// This text as the whole of the agent's standard input.
+    pub(super) fn input(&self, text: &str) -> Opening {
+        Opening::Whole(text.as_bytes().to_vec())
+    }
+
+    /// The prompt as the whole of the agent's standard input, after the text for the system prompt: for a CLI that takes
+    /// no such text.
+    pub(super) fn prompt_as_input(&self) -> Opening {
+        match self.system_prompt {
+            Some(system) => self.input(&format!("{system}\n\n{}", self.prompt)),
+            None => self.input(self.prompt),
+        }
+    }
+
+    /// The session of a CLI that takes its id up front.
+    pub(super) fn fixed_session(&self) -> Option<String> {
+        Some(self.resume.unwrap_or(self.new_session).to_owned())
+    }
 }
 
 /// One start of an agent.
@@ -168,6 +188,24 @@ impl Arguments {
         }
     }
 
+    /// Adds the id of a new session, where none is resumed.
+    pub(super) fn session(&mut self, flag: &str, request: &LaunchRequest<'_>) {
+        if request.resume.is_none() {
+            self.pair(flag, Some(request.new_session));
+        }
+    }
+
+    /// Adds the file of the managed MCP servers, as Claude Code takes it. Returns the file.
+    pub(super) fn mcp_file(&mut self, request: &LaunchRequest<'_>) -> Vec<(PathBuf, Vec<u8>)> {
+        let Some(servers) = request.servers else { return Vec::new() };
+        let file = Path::new(names::LAUNCH).join(names::LAUNCH_MCP);
+        self.pair("--mcp-config", Some(request.env.path().join(&file)));
+        if request.mcp_mode == McpMode::Strict {
+            self.push("--strict-mcp-config");
+        }
+        vec![(file, mcp_file::bytes(servers))]
+    }
+
     /// Adds arguments as they are.
     pub fn extend(&mut self, args: &[OsString]) {
         self.0.extend_from_slice(args);
@@ -179,10 +217,9 @@ impl Arguments {
     }
 }
 
-#[cfg(test)]
 impl<'a> LaunchRequest<'a> {
     /// A request with nothing but a prompt.
-    pub(in crate::provider) fn example(env: &'a Tree, work_dir: &'a Path) -> LaunchRequest<'a> {
+    pub fn example(env: &'a Tree, work_dir: &'a Path) -> LaunchRequest<'a> {
         LaunchRequest {
             provider: "test",
             described: None,
@@ -203,6 +240,108 @@ impl<'a> LaunchRequest<'a> {
             temporary: work_dir,
             variables: &[],
             is_root: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider;
+
+    /// The command lines of the CLIs that get their prompt at standard input: bare, and with every choice.
+    #[test]
+    fn each_command_line_is_as_the_cli_takes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let servers = serde_json::from_str(r#"{"a":{"command":"c"}}"#).unwrap();
+        let custom = ["--own".into()];
+        let bare = LaunchRequest { new_session: "NEW", ..LaunchRequest::example(&env, folder.path()) };
+        let full = LaunchRequest {
+            model: Some("M"),
+            max_turns: Some(3),
+            system_prompt: Some("S"),
+            resume: Some("OLD"),
+            custom: &custom,
+            servers: Some(&servers),
+            permission: Permission::Deny,
+            ..bare
+        };
+        for (name, dialect, plain, chosen, session) in [
+            (
+                "gemini",
+                "stream-json",
+                "-o stream-json --skip-trust --approval-mode yolo --session-id NEW",
+                "-o stream-json --skip-trust --approval-mode default -m M --resume OLD --own",
+                Some("NEW"),
+            ),
+            (
+                "qwen",
+                "stream-json",
+                "-o stream-json --approval-mode yolo --session-id NEW",
+                "-o stream-json --approval-mode default -m M --max-session-turns 3 --append-system-prompt S \
+                 --resume OLD --own",
+                Some("NEW"),
+            ),
+            (
+                "qoder",
+                "stream-json",
+                "-p --output-format stream-json --permission-mode bypass_permissions --session-id NEW",
+                "-p --output-format stream-json --permission-mode dont_ask --mcp-config @/launch/mcp.json \
+                 --strict-mcp-config --model M --append-system-prompt S --resume OLD --own",
+                Some("NEW"),
+            ),
+            (
+                "copilot",
+                "json",
+                "--output-format json --no-ask-user --allow-all --session-id NEW --usage-output-file \
+                 @/copilot-usage.json",
+                "--output-format json --no-ask-user --model M --resume=OLD --own",
+                Some("NEW"),
+            ),
+            ("opencode", "json", "run --format json --auto", "run --format json -m M -s OLD --own", None),
+            (
+                "pi",
+                "json",
+                "-p --mode json",
+                "-p --mode json --model M --append-system-prompt S --session OLD --own",
+                None,
+            ),
+            (
+                "reasonix",
+                "stream-json",
+                "run --output-format stream-json --permission-mode danger-full-access",
+                "run --output-format stream-json --permission-mode workspace-write --model M --max-steps 3 --resume \
+                 OLD --own",
+                None,
+            ),
+            (
+                "cursor",
+                "stream-json",
+                "-p --output-format stream-json --yolo --workspace @",
+                "-p --output-format stream-json --workspace @ --model M --resume OLD --own",
+                None,
+            ),
+        ] {
+            let row = provider::find(name).unwrap();
+            let dialect = row.dialects.iter().find(|known| known.name == dialect).unwrap();
+            let plan = |request: &LaunchRequest<'_>| (dialect.start)(request).unwrap();
+            let line = |plan: &LaunchPlan| {
+                let args: Vec<_> = plan.args.iter().map(|arg| arg.to_str().unwrap()).collect();
+                args.join(" ").replace(folder.path().to_str().unwrap(), "@")
+            };
+            let mut new = plan(&bare);
+            assert_eq!(line(&new), plain, "{name}");
+            assert_eq!(new.session.as_deref(), session, "{name}");
+            assert_eq!(new.conversation.open(), Opening::Whole(b"go".to_vec()), "{name}");
+            // Reasonix takes servers from its configuration only.
+            let servers = full.servers.filter(|_| name != "reasonix");
+            let mut old = plan(&LaunchRequest { servers, ..full });
+            assert_eq!(line(&old), chosen, "{name}");
+            assert_eq!(old.session.as_deref(), session.map(|_| "OLD"), "{name}");
+            let is_flag = chosen.contains("--append-system-prompt");
+            let input = if is_flag { "go" } else { "S\n\ngo" };
+            assert_eq!(old.conversation.open(), Opening::Whole(input.into()), "{name}");
         }
     }
 }

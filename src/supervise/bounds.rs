@@ -17,9 +17,12 @@ pub struct Bounds {
 
 /// A bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reached {
+pub enum Reached {
+    /// The price, in US dollars.
     Cost(f64),
+    /// The tokens.
     Tokens(u64),
+    /// The turns of the model.
     Turns(u64),
 }
 

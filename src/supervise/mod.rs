@@ -53,7 +53,7 @@ pub use agent_log::LEAST as LEAST_LOG;
 pub use bounds::Bounds;
 pub use command::{AgentCommand, Limits, Started};
 pub use interrupts::Interrupts;
-pub use outcome::{Exit, RunOutcome, RunStatus, RunVerdict};
+pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judge};
 pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};

@@ -140,12 +140,18 @@ fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Res
 
 /// Why the agent was stopped.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cause {
+pub enum Cause {
+    /// The run's limit on its duration.
     Timeout(Duration),
+    /// The run's limit on silence.
     Idle(Duration),
+    /// The run's limit on a tool's silence.
     Tool(Duration),
+    /// A signal to the run.
     Signal(i32),
+    /// The cancel file.
     CancelFile,
+    /// The reader of the events went away.
     SinkBroken,
     /// A limit of its dialect's.
     Dialect(GiveUp),
@@ -157,23 +163,31 @@ pub(super) enum Cause {
 
 /// What was seen of a run.
 #[derive(Clone, Debug)]
-pub(super) struct RunFacts<'a> {
-    pub(super) provider: &'a str,
+pub struct RunFacts<'a> {
+    /// Its name, for error texts.
+    pub provider: &'a str,
     /// The agent states its result: without one the run failed.
-    pub(super) states_result: bool,
-    pub(super) ending: &'a Ending,
+    pub states_result: bool,
+    /// What the conversation knows.
+    pub ending: &'a Ending,
     /// The result came before the reason to stop the agent.
-    pub(super) is_result_first: bool,
-    pub(super) cause: Option<&'a Cause>,
+    pub is_result_first: bool,
+    /// Why the agent was stopped, if it was.
+    pub cause: Option<&'a Cause>,
     /// SIGKILL was needed.
-    pub(super) is_killed: bool,
-    pub(super) exit: Exit,
-    pub(super) read_error: Option<String>,
-    pub(super) write_error: Option<String>,
-    pub(super) stderr: &'a str,
+    pub is_killed: bool,
+    /// How its process ended.
+    pub exit: Exit,
+    /// Why its output could not be read.
+    pub read_error: Option<String>,
+    /// Why its input could not be written.
+    pub write_error: Option<String>,
+    /// The end of its standard error.
+    pub stderr: &'a str,
     /// The CLI fails without a word where it cannot resume a session.
-    pub(super) hides_refusal: bool,
-    pub(super) resume: Option<&'a str>,
+    pub hides_refusal: bool,
+    /// The session that it was asked to resume.
+    pub resume: Option<&'a str>,
 }
 
 /// A status with its reason and words, before the agent's texts were looked at.
@@ -194,7 +208,7 @@ impl Draft {
 /// Judges a run. The first of these that applies decides: a reader of the events that went away, a failure that the agent
 /// states, output that cannot be read, a reason to stop the agent, a read error, work left in the background, the exit
 /// status, a missing result.
-pub(super) fn judge(facts: &RunFacts<'_>) -> RunVerdict {
+pub fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let result = facts.ending.result.as_ref();
     // An agent that did not exit after its result was stopped: its exit says nothing.
     let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();

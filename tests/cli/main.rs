@@ -54,6 +54,7 @@ mod server_client;
 mod show;
 mod skills;
 mod stopped;
+mod streams;
 mod supervise;
 mod together;
 mod trash;

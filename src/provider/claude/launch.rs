@@ -83,8 +83,8 @@ pub fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     if matches!(request.env.kind(settings), Ok(Some(_))) {
         args.pair("--settings", Some(request.env.path().join(settings)));
     }
-    let conversation =
-        Claude::new(request.prompt.into(), request.model.map(str::to_owned), request.permission);
+    let new = Claude::new(request.prompt.into(), request.model.map(str::to_owned), request.permission);
+    let conversation = if request.resume.is_some() { new.resuming() } else { new };
     Ok(LaunchPlan { files, ..LaunchPlan::new(args.into_vec(), conversation) })
 }
 

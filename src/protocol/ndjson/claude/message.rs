@@ -10,17 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 use serde_json::value::RawValue;
 
 use crate::protocol::JsonText;
-
-/// A string, borrowed where it holds no escape; anything else reads as empty.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl std::ops::Deref for Text<'_> {
-    type Target = str;
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
+use crate::protocol::ndjson::field::{Text, ignore_scalars, literal};
 
 /// One line of output.
 #[derive(Debug, serde::Deserialize)]
@@ -49,6 +39,9 @@ pub(super) struct Line<'a> {
     pub(super) result: Text<'a>,
     #[serde(borrow, default)]
     pub(super) errors: Option<&'a RawValue>,
+    /// Qwen Code's error, as an object.
+    #[serde(borrow, default)]
+    pub(super) error: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) terminal_reason: Text<'a>,
     /// The status with which the model's server refused the request.
@@ -135,10 +128,6 @@ impl<'a> Block<'a> {
     }
 }
 
-fn literal(value: Option<&RawValue>) -> JsonText<'_> {
-    value.and_then(|value| JsonText::from_json(value.get())).unwrap_or_default()
-}
-
 /// Token counts, by the API's names and by the CLI's.
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Counts<'a> {
@@ -169,68 +158,13 @@ pub(super) struct Log<'a> {
     pub(super) message: Text<'a>,
 }
 
-/// Whether a raw value is the literal `true`.
-pub(super) fn is_true(value: Option<&RawValue>) -> bool {
-    value.is_some_and(|value| value.get() == "true")
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor).map(Text)
-    }
-}
-
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ContentVisitor)
     }
 }
 
-struct TextVisitor;
 struct ContentVisitor;
-
-/// What both visitors do with values of other types.
-macro_rules! ignore_scalars {
-    ($empty:expr) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any JSON")
-        }
-        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
-            Ok($empty)
-        }
-        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
-            Ok($empty)
-        }
-        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-            Ok($empty)
-        }
-        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok($empty)
-        }
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok($empty)
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            Ok($empty)
-        }
-    };
-}
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Cow<'de, str>;
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Cow::Borrowed(""))
-    }
-    ignore_scalars!(Cow::Borrowed(""));
-}
 
 impl<'de> Visitor<'de> for ContentVisitor {
     type Value = Content<'de>;

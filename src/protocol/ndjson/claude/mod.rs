@@ -9,23 +9,47 @@ mod tokens;
 use std::io;
 use std::time::Duration;
 
+pub use self::tokens::Counting;
+
 use self::answer::user_frame;
 use self::reader::Reader;
 use super::lines::Lines;
-use crate::protocol::{Conversation, Delivery, Ending, Event, Opening, Permission, Properties, Sink, Step};
+use crate::protocol::{
+    Conversation, Delivery, Ending, Event, Opening, Permission, Properties, Sink, Spent, Step,
+};
 
 /// A conversation with Claude Code: one turn, longer when messages are sent while it lasts.
 #[derive(Debug)]
 pub struct Claude {
-    prompt: String,
+    opening: Opening,
+    takes_messages: bool,
     lines: Lines,
     reader: Reader,
 }
 
 impl Claude {
-    /// `requested_model` names the usage for which the agent names no model.
+    /// A conversation in frames. `requested_model` names the usage for which the agent names no model.
     pub fn new(prompt: String, requested_model: Option<String>, permission: Permission) -> Self {
-        Self { prompt, lines: Lines::default(), reader: Reader::new(requested_model, permission) }
+        let reader = Reader::new(requested_model, permission, Counting::Stated);
+        Self {
+            opening: Opening::Frames(user_frame(&prompt)),
+            takes_messages: true,
+            lines: Lines::default(),
+            reader,
+        }
+    }
+
+    /// The same, that goes on with a session.
+    #[must_use]
+    pub fn resuming(mut self) -> Self {
+        self.reader.resumes();
+        self
+    }
+
+    /// A conversation with a fork that gets its prompt in another way, and takes no messages.
+    pub fn fork(opening: Opening, requested_model: Option<&str>, counting: Counting) -> Self {
+        let reader = Reader::new(requested_model.map(str::to_owned), Permission::Allow, counting);
+        Self { opening, takes_messages: false, lines: Lines::default(), reader }
     }
 }
 
@@ -35,7 +59,7 @@ impl Conversation for Claude {
     }
 
     fn open(&mut self) -> Opening {
-        Opening::Frames(user_frame(&std::mem::take(&mut self.prompt)))
+        std::mem::replace(&mut self.opening, Opening::Nothing)
     }
 
     fn output(&mut self, bytes: &[u8], sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
@@ -51,6 +75,9 @@ impl Conversation for Claude {
     }
 
     fn send(&mut self, text: &str, step: &mut Step) -> Delivery {
+        if !self.takes_messages {
+            return Delivery::Unsupported;
+        }
         if self.reader.is_over() {
             return Delivery::TooLate;
         }
@@ -60,6 +87,10 @@ impl Conversation for Claude {
 
     fn has_open_tool(&self) -> bool {
         self.reader.has_open_tool()
+    }
+
+    fn spent(&self) -> Spent {
+        self.reader.spent()
     }
 
     fn end(&mut self) -> Ending {

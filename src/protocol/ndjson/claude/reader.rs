@@ -12,12 +12,14 @@ use serde_json::{Number, Value};
 
 use super::answer::{Answer, control_response};
 use super::failure::{self, Stated};
-use super::message::{Block, Content, Head, Line, Message, is_true};
-use super::tokens::Tokens;
+use super::message::{Block, Content, Head, Line, Message};
+use super::tokens::{Counting, Tokens};
+use crate::protocol::ndjson::field::{self, is_true, plain_text};
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::{
-    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Permission, Sink, Step, login, prefix,
+    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Permission, Sink, Spent, Step, login,
+    prefix,
 };
 
 /// The part of a line that is searched for login trouble, in bytes.
@@ -39,6 +41,8 @@ pub(super) struct Reader {
     /// Names of called tools by the id of the call.
     tools: HashMap<String, String>,
     has_background_work: bool,
+    /// The price that was stated is that of the whole session.
+    is_session_price: bool,
     tool_calls: u64,
     skipped: Skipped,
     tokens: Tokens,
@@ -51,8 +55,8 @@ const SILENT: [&str; 5] =
 
 impl Reader {
     /// A reader for a run that asked for this model.
-    pub(super) fn new(requested_model: Option<String>, permission: Permission) -> Self {
-        Self { tokens: Tokens::new(requested_model), permission, ..Self::default() }
+    pub(super) fn new(requested_model: Option<String>, permission: Permission, counting: Counting) -> Self {
+        Self { tokens: Tokens::new(requested_model, counting), permission, ..Self::default() }
     }
 
     /// Whether the result came.
@@ -95,7 +99,23 @@ impl Reader {
         Ok(())
     }
 
+    pub(super) fn spent(&self) -> Spent {
+        let usage = self.tokens.so_far();
+        Spent { tokens: usage.all(), cost_usd: self.cost_usd.clone(), turns: self.tokens.messages() }
+    }
+
+    /// The session is resumed.
+    pub(super) fn resumes(&mut self) {
+        self.tokens.count_as(Counting::Resumed);
+    }
+
     pub(super) fn end(&mut self, lines: &Lines) -> Ending {
+        let mut remarks = self.skipped.remarks(lines);
+        if self.is_session_price {
+            remarks.push(
+                "the agent states the price of the whole session; that of this run is not known".into(),
+            );
+        }
         Ending {
             result: self.result.take(),
             fallback: JsonText::Literal(&self.fallback).decode().into_owned(),
@@ -106,7 +126,7 @@ impl Reader {
             tool_calls: self.tool_calls,
             has_background_work: self.has_background_work,
             unreadable: lines.unreadable(),
-            remarks: self.skipped.remarks(lines),
+            remarks,
             ..Ending::default()
         }
     }
@@ -256,6 +276,10 @@ impl Reader {
 
     fn result(&mut self, line: &Line<'_>) {
         self.cost_usd = line.total_cost_usd.and_then(|cost| serde_json::from_str(cost.get()).ok());
+        self.is_session_price = self.tokens.is_of_session(line);
+        if self.is_session_price {
+            self.cost_usd = None;
+        }
         self.tokens.state(line);
         let has_failed = is_true(line.is_error) || line.subtype.starts_with("error_");
         let stated = if has_failed { failure::stated(line) } else { Stated::default() };
@@ -264,6 +288,11 @@ impl Reader {
             reason: stated.reason,
             is_resume_refused: false,
         });
+        // Some repeat the error as a message: it is no answer.
+        let said = JsonText::Literal(&self.last_text).decode();
+        if failure.as_ref().is_some_and(|failure| failure.error == *said) {
+            self.last_text.clear();
+        }
         self.result = Some(AgentResult {
             text: if has_failed { String::new() } else { line.result.to_string() },
             failure,
@@ -285,7 +314,9 @@ fn error_text(line: &Line<'_>) -> String {
     }
     let errors: Vec<Value> =
         line.errors.and_then(|errors| serde_json::from_str(errors.get()).ok()).unwrap_or_default();
-    let texts: Vec<String> = errors.iter().map(plain_text).filter(|text| !text.is_empty()).collect();
+    let own = field::error_text(line.error);
+    let texts = errors.iter().map(plain_text).chain([own]).filter(|text| !text.is_empty());
+    let texts: Vec<String> = texts.collect();
     if texts.is_empty() { line.subtype.to_string() } else { texts.join("; ") }
 }
 
@@ -316,12 +347,4 @@ fn joined_texts(raw: &str) -> Option<String> {
     let texts: Vec<_> =
         blocks.iter().filter(|block| &*block.kind == "text").map(|block| block.text().decode()).collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
-}
-
-fn plain_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Object(object) => object.get("message").map(plain_text).unwrap_or_default(),
-        _ => String::new(),
-    }
 }

@@ -195,41 +195,6 @@ fn a_tool_is_open_from_its_call_to_its_result() {
 }
 
 #[test]
-fn recorded_ends_are_read_by_their_fields() {
-    use crate::protocol::FailureReason::*;
-    let recorded = |name: &str| match name {
-        "err400" => include_str!("recorded/err400.ndjson"),
-        "err401" => include_str!("recorded/err401.ndjson"),
-        "err429" => include_str!("recorded/err429.ndjson"),
-        "err500" => include_str!("recorded/err500.ndjson"),
-        "dead" => include_str!("recorded/dead.ndjson"),
-        "badsid" => include_str!("recorded/badsid.ndjson"),
-        "int" => include_str!("recorded/int.ndjson"),
-        "term" => include_str!("recorded/term.ndjson"),
-        _ => include_str!("recorded/tool.ndjson"),
-    };
-    for (name, has_failed, reason, poisoned, last_text) in [
-        ("tool", Some(false), None, None, true),
-        ("err400", Some(true), Some(InvalidRequest), Some(InvalidRequest), false),
-        ("err401", Some(true), Some(AuthOrAccess), None, false),
-        ("err429", Some(true), Some(RateLimit), None, false),
-        ("err500", Some(true), Some(ServerError), None, false),
-        ("dead", Some(true), Some(Network), None, false),
-        ("badsid", Some(true), None, None, false),
-        ("int", Some(true), None, None, false),
-        ("term", None, None, None, false),
-    ] {
-        let lines: Vec<&str> = recorded(name).lines().collect();
-        let (ending, ..) = read(&lines);
-        let failure = ending.result.as_ref().and_then(|result| result.failure.as_ref());
-        assert_eq!(ending.result.as_ref().map(|result| result.failure.is_some()), has_failed, "{name}");
-        assert_eq!(failure.and_then(|failure| failure.reason), reason, "{name}");
-        assert_eq!(ending.result.as_ref().and_then(|result| result.poisoned), poisoned, "{name}");
-        assert_eq!(!ending.last_text.is_empty(), last_text, "{name}: {}", ending.last_text);
-    }
-}
-
-#[test]
 fn the_last_text_stays_when_a_tool_follows_and_is_no_error_of_the_cli() {
     let text = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"half done"}]}}"#;
     for next in [

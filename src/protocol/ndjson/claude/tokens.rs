@@ -10,9 +10,25 @@ use crate::protocol::Usage;
 /// One message is printed as several lines that repeat its usage: so many recent ones are remembered, to count each once.
 const RECENT: usize = 16;
 
+/// What a CLI's counts mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counting {
+    /// The result states those of the run.
+    #[default]
+    Stated,
+    /// As [`Counting::Stated`], for a session that was resumed: by model the result states those of the whole session, and
+    /// so the price (2.1.332); its `usage` is the run's.
+    Resumed,
+    /// The result states those of the whole session only, so the messages are added up; their input includes what came
+    /// from the cache.
+    Summed,
+}
+
 /// The tokens of one conversation.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
+    counting: Counting,
+    messages: u64,
     requested_model: Option<String>,
     session_model: String,
     recent: VecDeque<Counted>,
@@ -28,8 +44,8 @@ struct Counted {
 }
 
 impl Tokens {
-    pub(super) fn new(requested_model: Option<String>) -> Self {
-        Self { requested_model, ..Self::default() }
+    pub(super) fn new(requested_model: Option<String>, counting: Counting) -> Self {
+        Self { requested_model, counting, ..Self::default() }
     }
 
     /// Notes the model that the session names first: usage without a model of its own is the session's.
@@ -41,13 +57,17 @@ impl Tokens {
 
     /// Takes one assistant message.
     pub(super) fn count(&mut self, message: &Message<'_>) {
-        let Some(usage) = message.usage.and_then(read) else { return };
+        let Some(mut usage) = message.usage.and_then(read) else { return };
+        if self.counting == Counting::Summed {
+            usage.input_tokens = usage.input_tokens.saturating_sub(usage.cache_read_tokens);
+        }
         let model = self.model_name(&message.model);
         let known = self.recent.iter_mut().find(|counted| *counted.message_id == *message.id);
         if let Some(counted) = known.filter(|_| !message.id.is_empty()) {
             (counted.model, counted.usage) = (model, usage);
             return;
         }
+        self.messages += 1;
         self.recent.push_back(Counted { message_id: message.id.to_string(), model, usage });
         if self.recent.len() > RECENT {
             self.sum_oldest();
@@ -56,7 +76,39 @@ impl Tokens {
 
     /// Takes the result line.
     pub(super) fn state(&mut self, line: &Line<'_>) {
-        self.stated = self.stated_by(line);
+        if self.counting != Counting::Summed || self.messages == 0 {
+            self.stated = self.stated_by(line);
+        }
+    }
+
+    /// From here on the counts mean this.
+    pub(super) fn count_as(&mut self, counting: Counting) {
+        self.counting = counting;
+    }
+
+    /// Whether this line's counts by model, and its price, are those of the whole session.
+    pub(super) fn is_of_session(&self, line: &Line<'_>) -> bool {
+        let own = line.usage.and_then(read).unwrap_or_default();
+        let all = by_model(line).values().map(Usage::all).fold(0, u64::saturating_add);
+        self.counting == Counting::Resumed && !own.is_zero() && all > own.all()
+    }
+
+    /// How many messages of the model's were counted.
+    pub(super) fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// All tokens so far.
+    pub(super) fn so_far(&self) -> Usage {
+        let summed = self.summed.values().chain(self.recent.iter().map(|counted| &counted.usage));
+        let all = self
+            .stated
+            .as_ref()
+            .map_or_else(|| summed.collect::<Vec<_>>(), |stated| stated.values().collect());
+        all.into_iter().fold(Usage::default(), |mut sum, usage| {
+            sum.add(usage);
+            sum
+        })
     }
 
     /// Tokens by model; models without any are left out.
@@ -76,12 +128,7 @@ impl Tokens {
     }
 
     fn stated_by(&self, line: &Line<'_>) -> Option<BTreeMap<String, Usage>> {
-        let by_model = line
-            .model_usage
-            .and_then(|raw| serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()).ok())
-            .unwrap_or_default();
-        let by_model: BTreeMap<String, Usage> =
-            by_model.into_iter().map(|(model, usage)| (model, read(usage).unwrap_or_default())).collect();
+        let by_model = if self.is_of_session(line) { BTreeMap::new() } else { by_model(line) };
         if by_model.values().any(|usage| !usage.is_zero()) {
             return Some(by_model);
         }
@@ -93,6 +140,13 @@ impl Tokens {
         let names = [stated, &self.session_model, self.requested_model.as_deref().unwrap_or_default()];
         (*names.iter().find(|name| !name.is_empty()).unwrap_or(&"unknown")).to_owned()
     }
+}
+
+fn by_model(line: &Line<'_>) -> BTreeMap<String, Usage> {
+    let stated =
+        line.model_usage.and_then(|raw| serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()).ok());
+    let stated = stated.unwrap_or_default().into_iter();
+    stated.map(|(model, usage)| (model, read(usage).unwrap_or_default())).collect()
 }
 
 /// Token counts in either spelling.
