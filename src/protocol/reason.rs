@@ -81,6 +81,19 @@ reasons! {
 }
 
 impl FailureReason {
+    /// What an HTTP status of the model's server means, where it means the same for every server.
+    pub fn of_status(status: u64) -> Option<FailureReason> {
+        match status {
+            401 | 403 => Some(FailureReason::AuthOrAccess),
+            402 => Some(FailureReason::QuotaLimit),
+            404 => Some(FailureReason::ModelUnavailable),
+            413 => Some(FailureReason::ContextOverflow),
+            429 | 529 => Some(FailureReason::RateLimit),
+            500..=599 => Some(FailureReason::ServerError),
+            _ => None,
+        }
+    }
+
     /// Whether the agent, not the run, is the reason.
     pub fn is_agent_error(self) -> bool {
         self.word().starts_with("agent_error.")

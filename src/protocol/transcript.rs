@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::conversation::{AgentFailure, AgentResult, Ending};
 use super::event::{Event, Sink, Spent, Usage};
+use super::reason::FailureReason;
 use super::text::JsonText;
 
 /// Calls that were never answered must not pile up.
@@ -198,6 +199,14 @@ impl Transcript {
         self.cost_usd = Some(cost);
     }
 
+    /// Adds a price, in US dollars. One of zero says nothing: models without a known price have it.
+    pub fn add_cost(&mut self, cost: f64) {
+        let sum = cost + self.cost_usd.as_ref().and_then(Number::as_f64).unwrap_or(0.0);
+        if cost > 0.0 {
+            self.cost_usd = Number::from_f64(sum);
+        }
+    }
+
     /// The price so far.
     pub fn cost(&self) -> Option<&Number> {
         self.cost_usd.as_ref()
@@ -217,6 +226,11 @@ impl Transcript {
     /// The agent stated that it failed.
     pub fn fail(&mut self, failure: AgentFailure) {
         self.result = Some(AgentResult { failure: Some(failure), ..AgentResult::default() });
+    }
+
+    /// A failure with this text, for a reason that a field states; without one the text decides.
+    pub fn fail_with(&mut self, error: impl Into<String>, reason: Option<FailureReason>) {
+        self.fail(AgentFailure { error: error.into(), reason, is_resume_refused: false });
     }
 
     /// Takes back what was stated: the agent tries again.

@@ -4,6 +4,8 @@
 //! `--additional-mcp-config` adds). A project's `.mcp.json` counts only where the folder is trusted, which a run in
 //! prompt mode is not by itself. Its built-in GitHub server belongs to the program and stays.
 
+mod launch;
+
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
@@ -29,6 +31,8 @@ pub(super) const FOLDER: HomeFolder = HomeFolder {
     logins: &["config.json"],
     without_secrets: overlay::without_own_files,
 };
+
+pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 
 /// Plans the home.
 ///

@@ -5,6 +5,8 @@
 //! `GEMINI_CLI_HOME` points at the env root, whose `.gemini` links to all of the user's but the settings. There
 //! `mcp.allowed` hides the servers of the project and of extensions.
 
+mod launch;
+
 use std::path::Path;
 
 use anyhow::Result;
@@ -31,6 +33,8 @@ pub(super) const HOME: HomeFolder = HomeFolder {
     logins: &["google_accounts.json"],
     without_secrets: overlay::without_own_files,
 };
+
+pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";
 /// The variable that makes it trust the work dir.

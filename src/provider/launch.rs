@@ -11,7 +11,6 @@ use anyhow::Result;
 use serde_json::{Map, Value};
 
 use super::description::Description;
-use super::mcp_file;
 use super::plan::McpMode;
 use super::version::Version;
 use crate::layout::names;
@@ -193,17 +192,6 @@ impl Arguments {
         if request.resume.is_none() {
             self.pair(flag, Some(request.new_session));
         }
-    }
-
-    /// Adds the file of the managed MCP servers, as Claude Code takes it. Returns the file.
-    pub(super) fn mcp_file(&mut self, request: &LaunchRequest<'_>) -> Vec<(PathBuf, Vec<u8>)> {
-        let Some(servers) = request.servers else { return Vec::new() };
-        let file = Path::new(names::LAUNCH).join(names::LAUNCH_MCP);
-        self.pair("--mcp-config", Some(request.env.path().join(&file)));
-        if request.mcp_mode == McpMode::Strict {
-            self.push("--strict-mcp-config");
-        }
-        vec![(file, mcp_file::bytes(servers))]
     }
 
     /// Adds arguments as they are.

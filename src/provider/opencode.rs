@@ -7,6 +7,8 @@
 //! names is switched off by name. Objects merge key by key, so a managed server of the same name would inherit the
 //! other's variables and headers: those are set to nothing.
 
+mod launch;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ use serde_json::{Map, Value, json};
 use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode};
 use super::{mcp_server as server, user_file};
 use crate::layout::names;
+
+pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 
 /// The file that OpenCode itself would put into the work dir.
 pub(super) const IGNORE_FILE: &str = ".opencode/.gitignore";

@@ -7,6 +7,8 @@
 //! all scopes (0.24.4), and an excluded server is out whoever allows it: so every other server that is known is
 //! excluded, and only the managed ones are allowed, which keeps out the others.
 
+mod launch;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,8 @@ use super::plan::{Home, HomeContent, HomePlan, HomeRequest, Mcp, McpMode, Os};
 use super::{mcp_server as server, user_file};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+
+pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 
 const FILE: &str = names::QWEN_SETTINGS;
 /// The variable that names its system settings.

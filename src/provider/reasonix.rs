@@ -3,6 +3,8 @@
 //! The project's `[permissions]` replace those of the user's configuration: the file repeats the user's rules, or is not
 //! written.
 
+pub mod launch;
+
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;

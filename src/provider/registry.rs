@@ -9,7 +9,7 @@ use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
 use super::version::Version;
 use super::{
     antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
-    opencode, qwen, qwenpaw, reasonix,
+    opencode, pi, qoder, qwen, qwenpaw, reasonix,
 };
 
 /// Where skills go for a provider without a folder of its own.
@@ -75,7 +75,9 @@ static PROVIDERS: &[Provider] = &[
         .plan(copilot::plan)
         .folders(&[copilot::FOLDER])
         .exports(&[copilot::VARIABLE])
-        .login(&["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], None),
+        .login(&["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], None)
+        .own_arguments(copilot::OWN_ARGUMENTS)
+        .dialects(copilot::DIALECTS),
     Provider::new("cursor", ".cursor/skills")
         .program("cursor-agent", "MULTICA_CURSOR_PATH")
         .mcp(McpChannel::Planned)
@@ -85,7 +87,9 @@ static PROVIDERS: &[Provider] = &[
         .login(&["CURSOR_API_KEY"], login_file("XDG_CONFIG_HOME", ".config", "cursor/auth.json"))
         .exports(&[cursor::DATA_VARIABLE])
         .own_variables(&[cursor::DATA_VARIABLE, cursor::AUTH_VARIABLE])
-        .plan_variables(&[cursor::AUTH_VARIABLE]),
+        .plan_variables(&[cursor::AUTH_VARIABLE])
+        .own_arguments(cursor::OWN_ARGUMENTS)
+        .dialects(cursor::DIALECTS),
     Provider::new("deveco", ".deveco/skills").mcp(McpChannel::Session),
     Provider::new("dim", GENERIC_SKILLS_DIR).mcp(McpChannel::Session),
     Provider::new("dsh", ".dsh/skills")
@@ -104,7 +108,9 @@ static PROVIDERS: &[Provider] = &[
         .login(
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
-        ),
+        )
+        .own_arguments(gemini::OWN_ARGUMENTS)
+        .dialects(gemini::DIALECTS),
     Provider::new("grok", ".grok/skills")
         .forgets_sessions()
         .program("grok", "MULTICA_GROK_PATH")
@@ -132,7 +138,9 @@ static PROVIDERS: &[Provider] = &[
         .program("omp", "MULTICA_OMP_PATH")
         .mcp(McpChannel::Planned)
         .plan(omp::plan)
-        .sidecars(&[omp::MCP_FILE]),
+        .sidecars(&[omp::MCP_FILE])
+        .own_arguments(pi::OWN_ARGUMENTS)
+        .dialects(pi::DIALECTS),
     // The configuration of its plan makes the work dir its workspace; then it looks for skills in the work dir's root.
     Provider::new(openclaw::NAME, "skills")
         .inline_brief()
@@ -151,16 +159,22 @@ static PROVIDERS: &[Provider] = &[
         .plan(opencode::plan)
         .sidecars(&[opencode::IGNORE_FILE])
         .exports(&[opencode::CONTENT])
-        .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json")),
+        .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json"))
+        .own_arguments(opencode::OWN_ARGUMENTS)
+        .dialects(opencode::DIALECTS),
     Provider::new("pi", ".pi/skills")
         .own_sandbox(OwnSandbox::None)
         .program("pi", "MULTICA_PI_PATH")
         .mcp(McpChannel::Never)
-        .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json")),
+        .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json"))
+        .own_arguments(pi::OWN_ARGUMENTS)
+        .dialects(pi::DIALECTS),
     Provider::new("qoder", ".qoder/skills")
         .program("qodercli", "MULTICA_QODER_PATH")
         .exports(&[mcp_file::VARIABLE])
-        .mcp(McpChannel::File),
+        .mcp(McpChannel::File)
+        .own_arguments(qoder::OWN_ARGUMENTS)
+        .dialects(qoder::DIALECTS),
     Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
     Provider::new("qwen", ".qwen/skills")
         .own_sandbox(OwnSandbox::AsTheUserSetIt)
@@ -169,7 +183,9 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::Planned)
         .plan(qwen::plan)
         .exports(&[qwen::VARIABLE])
-        .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json")),
+        .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json"))
+        .own_arguments(qwen::OWN_ARGUMENTS)
+        .dialects(qwen::DIALECTS),
     Provider::new("qwenpaw", "")
         .skills_in_home()
         .inline_brief()
@@ -177,11 +193,14 @@ static PROVIDERS: &[Provider] = &[
         .plan(qwenpaw::plan)
         .exports(&[qwenpaw::WORKSPACE_VARIABLE]),
     Provider::new("reasonix", ".reasonix/skills")
+        .program("reasonix", "MULTICA_REASONIX_PATH")
         .mcp(McpChannel::Session)
         .plan(reasonix::plan)
         .sidecars(&[reasonix::FILE])
         .exports(&[reasonix::STATE_VARIABLE])
-        .own_variables(&[reasonix::STATE_VARIABLE]),
+        .own_variables(&[reasonix::STATE_VARIABLE])
+        .own_arguments(reasonix::launch::OWN_ARGUMENTS)
+        .dialects(&[reasonix::launch::STREAM]),
     Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
 ];
 

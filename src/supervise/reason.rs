@@ -89,6 +89,9 @@ const ROWS: &[(FailureReason, &[&[&str]])] = &[
             &["unable to connect"],
             &["dial tcp"],
             &["connection refused"],
+            &["econnrefused"],
+            &["could not connect"],
+            &["cannot connect"],
             &["connectionrefused"],
             &["dns"],
             &["i/o timeout"],
@@ -216,11 +219,12 @@ pub fn poisoned_by_error(provider: &str, error: &str) -> Option<FailureReason> {
 
 /// Whether a text says that the session asked for cannot be resumed.
 pub fn is_resume_refused(text: &str) -> bool {
-    const PHRASES: [&str; 12] = [
+    const PHRASES: [&str; 13] = [
         "no conversation found",
         "no saved session found",
         "no session found",
         "no session matches",
+        "no session, task, or name matched",
         "no previous sessions found",
         "no rollout found",
         "session not found",
@@ -254,6 +258,8 @@ mod tests {
             ("took 5030 ms", "agent_error.unknown"),
             ("dial tcp 1.2.3.4", "agent_error.provider_network"),
             ("API call failed after 3 retries: Connection error.", "agent_error.provider_network"),
+            ("Connection error. (cause: connect ECONNREFUSED 1.2.3.4:5)", "agent_error.provider_network"),
+            ("Could not connect to local model provider", "agent_error.provider_network"),
             ("model x not found", "agent_error.model_not_found_or_unavailable"),
             ("openclaw returned no parseable output", "agent_error.empty_or_unparseable_output"),
             ("timed out after 3s", "agent_error.agent_timeout"),
@@ -302,11 +308,13 @@ mod tests {
     fn refusals() {
         for text in [
             "No conversation found with session ID: x",
+            "Error resuming session: No previous sessions found for this project.",
+            "Error resuming session: Invalid session identifier \"x\".",
+            "No session found matching 'x'",
+            "error: no session matches \"x\"",
+            "Error: No session, task, or name matched 'x'.",
             "Error: Session not found",
             "no rollout found for thread id x",
-            "No session matches \"x\"",
-            "Error resuming session: No previous sessions found for this project.",
-            "Invalid session identifier: x",
         ] {
             assert!(is_resume_refused(text), "{text}");
         }

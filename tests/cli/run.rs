@@ -116,8 +116,8 @@ fn a_start_that_fails_has_its_status() {
     fs::remove_dir_all(w.env.join("workdir")).unwrap();
     w.asked(GOOD, &[]).fails(3, &["workdir"]);
 
-    let w = World::with(&["-q", "--task-id", TASK, "--provider", "gemini"]);
-    w.asked(GOOD, &[]).fails(2, &["gemini", "hint: ", "-- PROGRAM"]);
+    let w = World::with(&["-q", "--task-id", TASK, "--provider", "nobody"]);
+    w.asked(GOOD, &[]).fails(2, &["nobody", "hint: ", "-- PROGRAM"]);
     let w = World::with(&["--task-id", TASK]);
     w.asked(GOOD, &[]).fails(2, &["no provider", "hint: ", "-- PROGRAM"]);
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
+use std::time::Duration;
 
 use super::lines::Lines;
 use super::skipped::Skipped;
@@ -26,8 +28,18 @@ pub enum Understood {
 
 /// What the lines of one CLI mean.
 pub trait LineReader: Debug {
-    /// As [`Conversation::properties`].
-    fn properties(&self) -> Properties;
+    /// As [`Conversation::properties`]: the CLI states its result, and then ends soon.
+    fn properties(&self) -> Properties {
+        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(5) }
+    }
+
+    /// The line without what some builds of a CLI put before it.
+    fn bare(line: &str) -> &str
+    where
+        Self: Sized,
+    {
+        line
+    }
 
     /// Takes one line that begins with `{`.
     ///
@@ -47,6 +59,14 @@ pub trait LineReader: Debug {
     fn has_open_step(&self) -> bool {
         false
     }
+
+    /// As [`Conversation::closing_file`].
+    fn closing_file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// As [`Conversation::take_file`].
+    fn take_file(&mut self, _bytes: &[u8]) {}
 
     /// What was said.
     fn transcript(&self) -> &Transcript;
@@ -104,6 +124,14 @@ impl<R: LineReader> Conversation for LineStream<R> {
         self.reader.transcript().spent()
     }
 
+    fn closing_file(&self) -> Option<&Path> {
+        self.reader.closing_file()
+    }
+
+    fn take_file(&mut self, bytes: &[u8]) {
+        self.reader.take_file(bytes);
+    }
+
     fn end(&mut self) -> Ending {
         Ending {
             unreadable: self.lines.unreadable(),
@@ -125,7 +153,7 @@ fn take<R: LineReader>(
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(line),
     };
-    let begin = text.trim_start();
+    let begin = R::bare(text.trim_start());
     if begin.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,249 @@
+//! The JSON events of Pi (0.73) and of its fork omp: messages with their parts, tools, turns.
+//!
+//! It exits with 0 whatever became of its work, and prints one `agent_end` for each attempt: the last assistant message
+//! states the result, and a retry takes it back.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::field::{Field, Text, error_text, is_true, literal, number, read};
+use super::stream::{LineReader, LineStream, Understood};
+use crate::protocol::{JsonText, Opening, Properties, Sink, Step, Transcript, Usage};
+
+/// Reads the lines.
+#[derive(Debug)]
+pub struct Pi {
+    transcript: Transcript,
+    /// The message in progress came in parts.
+    is_in_parts: bool,
+}
+
+/// Types that say nothing about the work: others tell the same, or an attempt has failed.
+const SILENT: [&str; 9] = [
+    "agent_start",
+    "turn_start",
+    "message_start",
+    "queue_update",
+    "session_info_changed",
+    "thinking_level_changed",
+    "auto_retry_start",
+    "tool_execution_update",
+    "message_update",
+];
+
+#[derive(Debug, serde::Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    id: Text<'a>,
+    #[serde(borrow, default)]
+    message: Field<'a>,
+    #[serde(borrow, default, rename = "assistantMessageEvent")]
+    part: Option<Part<'a>>,
+    #[serde(borrow, default, rename = "toolCallId")]
+    tool_call_id: Text<'a>,
+    #[serde(borrow, default, rename = "toolName")]
+    tool_name: Text<'a>,
+    #[serde(borrow, default)]
+    args: Field<'a>,
+    #[serde(borrow, default)]
+    result: Field<'a>,
+    #[serde(borrow, default, rename = "isError")]
+    is_error: Field<'a>,
+    #[serde(borrow, default)]
+    success: Field<'a>,
+    #[serde(borrow, default, rename = "finalError")]
+    final_error: Text<'a>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Part<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    delta: Field<'a>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    role: Text<'a>,
+    #[serde(borrow, default)]
+    content: Field<'a>,
+    #[serde(borrow, default)]
+    model: Text<'a>,
+    #[serde(borrow, default)]
+    usage: Field<'a>,
+    #[serde(borrow, default, rename = "stopReason")]
+    stop_reason: Text<'a>,
+    #[serde(borrow, default, rename = "errorMessage")]
+    error: Text<'a>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Block<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, default)]
+    text: Field<'a>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Counts<'a> {
+    #[serde(borrow, default)]
+    input: Field<'a>,
+    #[serde(borrow, default)]
+    output: Field<'a>,
+    #[serde(borrow, default, rename = "cacheRead")]
+    cache_read: Field<'a>,
+    #[serde(borrow, default, rename = "cacheWrite")]
+    cache_write: Field<'a>,
+    #[serde(borrow, default)]
+    cost: Field<'a>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Content<'a> {
+    #[serde(borrow, default)]
+    content: Field<'a>,
+}
+
+impl Pi {
+    /// A conversation that begins with `opening`.
+    pub fn conversation(opening: Opening, model: Option<&str>) -> LineStream<Pi> {
+        LineStream::new(opening, Pi { transcript: Transcript::new(model), is_in_parts: false })
+    }
+
+    fn part(&mut self, part: &Part<'_>, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
+        step.is_progress = true;
+        match &*part.kind {
+            "text_start" if !self.is_in_parts => {
+                self.is_in_parts = true;
+                self.transcript.new_message();
+            }
+            "text_delta" => self.transcript.text_part(literal(part.delta), sink)?,
+            "thinking_delta" => self.transcript.thinking(literal(part.delta), sink)?,
+            "error" => step.is_progress = false,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A message of the model's is whole: it states what comes next.
+    fn message(&mut self, message: &Message<'_>, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
+        self.transcript.note_model(&message.model);
+        self.count(message.usage);
+        let text = texts(message.content);
+        if self.is_in_parts {
+            self.transcript.message_ended(JsonText::Literal(&text), sink)?;
+        } else if !text.is_empty() {
+            self.transcript.message(JsonText::Literal(&text), sink)?;
+        }
+        self.is_in_parts = false;
+        match &*message.stop_reason {
+            "error" => self.transcript.fail_with(&*message.error, None),
+            "aborted" => self.transcript.fail_with("the turn was aborted", None),
+            "toolUse" => {
+                step.is_progress = true;
+                self.transcript.retract();
+            }
+            _ => {
+                step.is_progress = true;
+                self.transcript.complete(None);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, usage: Field<'_>) {
+        let Some(counts) = read::<Counts<'_>>(usage) else { return };
+        let usage = Usage {
+            input_tokens: number(counts.input),
+            output_tokens: number(counts.output),
+            cache_read_tokens: number(counts.cache_read),
+            cache_write_tokens: number(counts.cache_write),
+        };
+        self.transcript.add_usage("", usage);
+        let total = read::<Total>(counts.cost).map_or(0.0, |cost| cost.total);
+        self.transcript.add_cost(total);
+    }
+
+    fn tool_result(&mut self, line: &Line<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
+        let output = read::<Content<'_>>(line.result).map(|result| texts(result.content)).unwrap_or_default();
+        let is_error = line.is_error.map(|_| is_true(line.is_error));
+        self.transcript.tool_result(&line.tool_call_id, JsonText::Literal(&output), is_error, sink)
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Total {
+    #[serde(default)]
+    total: f64,
+}
+
+/// The literal of the texts among a message's blocks.
+fn texts(content: Option<&RawValue>) -> String {
+    let blocks: Vec<Block<'_>> = read(content).unwrap_or_default();
+    let mut all = String::new();
+    for block in blocks.iter().filter(|block| &*block.kind == "text") {
+        literal(block.text).append_literal(&mut all);
+    }
+    all
+}
+
+impl LineReader for Pi {
+    /// It may still shorten its session when its turn is over.
+    fn properties(&self) -> Properties {
+        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(60) }
+    }
+
+    fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
+        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        match &*line.kind {
+            "session" => self.transcript.session(&line.id, None, sink)?,
+            "message_update" if line.part.is_some() => {
+                if let Some(part) = &line.part {
+                    self.part(part, sink, step)?;
+                }
+            }
+            "message_end" => {
+                let message: Option<Message<'_>> = read(line.message);
+                if let Some(message) = message.filter(|message| &*message.role == "assistant") {
+                    self.message(&message, sink, step)?;
+                }
+            }
+            "tool_execution_start" => {
+                step.is_progress = true;
+                self.transcript.tool_use(&line.tool_call_id, &line.tool_name, line.args, sink)?;
+            }
+            "tool_execution_end" => {
+                step.is_progress = true;
+                self.tool_result(&line, sink)?;
+            }
+            "turn_end" => self.transcript.turn_ended(),
+            "agent_end" => {
+                let result = self.transcript.result();
+                step.is_turn_over = result.is_some_and(|result| result.failure.is_none());
+            }
+            "auto_retry_end" if !is_true(line.success) => {
+                self.transcript.fail_with(&*line.final_error, None);
+            }
+            "error" => self.transcript.fail_with(error_text(line.message), None),
+            "auto_retry_end" | "compaction_start" | "compaction_end" => {}
+            kind if SILENT.contains(&kind) => step.is_progress = kind == "tool_execution_update",
+            kind => return Ok(Understood::UnknownType(kind.to_owned())),
+        }
+        Ok(Understood::Yes)
+    }
+
+    fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    fn transcript_mut(&mut self) -> &mut Transcript {
+        &mut self.transcript
+    }
+}
