@@ -8,6 +8,7 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's table is its output")]
 
+mod dialects;
 mod fixtures;
 mod generate;
 mod measure;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Bench;
+use crate::dialects::STREAMS;
 use crate::fixtures::{self, Age, prepared, remove, user_folder, workspaces};
 use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program, settle, time};
 
@@ -40,7 +41,7 @@ pub(crate) const ALL: [(&str, Measure, &str); 11] = [
     (
         "P8",
         stream,
-        "`time execenv run ENV -- PROGRAM >/dev/null`, and `time PROGRAM | tee FILE >/dev/null`; for Claude's dialect \
+        "`time execenv run ENV -- PROGRAM >/dev/null`, and `time PROGRAM | tee FILE >/dev/null`; for a dialect \
          `--prompt x --agent-bin PROGRAM`",
     ),
     ("P9", run_true, "`hyperfine -N 'execenv run ENV -- true' \"sh -c '/bin/true; :'\"`"),
@@ -189,7 +190,9 @@ fn reclaim(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
 
 fn stream(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     let own = std::env::current_exe()?;
-    for dialect in ["raw", "claude"] {
+    let names = std::iter::once("raw").chain(STREAMS.iter().map(|stream| stream.name));
+    for dialect in names {
+        let provider = if dialect == "raw" { "claude" } else { dialect };
         let script = bench.dir.join(format!("print-{dialect}"));
         let text = format!(
             "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.0 (Claude Code)' && exit\nexec '{}' generate {dialect} {}\n",
@@ -212,7 +215,7 @@ fn stream(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
         let pairs = Pairs::measure(
             5,
             |_| {
-                let env = prepared(bench, &["--provider", "claude"])?;
+                let env = prepared(bench, &["--provider", provider])?;
                 settle()?;
                 let took = time(&mut run(&env))?;
                 let printed = fs::metadata(env.join("logs/agent.ndjson"))?.len();
@@ -236,7 +239,7 @@ fn stream(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
             "the child piped to `tee FILE`",
             1.3,
         ));
-        let env = prepared(bench, &["--provider", "claude"])?;
+        let env = prepared(bench, &["--provider", provider])?;
         let peak = peak_memory(&mut run(&env))?;
         show(Row::limit("P8", format!("memory of it, {dialect}"), peak, 32_000_000));
         remove(&env)?;
