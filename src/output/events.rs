@@ -2,12 +2,17 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
+use anstyle::AnsiColor;
 use serde::Serialize;
 
 use super::Format;
+use super::live::{self, Live, used};
 use super::stamp::{AfterBrace, Clock, Stamp};
+use super::terminal::painted;
+use super::text::show_age_in_two;
+use super::{escape, story};
 use crate::formats::{HarmlessJson, write_lines, write_part};
-use crate::protocol::{Event, JsonText, NoticeLevel};
+use crate::protocol::{Event, JsonText, NoticeLevel, Spent, Usage};
 use crate::run::{RunResult, RunSink};
 use crate::supervise::redact::redact;
 
@@ -36,6 +41,10 @@ pub struct Printer<'a> {
     errors: Vec<u8>,
     /// The last part of a message did not end its line.
     is_line_begun: bool,
+    /// On a terminal.
+    live: Option<Live>,
+    /// An agent that speaks a dialect was at work.
+    is_agent: bool,
 }
 
 impl Printer<'_> {
@@ -48,14 +57,25 @@ impl Printer<'_> {
             line: Vec::new(),
             errors: Vec::new(),
             is_line_begun: false,
+            live: if format == Format::Json { None } else { Live::start() },
+            is_agent: false,
         }
     }
 }
 
 impl RunSink for Printer<'_> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
-        if matches!(event, Event::Idle) {
-            return self.out.flush();
+        match event {
+            Event::Idle | Event::Working(_) => {
+                self.out.flush()?;
+                self.show_work(event);
+                return Ok(());
+            }
+            Event::ToolUse { id, tool, .. } => {
+                self.live.iter_mut().for_each(|live| live.tool_begins(id, tool))
+            }
+            Event::ToolResult { id, .. } => self.live.iter_mut().for_each(|live| live.tool_ends(id)),
+            _ => {}
         }
         if self.is_line_begun && !matches!(event, Event::Text { is_part: true, .. }) {
             self.is_line_begun = false;
@@ -68,6 +88,9 @@ impl RunSink for Printer<'_> {
         }
         if self.format == Format::Json {
             return self.json(event);
+        }
+        if matches!(event, Event::Output(_) | Event::Text { .. }) {
+            live::hide();
         }
         match event {
             Event::Output(bytes) => self.out.write_all(bytes),
@@ -101,6 +124,7 @@ impl RunSink for Printer<'_> {
             self.out.write_all(b"\n")?;
         }
         self.out.flush()?;
+        live::hide();
         // A run that could not start is reported as the command's failure.
         if let Some(error) = result.error.as_ref().filter(|_| result.has_started()) {
             log::error!("{error}");
@@ -108,11 +132,39 @@ impl RunSink for Printer<'_> {
         if result.survivors_killed > 0 {
             log::warn!("killed {} processes that the agent had left", result.survivors_killed);
         }
+        if self.is_agent && self.live.is_some() {
+            story(&format!("{}\n", summary(result)));
+        }
         Ok(())
     }
 }
 
+/// The end of a run in one line.
+fn summary(result: &RunResult) -> String {
+    let color = if result.exit_code == 0 { AnsiColor::Green } else { AnsiColor::Red };
+    let status = painted(result.status.word(), color.on_default());
+    let reason = result.failure_reason.map(|reason| format!(" ({})", reason.word())).unwrap_or_default();
+    let tokens = result.usage.values().map(Usage::all).fold(0, u64::saturating_add);
+    let spent = Spent { tokens, cost_usd: result.cost_usd.clone(), turns: 0 };
+    let mut parts = vec![format!("{status}{reason} in {}", show_age_in_two(result.duration_ms / 1000))];
+    parts.extend(used(&spent));
+    parts.push(format!("log: {}", escape(&result.logs.output.display().to_string())));
+    parts.join(" · ")
+}
+
 impl Printer<'_> {
+    /// Shows on a terminal that the agent is at work. In the middle of a message, its words show that.
+    fn show_work(&mut self, event: &Event<'_>) {
+        let Some(live) = &mut self.live else { return };
+        if let Event::Working(spent) = event {
+            live.works(spent);
+            self.is_agent = true;
+        }
+        if self.is_agent && !self.is_line_begun {
+            live.draw();
+        }
+    }
+
     /// A part of a message: what follows it goes on in the same line.
     fn part(&mut self, text: &str) -> io::Result<()> {
         self.is_line_begun = !text.ends_with('\n');

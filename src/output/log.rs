@@ -82,6 +82,7 @@ impl Log for Stderr {
             return;
         }
         let line = format!("{} {text}\n", painted(word, style));
+        super::live::hide();
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
     }
 

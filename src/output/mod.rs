@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
 mod events;
+mod live;
 pub mod log;
 mod progress;
 #[cfg(test)]
@@ -120,6 +121,7 @@ pub fn story(text: &str) {
 
 /// The same for bytes that a program printed.
 pub fn story_bytes(bytes: &[u8]) {
+    live::hide();
     let _ = io::stderr().lock().write_all(bytes);
 }
 

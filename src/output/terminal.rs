@@ -74,3 +74,10 @@ pub fn for_stderr(text: &str) -> String {
 pub(super) fn can_replace_lines() -> bool {
     io::stderr().is_terminal() && !IS_DUMB.load(Ordering::Relaxed)
 }
+
+/// How many characters a line of the terminal has at standard error.
+pub(super) fn width() -> usize {
+    const UNKNOWN: usize = 80;
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(UNKNOWN)
+}

@@ -43,6 +43,15 @@ fn grouped(number: usize) -> String {
     text
 }
 
+/// A count for people: `950`, `12.3k`, `4.5M`.
+pub fn show_count(count: u64) -> String {
+    match count {
+        0..=999 => count.to_string(),
+        1_000..=999_949 => format!("{:.1}k", count as f64 / 1e3),
+        _ => format!("{:.1}M", count as f64 / 1e6),
+    }
+}
+
 /// An age for people, in its largest unit: `5m`, `3h`, `12d`.
 pub fn show_age(age: Duration) -> String {
     let seconds = age.num_seconds().max(0);
@@ -99,6 +108,8 @@ mod tests {
         assert_eq!(show_bytes(1023), "1023 B");
         assert_eq!(show_bytes(1536), "1.5 KiB");
         assert_eq!(show_age(Duration::hours(49)), "2d");
+        let counts = [950, 1_000, 12_345, 999_950].map(show_count);
+        assert_eq!(counts, ["950", "1.0k", "12.3k", "1.0M"]);
         for (seconds, expected) in [
             (0, "0s"),
             (42, "42s"),

@@ -122,6 +122,9 @@ pub enum Event<'a> {
     /// [`Event::Stderr`]; as text it is not printed, because the agent's answer says what matters.
     #[serde(skip)]
     AgentErrors(&'a [u8]),
+    /// The agent is at work, and has used up so much: once in a while, also where nothing else happens. Has no JSON form.
+    #[serde(skip)]
+    Working(&'a Spent),
     /// Nothing more is waiting: whatever was collected is to be printed now. Has no JSON form.
     #[serde(skip)]
     Idle,

@@ -8,6 +8,7 @@ use super::agent_log::Incomplete;
 use super::streams::{Errors, Message};
 use crate::protocol::login::{self, LoginRequest};
 use crate::protocol::{Conversation, Event, NoticeLevel, Properties, Sink, Step};
+use crate::provider::COMMAND;
 use crate::provider::login::hint;
 
 /// What was read, and when.
@@ -155,6 +156,14 @@ impl<'a> Listener<'a> {
 
     pub(super) fn warn(&mut self, text: &str) {
         self.emit(Event::Notice { level: NoticeLevel::Warning, text });
+    }
+
+    /// Tells the sink that an agent is at work. A program that is none may write to the terminal as it likes.
+    pub(super) fn tell_work(&mut self) {
+        if self.provider != COMMAND.name && self.turn_over.is_none() {
+            let spent = self.conversation.spent();
+            self.emit(Event::Working(&spent));
+        }
     }
 
     pub(super) fn emit(&mut self, event: Event<'_>) {

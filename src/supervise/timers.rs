@@ -31,6 +31,8 @@ const GAP: Duration = Duration::from_secs(2);
 const LATE_REQUEST: Duration = Duration::from_millis(100);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const REAP: Duration = Duration::from_secs(10);
+/// How often the sink learns that the agent is at work.
+const SIGN_OF_WORK: Duration = Duration::from_millis(500);
 /// How often the lock file is touched, for other machines that do not see the lock.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
@@ -56,7 +58,8 @@ impl Supervisor<'_, '_, '_> {
     pub(super) fn supervise(mut self, tree: &mut ProcessTree) -> (Exit, bool) {
         let mut exit = None;
         let (mut looked, mut reaped, mut signed) = (Instant::now(), Instant::now(), Instant::now());
-        let mut guard_seen = Instant::now();
+        let (mut guard_seen, mut told) = (Instant::now(), Instant::now());
+        self.listener.tell_work();
         loop {
             let is_idle = match self.listener.next(TICK) {
                 Ok(message) => {
@@ -92,6 +95,10 @@ impl Supervisor<'_, '_, '_> {
             if now.duration_since(guard_seen) >= guard::BETWEEN_LOOKS {
                 guard_seen = now;
                 self.guard.look_after();
+            }
+            if now.duration_since(told) >= SIGN_OF_WORK {
+                told = now;
+                self.listener.tell_work();
             }
             if now.duration_since(signed) >= SIGN_OF_LIFE {
                 signed = now;

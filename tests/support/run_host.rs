@@ -81,6 +81,7 @@ fn main() {
         Event::Output(bytes) if !quiet => out.write_all(bytes),
         Event::Output(_) | Event::Errors(_) | Event::AgentErrors(_) => Ok(()),
         Event::Idle => out.flush(),
+        Event::Working(_) => Ok(()),
         _ if quiet => Ok(()),
         event => writeln!(out, "{}", serde_json::to_string(&event).unwrap()),
     };
