@@ -95,6 +95,31 @@ impl Failure {
     }
 }
 
+/// A failure of a `run` that makes its environment itself, before its agent has started: its exit status is that of
+/// `prepare`.
+#[derive(Debug)]
+pub struct BeforeAgent(String);
+
+impl BeforeAgent {
+    /// Marks an error.
+    pub fn mark(error: anyhow::Error) -> anyhow::Error {
+        let message =
+            Failure::find(&error).map_or_else(|| error.to_string(), |failure| failure.message.clone());
+        error.context(BeforeAgent(message))
+    }
+
+    /// Whether an error is marked.
+    pub fn is(error: &anyhow::Error) -> bool {
+        error.downcast_ref::<BeforeAgent>().is_some()
+    }
+}
+
+impl fmt::Display for BeforeAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -34,7 +34,7 @@ pub enum Command {
     /// Refresh an existing environment for a new task document
     Reuse(commands::reuse::ReuseArgs),
     /// Run the agent, or any program, in an environment and wait for it
-    Run(commands::run::RunArgs),
+    Run(Box<commands::run::RunArgs>),
     /// Remove what execenv wrote, then the work dir; output/ and logs/ stay
     Cleanup(commands::cleanup::CleanupArgs),
     /// Remove old environments: one cycle over the workspaces root

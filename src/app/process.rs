@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use super::grammar::{Cli, Command};
 use super::{completions, dispatch, early, usage};
 use crate::exit::{End, of_command};
-use crate::failure::{Code, Failure};
+use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{Context, Origin, Setting, Settings};
 use crate::output::{self, Format, terminal};
 use crate::provider::plan::ALWAYS_EXPORTED;
@@ -61,6 +61,7 @@ fn run(arguments: &[OsString]) -> u8 {
     {
         report(error, format);
     }
+    let is_run = is_run && !done.as_ref().is_err_and(BeforeAgent::is);
     end_of(done, is_run, signal)
 }
 

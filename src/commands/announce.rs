@@ -41,7 +41,7 @@ pub(super) fn announce(task: &Task, prepared: &Prepared, context: &Context) -> R
 
 /// Removes what was prepared, because no caller will learn of it: a signal has arrived, or the answer could not be printed.
 /// An environment that was replaced comes back. Returns what became of it, in words.
-fn undo(prepared: &Prepared, context: &Context) -> String {
+pub(super) fn undo(prepared: &Prepared, context: &Context) -> String {
     let options = CleanupOptions { all: true, ..CleanupOptions::default() };
     // The user has just named the folder, also where no key could be had for a proof.
     let trust = context.trust(prepared.meta.local_directory.then_some(&prepared.work_dir));

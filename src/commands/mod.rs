@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod du;
 pub mod gc;
 pub mod list;
+mod own_env;
 pub mod prepare;
 pub mod reuse;
 pub mod run;

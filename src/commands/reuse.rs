@@ -8,7 +8,7 @@ use clap::Args;
 use super::announce::announce;
 use super::task_input::{Task, TaskInput};
 use crate::brief::Platform;
-use crate::environment::{Existing, Prepared, prepare, reuse};
+use crate::environment::{Existing, Own, Prepared, prepare, reuse};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, describe_setting, env_completer};
 
@@ -80,6 +80,16 @@ pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<u8> {
     announce(&task, &prepared, context)
 }
 
+/// Takes from the environment what the task leaves open. `names_platform`: an option decides the platform.
+pub(super) fn complete(task: &mut Task, own: &Own, names_platform: bool) {
+    if task.provider_mut().is_empty() {
+        task.provider_mut().clone_from(&own.provider);
+    }
+    if !names_platform && task.is_plain() && !own.platform.is_empty() {
+        *task.platform_mut() = Platform::named(&own.platform).unwrap_or(Platform::None);
+    }
+}
+
 fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Context) -> Result<Prepared> {
     let word = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let mut local_dir = word.clone();
@@ -90,12 +100,7 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
         let names_workspace = args.task.workspace_id.is_some();
         args.refuse_other_task(&own.task_id)?;
         task.adopt(names_task, &own.task_id, names_workspace, &found.workspace_id())?;
-        if task.provider_mut().is_empty() {
-            task.provider_mut().clone_from(&own.provider);
-        }
-        if args.task.platform_cli.is_none() && task.is_plain() && !own.platform.is_empty() {
-            *task.platform_mut() = Platform::named(&own.platform).unwrap_or(Platform::None);
-        }
+        complete(task, &own, args.task.platform_cli.is_some());
         if meta.local_directory {
             // Only if nothing is at its path, which then was proved.
             local_dir = local_dir.take().or_else(|| found.work_dir.claimed().map(Path::to_owned));

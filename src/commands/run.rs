@@ -1,5 +1,6 @@
 //! `execenv run`.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -8,13 +9,15 @@ use chrono::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::failure::{Code, Failure};
+use super::own_env::{OwnEnvArgs, left};
+use crate::environment::Trust;
+use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
     Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration, parse_size,
 };
-use crate::output::Printer;
+use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
-use crate::run::{CleanupAfter, Resume, RunOptions, RunningEnv, Surroundings, execute};
+use crate::run::{CleanupAfter, Keep, Resume, RunOptions, RunningEnv, Surroundings, execute};
 use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
 
@@ -24,6 +27,12 @@ use crate::sys::clock;
 /// be started or found; 125 for a failure of execenv itself. The agent's output is kept in logs/agent.ndjson and
 /// logs/agent.stderr.log, the result in output/result.json. When the run ends, all processes of the agent are ended.
 ///
+/// With --new or --task, `run` prepares the environment itself and takes the options of `prepare`. If the agent cannot be
+/// started, its exit status is that of `prepare`, and with --new nothing is left behind.
+///
+/// A run that reaches --max-cost, --max-tokens or --max-turns fails with the reason cost_limit, token_limit or
+/// iteration_limit. A bound on something that the agent does not say is refused (status 2).
+///
 /// A task document's `auth_token` is never kept or passed on: give it to the agent's platform CLI as a variable, such as
 /// MULTICA_TOKEN, with --env-file.
 #[derive(Debug, Args)]
@@ -32,11 +41,13 @@ use crate::sys::clock;
   execenv run \"$env\" --prompt 'fix the failing test'
   execenv run \"$env\" --resume --prompt 'and now the docs'
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
-  execenv run \"$env\" -- make test")]
+  execenv run \"$env\" -- make test
+  execenv run --new --provider codex --local-dir . --prompt 'fix the failing test'
+  execenv run --task task.json")]
 pub struct RunArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
-    #[arg(value_name = "ENV", add = env_completer())]
-    pub env: String,
+    #[arg(value_name = "ENV", add = env_completer(), required_unless_present_any = ["new", "task"], conflicts_with = "task")]
+    pub env: Option<String>,
     /// Run this program instead of the provider's agent; it reads the prompt, if there is one, from its standard input
     #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]
     pub command: Vec<OsString>,
@@ -59,9 +70,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// End the run when the agent has cost this many US dollars
-    ///
-    /// A run that reaches a bound fails with the reason cost_limit, token_limit or iteration_limit. A bound on something that the
-    /// agent does not say is refused (status 2).
     #[arg(long, value_name = "USD", value_parser = parse_price)]
     pub max_cost: Option<f64>,
     /// End the run when the agent has used this many tokens, those from the cache included
@@ -109,12 +117,15 @@ pub struct RunArgs {
     /// Clean up the environment after the run, however it ends
     #[arg(long)]
     pub cleanup_after: bool,
-    /// You say that the environment works in this folder of yours, where nothing else proves it
+    /// With --new or --task, let the agent work in this folder of yours; else you say that the environment works in it, where nothing else proves it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
+    /// An environment that is made for the run.
+    #[command(flatten)]
+    pub own: OwnEnvArgs,
 }
 
 impl RunArgs {
@@ -140,7 +151,7 @@ impl RunArgs {
         });
         let agent_bin = agent_bin.transpose()?;
         Ok(RunOptions {
-            env: self.env.clone(),
+            env: self.env.clone().unwrap_or_else(|| self.own.words().to_owned()),
             command: self.command.clone(),
             prompt,
             resume: self.resume.as_ref().map(|session| match session.as_str() {
@@ -164,10 +175,21 @@ impl RunArgs {
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
-            cleanup_after: self
-                .cleanup_after
-                .then(|| CleanupAfter { root: context.root.clone(), git: context.git() }),
+            cleanup_after: self.keep().map(|keep| CleanupAfter {
+                keep,
+                root: context.root.clone(),
+                git: context.git(),
+            }),
         })
+    }
+
+    /// When the environment stays; `None`: nothing is cleaned up.
+    fn keep(&self) -> Option<Keep> {
+        match (self.own.new, self.cleanup_after) {
+            (true, _) => Some(self.own.keep.unwrap_or_default()),
+            (false, true) => Some(Keep::Never),
+            (false, false) => None,
+        }
     }
 
     /// The variables of `--env-file` and `--env`.
@@ -224,19 +246,54 @@ fn permission() -> impl TypedValueParser<Value = Permission> {
 }
 
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
-    let mut found = Some(context.find(&args.env)?);
+    args.own.refuse_idle()?;
+    let mut found = args.env.as_deref().map(|env| context.find(env)).transpose()?;
     let options = args.options(context)?;
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
-    let trust = context.trust(local_dir.as_deref());
+    let local_dir = local_dir.as_deref();
+    let trust = context.trust(local_dir);
+    let Some(name) = &args.env else {
+        let held = args.own.hold(local_dir, args.wait, context).map_err(BeforeAgent::mark)?;
+        let (env, prepared) = held.into_parts();
+        let has_started = Cell::new(false);
+        let ended = start(env, &options, &has_started, trust, context);
+        return match ended {
+            Err(error) if !has_started.get() => {
+                if args.own.new && args.own.keep != Some(Keep::Always) {
+                    left(&prepared, context);
+                }
+                // A reader that has gone ended the run.
+                Err(if is_broken_pipe(&error) { error } else { BeforeAgent::mark(error) })
+            }
+            ended => ended,
+        };
+    };
     // After a wait the environment may be another one, or gone.
     let env = args.wait.begin().while_busy(context, || {
-        let found = found.take().map_or_else(|| context.find(&args.env), Ok)?;
+        let found = found.take().map_or_else(|| context.find(name), Ok)?;
         RunningEnv::acquire(found, &context.other_roots(), trust)
     })?;
+    start(env, &options, &Cell::new(false), trust, context)
+}
+
+fn start(
+    env: RunningEnv,
+    options: &RunOptions,
+    has_started: &Cell<bool>,
+    trust: Trust<'_>,
+    context: &Context,
+) -> Result<u8> {
     let fixed = context.settings.variable("EXECENV_TEST_NOW");
     let now = || clock::now(fixed);
-    let surroundings = Surroundings { inherited: &context.settings.inherited, now: &now, trust };
-    execute(env, &options, &surroundings, &mut Printer::new(context.settings.output, &now))
+    let begins = || match context.hand_over_signals() {
+        true => {
+            Err(Failure::new(Code::Interrupted, "interrupted by a signal before the agent started").into())
+        }
+        false => Ok(()),
+    };
+    let inherited = &context.settings.inherited;
+    let surroundings = Surroundings { inherited, now: &now, trust, begins: &begins, has_started };
+    execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 
 /// A limit of time; zero is none.

@@ -32,11 +32,14 @@ const MAX_RECORDED: usize = 64 << 10;
 const MAX_LEASE: i64 = 36_500;
 
 /// The task
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, PartialEq, Args)]
 pub struct TaskInput {
     /// Task document, a JSON file; `-` reads standard input
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub task: Option<PathBuf>,
+    /// Take the task document in this line of the file: one JSON object a line
+    #[arg(long, value_name = "N", requires = "task", value_parser = clap::value_parser!(u64).range(1..))]
+    pub line: Option<u64>,
     /// Workspace of the task [default: default]
     #[arg(long, value_name = "ID", add = workspace_completer())]
     pub workspace_id: Option<String>,
@@ -125,7 +128,7 @@ impl TaskInput {
     pub fn read(&self, context: &Context) -> Result<Task> {
         self.refuse_empty()?;
         let (mut document, unknown) = match &self.task {
-            Some(path) => read_document(path, context)?,
+            Some(path) => read_document(path, self.line, context)?,
             None => (TaskDocument::default(), Vec::new()),
         };
         let mut warnings = Vec::new();
@@ -416,18 +419,14 @@ impl Task {
         log::info!("{doing} for task {} in workspace {}, for {provider}", self.task_id, self.workspace_id);
     }
 
-    /// What prepare and reuse print.
-    ///
-    /// # Errors
-    /// Never, as paths of this program are UTF-8.
-    pub fn answer(&self, prepared: &Prepared, context: &Context) -> Result<Answer> {
+    /// Prints the warnings about what was prepared, and with `-v` what was done. Returns the warnings.
+    pub fn tell(&self, prepared: &Prepared) -> Vec<String> {
         let own = prepared.meta.own.clone().unwrap_or_default();
-        let exports = Exports::of(&own).variables;
         let idle = self.idle_options();
-        let mut warnings: Vec<&String> = Vec::new();
+        let mut warnings: Vec<String> = Vec::new();
         for warning in self.warnings.iter().chain(&idle).chain(&prepared.warnings) {
-            if !warnings.contains(&warning) {
-                warnings.push(warning);
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
             }
         }
         for warning in &warnings {
@@ -439,6 +438,17 @@ impl Task {
             ));
         }
         tell_steps(prepared, &own);
+        warnings
+    }
+
+    /// What prepare and reuse print.
+    ///
+    /// # Errors
+    /// Never, as paths of this program are UTF-8.
+    pub fn answer(&self, prepared: &Prepared, context: &Context) -> Result<Answer> {
+        let own = prepared.meta.own.clone().unwrap_or_default();
+        let exports = Exports::of(&own).variables;
+        let warnings = self.tell(prepared);
         let json = json!({
             "schema": 1,
             "root_dir": prepared.root_dir,
@@ -497,9 +507,17 @@ fn tell_steps(prepared: &Prepared, own: &Own) {
     }
 }
 
-fn read_document(path: &Path, context: &Context) -> Result<(TaskDocument, Vec<String>)> {
+fn read_document(path: &Path, line: Option<u64>, context: &Context) -> Result<(TaskDocument, Vec<String>)> {
     let bytes = context.read(UserInput::TASK, path)?;
-    parse_document(&bytes, &UserInput::TASK.place(path, &context.settings.cwd))
+    let place = UserInput::TASK.place(path, &context.settings.cwd);
+    let Some(number) = line else { return parse_document(&bytes, &place) };
+    let lines: Vec<&[u8]> = bytes.trim_ascii_end().split(|byte| *byte == b'\n').collect();
+    let index = usize::try_from(number - 1).unwrap_or(usize::MAX);
+    let Some(line) = lines.get(index) else {
+        let message = format!("{place}: there is no line {number}, only {}", lines.len());
+        return Err(Failure::new(Code::Usage, message).hint("`--line 1` is the first line").into());
+    };
+    parse_document(line, &format!("{place}, document {number}"))
 }
 
 /// Texts that are stored in the record must not make it too long to be read.

@@ -48,6 +48,11 @@ impl LockedRoot {
         LockedRoot::try_hold(env, true).map_err(|held| busy(&path, &held))
     }
 
+    /// Takes over an env root whose lock this process has: there was no moment in which another one could.
+    pub(crate) fn held(env: EnvRoot, lock: EnvLock) -> LockedRoot {
+        LockedRoot { env, lock }
+    }
+
     /// Reads the record, which another process could change until the lock was taken.
     ///
     /// # Errors
@@ -101,6 +106,11 @@ impl LockedEnv {
         }
         let message = format!("{} was moved or replaced meanwhile", self.found.env.path.display());
         Err(Failure::new(Code::Failed, message).hint("see `execenv trash list`, and `execenv list`").into())
+    }
+
+    /// Keeps the lock apart from the environment, for whoever takes it over.
+    pub(super) fn into_parts(self) -> (FoundEnv, EnvLock) {
+        (self.found, self.lock)
     }
 
     /// Releases the lock.

@@ -40,6 +40,14 @@ use crate::sys::tree::{FileKind, Tree};
 /// # Errors
 /// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
+    prepare_and_hold(request).map(|(prepared, _)| prepared)
+}
+
+/// The same; the environment stays locked. Its lock is taken before it gets its name, so that no other process ever has it.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     let (provider, mut warnings) = provider_of(request.task);
     if let Some(Provider { name, dialects: [], .. }) = provider
         && *name != crate::provider::COMMAND.name
@@ -74,10 +82,10 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
             }
             Slot::Own(place, env) => placing.replace(&place, env)?,
         };
-        if let Some(mut prepared) = done {
+        if let Some((mut prepared, lock)) = done {
             warnings.append(&mut prepared.warnings);
             prepared.warnings = warnings;
-            return Ok(prepared);
+            return Ok((prepared, lock));
         }
     }
     // Some other process got it each time: it is in use.
@@ -87,6 +95,21 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     )
     .hint("wait for them to end, then try again")
     .into())
+}
+
+/// The environment of the request's task, where there is one.
+///
+/// # Errors
+/// When the workspaces root or the record cannot be read.
+pub fn find_of_task(request: &Request<'_>) -> Result<Option<FoundEnv>> {
+    let root = request.root.open_or_create()?;
+    match find_slot(request, &root)? {
+        Slot::Free(_) => Ok(None),
+        Slot::Own(_, env) => {
+            let meta = Meta::load(&env.tree)?;
+            Ok(Some(FoundEnv::new(env, meta)))
+        }
+    }
 }
 
 enum Slot {
@@ -162,7 +185,11 @@ impl Place {
     }
 }
 
-fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>) -> Result<Prepared> {
+fn return_existing(
+    path: &Path,
+    request: &Request<'_>,
+    local: Option<&LocalDir>,
+) -> Result<(Prepared, EnvLock)> {
     let found = LockedRoot::acquire(EnvRoot::open(path)?)?.read()?;
     let meta = found.require_meta()?;
     let own = meta.own_or_rebuilt(&found.env.tree);
@@ -201,8 +228,8 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
             meta
         }
     };
-    let found = found.unlock();
-    Ok(Prepared {
+    let (found, lock) = found.into_parts();
+    let prepared = Prepared {
         root_dir: path.to_owned(),
         work_dir,
         meta,
@@ -212,7 +239,8 @@ fn return_existing(path: &Path, request: &Request<'_>, local: Option<&LocalDir>)
         warnings,
         reused: true,
         replaced: None,
-    })
+    };
+    Ok((prepared, lock))
 }
 
 /// Refuses to return an environment that is for another folder or another agent CLI than was asked for.
@@ -267,12 +295,12 @@ struct Staged {
     inventory: Option<String>,
     /// Handles that undoing it needs, also when the process may open no more.
     spare: Vec<OwnedFd>,
-    _lock: EnvLock,
+    lock: EnvLock,
 }
 
 impl Placing<'_> {
     /// Makes the environment where nothing stands. `None`: another process was faster.
-    fn fresh(&self, at: &Place) -> Result<Option<Prepared>> {
+    fn fresh(&self, at: &Place) -> Result<Option<(Prepared, EnvLock)>> {
         let mut warnings = Vec::new();
         if let Some(local) = self.local {
             local.refuse_second_user(self.request.root, self.root, None)?;
@@ -286,7 +314,7 @@ impl Placing<'_> {
             Ok(()) => {}
             Err(error) => {
                 staged.spare.clear();
-                let Staged { name, _lock: lock, .. } = staged;
+                let Staged { name, lock, .. } = staged;
                 drop(lock); // SMB keeps a folder in which a file is open
                 self.discard(&name);
                 if error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error()) {
@@ -316,7 +344,7 @@ impl Placing<'_> {
     }
 
     /// Makes the environment where one of the same task stands. `None`: it has gone meanwhile.
-    fn replace(&self, at: &Place, old: EnvRoot) -> Result<Option<Prepared>> {
+    fn replace(&self, at: &Place, old: EnvRoot) -> Result<Option<(Prepared, EnvLock)>> {
         let old_path = old.path.clone();
         let old = match LockedRoot::try_hold(old, true) {
             Ok(locked) => locked,
@@ -368,8 +396,8 @@ impl Placing<'_> {
         match done {
             Ok((manifest, entry)) => {
                 drop(old);
-                let prepared = self.prepared(at, staged, manifest);
-                Ok(Some(Prepared { replaced: entry.or(swapped), ..prepared }))
+                let (prepared, lock) = self.prepared(at, staged, manifest);
+                Ok(Some((Prepared { replaced: entry.or(swapped), ..prepared }, lock)))
             }
             Err(error) => {
                 self.undo_local(&mut staged);
@@ -518,18 +546,7 @@ impl Placing<'_> {
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
         let key = at.key.clone();
-        Ok(Staged {
-            tree,
-            name,
-            plan,
-            meta,
-            private_env,
-            key,
-            token,
-            inventory,
-            spare: Vec::new(),
-            _lock: lock,
-        })
+        Ok(Staged { tree, name, plan, meta, private_env, key, token, inventory, spare: Vec::new(), lock })
     }
 
     /// Records everything that is in the user folder, if that was asked for. Returns the digest for the manifest.
@@ -616,11 +633,11 @@ impl Placing<'_> {
         }
     }
 
-    fn prepared(&self, at: &Place, mut staged: Staged, manifest: Manifest) -> Prepared {
+    fn prepared(&self, at: &Place, mut staged: Staged, manifest: Manifest) -> (Prepared, EnvLock) {
         if let Some(work_tree) = self.local.and_then(|local| local.open().ok()) {
             staged.plan.warnings.extend(exposed_sidecars(&work_tree, &staged.plan));
         }
-        Prepared {
+        let prepared = Prepared {
             root_dir: at.path(self.request.root),
             work_dir: staged.work_dir(),
             files: manifest.files,
@@ -630,7 +647,8 @@ impl Placing<'_> {
             meta: staged.meta,
             reused: false,
             replaced: None,
-        }
+        };
+        (prepared, staged.lock)
     }
 }
 

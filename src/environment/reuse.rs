@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use super::contents::Contents;
 use super::exposed::{exposed_env, exposed_sidecars};
 use super::local::LocalDir;
-use super::lock::path_lock;
+use super::lock::{EnvLock, path_lock};
 use super::locked::LockedRoot;
 use super::lookup::FoundEnv;
 use super::places::{KNOWN_BY_NAME, every_place};
@@ -27,6 +27,14 @@ use crate::sys::tree::Tree;
 /// # Errors
 /// 3 when its work dir is gone, 4 when it is in use, 5 when a place is taken.
 pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
+    reuse_and_hold(request, found).map(|(prepared, _)| prepared)
+}
+
+/// The same; the environment stays locked.
+///
+/// # Errors
+/// As [`reuse`].
+pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepared, EnvLock)> {
     let (provider, mut warnings) = provider_of(request.task);
     let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
     // What was found may have been changed until the lock was taken.
@@ -168,12 +176,12 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
     if kind.is_user_folder() {
         warnings.extend(exposed_sidecars(&work_tree, &plan));
     }
-    let found = found.unlock();
+    let (found, lock) = found.into_parts();
     let env = &found.env;
     if !home_plan.caches.is_empty() {
         stores::keep(&request.root.open_or_create()?, &home_plan.caches);
     }
-    Ok(Prepared {
+    let prepared = Prepared {
         root_dir: env.path.clone(),
         work_dir,
         meta,
@@ -183,7 +191,8 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
         warnings,
         reused: true,
         replaced: None,
-    })
+    };
+    Ok((prepared, lock))
 }
 
 /// The record for the new task; what belongs to the environment itself (runs, session) stays.

@@ -52,6 +52,12 @@ pub(crate) enum By {
 }
 
 impl FoundEnv {
+    /// Whether its work dir is this user folder.
+    pub fn works_in(&self, folder: &Path) -> bool {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        self.work_dir.claimed().is_some_and(|claimed| is_one_path(claimed, &folder))
+    }
+
     /// Opens the user folder of the environment; `None`: it works in a managed work dir.
     ///
     /// # Errors

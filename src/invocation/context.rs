@@ -1,11 +1,12 @@
 //! What every command gets: settings, time, signals.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
+use signal_hook::SigId;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::input::UserInput;
@@ -34,6 +35,7 @@ pub struct Context {
     pub stop: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
     defers_signals: AtomicBool,
+    deferring: Mutex<Vec<SigId>>,
 }
 
 impl Context {
@@ -48,7 +50,16 @@ impl Context {
         // handler, unlike "ignore", does not pass on to children.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
             .context("install the signal handlers")?;
-        Ok(Context { settings, root, keys, now, stop, signal, defers_signals: AtomicBool::new(false) })
+        Ok(Context {
+            settings,
+            root,
+            keys,
+            now,
+            stop,
+            signal,
+            defers_signals: AtomicBool::new(false),
+            deferring: Mutex::default(),
+        })
     }
 
     /// From here on a signal only sets a flag; the step in progress ends or undoes itself. Call it when all input has
@@ -63,14 +74,25 @@ impl Context {
         }
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // The second signal ends the process at once; the next command repairs what it leaves.
+            let keep = |id: SigId| self.deferring.lock().unwrap_or_else(PoisonError::into_inner).push(id);
             signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))
-                .and_then(|_| signal_hook::flag::register(number, Arc::clone(&self.stop)))
-                .and_then(|_| {
+                .map(keep)
+                .and_then(|()| signal_hook::flag::register(number, Arc::clone(&self.stop)).map(keep))
+                .and_then(|()| {
                     signal_hook::flag::register_usize(number, Arc::clone(&self.signal), number as usize)
+                        .map(keep)
                 })
                 .context("install the signal handlers")?;
         }
         Ok(())
+    }
+
+    /// Hands the signals over to a run, which has set up its own handlers. Returns whether one has arrived before.
+    pub fn hand_over_signals(&self) -> bool {
+        for id in self.deferring.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+        self.is_stopped()
     }
 
     /// The workspaces roots that are known without a setting, but for the one in use: multica's, and the default one.

@@ -1,5 +1,6 @@
 //! The steps of a run, in the order in which they happen.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +9,7 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
 use super::log::RunLog;
-use super::options::{CleanupAfter, RunOptions};
+use super::options::{CleanupAfter, Keep, RunOptions};
 use super::plan::RunPlan;
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
@@ -26,6 +27,12 @@ pub struct Surroundings<'a> {
     pub now: &'a dyn Fn() -> DateTime<Utc>,
     /// What a record can be proved with.
     pub trust: Trust<'a>,
+    /// Called when the run has taken the signals: from there on it decides when to stop.
+    ///
+    /// An error means that one has arrived before.
+    pub begins: &'a dyn Fn() -> Result<()>,
+    /// Set as soon as the agent has been started.
+    pub has_started: &'a Cell<bool>,
 }
 
 /// Where the events of a run go, and its result.
@@ -57,8 +64,7 @@ pub fn execute(
     let ended = begin(options, surroundings, &mut env, sink);
     let found = env.release();
     let Some(after) = &options.cleanup_after else { return ended };
-    // A wrong option is corrected and typed again: that was no run yet.
-    if matches!(&ended, Err(error) if Failure::code_of(error) == Code::Usage) {
+    if is_kept(after.keep, &ended) {
         return ended;
     }
     match (ended, clean_up(after, found, surroundings.trust, (surroundings.now)())) {
@@ -72,6 +78,16 @@ pub fn execute(
     }
 }
 
+/// Whether the environment stays as the run left it.
+fn is_kept(keep: Keep, ended: &Result<u8>) -> bool {
+    match (keep, ended) {
+        // A wrong option is corrected and typed again: that was no run yet.
+        (_, Err(error)) if Failure::code_of(error) == Code::Usage => true,
+        (Keep::Always, _) | (Keep::Failed, Ok(1..) | Err(_)) => true,
+        (Keep::Failed, Ok(0)) | (Keep::Never, _) => false,
+    }
+}
+
 fn begin(
     options: &RunOptions,
     surroundings: &Surroundings<'_>,
@@ -81,9 +97,11 @@ fn begin(
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.trust)?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
+    (surroundings.begins)()?;
     let log = RunLog::open(&env.found.env.tree)?;
     let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
-    let mut run = Run { plan: &plan, now: surroundings.now, env, sink, log, requests };
+    let (now, has_started) = (surroundings.now, surroundings.has_started);
+    let mut run = Run { plan: &plan, now, has_started, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
         let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
         run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
@@ -99,6 +117,7 @@ fn begin(
 struct Run<'a> {
     plan: &'a RunPlan,
     now: &'a dyn Fn() -> DateTime<Utc>,
+    has_started: &'a Cell<bool>,
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
     log: RunLog,
@@ -192,7 +211,10 @@ impl Run<'_> {
                 }
                 sink.event(&event)
             },
-            &mut |started| env.borrow_mut().running(started.pid.unsigned_abs()),
+            &mut |started| {
+                self.has_started.set(true);
+                env.borrow_mut().running(started.pid.unsigned_abs())
+            },
         )?;
         // Some say it in a file that they leave.
         if let Some(session) = outcome.session_id.as_ref().filter(|session| **session != last_session) {

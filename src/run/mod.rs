@@ -26,7 +26,7 @@ mod start;
 mod variables;
 
 pub use execute::{RunSink, Surroundings, execute};
-pub use options::{CleanupAfter, Resume, RunOptions};
+pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;
 pub use result::RunResult;
 pub use start::guard;

@@ -69,9 +69,29 @@ pub enum Resume {
     Named(String),
 }
 
-/// What a clean-up after the run needs.
+/// When the environment that a run was prepared for stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// However the run ends.
+    Always,
+    /// Where the run did not complete.
+    #[default]
+    Failed,
+    /// Not at all.
+    Never,
+}
+
+impl Keep {
+    /// The words of the option.
+    pub const WORDS: [(&'static str, Keep); 3] =
+        [("always", Keep::Always), ("failed", Keep::Failed), ("never", Keep::Never)];
+}
+
+/// A clean-up after the run, and what it needs.
 #[derive(Debug)]
 pub struct CleanupAfter {
+    /// When the environment stays.
+    pub keep: Keep,
     /// The workspaces root.
     pub root: WorkspacesRoot,
     /// The user's git.

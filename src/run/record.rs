@@ -15,8 +15,8 @@ use super::logged_session;
 use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
-    Durability, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, RunRecord, SessionRecord,
-    Trust, check_exports, check_needs, has_unfinished_homes, renew_store_links,
+    Durability, EnvLock, EnvRoot, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, Prepared,
+    RunRecord, SessionRecord, Trust, check_exports, check_needs, has_unfinished_homes, renew_store_links,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -55,8 +55,25 @@ impl RunningEnv {
     /// 4 when it is held, or another task works in its user folder; 3 when its work dir is gone or its sidecars are not in
     /// place.
     pub fn acquire(found: FoundEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
+        RunningEnv::of(LockedRoot::acquire(found.env)?.read()?, other_roots, trust)
+    }
+
+    /// Takes over an environment that this process has prepared or refreshed, with its lock.
+    ///
+    /// # Errors
+    /// As [`RunningEnv::acquire`].
+    pub fn take_over(
+        prepared: &Prepared,
+        lock: EnvLock,
+        other_roots: &[PathBuf],
+        trust: Trust<'_>,
+    ) -> Result<RunningEnv> {
+        let env = EnvRoot::open(&prepared.root_dir)?;
+        RunningEnv::of(LockedRoot::held(env, lock).read()?, other_roots, trust)
+    }
+
+    fn of(found: LockedEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
         let path = found.env.path.clone();
-        let found = LockedRoot::acquire(found.env)?.read()?;
         let meta = found.require_meta()?;
         if let Some(warning) = found.without_record() {
             log::warn!("{warning}");

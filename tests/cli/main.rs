@@ -50,6 +50,7 @@ mod repos;
 mod reuse;
 mod run;
 mod run_bounds;
+mod run_new;
 mod run_terminal;
 mod server_client;
 mod show;

@@ -23,7 +23,10 @@ pub fn trials() -> Vec<Trial> {
     let runs =
         rows.map(|(name, fault, is_local)| trial(name.to_owned(), move |name| run(name, fault, is_local)));
     let cleanup = trial("run_cleanup_after::killed".to_owned(), cleanup_after);
-    runs.into_iter().chain([cleanup]).collect()
+    let new = trial("run_new_local::killed".to_owned(), |name| run_new(name, Fault::Kill));
+    let full = trial("run_new_local::full_disk".to_owned(), |name| run_new(name, Fault::Errno("ENOSPC")));
+    let task = trial("run_task_local::killed".to_owned(), run_task);
+    runs.into_iter().chain([cleanup, new, full, task]).collect()
 }
 
 fn run(name: &str, fault: Fault, is_local: bool) {
@@ -86,4 +89,62 @@ fn cleanup_after(name: &str) {
         assert_eq!(left, [PathBuf::from("mine")], "{when}");
         w.assert_nothing_temporary(when);
     });
+}
+
+/// From the first change of `prepare` to the last of `cleanup`, in a folder of the user's.
+fn run_new(name: &str, fault: Fault) {
+    let t = TestEnv::new();
+    t.write("project/mine", "mine");
+    t.write("task.json", TASK);
+    let env = t.root.join("w").join(KEY);
+    let w = World::around(t, env);
+    let before = w.t.project_now();
+    let start = Start::new(&w.t);
+    let new = ["--new", "--task", "task.json", "--local-dir", "project", "--kill-grace", "1s"];
+    sweep(
+        name,
+        fault,
+        &start,
+        || own(&w, &new),
+        |done, when| {
+            if fault != Fault::Kill {
+                done.assert_sane(&[0, 1, 4, 5, 125]);
+            }
+            assert_taken_back(&w, &before, when);
+        },
+    );
+}
+
+/// The same for an environment that is refreshed first.
+fn run_task(name: &str) {
+    let t = TestEnv::new();
+    t.write("project/mine", "mine");
+    t.write("task.json", TASK);
+    let before = t.project_now();
+    let env = t.prepare(["--task", "task.json", "--local-dir", "project"]);
+    let w = World::around(t, env);
+    let start = Start::new(&w.t);
+    let task = ["--task", "task.json", "--kill-grace", "1s"];
+    sweep(name, Fault::Kill, &start, || own(&w, &task), |_, when| assert_taken_back(&w, &before, when));
+}
+
+fn own<'a>(w: &'a World, arguments: &[&str]) -> crate::support::Run<'a> {
+    w.script("script", GOOD);
+    let fixed = ["run", "--agent-bin", "./fake-claude", "--prompt", "go"];
+    w.t.execenv(fixed.iter().chain(arguments)).var("IS_SANDBOX", "1")
+}
+
+/// No process is left, and after the repair and a clean-up the user's folder is as it was.
+fn assert_taken_back(w: &World, before: &Snapshot, when: &str) {
+    if w.env.join(".task_lock").exists() {
+        w.wait_until_free();
+    }
+    w.assert_agent_gone(when);
+    w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+    w.t.execenv(["cleanup", KEY]).run().sane(&[0, 3]);
+    assert_same(before, &w.t.project_now(), when);
+    w.t.assert_nothing_half_made(when);
+    let done = own(w, &["--new", "--task", "task.json", "--local-dir", "project"]).run();
+    assert_eq!(done.status, Some(0), "{when}, then again\n{done}");
+    assert_same(before, &w.t.project_now(), when);
 }

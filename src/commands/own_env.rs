@@ -1,0 +1,147 @@
+//! The environment that `run` makes for itself: prepared for `--new`, refreshed or prepared for `--task`, and taken over
+//! with its lock, so that no other process can have it in between.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use super::announce::undo;
+use super::reuse::complete;
+use super::task_input::{Task, TaskInput};
+use crate::environment::{
+    EnvLock, Existing, Prepared, Request, find_of_task, prepare_and_hold, reuse_and_hold,
+};
+use crate::failure::{Code, Failure};
+use crate::invocation::{Context, WaitArgs};
+use crate::run::{Keep, RunningEnv};
+
+/// The task of `run --new` and `run --task`
+#[derive(Debug, Args)]
+pub struct OwnEnvArgs {
+    /// Prepare a new environment for this run, and clean it up when the agent has completed; output/ and logs/ stay
+    #[arg(long, conflicts_with_all = ["env", "cleanup_after"])]
+    pub new: bool,
+    /// With --new, keep the environment: always, failed (only where the run did not complete) or never
+    #[arg(long, value_name = "WHEN", value_parser = keep(), hide_possible_values = true, requires = "new")]
+    pub keep: Option<Keep>,
+    /// With --new, replace an environment of the task even if it is reserved and holds work; it goes to the trash
+    #[arg(long, requires = "new")]
+    pub replace: bool,
+    /// With --new or --task, and --local-dir: record everything in the folder, so that `verify` compares all of it
+    #[arg(long, requires = "local_dir", conflicts_with = "env")]
+    pub inventory: bool,
+    /// The task.
+    #[command(flatten, next_help_heading = "Task, with --new, or with --task in place of ENV")]
+    pub task: TaskInput,
+}
+
+fn keep() -> impl TypedValueParser<Value = Keep> {
+    PossibleValuesParser::new(Keep::WORDS.map(|(word, _)| word)).map(|word| {
+        let found = Keep::WORDS.into_iter().find(|(known, _)| *known == word);
+        found.map_or(Keep::default(), |(_, keep)| keep)
+    })
+}
+
+/// An environment that is held for a run.
+pub(super) struct OwnEnv {
+    pub(super) env: RunningEnv,
+    prepared: Prepared,
+}
+
+impl OwnEnvArgs {
+    /// Whether `run` makes its environment itself.
+    pub fn is_asked(&self) -> bool {
+        self.new || self.task.task.is_some()
+    }
+
+    /// What stands in place of ENV, for hints.
+    pub(super) fn words(&self) -> &'static str {
+        if self.new { "--new" } else { "--task FILE" }
+    }
+
+    /// Refuses options of a task for an environment that has one.
+    pub(super) fn refuse_idle(&self) -> Result<()> {
+        if self.is_asked() || self.task == TaskInput::default() {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Usage, "the task of an environment is not changed by `run`")
+            .hint("give options such as `--provider` and `--skills` with `--new` or `--task FILE`, or to `execenv reuse`")
+            .into())
+    }
+
+    /// Prepares or refreshes the environment, and holds it.
+    ///
+    /// # Errors
+    /// Those of `prepare` and `reuse`. A failure leaves nothing new behind.
+    pub(super) fn hold(&self, local_dir: Option<&Path>, wait: WaitArgs, context: &Context) -> Result<OwnEnv> {
+        let mut task = self.task.read(context)?;
+        context.defer_signals()?;
+        task.tell_start("preparing");
+        let (prepared, lock) = wait.begin().while_busy(context, || match self.new {
+            true => prepare_and_hold(&self.request(&task, local_dir, context)),
+            false => self.reuse_or_prepare(&mut task, local_dir, context),
+        })?;
+        task.tell(&prepared);
+        if context.is_stopped() {
+            drop(lock);
+            let message = format!("interrupted by a signal; {}", left(&prepared, context));
+            return Err(Failure::new(Code::Interrupted, message).into());
+        }
+        let trust = context.trust(local_dir);
+        match RunningEnv::take_over(&prepared, lock, &context.other_roots(), trust) {
+            Ok(env) => Ok(OwnEnv { env, prepared }),
+            Err(error) => {
+                left(&prepared, context);
+                Err(error)
+            }
+        }
+    }
+
+    fn request<'a>(&self, task: &'a Task, local_dir: Option<&Path>, context: &'a Context) -> Request<'a> {
+        let existing = if self.replace { Existing::ReplaceAny } else { Existing::Replace };
+        let inventory = self.inventory;
+        Request { inventory, ..task.request(context, local_dir.map(Path::to_owned), existing) }
+    }
+
+    /// An environment of the task is refreshed; where there is none, or none that can be used again, one is prepared.
+    fn reuse_or_prepare(
+        &self,
+        task: &mut Task,
+        local_dir: Option<&Path>,
+        context: &Context,
+    ) -> Result<(Prepared, EnvLock)> {
+        let found = find_of_task(&self.request(task, local_dir, context))?;
+        // Whoever names another folder than the environment's wants another environment.
+        let found = found.filter(|found| local_dir.is_none_or(|dir| found.works_in(dir)));
+        let Some(found) = found else {
+            return prepare_and_hold(&self.request(task, local_dir, context));
+        };
+        let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
+        complete(task, &own, self.task.platform_cli.is_some());
+        match reuse_and_hold(&self.request(task, local_dir, context), found) {
+            Err(error) if matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) => {
+                log::info!("{error}; preparing a new environment instead");
+                prepare_and_hold(&self.request(task, local_dir, context))
+            }
+            held => held,
+        }
+    }
+}
+
+impl OwnEnv {
+    /// Splits into what runs, and what takes it back where it could not.
+    pub(super) fn into_parts(self) -> (RunningEnv, Prepared) {
+        (self.env, self.prepared)
+    }
+}
+
+/// Takes back what was prepared for an agent that did not start, as a failed `prepare` does. What was refreshed stays.
+/// Returns what became of it, in words.
+pub(super) fn left(prepared: &Prepared, context: &Context) -> String {
+    match prepared.reused {
+        true => format!("{} is ready for a run", prepared.root_dir.display()),
+        false => undo(prepared, context),
+    }
+}
