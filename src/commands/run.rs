@@ -81,8 +81,8 @@ pub struct RunArgs {
     /// Limit each log of the agent's output to this size, 64K or more: beyond it the beginning and the end stay
     #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
     pub max_log: Option<u64>,
-    /// Limit the memory that each process of the agent may allocate
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    /// Limit the memory of each process of the agent to this size, 32M or more
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub max_memory: Option<u64>,
     /// Add the text of this file to the agent's system prompt
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -234,6 +234,14 @@ fn parse_price(text: &str) -> Result<f64, String> {
 fn parse_log_size(text: &str) -> Result<u64, String> {
     match parse_size(text)? {
         size if size < LEAST_LOG => Err(format!("a log of less than {} KiB is of no use", LEAST_LOG >> 10)),
+        size => Ok(size),
+    }
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 32 << 20;
+    match parse_size(text)? {
+        size if size < LEAST => Err(format!("no agent starts in less than {} MiB", LEAST >> 20)),
         size => Ok(size),
     }
 }

@@ -53,9 +53,7 @@ pub fn run<'a>(
     let pid = child::pid(&child);
     tree.spare(pid);
     let mut agent = Agent::new(pid);
-    let begun = child::limit_memory(pid, command.limits.memory)
-        .context("limit the memory of the agent")
-        .and_then(|()| announce(&mut guard, pid, &before, started))
+    let begun = announce(&mut guard, pid, &before, started)
         .and_then(|()| listen(&command, &mut child, opening, &mut agent, conversation, sink));
     let (mut listener, writer_error) = match begun {
         Ok(begun) => begun,
@@ -113,7 +111,7 @@ fn start(command: &AgentCommand, opening: &Opening) -> std::io::Result<Child> {
         env: &command.env,
     };
     let stdin = if *opening == Opening::Nothing { Stdio::null() } else { Stdio::piped() };
-    child::start(program, stdin, Stdio::piped(), Stdio::piped())
+    child::start_limited(program, command.limits.memory, stdin, Stdio::piped(), Stdio::piped())
 }
 
 /// The guard learns of the agent first, then the record.

@@ -36,28 +36,40 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
     command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()
 }
 
-/// Limits the memory that a process, and each one that it starts from now on, may allocate. `None` limits nothing.
+/// As [`start`], with a limit on the memory that the child, and each process that it starts, may allocate. It is the memory
+/// that counts: address space that a runtime only reserves does not.
 ///
-/// It is the memory that counts: address space that a runtime only reserves does not.
+/// The child inherits the limit, so that it has it before its first instruction: this process has it too for that moment.
 ///
 /// # Errors
-/// As the system reports them; always on a system that has no such limit for another process.
-pub fn limit_memory(pid: Pid, bytes: Option<u64>) -> io::Result<()> {
-    let Some(bytes) = bytes else { return Ok(()) };
+/// As [`start`]; always on a system that does not keep such a limit.
+pub fn start_limited(
+    program: Program<'_>,
+    memory: Option<u64>,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+) -> io::Result<Child> {
+    let Some(bytes) = memory else { return start(program, stdin, stdout, stderr) };
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{Resource, Rlimit, prlimit};
-        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        prlimit(Some(pid), Resource::Data, limit)?;
-        Ok(())
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+        let before = getrlimit(Resource::Data);
+        let bytes = before.maximum.map_or(bytes, |most| most.min(bytes));
+        setrlimit(Resource::Data, Rlimit { current: Some(bytes), ..before })?;
+        let child = start(program, stdin, stdout, stderr);
+        setrlimit(Resource::Data, before)?;
+        if let Ok(child) = &child {
+            // Nor can it lift the limit.
+            let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+            let _ = prlimit(Some(pid(child)), Resource::Data, limit); // it may have ended
+        }
+        child
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (pid, bytes);
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this system cannot limit the memory of another process",
-        ))
+        let _ = (bytes, program, stdin, stdout, stderr);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this system keeps no limit on a process's memory"))
     }
 }
 

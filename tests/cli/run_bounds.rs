@@ -13,9 +13,13 @@ fn a_bound_on_what_an_agent_never_says_is_refused_before_anything_changes() {
         w.t.execenv(["run", KEY, "--prompt", "go", bound, value]).fails(2, &[bound, "antigravity", "hint: "]);
         w.t.execenv(["run", KEY, bound, value, "--", "true"]).fails(2, &[bound, "true", "hint: "]);
     }
-    for (bound, value) in
-        [("--max-cost", "0"), ("--max-cost", "x"), ("--max-tokens", "0"), ("--max-log", "1K")]
-    {
+    for (bound, value) in [
+        ("--max-cost", "0"),
+        ("--max-cost", "x"),
+        ("--max-tokens", "0"),
+        ("--max-log", "1K"),
+        ("--max-memory", "1M"),
+    ] {
         w.t.execenv(["run", KEY, bound, value, "--", "true"]).fails(2, &[bound]);
     }
     assert_eq!(record, w.meta());
