@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::fake_claude::World;
+use crate::support::fake_claude::{GOOD, INIT, SAYS, World};
 use crate::support::{KEY, TASK};
 
 #[test]
@@ -51,4 +51,28 @@ fn an_agent_cannot_allocate_more_memory_than_it_may() {
     w.program(&["sh", "-c", script]).ok();
     let done = w.t.execenv(["run", KEY, "--max-memory", "50M", "--", "sh", "-c", script]).run();
     assert!(done.status != Some(0) && done.stderr.contains("memory"), "{done}");
+}
+
+#[test]
+fn a_run_ends_when_its_agent_has_used_up_what_it_may() {
+    for (bound, value, reason) in
+        [("--max-tokens", "5", "token_limit"), ("--max-turns", "1", "iteration_limit")]
+    {
+        let w = World::new();
+        let script = ["pid @/agent", INIT, SAYS, "hang"];
+        w.asked(&script, &[bound, value, "--kill-grace", "1s", "-o", "json"]).run().status(1);
+        let result = w.result();
+        assert_eq!(
+            (&result["status"], &result["failure_reason"]),
+            (&"failed".into(), &reason.into()),
+            "{result}"
+        );
+        assert!(
+            result["error"].as_str().unwrap().contains(bound) && result["usage"]["m"]["input_tokens"] == 3
+        );
+        w.assert_agent_gone(bound);
+    }
+    let w = World::new();
+    w.asked(GOOD, &["--max-tokens", "6", "--max-turns", "2", "--max-cost", "2.50"]).ok();
+    assert!(w.read("args0").contains("--max-budget-usd\n2.5\n"), "Claude Code keeps to it itself");
 }
