@@ -22,12 +22,26 @@ use super::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use super::mcp_file;
 use super::registry;
 use super::row::{McpChannel, Program, Provider};
+use super::{cursor, gemini, opencode, pi, reasonix};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::protocol::ndjson::{Claude, Grok, LineStream};
+use crate::protocol::ndjson::{Claude, Counting, Cursor, Gemini, Grok, LineStream, OpenCode, Pi, Reasonix};
 use crate::protocol::{Conversation, Opening, Permission, Plain, SessionMark};
 
 const NOTHING: Tells = Tells { tokens: false, cost: false, turns: false };
+
+/// The lines of a CLI that has a row: they tell the same, whoever prints them.
+macro_rules! lines {
+    ($name:literal, $reader:ty, $dialect:expr) => {
+        Speech {
+            name: $name,
+            converse: |request, opening| Box::new(<$reader>::conversation(opening, request.model)),
+            listener: $dialect.listener,
+            tells: $dialect.tells,
+            channel: Channel::Any,
+        }
+    };
+}
 
 /// What a described CLI may speak.
 const SPEECHES: &[Speech] = &[
@@ -51,6 +65,18 @@ const SPEECHES: &[Speech] = &[
         tells: Tells { tokens: true, cost: true, turns: false },
         channel: Channel::Input,
     },
+    Speech {
+        name: "claude-output",
+        converse: |request, opening| Box::new(Claude::fork(opening, request.model, Counting::Stated)),
+        listener: || Box::new(Claude::fork(Opening::Nothing, None, Counting::Stated)),
+        tells: Tells { tokens: true, cost: true, turns: true },
+        channel: Channel::Any,
+    },
+    lines!("cursor", Cursor, cursor::DIALECTS[0]),
+    lines!("gemini", Gemini, gemini::DIALECTS[0]),
+    lines!("opencode", OpenCode, opencode::DIALECTS[0]),
+    lines!("pi", Pi, pi::DIALECTS[0]),
+    lines!("reasonix", Reasonix, reasonix::launch::STREAM),
     Speech {
         name: "chat",
         converse: |_, opening| Box::new(LineStream::new(opening, Grok::default())),
