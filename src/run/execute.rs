@@ -65,6 +65,12 @@ pub fn execute(
     let found = env.release();
     let Some(after) = &options.cleanup_after else { return ended };
     if is_kept(after.keep, &ended) {
+        if after.keep == Keep::Failed && surroundings.has_started.get() {
+            let path = found.env.path.display();
+            log::warn!(
+                "the environment stays, as the run did not complete; `execenv cleanup {path}` cleans it up"
+            );
+        }
         return ended;
     }
     match (ended, clean_up(after, found, surroundings.trust, (surroundings.now)())) {

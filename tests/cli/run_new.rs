@@ -67,7 +67,9 @@ fn keep_decides_what_stays() {
     ] {
         let w = world();
         let arguments: Vec<&str> = ["--new", "--provider", "claude"].iter().chain(keep).copied().collect();
-        run(&w, script, &arguments).run().status(status);
+        let done = run(&w, script, &arguments).run().status(status);
+        let says = done.stderr.contains("the environment stays") && done.stderr.contains("`execenv cleanup ");
+        assert_eq!(says, status == 1 && stays, "{done}");
         assert_eq!(only_env(&w).join("workdir").exists(), stays, "{keep:?}");
     }
 }
