@@ -33,9 +33,13 @@ pub struct OpenClaw {
 }
 
 impl OpenClaw {
-    /// A conversation in which tokens without a model count for `model`.
-    pub fn new(model: Option<&str>) -> OpenClaw {
-        OpenClaw { transcript: Transcript::new(model), ..OpenClaw::default() }
+    /// A conversation in a session whose id is told already, where there is one.
+    pub fn new(session: Option<&str>) -> OpenClaw {
+        let mut conversation = OpenClaw::default();
+        if let Some(session) = session {
+            conversation.transcript.knows_session(session);
+        }
+        conversation
     }
 
     /// Takes the answer.
@@ -78,7 +82,7 @@ impl OpenClaw {
 
 impl Conversation for OpenClaw {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_millis(500) }
+        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(3) }
     }
 
     fn open(&mut self) -> Opening {

@@ -52,6 +52,11 @@ impl Transcript {
         sink(Event::Session { session_id: id, model: model.filter(|model| !model.is_empty()) })
     }
 
+    /// The session's id is known, and told, before the agent's first word.
+    pub fn knows_session(&mut self, id: &str) {
+        self.session_id = Some(id.to_owned());
+    }
+
     /// The session's id.
     pub fn session_id(&self) -> Option<&str> {
         self.session_id.as_deref()

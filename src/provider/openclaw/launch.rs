@@ -1,6 +1,6 @@
 //! The command line of OpenClaw for one turn.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use anyhow::Result;
@@ -14,6 +14,9 @@ use crate::provider::row::Takes::{Nothing, Value};
 
 /// The longest configuration of a task that is read, in bytes.
 const LONGEST_CONFIG: u64 = 4 << 20;
+
+/// A week, in seconds. Without a limit of its own it ends a turn after ten minutes; those of the run are the user's to set.
+const NO_LIMIT: &str = "604800";
 
 /// The arguments that execenv sets, or that would change what they mean.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[
@@ -46,11 +49,11 @@ pub fn one_turn(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     }
     let session = request.resume.unwrap_or(request.new_session);
     args.pair("--session-id", Some(session));
-    let names_agent = |arg: &std::ffi::OsString| {
-        arg == "--agent" || arg.to_str().is_some_and(|arg| arg.starts_with("--agent="))
-    };
-    if !request.custom.iter().any(names_agent) {
+    if !is_given(request, "--agent") {
         args.pair("--agent", request.model);
+    }
+    if !is_given(request, "--timeout") {
+        args.pair("--timeout", Some(NO_LIMIT));
     }
     args.extend(request.custom);
     let (prompt, files, mut notices) = request.prompt_argument();
@@ -62,9 +65,15 @@ pub fn one_turn(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     if request.max_turns.is_some() {
         notices.push("OpenClaw takes no limit on turns".to_owned());
     }
-    let conversation = OpenClaw::new(None);
+    let conversation = OpenClaw::new(Some(session));
     let session = Some(session.to_owned());
     Ok(LaunchPlan { session, files, notices, ..LaunchPlan::new(args.into_vec(), conversation) })
+}
+
+/// Whether the user's own arguments have a flag.
+fn is_given(request: &LaunchRequest<'_>, flag: &str) -> bool {
+    let of = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.split('=').next() == Some(flag));
+    request.custom.iter().any(of)
 }
 
 /// Whether the task names a gateway: the configuration that was made for it says so.
@@ -92,9 +101,14 @@ mod tests {
             let args = plan.args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join("|");
             (args.replace(bare.new_session, "@"), plan.session.unwrap().replace(bare.new_session, "@"))
         };
-        assert_eq!(args(bare), ("agent|--json|--local|--session-id|@|--message=go".into(), "@".into()));
+        assert_eq!(
+            args(bare),
+            ("agent|--json|--local|--session-id|@|--timeout|604800|--message=go".into(), "@".into())
+        );
         let custom = ["--agent=other".into()];
-        for (custom, agent) in [(&[][..], "--agent|main"), (&custom[..], "--agent=other")] {
+        for (custom, rest) in
+            [(&[][..], "--agent|main|--timeout|604800"), (&custom[..], "--timeout|604800|--agent=other")]
+        {
             let (args, session) = args(LaunchRequest {
                 model: Some("main"),
                 system_prompt: Some("be brief"),
@@ -102,7 +116,7 @@ mod tests {
                 custom,
                 ..bare
             });
-            let expected = format!("agent|--json|--local|--session-id|s|{agent}|--message=be brief\n\ngo");
+            let expected = format!("agent|--json|--local|--session-id|s|{rest}|--message=be brief\n\ngo");
             assert_eq!((args, session.as_str()), (expected, "s"));
         }
     }
