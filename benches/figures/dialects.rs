@@ -2,7 +2,7 @@
 
 /// One CLI's stream.
 pub(crate) struct Stream {
-    /// The provider, and the name of the stream.
+    /// The provider, and the name of the stream; `provider:dialect` for another dialect than the first.
     pub(crate) name: &'static str,
     pub(crate) first: &'static str,
     /// The lines of a turn: its number, what the agent says, what the tool says.
@@ -10,13 +10,31 @@ pub(crate) struct Stream {
     pub(crate) last: &'static str,
 }
 
-pub(crate) const STREAMS: [Stream; 7] = [
+pub(crate) const STREAMS: [Stream; 9] = [
     Stream {
         name: "claude",
         first: r#"{"type":"system","subtype":"init","session_id":"s-1","model":"m","tools":["Bash","Read"]}
 "#,
         turn: claude,
         last: r#"{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s-1","total_cost_usd":0.5,"usage":{"input_tokens":9,"output_tokens":9}}
+"#,
+    },
+    Stream {
+        name: "codex",
+        first: r#"{"id":1,"result":{}}
+{"id":2,"result":{"thread":{"id":"t-1"},"model":"m"}}
+{"id":4,"result":{"turn":{"id":"u-1"}}}
+"#,
+        turn: codex,
+        last: r#"{"method":"turn/completed","params":{"threadId":"t-1","turn":{"id":"u-1","status":"completed"}}}
+"#,
+    },
+    Stream {
+        name: "codex:exec",
+        first: r#"{"type":"thread.started","thread_id":"t-1"}
+"#,
+        turn: codex_exec,
+        last: r#"{"type":"turn.completed","usage":{"input_tokens":9,"cached_input_tokens":1,"output_tokens":9}}
 "#,
     },
     Stream {
@@ -77,6 +95,27 @@ fn claude(turn: usize, said: &str, result: &str) -> String {
 "#
     );
     text + &call + &answer
+}
+
+fn codex(turn: usize, said: &str, result: &str) -> String {
+    const OF: &str = r#""threadId":"t-1","turnId":"u-1""#;
+    const COMMAND: &str = r#""type":"commandExecution","command":"/bin/bash -lc 'cargo test'","cwd":"/w","processId":"44446","source":"unifiedExecStartup""#;
+    format!(
+        r#"{{"method":"item/agentMessage/delta","params":{{{OF},"itemId":"m{turn}","delta":"{said}"}},"emittedAtMs":1795886072909}}
+{{"method":"item/completed","params":{{"item":{{"type":"agentMessage","id":"m{turn}","text":"{said}","phase":null}},{OF}}},"emittedAtMs":1795886072913}}
+{{"method":"item/started","params":{{"item":{{{COMMAND},"id":"t{turn}","status":"inProgress","aggregatedOutput":null,"exitCode":null}},{OF}}},"emittedAtMs":1795886072389}}
+{{"method":"item/completed","params":{{"item":{{{COMMAND},"id":"t{turn}","status":"completed","aggregatedOutput":"{result}","exitCode":0}},{OF}}},"emittedAtMs":1795886072476}}
+"#
+    )
+}
+
+fn codex_exec(turn: usize, said: &str, result: &str) -> String {
+    format!(
+        r#"{{"type":"item.completed","item":{{"id":"m{turn}","type":"agent_message","text":"{said}"}}}}
+{{"type":"item.started","item":{{"id":"t{turn}","type":"command_execution","command":"cargo test","aggregated_output":"","exit_code":null,"status":"in_progress"}}}}
+{{"type":"item.completed","item":{{"id":"t{turn}","type":"command_execution","command":"cargo test","aggregated_output":"{result}","exit_code":0,"status":"completed"}}}}
+"#
+    )
 }
 
 fn gemini(turn: usize, said: &str, result: &str) -> String {

@@ -192,7 +192,10 @@ fn stream(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     let own = std::env::current_exe()?;
     let names = std::iter::once("raw").chain(STREAMS.iter().map(|stream| stream.name));
     for dialect in names {
-        let provider = if dialect == "raw" { "claude" } else { dialect };
+        // A provider's second dialect stands behind a colon.
+        let (provider, second) =
+            dialect.split_once(':').map_or((dialect, None), |(name, second)| (name, Some(second)));
+        let provider = if provider == "raw" { "claude" } else { provider };
         let script = bench.dir.join(format!("print-{dialect}"));
         let text = format!(
             "#!/bin/sh\n[ \"$1\" = --version ] && echo '2.1.0 (Claude Code)' && exit\nexec '{}' generate {dialect} {}\n",
@@ -208,6 +211,7 @@ fn stream(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
                 "raw" => command.arg("--").arg(&script),
                 _ => command.args(["--prompt", "x", "--agent-bin"]).arg(&script),
             };
+            command.args(second.map(|name| format!("--dialect={name}")));
             command
         };
         let copy = bench.dir.join("tee.out");

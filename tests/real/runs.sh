@@ -6,7 +6,8 @@
 # DIR has the programs, installed as common.sh says; NAME: only these. A cell says what `run` told, `-` where there is
 # nothing to tell, and `FAIL …` where it is wrong; the script then ends with 1. A program that is not there is left out.
 #
-#   launched   one tool call, to `completed`            text, tools, usage, cost, session: of that run
+#   launched   one tool call, to `completed`            text, tools, usage, cost, session: of that run (`file`: the tool worked,
+#              and its program tells of no tools)
 #   resumed    `--resume`: the same session, and only the tokens of this run
 #   timeout    `--timeout` while a tool works           ctrl-c: SIGINT then        killed: SIGKILL of execenv then, and the
 #              record knows the session
@@ -22,7 +23,9 @@ for candidate in "${EXECENV:-}" "$here/target/release/execenv" "$here/target/deb
 done
 : "${execenv:?build execenv first: cargo build --release}"
 models=$(realpath "${MODEL_SERVER:?name the model server script}")
-[ -d "$keep/node22" ] && PATH=$keep/node22/node_modules/node/bin:$PATH
+for node in node22 node24; do
+    [ -d "$keep/$node" ] && PATH=$keep/$node/node_modules/node/bin:$PATH
+done
 IDLE=${IDLE:-30s}
 COLUMNS_=(launched text tools usage cost session resumed timeout ctrl-c killed dead 401 500 unknown survivors)
 TOOL='echo made-by-tool > made.txt'
@@ -65,7 +68,19 @@ reasonix_point() {
     mkdir -p "$HOME/.config/reasonix"
     printf 'default_model = "fake/fake-model"\n[[providers]]\nname = "fake"\nkind = "openai"\nbase_url = "http://127.0.0.1:%s/v1"\napi_key_env = "FAKE_KEY"\nmodels = ["fake-model"]\n' "$1" > "$HOME/.config/reasonix/config.toml"
 }
-ALL=(claude gemini qwen copilot opencode pi reasonix)
+codex_point() { # the home of an environment has a copy of the configuration
+    export FAKE_KEY=sk-fake-0123456789
+    mkdir -p "$HOME/.codex"
+    printf 'model = "fake-model"\nmodel_provider = "fake"\n[model_providers.fake]\nname = "Fake"\nbase_url = "http://127.0.0.1:%s/v1"\nwire_api = "responses"\nenv_key = "FAKE_KEY"\n[analytics]\nenabled = false\n' "$1" > "$HOME/.codex/config.toml"
+    [ ! -e "${env:-}/codex-home/config.toml" ] || sed -i "s|127.0.0.1:[0-9]*/v1|127.0.0.1:$1/v1|" "$env/codex-home/config.toml"
+}
+openclaw_point() {
+    export OPENCLAW_NO_AUTO_UPDATE=1 OPENCLAW_OFFLINE=1 MULTICA_OPENCLAW_CLI_TIMEOUT=90
+    mkdir -p "$HOME/.openclaw"
+    echo '{"models":{"providers":{"fake":{"api":"openai-completions","baseUrl":"http://127.0.0.1:'"$1"'/v1","apiKey":"sk-fake-0123456789","models":[{"id":"fake-model","name":"Fake"}]}}},"agents":{"defaults":{"model":{"primary":"fake/fake-model"}}}}' > "$HOME/.openclaw/openclaw.json"
+}
+openclaw_unknown='completed old' # it makes a session of any id
+ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix)
 
 # ---- what happens to each ------------------------------------------------------------------------------------------
 
@@ -143,8 +158,10 @@ part() ( # NAME: one program, in a home of its own
     run --timeout 3m
     cell launched "$(ended)" completed
     cell text "$(ask 'd["text"].strip()')" 'all done'
-    made=no; [ -e "$env/workdir/made.txt" ] && grep -q '"type":"tool_use"' "$work/events.jsonl" && grep -q '"type":"tool_result"' "$work/events.jsonl" && made=yes
-    cell tools "$made" yes
+    made=no wanted=${name}_unknown
+    [ -e "$env/workdir/made.txt" ] && made=file
+    [ "$made" = file ] && grep -q '"type":"tool_use"' "$work/events.jsonl" && grep -q '"type":"tool_result"' "$work/events.jsonl" && made=yes
+    cell tools "$made" "$([ "$name" = openclaw ] && echo file || echo yes)"
     cell usage "$(ask 'tokens')" '2000/400/68|-'
     cell cost "$(ask '"-" if d.get("cost_usd") is None else d["cost_usd"]')"
     session=$(ask 'd["session_id"] or ""')
@@ -155,7 +172,7 @@ part() ( # NAME: one program, in a home of its own
 
     serve
     run --timeout 3m --resume=00000000-0000-4000-8000-000000000000
-    cell unknown "$(ended) $(ask "'new' if d['session_id'] not in (None, '00000000-0000-4000-8000-000000000000') else 'old'")" 'completed new'
+    cell unknown "$(ended) $(ask "'new' if d['session_id'] not in (None, '00000000-0000-4000-8000-000000000000') else 'old'")" "${!wanted:-completed new}"
 
     serve --tool-command "$SLOW"
     run --timeout 12s
@@ -171,15 +188,15 @@ part() ( # NAME: one program, in a home of its own
     known=$("$execenv" show -o json "$env" | python3 -c 'import json,sys; print("known" if json.load(sys.stdin).get("session") else "unknown")' 2> /dev/null)
     cell killed "session $known, left: $(survivors)" 'session known, left: none'
 
-    serve --status 401
-    run --timeout 4m --idle-timeout "$IDLE"
-    cell 401 "$(ended)" 'failed/auth_or_access'
     serve --status 500
     run --timeout 4m --idle-timeout "$IDLE"
     cell 500 "$(ended)" 'failed/server_error|timeout/idle_watchdog'
     stop_server
     run --timeout 4m --idle-timeout "$IDLE"
     cell dead "$(ended)" 'failed/network|timeout/idle_watchdog'
+    serve --status 401
+    run --timeout 4m --idle-timeout "$IDLE"
+    cell 401 "$(ended)" 'failed/auth_or_access' # after it OpenClaw asks no model for a minute
     cell survivors "$(survivors)" none
 
     version=$("$name" --version < /dev/null 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -1)
