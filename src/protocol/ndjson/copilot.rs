@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::value::RawValue;
 
-use super::field::{Field, Text, error_text, literal, number, read};
+use super::field::{Field, List, Maybe, Text, error_text, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{Event, FailureReason, NoticeLevel, Opening, Sink, Step, Transcript, Usage};
 
@@ -35,7 +35,7 @@ struct Line<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow, default)]
-    data: Option<Data<'a>>,
+    data: Maybe<Data<'a>>,
     #[serde(borrow, default, rename = "sessionId")]
     session_id: Text<'a>,
     #[serde(borrow, default, rename = "exitCode")]
@@ -57,7 +57,7 @@ struct Data<'a> {
     #[serde(borrow, default, rename = "sessionId")]
     session_id: Text<'a>,
     #[serde(borrow, default, rename = "toolRequests")]
-    tool_requests: Field<'a>,
+    tool_requests: List<ToolRequest<'a>>,
     #[serde(borrow, default, rename = "toolCallId")]
     tool_call_id: Text<'a>,
     /// Set on what a sub-agent says.
@@ -66,7 +66,7 @@ struct Data<'a> {
     #[serde(borrow, default)]
     success: Field<'a>,
     #[serde(borrow, default)]
-    result: Field<'a>,
+    result: Maybe<ToolResult<'a>>,
     #[serde(borrow, default)]
     error: Field<'a>,
     #[serde(borrow, default)]
@@ -166,8 +166,7 @@ impl Copilot {
             self.transcript.message(literal(data.content), sink)?;
         }
         (self.is_in_parts, self.has_thought) = (false, false);
-        let requests: Vec<ToolRequest<'_>> = read(data.tool_requests).unwrap_or_default();
-        for request in &requests {
+        for request in &data.tool_requests.0 {
             self.transcript.tool_use(&request.id, &request.name, request.arguments, sink)?;
         }
         Ok(())
@@ -176,10 +175,9 @@ impl Copilot {
     fn tool_result(&mut self, data: &Data<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
         let is_error = data.success.map(|success| success.get() == "false");
         let error = error_text(data.error);
-        let result: Option<ToolResult<'_>> = read(data.result);
-        let output = match result {
-            Some(result) => literal(result.content),
-            None => (&*error).into(),
+        let output = match &data.result {
+            Maybe(Some(result)) => literal(result.content),
+            Maybe(None) => (&*error).into(),
         };
         self.transcript.tool_result(&data.tool_call_id, output, is_error, sink)
     }
@@ -209,8 +207,8 @@ impl LineReader for Copilot {
             return Ok(Understood::Yes);
         }
         let known = match &line.data {
-            Some(data) => self.event(&line.kind, data, sink)?,
-            None => None,
+            Maybe(Some(data)) => self.event(&line.kind, data, sink)?,
+            Maybe(None) => None,
         };
         step.is_progress = known == Some(true);
         Ok(known.map_or_else(|| Understood::UnknownType(line.kind.to_string()), |_| Understood::Yes))

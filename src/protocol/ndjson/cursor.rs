@@ -2,12 +2,12 @@
 //!
 //! Some builds put `stdout:` before each line.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 
-use serde_json::value::RawValue;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::field::{Field, Text, error_text, is_true, literal, number, read};
+use super::field::{Field, List, Maybe, Text, error_text, is_true, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{JsonText, Opening, Sink, Step, Transcript, Usage};
 
@@ -35,11 +35,11 @@ struct Line<'a> {
     #[serde(borrow, default)]
     text: Field<'a>,
     #[serde(borrow, default)]
-    message: Field<'a>,
+    message: Maybe<Message<'a>>,
     #[serde(borrow, default)]
     call_id: Text<'a>,
     #[serde(borrow, default)]
-    tool_call: Field<'a>,
+    tool_call: ToolCall<'a>,
     #[serde(borrow, default)]
     is_error: Field<'a>,
     #[serde(borrow, default)]
@@ -55,7 +55,7 @@ struct Line<'a> {
 #[derive(Debug, serde::Deserialize)]
 struct Message<'a> {
     #[serde(borrow, default)]
-    content: Field<'a>,
+    content: List<Block<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -71,7 +71,7 @@ struct Call<'a> {
     #[serde(borrow, default)]
     args: Field<'a>,
     #[serde(borrow, default)]
-    result: Field<'a>,
+    result: Maybe<CallResult<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -86,6 +86,46 @@ struct CallResult<'a> {
 struct Content<'a> {
     #[serde(borrow, default)]
     content: Field<'a>,
+}
+
+/// A call: its tool, and what it was told and said. It stands below a key of the tool's name and [`CALL`].
+#[derive(Debug, Default)]
+struct ToolCall<'a>(Option<(String, Maybe<Call<'a>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for ToolCall<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let calls: Maybe<Calls<'a>> = Maybe::deserialize(deserializer)?;
+        Ok(ToolCall(calls.0.and_then(|calls| calls.0)))
+    }
+}
+
+/// The object of a call.
+#[derive(Debug)]
+struct Calls<'a>(Option<(String, Maybe<Call<'a>>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Calls<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CallsVisitor).map(Calls)
+    }
+}
+
+struct CallsVisitor;
+
+impl<'de> Visitor<'de> for CallsVisitor {
+    type Value = Option<(String, Maybe<Call<'de>>)>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            match key.strip_suffix(CALL) {
+                Some(tool) => found = Some((tool.to_owned(), map.next_value()?)),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Counts in both spellings.
@@ -114,20 +154,17 @@ impl Cursor {
     }
 
     fn call(&mut self, line: &Line<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
-        let calls: BTreeMap<String, &RawValue> = read(line.tool_call).unwrap_or_default();
-        let named = calls.iter().find_map(|(key, call)| Some((key.strip_suffix(CALL)?, *call)));
-        let Some((tool, call)) = named else { return Ok(()) };
-        let call: Option<Call<'_>> = read(Some(call));
+        let Some((tool, call)) = &line.tool_call.0 else { return Ok(()) };
+        let call = call.0.as_ref();
         // Two ids may be joined by a newline.
         let id = line.call_id.lines().next().unwrap_or_default();
         if !self.transcript.is_tool_open(id) {
-            self.transcript.tool_use(id, tool, call.as_ref().and_then(|call| call.args), sink)?;
+            self.transcript.tool_use(id, tool, call.and_then(|call| call.args), sink)?;
         }
         if &*line.subtype != "completed" {
             return Ok(());
         }
-        let result: Option<CallResult<'_>> = call.and_then(|call| read(call.result));
-        let (is_error, raw) = match &result {
+        let (is_error, raw) = match call.and_then(|call| call.result.0.as_ref()) {
             Some(CallResult { error: Some(error), .. }) => (true, Some(*error)),
             Some(CallResult { success, .. }) => (false, *success),
             None => (false, None),
@@ -163,9 +200,8 @@ impl Cursor {
 }
 
 /// The literal of the texts among a message's blocks.
-fn texts(message: Field<'_>) -> String {
-    let message: Option<Message<'_>> = read(message);
-    let blocks: Vec<Block<'_>> = message.and_then(|message| read(message.content)).unwrap_or_default();
+fn texts(message: &Maybe<Message<'_>>) -> String {
+    let blocks = message.0.as_ref().map_or(&[][..], |message| &message.content.0);
     let mut all = String::new();
     for block in blocks.iter().filter(|block| matches!(&*block.kind, "text" | "output_text")) {
         literal(block.text).append_literal(&mut all);
@@ -180,7 +216,7 @@ impl LineReader for Cursor {
         match (&*line.kind, &*line.subtype) {
             ("system", _) => {}
             ("assistant", _) => {
-                self.transcript.message(JsonText::Literal(&texts(line.message)), sink)?;
+                self.transcript.message(JsonText::Literal(&texts(&line.message)), sink)?;
             }
             ("thinking", "delta") => self.transcript.thinking(literal(line.text), sink)?,
             ("thinking", _) => {}

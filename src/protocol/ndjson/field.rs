@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -19,6 +21,27 @@ impl std::ops::Deref for Text<'_> {
     type Target = str;
     fn deref(&self) -> &str {
         &self.0
+    }
+}
+
+/// An object of a known form, read in the same pass as what it stands in; anything else reads as absent. (A number with a
+/// fraction reads as an object without fields: serde_json hands it over as a map, to keep its digits.)
+#[derive(Clone, Copy, Debug)]
+pub struct Maybe<T>(pub Option<T>);
+
+impl<T> Default for Maybe<T> {
+    fn default() -> Self {
+        Maybe(None)
+    }
+}
+
+/// The objects of a list; anything else reads as no list.
+#[derive(Clone, Debug)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List(Vec::new())
     }
 }
 
@@ -67,12 +90,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 struct TextVisitor;
 
-/// What a visitor does with values of other types.
-macro_rules! ignore_scalars {
+/// What a visitor does with numbers, truth values and nothing.
+macro_rules! no_scalars {
     ($empty:expr) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any JSON")
-        }
         fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
             Ok($empty)
         }
@@ -88,10 +108,21 @@ macro_rules! ignore_scalars {
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
             Ok($empty)
         }
+    };
+}
+pub(super) use no_scalars;
+
+/// What a visitor does with all values but strings and lists.
+macro_rules! ignore_scalars {
+    ($empty:expr) => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any JSON")
+        }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
             Ok($empty)
         }
+        $crate::protocol::ndjson::field::no_scalars!($empty);
     };
 }
 pub(super) use ignore_scalars;
@@ -109,4 +140,90 @@ impl<'de> Visitor<'de> for TextVisitor {
         Ok(Cow::Borrowed(""))
     }
     ignore_scalars!(Cow::Borrowed(""));
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MaybeVisitor(PhantomData)).map(Maybe)
+    }
+}
+
+struct MaybeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for MaybeVisitor<T> {
+    type Value = Option<T>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Some)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    no_scalars!(None);
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData)).map(List)
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element::<Maybe<T>>()? {
+            items.extend(item.0);
+        }
+        Ok(items)
+    }
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+    ignore_scalars!(Vec::new());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow, default)]
+        text: Field<'a>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow, default)]
+        one: Maybe<Inner<'a>>,
+        #[serde(borrow, default)]
+        many: List<Inner<'a>>,
+    }
+
+    #[test]
+    fn what_has_another_type_is_absent() {
+        let read = |json: &str| {
+            let outer: Outer<'_> = serde_json::from_str(json).unwrap();
+            let one = outer.one.0.map(|inner| literal(inner.text).decode().into_owned());
+            (one, outer.many.0.len())
+        };
+        assert_eq!(
+            read(r#"{"one":{"text":"a\nb","x":[1]},"many":[{"text":"c"},7,null,[2],{}]}"#),
+            (Some("a\nb".into()), 2)
+        );
+        for odd in ["null", "7", "-1", "true", "\"x\"", "\"x\\n\"", "[[1]]"] {
+            assert_eq!(read(&format!(r#"{{"one":{odd},"many":{odd}}}"#)), (None, 0), "{odd}");
+        }
+        assert_eq!(read(r#"{"many":{"text":"x"}}"#), (None, 0));
+        assert_eq!(read(r#"{"one":1.5,"many":1.5}"#), (Some(String::new()), 0));
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
-use super::field::{Field, Text, literal, number, read};
+use super::field::{Field, Maybe, Text, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{FailureReason, Opening, Sink, Step, Transcript, Usage};
 
@@ -31,7 +31,7 @@ struct Line<'a> {
     #[serde(borrow, default, rename = "sessionID")]
     session_id: Text<'a>,
     #[serde(borrow, default)]
-    part: Option<Part<'a>>,
+    part: Maybe<Part<'a>>,
     #[serde(borrow, default)]
     error: Field<'a>,
 }
@@ -45,7 +45,7 @@ struct Part<'a> {
     #[serde(borrow, default, rename = "messageID")]
     message_id: Text<'a>,
     #[serde(borrow, default)]
-    state: Option<State<'a>>,
+    state: Maybe<State<'a>>,
     #[serde(borrow, default)]
     text: Field<'a>,
     #[serde(borrow, default)]
@@ -119,7 +119,7 @@ impl OpenCode {
     }
 
     fn tool(&mut self, part: &Part<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
-        let state = part.state.as_ref();
+        let state = part.state.0.as_ref();
         self.transcript.tool_use(&part.call_id, &part.tool, state.and_then(|state| state.input), sink)?;
         let Some(state) = state else { return Ok(()) };
         let is_error = &*state.status == "error";
@@ -172,7 +172,7 @@ impl LineReader for OpenCode {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
         let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
         self.transcript.session(&line.session_id, None, sink)?;
-        match (&*line.kind, &line.part) {
+        match (&*line.kind, &line.part.0) {
             ("step_start", _) => {
                 self.is_step_open = true;
                 self.has_failed = false;

@@ -6,9 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
-
-use super::field::{Field, Text, error_text, is_true, literal, number, read};
+use super::field::{Field, List, Maybe, Text, error_text, is_true, literal, number};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{JsonText, Opening, Properties, Sink, Step, Transcript, Usage};
 
@@ -21,7 +19,7 @@ pub struct Pi {
 }
 
 /// Types that say nothing about the work: others tell the same, or an attempt has failed.
-const SILENT: [&str; 9] = [
+const SILENT: [&str; 8] = [
     "agent_start",
     "turn_start",
     "message_start",
@@ -30,7 +28,6 @@ const SILENT: [&str; 9] = [
     "thinking_level_changed",
     "auto_retry_start",
     "tool_execution_update",
-    "message_update",
 ];
 
 #[derive(Debug, serde::Deserialize)]
@@ -40,9 +37,9 @@ struct Line<'a> {
     #[serde(borrow, default)]
     id: Text<'a>,
     #[serde(borrow, default)]
-    message: Field<'a>,
+    message: Maybe<Message<'a>>,
     #[serde(borrow, default, rename = "assistantMessageEvent")]
-    part: Option<Part<'a>>,
+    part: Maybe<Part<'a>>,
     #[serde(borrow, default, rename = "toolCallId")]
     tool_call_id: Text<'a>,
     #[serde(borrow, default, rename = "toolName")]
@@ -50,13 +47,20 @@ struct Line<'a> {
     #[serde(borrow, default)]
     args: Field<'a>,
     #[serde(borrow, default)]
-    result: Field<'a>,
+    result: Maybe<Content<'a>>,
     #[serde(borrow, default, rename = "isError")]
     is_error: Field<'a>,
     #[serde(borrow, default)]
     success: Field<'a>,
     #[serde(borrow, default, rename = "finalError")]
     final_error: Text<'a>,
+}
+
+/// The message of an error is a text.
+#[derive(Debug, serde::Deserialize)]
+struct ErrorLine<'a> {
+    #[serde(borrow, default)]
+    message: Field<'a>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -72,11 +76,11 @@ struct Message<'a> {
     #[serde(borrow, default)]
     role: Text<'a>,
     #[serde(borrow, default)]
-    content: Field<'a>,
+    content: List<Block<'a>>,
     #[serde(borrow, default)]
     model: Text<'a>,
     #[serde(borrow, default)]
-    usage: Field<'a>,
+    usage: Maybe<Counts<'a>>,
     #[serde(borrow, default, rename = "stopReason")]
     stop_reason: Text<'a>,
     #[serde(borrow, default, rename = "errorMessage")]
@@ -102,13 +106,13 @@ struct Counts<'a> {
     #[serde(borrow, default, rename = "cacheWrite")]
     cache_write: Field<'a>,
     #[serde(borrow, default)]
-    cost: Field<'a>,
+    cost: Maybe<Total<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
 struct Content<'a> {
     #[serde(borrow, default)]
-    content: Field<'a>,
+    content: List<Block<'a>>,
 }
 
 impl Pi {
@@ -135,8 +139,10 @@ impl Pi {
     /// A message of the model's is whole: it states what comes next.
     fn message(&mut self, message: &Message<'_>, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
         self.transcript.note_model(&message.model);
-        self.count(message.usage);
-        let text = texts(message.content);
+        if let Maybe(Some(counts)) = &message.usage {
+            self.count(counts);
+        }
+        let text = texts(&message.content);
         if self.is_in_parts {
             self.transcript.message_ended(JsonText::Literal(&text), sink)?;
         } else if !text.is_empty() {
@@ -158,8 +164,7 @@ impl Pi {
         Ok(())
     }
 
-    fn count(&mut self, usage: Field<'_>) {
-        let Some(counts) = read::<Counts<'_>>(usage) else { return };
+    fn count(&mut self, counts: &Counts<'_>) {
         let usage = Usage {
             input_tokens: number(counts.input),
             output_tokens: number(counts.output),
@@ -167,28 +172,27 @@ impl Pi {
             cache_write_tokens: number(counts.cache_write),
         };
         self.transcript.add_usage("", usage);
-        let total = read::<Total>(counts.cost).map_or(0.0, |cost| cost.total);
-        self.transcript.add_cost(total);
+        let total = counts.cost.0.as_ref().and_then(|cost| cost.total?.get().parse().ok());
+        self.transcript.add_cost(total.unwrap_or(0.0));
     }
 
     fn tool_result(&mut self, line: &Line<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
-        let output = read::<Content<'_>>(line.result).map(|result| texts(result.content)).unwrap_or_default();
+        let output = line.result.0.as_ref().map(|result| texts(&result.content)).unwrap_or_default();
         let is_error = line.is_error.map(|_| is_true(line.is_error));
         self.transcript.tool_result(&line.tool_call_id, JsonText::Literal(&output), is_error, sink)
     }
 }
 
 #[derive(Debug, serde::Deserialize)]
-struct Total {
-    #[serde(default)]
-    total: f64,
+struct Total<'a> {
+    #[serde(borrow, default)]
+    total: Field<'a>,
 }
 
 /// The literal of the texts among a message's blocks.
-fn texts(content: Option<&RawValue>) -> String {
-    let blocks: Vec<Block<'_>> = read(content).unwrap_or_default();
+fn texts(blocks: &List<Block<'_>>) -> String {
     let mut all = String::new();
-    for block in blocks.iter().filter(|block| &*block.kind == "text") {
+    for block in blocks.0.iter().filter(|block| &*block.kind == "text") {
         literal(block.text).append_literal(&mut all);
     }
     all
@@ -200,19 +204,19 @@ impl LineReader for Pi {
         Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(60) }
     }
 
-    fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+    fn line(&mut self, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
+        let Ok(line) = serde_json::from_str::<Line<'_>>(text) else { return Ok(Understood::No) };
         match &*line.kind {
             "session" => self.transcript.session(&line.id, None, sink)?,
-            "message_update" if line.part.is_some() => {
-                if let Some(part) = &line.part {
+            "message_update" => {
+                if let Maybe(Some(part)) = &line.part {
                     self.part(part, sink, step)?;
                 }
             }
             "message_end" => {
-                let message: Option<Message<'_>> = read(line.message);
-                if let Some(message) = message.filter(|message| &*message.role == "assistant") {
-                    self.message(&message, sink, step)?;
+                let message = line.message.0.as_ref().filter(|message| &*message.role == "assistant");
+                if let Some(message) = message {
+                    self.message(message, sink, step)?;
                 }
             }
             "tool_execution_start" => {
@@ -231,7 +235,10 @@ impl LineReader for Pi {
             "auto_retry_end" if !is_true(line.success) => {
                 self.transcript.fail_with(&*line.final_error, None);
             }
-            "error" => self.transcript.fail_with(error_text(line.message), None),
+            "error" => {
+                let error = serde_json::from_str::<ErrorLine<'_>>(text).map(|line| error_text(line.message));
+                self.transcript.fail_with(error.unwrap_or_default(), None);
+            }
             "auto_retry_end" | "compaction_start" | "compaction_end" => {}
             kind if SILENT.contains(&kind) => step.is_progress = kind == "tool_execution_update",
             kind => return Ok(Understood::UnknownType(kind.to_owned())),

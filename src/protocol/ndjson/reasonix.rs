@@ -6,7 +6,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
-use super::field::{Field, Text, is_true, literal, number, read};
+use super::field::{Field, Maybe, Text, is_true, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{Event, JsonText, NoticeLevel, Opening, Sink, Step, Transcript, Usage};
 
@@ -42,7 +42,7 @@ struct Line<'a> {
     #[serde(borrow, default)]
     text: Field<'a>,
     #[serde(borrow, default)]
-    tool: Option<Tool<'a>>,
+    tool: Maybe<Tool<'a>>,
     #[serde(borrow, default)]
     is_error: Field<'a>,
     #[serde(borrow, default)]
@@ -172,7 +172,7 @@ impl LineReader for Reasonix {
             (step.is_progress, step.is_turn_over) = (true, true);
             return Ok(Understood::Yes);
         }
-        match (&*line.kind, &line.tool) {
+        match (&*line.kind, &line.tool.0) {
             ("text", _) => self.text(literal(line.text), sink)?,
             ("message", _) => self.message(literal(line.text), sink)?,
             ("reasoning", _) => self.transcript.thinking(literal(line.text), sink)?,
