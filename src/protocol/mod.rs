@@ -16,10 +16,12 @@
 //! | `plain` | an agent that prints its answer as text |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
 //! | [`ndjson`] | dialects of one JSON object a line |
+//! | [`acp`] | the Agent Client Protocol, over JSON-RPC in both directions |
 //! | `openclaw` | OpenClaw's one object |
 //! | [`rpc`] | JSON-RPC, for dialects of requests and answers |
 //! | [`app_server`] | the JSON-RPC of Codex |
 
+pub mod acp;
 pub mod app_server;
 mod conversation;
 mod event;

@@ -33,8 +33,8 @@ pub fn check(request: &HomeRequest<'_>, channel: McpChannel) -> Result<Option<St
                 McpMode::Merge => "stay visible to it, as `--mcp-mode merge` asks",
             };
             Ok(Some(format!(
-                "execenv does not pass the task's MCP servers to {shown}: the program that opens its session must do it; \
-                 servers in the configuration of {shown} {own}"
+                "the program that opens the session of {shown} must name the task's MCP servers: `execenv run` does it; servers in the \
+                 configuration of {shown} {own}"
             )))
         }
         McpChannel::Never => {

@@ -3,6 +3,7 @@
 //! [`registry`] has one row a provider; everything that differs by provider derives from it. [`plan`] has the types of a
 //! plan. A provider's own module or folder plans its home.
 
+pub mod acp;
 mod agent_store;
 mod antigravity;
 pub mod argv;

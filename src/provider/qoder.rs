@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::acp;
 use super::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use super::mcp_file;
 use super::plan::McpMode;
@@ -44,12 +45,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 ];
 
 /// How Qoder CLI is run.
-pub const DIALECTS: &[Dialect] = &[Dialect {
-    name: "stream-json",
-    start: stream,
-    listener: || Box::new(Claude::fork(Opening::Nothing, None, Counting::Stated)),
-    tells: Tells { tokens: true, cost: false, turns: true },
-}];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect {
+        name: "stream-json",
+        start: stream,
+        listener: || Box::new(Claude::fork(Opening::Nothing, None, Counting::Stated)),
+        tells: Tells { tokens: true, cost: false, turns: true },
+    },
+    acp::QODER,
+];
 
 fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["-p", "--output-format", "stream-json", "--permission-mode"]);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
 use super::version::Version;
 use super::{
-    antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
+    acp, antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
     opencode, pi, qoder, qwen, qwenpaw, reasonix,
 };
 
@@ -90,12 +90,23 @@ static PROVIDERS: &[Provider] = &[
         .plan_variables(&[cursor::AUTH_VARIABLE])
         .own_arguments(cursor::OWN_ARGUMENTS)
         .dialects(cursor::DIALECTS),
-    Provider::new("deveco", ".deveco/skills").mcp(McpChannel::Session),
-    Provider::new("dim", GENERIC_SKILLS_DIR).mcp(McpChannel::Session),
+    Provider::new("deveco", ".deveco/skills")
+        .mcp(McpChannel::Session)
+        .program("deveco", "MULTICA_DEVECO_PATH")
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::SUBCOMMAND]),
+    Provider::new("dim", GENERIC_SKILLS_DIR)
+        .mcp(McpChannel::Session)
+        .program("dim", "MULTICA_DIM_PATH")
+        .own_arguments(acp::DIM_ARGUMENTS)
+        .dialects(&[acp::DIM]),
     Provider::new("dsh", ".dsh/skills")
         .mcp(McpChannel::Session)
         .plan(dsh::plan)
-        .exports(&[dsh::SESSIONS_VARIABLE, dsh::TELEMETRY_VARIABLE]),
+        .exports(&[dsh::SESSIONS_VARIABLE, dsh::TELEMETRY_VARIABLE])
+        .program("dsh", "MULTICA_DSH_PATH")
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::SUBCOMMAND]),
     // multica dropped it; execenv keeps it. It also reads `.agents/skills`.
     Provider::new("gemini", ".gemini/skills")
         .own_sandbox(OwnSandbox::AsTheUserSetIt)
@@ -116,7 +127,7 @@ static PROVIDERS: &[Provider] = &[
         .program("grok", "MULTICA_GROK_PATH")
         .mcp(McpChannel::Session)
         .own_arguments(grok::OWN_ARGUMENTS)
-        .dialects(&[grok::CHAT]),
+        .dialects(&[grok::CHAT, acp::GROK]),
     Provider::new("hermes", "")
         .own_sandbox(OwnSandbox::None)
         .skills_in_home()
@@ -126,13 +137,24 @@ static PROVIDERS: &[Provider] = &[
         .folders(&[hermes::FOLDER])
         .exports(&[hermes::YOLO_VARIABLE, hermes::HOME_VARIABLE])
         .own_arguments(hermes::launch::OWN_ARGUMENTS)
-        .dialects(&[hermes::launch::CHAT]),
+        .lacks_first(hermes::launch::lacks_acp)
+        .dialects(&[acp::HERMES, hermes::launch::CHAT]),
     Provider::new("kimi", ".kimi/skills")
         .inline_brief()
         .program("kimi", "MULTICA_KIMI_PATH")
-        .mcp(McpChannel::Session),
-    Provider::new("kiro", ".kiro/skills").program("kiro-cli", "MULTICA_KIRO_PATH").mcp(McpChannel::Session),
-    Provider::new("mcode", ".minimax/skills").mcp(McpChannel::Session),
+        .mcp(McpChannel::Session)
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::KIMI]),
+    Provider::new("kiro", ".kiro/skills")
+        .program("kiro-cli", "MULTICA_KIRO_PATH")
+        .mcp(McpChannel::Session)
+        .own_arguments(acp::KIRO_ARGUMENTS)
+        .dialects(&[acp::KIRO]),
+    Provider::new("mcode", ".minimax/skills")
+        .mcp(McpChannel::Session)
+        .program("mcode", "MULTICA_MCODE_PATH")
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::SUBCOMMAND]),
     Provider::new("omp", ".omp/skills")
         .own_sandbox(OwnSandbox::None)
         .program("omp", "MULTICA_OMP_PATH")
@@ -175,7 +197,11 @@ static PROVIDERS: &[Provider] = &[
         .mcp(McpChannel::File)
         .own_arguments(qoder::OWN_ARGUMENTS)
         .dialects(qoder::DIALECTS),
-    Provider::new("qoderclicn", ".qoder/skills").mcp(McpChannel::Session),
+    Provider::new("qoderclicn", ".qoder/skills")
+        .mcp(McpChannel::Session)
+        .program("qoderclicn", "MULTICA_QODERCLICN_PATH")
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::QODERCLICN]),
     Provider::new("qwen", ".qwen/skills")
         .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("QWEN.md")
@@ -191,7 +217,10 @@ static PROVIDERS: &[Provider] = &[
         .inline_brief()
         .mcp(McpChannel::Session)
         .plan(qwenpaw::plan)
-        .exports(&[qwenpaw::WORKSPACE_VARIABLE]),
+        .exports(&[qwenpaw::WORKSPACE_VARIABLE])
+        .program("qwenpaw", "MULTICA_QWENPAW_PATH")
+        .own_arguments(acp::QWENPAW_ARGUMENTS)
+        .dialects(&[acp::QWENPAW]),
     Provider::new("reasonix", ".reasonix/skills")
         .program("reasonix", "MULTICA_REASONIX_PATH")
         .mcp(McpChannel::Session)
@@ -200,8 +229,13 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[reasonix::STATE_VARIABLE])
         .own_variables(&[reasonix::STATE_VARIABLE])
         .own_arguments(reasonix::launch::OWN_ARGUMENTS)
-        .dialects(&[reasonix::launch::STREAM]),
-    Provider::new("traecli", ".traecli/skills").inline_brief().mcp(McpChannel::Session),
+        .dialects(&[reasonix::launch::STREAM, acp::REASONIX]),
+    Provider::new("traecli", ".traecli/skills")
+        .inline_brief()
+        .mcp(McpChannel::Session)
+        .program("traecli", "MULTICA_TRAECLI_PATH")
+        .own_arguments(acp::OWN_ARGUMENTS)
+        .dialects(&[acp::TRAECLI]),
 ];
 
 /// The providers that the user's configuration describes.

@@ -45,6 +45,8 @@ pub struct Provider {
     pub plan_variables: &'static [&'static str],
     /// Arguments that `run` sets itself and removes from the user's.
     pub own_arguments: &'static [OwnArgument],
+    /// Whether this program lacks what the first dialect needs: the second one is used then.
+    pub lacks_first: fn(&Path) -> bool,
     /// How `run` can start and read it; the first is used unless another one is asked for. Empty: `run` needs a program
     /// after `--`.
     pub dialects: &'static [Dialect],
@@ -210,6 +212,7 @@ impl Provider {
             own_variables: &[],
             plan_variables: &[],
             own_arguments: &[],
+            lacks_first: |_| false,
             dialects: &[],
             forgets_sessions: false,
             own_sandbox: OwnSandbox::Unknown,
@@ -293,6 +296,10 @@ impl Provider {
 
     pub(super) const fn own_sandbox(self, sandbox: OwnSandbox) -> Provider {
         Provider { own_sandbox: sandbox, ..self }
+    }
+
+    pub(super) const fn lacks_first(self, probe: fn(&Path) -> bool) -> Provider {
+        Provider { lacks_first: probe, ..self }
     }
 
     pub(super) const fn dialects(self, dialects: &'static [Dialect]) -> Provider {

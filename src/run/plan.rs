@@ -259,10 +259,13 @@ fn agent(
 ) -> Result<(PathBuf, AgentPlan)> {
     let row = provider::find(provider).filter(|row| !row.dialects.is_empty());
     let row = row.ok_or_else(|| not_runnable(provider, &options.env))?;
-    let dialect = dialect(row, options.dialect.as_deref())?;
-    refuse_untold(options, dialect.tells, row.name, &format!("`--dialect {}`", dialect.name))?;
+    let asked = dialect(row, options.dialect.as_deref())?;
+    refuse_untold(options, asked.tells, row.name, &format!("`--dialect {}`", asked.name))?;
     let prompt = prompt(options, file)?;
     let (program, version) = agent_program(options, inherited, row, variables)?;
+    let lacks_first = options.dialect.is_none() && (row.lacks_first)(&program);
+    let dialect = row.dialects.get(1).filter(|_| lacks_first).unwrap_or(asked);
+    refuse_untold(options, dialect.tells, row.name, &format!("`--dialect {}`", dialect.name))?;
     let asked = file.custom_args.iter().map(OsString::from).chain(options.agent_args.iter().cloned());
     let (custom, dropped) = argv::filter(provider, asked);
     notices.extend(dropped.iter().map(|flag| format!("dropped the argument {flag}: execenv sets it itself")));

@@ -92,6 +92,13 @@ impl Agent {
         }
     }
 
+    /// It was asked to end in its own dialect, and has ended its turn: there is nothing more to wait for.
+    pub(super) fn signal_now(&mut self) {
+        if let Some(stop) = self.stop.as_mut().filter(|stop| !stop.is_signalled) {
+            stop.signal_at = Instant::now();
+        }
+    }
+
     /// Sends the signals that are due.
     pub(super) fn look_at_stop(&mut self, grace: Duration) {
         let Some(stop) = self.stop.as_mut().filter(|_| !self.has_exited) else { return };

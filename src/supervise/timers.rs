@@ -207,6 +207,7 @@ impl Supervisor<'_, '_, '_> {
         let is_mute = properties.states_result && is_over(self.listener.output_ended, self.limits.kill_grace);
         if is_over(self.listener.turn_over, properties.exit_within) || is_mute {
             self.agent.stop(Cause::Overdue, Duration::ZERO);
+            self.agent.signal_now();
         }
         self.agent.look_at_stop(self.limits.kill_grace);
     }

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acp_streams;
 mod artifacts;
 mod cleanup;
 mod config;

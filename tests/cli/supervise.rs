@@ -122,7 +122,8 @@ fn success_with_tools() {
     );
     report.assert("completed", 0);
     let kinds: Vec<_> = report.events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["session", "tool_use", "tool_result", "text", "usage"]);
+    let expected = ["session", "tool_use", "permission", "tool_result", "text", "notice", "usage"];
+    assert_eq!(kinds, expected, "the notice is about the request that nobody knows");
     assert_eq!(report.outcome["text"], "done");
     assert_eq!(report.outcome["session_id"], "s1");
     assert_eq!(report.outcome["usage"]["m"]["input_tokens"], 3);
@@ -465,10 +466,10 @@ fn a_program_that_cannot_start_says_why() {
     bench.assert_lock_free();
 }
 
-const INITIALIZED: &str = r#"print {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}"#;
-const SESSION: &str = r#"print {"jsonrpc":"2.0","id":2,"result":{"sessionId":"s1"}}"#;
-const SAID: &str = r#"print {"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hi"}}}}"#;
-const TURN_OVER: &str = r#"print {"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2}}}"#;
+const INITIALIZED: &str = r#"print {"acp":"2.0","id":1,"result":{"protocolVersion":1}}"#;
+const SESSION: &str = r#"print {"acp":"2.0","id":2,"result":{"sessionId":"s1"}}"#;
+const SAID: &str = r#"print {"acp":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hi"}}}}"#;
+const TURN_OVER: &str = r#"print {"acp":"2.0","id":3,"result":{"stopReason":"end_turn","usage":{"inputTokens":3,"outputTokens":2}}}"#;
 
 fn frame(bench: &Bench, name: &str) -> Value {
     serde_json::from_str(&bench.wait_for(name)).unwrap()
@@ -476,7 +477,7 @@ fn frame(bench: &Bench, name: &str) -> Value {
 
 /// Both directions through the whole supervision: requests of ours, requests and notifications of the agent's.
 #[test]
-fn a_json_rpc_conversation() {
+fn an_acp_conversation() {
     let bench = Bench::new();
     let report = bench.run(
         &[
@@ -485,21 +486,22 @@ fn a_json_rpc_conversation() {
             "read @/new",
             SESSION,
             "read @/prompt",
-            r#"print {"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call","toolCallId":"t","title":"ls"}}}"#,
-            r#"print {"jsonrpc":"2.0","id":"p1","method":"session/request_permission","params":{"options":[{"optionId":"no","kind":"reject_once"},{"optionId":"yes","kind":"allow_once"}]}}"#,
+            r#"print {"acp":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call","toolCallId":"t","title":"ls"}}}"#,
+            r#"print {"acp":"2.0","id":"p1","method":"session/request_permission","params":{"options":[{"optionId":"no","kind":"reject_once"},{"optionId":"yes","kind":"allow_once"}]}}"#,
             "read @/permission",
-            r#"print {"jsonrpc":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call_update","toolCallId":"t","status":"completed"}}}"#,
-            r#"print {"jsonrpc":"2.0","id":7,"method":"craft/unknown","params":{}}"#,
+            r#"print {"acp":"2.0","method":"session/update","params":{"update":{"sessionUpdate":"tool_call_update","toolCallId":"t","status":"completed"}}}"#,
+            r#"print {"acp":"2.0","id":7,"method":"craft/unknown","params":{}}"#,
             "read @/unknown",
             SAID,
             TURN_OVER,
             "expect-eof",
         ],
-        &["jsonrpc"],
+        &["acp"],
     );
     report.assert("completed", 0);
     let kinds: Vec<_> = report.events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["session", "tool_use", "tool_result", "text", "usage"]);
+    let expected = ["session", "tool_use", "permission", "tool_result", "text", "notice", "usage"];
+    assert_eq!(kinds, expected, "the notice is about the request that nobody knows");
     assert_eq!((&report.outcome["text"], &report.outcome["session_id"]), (&"hi".into(), &"s1".into()));
     assert_eq!(frame(&bench, "initialize")["method"], "initialize");
     assert_eq!(frame(&bench, "prompt")["params"]["prompt"][0]["text"], "xxxxx");
@@ -509,17 +511,18 @@ fn a_json_rpc_conversation() {
 }
 
 #[test]
-fn a_json_rpc_error_is_a_failure() {
-    let error = r#"print {"jsonrpc":"2.0","id":3,"error":{"code":-32603,"message":"Internal error: 401 unauthorized"}}"#;
+fn an_acp_error_is_a_failure() {
+    let error =
+        r#"print {"acp":"2.0","id":3,"error":{"code":-32603,"message":"Internal error: 401 unauthorized"}}"#;
     let script = ["read @/1", INITIALIZED, "read @/2", SESSION, "read @/3", error, "expect-eof"];
-    let report = Bench::new().run(&script, &["jsonrpc"]);
+    let report = Bench::new().run(&script, &["acp"]);
     report.assert("failed", 1);
     assert_eq!(report.outcome["failure_reason"], "agent_error.provider_auth_or_access");
 }
 
 #[test]
 fn a_message_from_outside_becomes_a_further_turn() {
-    let second = r#"print {"jsonrpc":"2.0","id":4,"result":{"stopReason":"end_turn"}}"#;
+    let second = r#"print {"acp":"2.0","id":4,"result":{"stopReason":"end_turn"}}"#;
     let bench = Bench::new();
     let report = bench.run(
         &[
@@ -535,7 +538,7 @@ fn a_message_from_outside_becomes_a_further_turn() {
             second,
             "expect-eof",
         ],
-        &["jsonrpc", "send=and the docs"],
+        &["acp", "send=and the docs"],
     );
     report.assert("completed", 0);
     assert_eq!(bench.wait_for("delivered"), "Queued");
@@ -545,9 +548,9 @@ fn a_message_from_outside_becomes_a_further_turn() {
 
 /// The dialect has words for "stop": the agent hears them before a signal, and may end its turn.
 #[test]
-fn a_json_rpc_agent_is_cancelled_in_its_own_words() {
+fn an_acp_agent_is_cancelled_in_its_own_words() {
     let bench = Bench::new();
-    let cancelled = r#"print {"jsonrpc":"2.0","id":3,"result":{"stopReason":"cancelled"}}"#;
+    let cancelled = r#"print {"acp":"2.0","id":3,"result":{"stopReason":"cancelled"}}"#;
     let cancel = format!("cancel={}", bench.path("cancel").display());
     let script = [
         "read @/1",
@@ -561,7 +564,7 @@ fn a_json_rpc_agent_is_cancelled_in_its_own_words() {
         "expect-eof",
         "touch @/whole",
     ];
-    let report = bench.run(&script, &["jsonrpc", &cancel]);
+    let report = bench.run(&script, &["acp", &cancel]);
     report.assert("interrupted", 143);
     assert_eq!(frame(&bench, "cancelled")["method"], "session/cancel");
     assert!(bench.path("whole").exists(), "the agent ended by itself");
@@ -570,7 +573,146 @@ fn a_json_rpc_agent_is_cancelled_in_its_own_words() {
 #[test]
 fn a_dialect_has_limits_of_its_own() {
     let bench = Bench::new();
-    let report = bench.run(&["read @/1", "hang"], &["jsonrpc", "handshake-ms=200", "grace-ms=500"]);
+    let report = bench.run(&["read @/1", "hang"], &["acp", "handshake-ms=200", "grace-ms=500"]);
     report.assert("timeout", 124);
-    assert!(report.outcome["error"].as_str().unwrap().contains("no answer to initialize"));
+    assert!(report.outcome["error"].as_str().unwrap().contains("did not answer initialize"));
+}
+
+/// What it is, the agent's script, the options of the run, and how that ends: status, exit status, a part of the error.
+type Misbehaviour<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a str, u64, &'a str);
+
+/// What agents do that they should not, between the lines of a good conversation.
+#[test]
+fn an_acp_agent_that_misbehaves() {
+    let stray = r#"print {"jsonrpc":"2.0","id":99,"result":{"sessionId":"wrong"}}"#;
+    let early = r#"print {"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn"}}"#;
+    let refused =
+        r#"print {"jsonrpc":"2.0","id":2,"error":{"code":-32000,"message":"Authentication required"}}"#;
+    let unknown = r#"print {"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"unknown session s0"}}"#;
+    let able = r#"print {"jsonrpc":"2.0","id":1,"result":{"agentCapabilities":{"loadSession":true}}}"#;
+    let question = r#"print {"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{}}"#;
+    let cases: &[Misbehaviour<'_>] = &[
+        (
+            "answers out of order, garbage, and arrays",
+            &[
+                "print [1]",
+                stray,
+                "print garbage",
+                "read @/1",
+                INITIALIZED,
+                early,
+                "read @/2",
+                stray,
+                SESSION,
+                "read @/3",
+                SAID,
+                TURN_OVER,
+                "expect-eof",
+            ],
+            &[],
+            "completed",
+            0,
+            "",
+        ),
+        (
+            "a line in single bytes, one without an end, and an exit",
+            &[
+                "read @/1",
+                INITIALIZED,
+                "read @/2",
+                SESSION,
+                "read @/3",
+                SAID,
+                "print-part {\"jsonrpc\":\"2.0\",\"method\":\"sess",
+            ],
+            &[],
+            "failed",
+            1,
+            "ended without a result",
+        ),
+        (
+            "a question to a person",
+            &[
+                "read @/1",
+                INITIALIZED,
+                "read @/2",
+                SESSION,
+                "read @/3",
+                question,
+                "read @/q",
+                SAID,
+                TURN_OVER,
+                "expect-eof",
+            ],
+            &[],
+            "completed",
+            0,
+            "",
+        ),
+        (
+            "a login that is missing",
+            &["read @/1", INITIALIZED, "read @/2", refused, "expect-eof"],
+            &[],
+            "failed",
+            1,
+            "Authentication required",
+        ),
+        (
+            "no session of that name",
+            &["read @/1", able, "read @/2", unknown, "expect-eof"],
+            &["resume=s0"],
+            "failed",
+            1,
+            "unknown session",
+        ),
+        (
+            "nothing to resume with",
+            &["read @/1", INITIALIZED, "expect-eof"],
+            &["resume=s0"],
+            "failed",
+            1,
+            "cannot resume sessions",
+        ),
+        (
+            "no ACP at all",
+            &["print I am no more.", "exit 0"],
+            &[],
+            "failed",
+            1,
+            "does not speak ACP; it said: I am no more.",
+        ),
+        (
+            "an agent that stays after the end of its input",
+            &[
+                "ignore-term",
+                "read @/1",
+                INITIALIZED,
+                "read @/2",
+                SESSION,
+                "read @/3",
+                SAID,
+                TURN_OVER,
+                "hang",
+            ],
+            &["grace-ms=100"],
+            "completed",
+            0,
+            "",
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (what, script, options, status, exit, error) in cases {
+            scope.spawn(move || {
+                let options: Vec<&str> = ["acp"].iter().chain(*options).copied().collect();
+                let report = Bench::new().run(script, &options);
+                report.assert(status, *exit);
+                let told = report.outcome["error"].as_str().unwrap_or_default();
+                assert!(told.contains(error), "{what}: {told}");
+                let is_refused = options.contains(&"resume=s0");
+                assert_eq!(report.outcome["resume_refused"], is_refused, "{what}");
+                let asks = report.events.iter().any(|event| event["type"] == "auth_required");
+                assert_eq!(asks, what.contains("login"), "{what}");
+            });
+        }
+    });
 }

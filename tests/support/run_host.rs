@@ -1,7 +1,7 @@
 //! Runs one agent and prints its events, then its outcome: `run-host FOLDER GUARD AGENT SCRIPT [KEY=VALUE…]`.
 //!
-//! A process of its own, because a run looks after all children of its process. Keys: `raw`, `jsonrpc`, `handshake-ms`,
-//! `input=none` (of a raw program), `prompt-bytes`, `send` (a message for the agent; its delivery goes to a file), `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
+//! A process of its own, because a run looks after all children of its process. Keys: `raw`, `acp`, `handshake-ms`,
+//! `resume`, `input=none` (of a raw program), `prompt-bytes`, `send` (a message for the agent; its delivery goes to a file), `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
 //! both logs go), `refuse` (the start is not recorded).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test's program")]
 
@@ -11,12 +11,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use execenv::internals::protocol::acp::{Acp, AcpRequest, Profile};
 use execenv::internals::protocol::ndjson::Claude;
 use execenv::internals::protocol::{Conversation, Event, Permission, Raw};
 use execenv::internals::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
-
-#[path = "json_rpc.rs"]
-mod json_rpc;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -35,8 +33,13 @@ fn main() {
     };
     let refuse = options.contains_key("refuse");
     let is_silent = options.get("input") == Some(&"none");
-    let mut conversation: Box<dyn Conversation> = if options.contains_key("jsonrpc") {
-        Box::new(json_rpc::JsonRpc::new(prompt, duration("handshake-ms")))
+    let mut conversation: Box<dyn Conversation> = if options.contains_key("acp") {
+        let handshake = duration("handshake-ms").unwrap_or(Profile::PLAIN.handshake);
+        let resume = options.get("resume").map(|id| (*id).to_owned());
+        Box::new(Acp::new(
+            AcpRequest { prompt, resume, ..AcpRequest::default() },
+            Profile { handshake, ..Profile::PLAIN },
+        ))
     } else if raw {
         Box::new(Raw::new((!is_silent).then_some(prompt)))
     } else {
@@ -61,7 +64,7 @@ fn main() {
         lock: lock.try_clone().unwrap(),
         log: log("agent.ndjson"),
         stderr_log: log("agent.stderr.log"),
-        resume: None,
+        resume: options.get("resume").map(|id| (*id).to_owned()),
         guard_program: args[2].clone().into(),
         guard_args: vec![],
     };

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::protocol::ndjson::Copilot;
 use crate::protocol::{Opening, Permission};
+use crate::provider::acp;
 use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::row::OwnArgument;
 use crate::provider::row::Takes::{Nothing, Optional, Value};
@@ -34,12 +35,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 const USAGE: &str = "copilot-usage.json";
 
 /// How Copilot CLI is run.
-pub const DIALECTS: &[Dialect] = &[Dialect {
-    name: "json",
-    start: json,
-    listener: || Box::new(Copilot::conversation(Opening::Nothing, None, None)),
-    tells: Tells { tokens: false, cost: false, turns: true },
-}];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect {
+        name: "json",
+        start: json,
+        listener: || Box::new(Copilot::conversation(Opening::Nothing, None, None)),
+        tells: Tells { tokens: false, cost: false, turns: true },
+    },
+    acp::COPILOT,
+];
 
 fn json(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["--output-format", "json", "--no-ask-user"]);

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::protocol::ndjson::Gemini;
 use crate::protocol::{Opening, Permission};
+use crate::provider::acp;
 use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::row::OwnArgument;
 use crate::provider::row::Takes::{Nothing, Optional, Value};
@@ -31,12 +32,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 ];
 
 /// How Gemini CLI is run.
-pub const DIALECTS: &[Dialect] = &[Dialect {
-    name: "stream-json",
-    start: stream,
-    listener: || Box::new(Gemini::conversation(Opening::Nothing, None)),
-    tells: Tells { tokens: false, cost: false, turns: false },
-}];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect {
+        name: "stream-json",
+        start: stream,
+        listener: || Box::new(Gemini::conversation(Opening::Nothing, None)),
+        tells: Tells { tokens: false, cost: false, turns: false },
+    },
+    acp::GEMINI,
+];
 
 fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["-o", "stream-json", "--skip-trust", "--approval-mode"]);

@@ -2,6 +2,8 @@
 //!
 //! `-z` is never used: it ignores `--resume`, and prints errors as answers with status 0. As of 0.19.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::protocol::{Opening, Permission, Plain, SessionMark};
@@ -63,10 +65,36 @@ fn chat(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     Ok(LaunchPlan { files, notices, variables, ..LaunchPlan::new(args.into_vec(), conversation()) })
 }
 
+/// Whether the package lacks its `acp` extra: the program stands in the `bin` of a Python environment, which has no module of
+/// that name then. Where it stands elsewhere nothing is known.
+pub fn lacks_acp(program: &Path) -> bool {
+    let Ok(program) = program.canonicalize() else { return false };
+    let Some(lib) = program.parent().and_then(Path::parent).map(|env| env.join("lib")) else { return false };
+    let pythons =
+        lib.read_dir().into_iter().flatten().flatten().map(|entry| entry.path().join("site-packages"));
+    let with_hermes: Vec<_> = pythons.filter(|packages| packages.join("hermes_cli").is_dir()).collect();
+    !with_hermes.is_empty() && !with_hermes.iter().any(|packages| packages.join("acp").is_dir())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::tree::Tree;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test makes its own fixture")]
+    fn the_extra_is_looked_for_beside_the_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("bin/hermes");
+        let packages = folder.path().join("lib/python3.11/site-packages");
+        std::fs::create_dir_all(folder.path().join("bin")).unwrap();
+        std::fs::write(&program, "").unwrap();
+        assert!(!lacks_acp(&program), "not in a Python environment");
+        std::fs::create_dir_all(packages.join("hermes_cli")).unwrap();
+        assert!(lacks_acp(&program));
+        std::fs::create_dir_all(packages.join("acp")).unwrap();
+        assert!(!lacks_acp(&program));
+    }
 
     #[test]
     fn a_resumed_question_stays_in_the_work_dir() {

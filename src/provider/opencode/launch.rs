@@ -4,12 +4,14 @@ use anyhow::Result;
 
 use crate::protocol::ndjson::OpenCode;
 use crate::protocol::{Opening, Permission};
+use crate::provider::acp;
 use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::row::OwnArgument;
 use crate::provider::row::Takes::{Nothing, Value};
 
 /// The arguments that a start sets, or that would change what they mean.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[
+    ("acp", Nothing),
     ("--format", Value),
     ("--dir", Value),
     ("--variant", Value),
@@ -28,12 +30,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 ];
 
 /// How OpenCode is run.
-pub const DIALECTS: &[Dialect] = &[Dialect {
-    name: "json",
-    start: json,
-    listener: || Box::new(OpenCode::conversation(Opening::Nothing, None)),
-    tells: Tells { tokens: true, cost: true, turns: true },
-}];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect {
+        name: "json",
+        start: json,
+        listener: || Box::new(OpenCode::conversation(Opening::Nothing, None)),
+        tells: Tells { tokens: true, cost: true, turns: true },
+    },
+    acp::OPENCODE,
+];
 
 fn json(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["run", "--format", "json"]);

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::protocol::ndjson::{Claude, Counting};
 use crate::protocol::{Opening, Permission};
+use crate::provider::acp;
 use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::row::OwnArgument;
 use crate::provider::row::Takes::{Nothing, Optional, Value};
@@ -36,12 +37,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 ];
 
 /// How Qwen Code is run.
-pub const DIALECTS: &[Dialect] = &[Dialect {
-    name: "stream-json",
-    start: stream,
-    listener: || Box::new(Claude::fork(Opening::Nothing, None, Counting::Summed)),
-    tells: Tells { tokens: true, cost: false, turns: true },
-}];
+pub const DIALECTS: &[Dialect] = &[
+    Dialect {
+        name: "stream-json",
+        start: stream,
+        listener: || Box::new(Claude::fork(Opening::Nothing, None, Counting::Summed)),
+        tells: Tells { tokens: true, cost: false, turns: true },
+    },
+    acp::QWEN,
+];
 
 fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["-o", "stream-json", "--approval-mode"]);

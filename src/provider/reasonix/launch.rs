@@ -11,6 +11,7 @@ use crate::provider::row::Takes::{Nothing, Value};
 
 /// The arguments that a start sets, or that would change what they mean.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[
+    ("acp", Nothing),
     ("-p", Nothing),
     ("--print", Nothing),
     ("--output-format", Value),
