@@ -185,9 +185,9 @@ fn failure_of(report: &CleanupReport) -> Option<Failure> {
 fn document(report: &CleanupReport) -> Value {
     json!({
         "schema": 1,
-        "root_dir": report.root_dir,
+        "root_dir": report.root_dir.to_string_lossy(),
         "outcome": report.outcome,
-        "removed": report.removed,
+        "removed": report.removed.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
         "kept": report.kept,
         "errors": report.errors,
         "bytes": report.bytes,

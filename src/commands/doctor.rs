@@ -169,7 +169,7 @@ impl Seen {
             "name": self.name,
             "program": self.wanted,
             "found": self.path.is_some(),
-            "path": self.path,
+            "path": self.path.as_ref().map(|path| path.to_string_lossy()),
             "version": self.version,
             "too_old": self.too_old,
             "minimum": self.minimum(),

@@ -15,6 +15,7 @@ use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::{TrashEntry, refuse_mount};
 use super::trust::Trust;
 use crate::failure::{Code, Failure};
+use crate::formats::path_text;
 use crate::git::{Git, Reason, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
@@ -65,6 +66,7 @@ pub enum CleanupOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// Where it is.
+    #[serde(serialize_with = "path_text::serialize")]
     pub path: PathBuf,
     /// Why it is still there.
     pub why: String,
@@ -79,7 +81,7 @@ impl Kept {
 }
 
 /// What a clean-up did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct CleanupReport {
     /// The env root.
     pub root_dir: PathBuf,
@@ -94,7 +96,6 @@ pub struct CleanupReport {
     /// Bytes that were freed or moved to the trash.
     pub bytes: u64,
     /// What to do about it.
-    #[serde(skip)]
     pub hint: Option<String>,
 }
 

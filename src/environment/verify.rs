@@ -10,6 +10,7 @@ use super::lookup::FoundEnv;
 use super::trust::Trust;
 use super::user_folder::UserFolder;
 use crate::failure::{Code, Failure};
+use crate::formats::path_text;
 use crate::layout::names;
 use crate::sidecar::{Before, Change, EntryKind, Inventory, Manifest, ManifestEntry, State, Unread};
 use crate::sys::tree::{FileKind, Tree};
@@ -21,6 +22,7 @@ const MAX_COMPARED: u64 = 256 << 20;
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
     /// The folder that was compared.
+    #[serde(serialize_with = "path_text::serialize")]
     pub work_dir: PathBuf,
     /// How many places were compared: everything that prepare or reuse touched.
     pub compared: usize,
@@ -36,6 +38,7 @@ pub struct Verification {
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
     /// Where.
+    #[serde(serialize_with = "path_text::serialize")]
     pub path: PathBuf,
     /// What stood there before prepare.
     pub expected: String,

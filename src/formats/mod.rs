@@ -2,6 +2,7 @@
 
 mod harmless;
 pub(crate) mod jsonc;
+pub mod path_text;
 pub(crate) mod scan;
 mod similar;
 pub(crate) mod yaml;

@@ -185,6 +185,11 @@ impl Inventory {
         let now = Inventory::without_digests(tree)?;
         let mut missing: BTreeMap<&Path, &Item> =
             self.entries.iter().map(|item| (item.path.as_path(), item)).collect();
+        // What was not looked at then, or is not now, is neither new nor gone.
+        let is_in = |unread: &[Unread], path: &Path| {
+            let path = PathBuf::from(path.to_string_lossy().into_owned());
+            unread.iter().any(|unread| path != Path::new(&unread.path) && path.starts_with(&unread.path))
+        };
         let mut changes = Vec::new();
         for item in now.entries {
             let before = missing.remove(item.path.as_path());
@@ -195,12 +200,12 @@ impl Inventory {
                     let item = Item { sha256, ..item };
                     (!before.is_same(&item)).then(|| before.change(&item))
                 }
+                None if is_in(&self.unread, &item.path) => None,
                 None => Some(Change { was: "nothing".into(), is: item.describe(None), path: item.path }),
             };
             changes.extend(change);
         }
-        let is_unread = |path: &Path| now.unread.iter().any(|unread| path.starts_with(&unread.path));
-        let gone = missing.into_values().filter(|item| !is_unread(&item.path));
+        let gone = missing.into_values().filter(|item| !is_in(&now.unread, &item.path));
         changes.extend(gone.map(|item| Change {
             path: item.path.clone(),
             was: item.describe(None),
@@ -370,5 +375,18 @@ mod tests {
                 assert!(change.was.contains(was) && change.is.contains(is), "{number}: {change:?}");
             }
         }
+    }
+    #[test]
+    fn what_was_not_looked_at_is_neither_new_nor_gone() {
+        let tmp = tempfile::tempdir().unwrap();
+        fs::create_dir(tmp.path().join("dir")).unwrap();
+        fs::write(tmp.path().join("dir/a"), "one").unwrap();
+        let tree = Tree::open(tmp.path()).unwrap();
+        let mut before = Inventory::of(&tree).unwrap();
+        before.entries.retain(|item| item.path == Path::new("dir"));
+        assert_eq!(before.changes(&tree).unwrap().0.len(), 1);
+        before.unread.push(Unread::new(Path::new("dir"), "a mount".into()));
+        let (changes, unread) = before.changes(&tree).unwrap();
+        assert_eq!((changes, unread.len()), (Vec::new(), 1));
     }
 }

@@ -494,6 +494,32 @@ fn hostile_documents_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn names_that_are_no_utf_8_in_an_answer_are_no_panic() {
+    let t = TestEnv::new();
+    let odd = OsStr::from_bytes(b"odd\xff");
+    t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project", "--inventory"]).ok();
+    t.write(t.project.join(odd), "new");
+    t.execenv(["cleanup", KEY]).ok();
+    for format in ["text", "json"] {
+        let done = t.execenv(["verify", KEY, "-o", format]).run().status(1);
+        assert!(done.stdout.contains("odd\u{fffd}"), "{done}");
+    }
+    let env = t.prepare(["--task-id", TASK]);
+    let repo = env.join("workdir").join(odd);
+    fs::create_dir_all(&repo).unwrap();
+    t.sh("git init -q \"$R\" && touch \"$R/new\"").var("R", &repo).ok();
+    for format in ["text", "json"] {
+        let done = t.execenv(["cleanup", KEY, "-o", format]).run().status(5);
+        assert!(done.stderr.contains("odd\u{fffd}") || done.stdout.contains("odd\u{fffd}"), "{done}");
+    }
+    let program = t.write(Path::new("bin").join(odd).join("claude"), "#!/bin/sh\necho 9.9.9\n");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for format in ["text", "json"] {
+        t.execenv(["doctor", "-o", format]).var("PATH", program.parent().unwrap()).run().sane(&[0, 1]);
+    }
+}
+
+#[test]
 fn names_that_are_no_utf_8_come_back_as_they_were() {
     let (t, _, _) = world();
     let odd = OsStr::from_bytes(b"\xff\n\x1b");
