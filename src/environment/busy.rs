@@ -4,10 +4,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::path::quoted;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::lock::{self, Holder, NotLocked};
-use crate::sys::tree::Tree;
+use crate::sys::tree::{FileKind, Tree};
 
 /// The longest wait for a lock that its holders keep for moments only.
 pub(super) const WAIT: Duration = Duration::from_secs(10);
@@ -41,12 +42,13 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
         Held::ByOther | Held::NoLockFile => {
             let holder = holder_of_env(root);
             let message = format!("{} is in use by a live process{}", root.display(), by(holder.as_ref()));
-            (message, "wait for it to end, then try again")
+            (message, "wait for it to end, then try again".to_owned())
         }
-        Held::Moved => (format!("{} has just been moved or replaced", root.display()), "try again"),
+        Held::Moved => {
+            (format!("{} has just been moved or replaced", root.display()), "try again".to_owned())
+        }
         Held::Unknown(why) => {
-            let hint = if is_refused_to_me(root) { AS_ITS_OWNER } else { LOCKS_MUST_WORK };
-            (format!("cannot tell whether {} is in use: {why}", root.display()), hint)
+            (format!("cannot tell whether {} is in use: {why}", root.display()), what_helps(root))
         }
     };
     Failure::new(Code::EnvBusy, message).hint(hint).into()
@@ -57,10 +59,21 @@ pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
     lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
 }
 
-/// Whether this user may not open an environment's lock, which is its owner's alone.
-fn is_refused_to_me(root: &Path) -> bool {
-    let opened = Tree::open(root).and_then(|tree| tree.open_lock(Path::new(names::LOCK), false));
-    opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+/// What helps where an environment could not be locked: its lock may be another user's, or no file at all.
+fn what_helps(root: &Path) -> String {
+    let lock = Path::new(names::LOCK);
+    let Ok(tree) = Tree::open(root) else { return LOCKS_MUST_WORK.to_owned() };
+    if matches!(tree.kind(lock), Ok(Some(FileKind::Dir | FileKind::Link | FileKind::Other))) {
+        let shown = quoted(&root.join(lock));
+        return format!(
+            "an agent has replaced the lock file. If nothing uses the environment any more, remove what is in its place: `rm \
+             -r {shown}`"
+        );
+    }
+    match tree.open_lock(lock, false) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => AS_ITS_OWNER.to_owned(),
+        _ => LOCKS_MUST_WORK.to_owned(),
+    }
 }
 
 /// What helps where the environment is another user's.

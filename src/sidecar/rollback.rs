@@ -155,7 +155,7 @@ pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
     for folder in ["", names::LAUNCH, names::BACKUP] {
         let path = Path::new(folder).join(names::TEMPORARY);
         if env.kind(&path)?.is_some() {
-            env.remove_file(&path)?;
+            env.clear_name(&path)?;
         }
     }
     let mut folders = vec![Path::new(names::OUTPUT).join(names::KEPT)];

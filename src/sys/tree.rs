@@ -234,7 +234,7 @@ impl Tree {
     }
 
     /// Replaces or creates a file atomically, and syncs it. A link at the path is replaced; its target is not
-    /// changed.
+    /// changed. A folder, which only somebody else can have put there, gets another name, as by [`Tree::clear_name`].
     ///
     /// # Errors
     /// As the system reports them; the old file is unchanged then.
@@ -268,15 +268,17 @@ impl Tree {
         let parent = parent.as_fd();
         fault::step()?;
         // Left by a killed writer: the caller holds the lock, so no process uses it.
-        match unlinkat(parent, temporary, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(error) => return Err(error.into()),
-        }
+        clear(parent, OsStr::new(temporary))?;
         let exact = Mode::from_raw_mode(mode as rustix::fs::RawMode); // whatever the umask says
         let placed = write_new(parent, OsStr::new(temporary), bytes, mode, sync)
             .and_then(|()| Ok(rustix::fs::chmodat(parent, temporary, exact, AtFlags::empty())?))
             .and_then(|()| fault::step())
-            .and_then(|()| Ok(renameat(parent, temporary, parent, name)?));
+            .and_then(|()| match renameat(parent, temporary, parent, name) {
+                Err(Errno::ISDIR) => {
+                    clear(parent, name).and_then(|()| Ok(renameat(parent, temporary, parent, name)?))
+                }
+                renamed => Ok(renamed?),
+            });
         if placed.is_err() {
             let _ = unlinkat(parent, temporary, AtFlags::empty());
         }
@@ -359,6 +361,17 @@ impl Tree {
         }
     }
 
+    /// Makes a name of ours free: a file or a link is removed, and a folder that somebody else has put there gets another
+    /// name beside it, because what is in it is not ours.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn clear_name(&self, relative: &Path) -> io::Result<()> {
+        fault::step()?;
+        let (parent, name) = self.parent(relative)?;
+        clear(parent.as_fd(), name)
+    }
+
     /// Removes an empty folder, never a file or a link; a missing entry is success.
     ///
     /// # Errors
@@ -428,6 +441,21 @@ impl AsFd for Handle<'_> {
             Handle::Root(dir) => dir.as_fd(),
             Handle::Opened(dir) => dir.as_fd(),
         }
+    }
+}
+
+/// See [`Tree::clear_name`].
+fn clear(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    match unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        // Some systems say "not permitted" of a folder.
+        Err(Errno::ISDIR | Errno::PERM) => {
+            let mut aside = name.to_owned();
+            aside.push(format!("-{}", uuid::Uuid::new_v4().simple()));
+            fault::step()?;
+            Ok(renameat(parent, name, parent, &aside)?)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

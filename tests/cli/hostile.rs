@@ -494,6 +494,51 @@ fn hostile_documents_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_a_state_file_stops_no_command() {
+    for name in [
+        ".execenv.record",
+        ".execenv.record-synced",
+        ".execenv.tmp",
+        "output/.execenv.tmp",
+        "output/result.json",
+    ] {
+        let (t, _, _) = world();
+        let before = t.project_now();
+        t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"]).ok();
+        let env = env_of(&t);
+        let folder = env.join(name);
+        // While `run` has a file there, it tries again.
+        let script =
+            format!("until mkdir '{0}' 2>/dev/null; do :; done; echo work > '{0}/work'", folder.display());
+        t.execenv(["run", KEY, "--", "sh", "-c", &script]).ok();
+        assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["status"], "completed", "{name}");
+        t.execenv(["run", KEY, "--", "true"]).ok();
+        t.execenv(["cleanup", KEY]).ok();
+        assert_same(&before, &t.project_now(), name);
+        // What is in it is not ours.
+        let beside = fs::read_dir(folder.parent().unwrap()).unwrap();
+        let kept = beside.filter(|entry| entry.as_ref().unwrap().path().join("work").exists()).count();
+        assert_eq!(kept, 1, "{name}");
+        t.execenv(["cleanup", "--all", KEY]).ok();
+    }
+}
+
+#[test]
+fn what_replaced_the_lock_file_is_named_with_the_command_that_removes_it() {
+    for kind in SPECIAL {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        fs::remove_file(env.join(".task_lock")).unwrap();
+        special(kind, &env.join(".task_lock"));
+        let done = t.execenv(["cleanup", "--all", KEY]).fails(4, &["an agent has replaced the lock file"]);
+        let hint = done.stderr.split('`').nth(1).unwrap().replace("[ROOT]", t.root.to_str().unwrap());
+        t.sh(&hint).ok();
+        t.execenv(["cleanup", "--all", KEY]).ok();
+        assert!(!env.exists(), "{kind}");
+    }
+}
+
+#[test]
 fn names_that_are_no_utf_8_in_an_answer_are_no_panic() {
     let t = TestEnv::new();
     let odd = OsStr::from_bytes(b"odd\xff");

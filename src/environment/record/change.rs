@@ -125,7 +125,7 @@ impl Meta {
             }
             Durability::Synced | Durability::Unsynced => tree
                 .replace_in_any_room(name, &bytes, MODE, names::RECORD_TEMPORARY)
-                .and_then(|()| if tree.kind(synced)?.is_some() { tree.remove_file(synced) } else { Ok(()) }),
+                .and_then(|()| if tree.kind(synced)?.is_some() { tree.clear_name(synced) } else { Ok(()) }),
         };
         written.with_context(|| format!("write {}", tree.path().join(names::META).display()))?;
         self.show_lease(tree);
@@ -164,7 +164,7 @@ pub(crate) fn sweep_temporary(tree: &Tree) -> Result<()> {
     }
     // While this lock is held, no writer uses the temporary file.
     let _lock = lock(tree)?;
-    tree.remove_file(left).with_context(doing)
+    tree.clear_name(left).with_context(doing)
 }
 
 /// Locks the record; `None` if there is no file.
