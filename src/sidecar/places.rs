@@ -27,7 +27,7 @@ impl Places {
         let above = |place: &&str| Path::new(place).starts_with(path) && Path::new(place) != path;
         is_plain(path)
             && !path.as_os_str().is_empty()
-            && (self.files.iter().any(above)
+            && (self.files.iter().chain(&self.briefs).any(above)
                 || self.skills.iter().any(|folder| Path::new(folder).starts_with(path))
                 || self.skill_of(path).is_some())
     }
@@ -61,7 +61,7 @@ mod tests {
 
     fn places() -> Places {
         Places {
-            briefs: vec!["CLAUDE.md"],
+            briefs: vec!["CLAUDE.md", ".mycli/RULES.md"],
             skills: vec![".claude/skills", ".agent_context/skills", "skills"],
             files: vec![".agent_context/issue_context.md", ".cursor/mcp.json", "reasonix.toml"],
         }
@@ -83,6 +83,7 @@ mod tests {
             ("src/main.rs", false, false),
             ("src", false, false),
             ("CLAUDE.md", false, false),
+            (".mycli", false, true),
             ("", false, false),
             ("/", false, false),
             (".claude/skills/../../src/main.rs", false, false),

@@ -139,6 +139,12 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the file cannot be read, is not a regular file, or is a link that leads out of the work dir or is broken.
     pub fn brief(&mut self, path: &Path, text: &str) -> Result<()> {
+        if let Some(parent) = path.parent() {
+            self.dir(parent)?;
+        }
+        if self.planned.contains(path) {
+            return Err(self.occupied(path, "another sidecar's place"));
+        }
         let mut link = None;
         let mut target = path.to_owned();
         let kind = match self.look(path)? {

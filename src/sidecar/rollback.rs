@@ -185,7 +185,11 @@ fn excise_brief(
     let Site { env, work_tree, grounds, .. } = *site;
     let run = || -> io::Result<bool> {
         let mut target = path.to_owned();
-        let kind = match work_tree.kind(path)? {
+        let there = match work_tree.kind(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => None,
+            there => there?,
+        };
+        let kind = match there {
             Some(FileKind::Link) => match work_tree.resolve(path) {
                 Ok(resolved) => {
                     target = resolved;

@@ -18,7 +18,7 @@ fn world() -> TestEnv {
         serde_json::json!({ "providers": { "mycli": {
             "program": program,
             "arguments": ["run", ["--model", "{model}"], ["--resume", "{session}"]],
-            "brief_file": "MYCLI.md",
+            "brief_file": ".mycli/docs/RULES.md",
             "skills_dir": ".mycli/skills",
         }}})
         .to_string(),
@@ -35,7 +35,10 @@ fn a_described_cli_is_prepared_run_and_cleaned_up_like_any_other() {
         ["prepare", "--task-id", TASK, "--provider", "mycli", "--local-dir", "project", "--skills", "skills"];
     let prepared = t.execenv(config.iter().chain(&prepare)).ok();
     assert_eq!(prepared.stderr, "");
-    assert!(t.project.join("MYCLI.md").exists() && t.project.join(".mycli/skills/one/SKILL.md").exists());
+    assert!(
+        t.project.join(".mycli/docs/RULES.md").exists()
+            && t.project.join(".mycli/skills/one/SKILL.md").exists()
+    );
 
     let run = |arguments: &[&str]| {
         t.execenv(config.iter().chain(&["run", KEY, "--prompt", "say hi"]).chain(arguments))
@@ -51,7 +54,7 @@ fn a_described_cli_is_prepared_run_and_cleaned_up_like_any_other() {
 
     // The description may be gone by then: the record knows what was put where.
     t.execenv(["cleanup", KEY]).ok();
-    assert!(!t.project.join("MYCLI.md").exists() && !t.project.join(".mycli").exists());
+    assert!(!t.project.join(".mycli").exists());
 }
 
 #[test]
