@@ -2,7 +2,7 @@
 //! Two agents in one folder would read each other's context (decision D20).
 //!
 //! An agent can write a list that names any folder. So a list of multica's counts only where the folder itself has the
-//! traces of a task, and the list belongs to the user of this process; then the same is taken out as by `cleanup ENV
+//! traces of a task, and the list belongs to the user of this process and names no file that is older than the environment; then the same is taken out as by `cleanup ENV
 //! --local-dir DIR`. One of execenv's own only ever makes this command give up.
 
 use std::path::{Path, PathBuf};
@@ -91,6 +91,9 @@ impl LocalDir {
         if claim(&locked) != Claim::Multicas {
             return Ok(None); // its own daemon was faster
         }
+        if let Some(file) = self.older_file(&locked.env.tree)? {
+            return Err(self.is_no_list_of_a_task(&path, &file));
+        }
         let trust = Trust { keys: request.keys, local_dir: Some(&self.path) };
         let report = locked.take_sidecars_back(trust, Some(self.identity))?;
         if let Some(error) = report.errors.first() {
@@ -116,6 +119,38 @@ impl LocalDir {
             self.path.display(),
             path.display()
         )))
+    }
+
+    /// The first file in an environment's list that was in the folder before that environment was made: no task of it can
+    /// have written that file, and so the list may be forged. `None` also where the file systems keep no such times.
+    fn older_file(&self, env: &Tree) -> Result<Option<PathBuf>> {
+        let looking = || format!("look at {}", env.path().display());
+        let (Some(made), Some(manifest)) = (env.stamp().with_context(looking)?.born, Manifest::load(env)?)
+        else {
+            return Ok(None);
+        };
+        let tree = self.open()?;
+        let is_older = |file: &PathBuf| {
+            let inside = file.strip_prefix(&self.canonical).or_else(|_| file.strip_prefix(&self.path));
+            inside.ok().and_then(|inside| tree.born(inside)).is_some_and(|born| born < made)
+        };
+        Ok(manifest.files.into_iter().find(is_older))
+    }
+
+    fn is_no_list_of_a_task(&self, env: &Path, file: &Path) -> anyhow::Error {
+        let message = format!(
+            "the list of {} says that a task of multica's put {} there, but the file is older than that environment: an \
+             agent may have written the list",
+            env.display(),
+            file.display()
+        );
+        let (env, path) = (quoted(env), quoted(&self.path));
+        Failure::new(Code::Unproved, message)
+            .hint(format!(
+                "if the list is right: `execenv cleanup {env} --local-dir {path}`; if not: `execenv cleanup --all --forget \
+                 {env}`"
+            ))
+            .into()
     }
 
     fn is_used_by(&self, found: &FoundEnv) -> anyhow::Error {

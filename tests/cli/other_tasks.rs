@@ -140,3 +140,34 @@ fn the_files_of_an_unknown_task_are_named() {
         "{done}"
     );
 }
+
+#[test]
+fn a_list_that_names_a_file_older_than_its_environment_moves_nothing() {
+    let (t, _) = world();
+    t.write("project/.agent_context/issue_context.md", "left by somebody\n");
+    t.write("project/.cursor/mcp.json", "secret\n");
+    let before = t.project_now();
+    let env = t.root.join("w/0123456789ab");
+    t.write("root/.execenv-root", "");
+    // The clock of the file system goes in ticks.
+    let born = |path: &Path| fs::metadata(path).unwrap().created().unwrap();
+    fs::create_dir_all(&env).unwrap();
+    while born(&env) <= born(&t.project.join(".cursor/mcp.json")) {
+        fs::remove_dir(&env).unwrap();
+        fs::create_dir(&env).unwrap();
+    }
+    t.write(env.join(".task_owner"), "00000000-0000-4000-8000-0123456789ab");
+    let forge = |files: &[PathBuf]| {
+        t.write(env.join(".multica_sidecar_manifest.json"), json!({"files": files}).to_string());
+    };
+    let [context, own] = [".agent_context/issue_context.md", ".cursor/mcp.json"].map(|it| t.project.join(it));
+    forge(&[context.clone(), own]);
+    t.execenv(OURS).fails(1, &["the file is older than that environment", "--local-dir"]);
+    assert_same(&before, &t.project_now(), "refused");
+    assert!(!env.join("output").exists());
+    // One that a task can have written goes.
+    fs::remove_file(&context).unwrap();
+    t.write(&context, "left by the task\n");
+    forge(&[context]);
+    t.execenv(OURS).run().status(0);
+}

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cap_std::fs::{Dir, MetadataExt};
+use cap_std::fs::{Dir, Metadata, MetadataExt};
 use rustix::fs::{AtFlags, FlockOperation, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use rustix::io::Errno;
 
@@ -47,13 +47,13 @@ impl Tree {
     /// As the system reports them.
     pub fn stamp(&self) -> io::Result<Stamp> {
         let metadata = self.root.dir_metadata()?;
-        let born = metadata.created().ok().map(|at| at.into_std());
-        let born = born.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).filter(|since| !since.is_zero());
-        Ok(Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            born: born.map(|since| (since.as_secs(), since.subsec_nanos())),
-        })
+        Ok(Stamp { device: metadata.dev(), inode: metadata.ino(), born: born(&metadata) })
+    }
+
+    /// When the entry at `relative` was created, as in [`Stamp`]; no program can make an entry older. `None` also if there is
+    /// no such entry.
+    pub fn born(&self, relative: &Path) -> Option<(u64, u32)> {
+        born(&self.root.symlink_metadata(relative).ok()?)
     }
 
     /// Whether the folder belongs to the user of this process, and no other user may enter it.
@@ -141,6 +141,11 @@ impl Tree {
         }
         Ok(Tree { root: dir, path: self.path.join(relative) })
     }
+}
+
+fn born(metadata: &Metadata) -> Option<(u64, u32)> {
+    let born = metadata.created().ok()?.into_std().duration_since(UNIX_EPOCH).ok()?;
+    (!born.is_zero()).then(|| (born.as_secs(), born.subsec_nanos()))
 }
 
 #[cfg(test)]
