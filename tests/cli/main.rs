@@ -13,6 +13,7 @@ mod support;
 mod acp_streams;
 mod artifacts;
 mod cleanup;
+mod codex_runs;
 mod config;
 mod connection;
 mod current_folder;

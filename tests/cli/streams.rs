@@ -11,6 +11,10 @@
 //! | `stopped N` | before that, a person sent signal N |
 //! | `silent` | it was still running when the recording was cut; the run's limit on silence ends it |
 //! | `resumed ID` | that session was to be resumed |
+//! | `second` | the second process of a recording that has two |
+//!
+//! Recordings of both directions have one `{"dir":"<","msg":…}` a line: what the agent said is fed, what it was told is not
+//! compared word for word; the requests and answers that this program writes are told as `asks`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -29,6 +33,7 @@ struct Ended<'a> {
     exit: Exit,
     cause: Option<Cause>,
     resume: Option<&'a str>,
+    is_second: bool,
 }
 
 impl<'a> Ended<'a> {
@@ -43,6 +48,7 @@ impl<'a> Ended<'a> {
                 "stopped" => ended.cause = Some(Cause::Signal(number())),
                 "silent" => ended.cause = Some(Cause::Idle(Duration::from_secs(1800))),
                 "resumed" => ended.resume = Some(value),
+                "second" => ended.is_second = true,
                 _ => panic!("unknown words: {part:?}"),
             }
         }
@@ -58,6 +64,34 @@ struct Replay {
     working: usize,
     is_turn_over: bool,
     asks_for_login: bool,
+    asked: Vec<String>,
+}
+
+/// The agent's side of a recording of both directions, of its first or its second process; others are what they are.
+fn agents_side(recording: Vec<u8>, is_second: bool) -> Vec<u8> {
+    if !recording.starts_with(br#"{"dir":"#) {
+        return recording;
+    }
+    let text = String::from_utf8(recording).unwrap();
+    let mut processes = text.split("{\"note\":\"second process\"}\n");
+    let process = processes.nth(usize::from(is_second)).expect("such a process");
+    let mut said = String::new();
+    for line in process.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["dir"] == "<" {
+            said += &format!("{}\n", line["msg"]);
+        }
+    }
+    said.into_bytes()
+}
+
+/// The methods of requests, and `answer` for answers.
+fn methods(frames: &[u8]) -> impl Iterator<Item = String> {
+    frames.split(|byte| *byte == b'\n').filter_map(|line| {
+        let frame: serde_json::Value = serde_json::from_slice(line).ok()?;
+        let method = frame["method"].as_str().map(str::to_owned);
+        method.or_else(|| frame.get("id").map(|_| "answer".to_owned()))
+    })
 }
 
 impl Replay {
@@ -87,6 +121,7 @@ impl Replay {
         act(&mut sink, &mut step).unwrap();
         self.is_turn_over |= step.is_turn_over;
         self.asks_for_login |= step.login.is_some();
+        self.asked.extend(methods(&step.frames));
         step
     }
 
@@ -121,6 +156,7 @@ fn conversation(provider: &str, dialect: &str, resume: Option<&str>) -> Box<dyn 
 /// Judges a recording, as a run does, and says what came of it.
 fn outcome(provider: &str, dialect: &str, recording: &Path, ended: &Ended<'_>) -> String {
     let output = fs::read(recording).unwrap_or_else(|error| panic!("{}: {error}", recording.display()));
+    let output = agents_side(output, ended.is_second);
     let errors = fs::read_to_string(recording.with_extension("stderr.txt")).unwrap_or_default();
     let mut whole = conversation(provider, dialect, ended.resume);
     let replay = Replay::feed(&mut *whole, output.split_inclusive(|byte| *byte == b'\n'));
@@ -158,6 +194,7 @@ fn outcome(provider: &str, dialect: &str, recording: &Path, ended: &Ended<'_>) -
     say("poisoned", verdict.poisoned.map_or("", |reason| reason.word()));
     say("resume", if verdict.resume_refused { "refused" } else { "" });
     say("events", &replay.events());
+    say("asks", &replay.asked.join(" "));
     say("tools", &of_some(ending.tool_calls));
     say("tokens", &tokens(&ending));
     say("cost", &ending.cost_usd.as_ref().map_or(String::new(), ToString::to_string));

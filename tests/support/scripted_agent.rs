@@ -99,6 +99,17 @@ fn main() {
                 }
                 writeln!(out, r#""}}]}}}}"#).unwrap();
             }
+            // A line in which one place, `…`, is so many bytes long.
+            "long-line" => {
+                let (bytes, line) = rest.split_once(' ').unwrap();
+                let (before, after) = line.split_once('…').unwrap();
+                let piece = "ä\\n".repeat(4096);
+                write!(out, "{before}").unwrap();
+                for _ in 0..bytes.parse::<usize>().unwrap() / piece.len() {
+                    out.write_all(piece.as_bytes()).unwrap();
+                }
+                writeln!(out, "{after}").unwrap();
+            }
             "hopeless-line" => {
                 out.write_all(b"[").unwrap();
                 for _ in 0..rest.parse::<usize>().unwrap() / 8192 {
