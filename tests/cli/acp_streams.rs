@@ -1,5 +1,5 @@
 //! What execenv makes of what real ACP agents said, and that it says to them what the recorded client said:
-//! `tests/fixtures/streams/*-acp-*.ndjson` has both directions. `acp.txt` beside them says what is told of each recorded
+//! `tests/fixtures/acp/*.ndjson` has both directions. `told.txt` beside them says what is told of each recorded
 //! process; `EXECENV_REGENERATE=1 cargo test --test cli acp_streams` rewrites it from the program: read the difference.
 
 use std::fmt::Write as _;
@@ -255,7 +255,7 @@ impl Replay {
 }
 
 fn recordings() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/streams");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/acp");
     let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.to_string_lossy().contains("-acp-"));
     all.sort();
@@ -296,7 +296,7 @@ fn acp_recordings_in_both_directions() {
             text += &summary;
         }
     }
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/streams/acp.txt");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/acp/told.txt");
     if std::env::var_os("EXECENV_REGENERATE").is_some() {
         fs::write(&golden, &text).unwrap();
     }

@@ -293,12 +293,14 @@ fn odd_forms(line: &str) -> Vec<String> {
     forms
 }
 
-/// The recordings of a turn with a tool, with their provider and dialect; not those of both directions.
+/// The recordings of a turn with a tool, with their provider and dialect; not those of both directions, nor of one document.
 fn turns() -> impl Iterator<Item = (String, String, String)> {
     files("txt").filter(|path| !path.to_str().unwrap().ends_with(".stderr.txt")).filter_map(|path| {
         let file = fs::read_to_string(path).unwrap();
         let recording = folder().join(format!("{}-tool.ndjson", head(&file, "recordings")));
-        let lines = fs::read_to_string(recording).ok().filter(|lines| !lines.starts_with("{\"dir\""))?;
+        let lines = fs::read_to_string(recording)
+            .ok()
+            .filter(|lines| !lines.starts_with("{\"dir\"") && !lines.starts_with("{\n"))?;
         Some((head(&file, "provider").to_owned(), head(&file, "dialect").to_owned(), lines))
     })
 }
