@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use crate::environment::verify;
+use crate::environment::{Verification, verify};
 use crate::failure::Code;
 use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, escape};
@@ -50,32 +50,59 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
         let place = verdict.work_dir.join(path);
         lines.push(format!("{}: not compared ({})", escape(&place.display().to_string()), escape(why)));
     }
-    let (places, differ) = (verdict.compared, verdict.differences.len());
-    lines.push(match (verdict.inventory, as_it_was) {
-        (None, true) => {
-            format!("as before: {places} places that execenv touched; other files were not compared")
-        }
-        (None, false) => {
-            format!("{differ} of {places} places that execenv touched differ; other files were not compared")
-        }
-        (Some(entries), true) => {
-            format!(
-                "as before: the whole folder ({entries} entries), and {places} places that execenv touched"
-            )
-        }
-        (Some(entries), false) => {
-            format!("{differ} places differ from the folder as it was before `prepare` ({entries} entries)")
-        }
-    });
+    lines.push(sum_up(&verdict));
     let json = json!({
         "schema": 1,
         "verdict": if as_it_was { "as_it_was" } else { "differs" },
         "work_dir": verdict.work_dir,
-        "compared": places,
+        "compared": verdict.compared,
         "scope": if verdict.inventory.is_some() { "folder" } else { "touched" },
         "inventory": verdict.inventory,
         "not_compared": verdict.not_compared,
         "differences": verdict.differences,
     });
     Ok(Answer::new(lines.join("\n"), json).with_status((!as_it_was).then_some(Code::Differs)))
+}
+
+/// The last line of the answer.
+fn sum_up(verdict: &Verification) -> String {
+    let (places, differ) = (verdict.compared, verdict.differences.len());
+    let whole = match verdict.not_compared.is_empty() {
+        true => "the whole folder",
+        false => "the folder, apart from what was not compared",
+    };
+    match (verdict.inventory, differ) {
+        (None, 0) => {
+            format!("as before: {places} places that execenv touched; other files were not compared")
+        }
+        (None, _) => {
+            format!("{differ} of {places} places that execenv touched differ; other files were not compared")
+        }
+        (Some(entries), 0) => {
+            format!("as before: {whole} ({entries} entries), and {places} places that execenv touched")
+        }
+        (Some(entries), _) => {
+            format!("{differ} places differ from the folder as it was before `prepare` ({entries} entries)")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_which_a_part_was_not_compared_is_not_called_whole() {
+        let whole = Verification {
+            work_dir: "/p".into(),
+            compared: 2,
+            inventory: Some(9),
+            not_compared: Vec::new(),
+            differences: Vec::new(),
+        };
+        assert!(sum_up(&whole).contains("the whole folder (9 entries)"));
+        let unread = Unread { path: "data".into(), why: "a mount".into() };
+        let part = Verification { not_compared: vec![unread], ..whole };
+        assert!(sum_up(&part).contains("apart from what was not compared"));
+    }
 }

@@ -71,5 +71,5 @@ pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable};
 pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
 pub use trust::Trust;
-pub use verify::{is_restored, verify};
+pub use verify::{Verification, is_restored, verify};
 pub use work_dir::WorkDir;
