@@ -6,12 +6,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, StartAgent, Tells};
 use super::plan::{McpMode, is_switched_on};
 use super::row::OwnArgument;
-use super::row::Takes::{Nothing, Value};
+use super::row::Takes;
 use super::{hermes, mcp_file, qwenpaw};
 use crate::layout::names;
 use crate::protocol::Permission;
@@ -48,28 +48,33 @@ impl Agent {
         let mut notices = Vec::new();
         if request.system_prompt.is_some() && !self.profile.takes_system_prompt {
             notices.push(
-                "this agent takes no text for its system prompt: `--system-prompt` has no effect".into(),
+                "this agent takes no text for its system prompt: `--system-prompt-file` has no effect".into(),
             );
         }
-        let mut servers = match request.servers {
-            Some(servers) if !self.knows_servers => servers.clone(),
-            _ => Map::new(),
-        };
-        servers.retain(|_, server| is_switched_on(server));
-        let conversation = Acp::new(
-            AcpRequest {
-                prompt: request.prompt.into(),
-                system_prompt: request.system_prompt.map(str::to_owned),
-                work_dir: request.work_dir.display().to_string(),
-                model: request.model.map(str::to_owned),
-                resume: request.resume.map(str::to_owned),
-                servers,
-                permission: request.permission,
-            },
-            self.profile,
-        );
+        let servers = request.servers.filter(|_| !self.knows_servers);
+        let conversation = converse(request, servers, self.profile);
         Ok(LaunchPlan { notices, ..LaunchPlan::new(args.into_vec(), conversation) })
     }
+}
+
+/// The conversation with an agent that does as the protocol says.
+pub(super) fn conversation(request: &LaunchRequest<'_>) -> Acp {
+    converse(request, request.servers, Profile::PLAIN)
+}
+
+fn converse(request: &LaunchRequest<'_>, servers: Option<&Map<String, Value>>, profile: Profile) -> Acp {
+    let mut servers = servers.cloned().unwrap_or_default();
+    servers.retain(|_, server| is_switched_on(server));
+    let request = AcpRequest {
+        prompt: request.prompt.into(),
+        system_prompt: request.system_prompt.map(str::to_owned),
+        work_dir: request.work_dir.display().to_string(),
+        model: request.model.map(str::to_owned),
+        resume: request.resume.map(str::to_owned),
+        servers,
+        permission: request.permission,
+    };
+    Acp::new(request, profile)
 }
 
 const fn dialect(start: StartAgent, tokens: bool) -> Dialect {
@@ -224,23 +229,32 @@ pub const TRAECLI: Dialect =
     dialect(|request| Agent::told(&["acp", "serve"], &["--yolo"], Profile::PLAIN).plan(request), false);
 
 /// The arguments that make an agent speak the protocol, or that would keep it from that.
-pub const OWN_ARGUMENTS: &[OwnArgument] =
-    &[("acp", Nothing), ("--acp", Nothing), ("--yolo", Nothing), ("--help", Nothing), ("-h", Nothing)];
+pub const OWN_ARGUMENTS: &[OwnArgument] = &[
+    ("acp", Takes::Nothing),
+    ("--acp", Takes::Nothing),
+    ("--yolo", Takes::Nothing),
+    ("--help", Takes::Nothing),
+    ("-h", Takes::Nothing),
+];
 
 /// The same for Kiro, where `--agent` stays the user's.
-pub const KIRO_ARGUMENTS: &[OwnArgument] =
-    &[("acp", Nothing), ("-a", Nothing), ("--trust-all-tools", Nothing), ("--trust-tools", Value)];
+pub const KIRO_ARGUMENTS: &[OwnArgument] = &[
+    ("acp", Takes::Nothing),
+    ("-a", Takes::Nothing),
+    ("--trust-all-tools", Takes::Nothing),
+    ("--trust-tools", Takes::Value),
+];
 
 /// The same for QwenPaw.
-pub const QWENPAW_ARGUMENTS: &[OwnArgument] = &[("acp", Nothing), ("--workspace", Value)];
+pub const QWENPAW_ARGUMENTS: &[OwnArgument] = &[("acp", Takes::Nothing), ("--workspace", Takes::Value)];
 
 /// The same for Dim, whose other modes start no session.
 pub const DIM_ARGUMENTS: &[OwnArgument] = &[
-    ("acp", Nothing),
-    ("--auth-setup", Nothing),
-    ("--remote", Nothing),
-    ("--help", Nothing),
-    ("-h", Nothing),
+    ("acp", Takes::Nothing),
+    ("--auth-setup", Takes::Nothing),
+    ("--remote", Takes::Nothing),
+    ("--help", Takes::Nothing),
+    ("-h", Takes::Nothing),
 ];
 
 #[cfg(test)]

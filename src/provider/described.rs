@@ -17,14 +17,15 @@ use std::path::{Component, Path};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::description::{Description, MODEL, PROMPT, SERVERS, SESSION};
+use super::description::{ACP, Description, MODEL, PLACES, PROMPT, SERVERS, SESSION};
 use super::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use super::mcp_file;
 use super::registry;
 use super::row::{McpChannel, Program, Provider};
-use super::{cursor, gemini, opencode, pi, reasonix};
+use super::{acp, cursor, gemini, opencode, pi, reasonix};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::protocol::acp::Acp;
 use crate::protocol::ndjson::{Claude, Counting, Cursor, Gemini, Grok, LineStream, OpenCode, Pi, Reasonix};
 use crate::protocol::{Conversation, Opening, Permission, Plain, SessionMark};
 
@@ -78,6 +79,13 @@ const SPEECHES: &[Speech] = &[
     lines!("pi", Pi, pi::DIALECTS[0]),
     lines!("reasonix", Reasonix, reasonix::launch::STREAM),
     Speech {
+        name: ACP,
+        converse: |request, _| Box::new(acp::conversation(request)),
+        listener: || Box::new(Acp::listener()),
+        tells: NOTHING,
+        channel: Channel::Session,
+    },
+    Speech {
         name: "chat",
         converse: |_, opening| Box::new(LineStream::new(opening, Grok::default())),
         listener: || Box::new(LineStream::new(Opening::Nothing, Grok::default())),
@@ -102,6 +110,8 @@ enum Channel {
     Any,
     /// By standard input, in frames of the dialect.
     Input,
+    /// So do the model, the session to resume and the MCP servers.
+    Session,
 }
 
 /// Reads the providers of a configuration.
@@ -140,6 +150,11 @@ fn row(name: &str, description: &Value) -> Result<Provider, String> {
             return Err(format!("`{}` must be a path inside the work dir", path.escape_debug()));
         }
     }
+    if speech.channel == Channel::Session
+        && let Some(place) = PLACES.iter().find(|place| description.has(place))
+    {
+        return Err(format!("the dialect `{}` passes it by itself: leave {place} out", speech.name));
+    }
     if speech.channel == Channel::Input && description.has(PROMPT) {
         return Err(format!(
             "with the dialect `{}` the prompt goes to standard input: leave {PROMPT} out",
@@ -159,7 +174,11 @@ fn describe(name: &str, description: Description, speech: &'static Speech) -> Pr
     Provider {
         brief_file: Some(description.brief_file.as_deref().map_or("AGENTS.md", keep)),
         program: Some(program),
-        mcp: if description.has(SERVERS) { McpChannel::Planned } else { McpChannel::Unknown },
+        mcp: match speech.channel {
+            Channel::Session => McpChannel::Session,
+            _ if description.has(SERVERS) => McpChannel::Planned,
+            _ => McpChannel::Unknown,
+        },
         described: Some(Box::leak(Box::new(description))),
         ..row
     }
@@ -174,7 +193,7 @@ fn start(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     for (place, option, is_asked) in
         [(SESSION, "--resume", request.resume.is_some()), (MODEL, "--model", request.model.is_some())]
     {
-        if is_asked && !description.has(place) {
+        if is_asked && speech.channel != Channel::Session && !description.has(place) {
             let message = format!("the description of {name} has no place for {place}");
             let hint = format!("leave `{option}` out, or add the place in the configuration file");
             return Err(Failure::new(Code::Usage, message).hint(hint).into());
@@ -231,6 +250,7 @@ mod tests {
             ("x", json!({ "program": "x", "arguments": [], "brief_file": "../y" }), "inside the work dir"),
             ("x", json!({ "program": "x", "arguments": [], "skills_dir": "/abs" }), "inside the work dir"),
             ("x", json!({ "program": "x", "arguments": [], "skills_dir": ".git/x" }), "inside the work dir"),
+            ("x", json!({ "program": "x", "arguments": ["{model}"], "dialect": "acp" }), "leave {model} out"),
             (
                 "x",
                 json!({ "program": "x", "arguments": ["{prompt}"], "dialect": "claude" }),
@@ -265,6 +285,21 @@ mod tests {
         };
         let text = args(full).into_string().unwrap().replace(folder.path().to_str().unwrap(), "@");
         assert_eq!(text, "run|--model|m|--resume|s|--servers=@/launch/mcp.json|say: a {model} b");
+    }
+
+    #[test]
+    fn a_protocol_carries_what_has_no_place() {
+        let row = described(json!({ "program": "mycli", "arguments": ["acp"], "dialect": "acp" })).unwrap();
+        assert_eq!((row.mcp, row.resumes()), (McpChannel::Session, true));
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let request = LaunchRequest {
+            described: row.described,
+            resume: Some("s"),
+            model: Some("m"),
+            ..LaunchRequest::example(&env, folder.path())
+        };
+        assert!(matches!(start(&request).unwrap().conversation.open(), Opening::Frames(_)));
     }
 
     #[test]

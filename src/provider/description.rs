@@ -52,10 +52,17 @@ pub const MODEL: &str = "{model}";
 pub const SESSION: &str = "{session}";
 /// The place of the file with the task's MCP servers.
 pub const SERVERS: &str = "{mcp_config}";
+/// The dialect that carries model, session and servers itself.
+pub const ACP: &str = "acp";
 /// The places in an argument.
-const PLACES: [&str; 4] = [PROMPT, MODEL, SESSION, SERVERS];
+pub const PLACES: [&str; 4] = [PROMPT, MODEL, SESSION, SERVERS];
 
 impl Description {
+    /// Whether a session can be resumed.
+    pub fn resumes(&self) -> bool {
+        self.dialect == ACP || self.has(SESSION)
+    }
+
     /// Whether an argument has this place.
     pub fn has(&self, place: &str) -> bool {
         self.arguments.iter().flat_map(Piece::words).any(|word| word.contains(place))

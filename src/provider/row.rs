@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::description::{Description, SESSION};
+use super::description::Description;
 use super::launch::Dialect;
 use super::plan::{Home, HomePlan, HomeRequest};
 use super::version::{self, Version};
@@ -163,7 +163,7 @@ pub enum Takes {
 impl Provider {
     /// Whether `run` can resume its sessions.
     pub fn resumes(&self) -> bool {
-        let has_place = self.described.is_none_or(|described| described.has(SESSION));
+        let has_place = self.described.is_none_or(Description::resumes);
         !self.dialects.is_empty() && !self.forgets_sessions && has_place
     }
 
