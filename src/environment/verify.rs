@@ -92,7 +92,7 @@ impl Verification {
     ) -> Result<()> {
         let inventory = Inventory::load(env, sha256).map_err(|error| {
             let path = env.path().join(names::INVENTORY);
-            Failure::new(Code::UnreadableState, format!("{} cannot be used: {error}", path.display()))
+            Failure::new(Code::Unproved, format!("{} cannot be used: {error}", path.display()))
                 .hint("compare the folder with a backup, or with `git status`")
         })?;
         let comparing = || format!("compare {}", self.work_dir.display());

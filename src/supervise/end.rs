@@ -9,6 +9,8 @@ use super::command::AgentCommand;
 use super::listener::Listener;
 use super::outcome::{Cause, Exit, RunFacts, RunOutcome, judge};
 use super::redact;
+use serde_json::Number;
+
 use crate::protocol::Event;
 use crate::sys::tree::Tree;
 
@@ -30,6 +32,11 @@ fn read_closing_file(path: &Path) -> Option<Vec<u8>> {
     read.inspect_err(|error| log::debug!("read {}: {error}", path.display())).ok().flatten()
 }
 
+/// Whether a number can be a price: an agent may print any.
+fn is_price(number: &Number) -> bool {
+    number.as_f64().is_some_and(|price| price.is_finite() && price >= 0.0)
+}
+
 /// Gives the sink its last events, and judges the run.
 pub(super) fn conclude(
     command: &AgentCommand,
@@ -43,7 +50,8 @@ pub(super) fn conclude(
     {
         listener.conversation.take_file(&bytes);
     }
-    let ending = listener.conversation.end();
+    let mut ending = listener.conversation.end();
+    ending.cost_usd = ending.cost_usd.filter(is_price);
     for text in &ending.remarks {
         listener.warn(text);
     }
@@ -75,5 +83,18 @@ pub(super) fn conclude(
         duration: seen.begin.elapsed(),
         stderr_tail: redact::redact(stderr.trim()),
         survivors_killed: seen.survivors_killed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_a_number_that_money_can_be() {
+        for (text, is_one) in [("0.0119", true), ("0", true), ("-1", false), ("1e999", false), ("1e3", true)]
+        {
+            assert_eq!(is_price(&serde_json::from_str(text).unwrap()), is_one, "{text}");
+        }
     }
 }
