@@ -253,11 +253,12 @@ impl Transcript {
         self.result.as_mut()
     }
 
-    /// The last text that can stand for an answer: since the last tool call, else the last block before it.
+    /// The last text that can stand for an answer: since the last tool call, else the last block before it. Blank lines in
+    /// front of it, which some agents put between a tool and their answer, are no part of it.
     pub fn answer(&self) -> String {
         let current = JsonText::Literal(&self.text);
         let answer = if current.is_blank() { JsonText::Literal(&self.earlier) } else { current };
-        answer.decode().into_owned()
+        answer.decode().trim_start_matches(['\r', '\n']).to_owned()
     }
 
     /// What was used up so far.
@@ -301,13 +302,14 @@ mod tests {
         t.tool_result("1", "out".into(), None, &mut sink).unwrap();
         assert!(!t.has_open_tool());
         assert_eq!(t.answer(), "I look", "nothing followed yet");
-        t.text_part("do".into(), &mut sink).unwrap();
+        t.text_part("\n\n".into(), &mut sink).unwrap();
+        t.text_part("  do".into(), &mut sink).unwrap();
         t.text_part(JsonText::Literal("ne\\n"), &mut sink).unwrap();
-        assert_eq!(t.answer(), "done\n");
+        assert_eq!(t.answer(), "  done\n", "the indent of the first line stays");
         t.message("  ".into(), &mut sink).unwrap();
-        assert_eq!(t.answer(), "done\n", "a blank message says nothing");
+        assert_eq!(t.answer(), "  done\n", "a blank message says nothing");
         assert_eq!(t.end().tool_calls, 1);
-        assert_eq!(events, 6);
+        assert_eq!(events, 7);
     }
 
     #[test]

@@ -322,8 +322,7 @@ mod tests {
             assert_eq!(line(&new), plain, "{name}");
             assert_eq!(new.session.as_deref(), session, "{name}");
             assert_eq!(new.conversation.open(), Opening::Whole(b"go".to_vec()), "{name}");
-            // Reasonix takes servers from its configuration only.
-            let servers = full.servers.filter(|_| name != "reasonix");
+            let servers = full.servers.filter(|_| name != "reasonix"); // `run` takes none: refused
             let mut old = plan(&LaunchRequest { servers, ..full });
             assert_eq!(line(&old), chosen, "{name}");
             assert_eq!(old.session.as_deref(), session.map(|_| "OLD"), "{name}");

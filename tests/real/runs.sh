@@ -80,7 +80,21 @@ openclaw_point() {
     echo '{"models":{"providers":{"fake":{"api":"openai-completions","baseUrl":"http://127.0.0.1:'"$1"'/v1","apiKey":"sk-fake-0123456789","models":[{"id":"fake-model","name":"Fake"}]}}},"agents":{"defaults":{"model":{"primary":"fake/fake-model"}}}}' > "$HOME/.openclaw/openclaw.json"
 }
 openclaw_unknown='completed old' # it makes a session of any id
-ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix)
+hermes_point() { # DIR/hermes is a Python environment with hermes-agent[acp,mcp]
+    mkdir -p "$HOME/.hermes"
+    echo 'model: {default: fake-model, provider: custom, base_url: "http://127.0.0.1:'"$1"'/v1", api_key: sk-fake-0123456789}' > "$HOME/.hermes/config.yaml"
+}
+ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix hermes)
+
+# ---- what is particular to some ------------------------------------------------------------------------------------
+
+codex_limit=8s # a tool that works for ten seconds goes on behind its back, and it ends
+case "${DIALECT:-}" in
+    acp) gemini_cached=0            # it counts them among the others
+         opencode_usage=1000/200/34 ;; # of the last step
+    chat) hermes_tools=file ;;
+esac
+openclaw_tools=file
 
 # ---- what happens to each ------------------------------------------------------------------------------------------
 
@@ -147,7 +161,7 @@ survivors() {
 
 part() ( # NAME: one program, in a home of its own
     name=$1 server= exited= port= pid=
-    PATH=$keep/$name/node_modules/.bin:$PATH
+    PATH=$keep/$name/node_modules/.bin:$keep/$name/bin:$PATH
     work=$(mktemp -d "$keep/runs.XXXXXX")
     trap 'stop_server; rm -rf "$work"' EXIT
     mkdir -p "$work/home"
@@ -158,24 +172,24 @@ part() ( # NAME: one program, in a home of its own
     run --timeout 3m
     cell launched "$(ended)" completed
     cell text "$(ask 'd["text"].strip()')" 'all done'
-    made=no wanted=${name}_unknown
+    made=no new=${name}_unknown tools=${name}_tools limit=${name}_limit cached=${name}_cached usage=${name}_usage
     [ -e "$env/workdir/made.txt" ] && made=file
     [ "$made" = file ] && grep -q '"type":"tool_use"' "$work/events.jsonl" && grep -q '"type":"tool_result"' "$work/events.jsonl" && made=yes
-    cell tools "$made" "$([ "$name" = openclaw ] && echo file || echo yes)"
-    cell usage "$(ask 'tokens')" '2000/400/68|-'
+    cell tools "$made" "${!tools:-yes}"
+    cell usage "$(ask 'tokens')" "${!usage:-${!cached+2400/0/68|}2000/400/68|-}"
     cell cost "$(ask '"-" if d.get("cost_usd") is None else d["cost_usd"]')"
     session=$(ask 'd["session_id"] or ""')
     cell session "${session:+yes}" yes
 
     run --timeout 3m --resume
-    cell resumed "$(ended) $(ask "'same' if d['session_id'] == '$session' else 'another'") $(ask 'tokens')" 'completed same (1000/200/34|-)'
+    cell resumed "$(ended) $(ask "'same' if d['session_id'] == '$session' else 'another'") $(ask 'tokens')" "completed same (${!cached+1200/0/34|}1000/200/34|-)"
 
     serve
     run --timeout 3m --resume=00000000-0000-4000-8000-000000000000
-    cell unknown "$(ended) $(ask "'new' if d['session_id'] not in (None, '00000000-0000-4000-8000-000000000000') else 'old'")" "${!wanted:-completed new}"
+    cell unknown "$(ended) $(ask "'new' if d['session_id'] not in (None, '00000000-0000-4000-8000-000000000000') else 'old'")" "${!new:-completed new}"
 
     serve --tool-command "$SLOW"
-    run --timeout 12s
+    run --timeout "${!limit:-12s}"
     cell timeout "$(ended) $exited" 'timeout/timeout 124'
     serve --tool-command "$SLOW"
     start --timeout 3m
@@ -206,7 +220,7 @@ part() ( # NAME: one program, in a home of its own
 [ $# -gt 0 ] || set -- "${ALL[@]}"
 table=$(mktemp)
 for name in "$@"; do
-    [ -x "$keep/$name/node_modules/.bin/$name" ] || { echo "$name is not in $keep: left out" >&2; continue; }
+    [ -x "$keep/$name/node_modules/.bin/$name" ] || [ -x "$keep/$name/bin/$name" ] || { echo "$name is not in $keep: left out" >&2; continue; }
     part "$name" >> "$table"
 done
 echo "| program | $(printf '%s | ' "${COLUMNS_[@]}")"

@@ -26,8 +26,9 @@ pub(super) struct Told {
 const RETRY: &str = "Info: Request failed due to a transient API error";
 
 impl Told {
-    /// A new turn begins.
+    /// A new turn begins, and with it a new answer.
     pub(super) fn begin_turn(&mut self) {
+        self.transcript.new_message();
         (self.is_active, self.has_usage) = (false, false);
         self.said.clear();
     }

@@ -38,7 +38,7 @@ fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     if request.servers.is_some_and(|servers| !servers.is_empty()) {
         let message = "`reasonix run` takes no MCP servers, so the task's would be missing";
         return Err(Failure::new(Code::Usage, message)
-            .hint("prepare the environment without `--mcp-config`, or run a program of your own: `execenv run ENV -- PROGRAM`")
+            .hint("`reasonix acp` takes them: add `--dialect acp`; or prepare the environment without `--mcp-config`")
             .into());
     }
     let mut args = Arguments::of(&["run", "--output-format", "stream-json", "--permission-mode"]);
@@ -52,4 +52,26 @@ fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     args.extend(request.custom);
     let conversation = Reasonix::conversation(request.prompt_as_input(), request.model);
     Ok(LaunchPlan::new(args.into_vec(), conversation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider;
+    use crate::sys::tree::Tree;
+
+    #[test]
+    fn the_dialect_that_takes_servers_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let servers = serde_json::from_str(r#"{"a":{"command":"c"}}"#).unwrap();
+        let request =
+            LaunchRequest { servers: Some(&servers), ..LaunchRequest::example(&env, folder.path()) };
+        let refused = stream(&request).unwrap_err();
+        let hint = refused.downcast_ref::<Failure>().unwrap().hint.clone().unwrap();
+        assert!(hint.contains("`--dialect acp`"), "{hint}");
+        let dialects = provider::find("reasonix").unwrap().dialects;
+        let acp = dialects.iter().find(|dialect| dialect.name == "acp").unwrap();
+        (acp.start)(&request).unwrap();
+    }
 }
