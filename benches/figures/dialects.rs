@@ -10,7 +10,7 @@ pub(crate) struct Stream {
     pub(crate) last: &'static str,
 }
 
-pub(crate) const STREAMS: [Stream; 9] = [
+pub(crate) const STREAMS: [Stream; 10] = [
     Stream {
         name: "claude",
         first: r#"{"type":"system","subtype":"init","session_id":"s-1","model":"m","tools":["Bash","Read"]}
@@ -75,6 +75,16 @@ pub(crate) const STREAMS: [Stream; 9] = [
 "#,
         turn: cursor,
         last: r#"{"type":"result","subtype":"success","is_error":false,"result":"done","session_id":"s-1"}
+"#,
+    },
+    // Kiro speaks the Agent Client Protocol.
+    Stream {
+        name: "kiro",
+        first: r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1,"agentCapabilities":{}}}
+{"jsonrpc":"2.0","id":2,"result":{"sessionId":"s-1"}}
+"#,
+        turn: acp,
+        last: r#"{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn"}}
 "#,
     },
 ];
@@ -178,4 +188,22 @@ fn cursor(turn: usize, said: &str, result: &str) -> String {
 {{"type":"tool_call","subtype":"completed","call_id":"t{turn}","tool_call":{{"shellToolCall":{{"args":{{"command":"cargo test"}},"result":{{"success":{{"content":"{result}"}}}}}}}}}}
 "#
     )
+}
+
+fn acp(turn: usize, said: &str, result: &str) -> String {
+    let update = |update: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s-1","update":{{{update}}}}}}}
+"#
+        )
+    };
+    let text =
+        format!(r#""sessionUpdate":"agent_message_chunk","content":{{"type":"text","text":"{said}"}}"#);
+    let call = format!(
+        r#""sessionUpdate":"tool_call","toolCallId":"t{turn}","title":"cargo test","kind":"execute","status":"in_progress","rawInput":{{"command":"cargo test"}}"#
+    );
+    let answer = format!(
+        r#""sessionUpdate":"tool_call_update","toolCallId":"t{turn}","status":"completed","content":[{{"type":"content","content":{{"type":"text","text":"{result}"}}}}]"#
+    );
+    [text, call, answer].map(|one| update(&one)).concat()
 }

@@ -284,6 +284,6 @@ fn binary(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
     let libraries = output(program("ldd", &bench.dir).arg(path)).unwrap_or_else(|_| "no ldd".into());
     let names: Vec<&str> = libraries.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let size = File::open(path)?.metadata()?.len();
-    show(Row::limit("P11", format!("the binary; needs {}", names.join(", ")), size, 6_000_000));
+    show(Row::limit("P11", format!("the binary; needs {}", names.join(", ")), size, 7_000_000));
     Ok(())
 }

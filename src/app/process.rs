@@ -14,11 +14,26 @@ use crate::invocation::{Context, Origin, Setting, Settings};
 use crate::output::{self, Format, terminal};
 use crate::provider::plan::ALWAYS_EXPORTED;
 
+/// The exit status of a program of Rust's whose main thread has panicked.
+const PANICKED: i32 = 101;
+
 /// Runs the program with the process's own arguments and returns its exit status.
 pub fn main() -> ExitCode {
+    end_on_panic();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let special = dispatch::hidden(&arguments).or_else(|| completions::answer(&arguments, Cli::command));
     ExitCode::from(special.or_else(|| version(&arguments)).unwrap_or_else(|| run(&arguments)))
+}
+
+/// Lets a panic, in whichever thread, end the process once it is told. By itself the release build would abort, and leave a
+/// core dump with whatever secrets are in memory.
+#[expect(clippy::exit, reason = "nothing of a process that has panicked is to go on")]
+fn end_on_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(PANICKED);
+    }));
 }
 
 /// Answers `--version` without building the grammar, which takes longer than to print one line.

@@ -13,8 +13,8 @@ use super::failure::{self, Stderr};
 use super::profile::{AcpRequest, Counting, Profile};
 use super::question::{self, Answer};
 use super::read::{
-    Any, Capabilities, ConfigOption, Hermes, Initialized, McpCapabilities, Meta, Models, Notice, Opened,
-    Prompted, Provenance, SessionCapabilities, array, object, text,
+    self, Any, Capabilities, ConfigOption, Hermes, Initialized, McpCapabilities, Meta, Models, Notice,
+    Opened, Prompted, Provenance, SessionCapabilities, array, object, text,
 };
 use super::servers::{self, Takes};
 use super::update::Told;
@@ -134,6 +134,14 @@ impl Client {
 
     /// Takes one line.
     pub(super) fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
+        if !self.is_listening
+            && self.hears_updates()
+            && let Some((kind, update)) = read::quick(line)
+        {
+            let unknown = self.told.take(kind, &update, self.profile.errors_as_text, sink, step)?;
+            unknown.iter().for_each(|kind| self.skipped.unknown(kind));
+            return Ok(());
+        }
         // serde would read a struct from an array as well.
         match line.starts_with('{').then(|| rpc::read(line)).flatten() {
             Some(Message::Notification { method, params }) => self.notification(&method, params, sink, step),
@@ -157,6 +165,11 @@ impl Client {
         }
     }
 
+    /// Whether updates are of this run: before the first prompt they are the history of the session.
+    fn hears_updates(&self) -> bool {
+        matches!(self.phase, Phase::Prompting | Phase::Draining | Phase::Over)
+    }
+
     fn notification(
         &mut self,
         method: &str,
@@ -173,8 +186,7 @@ impl Client {
                 if self.is_listening {
                     return self.told.transcript.session(&text(session_id), None, sink);
                 }
-                // Before the first prompt it is the history of the session.
-                if matches!(self.phase, Phase::Prompting | Phase::Draining | Phase::Over) {
+                if self.hears_updates() {
                     let unknown = self.told.update(update, self.profile.errors_as_text, sink, step)?;
                     unknown.iter().for_each(|kind| self.skipped.unknown(kind));
                 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::protocol::JsonText;
+use crate::protocol::ndjson::field::{List, Maybe};
 
 /// A value of any type, or none.
 pub(super) type Any<'a> = Option<&'a RawValue>;
@@ -67,8 +68,8 @@ messages! {
         session_update, r#type, content, title, kind, status, tool_call_id, raw_input, input, parameters, raw_output, output,
         cost, #[serde(rename = "_meta")] meta,
     }
-    /// A block of content: of a message, or of a tool call.
-    Block { r#type, text, content, path, }
+    /// A block of content: of a message, or inside one of a tool call.
+    Block { text, }
     /// `session/request_permission`.
     Question { options, tool_call, }
     /// One of the answers that it offers.
@@ -99,6 +100,56 @@ messages! {
     ErrorData { details, message, }
 }
 
+/// Almost every line of a long turn, read in one pass: `session/update` whose kind stands in a field.
+#[derive(Debug, Deserialize)]
+struct Line<'a> {
+    #[serde(borrow, default)]
+    method: Any<'a>,
+    #[serde(borrow, default)]
+    id: Any<'a>,
+    #[serde(borrow, default)]
+    params: Maybe<Params<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Params<'a> {
+    #[serde(borrow, default)]
+    update: Maybe<Update<'a>>,
+}
+
+/// The update that a line carries; `None` where the line is another message, or has its parts elsewhere.
+pub(super) fn quick(line: &str) -> Option<(Kind<'_>, Update<'_>)> {
+    const METHOD: &[u8] = b"\"session/update\"";
+    const NEAR: usize = 64;
+    // Any other message would be read twice.
+    memchr::memmem::find(&line.as_bytes()[..line.len().min(NEAR)], METHOD)?;
+    let line: Line<'_> = serde_json::from_str(line).ok()?;
+    let is_update = line.id.is_none() && line.method.is_some_and(|method| method.get().as_bytes() == METHOD);
+    let update = line.params.0.filter(|_| is_update)?.update.0?;
+    Some((Kind::of(text(Some(update.named()?))), update))
+}
+
+/// A block of what a tool says, with the block that it may hold, read in one pass.
+#[derive(Debug, Deserialize)]
+pub(super) struct Said<'a> {
+    #[serde(borrow, default)]
+    pub(super) r#type: Any<'a>,
+    #[serde(borrow, default)]
+    pub(super) text: Any<'a>,
+    #[serde(borrow, default)]
+    pub(super) content: Maybe<Block<'a>>,
+    #[serde(borrow, default)]
+    pub(super) path: Any<'a>,
+}
+
+/// The blocks of what a tool says; anything else reads as none.
+pub(super) fn said(content: Any<'_>) -> Vec<Said<'_>> {
+    content
+        .and_then(|content| serde_json::from_str::<List<Said<'_>>>(content.get()).ok())
+        .unwrap_or_default()
+        .0
+}
+
 /// What `session/update` carries.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Notice<'a> {
@@ -109,12 +160,15 @@ pub(super) struct Notice<'a> {
 }
 
 impl<'a> Update<'a> {
+    fn named(&self) -> Any<'a> {
+        self.session_update.or(self.r#type)
+    }
+
     /// Reads it; its kind stands in a field, or is the only key around it.
     pub(super) fn of(value: Any<'a>) -> Option<(Kind<'a>, Update<'a>)> {
         let update: Update<'a> = object(value)?;
-        let named = update.session_update.or(update.r#type);
-        if named.is_some() {
-            return Some((Kind::of(text(named)), update));
+        if let Some(named) = update.named() {
+            return Some((Kind::of(text(Some(named))), update));
         }
         let wrapped: BTreeMap<Cow<'a, str>, &'a RawValue> = object(value)?;
         let (kind, inner) = wrapped.into_iter().next()?;
@@ -189,6 +243,28 @@ mod tests {
         ] {
             let value: &RawValue = serde_json::from_str(json).unwrap();
             assert_eq!(Update::of(Some(value)).map(|(kind, _)| kind), kind, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_an_update_whose_kind_stands_in_a_field_is_read_in_one_pass() {
+        let kind = |line: &str| quick(line).map(|(kind, _)| format!("{kind:?}"));
+        for (params, expected) in [
+            (r#"{"update":{"sessionUpdate":"agent_message_chunk"}}"#, Some("Message")),
+            (r#"{"update":{"type":"ToolCall"},"sessionId":"s"}"#, Some("ToolCall")),
+            (r#"{"update":{"ToolCall":{"title":"x"}}}"#, None),
+            (r#"{"update":1.5}"#, None),
+            ("[]", None),
+        ] {
+            let line = format!(r#"{{"jsonrpc":"2.0","method":"session/update","params":{params}}}"#);
+            assert_eq!(kind(&line).as_deref(), expected, "{line}");
+        }
+        for line in [
+            r#"{"id":1,"method":"session/update","params":{"update":{"type":"plan"}}}"#,
+            r#"{"method":"x","y":"session/update","params":{"update":{"type":"plan"}}}"#,
+            r#"{"method":"session/update","params":{"update":{"type":"plan"}}"#,
+        ] {
+            assert_eq!(kind(line), None, "{line}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
-use super::read::{Any, Block, Meta, Update, array, literal, object, text};
+use super::read::{Any, Meta, Said, Update, literal, object, said, text};
 use crate::protocol::{JsonText, Sink, Transcript};
 
 /// Announcements that never came to anything must not pile up.
@@ -154,8 +154,7 @@ impl Output<'_> {
 
 /// The texts of its content, else what the tool itself returned.
 fn output<'a>(update: &Update<'a>) -> Output<'a> {
-    let blocks: Vec<Block<'a>> =
-        array(update.content).into_iter().filter_map(|block| object(Some(block))).collect();
+    let blocks = said(update.content);
     let mut texts: Vec<JsonText<'a>> = blocks.iter().map(text_of).filter(|text| !text.is_empty()).collect();
     if texts.len() > 1 {
         return Output::Joined(texts.iter().map(|text| text.decode()).collect::<Vec<_>>().join("\n"));
@@ -172,9 +171,8 @@ fn output<'a>(update: &Update<'a>) -> Output<'a> {
 }
 
 /// The text of a block; of a change to a file its path.
-fn text_of<'a>(block: &Block<'a>) -> JsonText<'a> {
-    let inner: Option<Block<'a>> = object(block.content);
-    let found = inner.map_or(JsonText::default(), |inner| literal(inner.text));
+fn text_of<'a>(block: &Said<'a>) -> JsonText<'a> {
+    let found = block.content.0.map_or(JsonText::default(), |inner| literal(inner.text));
     match (found.is_empty(), &*text(block.r#type)) {
         (false, _) => found,
         (true, "diff") => literal(block.path),

@@ -41,7 +41,21 @@ impl Told {
         sink: &mut Sink<'_>,
         step: &mut Step,
     ) -> io::Result<Option<String>> {
-        let Some((kind, update)) = Update::of(value) else { return Ok(Some(String::new())) };
+        match Update::of(value) {
+            Some((kind, update)) => self.take(kind, &update, errors_as_text, sink, step),
+            None => Ok(Some(String::new())),
+        }
+    }
+
+    /// The same, of an update that is read.
+    pub(super) fn take(
+        &mut self,
+        kind: Kind<'_>,
+        update: &Update<'_>,
+        errors_as_text: bool,
+        sink: &mut Sink<'_>,
+        step: &mut Step,
+    ) -> io::Result<Option<String>> {
         if update.meta.is_some() {
             for (model, usage) in counts::read_meta(update.meta) {
                 self.add(&model, usage);
@@ -68,7 +82,7 @@ impl Told {
             }
             Kind::ToolCall | Kind::ToolCallUpdate => {
                 self.work(step);
-                self.tools.take(&update, &mut self.transcript, sink)?;
+                self.tools.take(update, &mut self.transcript, sink)?;
             }
             Kind::Plan => self.work(step),
             Kind::Usage => self.cost(update.cost),
