@@ -274,7 +274,7 @@ fn as_another_user(t: &TestEnv, script: &str) -> std::process::Output {
     const USER: &str = "65534";
     let bin = t.tmp.join("bin");
     fs::create_dir_all(&bin).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_execenv"), bin.join("execenv")).unwrap();
+    crate::support::copy_execenv(&bin.join("execenv"));
     fs::set_permissions(&t.tmp, fs::Permissions::from_mode(0o755)).unwrap();
     let is_root = rustix::process::geteuid().is_root();
     let mut command = if is_root {

@@ -199,7 +199,7 @@ fn a_file_that_could_not_be_put_back_is_refused_before_anything_is_changed() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let before = all_of(&path);
         let program = t.tmp.join("execenv");
-        std::fs::copy(env!("CARGO_BIN_EXE_execenv"), &program).unwrap();
+        crate::support::copy_execenv(&program);
         let mut command = t.command("setpriv");
         command.args(["--reuid", "4321", "--regid", "4321", "--clear-groups"]).arg(&program);
         command.args(["prepare", "--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);

@@ -281,6 +281,13 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Copies execenv, to be started from another place. A process of its own writes the copy: one that another test starts
+/// meanwhile would have the handle of this process too, and a file that is open for writing cannot be started.
+pub fn copy_execenv(to: &Path) {
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_execenv")).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
 /// What came of a command.
 pub struct Done {
     shown: String,
