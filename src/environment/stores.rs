@@ -358,7 +358,14 @@ mod tests {
             mount(&tree, std::slice::from_ref(&store)).unwrap();
             let left = fs::read_dir(&store).unwrap().count();
             assert!(left == 0 || left == 2, "died at {step}: {left} files");
-            prune(&tree, in_days(15), &fortnight, Pruning::Remove).unwrap();
+            // A process that another test is just starting has a duplicate of the lock until its program begins.
+            for _ in 0..100 {
+                prune(&tree, in_days(15), &fortnight, Pruning::Remove).unwrap();
+                if tree.names(Path::new(".stores")).unwrap().is_empty() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
             assert_eq!(tree.names(Path::new(".stores")).unwrap().len(), 0, "died at {step}");
             if step > 20 {
                 assert_eq!(done.unwrap().len(), 1);

@@ -105,18 +105,26 @@ pub fn mended_keys(content: &str) -> Option<Vec<String>> {
     (!is_sound(block)).then(|| mend(block).keys)
 }
 
-/// Whether the text has a valid block whose name is the slug, the same other entries and the same body.
+/// Whether the text has a valid block, of one extent for every reader, whose name is the slug, with the same
+/// other entries and the same body.
 fn proves(text: &str, slug: &str, body: &str, others: &[(Node, Node)]) -> bool {
     let parts = split(text);
-    let Some(document) = Document::parse(parts.yaml).filter(|_| parts.found && parts.body == body) else {
+    if !parts.found || parts.body != body || ends_early(parts.yaml) {
         return false;
-    };
+    }
+    let Some(document) = Document::parse(parts.yaml) else { return false };
     let Some(at) = document.position("name") else { return false };
     let (key, value) = &document.entries[at];
     let expected = [(Node::string("name"), Node::string(slug))];
     let rest = [&document.entries[..at], &document.entries[at + 1..]].concat();
     yaml::same(std::iter::once(&(key.clone(), value.clone())), expected.iter())
         && yaml::same(rest.iter(), others.iter())
+}
+
+/// Whether a line inside the block starts with the delimiter. Some readers end the block there (gray-matter does,
+/// which OpenCode reads skills with, and upstream's import), others only at a line that is the delimiter.
+fn ends_early(block: &str) -> bool {
+    block.split('\n').any(|line| line.starts_with("---"))
 }
 
 /// The bytes of an entry, without the last line feed: from its key's line to before the next key's, less the

@@ -189,5 +189,6 @@ pub(crate) fn looks_typed(text: &str) -> bool {
     is_null(text)
         || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || (text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))
+            && !text.starts_with("---")
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:+- ".contains(&b)))
 }

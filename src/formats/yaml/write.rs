@@ -44,7 +44,8 @@ pub(super) fn flow(node: &Node) -> Option<String> {
 /// A string: plain if every YAML reader takes the word for a string, else in double quotes.
 pub(crate) fn scalar(text: &str) -> String {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if text.chars().all(word) && !looks_typed(text) {
+    // At the start of a line three dashes would begin another document.
+    if text.chars().all(word) && !looks_typed(text) && !text.starts_with("---") {
         return text.to_owned();
     }
     let mut out = String::from("\"");

@@ -250,6 +250,19 @@ fn a_block_that_is_no_yaml_is_read_by_its_lines() {
     assert_eq!(mended_keys("body"), None);
 }
 
+#[test]
+fn a_line_that_starts_with_the_delimiter_does_not_end_the_block_for_any_reader() {
+    for (before, after) in [
+        ("a: 1\n---x: 1\nname: x\n", "a: 1\n\"---x\": 1\nname: slug"),
+        ("? \"\n---\"\n: 1", "name: slug\n\" ---\": 1"),
+        ("---x: 1\nname: x", "\"---x\": 1\nname: slug"),
+    ] {
+        let text = named(&format!("---\n{before}\n---\nbody"));
+        assert_eq!(text, format!("---\n{after}\n---\nbody"), "{before:?}");
+        assert_eq!(read_name_description(&text).0, "slug");
+    }
+}
+
 fn yaml_like() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "name",
