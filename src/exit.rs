@@ -23,7 +23,9 @@ fn signalled(number: i32) -> u8 {
 /// says that the command was `run`, whose statuses from 124 on mean something else than those of other commands.
 pub fn of_command(end: End, is_run: bool, signal: Option<i32>) -> u8 {
     match (end, is_run) {
-        (End::Answered(status), _) => signal.map_or(status, signalled),
+        // A run hands its agent's status on; a signal that stopped the clean-up after it is a failure of its own.
+        (End::Answered(status), true) => status,
+        (End::Answered(status), false) => signal.map_or(status, signalled),
         // To read only the first lines is no failure of a command that looks. A run was ended by it.
         (End::ReaderGone, false) => 0,
         (End::ReaderGone, true) => signalled(13),
@@ -62,6 +64,7 @@ mod tests {
             (End::Answered(0), other, Some(15), 143),
             (End::Answered(5), other, Some(2), 130),
             (End::Answered(42), run, None, 42),
+            (End::Answered(42), run, Some(2), 42),
             (End::ReaderGone, other, None, 0),
             (End::ReaderGone, other, Some(2), 0),
             (End::ReaderGone, run, None, 141),

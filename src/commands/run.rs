@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::Duration;
@@ -178,7 +179,8 @@ impl RunArgs {
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,
                 root: context.root.clone(),
-                git: context.git(),
+                git: context.git().until(Arc::clone(&context.stop)),
+                stop: Arc::clone(&context.stop),
             }),
         })
     }
@@ -300,7 +302,9 @@ fn start(
         false => Ok(()),
     };
     let inherited = &context.settings.inherited;
-    let surroundings = Surroundings { inherited, now: &now, trust, begins: &begins, has_started };
+    let ends = || context.take_signals_back();
+    let surroundings =
+        Surroundings { inherited, now: &now, trust, begins: &begins, ends: &ends, has_started };
     execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 

@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::busy::{self, Held};
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
+use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::trash::{TrashEntry, refuse_mount};
+use super::trash::{TrashEntry, delete, half_deleted_of, refuse_mount};
 use super::trust::Trust;
 use crate::failure::{Code, Failure};
 use crate::formats::path_text;
@@ -21,7 +22,7 @@ use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
 use crate::sys::remove::Stopped;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
-use crate::sys::walk::Size;
+use crate::sys::walk::{Size, measure};
 
 /// The index of a snapshot, below the env root, and git's lock of it.
 const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
@@ -97,6 +98,8 @@ pub struct CleanupReport {
     pub bytes: u64,
     /// What to do about it.
     pub hint: Option<String>,
+    /// A signal ended it before everything was removed; the last of `kept` says how far it came.
+    pub is_stopped: bool,
 }
 
 impl CleanupReport {
@@ -110,6 +113,7 @@ impl CleanupReport {
             errors: Vec::new(),
             bytes: 0,
             hint: None,
+            is_stopped: false,
         }
     }
 
@@ -187,6 +191,7 @@ pub fn cleanup(
     let unsaved = if options.trash { Vec::new() } else { unsaved_work(&found, options.all, git) };
     if stop.load(Ordering::Relaxed) {
         report.hint = Some("repeat the command".to_owned());
+        report.is_stopped = true;
         return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
     }
     if !options.trash {
@@ -258,7 +263,7 @@ fn take_down(
             found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            unless_stopped(found.delete(root_tree, now, stop), root_tree, size, report)?;
+            unless_stopped(found.delete(root_tree, now, stop), "`execenv gc`", root_tree, size, report)?;
         }
         report.removed.push(path);
         // What was removed on request is not there again after a power cut, the files with secrets least of all.
@@ -293,7 +298,10 @@ fn take_down(
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
-    remove_work_dir(root_tree, &found, options, (stop, now), report)?;
+    finish_earlier(root_tree, env, stop, report)?;
+    if !report.is_stopped {
+        remove_work_dir(root_tree, &found, options, (stop, now), report)?;
+    }
     if without_room {
         mark(Meta::lock(&env.tree)?)?;
     }
@@ -325,17 +333,42 @@ fn remove_work_dir(
             found.put_aside(root_tree, true, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            unless_stopped(found.delete_work_dir(root_tree, now, stop), root_tree, size, report)?;
+            let way = way_to_go_on(&found.env.path);
+            unless_stopped(found.delete_work_dir(root_tree, now, stop), &way, root_tree, size, report)?;
         }
     }
     report.removed.push(work_dir);
     Ok(())
 }
 
+/// Deletes what an earlier clean-up of the environment, which was stopped, has left of its work dir in the trash.
+fn finish_earlier(
+    root_tree: &Tree,
+    env: &EnvRoot,
+    stop: &AtomicBool,
+    report: &mut CleanupReport,
+) -> Result<()> {
+    for name in half_deleted_of(root_tree, env)? {
+        let size = measure(&root_tree.path().join(names::TRASH).join(&name));
+        let way = way_to_go_on(&env.path);
+        unless_stopped(delete(root_tree, &name, stop), &way, root_tree, size, report)?;
+        if report.is_stopped {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What deletes the rest of a work dir whose removal was stopped.
+fn way_to_go_on(env: &Path) -> String {
+    format!("`execenv cleanup {}` or `execenv gc`", quoted(env))
+}
+
 /// A removal that was asked to end is no failure: what is left lies in the trash, where no command restores it and the next
-/// one deletes it.
+/// one deletes it. `way` is that command.
 fn unless_stopped(
     removed: Result<()>,
+    way: &str,
     root_tree: &Tree,
     size: Size,
     report: &mut CleanupReport,
@@ -343,11 +376,12 @@ fn unless_stopped(
     let Err(error) = removed else { return Ok(()) };
     let Some(stopped) = Stopped::find(&error) else { return Err(error) };
     let why = format!(
-        "stopped: {} of {} entries were deleted; `execenv gc` deletes the rest",
+        "stopped: {} of {} entries were deleted; {way} deletes the rest",
         stopped.removed,
         size.entries + 1 // the folder itself
     );
     report.kept.push(Kept::new(root_tree.path().join(names::TRASH), why));
+    report.is_stopped = true;
     Ok(())
 }
 

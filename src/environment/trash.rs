@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::lock::{EnvLock, staging_lock};
 use super::locked::LockedEnv;
 use super::record::{Durability, Meta, sweep_temporary};
-use super::root::WorkspacesRoot;
+use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::mount_points::mount_within;
@@ -111,12 +111,10 @@ impl LockedEnv {
         let env_root = &self.env;
         // A rename goes by the name: no other folder is renamed because an agent has put it there.
         self.refuse_moved()?;
-        // The folder's own name: `key()` is UTF-8, which the name may not be.
         let name = env_root.path.file_name().unwrap_or_default();
         let source = Path::new(&env_root.workspace()).join(name);
         let source = if work_dir_only { source.join(names::WORK_DIR) } else { source };
-        let key = name.to_str().map_or_else(|| digest(name), str::to_owned);
-        put_aside_as(root, &source, &env_root.workspace(), &key, work_dir_only, now)
+        put_aside_as(root, &source, &env_root.workspace(), &key_of(env_root), work_dir_only, now)
     }
 
     /// Deletes the environment's folder permanently, by moving it to the trash first. The lock is released once no process
@@ -443,6 +441,25 @@ pub(crate) fn half_deleted(tree: &Tree) -> Result<Vec<String>> {
         .filter_map(|name| name.into_string().ok())
         .filter(|name| name.ends_with(REMOVING))
         .collect())
+}
+
+/// The same for those of one environment's work dir.
+///
+/// # Errors
+/// When the trash cannot be listed.
+pub(super) fn half_deleted_of(tree: &Tree, env: &EnvRoot) -> Result<Vec<String>> {
+    let name = TrashName::new(&env.workspace(), &key_of(env), DateTime::UNIX_EPOCH, true);
+    let is_its = |text: &String| {
+        let parsed = text.strip_suffix(REMOVING).and_then(TrashName::parse);
+        parsed.is_some_and(|it| it.work_dir_only && (&it.workspace, &it.key) == (&name.workspace, &name.key))
+    };
+    Ok(half_deleted(tree)?.into_iter().filter(is_its).collect())
+}
+
+/// What the name of an entry calls an environment: its folder's own name, as `key()` is UTF-8, which that may not be.
+fn key_of(env: &EnvRoot) -> String {
+    let name = env.path.file_name().unwrap_or_default();
+    name.to_str().map_or_else(|| digest(name), str::to_owned)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::environment::{
 };
 use crate::git::Git;
 use crate::output::log::note;
-use crate::supervise::find_program;
+use crate::supervise::{find_program, is_ignored};
 use crate::sys::clock;
 use crate::sys::tree::Tree;
 
@@ -64,7 +64,8 @@ impl Context {
 
     /// From here on a signal only sets a flag; the step in progress ends or undoes itself. Call it when all input has
     /// been read, right before the first change; before that, a signal ends the process at once. `run` handles its
-    /// signals itself. A second call does nothing: with two sets of handlers the first signal would count as the second.
+    /// signals itself. A signal that was ignored at the start (`nohup`) stays ignored. A second call does nothing: with two sets of
+    /// handlers the first signal would count as the second.
     ///
     /// # Errors
     /// When a handler cannot be set up.
@@ -72,7 +73,7 @@ impl Context {
         if self.defers_signals.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        for number in [SIGINT, SIGTERM, SIGHUP] {
+        for number in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| !is_ignored(*number)) {
             // The second signal ends the process at once; the next command repairs what it leaves.
             let keep = |id: SigId| self.deferring.lock().unwrap_or_else(PoisonError::into_inner).push(id);
             signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))
@@ -93,6 +94,18 @@ impl Context {
             signal_hook::low_level::unregister(id);
         }
         self.is_stopped()
+    }
+
+    /// Takes the signals back from a run that is over: for what follows it they count from anew, as after
+    /// [`Context::defer_signals`].
+    ///
+    /// # Errors
+    /// When a handler cannot be set up.
+    pub fn take_signals_back(&self) -> Result<()> {
+        self.hand_over_signals();
+        self.stop.store(false, Ordering::Relaxed);
+        self.defers_signals.store(false, Ordering::Relaxed);
+        self.defer_signals()
     }
 
     /// The workspaces roots that are known without a setting, but for the one in use: multica's, and the default one.

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -14,7 +13,7 @@ use super::plan::RunPlan;
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
 use super::start::Start;
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Trust, cleanup, restore_logins};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Trust, cleanup, quoted, restore_logins};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Interrupts, Requests, RunOutcome};
@@ -31,6 +30,8 @@ pub struct Surroundings<'a> {
     ///
     /// An error means that one has arrived before.
     pub begins: &'a dyn Fn() -> Result<()>,
+    /// Called when the run has ended and a clean-up follows: from there on a signal sets [`CleanupAfter::stop`].
+    pub ends: &'a dyn Fn() -> Result<()>,
     /// Set as soon as the agent has been started.
     pub has_started: &'a Cell<bool>,
 }
@@ -73,7 +74,9 @@ pub fn execute(
         }
         return ended;
     }
-    match (ended, clean_up(after, found, surroundings.trust, (surroundings.now)())) {
+    let cleaned_up =
+        (surroundings.ends)().and_then(|()| clean_up(after, found, surroundings.trust, (surroundings.now)()));
+    match (ended, cleaned_up) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
             // The agent's own end says more.
@@ -245,10 +248,17 @@ fn record_session(env: &mut RunningEnv, id: &str, now: DateTime<Utc>) {
 
 fn clean_up(after: &CleanupAfter, found: FoundEnv, trust: Trust<'_>, now: DateTime<Utc>) -> Result<()> {
     let path = found.env.path.clone();
-    let (options, never) = (CleanupOptions::default(), AtomicBool::new(false));
-    let report = cleanup(&after.root, found, options, trust, &after.git, &never, now)?;
+    let options = CleanupOptions::default();
+    let mut report = cleanup(&after.root, found, options, trust, &after.git, &after.stop, now)?;
+    let stopped = if report.is_stopped { report.kept.pop() } else { None };
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
+    }
+    if let Some(stopped) = stopped {
+        let message = format!("the clean-up after the run: {}", stopped.why);
+        return Err(Failure::new(Code::Interrupted, message)
+            .hint(format!("`execenv cleanup {}` does the rest", quoted(&path)))
+            .into());
     }
     if matches!(report.outcome, CleanupOutcome::Removed | CleanupOutcome::Trashed) && report.errors.is_empty()
     {

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::environment::WorkspacesRoot;
@@ -96,4 +98,6 @@ pub struct CleanupAfter {
     pub root: WorkspacesRoot,
     /// The user's git.
     pub git: Git,
+    /// Set by a signal that arrives when the run is over: the clean-up ends after the step in progress.
+    pub stop: Arc<AtomicBool>,
 }

@@ -25,9 +25,8 @@ impl Interrupts {
     /// # Errors
     /// Where a handler cannot be installed.
     pub fn install() -> io::Result<Self> {
-        let ignored = ignored_signals();
         let catch = |signal: i32| -> io::Result<Option<Arc<AtomicBool>>> {
-            if ignored & (1 << (signal - 1)) != 0 {
+            if is_ignored(signal) {
                 return Ok(None);
             }
             let flag = Arc::new(AtomicBool::new(false));
@@ -59,9 +58,10 @@ impl Interrupts {
     }
 }
 
-/// The signals that this process ignores, bit 0 for signal 1; zero where that is unknown.
-fn ignored_signals() -> u64 {
+/// Whether this process ignores a signal, as under `nohup`; false where that is unknown.
+pub fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }

@@ -52,7 +52,7 @@ use survivors::Marks;
 pub use agent_log::LEAST as LEAST_LOG;
 pub use bounds::Bounds;
 pub use command::{AgentCommand, Limits, Started};
-pub use interrupts::Interrupts;
+pub use interrupts::{Interrupts, is_ignored};
 pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judge};
 pub use process::run;
 pub use program::find_program;
