@@ -18,6 +18,7 @@ use super::trust::Trust;
 use crate::failure::Failure;
 use crate::layout::names;
 use crate::sidecar::{Manifest, sweep_state_temporaries};
+use crate::sys::silent;
 use crate::sys::tree::Tree;
 
 /// What is wrong with one environment.
@@ -275,7 +276,7 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
     }
     let own = meta.own_or_rebuilt(&found.env.tree);
     let work_dir = found.work_dir_path();
-    if meta.own.is_some() && own.status != EnvStatus::Cleaned && !work_dir.is_dir() {
+    if meta.own.is_some() && own.status != EnvStatus::Cleaned && silent::is_dir(&work_dir) == Some(false) {
         problems.push(problem(path, Complaint::VanishedWorkDir, work_dir.display().to_string()));
     }
     if own.status.is_active() {

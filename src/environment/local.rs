@@ -10,6 +10,7 @@ use super::record::EnvStatus;
 use super::root::WorkspacesRoot;
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 
 /// Folders that are never a project, on Linux and macOS alike.
@@ -125,8 +126,7 @@ impl LocalDir {
             let WorkDir::UserFolder { path, identity } = WorkDir::recorded(meta) else { return false };
             Some(env_root) != except
                 && meta.own.as_ref().is_some_and(|own| own.status != EnvStatus::Cleaned)
-                && (identity == Some(self.identity)
-                    || path.canonicalize().ok().as_ref() == Some(&self.canonical))
+                && (identity == Some(self.identity) || is_one_path(&path, &self.canonical))
         })?;
         let Some(holder) = holder else { return Ok(()) };
         Err(Failure::new(

@@ -12,6 +12,7 @@ use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 use crate::task::{TaskId, WorkspaceId, hex};
 
@@ -255,7 +256,7 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     scan(root, &tree, &mut |env_root, meta| {
         if let WorkDir::UserFolder { path, .. } = WorkDir::recorded(meta)
             && let Some(own) = &meta.own
-            && path.canonicalize().is_ok_and(|path| path == canonical)
+            && is_one_path(&path, &canonical)
         {
             let has_let_go = own.status == EnvStatus::Cleaned;
             candidates.push((!has_let_go, own.prepared_at, env_root.to_owned()));

@@ -25,6 +25,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider;
 use crate::sidecar::{Manifest, marker};
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 
 /// The largest file that is read to look for a task's traces, in bytes.
@@ -240,9 +241,7 @@ fn claimants(
             for key in root.keys(&tree, &workspace).unwrap_or_default() {
                 let path = root.path().join(&workspace).join(key);
                 let Ok(env) = FoundEnv::open_even_damaged(&path) else { continue };
-                let is_it = env.work_dir.claimed().is_some_and(|claimed| {
-                    claimed == folder || claimed.canonicalize().is_ok_and(|claimed| claimed == folder)
-                });
+                let is_it = env.work_dir.claimed().is_some_and(|claimed| is_one_path(claimed, folder));
                 if is_it && Some(path.as_path()) != own {
                     found.push(env);
                 }

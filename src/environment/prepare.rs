@@ -24,7 +24,7 @@ use super::request::{
     Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::user_folder::{By, is_one_path};
+use super::user_folder::By;
 use super::work_dir::WorkDir;
 use super::{record, stores, trash};
 use crate::environment::local::LocalDir;
@@ -33,6 +33,7 @@ use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Earlier, Folder, Inventory, Manifest, SidecarPlan, Site, State, take_back};
+use crate::sys::silent::{self, is_one_path};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Prepares an environment. Any failure leaves nothing behind.
@@ -196,7 +197,7 @@ fn return_existing(
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir_path();
     let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
-    if own.status == EnvStatus::Cleaned || !is_whole || !work_dir.is_dir() {
+    if own.status == EnvStatus::Cleaned || !is_whole || silent::is_dir(&work_dir) != Some(true) {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
             .into());

@@ -14,6 +14,7 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider;
 use crate::sidecar::{EntryKind, Manifest, Record, State, TakenBack, infer, take_back};
+use crate::sys::silent;
 use crate::sys::tree::Tree;
 
 impl LockedEnv {
@@ -141,7 +142,9 @@ impl LockedEnv {
     ) -> anyhow::Error {
         let path = trust.local_dir.or(self.work_dir.claimed());
         let is_missing = Failure::code_of(&error) == Code::WorkDirGone;
-        let Some(path) = path.filter(|path| is_missing && !path.exists()) else { return error };
+        let Some(path) = path.filter(|path| is_missing && silent::is_there(path) == Some(false)) else {
+            return error;
+        };
         let env = quoted(&self.env.path);
         let place = match manifest.and_then(|manifest| self.moved_to(manifest)) {
             Some(now) => quoted(&now),

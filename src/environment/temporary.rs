@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::locked::LockedEnv;
 use crate::layout::names;
+use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The name of a run's private folder inside its env root.
@@ -126,6 +127,9 @@ impl LockedEnv {
         let Some(path) = outside.filter(is_named).filter(|_| uuid::Uuid::try_parse(run_id).is_ok()) else {
             return;
         };
+        if silent::is_dir(path) != Some(true) {
+            return;
+        }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name().map(Path::new)) else { return };
         let Ok(parent) = Tree::open(parent) else { return };
         if !matches!(parent.kind(name), Ok(Some(FileKind::Dir))) {

@@ -26,6 +26,7 @@ use super::path::{clean, quoted};
 use super::trust::Trust;
 use crate::failure::{Code, Failure};
 use crate::sidecar::{Folder, Grounds, Manifest, Places, Record, Same, Seal, Site};
+use crate::sys::silent::{self, is_one_path};
 use crate::sys::tree::Tree;
 
 /// The most entries of a folder among which one that was renamed is looked for.
@@ -83,7 +84,7 @@ impl FoundEnv {
         };
         let claimed = manifest.and_then(|manifest| manifest.record.as_ref()).map(|record| &*record.work_dir);
         match claimed.or(self.work_dir.claimed()) {
-            Some(claimed) if !is_one_path(claimed, word) && claimed.exists() => {
+            Some(claimed) if !is_one_path(claimed, word) && may_be_there(claimed) => {
                 Err(self.is_other_folder(claimed, word))
             }
             _ => Ok(Some(UserFolder { tree: open(word)?, path: clean(word), by: By::Word })),
@@ -111,7 +112,7 @@ impl FoundEnv {
             return Ok(UserFolder { tree, path, by: By::Proof });
         }
         match word {
-            Some(word) if !is_one_path(&record.work_dir, word) && record.work_dir.exists() => {
+            Some(word) if !is_one_path(&record.work_dir, word) && may_be_there(&record.work_dir) => {
                 Err(self.is_other_folder(&record.work_dir, word))
             }
             Some(_) => Ok(UserFolder { tree, path, by: By::Word }),
@@ -131,7 +132,8 @@ impl FoundEnv {
     /// Where the prepared folder is now, if it was renamed in the folder that contains it.
     pub(crate) fn moved_to(&self, manifest: &Manifest) -> Option<PathBuf> {
         let record = manifest.record.as_ref()?;
-        let above = Tree::open(record.work_dir.parent()?).ok()?;
+        let parent = record.work_dir.parent().filter(|parent| silent::is_dir(parent) == Some(true))?;
+        let above = Tree::open(parent).ok()?;
         let recorded = record.folder.as_ref()?;
         let is_it = |name: &PathBuf| {
             let now = above.subtree(name).and_then(|folder| folder.stamp());
@@ -149,9 +151,8 @@ impl FoundEnv {
         if self.moved_to(manifest).is_some() {
             return false;
         }
-        let is_missing =
-            |path: &Path| path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        let Ok(above) = Tree::open(parent) else { return false };
+        let is_answering = silent::is_dir(parent) == Some(true);
+        let Some(Ok(above)) = is_answering.then(|| Tree::open(parent)) else { return false };
         let is_in_place = match record.folder.as_ref().and_then(|folder| folder.above.as_ref()) {
             Some(recorded) => Folder::of(&above).is_ok_and(|now| recorded.is(&now) == Same::Yes),
             // Recorded by an older release, with the device only.
@@ -160,7 +161,7 @@ impl FoundEnv {
                 above.identity().is_ok_and(|(now, _)| device == Some(now))
             }
         };
-        is_in_place && above.names(Path::new("")).is_ok() && is_missing(&record.work_dir)
+        is_in_place && above.names(Path::new("")).is_ok() && silent::is_missing(&record.work_dir)
     }
 
     /// The failure for a record that nothing proves.
@@ -239,7 +240,7 @@ fn open(path: &Path) -> Result<Tree> {
     }
 }
 
-/// Whether two paths lead to one folder.
-pub(crate) fn is_one_path(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+/// Whether something may be at a path. A disk that does not answer may be back.
+fn may_be_there(path: &Path) -> bool {
+    silent::is_there(path).unwrap_or(true)
 }

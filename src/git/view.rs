@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 
 use super::command::{GitCommand, Profile, Repository};
 use crate::sys::fault;
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 
 /// Where views are made: in memory, where a full disk does not matter.
@@ -53,9 +54,7 @@ impl GitFolders {
         let named = registered.strip_suffix(b"\n").unwrap_or(&registered);
         let Some(named) = Path::new(OsStr::from_bytes(named)).parent() else { return false };
         // A path may be relative to the registration.
-        let named = self.own.join(named).canonicalize();
-        self.own != self.common
-            && named.is_ok_and(|named| path.canonicalize().is_ok_and(|path| path == named))
+        self.own != self.common && is_one_path(path, &self.own.join(named))
     }
 }
 

@@ -17,6 +17,7 @@ use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
+use crate::sys::silent::is_missing;
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// Enough time for `git worktree add`, which writes the path last.
@@ -251,11 +252,6 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     normal
-}
-
-/// Whether a path is certainly missing. A disk that does not answer proves nothing.
-fn is_missing(path: &Path) -> bool {
-    path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether an error says that no file of a worktree is at a place: a step to it is none, or leads out of the tree.

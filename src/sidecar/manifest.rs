@@ -13,6 +13,7 @@ use super::proof::{self, Seal};
 use super::site::{Grounds, Site};
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::{Tree, is_unreadable};
 
 /// The version of execenv's own part that this version writes.
@@ -301,7 +302,7 @@ impl Manifest {
             // multica's list has paths only.
             None => path
                 .ancestors()
-                .find(|above| is_one_folder(above, folder))
+                .find(|above| is_one_path(above, folder))
                 .and_then(|above| inside(above, path)),
         };
         for path in self.files.iter_mut().chain(&mut self.dirs) {
@@ -384,11 +385,6 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Ve
 pub(super) fn written_files(entries: &[ManifestEntry]) -> HashMap<&Path, &ManifestEntry> {
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
     files.map(|entry| (entry.path.as_path(), entry)).collect()
-}
-
-/// Whether two paths lead to one folder.
-fn is_one_folder(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The path relative to the work dir; `None` if it is not below it or contains `..`.

@@ -4,7 +4,8 @@
 //! the disk; `EXECENV_TEST_STOP_AT=N` stops it there (SIGSTOP), so that a test can look at the disk;
 //! `EXECENV_TEST_FAIL_AT=N:ENOSPC` lets the Nth change fail. `EXECENV_TEST_COUNT=FILE` appends a line with the process id to
 //! FILE for each change, so that a test knows how many there are. `EXECENV_TEST_NO_LANDLOCK=1` makes the system look like one
-//! that cannot confine a process. `EXECENV_TEST_OPENS=1` counts each folder that is opened by its path as a change: what stood
+//! that cannot confine a process. `EXECENV_TEST_SILENT=FOLDER` makes that folder one on a mount that never answers a question about a path
+//! that another program wrote. `EXECENV_TEST_OPENS=1` counts each folder that is opened by its path as a change: what stood
 //! there may be another folder by then.
 
 use std::io;
@@ -58,6 +59,19 @@ pub(crate) fn patience() -> Option<std::time::Duration> {
     return injected::patience();
     #[cfg(not(debug_assertions))]
     None
+}
+
+/// Whether a test lets a path be on a mount that never answers; never in a release build.
+#[cfg(not(debug_assertions))]
+#[inline]
+pub(super) fn is_silent(_: &std::path::Path) -> bool {
+    false
+}
+
+/// Whether a test lets a path be on a mount that never answers; never in a release build.
+#[cfg(debug_assertions)]
+pub(super) fn is_silent(path: &std::path::Path) -> bool {
+    injected::is_silent(path)
 }
 
 /// Whether a test asked for a system without Landlock; never in a release build.
@@ -147,6 +161,7 @@ mod injected {
         no_landlock: bool,
         opens: bool,
         patience: Option<std::time::Duration>,
+        silent: Option<std::path::PathBuf>,
     }
 
     #[expect(clippy::disallowed_methods, reason = "a hook of the tests, outside of the settings on purpose")]
@@ -175,7 +190,8 @@ mod injected {
         let patience = std::env::var("EXECENV_TEST_PATIENCE").ok().as_deref().and_then(number);
         let patience = patience.map(std::time::Duration::from_secs);
         let opens = std::env::var_os("EXECENV_TEST_OPENS").is_some();
-        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock, opens, patience }
+        let silent = std::env::var_os("EXECENV_TEST_SILENT").map(Into::into);
+        Plan { crash_at, stop_at, fail_at, refused, count, no_landlock, opens, patience, silent }
     }
 
     fn errno(name: &str) -> Option<Errno> {
@@ -205,6 +221,10 @@ mod injected {
 
     pub(super) fn patience() -> Option<std::time::Duration> {
         PLAN.get_or_init(plan).patience
+    }
+
+    pub(super) fn is_silent(path: &std::path::Path) -> bool {
+        PLAN.get_or_init(plan).silent.as_ref().is_some_and(|silent| path.starts_with(silent))
     }
 
     pub(super) fn counts_opens() -> bool {

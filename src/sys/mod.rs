@@ -15,6 +15,7 @@ pub mod mounts;
 mod platform;
 pub mod private;
 pub mod remove;
+pub mod silent;
 pub mod space;
 pub mod tree;
 pub mod walk;

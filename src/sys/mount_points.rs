@@ -17,6 +17,20 @@ pub fn mount_within(_folder: &Path) -> Option<PathBuf> {
     None
 }
 
+/// The mount that a path lies below by its words alone, other than the root file system. The mount itself is not asked.
+#[cfg(target_os = "linux")]
+pub(super) fn mount_above(path: &Path) -> Option<PathBuf> {
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    let above = mount_points(&table).filter(|point| point != Path::new("/") && path.starts_with(point));
+    above.max_by_key(|point| point.as_os_str().len())
+}
+
+/// The mount that a path lies below. This system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mount_above(_path: &Path) -> Option<PathBuf> {
+    None
+}
+
 /// The mount points of a `mountinfo` table: the fifth field of each line, with blanks as octal numbers.
 #[cfg(target_os = "linux")]
 fn mount_points(table: &[u8]) -> impl Iterator<Item = PathBuf> {
@@ -49,5 +63,7 @@ mod tests {
         assert_eq!(points, ["/proc", "/a b\\c"].map(PathBuf::from));
         assert_eq!(mount_within(Path::new("/proc")).as_deref(), Some(Path::new("/proc")));
         assert_eq!(mount_within(Path::new("/nonexistent")), None);
+        assert_eq!(mount_above(Path::new("/proc/self/x")).as_deref(), Some(Path::new("/proc")));
+        assert_eq!(mount_above(Path::new("/nonexistent")), None);
     }
 }

@@ -99,6 +99,35 @@ fn reuse_and_run_look_for_other_tasks_too() {
     assert_same(&before, &t.project_now(), "at the end");
 }
 
+/// An agent can write that its environment works in a folder on a mount that never answers.
+#[test]
+fn a_claimed_folder_that_does_not_answer_holds_no_command_up() {
+    let (t, _) = world();
+    multicas(&t, &t.root);
+    let env = t.root.join("w/fedcba987654");
+    let own = json!({"schema": 1, "task_id": "t", "work_dir": "/dead/project", "status": "prepared", "run":
+        {"id": "0b6f7c1e-1111-4222-8333-444455556666", "temporary": "/dead/execenv-0b6f7c1e-1111"}});
+    let record = json!({"workspace_id": "w", "local_directory": true, "execenv": own});
+    t.write(env.join(".gc_meta.json"), record.to_string());
+    t.write(env.join(".task_lock"), "");
+    let list = json!({"files": ["/dead/project/CLAUDE.md"], "dirs": ["/dead/project"]});
+    t.write(env.join(".multica_sidecar_manifest.json"), list.to_string());
+    let claim = env.to_str().unwrap();
+    for (command, statuses) in [
+        (&OURS[..], &[0][..]),
+        (&["show", "project"], &[0]),
+        (&["doctor", "--fix"], &[0, 1]),
+        (&["reuse", KEY], &[0]),
+        (&["cleanup", claim, "--local-dir", "project"], &[1]),
+        (&["cleanup", "--all", "--force", "--forget", claim], &[0]),
+    ] {
+        let done = t.execenv(command).var("EXECENV_TEST_SILENT", "/dead").run();
+        assert!(statuses.contains(&done.status.unwrap()), "{done}");
+        assert!(done.stderr.matches("does not answer").count() <= 1, "{done}");
+        assert!(command != OURS || done.stderr.contains("/dead/project does not answer"), "{done}");
+    }
+}
+
 #[test]
 fn a_list_counts_only_where_the_folder_has_the_traces_of_a_task() {
     let (t, before) = world();

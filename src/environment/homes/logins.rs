@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layout::names;
 use crate::provider;
+use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
 /// How many levels below a home are searched, and how many entries in total.
@@ -61,7 +62,8 @@ fn is_login(place: &Path) -> bool {
 pub(crate) fn restore_logins(env: &Tree, links: &[LoginLink]) -> Vec<String> {
     let is_replaced = |link: &&LoginLink| matches!(env.kind(&link.place), Ok(Some(FileKind::File { .. })));
     // Without the user's file, the agent's is the only login.
-    let replaced = links.iter().filter(is_replaced).filter(|link| link.target.exists());
+    let replaced =
+        links.iter().filter(is_replaced).filter(|link| silent::is_there(&link.target) == Some(true));
     replaced
         .map(|LoginLink { place, target }| {
             let (shown, target_shown) = (env.path().join(place), target.display());

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::layout::{self, names};
+use crate::sys::silent::is_one_path;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Points the links of an environment's homes into the stores of the root in which it lies now. Those whose store is not
@@ -49,8 +50,7 @@ fn in_stores(text: &Path, stores: &Path) -> Option<PathBuf> {
         return None;
     }
     let target = stores.join(below);
-    let leads_here =
-        matches!((text.canonicalize(), target.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    let leads_here = is_one_path(text, &target);
     // A database that has not been written yet lies in a store that is there.
     let is_there = target.parent().is_some_and(Path::is_dir);
     (is_there && !leads_here).then_some(target)

@@ -10,6 +10,7 @@ use rustix::process::{
 };
 
 use super::{Marks, PATIENCE};
+use crate::sys::silent::resolve;
 
 /// From now on the orphans among the descendants become children of this process instead of init's.
 pub(crate) fn adopt() {
@@ -121,7 +122,7 @@ fn marked(marks: Marks<'_>, spared: &HashSet<i32>, killed: &mut HashSet<i32>) ->
 
 /// The other processes whose current folder is one of these or lies below it, with their programs' names.
 pub(crate) fn working_in(folders: &[&Path]) -> Vec<(i32, String)> {
-    let real: Vec<_> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let real: Vec<_> = folders.iter().filter_map(|folder| resolve(folder)).collect();
     let own = rustix::process::getpid().as_raw_nonzero().get();
     let works_there = |pid: i32| {
         fs::read_link(format!("/proc/{pid}/cwd"))
