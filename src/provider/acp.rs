@@ -287,6 +287,7 @@ mod tests {
             ("qwenpaw", "acp --workspace @/qwenpaw-home", "acp --workspace @/qwenpaw-home"),
             ("qoder", "--acp --yolo", "--acp"),
             ("qoderclicn", "--acp --yolo", "--acp"),
+            ("kilo", "acp", "acp"),
             ("kimi", "acp", "acp"),
             ("kiro", "acp --trust-all-tools", "acp"),
             ("deveco", "acp", "acp"),

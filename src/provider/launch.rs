@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::description::Description;
 use super::plan::McpMode;
 use super::version::Version;
+use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::protocol::{Conversation, Opening, Permission};
 use crate::sys::tree::Tree;
@@ -95,6 +96,19 @@ pub type PrivateFile = (PathBuf, Vec<u8>);
 const LONGEST_ARGUMENT: usize = 100 << 10;
 
 impl LaunchRequest<'_> {
+    /// Refuses the task's MCP servers for a command line that cannot take them; `taking` is the one of the dialect `acp`,
+    /// which can.
+    pub(super) fn refuse_servers(&self, command: &str, taking: &str) -> Result<()> {
+        if self.servers.is_none_or(Map::is_empty) {
+            return Ok(());
+        }
+        let message = format!("`{command}` takes no MCP servers, so the task's would be missing");
+        let hint = format!(
+            "`{taking}` takes them: add `--dialect acp`; or prepare the environment without `--mcp-config`"
+        );
+        Err(Failure::new(Code::Usage, message).hint(hint).into())
+    }
+
     /// The prompt for a CLI that takes it by its command line only, where every user of the machine can read it. One that is too long
     /// goes into a file, and the prompt names it. Returns the prompt, the files and the notices of the plan.
     pub(super) fn prompt_argument(&self) -> (String, Vec<PrivateFile>, Vec<String>) {

@@ -20,6 +20,7 @@ pub mod gemini;
 mod grok;
 pub mod hermes;
 pub mod homes;
+pub mod kilo;
 pub mod launch;
 pub mod login;
 pub mod mcp_channel;

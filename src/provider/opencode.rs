@@ -19,10 +19,12 @@ use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidec
 use super::{mcp_server as server, user_file};
 use crate::layout::names;
 
-pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
+pub use self::launch::{DIALECTS, JSON, OWN_ARGUMENTS};
 
 /// The file that OpenCode itself would put into the work dir.
 pub(super) const IGNORE_FILE: &str = ".opencode/.gitignore";
+
+const IGNORED: &str = "node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore";
 
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
@@ -37,7 +39,7 @@ const FILES: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
 /// When a managed server cannot be put in its words, or a file cannot be read whose servers must not be seen.
 pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let mut plan = HomePlan::default();
-    plan.sidecars.extend(ignore_file(request));
+    plan.sidecars.extend(ignore_file(request, IGNORE_FILE, IGNORED));
     let Mcp::Managed(servers) = request.mcp else { return Ok(plan) };
     let given = match request.variable(CONTENT) {
         Some(text) => user_file::parse_object(text, CONTENT)?.unwrap_or_default(),
@@ -89,12 +91,12 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     Ok(plan)
 }
 
-/// The file that OpenCode puts into each `.opencode` folder that lacks it: in one that execenv makes for skills it would
-/// be a file that no record lists.
-fn ignore_file(request: &HomeRequest<'_>) -> Option<HomeSidecar> {
+/// The file that OpenCode, or a fork of it, puts into each folder of its name that lacks it: in one that execenv makes for
+/// skills it would be a file that no record lists.
+pub(super) fn ignore_file(request: &HomeRequest<'_>, path: &str, text: &str) -> Option<HomeSidecar> {
     (!request.skills.is_empty()).then(|| HomeSidecar {
-        path: IGNORE_FILE.into(),
-        bytes: b"node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore".to_vec(),
+        path: path.into(),
+        bytes: text.into(),
         mode: 0o644,
         if_taken: IfTaken::Keep,
     })

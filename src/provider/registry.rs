@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
 use super::version::Version;
 use super::{
-    acp, antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, mcp_file, omp, openclaw,
-    opencode, pi, qoder, qwen, qwenpaw, reasonix,
+    acp, antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, kilo, mcp_file, omp,
+    openclaw, opencode, pi, qoder, qwen, qwenpaw, reasonix,
 };
 
 /// Where skills go for a provider without a folder of its own.
@@ -139,6 +139,15 @@ static PROVIDERS: &[Provider] = &[
         .own_arguments(hermes::launch::OWN_ARGUMENTS)
         .lacks_first(hermes::launch::lacks_acp)
         .dialects(&[acp::HERMES, hermes::launch::CHAT]),
+    Provider::new("kilo", ".kilo/skills")
+        .own_sandbox(OwnSandbox::None)
+        .program("kilo", "MULTICA_KILO_PATH")
+        .mcp(McpChannel::Session)
+        .plan(kilo::plan)
+        .sidecars(&[kilo::IGNORE_FILE])
+        .login(&[], login_file("XDG_DATA_HOME", ".local/share", "kilo/auth.json"))
+        .own_arguments(opencode::OWN_ARGUMENTS)
+        .dialects(kilo::DIALECTS),
     Provider::new("kimi", ".kimi/skills")
         .inline_brief()
         .program("kimi", "MULTICA_KIMI_PATH")
@@ -324,6 +333,7 @@ mod tests {
             ("gemini", ".gemini/skills", "GEMINI.md", false),
             ("grok", ".grok/skills", "AGENTS.md", false),
             ("hermes", "", "AGENTS.md", false),
+            ("kilo", ".kilo/skills", "AGENTS.md", false),
             ("kimi", ".kimi/skills", "AGENTS.md", true),
             ("kiro", ".kiro/skills", "AGENTS.md", false),
             ("mcode", ".minimax/skills", "AGENTS.md", false),
@@ -343,7 +353,7 @@ mod tests {
             assert_eq!(provider.brief_file.unwrap_or_default(), brief_file, "{name}");
             assert_eq!(provider.inline_brief, inline, "{name}");
         }
-        assert_eq!(all().count(), 26);
+        assert_eq!(all().count(), 27);
     }
 
     #[test]
@@ -455,6 +465,9 @@ mod tests {
     #[test]
     fn the_lists_have_every_entry_once() {
         assert_eq!(every_brief_file(), ["AGENTS.md", "CLAUDE.md", "CODEBUDDY.md", "GEMINI.md", "QWEN.md"]);
-        assert_eq!(every_skills_dir().len(), 21);
+        let folders = every_skills_dir();
+        let once: std::collections::BTreeSet<_> = folders.iter().collect();
+        assert_eq!(once.len(), folders.len());
+        assert!(all().filter_map(|row| row.skills_dir).all(|folder| once.contains(&folder)), "{folders:?}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Snapshot, TestEnv, assert_same, snapshot};
 
-pub const PROVIDERS: [&str; 19] = [
+pub const PROVIDERS: [&str; 20] = [
     "claude",
     "codex",
     "opencode",
@@ -29,6 +29,7 @@ pub const PROVIDERS: [&str; 19] = [
     "qoder",
     "codebuddy",
     "antigravity",
+    "kilo",
 ];
 
 /// They have no way to be given servers, and refuse them.

@@ -30,15 +30,15 @@ pub const OWN_ARGUMENTS: &[OwnArgument] = &[
 ];
 
 /// How OpenCode is run.
-pub const DIALECTS: &[Dialect] = &[
-    Dialect {
-        name: "json",
-        start: json,
-        listener: || Box::new(OpenCode::conversation(Opening::Nothing, None)),
-        tells: Tells { tokens: true, cost: true, turns: true },
-    },
-    acp::OPENCODE,
-];
+pub const DIALECTS: &[Dialect] = &[JSON, acp::OPENCODE];
+
+/// Its own events.
+pub const JSON: Dialect = Dialect {
+    name: "json",
+    start: json,
+    listener: || Box::new(OpenCode::conversation(Opening::Nothing, None)),
+    tells: Tells { tokens: true, cost: true, turns: true },
+};
 
 fn json(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["run", "--format", "json"]);

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use crate::failure::{Code, Failure};
 use crate::protocol::ndjson::Reasonix;
 use crate::protocol::{Opening, Permission};
 use crate::provider::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
@@ -35,12 +34,7 @@ pub const STREAM: Dialect = Dialect {
 };
 
 fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
-    if request.servers.is_some_and(|servers| !servers.is_empty()) {
-        let message = "`reasonix run` takes no MCP servers, so the task's would be missing";
-        return Err(Failure::new(Code::Usage, message)
-            .hint("`reasonix acp` takes them: add `--dialect acp`; or prepare the environment without `--mcp-config`")
-            .into());
-    }
+    request.refuse_servers("reasonix run", "reasonix acp")?;
     let mut args = Arguments::of(&["run", "--output-format", "stream-json", "--permission-mode"]);
     args.push(match request.permission {
         Permission::Allow => "danger-full-access",
@@ -57,6 +51,7 @@ fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
     use crate::provider;
     use crate::sys::tree::Tree;
 
