@@ -94,7 +94,8 @@ impl Conversation for OpenClaw {
         (self.quiet_since, self.is_judged) = (None, false);
         if self.output.len() + bytes.len() > LONGEST {
             self.is_too_long = true;
-        } else {
+            self.output = Vec::new();
+        } else if !self.is_too_long {
             self.output.extend_from_slice(bytes);
         }
         Ok(())
@@ -143,11 +144,12 @@ impl Conversation for OpenClaw {
     }
 }
 
-/// The answer in the output: all of it, or from the first line on that begins an object.
+/// The answer in the output: all of it, or from a line on that begins an object. The last such lines are looked at, as there
+/// may be many lines of a log before it.
 fn document(text: &str) -> Option<Value> {
-    let starts = std::iter::once(0).chain(memchr::memmem::find_iter(text.as_bytes(), "\n{").map(|at| at + 1));
+    let lines = memchr::memmem::rfind_iter(text.as_bytes(), "\n{").map(|at| at + 1);
     let read = |at: usize| serde_json::from_str::<Value>(&text[at..]).ok();
-    starts.take(16).filter_map(read).find(is_answer)
+    std::iter::once(0).chain(lines.take(16)).filter_map(read).find(is_answer)
 }
 
 /// Whether an object is an answer, and not a line of a log.
@@ -218,7 +220,8 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_text_its_session_and_its_tokens() {
-        for before in ["", "[agent] starting\n{\"level\":\"info\"}\n"] {
+        let log = "[agent] starting\n{\"level\":\"info\"}\n";
+        for before in ["", log, &log.repeat(40)] {
             let (ending, events) = read(&format!("{before}{ANSWER}\n"));
             assert_eq!(
                 events,

@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod current_folder;
 mod described;
+mod dialects;
 mod doctor;
 mod documented;
 mod du;

@@ -1,6 +1,6 @@
 //! Crash tests: each command is killed before a change to the disk, or the disk refuses the change, and afterwards
 //! nothing of the user's is lost and nothing half-made is left. And the tests in which an agent puts a link in the place of a
-//! folder while a command runs.
+//! folder while a command runs, and those of streams that are too long for every day.
 //!
 //! A case has as many points as its command makes changes. `cargo test` visits a few points of each case;
 //! `EXECENV_SOAK=N` visits N of each, `EXECENV_SOAK=full` all of them:
@@ -18,6 +18,7 @@ mod support;
 
 mod collector;
 mod commands;
+mod dialects;
 mod homes;
 mod runs;
 mod swapped;
@@ -30,11 +31,17 @@ fn main() {
     // The commands wait for the disk more than they compute.
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     arguments.test_threads.get_or_insert(2 * cores);
-    let trials =
-        [commands::trials(), homes::trials(), runs::trials(), collector::trials(), swapped::trials()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let trials = [
+        commands::trials(),
+        homes::trials(),
+        runs::trials(),
+        collector::trials(),
+        swapped::trials(),
+        dialects::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if !arguments.list {
         sweep::report();

@@ -152,6 +152,11 @@ fn depth() -> u32 {
     }
 }
 
+/// Whether everything is to be visited.
+pub fn is_full() -> bool {
+    depth() == u32::MAX
+}
+
 /// Points at equal distances; where the first one lies depends on the name, so that the cases together visit all of
 /// what they share. The last point is always one of them.
 fn sample(count: u32, name: &str) -> Vec<u32> {

@@ -12,6 +12,7 @@ pub mod process;
 mod schema;
 pub mod server;
 pub(crate) mod signals;
+pub mod spoken;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
