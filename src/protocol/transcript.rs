@@ -139,8 +139,8 @@ impl Transcript {
             self.tools.clear();
         }
         self.tools.insert(id.to_owned(), tool.to_owned());
-        let empty = serde_json::from_str("{}").expect("an object");
-        sink(Event::ToolUse { id, tool, input: input.unwrap_or(empty) })
+        let input = input.unwrap_or_else(|| serde_json::from_str("{}").expect("an object"));
+        sink(Event::ToolUse { id, tool, input })
     }
 
     /// Whether that call is known and has no answer yet.
@@ -175,18 +175,12 @@ impl Transcript {
 
     /// Adds tokens; an empty name stands for the last known model.
     pub fn add_usage(&mut self, model: &str, usage: Usage) {
-        if !usage.is_zero() {
-            let model = self.model_for(model);
-            self.usage.entry(model).or_default().add(&usage);
-        }
+        self.count(model, usage, Usage::add);
     }
 
     /// States the tokens of a model so far: for a CLI that counts them itself.
     pub fn set_usage(&mut self, model: &str, usage: Usage) {
-        if !usage.is_zero() {
-            let model = self.model_for(model);
-            self.usage.insert(model, usage);
-        }
+        self.count(model, usage, |counted, usage| *counted = *usage);
     }
 
     /// Whether no tokens were counted.
@@ -194,9 +188,16 @@ impl Transcript {
         self.usage.is_empty()
     }
 
-    fn model_for(&self, model: &str) -> String {
+    fn count(&mut self, model: &str, usage: Usage, count: fn(&mut Usage, &Usage)) {
+        if usage.is_zero() {
+            return;
+        }
         let known = Some(model).filter(|model| !model.is_empty()).or(self.model.as_deref());
-        known.unwrap_or("unknown").to_owned()
+        let model = known.unwrap_or("unknown");
+        match self.usage.get_mut(model) {
+            Some(counted) => count(counted, &usage),
+            None => _ = self.usage.insert(model.to_owned(), usage),
+        }
     }
 
     /// States the price so far, in US dollars.

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::counts;
 use super::failure::{self, Stderr};
+use super::line::{Notice, quick};
 use super::profile::{AcpRequest, Counting, Profile};
 use super::question::{self, Answer};
 use super::read::{
-    self, Any, Capabilities, ConfigOption, Hermes, Initialized, McpCapabilities, Meta, Models, Notice,
-    Opened, Prompted, Provenance, SessionCapabilities, array, object, text,
+    Any, Capabilities, ConfigOption, Hermes, Initialized, McpCapabilities, Meta, Models, Opened, Prompted,
+    Provenance, SessionCapabilities, array, object, text,
 };
 use super::servers::{self, Takes};
 use super::update::Told;
@@ -136,7 +137,7 @@ impl Client {
     pub(super) fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
         if !self.is_listening
             && self.hears_updates()
-            && let Some((kind, update)) = read::quick(line)
+            && let Some((kind, update)) = quick(line)
         {
             let unknown = self.told.take(kind, &update, self.profile.errors_as_text, sink, step)?;
             unknown.iter().for_each(|kind| self.skipped.unknown(kind));

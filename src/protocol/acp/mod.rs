@@ -5,7 +5,8 @@
 //! | `client` | what is asked in which order, and what follows from each answer |
 //! | `profile` | what is known before the first message, and what is particular to an agent |
 //! | `read` | the protocol's messages, as agents really send them |
-//! | `update` | `session/update`: text, thoughts, tokens |
+//! | `line`, `content` | `session/update`, read in one pass |
+//! | `update` | what an update says: text, thoughts, tokens |
 //! | `tools` | tool calls, from their announcement to their result |
 //! | `question` | what the agent asks: permissions, answers, and requests that nobody expects |
 //! | `counts` | token counts |
@@ -15,8 +16,10 @@
 //! Agents differ in what the protocol leaves open; [`Profile`] says how.
 
 mod client;
+mod content;
 mod counts;
 mod failure;
+mod line;
 mod profile;
 mod question;
 mod read;

@@ -2,12 +2,14 @@
 //! the tool works; some announce it only in the request for a permission, or with its result.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::read::{Any, Meta, Said, Update, literal, object, said, text};
+use super::line::Update;
+use super::read::{Any, Meta, object, text};
 use crate::protocol::{JsonText, Sink, Transcript};
 
 /// Announcements that never came to anything must not pile up.
@@ -51,15 +53,15 @@ impl Tools {
         let is_told = transcript.is_tool_open(&id);
         if !is_told {
             let name = self.held.remove(&*id).unwrap_or_else(|| name(update));
-            let is_known = arguments(update).is_some();
-            if status == Status::Announced && !is_known && update.status.is_some() {
+            let arguments = arguments(update);
+            if status == Status::Announced && arguments.is_none() && update.status.is_some() {
                 if self.held.len() >= MOST_HELD {
                     self.held.clear();
                 }
                 self.held.insert(id.into_owned(), name);
                 return Ok(());
             }
-            transcript.tool_use(&id, &name, arguments(update), sink)?;
+            transcript.tool_use(&id, &name, arguments, sink)?;
         }
         match status {
             Status::Done | Status::Failed => {
@@ -107,7 +109,7 @@ fn status(value: Any<'_>) -> Status {
 /// The arguments, where there are any that say what the tool does.
 fn arguments<'a>(update: &Update<'a>) -> Option<&'a RawValue> {
     let input = update.raw_input.or(update.input).or(update.parameters)?;
-    let keys: HashMap<Cow<'_, str>, Any<'_>> = object(Some(input)).unwrap_or_default();
+    let keys: BTreeMap<Cow<'_, str>, IgnoredAny> = object(Some(input)).unwrap_or_default();
     let is_empty = matches!(input.get(), "null" | "\"\"")
         || (input.get().starts_with('{') && keys.keys().all(|key| key == "cwd"));
     (!is_empty).then_some(input)
@@ -153,31 +155,21 @@ impl Output<'_> {
 }
 
 /// The texts of its content, else what the tool itself returned.
-fn output<'a>(update: &Update<'a>) -> Output<'a> {
-    let blocks = said(update.content);
-    let mut texts: Vec<JsonText<'a>> = blocks.iter().map(text_of).filter(|text| !text.is_empty()).collect();
-    if texts.len() > 1 {
-        return Output::Joined(texts.iter().map(|text| text.decode()).collect::<Vec<_>>().join("\n"));
-    }
-    if let Some(text) = texts.pop() {
-        return Output::Literal(text);
+fn output<'u>(update: &'u Update<'_>) -> Output<'u> {
+    let mut texts = update.content.results();
+    if let Some(first) = texts.next() {
+        let rest: Vec<Cow<'_, str>> = texts.map(JsonText::decode).collect();
+        return match rest[..] {
+            [] => Output::Literal(first),
+            _ => Output::Joined(format!("{}\n{}", first.decode(), rest.join("\n"))),
+        };
     }
     let Some(raw) = update.raw_output.or(update.output) else { return Output::Literal(JsonText::default()) };
-    let fields: HashMap<Cow<'a, str>, &'a RawValue> = object(Some(raw)).unwrap_or_default();
+    let fields: HashMap<Cow<'_, str>, &RawValue> = object(Some(raw)).unwrap_or_default();
     let inner =
         ["output", "content", "text"].iter().find_map(|key| JsonText::from_json(fields.get(*key)?.get()));
     let text = inner.or_else(|| JsonText::from_json(raw.get()));
     Output::Literal(text.unwrap_or(JsonText::Plain(raw.get())))
-}
-
-/// The text of a block; of a change to a file its path.
-fn text_of<'a>(block: &Said<'a>) -> JsonText<'a> {
-    let found = block.content.0.map_or(JsonText::default(), |inner| literal(inner.text));
-    match (found.is_empty(), &*text(block.r#type)) {
-        (false, _) => found,
-        (true, "diff") => literal(block.path),
-        (true, _) => literal(block.text),
-    }
 }
 
 #[cfg(test)]

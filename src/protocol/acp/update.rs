@@ -3,9 +3,10 @@
 use std::io;
 
 use super::counts;
-use super::read::{Any, Block, Cost, Kind, Status, Update, array, literal, object, text};
+use super::line::{Kind, Update};
+use super::read::{Any, Cost, Status, object, text};
 use super::tools::Tools;
-use crate::protocol::{Event, JsonText, NoticeLevel, Sink, Step, Transcript, Usage};
+use crate::protocol::{Event, NoticeLevel, Sink, Step, Transcript, Usage};
 
 /// What the turns brought.
 #[derive(Debug, Default)]
@@ -14,13 +15,16 @@ pub(super) struct Told {
     pub(super) tools: Tools,
     /// The agent said or did something in this turn.
     pub(super) is_active: bool,
-    /// The literal of the texts of this turn, whatever happened between them.
+    /// The literal of the texts of this turn, whatever happened between them; of a long turn its beginning.
     pub(super) said: String,
     /// Tokens were stated in this turn.
     pub(super) has_usage: bool,
     /// What a status of Reasonix' counts for this process; the transcript has the last one.
     pub(super) is_price_whole: bool,
 }
+
+/// An error that stands in the place of an answer is at most so far from its beginning, in bytes.
+const SAID: usize = 64 << 10;
 
 /// What an agent that retries says in the words of its answer.
 const RETRY: &str = "Info: Request failed due to a transient API error";
@@ -63,20 +67,22 @@ impl Told {
         }
         match kind {
             Kind::Message => {
-                for text in texts(update.content) {
+                for text in update.content.texts() {
                     if errors_as_text && text.decode().starts_with(RETRY) {
                         // It waits for its model: no sign of work.
                         sink(Event::Notice { level: NoticeLevel::Warning, text: text.decode().trim() })?;
                     } else if !text.is_empty() {
                         self.work(step);
-                        text.append_literal(&mut self.said);
+                        if self.said.len() < SAID {
+                            text.append_literal(&mut self.said);
+                        }
                         self.transcript.text_part(text, sink)?;
                     }
                 }
             }
             Kind::Thought => {
                 self.work(step);
-                for text in texts(update.content) {
+                for text in update.content.texts() {
                     self.transcript.thinking(text, sink)?;
                 }
             }
@@ -131,19 +137,4 @@ impl Told {
 struct Cumulative<'a> {
     #[serde(borrow, default)]
     cumulative: Any<'a>,
-}
-
-/// The texts of a message: one block, several, or a plain text.
-fn texts(content: Any<'_>) -> impl Iterator<Item = JsonText<'_>> {
-    let block: Option<Block<'_>> = object(content);
-    let one = block.map_or(literal(content), |block| literal(block.text));
-    let many = match content {
-        Some(value) if value.get().starts_with('[') => array(content),
-        _ => Vec::new(),
-    };
-    let many = many
-        .into_iter()
-        .filter_map(|block| object::<Block<'_>>(Some(block)))
-        .map(|block| literal(block.text));
-    std::iter::once(one).chain(many)
 }

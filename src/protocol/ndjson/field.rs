@@ -110,7 +110,7 @@ macro_rules! no_scalars {
         }
     };
 }
-pub(super) use no_scalars;
+pub(in crate::protocol) use no_scalars;
 
 /// What a visitor does with all values but strings and lists.
 macro_rules! ignore_scalars {

@@ -3,8 +3,6 @@
 
 use std::io;
 
-use serde_json::value::RawValue;
-
 use super::field::{Field, Maybe, Text, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
 use crate::protocol::{FailureReason, Opening, Sink, Step, Transcript, Usage};
@@ -51,7 +49,7 @@ struct Part<'a> {
     #[serde(borrow, default)]
     reason: Text<'a>,
     #[serde(borrow, default)]
-    tokens: Field<'a>,
+    tokens: Maybe<Tokens<'a>>,
     #[serde(borrow, default)]
     cost: Field<'a>,
 }
@@ -77,7 +75,7 @@ struct Tokens<'a> {
     #[serde(borrow, default)]
     reasoning: Field<'a>,
     #[serde(borrow, default)]
-    cache: Field<'a>,
+    cache: Maybe<Cache<'a>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -136,10 +134,10 @@ impl OpenCode {
     }
 
     fn step_finished(&mut self, part: &Part<'_>) {
-        let usage = usage(part.tokens);
+        let usage = part.tokens.0.as_ref().map(usage).unwrap_or_default();
         self.is_step_open = false;
         self.wants_more = &*part.reason == "tool-calls";
-        self.has_worked |= !usage.is_zero() || !self.transcript.answer().is_empty();
+        self.has_worked = self.has_worked || !usage.is_zero() || !self.transcript.answer().is_empty();
         self.transcript.add_usage("", usage);
         self.transcript.turn_ended();
         self.transcript.add_cost(part.cost.and_then(|cost| cost.get().parse().ok()).unwrap_or(0.0));
@@ -157,14 +155,13 @@ impl OpenCode {
     }
 }
 
-fn usage(tokens: Option<&RawValue>) -> Usage {
-    let Some(tokens) = read::<Tokens<'_>>(tokens) else { return Usage::default() };
-    let cache: Option<Cache<'_>> = read(tokens.cache);
+fn usage(tokens: &Tokens<'_>) -> Usage {
+    let cache = tokens.cache.0.as_ref();
     Usage {
         input_tokens: number(tokens.input),
         output_tokens: number(tokens.output).saturating_add(number(tokens.reasoning)),
-        cache_read_tokens: number(cache.as_ref().and_then(|cache| cache.read)),
-        cache_write_tokens: number(cache.as_ref().and_then(|cache| cache.write)),
+        cache_read_tokens: number(cache.and_then(|cache| cache.read)),
+        cache_write_tokens: number(cache.and_then(|cache| cache.write)),
     }
 }
 

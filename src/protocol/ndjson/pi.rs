@@ -3,6 +3,7 @@
 //! It exits with 0 whatever became of its work, and prints one `agent_end` for each attempt: the last assistant message
 //! states the result, and a retry takes it back.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -54,6 +55,16 @@ struct Line<'a> {
     success: Field<'a>,
     #[serde(borrow, default, rename = "finalError")]
     final_error: Text<'a>,
+}
+
+/// How most lines begin: each part of a message, with the whole message so far twice, which is not looked at.
+const UPDATE: &str = r#"{"type":"message_update","#;
+
+/// Such a line.
+#[derive(Debug, serde::Deserialize)]
+struct UpdateLine<'a> {
+    #[serde(borrow, default, rename = "assistantMessageEvent")]
+    part: Maybe<Part<'a>>,
 }
 
 /// The message of an error is a text.
@@ -189,11 +200,13 @@ struct Total<'a> {
     total: Field<'a>,
 }
 
-/// The literal of the texts among a message's blocks.
-fn texts(blocks: &List<Block<'_>>) -> String {
-    let mut all = String::new();
+/// The texts among a message's blocks: nearly always one.
+fn texts<'a>(blocks: &List<Block<'a>>) -> Cow<'a, str> {
+    let mut all = Cow::default();
     for block in blocks.0.iter().filter(|block| &*block.kind == "text") {
-        literal(block.text).append_literal(&mut all);
+        if let JsonText::Literal(text) = literal(block.text) {
+            all += text;
+        }
     }
     all
 }
@@ -205,6 +218,11 @@ impl LineReader for Pi {
     }
 
     fn line(&mut self, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
+        if text.starts_with(UPDATE) {
+            let Ok(line) = serde_json::from_str::<UpdateLine<'_>>(text) else { return Ok(Understood::No) };
+            line.part.0.iter().try_for_each(|part| self.part(part, sink, step))?;
+            return Ok(Understood::Yes);
+        }
         let Ok(line) = serde_json::from_str::<Line<'_>>(text) else { return Ok(Understood::No) };
         match &*line.kind {
             "session" => self.transcript.session(&line.id, None, sink)?,
