@@ -4,6 +4,7 @@
 //! word from its [`Code`]. An error without one is [`Code::Failed`].
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 /// One row per code: variant, stable word, exit status, meaning. The manual page prints this table.
@@ -89,10 +90,38 @@ impl Failure {
         error.downcast_ref().or_else(|| error.chain().find_map(|cause| cause.downcast_ref()))
     }
 
+    /// What to do about an error: as the failure in its chain says, else what helps against what the system said.
+    pub fn hint_of(error: &anyhow::Error) -> Option<String> {
+        let said = Failure::find(error).and_then(|failure| failure.hint.clone());
+        said.or_else(|| error.chain().find_map(|cause| what_helps(cause.downcast_ref()?)).map(str::to_owned))
+    }
+
     /// The code of an error: that of the failure in its chain, else [`Code::Failed`].
     pub fn code_of(error: &anyhow::Error) -> Code {
         Self::find(error).map_or(Code::Failed, |failure| failure.code)
     }
+}
+
+/// What helps against an error of the system, as far as that is always the same. An error without a number is ours.
+pub fn what_helps(error: &io::Error) -> Option<&'static str> {
+    error.raw_os_error()?;
+    Some(match error.kind() {
+        io::ErrorKind::StorageFull => {
+            "the disk is full: make room on it, then repeat the command; `execenv du` shows what takes it, `execenv gc` \
+             removes what is no longer needed"
+        }
+        io::ErrorKind::QuotaExceeded => {
+            "your quota on this disk is used up: make room in it, then repeat the command; `execenv du` shows what takes it, \
+             `execenv gc` removes what is no longer needed"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "`ls -ld` shows whose it is and its mode: change that, or repeat the command as its owner"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only: mount it writable, or name another with `--workspaces-root`"
+        }
+        _ => return None,
+    })
 }
 
 /// A failure of a `run` that makes its environment itself, before its agent has started: its exit status is that of
@@ -138,6 +167,28 @@ mod tests {
         for (n, code) in Code::ALL.iter().enumerate() {
             assert!(code.word().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
             assert!(Code::ALL[..n].iter().all(|other| other.word() != code.word()));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_system_has_a_hint_unless_a_failure_says_more() {
+        use rustix::io::Errno;
+        for (errno, expected) in [
+            (Errno::NOSPC, Some("the disk is full")),
+            (Errno::DQUOT, Some("quota")),
+            (Errno::ACCESS, Some("`ls -ld`")),
+            (Errno::ROFS, Some("read-only")),
+            (Errno::IO, None),
+        ] {
+            let error = anyhow::Error::new(io::Error::from(errno)).context("lock /r/.locks/gc");
+            let hint = Failure::hint_of(&error);
+            assert_eq!(hint.is_some(), expected.is_some(), "{errno}");
+            assert!(
+                hint.is_none_or(|hint| expected.is_some_and(|expected| hint.contains(expected))),
+                "{errno}"
+            );
+            let known = error.context(Failure::new(Code::Failed, "known").hint("this"));
+            assert_eq!(Failure::hint_of(&known).as_deref(), Some("this"));
         }
     }
 

@@ -153,7 +153,7 @@ fn task_rows(report: &Report) -> Option<String> {
     let header = ["ENV", "KIND", "STATUS", "AGE", "SIZE", "ARTIFACTS"].map(str::to_owned);
     let rows = report.tasks.iter().map(|task| {
         [
-            format!("{}/{}", escape(&task.workspace_id), escape(&task.task_short)),
+            format!("{}/{}", escape(&task.workspace), escape(&task.task_short)),
             escape(&task.kind),
             task.status.to_owned(),
             show_age_in_two(task.age_seconds),
@@ -168,7 +168,7 @@ fn workspace_rows(report: &Report) -> Option<String> {
     let header = ["WORKSPACE", "TASKS", "SIZE", "ARTIFACTS", "ARTIFACT %", "OLDEST"].map(str::to_owned);
     let rows = report.workspaces.iter().map(|workspace| {
         [
-            escape(&workspace.workspace_id),
+            escape(&workspace.workspace),
             workspace.task_count.to_string(),
             show_bytes(workspace.size_bytes),
             show_bytes(workspace.artifact_size_bytes),

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::path::quoted;
-use crate::failure::{Code, Failure};
+use crate::failure::{self, Code, Failure};
 use crate::layout::names;
-use crate::sys::lock::{self, Holder, NotLocked};
+use crate::sys::lock::{self, Holder, IfMissing, NotLocked, Share};
 use crate::sys::tree::{FileKind, Tree};
 
 /// The longest wait for a lock that its holders keep for moments only.
@@ -19,11 +19,30 @@ pub enum Held {
     /// Another process has the lock.
     ByOther,
     /// The file system refused: the state is unknown, so it counts as held (decision D7).
-    Unknown(String),
+    Unknown(Unclear),
     /// There is no lock file, and none was to be made.
     NoLockFile,
     /// It has been moved away or replaced since it was opened.
     Moved,
+}
+
+/// Why it is not known whether an environment is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unclear {
+    why: String,
+    hint: Option<&'static str>,
+}
+
+impl From<String> for Unclear {
+    fn from(why: String) -> Unclear {
+        Unclear { why, hint: None }
+    }
+}
+
+impl From<io::Error> for Unclear {
+    fn from(error: io::Error) -> Unclear {
+        Unclear { why: error.to_string(), hint: failure::what_helps(&error) }
+    }
 }
 
 impl From<NotLocked> for Held {
@@ -31,7 +50,7 @@ impl From<NotLocked> for Held {
         match why {
             NotLocked::Busy => Held::ByOther,
             NotLocked::Missing => Held::NoLockFile,
-            NotLocked::Refused(error) | NotLocked::Failed(error) => Held::Unknown(error.to_string()),
+            NotLocked::Refused(error) | NotLocked::Failed(error) => Held::Unknown(error.into()),
         }
     }
 }
@@ -47,8 +66,8 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
         Held::Moved => {
             (format!("{} has just been moved or replaced", root.display()), "try again".to_owned())
         }
-        Held::Unknown(why) => {
-            (format!("cannot tell whether {} is in use: {why}", root.display()), what_helps(root))
+        Held::Unknown(Unclear { why, hint }) => {
+            (format!("cannot tell whether {} is in use: {why}", root.display()), what_helps(root, *hint))
         }
     };
     Failure::new(Code::EnvBusy, message).hint(hint).into()
@@ -59,10 +78,11 @@ pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
     lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
 }
 
-/// What helps where an environment could not be locked: its lock may be another user's, or no file at all.
-fn what_helps(root: &Path) -> String {
+/// What helps where an environment could not be locked: its lock may be another user's, or no file at all; else `against` the
+/// error itself.
+fn what_helps(root: &Path, against: Option<&str>) -> String {
     let lock = Path::new(names::LOCK);
-    let Ok(tree) = Tree::open(root) else { return LOCKS_MUST_WORK.to_owned() };
+    let Ok(tree) = Tree::open(root) else { return against.unwrap_or(LOCKS_MUST_WORK).to_owned() };
     if matches!(tree.kind(lock), Ok(Some(FileKind::Dir | FileKind::Link | FileKind::Other))) {
         let shown = quoted(&root.join(lock));
         return format!(
@@ -71,8 +91,21 @@ fn what_helps(root: &Path) -> String {
         );
     }
     match tree.open_lock(lock, false) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => AS_ITS_OWNER.to_owned(),
-        _ => LOCKS_MUST_WORK.to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => AS_ITS_OWNER,
+        _ => against.unwrap_or(LOCKS_MUST_WORK),
+    }
+    .to_owned()
+}
+
+/// Why nobody can lock an environment, and what helps; `None`: it can be locked, or a process has it, or it has no lock file.
+pub(crate) fn cannot_lock(root: &Path) -> Option<(String, String)> {
+    let tree = Tree::open(root).ok()?;
+    match lock::try_lock(&tree, Path::new(names::LOCK), IfMissing::Fail, Share::Alone) {
+        Err(NotLocked::Refused(error) | NotLocked::Failed(error)) => {
+            let Unclear { why, hint } = error.into();
+            Some((why, what_helps(root, hint)))
+        }
+        Ok(_) | Err(NotLocked::Busy | NotLocked::Missing) => None,
     }
 }
 

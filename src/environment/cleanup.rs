@@ -134,7 +134,7 @@ impl CleanupReport {
 
     fn failed(mut self, error: &anyhow::Error) -> CleanupReport {
         self.errors.push(format!("{error:#}"));
-        self.hint = Failure::find(error).and_then(|failure| failure.hint.clone());
+        self.hint = Failure::hint_of(error);
         self
     }
 }
@@ -240,7 +240,7 @@ pub fn cleanup(
     }
     let done = take_down(&root_tree, found, record, options, (stop, now), &mut report);
     if let Err(error) = done {
-        report.errors.push(format!("{error:#}"));
+        report = report.failed(&error);
         report.outcome = CleanupOutcome::Failed;
     }
     Ok(report)

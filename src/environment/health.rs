@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use super::busy::Held;
+use super::busy::{Held, cannot_lock};
 use super::homes;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
@@ -30,6 +30,8 @@ pub enum Complaint {
     UnfinishedHomes,
     /// Its run died without recording how it ended.
     CrashedRun,
+    /// Its lock cannot be taken by anybody, so that every command counts it as in use.
+    Unlockable,
     /// Its record or manifest cannot be read.
     Unreadable,
     /// A newer version wrote its record.
@@ -58,6 +60,7 @@ impl Complaint {
             Complaint::UnfinishedSidecars => "unfinished_sidecars",
             Complaint::UnfinishedHomes => "unfinished_homes",
             Complaint::CrashedRun => "crashed_run",
+            Complaint::Unlockable => "unlockable",
             Complaint::Unreadable => "unreadable",
             Complaint::NewerRecord => "newer_record",
             Complaint::NoRecord => "no_record",
@@ -72,6 +75,7 @@ impl Complaint {
             Complaint::UnfinishedSidecars => "`prepare`, `reuse` or `cleanup` was interrupted",
             Complaint::UnfinishedHomes => "a change of the agent's configuration was interrupted",
             Complaint::CrashedRun => "its run died without a result",
+            Complaint::Unlockable => "it cannot be locked, so every command counts it as in use",
             Complaint::Unreadable => "a state file cannot be read",
             Complaint::NewerRecord => "a newer version of execenv wrote its record; use that version",
             Complaint::NoRecord => {
@@ -92,7 +96,8 @@ impl Complaint {
             Complaint::CrashedRun => {
                 ("records the run as crashed and ends its processes", "recorded the run as crashed")
             }
-            Complaint::Unreadable
+            Complaint::Unlockable
+            | Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord
             | Complaint::VanishedWorkDir
@@ -156,7 +161,7 @@ pub fn examine(
 }
 
 fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> Vec<Problem> {
-    let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, format!("{error:#}"))];
+    let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, with_hint(&error))];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => {
@@ -182,7 +187,11 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
             unlocked = FoundEnv::open(path).ok();
             unlocked.as_ref()
         }
-        Err(Held::ByOther | Held::Unknown(_) | Held::Moved) => return Vec::new(),
+        Err(Held::Unknown(_)) => {
+            let why = cannot_lock(path).map(|(why, hint)| format!("{why}: {hint}"));
+            return why.map(|why| problem(path, Complaint::Unlockable, why)).into_iter().collect();
+        }
+        Err(Held::ByOther | Held::Moved) => return Vec::new(),
     };
     let Some(found) = found else { return Vec::new() };
     if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {
@@ -200,7 +209,7 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
             match EnvRoot::open(path).and_then(LockedRoot::acquire).and_then(LockedRoot::read_even_damaged) {
                 Ok(locked) => locked,
                 Err(error) => {
-                    problems.iter_mut().for_each(|problem| problem.note = format!("{error:#}"));
+                    problems.iter_mut().for_each(|problem| problem.note = with_hint(&error));
                     return problems;
                 }
             }
@@ -242,7 +251,7 @@ fn take_back_without_record(path: &Path, trust: Trust<'_>) -> Option<String> {
 
 /// An error with what to do about it.
 fn with_hint(error: &anyhow::Error) -> String {
-    match Failure::find(error).and_then(|failure| failure.hint.as_ref()) {
+    match Failure::hint_of(error) {
         Some(hint) => format!("{error:#} ({hint})"),
         None => format!("{error:#}"),
     }
@@ -261,7 +270,7 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
     }
     let mut problems = Vec::new();
     match Manifest::load(&found.env.tree) {
-        Err(error) => problems.push(problem(path, Complaint::Unreadable, format!("{error:#}"))),
+        Err(error) => problems.push(problem(path, Complaint::Unreadable, with_hint(&error))),
         Ok(Some(manifest)) if !manifest.is_complete() => {
             problems.push(problem(path, Complaint::UnfinishedSidecars, String::new()));
         }
@@ -291,7 +300,8 @@ impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
     fn fix(&self, complaint: Complaint, trust: Trust<'_>, now: DateTime<Utc>) -> Result<bool> {
         match complaint {
-            Complaint::Unreadable
+            Complaint::Unlockable
+            | Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord
             | Complaint::VanishedWorkDir

@@ -42,7 +42,7 @@ impl EnvLock {
         let if_missing = if create { IfMissing::Create } else { IfMissing::Fail };
         let file = lock::try_lock(tree, Path::new(names::LOCK), if_missing, Share::Alone)?;
         match used_elsewhere(tree) {
-            Some(why) => Err(Held::Unknown(why)),
+            Some(why) => Err(Held::Unknown(why.into())),
             None => Ok(EnvLock { file, sign: None }),
         }
     }
@@ -59,7 +59,7 @@ impl EnvLock {
             Ok(true) => Ok(()),
             Ok(false) => Err(Held::Moved),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Held::Moved),
-            Err(error) => Err(Held::Unknown(error.to_string())),
+            Err(error) => Err(Held::Unknown(error.into())),
         };
         check()?; // no lock file is made in what has gone
         let mut tries = 1;
@@ -71,7 +71,7 @@ impl EnvLock {
             tries += 1;
         };
         check()?;
-        lock.sign = Sign::leave(tree, lock.file()).map_err(Held::Unknown)?;
+        lock.sign = Sign::leave(tree, lock.file()).map_err(|why| Held::Unknown(why.into()))?;
         Ok(lock)
     }
 

@@ -39,7 +39,7 @@ mod verify;
 mod work_dir;
 
 pub use busy::Held;
-pub(crate) use busy::root_busy;
+pub(crate) use busy::{cannot_lock, root_busy};
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;

@@ -554,8 +554,8 @@ impl Placing<'_> {
     fn inventory(&self, env: &Tree) -> Result<Option<String>> {
         let Some(local) = self.local.filter(|_| self.request.inventory) else { return Ok(None) };
         let doing = || format!("record what is in {}", local.path.display());
-        let inventory = Inventory::of(&local.open()?).with_context(doing)?;
-        let (bytes, sha256) = inventory.to_bytes();
+        let (bytes, sha256) =
+            Inventory::of(&local.open()?).and_then(|inventory| inventory.to_bytes()).with_context(doing)?;
         env.create_unseen(Path::new(names::INVENTORY), &bytes, 0o600).with_context(doing)?;
         Ok(Some(sha256))
     }

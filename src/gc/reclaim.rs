@@ -3,13 +3,13 @@
 use anyhow::Result;
 
 use super::artifacts;
-use super::decide::{Action, decide};
+use super::decide::{Action, Reason, decide};
 use super::effects::Effects;
 use super::facts::{GcFacts, LockState};
 use super::hold::{HeldEnv, NotHeld, open_root};
 use super::judged::Judged;
 use super::request::GcRequest;
-use crate::environment::{CleanupOutcome, retained_for, unsaved_work};
+use crate::environment::{CleanupOutcome, cannot_lock, retained_for, unsaved_work};
 use crate::server::Parent;
 use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
@@ -28,15 +28,28 @@ pub(super) fn decide_and_apply(
         judged.decide(request);
     }
     let done = match judged.decision.action {
-        Action::Skip => return judged,
+        Action::Skip => {
+            judged.name_what_cannot_be_locked();
+            return judged;
+        }
         Action::Clean | Action::Orphan => reclaim(request, effects, root, &mut judged),
         Action::Artifacts | Action::Managed => remove_artifacts(request, effects, root, &mut judged),
     };
     judged.note(done);
+    judged.name_what_cannot_be_locked();
     judged
 }
 
 impl Judged {
+    /// Warns of an environment that stays because nobody can lock it: no later cycle removes it either.
+    fn name_what_cannot_be_locked(&self) {
+        if self.decision.reason == Reason::LockUnknown
+            && let Some((why, hint)) = cannot_lock(&self.facts.root_dir)
+        {
+            log::warn!("{} stays, as it cannot be locked ({why}): {hint}", self.facts.root_dir.display());
+        }
+    }
+
     /// Notes how a removal ended.
     pub(super) fn note(&mut self, done: Result<()>) {
         if let Err(error) = done {

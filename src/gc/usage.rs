@@ -19,8 +19,11 @@ use super::artifacts::{MANAGED, Patterns};
 /// One environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TaskUsage {
-    /// The workspace's folder name.
+    /// The workspace's id, as `list` shows it: from the environment's files, else the folder's name.
     pub workspace_id: String,
+    /// The workspace's folder name.
+    #[serde(skip)]
+    pub workspace: String,
     /// The same, short.
     pub workspace_short: String,
     /// The environment's folder name.
@@ -47,8 +50,11 @@ pub struct TaskUsage {
 /// One workspace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WorkspaceUsage {
-    /// Its folder name.
+    /// Its id, as its environments name it, else its folder name.
     pub workspace_id: String,
+    /// Its folder name.
+    #[serde(skip)]
+    pub workspace: String,
     /// The same, short.
     pub workspace_short: String,
     /// How many environments it has.
@@ -340,11 +346,15 @@ impl Shares {
 fn by_workspace(tasks: &[TaskUsage]) -> Vec<WorkspaceUsage> {
     let mut found: BTreeMap<&str, WorkspaceUsage> = BTreeMap::new();
     for task in tasks {
-        let workspace = found.entry(&task.workspace_id).or_insert_with(|| WorkspaceUsage {
-            workspace_id: task.workspace_id.clone(),
+        let workspace = found.entry(&task.workspace).or_insert_with(|| WorkspaceUsage {
+            workspace_id: task.workspace.clone(),
+            workspace: task.workspace.clone(),
             workspace_short: task.workspace_short.clone(),
             ..WorkspaceUsage::default()
         });
+        if task.workspace_id != task.workspace {
+            workspace.workspace_id.clone_from(&task.workspace_id);
+        }
         workspace.task_count += 1;
         workspace.size_bytes += task.size_bytes;
         workspace.artifact_size_bytes += task.artifact_size_bytes;
@@ -368,6 +378,7 @@ mod tests {
     fn task(workspace: &str, name: &str, size_bytes: u64, artifact_size_bytes: u64) -> TaskUsage {
         TaskUsage {
             workspace_id: workspace.to_owned(),
+            workspace: workspace.to_owned(),
             path: format!("/r/{workspace}/{name}"),
             size_bytes,
             artifact_size_bytes,

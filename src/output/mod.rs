@@ -144,7 +144,7 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
     let message = failure.map_or_else(|| error.to_string(), |failure| failure.message.clone());
     let causes: Vec<String> =
         error.chain().map(ToString::to_string).filter(|cause| *cause != message).collect();
-    let hint = failure.and_then(|failure| failure.hint.clone());
+    let hint = Failure::hint_of(error);
     if as_json {
         let code = Failure::code_of(error).word();
         let object = json!({"error": {"code": code, "message": message, "hint": hint, "causes": causes}});

@@ -17,7 +17,7 @@ use std::path::{Component, Path};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::description::{ACP, Description, MODEL, PLACES, PROMPT, SERVERS, SESSION};
+use super::description::{ACP, Description, EXPECTED, MODEL, PLACES, PROMPT, SERVERS, SESSION};
 use super::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use super::mcp_file;
 use super::registry;
@@ -117,49 +117,79 @@ enum Channel {
 /// Reads the providers of a configuration.
 ///
 /// # Errors
-/// A text that names the provider, and what is wrong with it.
-pub fn read(providers: &Value) -> Result<Vec<Provider>, String> {
-    let providers: &Map<String, Value> =
-        providers.as_object().ok_or("`providers` must be an object of descriptions by name")?;
+/// What is wrong with one of them, and where.
+pub fn read(providers: &Value) -> Result<Vec<Provider>, Wrong> {
+    let no_object = || Wrong {
+        place: "providers".to_owned(),
+        why: "it must be an object of descriptions by name".to_owned(),
+    };
+    let providers: &Map<String, Value> = providers.as_object().ok_or_else(no_object)?;
     let row = |(name, description): (&String, &Value)| {
-        row(name, description).map_err(|why| format!("`providers`: `{}`: {why}", name.escape_debug()))
+        row(name, description).map_err(|(below, why)| {
+            let place = format!("providers.{}{below}", name.escape_debug());
+            Wrong { place, why }
+        })
     };
     providers.iter().map(row).collect()
 }
 
-fn row(name: &str, description: &Value) -> Result<Provider, String> {
+/// What is wrong with a description.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The path of the key in the configuration.
+    pub place: String,
+    /// What is wrong with its value.
+    pub why: String,
+}
+
+impl Wrong {
+    /// What is expected there.
+    pub fn hint(&self) -> String {
+        let name = self.place.split('.').nth(1).unwrap_or("NAME");
+        format!("`providers.{name}` is an object with {EXPECTED}")
+    }
+}
+
+/// Reads one. An error has the path of the key below the provider, and what is wrong.
+fn row(name: &str, description: &Value) -> Result<Provider, (String, String)> {
+    let wrong = |key: &str, why: String| Err((format!(".{key}"), why));
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 40 || !name.chars().all(is_word) {
-        return Err("a name has lower-case letters, digits and hyphens, at most 40".into());
+        return Err((String::new(), "a name has lower-case letters, digits and hyphens, at most 40".into()));
     }
     if registry::built_in().any(|provider| provider.name == name) {
-        return Err("execenv knows a provider of that name".into());
+        return Err((String::new(), "execenv knows a provider of that name".into()));
     }
-    let description: Description =
-        serde_json::from_value(description.clone()).map_err(|error| error.to_string())?;
+    let description: Description = serde_path_to_error::deserialize(description).map_err(|error| {
+        let path = error.path().to_string();
+        (if path == "." { String::new() } else { format!(".{path}") }, error.inner().to_string())
+    })?;
     let speech = SPEECHES.iter().find(|speech| speech.name == description.dialect).ok_or_else(|| {
         let known: Vec<&str> = SPEECHES.iter().map(|speech| speech.name).collect();
-        format!("`dialect` must be one of {}", known.join(", "))
+        (".dialect".to_owned(), format!("it must be one of {}", known.join(", ")))
     })?;
     if description.program.is_empty() || description.program.starts_with('-') {
-        return Err("`program` must be a name or a path".into());
+        return wrong("program", "it must be a name or a path".to_owned());
     }
-    for path in [&description.brief_file, &description.skills_dir].into_iter().flatten() {
+    let paths = [("brief_file", &description.brief_file), ("skills_dir", &description.skills_dir)];
+    for (key, path) in paths.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?))) {
         let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if path.is_empty() || !is_inside || path.starts_with(".git/") || path == ".git" {
-            return Err(format!("`{}` must be a path inside the work dir", path.escape_debug()));
+            return wrong(key, format!("`{}` must be a path inside the work dir", path.escape_debug()));
         }
     }
     if speech.channel == Channel::Session
         && let Some(place) = PLACES.iter().find(|place| description.has(place))
     {
-        return Err(format!("the dialect `{}` passes it by itself: leave {place} out", speech.name));
+        let why = format!("the dialect `{}` passes it by itself: leave {place} out", speech.name);
+        return wrong("arguments", why);
     }
     if speech.channel == Channel::Input && description.has(PROMPT) {
-        return Err(format!(
+        let why = format!(
             "with the dialect `{}` the prompt goes to standard input: leave {PROMPT} out",
             speech.name
-        ));
+        );
+        return wrong("arguments", why);
     }
     Ok(describe(name, description, speech))
 }
@@ -234,18 +264,29 @@ mod tests {
     use serde_json::json;
 
     fn described(description: Value) -> Result<&'static Provider, String> {
-        let mut rows = read(&json!({ "mycli": description }))?;
+        let mut rows = read(&json!({ "mycli": description })).map_err(|wrong| wrong.why)?;
         Ok(Box::leak(Box::new(rows.remove(0))))
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         for (name, description, why) in [
-            ("My", json!({}), "lower-case letters"),
+            ("My", json!({}), "providers.My: a name has lower-case letters"),
+            ("x", json!(1), "providers.x: invalid type"),
+            ("x", json!({ "program": 1, "arguments": [] }), "providers.x.program: invalid type"),
+            (
+                "x",
+                json!({ "program": "x", "arguments": ["a", 1] }),
+                "providers.x.arguments[1]: expected a text, or a list",
+            ),
             ("claude", json!({ "program": "x", "arguments": [] }), "knows a provider of that name"),
             ("x", json!({ "arguments": [] }), "missing field `program`"),
             ("x", json!({ "program": "x", "arguments": [], "typo": 1 }), "unknown field `typo`"),
-            ("x", json!({ "program": "x", "arguments": [], "dialect": "no" }), "must be one of text, claude"),
+            (
+                "x",
+                json!({ "program": "x", "arguments": [], "dialect": "no" }),
+                "providers.x.dialect: it must be one of text, claude",
+            ),
             ("x", json!({ "program": "-x", "arguments": [] }), "a name or a path"),
             ("x", json!({ "program": "x", "arguments": [], "brief_file": "../y" }), "inside the work dir"),
             ("x", json!({ "program": "x", "arguments": [], "skills_dir": "/abs" }), "inside the work dir"),
@@ -258,7 +299,12 @@ mod tests {
             ),
         ] {
             let error = read(&json!({ name: description })).unwrap_err();
-            assert!(error.contains(why), "{error}");
+            let told = format!("{}: {}", error.place, error.why);
+            assert!(told.contains(why), "{told}");
+            assert!(
+                error.hint().contains(&format!("`providers.{name}` is an object with `program`")),
+                "{told}"
+            );
         }
     }
 

@@ -23,13 +23,17 @@ pub struct Description {
     pub skills_dir: Option<String>,
 }
 
+/// What a description has, for a person.
+pub const EXPECTED: &str = "`program` (a text), `arguments` (a list of texts, or of lists of texts that stay together) and, \
+    where needed, `dialect`, `brief_file` and `skills_dir` (texts)";
+
 fn text() -> String {
     "text".to_owned()
 }
 
 /// An argument, or several that stay together.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, or a list of texts that stay together")]
 enum Piece {
     One(String),
     Together(Vec<String>),

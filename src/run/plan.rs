@@ -1,6 +1,6 @@
 //! From options, record and launch file to everything that is known of a run before it starts. Changes nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -151,14 +151,35 @@ impl RunPlan {
     /// Plans the first start already: what the provider refuses is refused before anything is changed.
     fn checked(mut self, env: &Tree) -> Result<RunPlan> {
         if let AgentPlan::Provider(agent) = &self.agent {
-            let notices = agent.launch(&self, env, self.resume.as_deref(), &self.run_id)?.notices;
-            self.notices.extend(notices);
+            let launch = agent.launch(&self, env, self.resume.as_deref(), &self.run_id)?;
+            agent.refuse_nul(&launch.args)?;
+            self.notices.extend(launch.notices);
         }
         Ok(self)
     }
 }
 
 impl ProviderPlan {
+    /// Refuses arguments that no program can be started with.
+    fn refuse_nul(&self, args: &[OsString]) -> Result<(), Failure> {
+        let has_nul = |text: &OsStr| text.as_encoded_bytes().contains(&0);
+        if !args.iter().any(|arg| has_nul(arg)) {
+            return Ok(());
+        }
+        let sources = [
+            ("the prompt", Some(self.prompt.as_str())),
+            ("the text of `--system-prompt-file`", self.system_prompt.as_deref()),
+            ("the name of the model", self.model.as_deref()),
+        ];
+        let source = sources.into_iter().find(|(_, text)| text.is_some_and(|text| text.contains('\0')));
+        let what = source.map_or("an argument of the task", |(what, _)| what);
+        let message = format!(
+            "{what} has a NUL byte, and {} gets it as an argument, which can have none",
+            self.row.name
+        );
+        Err(Failure::new(Code::Usage, message).hint("remove the byte: `tr -d '\\0' < FILE`"))
+    }
+
     /// Plans one start.
     ///
     /// # Errors

@@ -149,10 +149,21 @@ impl Inventory {
     }
 
     /// The bytes of the file, and their digest for the manifest.
-    pub fn to_bytes(&self) -> (Vec<u8>, String) {
-        let bytes = serde_json::to_vec(self).expect("an inventory has texts and numbers only");
+    ///
+    /// # Errors
+    /// If they are more than are read again.
+    pub fn to_bytes(&self) -> io::Result<(Vec<u8>, String)> {
+        let bytes = self.to_bytes_within(MAX_INVENTORY)?;
         let digest = digest(&bytes);
-        (bytes, digest)
+        Ok((bytes, digest))
+    }
+
+    fn to_bytes_within(&self, most: u64) -> io::Result<Vec<u8>> {
+        let bytes = serde_json::to_vec(self).expect("an inventory has texts and numbers only");
+        match bytes.len() as u64 <= most {
+            true => Ok(bytes),
+            false => Err(io::Error::other(format!("the list of it would be larger than {} MiB", most >> 20))),
+        }
     }
 
     /// Reads the inventory of an env root, if it is the one with this digest.
@@ -365,7 +376,7 @@ mod tests {
             fs::set_permissions(at.join("a"), fs::Permissions::from_mode(0o644)).unwrap();
             symlink("a", at.join("link")).unwrap();
             let tree = Tree::open(at).unwrap();
-            let (bytes, _) = Inventory::of(&tree).unwrap().to_bytes();
+            let (bytes, _) = Inventory::of(&tree).unwrap().to_bytes().unwrap();
             let before: Inventory = serde_json::from_slice(&bytes).unwrap();
             change(at);
             let (changes, unread) = before.changes(&tree).unwrap();
@@ -376,6 +387,16 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let tmp = tempfile::tempdir().unwrap();
+        fs::write(tmp.path().join("a"), "one").unwrap();
+        let inventory = Inventory::of(&Tree::open(tmp.path()).unwrap()).unwrap();
+        let len = inventory.to_bytes().unwrap().0.len() as u64;
+        assert!(inventory.to_bytes_within(len).is_ok() && inventory.to_bytes_within(len - 1).is_err());
+    }
+
     #[test]
     fn what_was_not_looked_at_is_neither_new_nor_gone() {
         let tmp = tempfile::tempdir().unwrap();

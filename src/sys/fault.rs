@@ -198,6 +198,7 @@ mod injected {
         Some(match name {
             "ENOSPC" => Errno::NOSPC,
             "EACCES" => Errno::ACCESS,
+            "EDQUOT" => Errno::DQUOT,
             "EIO" => Errno::IO,
             "EROFS" => Errno::ROFS,
             "EMFILE" => Errno::MFILE,

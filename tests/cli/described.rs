@@ -61,5 +61,19 @@ fn a_described_cli_is_prepared_run_and_cleaned_up_like_any_other() {
 fn a_wrong_description_names_itself() {
     let t = TestEnv::new();
     t.write("config.json", r#"{"providers":{"mycli":{"program":"x","arguments":[],"dialect":"morse"}}}"#);
-    t.execenv(["--config", "config.json", "list"]).fails(2, &["`mycli`", "`dialect` must be one of"]);
+    t.execenv(["--config", "config.json", "list"])
+        .fails(2, &["`providers.mycli.dialect`: it must be one of"]);
+}
+
+#[test]
+fn a_nul_byte_in_a_prompt_that_becomes_an_argument_is_wrong_usage() {
+    let t = world();
+    let text = fs::read_to_string(t.tmp.join("config.json")).unwrap();
+    t.write("config.json", text.replace(r#"["run","#, r#"["run","{prompt}","#));
+    let config = ["--config", "config.json"];
+    t.execenv(config.iter().chain(&["prepare", "--task-id", TASK, "--provider", "mycli"])).ok();
+    t.write("prompt", "one\0two");
+    let run = ["run", KEY, "--prompt-file", "prompt"];
+    t.execenv(config.iter().chain(&run)).fails(2, &["the prompt has a NUL byte", "tr -d"]);
+    assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["status"], "prepared");
 }

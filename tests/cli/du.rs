@@ -72,7 +72,8 @@ fn it_reports_as_upstream_does() {
     let none = column("age_seconds")[1].as_u64().unwrap();
     assert!((7_200..7_800).contains(&none), "{none}");
 
-    assert_eq!(names(&report["workspaces"], "workspace_id"), ["w-1", "abcdefgh-ijkl"]);
+    assert_eq!(names(&report["tasks"], "workspace_id"), ["w", "abcdefgh-ijkl", "w"]);
+    assert_eq!(names(&report["workspaces"], "workspace_id"), ["w", "abcdefgh-ijkl"]);
     let first = &report["workspaces"][0];
     assert_eq!((&first["task_count"], &first["size_bytes"]), (&json!(2), &json!(issue + chat)));
     let ratio = first["artifact_ratio"].as_f64().unwrap();

@@ -530,6 +530,22 @@ fn what_replaced_the_lock_file_is_named_with_the_command_that_removes_it() {
         let env = t.prepare(["--task-id", TASK]);
         fs::remove_file(env.join(".task_lock")).unwrap();
         special(kind, &env.join(".task_lock"));
+        let doctor = t.execenv(["doctor", "--fix", "-o", "json"]).run().status(1);
+        let told: serde_json::Value = serde_json::from_str(&doctor.stdout).unwrap();
+        let problem = &told["problems"][0];
+        assert_eq!(
+            (&problem["complaint"], &problem["fixed"]),
+            (&"unlockable".into(), &false.into()),
+            "{doctor}"
+        );
+        assert!(problem["note"].as_str().unwrap().contains("`rm -r "), "{doctor}");
+        for dry in [&["gc"][..], &["gc", "--dry-run"]] {
+            let gc = t.execenv(dry).var("EXECENV_TEST_NOW", "2999-01-01T00:00:00Z").run().status(0);
+            assert!(
+                gc.stderr.contains("stays, as it cannot be locked") && gc.stderr.contains("`rm -r "),
+                "{gc}"
+            );
+        }
         let done = t.execenv(["cleanup", "--all", KEY]).fails(4, &["an agent has replaced the lock file"]);
         let hint = done.stderr.split('`').nth(1).unwrap().replace("[ROOT]", t.root.to_str().unwrap());
         t.sh(&hint).ok();
@@ -674,5 +690,28 @@ fn variables_that_no_plan_of_the_provider_makes_are_never_exported() {
         assert!(!seen.stdout.contains("forged-value"), "{provider}: {seen}");
         assert!(seen.stderr.contains("LD_PRELOAD"), "{seen}");
         assert_same(&before, &snapshot(&outside), provider);
+    }
+}
+
+/// A full disk or a folder of another user's is something that a person can do something about.
+#[test]
+fn an_error_of_the_system_comes_with_a_hint() {
+    for command in [&["prepare"][..], &["gc"], &["doctor", "--fix"], &["cleanup", "--all", KEY]] {
+        for (errno, hint) in [
+            ("ENOSPC", "hint: the disk is full"),
+            ("EDQUOT", "hint: your quota"),
+            ("EACCES", "hint: `ls -ld`"),
+        ] {
+            let mut failed = 0;
+            for at in 1..=3 {
+                let t = TestEnv::new();
+                t.prepare(["--task-id", TASK]);
+                let done = t.execenv(command).var("EXECENV_TEST_FAIL_AT", format!("{at}:{errno}")).run();
+                let is_told = done.stderr.contains(hint) || !done.stderr.contains("error: ");
+                assert!(is_told, "{at}: {done}");
+                failed += u32::from(done.stderr.contains("error: "));
+            }
+            assert!(failed > 0 || command[0] != "prepare", "{errno} never met {command:?}");
+        }
     }
 }

@@ -178,7 +178,7 @@ fn lock(tree: &Tree) -> Result<Option<FileLock>> {
             let message = format!("another process has the lock {}{}", path.display(), by(holder.as_ref()));
             Err(Failure::new(Code::EnvBusy, message).hint("wait for it to end, then try again").into())
         }
-        Err(NotLocked::Refused(error)) => Err(busy(tree.path(), &Held::Unknown(error.to_string()))),
+        Err(NotLocked::Refused(error)) => Err(busy(tree.path(), &Held::Unknown(error.into()))),
         Err(NotLocked::Failed(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
     }
 }

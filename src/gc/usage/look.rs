@@ -9,7 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::{Scan, Stores, TaskUsage};
-use crate::environment::{EnvStatus, Meta, WorkspacesRoot, count_stores, is_environment, trash};
+use crate::environment::{EnvStatus, Identity, Meta, WorkspacesRoot, count_stores, is_environment, trash};
 use crate::gc::artifacts::{Patterns, weigh};
 use crate::gc::facts::LockState;
 use crate::gc::look::lock_of;
@@ -74,7 +74,10 @@ fn look_at_task(
     let meta = Meta::load(&env).ok().flatten();
     let kind = meta.as_ref().map(kind).filter(|kind| !kind.is_empty());
     Some(TaskUsage {
-        workspace_id: workspace.clone(),
+        workspace_id: Some(Identity::of(&env, meta.as_ref()).workspace_id)
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| workspace.clone()),
+        workspace: workspace.clone(),
         workspace_short: short(workspace),
         task_short: key.to_string_lossy().into_owned(),
         path: env.path().to_string_lossy().into_owned(),

@@ -54,7 +54,11 @@ pub(super) fn load(named: Option<&Path>, cwd: &CurrentFolder) -> Result<ConfigFi
     let (mut values, mut providers) = (BTreeMap::new(), Vec::new());
     for (key, value) in object {
         if key == PROVIDERS {
-            providers = described::read(&value).map_err(&bad)?;
+            providers = described::read(&value).map_err(|wrong| {
+                let message =
+                    format!("the configuration {}: `{}`: {}", path.display(), wrong.place, wrong.why);
+                Failure::new(Code::BadConfig, message).hint(wrong.hint())
+            })?;
             continue;
         }
         if !SETTINGS.iter().any(|row| row.key == key) {
