@@ -16,7 +16,8 @@ use crate::sidecar::Unread;
 ///
 /// Compares the content, mode, owner, attributes and link target of every path that execenv touched with the state recorded
 /// before, and says for each difference whether execenv caused it. Other files are compared only after `prepare --inventory`: then
-/// the whole folder is, and `other` means the agent, the user or another program. Status 0: no difference; status 1: differences.
+/// the whole folder is, apart from owners and extended attributes, and `other` means the agent, the user or another program. What could
+/// not be read already then is named and is no difference. Status 0: no difference; status 1: differences.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   env=$(execenv prepare --provider claude --local-dir .)

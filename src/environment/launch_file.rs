@@ -99,7 +99,8 @@ impl LaunchFile {
                         place.display()
                     ));
                 }
-                _ => return Err(changed(found, &place, keys)),
+                None => return Err(has_no_proof(found, &place, keys)),
+                Some(_) => return Err(changed(found, &place, keys)),
             }
         }
         let file = serde_json::from_value(Value::Object(object)).with_context(doing)?;
@@ -127,16 +128,31 @@ fn is_older_than_key(found: &FoundEnv, keys: &KeyFile) -> bool {
     }
 }
 
+/// An environment that was prepared without the key looks as one whose agent has removed the proof.
+fn has_no_proof(found: &FoundEnv, place: &Path, keys: &KeyFile) -> anyhow::Error {
+    let message = format!(
+        "{} has no proof by your key {}, which is older: either the environment was prepared without that key, or an agent \
+         has removed the proof, and the two cannot be told apart",
+        place.display(),
+        keys.shown()
+    );
+    unproved(found, message)
+}
+
 fn changed(found: &FoundEnv, place: &Path, keys: &KeyFile) -> anyhow::Error {
     let message = format!(
         "{} is not as `prepare` or `reuse` wrote it, by your key {}: an agent can have changed it",
         place.display(),
         keys.shown()
     );
+    unproved(found, message)
+}
+
+fn unproved(found: &FoundEnv, message: String) -> anyhow::Error {
     Failure::new(Code::Unproved, message)
         .hint(format!(
-            "it names what a run starts: variables, arguments, servers. `execenv reuse {}` with the task document writes \
-             it again",
+            "it names what a run starts: variables, arguments, servers. `execenv reuse {} --task FILE`, with the task \
+             document, writes it again",
             quoted(&found.env.path)
         ))
         .into()

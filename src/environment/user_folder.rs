@@ -175,7 +175,11 @@ impl FoundEnv {
             }
             (Some(_), Some(true)) => format!("the proof in {env} is not by your key {}", trust.keys.shown()),
             (Some(_), _) => {
-                format!("nothing proves the record of {env}: an older release or another program wrote it")
+                format!(
+                    "nothing proves the record of {env}: an older release, a `prepare` without the key {} or another \
+                     program wrote it",
+                    trust.keys.shown()
+                )
             }
         };
         let named = self.work_dir.claimed().map(Path::display);

@@ -193,7 +193,12 @@ impl Inventory {
     /// # Errors
     /// As [`Inventory::of`].
     pub fn changes(&self, tree: &Tree) -> io::Result<(Vec<Change>, Vec<Unread>)> {
-        let now = Inventory::without_digests(tree)?;
+        Ok(self.compare(tree, Inventory::without_digests(tree)?))
+    }
+
+    /// The same for what was found. What was recorded and cannot be looked at any more is a change: nothing shows that it is
+    /// as it was.
+    fn compare(&self, tree: &Tree, now: Inventory) -> (Vec<Change>, Vec<Unread>) {
         let mut missing: BTreeMap<&Path, &Item> =
             self.entries.iter().map(|item| (item.path.as_path(), item)).collect();
         // What was not looked at then, or is not now, is neither new nor gone.
@@ -222,12 +227,23 @@ impl Inventory {
             was: item.describe(None),
             is: "nothing".into(),
         }));
+        let lost =
+            now.unread.iter().filter(|unread| self.unread.iter().all(|before| before.path != unread.path));
+        for unread in lost {
+            let before = self.entries.iter().find(|item| item.path.to_string_lossy() == *unread.path);
+            let before = before.filter(|item| changes.iter().all(|change| change.path != item.path));
+            changes.extend(before.map(|item| Change {
+                path: item.path.clone(),
+                was: item.describe(None),
+                is: format!("out of sight ({})", unread.why),
+            }));
+        }
         changes.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let mut unread = self.unread.clone();
         unread.extend(now.unread);
         unread.sort_unstable();
         unread.dedup();
-        Ok((changes, unread))
+        (changes, unread)
     }
 }
 
@@ -409,5 +425,16 @@ mod tests {
         before.unread.push(Unread::new(Path::new("dir"), "a mount".into()));
         let (changes, unread) = before.changes(&tree).unwrap();
         assert_eq!((changes, unread.len()), (Vec::new(), 1));
+        // What was recorded, and is behind a mount by now, may be anything.
+        let before = Inventory::of(&tree).unwrap();
+        let mut now = Inventory::without_digests(&tree).unwrap();
+        now.entries.retain(|item| item.path == Path::new("dir"));
+        now.unread.push(Unread::new(Path::new("dir"), "a mount".into()));
+        let (changes, _) = before.compare(&tree, now);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert!(
+            changes[0].path == Path::new("dir") && changes[0].is == "out of sight (a mount)",
+            "{changes:?}"
+        );
     }
 }
