@@ -215,10 +215,13 @@ pub fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let is_at_bound = matches!(facts.cause, Some(Cause::Bound(_)));
     let exit = if is_own_end || is_at_bound { Exit::default() } else { facts.exit };
     let Draft { status, reason, error } = draft(facts, exit);
+    // Its standard error may hold anything, such as numbers that look like a status: the agent's own words come first.
+    let own = || error.as_deref().map(reason::classify).filter(|reason| *reason != FailureReason::Unknown);
+    let reason_in_words = result.and_then(|result| result.failure.as_ref()).and_then(|_| own());
     let is_agents = reason.is_none_or(FailureReason::is_agent_error);
     // A limit or a wish of the user's explains itself; an error of the agent's is explained by its standard error.
     let error = error.map(|error| if is_agents { with_stderr(facts, &error) } else { error });
-    finish(facts, exit, Draft { status, reason, error })
+    finish(facts, exit, Draft { status, reason: reason.or(reason_in_words), error })
 }
 
 fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {

@@ -71,6 +71,19 @@ fn status_and_reason_of_every_end() {
             Some("agent_error.provider_capacity_or_rate_limit"),
         ),
         (
+            RunFacts {
+                stderr: "fetched in 543 ms",
+                ..of(failure("connection refused by the endpoint", None))
+            },
+            RunStatus::Failed,
+            Some("agent_error.provider_network"),
+        ),
+        (
+            RunFacts { stderr: "HTTP 401", ..of(failure("the request failed", None)) },
+            RunStatus::Failed,
+            Some("agent_error.provider_auth_or_access"),
+        ),
+        (
             of(failure("error_max_turns", Some(FailureReason::IterationLimit))),
             RunStatus::Failed,
             Some("iteration_limit"),
