@@ -90,10 +90,10 @@ const fn dialect(start: StartAgent, tokens: bool) -> Dialect {
 pub const OPENCODE: Dialect =
     dialect(|request| Agent::new(&["acp"], &[], Profile::PLAIN).plan(request), false);
 
-/// Does not end with its input.
+/// Does not end with its input. Counts tokens from the cache among the others.
 pub const GEMINI: Dialect = dialect(
     |request| {
-        let profile = Profile { leaves_on_eof: false, ..Profile::PLAIN };
+        let profile = Profile { leaves_on_eof: false, writes_over_id: true, ..Profile::PLAIN };
         Agent::new(&["--acp"], &["--approval-mode", "yolo"], profile).plan(request)
     },
     false,

@@ -60,6 +60,12 @@ fn gist(message: &Value) -> String {
     }
 }
 
+/// Gemini is told a session by an alias first. This is one that it does not know.
+const LOADS: [&str; 2] = [
+    "session/load  00000000-0000-4000-8000-000000000000",
+    "session/load 00000000-0000-4000-8000-000000000000",
+];
+
 /// A conversation, and all that came of it.
 struct Replay {
     conversation: Box<dyn Conversation>,
@@ -159,6 +165,9 @@ impl Replay {
         for line in &recorded.lines {
             if line["dir"] == "<" {
                 self.says(line, piece);
+                if line["msg"].get("error").is_some() && self.sent.ends_with(&LOADS.map(str::to_owned)) {
+                    self.says(line, piece); // the session by its own id is as unknown as that by its alias
+                }
                 // Gemini tells a session's history after it has opened it, and then its commands: our client waits.
                 if line["msg"]["params"]["update"]["sessionUpdate"] == "available_commands_update" {
                     self.pause_if_opening();
@@ -262,6 +271,45 @@ fn recordings() -> Vec<PathBuf> {
     all
 }
 
+/// Gemini CLI writes an empty conversation over the one that it loads, under the id by which it is told: so by another one.
+#[test]
+fn gemini_is_told_its_session_by_an_alias() {
+    let open = |replay: &mut Replay| {
+        let capable = json!({ "msg": { "result": { "agentCapabilities": { "loadSession": true } } } });
+        replay.says(&capable, usize::MAX);
+    };
+    let prompt = |replay: &mut Replay, answer: Value| {
+        replay.says(&answer, usize::MAX);
+        replay.pause();
+        replay.says(&json!({ "msg": { "result": { "stopReason": "end_turn" } } }), usize::MAX);
+        replay.pause();
+        replay.conversation.end().session_id
+    };
+    let opened = || json!({ "msg": { "result": {} } });
+    let mut replay = Replay::new("gemini", "say hi", Some("s1"));
+    open(&mut replay);
+    assert_eq!(prompt(&mut replay, opened()).as_deref(), Some("s1"));
+    assert_eq!(replay.sent[1..], ["session/load  s1", "session/prompt  s1 say hi"]);
+
+    // One that finds no session by it is told the id itself.
+    for error in [
+        json!({ "code": -32602, "message": "Invalid params" }),
+        json!({ "code": -32603, "message": "Internal error", "data": { "details": "No previous sessions found" } }),
+    ] {
+        let mut replay = Replay::new("gemini", "say hi", Some("s1"));
+        open(&mut replay);
+        replay.says(&json!({ "msg": { "error": error } }), usize::MAX);
+        assert_eq!(prompt(&mut replay, opened()).as_deref(), Some("s1"));
+        assert_eq!(replay.sent[1..], ["session/load  s1", "session/load s1", "session/prompt s1 say hi"]);
+    }
+    // Any other error is the end: to load it by its own id would lose it.
+    let mut replay = Replay::new("gemini", "say hi", Some("s1"));
+    open(&mut replay);
+    replay.says(&json!({ "msg": { "error": { "code": -32000, "message": "log in" } } }), usize::MAX);
+    assert_eq!(replay.sent[1..], ["session/load  s1"]);
+    assert!(replay.is_over);
+}
+
 #[test]
 fn acp_recordings_in_both_directions() {
     let mut text = String::new();
@@ -282,6 +330,8 @@ fn acp_recordings_in_both_directions() {
             let expected = replay.play(&recorded, usize::MAX);
             let mut sent = replay.sent.clone();
             sent.retain(|sent| !sent.starts_with("session/set_config_option"));
+            sent.iter_mut().for_each(|sent| *sent = sent.replace("  ", " ")); // an alias of the session
+            sent.dedup();
             if prompt.is_none() {
                 // The recording ends before the prompt; where the session was opened all the same, a run goes on.
                 sent.truncate(expected.len());

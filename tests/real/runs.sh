@@ -8,7 +8,7 @@
 #
 #   launched   one tool call, to `completed`            text, tools, usage, cost, session: of that run (`file`: the tool worked,
 #              and its program tells of no tools)
-#   resumed    `--resume`: the same session, and only the tokens of this run
+#   resumed    `--resume`, twice: the same session, and only the tokens of the second run
 #   timeout    `--timeout` while a tool works           ctrl-c: SIGINT then        killed: SIGKILL of execenv then, and the
 #              record knows the session
 #   dead, 401, 500   the model's server: nothing listens, refuses, fails. With `--idle-timeout`: `timeout/idle_watchdog` is
@@ -181,6 +181,7 @@ part() ( # NAME: one program, in a home of its own
     session=$(ask 'd["session_id"] or ""')
     cell session "${session:+yes}" yes
 
+    run --timeout 3m --resume # some lose a session when it is resumed, which is seen at the second time
     run --timeout 3m --resume
     cell resumed "$(ended) $(ask "'same' if d['session_id'] == '$session' else 'another'") $(ask 'tokens')" "completed same (${!cached+1200/0/34|}1000/200/34|-)"
 

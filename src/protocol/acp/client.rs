@@ -74,6 +74,10 @@ pub(super) struct Client {
     prompts: VecDeque<String>,
     is_loaded: bool,
     is_resumed: bool,
+    /// The session's id as the agent is told it, where that is not its own.
+    alias: Option<String>,
+    /// The request for the session by its own id, for an agent that finds none by the alias.
+    by_own_id: Option<(&'static str, Value)>,
     is_cancelled: bool,
     is_listening: bool,
     told: Told,
@@ -103,6 +107,8 @@ impl Client {
             prompts: VecDeque::from([prompt]),
             is_loaded: false,
             is_resumed: request.resume.is_some(),
+            alias: None,
+            by_own_id: None,
             is_cancelled: false,
             is_listening: false,
             told,
@@ -185,7 +191,7 @@ impl Client {
                     return Ok(());
                 };
                 if self.is_listening {
-                    return self.told.transcript.session(&text(session_id), None, sink);
+                    return self.told.transcript.session(text(session_id).trim_start(), None, sink); // may be an alias
                 }
                 if self.hears_updates() {
                     let unknown = self.told.update(update, self.profile.errors_as_text, sink, step)?;
@@ -254,6 +260,15 @@ impl Client {
                 Ok(())
             }
             (Phase::Prompting, Ok(result)) => self.prompted(Some(result), sink, step),
+            (Phase::Opening { is_resumed: true }, Err(error))
+                if self.by_own_id.is_some() && failure::finds_no_session(&error) =>
+            {
+                self.alias = None;
+                if let Some((method, params)) = self.by_own_id.take() {
+                    self.open = Some(self.writer.request(&mut step.frames, method, &params));
+                }
+                Ok(())
+            }
             (Phase::Setting { is_model: false }, Err(error)) => {
                 let text = format!("an option of the session could not be set: {}", failure::words(&error));
                 self.prepare(step);
@@ -314,6 +329,14 @@ impl Client {
             }
         };
         self.told.is_price_whole = !self.is_resumed;
+        if self.profile.writes_over_id
+            && let Some(session) = &self.request.resume
+        {
+            self.by_own_id = Some((method, params.clone()));
+            let alias = format!(" {session}");
+            params["sessionId"] = alias.as_str().into();
+            self.alias = Some(alias);
+        }
         self.open = Some(self.writer.request(&mut step.frames, method, &params));
         self.enter(Phase::Opening { is_resumed: self.is_resumed });
         Ok(())
@@ -328,7 +351,7 @@ impl Client {
     ) -> io::Result<()> {
         let opened: Opened<'_> = object(result).unwrap_or_default();
         let stated = provenance(opened.meta).or_else(|| Some(text(opened.session_id).into_owned()));
-        let stated = stated.filter(|id| !id.is_empty());
+        let stated = stated.filter(|id| !id.is_empty() && Some(id) != self.alias.as_ref());
         let asked = self.request.resume.clone().filter(|_| is_resumed);
         if let (Some(asked), Some(stated)) = (&asked, &stated)
             && asked != stated
@@ -354,6 +377,7 @@ impl Client {
             return self.fail(failure, sink, step);
         };
         self.told.transcript.session(&session, Some(&current), sink)?;
+        let session = self.addressed();
         if let Some(model) = self.request.model.clone().filter(|model| *model != current) {
             let setting = match model_option.filter(|_| opened.models.is_none()) {
                 Some(option) => (
@@ -377,6 +401,11 @@ impl Client {
         Ok(())
     }
 
+    /// The session, as the agent is told it.
+    fn addressed(&self) -> String {
+        self.alias.as_deref().or(self.told.transcript.session_id()).unwrap_or_default().to_owned()
+    }
+
     /// Makes the next setting; after the last one comes the prompt, once the history of the session has been told.
     fn prepare(&mut self, step: &mut Step) {
         if let Some((method, params, is_model)) = self.settings.pop_front() {
@@ -396,7 +425,7 @@ impl Client {
     fn prompt(&mut self, step: &mut Step) -> bool {
         let Some(prompt) = self.prompts.pop_front() else { return false };
         self.told.begin_turn();
-        let session = self.told.transcript.session_id().unwrap_or_default();
+        let session = self.addressed();
         let params = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": prompt }] });
         self.open = Some(self.writer.request(&mut step.frames, "session/prompt", &params));
         self.enter(Phase::Prompting);
@@ -566,7 +595,7 @@ impl Client {
             return false;
         }
         self.is_cancelled = true;
-        let params = json!({ "sessionId": self.told.transcript.session_id() });
+        let params = json!({ "sessionId": self.addressed() });
         self.writer.notify(&mut step.frames, "session/cancel", Some(&params));
         true
     }

@@ -6,9 +6,11 @@ use crate::protocol::{AgentFailure, FailureReason, prefix};
 
 /// The code for a login that is missing.
 pub(super) const AUTH_REQUIRED: i64 = -32000;
+/// The code for a request whose form is wrong.
+const INVALID_PARAMS: i64 = -32602;
 
 /// The codes with which agents refuse a session that they do not know.
-const REFUSALS: [i64; 3] = [-32603, -32602, -32002];
+const REFUSALS: [i64; 3] = [-32603, INVALID_PARAMS, -32002];
 /// Their words for it.
 const UNKNOWN_SESSION: [&str; 8] = [
     "session not found",
@@ -63,6 +65,11 @@ pub(super) fn of_resume(error: &RpcError) -> AgentFailure {
     let is_resume_refused =
         REFUSALS.contains(&error.code) && UNKNOWN_SESSION.iter().any(|phrase| all.contains(phrase));
     AgentFailure { is_resume_refused, ..of(error) }
+}
+
+/// Whether an agent may have taken no id of that form, or knows no such session.
+pub(super) fn finds_no_session(error: &RpcError) -> bool {
+    error.code == INVALID_PARAMS || of_resume(error).is_resume_refused
 }
 
 /// The error in the words of an answer: of one without tokens, so that a model's own words are not taken for one.

@@ -33,6 +33,9 @@ pub struct Profile {
     pub allow_options: &'static [(&'static str, &'static str)],
     /// A text for the system prompt can stand before the prompt.
     pub takes_system_prompt: bool,
+    /// It writes a new, empty conversation under the id by which it is told to load a session, over the one to be loaded, and
+    /// finds the session by an id with a blank before it too: by that it is told.
+    pub writes_over_id: bool,
     /// How long it may be silent before it has answered what must be settled before the first prompt.
     pub handshake: Duration,
 }
@@ -47,6 +50,7 @@ impl Profile {
         asks_by_call: true,
         allow_options: &[],
         takes_system_prompt: true,
+        writes_over_id: false,
         handshake: Duration::from_secs(60),
     };
 }
