@@ -507,9 +507,11 @@ fn a_folder_in_the_place_of_a_state_file_stops_no_command() {
         t.execenv(["prepare", "--task", "t.json", "--local-dir", "project"]).ok();
         let env = env_of(&t);
         let folder = env.join(name);
-        // While `run` has a file there, it tries again.
-        let script =
-            format!("until mkdir '{0}' 2>/dev/null; do :; done; echo work > '{0}/work'", folder.display());
+        // While `run` has a file there, it tries again. The folder comes with what is in it: an empty one may be gone at once.
+        let script = format!(
+            "mkdir '{0}.made'; echo work > '{0}.made/work'; until mv -T '{0}.made' '{0}' 2>/dev/null; do :; done",
+            folder.display()
+        );
         t.execenv(["run", KEY, "--", "sh", "-c", &script]).ok();
         assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["status"], "completed", "{name}");
         t.execenv(["run", KEY, "--", "true"]).ok();

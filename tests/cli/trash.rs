@@ -179,5 +179,7 @@ fn empty_stops_between_entries() {
     } else {
         format!("{},{:03}", deleted / 1_000, deleted % 1_000)
     };
-    assert_eq!(said, format!("warning: stopped: {shown} of 3,001 entries\n"));
+    // The signal may come within an entry, which is named then.
+    let rest = said.strip_prefix(&format!("warning: stopped: {shown} of 3,001 entries")).expect(&said);
+    assert!(rest == "\n" || rest.starts_with("; the next command deletes the rest of default+"), "{said}");
 }
