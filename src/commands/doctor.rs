@@ -5,7 +5,7 @@ mod agents;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -301,13 +301,7 @@ impl Finding {
 fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     if !WorkspacesRoot::is_marked(tree)? {
-        let path = context.root.path().to_owned();
-        let mark = path.join(names::MARK);
-        let what = format!(
-            "it has no marker file, so `gc` refuses it; if it is a workspaces root: `touch {}`",
-            shell_quote(&mark.display().to_string())
-        );
-        return Ok(vec![Finding { path, complaint: "not_marked", what, repair: None, fixed: false }]);
+        return Ok(vec![not_marked(fix, context.root.path(), tree)?]);
     }
     for leftover in sweep_staging(&context.root, tree, fix, context.now)? {
         let repair = match leftover.whole {
@@ -340,6 +334,25 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });
     }
     Ok(findings)
+}
+
+/// A root without its marker. An empty one gets it, as from the next `prepare`; in any other only the user knows whether it is
+/// a root.
+fn not_marked(fix: bool, root: &Path, tree: &Tree) -> Result<Finding> {
+    let finding =
+        |what, repair, fixed| Finding { path: root.to_owned(), complaint: "not_marked", what, repair, fixed };
+    if WorkspacesRoot::is_empty(tree).with_context(|| format!("list {}", root.display()))? {
+        let repair = Repair { would: "marks it", done: "marked it" };
+        let what = "it is empty and has no marker file, so `gc` refuses it".to_owned();
+        return Ok(match if fix { WorkspacesRoot::mark(tree) } else { Ok(()) } {
+            Ok(()) => finding(what, Some(repair), fix),
+            Err(error) => finding(format!("{what}; it cannot be marked: {error}"), None, false),
+        });
+    }
+    let mark = shell_quote(&root.join(names::MARK).display().to_string());
+    let what =
+        format!("it has no marker file, so `gc` refuses it; if it is a workspaces root: `touch {mark}`");
+    Ok(finding(what, None, false))
 }
 
 /// Ends what a dead run has left, with `fix`, and names what may be left without its marks: an agent can drop them.

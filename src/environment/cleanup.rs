@@ -289,6 +289,7 @@ fn take_down(
         Err(error) if is_of_full_disk(&error) => true,
         other => other.map(|()| false)?,
     };
+    found.sweep_temporaries();
     // The homes stay, so an interrupted change of them is completed. A failure does not stop the clean-up.
     if let Err(error) = found.recover_homes() {
         report.errors.push(format!("{error:#}"));

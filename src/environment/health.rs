@@ -12,12 +12,12 @@ use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::origin::{MadeBy, made_by};
 use super::path::quoted;
-use super::record::{self, Durability, EnvStatus, LastResult, Meta};
+use super::record::{Durability, EnvStatus, LastResult, Meta};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trust::Trust;
 use crate::failure::Failure;
 use crate::layout::names;
-use crate::sidecar::{Manifest, sweep_state_temporaries};
+use crate::sidecar::Manifest;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
 
@@ -195,9 +195,7 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
     };
     let Some(found) = found else { return Vec::new() };
     if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {
-        // The next writer replaces them anyway.
-        let _ = sweep_state_temporaries(&locked.env.tree);
-        let _ = record::sweep_temporary(&locked.env.tree);
+        locked.sweep_temporaries();
     }
     let mut problems = problems_of(found, trust);
     if !fix || problems.is_empty() {

@@ -13,6 +13,16 @@ use crate::provider;
 use crate::sidecar::{Manifest, Site, TakenBack, sweep_state_temporaries, take_back};
 
 impl LockedEnv {
+    /// Removes the temporary files that a killed command left. One that cannot be removed stays: the next writer of its file
+    /// replaces it.
+    pub(super) fn sweep_temporaries(&self) {
+        let tree = &self.env.tree;
+        let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
+        if let Err(error) = swept.and_then(|()| record::sweep_temporary(tree)) {
+            log::debug!("{}: {error:#}", self.env.path.display());
+        }
+    }
+
     /// Recovers an environment whose last step was interrupted, so that it matches its record: removes sidecars that were
     /// announced but not completed.
     ///
@@ -29,11 +39,8 @@ impl LockedEnv {
         locked: Option<(u64, u64)>,
         trust: Trust<'_>,
     ) -> Result<Option<TakenBack>> {
+        self.sweep_temporaries();
         let tree = &self.env.tree;
-        let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
-        if let Err(error) = swept.and_then(|()| record::sweep_temporary(tree)) {
-            log::debug!("{}: {error}", self.env.path.display()); // the next writer replaces them anyway
-        }
         let report = if self.work_dir.is_user_folder() {
             // They are removed before the environment is replaced.
             self.take_sidecars_back(trust, locked)?

@@ -57,12 +57,8 @@ impl WorkspacesRoot {
         create_dirs(&self.path).with_context(opening)?;
         let tree = Tree::open(&self.path).with_context(opening)?;
         if !Self::is_marked(&tree)? {
-            let mut names = tree.names(Path::new("")).with_context(opening)?;
-            // A new ext file system contains this folder for `fsck`.
-            names.retain(|name| name != "lost+found");
-            let is_empty = names.is_empty();
             // Check again: another process may have created the marker between the two checks.
-            if !is_empty && !Self::is_marked(&tree)? {
+            if !Self::is_empty(&tree).with_context(opening)? && !Self::is_marked(&tree)? {
                 return Err(Failure::new(
                     Code::BadPath,
                     format!("{} contains other files and is not a workspaces root", self.path.display()),
@@ -70,17 +66,33 @@ impl WorkspacesRoot {
                 .hint("name an empty or new folder with `--workspaces-root`")
                 .into());
             }
-            let text = b"{\"managed_by\":\"execenv\"}\n";
-            // Written in place: an empty marker is valid, but after a crash a temporary file would make the root
-            // look like a folder with other files.
-            match tree.create_unseen(Path::new(names::MARK), text, 0o644) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(error).with_context(opening);
-                }
-                _ => tree.sync_entries(&[names::MARK, ""]).with_context(opening)?,
-            }
+            Self::mark(&tree).with_context(opening)?;
         }
         Ok(tree)
+    }
+
+    /// Whether nothing is in a folder, so that it may become a root. A command that died right after it had created the root
+    /// leaves it so.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn is_empty(tree: &Tree) -> io::Result<bool> {
+        // A new ext file system contains this folder for `fsck`.
+        Ok(tree.names(Path::new(""))?.iter().all(|name| name == "lost+found"))
+    }
+
+    /// Marks a folder as a root.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn mark(tree: &Tree) -> io::Result<()> {
+        let text = b"{\"managed_by\":\"execenv\"}\n";
+        // Written in place: an empty marker is valid, but after a crash a temporary file would make the root
+        // look like a folder with other files.
+        match tree.create_unseen(Path::new(names::MARK), text, 0o644) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => tree.sync_entries(&[names::MARK, ""]),
+        }
     }
 
     /// Whether execenv or multica has marked this folder as its root.

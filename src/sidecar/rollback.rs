@@ -152,7 +152,9 @@ pub fn take_back(site: &Site<'_>, manifest: &mut Manifest, brief_files: &[&str])
 /// # Errors
 /// As the system reports them.
 pub fn sweep_state_temporaries(env: &Tree) -> io::Result<()> {
-    for folder in ["", names::LAUNCH, names::BACKUP] {
+    // Each folder in which a state file is replaced: the record's, a start's, the backups', the result's, the configuration's
+    // that a run renews.
+    for folder in ["", names::LAUNCH, names::BACKUP, names::OUTPUT, names::CODEX_HOME] {
         let path = Path::new(folder).join(names::TEMPORARY);
         if env.kind(&path)?.is_some() {
             env.clear_name(&path)?;

@@ -15,7 +15,7 @@ fn edit(env: &Path, change: impl Fn(&mut Value)) {
     fs::write(file, meta.to_string()).unwrap();
 }
 
-const DAMAGE: [Damage; 9] = [
+const DAMAGE: [Damage; 11] = [
     (
         "a dead run",
         |_, env| edit(env, |meta| meta["execenv"]["status"] = json!("running")),
@@ -59,6 +59,21 @@ const DAMAGE: [Damage; 9] = [
         "half_deleted",
         Some(["--fix finishes it", "finished it"]),
     ),
+    (
+        "a root that was created and not marked",
+        |t, _| {
+            fs::remove_dir_all(&t.root).unwrap();
+            fs::create_dir(&t.root).unwrap();
+        },
+        "not_marked",
+        Some(["--fix marks it", "marked it"]),
+    ),
+    (
+        "a root that has lost its marker",
+        |t, _| fs::remove_file(t.root.join(".execenv-root")).unwrap(),
+        "not_marked",
+        None,
+    ),
 ];
 
 #[test]
@@ -88,6 +103,28 @@ fn every_kind_of_damage_is_named_and_what_fix_would_do_is_not_told_as_done() {
         let line = fixed.stdout.lines().find(|line| line.starts_with("fixed ")).expect(what);
         assert!(line.ends_with(&format!("; {done}")), "{what}: {fixed}");
         t.execenv(["doctor"]).ok();
+    }
+}
+
+/// Each place in which a command that is killed while it replaces a file of ours leaves the temporary one.
+#[test]
+fn temporary_files_of_a_killed_command_go_with_fix_and_with_cleanup() {
+    for command in [&["doctor", "--fix"][..], &["cleanup", KEY]] {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK]);
+        let names = [
+            ".execenv.tmp",
+            ".execenv.record",
+            "launch/.execenv.tmp",
+            "output/.execenv.tmp",
+            "output/kept-sidecars/deep/.execenv.tmp",
+            "codex-home/.execenv.tmp",
+        ];
+        for name in names {
+            t.write(env.join(name), "half");
+        }
+        t.execenv(command).ok();
+        t.assert_nothing_half_made(&format!("{command:?}"));
     }
 }
 

@@ -47,17 +47,17 @@ impl Tree {
         Ok(linkat(parent.as_fd(), name, to.as_fd(), second, AtFlags::empty())?)
     }
 
-    /// Puts a link in the place of whatever file or link is there, by one rename; `temporary` is a free name beside it.
+    /// Puts a link in the place of whatever file or link is there, by one rename. `temporary` is a free name at the top of
+    /// the tree, where whoever sweeps looks for it.
     ///
     /// # Errors
     /// As the system reports them.
     pub fn replace_by_link(&self, relative: &Path, text: &Path, temporary: &str) -> io::Result<()> {
-        let beside = relative.with_file_name(temporary);
-        self.remove_file(&beside)?;
-        self.make_link(&beside, text)?;
+        self.remove_file(Path::new(temporary))?;
+        self.make_link(Path::new(temporary), text)?;
         fault::step()?;
         let (parent, name) = self.parent(relative)?;
-        Ok(renameat(parent.as_fd(), temporary, parent.as_fd(), name)?)
+        Ok(renameat(self.root.as_fd(), temporary, parent.as_fd(), name)?)
     }
 
     /// The mode of a folder that its owner may not write to; otherwise `None`.
