@@ -433,7 +433,7 @@ fn report_trouble(judged: &Judged) {
     if let Some(error) = &judged.error {
         let name = judged.facts.root_dir.display();
         match judged.outcome {
-            Some(CleanupOutcome::Failed) => log::error!("{name}: {error}"),
+            Some(CleanupOutcome::Failed) => log::error!("{name}: {error}; {}", report::way_out(judged)),
             _ => log::warn!("{}", report::kept(judged, error)),
         }
     }

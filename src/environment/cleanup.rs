@@ -236,6 +236,7 @@ pub fn cleanup(
     }
     if is_damaged && !options.all {
         let why = "its record is damaged; `--all` removes the whole env root";
+        report.hint = Some(format!("`execenv cleanup --all {}`", quoted(&report.root_dir)));
         return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
     }
     let done = take_down(&root_tree, found, record, options, (stop, now), &mut report);

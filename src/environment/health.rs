@@ -165,9 +165,10 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => {
+            let why = format!("{error:#}");
             let mut problems = unreadable(error);
             if fix && let Some(note) = take_back_without_record(path, trust) {
-                problems.iter_mut().for_each(|problem| problem.note = format!("{}; {note}", problem.note));
+                problems.iter_mut().for_each(|problem| problem.note = format!("{why}; {note}"));
             }
             return problems;
         }
@@ -226,8 +227,8 @@ fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
     Problem { path: path.to_owned(), complaint, fixed: false, note, run_id: None }
 }
 
-/// Takes back what a manifest proves although the record beside it is damaged. Returns what became of it; `None`: there is
-/// nothing to take back.
+/// Takes back what a manifest proves although the record beside it is damaged. Returns what became of it and what to do now;
+/// `None`: there is nothing to take back.
 fn take_back_without_record(path: &Path, trust: Trust<'_>) -> Option<String> {
     let locked = LockedRoot::try_hold(EnvRoot::open(path).ok()?, false).ok()?.read_even_damaged().ok()?;
     if !locked.work_dir.is_user_folder() {
@@ -242,7 +243,9 @@ fn take_back_without_record(path: &Path, trust: Trust<'_>) -> Option<String> {
                 quoted(path)
             )
         }
-        Ok(report) => report.errors.join("; "),
+        Ok(report) => {
+            format!("{} (fix the cause, then `execenv doctor --fix`)", report.errors.join("; "))
+        }
         Err(error) => with_hint(&error),
     })
 }

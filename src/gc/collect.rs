@@ -12,6 +12,7 @@ use super::look::look_at_folder;
 use super::parallel::halved;
 use super::reclaim::decide_and_apply;
 use super::state::{Cycle, Sink};
+use super::way_out::TRY_AGAIN;
 use crate::server::Parent;
 
 /// How many environments are looked at before their decisions are handed on: bounds the memory of a cycle.
@@ -44,7 +45,8 @@ impl Cycle<'_> {
         let names = match self.tree.names(Path::new(workspace)) {
             Ok(names) => names,
             Err(error) => {
-                log::warn!("cannot list {}: {error}", self.tree.path().join(workspace).display());
+                let folder = self.tree.path().join(workspace);
+                log::warn!("cannot list {}: {error}; {TRY_AGAIN}", folder.display());
                 return Vec::new();
             }
         };

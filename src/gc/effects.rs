@@ -13,6 +13,7 @@ use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::parallel::halved;
 use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
+use super::way_out::with_way_out;
 use crate::environment::{
     Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations, prune_stores,
     root_busy, root_lock, staging_lock_alone, trash,
@@ -176,7 +177,7 @@ impl Effects for Disk<'_> {
                 if Stopped::find(&error).is_some() {
                     break;
                 }
-                log::error!("{error:#}");
+                log::error!("{}", with_way_out(&error));
                 failed += 1;
             }
         }

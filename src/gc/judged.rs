@@ -23,6 +23,8 @@ pub struct Judged {
     pub outcome: Option<CleanupOutcome>,
     /// What went wrong, or what keeps it.
     pub error: Option<String>,
+    /// What to do about what went wrong, where the error says it.
+    pub hint: Option<String>,
     /// The unsaved work that keeps it.
     pub unsaved: Vec<Unsaved>,
     /// What was removed of it, in bytes.
@@ -39,6 +41,7 @@ impl Judged {
             decision,
             outcome: None,
             error: None,
+            hint: None,
             unsaved: Vec::new(),
             bytes: 0,
             artifacts: None,

@@ -28,6 +28,7 @@ mod state;
 mod summary;
 mod sweep;
 pub mod usage;
+mod way_out;
 
 pub use artifacts::Patterns;
 pub use bounds::{Bound, Bounds};
@@ -41,3 +42,4 @@ pub use look::look;
 pub use request::{GcRequest, StorePolicy};
 pub use staging::sweep_staging;
 pub use summary::Summary;
+pub use way_out::TRY_AGAIN;

@@ -10,6 +10,7 @@ use super::hold::{HeldEnv, NotHeld, open_root};
 use super::judged::Judged;
 use super::request::GcRequest;
 use crate::environment::{CleanupOutcome, cannot_lock, retained_for, unsaved_work};
+use crate::failure::Failure;
 use crate::server::Parent;
 use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
@@ -55,6 +56,7 @@ impl Judged {
         if let Err(error) = done {
             self.outcome = Some(CleanupOutcome::Failed);
             self.error = Some(format!("{error:#}"));
+            self.hint = Failure::hint_of(&error);
         }
     }
 

@@ -8,6 +8,7 @@ use super::judged::Judged;
 use super::parents::Parents;
 use super::request::GcRequest;
 use super::summary::Summary;
+use super::way_out::with_way_out;
 use crate::sys::tree::Tree;
 
 /// Where a cycle reports each environment as soon as it is dealt with.
@@ -44,7 +45,7 @@ impl Cycle<'_> {
 
     /// Notes a step that failed.
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
-        log::error!("{error:#}");
+        log::error!("{}", with_way_out(error));
         self.summary.failed += 1;
     }
 }

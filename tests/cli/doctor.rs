@@ -129,6 +129,20 @@ fn temporary_files_of_a_killed_command_go_with_fix_and_with_cleanup() {
 }
 
 #[test]
+fn a_damaged_record_of_a_users_folder_has_one_way_out() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    fs::write(env.join(".gc_meta.json"), "{").unwrap();
+    for arguments in [&["doctor"][..], &["doctor", "--fix"], &["doctor", "--fix"]] {
+        let done = t.execenv(arguments).run().status(1);
+        assert_eq!(done.stdout.matches("execenv cleanup --all").count(), 1, "{done}");
+    }
+    assert!(t.project_now().is_empty());
+    let hint = format!("hint: `execenv cleanup --all [ROOT]/default/{KEY}`");
+    t.execenv(["cleanup", KEY]).fails(1, &["its record is damaged", &hint]);
+}
+
+#[test]
 fn a_users_folder_that_is_gone_and_one_of_multicas_without_a_record() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK, "--local-dir", "project"]);

@@ -309,6 +309,33 @@ fn what_a_dead_run_left_outside_goes_with_its_environment() {
 }
 
 #[test]
+fn what_goes_wrong_with_an_environment_has_a_way_out_that_can_be_typed() {
+    let way_out = "; fix the cause, then `execenv gc`";
+    let mut told = 0;
+    for change in 1.. {
+        let t = TestEnv::new();
+        let env = t.prepare(["--task-id", TASK, "--lease", "0"]);
+        let gc = t.execenv(["gc", "-o", "json"]).var("EXECENV_TEST_NOW", LATER);
+        let done = gc.var("EXECENV_TEST_FAIL_AT", format!("{change}:EIO")).run();
+        if done.status == Some(0) && !env.exists() && change > 3 {
+            break;
+        }
+        for line in done.stderr.lines().filter(|line| line.contains(KEY)) {
+            let says_what_to_do = line.contains("`execenv ") || line.starts_with("{\"error\"");
+            assert!(says_what_to_do, "change {change}: {done}");
+            let Ok(answer) = serde_json::from_str::<Value>(&done.stdout) else { continue };
+            if let Some(error) = answer["decisions"][0]["error"].as_str() {
+                let line = format!("error: [ROOT]/default/{KEY}: {error}{way_out}");
+                assert!(done.stderr.contains(&t.masked(line.as_bytes())), "{line}\n{done}");
+                assert_eq!(answer["decisions"][0]["hint"], way_out.trim_start_matches("; "), "{done}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 0, "no change of a removal failed");
+}
+
+#[test]
 fn a_line_says_what_becomes_of_an_environment_and_a_dry_run_says_would() {
     let t = TestEnv::new();
     let lines = |arguments: &[&str]| {
@@ -322,7 +349,14 @@ fn a_line_says_what_becomes_of_an_environment_and_a_dry_run_says_would() {
     fs::write(kept.join("workdir/new"), "mine").unwrap();
     t.prepare(["--workspace-id", "a", "--task-id", TASK, "--lease", "0"]);
     let (plan, warned) = lines(&["--dry-run"]);
-    assert_eq!(warned, format!("warning: kept [ROOT]/default/{KEY}/workdir: 1 uncommitted change (new)\n"));
+    let way_out =
+        format!("`execenv cleanup --all --trash [ROOT]/default/{KEY}` moves it to the trash with it");
+    assert_eq!(
+        warned,
+        format!(
+            "warning: kept [ROOT]/default/{KEY}/workdir: 1 uncommitted change (new); push or copy that work, or {way_out}\n"
+        )
+    );
     assert!(plan[0].starts_with("trash\tunused\t") && plan[0].ends_with(&format!("/a/{KEY}")), "{plan:?}");
     assert_eq!(
         plan[1],

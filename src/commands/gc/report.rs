@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::environment::{CleanupOutcome, Damage};
-use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, due};
+use crate::environment::{CleanupOutcome, Damage, quoted};
+use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, TRY_AGAIN, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 use crate::server::Parent;
@@ -35,6 +35,7 @@ pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
     }
     if let Some(error) = &judged.error {
         decision["error"] = error.as_str().into();
+        decision["hint"] = way_out(judged).into();
     }
     decision
 }
@@ -118,7 +119,26 @@ fn below<'a>(judged: &Judged, error: &'a str) -> &'a str {
 /// The warning about an environment that is kept, with its path once.
 pub(super) fn kept(judged: &Judged, error: &str) -> String {
     let root = judged.facts.root_dir.display().to_string();
-    if error.starts_with(&root) { format!("kept {error}") } else { format!("kept {root}: {error}") }
+    let way_out = way_out(judged);
+    if error.starts_with(&root) {
+        format!("kept {error}; {way_out}")
+    } else {
+        format!("kept {root}: {error}; {way_out}")
+    }
+}
+
+/// What to do about what keeps an environment, or went wrong with it.
+pub(super) fn way_out(judged: &Judged) -> String {
+    let env = quoted(&judged.facts.root_dir);
+    let to_trash = format!("`execenv cleanup --all --trash {env}` moves it to the trash");
+    match (judged.outcome, &judged.hint) {
+        (_, Some(hint)) => hint.clone(),
+        (Some(CleanupOutcome::RetainedDirty | CleanupOutcome::RetainedUnpushed), None) => {
+            format!("push or copy that work, or {to_trash} with it")
+        }
+        (Some(CleanupOutcome::Failed), None) => TRY_AGAIN.to_owned(),
+        (_, None) => format!("{TRY_AGAIN}, or {to_trash} as it is"),
+    }
 }
 
 /// The summary of a cycle.
