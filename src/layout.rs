@@ -244,6 +244,8 @@ table! {
     LAUNCH_ENV = Row::new("env", Place::EnvFolder("launch"), Owner::Execenv).secret();
     /// prompt, variables, arguments and servers from the task document
     LAUNCH_FILE = Row::new("task.json", Place::EnvFolder("launch"), Owner::Execenv).secret();
+    /// the user's login files that the homes link to, with a proof: `--keep-login` writes no other
+    LAUNCH_LOGINS = Row::new("logins.json", Place::EnvFolder("launch"), Owner::Execenv).secret();
     /// a run's prompt, where it is too long for a command line
     LAUNCH_PROMPT = Row::new("prompt.md", Place::EnvFolder("launch"), Owner::Execenv).secret();
     /// the MCP servers of a run, while it lives

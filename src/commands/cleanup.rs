@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, FoundEnv, cleanup};
+use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, FoundEnv, RenewedLogins, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::log::Verbosity;
@@ -44,13 +44,23 @@ pub struct CleanupArgs {
     /// With --all: remove the record although execenv's files stay in your folder, and print each of them
     #[arg(long, requires = "all")]
     pub forget: bool,
+    /// If the agent renewed a login of yours in its home, and its run could not write it into your own file, do so now;
+    /// see `execenv run --keep-login`
+    #[arg(long)]
+    pub keep_login: bool,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
 }
 
 pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
-    let options = CleanupOptions { all: args.all, trash: args.trash, force: args.force, forget: args.forget };
+    let options = CleanupOptions {
+        all: args.all,
+        trash: args.trash,
+        force: args.force,
+        forget: args.forget,
+        renewed_logins: RenewedLogins::of(args.keep_login),
+    };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let trust = context.trust(local_dir.as_deref());
     // All names are looked up before the first environment is touched.
@@ -103,6 +113,9 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         }
         for removed in &report.removed {
             log::info!("removed {}", removed.display());
+        }
+        for notice in &report.notices {
+            log::warn!("{notice}");
         }
         for kept in &report.kept {
             log::warn!("kept {}: {}", kept.path.display(), kept.why);

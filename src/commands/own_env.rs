@@ -11,7 +11,7 @@ use super::announce::undo;
 use super::reuse::complete;
 use super::task_input::{Task, TaskInput};
 use crate::environment::{
-    EnvLock, Existing, Prepared, Request, find_of_task, prepare_and_hold, reuse_and_hold,
+    EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, prepare_and_hold, reuse_and_hold,
 };
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs};
@@ -75,13 +75,19 @@ impl OwnEnvArgs {
     ///
     /// # Errors
     /// Those of `prepare` and `reuse`. A failure leaves nothing new behind.
-    pub(super) fn hold(&self, local_dir: Option<&Path>, wait: WaitArgs, context: &Context) -> Result<OwnEnv> {
+    pub(super) fn hold(
+        &self,
+        local_dir: Option<&Path>,
+        renewed_logins: RenewedLogins,
+        wait: WaitArgs,
+        context: &Context,
+    ) -> Result<OwnEnv> {
         let mut task = self.task.read(context)?;
         context.defer_signals()?;
         task.tell_start("preparing");
         let (prepared, lock) = wait.begin().while_busy(context, || match self.new {
             true => prepare_and_hold(&self.request(&task, local_dir, context)),
-            false => self.reuse_or_prepare(&mut task, local_dir, context),
+            false => self.reuse_or_prepare(&mut task, local_dir, renewed_logins, context),
         })?;
         task.tell(&prepared);
         if context.is_stopped() {
@@ -110,6 +116,7 @@ impl OwnEnvArgs {
         &self,
         task: &mut Task,
         local_dir: Option<&Path>,
+        renewed_logins: RenewedLogins,
         context: &Context,
     ) -> Result<(Prepared, EnvLock)> {
         let found = find_of_task(&self.request(task, local_dir, context))?;
@@ -120,7 +127,8 @@ impl OwnEnvArgs {
         };
         let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
         complete(task, &own, self.task.platform_cli.is_some());
-        match reuse_and_hold(&self.request(task, local_dir, context), found) {
+        let request = Request { renewed_logins, ..self.request(task, local_dir, context) };
+        match reuse_and_hold(&request, found) {
             Err(error) if matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) => {
                 log::info!("{error}; preparing a new environment instead");
                 prepare_and_hold(&self.request(task, local_dir, context))

@@ -8,7 +8,7 @@ use clap::Args;
 use super::announce::announce;
 use super::task_input::{Task, TaskInput};
 use crate::brief::Platform;
-use crate::environment::{Existing, Own, Prepared, prepare, reuse};
+use crate::environment::{Existing, Own, Prepared, RenewedLogins, Request, prepare, reuse};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, describe_setting, env_completer};
 
@@ -41,6 +41,10 @@ pub struct ReuseArgs {
     /// You say that the environment works in this folder of yours, where nothing else proves it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
+    /// If the agent of an earlier run renewed a login of yours in its home, and that run could not write it into your own
+    /// file, do so now; see `execenv run --keep-login`
+    #[arg(long)]
+    pub keep_login: bool,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -106,7 +110,8 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
             local_dir = local_dir.take().or_else(|| found.work_dir.claimed().map(Path::to_owned));
         }
         task.tell_start("refreshing the environment");
-        reuse(&task.request(context, word, Existing::Replace), found)
+        let renewed_logins = RenewedLogins::of(args.keep_login);
+        reuse(&Request { renewed_logins, ..task.request(context, word, Existing::Replace) }, found)
     });
     match attempt {
         Err(error)

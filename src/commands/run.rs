@@ -11,7 +11,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::own_env::{OwnEnvArgs, left};
-use crate::environment::Trust;
+use crate::environment::{RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
     Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration, parse_size,
@@ -118,6 +118,10 @@ pub struct RunArgs {
     /// Clean up the environment after the run, however it ends
     #[arg(long)]
     pub cleanup_after: bool,
+    /// If the agent renews a login of yours in its home, write the new login into your own file: only if it is newer and
+    /// of the same form. An agent that you do not trust can write a login of its own there
+    #[arg(long)]
+    pub keep_login: bool,
     /// With --new or --task, let the agent work in this folder of yours; else you say that the environment works in it, where nothing else proves it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
@@ -175,6 +179,7 @@ impl RunArgs {
             timeout: limit(self.timeout.unwrap_or(settings.timeout)),
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
+            renewed_logins: RenewedLogins::of(self.keep_login),
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,
@@ -263,7 +268,10 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     let local_dir = local_dir.as_deref();
     let trust = context.trust(local_dir);
     let Some(name) = &args.env else {
-        let held = args.own.hold(local_dir, args.wait, context).map_err(BeforeAgent::mark)?;
+        let held = args
+            .own
+            .hold(local_dir, RenewedLogins::of(args.keep_login), args.wait, context)
+            .map_err(BeforeAgent::mark)?;
         let (env, prepared) = held.into_parts();
         let has_started = Cell::new(false);
         let ended = start(env, &options, &has_started, trust, context);

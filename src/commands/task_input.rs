@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
-use crate::environment::{Existing, Exports, Own, Prepared, Request, choose_platform};
+use crate::environment::{Existing, Exports, Own, Prepared, RenewedLogins, Request, choose_platform};
 use crate::failure::{Code, Failure};
 use crate::invocation::{
     CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration, platform_completer, provider_completer,
@@ -331,6 +331,7 @@ impl Task {
             other_roots: context.other_roots(),
             inherited: &context.settings.inherited,
             options: &self.options,
+            renewed_logins: RenewedLogins::default(),
             now: context.now,
         }
     }

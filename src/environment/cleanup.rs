@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::busy::{self, Held};
+use super::homes::{Logins, RenewedLogins};
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::path::quoted;
@@ -39,6 +40,8 @@ pub struct CleanupOptions {
     pub force: bool,
     /// With `all`: go on although sidecars stay in a user folder, and drop the record of them.
     pub forget: bool,
+    /// What becomes of a login that the agent has renewed in its home.
+    pub renewed_logins: RenewedLogins,
 }
 
 /// How a clean-up ended.
@@ -96,6 +99,8 @@ pub struct CleanupReport {
     pub errors: Vec<String>,
     /// Bytes that were freed or moved to the trash.
     pub bytes: u64,
+    /// What a person should know besides.
+    pub notices: Vec<String>,
     /// What to do about it.
     pub hint: Option<String>,
     /// A signal ended it before everything was removed; the last of `kept` says how far it came.
@@ -112,6 +117,7 @@ impl CleanupReport {
             kept: Vec::new(),
             errors: Vec::new(),
             bytes: 0,
+            notices: Vec::new(),
             hint: None,
             is_stopped: false,
         }
@@ -207,6 +213,15 @@ pub fn cleanup(
                 "fix the cause or copy that work, then repeat the command; `--trash` keeps it for a while";
             report.hint = options.force.then(|| tried.to_owned());
             return Ok(report);
+        }
+    }
+    let seal = trust.keys.seal(&env.key());
+    let logins = Logins::recorded(&env.tree, seal.as_ref());
+    match logins.settle_for_removal(&env.tree, options.renewed_logins).or_stuck() {
+        Ok(notices) => report.notices.extend(notices),
+        Err(error) => {
+            report.outcome = CleanupOutcome::Failed;
+            return Ok(report.failed(&error));
         }
     }
     // Taken before the first sidecar goes: that they went must be recorded.

@@ -47,10 +47,10 @@ pub use conversations::prune as prune_conversations;
 pub use damage::{Damage, damage};
 pub(crate) use elsewhere::may_be_built_elsewhere;
 pub(crate) use exposed::is_root_exposed;
-pub use homes::Exports;
+pub use homes::{Exports, RenewedLogins};
 pub(crate) use homes::{
-    LoginLink, check_exports, check_needs, is_unfinished as has_unfinished_homes, login_links,
-    private_exports, private_files, renew_store_links, restore_logins,
+    Logins, check_exports, check_needs, is_unfinished as has_unfinished_homes, private_exports,
+    private_files, renew_store_links,
 };
 pub use key::KeyFile;
 pub use launch_file::{LaunchFile, LaunchInput};

@@ -21,7 +21,7 @@ use super::locked::LockedRoot;
 use super::lookup::{self, FoundEnv, is_gone};
 use super::record::{Durability, EnvStatus, Identity, Meta, Own, SCHEMA};
 use super::request::{
-    Existing, Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of,
+    Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::user_folder::By;
@@ -500,12 +500,13 @@ impl Placing<'_> {
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         let work_dir = self.work_dir();
         let mut warnings = Vec::new();
-        let seal = request.seal(&at.key, self.local.is_some(), &mut warnings);
-        launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         let home_plan = self.contents.home_plan(request, &final_root, &work_dir, None)?;
+        let seal = request.seal(&at.key, SealFor::of(self.local.is_some(), &home_plan), &mut warnings);
+        launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;
         homes::build(&tree, &home_plan)?;
+        homes::build_logins(&tree, &final_root, &home_plan, seal.as_ref())?;
         let mut plan = match self.local {
             Some(local) => self.contents.plan(&local.open()?, &home_plan)?,
             None => {

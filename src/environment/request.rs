@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
+use super::homes::{RenewedLogins, links_logins};
 use super::key::KeyFile;
 use super::record::{Meta, Own};
 use super::root::WorkspacesRoot;
@@ -67,8 +68,32 @@ pub struct Request<'a> {
     pub inherited: &'a [(OsString, OsString)],
     /// What was asked of the provider's homes.
     pub options: &'a HomeOptions,
+    /// What becomes of a login that the agent of an earlier run has renewed.
+    pub renewed_logins: RenewedLogins,
     /// The present time.
     pub now: DateTime<Utc>,
+}
+
+/// What a seal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SealFor {
+    /// A user folder.
+    UserFolder,
+    /// A home that links to logins of the user's.
+    Logins,
+    /// Whatever the env root holds.
+    EnvRoot,
+}
+
+impl SealFor {
+    /// What the seal of an environment is for.
+    pub(super) fn of(is_user_folder: bool, home_plan: &HomePlan) -> SealFor {
+        match (is_user_folder, links_logins(home_plan)) {
+            (true, _) => SealFor::UserFolder,
+            (false, true) => SealFor::Logins,
+            (false, false) => SealFor::EnvRoot,
+        }
+    }
 }
 
 impl Request<'_> {
@@ -82,19 +107,19 @@ impl Request<'_> {
         Trust { keys: self.keys, local_dir: None }
     }
 
-    /// What the files in an env root are proved with. If the work dir is a user folder, the key is made, and without one a
-    /// warning says what follows; a managed work dir takes the key that is there.
-    pub(super) fn seal(
-        &self,
-        env: &str,
-        is_user_folder: bool,
-        warnings: &mut Vec<String>,
-    ) -> Option<Seal<'_>> {
-        if !is_user_folder {
+    /// What the files in an env root are proved with. For a user folder and for logins the key is made; without one a
+    /// warning says what follows for the folder. All else takes the key that is there.
+    pub(super) fn seal(&self, env: &str, what: SealFor, warnings: &mut Vec<String>) -> Option<Seal<'_>> {
+        if what == SealFor::EnvRoot {
             return self.keys.seal(env);
         }
         match self.keys.seal_or_make(env) {
             Ok(seal) => Some(seal),
+            // `run --keep-login` says it.
+            Err(why) if what == SealFor::Logins => {
+                log::debug!("no key to prove the list of logins with ({why})");
+                None
+            }
             Err(why) => {
                 warnings.push(format!(
                     "no key to prove the record of this folder with ({why}): `cleanup` will ask for `--local-dir`"

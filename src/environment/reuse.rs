@@ -6,13 +6,16 @@ use anyhow::{Context, Result};
 
 use super::contents::Contents;
 use super::exposed::{exposed_env, exposed_sidecars};
+use super::homes::Logins;
 use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
 use super::locked::LockedRoot;
 use super::lookup::FoundEnv;
 use super::places::{KNOWN_BY_NAME, every_place};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
-use super::request::{Prepared, Request, launch_of, managed_proof, own_of, platform_mark, provider_of};
+use super::request::{
+    Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
+};
 use super::user_folder::{By, UserFolder};
 use super::work_dir::WorkDir;
 use super::{homes, stores};
@@ -94,6 +97,10 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     // Built before anything is removed: a failure leaves the environment unchanged.
     let new_homes = found.stage_homes(&home_plan)?;
 
+    let old_seal = request.keys.seal(&env.key());
+    let logins = Logins::recorded(&env.tree, old_seal.as_ref()).and_planned(&home_plan);
+    warnings.extend(logins.settle(&env.tree, request.renewed_logins).or_stuck()?);
+
     // Also taken before anything is removed: the new task must be recorded before its sidecars are written.
     let record = Meta::lock(&env.tree)?;
     let mut manifest = match manifest {
@@ -102,7 +109,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         None => Manifest::default(),
     };
     manifest.move_to(&work_dir);
-    let seal = request.seal(&env.key(), kind.is_user_folder(), &mut warnings);
+    let seal = request.seal(&env.key(), SealFor::of(kind.is_user_folder(), &home_plan), &mut warnings);
     let site = Site {
         is_user_folder: kind.is_user_folder(),
         seal: seal.as_ref().filter(|_| kind.is_user_folder()),
@@ -140,6 +147,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     if let Some(file) = launch.file() {
         env.tree.sync_all_of(&file).context("sync the launch folder")?;
     }
+    homes::store_logins(&env.tree, &home_plan, seal.as_ref())?;
     // multica compares its proof with the marker in the work dir, which names this task now.
     if let Some(proof) = managed_proof(request, &found.work_dir)
         && env.tree.read(Path::new(names::MANAGED), proof.len() as u64).ok().flatten().as_ref()

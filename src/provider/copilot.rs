@@ -23,12 +23,22 @@ const SETTINGS: &str = "settings.json";
 const OURS: [&str; 2] = [SERVERS, SETTINGS];
 /// What of the settings brings plugins, which add servers.
 const PLUGINS: [&str; 2] = ["enabledPlugins", "extraKnownMarketplaces"];
+/// What of `config.json` is the login. The rest is settings (trusted folders, plugins), which stay the user's.
+const LOGIN_KEYS: [&str; 6] = [
+    "copilot_tokens",
+    "copilotTokens",
+    "logged_in_users",
+    "loggedInUsers",
+    "last_logged_in_user",
+    "lastLoggedInUser",
+];
 
 /// The home, as a folder.
 pub(super) const FOLDER: HomeFolder = HomeFolder {
     name: HOME,
     own_files: &OURS,
     logins: &["config.json"],
+    login_keys: &LOGIN_KEYS,
     without_secrets: overlay::without_own_files,
 };
 

@@ -31,6 +31,7 @@ pub(super) const HOME: HomeFolder = HomeFolder {
     name: FOLDER,
     own_files: &[SETTINGS],
     logins: &["google_accounts.json"],
+    login_keys: &[],
     without_secrets: overlay::without_own_files,
 };
 

@@ -77,6 +77,12 @@ pub(crate) fn folder(name: &str) -> Option<&'static HomeFolder> {
     registry::folders().find(|folder| folder.name == name)
 }
 
+/// Whether a path below an env root is a login in a provider's home.
+pub(crate) fn is_login(place: &Path) -> bool {
+    let home = place.iter().next().and_then(|home| folder(home.to_str()?));
+    home.zip(place.file_name()).is_some_and(|(home, name)| home.is_login(name))
+}
+
 /// The names of the homes that [`forgetting`] looks into.
 pub(crate) fn homes_with_secrets() -> impl Iterator<Item = &'static str> {
     registry::folders().map(|folder| folder.name)

@@ -110,6 +110,8 @@ pub struct HomeFolder {
     pub own_files: &'static [&'static str],
     /// Files that are links to the user's logins, besides those with a [telling name](HomeFolder::is_login).
     pub logins: &'static [&'static str],
+    /// The keys of those files that are the login, where their other keys are settings. Empty: the whole file is a login.
+    pub login_keys: &'static [&'static str],
     /// Plans the home without its secrets. `None`: there is nothing to change.
     pub without_secrets: fn(&Tree, &HomeFolder) -> Result<Option<Home>>,
 }
@@ -123,6 +125,12 @@ impl HomeFolder {
     pub fn is_login(&self, name: &OsStr) -> bool {
         let lower = name.to_string_lossy().to_ascii_lowercase();
         LOGIN_WORDS.iter().any(|word| lower.contains(word)) || self.logins.iter().any(|login| name == *login)
+    }
+
+    /// The keys of a login file that are the login; `None`: all of it.
+    pub fn login_keys(&self, name: &OsStr) -> Option<&'static [&'static str]> {
+        let is_listed = self.logins.iter().any(|login| name == *login);
+        Some(self.login_keys).filter(|keys| is_listed && !keys.is_empty())
     }
 }
 

@@ -13,7 +13,7 @@ use super::plan::RunPlan;
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
 use super::start::Start;
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Trust, cleanup, quoted, restore_logins};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Interrupts, Requests, RunOutcome};
@@ -74,8 +74,9 @@ pub fn execute(
         }
         return ended;
     }
-    let cleaned_up =
-        (surroundings.ends)().and_then(|()| clean_up(after, found, surroundings.trust, (surroundings.now)()));
+    let clean_up =
+        || clean_up(after, found, options.renewed_logins, surroundings.trust, (surroundings.now)());
+    let cleaned_up = (surroundings.ends)().and_then(|()| clean_up());
     match (ended, cleaned_up) {
         (Ok(0), Err(error)) => Err(error),
         (ended, Err(error)) => {
@@ -110,7 +111,8 @@ fn begin(
     let log = RunLog::open(&env.found.env.tree)?;
     let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
     let (now, has_started) = (surroundings.now, surroundings.has_started);
-    let mut run = Run { plan: &plan, now, has_started, env, sink, log, requests };
+    let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
+    let mut run = Run { plan: &plan, now, has_started, trust, renewed_logins, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
         let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
         run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
@@ -127,6 +129,8 @@ struct Run<'a> {
     plan: &'a RunPlan,
     now: &'a dyn Fn() -> DateTime<Utc>,
     has_started: &'a Cell<bool>,
+    trust: Trust<'a>,
+    renewed_logins: RenewedLogins,
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
     log: RunLog,
@@ -137,13 +141,13 @@ impl Run<'_> {
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
         let begun = BegunRun { run_id: &plan.run_id, dialect: plan.dialect(), temporary: &plan.temporary };
+        let root = &self.env.found.env;
+        plan.logins.store_news(&root.tree, self.trust.keys.seal(&root.key()).as_ref())?;
         self.env.starting(&begun, now())?;
         let outcome =
             self.env.found.make_temporary(&plan.run_id, &plan.temporary).and_then(|()| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
-        for notice in restore_logins(&self.env.found.env.tree, &plan.logins) {
-            let _ = self.notice(&notice); // a reader that has gone is no reason to forget the end of the run
-        }
+        self.settle_logins();
         match outcome {
             Ok(outcome) => self.end(RunResult::of(outcome, now())),
             Err(error) => {
@@ -152,6 +156,14 @@ impl Run<'_> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Puts the links to logins back that the agent has replaced by files.
+    fn settle_logins(&mut self) {
+        let settled = self.plan.logins.settle(&self.env.found.env.tree, self.renewed_logins);
+        for notice in settled.notices.iter().chain(&settled.stuck) {
+            let _ = self.notice(notice); // a reader that has gone is no reason to forget the end of the run
         }
     }
 
@@ -246,11 +258,20 @@ fn record_session(env: &mut RunningEnv, id: &str, now: DateTime<Utc>) {
     }
 }
 
-fn clean_up(after: &CleanupAfter, found: FoundEnv, trust: Trust<'_>, now: DateTime<Utc>) -> Result<()> {
+fn clean_up(
+    after: &CleanupAfter,
+    found: FoundEnv,
+    renewed_logins: RenewedLogins,
+    trust: Trust<'_>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let path = found.env.path.clone();
-    let options = CleanupOptions::default();
+    let options = CleanupOptions { renewed_logins, ..CleanupOptions::default() };
     let mut report = cleanup(&after.root, found, options, trust, &after.git, &after.stop, now)?;
     let stopped = if report.is_stopped { report.kept.pop() } else { None };
+    for notice in &report.notices {
+        log::warn!("{notice}");
+    }
     for kept in &report.kept {
         log::warn!("kept {}: {}", kept.path.display(), kept.why);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::environment::WorkspacesRoot;
+use crate::environment::{RenewedLogins, WorkspacesRoot};
 use crate::git::Git;
 use crate::protocol::Permission;
 
@@ -56,6 +56,8 @@ pub struct RunOptions {
     pub idle_timeout: Option<Duration>,
     /// The time between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
+    /// What becomes of a login that the agent renews in its home.
+    pub renewed_logins: RenewedLogins,
     /// The run ends when this file appears.
     pub cancel_file: Option<PathBuf>,
     /// Set where the environment is to be cleaned up after the run.

@@ -11,8 +11,7 @@ use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
 use super::{codex, session, variables};
 use crate::environment::{
-    Exports, LaunchFile, LaunchInput, LoginLink, TemporaryPlaces, Trust, is_too_long, is_writable,
-    login_links,
+    Exports, LaunchFile, LaunchInput, Logins, RenewedLogins, TemporaryPlaces, Trust, is_too_long, is_writable,
 };
 use crate::failure::{Code, Failure};
 use crate::protocol::Permission;
@@ -37,7 +36,7 @@ pub(super) struct RunPlan {
     /// What a person should know before the agent starts.
     pub(super) notices: Vec<String>,
     /// Logins of the user's that the environment's homes link to.
-    pub(super) logins: Vec<LoginLink>,
+    pub(super) logins: Logins,
     /// The names of the variables that Codex passes on to its shell commands; `None`: not an environment of Codex's.
     pub(super) shell_names: Option<Vec<String>>,
     /// The provider's name, for error texts.
@@ -117,7 +116,7 @@ impl RunPlan {
         };
         let plan = RunPlan {
             resume: session::choose(options.resume.as_ref(), env, is_command, &mut notices)?,
-            logins: login_links(&env.found.env.tree, &exports.variables),
+            logins: logins(options, env, &exports, trust)?,
             shell_names: agents.shell_names,
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             variables: agents.all,
@@ -212,6 +211,20 @@ impl ProviderPlan {
             variables: &plan.variables,
             is_root: rustix::process::geteuid().is_root(),
         })
+    }
+}
+
+/// The logins that the environment's homes link to.
+fn logins(options: &RunOptions, env: &RunningEnv, exports: &Exports, trust: Trust<'_>) -> Result<Logins> {
+    let root = &env.found.env;
+    let seal = trust.keys.seal(&root.key());
+    let logins = Logins::recorded(&root.tree, seal.as_ref()).and_those_in(&root.tree, &exports.variables);
+    match options.renewed_logins {
+        RenewedLogins::Dropped => Ok(logins),
+        RenewedLogins::Kept => {
+            logins.refuse_unproved(&root.path)?;
+            Ok(logins.seen_again(&root.tree))
+        }
     }
 }
 

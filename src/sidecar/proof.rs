@@ -1,4 +1,4 @@
-//! The proof that execenv itself wrote a sidecar manifest or a launch file: an HMAC under a key that only the operator can read (decision
+//! The proof that execenv itself wrote a sidecar manifest, a launch file or a list of logins: an HMAC under a key that only the operator can read (decision
 //! D36).
 //!
 //! An agent can write to its env root, so the manifest is a claim. The proof covers both lists and everything below the
@@ -15,6 +15,8 @@ use crate::task::hex;
 const MANIFEST: &[u8] = b"execenv sidecar manifest 1\n";
 /// The same for launch files.
 const LAUNCH_FILE: &[u8] = b"execenv launch file 1\n";
+/// The same for the list of linked logins.
+const LOGINS: &[u8] = b"execenv linked logins 1\n";
 /// The block length of SHA-256, in bytes.
 const BLOCK: usize = 64;
 
@@ -61,6 +63,16 @@ impl Seal<'_> {
     /// Whether a text is that proof.
     pub fn proves_launch_file(&self, bytes: &[u8], proof: &str) -> bool {
         is_equal(proof, &self.of_launch_file(bytes))
+    }
+
+    /// The proof that execenv wrote these bytes, as the list of the logins that the environment links to.
+    pub fn of_logins(&self, bytes: &[u8]) -> String {
+        self.prove(LOGINS, &Sha256::digest(bytes).into())
+    }
+
+    /// Whether a text is that proof.
+    pub fn proves_logins(&self, bytes: &[u8], proof: &str) -> bool {
+        is_equal(proof, &self.of_logins(bytes))
     }
 
     fn prove(&self, purpose: &[u8], covered: &[u8; 32]) -> String {

@@ -14,6 +14,15 @@ pub(super) fn open_dir(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno
     rustix::fs::openat(parent, name, OPEN_DIR, Mode::empty())
 }
 
+/// Opens a folder inside another to go through it, which needs no right to list it; a link is an error, a mount is none.
+pub(super) fn pass_dir(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {
+    #[cfg(target_os = "linux")]
+    const PASS: OFlags = OFlags::PATH.union(OPEN_DIR);
+    #[cfg(not(target_os = "linux"))]
+    const PASS: OFlags = OPEN_DIR;
+    rustix::fs::openat(parent, name, PASS, Mode::empty())
+}
+
 /// Opens a folder inside another for removal: through no link and over no mount, bind mounts included.
 #[cfg(target_os = "linux")]
 pub(super) fn open_dir_same_mount(parent: impl AsFd, name: &OsStr) -> Result<OwnedFd, Errno> {

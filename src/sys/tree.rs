@@ -27,6 +27,7 @@ mod full;
 mod handle;
 mod look;
 mod moves;
+mod plain;
 
 pub use carry::Attributes;
 pub use durable::folders_of;
@@ -34,6 +35,7 @@ pub use folders::Folders;
 pub use full::{is_full, is_of_full_disk};
 pub use handle::Stamp;
 pub use look::Look;
+pub use plain::PlainFile;
 
 /// The type of the entry at a path; a link is not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -308,7 +308,8 @@ fn a_login_that_the_agent_made_a_file_is_a_link_again_and_leaves_with_the_secret
     // After a run that was killed before it could look.
     fs::remove_file(&login).unwrap();
     fs::write(&login, "stolen").unwrap();
-    t.execenv(["cleanup", KEY]).ok();
+    let done = t.execenv(["cleanup", KEY]).run().status(0);
+    assert!(done.stderr.contains("which is not kept"), "{done}");
     assert!(!login.exists() && session.exists());
     assert_eq!(fs::read_to_string(&user).unwrap(), before);
 }
@@ -329,6 +330,7 @@ fn copilots_copy_of_the_login_goes_with_the_home() {
     t.execenv(["reuse", "-q", env.to_str().unwrap(), "--task", "t.json"]).ok();
     assert_eq!(fs::read_link(&copy).unwrap(), t.home.join(".copilot/config.json"));
     replace();
-    t.execenv(["cleanup", env.to_str().unwrap()]).ok();
+    let done = t.execenv(["cleanup", env.to_str().unwrap()]).run().status(0);
+    assert!(done.stderr.contains("which is not kept"), "{done}");
     assert!(!copy.exists() && env.join("copilot-home/session-state/s/events.jsonl").exists());
 }

@@ -40,6 +40,7 @@ mod laws;
 mod layout;
 mod list;
 mod locks;
+mod logins;
 mod machines;
 mod manual;
 mod mcp;

@@ -20,6 +20,7 @@ mod collector;
 mod commands;
 mod dialects;
 mod homes;
+mod logins;
 mod runs;
 mod swapped;
 mod sweep;
@@ -34,6 +35,7 @@ fn main() {
     let trials = [
         commands::trials(),
         homes::trials(),
+        logins::trials(),
         runs::trials(),
         collector::trials(),
         swapped::trials(),

@@ -26,7 +26,11 @@ use anyhow::{Context, Result};
 pub use self::exports::Exports;
 pub(super) use self::exports::private_file;
 pub(crate) use self::exports::{check_exports, check_needs, private_exports, private_files};
-pub(crate) use self::logins::{LoginLink, login_links, restore_logins};
+pub(crate) use self::logins::Logins;
+pub use self::logins::RenewedLogins;
+pub(super) use self::logins::{
+    build_list as build_logins, has_list as links_logins, store_list as store_logins,
+};
 pub(crate) use self::moved::renew_store_links;
 use self::pieces::{Piece, changed_pieces, whole_pieces};
 pub(super) use self::swap::is_name;

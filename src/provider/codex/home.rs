@@ -39,8 +39,13 @@ use crate::sys::tree::{FileKind, Tree};
 const SECRET: [&str; 3] = ["config.json", "config.toml", hooks::FILE];
 
 /// The home, as a folder.
-pub(crate) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME_NAME, own_files: &SECRET, logins: &[mirror::AUTH], without_secrets };
+pub(crate) const FOLDER: HomeFolder = HomeFolder {
+    name: HOME_NAME,
+    own_files: &SECRET,
+    logins: &[mirror::AUTH],
+    login_keys: &[],
+    without_secrets,
+};
 
 /// The home without configuration, profiles and logins. Its links stay: one may lead to the store with the conversations.
 fn without_secrets(present: &Tree, folder: &HomeFolder) -> Result<Option<Home>> {

@@ -37,7 +37,7 @@ const MAX_CONFIG: u64 = 16 << 20;
 
 /// The home, as a folder.
 pub(crate) const FOLDER: HomeFolder =
-    HomeFolder { name: DATA, own_files: &[], logins: &[AUTH_FILE], without_secrets };
+    HomeFolder { name: DATA, own_files: &[], logins: &[AUTH_FILE], login_keys: &[], without_secrets };
 
 /// Plans a Cursor environment.
 ///

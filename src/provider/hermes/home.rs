@@ -33,8 +33,13 @@ pub(crate) const YOLO_VARIABLE: &str = "HERMES_YOLO_MODE";
 const SERVERS: &str = "mcp_servers";
 
 /// The home, as a folder.
-pub(crate) const FOLDER: HomeFolder =
-    HomeFolder { name: HOME, own_files: &OURS, logins: &[], without_secrets: overlay::without_own_files };
+pub(crate) const FOLDER: HomeFolder = HomeFolder {
+    name: HOME,
+    own_files: &OURS,
+    logins: &[],
+    login_keys: &[],
+    without_secrets: overlay::without_own_files,
+};
 
 /// Plans the overlay.
 ///

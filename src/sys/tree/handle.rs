@@ -116,6 +116,24 @@ impl Tree {
         there.is_ok_and(|there| self.identity().is_ok_and(|ours| there == ours))
     }
 
+    /// Opens a folder by its absolute path if every component is a folder: no link, but a mount may be on the way. No
+    /// component needs to be readable.
+    ///
+    /// # Errors
+    /// As the system reports them; a link, and a path that is not plain and absolute, are errors.
+    pub fn open_unlinked(path: &Path) -> io::Result<Tree> {
+        let mut steps = path.components();
+        if steps.next() != Some(Component::RootDir) {
+            return Err(Errno::INVAL.into());
+        }
+        let mut dir = Tree::open(Path::new("/"))?.root;
+        for step in steps {
+            let Component::Normal(name) = step else { return Err(Errno::INVAL.into()) };
+            dir = Dir::from_std_file(platform::pass_dir(&dir, name)?.into());
+        }
+        Ok(Tree { root: dir, path: path.to_owned() })
+    }
+
     /// Opens a folder inside if every component of its path is a folder: no link, but a mount may be on the way.
     ///
     /// # Errors
@@ -168,5 +186,11 @@ mod tests {
             assert!(tree.plain_subtree(Path::new(bad)).is_err(), "{bad}");
             assert!(tree.unlinked_subtree(Path::new(bad)).is_err(), "{bad}");
         }
+        let real = tmp.path().canonicalize().unwrap();
+        assert!(Tree::open_unlinked(&real.join("a/b")).unwrap().is_at_its_path());
+        for bad in ["link", "link/b", "a/file", "a/none", "a/../a"] {
+            assert!(Tree::open_unlinked(&real.join(bad)).is_err(), "{bad}");
+        }
+        assert!(Tree::open_unlinked(Path::new("a")).is_err());
     }
 }
