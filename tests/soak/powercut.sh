@@ -135,6 +135,20 @@ write_project() {
     printf 'own\n' >"$project/.claude/skills/review/SKILL.md"
 }
 
+# What a killed run of Codex leaves that has renewed the user's login in its home.
+old_login='{"OPENAI_API_KEY":"old"}' new_login='{"OPENAI_API_KEY":"new"}'
+write_renewed_login() {
+    local link
+    mkdir "$disk/codex"
+    echo "$old_login" >"$disk/codex/auth.json"
+    CODEX_HOME=$disk/codex exec_it prepare --task "$work/next.json"
+    link=$(echo "$disk"/root/w/*/codex-home/auth.json)
+    [ -L "$link" ] || complain "no link to the login: $(cat "$work/err")"
+    rm "$link"
+    sleep 0.1
+    echo "$new_login" >"$link"
+}
+
 # A word of a case is a command; `local` stands for the user's folder.
 perform() {
     case $1 in
@@ -146,6 +160,11 @@ perform() {
     cleanup-all) set -- cleanup --all $key ;;
     run) set -- run $key -- sh -c 'echo done' ;;
     run-session) set -- run $key ;;
+    cleanup-login) set -- cleanup --keep-login $key ;;
+    renewed)
+        write_renewed_login
+        return
+        ;;
     gc) set -- gc --orphan-ttl 1s --ttl 1s ;;
     edit)
         echo edited >"$project/.agent_context/issue_context.md"
@@ -173,6 +192,7 @@ all_cases=(
     "cleanup-local:prepare-local:cleanup"
     "cleanup-local-edited:prepare-local edit:cleanup"
     "cleanup-all-local:prepare-local:cleanup-all"
+    "cleanup-login:renewed:cleanup-login"
     "gc:prepare:gc"
 )
 
@@ -191,10 +211,15 @@ judge() {
         for record in "$env.gc_meta.json" "$env.multica_sidecar_manifest.json"; do
             if [ -e "$record" ] && [ ! -s "$record" ]; then complain "$record has 0 bytes"; fi
         done
-        "$execenv" cleanup "$env" </dev/null >"$work/cleaned" 2>&1
+        "$execenv" cleanup --keep-login "$env" </dev/null >"$work/cleaned" 2>&1
         status=$?
         if [ $status != 0 ]; then said=1; fi
     done
+    if [ -d "$disk/codex" ]; then
+        [ "$(cat "$disk/codex/auth.json")" = "$new_login" ] ||
+            complain "the renewed login is not the user's: $(head -c 100 "$disk/codex/auth.json")"
+        [ "$(ls -A "$disk/codex")" = auth.json ] || complain "beside the login: $(ls -A "$disk/codex")"
+    fi
     snapshot "$project" >"$work/now"
     if ! cmp -s "$work/original" "$work/now"; then
         if [ $said = 1 ]; then
@@ -257,11 +282,13 @@ play_end() {
     perform "$1" || complain "the command fails: $(head -c 300 "$work/err")"
     copy_state img cut
     snapshot "$project" >"$work/live-project"
+    if [ -d "$disk/codex" ]; then snapshot "$disk/codex" >>"$work/live-project"; fi
     snapshot_root >"$work/live-root"
     unmount
     mount_state "$work/cut"
     played=$((played + 1))
     snapshot "$project" >"$work/now"
+    if [ -d "$disk/codex" ]; then snapshot "$disk/codex" >>"$work/now"; fi
     cmp -s "$work/live-project" "$work/now" || complain "not on the disk: $(diff "$work/live-project" "$work/now" | head -6)"
     snapshot_root >"$work/now"
     # What gc removed may be there again: the next cycle takes it.
