@@ -202,6 +202,8 @@ table! {
     INVENTORY = Row::env(".execenv.inventory", Owner::Execenv);
     /// the file whose kernel lock is the lock on the environment; without a holder it means nothing
     LOCK = Row::env(".task_lock", Owner::Execenv).in_every_env().sign();
+    /// the lock for what a command does to the environment's repository beside a run; without a holder it means nothing
+    GIT_LOCK = Row::env(".git_lock", Owner::Execenv);
     /// the plain task id, for later versions of multica (decision D2)
     OWNER = Row::env(".task_owner", Owner::Upstream).in_every_env().sign();
     /// multica's proof that an environment may be reused

@@ -26,6 +26,7 @@ mod skills;
 mod supervise;
 mod sys;
 mod task;
+mod work;
 
 pub use app::main;
 

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
+    branch, cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -25,7 +25,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     // Commands that read the user's input defer signals themselves, after they have read it; so do those that do not always
     // change something. Commands that only look, which may take long, end at once.
     let changes = match &command {
-        Command::Cleanup(_) => true,
+        Command::Branch(_) | Command::Cleanup(_) => true,
         Command::Doctor(args) => args.fix,
         _ => false,
     };
@@ -40,6 +40,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Prepare(args) => return prepare::run(&args, context),
         Command::Reuse(args) => return reuse::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
+        Command::Branch(args) => branch::run(&args, context),
         Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => return show::run(&args, context),

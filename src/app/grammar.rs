@@ -45,6 +45,8 @@ pub enum Command {
     Du(commands::du::DuArgs),
     /// Show one environment in full: record, generated files, last run, paths
     Show(commands::show::ShowArgs),
+    /// Begin a new branch in the repository of an environment
+    Branch(commands::branch::BranchArgs),
     /// Check that a work dir is as it was before prepare, and list each difference
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments

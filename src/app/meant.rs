@@ -186,7 +186,7 @@ impl Place<'_> {
             "config" => {
                 self.elsewhere(wrong).or_else(|| Some("`execenv config` shows all settings".to_owned()))
             }
-            "show" | "verify" | "reuse" => Some(format!("`execenv {name}` takes one environment")),
+            "branch" | "show" | "verify" | "reuse" => Some(format!("`execenv {name}` takes one environment")),
             _ => None,
         }
     }

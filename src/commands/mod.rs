@@ -2,6 +2,7 @@
 //! the answer.
 
 mod announce;
+pub mod branch;
 pub mod cleanup;
 pub mod config;
 pub mod demo;
@@ -11,6 +12,7 @@ pub mod gc;
 pub mod list;
 mod own_env;
 pub mod prepare;
+pub mod repository;
 pub mod reuse;
 pub mod run;
 pub mod show;

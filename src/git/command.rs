@@ -70,6 +70,7 @@ impl Git {
             stop: &self.stop,
             deadline: None,
             confined: None,
+            around: &[],
             as_stored: false,
         }
     }
@@ -155,6 +156,8 @@ pub struct Repository<'a> {
     stop: &'a AtomicBool,
     deadline: Option<Instant>,
     confined: Option<&'a Tree>,
+    /// The only folders that calls which write may write below, where the system can confine them.
+    around: &'a [Tree],
     as_stored: bool,
 }
 
@@ -175,6 +178,13 @@ impl<'a> Repository<'a> {
     #[must_use]
     pub fn confined_to(self, folder: &'a Tree) -> Repository<'a> {
         Repository { confined: Some(folder), ..self }
+    }
+
+    /// The same where calls that write can write only below `folders`, if this system can confine them. Where it cannot, they
+    /// are as free as the user is.
+    #[must_use]
+    pub(super) fn around(self, folders: &'a [Tree]) -> Repository<'a> {
+        Repository { around: folders, ..self }
     }
 
     /// The longest that a call may take that begins now.
@@ -208,7 +218,11 @@ impl<'a> Repository<'a> {
 
     /// A call that writes.
     pub fn work<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Work> {
-        self.command(args)
+        let command = self.command(args);
+        match self.around {
+            [] => command,
+            folders => GitCommand { around: folders.iter().collect(), ..command },
+        }
     }
 
     /// A call that talks to a remote.
@@ -223,6 +237,7 @@ impl<'a> Repository<'a> {
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             variables: objects.into_iter().collect(),
             confined: self.confined.map(|folder| vec![folder]),
+            around: Vec::new(),
             profile: PhantomData,
         }
     }
@@ -236,6 +251,8 @@ pub struct GitCommand<'a, P> {
     variables: Vec<(OsString, OsString)>,
     /// The only folders that the call may write below; `None`: it is not confined.
     confined: Option<Vec<&'a Tree>>,
+    /// The same where the system can confine; empty: anywhere.
+    around: Vec<&'a Tree>,
     profile: PhantomData<P>,
 }
 
@@ -259,6 +276,9 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     pub(super) fn and_to(mut self, folder: &'a Tree) -> Self {
         if let Some(folders) = &mut self.confined {
             folders.push(folder);
+        }
+        if !self.around.is_empty() {
+            self.around.push(folder);
         }
         self
     }
@@ -314,7 +334,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
         let capture = || child::capture_with_cut(started, limit, stop);
         let captured = match &self.confined {
-            None => capture(),
+            None if self.around.is_empty() => capture(),
+            None => confined(&self.around, capture).unwrap_or_else(|CannotConfine| capture()),
             Some(folders) => confined(folders, capture).map_err(|CannotConfine| {
                 Failure::new(Code::Failed, "this system cannot confine git to a folder")
                     .hint("git is confined by Landlock: Linux 5.13 or later, if it is not switched off")

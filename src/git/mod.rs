@@ -4,6 +4,8 @@
 //! no filter that a repository names, fetch nothing unless that is their purpose, and end in time. Calls that git would run
 //! such programs for get a configuration of ours instead of the repository's ([`view`]).
 
+mod branch;
+mod checkout;
 mod command;
 mod failure;
 mod garbage;
@@ -18,6 +20,8 @@ mod unsaved;
 mod view;
 mod worktree;
 
+pub use branch::{NewBranch, NotMade};
+pub use checkout::Checkout;
 pub use command::{Git, Repository};
 pub use failure::{GitEnd, GitFailure, was_cut_off};
 pub use refs::Branch;

@@ -52,6 +52,19 @@ impl Repository<'_> {
         Ok(!commits.is_empty())
     }
 
+    /// The id of the commit that a name leads to; `None`: there is none. A name that git could take for an option has none.
+    ///
+    /// # Errors
+    /// As [`answer`](super::command::GitCommand::answer).
+    pub fn commit_of(&self, name: &str) -> Result<Option<String>> {
+        if name.starts_with('-') {
+            return Ok(None);
+        }
+        let found =
+            self.look(["rev-parse", "--quiet", "--verify", &format!("{name}^{{commit}}")]).answer()?;
+        Ok(found.map(|id| String::from_utf8_lossy(&id).trim_end().to_owned()))
+    }
+
     /// Whether HEAD names a commit. In a repository without any commit it does not.
     ///
     /// # Errors

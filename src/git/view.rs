@@ -89,6 +89,17 @@ impl Repository<'_> {
     /// # Errors
     /// As [`GitCommand::output`].
     pub(super) fn git_folders(&self) -> Result<GitFolders> {
+        let both = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"];
+        let answer = self.look(both).output()?;
+        let mut lines =
+            answer.split(|byte| *byte == b'\n').map(|line| PathBuf::from(OsStr::from_bytes(line)));
+        if let (Some(own), Some(common), Some(end), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
+            && end.as_os_str().is_empty()
+        {
+            return Ok(GitFolders { own, common });
+        }
+        // A path with a line end in it.
         Ok(GitFolders { own: self.git_folder("--git-dir")?, common: self.git_folder("--git-common-dir")? })
     }
 

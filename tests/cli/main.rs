@@ -12,6 +12,7 @@ mod support;
 
 mod acp_streams;
 mod artifacts;
+mod branch;
 mod cleanup;
 mod codex_runs;
 mod config;

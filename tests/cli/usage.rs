@@ -2,8 +2,10 @@ use serde_json::Value;
 
 use crate::support::{KEY, TestEnv};
 
-const COMMANDS: [&str; 11] =
-    ["prepare", "reuse", "run", "cleanup", "gc", "list", "show", "verify", "trash", "config", "doctor"];
+const COMMANDS: [&str; 12] = [
+    "branch", "prepare", "reuse", "run", "cleanup", "gc", "list", "show", "verify", "trash", "config",
+    "doctor",
+];
 
 #[test]
 fn every_command_has_help_with_an_example() {

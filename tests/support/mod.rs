@@ -9,6 +9,7 @@
 pub mod fake_claude;
 pub mod homes;
 pub mod process;
+pub mod repository;
 mod schema;
 pub mod server;
 pub(crate) mod signals;

@@ -206,6 +206,19 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: STATE,
     },
+    Facts {
+        page: "branch",
+        statuses: ENV,
+        fields: &[
+            ("schema, repository", "version of this object, and the folder of the repository"),
+            (
+                "branch, commit",
+                "the branch, and the commit where it begins; null in a repository without one",
+            ),
+            ("before", "what was checked out before: a branch, in full, or a commit"),
+        ],
+        files: STATE,
+    },
     Facts { page: "trash", statuses: PLAIN, fields: &[], files: &[names::TRASH] },
     Facts {
         page: "trash-list",

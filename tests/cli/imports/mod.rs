@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["formats", "skills", "brief", "git", "protocol", "server", "sidecar"],
     &["provider"],
     &["environment", "repos", "supervise"],
+    &["work"],
     &["gc", "run", "exit"],
     &["output", "invocation"],
     &["commands"],

@@ -1,0 +1,54 @@
+//! `execenv branch`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::repository::{RepositoryArgs, hold};
+use crate::invocation::{Context, WaitArgs, env_completer};
+use crate::output::{Answer, escape};
+use crate::work;
+
+/// Begin a new branch in the repository of an environment
+///
+/// Makes the branch where the work is now, or at `--from`, and checks it out. Uncommitted changes stay as they are. A branch
+/// that exists, and changes that are in the way of what `--from` holds, end it with status 5; nothing is changed then.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv branch \"$env\" agent/coder/second-try
+  execenv branch \"$env\" hotfix --from origin/main")]
+pub struct BranchArgs {
+    /// Environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", add = env_completer())]
+    pub env: String,
+    /// Name of the branch
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Branch, tag or commit where it begins [default: where the work is now]
+    #[arg(long, value_name = "REF")]
+    pub from: Option<String>,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<Answer> {
+    let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
+    let place = args.repository.find(&env, context)?;
+    let git = context.git().until(Arc::clone(&context.stop));
+    let made = work::branch(&env, &place, &args.name, args.from.as_deref(), &git)?;
+    log::info!("{} was at {}", made.repository.display(), escape(&made.new.before));
+    let json = json!({
+        "schema": 1,
+        "repository": made.repository.to_string_lossy(),
+        "branch": args.name,
+        "commit": made.new.commit,
+        "before": made.new.before,
+    });
+    Ok(Answer::new(escape(&args.name), json))
+}

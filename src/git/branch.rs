@@ -1,0 +1,110 @@
+//! A new branch in working files: made, and checked out.
+
+use std::fmt;
+
+use anyhow::Result;
+
+use super::checkout::Checkout;
+use super::refs::Branch;
+
+/// Stands in the log of a branch that this makes: how a call that was cut short knows its own.
+const MESSAGE: &str = "execenv branch";
+
+/// A branch that was made and is checked out now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewBranch {
+    /// The commit it points to; `None`: the repository has no commit yet.
+    pub commit: Option<String>,
+    /// What was checked out before: a branch, in full, else a commit.
+    pub before: String,
+}
+
+/// Why a branch was not made. Nothing was changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotMade {
+    /// Git allows no branch of this name.
+    BadName,
+    /// There is a branch of this name.
+    Exists,
+    /// There is no commit of this name.
+    NoCommit,
+    /// Uncommitted changes are in the way of what the commit holds; git's own words.
+    InTheWay(String),
+}
+
+impl fmt::Display for NotMade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotMade::BadName => "git allows no branch of this name",
+            NotMade::Exists => "there is a branch of this name",
+            NotMade::NoCommit => "there is no such commit",
+            NotMade::InTheWay(words) => words,
+        })
+    }
+}
+
+impl Checkout {
+    /// Makes the branch `name` at `from`, or at HEAD, and checks it out. Uncommitted changes stay, as with `git switch -c`.
+    /// No hook and no filter of the repository runs. What a call that was cut short has begun is completed.
+    ///
+    /// # Errors
+    /// As git reports them.
+    pub fn start_branch(
+        &self,
+        name: &str,
+        from: Option<&str>,
+    ) -> Result<std::result::Result<NewBranch, NotMade>> {
+        let repository = self.repository();
+        let full = format!("refs/heads/{name}");
+        // `check-ref-format` takes a name with a dash at its beginning, and HEAD.
+        let is_good = !name.starts_with('-')
+            && name != "HEAD"
+            && repository.look(["check-ref-format", &full]).succeeds()?;
+        if !is_good {
+            return Ok(Err(NotMade::BadName));
+        }
+        let head = repository.commit_of("HEAD")?;
+        let symbolic = repository.look(["symbolic-ref", "--quiet", "HEAD"]).answer()?;
+        let symbolic = symbolic.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned());
+        let before = symbolic.or_else(|| head.clone()).unwrap_or_default();
+        let target = match from {
+            Some(from) => repository.commit_of(from)?,
+            None => head.clone(),
+        };
+        if target.is_none() && (from.is_some() || head.is_some()) {
+            return Ok(Err(NotMade::NoCommit));
+        }
+        let made = repository.commit_of(&full)?;
+        if let Some(tip) = &made {
+            let log = ["reflog", "show", "-1", "--format=%gs", &full];
+            let is_ours = made == target && before != full && repository.look(log).text()? == MESSAGE;
+            if !is_ours {
+                log::debug!("{full} is at {tip}");
+                return Ok(Err(NotMade::Exists));
+            }
+        }
+        if let Some(target) = &target {
+            if made.is_none() {
+                let create = ["update-ref", "--create-reflog", "-m", MESSAGE, &full, target, ""];
+                repository.work(create).output()?;
+            }
+            if let Some(head) = head.as_ref().filter(|head| *head != target) {
+                let moved = repository.view(self.folders(), false).and_then(|view| {
+                    let moving = ["read-tree", "-m", "-u", head, target];
+                    repository.work(moving).through(&view).and_to(view.tree()).output()
+                });
+                if let Err(error) = moved {
+                    repository.delete_branch(&Branch { name: full, tip: target.clone() })?;
+                    return match super::failure::GitFailure::find(&error) {
+                        Some(failure) if !failure.was_cut_off() => {
+                            Ok(Err(NotMade::InTheWay(failure.stderr.trim().to_owned())))
+                        }
+                        _ => Err(error),
+                    };
+                }
+            }
+        }
+        repository.work(["symbolic-ref", "-m", MESSAGE, "HEAD", &full]).output()?;
+        Ok(Ok(NewBranch { commit: target, before }))
+    }
+}

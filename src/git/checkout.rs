@@ -1,0 +1,64 @@
+//! The working files of one repository, or of one linked worktree, on which a command works.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::command::{Git, Repository};
+use super::view::GitFolders;
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// A folder that is the top of a repository's working files.
+///
+/// Who can write its `.git` can name any repository in it. So the git folder lies in the folder itself, or its repository
+/// has the folder registered as a linked worktree; nothing else is worked on. Calls that write can write only there, where
+/// the system can confine them.
+#[derive(Debug)]
+pub struct Checkout {
+    git: Git,
+    dir: PathBuf,
+    folders: GitFolders,
+    /// The folder, and the git folder where it lies elsewhere.
+    writable: Vec<Tree>,
+}
+
+impl Checkout {
+    /// The repository whose working files are in `top`.
+    ///
+    /// # Errors
+    /// A [`Code::Failed`] failure where `top` holds no repository of its own; as git reports it.
+    pub fn open(git: &Git, top: &Tree) -> Result<Checkout> {
+        let dir = top.path().to_owned();
+        let folders = git.at(&dir).git_folders()?;
+        let real = |path: &Path| path.canonicalize().with_context(|| format!("look at {}", path.display()));
+        let inside = real(&dir)?;
+        let is_own = real(&folders.common)?.starts_with(&inside) && real(&folders.own)?.starts_with(&inside);
+        if !is_own && !folders.know_worktree(&dir) {
+            let (dir, common) = (dir.display(), folders.common.display());
+            return Err(Failure::new(
+                Code::Failed,
+                format!("{dir} names the repository {common}, which does not know it as a worktree"),
+            )
+            .hint("if it was moved: `git worktree repair` in that repository, with the path")
+            .into());
+        }
+        let mut writable = vec![top.try_clone().with_context(|| format!("open {}", dir.display()))?];
+        if !is_own {
+            let common = &folders.common;
+            writable.push(Tree::open(common).with_context(|| format!("open {}", common.display()))?);
+        }
+        anyhow::ensure!(top.is_at_its_path(), "{} was moved or replaced meanwhile", dir.display());
+        Ok(Checkout { git: git.clone(), dir, folders, writable })
+    }
+
+    /// Its git folders.
+    pub(super) fn folders(&self) -> &GitFolders {
+        &self.folders
+    }
+
+    /// For calls to git.
+    pub(super) fn repository(&self) -> Repository<'_> {
+        self.git.at(&self.dir).around(&self.writable)
+    }
+}

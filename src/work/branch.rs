@@ -1,0 +1,55 @@
+//! A new branch for an environment's work.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::lock::GitLock;
+use super::place::Place;
+use crate::environment::LockedEnv;
+use crate::failure::{Code, Failure};
+use crate::git::{Git, NewBranch, NotMade};
+
+/// A branch that was made.
+#[derive(Debug)]
+pub struct Branched {
+    /// The repository's folder.
+    pub repository: PathBuf,
+    /// What git made.
+    pub new: NewBranch,
+}
+
+/// Makes the branch `name` at `from`, or where the work is now, and checks it out. Uncommitted changes stay.
+///
+/// # Errors
+/// [`Code::Usage`] for a name or a commit that does not exist, [`Code::Occupied`] where a branch has the name or changes
+/// are in the way; as git reports it.
+pub fn branch(env: &LockedEnv, place: &Place, name: &str, from: Option<&str>, git: &Git) -> Result<Branched> {
+    let _lock = GitLock::acquire(&env.env)?;
+    let checkout = place.checkout(git)?;
+    let not_made = match checkout.start_branch(name, from)? {
+        Ok(new) => return Ok(Branched { repository: place.path().to_owned(), new }),
+        Err(not_made) => not_made,
+    };
+    let (name, from) = (name.escape_debug(), from.unwrap_or("HEAD").escape_debug());
+    let failure = match &not_made {
+        NotMade::BadName => Failure::new(Code::Usage, format!("git allows no branch called `{name}`"))
+            .hint("`git help check-ref-format` has the rules"),
+        NotMade::Exists => {
+            let message = format!("{} has a branch `{name}`", place.path().display());
+            Failure::new(Code::Occupied, message).hint("choose another name")
+        }
+        NotMade::NoCommit => {
+            let message = format!("{} has no commit `{from}`", place.path().display());
+            Failure::new(Code::Usage, message)
+                .hint("`--from` takes a branch, a tag or a commit that is there")
+        }
+        NotMade::InTheWay(words) => {
+            let message = format!("uncommitted changes in {} are in the way", place.path().display());
+            let failure = Failure::new(Code::Occupied, message)
+                .hint("commit or stash them first, then repeat the command");
+            return Err(anyhow::anyhow!(words.clone()).context(failure));
+        }
+    };
+    Err(failure.into())
+}

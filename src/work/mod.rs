@@ -1,0 +1,9 @@
+//! Work on the repository in a work dir that is not a run: comparing, saving, and bringing it to others. A file a piece of
+//! work; [`place`] decides which repository it is about.
+
+mod branch;
+mod lock;
+mod place;
+
+pub use branch::branch;
+pub use place::Place;

@@ -1,0 +1,120 @@
+//! Which repository a command is about: that of the work dir, or the only one in it, or the one that the user names.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::environment::{FoundEnv, Trust, quoted};
+use crate::failure::{Code, Failure};
+use crate::git::{Checkout, Git};
+use crate::sys::tree::{FileKind, Tree};
+
+/// The most repositories that a message names.
+const SHOWN: usize = 5;
+
+/// The repository of an environment: the open folder that is the top of its working files.
+#[derive(Debug)]
+pub struct Place {
+    /// The open folder.
+    tree: Tree,
+}
+
+impl Place {
+    /// The repository that a command on this environment is about. `wanted` is the user's word (`--in`): a folder of the
+    /// work dir.
+    ///
+    /// # Errors
+    /// A [`Code::Usage`] failure where it is not clear which one is meant, [`Code::Failed`] where there is none,
+    /// [`Code::LeavesTree`] for a folder outside of the work dir; those of [`FoundEnv::user_folder`].
+    pub fn find(found: &FoundEnv, wanted: Option<&Path>, trust: Trust<'_>) -> Result<Place> {
+        let work_dir = found.open_work_dir(trust)?;
+        let path = work_dir.path().to_owned();
+        if let Some(wanted) = wanted {
+            return named(&work_dir, wanted);
+        }
+        if is_repository(&work_dir) {
+            return Ok(Place { tree: work_dir });
+        }
+        let mut inside: Vec<OsString> =
+            work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
+        inside.retain(|name| opened(&work_dir, name).is_some_and(|folder| is_repository(&folder)));
+        inside.sort_unstable();
+        match inside.as_slice() {
+            [] => {
+                Err(Failure::new(Code::Failed, format!("there is no git repository in {}", path.display()))
+                    .hint("`--in DIR` names a folder of the work dir that is one")
+                    .into())
+            }
+            [one] => named(&work_dir, Path::new(one)),
+            [first, ..] => {
+                let mut shown: Vec<String> =
+                    inside.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned()).collect();
+                if inside.len() > SHOWN {
+                    shown.push(format!("{} more", inside.len() - SHOWN));
+                }
+                let message = format!("{} holds several repositories: {}", path.display(), shown.join(", "));
+                let hint = format!("say which one is meant: `--in {}`", quoted(Path::new(first)));
+                Err(Failure::new(Code::Usage, message).hint(hint).into())
+            }
+        }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.tree.path()
+    }
+
+    /// Opens the repository.
+    ///
+    /// # Errors
+    /// As [`Checkout::open`].
+    pub fn checkout(&self, git: &Git) -> Result<Checkout> {
+        Checkout::open(git, &self.tree)
+    }
+}
+
+/// The repository in the folder that the user names.
+fn named(work_dir: &Tree, wanted: &Path) -> Result<Place> {
+    let path = work_dir.path();
+    let outside = || {
+        let message = format!("{} is not inside {}", wanted.display(), path.display());
+        Failure::new(Code::LeavesTree, message).hint("`--in` takes the path of a folder in the work dir")
+    };
+    let below = match wanted.is_absolute() {
+        true => wanted.strip_prefix(path).map_err(|_| outside())?,
+        false => wanted,
+    };
+    let below: PathBuf = below.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    if below.components().any(|part| !matches!(part, Component::Normal(_))) {
+        return Err(outside().into());
+    }
+    let shown = path.join(&below);
+    let tree = match below.as_os_str().is_empty() {
+        true => work_dir.try_clone(),
+        false => work_dir.unlinked_subtree(&below),
+    };
+    let tree = tree.with_context(|| format!("open {}", shown.display()))?;
+    if !is_repository(&tree) {
+        let message = format!("{} is not the top of a git repository", shown.display());
+        return Err(Failure::new(Code::Failed, message)
+            .hint("`--in` takes the folder with the `.git` in it")
+            .into());
+    }
+    Ok(Place { tree })
+}
+
+fn opened(work_dir: &Tree, name: &OsStr) -> Option<Tree> {
+    let name = Path::new(name);
+    matches!(work_dir.kind(name), Ok(Some(FileKind::Dir))).then(|| work_dir.unlinked_subtree(name).ok())?
+}
+
+/// Whether the folder is the top of working files, as git sees it: an empty `.git` is none.
+fn is_repository(folder: &Tree) -> bool {
+    let git = Path::new(".git");
+    match folder.kind(git) {
+        Ok(Some(FileKind::Dir)) => folder.names(git).is_ok_and(|names| !names.is_empty()),
+        Ok(Some(FileKind::File { len, .. })) => len > 0,
+        _ => false,
+    }
+}
