@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod du;
 pub mod gc;
+mod identity;
 pub mod list;
 mod own_env;
 pub mod prepare;

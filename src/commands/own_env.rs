@@ -14,6 +14,7 @@ use crate::environment::{
     EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, prepare_and_hold, reuse_and_hold,
 };
 use crate::failure::{Code, Failure};
+use crate::git::GitIdentity;
 use crate::invocation::{Context, WaitArgs};
 use crate::run::{Keep, RunningEnv};
 
@@ -79,10 +80,11 @@ impl OwnEnvArgs {
         &self,
         local_dir: Option<&Path>,
         renewed_logins: RenewedLogins,
+        git_identity: Option<GitIdentity>,
         wait: WaitArgs,
         context: &Context,
     ) -> Result<OwnEnv> {
-        let mut task = self.task.read(context)?;
+        let mut task = self.task.read(context)?.by(git_identity);
         context.defer_signals()?;
         task.tell_start("preparing");
         let (prepared, lock) = wait.begin().while_busy(context, || match self.new {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::announce::announce;
+use super::identity::IdentityArgs;
 use super::task_input::TaskInput;
 use crate::environment::{Existing, Request, prepare};
 use crate::invocation::{Context, WaitArgs, describe_setting};
@@ -41,13 +42,16 @@ pub struct PrepareArgs {
     /// If the task already has an environment, return it unchanged
     #[arg(long)]
     pub keep_existing: bool,
+    /// The name in commits.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
 }
 
 pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
-    let task = args.task.read(context)?;
+    let task = args.task.read(context)?.by(args.identity.read(context)?);
     let existing = match (args.keep_existing, args.replace) {
         (true, _) => Existing::Keep,
         (_, true) => Existing::ReplaceAny,

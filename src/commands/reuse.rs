@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::announce::announce;
+use super::identity::IdentityArgs;
 use super::task_input::{Task, TaskInput};
 use crate::brief::Platform;
 use crate::environment::{Existing, Own, Prepared, RenewedLogins, Request, prepare, reuse};
@@ -45,6 +46,9 @@ pub struct ReuseArgs {
     /// file, do so now; see `execenv run --keep-login`
     #[arg(long)]
     pub keep_login: bool,
+    /// The name in commits.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -72,7 +76,7 @@ impl ReuseArgs {
 }
 
 pub(crate) fn run(args: &ReuseArgs, context: &Context) -> Result<u8> {
-    let mut task = args.task.read(context)?;
+    let mut task = args.task.read(context)?.by(args.identity.read(context)?);
     context.defer_signals()?;
     let name = match (&args.env, &args.work_dir) {
         (Some(env), _) => env.clone(),

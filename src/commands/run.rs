@@ -10,6 +10,7 @@ use chrono::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::identity::IdentityArgs;
 use super::own_env::{OwnEnvArgs, left};
 use crate::environment::{RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
@@ -125,6 +126,9 @@ pub struct RunArgs {
     /// With --new or --task, let the agent work in this folder of yours; else you say that the environment works in it, where nothing else proves it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
+    /// The name in commits.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// The wait.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -174,6 +178,7 @@ impl RunArgs {
             system_prompt: read(UserInput::SYSTEM_PROMPT, &self.system_prompt_file)?,
             variables: self.variables(context)?,
             clear_env: self.clear_env,
+            git_identity: self.identity.read(context)?,
             agent_bin,
             agent_args: self.agent_arg.clone(),
             timeout: limit(self.timeout.unwrap_or(settings.timeout)),
@@ -270,7 +275,13 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     let Some(name) = &args.env else {
         let held = args
             .own
-            .hold(local_dir, RenewedLogins::of(args.keep_login), args.wait, context)
+            .hold(
+                local_dir,
+                RenewedLogins::of(args.keep_login),
+                options.git_identity.clone(),
+                args.wait,
+                context,
+            )
             .map_err(BeforeAgent::mark)?;
         let (env, prepared) = held.into_parts();
         let has_started = Cell::new(false);

@@ -13,6 +13,7 @@ use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{Existing, Exports, Own, Prepared, RenewedLogins, Request, choose_platform};
 use crate::failure::{Code, Failure};
+use crate::git::GitIdentity;
 use crate::invocation::{
     CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration, platform_completer, provider_completer,
     workspace_completer,
@@ -117,6 +118,7 @@ pub struct Task {
     has_mcp_mode: bool,
     /// Options whose id is not a UUID, as multica's ids are.
     loose_ids: Vec<&'static str>,
+    git_identity: Option<GitIdentity>,
     warnings: Vec<String>,
 }
 
@@ -186,6 +188,7 @@ impl TaskInput {
             has_mcp_mode: self.mcp_mode.is_some(),
             loose_ids: self.loose_ids(),
             document,
+            git_identity: None,
             warnings,
         })
     }
@@ -308,6 +311,12 @@ impl TaskInput {
 }
 
 impl Task {
+    /// The same task, whose commits are made in this name.
+    #[must_use]
+    pub fn by(self, git_identity: Option<GitIdentity>) -> Task {
+        Task { git_identity, ..self }
+    }
+
     /// The request for `prepare` and `reuse`.
     pub fn request<'a>(
         &'a self,
@@ -330,6 +339,7 @@ impl Task {
             home: context.settings.home.clone(),
             other_roots: context.other_roots(),
             inherited: &context.settings.inherited,
+            git_identity: self.git_identity.clone(),
             options: &self.options,
             renewed_logins: RenewedLogins::default(),
             now: context.now,

@@ -415,7 +415,10 @@ fn save_by_force(
     let key = found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
     let name = format!("{key}/snapshot-{}", now.timestamp());
     let mut failed = Vec::new();
-    for unsaved in unsaved.into_iter().filter(|unsaved| unsaved.foreign) {
+    let mut unsaved = unsaved.into_iter().filter(|unsaved| unsaved.foreign).peekable();
+    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
+    let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
+    for unsaved in unsaved {
         // Git must not write to a file that the agent put there, and must start with an empty index.
         let forget = || {
             [SNAPSHOT_INDEX, SNAPSHOT_INDEX_LOCK]
@@ -426,7 +429,7 @@ fn save_by_force(
         let saved = forget()
             .context("make room for an index")
             .and_then(|()| found.refuse_moved())
-            .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours));
+            .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours, &by));
         if let Err(error) = forget() {
             log::warn!("remove {}: {error}", index.display());
         }

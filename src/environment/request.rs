@@ -16,6 +16,7 @@ use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::formats::closest;
+use crate::git::GitIdentity;
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
@@ -66,6 +67,8 @@ pub struct Request<'a> {
     pub other_roots: Vec<PathBuf>,
     /// The variables that the process was started with.
     pub inherited: &'a [(OsString, OsString)],
+    /// In whose name commits are made; `None`: as git finds it there.
+    pub git_identity: Option<GitIdentity>,
     /// What was asked of the provider's homes.
     pub options: &'a HomeOptions,
     /// What becomes of a login that the agent of an earlier run has renewed.
@@ -183,6 +186,7 @@ pub(super) fn own_of(request: &Request<'_>, work_dir: &Path, home_plan: &HomePla
         recorded_env: home_plan.exports.clone(),
         needs,
         lease_until: Some(request.now + request.lease),
+        git_identity: request.git_identity.clone(),
         ..Own::default()
     }
 }

@@ -231,6 +231,7 @@ fn refreshed(
         session: kept.session,
         run: kept.run,
         last_result: kept.last_result,
+        git_identity: request.git_identity.clone().or(kept.git_identity),
         other: kept.other,
         ..own_of(request, &work_dir.path(&found.env.path), home_plan)
     });

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::command::{Git, patience};
+use super::identity::GitIdentity;
 use super::index::PrivateIndex;
 use super::search::{Patience, search};
 
@@ -15,11 +16,18 @@ const TRIES: u32 = 100;
 impl Git {
     /// Writes the worktree at `path` as a commit on its HEAD into its repository, below a new ref
     /// `refs/execenv/<name>` (with a number where that exists), and returns the ref. `index` is the place of an index
-    /// file of our own: the worktree's index stays as it is. Files in `ours` are left out.
+    /// file of our own: the worktree's index stays as it is. Files in `ours` are left out. `by` makes the commit.
     ///
     /// # Errors
     /// As git reports them; there is no new ref then.
-    pub fn snapshot(&self, path: &Path, name: &str, index: &Path, ours: &[PathBuf]) -> Result<String> {
+    pub fn snapshot(
+        &self,
+        path: &Path,
+        name: &str,
+        index: &Path,
+        ours: &[PathBuf],
+        by: &GitIdentity,
+    ) -> Result<String> {
         let deadline = Instant::now() + patience();
         let worktree = self.at(path).before(deadline);
         let folders = worktree.git_folders()?;
@@ -39,13 +47,8 @@ impl Git {
         let head = has_head.then(|| "HEAD".to_owned());
         let held = worktree.held_by_operation(&folders.own)?;
         let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
-        let mut commit = worktree.work(["commit-tree", "-m", "execenv: a worktree removed by force", &tree]);
-        for (name, value) in [("NAME", "execenv"), ("EMAIL", "execenv@localhost")] {
-            for who in ["AUTHOR", "COMMITTER"] {
-                commit = commit.variable(&format!("GIT_{who}_{name}"), value);
-            }
-        }
-        let commit = commit.args(parents).text()?;
+        let commit = ["commit-tree", "-m", "execenv: a worktree removed by force", &tree];
+        let commit = worktree.work(commit).by(by).args(parents).text()?;
         let name = format!("refs/execenv/{name}");
         let mut number = 0;
         loop {

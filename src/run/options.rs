@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::environment::{RenewedLogins, WorkspacesRoot};
-use crate::git::Git;
+use crate::git::{Git, GitIdentity};
 use crate::protocol::Permission;
 
 /// Variables with their values.
@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub variables: Vec<(OsString, OsString)>,
     /// Whether the agent inherits only the most basic variables.
     pub clear_env: bool,
+    /// In whose name the agent makes commits; `None`: as the environment's record says.
+    pub git_identity: Option<GitIdentity>,
     /// The agent's program: a name, or an absolute path.
     pub agent_bin: Option<PathBuf>,
     /// Further arguments for the agent's program.

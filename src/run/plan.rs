@@ -96,7 +96,8 @@ impl RunPlan {
             is_writable,
         };
         let temporary = places.choose(&run_id);
-        let exports = Exports::of(&own);
+        let mut exports = Exports::of(&own);
+        exports.extend_by(options.git_identity.as_ref());
         let mut notices = exports.warnings.clone();
         notices.extend(warning);
         if temporary.starts_with(&env.found.env.path) && is_too_long(&temporary) {

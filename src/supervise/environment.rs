@@ -21,9 +21,17 @@ const CLAUDE_SESSION: [&str; 5] = [
     "CLAUDE_CODE_SSE_PORT",
 ];
 
-/// Variables that point git at a repository other than that of the current folder.
-const GIT_PLACES: [&str; 11] = [
+/// Variables that point git at a repository other than that of the current folder: those of `git rev-parse
+/// --local-env-vars`, and more.
+const GIT_PLACES: [&str; 18] = [
+    "GIT_CONFIG",
     "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_QUARANTINE_PATH",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
     "GIT_COMMON_DIR",
@@ -159,7 +167,7 @@ mod tests {
     fn inherited_variables_of_another_session_go() {
         let inherited = vars(
             "PATH:/bin CLAUDECODE:1 CLAUDECODE_X:1 CLAUDE_CODE_ENTRYPOINT:cli CLAUDE_CODE_USE_BEDROCK:1 MULTICA_TOKEN:t \
-             EXECENV_ROOT:/x MAKIMA_A:b GIT_DIR:/g GIT_CONFIG_COUNT:1 GIT_CONFIG_KEY_0:a GIT_CONFIG_VALUE_0:b \
+             EXECENV_ROOT:/x MAKIMA_A:b GIT_DIR:/g GIT_SHALLOW_FILE:/s GIT_CONFIG_COUNT:1 GIT_CONFIG_KEY_0:a GIT_CONFIG_VALUE_0:b \
              GIT_AUTHOR_NAME:ada GIT_SSH_COMMAND:ssh LC_ALL:C",
         );
         let (env, warnings) = compose(inherited.clone(), vec![], vec![], vec![], false);

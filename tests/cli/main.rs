@@ -30,6 +30,7 @@ mod gc_bounds;
 mod gc_promises;
 mod gc_server;
 mod generated;
+mod git_identity;
 mod habits;
 mod home_changes;
 mod home_contents;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::environment::record::Own;
 use crate::environment::request::sets_variable;
 use crate::failure::{Code, Failure};
+use crate::git::GitIdentity;
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -21,7 +22,7 @@ const MAX_VALUE: u64 = 1 << 20;
 /// The variables of an environment, as its record names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exports {
-    /// Those that `prepare` can set for its provider.
+    /// Those that `prepare` can set for its provider, and those of the identity.
     pub variables: BTreeMap<String, String>,
     /// A warning for each of the others.
     pub warnings: Vec<String>,
@@ -34,7 +35,15 @@ impl Exports {
             own.recorded_env.clone().into_iter().partition(|(name, _)| sets_variable(&own.provider, name));
         let warning =
             |name| format!("ignored variable {name:?} of the record: {} sets no such variable", maker(own));
-        Exports { variables: known, warnings: unknown.keys().map(warning).collect() }
+        let mut exports = Exports { variables: known, warnings: unknown.keys().map(warning).collect() };
+        exports.extend_by(own.git_identity.as_ref());
+        exports
+    }
+
+    /// Adds the variables by which git gets an identity.
+    pub fn extend_by(&mut self, identity: Option<&GitIdentity>) {
+        let variables = identity.into_iter().flat_map(GitIdentity::variables);
+        self.variables.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 }
 

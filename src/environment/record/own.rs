@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::git::GitIdentity;
 use crate::layout;
 
 /// The `execenv` key.
@@ -39,6 +40,9 @@ pub struct Own {
     /// Files without which no run may start, as paths below the env root.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<PathBuf>,
+    /// In whose name the agent, and execenv for it, make commits (`--git-identity`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_identity: Option<GitIdentity>,
     /// When it was prepared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prepared_at: Option<DateTime<Utc>>,
