@@ -58,7 +58,7 @@ pub(super) fn conclude(
     if !ending.usage.is_empty() {
         listener.emit(Event::Usage { usage: &ending.usage });
     }
-    let stderr = listener.errors.tail();
+    let (stderr, searched) = (listener.errors.tail(), listener.errors.searched());
     let broken = listener.is_sink_broken.then_some(Cause::SinkBroken);
     let verdict = judge(&RunFacts {
         provider: &command.provider,
@@ -71,6 +71,7 @@ pub(super) fn conclude(
         read_error: listener.read_error.take(),
         write_error: seen.write_error.map(|error| error.to_string()),
         stderr: &stderr,
+        searched: &searched,
         hides_refusal: listener.conversation.hides_refusal(),
         resume: command.resume.as_deref(),
     });

@@ -41,6 +41,7 @@ pub mod program;
 pub mod reason;
 pub mod redact;
 mod requests;
+mod status;
 mod streams;
 mod survivors;
 mod timers;

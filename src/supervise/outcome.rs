@@ -182,8 +182,10 @@ pub struct RunFacts<'a> {
     pub read_error: Option<String>,
     /// Why its input could not be written.
     pub write_error: Option<String>,
-    /// The end of its standard error.
+    /// The end of its standard error, as its error quotes it.
     pub stderr: &'a str,
+    /// More of that end, in which the answer of a server may stand before a stack trace.
+    pub searched: &'a str,
     /// The CLI fails without a word where it cannot resume a session.
     pub hides_refusal: bool,
     /// The session that it was asked to resume.
@@ -215,13 +217,24 @@ pub fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let is_at_bound = matches!(facts.cause, Some(Cause::Bound(_)));
     let exit = if is_own_end || is_at_bound { Exit::default() } else { facts.exit };
     let Draft { status, reason, error } = draft(facts, exit);
-    // Its standard error may hold anything, such as numbers that look like a status: the agent's own words come first.
-    let own = || error.as_deref().map(reason::classify).filter(|reason| *reason != FailureReason::Unknown);
-    let reason_in_words = result.and_then(|result| result.failure.as_ref()).and_then(|_| own());
+    let in_words = error.as_deref().map(|error| reason_in_words(facts, error));
     let is_agents = reason.is_none_or(FailureReason::is_agent_error);
     // A limit or a wish of the user's explains itself; an error of the agent's is explained by its standard error.
     let error = error.map(|error| if is_agents { with_stderr(facts, &error) } else { error });
-    finish(facts, exit, Draft { status, reason: reason.or(reason_in_words), error })
+    finish(facts, exit, Draft { status, reason: reason.or(in_words), error })
+}
+
+/// The reason in the words of the failure; in those of standard error, which may hold anything, where they say no more than
+/// that it failed.
+fn reason_in_words(facts: &RunFacts<'_>, error: &str) -> FailureReason {
+    use FailureReason::{ProcessFailure, Unknown};
+    let own = reason::classify(error);
+    let is_vague = matches!(own, Unknown | ProcessFailure);
+    match reason::classify_log(facts.stderr, facts.searched) {
+        Unknown => own,
+        by_log if is_vague => by_log,
+        _ => own,
+    }
 }
 
 fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {
@@ -319,7 +332,7 @@ fn finish(facts: &RunFacts<'_>, exit: Exit, draft: Draft) -> RunVerdict {
     }
     let failure_reason = (status != RunStatus::Completed).then(|| {
         let known = if status == RunStatus::Failed { poisoned.or(reason) } else { reason };
-        known.unwrap_or_else(|| reason::classify(error.as_deref().unwrap_or_default()))
+        known.unwrap_or(FailureReason::Unknown)
     });
     let stopped_by = match facts.cause {
         Some(Cause::Signal(number)) => Some(*number),

@@ -27,6 +27,7 @@ fn facts() -> RunFacts<'static> {
         read_error: None,
         write_error: None,
         stderr: "",
+        searched: "",
         hides_refusal: false,
         resume: None,
     }

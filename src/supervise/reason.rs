@@ -1,11 +1,14 @@
 //! Failure reasons, unusable sessions and refused resumes, found in the texts of agent CLIs. What is known from a code, a
 //! field or a limit is not looked up here.
 
+use super::status::numbers;
 use crate::protocol::FailureReason;
 use crate::provider::codex;
 
 /// Rows in order, the first match wins. Within a row each list is an alternative whose terms must all occur. `#401`
-/// is that number with no digit beside it, `#5xx` any number from 500 to 599.
+/// is that number with no digit beside it, `#5xx` any number from 500 to 599; in a log, where most numbers are something
+/// else, only where the words beside it make it a status. `!internal error` does not count in a log: there it may be what a
+/// JSON-RPC library prints for every failure.
 const ROWS: &[(FailureReason, &[&[&str]])] = &[
     (
         FailureReason::ContextOverflow,
@@ -72,7 +75,7 @@ const ROWS: &[(FailureReason, &[&[&str]])] = &[
             &["server had an error"],
             &["experiencing high demand"],
             &["provider returned error"],
-            &["internal error"],
+            &["!internal error"],
             &["service unavailable"],
             &["bad gateway"],
         ],
@@ -132,20 +135,42 @@ const ROWS: &[(FailureReason, &[&[&str]])] = &[
     ),
 ];
 
-/// The reason for an error text.
+/// The reason for the words in which an agent states its failure.
 pub fn classify(error: &str) -> FailureReason {
-    let text = error.to_lowercase();
-    let row = ROWS.iter().find(|(_, any)| any.iter().any(|all| all.iter().all(|term| has(&text, term))));
+    find(&error.to_lowercase(), Text::Failure)
+}
+
+/// The reason in a log of an agent's: in its last words, and in the lines about errors before them.
+pub fn classify_log(last_words: &str, searched: &str) -> FailureReason {
+    const WORDS: [&str; 3] = ["error", "exception", "fatal"];
+    let (last_words, searched) = (last_words.to_lowercase(), searched.to_lowercase());
+    let is_about_error = |line: &&str| WORDS.iter().any(|word| line.contains(word));
+    let lines: Vec<&str> = searched.lines().filter(is_about_error).chain(last_words.lines()).collect();
+    find(&lines.join("\n"), Text::Log)
+}
+
+/// What a text is.
+#[derive(Clone, Copy, PartialEq)]
+enum Text {
+    /// The words of a failure.
+    Failure,
+    /// Lines of a log, which may hold anything.
+    Log,
+}
+
+fn find(text: &str, kind: Text) -> FailureReason {
+    let row = ROWS.iter().find(|(_, any)| any.iter().any(|all| all.iter().all(|term| has(text, term, kind))));
     row.map_or(FailureReason::Unknown, |(reason, _)| *reason)
 }
 
-fn has(text: &str, term: &str) -> bool {
-    match term.strip_prefix('#') {
+fn has(text: &str, term: &str, kind: Text) -> bool {
+    let is_failure = kind == Text::Failure;
+    if let Some(wanted) = term.strip_prefix('#') {
+        return numbers(text).any(|number| number.is(wanted) && (is_failure || number.is_status()));
+    }
+    match term.strip_prefix('!') {
+        Some(term) => is_failure && text.contains(term),
         None => text.contains(term),
-        Some(number) => text.split(|c: char| !c.is_ascii_digit()).any(|digits| match number {
-            "5xx" => digits.len() == 3 && digits.starts_with('5'),
-            _ => digits == number,
-        }),
     }
 }
 
@@ -270,6 +295,45 @@ mod tests {
         for (text, reason) in cases {
             assert_eq!(classify(text).word(), reason, "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_in_a_log_is_a_status_only_in_the_words_of_one() {
+        let server_error = "agent_error.provider_server_error";
+        let refused = "agent_error.provider_auth_or_access";
+        let unknown = "agent_error.unknown";
+        for (line, reason) in [
+            ("INFO /site-packages/channels/manager.py:549 | stopped", unknown),
+            ("File \"server.py\", line 503, in prompt", unknown),
+            ("fetched in 543 ms", unknown),
+            ("listening on 127.0.0.1:503", unknown),
+            ("error after 512 tries", unknown),
+            ("error: 12401 bytes", unknown),
+            ("error.py:501: it failed", unknown),
+            ("HTTP/1.1 503", server_error),
+            ("\"POST /v1 HTTP/2\" 502", server_error),
+            ("{\"status\": 500}", server_error),
+            ("statusCode=503", server_error),
+            ("the server answered 504 Gateway Timeout", server_error),
+            ("openai.AuthenticationError: Error code: 401 - {'type': 'error'}", refused),
+            ("API Error: 403", refused),
+            ("request failed (HTTP 401)", refused),
+            ("403 Forbidden", refused),
+        ] {
+            assert_eq!(classify_log(line, "").word(), reason, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_answered_is_found_before_a_stack_trace() {
+        let trace = "  File \"server.py\", line 503, in prompt\n".repeat(90);
+        let log = format!(
+            "dial tcp\nAuthenticationError: Error code: 401 - {{}}\n{trace}RequestError: Internal error\n"
+        );
+        let last_words = &log[log.len() - 500..];
+        assert_eq!(classify_log(last_words, &log), FailureReason::AuthOrAccess);
+        assert_eq!(classify_log(last_words, ""), FailureReason::Unknown);
+        assert_eq!(classify_log("", "dial tcp"), FailureReason::Unknown, "no line about an error");
     }
 
     #[test]

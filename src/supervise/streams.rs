@@ -20,6 +20,8 @@ use super::outcome::Exit;
 const BLOCK: usize = 256 << 10;
 const BLOCKS: usize = 4;
 const TAIL: usize = 2048;
+/// How much of the end of standard error is searched for what a server answered: a stack trace may stand after it.
+const SEARCHED: usize = 16 << 10;
 
 /// What a thread reports.
 #[derive(Debug)]
@@ -96,8 +98,17 @@ impl Errors {
 
     /// The last bytes, from the first complete character on.
     pub(super) fn tail(&self) -> String {
+        self.last(TAIL)
+    }
+
+    /// More of them: all that are kept.
+    pub(super) fn searched(&self) -> String {
+        self.last(SEARCHED)
+    }
+
+    fn last(&self, most: usize) -> String {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tail = &tail[tail.len().saturating_sub(TAIL)..];
+        let mut tail = &tail[tail.len().saturating_sub(most)..];
         while let [0x80..=0xBF, rest @ ..] = tail {
             tail = rest;
         }
@@ -132,7 +143,7 @@ pub(super) fn read_errors(
             }
             let mut tail = seen.tail.lock().unwrap_or_else(PoisonError::into_inner);
             tail.extend_from_slice(&block[..length]);
-            let surplus = tail.len().saturating_sub(TAIL);
+            let surplus = tail.len().saturating_sub(SEARCHED);
             tail.drain(..surplus);
             seen.bytes.fetch_add(length as u64, Ordering::Release);
         }

@@ -178,6 +178,7 @@ fn outcome(provider: &str, dialect: &str, recording: &Path, ended: &Ended<'_>) -
         read_error: None,
         write_error: None,
         hides_refusal: whole.hides_refusal(),
+        searched: errors.get(errors.len().saturating_sub(16 << 10)..).unwrap_or_default(),
         stderr: errors.get(errors.len().saturating_sub(2048)..).unwrap_or_default(),
         resume: ended.resume,
     });

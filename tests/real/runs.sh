@@ -84,7 +84,11 @@ hermes_point() { # DIR/hermes is a Python environment with hermes-agent[acp,mcp]
     mkdir -p "$HOME/.hermes"
     echo 'model: {default: fake-model, provider: custom, base_url: "http://127.0.0.1:'"$1"'/v1", api_key: sk-fake-0123456789}' > "$HOME/.hermes/config.yaml"
 }
-ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix hermes)
+qwenpaw_point() { # DIR/qwenpaw is a Python environment; it finds its provider in these with the option below
+    export OPENAI_API_KEY=sk-fake-0123456789 OPENAI_BASE_URL=http://127.0.0.1:$1/v1 OPENAI_MODEL=fake-model
+}
+qwenpaw_options=(--runtime-provider openai-env)
+ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix hermes qwenpaw)
 
 # ---- what is particular to some ------------------------------------------------------------------------------------
 
@@ -116,6 +120,8 @@ arguments() { # the arguments of `run` for all programs
     printf '%s\n' run "$env" -o json --kill-grace 5s --prompt 'say hi'
     [ -z "${!model:-}" ] || printf '%s\n' --model "${!model}"
     [ -z "${DIALECT:-}" ] || printf '%s\n' --dialect "$DIALECT"
+    local -n options=${name}_options
+    [ -z "${options[*]:-}" ] || printf -- '--agent-arg=%s\n' "${options[@]}"
 }
 run() { # OPTION…: the result is in result.json
     local line=()
