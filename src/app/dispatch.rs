@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
+    branch, checkout, cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -41,6 +41,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Reuse(args) => return reuse::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
         Command::Branch(args) => branch::run(&args, context),
+        Command::Checkout(args) => checkout::run(&args, context),
         Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Show(args) => return show::run(&args, context),

@@ -37,6 +37,8 @@ pub enum Command {
     Run(Box<commands::run::RunArgs>),
     /// Remove what execenv wrote, then the work dir; output/ and logs/ stay
     Cleanup(commands::cleanup::CleanupArgs),
+    /// Check out a repository into the work dir, through a clone that all environments share
+    Checkout(commands::checkout::CheckoutArgs),
     /// Remove old environments: one cycle over the workspaces root
     Gc(commands::gc::GcArgs),
     /// List all environments in the workspaces root

@@ -3,6 +3,7 @@
 
 mod announce;
 pub mod branch;
+pub mod checkout;
 pub mod cleanup;
 pub mod config;
 pub mod demo;

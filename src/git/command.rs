@@ -206,6 +206,12 @@ impl<'a> Repository<'a> {
         Some(value)
     }
 
+    /// One of git's own variables of this process, whether or not calls keep it.
+    pub(super) fn own_variable(&self, name: &str) -> Option<&'a OsStr> {
+        let (_, value) = self.git.own.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &'a Path {
         self.dir
@@ -269,6 +275,16 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     pub(super) fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name.into(), value.as_ref().to_owned()));
         self
+    }
+
+    /// Adds settings of git's for this call, in variables: they are in no argument, which every process can read.
+    #[must_use]
+    pub(super) fn settings(mut self, settings: &[(String, String)]) -> Self {
+        for (number, (key, value)) in settings.iter().enumerate() {
+            self = self.variable(&format!("GIT_CONFIG_KEY_{number}"), key);
+            self = self.variable(&format!("GIT_CONFIG_VALUE_{number}"), value);
+        }
+        self.variable("GIT_CONFIG_COUNT", settings.len().to_string())
     }
 
     /// Lets a confined call write below this folder, too.

@@ -20,6 +20,11 @@ impl Branch {
     }
 }
 
+/// Whether a text is a commit's id in full.
+pub fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 impl Repository<'_> {
     /// The branches whose full names begin with `prefix`. Left out are the one that the repository's own HEAD names,
     /// and names that are not UTF-8.
@@ -88,6 +93,14 @@ impl Repository<'_> {
     pub fn create_ref(&self, name: &str, commit: &str) -> Result<()> {
         // The empty old value: git fails if the ref is there.
         self.work(["update-ref", name, commit, ""]).output().map(drop)
+    }
+
+    /// Makes a ref another name for one that exists.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn point(&self, name: &str, target: &str) -> Result<()> {
+        self.work(["symbolic-ref", name, target]).output().map(drop)
     }
 
     /// Deletes a branch with its configuration, if it still points to the same commit.

@@ -108,9 +108,17 @@ impl Repository<'_> {
     /// # Errors
     /// When the repository cannot be read, or there is no place for the view.
     pub(super) fn view(&self, folders: &GitFolders, is_bare: bool) -> Result<View> {
+        self.view_with(folders, is_bare, "")
+    }
+
+    /// The same with settings more, in the form of a configuration file.
+    ///
+    /// # Errors
+    /// As [`Repository::view`].
+    pub(super) fn view_with(&self, folders: &GitFolders, is_bare: bool, more: &str) -> Result<View> {
         let GitFolders { own, common } = folders;
         let settings = ["config", "--includes", "--show-scope", "-z", "--list"];
-        let config = our_config(&self.look(settings).output()?, is_bare);
+        let config = our_config(&self.look(settings).output()?, is_bare) + more;
         let opened = |path: &Path| Tree::open(path).with_context(|| format!("open {}", path.display()));
         let own_tree = opened(own)?;
         let reading = || format!("read {}", own.join("HEAD").display());

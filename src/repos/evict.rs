@@ -2,11 +2,14 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::cache::{Cache, quoted};
-use super::layout::last_use;
+use super::layout::{CLONING, last_use};
+use super::lock::repo_lock;
 use super::policy::RepoReport;
 use super::registration::WORKTREES;
 use crate::sys::tree::{FileKind, Tree};
@@ -15,15 +18,23 @@ use crate::sys::walk::measure;
 /// Begins the name of a repository that is being removed. No checkout uses it, and the next cycle finishes the removal.
 const EVICTED: &str = ".evicted-";
 
-/// Finishes removals that an earlier cycle began in the folder of a workspace.
+/// Finishes removals that an earlier cycle began in the folder of a workspace, and removes what killed clones have left.
 pub(super) fn finish(tree: &Tree, folder: &Path, report: &mut RepoReport) {
     let Ok(opened) = tree.plain_subtree(folder) else { return };
     for name in opened.names(Path::new("")).unwrap_or_default() {
         let path = Path::new(&name);
-        if name.as_encoded_bytes().starts_with(EVICTED.as_bytes())
-            && matches!(opened.kind(path), Ok(Some(FileKind::Dir)))
-        {
+        if !matches!(opened.kind(path), Ok(Some(FileKind::Dir))) {
+            continue;
+        }
+        let text = name.to_string_lossy();
+        if text.starts_with(EVICTED) {
             remove(&opened, path, report);
+        } else if let Some(repository) = text.strip_prefix(CLONING) {
+            // A clone holds the lock of the repository that it is going to be.
+            let lock = repo_lock(tree, &folder.join(repository), Duration::ZERO, &AtomicBool::new(false));
+            if matches!(lock, Ok(Some(_))) {
+                remove(&opened, path, report);
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::sys::tree::{FileKind, Tree};
 /// The start of the reason with which a checkout locks its worktree (`git worktree lock`). Such a lock does not outlive
 /// the environment; any other lock does.
 pub const LOCK_REASON: &str = "execenv";
+/// Begins the name of a repository that is being cloned. No checkout uses it.
+pub(super) const CLONING: &str = ".cloning-";
 /// The file that says when a checkout last began, in multica's format.
 const LAST_USE: &str = ".multica_last_used";
 /// The largest stamp that is read, in bytes.

@@ -1,6 +1,6 @@
 //! The lock of one repository.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use crate::environment::{root_busy, root_lock};
+use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, lock_within};
 use crate::sys::tree::Tree;
@@ -26,12 +27,39 @@ pub fn repo_lock(
     wait: Duration,
     stop: &AtomicBool,
 ) -> Result<Option<FileLock>> {
-    let digest = crate::task::hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
-    let file = root_lock(root, &format!("{}{}", names::REPO_LOCK, &digest[..32]))?;
-    let lock =
-        lock_within(root, &file, IfMissing::Create, Share::Alone, wait, &|| stop.load(Ordering::Relaxed));
-    match lock {
+    let file = lock_file(root, relative)?;
+    match lock_file_within(root, &file, wait, stop) {
         Err(NotLocked::Busy) => Ok(None),
         lock => lock.map(Some).map_err(|why| root_busy(root, &file, why)),
     }
+}
+
+/// The same for who needs the repository: that another process has it is a failure that names that process.
+///
+/// # Errors
+/// As [`repo_lock`], and a [`Code::RootBusy`] failure.
+pub(super) fn hold_repo(root: &Tree, relative: &Path, wait: Duration, stop: &AtomicBool) -> Result<FileLock> {
+    let file = lock_file(root, relative)?;
+    lock_file_within(root, &file, wait, stop).map_err(|why| match why {
+        NotLocked::Busy if stop.load(Ordering::Relaxed) => {
+            Failure::new(Code::Interrupted, "interrupted by a signal while waiting for a shared repository")
+                .into()
+        }
+        why => root_busy(root, &file, why)
+            .context(format!("use the shared repository {}", root.path().join(relative).display())),
+    })
+}
+
+fn lock_file(root: &Tree, relative: &Path) -> Result<PathBuf> {
+    let digest = crate::task::hex(&Sha256::digest(relative.as_os_str().as_encoded_bytes()));
+    root_lock(root, &format!("{}{}", names::REPO_LOCK, &digest[..32]))
+}
+
+fn lock_file_within(
+    root: &Tree,
+    file: &Path,
+    wait: Duration,
+    stop: &AtomicBool,
+) -> Result<FileLock, NotLocked> {
+    lock_within(root, file, IfMissing::Create, Share::Alone, wait, &|| stop.load(Ordering::Relaxed))
 }

@@ -4,10 +4,15 @@
 //! A clone, a fetch, a checkout and the upkeep hold the repository's lock ([`repo_lock`]).
 
 mod bare;
+mod base;
 mod branches;
 mod cache;
+mod checkout;
+mod coauthor;
+mod create;
 mod effects;
 mod evict;
+mod git_locks;
 mod layout;
 mod lock;
 mod maintenance;
@@ -15,9 +20,14 @@ mod policy;
 mod registration;
 mod registrations;
 mod shape;
+mod shared;
 mod upkeep;
+mod url;
 
+pub use checkout::{Checkout, Mode, Wanted, check_place, check_sparse};
 pub use layout::{LOCK_REASON, last_use, stamp_use};
 pub use lock::repo_lock;
 pub use policy::{Limits, RepoPolicy, RepoReport};
+pub use shared::{SharedRepo, Sharing};
 pub use upkeep::upkeep;
+pub use url::RepoUrl;

@@ -1,10 +1,12 @@
 //! What a task is: its document, its kind, its ids.
 
+mod branch;
 mod claim;
 mod document;
 mod ids;
 mod kind;
 
+pub use branch::agent_branch;
 pub use claim::{FoldedComment, IssueStatus, SiblingRun};
 #[cfg(test)]
 pub use document::Agent;

@@ -13,6 +13,7 @@ mod support;
 mod acp_streams;
 mod artifacts;
 mod branch;
+mod checkout;
 mod cleanup;
 mod codex_runs;
 mod config;

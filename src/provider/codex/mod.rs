@@ -22,7 +22,8 @@ mod skills;
 mod source;
 mod switches;
 
-pub(super) use self::home::{CHECKOUT_VARIABLE, FOLDER, HOME_VARIABLE, MINIMUM};
+pub(crate) use self::home::CHECKOUT_VARIABLE;
+pub(super) use self::home::{FOLDER, HOME_VARIABLE, MINIMUM};
 pub use self::home::{NAME, plan};
 pub(super) use self::launch::DIALECTS;
 pub use self::shell::{allowed_names, shell_policy};

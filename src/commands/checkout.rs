@@ -1,0 +1,154 @@
+//! `execenv checkout`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::json;
+
+use crate::environment::{Exports, FoundEnv};
+use crate::failure::{Code, Failure};
+use crate::invocation::{Context, env_completer, parse_duration};
+use crate::output::log::note;
+use crate::output::{Answer, escape};
+use crate::provider::codex;
+use crate::repos::{Checkout, Mode, RepoUrl, SharedRepo, Sharing, Wanted, check_place, check_sparse};
+use crate::sys::tree::{FileKind, Tree};
+use crate::task::agent_branch;
+
+/// How long to wait for another process that uses the shared repository, unless the command line says otherwise.
+const WAIT: Duration = Duration::from_secs(300);
+/// The platform whose agent is named as a co-author.
+const MULTICA: &str = "multica";
+
+/// Check out a repository into the work dir, through a clone that all environments share
+///
+/// The first checkout of a repository clones it into the workspaces root; later ones only fetch what is new. Each gets a folder
+/// of its own in the work dir and a new branch `agent/<agent>/<key>` that begins at the default branch, or at --ref. Several
+/// repositories can be checked out into one environment, also by the agent during its run: `execenv checkout
+/// "$EXECENV_ROOT" URL`. The answer is the path of the folder. If nothing can be fetched, the checkout has what was fetched
+/// before, with a warning. For Codex, whose sandbox can write in the work dir only, the folder is a clone that stands alone.
+/// A name and a password in URL are used for this call and stored nowhere; better let git's credential helpers supply them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  repo=$(execenv checkout \"$env\" https://github.com/octocat/Hello-World)
+  execenv checkout 3f9c git@github.com:octocat/Hello-World.git --ref v1.2
+  execenv checkout \"$env\" ~/src/monorepo --sparse apps/web --sparse libs")]
+pub struct CheckoutArgs {
+    /// Environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", add = env_completer())]
+    pub env: String,
+    /// Address of the repository (https, http, ssh, git, USER@HOST:PATH), or a path
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Begin at this branch, tag or commit instead of the default branch
+    #[arg(long = "ref", value_name = "REF")]
+    pub reference: Option<String>,
+    /// Check out only this folder of the repository, and the files in the folders above; can be repeated
+    #[arg(long, value_name = "DIR")]
+    pub sparse: Vec<String>,
+    /// If the repository is not shared yet, clone it without the contents of files; git fetches them when it needs them
+    #[arg(long)]
+    pub partial: bool,
+    /// Make a clone that stands alone in the work dir, as for Codex, instead of a worktree of the shared repository
+    #[arg(long)]
+    pub isolated: bool,
+    /// Do not name the platform's agent as a co-author of commits; only multica's tasks do
+    #[arg(long)]
+    pub no_coauthor: bool,
+    /// Wait this long for another process that uses the shared repository, before the command ends with status 4 [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub wait: Option<chrono::Duration>,
+}
+
+pub(crate) fn run(args: &CheckoutArgs, context: &Context) -> Result<Answer> {
+    let url = RepoUrl::parse(&args.url, |path| context.absolute(path))?;
+    check_sparse(&args.sparse)?;
+    let found = context.find(&args.env)?;
+    let work_dir = work_dir(&found, context)?;
+    check_place(&work_dir, &url)?;
+    context.defer_signals()?;
+    let checkout = check_out(args, context, &found, &work_dir, &url)?;
+    for note_of_it in &checkout.notes {
+        note(note_of_it);
+    }
+    let Checkout { path, branch, base, mode, notes } = checkout;
+    log::info!("{url}: {} on the new branch {}", escape(&base.name), escape(&branch));
+    let text = path.display().to_string();
+    Ok(Answer::new(
+        text,
+        json!({
+            "schema": 1,
+            "path": path.to_string_lossy(),
+            "branch_name": branch,
+            "base": base.name,
+            "commit": base.commit,
+            "mode": mode.word(),
+            "notes": notes,
+        }),
+    ))
+}
+
+/// The folder into which repositories are checked out.
+fn work_dir(found: &FoundEnv, context: &Context) -> Result<Tree> {
+    if found.work_dir.is_user_folder() {
+        let message = format!(
+            "{} works in a folder of yours, where execenv checks nothing out",
+            found.env.path.display()
+        );
+        return Err(Failure::new(Code::Usage, message)
+            .hint("use `git clone` or `git worktree add` there")
+            .into());
+    }
+    let work_dir = found.open_work_dir(context.trust(None))?;
+    if matches!(work_dir.kind(Path::new(".git")), Ok(Some(FileKind::File { .. } | FileKind::Dir))) {
+        let message = format!("the work dir {} is a repository itself", work_dir.path().display());
+        return Err(Failure::new(Code::Usage, message)
+            .hint("prepare an environment without `--repo`, and check out each repository into it")
+            .into());
+    }
+    Ok(work_dir)
+}
+
+fn check_out(
+    args: &CheckoutArgs,
+    context: &Context,
+    found: &FoundEnv,
+    work_dir: &Tree,
+    url: &RepoUrl,
+) -> Result<Checkout> {
+    let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
+    // The environment may lie under another root than the one in use.
+    let root = found.env.path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let root = Tree::open(root).with_context(|| format!("open the workspaces root {}", root.display()))?;
+    let git = context.git().until(std::sync::Arc::clone(&context.stop));
+    let workspace = found.env.workspace();
+    let wait = match args.wait {
+        Some(wait) => wait.to_std().unwrap_or_default(),
+        None => WAIT,
+    };
+    let sharing = Sharing {
+        root: &root,
+        workspace: &workspace,
+        git: &git,
+        wait,
+        partial: args.partial,
+        now: context.now,
+        stop: &context.stop,
+    };
+    let exports = Exports::of(&own).variables;
+    let is_isolated =
+        args.isolated || exports.get(codex::CHECKOUT_VARIABLE).is_some_and(|mode| mode == "isolated");
+    let key = found.env.key();
+    SharedRepo::open(sharing, url)?.check_out(Wanted {
+        env: &found.env.tree,
+        work_dir,
+        key: &key,
+        branch: &agent_branch(&own.agent_name, &key),
+        asked: args.reference.as_deref(),
+        mode: if is_isolated { Mode::Isolated } else { Mode::Linked },
+        sparse: &args.sparse,
+        coauthor: !args.no_coauthor && own.platform == MULTICA,
+    })
+}

@@ -1,0 +1,224 @@
+//! A checkout of a shared repository, as a folder of a work dir.
+//!
+//! It is built beside the work dir and gets its place by one rename; before that nothing of it is in the work dir. Where a
+//! checkout fails, its branch and its registration are taken back. What a killed one leaves in the shared repository is
+//! dropped by `gc`, because its folder is missing.
+
+mod isolated;
+mod linked;
+mod sparse;
+
+pub use sparse::check as check_sparse;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+
+use super::base::Base;
+use super::shared::SharedRepo;
+use crate::failure::{Code, Failure};
+use crate::git::Repository;
+use crate::sys::tree::{FileKind, Tree};
+
+/// Begins the name of a checkout that is being built.
+const BUILDING: &str = ".execenv-checkout-";
+/// How many names are tried for a branch.
+const TRIES: u32 = 1000;
+/// The largest `.gitattributes` that is searched for filters, in bytes.
+const MOST_OF_ATTRIBUTES: u64 = 1 << 20;
+
+/// How a checkout belongs to the shared repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is a worktree of it: objects and branches are in the shared repository.
+    Linked,
+    /// It is a clone that stands alone, for an agent that can write in its work dir only.
+    Isolated,
+}
+
+impl Mode {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Linked => "linked",
+            Mode::Isolated => "isolated",
+        }
+    }
+}
+
+/// What is checked out, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The open env root.
+    pub env: &'a Tree,
+    /// The open work dir.
+    pub work_dir: &'a Tree,
+    /// The name of the registration, as far as it is free.
+    pub key: &'a str,
+    /// The branch to create, without `refs/heads/`; where it is taken, with a number.
+    pub branch: &'a str,
+    /// The branch, tag or commit to begin from; `None`: the default branch.
+    pub asked: Option<&'a str>,
+    /// How it belongs to the shared repository.
+    pub mode: Mode,
+    /// Folders that are checked out; empty: all of them.
+    pub sparse: &'a [String],
+    /// Each commit names the platform's agent as a co-author.
+    pub coauthor: bool,
+}
+
+/// A checkout that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its branch, without `refs/heads/`.
+    pub branch: String,
+    /// Where it began.
+    pub base: Base,
+    /// How it belongs to the shared repository.
+    pub mode: Mode,
+    /// For a person: what was left out.
+    pub notes: Vec<String>,
+}
+
+/// The place of a checkout: a free name in the work dir.
+fn place<'a>(work_dir: &Tree, name: &'a str) -> Result<&'a Path> {
+    let path = Path::new(name);
+    let shown = work_dir.path().join(path);
+    match work_dir.kind(path).with_context(|| format!("look at {}", shown.display()))? {
+        None => Ok(path),
+        Some(_) => Err(Failure::new(Code::Occupied, format!("{} is there already", shown.display()))
+            .hint("work in it as it is (`git -C DIR fetch` gets what is new), or move it away and repeat the command")
+            .into()),
+    }
+}
+
+/// Refuses a checkout for which there is no place, before anything is fetched.
+///
+/// # Errors
+/// A [`Code::Occupied`] failure.
+pub fn check_place(work_dir: &Tree, url: &super::RepoUrl) -> Result<()> {
+    place(work_dir, &url.folder_name()).map(drop)
+}
+
+impl SharedRepo<'_> {
+    /// Checks the repository out into a new folder of the work dir, on a new branch.
+    ///
+    /// # Errors
+    /// [`Code::Occupied`] when something is in the place; as git and the system report them. Nothing is left behind then.
+    pub fn check_out(&self, wanted: Wanted<'_>) -> Result<Checkout> {
+        let name = self.url.folder_name();
+        let place = place(wanted.work_dir, &name)?;
+        let base = self.base(wanted.asked)?;
+        sweep(wanted.env);
+        let building = Building::begin(wanted.env)?;
+        let target = wanted.work_dir.path().join(place);
+        let doing = || format!("check out {}", self.url);
+        let branch = match wanted.mode {
+            Mode::Linked => self.link(&wanted, &building, &target, place, &base),
+            Mode::Isolated => self.isolate(&wanted, &building, place, &base),
+        };
+        let branch = branch.with_context(doing)?;
+        let notes = notes(wanted.work_dir, place, &target);
+        Ok(Checkout { path: target, branch, base, mode: wanted.mode, notes })
+    }
+}
+
+/// A checkout that is being built, held so that no other command removes it; removed unless it was placed.
+struct Building<'a> {
+    env: &'a Tree,
+    name: PathBuf,
+    folder: Tree,
+}
+
+impl<'a> Building<'a> {
+    fn begin(env: &'a Tree) -> Result<Building<'a>> {
+        let token = &uuid::Uuid::new_v4().simple().to_string()[..12];
+        let name = PathBuf::from(format!("{BUILDING}{token}"));
+        let making = || format!("make {}", env.path().join(&name).display());
+        env.make_dir(&name, 0o755).with_context(making)?;
+        let folder = env.plain_subtree(&name).with_context(making)?;
+        let _ = folder.try_hold(); // where folders cannot be locked, none is swept
+        Ok(Building { env, name, folder })
+    }
+
+    /// Moves it into its place, if nothing has come there.
+    fn place(&self, work_dir: &Tree, place: &Path) -> Result<()> {
+        let moving = || format!("move the checkout to {}", work_dir.path().join(place).display());
+        match self.env.move_to(&self.name, work_dir, place) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let message = format!(
+                    "{} has just been made by another process",
+                    work_dir.path().join(place).display()
+                );
+                Err(Failure::new(Code::Occupied, message)
+                    .hint("move it away, then repeat the command")
+                    .into())
+            }
+            moved => moved.with_context(moving),
+        }
+    }
+}
+
+impl Drop for Building<'_> {
+    fn drop(&mut self) {
+        // Nothing is there once it was placed.
+        if let Err(error) = self.env.remove_all_until(&self.name, &AtomicBool::new(false)) {
+            log::warn!("cannot remove {}: {error}", self.folder.path().display());
+        }
+    }
+}
+
+/// Removes checkouts that killed commands have left half built: nobody has their locks.
+fn sweep(env: &Tree) {
+    for name in env.names(Path::new("")).unwrap_or_default() {
+        let path = Path::new(&name);
+        if !name.as_encoded_bytes().starts_with(BUILDING.as_bytes())
+            || !matches!(env.kind(path), Ok(Some(FileKind::Dir)))
+        {
+            continue;
+        }
+        let Ok(left) = env.plain_subtree(path) else { continue };
+        if matches!(left.try_hold(), Ok(true))
+            && let Err(error) = env.remove_all(path)
+        {
+            log::warn!("cannot remove {}: {error}", left.path().display());
+        }
+    }
+}
+
+/// Creates a branch, under the first name that is free.
+fn create_branch(git: Repository<'_>, wanted: &str, commit: &str) -> Result<String> {
+    let mut number = 1;
+    loop {
+        let branch = if number == 1 { wanted.to_owned() } else { format!("{wanted}-{number}") };
+        let full = format!("refs/heads/{branch}");
+        match git.create_ref(&full, commit) {
+            Ok(()) => return Ok(branch),
+            Err(error) if number >= TRIES || !git.has_ref(&full)? => {
+                return Err(error.context(format!("create the branch {branch}")));
+            }
+            Err(_) => number += 1,
+        }
+    }
+}
+
+/// What a checkout lacks (decision D24).
+fn notes(work_dir: &Tree, place: &Path, target: &Path) -> Vec<String> {
+    let shown = super::cache::quoted(&target.display().to_string());
+    let mut notes = Vec::new();
+    if matches!(work_dir.kind(&place.join(".gitmodules")), Ok(Some(FileKind::File { .. }))) {
+        notes.push(format!(
+            "its submodules are not checked out: `git -C {shown} submodule update --init --recursive`"
+        ));
+    }
+    let attributes = work_dir.read_start(&place.join(".gitattributes"), MOST_OF_ATTRIBUTES).ok().flatten();
+    if attributes.is_some_and(|text| memchr::memmem::find(&text, b"filter=lfs").is_some()) {
+        notes.push(format!(
+            "it uses Git LFS: where files are pointers, `git -C {shown} lfs pull` fetches their contents"
+        ));
+    }
+    notes
+}
