@@ -219,6 +219,8 @@ table! {
     HOMES_SCRATCH = Row::env(".execenv.homes", Owner::Execenv);
     /// a change of the provider's homes that is decided: the next command finishes it
     HOMES_NEXT = Row::env(".execenv.homes-next", Owner::Execenv);
+    /// what git must ignore in a worktree: the user's own patterns, and the sidecars
+    EXCLUDES = Row::env(".execenv.excludes", Owner::Execenv);
     /// the index of a snapshot that `cleanup --force` is making
     SNAPSHOT_INDEX = Row::env(".execenv.index", Owner::Execenv);
     /// git's lock on that index

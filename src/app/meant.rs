@@ -56,9 +56,14 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
         "`--local-dir DIR` lets the agent work in a folder of yours",
     ),
     (
-        &["--repo", "--repository", "--worktree", "--base", "--branch", "--ref", "--git"],
+        &["--repository", "--worktree", "--git"],
         "prepare",
-        "clone the repository into the work dir that `prepare` makes, or use `--local-dir DIR`",
+        "`--repo DIR` makes the work dir a git worktree of a repository",
+    ),
+    (
+        &["--branch", "--ref"],
+        "prepare",
+        "`--repo DIR --base REF` makes a worktree that begins from a branch, a tag or a commit",
     ),
     (
         &["--prompt", "--model", "--timeout", "--env", "--max-turns", "-p", "-m"],

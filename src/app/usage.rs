@@ -126,11 +126,8 @@ mod tests {
             (&["-q", "-v", "list"], "`--quiet` and `--verbose...` cannot be used together", "list --help"),
             (&["list", "--sizes", "--sizes"], "`--sizes` can be given only once", "list --help"),
             (&["show", "a", "b"], "unknown argument `b`", "takes one environment"),
-            (
-                &["prepare", "--repo", "x"],
-                "unknown argument `--repo`",
-                "clone the repository into the work dir",
-            ),
+            (&["prepare", "--worktree", "x"], "unknown argument `--worktree`", "`--repo DIR` makes"),
+            (&["prepare", "--branch", "x"], "unknown argument `--branch`", "`--repo DIR --base REF`"),
             (&["prepare", "--local", "x"], "unknown argument `--local`", "did you mean `--local-dir`?"),
             (&["prepare", "--force"], "unknown argument `--force`", "`--replace`"),
             (&["prepare", "--prompt=x"], "unknown argument `--prompt`", "option of `execenv run`"),

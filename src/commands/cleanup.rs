@@ -37,6 +37,9 @@ pub struct CleanupArgs {
     /// Continue even if unsaved work would be lost
     #[arg(long)]
     pub force: bool,
+    /// Keep the branch of a git worktree, also where its commits are on another branch
+    #[arg(long, conflicts_with = "trash")]
+    pub keep_branch: bool,
     /// You say that the environment works in this folder of yours, where nothing else proves it; only what is certainly
     /// execenv's is removed from it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
@@ -54,13 +57,9 @@ pub struct CleanupArgs {
 }
 
 pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
-    let options = CleanupOptions {
-        all: args.all,
-        trash: args.trash,
-        force: args.force,
-        forget: args.forget,
-        renewed_logins: RenewedLogins::of(args.keep_login),
-    };
+    let CleanupArgs { all, trash, force, keep_branch, forget, keep_login, .. } = *args;
+    let renewed_logins = RenewedLogins::of(keep_login);
+    let options = CleanupOptions { all, trash, force, keep_branch, forget, renewed_logins };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let trust = context.trust(local_dir.as_deref());
     // All names are looked up before the first environment is touched.

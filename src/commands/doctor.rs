@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
-use crate::environment::{FoundEnv, WorkspacesRoot, is_root_exposed};
+use crate::environment::{Deletion, FoundEnv, WorkspacesRoot, is_root_exposed};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -303,7 +303,9 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
     if !WorkspacesRoot::is_marked(tree)? {
         return Ok(vec![not_marked(fix, context.root.path(), tree)?]);
     }
-    for leftover in sweep_staging(&context.root, tree, fix, context.now)? {
+    let git = context.git();
+    let deletion = Deletion::new(&git, &context.stop);
+    for leftover in sweep_staging(&context.root, tree, fix.then_some(&deletion), context.now)? {
         let repair = match leftover.whole {
             true => Repair { would: "moves it to the trash", done: "moved to the trash" },
             false => Repair { would: "removes it", done: "removed" },
@@ -313,7 +315,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         findings.push(Finding { path, complaint: "half_made", what, repair: Some(repair), fixed: fix });
     }
     for name in half_deleted(tree)? {
-        let fixed = fix && !context.is_stopped() && delete(tree, &name, &context.stop).is_ok();
+        let fixed = fix && !context.is_stopped() && delete(tree, &name, &deletion).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
         let what = "its deletion was interrupted".to_owned();
         let repair = Some(Repair { would: "finishes it", done: "finished it" });

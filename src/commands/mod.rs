@@ -22,3 +22,4 @@ mod skill_folders;
 pub mod task_input;
 pub mod trash;
 pub mod verify;
+pub mod worktree;

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::announce::undo;
 use super::reuse::complete;
 use super::task_input::{Task, TaskInput};
+use super::worktree::WorktreeArgs;
 use crate::environment::{
     EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, prepare_and_hold, reuse_and_hold,
 };
@@ -33,6 +34,9 @@ pub struct OwnEnvArgs {
     /// With --new or --task, and --local-dir: record everything in the folder, so that `verify` compares all of it
     #[arg(long, requires = "local_dir", conflicts_with = "env")]
     pub inventory: bool,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: WorktreeArgs,
     /// The task.
     #[command(flatten, next_help_heading = "Task, with --new, or with --task in place of ENV")]
     pub task: TaskInput,
@@ -64,7 +68,8 @@ impl OwnEnvArgs {
 
     /// Refuses options of a task for an environment that has one.
     pub(super) fn refuse_idle(&self) -> Result<()> {
-        if self.is_asked() || self.task == TaskInput::default() {
+        let is_idle = self.task == TaskInput::default() && self.repository == WorktreeArgs::default();
+        if self.is_asked() || is_idle {
             return Ok(());
         }
         Err(Failure::new(Code::Usage, "the task of an environment is not changed by `run`")
@@ -88,7 +93,7 @@ impl OwnEnvArgs {
         context.defer_signals()?;
         task.tell_start("preparing");
         let (prepared, lock) = wait.begin().while_busy(context, || match self.new {
-            true => prepare_and_hold(&self.request(&task, local_dir, context)),
+            true => prepare_and_hold(&self.request(&task, local_dir, context)?),
             false => self.reuse_or_prepare(&mut task, local_dir, renewed_logins, context),
         })?;
         task.tell(&prepared);
@@ -107,10 +112,16 @@ impl OwnEnvArgs {
         }
     }
 
-    fn request<'a>(&self, task: &'a Task, local_dir: Option<&Path>, context: &'a Context) -> Request<'a> {
+    fn request<'a>(
+        &self,
+        task: &'a Task,
+        local_dir: Option<&Path>,
+        context: &'a Context,
+    ) -> Result<Request<'a>> {
         let existing = if self.replace { Existing::ReplaceAny } else { Existing::Replace };
-        let inventory = self.inventory;
-        Request { inventory, ..task.request(context, local_dir.map(Path::to_owned), existing) }
+        let (inventory, repository) = (self.inventory, self.repository.request(context)?);
+        let request = task.request(context, local_dir.map(Path::to_owned), existing);
+        Ok(Request { inventory, repository, ..request })
     }
 
     /// An environment of the task is refreshed; where there is none, or none that can be used again, one is prepared.
@@ -121,19 +132,19 @@ impl OwnEnvArgs {
         renewed_logins: RenewedLogins,
         context: &Context,
     ) -> Result<(Prepared, EnvLock)> {
-        let found = find_of_task(&self.request(task, local_dir, context))?;
+        let found = find_of_task(&self.request(task, local_dir, context)?)?;
         // Whoever names another folder than the environment's wants another environment.
         let found = found.filter(|found| local_dir.is_none_or(|dir| found.works_in(dir)));
         let Some(found) = found else {
-            return prepare_and_hold(&self.request(task, local_dir, context));
+            return prepare_and_hold(&self.request(task, local_dir, context)?);
         };
         let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
         complete(task, &own, self.task.platform_cli.is_some());
-        let request = Request { renewed_logins, ..self.request(task, local_dir, context) };
+        let request = Request { renewed_logins, ..self.request(task, local_dir, context)? };
         match reuse_and_hold(&request, found) {
             Err(error) if matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) => {
                 log::info!("{error}; preparing a new environment instead");
-                prepare_and_hold(&self.request(task, local_dir, context))
+                prepare_and_hold(&self.request(task, local_dir, context)?)
             }
             held => held,
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::announce::announce;
 use super::identity::IdentityArgs;
 use super::task_input::TaskInput;
+use super::worktree::WorktreeArgs;
 use crate::environment::{Existing, Request, prepare};
 use crate::invocation::{Context, WaitArgs, describe_setting};
 
@@ -21,6 +22,7 @@ use crate::invocation::{Context, WaitArgs, describe_setting};
 #[command(after_help = "Examples:
   env=$(execenv prepare --task task.json)
   env=$(execenv prepare --provider claude --skills ./skills --instructions rules.md)
+  env=$(execenv prepare --repo ~/project --base main --agent-name ada)
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
 pub struct PrepareArgs {
@@ -30,6 +32,9 @@ pub struct PrepareArgs {
     /// Let the agent work in this folder of yours; `cleanup` restores it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: WorktreeArgs,
     /// With --local-dir: record everything in the folder, so that `verify` compares all of it
     ///
     /// Records the kind, mode, length, times and SHA-256 of every file (the digest of files up to 64 MiB), and the targets of
@@ -60,7 +65,9 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     task.tell_start("preparing");
-    let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
+    let repository = args.repository.request(context)?;
+    let request =
+        Request { inventory: args.inventory, repository, ..task.request(context, local_dir, existing) };
     let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
     announce(&task, &prepared, context)
 }

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
-use crate::environment::{Existing, Exports, Own, Prepared, RenewedLogins, Request, choose_platform};
+use crate::environment::{
+    Existing, Exports, Own, Prepared, RenewedLogins, Request, choose_platform, git_variables,
+};
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
 use crate::invocation::{
@@ -25,6 +27,7 @@ use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
 use crate::supervise::environment::refused_names;
 use crate::supervise::find_program;
+use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskId, WorkspaceId, not_served, parse_document};
 
 /// The longest text that goes into the record, in bytes.
@@ -331,6 +334,7 @@ impl Task {
             workspace_id: self.workspace_id.clone(),
             platform: &self.platform,
             local_dir,
+            repository: None,
             inventory: false,
             keys: &context.keys,
             with_brief: self.with_brief,
@@ -458,7 +462,9 @@ impl Task {
     /// Never, as paths of this program are UTF-8.
     pub fn answer(&self, prepared: &Prepared, context: &Context) -> Result<Answer> {
         let own = prepared.meta.own.clone().unwrap_or_default();
-        let exports = Exports::of(&own).variables;
+        let mut exports = Exports::of(&own).variables;
+        let gits = Tree::open(&prepared.root_dir).map(|env| git_variables(&env, &own)).unwrap_or_default();
+        exports.extend(gits.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())));
         let warnings = self.tell(prepared);
         let json = json!({
             "schema": 1,
@@ -468,8 +474,8 @@ impl Task {
             "task_id": own.task_id,
             "workspace_id": prepared.meta.workspace_id,
             "local_directory": prepared.meta.local_directory,
-            "type": "directory",
-            "branch_name": null,
+            "type": if own.repository.is_some() { "git_worktree" } else { "directory" },
+            "branch_name": own.repository.as_ref().map(|repository| &repository.branch),
             "env": exports,
             "private_env": prepared.private_env,
             "sidecars": {"files": prepared.files, "dirs": prepared.dirs},

@@ -8,8 +8,8 @@ use chrono::DateTime;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::environment::TrashEntry;
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of, task_of};
+use crate::environment::{Deletion, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
@@ -103,9 +103,11 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
 /// Deletes every entry, until it is asked to stop. One that cannot be deleted is reported, and the others are still deleted.
 fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
+    let git = context.git();
+    let deletion = Deletion::new(&git, &context.stop);
     // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
-        failed += u64::from(has_failed(delete(tree, &name, &context.stop)));
+        failed += u64::from(has_failed(delete(tree, &name, &deletion)));
     }
     for (done, entry) in found.iter().enumerate() {
         if context.is_stopped() {
@@ -113,7 +115,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
             break;
         }
         let size = size_of(&context.root, entry);
-        let gone = delete(tree, &entry.name, &context.stop);
+        let gone = delete(tree, &entry.name, &deletion);
         if gone.as_ref().is_err_and(|error| Stopped::find(error).is_some()) {
             log::warn!(
                 "{}; the next command deletes the rest of {}",

@@ -13,6 +13,7 @@ use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
+use super::repository::{BranchRule, Deletion};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::{TrashEntry, delete, half_deleted_of, refuse_mount};
 use super::trust::Trust;
@@ -38,6 +39,8 @@ pub struct CleanupOptions {
     pub trash: bool,
     /// Go on although unsaved work is lost; what belongs to a repository elsewhere is written into it first.
     pub force: bool,
+    /// The branch of a worktree stays.
+    pub keep_branch: bool,
     /// With `all`: go on although sidecars stay in a user folder, and drop the record of them.
     pub forget: bool,
     /// What becomes of a login that the agent has renewed in its home.
@@ -254,7 +257,14 @@ pub fn cleanup(
         report.hint = Some(format!("`execenv cleanup --all {}`", quoted(&report.root_dir)));
         return Ok(retained(report, CleanupOutcome::RetainedUnreadable, why));
     }
-    let done = take_down(&root_tree, found, record, options, (stop, now), &mut report);
+    let rule = match options {
+        CleanupOptions { keep_branch: true, .. } => BranchRule::Keep,
+        CleanupOptions { force: true, .. } => BranchRule::Always,
+        _ => BranchRule::UnlessOnlyCopy,
+    };
+    let deletion = Deletion::new(git, stop).branches(rule);
+    let done = take_down(&root_tree, found, record, options, (&deletion, now), &mut report);
+    report.kept.extend(deletion.kept().into_iter().map(|(path, what)| Kept::new(path, what)));
     if let Err(error) = done {
         report = report.failed(&error);
         report.outcome = CleanupOutcome::Failed;
@@ -267,7 +277,7 @@ fn take_down(
     found: LockedEnv,
     record: Option<LockedRecord>,
     options: CleanupOptions,
-    (stop, now): (&AtomicBool, DateTime<Utc>),
+    (deletion, now): (&Deletion<'_>, DateTime<Utc>),
     report: &mut CleanupReport,
 ) -> Result<()> {
     let env = &found.env;
@@ -279,7 +289,7 @@ fn take_down(
             found.put_aside(root_tree, false, now)?;
             report.outcome = CleanupOutcome::Trashed;
         } else {
-            unless_stopped(found.delete(root_tree, now, stop), "`execenv gc`", root_tree, size, report)?;
+            unless_stopped(found.delete(root_tree, now, deletion), "`execenv gc`", root_tree, size, report)?;
         }
         report.removed.push(path);
         // What was removed on request is not there again after a power cut, the files with secrets least of all.
@@ -315,9 +325,9 @@ fn take_down(
     for name in layout::gone_with_work_dir().filter(|name| *name != names::WORK_DIR) {
         env.tree.remove_all(Path::new(name)).with_context(|| format!("remove {name}"))?;
     }
-    finish_earlier(root_tree, env, stop, report)?;
+    finish_earlier(root_tree, env, deletion, report)?;
     if !report.is_stopped {
-        remove_work_dir(root_tree, &found, options, (stop, now), report)?;
+        remove_work_dir(root_tree, &found, options, (deletion, now), report)?;
     }
     if without_room {
         mark(Meta::lock(&env.tree)?)?;
@@ -330,7 +340,7 @@ fn remove_work_dir(
     root_tree: &Tree,
     found: &LockedEnv,
     options: CleanupOptions,
-    (stop, now): (&AtomicBool, DateTime<Utc>),
+    (deletion, now): (&Deletion<'_>, DateTime<Utc>),
     report: &mut CleanupReport,
 ) -> Result<()> {
     let env = &found.env;
@@ -351,7 +361,7 @@ fn remove_work_dir(
             report.outcome = CleanupOutcome::Trashed;
         } else {
             let way = way_to_go_on(&found.env.path);
-            unless_stopped(found.delete_work_dir(root_tree, now, stop), &way, root_tree, size, report)?;
+            unless_stopped(found.delete_work_dir(root_tree, now, deletion), &way, root_tree, size, report)?;
         }
     }
     report.removed.push(work_dir);
@@ -362,13 +372,13 @@ fn remove_work_dir(
 fn finish_earlier(
     root_tree: &Tree,
     env: &EnvRoot,
-    stop: &AtomicBool,
+    deletion: &Deletion<'_>,
     report: &mut CleanupReport,
 ) -> Result<()> {
     for name in half_deleted_of(root_tree, env)? {
         let size = measure(&root_tree.path().join(names::TRASH).join(&name));
         let way = way_to_go_on(&env.path);
-        unless_stopped(delete(root_tree, &name, stop), &way, root_tree, size, report)?;
+        unless_stopped(delete(root_tree, &name, deletion), &way, root_tree, size, report)?;
         if report.is_stopped {
             break;
         }
@@ -411,7 +421,8 @@ fn save_by_force(
     now: DateTime<Utc>,
     report: &mut CleanupReport,
 ) -> Vec<Unsaved> {
-    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().files;
+    let work_tree = found.env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
+    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
     let key = found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
     let name = format!("{key}/snapshot-{}", now.timestamp());
     let mut failed = Vec::new();
@@ -452,7 +463,8 @@ fn save_by_force(
 /// is never removed.
 pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsaved> {
     let env = &found.env;
-    let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().files;
+    let ours = env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
+    let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().ours(ours.as_ref());
     match all {
         true => unsaved_in_env(&env.tree, Path::new(""), &ours, git),
         false if found.work_dir.is_user_folder() => Vec::new(),
@@ -503,7 +515,8 @@ pub(crate) fn unsaved_in_trash(
     let (path, origin) = (root.path().join(&place), &entry.origin);
     let env = if entry.parsed.work_dir_only { origin.parent().unwrap_or(origin) } else { &path };
     let manifest = EnvRoot::open(env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
-    let ours = manifest.unwrap_or_default().files;
+    let files = if entry.parsed.work_dir_only { place.clone() } else { place.join(names::WORK_DIR) };
+    let ours = manifest.unwrap_or_default().ours(tree.plain_subtree(&files).ok().as_ref());
     let ours = ours.iter().filter_map(|file| Some(path.join(file.strip_prefix(origin).ok()?)));
     let ours: Vec<PathBuf> = ours.collect();
     match entry.parsed.work_dir_only {

@@ -9,10 +9,8 @@ use super::cleanup::unsaved_work;
 use super::lookup::FoundEnv;
 use super::request::{Existing, Request};
 use crate::failure::{Code, Failure};
-use crate::git::Git;
 use crate::layout::names;
 use crate::sidecar::Manifest;
-use crate::supervise::find_program;
 use crate::sys::tree::FileKind;
 
 /// Refuses to replace an environment that is reserved and whose work dir holds work (decision D39). What a user folder
@@ -41,9 +39,7 @@ pub(super) fn refuse_reserved_work(found: &FoundEnv, request: &Request<'_>) -> R
 
 /// The first work that is found: unsaved work of a repository, else something that lies in no repository and is not ours.
 fn work_in(found: &FoundEnv, request: &Request<'_>) -> Option<String> {
-    let path = request.inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-    let git = find_program(None, None, "git", &path.unwrap_or_default()).ok();
-    let unsaved = unsaved_work(found, false, &Git::new(git, request.inherited));
+    let unsaved = unsaved_work(found, false, &request.git());
     if let Some(unsaved) = unsaved.first() {
         return Some(format!("{}: {}", unsaved.path.display(), unsaved.what));
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -13,13 +14,15 @@ use anyhow::{Context, Result};
 
 use super::busy::{Held, busy};
 use super::contents::Contents;
+use super::excluded::exclude_sidecars;
 use super::exposed::{exposed_env, exposed_sidecars};
 use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, path_lock, staging_lock};
 use super::locked::LockedRoot;
 use super::lookup::{self, FoundEnv, is_gone};
-use super::record::{Durability, EnvStatus, Identity, Meta, Own, SCHEMA};
+use super::record::{Durability, EnvStatus, Identity, Meta, Own, RepositoryRecord, SCHEMA};
+use super::repository::{Checkout, Deletion, place_of, release_staged};
 use super::request::{
     Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
@@ -29,6 +32,7 @@ use super::work_dir::WorkDir;
 use super::{record, stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
+use crate::git::Git;
 use crate::layout::names;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
@@ -62,6 +66,16 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
         Some(dir) => Some(LocalDir::check(dir, request.home.as_deref(), request.root)?),
         None => None,
     };
+    let git = request.git();
+    let checkout = match &request.repository {
+        Some(asked) => {
+            let agent = &request.task.agent.name;
+            Checkout::find(&git, asked, agent, request.root.path())?
+                .inspect_err(|why| warnings.push(why.clone()))
+                .ok()
+        }
+        None => None,
+    };
     let root = request.root.open_or_create()?;
     warnings.extend(platform_mark(request, &root));
     let _staging = staging_lock(&root)?;
@@ -75,11 +89,12 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     // Another process may take the key between looking and placing: look again then.
     for _ in 0..16 {
         let slot = find_slot(request, &root)?;
-        let placing = Placing { request, root: &root, contents: &contents, local: local.as_ref() };
+        let (local, checkout) = (local.as_ref(), checkout.as_ref());
+        let placing = Placing { request, root: &root, contents: &contents, local, checkout, git: &git };
         let done = match slot {
             Slot::Free(place) => placing.fresh(&place)?,
             Slot::Own(place, _) if request.existing == Existing::Keep => {
-                return return_existing(&place.path(request.root), request, local.as_ref());
+                return return_existing(&place.path(request.root), request, local);
             }
             Slot::Own(place, env) => placing.replace(&place, env)?,
         };
@@ -262,6 +277,8 @@ fn refuse_other_kind(
             true => format!("works in {}", found.work_dir_path().display()),
             false => "works in a managed work dir".to_owned(),
         }
+    } else if request.repository.is_some() && own.repository.is_none() {
+        "is no worktree of a repository".to_owned()
     } else if !asked.is_empty() && *asked != own.provider {
         let provider = if own.provider.is_empty() { "no provider" } else { &own.provider };
         format!("is for {}", provider.escape_debug())
@@ -281,6 +298,8 @@ struct Placing<'a> {
     root: &'a Tree,
     contents: &'a Contents<'a>,
     local: Option<&'a LocalDir>,
+    checkout: Option<&'a Checkout<'a>>,
+    git: &'a Git,
 }
 
 /// An env root that is complete but not in its place.
@@ -317,7 +336,7 @@ impl Placing<'_> {
                 staged.spare.clear();
                 let Staged { name, lock, .. } = staged;
                 drop(lock); // SMB keeps a folder in which a file is open
-                self.discard(&name);
+                self.discard(&name, at);
                 if error.raw_os_error() == Some(rustix::io::Errno::ACCESS.raw_os_error()) {
                     return Err(self.cannot_place(&place, error));
                 }
@@ -337,7 +356,7 @@ impl Placing<'_> {
             Err(error) => {
                 self.undo_local(&mut staged);
                 if self.may_go(&staged) {
-                    self.discard(&place);
+                    self.discard(&place, at);
                 }
                 Err(error)
             }
@@ -384,7 +403,7 @@ impl Placing<'_> {
             Ok(entry) => entry,
             Err(error) => {
                 staged.spare.clear();
-                self.discard(&staged.name);
+                self.discard(&staged.name, at);
                 return Err(error);
             }
         };
@@ -403,7 +422,7 @@ impl Placing<'_> {
             Err(error) => {
                 self.undo_local(&mut staged);
                 if self.may_go(&staged) && self.root.exchange(&staged.name, &place).unwrap_or(false) {
-                    self.discard(&staged.name);
+                    self.discard(&staged.name, at);
                 }
                 Err(error)
             }
@@ -479,7 +498,7 @@ impl Placing<'_> {
             Ok(staged) => Ok(Staged { spare, ..staged }),
             Err(error) => {
                 drop(spare);
-                self.discard(&name);
+                self.discard(&name, at);
                 Err(error)
             }
         };
@@ -507,13 +526,28 @@ impl Placing<'_> {
         stores::fill(self.root, &home_plan.store_files)?;
         homes::build(&tree, &home_plan)?;
         homes::build_logins(&tree, &final_root, &home_plan, seal.as_ref())?;
+        let mut repository = None;
+        let mut applied = None;
         let mut plan = match self.local {
             Some(local) => self.contents.plan(&local.open()?, &home_plan)?,
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
+                repository = match self.checkout {
+                    Some(checkout) => Some(checkout.make(&work_tree, &place_of(&final_root), &at.key)?),
+                    None => None,
+                };
                 let plan = self.contents.plan(&work_tree, &home_plan)?;
-                plan.apply_unseen(&work_tree)?;
+                match repository {
+                    // What the repository has is in the way of sidecars as in a user folder.
+                    Some(_) => {
+                        let place = place_of(&final_root);
+                        let site = Site::managed(&tree, &work_tree, &place);
+                        applied = Some(plan.apply(&site, token, &Earlier::default())?);
+                        exclude_sidecars(self.git, &tree, &work_tree, &plan, None)?;
+                    }
+                    None => plan.apply_unseen(&work_tree)?,
+                }
                 plan
             }
         };
@@ -533,17 +567,20 @@ impl Placing<'_> {
             record.state = State::Applied;
         }
         manifest.prove(seal.as_ref().filter(|_| self.local.is_some()));
-        write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
+        if applied.is_none() {
+            write(names::MANIFEST, &manifest.to_bytes(), 0o644)?;
+        }
         if let Some(bytes) = managed_proof(request, &work_dir) {
             write(names::MANAGED, &bytes, 0o644)?;
         }
-        let meta = self.meta(&work_dir, &final_root, &home_plan);
+        let is_worktree = repository.is_some();
+        let meta = self.meta(&work_dir, &final_root, &home_plan, repository);
         write(names::META, &meta.to_bytes(), record::MODE)?;
         plan.warnings.extend(exposed_env(&tree));
         meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
         // The rename to its place may reach the disk before what was written here.
-        tree.sync_all(Path::new("")).context("sync the environment")?;
+        sync_env(&tree, is_worktree).context("sync the environment")?;
         let private_env = home_plan.private_exports.into_keys();
         let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
         let (name, token) = (name.to_owned(), token.to_owned());
@@ -568,7 +605,13 @@ impl Placing<'_> {
         }
     }
 
-    fn meta(&self, work_dir: &WorkDir, env_root: &Path, home_plan: &HomePlan) -> Meta {
+    fn meta(
+        &self,
+        work_dir: &WorkDir,
+        env_root: &Path,
+        home_plan: &HomePlan,
+        repository: Option<RepositoryRecord>,
+    ) -> Meta {
         let request = self.request;
         let mut meta = Meta::of_task(
             request.task,
@@ -581,6 +624,7 @@ impl Placing<'_> {
             task_id: request.task_id.as_str().to_owned(),
             local_identity: work_dir.identity(),
             status: EnvStatus::Prepared,
+            repository,
             prepared_at: Some(request.now),
             ..own_of(request, &work_dir.path(env_root), home_plan)
         });
@@ -629,7 +673,16 @@ impl Placing<'_> {
         }
     }
 
-    fn discard(&self, name: &Path) {
+    /// Removes an env root that was not finished, with the worktree that was made for it.
+    fn discard(&self, name: &Path, at: &Place) {
+        if self.checkout.is_some() {
+            let deletion = Deletion::new(self.git, &self.request.options.stop);
+            let env_root = at.path(self.request.root);
+            if let Err(error) = release_staged(self.root, name, &env_root, &at.key, &deletion) {
+                log::warn!("{error:#}");
+                return; // `doctor --fix` finds both
+            }
+        }
         if let Err(error) = self.root.remove_all(name) {
             log::warn!("cannot remove {}: {error}", self.root.path().join(name).display());
         }
@@ -652,6 +705,18 @@ impl Placing<'_> {
         };
         (prepared, staged.lock)
     }
+}
+
+/// Makes a whole env root durable. The files of a worktree may be very many, and git has them.
+fn sync_env(env: &Tree, is_worktree: bool) -> io::Result<()> {
+    if !is_worktree {
+        return env.sync_all(Path::new(""));
+    }
+    let work_dir = Path::new(names::WORK_DIR);
+    for name in env.names(Path::new(""))?.iter().map(Path::new).filter(|name| *name != work_dir) {
+        env.sync_all(name)?;
+    }
+    env.sync_entries(&[&work_dir.join(".git"), work_dir, Path::new("")])
 }
 
 impl Staged {

@@ -11,16 +11,18 @@ use super::LaunchFile;
 use super::homes::{RenewedLogins, links_logins};
 use super::key::KeyFile;
 use super::record::{Meta, Own};
+use super::repository::RepositoryRequest;
 use super::root::WorkspacesRoot;
 use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
 use crate::formats::closest;
-use crate::git::GitIdentity;
+use crate::git::{Git, GitIdentity};
 use crate::layout::names;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
 use crate::sidecar::Seal;
+use crate::supervise::find_program;
 use crate::sys::tree::Tree;
 use crate::task::{TaskDocument, TaskId, WorkspaceId};
 
@@ -51,6 +53,8 @@ pub struct Request<'a> {
     pub platform: &'a Platform,
     /// The user folder to work in; `None`: a managed work dir.
     pub local_dir: Option<PathBuf>,
+    /// The repository that a managed work dir is to be a worktree of.
+    pub repository: Option<RepositoryRequest>,
     /// Whether an inventory of the user folder is made, for `verify`.
     pub inventory: bool,
     /// The operator's key, which proves the record of a user folder.
@@ -100,6 +104,12 @@ impl SealFor {
 }
 
 impl Request<'_> {
+    /// The user's git.
+    pub(super) fn git(&self) -> Git {
+        let path = self.inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), self.inherited)
+    }
+
     /// What a record can be proved with: who names a folder to work in says that it may be cleaned up.
     pub(super) fn trust(&self) -> Trust<'_> {
         Trust { keys: self.keys, local_dir: self.local_dir.as_deref() }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::contents::Contents;
+use super::excluded::exclude_sidecars;
 use super::exposed::{exposed_env, exposed_sidecars};
 use super::homes::Logins;
 use super::local::LocalDir;
@@ -109,6 +110,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         None => Manifest::default(),
     };
     manifest.move_to(&work_dir);
+    let before = manifest.clone();
     let seal = request.seal(&env.key(), SealFor::of(kind.is_user_folder(), &home_plan), &mut warnings);
     let site = Site {
         is_user_folder: kind.is_user_folder(),
@@ -179,6 +181,10 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
             return Err(error);
         }
     };
+    if meta.own.as_ref().is_some_and(|own| own.repository.is_some()) {
+        let excluded = exclude_sidecars(&request.git(), &env.tree, &work_tree, &plan, Some(&before));
+        warnings.extend(excluded.err().map(|error| format!("git shows files of execenv: {error:#}")));
+    }
     meta.show_lease(&env.tree);
     warnings.extend(exposed_env(&env.tree));
     if kind.is_user_folder() {
@@ -230,6 +236,7 @@ fn refreshed(
         local_identity: work_dir.identity(),
         session: kept.session,
         run: kept.run,
+        repository: kept.repository,
         last_result: kept.last_result,
         git_identity: request.git_identity.clone().or(kept.git_identity),
         other: kept.other,

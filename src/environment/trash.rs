@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::lock::{EnvLock, staging_lock};
 use super::locked::LockedEnv;
 use super::record::{Durability, Meta, sweep_temporary};
+use super::repository::{Deletion, Leaving, place_of};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -123,20 +123,25 @@ impl LockedEnv {
     ///
     /// # Errors
     /// If it could not be moved or removed.
-    pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>, stop: &AtomicBool) -> Result<()> {
-        let Some(name) = self.put_aside_or_remove(root, false, now)? else { return Ok(()) };
+    pub(crate) fn delete(self, root: &Tree, now: DateTime<Utc>, deletion: &Deletion<'_>) -> Result<()> {
+        let Some(name) = self.put_aside_or_remove(root, false, now, deletion)? else { return Ok(()) };
         let doomed = doom(root, &name)?;
         drop(self);
-        doomed.map_or(Ok(()), |doomed| finish(root, &doomed, stop))
+        doomed.map_or(Ok(()), |doomed| finish(root, &doomed, deletion))
     }
 
     /// Deletes the environment's work dir permanently, by moving it to the trash first.
     ///
     /// # Errors
     /// If it could not be moved or removed.
-    pub(crate) fn delete_work_dir(&self, root: &Tree, now: DateTime<Utc>, stop: &AtomicBool) -> Result<()> {
-        let name = self.put_aside_or_remove(root, true, now)?;
-        name.map_or(Ok(()), |name| delete(root, &name, stop))
+    pub(crate) fn delete_work_dir(
+        &self,
+        root: &Tree,
+        now: DateTime<Utc>,
+        deletion: &Deletion<'_>,
+    ) -> Result<()> {
+        let name = self.put_aside_or_remove(root, true, now, deletion)?;
+        name.map_or(Ok(()), |name| delete(root, &name, deletion))
     }
 
     /// As [`LockedEnv::put_aside`]. The trash itself may need room that a full disk does not have: then the folder is
@@ -146,11 +151,17 @@ impl LockedEnv {
         root: &Tree,
         work_dir_only: bool,
         now: DateTime<Utc>,
+        deletion: &Deletion<'_>,
     ) -> Result<Option<String>> {
         match self.put_aside(root, work_dir_only, now) {
             Err(error) if is_of_full_disk(&error) => {
                 log::debug!("{error:#}");
                 self.refuse_moved()?;
+                let folder = self.env.tree.subtree(Path::new(names::WORK_DIR)).ok();
+                let record = self.meta.as_ref().and_then(|meta| meta.own.as_ref()?.repository.as_ref());
+                let place = place_of(&self.env.path);
+                let (key, folder) = (key_of(&self.env), folder.as_ref());
+                deletion.release(&Leaving { folder, place: &place, key: &key, record })?;
                 let name = self.env.path.file_name().unwrap_or_default();
                 let place = Path::new(&self.env.workspace()).join(name);
                 let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };
@@ -321,7 +332,21 @@ fn restore_as(tree: &Tree, entry: &TrashEntry, to: &Path, lease: Duration, now: 
                 .into())
         }
         other => other.with_context(doing),
+    }?;
+    if let Err(error) = follow(tree, entry, &folder, Path::new(name)) {
+        log::warn!("its repository looks for the worktree at the former place: {error:#}");
     }
+    Ok(())
+}
+
+/// Tells the repository of a worktree where that is now: it was restored as `name` in `folder`.
+fn follow(tree: &Tree, entry: &TrashEntry, folder: &Tree, name: &Path) -> Result<()> {
+    let files = if entry.parsed.work_dir_only { name.to_owned() } else { name.join(names::WORK_DIR) };
+    let Ok(opened) = folder.plain_subtree(&files) else { return Ok(()) };
+    let env = Path::new(&entry.parsed.workspace).join(&entry.parsed.key);
+    let place = place_of(&tree.path().join(env));
+    let leaving = Leaving { folder: Some(&opened), place: &place, key: &entry.parsed.key, record: None };
+    leaving.registered().map_or(Ok(()), |registered| registered.move_to(&folder.path().join(files)))
 }
 
 /// The id of the task that an entry's environment was made for, from its record.
@@ -355,8 +380,27 @@ fn promise(tree: &Tree, place: &Path, env_root: &Path, lease: Duration, now: Dat
 ///
 /// # Errors
 /// The first error, [`Stopped`](crate::sys::remove::Stopped) among them; the next command tries again.
-pub(crate) fn delete(tree: &Tree, name: &str, stop: &AtomicBool) -> Result<()> {
-    doom(tree, name)?.map_or(Ok(()), |doomed| finish(tree, &doomed, stop))
+pub(crate) fn delete(tree: &Tree, name: &str, deletion: &Deletion<'_>) -> Result<()> {
+    doom(tree, name)?.map_or(Ok(()), |doomed| finish(tree, &doomed, deletion))
+}
+
+/// Takes the worktree of a marked entry out of its repository, before its files go.
+fn release(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
+    let parsed = doomed.strip_suffix(REMOVING).and_then(TrashName::parse);
+    // An entry that does not say where it was proves nothing of a registration.
+    let Some(parsed) = parsed.filter(TrashName::has_origin) else { return Ok(()) };
+    let entry = Path::new(names::TRASH).join(doomed);
+    let home = Path::new(&parsed.workspace).join(&parsed.key);
+    let (env, files) = match parsed.work_dir_only {
+        true => (home.clone(), entry),
+        false => (entry.clone(), entry.join(names::WORK_DIR)),
+    };
+    let folder = tree.plain_subtree(&files).ok();
+    let meta = tree.plain_subtree(&env).ok().and_then(|env| Meta::load_even_damaged(&env).ok()?.ok()?);
+    let own = meta.as_ref().and_then(|meta| meta.own.as_ref());
+    let place = place_of(&tree.path().join(home));
+    let record = own.and_then(|own| own.repository.as_ref());
+    deletion.release(&Leaving { folder: folder.as_ref(), place: &place, key: &parsed.key, record })
 }
 
 /// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.
@@ -375,9 +419,10 @@ fn doom(tree: &Tree, name: &str) -> Result<Option<String>> {
 
 /// Removes the files of a marked entry. A file that another process still has open may stay as a hidden one, where the
 /// file system keeps it until it is closed: then the next command that deletes from the trash finishes the entry.
-fn finish(tree: &Tree, doomed: &str, stop: &AtomicBool) -> Result<()> {
+fn finish(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
+    release(tree, doomed, deletion)?;
     let path = Path::new(names::TRASH).join(doomed);
-    match tree.remove_all_until(&path, stop) {
+    match tree.remove_all_until(&path, deletion.stop) {
         Err(error) if is_kept_open(tree, &path, &error) => {
             log::info!("{doomed} holds files that another process has open; the next `gc` deletes them");
             Ok(())

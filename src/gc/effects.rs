@@ -15,8 +15,8 @@ use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use super::way_out::with_way_out;
 use crate::environment::{
-    Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations, prune_stores,
-    root_busy, root_lock, staging_lock_alone, trash,
+    Deletion, Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations,
+    prune_stores, root_busy, root_lock, staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -142,6 +142,10 @@ pub(super) struct Disk<'a> {
 }
 
 impl Disk<'_> {
+    fn deletion(&self) -> Deletion<'_> {
+        Deletion::new(self.request.git, self.request.stop)
+    }
+
     /// Notes in the record that all artifacts were removed.
     fn note_swept(&self, held: &HeldEnv, action: Action) {
         if action != Action::Artifacts {
@@ -170,10 +174,11 @@ impl Effects for Disk<'_> {
     }
 
     fn finish_interrupted_work(&self) -> Result<u64> {
-        sweep_staging(self.request.root, self.tree, true, self.request.now)?;
+        let deletion = self.deletion();
+        sweep_staging(self.request.root, self.tree, Some(&deletion), self.request.now)?;
         let mut failed = 0;
         for name in trash::half_deleted(self.tree)? {
-            if let Err(error) = trash::delete(self.tree, &name, self.request.stop) {
+            if let Err(error) = trash::delete(self.tree, &name, &deletion) {
                 if Stopped::find(&error).is_some() {
                     break;
                 }
@@ -196,7 +201,7 @@ impl Effects for Disk<'_> {
         let env = held.into_locked()?;
         env.forget_dead_run();
         if for_good {
-            env.delete(self.tree, self.request.now, self.request.stop)
+            env.delete(self.tree, self.request.now, &self.deletion())
         } else {
             env.put_aside(self.tree, false, self.request.now).map(drop)
         }
@@ -248,7 +253,7 @@ impl Effects for Disk<'_> {
 
     fn delete(&self, item: &TrashItem, _: u64) -> Result<()> {
         match item {
-            TrashItem::Entry(entry) => trash::delete(self.tree, &entry.name, self.request.stop),
+            TrashItem::Entry(entry) => trash::delete(self.tree, &entry.name, &self.deletion()),
             TrashItem::WouldBe { .. } => Ok(()),
         }
     }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use crate::environment::{WorkspacesRoot, may_be_built_elsewhere, put_aside_as, staging_lock_alone, trash};
+use crate::environment::{
+    Deletion, WorkspacesRoot, may_be_built_elsewhere, put_aside_as, release_staged, staging_lock_alone, trash,
+};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -18,7 +20,7 @@ pub struct Leftover {
     pub whole: bool,
 }
 
-/// Finds left-over staging folders and, with `fix`, removes them: a complete environment is moved to the trash, an
+/// Finds left-over staging folders and, with a way to, removes them: a complete environment is moved to the trash, an
 /// incomplete one deleted. Does nothing while a prepare is at work in this root, whose folder looks the same.
 ///
 /// # Errors
@@ -26,12 +28,12 @@ pub struct Leftover {
 pub fn sweep_staging(
     root: &WorkspacesRoot,
     tree: &Tree,
-    fix: bool,
+    fix: Option<&Deletion<'_>>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Leftover>> {
     let Some(_alone) = staging_lock_alone(tree)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    if fix {
+    if fix.is_some() {
         trash::sweep_temporaries(tree);
     }
     for workspace in root.workspaces(tree)? {
@@ -48,13 +50,12 @@ pub fn sweep_staging(
             }
             let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(FileKind::File { .. })));
             found.push(Leftover { path: root.path().join(&relative), whole });
-            if !fix {
-                continue;
-            }
+            let Some(deletion) = fix else { continue };
+            let key = rest.rsplit_once('-').map_or(rest, |(key, _)| key);
             if whole {
-                let key = rest.rsplit_once('-').map_or(rest, |(key, _)| key);
                 put_aside_as(tree, &relative, &workspace, key, false, now)?;
             } else {
+                release_staged(tree, &relative, &root.path().join(folder).join(key), key, deletion)?;
                 tree.remove_all(&relative).with_context(|| format!("remove {}", relative.display()))?;
             }
         }

@@ -18,6 +18,7 @@ use super::failure::{GitEnd, GitFailure, end_of};
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Cut, Program};
 use crate::sys::confine::{CannotConfine, confined};
+use crate::sys::fault;
 use crate::sys::tree::Tree;
 
 /// The longest that a call may take, unless its repository says otherwise.
@@ -27,6 +28,10 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub(super) fn patience() -> Duration {
     crate::sys::fault::patience().unwrap_or(LIMIT)
 }
+
+/// How often a call that looks is tried while refs come and go, and how far apart.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// The user's git.
 #[derive(Clone, Debug)]
@@ -72,12 +77,15 @@ impl Git {
             confined: None,
             around: &[],
             as_stored: false,
+            upwards: false,
         }
     }
 }
 
 /// What a kind of call may do: the settings and variables that it is started with.
 pub trait Profile: sealed::Sealed {
+    /// Whether it may change the repository: the test build can stop before such a call.
+    const CHANGES: bool;
     /// Settings of git (`-c NAME=VALUE`).
     const SETTINGS: &'static [&'static str];
     /// Variables that are set.
@@ -121,6 +129,7 @@ const SAFE: &[&str] = &[
 const SAFE_FROM_ITS_OWNER: &[&str] = &[SAFE[0], SAFE[1], SAFE[2], "safe.directory=*"];
 
 impl Profile for Look {
+    const CHANGES: bool = false;
     const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = &[
         ("GIT_OPTIONAL_LOCKS", "0"),
@@ -134,12 +143,14 @@ impl Profile for Look {
 }
 
 impl Profile for Work {
+    const CHANGES: bool = true;
     const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = Look::VARIABLES;
     const KEPT: &'static [&'static str] = &[];
 }
 
 impl Profile for Network {
+    const CHANGES: bool = true;
     const SETTINGS: &'static [&'static str] = SAFE;
     const VARIABLES: &'static [(&'static str, &'static str)] =
         &[("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C")];
@@ -159,6 +170,7 @@ pub struct Repository<'a> {
     /// The only folders that calls which write may write below, where the system can confine them.
     around: &'a [Tree],
     as_stored: bool,
+    upwards: bool,
 }
 
 impl<'a> Repository<'a> {
@@ -185,6 +197,12 @@ impl<'a> Repository<'a> {
     #[must_use]
     pub(super) fn around(self, folders: &'a [Tree]) -> Repository<'a> {
         Repository { around: folders, ..self }
+    }
+
+    /// The same where git also looks for the repository in the folders above.
+    #[must_use]
+    pub(super) fn upwards(self) -> Repository<'a> {
+        Repository { upwards: true, ..self }
     }
 
     /// The longest that a call may take that begins now.
@@ -340,6 +358,9 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     }
 
     fn captured(self) -> Result<(Call, Captured)> {
+        if P::CHANGES {
+            fault::step()?;
+        }
         let (env, args) = (self.env(), self.words());
         let Repository { git, dir, stop, .. } = self.repository;
         let limit = self.repository.limit_now();
@@ -348,7 +369,17 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         })?;
         let call = Call { program: program.into(), args: self.args, dir: dir.into() };
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
-        let capture = || child::capture_with_cut(started, limit, stop);
+        let capture = || {
+            let mut tries = 1;
+            loop {
+                let captured = child::capture_with_cut(started, limit, stop);
+                match &captured {
+                    Ok((done, None)) if !P::CHANGES && tries < TRIES && lost_a_ref(done) => tries += 1,
+                    _ => return captured,
+                }
+                std::thread::sleep(BETWEEN_TRIES);
+            }
+        };
         let captured = match &self.confined {
             None if self.around.is_empty() => capture(),
             None => confined(&self.around, capture).unwrap_or_else(|CannotConfine| capture()),
@@ -374,7 +405,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
 
     /// The whole environment of the call.
     fn env(&self) -> Vec<(OsString, OsString)> {
-        let Repository { git, dir, .. } = self.repository;
+        let Repository { git, dir, upwards, .. } = self.repository;
         let mut env = git.env.clone();
         let mut set = |name: OsString, value: OsString| {
             env.retain(|(known, _)| *known != name);
@@ -387,7 +418,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         for (name, value) in P::VARIABLES {
             set(name.into(), value.into());
         }
-        if let Some(above) = dir.parent() {
+        if let Some(above) = dir.parent().filter(|_| !upwards) {
             set("GIT_CEILING_DIRECTORIES".into(), above.into());
         }
         for (name, value) in &self.variables {
@@ -400,6 +431,12 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let settings = P::SETTINGS.iter().flat_map(|setting| ["-c", setting]).map(OsString::from);
         settings.chain(self.args.iter().cloned()).collect()
     }
+}
+
+/// Whether git gave up because another process deleted a ref between its list of refs and its look at that one.
+fn lost_a_ref(captured: &Captured) -> bool {
+    let says = |text: &[u8]| captured.stderr.windows(text.len()).any(|part| part == text);
+    !captured.status.success() && says(b"bad object refs/")
 }
 
 /// What was called, for a failure.

@@ -1,8 +1,13 @@
 //! Refs: which there are, which hold a commit, and changes that fail where a ref has moved.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::command::Repository;
+
+/// How many names are tried for a new ref.
+const TRIES: u32 = 100;
 
 /// A branch and the commit it points to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +106,48 @@ impl Repository<'_> {
     /// As [`output`](super::command::GitCommand::output).
     pub fn point(&self, name: &str, target: &str) -> Result<()> {
         self.work(["symbolic-ref", name, target]).output().map(drop)
+    }
+
+    /// A branch, by its name without `refs/heads/`, and the worktree that has it checked out. `None`: there is none.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn branch(&self, short: &str) -> Result<Option<(Branch, Option<PathBuf>)>> {
+        let name = format!("refs/heads/{short}");
+        let found = self.look(["for-each-ref", "--format=%(objectname) %(worktreepath)", &name]).text()?;
+        let Some(line) = found.lines().next() else { return Ok(None) };
+        let (tip, worktree) = line.split_once(' ').unwrap_or((line, ""));
+        let worktree = Some(PathBuf::from(worktree)).filter(|path| !path.as_os_str().is_empty());
+        Ok(Some((Branch { name, tip: tip.to_owned() }, worktree)))
+    }
+
+    /// How many commits of a branch no other ref holds. The HEADs of linked worktrees do not count: one of them is the branch's own.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn only_on(&self, branch: &Branch) -> Result<u64> {
+        let but_it = format!("--exclude={}", branch.name);
+        let count = ["rev-list", "--count", "--single-worktree", &branch.tip, "--not", &but_it, "--all"];
+        Ok(self.as_stored().look(count).text()?.parse()?)
+    }
+
+    /// Keeps a commit by a new ref `refs/execenv/<name>`, with a number where that exists, and returns the ref.
+    ///
+    /// # Errors
+    /// As [`Repository::create_ref`].
+    pub fn keep_commit(&self, name: &str, commit: &str) -> Result<String> {
+        let mut number = 0;
+        loop {
+            let full = match number {
+                0 => format!("refs/execenv/{name}"),
+                number => format!("refs/execenv/{name}-{number}"),
+            };
+            match self.create_ref(&full, commit) {
+                Ok(()) => return Ok(full),
+                Err(error) if number >= TRIES => return Err(error),
+                Err(_) => number += 1,
+            }
+        }
     }
 
     /// Deletes a branch with its configuration, if it still points to the same commit.

@@ -10,9 +10,6 @@ use super::identity::GitIdentity;
 use super::index::PrivateIndex;
 use super::search::{Patience, search};
 
-/// How many names are tried for the new ref.
-const TRIES: u32 = 100;
-
 impl Git {
     /// Writes the worktree at `path` as a commit on its HEAD into its repository, below a new ref
     /// `refs/execenv/<name>` (with a number where that exists), and returns the ref. `index` is the place of an index
@@ -49,15 +46,6 @@ impl Git {
         let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
         let commit = ["commit-tree", "-m", "execenv: a worktree removed by force", &tree];
         let commit = worktree.work(commit).by(by).args(parents).text()?;
-        let name = format!("refs/execenv/{name}");
-        let mut number = 0;
-        loop {
-            let name = if number == 0 { name.clone() } else { format!("{name}-{number}") };
-            match worktree.create_ref(&name, &commit) {
-                Ok(()) => return Ok(name),
-                Err(error) if number >= TRIES => return Err(error),
-                Err(_) => number += 1,
-            }
-        }
+        worktree.keep_commit(name, &commit)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::options::Variables;
 use super::record::RunningEnv;
-use crate::environment::{Exports, private_exports};
+use crate::environment::{Exports, git_variables, private_exports};
 use crate::failure::{Code, Failure};
 
 /// The variable that names the folder in which runs get their folders for temporary files. The multica daemon sets it.
@@ -61,6 +61,9 @@ pub(super) fn of_environment(
     let private = private_exports(&env.found.env.tree, &own.provider)?;
     for (name, value) in exports.variables.iter().chain(&private) {
         put(name, value.as_ref());
+    }
+    for (name, value) in git_variables(&env.found.env.tree, &own) {
+        put(&name, &value);
     }
     put("PATH", &path_with_execenv(inherited)?);
     Ok(set)

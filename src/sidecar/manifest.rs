@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::before::Before;
+use super::before::{Before, digest};
 use super::folder::Folder;
 use super::proof::{self, Seal};
 use super::site::{Grounds, Site};
@@ -285,6 +285,20 @@ impl Manifest {
                 *path = now;
             }
         }
+    }
+
+    /// Files of a work dir that hold nothing but what is ours: those that execenv created, and files of others as they were
+    /// left with its block in them. Absolute paths.
+    pub fn ours(&self, work_tree: Option<&Tree>) -> Vec<PathBuf> {
+        let mut ours = self.files.clone();
+        let (Some(record), Some(work_tree)) = (&self.record, work_tree) else { return ours };
+        let briefs = record.entries.iter().filter(|entry| entry.kind == EntryKind::Brief);
+        let is_as_written = |entry: &&ManifestEntry| {
+            let bytes = work_tree.read(&entry.path, MAX_MANIFEST).ok().flatten();
+            entry.sha256.is_some() && bytes.map(|bytes| digest(&bytes)) == entry.sha256
+        };
+        ours.extend(briefs.filter(is_as_written).map(|entry| record.work_dir.join(&entry.path)));
+        ours
     }
 
     /// The file's bytes.

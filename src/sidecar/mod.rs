@@ -32,9 +32,8 @@ pub use infer::infer;
 pub use inventory::{Change, Inventory, Unread};
 pub use manifest::{Earlier, EntryKind, Manifest, ManifestEntry, Record, State};
 pub use places::Places;
-#[cfg(test)]
-pub use plan::Step;
-pub use plan::{Planner, SidecarPlan};
+
+pub use plan::{Planner, SidecarPlan, Step};
 pub use proof::{OperatorKey, Seal};
 pub use report::TakenBack;
 pub use rollback::{sweep_state_temporaries, take_back};

@@ -74,3 +74,4 @@ mod upstream_collector;
 mod usage;
 mod verify;
 mod what_is_an_environment;
+mod worktree;

@@ -24,6 +24,7 @@ mod logins;
 mod runs;
 mod swapped;
 mod sweep;
+mod worktrees;
 
 use libtest_mimic::Arguments;
 
@@ -40,6 +41,7 @@ fn main() {
         collector::trials(),
         swapped::trials(),
         dialects::trials(),
+        worktrees::trials(),
     ]
     .into_iter()
     .flatten()

@@ -16,4 +16,4 @@ pub(crate) use change::{MODE, sweep_temporary};
 pub use identity::Identity;
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;
-pub use own::{EnvStatus, LastResult, Own, RunRecord, SessionRecord};
+pub use own::{EnvStatus, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};

@@ -58,6 +58,9 @@ pub struct Own {
     /// Device and inode of the user's folder, to detect that it was moved or replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_identity: Option<(u64, u64)>,
+    /// The repository that the work dir is a worktree of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryRecord>,
     /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,
@@ -175,6 +178,27 @@ impl Own {
             }
         }
     }
+}
+
+/// What the record says of the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RepositoryRecord {
+    /// Its git folder, which all of its worktrees share.
+    pub git_dir: PathBuf,
+    /// The folder that was named.
+    pub source: PathBuf,
+    /// The branch of the task, without `refs/heads/`.
+    pub branch: String,
+    /// The ref from which the branch begins.
+    pub base: String,
+    /// Its commit then.
+    pub base_commit: String,
+    /// The name of the worktree's registration.
+    pub worktree: String,
+    /// Keys of a later version.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
 }
 
 /// A run's processes and times. Process ids serve for display and for the clean-up after a crash, never to decide

@@ -1,0 +1,329 @@
+//! Linked worktrees that execenv makes and removes.
+//!
+//! `git worktree add` reads every registration that a repository has, which takes long where hundreds of tasks share one, and
+//! gives the registration a name of its own choice. So the registration is written here, as gitrepository-layout(5) says,
+//! and git fills the worktree (`read-tree`). Where a worktree needs more than that layout (sparse checkouts, settings of
+//! one worktree, a reftable), git makes it.
+//!
+//! A registration is locked from its first moment, so that no `git worktree prune` drops it while the environment is built, moved
+//! or in the trash.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::command::Git;
+use super::refs::Branch;
+use super::source::Source;
+use crate::layout::names;
+use crate::sys::silent;
+use crate::sys::tree::{FileKind, Tree};
+
+/// Where git keeps registrations, in the git folder that all worktrees share.
+const WORKTREES: &str = "worktrees";
+/// What a folder of a repository with linked worktrees of its own kind holds: git makes its worktrees.
+const SPECIAL: [&str; 3] = ["config.worktree", "info/sparse-checkout", "reftable"];
+/// The temporary name of a file that is replaced.
+const TEMPORARY: &str = names::TEMPORARY;
+/// The largest file of a registration that is read, in bytes.
+const MOST_OF_A_FILE: u64 = 16 << 10;
+/// The longest that the files of a worktree may take to be written: filters may fetch them.
+const FILLING: Duration = Duration::from_secs(30 * 60);
+/// How many names are tried for a branch or a registration.
+const TRIES: u32 = 1000;
+
+/// A worktree that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewWorktree<'a> {
+    /// The repository.
+    pub source: &'a Source,
+    /// The empty folder that becomes the worktree.
+    pub folder: &'a Tree,
+    /// The path that the folder will have: the registration names it.
+    pub place: &'a Path,
+    /// The branch to create, without `refs/heads/`; where it is taken, with a number.
+    pub branch: &'a str,
+    /// The commit to begin from.
+    pub commit: &'a str,
+    /// The name of the registration; where it is taken, with a number.
+    pub name: &'a str,
+    /// Why the registration is locked, for `git worktree list -v`.
+    pub reason: &'a str,
+}
+
+/// A worktree's registration in its repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The git folder that all worktrees share.
+    pub common: PathBuf,
+    /// The registration's name.
+    pub name: String,
+}
+
+/// A worktree that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its registration.
+    pub registered: Registered,
+    /// Its branch, without `refs/heads/`.
+    pub branch: String,
+}
+
+impl Git {
+    /// Makes a linked worktree with a new branch. Nothing is left behind where it fails. Where the program is killed, the
+    /// folder's `.git` file names the registration, and that the branch.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    pub fn make_worktree(&self, new: &NewWorktree<'_>) -> Result<Made> {
+        let common = open(&new.source.common)?;
+        let is_special = SPECIAL.iter().any(|name| !matches!(common.kind(Path::new(name)), Ok(None)));
+        let made = if is_special { self.add_by_git(new) } else { self.add(new, &common) }?;
+        // Filters are git's business, and may fetch; hooks do not run.
+        let repository = self.at(new.folder.path()).within(FILLING, self.stop());
+        match repository.network(["read-tree", "-m", "-u", new.commit]).output() {
+            Ok(_) => Ok(made),
+            Err(error) => {
+                self.undo(new, Some(&made.registered), Some(&made.branch));
+                Err(error)
+            }
+        }
+    }
+
+    fn add(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
+        let registered = register(new, common)?;
+        let head = registered.folder().join("HEAD");
+        let set_head = |branch: &str| {
+            common
+                .replace(&head, format!("ref: refs/heads/{branch}\n").as_bytes(), 0o644, TEMPORARY)
+                .with_context(|| format!("write {}", common.path().join(&head).display()))
+        };
+        match self.make_branch(new, set_head) {
+            Ok(branch) => Ok(Made { registered, branch }),
+            Err(error) => {
+                self.undo(new, Some(&registered), None);
+                Err(error)
+            }
+        }
+    }
+
+    fn add_by_git(&self, new: &NewWorktree<'_>) -> Result<Made> {
+        let branch = self.make_branch(new, |_| Ok(()))?;
+        let repository = self.at(&new.source.common);
+        let add = ["worktree", "add", "--no-checkout", "--lock", "--reason", new.reason, "--"];
+        let added = repository.work(add).args([new.folder.path().as_os_str(), OsStr::new(&branch)]).output();
+        let registered = added.and_then(|_| {
+            let registered = Registered::named_in(new.folder)?;
+            let registered = registered.context("git made a worktree without a registration")?;
+            registered.move_to(new.place).map(|()| registered)
+        });
+        match registered {
+            Ok(registered) => Ok(Made { registered, branch }),
+            Err(error) => {
+                let registered = Registered::named_in(new.folder).ok().flatten();
+                self.undo(new, registered.as_ref(), Some(&branch));
+                Err(error)
+            }
+        }
+    }
+
+    /// Creates the branch, under the first name that is free. `announce` is told each name before.
+    fn make_branch(&self, new: &NewWorktree<'_>, announce: impl Fn(&str) -> Result<()>) -> Result<String> {
+        let repository = self.at(&new.source.common);
+        let mut number = 1;
+        loop {
+            let branch = if number == 1 { new.branch.to_owned() } else { format!("{}-{number}", new.branch) };
+            announce(&branch)?;
+            let full = format!("refs/heads/{branch}");
+            match repository.create_ref(&full, new.commit) {
+                Ok(()) => return Ok(branch),
+                Err(error) if number >= TRIES || !repository.has_ref(&full)? => {
+                    return Err(error.context(format!("create the branch {branch}")));
+                }
+                Err(_) => number += 1,
+            }
+        }
+    }
+
+    fn undo(&self, new: &NewWorktree<'_>, registered: Option<&Registered>, branch: Option<&str>) {
+        let removed = registered.map_or(Ok(()), Registered::remove);
+        let deleted = branch.map_or(Ok(()), |branch| {
+            let made = Branch { name: format!("refs/heads/{branch}"), tip: new.commit.to_owned() };
+            self.at(&new.source.common).delete_branch(&made)
+        });
+        for trouble in [removed, deleted].into_iter().filter_map(Result::err) {
+            log::warn!("{trouble:#}");
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Tree> {
+    Tree::open(path).with_context(|| format!("open {}", path.display()))
+}
+
+fn line(path: &Path) -> Vec<u8> {
+    [path.as_os_str().as_bytes(), b"\n"].concat()
+}
+
+/// Registers a worktree, under the first name that is free.
+fn register(new: &NewWorktree<'_>, common: &Tree) -> Result<Registered> {
+    let registering = || format!("register a worktree in {}", common.path().display());
+    common.ensure_dir(Path::new(WORKTREES), 0o755).with_context(registering)?;
+    let mut number = 1;
+    let registered = loop {
+        let name = if number == 1 { new.name.to_owned() } else { format!("{}-{number}", new.name) };
+        let registered = Registered { common: common.path().to_owned(), name };
+        // Before the registration: whoever finds one that a killed process has left finds it by this.
+        let link = [b"gitdir: ", line(&common.path().join(registered.folder())).as_slice()].concat();
+        new.folder.replace_unsynced(Path::new(".git"), &link, 0o644, TEMPORARY).with_context(registering)?;
+        match common.make_dir(&registered.folder(), 0o755) {
+            Ok(()) => break registered,
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists || number >= TRIES => {
+                return Err(error).with_context(registering);
+            }
+            Err(_) => number += 1,
+        }
+    };
+    let folder = registered.folder();
+    let files: [(&str, Vec<u8>); 3] = [
+        ("locked", format!("{}\n", new.reason).into_bytes()), // first: nobody prunes it from here on
+        ("gitdir", line(&new.place.join(".git"))),
+        ("commondir", b"../..\n".to_vec()),
+    ];
+    let written = files
+        .iter()
+        .try_for_each(|(name, bytes)| common.create_unseen(&folder.join(name), bytes, 0o644))
+        .and_then(|()| common.sync_all_of(&folder));
+    match written.with_context(registering) {
+        Ok(()) => Ok(registered),
+        Err(error) => {
+            if let Err(trouble) = registered.remove() {
+                log::warn!("{trouble:#}");
+            }
+            Err(error)
+        }
+    }
+}
+
+impl Registered {
+    /// The registration of this name; `None`: that is no name of one.
+    pub fn new(common: &Path, name: &str) -> Option<Registered> {
+        let mut parts = Path::new(name).components();
+        let is_name = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+        (common.is_absolute() && is_name)
+            .then(|| Registered { common: common.to_owned(), name: name.to_owned() })
+    }
+
+    /// The registration that the `.git` file of a folder names. `None`: it is no linked worktree.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn named_in(folder: &Tree) -> Result<Option<Registered>> {
+        let git = Path::new(".git");
+        let reading = || format!("read {}", folder.path().join(git).display());
+        if !matches!(folder.kind(git).with_context(reading)?, Some(FileKind::File { .. })) {
+            return Ok(None);
+        }
+        let text = folder.read(git, MOST_OF_A_FILE).with_context(reading)?.unwrap_or_default();
+        let path = text.strip_prefix(b"gitdir: ").map(|path| path.strip_suffix(b"\n").unwrap_or(path));
+        let Some(path) = path.map(|path| folder.path().join(OsStr::from_bytes(path))) else {
+            return Ok(None);
+        };
+        let name = path.file_name().and_then(OsStr::to_str);
+        let worktrees = path.parent().filter(|above| above.ends_with(WORKTREES));
+        let common = worktrees.and_then(Path::parent);
+        Ok(name.zip(common).and_then(|(name, common)| Registered::new(common, name)))
+    }
+
+    fn folder(&self) -> PathBuf {
+        Path::new(WORKTREES).join(&self.name)
+    }
+
+    /// Its open folder. `None`: it is not there, or its disk does not answer.
+    fn open(&self) -> Option<Tree> {
+        if silent::is_dir(&self.common) != Some(true) {
+            return None;
+        }
+        Tree::open(&self.common).and_then(|common| common.plain_subtree(&self.folder())).ok()
+    }
+
+    /// Whether nothing is left of it but its folder.
+    pub fn is_empty(&self) -> bool {
+        self.open().is_some_and(|folder| folder.names(Path::new("")).is_ok_and(|names| names.is_empty()))
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        let folder = self.open()?;
+        let text = folder.read(Path::new(name), MOST_OF_A_FILE).ok()??;
+        Some(text.strip_suffix(b"\n").unwrap_or(&text).to_vec())
+    }
+
+    /// The folder that the registration names.
+    pub fn place(&self) -> Option<PathBuf> {
+        let git = self.read("gitdir")?;
+        let git = self.common.join(self.folder()).join(OsStr::from_bytes(&git)); // it may be relative
+        git.parent().map(Path::to_owned)
+    }
+
+    /// The branch that is checked out, without `refs/heads/`.
+    pub fn branch(&self) -> Option<String> {
+        let head = String::from_utf8(self.read("HEAD")?).ok()?;
+        head.strip_prefix("ref: refs/heads/").map(str::to_owned)
+    }
+
+    /// Why it is locked; `None`: it is not.
+    pub fn lock_reason(&self) -> Option<String> {
+        self.read("locked").map(|reason| String::from_utf8_lossy(&reason).into_owned())
+    }
+
+    /// Writes another path into the registration: the worktree has moved.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn move_to(&self, place: &Path) -> Result<()> {
+        let doing = || format!("note the new path of a worktree in {}", self.common.display());
+        let common = open(&self.common)?;
+        let folder = common.plain_subtree(&self.folder()).with_context(doing)?;
+        folder.replace(Path::new("gitdir"), &line(&place.join(".git")), 0o644, TEMPORARY).with_context(doing)
+    }
+
+    /// Removes the registration, as `git worktree remove` does; the worktree's files are not touched. What names the worktree
+    /// goes last, so that a removal that was cut off is recognised, and finished, by the next one.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn remove(&self) -> Result<()> {
+        let removing =
+            || format!("remove the registration {} of a worktree in {}", self.name, self.common.display());
+        let common = open(&self.common)?;
+        let folder = common.plain_subtree(&self.folder()).with_context(removing)?;
+        let mut names = folder.names(Path::new("")).with_context(removing)?;
+        names.sort_unstable_by_key(|name| name == "gitdir");
+        for name in names {
+            folder.remove_all(Path::new(&name)).with_context(removing)?;
+        }
+        common.remove_dir(&self.folder()).with_context(removing)?;
+        let _ = common.remove_dir(Path::new(WORKTREES)); // removed only when empty, as git does it
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_registration_is_one_component() {
+        let common = Path::new("/r/.git");
+        for (name, is_name) in
+            [("execenv-1", true), ("", false), ("..", false), (".", false), ("a/b", false), ("/a", false)]
+        {
+            assert_eq!(Registered::new(common, name).is_some(), is_name, "{name:?}");
+        }
+        assert_eq!(Registered::new(Path::new("r"), "a"), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! Worktrees of a user's repository: a kill or a failing disk at every change and at every git call that changes something.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+
+use crate::support::{KEY, NOW, Snapshot, TASK, TestEnv, assert_same, snapshot};
+use crate::sweep::{Fault, Start, sweep, trial};
+
+const LATER: &str = "2026-06-30T12:00:00Z";
+const PREPARE: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--repo", "source"];
+const AGAIN: &[&str] = &["prepare", "--replace", "--task-id", TASK, "--repo", "source"];
+const TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
+
+/// A command, what was done before it, and the time at which it runs.
+type Case = (&'static str, &'static [&'static [&'static str]], &'static [&'static str], &'static str);
+
+const CASES: &[Case] = &[
+    ("prepare --repo", &[], PREPARE, NOW),
+    ("prepare --repo over an existing one", &[PREPARE], AGAIN, NOW),
+    ("reuse of a worktree", &[PREPARE], &["reuse", KEY, "--provider", "opencode"], NOW),
+    ("cleanup of a worktree", &[PREPARE], &["cleanup", KEY], NOW),
+    ("cleanup --all of a worktree", &[PREPARE], &["cleanup", "--all", KEY], NOW),
+    ("cleanup --trash of a worktree", &[PREPARE], &["cleanup", "--trash", KEY], NOW),
+    ("gc of a worktree", &[PREPARE], &["gc", "--trash-ttl", "0"], LATER),
+    ("trash empty with a worktree", &[PREPARE, TRASH], &["trash", "empty", "--yes"], NOW),
+    ("trash restore of a worktree", &[PREPARE, TRASH], &["trash", "restore", KEY, "--to", "elsewhere"], NOW),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let faults = [
+        ("killed", Fault::Kill, false),
+        ("killed_then_doctor", Fault::Kill, true),
+        ("full_disk", Fault::Errno("ENOSPC"), false),
+        ("broken_disk", Fault::Errno("EIO"), true),
+    ];
+    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault, doctor)| (case, name, fault, doctor)));
+    all.map(|(case, fault_name, fault, doctor)| {
+        let name = format!("{}::{fault_name}", case.0.replace(' ', "_"));
+        trial(name, move |name| disturb(name, case, fault, doctor))
+    })
+    .collect()
+}
+
+/// Whatever happened, the next commands take everything out of the repository again, and nothing else.
+fn disturb(name: &str, (_, before, command, now): &Case, fault: Fault, doctor: bool) {
+    let t = TestEnv::new();
+    let source = repository(&t);
+    let original = kept(&source);
+    for words in *before {
+        t.execenv(*words).run().status(0);
+    }
+    let run = || t.execenv(*command).var("EXECENV_TEST_NOW", now);
+    let start = Start::new(&t);
+    sweep(name, fault, &start, run, |done, when| {
+        if !doctor {
+            run().run().sane(&[0, 3, 5]);
+        }
+        t.execenv(["doctor", "--fix"]).run();
+        let found = t.root.join("default").join(KEY);
+        if found.exists() {
+            let listed = git(&t, &source, &["worktree", "list"]);
+            let is_whole = found.join("workdir/.git").exists();
+            let is_listed = listed.contains(&format!("{}/workdir ", found.display()));
+            assert!(!is_whole || is_listed, "{when}: {listed}");
+            t.execenv(["cleanup", "--all", KEY]).run().status(0);
+        }
+        t.execenv(["trash", "empty", "--yes"]).run().status(0);
+        let elsewhere = t.tmp.join("elsewhere");
+        if elsewhere.exists() {
+            let place = elsewhere.join("workdir");
+            git(&t, &place, &["worktree", "repair"]);
+            let there = place.to_str().unwrap();
+            git(&t, &source, &["worktree", "remove", "--force", "--force", there]);
+            git(&t, &source, &["branch", "-q", "-D", &format!("agent/agent/{KEY}")]);
+            std::fs::remove_dir_all(&elsewhere).unwrap();
+        }
+        let mut left = kept(&source);
+        // Where git itself failed, it says which branch stays.
+        if done.stderr.contains(&format!("the branch agent/agent/{KEY} stays")) {
+            left.retain(|path, _| !path.starts_with(".git/refs/heads/agent"));
+        }
+        assert_same(&original, &left, when);
+    });
+}
+
+fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
+    let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
+    let done = t.command("git").current_dir(dir).args(who).args(words).output().unwrap();
+    assert!(done.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+fn repository(t: &TestEnv) -> PathBuf {
+    let source = t.tmp.join("source");
+    std::fs::create_dir(&source).unwrap();
+    git(t, &source, &["init", "-q", "-b", "main"]);
+    t.write(source.join("CLAUDE.md"), "the user's own\n");
+    t.write(source.join("file"), "text\n");
+    git(t, &source, &["add", "-A"]);
+    git(t, &source, &["commit", "-q", "-m", "one"]);
+    source
+}
+
+/// Everything of the repository but its objects and logs, and the folder of registrations, which git leaves, too.
+fn kept(source: &Path) -> Snapshot {
+    let mut all = snapshot(source);
+    let is_noise = |path: &Path| [".git/objects", ".git/logs"].iter().any(|noise| path.starts_with(noise));
+    all.retain(|path, _| !is_noise(path) && path != Path::new(".git/worktrees"));
+    all
+}
