@@ -8,7 +8,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, checkout, cleanup, config, demo, doctor, du, gc, list, prepare, reuse, run, show, trash, verify,
+    branch, checkout, cleanup, config, demo, diff, doctor, du, gc, list, prepare, reuse, run, show, trash,
+    verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -33,7 +34,8 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         context.defer_signals()?;
     }
     let done = match command {
-        // These two stream.
+        // These stream.
+        Command::Diff(args) => return diff::run(&args, context),
         Command::Run(args) => return run::run(&args, context),
         Command::Gc(args) => return gc::run(&args, context),
         Command::Demo(args) => return demo::run(&args, context),

@@ -47,6 +47,8 @@ pub enum Command {
     Du(commands::du::DuArgs),
     /// Show one environment in full: record, generated files, last run, paths
     Show(commands::show::ShowArgs),
+    /// Show what the work in an environment has changed
+    Diff(commands::diff::DiffArgs),
     /// Begin a new branch in the repository of an environment
     Branch(commands::branch::BranchArgs),
     /// Check that a work dir is as it was before prepare, and list each difference

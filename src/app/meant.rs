@@ -191,7 +191,9 @@ impl Place<'_> {
             "config" => {
                 self.elsewhere(wrong).or_else(|| Some("`execenv config` shows all settings".to_owned()))
             }
-            "branch" | "show" | "verify" | "reuse" => Some(format!("`execenv {name}` takes one environment")),
+            "branch" | "diff" | "show" | "verify" | "reuse" => {
+                Some(format!("`execenv {name}` takes one environment"))
+            }
             _ => None,
         }
     }

@@ -305,7 +305,7 @@ fn claude_projects(settings: &Settings) -> Option<PathBuf> {
 /// The output of a cycle's report. A cycle that changes things goes on without its reader, and when the disk is too full
 /// for the report: it was asked to keep a root within bounds, and it may be freeing the space that is missing.
 struct Report {
-    out: HarmlessJson<io::BufWriter<io::StdoutLock<'static>>>,
+    out: HarmlessJson<io::BufWriter<io::Stdout>>,
     outlives_errors: bool,
     lost: Option<io::Error>,
 }

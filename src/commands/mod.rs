@@ -7,6 +7,7 @@ pub mod checkout;
 pub mod cleanup;
 pub mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 pub mod du;
 pub mod gc;

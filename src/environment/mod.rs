@@ -64,6 +64,7 @@ pub use lookup::{FoundEnv, find, find_even_damaged, has_workspace};
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub use path::CurrentFolder;
 pub(crate) use path::quoted;
+pub(crate) use places::every_place;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use record::{Durability, EnvStatus, Identity, LastResult, Meta, Own, RunRecord, SessionRecord};
 pub use repository::RepositoryRequest;

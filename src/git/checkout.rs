@@ -52,6 +52,11 @@ impl Checkout {
         Ok(Checkout { git: git.clone(), dir, folders, writable })
     }
 
+    /// The open folder.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.writable[0]
+    }
+
     /// Its git folders.
     pub(super) fn folders(&self) -> &GitFolders {
         &self.folders

@@ -8,15 +8,15 @@
 use std::ffi::{OsStr, OsString};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::failure::{GitEnd, GitFailure, end_of};
 use crate::failure::{Code, Failure};
-use crate::sys::child::{self, Captured, Cut, Program};
+use crate::sys::child::{self, Captured, Cut, Program, Sink, Streams};
 use crate::sys::confine::{CannotConfine, confined};
 use crate::sys::fault;
 use crate::sys::tree::Tree;
@@ -230,6 +230,14 @@ impl<'a> Repository<'a> {
         Some(value)
     }
 
+    /// The same git for another folder.
+    pub(super) fn beside<'b>(&self, dir: &'b Path) -> Repository<'b>
+    where
+        'a: 'b,
+    {
+        Repository { dir, ..*self }
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &'a Path {
         self.dir
@@ -260,6 +268,7 @@ impl<'a> Repository<'a> {
             repository: *self,
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             variables: objects.into_iter().collect(),
+            input: None,
             confined: self.confined.map(|folder| vec![folder]),
             around: Vec::new(),
             profile: PhantomData,
@@ -268,7 +277,6 @@ impl<'a> Repository<'a> {
 }
 
 /// One call to git.
-#[derive(Debug)]
 pub struct GitCommand<'a, P> {
     repository: Repository<'a>,
     args: Vec<OsString>,
@@ -277,6 +285,7 @@ pub struct GitCommand<'a, P> {
     confined: Option<Vec<&'a Tree>>,
     /// The same where the system can confine; empty: anywhere.
     around: Vec<&'a Tree>,
+    input: Option<Vec<u8>>,
     profile: PhantomData<P>,
 }
 
@@ -286,6 +295,32 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
+    }
+
+    /// Gives the call a standard input.
+    #[must_use]
+    pub(super) fn input(self, bytes: Vec<u8>) -> Self {
+        GitCommand { input: Some(bytes), ..self }
+    }
+
+    /// Runs the call, and passes its output on, however long it is.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`], and those of the sink.
+    pub(super) fn pass_on(self, sink: &mut Sink<'_>) -> Result<()> {
+        let mut refused = None;
+        let done = self.captured_by(Some(&mut |block| {
+            sink(block).map_err(|error| {
+                let kind = error.kind();
+                refused = Some(error);
+                kind.into()
+            })
+        }));
+        if let Some(error) = refused {
+            return Err(error.into());
+        }
+        let (call, captured) = done?;
+        if captured.status.success() { Ok(()) } else { Err(call.exited(&captured).into()) }
     }
 
     /// Sets a variable for this call.
@@ -358,10 +393,15 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     }
 
     fn captured(self) -> Result<(Call, Captured)> {
+        self.captured_by(None)
+    }
+
+    fn captured_by(mut self, sink: Option<&mut Sink<'_>>) -> Result<(Call, Captured)> {
         if P::CHANGES {
             fault::step()?;
         }
         let (env, args) = (self.env(), self.words());
+        let input = self.input.take();
         let Repository { git, dir, stop, .. } = self.repository;
         let limit = self.repository.limit_now();
         let program = git.program.as_deref().ok_or_else(|| {
@@ -369,12 +409,17 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         })?;
         let call = Call { program: program.into(), args: self.args, dir: dir.into() };
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
+        // What is passed on cannot be passed on twice.
+        let sink = Mutex::new(sink);
         let capture = || {
+            let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let may_repeat = !P::CHANGES && sink.is_none();
             let mut tries = 1;
             loop {
-                let captured = child::capture_with_cut(started, limit, stop);
+                let streams = Streams { input: input.clone(), sink: sink.take() };
+                let captured = child::exchange(started, streams, limit, stop);
                 match &captured {
-                    Ok((done, None)) if !P::CHANGES && tries < TRIES && lost_a_ref(done) => tries += 1,
+                    Ok((done, None)) if may_repeat && tries < TRIES && lost_a_ref(done) => tries += 1,
                     _ => return captured,
                 }
                 std::thread::sleep(BETWEEN_TRIES);

@@ -4,7 +4,9 @@
 //! no filter that a repository names, fetch nothing unless that is their purpose, and end in time. Calls that git would run
 //! such programs for get a configuration of ours instead of the repository's ([`view`]).
 
+mod base;
 mod branch;
+mod changes;
 mod checkout;
 mod command;
 mod excluded;
@@ -16,8 +18,10 @@ mod identity;
 mod index;
 mod linked;
 mod operation;
+mod picture;
 mod refs;
 mod remote;
+mod scratch;
 mod search;
 mod snapshot;
 mod source;
@@ -26,13 +30,16 @@ mod unsaved;
 mod view;
 mod worktree;
 
+pub use base::{Head, empty_tree};
 pub use branch::{NewBranch, NotMade};
+pub use changes::Changes;
 pub use checkout::Checkout;
 pub use command::{Git, Repository};
 pub use failure::{GitEnd, GitFailure, was_cut_off};
 pub use fill::Empty;
 pub use identity::GitIdentity;
 pub use linked::{Made, NewWorktree, Registered};
+pub use picture::{Bounds, Objects, Ours, Picture, TooMuch};
 pub use refs::{Branch, is_commit_id};
 pub use remote::{BLOBLESS, BRANCHES, Login, OTHERS, Remote, RemoteHead};
 pub use source::{Base, Source};

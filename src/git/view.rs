@@ -8,27 +8,22 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::command::{GitCommand, Profile, Repository};
-use crate::sys::fault;
+use super::scratch::{Scratch, Where};
 use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 
-/// Where views are made: in memory, where a full disk does not matter.
-const IN_MEMORY: &str = "/dev/shm";
-/// Where they are made without that and without a TMPDIR.
-const ON_DISK: &str = "/tmp";
-/// Begins the name of a view.
-const NAME: &str = "execenv-git-";
-/// How many digits end it.
-const TOKEN: usize = 16;
 /// What a repository shares with its linked worktrees.
 const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", "reftable"];
+/// What of that a view without refs has.
+const OF_FILES: [&str; 2] = ["objects", "shallow"];
+/// The HEAD of a view without refs: a branch that is not there.
+const NO_HEAD: &[u8] = b"ref: refs/heads/none\n";
 /// What it shares below `info`.
 const SHARED_INFO: [&str; 3] = ["exclude", "attributes", "grafts"];
 /// The longest HEAD, and the longest path of a worktree, that is read, in bytes.
@@ -61,25 +56,24 @@ impl GitFolders {
 /// A view of a repository; gone with this.
 #[derive(Debug)]
 pub(super) struct View {
-    place: Tree,
-    name: PathBuf,
-    tree: Tree,
+    folder: Scratch,
     index: PathBuf,
     work_tree: Option<PathBuf>,
 }
 
-impl Drop for View {
-    fn drop(&mut self) {
-        if let Err(error) = self.place.remove_all(&self.name) {
-            log::warn!("cannot remove {}: {error}", self.tree.path().display());
-        }
-    }
+/// Whether a view has the repository's refs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refs {
+    /// It has.
+    Shared,
+    /// It has none.
+    None,
 }
 
 impl View {
     /// The folder, to which git may write a lock file.
     pub(super) fn tree(&self) -> &Tree {
-        &self.tree
+        self.folder.tree()
     }
 }
 
@@ -108,7 +102,8 @@ impl Repository<'_> {
     /// # Errors
     /// When the repository cannot be read, or there is no place for the view.
     pub(super) fn view(&self, folders: &GitFolders, is_bare: bool) -> Result<View> {
-        self.view_with(folders, is_bare, "")
+        let work_tree = (!is_bare).then(|| self.dir().to_owned());
+        self.make_view(folders, work_tree, Refs::Shared, "")
     }
 
     /// The same with settings more, in the form of a configuration file.
@@ -116,23 +111,47 @@ impl Repository<'_> {
     /// # Errors
     /// As [`Repository::view`].
     pub(super) fn view_with(&self, folders: &GitFolders, is_bare: bool, more: &str) -> Result<View> {
+        let work_tree = (!is_bare).then(|| self.dir().to_owned());
+        self.make_view(folders, work_tree, Refs::Shared, more)
+    }
+
+    /// A view for calls that name commits and trees by their ids: the working files and the index, and no ref.
+    ///
+    /// # Errors
+    /// As [`Repository::view`].
+    pub(super) fn view_of_files(&self, folders: &GitFolders) -> Result<View> {
+        self.make_view(folders, Some(self.dir().to_owned()), Refs::None, "")
+    }
+
+    fn make_view(
+        &self,
+        folders: &GitFolders,
+        work_tree: Option<PathBuf>,
+        refs: Refs,
+        more: &str,
+    ) -> Result<View> {
         let GitFolders { own, common } = folders;
         let settings = ["config", "--includes", "--show-scope", "-z", "--list"];
-        let config = our_config(&self.look(settings).output()?, is_bare) + more;
+        let config = our_config(&self.look(settings).output()?, work_tree.is_none(), refs) + more;
         let opened = |path: &Path| Tree::open(path).with_context(|| format!("open {}", path.display()));
         let own_tree = opened(own)?;
         let reading = || format!("read {}", own.join("HEAD").display());
         let head = own_tree.read(Path::new("HEAD"), MOST_OF_HEAD).with_context(reading)?;
-        let head = head.with_context(|| format!("{} has no HEAD", own.display()))?;
-        if own != common {
-            let refs = opened(common)?.kind(Path::new("reftable"))?;
+        let mut head = head.with_context(|| format!("{} has no HEAD", own.display()))?;
+        if refs == Refs::None {
+            head = NO_HEAD.to_vec();
+        } else if own != common {
+            let reftable = opened(common)?.kind(Path::new("reftable"))?;
             anyhow::ensure!(
-                refs.is_none(),
+                reftable.is_none(),
                 "a worktree of a repository with a reftable is not looked at yet"
             );
         }
         let mut links: Vec<(PathBuf, PathBuf)> =
             SHARED.iter().map(|name| (name.into(), common.join(name))).collect();
+        if refs == Refs::None {
+            links.retain(|(name, _)| OF_FILES.iter().any(|kept| name == Path::new(kept)));
+        }
         links.extend(SHARED_INFO.iter().map(|name| Path::new("info").join(name)).map(|name| {
             let target = common.join(&name);
             (name, target)
@@ -145,63 +164,17 @@ impl Repository<'_> {
         links.extend(parts.map(|name| (name.into(), own.join(name))));
         links.retain(|(name, target)| name != Path::new("reftable") || target.is_dir());
 
-        let (place, name, tree) = self.make_place()?;
-        let work_tree = (!is_bare).then(|| self.dir().to_owned());
-        let view = View { place, name, tree, index: own.join("index"), work_tree };
-        let filled = view
-            .tree
+        let folder = self.scratch(Where::Memory)?;
+        let view = View { folder, index: own.join("index"), work_tree };
+        let tree = view.tree();
+        let filled = tree
             .create_unseen(Path::new("config"), config.as_bytes(), 0o600)
-            .and_then(|()| view.tree.create_unseen(Path::new("HEAD"), &head, 0o600))
-            .and_then(|()| view.tree.make_dir(Path::new("info"), 0o700))
-            .and_then(|()| links.iter().try_for_each(|(name, target)| view.tree.make_link(name, target)));
-        filled.with_context(|| format!("make a view of a repository at {}", view.tree.path().display()))?;
+            .and_then(|()| tree.create_unseen(Path::new("HEAD"), &head, 0o600))
+            .and_then(|()| tree.make_dir(Path::new("info"), 0o700))
+            .and_then(|()| if refs == Refs::None { tree.make_dir(Path::new("refs"), 0o700) } else { Ok(()) })
+            .and_then(|()| links.iter().try_for_each(|(name, target)| tree.make_link(name, target)));
+        filled.with_context(|| format!("make a view of a repository at {}", tree.path().display()))?;
         Ok(view)
-    }
-
-    fn make_place(&self) -> Result<(Tree, PathBuf, Tree)> {
-        let token = &uuid::Uuid::new_v4().simple().to_string()[..TOKEN];
-        let name = PathBuf::from(format!("{NAME}{token}"));
-        let mut trouble = None;
-        let wanted = self.variable("TMPDIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        for place in [IN_MEMORY.into()].into_iter().chain(wanted).chain([ON_DISK.into()]) {
-            let made = Tree::open(&place).and_then(|tree| {
-                tree.make_dir(&name, 0o700)?;
-                let view = tree.plain_subtree(&name)?;
-                // Another process may take it for a dead one's until it is locked.
-                let is_ours = view.try_hold().unwrap_or(true) && view.is_at_its_path();
-                fault::uncounted(|| sweep(&tree));
-                match is_ours {
-                    true => Ok((tree, name.clone(), view)),
-                    false => Err(io::Error::other("another execenv has removed it")),
-                }
-            });
-            match made {
-                Ok(made) => return Ok(made),
-                Err(error) => {
-                    trouble = Some(anyhow::Error::new(error).context(format!("in {}", place.display())));
-                }
-            }
-        }
-        Err(trouble.unwrap_or_else(|| anyhow::anyhow!("no place")))
-            .context("make a folder for git, outside of the environment")
-    }
-}
-
-/// Removes the views of processes that were killed: nobody has their locks.
-fn sweep(place: &Tree) {
-    for name in place.names(Path::new("")).unwrap_or_default() {
-        let is_view = name
-            .to_str()
-            .and_then(|name| name.strip_prefix(NAME))
-            .is_some_and(|token| token.len() == TOKEN && token.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let name = Path::new(&name);
-        let Some(view) = is_view.then(|| place.plain_subtree(name).ok()).flatten() else { continue };
-        if matches!((view.is_private(), view.try_hold()), (Ok(true), Ok(true))) {
-            match place.remove_all(name) {
-                Ok(()) => log::debug!("removed {}, which a killed process had left", view.path().display()),
-                Err(error) => log::debug!("remove {}: {error}", view.path().display()),
-            }
-        }
     }
 }
 
@@ -209,7 +182,7 @@ impl<P: Profile> GitCommand<'_, P> {
     /// Works through a view instead of the repository's own git folder.
     #[must_use]
     pub(super) fn through(self, view: &View) -> Self {
-        let command = self.variable("GIT_DIR", view.tree.path()).variable("GIT_INDEX_FILE", &view.index);
+        let command = self.variable("GIT_DIR", view.tree().path()).variable("GIT_INDEX_FILE", &view.index);
         match &view.work_tree {
             Some(work_tree) => command.variable("GIT_WORK_TREE", work_tree),
             None => command,
@@ -236,7 +209,7 @@ const HARMLESS: [&str; 14] = [
 ];
 
 /// The configuration of a view, from what `git config --show-scope -z --list` says of the repository's.
-fn our_config(listed: &[u8], is_bare: bool) -> String {
+fn our_config(listed: &[u8], is_bare: bool, refs: Refs) -> String {
     let mut config = format!("[core]\n\tbare = {is_bare}\n");
     let mut words = listed.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     while let (Some(scope), Some(setting)) = (words.next(), words.next()) {
@@ -255,6 +228,7 @@ fn our_config(listed: &[u8], is_bare: bool) -> String {
         let written = match (section, promisor) {
             ("core", _) if HARMLESS.contains(&key) => writeln!(config, "[core]\n\t{key} = {value}"),
             // How objects and refs are stored: git refuses what it does not know.
+            ("extensions", _) if key == "refstorage" && refs == Refs::None => Ok(()),
             ("extensions", _) if is_word(key) && key != "worktreeconfig" => {
                 writeln!(config, "[extensions]\n\t{key} = {value}")
             }
@@ -297,9 +271,9 @@ mod tests {
             ("local", "remote.o.url\next", ""),
             ("local", "remote.a\nb.promisor\ntrue", ""),
         ] {
-            let config = our_config(listed(&[(scope, setting)]).as_bytes(), false);
+            let config = our_config(listed(&[(scope, setting)]).as_bytes(), false, Refs::Shared);
             assert_eq!(config.strip_prefix(head), Some(expected), "{scope} {setting:?}");
         }
-        assert!(our_config(b"", true).contains("bare = true"));
+        assert!(our_config(b"", true, Refs::Shared).contains("bare = true"));
     }
 }

@@ -110,8 +110,8 @@ pub fn line(text: &str) -> Result<()> {
 }
 
 /// A buffered stdout for answers that stream.
-pub fn stream() -> io::BufWriter<io::StdoutLock<'static>> {
-    io::BufWriter::with_capacity(1 << 16, io::stdout().lock())
+pub fn stream() -> io::BufWriter<io::Stdout> {
+    io::BufWriter::with_capacity(1 << 16, io::stdout())
 }
 
 /// Prints text to standard error unchanged.

@@ -116,6 +116,8 @@ pub fn capture(program: Program<'_>, limit: Duration) -> io::Result<Captured> {
     capture_unless(program, limit, &AtomicBool::new(false))
 }
 
+/// How much is passed on at a time, in bytes.
+const BLOCK: usize = 64 << 10;
 /// How often the stop flag is checked while a child runs.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How long the streams of a child that has ended may stay open, at least and at most, within its limit: something that
@@ -158,22 +160,69 @@ pub fn capture_with_cut(
     limit: Duration,
     stop: &AtomicBool,
 ) -> io::Result<(Captured, Option<Cut>)> {
+    exchange(program, Streams::default(), limit, stop)
+}
+
+/// Takes the output of a child piece by piece. An error ends the child.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + Send + 'a;
+
+/// Where a helper program reads, and where its output goes.
+#[derive(Default)]
+pub struct Streams<'a, 'b> {
+    /// What it can read; `None`: it has no standard input. A child that stops reading early is no error.
+    pub input: Option<Vec<u8>>,
+    /// Takes its whole output; `None`: the beginning of it is kept.
+    pub sink: Option<&'a mut Sink<'b>>,
+}
+
+impl std::fmt::Debug for Streams<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streams").field("input", &self.input.as_ref().map(Vec::len)).finish_non_exhaustive()
+    }
+}
+
+/// As [`capture_with_cut`], for a child that reads something, or prints without a limit.
+///
+/// # Errors
+/// As [`capture_with_cut`], and those of the sink.
+pub fn exchange(
+    program: Program<'_>,
+    streams: Streams<'_, '_>,
+    limit: Duration,
+    stop: &AtomicBool,
+) -> io::Result<(Captured, Option<Cut>)> {
     let begun = Instant::now();
-    let mut child = start(program, Stdio::null(), Stdio::piped(), Stdio::piped())?;
+    let stdin = if streams.input.is_some() { Stdio::piped() } else { Stdio::null() };
+    let mut child = start(program, stdin, Stdio::piped(), Stdio::piped())?;
     let group = pid(&child);
     let give_up = |child: &mut Child, error: io::Error| {
         signal_group(group, Signal::KILL);
         let _ = child.wait();
         error
     };
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let streams = read_aside(stdout).and_then(|stdout| Ok((stdout, read_aside(stderr)?)));
+    let (mut stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let piped = streams.sink.and_then(|sink| Some((stdout.take()?, sink)));
+    let fed = match (child.stdin.take(), streams.input) {
+        // The pipe breaks when the child ends.
+        (Some(mut stdin), Some(input)) => {
+            std::thread::Builder::new().spawn(move || stdin.write_all(&input)).map(drop)
+        }
+        _ => Ok(()),
+    };
+    let streams = fed.and_then(|()| read_aside(stdout)).and_then(|out| Ok((out, read_aside(stderr)?)));
     let (stdout, stderr) = streams.map_err(|error| give_up(&mut child, error))?;
     let (done, ended) = channel::<()>();
+    let mut passed_on = Ok(());
     let watched = std::thread::scope(|scope| {
         // The group is killed when the time is up; when the child ends before, `done` is dropped.
         let watch = move || watch(group, limit, stop, &ended);
         let watch = std::thread::Builder::new().spawn_scoped(scope, watch)?;
+        if let Some((pipe, sink)) = piped {
+            passed_on = pass_on(pipe, sink, limit.saturating_sub(begun.elapsed()));
+            if passed_on.is_err() {
+                signal_group(group, Signal::KILL);
+            }
+        }
         // Not reaped yet, so that the group's number stays ours while its rest is killed.
         let waited = rustix::io::retry_on_intr(|| {
             let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
@@ -186,6 +235,9 @@ pub fn capture_with_cut(
     signal_group(group, Signal::KILL);
     let status = child.wait()?;
     waited?;
+    if cut.is_none() {
+        passed_on?;
+    }
     let name = program.path.display();
     let [least, most] = STREAMS;
     let left = || limit.saturating_sub(begun.elapsed()).clamp(least, most);
@@ -221,6 +273,30 @@ fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -
         let _ = ended.recv_timeout(GRACE);
         signal_group(group, Signal::KILL);
         return Some(cut);
+    }
+}
+
+/// Passes on what a child prints, until its end. Something that left the child's group may hold the pipe open: then the wait
+/// ends with the limit.
+fn pass_on(mut pipe: impl Read + std::os::fd::AsFd, sink: &mut Sink<'_>, limit: Duration) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let begun = Instant::now();
+    let mut block = vec![0; BLOCK];
+    loop {
+        let left = (limit + GRACE + STREAMS[0]).saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let left = Timespec::try_from(left).ok();
+        let ready =
+            rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&pipe, PollFlags::IN)], left.as_ref()))?;
+        if ready == 0 {
+            continue;
+        }
+        match pipe.read(&mut block)? {
+            0 => return Ok(()),
+            length => sink(&block[..length])?,
+        }
     }
 }
 

@@ -18,6 +18,10 @@ const SHOWN: usize = 5;
 pub struct Place {
     /// The open folder.
     tree: Tree,
+    /// The work dir.
+    work_dir: Tree,
+    /// The folder's path in the work dir; empty: it is the work dir.
+    below: PathBuf,
 }
 
 impl Place {
@@ -31,10 +35,11 @@ impl Place {
         let work_dir = found.open_work_dir(trust)?;
         let path = work_dir.path().to_owned();
         if let Some(wanted) = wanted {
-            return named(&work_dir, wanted);
+            return named(work_dir, wanted);
         }
         if is_repository(&work_dir) {
-            return Ok(Place { tree: work_dir });
+            let tree = work_dir.try_clone().with_context(|| format!("open {}", path.display()))?;
+            return Ok(Place { tree, work_dir, below: PathBuf::new() });
         }
         let mut inside: Vec<OsString> =
             work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
@@ -46,7 +51,7 @@ impl Place {
                     .hint("`--in DIR` names a folder of the work dir that is one")
                     .into())
             }
-            [one] => named(&work_dir, Path::new(one)),
+            [one] => named(work_dir, Path::new(one)),
             [first, ..] => {
                 let mut shown: Vec<String> =
                     inside.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned()).collect();
@@ -65,6 +70,16 @@ impl Place {
         self.tree.path()
     }
 
+    /// The work dir.
+    pub(super) fn work_dir(&self) -> &Tree {
+        &self.work_dir
+    }
+
+    /// The folder's path in the work dir; empty: it is the work dir.
+    pub(super) fn below(&self) -> &Path {
+        &self.below
+    }
+
     /// Opens the repository.
     ///
     /// # Errors
@@ -75,14 +90,14 @@ impl Place {
 }
 
 /// The repository in the folder that the user names.
-fn named(work_dir: &Tree, wanted: &Path) -> Result<Place> {
-    let path = work_dir.path();
+fn named(work_dir: Tree, wanted: &Path) -> Result<Place> {
+    let path = work_dir.path().to_owned();
     let outside = || {
         let message = format!("{} is not inside {}", wanted.display(), path.display());
         Failure::new(Code::LeavesTree, message).hint("`--in` takes the path of a folder in the work dir")
     };
     let below = match wanted.is_absolute() {
-        true => wanted.strip_prefix(path).map_err(|_| outside())?,
+        true => wanted.strip_prefix(&path).map_err(|_| outside())?,
         false => wanted,
     };
     let below: PathBuf = below.components().filter(|part| !matches!(part, Component::CurDir)).collect();
@@ -101,7 +116,7 @@ fn named(work_dir: &Tree, wanted: &Path) -> Result<Place> {
             .hint("`--in` takes the folder with the `.git` in it")
             .into());
     }
-    Ok(Place { tree })
+    Ok(Place { tree, work_dir, below })
 }
 
 fn opened(work_dir: &Tree, name: &OsStr) -> Option<Tree> {

@@ -21,6 +21,7 @@ mod connection;
 mod current_folder;
 mod described;
 mod dialects;
+mod diff;
 mod doctor;
 mod documented;
 mod du;

@@ -2,9 +2,9 @@ use serde_json::Value;
 
 use crate::support::{KEY, TestEnv};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "branch", "prepare", "reuse", "run", "cleanup", "gc", "list", "show", "verify", "trash", "config",
-    "doctor",
+    "doctor", "diff",
 ];
 
 #[test]

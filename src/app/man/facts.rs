@@ -207,6 +207,21 @@ pub(super) const PAGES: &[Facts] = &[
         files: STATE,
     },
     Facts {
+        page: "diff",
+        statuses: LOOK,
+        fields: &[
+            ("schema, repository", "version of this object, and the folder of the repository"),
+            ("base", "the commit that was compared with; null: everything is new"),
+            (
+                "files[]",
+                "action (`A` added, `M` modified, `D` deleted, `R` renamed, `T` of another kind), path, from",
+            ),
+            ("added, removed", "numbers of lines; binary files have none"),
+            ("patch", "the difference as text; null with --stat"),
+        ],
+        files: STATE,
+    },
+    Facts {
         page: "branch",
         statuses: ENV,
         fields: &[
