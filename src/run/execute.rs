@@ -12,11 +12,11 @@ use super::options::{CleanupAfter, Keep, RunOptions};
 use super::plan::RunPlan;
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
-use super::start::Start;
+use super::start::{Start, start_guard};
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
 use crate::protocol::{Event, NoticeLevel};
-use crate::supervise::{self, Interrupts, Requests, RunOutcome};
+use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome};
 
 /// What a run takes from its process.
 pub struct Surroundings<'a> {
@@ -104,6 +104,8 @@ fn begin(
     env: &mut RunningEnv,
     sink: &mut dyn RunSink,
 ) -> Result<u8> {
+    // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
+    let guard = start_guard()?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.trust)?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
@@ -112,7 +114,9 @@ fn begin(
     let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
     let (now, has_started) = (surroundings.now, surroundings.has_started);
     let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
-    let mut run = Run { plan: &plan, now, has_started, trust, renewed_logins, env, sink, log, requests };
+    let guard = Some(guard);
+    let mut run =
+        Run { plan: &plan, guard, now, has_started, trust, renewed_logins, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
         let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
         run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
@@ -127,6 +131,8 @@ fn begin(
 /// A run that has begun.
 struct Run<'a> {
     plan: &'a RunPlan,
+    /// The guard of the first start.
+    guard: Option<Guard>,
     now: &'a dyn Fn() -> DateTime<Utc>,
     has_started: &'a Cell<bool>,
     trust: Trust<'a>,
@@ -216,10 +222,12 @@ impl Run<'_> {
             self.sink.event(&Event::Session { session_id: session, model: None })?;
             record_session(self.env, session, (self.now)());
         }
+        let guard = self.guard.take().map_or_else(start_guard, Ok)?;
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);
         let mut last_session = session.unwrap_or_default();
         let outcome = supervise::run(
+            guard,
             command,
             conversation.as_mut(),
             &mut self.requests,

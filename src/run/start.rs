@@ -14,7 +14,7 @@ use super::result::{AGENT_LOG, STDERR_LOG};
 use crate::layout::names;
 use crate::protocol::{Conversation, Raw};
 use crate::provider::launch::LaunchPlan;
-use crate::supervise::{self, AgentCommand};
+use crate::supervise::{self, AgentCommand, Guard};
 use crate::sys::tree::Tree;
 
 /// The word that leads to the guard.
@@ -60,21 +60,28 @@ impl RunPlan {
             lock: env.lock_handle()?,
             log: open_log(tree, AGENT_LOG)?,
             stderr_log: open_log(tree, STDERR_LOG)?,
-            guard_program: std::env::current_exe().context("find the program's own file")?,
-            guard_args: vec![GUARD_WORD.into()],
         };
         Ok(Start { command, session, conversation })
     }
 }
 
-/// The guard's entry: `execenv __guard RUN_ID GRACE_MS RUN_PID`, started by a run. `None` for any other command line.
+/// Starts the guard of a run.
+///
+/// # Errors
+/// When no process can be started.
+pub(super) fn start_guard() -> Result<Guard> {
+    let program = std::env::current_exe().context("find the program's own file")?;
+    Guard::start(&program, &[GUARD_WORD.into()])
+        .with_context(|| format!("start the guard `{}`", program.display()))
+}
+
+/// The guard's entry: `execenv __guard`, started by a run. `None` for any other command line.
 pub fn guard(arguments: &[OsString]) -> Option<u8> {
-    let [_, word, run_id, grace, run_pid] = arguments else { return None };
-    if word != GUARD_WORD {
-        return None;
-    }
-    supervise::guard::main(run_id.to_str()?, grace.to_str()?.parse().ok()?, run_pid.to_str()?.parse().ok()?);
-    Some(0)
+    let [_, word] = arguments else { return None };
+    (word == GUARD_WORD).then(|| {
+        supervise::guard::main();
+        0
+    })
 }
 
 /// The variables, with others that win over them.

@@ -32,11 +32,6 @@ pub struct AgentCommand {
     pub log: File,
     /// Receives every byte of standard error.
     pub stderr_log: File,
-    /// The program of the guard: this executable.
-    pub guard_program: PathBuf,
-    /// Its first arguments, which lead to [`super::guard::main`]; the run's id, the grace in
-    /// milliseconds and this process's id follow them.
-    pub guard_args: Vec<OsString>,
 }
 
 /// Limits of one start; `None` is no limit.

@@ -106,6 +106,9 @@ impl<'a> Listener<'a> {
             Message::LogIncomplete(name, Incomplete::Full) => self.warn(&format!(
                 "{name} has reached its limit (`--max-log`): from here on only its beginning and its end stay"
             )),
+            Message::GuardGone => self.warn(
+                "something has killed the guard of this run: if execenv is killed as well, processes of the agent go on",
+            ),
             Message::Exited(_) => {}
         }
         self.note(&mut step);

@@ -4,7 +4,7 @@
 //! | module | answers for |
 //! |---|---|
 //! | `command` | what a run is given to start |
-//! | `process` | one start of an agent, from the guard to the outcome |
+//! | `process` | one start of an agent, from the order to the guard to the outcome |
 //! | `timers` | the supervision loop: requests, limits, silence |
 //! | `listener` | what the agent prints, on its way through the dialect to the sink |
 //! | `agent` | the process, as far as writing to it and stopping it goes |
@@ -53,6 +53,7 @@ use survivors::Marks;
 pub use agent_log::LEAST as LEAST_LOG;
 pub use bounds::Bounds;
 pub use command::{AgentCommand, Limits, Started};
+pub use guard::Guard;
 pub use interrupts::{Interrupts, is_ignored};
 pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judge};
 pub use process::run;

@@ -1,6 +1,6 @@
-//! One start of an agent, from the guard to the outcome.
+//! One start of an agent, from the order to the guard to the outcome.
 
-use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -10,24 +10,25 @@ use super::agent::Agent;
 use super::agent_log::AgentLog;
 use super::command::{AgentCommand, Started};
 use super::end::{Seen, conclude};
-use super::guard::{Guard, end_group};
+use super::guard::{Guard, Pipes, end_group};
 use super::listener::Listener;
 use super::outcome::RunOutcome;
 use super::requests::Requests;
-use super::streams::{self, WriteError, Writer};
+use super::streams::{self, Message, WriteError, Writer};
 use super::survivors::{self, ProcessTree};
 use super::timers::{Supervisor, drain};
 use crate::protocol::{Conversation, Opening, Sink};
-use crate::sys::child::{self, Program};
+use crate::sys::child;
 
-/// Starts the agent, holds the conversation with it to its end, and leaves no process of it.
+/// Has the guard start the agent, holds the conversation with it to its end, and leaves no process of it.
 ///
 /// `started` is called once, before the agent can read its prompt; its error stops the agent. An error of `sink` stops the
 /// agent, too.
 ///
 /// # Errors
-/// When the guard or the agent cannot be started, or `started` fails. How the agent ended is in the [`RunOutcome`].
+/// When the agent cannot be started, or `started` fails. How the agent ended is in the [`RunOutcome`].
 pub fn run<'a>(
+    mut guard: Guard,
     mut command: AgentCommand,
     conversation: &'a mut dyn Conversation,
     requests: &mut Requests<'_>,
@@ -36,32 +37,34 @@ pub fn run<'a>(
 ) -> Result<RunOutcome> {
     let begin = Instant::now();
     survivors::adopt();
-    let mut tree = ProcessTree::before(&[]);
-    let before = tree.spared();
-    let mut guard = start_guard(&command)?;
-    tree.spare(guard.pid());
+    let mut tree = ProcessTree::before(&[guard.pid()]);
     command.env.retain(|(name, _)| name != survivors::MARK);
     command.env.push((survivors::MARK.into(), command.run_id.clone().into()));
     let opening = conversation.open();
-    let mut child = match start(&command, &opening) {
-        Ok(child) => child,
+    let (to, messages) = streams::messages();
+    let (pid, pipes) = match guard.start_agent(&command, opening != Opening::Nothing, to.clone()) {
+        Ok(started) => started,
         Err(error) => {
-            guard.dismiss();
+            drop(guard);
+            tree.kill_all(&command.run_id); // where something has killed the guard
             return Err(super::program::not_started(&command.program, &command.work_dir, error));
         }
     };
-    let pid = child::pid(&child);
     tree.spare(pid);
     let mut agent = Agent::new(pid);
-    let begun = announce(&mut guard, pid, &before, started)
-        .and_then(|()| listen(&command, &mut child, opening, &mut agent, conversation, sink));
+    let begun = match announce(&guard, pid, started) {
+        Ok(()) => listen(&command, pipes, (to, messages), opening, &mut agent, conversation, sink),
+        Err(error) => {
+            end_group(pid, Duration::ZERO, &mut || true);
+            drop(pipes); // not before: to an agent the end of its input is a prompt
+            Err(error)
+        }
+    };
     let (mut listener, writer_error) = match begun {
         Ok(begun) => begun,
         Err(error) => {
             end_group(pid, Duration::ZERO, &mut || true);
-            let _ = child.wait();
-            tree.kill_all(&command.run_id);
-            guard.dismiss();
+            end_rest(guard, pid, &mut tree, &command.run_id);
             return Err(error);
         }
     };
@@ -85,70 +88,50 @@ pub fn run<'a>(
     if end_group(pid, grace, &mut || interrupts.take_end().is_some()) {
         agent.note_group_killed();
     }
-    let _ = child.wait();
-    let survivors_killed = tree.kill_all(&command.run_id);
+    let survivors_killed = end_rest(guard, pid, &mut tree, &command.run_id);
     let is_result_first = is_result_first || drain(&mut listener) && agent.cause().is_none();
-    guard.dismiss();
     let seen = Seen { exit, is_result_first, survivors_killed, write_error: writer_error.take(), begin };
     Ok(conclude(&command, &agent, listener, seen))
 }
 
-fn start_guard(command: &AgentCommand) -> Result<Guard> {
-    let mut args = command.guard_args.clone();
-    args.push(command.run_id.clone().into());
-    args.push(command.limits.kill_grace.as_millis().to_string().into());
-    args.push(std::process::id().to_string().into());
-    let lock = command.lock.try_clone().context("duplicate the lock's handle")?;
-    Guard::start(&command.guard_program, &args, lock)
-        .with_context(|| format!("start the guard `{}`", command.guard_program.display()))
+/// Reaps the agent, whose group has ended, ends what had left the group, and waits for the guard's end. Returns how many
+/// had left.
+fn end_rest(mut guard: Guard, agent: Pid, tree: &mut ProcessTree, run_id: &str) -> usize {
+    let ended = guard.end_rest();
+    drop(guard);
+    ended.unwrap_or_else(|| {
+        // All that was below the guard is below this process now.
+        child::reap(agent);
+        tree.kill_all(run_id)
+    })
 }
 
-fn start(command: &AgentCommand, opening: &Opening) -> std::io::Result<Child> {
-    let program = Program {
-        path: &command.program,
-        args: &command.args,
-        dir: Some(&command.work_dir),
-        env: &command.env,
-    };
-    let stdin = if *opening == Opening::Nothing { Stdio::null() } else { Stdio::piped() };
-    child::start_limited(program, command.limits.memory, stdin, Stdio::piped(), Stdio::piped())
-}
-
-/// The guard learns of the agent first, then the record.
-fn announce(
-    guard: &mut Guard,
-    pid: Pid,
-    before: &[i32],
-    started: &mut dyn FnMut(&Started) -> Result<()>,
-) -> Result<()> {
+/// The record learns of the agent before it reads its prompt.
+fn announce(guard: &Guard, pid: Pid, started: &mut dyn FnMut(&Started) -> Result<()>) -> Result<()> {
     let raw = |pid: Pid| pid.as_raw_nonzero().get();
     let start_time = survivors::start_time(pid);
-    guard.watch(pid, start_time, before).context("tell the guard which process it guards")?;
     started(&Started { pid: raw(pid), pgid: raw(pid), start_time, guard_pid: raw(guard.pid()) })
 }
 
 /// Starts the threads around the agent, and gives it its prompt.
 fn listen<'a>(
     command: &AgentCommand,
-    child: &mut Child,
+    pipes: Pipes,
+    (to, messages): (Sender<Message>, Receiver<Message>),
     opening: Opening,
     agent: &mut Agent,
     conversation: &'a mut dyn Conversation,
     sink: &'a mut Sink<'a>,
 ) -> Result<(Listener<'a>, WriteError)> {
-    let (to, messages) = streams::messages();
-    let stdout = child.stdout.take().expect("piped");
-    let stderr = child.stderr.take().expect("piped");
     let log = |file: &std::fs::File| -> Result<AgentLog> {
         let file = file.try_clone().context("duplicate a log's handle")?;
         Ok(AgentLog::new(file, command.limits.log))
     };
-    let give_back = streams::read_output(stdout, log(&command.log)?, to.clone())?;
+    let give_back = streams::read_output(pipes.output, log(&command.log)?, to.clone())?;
     let send_on = conversation.properties().reads_errors;
-    let errors = streams::read_errors(stderr, log(&command.stderr_log)?, to.clone(), send_on)?;
-    streams::wait(agent.pid(), to)?;
+    let errors = streams::read_errors(pipes.errors, log(&command.stderr_log)?, to, send_on)?;
     let mut write_error = WriteError::default();
-    if let Some(pipe) = child.stdin.take() {
+    if let Some(pipe) = pipes.input {
         let writer = Writer::start(pipe)?;
         write_error = writer.error();
         match opening {

@@ -5,8 +5,7 @@
 //! through the pipe the agent does. No thread is joined: a process that cannot be killed and keeps a pipe open must not
 //! keep the run.
 
-use std::io::{self, Read, Write};
-use std::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,13 +35,15 @@ pub(super) enum Message {
     ErrorsEnded,
     /// A log, by its name, does not have everything.
     LogIncomplete(&'static str, Incomplete),
+    /// Something has killed the guard.
+    GuardGone,
     /// The agent's process ended; it is not reaped yet.
     Exited(Exit),
 }
 
 /// Reads standard output. Returns the channel for used blocks.
 pub(super) fn read_output(
-    mut pipe: ChildStdout,
+    mut pipe: PipeReader,
     mut log: AgentLog,
     to: Sender<Message>,
 ) -> io::Result<Sender<Vec<u8>>> {
@@ -121,7 +122,7 @@ const MOST_WAITING: u64 = 1 << 20;
 
 /// Reads standard error, and sends it to the loop where `send_on` says so.
 pub(super) fn read_errors(
-    mut pipe: ChildStderr,
+    mut pipe: PipeReader,
     mut log: AgentLog,
     to: Sender<Message>,
     send_on: bool,
@@ -174,7 +175,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut pipe: ChildStdin) -> io::Result<Self> {
+    pub(super) fn start(mut pipe: PipeWriter) -> io::Result<Self> {
         let (frames, queue) = channel::<Vec<u8>>();
         let error = WriteError::default();
         let failed = error.clone();
@@ -200,21 +201,13 @@ impl Writer {
     }
 }
 
-/// Waits for the agent's process without reaping it: a zombie keeps its number and that of its group.
-pub(super) fn wait(pid: Pid, to: Sender<Message>) -> io::Result<()> {
-    spawn("agent-wait", move || {
-        let status = loop {
-            match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => break other,
-            }
-        };
-        let exit = match status {
-            Ok(Some(status)) => Exit { code: status.exit_status(), signal: status.terminating_signal() },
-            _ => Exit::default(),
-        };
-        let _ = to.send(Message::Exited(exit));
-    })
+/// Waits for a child without reaping it: a zombie keeps its number and that of its group.
+pub(super) fn wait_for(pid: Pid) -> Exit {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    match rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options)) {
+        Ok(Some(status)) => Exit { code: status.exit_status(), signal: status.terminating_signal() },
+        _ => Exit::default(),
+    }
 }
 
 /// A message channel.
@@ -237,6 +230,7 @@ fn read(pipe: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Starts a thread.
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).stack_size(256 << 10).spawn(work).map(drop)
 }

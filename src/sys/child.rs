@@ -327,6 +327,12 @@ pub fn pid(child: &Child) -> Pid {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a child's id is positive")
 }
 
+/// Waits for the end of a child of this process, and reaps it. One that is no child of it is gone already.
+pub fn reap(pid: Pid) {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
+}
+
 /// Sends a signal to a whole group. A group that is gone is no error. Number 1 is refused: the kernel would take it for every
 /// process there is.
 pub fn signal_group(group: Pid, signal: Signal) {

@@ -8,6 +8,7 @@ pub mod child;
 pub mod clock;
 pub mod confine;
 pub mod fault;
+pub mod handles;
 pub mod lock;
 pub mod machine;
 pub mod mount_points;

@@ -363,8 +363,8 @@ fn an_engine_that_signals_every_process_is_no_failure_of_the_agents() {
     let env = t.prepare(["--task-id", TASK]);
     for (trap, signal, status) in [
         ("exit 143", Signal::TERM, 143),
-        ("-", Signal::TERM, 143), // it dies of the signal
-        ("exit 0", Signal::TERM, 143),
+        ("-", Signal::TERM, 143),                 // it dies of the signal
+        ("sleep 0.1; exit 0", Signal::TERM, 143), // 0 tells of no request: execenv must see its own signal before
         ("exit 130", Signal::INT, 130),
         ("-", Signal::HUP, 129),
     ] {
@@ -404,16 +404,20 @@ fn the_agents_temporary_folder_is_below_tmpdir_where_the_roots_path_is_long() {
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
 }
 
+/// The agent's parent is the guard, and the guard's is execenv.
+const EXECENV: &str = "$(sed -n 's/^PPid:[^0-9]*//p' /proc/$PPID/status)";
+
 #[test]
 fn an_agent_that_stops_execenv_or_the_guard_stops_neither_for_long() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
-    let guard = "for p in $(cat /proc/$PPID/task/*/children); do [ $p = $$ ] || kill -STOP $p; done";
+    let guard = "kill -STOP $PPID";
+    let execenv = format!("kill -STOP {EXECENV}");
     for script in [
         format!("{guard}; exit 3"),
         format!("{guard}; sleep 1; exit 3"),
-        "kill -STOP $PPID; exit 3".to_owned(),
-        "kill -STOP $PPID; sleep 1; kill -STOP $PPID; exit 3".to_owned(),
+        format!("{execenv}; exit 3"),
+        format!("{execenv}; sleep 1; {execenv}; exit 3"),
     ] {
         let child = t.execenv(["run", KEY, "--", "sh", "-c", &script]).start();
         let output = child.wait_with_output().unwrap(); // without the other's help it would never end
@@ -422,13 +426,29 @@ fn an_agent_that_stops_execenv_or_the_guard_stops_neither_for_long() {
 }
 
 #[test]
+fn a_run_whose_guard_is_killed_goes_on_and_leaves_no_process() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let script = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' </dev/null >/dev/null 2>&1 & \
+                  while ! [ -e pid ]; do sleep 0.01; done; kill -9 $PPID; sleep 0.1; echo after; exit 3";
+    let done = t.execenv(["run", KEY, "--", "sh", "-c", script]).run().status(3);
+    assert_eq!(done.stdout, "after\n", "{done}");
+    assert!(done.stderr.contains("something has killed the guard of this run"), "{done}");
+    assert!(is_gone(fs::read_to_string(env.join("workdir/pid")).unwrap().trim()), "{done}");
+}
+
+#[test]
+fn whatever_a_process_leaves_or_drops_it_does_not_survive_a_killed_run() {
+    crate::support::escaping::no_process_survives(3);
+}
+
+#[test]
 fn a_child_without_the_mark_and_outside_of_the_group_does_not_survive_a_killed_run() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK]);
     let script = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' & \
-                  while ! [ -e pid ]; do sleep 0.01; done; sleep 1; touch seen; exec sleep 1000";
+                  while ! [ -e pid ]; do sleep 0.01; done; touch seen; exec sleep 1000";
     let mut child = t.execenv(["run", KEY, "--", "sh", "-c", script]).start();
-    // By then the guard has looked at the run's processes.
     wait_until("the agent", || env.join("workdir/seen").exists().then_some(()));
     let escaped = fs::read_to_string(env.join("workdir/pid")).unwrap();
     child.kill().unwrap();
@@ -444,10 +464,11 @@ fn a_child_without_the_mark_and_outside_of_the_group_does_not_survive_a_killed_r
 fn doctor_names_what_works_in_the_folders_of_a_run_that_died_with_its_guard() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK]);
-    let script = "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' </dev/null >/dev/null 2>&1 & \
-                  while ! [ -e pid ]; do sleep 0.01; done; \
-                  for guard in $(cat /proc/$PPID/task/*/children); do [ $guard = $$ ] || kill -9 $guard; done; kill -9 $PPID";
-    let done = t.execenv(["run", KEY, "--", "sh", "-c", script]).run();
+    let script = format!(
+        "env -i PATH=\"$PATH\" setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec sleep 1000' </dev/null >/dev/null 2>&1 & \
+         while ! [ -e pid ]; do sleep 0.01; done; kill -9 $PPID {EXECENV}"
+    );
+    let done = t.execenv(["run", KEY, "--", "sh", "-c", &script]).run();
     assert!(done.was_killed(), "{done}");
     let escaped = fs::read_to_string(env.join("workdir/pid")).unwrap();
     let named = format!("perhaps of that run: {} (sleep)", escaped.trim());

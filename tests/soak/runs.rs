@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use libtest_mimic::Trial;
 
+use crate::support::escaping;
 use crate::support::fake_claude::{GOOD, World};
 use crate::support::{KEY, Snapshot, TestEnv, assert_same};
 use crate::sweep::{Fault, Start, sweep, trial};
@@ -26,7 +27,11 @@ pub fn trials() -> Vec<Trial> {
     let new = trial("run_new_local::killed".to_owned(), |name| run_new(name, Fault::Kill));
     let full = trial("run_new_local::full_disk".to_owned(), |name| run_new(name, Fault::Errno("ENOSPC")));
     let task = trial("run_task_local::killed".to_owned(), run_task);
-    runs.into_iter().chain([cleanup, new, full, task]).collect()
+    let escaping = Trial::test("run_escaping::killed", || {
+        escaping::no_process_survives(50);
+        Ok(())
+    });
+    runs.into_iter().chain([cleanup, new, full, task, escaping]).collect()
 }
 
 fn run(name: &str, fault: Fault, is_local: bool) {

@@ -6,6 +6,7 @@
     reason = "tests make and change their own fixtures"
 )]
 
+pub mod escaping;
 pub mod fake_claude;
 pub mod homes;
 pub mod process;

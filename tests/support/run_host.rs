@@ -14,7 +14,7 @@ use std::time::Duration;
 use execenv::internals::protocol::acp::{Acp, AcpRequest, Profile};
 use execenv::internals::protocol::ndjson::Claude;
 use execenv::internals::protocol::{Conversation, Event, Permission, Raw};
-use execenv::internals::supervise::{self, AgentCommand, Interrupts, Limits, Requests, SentMessage};
+use execenv::internals::supervise::{self, AgentCommand, Guard, Interrupts, Limits, Requests, SentMessage};
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -65,9 +65,8 @@ fn main() {
         log: log("agent.ndjson"),
         stderr_log: log("agent.stderr.log"),
         resume: options.get("resume").map(|id| (*id).to_owned()),
-        guard_program: args[2].clone().into(),
-        guard_args: vec![],
     };
+    let guard = Guard::start(Path::new(&args[2]), &[]).unwrap();
     let interrupts = Interrupts::install().unwrap();
     let mut requests = Requests::new(&interrupts, options.get("cancel").map(Path::new));
     if let Some(text) = options.get("send") {
@@ -92,14 +91,15 @@ fn main() {
         std::fs::write(folder.join("started"), format!("{} {}", started.pid, started.guard_pid)).unwrap();
         if refuse { Err(anyhow::anyhow!("the start is refused")) } else { Ok(()) }
     };
-    let outcome = match supervise::run(command, conversation.as_mut(), &mut requests, &mut sink, &mut started)
-    {
-        Err(error) if refuse => {
-            let _ = writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": format!("{error:#}") }));
-            return;
-        }
-        other => other.unwrap(),
-    };
+    let outcome =
+        match supervise::run(guard, command, conversation.as_mut(), &mut requests, &mut sink, &mut started) {
+            Err(error) if refuse => {
+                let _ =
+                    writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": format!("{error:#}") }));
+                return;
+            }
+            other => other.unwrap(),
+        };
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0").trim();
     let mut json = serde_json::to_value(&outcome).unwrap();

@@ -38,11 +38,6 @@ impl ProcessTree {
         self.spared.insert(pid.as_raw_nonzero().get());
     }
 
-    /// Those that are spared.
-    pub(crate) fn spared(&self) -> Vec<i32> {
-        self.spared.iter().copied().collect()
-    }
-
     /// Reaps adopted children that ended. Only those that were dead at the last look already: a child that other code waits
     /// for is gone by then.
     pub(crate) fn reap_orphans(&mut self) {
@@ -143,25 +138,8 @@ fn children() -> Vec<i32> {
     children_of(rustix::process::getpid().as_raw_nonzero().get())
 }
 
-/// Kills a process if it started at that time. Returns whether it was alive.
-pub(crate) fn kill_if_same(pid: Pid, start: u64) -> bool {
-    let is_same =
-        || stat(pid.as_raw_nonzero().get()).is_some_and(|now| now.start == start && now.state != b'Z');
-    // The handle is taken first, so that the signal cannot hit a later owner of the number.
-    let handle = pidfd_open(pid, PidfdFlags::empty());
-    if !is_same() {
-        return false;
-    }
-    match handle {
-        Ok(handle) => drop(pidfd_send_signal(&handle, Signal::KILL)),
-        Err(rustix::io::Errno::NOSYS) => drop(kill_process(pid, Signal::KILL)),
-        Err(_) => return false,
-    }
-    true
-}
-
 /// The children of every thread of a process.
-pub(crate) fn children_of(pid: i32) -> Vec<i32> {
+fn children_of(pid: i32) -> Vec<i32> {
     let mut found = Vec::new();
     let mut readable = false;
     for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {

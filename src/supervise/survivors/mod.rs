@@ -7,18 +7,12 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{
-    ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
-    working_in,
-};
+pub(super) use linux::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time, working_in};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{
-    ProcessTree, adopt, children_of, group_alive, is_stopped, kill_if_same, kill_marked, start_time,
-    working_in,
-};
+pub(super) use other::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time, working_in};
 
 /// The variable that marks every process of a run.
 pub(super) const MARK: &str = "EXECENV_RUN_ID";

@@ -19,18 +19,6 @@ impl ProcessTree {
     pub(crate) fn kill_all(&mut self, _run_id: &str) -> usize {
         0
     }
-
-    pub(crate) fn spared(&self) -> Vec<i32> {
-        Vec::new()
-    }
-}
-
-pub(crate) fn children_of(_pid: i32) -> Vec<i32> {
-    Vec::new()
-}
-
-pub(crate) fn kill_if_same(_pid: Pid, _start: u64) -> bool {
-    false
 }
 
 pub(crate) fn adopt() {}
