@@ -322,8 +322,9 @@ fn start(
     };
     let inherited = &context.settings.inherited;
     let ends = || context.take_signals_back();
+    let git = &context.git();
     let surroundings =
-        Surroundings { inherited, now: &now, trust, begins: &begins, ends: &ends, has_started };
+        Surroundings { inherited, now: &now, trust, git, begins: &begins, ends: &ends, has_started };
     execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 

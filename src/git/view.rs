@@ -123,6 +123,23 @@ impl Repository<'_> {
         self.make_view(folders, Some(self.dir().to_owned()), Refs::None, "")
     }
 
+    /// All settings that hold in this repository, each with its scope.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`].
+    pub(super) fn settings(&self) -> Result<Vec<u8>> {
+        self.look(["config", "--includes", "--show-scope", "-z", "--list"]).output()
+    }
+
+    /// A view of the working files, where the settings have been listed already.
+    ///
+    /// # Errors
+    /// As [`Repository::view`].
+    pub(super) fn view_by(&self, folders: &GitFolders, settings: &[u8]) -> Result<View> {
+        let config = our_config(settings, false, Refs::Shared);
+        self.make_view_by(folders, Some(self.dir().to_owned()), Refs::Shared, &config)
+    }
+
     fn make_view(
         &self,
         folders: &GitFolders,
@@ -130,9 +147,18 @@ impl Repository<'_> {
         refs: Refs,
         more: &str,
     ) -> Result<View> {
+        let config = our_config(&self.settings()?, work_tree.is_none(), refs) + more;
+        self.make_view_by(folders, work_tree, refs, &config)
+    }
+
+    fn make_view_by(
+        &self,
+        folders: &GitFolders,
+        work_tree: Option<PathBuf>,
+        refs: Refs,
+        config: &str,
+    ) -> Result<View> {
         let GitFolders { own, common } = folders;
-        let settings = ["config", "--includes", "--show-scope", "-z", "--list"];
-        let config = our_config(&self.look(settings).output()?, work_tree.is_none(), refs) + more;
         let opened = |path: &Path| Tree::open(path).with_context(|| format!("open {}", path.display()));
         let own_tree = opened(own)?;
         let reading = || format!("read {}", own.join("HEAD").display());

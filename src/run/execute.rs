@@ -12,9 +12,11 @@ use super::options::{CleanupAfter, Keep, RunOptions};
 use super::plan::RunPlan;
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
+use super::source::SourceWatch;
 use super::start::{Start, start_guard};
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
+use crate::git::Git;
 use crate::protocol::{Event, NoticeLevel};
 use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome};
 
@@ -26,6 +28,8 @@ pub struct Surroundings<'a> {
     pub now: &'a dyn Fn() -> DateTime<Utc>,
     /// What a record can be proved with.
     pub trust: Trust<'a>,
+    /// The user's git.
+    pub git: &'a Git,
     /// Called when the run has taken the signals: from there on it decides when to stop.
     ///
     /// An error means that one has arrived before.
@@ -114,9 +118,9 @@ fn begin(
     let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
     let (now, has_started) = (surroundings.now, surroundings.has_started);
     let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
-    let guard = Some(guard);
+    let (git, guard) = (surroundings.git, Some(guard));
     let mut run =
-        Run { plan: &plan, guard, now, has_started, trust, renewed_logins, env, sink, log, requests };
+        Run { plan: &plan, guard, now, has_started, trust, git, renewed_logins, env, sink, log, requests };
     if let Some(died) = run.env.died.take() {
         let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
         run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
@@ -136,6 +140,7 @@ struct Run<'a> {
     now: &'a dyn Fn() -> DateTime<Utc>,
     has_started: &'a Cell<bool>,
     trust: Trust<'a>,
+    git: &'a Git,
     renewed_logins: RenewedLogins,
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
@@ -149,13 +154,21 @@ impl Run<'_> {
         let begun = BegunRun { run_id: &plan.run_id, dialect: plan.dialect(), temporary: &plan.temporary };
         let root = &self.env.found.env;
         plan.logins.store_news(&root.tree, self.trust.keys.seal(&root.key()).as_ref())?;
+        let (source, notice) = SourceWatch::begin(&self.env.found, self.git, self.trust);
+        notice.map_or(Ok(()), |notice| self.notice(&notice))?;
         self.env.starting(&begun, now())?;
         let outcome =
             self.env.found.make_temporary(&plan.run_id, &plan.temporary).and_then(|()| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
         match outcome {
-            Ok(outcome) => self.end(RunResult::of(outcome, now())),
+            Ok(outcome) => {
+                let (source_drift, notice) = source.map_or((None, None), SourceWatch::end);
+                if let Some(notice) = notice {
+                    let _ = self.notice(&notice); // as above
+                }
+                self.end(RunResult::of(outcome, now()).with_drift(source_drift))
+            }
             Err(error) => {
                 if let Err(second) = self.end(RunResult::not_started(&error, now())) {
                     log::warn!("the end of the run could not be recorded: {second:#}");

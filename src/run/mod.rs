@@ -9,6 +9,7 @@
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
 //! | `result` | the one document that every end has |
+//! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
 //! | `logged_session` | the session of a run that died, from its log |
 
@@ -22,6 +23,7 @@ mod record;
 mod renewal;
 mod result;
 mod session;
+mod source;
 mod start;
 mod variables;
 

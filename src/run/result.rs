@@ -11,6 +11,7 @@ use serde_json::Number;
 use crate::environment::{EnvStatus, LastResult};
 use crate::exit;
 use crate::failure::Failure;
+use crate::git::Drift;
 use crate::layout::names;
 use crate::protocol::{FailureReason, Usage};
 use crate::supervise::{Exit, RunOutcome, RunStatus};
@@ -54,8 +55,8 @@ pub struct RunResult {
     pub commits: Vec<String>,
     /// The pull request that the run opened.
     pub pr_url: Option<String>,
-    /// Files that changed under the agent; `null`: not looked at.
-    pub source_drift: Option<Vec<String>>,
+    /// What has changed in the checkout that the work dir is a worktree of; `null`: there is none, or it could not be looked at.
+    pub source_drift: Option<Vec<Drift>>,
     /// Processes that had left the agent's group and were killed at the end.
     pub survivors_killed: usize,
     /// Where the agent's output is.
@@ -91,6 +92,11 @@ impl RunResult {
     /// The result with the paths of the logs.
     pub(super) fn with_logs(self, env_root: &Path) -> RunResult {
         RunResult { logs: Logs::of(env_root), ..self }
+    }
+
+    /// The result with what has changed in the checkout that the worktree came from.
+    pub(super) fn with_drift(self, source_drift: Option<Vec<Drift>>) -> RunResult {
+        RunResult { source_drift, ..self }
     }
 
     /// The result of a run whose agent was started.

@@ -63,6 +63,7 @@ mod run_terminal;
 mod server_client;
 mod show;
 mod skills;
+mod source_drift;
 mod stopped;
 mod streams;
 mod supervise;

@@ -138,7 +138,7 @@ fn the_fields_of_a_run_are_on_its_page() {
     let listed = listed("run");
     let result: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
     // What this version never fills in.
-    let empty = ["commits", "pr_url", "source_drift"];
+    let empty = ["commits", "pr_url"];
     let missing: Vec<String> =
         keys(&result).difference(&listed).filter(|key| !empty.contains(&key.as_str())).cloned().collect();
     assert!(missing.is_empty(), "not on its page: {missing:?}");

@@ -88,6 +88,11 @@ pub(super) const PAGES: &[Facts] = &[
             ("text", "of text and thinking: a part; of the result: the agent's last answer"),
             ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
+            (
+                "source_drift",
+                "of the result: what has changed in the checkout that the work dir is a worktree of (what, before, after); \
+                 null: there is none",
+            ),
             ("logs", "of the result: paths of the logs"),
             ("survivors_killed, ended_at", "of the result: processes that were left over, and when it ended"),
         ],
