@@ -533,10 +533,10 @@ impl Placing<'_> {
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
-                repository = match self.checkout {
-                    Some(checkout) => Some(checkout.make(&work_tree, &place_of(&final_root), &at.key)?),
-                    None => None,
-                };
+                if let Some(checkout) = self.checkout {
+                    repository = Some(checkout.make(&work_tree, &place_of(&final_root), &at.key)?);
+                    warnings.extend(checkout.include(&work_tree, self.root.path())?);
+                }
                 let plan = self.contents.plan(&work_tree, &home_plan)?;
                 match repository {
                     // What the repository has is in the way of sidecars as in a user folder.

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use serde_json::Map;
 
+use super::included;
 use super::path::quoted;
 use super::record::RepositoryRecord;
 use crate::failure::{Code, Failure};
@@ -30,13 +31,25 @@ const BRANCHES: &str = "agent/";
 const NO_NAME: &str = "agent";
 const MOST_OF_A_NAME: usize = 30;
 
-/// The repository that a work dir is to be a worktree of.
+/// The repository of a work dir.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryRequest {
-    /// Where it is: a folder in it.
-    pub path: PathBuf,
-    /// The ref or commit to begin from; `None`: the default branch.
-    pub base: Option<String>,
+    /// Where it comes from.
+    pub from: RepositoryFrom,
+    /// The file with patterns of ignored files to bring along; `None`: `.worktreeinclude` of the checkout.
+    pub include: Option<PathBuf>,
+}
+
+/// Where the repository of a work dir comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepositoryFrom {
+    /// The work dir is a worktree of one that exists.
+    Existing {
+        /// A folder in it.
+        path: PathBuf,
+        /// The ref or commit to begin from; `None`: the default branch.
+        base: Option<String>,
+    },
 }
 
 /// A repository and the commit from which a worktree begins.
@@ -47,6 +60,8 @@ pub(super) struct Checkout<'a> {
     named: &'a Path,
     base: Base,
     branch: String,
+    /// The file that says which ignored files are brought along.
+    include: Option<PathBuf>,
 }
 
 impl<'a> Checkout<'a> {
@@ -61,7 +76,7 @@ impl<'a> Checkout<'a> {
         agent: &str,
         root: &Path,
     ) -> Result<std::result::Result<Checkout<'a>, String>> {
-        let path = &asked.path;
+        let RepositoryFrom::Existing { path, base: asked_base } = &asked.from;
         let shown = path.display();
         if !path.is_dir() {
             let what = if path.exists() { "is not a folder" } else { "does not exist" };
@@ -75,8 +90,8 @@ impl<'a> Checkout<'a> {
         };
         refuse_nested(&source, path, root)?;
         let repository = git.at(&source.common);
-        let Some(base) = repository.base(asked.base.as_deref())? else {
-            return match &asked.base {
+        let Some(base) = repository.base(asked_base.as_deref())? else {
+            return match asked_base {
                 Some(base) => {
                     let message = format!("`--base {}`: {shown} has no such commit", base.escape_debug());
                     Err(Failure::new(Code::Usage, message)
@@ -87,7 +102,27 @@ impl<'a> Checkout<'a> {
             };
         };
         let branch = format!("{BRANCHES}{}", agent_part(agent));
-        Ok(Ok(Checkout { git, source, named: path, base, branch }))
+        let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
+        Ok(Ok(Checkout { git, source, named: path, base, branch, include }))
+    }
+
+    /// Copies the ignored files that the worktree is to have, too. Returns what the user should know.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    pub(super) fn include(&self, worktree: &Tree, root: &Path) -> Result<Vec<String>> {
+        match (&self.source.top, &self.include) {
+            (Some(top), Some(patterns)) => {
+                let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+                included::include(self.git, top, patterns, worktree, &root)
+            }
+            (None, Some(patterns)) => Ok(vec![format!(
+                "`--include {}` has no effect: {} has no working files",
+                patterns.display(),
+                self.named.display()
+            )]),
+            (_, None) => Ok(Vec::new()),
+        }
     }
 
     /// Makes the worktree in `folder`, which is going to be the work dir at `place` of the environment of this key. Returns

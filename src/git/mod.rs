@@ -16,6 +16,7 @@ mod fill;
 mod garbage;
 mod hidden;
 mod identity;
+mod included;
 mod index;
 mod linked;
 mod operation;

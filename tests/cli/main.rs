@@ -77,3 +77,4 @@ mod usage;
 mod verify;
 mod what_is_an_environment;
 mod worktree;
+mod worktree_include;

@@ -8,7 +8,7 @@ use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 const OTHER: &str = "22222222-2222-4333-8444-000000000002";
 
-fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
+pub fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
     let mut command = t.command("git");
     command.current_dir(dir).args(["-c", "user.name=T", "-c", "user.email=t@example.invalid"]).args(words);
     let done = command.output().unwrap();
@@ -18,7 +18,7 @@ fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
 }
 
 /// A repository with one commit, which has a brief file of its own.
-fn repository(t: &TestEnv, name: &str, init: &[&str]) -> PathBuf {
+pub fn repository(t: &TestEnv, name: &str, init: &[&str]) -> PathBuf {
     let path = t.tmp.join(name);
     std::fs::create_dir_all(&path).unwrap();
     git(t, &path, &[&["init", "-q", "-b", "main"], init].concat());
@@ -34,7 +34,7 @@ fn repository(t: &TestEnv, name: &str, init: &[&str]) -> PathBuf {
 }
 
 /// Everything of a repository but its objects and the log of refs.
-fn kept(repository: &Path) -> Snapshot {
+pub fn kept(repository: &Path) -> Snapshot {
     let mut all = snapshot(repository);
     all.retain(|path, _| {
         let path = path.to_string_lossy();
