@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
-use crate::environment::{Deletion, FoundEnv, WorkspacesRoot, is_root_exposed};
+use crate::environment::{Deletion, FoundEnv, WorkspacesRoot, is_root_exposed, sweep_run_folders};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -20,6 +20,7 @@ use crate::output::{Answer, columns, counted, escape, shell_quote, stopped_after
 use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
 use crate::provider::{self, Provider};
+use crate::run::temporary_places;
 use crate::supervise::{self, find_program, host};
 use crate::sys::mounts::{Reach, mount_of};
 use crate::sys::tree::Tree;
@@ -54,6 +55,9 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         lines.extend(program_lines(&programs));
     }
     let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };
+    if args.fix {
+        sweep_run_folders(&temporary_places(&context.settings.inherited));
+    }
     let mut problems = Vec::new();
     let mut environments = 0;
     let shown = escape(&context.root.path().display().to_string());

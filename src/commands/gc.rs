@@ -20,6 +20,7 @@ use crate::invocation::{
 };
 use crate::output::{self, Format, HarmlessJson, Progress, counted, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
+use crate::run::temporary_places;
 use crate::sys::lock::Holder;
 use crate::sys::space::disk_size;
 
@@ -279,6 +280,11 @@ impl GcArgs {
             bounds,
             repos: (!self.no_prune_repos && self.workspace.is_none()).then_some(repos),
             stores: self.workspace.is_none().then_some(stores),
+            run_folders: if self.workspace.is_none() {
+                temporary_places(&settings.inherited)
+            } else {
+                Vec::new()
+            },
             server: connection(&self.server, settings)?,
             jobs: usize::from(self.jobs),
             trash_ttl: self.trash_ttl.unwrap_or(settings.trash_ttl),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::locked::LockedEnv;
+use super::run_folder::{Mark, folder_name};
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
@@ -36,14 +37,14 @@ impl TemporaryPlaces<'_> {
     pub(crate) fn choose(&self, run_id: &str) -> PathBuf {
         let inside = self.env_root.join(TEMPORARY);
         if let Some(base) = self.base {
-            return base.join(outside_name(run_id));
+            return base.join(folder_name(run_id));
         }
         if !is_too_long(&inside) {
             return inside;
         }
         let outside = self.tmpdir.filter(|path| path.is_absolute()).into_iter().chain([Path::new("/tmp")]);
         let mut outside = outside.filter(|path| (self.is_writable)(path));
-        outside.next().map_or(inside, |path| path.join(outside_name(run_id)))
+        outside.next().map_or(inside, |path| path.join(folder_name(run_id)))
     }
 }
 
@@ -58,13 +59,6 @@ pub(crate) fn is_writable(folder: &Path) -> bool {
     folder.is_dir() && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// The largest mark that is read, in bytes.
-const MAX_MARK: u64 = 4 << 10;
-
-fn outside_name(run_id: &str) -> String {
-    format!("execenv-{}", run_id.get(..13).unwrap_or(run_id))
-}
-
 /// The files of a start, below the env root.
 fn start_files() -> impl Iterator<Item = PathBuf> {
     [names::LAUNCH_MCP, names::LAUNCH_PROMPT].into_iter().map(|name| Path::new(names::LAUNCH).join(name))
@@ -72,21 +66,20 @@ fn start_files() -> impl Iterator<Item = PathBuf> {
 
 impl LockedEnv {
     /// Creates a run's private folder, empty. The run must be recorded before, so that a crash leaves no folder without
-    /// a record.
+    /// a record. Outside of the env root it is locked until what is returned is dropped.
     ///
     /// # Errors
     /// As the system reports them.
-    pub(crate) fn make_temporary(&self, run_id: &str, path: &Path) -> Result<()> {
+    pub(crate) fn make_temporary(&self, run_id: &str, path: &Path) -> Result<Option<Tree>> {
         let tree = &self.env.tree;
-        let made = if path == tree.path().join(TEMPORARY) {
-            tree.remove_all(Path::new(TEMPORARY)).and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
-        } else {
-            let name = path.file_name().map(Path::new).unwrap_or(Path::new(TEMPORARY));
-            path.parent().map_or(Ok(()), |parent| {
-                let parent = Tree::open(parent)?;
-                parent.make_dir(name, 0o700)?;
-                parent.create_unseen(&name.join(names::RUN_MARK), self.run_mark(run_id).as_bytes(), 0o600)
-            })
+        let made = match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) if path != tree.path().join(TEMPORARY) => Tree::open(parent)
+                .and_then(|parent| Mark { run_id, env: &self.place() }.make(&parent, Path::new(name)))
+                .map(Some),
+            _ => tree
+                .remove_all(Path::new(TEMPORARY))
+                .and_then(|()| tree.make_dir(Path::new(TEMPORARY), 0o700))
+                .map(|()| None),
         };
         made.with_context(|| format!("make {}", path.display()))
     }
@@ -123,7 +116,7 @@ impl LockedEnv {
     /// removed what is in the folder.
     fn forget_outside(&self, run_id: &str, outside: Option<&Path>) {
         let is_named =
-            |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&outside_name(run_id)));
+            |path: &&Path| path.is_absolute() && path.file_name() == Some(OsStr::new(&folder_name(run_id)));
         let Some(path) = outside.filter(is_named).filter(|_| uuid::Uuid::try_parse(run_id).is_ok()) else {
             return;
         };
@@ -135,7 +128,7 @@ impl LockedEnv {
         if !matches!(parent.kind(name), Ok(Some(FileKind::Dir))) {
             return;
         }
-        let removed = match self.is_marked(&parent, name, run_id) {
+        let removed = match (Mark { run_id, env: &self.place() }).is_of(&parent, name) {
             Ok(true) => parent.remove_all(name),
             Ok(false) => Err(io::Error::other("it has no mark of this environment, so it stays")),
             Err(error) => Err(error),
@@ -145,22 +138,9 @@ impl LockedEnv {
         }
     }
 
-    /// Whether a folder is private to this user and has the mark of a run here.
-    fn is_marked(&self, parent: &Tree, name: &Path, run_id: &str) -> io::Result<bool> {
-        let folder = parent.subtree(name)?;
-        if !folder.is_private()? {
-            return Ok(false);
-        }
-        match folder.read(Path::new(names::RUN_MARK), MAX_MARK)?.as_deref() {
-            // Its maker died before the mark was whole: nothing of value is in it then.
-            None | Some(b"") => Ok(folder.names(Path::new(""))?.iter().all(|name| name == names::RUN_MARK)),
-            Some(mark) => Ok(mark == self.run_mark(run_id).as_bytes()),
-        }
-    }
-
-    /// What the mark of a run says: which run of which environment.
-    fn run_mark(&self, run_id: &str) -> String {
-        format!("{run_id} {}/{}\n", self.env.workspace(), self.env.key())
+    /// `<workspace>/<key>`.
+    fn place(&self) -> String {
+        format!("{}/{}", self.env.workspace(), self.env.key())
     }
 }
 

@@ -16,7 +16,7 @@ use super::staging::sweep_staging;
 use super::way_out::with_way_out;
 use crate::environment::{
     Deletion, Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations,
-    prune_stores, root_busy, root_lock, staging_lock_alone, trash,
+    prune_stores, root_busy, root_lock, staging_lock_alone, sweep_run_folders, trash,
 };
 use crate::layout::names;
 use crate::repos::{RepoPolicy, RepoReport, upkeep};
@@ -176,6 +176,7 @@ impl Effects for Disk<'_> {
     fn finish_interrupted_work(&self) -> Result<u64> {
         let deletion = self.deletion();
         sweep_staging(self.request.root, self.tree, Some(&deletion), self.request.now)?;
+        sweep_run_folders(&self.request.run_folders);
         let mut failed = 0;
         for name in trash::half_deleted(self.tree)? {
             if let Err(error) = trash::delete(self.tree, &name, &deletion) {

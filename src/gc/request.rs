@@ -31,6 +31,8 @@ pub struct GcRequest<'a> {
     pub repos: Option<RepoPolicy>,
     /// How long unused stores of agents are kept; `None`: they are left alone.
     pub stores: Option<StorePolicy>,
+    /// Where runs have their folders for temporary files: those of dead runs go.
+    pub run_folders: Vec<PathBuf>,
     /// The server to ask about parents; `None`: age decides.
     pub server: Option<Connection>,
     /// The most concurrent requests to the server.

@@ -157,8 +157,8 @@ impl Run<'_> {
         let (source, notice) = SourceWatch::begin(&self.env.found, self.git, self.trust);
         notice.map_or(Ok(()), |notice| self.notice(&notice))?;
         self.env.starting(&begun, now())?;
-        let outcome =
-            self.env.found.make_temporary(&plan.run_id, &plan.temporary).and_then(|()| self.attempts());
+        let folder = self.env.found.make_temporary(&plan.run_id, &plan.temporary);
+        let outcome = folder.and_then(|_held| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
         match outcome {

@@ -32,3 +32,4 @@ pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;
 pub use result::RunResult;
 pub use start::guard;
+pub use variables::temporary_places;

@@ -32,6 +32,13 @@ pub(super) fn temp_base(inherited: &Variables) -> Result<Option<PathBuf>> {
         .into())
 }
 
+/// Where runs with these variables have their folders for temporary files, if not in their env roots.
+pub fn temporary_places(inherited: &Variables) -> Vec<PathBuf> {
+    let named = |name| value(inherited, name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let usual = named("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    named(TEMP_BASE).into_iter().chain([usual]).collect()
+}
+
 /// The variables that describe the run and its environment.
 ///
 /// # Errors

@@ -308,6 +308,27 @@ fn what_a_dead_run_left_outside_goes_with_its_environment() {
     }
 }
 
+/// Another machine has recorded the death of the run, or the environment is gone.
+#[test]
+fn what_a_dead_run_left_that_nothing_names_is_removed_where_it_lies() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    let id = uuid::Uuid::new_v4().to_string();
+    let left = t.tmp.join(format!("scratch/execenv-{}", &id[..13]));
+    for (arguments, goes) in [
+        (&["doctor", "--fix"][..], true),
+        (&["gc"], true),
+        (&["run", KEY, "--", "true"], false), // its own folder is in the env root
+        (&["gc", "--dry-run"], false),
+    ] {
+        t.write(left.join("x"), "x");
+        t.write(left.join(".execenv-run"), format!("{id} w/k\nlocked\n"));
+        fs::set_permissions(&left, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        t.execenv(arguments).var("TMPDIR", left.parent().unwrap()).ok();
+        assert_eq!(!left.exists(), goes, "{arguments:?}");
+    }
+}
+
 #[test]
 fn what_goes_wrong_with_an_environment_has_a_way_out_that_can_be_typed() {
     let way_out = "; fix the cause, then `execenv gc`";

@@ -88,6 +88,9 @@ qwenpaw_point() { # DIR/qwenpaw is a Python environment; it finds its provider i
     export OPENAI_API_KEY=sk-fake-0123456789 OPENAI_BASE_URL=http://127.0.0.1:$1/v1 OPENAI_MODEL=fake-model
 }
 qwenpaw_options=(--runtime-provider openai-env)
+qwenpaw_tool=execute_shell_command
+qwenpaw_unknown='completed old' # it makes a session of any id
+qwenpaw_cached=0                # it counts them among the others
 ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix hermes qwenpaw)
 
 # ---- what is particular to some ------------------------------------------------------------------------------------
@@ -104,6 +107,8 @@ openclaw_tools=file
 
 serve() { # OPTION…: a model server, always at the same `port`: Reasonix keeps what it has read once
     stop_server
+    local tool=${name}_tool
+    [ -z "${!tool:-}" ] || set -- --tool-name "${!tool}" "$@"
     python3 "$models" --port "${port:-0}" --log "$work/requests.jsonl" --reply 'all done' --max-seconds 300 "$@" > "$work/port" & server=$!
     for _ in $(seq 100); do [ -s "$work/port" ] && break; sleep 0.1; done
     port=$(head -1 "$work/port")
