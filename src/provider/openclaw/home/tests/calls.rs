@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process, test_kill_process_group};
+
 use super::*;
 
 #[test]
@@ -60,37 +62,72 @@ fn an_openclaw_that_is_too_old_is_refused_before_it_is_asked_for_anything() {
     claw.plan().unwrap();
 }
 
+/// What a call does: its script, after it has answered, and its deadline. Where the call would wait for a helper, or leave it
+/// alive, the test would take ten minutes.
 #[test]
 fn a_deadline_ends_the_call_and_all_that_it_started() {
-    // A program that hangs; one whose helper holds its output in the same group; one whose helper has left the group.
-    for script in
-        ["exec sleep 600", "sleep 600 & wait", "sleep 600 & exit 0", "setsid sleep 5 & sleep 0.3; exit 0"]
-    {
-        let mut claw = Claw::new();
-        claw.world.set_variable(deadline::VARIABLE, "1s");
-        claw.answers(LIST, &format!("echo $$ >> \"$d/../pids\"; echo '[]'; {script}"));
-        let begin = Instant::now();
-        let outcome = claw.plan();
-        assert!(begin.elapsed() < Duration::from_secs(4), "{script}: {:?}", begin.elapsed());
-        if script.starts_with("sleep 600 & exit") {
-            // Its group is killed as soon as it ends, so it has answered.
-            outcome.unwrap();
-        } else {
-            let error = outcome.unwrap_err();
-            let timed_out = |cause: &&(dyn std::error::Error + 'static)| {
-                cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-            };
-            assert!(error.chain().any(|cause| timed_out(&cause)), "{script}: {error:#}");
-            assert!(format!("{error:#}").contains("agents.list"), "{error:#}");
-        }
-        let group = std::fs::read_to_string(claw.world.tmp.join("pids")).unwrap();
-        let group = rustix::process::Pid::from_raw(group.trim().parse().unwrap()).unwrap();
-        let left = Instant::now();
-        while rustix::process::test_kill_process_group(group).is_ok() {
-            assert!(left.elapsed() < Duration::from_secs(10), "{script}: its group lives");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    for (script, limit, is_timed_out) in [
+        ("exec sleep 600", "1s", true),
+        ("sleep 600 & wait", "1s", true),
+        // Its group is killed as soon as it ends, so it has answered, and the helper no longer holds its output.
+        ("sleep 600 & exit 0", "5m", false),
+        // A helper that has left the group, and holds the output.
+        (
+            "setsid sh -c 'echo $$ > \"$0\"; exec sleep 600' \"$d/../helper\" & until [ -s \"$d/../helper\" ]; do sleep 0.01; done",
+            "1s",
+            true,
+        ),
+    ] {
+        // The deadline may have come before the script began: then there is nothing to see.
+        let group = (0..50).find_map(|_| group_of_call(script, limit, is_timed_out)).expect(script);
+        let ended = || test_kill_process_group(group).is_err();
+        assert!(within(Duration::from_secs(60), ended), "{script}: its group lives");
     }
+}
+
+/// Calls the program, and returns the group that it had; `None`: it was ended before it began.
+fn group_of_call(script: &str, limit: &str, is_timed_out: bool) -> Option<Pid> {
+    let mut claw = Claw::new();
+    claw.world.set_variable(deadline::VARIABLE, limit);
+    claw.answers(LIST, &format!("echo $$ >> \"$d/../pids\"; echo '[]'; {script}"));
+    let begin = Instant::now();
+    let outcome = claw.plan();
+    assert!(begin.elapsed() < Duration::from_secs(120), "{script}: {:?}", begin.elapsed());
+    let pid = |name: &str| {
+        let text = std::fs::read_to_string(claw.world.tmp.join(name)).unwrap_or_default();
+        text.lines().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?))
+    };
+    // A call does not reach what has left its group.
+    if let Some(helper) = pid("helper") {
+        kill_process(helper, Signal::KILL).unwrap();
+    }
+    let group = pid("pids")?;
+    if script.contains("setsid") {
+        pid("helper")?;
+    }
+    if is_timed_out {
+        let error = outcome.unwrap_err();
+        let timed_out = |cause: &&(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        };
+        assert!(error.chain().any(|cause| timed_out(&cause)), "{script}: {error:#}");
+        assert!(format!("{error:#}").contains("agents.list"), "{error:#}");
+    } else {
+        outcome.unwrap();
+    }
+    Some(group)
+}
+
+/// Whether something comes true in time.
+fn within(time: Duration, is_true: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    while begin.elapsed() < time {
+        if is_true() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    false
 }
 
 #[test]
