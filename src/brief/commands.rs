@@ -96,7 +96,7 @@ fn core(scene: &Scene, cli: &Commands) -> String {
         format!("- `{}`: a new issue.", cli.issue_create()),
         format!("- `{}`: change an issue; `--parent \"\"` takes it out from under its parent.", cli.issue_update()),
         format!(
-            "- `{}`: give an issue to someone. Before you assign it to yourself, look whether somebody has claimed it: \
+            "- `{}`: give an issue to someone. Before you assign it to yourself, look whether someone has claimed it: \
              two runs on one issue do the work twice.",
             cli.issue_assign()
         ),

@@ -97,7 +97,7 @@ fn what_helps(root: &Path, against: Option<&str>) -> String {
     .to_owned()
 }
 
-/// Why nobody can lock an environment, and what helps; `None`: it can be locked, or a process has it, or it has no lock file.
+/// Why no process can lock an environment, and what helps; `None`: it can be locked, or a process has it, or it has no lock file.
 pub(crate) fn cannot_lock(root: &Path) -> Option<(String, String)> {
     let tree = Tree::open(root).ok()?;
     match lock::try_lock(&tree, Path::new(names::LOCK), IfMissing::Fail, Share::Alone) {

@@ -30,7 +30,7 @@ pub enum Complaint {
     UnfinishedHomes,
     /// Its run died without recording how it ended.
     CrashedRun,
-    /// Its lock cannot be taken by anybody, so that every command counts it as in use.
+    /// No process can take its lock, so that every command counts it as in use.
     Unlockable,
     /// Its record or manifest cannot be read.
     Unreadable,

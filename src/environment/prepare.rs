@@ -43,7 +43,7 @@ use crate::sys::tree::{FileKind, Tree};
 /// Prepares an environment. Any failure leaves nothing behind.
 ///
 /// # Errors
-/// As the contract says: 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
+/// Status 2 for bad input, 4 when it or the folder is in use, 5 when a place is taken.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     prepare_and_hold(request).map(|(prepared, _)| prepared)
 }

@@ -304,7 +304,7 @@ impl Leaving<'_> {
         for branch in branches {
             match self.release_branch(git, &registered, &branch, rule) {
                 Ok(what) => kept.extend(what.map(|what| (registered.common.clone(), what))),
-                // A branch is in nobody's way.
+                // A branch is in no one's way.
                 Err(error) => log::warn!("the branch {branch} stays: {error:#}"),
             }
         }

@@ -42,7 +42,7 @@ pub(super) fn decide_and_apply(
 }
 
 impl Judged {
-    /// Warns of an environment that stays because nobody can lock it: no later cycle removes it either.
+    /// Warns of an environment that stays because no process can lock it: no later cycle removes it either.
     fn name_what_cannot_be_locked(&self) {
         if self.decision.reason == Reason::LockUnknown
             && let Some((why, hint)) = cannot_lock(&self.facts.root_dir)

@@ -1,4 +1,4 @@
-//! The files of a commit, written into a new worktree or clone in which nobody works yet.
+//! The files of a commit, written into a new worktree or clone in which no one works yet.
 
 use std::path::Path;
 use std::time::Duration;

@@ -190,7 +190,7 @@ fn register(new: &NewWorktree<'_>, common: &Tree) -> Result<Registered> {
     };
     let folder = registered.folder();
     let files: [(&str, Vec<u8>); 3] = [
-        ("locked", format!("{}\n", new.reason).into_bytes()), // first: nobody prunes it from here on
+        ("locked", format!("{}\n", new.reason).into_bytes()), // first: no command prunes it from here on
         ("gitdir", line(&new.place.join(".git"))),
         ("commondir", b"../..\n".to_vec()),
     ];

@@ -108,7 +108,7 @@ impl Checkout {
             picture.copy_index(&own)?;
             picture.add(self.tree(), ours, bounds)
         };
-        // A file that goes while it is added is normal where somebody works.
+        // A file that goes while it is added is normal where someone works.
         if let Err(first) = add(&mut picture) {
             if first.is::<TooMuch>() || super::was_cut_off(&first) {
                 return Err(first);

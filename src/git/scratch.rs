@@ -86,7 +86,7 @@ impl Repository<'_> {
     }
 }
 
-/// Removes the folders of processes that were killed: nobody has their locks.
+/// Removes the folders of processes that were killed: no process has their locks.
 fn sweep(place: &Tree) {
     for name in place.names(Path::new("")).unwrap_or_default() {
         let is_one = name

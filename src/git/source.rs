@@ -30,7 +30,7 @@ pub struct Base {
     pub commit: String,
 }
 
-/// Where the default branch of a repository is looked for, before its own HEAD: not what somebody happens to have checked
+/// Where the default branch of a repository is looked for, before its own HEAD: not what someone happens to have checked
 /// out.
 const DEFAULTS: [&str; 3] =
     ["refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master"];

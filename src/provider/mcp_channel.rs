@@ -86,7 +86,7 @@ mod tests {
             ("omp", r#"{"a":{"command":"x"}}"#, Some(1)),
             ("claude", r#"{"a":{"command":"x","includeTools":["y"]}}"#, None),
             ("kimi", r#"{"a":{"command":"x","includeTools":["y"]}}"#, Some(1)),
-            ("nobody", r#"{"a":{"command":"x"}}"#, None),
+            ("unknown", r#"{"a":{"command":"x"}}"#, None),
         ] {
             let mut world = World::new().mcp(servers);
             world.task.provider = provider.into();

@@ -286,7 +286,7 @@ mod tests {
             .file("home/.config/opencode/config.json", r#"{"mcp":{"older":{}}}"#)
             .file("home/.opencode/opencode.json", r#"{"mcp":{"dotted":{}}}"#)
             .file("root/e/workdir/opencode.json", r#"{"mcp":{"project":{}}}"#)
-            .file("root/e/workdir/config.json", "somebody's")
+            .file("root/e/workdir/config.json", "another program's")
             .file("root/e/workdir/.opencode/opencode.jsonc", r#"{"mcp":{"inner":{}}}"#)
             .file("root/opencode.json", r#"{"mcp":{"above":{}}}"#)
             .file("named.json", r#"{"mcp":{"named":{}}}"#)

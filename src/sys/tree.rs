@@ -236,7 +236,7 @@ impl Tree {
     }
 
     /// Replaces or creates a file atomically, and syncs it. A link at the path is replaced; its target is not
-    /// changed. A folder, which only somebody else can have put there, gets another name, as by [`Tree::clear_name`].
+    /// changed. A folder, which only another program can have put there, gets another name, as by [`Tree::clear_name`].
     ///
     /// # Errors
     /// As the system reports them; the old file is unchanged then.
@@ -363,7 +363,7 @@ impl Tree {
         }
     }
 
-    /// Makes a name of ours free: a file or a link is removed, and a folder that somebody else has put there gets another
+    /// Makes a name of ours free: a file or a link is removed, and a folder that another program has put there gets another
     /// name beside it, because what is in it is not ours.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::failure::{Code, Failure};
 use crate::git::{Bounds, Changes, Checkout, Head, Objects, Picture, TooMuch, empty_tree};
 use crate::sys::child::Sink;
 
-/// Beyond this nobody reads a difference: build output lies in the work dir.
+/// Beyond this no one reads a difference: build output lies in the work dir.
 const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
 
 /// What is compared.

@@ -14,7 +14,7 @@ pub(super) struct Facts {
     pub(super) files: &'static [&'static str],
 }
 
-/// What an exit status means, as the contract has it.
+/// What an exit status means.
 pub(super) const STATUSES: [(u8, &str); 11] = [
     (0, "done"),
     (1, "it failed, or a part of it did; no file of yours is lost"),

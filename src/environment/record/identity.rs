@@ -174,7 +174,7 @@ mod tests {
         const OURS: &str = r#"{"workspace_id":"W","issue_id":"I","execenv":{"task_id":"T","agent_id":"A"}}"#;
         const THEIRS: &str = r#"{"kind":"issue","workspace_id":"W","issue_id":"I"}"#;
         const PROOF: &str = r#"{"managed_by":"multica-daemon-managed-env","workspace_id":"P","issue_id":"PI","agent_id":"PA"}"#;
-        const OTHER: &str = r#"{"managed_by":"somebody","workspace_id":"P","issue_id":"PI","agent_id":"PA"}"#;
+        const OTHER: &str = r#"{"managed_by":"another","workspace_id":"P","issue_id":"PI","agent_id":"PA"}"#;
         type Files = &'static [(&'static str, &'static str)];
         // task, workspace, agent, issue
         let cases: [(Files, [&str; 4]); 8] = [

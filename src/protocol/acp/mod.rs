@@ -8,7 +8,7 @@
 //! | `line`, `content` | `session/update`, read in one pass |
 //! | `update` | what an update says: text, thoughts, tokens |
 //! | `tools` | tool calls, from their announcement to their result |
-//! | `question` | what the agent asks: permissions, answers, and requests that nobody expects |
+//! | `question` | what the agent asks: permissions, answers, and unexpected requests |
 //! | `counts` | token counts |
 //! | `failure` | errors, as codes and as texts |
 //! | `servers` | MCP servers as `session/new` names them |

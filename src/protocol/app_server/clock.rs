@@ -77,7 +77,7 @@ mod tests {
         }
         assert_eq!(at(5, Awaited::End), Some(Duration::from_secs(5)));
         assert_eq!(at(6, Awaited::Work), None);
-        assert_eq!(at(600, Awaited::Work), None, "nobody looked in between");
+        assert_eq!(at(600, Awaited::Work), None, "no look in between");
         assert_eq!(at(900, Awaited::Nothing), None);
         for second in 900..930 {
             assert_eq!(at(second, Awaited::Answer("initialize")), None);

@@ -222,14 +222,14 @@ fn answers_may_come_in_any_order() {
 fn every_request_is_answered() {
     let mut scene = Scene::new(None, Permission::Deny);
     scene.hears(r#"{"id":7,"method":"item/commandExecution/requestApproval","params":{"command":"rm"}}"#);
-    scene.hears(r#"{"id":"x","method":"nobody/knows","params":[]}"#);
+    scene.hears(r#"{"id":"x","method":"not/known","params":[]}"#);
     scene.hears(r#"{"id":"y","method":"account/chatgptAuthTokens/refresh"}"#);
     let answers: Vec<String> = scene.written[1..].iter().map(Value::to_string).collect();
     assert_eq!(answers[0], r#"{"id":7,"result":{"decision":"decline"}}"#);
     assert!(answers[1].starts_with(r#"{"id":"x","error":{"code":-32601,"#), "{}", answers[1]);
     assert!(answers[2].starts_with(r#"{"id":"y","error":{"code":-32601,"#), "{}", answers[2]);
     assert_eq!(scene.events[0], r#"{"type":"permission","request":"exec_command","decision":"deny"}"#);
-    assert!(scene.events[1].contains("`nobody/knows`"));
+    assert!(scene.events[1].contains("`not/known`"));
 }
 
 #[test]

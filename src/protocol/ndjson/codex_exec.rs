@@ -1,4 +1,4 @@
-//! `codex exec --json`: the items of one turn. It asks nobody, and its input is the prompt alone.
+//! `codex exec --json`: the items of one turn. It asks no questions, and its input is the prompt alone.
 
 use std::borrow::Cow;
 use std::io;

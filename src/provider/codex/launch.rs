@@ -62,7 +62,7 @@ pub fn app_server(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     Ok(LaunchPlan { notices, ..LaunchPlan::new(args.into_vec(), conversation) })
 }
 
-/// Plans one start of `codex exec`, which takes its prompt by standard input and asks nobody. Options stand before `resume`.
+/// Plans one start of `codex exec`, which takes its prompt by standard input and asks no questions. Options stand before `resume`.
 ///
 /// # Errors
 /// None.

@@ -46,7 +46,7 @@ fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["-o", "stream-json", "--skip-trust", "--approval-mode"]);
     args.push(match request.permission {
         Permission::Allow => "yolo",
-        Permission::Deny => "default", // what would need one is refused, because nobody can be asked
+        Permission::Deny => "default", // what would need one is refused, because no one can be asked
     });
     args.pair("-m", request.model);
     args.session("--session-id", request);

@@ -51,7 +51,7 @@ fn stream(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
     let mut args = Arguments::of(&["-o", "stream-json", "--approval-mode"]);
     args.push(match request.permission {
         Permission::Allow => "yolo",
-        Permission::Deny => "default", // what would need one is refused, because nobody can be asked
+        Permission::Deny => "default", // what would need one is refused, because no one can be asked
     });
     args.pair("-m", request.model);
     args.pair("--max-session-turns", request.max_turns.map(|turns| turns.to_string()));

@@ -71,7 +71,7 @@ impl SharedRepo<'_> {
         let place = [target.join(".git").as_os_str().as_bytes(), b"\n"].concat();
         let reason = format!("{LOCK_REASON}: checkout {}\n", target.display().to_string().escape_debug());
         let files: [(&str, Vec<u8>); 4] = [
-            ("locked", reason.into_bytes()), // first: nobody prunes it from here on
+            ("locked", reason.into_bytes()), // first: no command prunes it from here on
             ("commondir", b"../..\n".to_vec()),
             ("HEAD", format!("ref: refs/heads/{branch}\n").into_bytes()),
             ("gitdir", place),

@@ -171,7 +171,7 @@ impl Drop for Building<'_> {
     }
 }
 
-/// Removes checkouts that killed commands have left half built: nobody has their locks.
+/// Removes checkouts that killed commands have left half built: no process has their locks.
 fn sweep(env: &Tree) {
     for name in env.names(Path::new("")).unwrap_or_default() {
         let path = Path::new(&name);
