@@ -16,7 +16,7 @@ use crate::environment::{
 };
 use crate::git::Git;
 use crate::output::log::note;
-use crate::supervise::{find_program, is_ignored};
+use crate::supervise::{Ignored, find_program};
 use crate::sys::clock;
 use crate::sys::tree::Tree;
 
@@ -73,7 +73,8 @@ impl Context {
         if self.defers_signals.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        for number in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| !is_ignored(*number)) {
+        let ignored = Ignored::read();
+        for number in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| !ignored.has(*number)) {
             // The second signal ends the process at once; the next command repairs what it leaves.
             let keep = |id: SigId| self.deferring.lock().unwrap_or_else(PoisonError::into_inner).push(id);
             signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&self.stop))

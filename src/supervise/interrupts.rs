@@ -1,6 +1,7 @@
 //! Signals to this process. A handler only sets a flag; the supervision loop looks at the flags.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,8 +26,9 @@ impl Interrupts {
     /// # Errors
     /// Where a handler cannot be installed.
     pub fn install() -> io::Result<Self> {
+        let ignored = Ignored::read();
         let catch = |signal: i32| -> io::Result<Option<Arc<AtomicBool>>> {
-            if is_ignored(signal) {
+            if ignored.has(signal) {
                 return Ok(None);
             }
             let flag = Arc::new(AtomicBool::new(false));
@@ -58,10 +60,22 @@ impl Interrupts {
     }
 }
 
-/// Whether this process ignores a signal, as under `nohup`; false where that is unknown.
-pub fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+/// The signals that this process ignores, as under `nohup`; none where that is unknown.
+#[derive(Clone, Copy, Debug)]
+pub struct Ignored(u64);
+
+impl Ignored {
+    /// Those of this moment: bits of a mask, the lowest for signal 1.
+    pub fn read() -> Self {
+        // The file has no length to go by; a read that finds no room is made again and again.
+        let mut status = String::with_capacity(4 << 10);
+        let read = File::open("/proc/self/status").and_then(|mut file| file.read_to_string(&mut status));
+        let mask = read.ok().and_then(|_| status.lines().find_map(|line| line.strip_prefix("SigIgn:")));
+        Ignored(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0))
+    }
+
+    /// Whether `signal` is among them.
+    pub fn has(self, signal: i32) -> bool {
+        self.0 & (1 << (signal - 1)) != 0
+    }
 }

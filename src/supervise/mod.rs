@@ -54,7 +54,7 @@ pub use agent_log::LEAST as LEAST_LOG;
 pub use bounds::Bounds;
 pub use command::{AgentCommand, Limits, Started};
 pub use guard::Guard;
-pub use interrupts::{Interrupts, is_ignored};
+pub use interrupts::{Ignored, Interrupts};
 pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judge};
 pub use process::run;
 pub use program::find_program;
