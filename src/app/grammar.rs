@@ -1,6 +1,8 @@
 //! The grammar of the command line.
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{completions, man};
 use crate::commands;
@@ -67,10 +69,35 @@ pub enum Command {
     Man(man::ManArgs),
 }
 
+/// Parses a command line.
+///
+/// # Errors
+/// Where it is wrong or asks for help.
+pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let whole = Cli::command();
+    let quick = first_word_only(&whole, arguments);
+    let matches = match quick.and_then(|mut grammar| grammar.try_get_matches_from_mut(arguments).ok()) {
+        Some(matches) => matches,
+        None => whole_unless_help(whole, arguments).try_get_matches_from(arguments)?,
+    };
+    Cli::from_arg_matches(&matches)
+}
+
+/// The grammar without the commands that the first word does not name: each gets a copy of every global option, which takes
+/// most of the time of a short command. What it does not accept is left to the whole grammar, which knows what else there is.
+fn first_word_only(whole: &clap::Command, arguments: &[OsString]) -> Option<clap::Command> {
+    let command = whole.find_subcommand(arguments.get(1)?)?.clone();
+    Some(clap::Command::new("execenv").args(whole.get_arguments().cloned()).subcommand(command))
+}
+
+/// Where the whole line is `--help`, no command needs its copies of the global options.
+fn whole_unless_help(whole: clap::Command, arguments: &[OsString]) -> clap::Command {
+    let is_help = matches!(arguments, [_, word] if word == "--help" || word == "-h");
+    if is_help { whole.mut_args(|option| option.global(false)) } else { whole }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -82,6 +109,51 @@ mod tests {
             let full = built.find_subcommand(command.get_name()).unwrap();
             let lines = [command, full].map(|command| command.get_about().unwrap().to_string());
             assert_eq!(lines[0], lines[1], "{}", command.get_name());
+        }
+    }
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_line_means_the_same_to_the_grammar_of_its_command_and_to_the_whole() {
+        for line in [
+            "execenv list",
+            "execenv list -o json -vv --workspaces-root /r",
+            "execenv show 3f9c --quiet --color=never",
+            "execenv prepare --provider claude --skills a --skills b --config c",
+            "execenv run 3f9c --timeout 1m -- true -o x --help",
+            "execenv trash list",
+            "execenv man run",
+        ] {
+            let line = words(line);
+            let narrow =
+                first_word_only(&Cli::command(), &line).unwrap().try_get_matches_from(&line).unwrap();
+            let whole = Cli::command().try_get_matches_from(&line).unwrap();
+            let read =
+                [narrow, whole].map(|matches| format!("{:?}", Cli::from_arg_matches(&matches).unwrap()));
+            assert_eq!(read[0], read[1], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn help_and_a_wrong_line_are_told_by_the_whole_grammar() {
+        for line in [
+            "execenv --help",
+            "execenv -h",
+            "execenv list --help",
+            "execenv help list",
+            "execenv -q list --what",
+            "execenv list --what",
+            "execenv show",
+            "execenv lost",
+            "execenv",
+        ] {
+            let line = words(line);
+            let told = parse(&line).unwrap_err().render().ansi().to_string();
+            let whole = Cli::command().try_get_matches_from(&line).unwrap_err().render().ansi().to_string();
+            assert_eq!(told, whole, "{line:?}");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 
-use super::grammar::{Cli, Command};
+use super::grammar::{self, Cli, Command};
 use super::{completions, dispatch, early, usage};
 use crate::exit::{End, of_command};
 use crate::failure::{BeforeAgent, Code, Failure};
@@ -49,9 +49,7 @@ fn run(arguments: &[OsString]) -> u8 {
     let asked = early::asked(arguments, &inherited);
     // Help and wrong usage are printed before the settings are known.
     terminal::start(asked.color(), &inherited);
-    let parsed =
-        Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match grammar::parse(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let (format, color) = asked.with_file(&inherited);
