@@ -333,6 +333,22 @@ pub fn reap(pid: Pid) {
     let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED));
 }
 
+/// Waits until a child has ended, without reaping it, but no longer than `most`; where the system has no handle of a process that
+/// tells, for all of that time.
+pub fn await_end(child: &Child, most: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use rustix::process::{PidfdFlags, pidfd_open};
+        let handle = pidfd_open(pid(child), PidfdFlags::empty());
+        if let (Ok(handle), Ok(most)) = (handle, Timespec::try_from(most)) {
+            let _ = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&most)); // at worst the caller looks too early
+            return;
+        }
+    }
+    std::thread::sleep(most);
+}
+
 /// Sends a signal to a whole group. A group that is gone is no error. Number 1 is refused: the kernel would take it for every
 /// process there is.
 pub fn signal_group(group: Pid, signal: Signal) {

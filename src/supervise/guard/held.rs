@@ -145,7 +145,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let _ = self.orders.shutdown(std::net::Shutdown::Write);
         let asked = Instant::now();
-        let mut between = Duration::from_micros(50);
+        let mut between = Duration::from_millis(1);
         while matches!(self.child.try_wait(), Ok(None)) {
             if asked.elapsed() > FAREWELL {
                 let _ = self.child.kill();
@@ -153,8 +153,8 @@ impl Drop for Guard {
             if between > BETWEEN_LOOKS {
                 let _ = rustix::process::kill_process(child::pid(&self.child), Signal::CONT);
             }
-            std::thread::sleep(between.min(Duration::from_millis(50)));
-            between *= 2;
+            child::await_end(&self.child, between.min(Duration::from_millis(50)));
+            between = (between * 2).min(FAREWELL);
         }
     }
 }

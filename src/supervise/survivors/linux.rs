@@ -1,7 +1,8 @@
 //! Linux: orphans become children of this process (child subreaper), and `/proc` shows the rest.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -90,11 +91,7 @@ pub(crate) fn kill_marked(marks: Marks<'_>) -> usize {
 fn marked(marks: Marks<'_>, spared: &HashSet<i32>, killed: &mut HashSet<i32>) -> usize {
     let own = rustix::process::getpid();
     let mut found = 0;
-    for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = pid.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
-        else {
-            continue;
-        };
+    for pid in pids().filter_map(Pid::from_raw) {
         let raw = pid.as_raw_nonzero().get();
         if pid == own || spared.contains(&raw) || !carries(raw, marks) {
             continue;
@@ -130,7 +127,7 @@ pub(crate) fn working_in(folders: &[&Path]) -> Vec<(i32, String)> {
 }
 
 fn carries(pid: i32, marks: Marks<'_>) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| marks.are_in(&environ))
+    read(pid, "environ", 8 << 10).is_ok_and(|environ| marks.are_in(&environ))
 }
 
 /// The children of this process.
@@ -168,7 +165,7 @@ struct Stat {
 
 /// `/proc/PID/stat`. The program's name may hold anything, so the fields are counted from its last bracket.
 fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = read(pid, "stat", 1 << 10).ok()?;
     let rest = &text[memchr::memrchr(b')', &text)? + 1..];
     let fields: Vec<&str> = std::str::from_utf8(rest).ok()?.split_ascii_whitespace().collect();
     Some(Stat {
@@ -179,12 +176,22 @@ fn stat(pid: i32) -> Option<Stat> {
     })
 }
 
+/// A file of a process. Such a file has no length to go by: in a buffer with too little room it is read piece by piece, and
+/// these are read of every process there is.
+fn read(pid: i32, name: &str, room: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(room);
+    File::open(format!("/proc/{pid}/{name}"))?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn all() -> impl Iterator<Item = (i32, Stat)> {
+    pids().filter_map(|pid| Some((pid, stat(pid)?)))
+}
+
+/// Every process there is.
+fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| {
-        let pid = entry.file_name().to_str()?.parse().ok()?;
-        Some((pid, stat(pid)?))
-    })
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn state(pid: i32) -> Option<u8> {
