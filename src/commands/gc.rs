@@ -10,7 +10,7 @@ use chrono::Duration;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::environment::{CleanupOutcome, damage};
+use crate::environment::{CleanupOutcome, Occupants, damage};
 use crate::failure::{Code, Failure};
 use crate::gc::{Bound, Bounds, GcRequest, Judged, Patterns, Policy, StorePolicy, Summary, cycle, explain};
 use crate::git::Git;
@@ -292,6 +292,7 @@ impl GcArgs {
             workspace: self.workspace.clone(),
             now: context.now,
             git,
+            occupants: Occupants::default(),
             stop: &context.stop,
         };
         // Looked at last, so that a mistake elsewhere is seen before the day it is switched on again.

@@ -11,6 +11,7 @@ use super::busy::{self, Held};
 use super::homes::{Logins, RenewedLogins};
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
+use super::occupants::Occupants;
 use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::repository::{BranchRule, Deletion};
@@ -217,6 +218,17 @@ pub fn cleanup(
             report.hint = options.force.then(|| tried.to_owned());
             return Ok(report);
         }
+    }
+    let removes_folder = options.all || !found.work_dir.is_user_folder();
+    if removes_folder
+        && !options.force
+        && let Some(who) = Occupants::but_ancestors().of(&goes)
+    {
+        report.hint = Some(
+            "end it, or let it leave the folder, then repeat the command; `--force` removes it all the same"
+                .to_owned(),
+        );
+        return Ok(retained(report, CleanupOutcome::RetainedLive, &who));
     }
     let seal = trust.keys.seal(&env.key());
     let logins = Logins::recorded(&env.tree, seal.as_ref());

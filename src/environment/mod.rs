@@ -20,6 +20,7 @@ mod lock;
 mod locked;
 mod lookup;
 
+mod occupants;
 mod origin;
 mod other_tasks;
 mod path;
@@ -63,6 +64,7 @@ pub use lock::EnvLock;
 pub(crate) use lock::{root_lock, staging_lock_alone};
 pub use locked::{LockedEnv, LockedRoot};
 pub use lookup::{FoundEnv, find, find_even_damaged, has_workspace};
+pub use occupants::Occupants;
 pub use origin::{MadeBy, UpstreamRoot, made_by, upstream_roots};
 pub use path::CurrentFolder;
 pub(crate) use path::quoted;

@@ -9,7 +9,7 @@ use super::facts::{GcFacts, LockState};
 use super::hold::{HeldEnv, NotHeld, open_root};
 use super::judged::Judged;
 use super::request::GcRequest;
-use crate::environment::{CleanupOutcome, cannot_lock, retained_for, unsaved_work};
+use crate::environment::{CleanupOutcome, cannot_lock, quoted, retained_for, unsaved_work};
 use crate::failure::Failure;
 use crate::server::Parent;
 use crate::sys::remove::Stopped;
@@ -113,6 +113,13 @@ pub(super) fn take(
         judged.unsaved = unsaved;
         return Ok(());
     }
+    if let Some(who) = request.occupants.of(&held.found().env.path) {
+        judged.outcome = Some(CleanupOutcome::RetainedLive);
+        judged.error = Some(who);
+        judged.hint =
+            Some(format!("end it, then `execenv cleanup --all {}`", quoted(&judged.facts.root_dir)));
+        return Ok(());
+    }
     match effects.remove_env(held, bytes, for_good) {
         // It is out of its place; the next cycle deletes the rest, and counts nothing of it.
         Err(error) if Stopped::find(&error).is_some() => {}
@@ -143,6 +150,9 @@ fn remove_artifacts(
     } else {
         if judged.is_in_use(request, root) {
             return Ok(());
+        }
+        if request.occupants.of(&judged.facts.root_dir).is_some() {
+            return leave(judged, NotHeld::Live);
         }
         let still_due = |again: &GcFacts| judged.is_still_due(again, request);
         match effects.remove_artifacts(&judged.facts, action, found, &still_due)? {

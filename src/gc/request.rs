@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::artifacts::{NO_PATTERNS, Patterns};
 use super::bounds::Bounds;
 use super::decide::{Action, Policy};
-use crate::environment::{KeyFile, WorkspacesRoot};
+use crate::environment::{KeyFile, Occupants, WorkspacesRoot};
 use crate::git::Git;
 use crate::layout::{self, StoreKind};
 use crate::repos::RepoPolicy;
@@ -47,6 +47,8 @@ pub struct GcRequest<'a> {
     pub now: DateTime<Utc>,
     /// Finds unsaved work.
     pub git: &'a Git,
+    /// Tells who works in an environment.
+    pub occupants: Occupants,
     /// Set when the cycle is asked to stop.
     pub stop: &'a AtomicBool,
 }

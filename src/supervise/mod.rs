@@ -59,6 +59,22 @@ pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judg
 pub use process::run;
 pub use program::find_program;
 pub use requests::{Requests, SentMessage};
+pub use survivors::AtWork;
+
+/// The other processes that this one can look at, each with its current folder.
+pub fn at_work() -> Vec<AtWork> {
+    survivors::at_work()
+}
+
+/// The name of a process's program; empty where it is gone.
+pub fn name_of(pid: i32) -> String {
+    survivors::name_of(pid)
+}
+
+/// The processes that led to this one: its parent, that one's parent, and so on.
+pub fn ancestors() -> Vec<i32> {
+    survivors::ancestors()
+}
 
 /// The processes that work in these folders, with the names of their programs. After a dead run they may be what is left of
 /// it without its marks, or the user's own, so that no command ends them.

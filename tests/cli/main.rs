@@ -48,6 +48,7 @@ mod logins;
 mod machines;
 mod manual;
 mod mcp;
+mod occupants;
 mod old_roots;
 mod other_tasks;
 mod papers;

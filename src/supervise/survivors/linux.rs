@@ -10,7 +10,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, pidfd_open, pidfd_send_signal, waitid,
 };
 
-use super::{Marks, PATIENCE};
+use super::{AtWork, Marks, PATIENCE};
 use crate::sys::silent::resolve;
 
 /// From now on the orphans among the descendants become children of this process instead of init's.
@@ -115,15 +115,31 @@ fn marked(marks: Marks<'_>, spared: &HashSet<i32>, killed: &mut HashSet<i32>) ->
 /// The other processes whose current folder is one of these or lies below it, with their programs' names.
 pub(crate) fn working_in(folders: &[&Path]) -> Vec<(i32, String)> {
     let real: Vec<_> = folders.iter().filter_map(|folder| resolve(folder)).collect();
+    let is_there = |process: &AtWork| real.iter().any(|folder| process.folder.starts_with(folder));
+    at_work().into_iter().filter(is_there).map(|process| (process.pid, name_of(process.pid))).collect()
+}
+
+/// The other processes that can be looked at, with their current folders. A zombie has none.
+pub(crate) fn at_work() -> Vec<AtWork> {
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    let works_there = |pid: i32| {
-        fs::read_link(format!("/proc/{pid}/cwd"))
-            .is_ok_and(|cwd| real.iter().any(|folder| cwd.starts_with(folder)))
-    };
-    let others = all().filter(|(pid, stat)| *pid != own && stat.state != b'Z' && works_there(*pid));
-    let name =
-        |pid| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned();
-    others.map(|(pid, _)| (pid, name(pid))).collect()
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let others = pids.filter(|pid| *pid != own);
+    let folder = |pid: i32| fs::read_link(format!("/proc/{pid}/cwd")).ok();
+    others.filter_map(|pid| Some(AtWork { pid, folder: folder(pid)? })).collect()
+}
+
+/// The name of a process's program.
+pub(crate) fn name_of(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// The parent of this process, its parent, and so on.
+pub(crate) fn ancestors() -> Vec<i32> {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    std::iter::successors(Some(own), |pid| Some(stat(*pid)?.parent).filter(|parent| *parent > 0))
+        .skip(1)
+        .collect()
 }
 
 fn carries(pid: i32, marks: Marks<'_>) -> bool {

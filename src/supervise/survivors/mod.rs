@@ -2,17 +2,32 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub(super) use linux::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time, working_in};
+pub(super) use linux::{
+    ProcessTree, adopt, ancestors, at_work, group_alive, is_stopped, kill_marked, name_of, start_time,
+    working_in,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{ProcessTree, adopt, group_alive, is_stopped, kill_marked, start_time, working_in};
+pub(super) use other::{
+    ProcessTree, adopt, ancestors, at_work, group_alive, is_stopped, kill_marked, name_of, start_time,
+    working_in,
+};
+
+/// A process, and the folder in which it works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtWork {
+    /// Its number.
+    pub pid: i32,
+    /// Its current folder, without a link.
+    pub folder: PathBuf,
+}
 
 /// The variable that marks every process of a run.
 pub(super) const MARK: &str = "EXECENV_RUN_ID";

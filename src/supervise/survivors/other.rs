@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
-use super::Marks;
+use super::{AtWork, Marks};
 
 /// Nothing is known of descendants here.
 #[derive(Debug)]
@@ -40,5 +40,17 @@ pub(crate) fn start_time(_pid: Pid) -> Option<u64> {
 }
 
 pub(crate) fn working_in(_folders: &[&Path]) -> Vec<(i32, String)> {
+    Vec::new()
+}
+
+pub(crate) fn at_work() -> Vec<AtWork> {
+    Vec::new()
+}
+
+pub(crate) fn name_of(_pid: i32) -> String {
+    String::new()
+}
+
+pub(crate) fn ancestors() -> Vec<i32> {
     Vec::new()
 }
