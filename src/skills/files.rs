@@ -65,10 +65,11 @@ impl PlannedSkill {
 pub fn plan(skills: &[Skill]) -> Result<Vec<PlannedSkill>> {
     let slugs = slug::resolve_batch(skills.iter().map(|skill| skill.name.as_str()));
     let plan_one = |(skill, slug): (&Skill, String)| {
+        let frontmatter::Notes { hidden, mended } = frontmatter::notes(&skill.content);
         Ok(PlannedSkill {
             name: skill.name.clone(),
-            hidden: frontmatter::is_hidden(&skill.content),
-            mended: frontmatter::mended_keys(&skill.content),
+            hidden,
+            mended,
             description: skill.description.clone(),
             content: skill.content.clone(),
             files: supporting_files(skill)?,

@@ -10,7 +10,7 @@ mod mend;
 
 use std::borrow::Cow;
 
-use self::mend::{HIDDEN, is_sound, mend};
+use self::mend::{HIDDEN, has_no_content, mend};
 use crate::formats::yaml::{self, Document, Kind, Node};
 
 /// A `SKILL.md` in its parts.
@@ -61,11 +61,11 @@ pub fn normalise(content: &str, slug: &str, description: &str) -> String {
     // Everything from the end of the yaml on: its line feed, the closing line, the body.
     let opening = content.len() - after_opening(content).map_or(0, str::len);
     let (head, tail) = (&content[..opening], &content[opening + parts.yaml.len()..]);
-    let mended = sound(parts.yaml);
+    let (mended, document) = sound(parts.yaml);
     let parts = Split { yaml: &mended, ..parts };
     let inserted = format!("{head}{}\n{}{tail}", name_line(slug), parts.yaml);
     // Nothing but comments.
-    let Some(document) = Document::parse(parts.yaml) else { return inserted };
+    let Some(document) = document else { return inserted };
     let position = document.position("name");
     let small = match position {
         None => inserted,
@@ -94,15 +94,32 @@ pub fn normalise(content: &str, slug: &str, description: &str) -> String {
     })
 }
 
-/// The block itself, or mended.
-fn sound(block: &str) -> Cow<'_, str> {
-    if is_sound(block) { Cow::Borrowed(block) } else { Cow::Owned(mend(block).text) }
+/// The block itself, or mended, and what it says; `None`: nothing but comments.
+fn sound(block: &str) -> (Cow<'_, str>, Option<Document>) {
+    let document = Document::parse(block);
+    if document.is_some() || has_no_content(block) {
+        return (Cow::Borrowed(block), document);
+    }
+    let text = mend(block).text;
+    let document = Document::parse(&text);
+    (Cow::Owned(text), document)
 }
 
-/// The keys of a block that is no YAML whose values had to be mended; `None` where nothing had to be.
-pub fn mended_keys(content: &str) -> Option<Vec<String>> {
+/// What a skill's frontmatter says of the skill, and of itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Notes {
+    /// The skill asks to be kept out of listings.
+    pub hidden: bool,
+    /// The keys of a block that is no YAML whose values had to be mended; `None` where nothing had to be.
+    pub mended: Option<Vec<String>>,
+}
+
+/// Reads the frontmatter for what has to be known before it is written.
+pub fn notes(content: &str) -> Notes {
     let block = split(without_mark(content)).yaml;
-    (!is_sound(block)).then(|| mend(block).keys)
+    let (text, document) = sound(block);
+    let mended = matches!(text, Cow::Owned(_)).then(|| mend(block).keys);
+    Notes { hidden: document.is_some_and(|document| hides(&document)), mended }
 }
 
 /// Whether the text has a valid block, of one extent for every reader, whose name is the slug, with the same
@@ -167,11 +184,6 @@ fn synthesise(slug: &str, description: &str, body: &str) -> String {
     text + "---\n\n" + body
 }
 
-/// Whether the skill asks to be kept out of listings.
-pub fn is_hidden(content: &str) -> bool {
-    Document::parse(&sound(split(without_mark(content)).yaml)).is_some_and(|document| hides(&document))
-}
-
 fn hides(document: &Document) -> bool {
     matches!(
         document.value(HIDDEN).map(|value| &value.kind),
@@ -184,7 +196,7 @@ fn hides(document: &Document) -> bool {
 pub fn read_name_description(content: &str) -> (String, String) {
     let read = || {
         let rest = after_opening(without_mark(content))?;
-        let document = Document::parse(&sound(&rest[..rest.find("\n---")?]))?;
+        let document = sound(&rest[..rest.find("\n---")?]).1?;
         let text = |key| match document.value(key) {
             Some(value) => document.text_of(value).map(|text| text.trim().to_owned()),
             None => Some(String::new()),

@@ -29,8 +29,13 @@ pub(super) struct Mended {
 }
 
 /// Whether nothing needs to be mended: one mapping, or nothing but comments.
-pub(super) fn is_sound(block: &str) -> bool {
-    block.lines().all(is_no_content) || Document::parse(block).is_some()
+fn is_sound(block: &str) -> bool {
+    has_no_content(block) || Document::parse(block).is_some()
+}
+
+/// Whether a block is nothing but comments.
+pub(super) fn has_no_content(block: &str) -> bool {
+    block.lines().all(is_no_content)
 }
 
 /// Makes YAML of a block.

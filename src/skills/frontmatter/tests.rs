@@ -5,6 +5,14 @@ fn named(content: &str) -> String {
     normalise(content, "slug", "from the record")
 }
 
+fn is_hidden(content: &str) -> bool {
+    notes(content).hidden
+}
+
+fn mended_keys(content: &str) -> Option<Vec<String>> {
+    notes(content).mended
+}
+
 #[test]
 fn the_block_is_found_by_its_delimiters() {
     for (content, yaml, body) in [
