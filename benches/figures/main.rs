@@ -11,6 +11,7 @@
 mod dialects;
 mod fixtures;
 mod generate;
+mod git;
 mod measure;
 mod rows;
 mod server;

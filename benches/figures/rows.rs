@@ -13,7 +13,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 11] = [
+pub(crate) const ALL: [(&str, Measure, &str); 12] = [
     (
         "P1",
         prepare,
@@ -38,6 +38,11 @@ pub(crate) const ALL: [(&str, Measure, &str); 11] = [
         "a server that answers after 20 ms, `curl -s` with 100 of its addresses, and `execenv gc --dry-run --server`",
     ),
     ("P6", reclaim, "`time execenv gc [--trash-ttl 0] --workspaces-root $R`, and `time rm -rf COPY_OF_R`"),
+    (
+        "P7",
+        crate::git::worktree,
+        "`time execenv prepare --repo DIR`, and `time git -C DIR worktree add -b task PLACE main`",
+    ),
     (
         "P8",
         stream,
