@@ -39,6 +39,8 @@ codes! {
     AmbiguousEnv "ambiguous_env" 2 "ENV names more than one environment";
     NoEnv "no_env" 3 "the environment does not exist";
     WorkDirGone "work_dir_gone" 3 "the environment's work dir no longer exists";
+    NoCheckpoint "no_checkpoint" 3 "the environment has no such checkpoint";
+    UnknownBase "unknown_base" 3 "the repository does not have the commit that a patch begins from";
     UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
     EnvBusy "env_busy" 4 "a running process uses the environment";
     PathBusy "path_busy" 4 "another environment uses the local directory";

@@ -238,6 +238,8 @@ table! {
     OUTPUT = Row::env("output", Owner::Agent).in_every_env().sign();
     /// the result of the last run
     RESULT = Row::new("result.json", Place::EnvFolder("output"), Owner::Execenv);
+    /// the patches of checkpoints
+    CHECKPOINTS = Row::new("checkpoints", Place::EnvFolder("output"), Owner::Execenv);
     /// copies of sidecars that were edited before they were removed (decision D17)
     KEPT = Row::new("kept-sidecars", Place::EnvFolder("output"), Owner::Execenv);
     /// what the agent printed

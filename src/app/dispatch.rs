@@ -8,8 +8,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, checkout, cleanup, config, demo, diff, doctor, du, gc, list, prepare, reuse, run, show, trash,
-    verify,
+    branch, checkout, checkpoint, cleanup, config, demo, diff, doctor, du, gc, list, prepare, restore, reuse,
+    run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -26,7 +26,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     // Commands that read the user's input defer signals themselves, after they have read it; so do those that do not always
     // change something. Commands that only look, which may take long, end at once.
     let changes = match &command {
-        Command::Branch(_) | Command::Cleanup(_) => true,
+        Command::Branch(_) | Command::Checkpoint(_) | Command::Cleanup(_) => true,
         Command::Doctor(args) => args.fix,
         _ => false,
     };
@@ -42,6 +42,8 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Prepare(args) => return prepare::run(&args, context),
         Command::Reuse(args) => return reuse::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
+        Command::Checkpoint(args) => checkpoint::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
         Command::Branch(args) => branch::run(&args, context),
         Command::Checkout(args) => checkout::run(&args, context),
         Command::Du(args) => du::run(&args, context),

@@ -51,6 +51,10 @@ pub enum Command {
     Show(commands::show::ShowArgs),
     /// Show what the work in an environment has changed
     Diff(commands::diff::DiffArgs),
+    /// Save the work in an environment as a commit and as a patch
+    Checkpoint(commands::checkpoint::CheckpointArgs),
+    /// Rebuild the work dir of an environment from a checkpoint or a patch
+    Restore(commands::restore::RestoreArgs),
     /// Begin a new branch in the repository of an environment
     Branch(commands::branch::BranchArgs),
     /// Check that a work dir is as it was before prepare, and list each difference

@@ -4,6 +4,7 @@
 mod announce;
 pub mod branch;
 pub mod checkout;
+pub mod checkpoint;
 pub mod cleanup;
 pub mod config;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod list;
 mod own_env;
 pub mod prepare;
 pub mod repository;
+pub mod restore;
 pub mod reuse;
 pub mod run;
 pub mod show;

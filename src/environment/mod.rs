@@ -70,7 +70,10 @@ pub use path::CurrentFolder;
 pub(crate) use path::quoted;
 pub(crate) use places::every_place;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
-pub use record::{Durability, EnvStatus, Identity, LastResult, Meta, Own, RunRecord, SessionRecord};
+pub use record::{
+    CheckpointRecord, Durability, EnvStatus, Identity, LastResult, Meta, Own, PatchRecord, RepositoryRecord,
+    RunRecord, SessionRecord,
+};
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository::{RepositoryFrom, RepositoryRequest};
 pub use request::{Existing, Prepared, Request};

@@ -237,6 +237,7 @@ fn refreshed(
         session: kept.session,
         run: kept.run,
         repository: kept.repository,
+        checkpoints: kept.checkpoints,
         last_result: kept.last_result,
         git_identity: request.git_identity.clone().or(kept.git_identity),
         other: kept.other,

@@ -68,7 +68,6 @@ impl Picture<'_> {
     ///
     /// # Errors
     /// As git reports it, and those of the sink.
-    #[expect(dead_code, reason = "for what is saved")]
     pub fn patch_since(&self, from: &str, sink: &mut Sink<'_>) -> Result<()> {
         let patch = self.look(DIFF).args(["-p", "--binary", "--full-index", from, self.tree()]);
         patch.pass_on(sink)

@@ -70,7 +70,6 @@ impl std::error::Error for TooMuch {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Objects {
     /// It does: a commit can be made of it.
-    #[expect(dead_code, reason = "for what is saved")]
     Kept,
     /// It is gone with the picture: for a look, which changes no repository.
     Dropped,
@@ -151,13 +150,11 @@ impl Picture<'_> {
 
     /// Submodules and other repositories in the files. The tree has which commit is checked out in each, and nothing of
     /// their files.
-    #[expect(dead_code, reason = "for what is saved")]
     pub fn links(&self) -> &[PathBuf] {
         &self.links
     }
 
     /// The copy of the index, which has this tree.
-    #[expect(dead_code, reason = "for what is saved")]
     pub(super) fn index(&self) -> (&Tree, &'static Path) {
         (self.view.tree(), Path::new("index"))
     }

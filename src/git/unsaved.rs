@@ -130,6 +130,8 @@ impl Git {
 /// How many commits and files a reason names.
 const EXAMPLES: usize = 5;
 
+/// What checkpoints and heartbeats hold is the work that is in the files, which are asked about, or was at a moment before.
+const SNAPSHOTS_OF_WORK: &str = "--exclude=refs/execenv/*/wip";
 /// Refs that belong to one worktree and are lost with it.
 const PER_WORKTREE: [&str; 3] = ["refs/worktree/*", "refs/bisect/*", "refs/rewritten/*"];
 
@@ -171,7 +173,7 @@ impl Repository<'_> {
         } else {
             // The repository itself goes, with the commits of all its refs and worktrees that no remote has.
             // The stash is named on its own.
-            let all = ["--exclude=refs/stash", "--all", "--not", "--remotes"];
+            let all = ["--exclude=refs/stash", SNAPSHOTS_OF_WORK, "--all", "--not", "--remotes"];
             self.as_stored().commits(all.map(str::to_owned))?
         };
         if commits.count > 0 {

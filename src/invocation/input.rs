@@ -78,6 +78,14 @@ impl UserInput {
         hint: "check the path given to `--env-file` and its permissions",
         ..UserInput::SYSTEM_PROMPT
     };
+    /// A patch, `restore --from`.
+    pub const PATCH: UserInput = UserInput {
+        noun: "the patch",
+        limit: 256 * MIB,
+        code: Code::Usage,
+        hint: "`--from` takes the number of a checkpoint, or a file with a patch",
+        has_stdin: true,
+    };
     /// The server's token, `--token-file`.
     pub const TOKEN: UserInput = UserInput {
         noun: "the token",

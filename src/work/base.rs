@@ -11,7 +11,6 @@ pub(super) enum Prefer {
     /// The base of the task: all of its work counts, what was pushed, too.
     Base,
     /// What can be fetched again when the machine is lost.
-    #[expect(dead_code, reason = "for what is saved")]
     Remote,
 }
 

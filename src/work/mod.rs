@@ -3,11 +3,17 @@
 
 mod base;
 mod branch;
+mod checkpoint;
 mod diff;
 mod lock;
 mod ours;
+mod patch;
 mod place;
+mod reattach;
+mod restore;
 
 pub use branch::branch;
+pub use checkpoint::{Wanted, checkpoint};
 pub use diff::{Compared, DiffForm, diff};
 pub use place::Place;
+pub use restore::{Restoring, Source, restore};

@@ -2,9 +2,22 @@ use serde_json::Value;
 
 use crate::support::{KEY, TestEnv};
 
-const COMMANDS: [&str; 13] = [
-    "branch", "prepare", "reuse", "run", "cleanup", "gc", "list", "show", "verify", "trash", "config",
-    "doctor", "diff",
+const COMMANDS: [&str; 15] = [
+    "branch",
+    "prepare",
+    "reuse",
+    "run",
+    "cleanup",
+    "gc",
+    "list",
+    "show",
+    "verify",
+    "trash",
+    "config",
+    "doctor",
+    "diff",
+    "checkpoint",
+    "restore",
 ];
 
 #[test]

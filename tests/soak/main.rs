@@ -24,6 +24,7 @@ mod logins;
 mod runs;
 mod swapped;
 mod sweep;
+mod work;
 mod worktrees;
 
 use libtest_mimic::Arguments;
@@ -41,6 +42,7 @@ fn main() {
         collector::trials(),
         swapped::trials(),
         dialects::trials(),
+        work::trials(),
         worktrees::trials(),
     ]
     .into_iter()

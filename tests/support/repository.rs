@@ -28,3 +28,10 @@ pub fn make_repository(t: &TestEnv, dir: &Path, init: &[&str]) {
     git(t, dir, &["add", "file"]);
     git(t, dir, &["commit", "-q", "-m", "one"]);
 }
+
+/// A clone of it, with a user.
+pub fn clone_into(t: &TestEnv, source: &Path, target: &Path) {
+    git(t, source, &["clone", "-q", ".", target.to_str().unwrap()]);
+    git(t, target, &["config", "user.email", "t@example.invalid"]);
+    git(t, target, &["config", "user.name", "T"]);
+}

@@ -227,6 +227,39 @@ pub(super) const PAGES: &[Facts] = &[
         files: STATE,
     },
     Facts {
+        page: "checkpoint",
+        statuses: ENV,
+        fields: &[
+            ("schema, repository", "version of this object, and the folder of the repository"),
+            ("created", "false: nothing differs from the last commit, and there are no other fields"),
+            ("n, sha", "number of the checkpoint, and its commit"),
+            ("base_sha", "the commit that the patch begins from; null: from nothing"),
+            ("branch, on_branch", "the branch that is checked out, or null; whether the commit is on it"),
+            ("files[]", "action, path and from, as in execenv-diff(1)"),
+            ("added, removed", "numbers of lines; binary files have none"),
+            (
+                "patch",
+                "file (below the env root), bytes and sha256; null: it would have been longer than 10 MiB",
+            ),
+            ("links[]", "submodules and other repositories, of which only the commit is saved"),
+        ],
+        files: &[names::META, names::OUTPUT],
+    },
+    Facts {
+        page: "restore",
+        statuses: ENV,
+        fields: &[
+            ("schema, repository", "version of this object, and the folder of the repository"),
+            ("n", "number of the checkpoint; null: from a file"),
+            ("base", "the commit that the patch began from; null: from nothing"),
+            ("branch", "the branch that is checked out, or null"),
+            ("files[]", "action, path and from of what differs from the last commit, as in execenv-diff(1)"),
+            ("added, removed", "numbers of lines; binary files have none"),
+            ("commit", "the commit that was made, with --commit; else null"),
+        ],
+        files: &[names::META, names::OUTPUT, names::WORK_DIR],
+    },
+    Facts {
         page: "branch",
         statuses: ENV,
         fields: &[

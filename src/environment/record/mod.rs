@@ -7,12 +7,14 @@
 //! prompt.
 
 mod change;
+mod checkpoint;
 mod identity;
 mod meta;
 mod own;
 
 pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
+pub use checkpoint::{CheckpointRecord, PatchRecord};
 pub use identity::Identity;
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::checkpoint::CheckpointRecord;
 use crate::git::GitIdentity;
 use crate::layout;
 
@@ -61,6 +62,9 @@ pub struct Own {
     /// The repository that the work dir is a worktree of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<RepositoryRecord>,
+    /// What was saved of the work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<CheckpointRecord>,
     /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,

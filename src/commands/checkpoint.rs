@@ -1,0 +1,85 @@
+//! `execenv checkpoint`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::repository::RepositoryArgs;
+use crate::failure::Code;
+use crate::invocation::{Context, env_completer};
+use crate::output::{Answer, counted, escape};
+use crate::work::{Wanted, checkpoint};
+
+/// Save the work in an environment as a commit and as a patch
+///
+/// Saves the working files, also those that are new and not ignored, as a commit beside the branch: HEAD, the index and the
+/// branch stay as they are, so that it is allowed while an agent works. `output/checkpoints/N.patch.gz` in the env root holds the
+/// difference from a commit that can be found again: the newest one on a remote, else the base of the branch; without either,
+/// everything. What execenv put there is left out. `execenv restore` builds the work dir from it. No hook and no filter of the
+/// repository runs.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv checkpoint \"$env\" -m 'before the rewrite'
+  execenv checkpoint \"$env\" -m 'parser done' --on-branch
+  execenv checkpoint \"$env\" -m nightly -o json | jq -r .patch.file")]
+pub struct CheckpointArgs {
+    /// Environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", add = env_completer())]
+    pub env: String,
+    /// Message of the commit
+    #[arg(short, long, value_name = "MESSAGE")]
+    pub message: String,
+    /// Commit on the branch that is checked out, and stage everything; not during a merge, a rebase or the like
+    #[arg(long)]
+    pub on_branch: bool,
+    /// End with status 1 where there is nothing to save
+    #[arg(long)]
+    pub fail_if_clean: bool,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+}
+
+pub(crate) fn run(args: &CheckpointArgs, context: &Context) -> Result<Answer> {
+    let found = context.find(&args.env)?;
+    let place = args.repository.find(&found, context)?;
+    let git = context.git().until(Arc::clone(&context.stop));
+    let wanted = Wanted { message: &args.message, on_branch: args.on_branch, manual: true, now: context.now };
+    let repository = place.path().to_string_lossy().into_owned();
+    let Some(made) = checkpoint(&found, &place, wanted, &git)? else {
+        let json = json!({"schema": 1, "created": false, "repository": repository});
+        let code = args.fail_if_clean.then_some(Code::Failed);
+        return Ok(Answer::new("nothing to save", json).with_status(code));
+    };
+    for link in &made.links {
+        let path = escape(&link.display().to_string());
+        log::warn!("{path} is a repository of its own: which commit it is at is saved, its files are not");
+    }
+    let record = &made.record;
+    if record.patch.is_none() {
+        log::warn!(
+            "the patch would be longer than 10 MiB: it was not written, and only the commit holds the work"
+        );
+    }
+    let sums = format!("{}, +{} -{}", counted(record.files, "file", "files"), record.added, record.removed);
+    let text = format!("checkpoint {}\t{}\t{sums}", record.n, record.sha);
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let json = json!({
+        "schema": 1,
+        "created": true,
+        "repository": repository,
+        "n": record.n,
+        "sha": record.sha,
+        "base_sha": some(&record.base_sha),
+        "branch": some(&record.branch),
+        "on_branch": args.on_branch,
+        "files": made.changes.files,
+        "added": record.added,
+        "removed": record.removed,
+        "patch": record.patch,
+        "links": made.links.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+    });
+    Ok(Answer::new(text, json))
+}

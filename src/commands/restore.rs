@@ -1,0 +1,90 @@
+//! `execenv restore`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::repository::{RepositoryArgs, hold};
+use crate::environment::quoted;
+use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
+use crate::output::log::note;
+use crate::output::{Answer, counted};
+use crate::work::{Restoring, Source, restore};
+
+/// Rebuild the work dir of an environment from a checkpoint or a patch
+///
+/// Brings the files to what was saved, as uncommitted changes on the branch that is checked out. A worktree whose folder is gone is
+/// made again first, if its repository still has it registered. Work that is in the folder and would be replaced ends it with
+/// status 5; so does a patch that does not fit. Nothing is changed then. Context file, skills and brief come back with `execenv
+/// reuse`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv restore \"$env\"
+  execenv restore \"$env\" --from 3
+  execenv restore \"$env\" --from work.patch.gz --base origin/main")]
+pub struct RestoreArgs {
+    /// Environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", add = env_completer())]
+    pub env: String,
+    /// Number of a checkpoint, or a file with a patch: plain, compressed by gzip, or either of them as base64 text [default: the
+    /// last checkpoint]
+    #[arg(long, value_name = "N|FILE", value_hint = clap::ValueHint::FilePath)]
+    pub from: Option<PathBuf>,
+    /// Commit that the patch begins from [default: as recorded; of a file: the base of the branch]
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Commit the result on the branch
+    #[arg(long)]
+    pub commit: bool,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+}
+
+pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
+    let source = match &args.from {
+        None => Source::Last,
+        Some(from) => match from.to_str().and_then(|text| text.parse().ok()) {
+            Some(number) => Source::Number(number),
+            None => Source::File(context.read(UserInput::PATCH, from)?, from.clone()),
+        },
+    };
+    context.defer_signals()?;
+    let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
+    let local_dir = args.repository.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
+    let git = context.git().until(Arc::clone(&context.stop));
+    let wanted = Restoring {
+        source,
+        base: args.base.as_deref(),
+        commit: args.commit,
+        inside: args.repository.inside.as_deref(),
+        now: context.now,
+    };
+    let done = restore(&env, &wanted, context.trust(local_dir.as_deref()), &git)?;
+    if done.lacks_sidecars {
+        let key = quoted(Path::new(&env.env.key()));
+        note(&format!(
+            "context file, skills and brief are not in the work dir: `execenv reuse {key} --task FILE` puts them back"
+        ));
+    }
+    let files = counted(done.changes.files.len() as u64, "file", "files");
+    let text = format!("{files}, +{} -{}", done.changes.added, done.changes.removed);
+    let json = json!({
+        "schema": 1,
+        "repository": done.repository.to_string_lossy(),
+        "n": done.n,
+        "base": done.base,
+        "branch": done.branch,
+        "files": done.changes.files,
+        "added": done.changes.added,
+        "removed": done.changes.removed,
+        "commit": done.commit,
+    });
+    Ok(Answer::new(text, json))
+}

@@ -1,0 +1,91 @@
+//! Working files brought to a tree, and a tree made of a patch. Both through a view: no filter and no hook of the repository
+//! runs.
+
+use anyhow::Result;
+
+use super::checkout::Checkout;
+use super::failure::GitFailure;
+use super::identity::GitIdentity;
+
+/// A patch that fits nothing; git's own words.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DoesNotApply(pub String);
+
+impl Checkout {
+    /// Whether this is a commit of the repository.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn has_commit(&self, id: &str) -> Result<bool> {
+        Ok(self.repository().commit_of(id)?.is_some())
+    }
+
+    /// The tree that a patch makes of a commit; of nothing where `base` is `None`. Working files and index are not touched.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn patched(
+        &self,
+        base: Option<&str>,
+        patch: Vec<u8>,
+    ) -> Result<std::result::Result<String, DoesNotApply>> {
+        let repository = self.repository();
+        let view = repository.view_of_files(self.folders())?;
+        let index = view.tree().path().join("index");
+        let call = |args: &[&str]| {
+            let call = repository.work(args.iter().copied()).through(&view).and_to(view.tree());
+            call.variable("GIT_INDEX_FILE", &index)
+        };
+        if let Some(base) = base {
+            call(&["read-tree", base]).output()?;
+        }
+        if !patch.is_empty() {
+            let apply = ["apply", "--cached", "--binary", "--3way", "--whitespace=nowarn", "-"];
+            if let Err(error) = call(&apply).input(patch).output() {
+                return match GitFailure::find(&error) {
+                    Some(failure) if !failure.was_cut_off() => {
+                        Ok(Err(DoesNotApply(failure.stderr.trim().to_owned())))
+                    }
+                    _ => Err(error),
+                };
+            }
+        }
+        match call(&["write-tree"]).text() {
+            Ok(tree) => Ok(Ok(tree)),
+            // What a three-way merge could not bring together is left in the index.
+            Err(error) => match GitFailure::find(&error) {
+                Some(failure) if !failure.was_cut_off() => {
+                    Ok(Err(DoesNotApply(failure.stderr.trim().to_owned())))
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Makes the index and the working files those of a tree, whatever they are now. Files that git does not track stay, unless
+    /// one of the tree takes their place. HEAD stays.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn write_files(&self, tree: &str) -> Result<()> {
+        let repository = self.repository();
+        let view = repository.view_of_files(self.folders())?;
+        let write = ["-c", "core.splitIndex=false", "read-tree", "--reset", "-u", tree];
+        repository.work(write).through(&view).and_to(view.tree()).output().map(drop)
+    }
+
+    /// Commits a tree on what is checked out.
+    ///
+    /// # Errors
+    /// As git reports it, also where the branch has moved meanwhile.
+    pub fn commit_tree(&self, tree: &str, message: &str, by: &GitIdentity) -> Result<String> {
+        let repository = self.repository();
+        let head = self.head()?.commit;
+        let parents = head.iter().flat_map(|commit| ["-p", commit]);
+        let commit = repository.work(["commit-tree", tree, "-F", "-"]).args(parents).by(by);
+        let commit = commit.input(message.as_bytes().to_vec()).text()?;
+        let before = head.as_deref().unwrap_or("");
+        repository.work(["update-ref", "-m", "execenv restore", "HEAD", &commit, before]).output()?;
+        Ok(commit)
+    }
+}

@@ -1,0 +1,150 @@
+//! The working files as a commit, beside the branch that is checked out or on it.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::base::Head;
+use super::checkout::Checkout;
+use super::identity::GitIdentity;
+use super::operation::in_progress;
+use super::picture::{Bounds, Objects, Ours, Picture};
+use crate::sys::tree::{FileKind, Tree};
+
+/// What is saved, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Saving<'a> {
+    /// What is checked out.
+    pub head: &'a Head,
+    /// What is left out.
+    pub ours: &'a Ours,
+    /// How much may be added.
+    pub bounds: Bounds,
+    /// The message of the commit.
+    pub message: &'a str,
+    /// In whose name it is made.
+    pub by: &'a GitIdentity,
+    /// A tree that is saved already: the same once more is none.
+    pub saved: Option<&'a str>,
+}
+
+/// A commit of the working files. No ref holds it yet.
+#[derive(Debug)]
+pub struct Saved<'a> {
+    /// Its files.
+    pub picture: Picture<'a>,
+    /// Its id.
+    pub commit: String,
+}
+
+/// Why no commit can be made on the branch now. Nothing was changed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// A commit is checked out without a branch.
+    NoBranch,
+    /// Git is in the middle of this.
+    Operation(&'static str),
+    /// A git process has the index, or has left its lock.
+    IndexLocked,
+}
+
+impl fmt::Display for NotNow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotNow::NoBranch => f.write_str("no branch is checked out"),
+            NotNow::Operation(operation) => write!(f, "{operation} is in progress"),
+            NotNow::IndexLocked => f.write_str("a git process has the index locked (index.lock)"),
+        }
+    }
+}
+
+const INDEX: &str = "index";
+const INDEX_LOCK: &str = "index.lock";
+/// A second name of a lock of ours, by which it is known after a kill.
+const OUR_LOCK: &str = "index.execenv";
+
+impl Checkout {
+    /// Saves the working files as a commit on what is checked out, and touches nothing but the store of objects: neither
+    /// HEAD, nor the index, nor a branch. `None`: nothing differs from what is checked out, or from what is saved already.
+    ///
+    /// # Errors
+    /// [`TooMuch`](super::TooMuch); as git reports it.
+    pub fn save(&self, saving: Saving<'_>) -> Result<Option<Saved<'_>>> {
+        let picture = self.picture(saving.ours, saving.bounds, Objects::Kept)?;
+        let tree = picture.tree();
+        let empty = super::empty_tree(tree);
+        let checked_out = saving.head.tree.as_deref().unwrap_or(empty);
+        if tree == checked_out || saving.saved == Some(tree) {
+            return Ok(None);
+        }
+        let parents = saving.head.commit.iter().flat_map(|commit| ["-p", commit]);
+        let commit = self.repository().work(["commit-tree", tree, "-F", "-"]).args(parents).by(saving.by);
+        let commit = commit.input(saving.message.as_bytes().to_vec()).text()?;
+        Ok(Some(Saved { picture, commit }))
+    }
+
+    /// Lets refs of ours (`refs/execenv/…`) hold a commit, whatever they held before.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn keep(&self, refs: &[String], commit: &str) -> Result<()> {
+        let lines: String = refs.iter().map(|name| format!("update {name} {commit}\n")).collect();
+        self.repository().work(["update-ref", "--stdin"]).input(lines.into_bytes()).output().map(drop)
+    }
+
+    /// Puts a commit of the working files on the branch that is checked out, as `git commit --all` would have, and its files into
+    /// the index.
+    ///
+    /// The index comes first: a kill in between leaves everything staged. Only whoever keeps other processes of ours away may
+    /// call this.
+    ///
+    /// # Errors
+    /// As git and the system report them, also where the branch has moved meanwhile.
+    pub fn commit_on_branch(
+        &self,
+        saved: &Saved<'_>,
+        head: &Head,
+    ) -> Result<std::result::Result<(), NotNow>> {
+        let own = &self.folders().own;
+        if head.branch.is_none() {
+            return Ok(Err(NotNow::NoBranch));
+        }
+        if let Some(operation) = in_progress(own).next() {
+            return Ok(Err(NotNow::Operation(operation)));
+        }
+        let writing = || format!("write {}", own.join(INDEX).display());
+        let own = Tree::open(own).with_context(writing)?;
+        let (copy, name) = saved.picture.index();
+        let bytes = copy.read(name, u64::MAX >> 1).with_context(writing)?;
+        let bytes = bytes.with_context(|| format!("{} is gone", copy.path().join(name).display()))?;
+        let (index, lock, ours) = (Path::new(INDEX), Path::new(INDEX_LOCK), Path::new(OUR_LOCK));
+        forget_own_lock(&own, lock, ours).with_context(writing)?;
+        let mode = match own.kind(index).with_context(writing)? {
+            Some(FileKind::File { mode, .. }) => mode,
+            _ => 0o644,
+        };
+        let locked = own.create_unseen(ours, &bytes, mode).and_then(|()| own.link_new(ours, lock));
+        if let Err(error) = locked {
+            own.remove_file(ours).with_context(writing)?;
+            return match error.kind() {
+                std::io::ErrorKind::AlreadyExists => Ok(Err(NotNow::IndexLocked)),
+                _ => Err(error).with_context(writing),
+            };
+        }
+        own.keep_previous(lock, index).and_then(|()| own.remove_file(ours)).with_context(writing)?;
+        let before = head.commit.as_deref().unwrap_or("");
+        let moved = ["update-ref", "-m", "execenv checkpoint", "HEAD", &saved.commit, before];
+        self.repository().work(moved).output()?;
+        Ok(Ok(()))
+    }
+}
+
+/// Removes a lock on the index that a killed call has left: it has two names.
+fn forget_own_lock(own: &Tree, lock: &Path, ours: &Path) -> std::io::Result<()> {
+    let Some(left) = own.look(ours)? else { return Ok(()) };
+    if own.look(lock)?.is_some_and(|lock| lock.identity == left.identity) {
+        own.remove_file(lock)?;
+    }
+    own.remove_file(ours)
+}

@@ -1,0 +1,252 @@
+//! Rebuilding a work dir from what was saved of it.
+//!
+//! The files are made of a commit that can be found again and of a patch, in the store of objects, before anything in the work
+//! dir is touched: a patch that does not fit changes nothing. Then index and files become those of the result, by one call to
+//! git. A kill in between leaves some files changed; the same command again goes on, because what is missing is no work.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+
+use super::checkpoint::patch_file;
+use super::lock::GitLock;
+use super::ours::ours;
+use super::patch::{MOST, digest, plain};
+use super::place::Place;
+use super::reattach::reattach;
+use crate::environment::{CheckpointRecord, Durability, EnvStatus, LockedEnv, Meta, Trust};
+use crate::failure::{Code, Failure};
+use crate::git::{Bounds, Changes, Checkout, Git, Objects, is_commit_id};
+use crate::layout::names;
+
+/// What is in a work dir is compared, whatever it is.
+const NO_BOUNDS: Bounds = Bounds { files: usize::MAX, bytes: u64::MAX };
+
+/// What a work dir is rebuilt from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// The last checkpoint.
+    Last,
+    /// The checkpoint of this number.
+    Number(u64),
+    /// A file of the user's, and its name: a patch, plain, compressed, or either as base64 text.
+    File(Vec<u8>, PathBuf),
+}
+
+/// How it is rebuilt.
+#[derive(Clone, Debug)]
+pub struct Restoring<'a> {
+    /// From what.
+    pub source: Source,
+    /// The commit that the patch begins from; `None`: as recorded.
+    pub base: Option<&'a str>,
+    /// Commit the result on the branch.
+    pub commit: bool,
+    /// The folder of the work dir with the repository (`--in`); `None`: as recorded, else the only one.
+    pub inside: Option<&'a Path>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// A work dir that was rebuilt.
+#[derive(Debug)]
+pub struct Restored {
+    /// The repository's folder.
+    pub repository: PathBuf,
+    /// The number of the checkpoint; `None`: from a file.
+    pub n: Option<u64>,
+    /// The commit that the patch began from; `None`: from nothing.
+    pub base: Option<String>,
+    /// The branch that is checked out.
+    pub branch: Option<String>,
+    /// What differs from the commit that is checked out.
+    pub changes: Changes,
+    /// The commit that was made of it.
+    pub commit: Option<String>,
+    /// Execenv's own files are not in the work dir any more.
+    pub lacks_sidecars: bool,
+}
+
+/// Rebuilds the work dir.
+///
+/// # Errors
+/// [`Code::NoCheckpoint`] where nothing of this number was saved; [`Code::UnknownBase`] where the commit is not there that the
+/// patch begins from; [`Code::Occupied`] where the patch does not fit, or the work dir holds work; a [`Code::Failed`] failure
+/// for a file that is not as it was written.
+pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &Git) -> Result<Restored> {
+    let own = env.require_meta()?.own.unwrap_or_default();
+    let checkpoint = match &wanted.source {
+        Source::File(..) => None,
+        source => Some(find(env, &own.checkpoints, source)?),
+    };
+    let recorded = checkpoint.map(|one| Path::new(&one.place)).filter(|place| *place != Path::new(""));
+    reattach(env, own.repository.as_ref())?;
+    let place = Place::find(env, wanted.inside.or(recorded), trust)?;
+    let _lock = GitLock::acquire(&env.env)?;
+    let checkout = place.checkout(git)?;
+    let head = checkout.head()?;
+    let recorded = own.repository.as_ref().map(|repository| repository.base_commit.clone());
+    let base = match (wanted.base, checkpoint) {
+        (Some(base), _) => Some(base.to_owned()),
+        (None, Some(one)) => Some(one.base_sha.clone()).filter(|base| !base.is_empty()),
+        (None, None) => recorded.filter(|id| is_commit_id(id)).or_else(|| head.commit.clone()),
+    };
+    let tree = tree_of(env, &place, &checkout, checkpoint, &wanted.source, base.as_deref())?;
+    refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;
+    checkout.write_files(&tree)?;
+    let by = git.committer(own.git_identity.as_ref());
+    let name = checkpoint.map_or_else(|| "a patch".to_owned(), |one| format!("checkpoint {}", one.n));
+    let picture = checkout.picture(&ours(env, &place)?, NO_BOUNDS, Objects::Dropped)?;
+    let from = head.commit.clone().unwrap_or_else(|| crate::git::empty_tree(&tree).to_owned());
+    let changes = picture.changes_since(&from)?;
+    drop(picture);
+    let commit = match wanted.commit && head.tree.as_deref() != Some(&tree) {
+        true => Some(checkout.commit_tree(&tree, &format!("restore {name}\n"), &by)?),
+        false => None,
+    };
+    Meta::change_own(&env.env.tree, Durability::Synced, |_, own| {
+        if own.status != EnvStatus::Cleaned {
+            own.status = EnvStatus::Prepared;
+        }
+        own.used_at = Some(wanted.now);
+    })?;
+    Ok(Restored {
+        repository: place.path().to_owned(),
+        n: checkpoint.map(|one| one.n),
+        base,
+        branch: head.branch,
+        changes,
+        commit,
+        lacks_sidecars: lacks_sidecars(env)?,
+    })
+}
+
+/// The checkpoint that is meant.
+fn find<'r>(
+    env: &LockedEnv,
+    recorded: &'r [CheckpointRecord],
+    source: &Source,
+) -> Result<&'r CheckpointRecord> {
+    let path = env.env.path.display();
+    let (found, message) = match source {
+        Source::Number(n) => {
+            (recorded.iter().find(|one| one.n == *n), format!("{path} has no checkpoint {n}"))
+        }
+        _ => (recorded.iter().max_by_key(|one| one.n), format!("{path} has no checkpoint")),
+    };
+    let numbers: Vec<String> = recorded.iter().rev().take(10).map(|one| one.n.to_string()).collect();
+    let hint = match numbers.is_empty() {
+        true => "`--from FILE` takes a patch from elsewhere".to_owned(),
+        false => format!("there are: {}", numbers.join(", ")),
+    };
+    found.ok_or_else(|| Failure::new(Code::NoCheckpoint, message).hint(hint).into())
+}
+
+/// The tree that the work dir gets.
+fn tree_of(
+    env: &LockedEnv,
+    place: &Place,
+    checkout: &Checkout,
+    checkpoint: Option<&CheckpointRecord>,
+    source: &Source,
+    base: Option<&str>,
+) -> Result<String> {
+    if let Some(base) = base
+        && !checkout.has_commit(base)?
+    {
+        let message = format!("{} has no commit {}", place.path().display(), base.escape_debug());
+        return Err(Failure::new(Code::UnknownBase, message)
+            .hint("fetch it there (`git fetch`), then repeat the command; `--base` names another commit")
+            .into());
+    }
+    let (patch, name) = match (source, checkpoint) {
+        (Source::File(bytes, path), _) => (plain(bytes, path)?, path.clone()),
+        (_, Some(one)) => match &one.patch {
+            Some(patch) => (read_patch(env, one.n, &patch.sha256)?, env.env.path.join(patch_file(one.n))),
+            // Its patch would have been too long.
+            None => return tree_of_commit(place, checkout, one),
+        },
+        (_, None) => (Vec::new(), PathBuf::new()),
+    };
+    checkout.patched(base, patch)?.map_err(|words| {
+        let message =
+            format!("the patch {} does not fit {}", name.display(), base.unwrap_or("an empty folder"));
+        let failure = Failure::new(Code::Occupied, message)
+            .hint("nothing was changed; `--base` names the commit that it was made from");
+        anyhow::anyhow!(words.0).context(failure)
+    })
+}
+
+fn tree_of_commit(place: &Place, checkout: &Checkout, one: &CheckpointRecord) -> Result<String> {
+    if is_commit_id(&one.sha) && checkout.has_commit(&one.sha)? {
+        return Ok(one.sha.clone());
+    }
+    let message = format!(
+        "checkpoint {} has no patch, and its commit {} is not in {}",
+        one.n,
+        one.sha.escape_debug(),
+        place.path().display()
+    );
+    Err(Failure::new(Code::UnknownBase, message).hint("choose another one: `--from N`").into())
+}
+
+fn read_patch(env: &LockedEnv, n: u64, sha256: &str) -> Result<Vec<u8>> {
+    let (file, shown) = (patch_file(n), env.env.path.join(patch_file(n)));
+    let reading = || format!("read {}", shown.display());
+    let bytes = env.env.tree.read(&file, MOST as u64).with_context(reading)?;
+    let bytes = bytes.with_context(|| format!("{} does not exist", shown.display()))?;
+    if digest(&bytes) != sha256 {
+        let message = format!("{} is not as `checkpoint` wrote it", shown.display());
+        return Err(Failure::new(Code::Failed, message)
+            .hint("choose another one: `--from N`; `--from FILE` takes it as it is")
+            .into());
+    }
+    plain(&bytes, &shown)
+}
+
+/// Refuses to replace files that hold work. What was deleted is none: that is why a work dir is rebuilt.
+fn refuse_work(
+    env: &LockedEnv,
+    place: &Place,
+    checkout: &Checkout,
+    head: Option<&str>,
+    tree: &str,
+) -> Result<()> {
+    let picture = checkout.picture(&ours(env, place)?, NO_BOUNDS, Objects::Dropped)?;
+    let empty = crate::git::empty_tree(tree);
+    // What is in the result is not lost.
+    let is_kept = |from: &str| -> Result<Vec<PathBuf>> {
+        let changes = picture.changes_since(from)?;
+        Ok(changes.files.into_iter().filter(|file| file.action != b'D').map(|file| file.path).collect())
+    };
+    let changed = is_kept(head.unwrap_or(empty))?;
+    let lost: Vec<PathBuf> = match changed.is_empty() {
+        true => Vec::new(),
+        false => {
+            let differing = is_kept(tree)?;
+            changed.into_iter().filter(|path| differing.contains(path)).collect()
+        }
+    };
+    let Some(first) = lost.first() else { return Ok(()) };
+    let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+    let message = format!(
+        "{} holds uncommitted work that would be replaced: {}{more}",
+        place.path().display(),
+        first.display()
+    );
+    Err(Failure::new(Code::Retained, message)
+        .hint(format!("save it first: `execenv checkpoint {} -m MESSAGE --on-branch`", env.env.key()))
+        .into())
+}
+
+/// Whether the context file and the like are gone with the work dir.
+fn lacks_sidecars(env: &LockedEnv) -> Result<bool> {
+    let manifest = crate::sidecar::Manifest::load(&env.env.tree)?.unwrap_or_default();
+    let work_dir = env.work_dir_path();
+    let is_gone = |path: &PathBuf| {
+        let relative = path.strip_prefix(&work_dir).map(|relative| Path::new(names::WORK_DIR).join(relative));
+        relative.is_ok_and(|relative| matches!(env.env.tree.kind(&relative), Ok(None)))
+    };
+    Ok(!env.work_dir.is_user_folder() && manifest.files.iter().any(is_gone))
+}
