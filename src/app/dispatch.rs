@@ -8,8 +8,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, checkout, checkpoint, cleanup, config, demo, diff, doctor, du, gc, list, prepare, restore, reuse,
-    run, show, trash, verify,
+    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, list, prepare, restore,
+    reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -44,6 +44,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Cleanup(args) => cleanup::run(&args, context),
         Command::Checkpoint(args) => checkpoint::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
+        Command::Clone(args) => clone::run(&args, context),
         Command::Branch(args) => branch::run(&args, context),
         Command::Checkout(args) => checkout::run(&args, context),
         Command::Du(args) => du::run(&args, context),

@@ -55,6 +55,8 @@ pub enum Command {
     Checkpoint(commands::checkpoint::CheckpointArgs),
     /// Rebuild the work dir of an environment from a checkpoint or a patch
     Restore(commands::restore::RestoreArgs),
+    /// Copy the work in an environment into a repository of its own
+    Clone(commands::clone::CloneArgs),
     /// Begin a new branch in the repository of an environment
     Branch(commands::branch::BranchArgs),
     /// Check that a work dir is as it was before prepare, and list each difference

@@ -191,7 +191,7 @@ impl Place<'_> {
             "config" => {
                 self.elsewhere(wrong).or_else(|| Some("`execenv config` shows all settings".to_owned()))
             }
-            "branch" | "checkpoint" | "diff" | "restore" | "show" | "verify" | "reuse" => {
+            "branch" | "checkpoint" | "clone" | "diff" | "restore" | "show" | "verify" | "reuse" => {
                 Some(format!("`execenv {name}` takes one environment"))
             }
             _ => None,

@@ -6,6 +6,7 @@ pub mod branch;
 pub mod checkout;
 pub mod checkpoint;
 pub mod cleanup;
+pub mod clone;
 pub mod config;
 pub mod demo;
 pub mod diff;

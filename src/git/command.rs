@@ -230,6 +230,11 @@ impl<'a> Repository<'a> {
         Some(value)
     }
 
+    /// Ends calls once it is set.
+    pub(super) fn stop(&self) -> &'a AtomicBool {
+        self.stop
+    }
+
     /// The same git for another folder.
     pub(super) fn beside<'b>(&self, dir: &'b Path) -> Repository<'b>
     where

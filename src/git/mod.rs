@@ -9,6 +9,7 @@ mod branch;
 mod changes;
 mod checkout;
 mod command;
+mod copied;
 mod drift;
 mod excluded;
 mod failure;

@@ -176,6 +176,19 @@ impl Picture<'_> {
         self.with_objects(call.variable("GIT_INDEX_FILE", index))
     }
 
+    /// Lets a call read the picture's objects.
+    pub(super) fn lend<'w, P: super::command::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
+        match &self.objects {
+            None => call,
+            Some((folder, repositorys)) => {
+                let mut both = alternate(folder.tree().path());
+                both.push(":");
+                both.push(alternate(repositorys));
+                call.variable("GIT_ALTERNATE_OBJECT_DIRECTORIES", both)
+            }
+        }
+    }
+
     fn with_objects<'w, P: super::command::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
         match &self.objects {
             None => call,

@@ -162,7 +162,8 @@ impl<'a> Repository<'a> {
         self.copy_from(shared, &[&format!("+{commit}:{OTHERS}{commit}")])
     }
 
-    fn copy_from(&self, shared: Repository<'_>, refspecs: &[&str]) -> Result<()> {
+    /// Copies refs from a repository, which is a bare one here whatever it is.
+    pub(super) fn copy_from(&self, shared: Repository<'_>, refspecs: &[&str]) -> Result<()> {
         let served = shared.served_view()?;
         let view = self.bare_view()?;
         let is_partial = self.look(["config", "--get", "remote.origin.promisor"]).through(&view).answer()?;

@@ -4,6 +4,7 @@
 mod base;
 mod branch;
 mod checkpoint;
+mod clone;
 mod diff;
 mod lock;
 mod ours;
@@ -14,6 +15,7 @@ mod restore;
 
 pub use branch::branch;
 pub use checkpoint::{Wanted, checkpoint};
+pub use clone::{clone, look_at_target};
 pub use diff::{Compared, DiffForm, diff};
 pub use place::Place;
 pub use restore::{Restoring, Source, restore};

@@ -97,7 +97,7 @@ fn new_files_binaries_modes_links_and_deletions_are_saved_beside_the_branch() {
     assert!(sums.starts_with(answer["patch"]["sha256"].as_str().unwrap()));
     assert_eq!(record(&t)[0]["sha"], sha);
     let text = t.execenv(["checkpoint", KEY, "-m", "again"]).ok().stdout;
-    assert!(text.starts_with("checkpoint 2\t") && text.ends_with("\t5 files, +1 -1\n"), "{text}");
+    assert!(text.starts_with("checkpoint 2\t") && text.ends_with("\t5 files, +2 -1\n"), "{text}");
 }
 
 fn snapshot_of(path: &Path) -> String {
@@ -265,6 +265,7 @@ fn what_was_saved_is_found_by_number_and_cleanup_is_not_held_by_it() {
     t.write(repo.join("new"), "x");
     let answer = save(&t, &[]);
     t.write("root/default/555555abcdef/output/checkpoints/7.patch.gz", "");
+    t.write(repo.join("new"), "y");
     assert_eq!(save(&t, &[])["n"], 8);
     let before = snapshot(&repo);
     t.execenv(["reuse", KEY]).ok();
@@ -277,8 +278,7 @@ fn what_was_saved_is_found_by_number_and_cleanup_is_not_held_by_it() {
         &["push", "-q", "origin", &format!("{}:refs/heads/saved", answer["sha"].as_str().unwrap())],
     );
     fs::remove_file(repo.join("new")).unwrap();
-    let done = t.execenv(["cleanup", KEY]).fails(5, &["1 commit on no remote", "saved"]);
-    drop(done);
+    t.execenv(["cleanup", KEY]).fails(5, &["1 commit on no remote", "saved"]);
     git(&t, &repo, &["update-ref", "-d", &format!("refs/execenv/{KEY}/checkpoint-8")]);
     t.execenv(["cleanup", KEY]).ok();
     assert!(t.root.join("default").join(KEY).join("output/checkpoints/1.patch.gz").exists());

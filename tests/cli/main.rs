@@ -16,6 +16,7 @@ mod branch;
 mod checkout;
 mod checkpoint;
 mod cleanup;
+mod clone;
 mod codex_runs;
 mod config;
 mod connection;

@@ -167,7 +167,7 @@ fn a_patch_is_taken_in_every_form_and_on_any_base() {
             &["has no commit 12345678", "git fetch"],
         ),
         (&["--from", "broken.gz"], 2, &["cannot be read"]),
-        (&["--from", "none"], 2, &["the patch none", "number of a checkpoint"]),
+        (&["--from", "none"], 2, &["cannot read the patch", "number of a checkpoint"]),
         (&["--from", "2"], 3, &["has no checkpoint 2", "there are: 1"]),
     ] {
         let before = files(&repo);

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::support::{KEY, TestEnv};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "branch",
     "prepare",
     "reuse",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 15] = [
     "diff",
     "checkpoint",
     "restore",
+    "clone",
 ];
 
 #[test]

@@ -260,6 +260,18 @@ pub(super) const PAGES: &[Facts] = &[
         files: &[names::META, names::OUTPUT, names::WORK_DIR],
     },
     Facts {
+        page: "clone",
+        statuses: ENV,
+        fields: &[
+            ("schema, path", "version of this object, and the folder of the clone"),
+            (
+                "exists, empty",
+                "in place of path with --dry-run: whether the folder is there, and whether it may be used",
+            ),
+        ],
+        files: STATE,
+    },
+    Facts {
         page: "branch",
         statuses: ENV,
         fields: &[

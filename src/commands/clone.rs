@@ -1,0 +1,58 @@
+//! `execenv clone`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+
+use super::repository::RepositoryArgs;
+use crate::invocation::{Context, env_completer};
+use crate::output::{Answer, escape};
+use crate::work::{clone, look_at_target};
+
+/// Copy the work in an environment into a repository of its own
+///
+/// The copy stands alone: it shares no object with the environment's repository and is no worktree of it. It has the branch that is
+/// checked out, the branches of the remotes and the tags, and the working files, changed and new ones included, without what is
+/// ignored and what execenv put there. It appears whole, by one rename.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  execenv clone \"$env\" ~/review
+  execenv clone \"$env\" ~/review --dry-run -o json")]
+pub struct CloneArgs {
+    /// Environment: a path, a task id, or 4 or more characters of its key
+    #[arg(value_name = "ENV", add = env_completer())]
+    pub env: String,
+    /// Folder that is empty or does not exist
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Only say whether the folder is there and empty
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The repository.
+    #[command(flatten)]
+    pub repository: RepositoryArgs,
+}
+
+pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<Answer> {
+    let found = context.find(&args.env)?;
+    let dir = context.absolute(&args.dir)?;
+    if args.dry_run {
+        let target = look_at_target(&found, &dir)?;
+        let text = match (target.exists, target.is_empty) {
+            (false, _) => "does not exist",
+            (true, true) => "empty",
+            (true, false) => "not empty",
+        };
+        let json = json!({"schema": 1, "exists": target.exists, "empty": target.is_empty});
+        return Ok(Answer::new(text, json));
+    }
+    context.defer_signals()?;
+    let place = args.repository.find(&found, context)?;
+    let git = context.git().until(Arc::clone(&context.stop));
+    let path = clone(&found, &place, &dir, &git)?;
+    let shown = escape(&path.display().to_string());
+    Ok(Answer::new(shown, json!({"schema": 1, "path": path.to_string_lossy()})))
+}
