@@ -119,9 +119,8 @@ impl OwnEnvArgs {
         context: &'a Context,
     ) -> Result<Request<'a>> {
         let existing = if self.replace { Existing::ReplaceAny } else { Existing::Replace };
-        let (inventory, repository) = (self.inventory, self.repository.request(context)?);
         let request = task.request(context, local_dir.map(Path::to_owned), existing);
-        Ok(Request { inventory, repository, ..request })
+        self.repository.apply(Request { inventory: self.inventory, ..request }, context)
     }
 
     /// An environment of the task is refreshed; where there is none, or none that can be used again, one is prepared.
@@ -132,9 +131,13 @@ impl OwnEnvArgs {
         renewed_logins: RenewedLogins,
         context: &Context,
     ) -> Result<(Prepared, EnvLock)> {
-        let found = find_of_task(&self.request(task, local_dir, context)?)?;
-        // Whoever names another folder than the environment's wants another environment.
-        let found = found.filter(|found| local_dir.is_none_or(|dir| found.works_in(dir)));
+        let asked = self.request(task, local_dir, context)?;
+        // Whoever names another folder than the environment's wants another environment, and so does who wants a worktree.
+        let found = find_of_task(&asked)?.filter(|found| match (&asked.local_dir, &asked.repository) {
+            (Some(dir), _) => found.works_in(dir),
+            (None, Some(_)) => !found.work_dir.is_user_folder(),
+            (None, None) => true,
+        });
         let Some(found) = found else {
             return prepare_and_hold(&self.request(task, local_dir, context)?);
         };

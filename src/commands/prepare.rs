@@ -23,6 +23,7 @@ use crate::invocation::{Context, WaitArgs, describe_setting};
   env=$(execenv prepare --task task.json)
   env=$(execenv prepare --provider claude --skills ./skills --instructions rules.md)
   env=$(execenv prepare --repo ~/project --base main --agent-name ada)
+  execenv prepare --local-dir . --worktree --agent-name ada
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
 pub struct PrepareArgs {
@@ -65,9 +66,8 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     task.tell_start("preparing");
-    let repository = args.repository.request(context)?;
-    let request =
-        Request { inventory: args.inventory, repository, ..task.request(context, local_dir, existing) };
+    let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
+    let request = args.repository.apply(request, context)?;
     let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
     announce(&task, &prepared, context)
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::announce::announce;
 use super::identity::IdentityArgs;
 use super::task_input::{Task, TaskInput};
+use super::worktree::WorktreeArgs;
 use crate::brief::Platform;
 use crate::environment::{Existing, Own, Prepared, RenewedLogins, Request, prepare, reuse};
 use crate::failure::{Code, Failure};
@@ -122,7 +123,10 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
             if args.or_prepare && matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) =>
         {
             log::info!("{error}; preparing a new environment instead");
-            prepare(&task.request(context, local_dir, Existing::Replace))
+            prepare(
+                &WorktreeArgs::default()
+                    .apply(task.request(context, local_dir, Existing::Replace), context)?,
+            )
         }
         other => other,
     }

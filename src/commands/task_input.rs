@@ -12,7 +12,8 @@ use serde_json::json;
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{
-    Existing, Exports, Own, Prepared, RenewedLogins, Request, choose_platform, git_variables,
+    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, choose_platform,
+    git_variables,
 };
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
@@ -474,7 +475,7 @@ impl Task {
             "task_id": own.task_id,
             "workspace_id": prepared.meta.workspace_id,
             "local_directory": prepared.meta.local_directory,
-            "type": if own.repository.is_some() { "git_worktree" } else { "directory" },
+            "type": if own.repository.as_ref().is_some_and(RepositoryRecord::is_worktree) { "git_worktree" } else { "directory" },
             "branch_name": own.repository.as_ref().map(|repository| &repository.branch),
             "env": exports,
             "private_env": prepared.private_env,

@@ -1,12 +1,15 @@
 //! The options that make the work dir a worktree of a repository.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::environment::{RepositoryFrom, RepositoryRequest};
+use crate::environment::{NEW_REPOSITORY, RepositoryFrom, RepositoryRequest, Request};
+use crate::failure::{Code, Failure};
 use crate::invocation::Context;
+use crate::sys::silent::is_one_path;
+use crate::task::{ExecutionMode, TaskDocument};
 
 /// The repository
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -15,30 +18,89 @@ pub struct WorktreeArgs {
     ///
     /// DIR is a folder in the repository, a bare one, or a worktree of it. Its index, HEAD, configuration, hooks and working
     /// files stay as they are. Hooks do not run; filters such as git-lfs do. If DIR is in no repository, or the
-    /// repository has no commit, the work dir is an empty folder, and a warning says so.
+    /// repository has no commit, the work dir is an empty folder, and a warning says so. `new://` or `new://NAME` makes the work dir a
+    /// new repository of its own (type `directory`): no remote, one empty commit on the branch that `init.defaultBranch` of your
+    /// configuration names, else `main`. It goes with the environment.
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "local_dir")]
     pub repo: Option<PathBuf>,
     /// With --repo: the branch, tag or commit to begin from [default: the default branch of origin, else HEAD]
     #[arg(long, value_name = "REF", requires = "repo")]
     pub base: Option<String>,
-    /// With --repo: bring along the ignored files that match the patterns in this file [default: .worktreeinclude of the checkout, if there is one]
+    /// With --local-dir: the work dir is a git worktree of the folder's repository, with its uncommitted changes; the folder stays as it is
+    ///
+    /// The branch `agent/<agent>/<key>` begins with one commit of what the checkout holds at present: tracked changes, and files that
+    /// are neither tracked nor ignored (at most 2,000 and 200 MiB). `git diff` from that commit is the agent's work alone. The agent
+    /// runs in the same folder of the worktree as DIR is of its repository. What a commit cannot hold (changes in a submodule, another
+    /// repository, a merge with conflicts) is an error. The folder's index, files and stashes are only read. A task document asks for
+    /// the same by `"execution_mode": "worktree"` in the project's resource for DIR.
+    #[arg(long, requires = "local_dir", conflicts_with_all = ["inventory", "repo"])]
+    pub worktree: bool,
+    /// With --repo or --worktree: bring along the ignored files that match the patterns in this file [default: .worktreeinclude of the checkout, if there is one]
     ///
     /// The patterns have the syntax of .gitignore. Copied are files that git does not track in the checkout and ignores in the
     /// worktree, such as `.env`: at most 2,000 files and 200 MiB, with their modes, and relative links. Files that the branch has, nested
     /// repositories and the worktree folders of other tools are left out. `cleanup` removes the copies.
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "repo")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub include: Option<PathBuf>,
 }
 
 impl WorktreeArgs {
-    /// What was asked for.
+    /// The request with the repository that was asked for, by these options or by the task document.
     ///
     /// # Errors
-    /// When the path cannot be made absolute.
-    pub(super) fn request(&self, context: &Context) -> Result<Option<RepositoryRequest>> {
-        let Some(repo) = &self.repo else { return Ok(None) };
+    /// A [`Code::Usage`] failure for options that do not go together, [`Code::BadDocument`] for a mode that is not known; when a path
+    /// cannot be made absolute.
+    pub(super) fn apply<'a>(&self, request: Request<'a>, context: &Context) -> Result<Request<'a>> {
         let include = self.include.as_ref().map(|file| context.absolute(file)).transpose()?;
-        let from = RepositoryFrom::Existing { path: context.absolute(repo)?, base: self.base.clone() };
-        Ok(Some(RepositoryRequest { from, include }))
+        if let Some(name) =
+            self.repo.as_deref().and_then(Path::to_str).and_then(|repo| repo.strip_prefix(NEW_REPOSITORY))
+        {
+            let from = self.new_repository(name)?;
+            return Ok(Request { repository: Some(RepositoryRequest { from, include: None }), ..request });
+        }
+        if let Some(repo) = &self.repo {
+            let from = RepositoryFrom::Existing { path: context.absolute(repo)?, base: self.base.clone() };
+            return Ok(Request { repository: Some(RepositoryRequest { from, include }), ..request });
+        }
+        if let Some(path) = request.local_dir.clone()
+            && self.is_worktree(&path, request.task)?
+        {
+            if request.inventory {
+                let message = "`--inventory` has no use: the task document asks for a worktree of the folder";
+                return Err(Failure::new(Code::Usage, message).hint("leave out `--inventory`").into());
+            }
+            let repository = Some(RepositoryRequest { from: RepositoryFrom::Folder { path }, include });
+            return Ok(Request { repository, local_dir: None, ..request });
+        }
+        if include.is_some() {
+            return Err(Failure::new(Code::Usage, "`--include` is for a worktree")
+                .hint("add `--repo DIR`, or `--local-dir DIR --worktree`")
+                .into());
+        }
+        Ok(request)
+    }
+
+    fn new_repository(&self, name: &str) -> Result<RepositoryFrom> {
+        let usage = |message: String, hint: &str| Failure::new(Code::Usage, message).hint(hint);
+        if name.chars().any(|c| c.is_control() || c == '/') {
+            let message = format!("`--repo {NEW_REPOSITORY}{}`: that is no name", name.escape_debug());
+            return Err(
+                usage(message, "`--repo new://` or `--repo new://NAME`, without a slash in NAME").into()
+            );
+        }
+        for (option, is_given) in [("--base", self.base.is_some()), ("--include", self.include.is_some())] {
+            if is_given {
+                let message = format!("`{option}` does not go with a new repository");
+                return Err(
+                    usage(message, "a new repository has no commit and no files to begin from").into()
+                );
+            }
+        }
+        Ok(RepositoryFrom::New { name: name.to_owned() })
+    }
+
+    fn is_worktree(&self, folder: &Path, task: &TaskDocument) -> Result<bool> {
+        let asked = task.execution_mode(|path| is_one_path(Path::new(path), folder))?;
+        Ok(self.worktree || asked == Some(ExecutionMode::Worktree))
     }
 }

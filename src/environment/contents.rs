@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 
 use super::places::{CONTEXT, RESOURCES, TASK_MARKER};
 use super::request::{Request, platform_plan};
-use super::work_dir::WorkDir;
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -47,7 +46,8 @@ impl<'a> Contents<'a> {
         Ok(Self { task, provider, platform, skills, mcp, with_brief })
     }
 
-    /// The homes that the provider needs for an environment at `env_root`; `present` is the existing environment.
+    /// The homes that the provider needs for an environment at `env_root`, whose agent runs in `work_dir`; `is_local`: that is
+    /// a user folder; `present` is the existing environment.
     ///
     /// # Errors
     /// Those of the provider's module; nothing is changed.
@@ -55,7 +55,8 @@ impl<'a> Contents<'a> {
         &self,
         request: &Request<'_>,
         env_root: &Path,
-        work_dir: &WorkDir,
+        work_dir: &Path,
+        is_local: bool,
         present: Option<&Tree>,
     ) -> Result<HomePlan> {
         let (given, config) = platform_plan(request, env_root);
@@ -64,8 +65,8 @@ impl<'a> Contents<'a> {
             given: &given,
             workspace_id: request.workspace_id.as_str(),
             env_root,
-            work_dir: &work_dir.path(env_root),
-            is_local: work_dir.is_user_folder(),
+            work_dir,
+            is_local,
             stores: &request.root.path().join(names::STORES),
             user_home: request.home.as_deref(),
             inherited: request.inherited,
@@ -100,12 +101,12 @@ impl<'a> Contents<'a> {
         })
     }
 
-    /// Plans all sidecars for a work dir; `home_plan` has the provider's own ones.
+    /// Plans all sidecars for the folder `below` of a work dir; `home_plan` has the provider's own ones.
     ///
     /// # Errors
     /// If a path that execenv needs is taken, or a link leads out of the work dir.
-    pub fn plan(&self, work_tree: &Tree, home_plan: &HomePlan) -> Result<SidecarPlan> {
-        let mut planner = Planner::new(work_tree);
+    pub fn plan(&self, work_tree: &Tree, below: &Path, home_plan: &HomePlan) -> Result<SidecarPlan> {
+        let mut planner = Planner::new(work_tree, below);
         if self.platform.cli().is_some() {
             self.task_marker(&mut planner, work_tree)?;
         }
@@ -176,8 +177,9 @@ impl<'a> Contents<'a> {
         let path = Path::new(TASK_MARKER);
         planner.dir(Path::new(".multica"))?;
         if planner.is_taken(path)? {
-            let parsed = match work_tree.kind(path) {
-                Ok(Some(FileKind::File { .. })) => work_tree.read(path, 1 << 20).ok().flatten(),
+            let place = &planner.place(path);
+            let parsed = match work_tree.kind(place) {
+                Ok(Some(FileKind::File { .. })) => work_tree.read(place, 1 << 20).ok().flatten(),
                 _ => None,
             };
             let managed = parsed
@@ -188,7 +190,7 @@ impl<'a> Contents<'a> {
             }
             return Err(Failure::new(
                 Code::Occupied,
-                format!("{} was created by another program", work_tree.path().join(path).display()),
+                format!("{} was created by another program", work_tree.path().join(place).display()),
             )
             .hint("remove the file, or prepare with `--platform-cli none`")
             .into());
@@ -259,7 +261,7 @@ mod tests {
         let tree = Tree::open(folder.path()).unwrap();
         let platform = Platform::for_task(task);
         let contents = Contents::new(task, Some(provider), &platform, true).unwrap();
-        let plan = contents.plan(&tree, &HomePlan::default()).unwrap();
+        let plan = contents.plan(&tree, Path::new(""), &HomePlan::default()).unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
         let brief = plan.steps.iter().find_map(|step| match step {
             Step::Brief { path, bytes, .. } => Some((path, text(bytes))),

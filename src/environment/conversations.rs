@@ -89,7 +89,9 @@ fn environment_of(real: &Path, projects: &Tree, name: &str) -> Option<(String, S
         let mut parts = held_in.strip_prefix(real).ok()?.iter().map(|part| part.to_str());
         let (workspace, key) = (parts.next()??.to_owned(), parts.next()??.to_owned());
         let work_dir = real.join(&workspace).join(&key).join(names::WORK_DIR);
-        let is_it = parts.next()? == Some(names::WORK_DIR) && folder_name(&work_dir).as_deref() == Some(name);
+        // The agent of a folder of a repository runs below the work dir.
+        let is_named = [&work_dir, &held_in].iter().any(|path| folder_name(path).as_deref() == Some(name));
+        let is_it = parts.next()? == Some(names::WORK_DIR) && is_named;
         if !is_it || found.as_ref().is_some_and(|found| *found != (workspace.clone(), key.clone())) {
             return None;
         }

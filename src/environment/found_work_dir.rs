@@ -2,19 +2,71 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::lookup::FoundEnv;
 use super::trust::Trust;
+use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::Tree;
 
+/// The folder in which the agent runs, `folder` of the work dir.
+pub(super) fn agent_dir(work_dir: PathBuf, folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() { work_dir } else { work_dir.join(folder) }
+}
+
+/// Makes the agent's folder, if git has not: it tracks no empty ones. It is no sidecar.
+///
+/// # Errors
+/// As the system reports them; a link on the way is an error.
+pub(super) fn ensure_dirs(work_tree: &Tree, folder: &Path) -> Result<()> {
+    let mut above: Vec<&Path> = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+    above.reverse();
+    above.iter().try_for_each(|path| {
+        let making = || format!("make {}", work_tree.path().join(path).display());
+        work_tree.ensure_dir(path, 0o755).with_context(making)
+    })
+}
+
 impl FoundEnv {
     /// The path of the work dir.
     pub fn work_dir_path(&self) -> PathBuf {
         self.work_dir.path(&self.env.path)
+    }
+
+    /// The path of the folder in which the agent runs: the work dir, or a folder in it where a folder of a repository was
+    /// named.
+    pub fn agent_dir(&self) -> PathBuf {
+        agent_dir(self.work_dir_path(), self.agent_folder())
+    }
+
+    /// That folder, relative to the work dir.
+    pub(super) fn agent_folder(&self) -> &Path {
+        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let repository = own.and_then(|own| own.repository.as_ref());
+        repository
+            .filter(|_| self.work_dir == WorkDir::Managed)
+            .map_or(Path::new(""), |record| record.folder())
+    }
+
+    /// Opens the folder in which the agent runs.
+    ///
+    /// # Errors
+    /// As [`FoundEnv::open_work_dir`].
+    pub(crate) fn open_agent_dir(&self, trust: Trust<'_>) -> Result<Tree> {
+        let work_dir = self.open_work_dir(trust)?;
+        let folder = self.agent_folder();
+        if folder.as_os_str().is_empty() {
+            return Ok(work_dir);
+        }
+        work_dir.plain_subtree(folder).map_err(|_| {
+            let path = work_dir.path().join(folder);
+            Failure::new(Code::WorkDirGone, format!("the agent's folder {} does not exist", path.display()))
+                .hint("make it again: the task is about this folder of the repository")
+                .into()
+        })
     }
 
     /// Opens the work dir.

@@ -57,7 +57,7 @@ pub(super) fn include(
 ) -> Result<Vec<String>> {
     let doing = || format!("copy the ignored files that {} names", patterns.display());
     let mut found = git.at(top).untracked_that_match(patterns).with_context(doing)?;
-    found.retain(|path| !is_scratch(path) && !top.join(path).starts_with(root));
+    found.retain(|path| scratch(path).is_none() && !top.join(path).starts_with(root));
     if found.is_empty() {
         return Ok(Vec::new());
     }
@@ -198,15 +198,20 @@ impl Copying<'_> {
     }
 }
 
-fn is_scratch(path: &Path) -> bool {
+/// The folder that a path lies in, or is, in which a tool keeps what belongs to one task.
+pub(super) fn scratch(path: &Path) -> Option<PathBuf> {
     let mut above: Option<&OsStr> = None;
-    path.components().any(|part| {
+    let mut folder = PathBuf::new();
+    for part in path.components() {
         let name = part.as_os_str();
-        let is_tools =
-            name == WORKTREES && above.is_some_and(|above| above.as_encoded_bytes().starts_with(b"."));
+        let is_hidden = above.is_some_and(|above| above.as_encoded_bytes().starts_with(b"."));
+        folder.push(name);
+        if (is_hidden && name == WORKTREES) || SCRATCH.iter().any(|scratch| name == *scratch) {
+            return Some(folder);
+        }
         above = Some(name);
-        is_tools || SCRATCH.iter().any(|scratch| name == *scratch)
-    })
+    }
+    None
 }
 
 fn counted(files: usize) -> String {
@@ -228,17 +233,17 @@ mod tests {
     #[test]
     fn what_a_tool_keeps_for_one_task_is_scratch() {
         for (path, expected) in [
-            (".env", false),
-            ("a/.agent_context/x", true),
-            (".multica/project", true),
-            (".claude/worktrees/a/.env", true),
-            ("sub/.cursor/worktrees/x", true),
-            (".worktrees/a", true),
-            ("worktrees/a", false),
-            ("src/worktrees/a", false),
-            (".claude/settings.local.json", false),
+            (".env", None),
+            ("a/.agent_context/x", Some("a/.agent_context")),
+            (".multica/project", Some(".multica")),
+            (".claude/worktrees/a/.env", Some(".claude/worktrees")),
+            ("sub/.cursor/worktrees/x", Some("sub/.cursor/worktrees")),
+            (".worktrees/a", Some(".worktrees")),
+            ("worktrees/a", None),
+            ("src/worktrees/a", None),
+            (".claude/settings.local.json", None),
         ] {
-            assert_eq!(is_scratch(Path::new(path)), expected, "{path}");
+            assert_eq!(scratch(Path::new(path)).as_deref(), expected.map(Path::new), "{path}");
         }
     }
 }

@@ -109,6 +109,18 @@ pub struct PathLock {
 /// # Errors
 /// A [`Code::PathBusy`] failure when another process has it.
 pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
+    lock_path(root, canonical, Share::Alone)
+}
+
+/// The same while a user's folder is only read, which several may do at a time.
+///
+/// # Errors
+/// As [`path_lock`].
+pub(super) fn path_lock_shared(root: &Tree, canonical: &Path) -> Result<PathLock> {
+    lock_path(root, canonical, Share::Shared)
+}
+
+fn lock_path(root: &Tree, canonical: &Path, share: Share) -> Result<PathLock> {
     let locking = || format!("lock {}", canonical.display());
     let busy = |file: Option<&File>| {
         let holder = file.and_then(lock::holder_of);
@@ -116,7 +128,11 @@ pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
         Failure::new(Code::PathBusy, message).hint("wait for it to end, then try again")
     };
     let folder = File::open(canonical).with_context(locking)?;
-    match folder.try_lock() {
+    let locked = match share {
+        Share::Alone => folder.try_lock(),
+        Share::Shared => folder.try_lock_shared(),
+    };
+    match locked {
         Ok(()) => return Ok(PathLock { _held: folder }),
         Err(TryLockError::WouldBlock) => return Err(busy(Some(&folder)).into()),
         // Network file systems lock only what is open for writing, which a folder never is: there one file a path,
@@ -125,7 +141,7 @@ pub fn path_lock(root: &Tree, canonical: &Path) -> Result<PathLock> {
     }
     let digest = crate::task::hex(&Sha256::digest(canonical.as_os_str().as_encoded_bytes()));
     let file = root_lock(root, &format!("{}{}", names::PATH_LOCK, &digest[..32]))?;
-    match lock::try_lock(root, &file, IfMissing::Create, Share::Alone) {
+    match lock::try_lock(root, &file, IfMissing::Create, share) {
         Ok(lock) => Ok(PathLock { _held: lock.into_file() }),
         Err(NotLocked::Busy) => Err(busy(root.open_lock(&file, false).ok().as_ref()).into()),
         Err(why) => Err(root_busy(root, &file, why)),

@@ -248,6 +248,15 @@ fn by_path(root: &WorkspacesRoot, path: &Path) -> Result<Option<PathBuf>> {
     {
         return Ok(Some(parent.to_owned()));
     }
+    // The folder of a repository in which an agent runs.
+    for above in path.ancestors().filter(|above| above.ends_with(names::WORK_DIR)) {
+        if let Some(env_root) = above.parent()
+            && is_env_root(root, env_root)?
+            && FoundEnv::open_even_damaged(env_root)?.agent_dir() == path
+        {
+            return Ok(Some(env_root.to_owned()));
+        }
+    }
     // A user folder: the records say which environment works in it.
     let Some(tree) = root.open()? else { return Ok(None) };
     let canonical = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;

@@ -1,6 +1,7 @@
 //! Environments, one folder on disk for each task: layout, locks, records, and the steps that change them.
 
 mod busy;
+mod checkout;
 mod cleanup;
 mod contents;
 mod conversations;
@@ -14,6 +15,7 @@ mod held_work;
 mod homes;
 mod included;
 mod key;
+mod lacking;
 mod launch_file;
 mod local;
 mod lock;
@@ -45,6 +47,7 @@ mod work_dir;
 
 pub use busy::Held;
 pub(crate) use busy::{cannot_lock, root_busy};
+pub use checkout::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use cleanup::{retained_for, unsaved_in_trash, unsaved_work};
 pub(crate) use contents::choose_platform;
@@ -75,7 +78,6 @@ pub use record::{
     RunRecord, SessionRecord,
 };
 pub(crate) use repository::{Deletion, release_staged};
-pub use repository::{RepositoryFrom, RepositoryRequest};
 pub use request::{Existing, Prepared, Request};
 pub use reuse::{reuse, reuse_and_hold};
 pub(crate) use root::is_environment;

@@ -13,16 +13,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::busy::{Held, busy};
+use super::checkout::Checkout;
 use super::contents::Contents;
 use super::excluded::exclude_sidecars;
 use super::exposed::{exposed_env, exposed_sidecars};
+use super::found_work_dir::{agent_dir, ensure_dirs};
 use super::held_work::refuse_reserved_work;
 use super::homes::{self, private_file};
 use super::lock::{EnvLock, path_lock, staging_lock};
 use super::locked::LockedRoot;
 use super::lookup::{self, FoundEnv, is_gone};
 use super::record::{Durability, EnvStatus, Identity, Meta, Own, RepositoryRecord, SCHEMA};
-use super::repository::{Checkout, Deletion, place_of, release_staged};
+use super::repository::{Deletion, place_of, release_staged};
 use super::request::{
     Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
@@ -69,10 +71,7 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     let git = request.git();
     let checkout = match &request.repository {
         Some(asked) => {
-            let agent = &request.task.agent.name;
-            Checkout::find(&git, asked, agent, request.root.path())?
-                .inspect_err(|why| warnings.push(why.clone()))
-                .ok()
+            Checkout::find(&git, asked, request)?.inspect_err(|why| warnings.push(why.clone())).ok()
         }
         None => None,
     };
@@ -247,7 +246,7 @@ fn return_existing(
     let (found, lock) = found.into_parts();
     let prepared = Prepared {
         root_dir: path.to_owned(),
-        work_dir,
+        work_dir: found.agent_dir(),
         meta,
         files: manifest.files,
         dirs: manifest.dirs,
@@ -277,8 +276,11 @@ fn refuse_other_kind(
             true => format!("works in {}", found.work_dir_path().display()),
             false => "works in a managed work dir".to_owned(),
         }
-    } else if request.repository.is_some() && own.repository.is_none() {
-        "is no worktree of a repository".to_owned()
+    } else if let Some(asked) = &request.repository
+        && own.repository.as_ref().is_none_or(|recorded| recorded.is_worktree() == asked.is_new())
+    {
+        let what = if asked.is_new() { "has no new repository" } else { "is no worktree of a repository" };
+        what.to_owned()
     } else if !asked.is_empty() && *asked != own.provider {
         let provider = if own.provider.is_empty() { "no provider" } else { &own.provider };
         format!("is for {}", provider.escape_debug())
@@ -519,7 +521,9 @@ impl Placing<'_> {
         write(names::OWNER, request.task_id.as_str().as_bytes(), 0o644)?;
         let work_dir = self.work_dir();
         let mut warnings = Vec::new();
-        let home_plan = self.contents.home_plan(request, &final_root, &work_dir, None)?;
+        let below = self.checkout.map_or(Path::new(""), Checkout::folder);
+        let agents = agent_dir(work_dir.path(&final_root), below);
+        let home_plan = self.contents.home_plan(request, &final_root, &agents, self.local.is_some(), None)?;
         let seal = request.seal(&at.key, SealFor::of(self.local.is_some(), &home_plan), &mut warnings);
         launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         stores::mount(self.root, &home_plan.stores)?;
@@ -529,15 +533,23 @@ impl Placing<'_> {
         let mut repository = None;
         let mut applied = None;
         let mut plan = match self.local {
-            Some(local) => self.contents.plan(&local.open()?, &home_plan)?,
+            Some(local) => self.contents.plan(&local.open()?, below, &home_plan)?,
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
                 if let Some(checkout) = self.checkout {
-                    repository = Some(checkout.make(&work_tree, &place_of(&final_root), &at.key)?);
-                    warnings.extend(checkout.include(&work_tree, self.root.path())?);
+                    let (made, notices) = checkout.make(
+                        request,
+                        self.root,
+                        &tree,
+                        &work_tree,
+                        (&place_of(&final_root), &at.key),
+                    )?;
+                    repository = Some(made);
+                    warnings.extend(notices);
+                    ensure_dirs(&work_tree, below)?;
                 }
-                let plan = self.contents.plan(&work_tree, &home_plan)?;
+                let plan = self.contents.plan(&work_tree, below, &home_plan)?;
                 match repository {
                     // What the repository has is in the way of sidecars as in a user folder.
                     Some(_) => {
@@ -573,7 +585,7 @@ impl Placing<'_> {
         if let Some(bytes) = managed_proof(request, &work_dir) {
             write(names::MANAGED, &bytes, 0o644)?;
         }
-        let is_worktree = repository.is_some();
+        let is_worktree = repository.as_ref().is_some_and(RepositoryRecord::is_worktree);
         let meta = self.meta(&work_dir, &final_root, &home_plan, repository);
         write(names::META, &meta.to_bytes(), record::MODE)?;
         plan.warnings.extend(exposed_env(&tree));
@@ -694,7 +706,7 @@ impl Placing<'_> {
         }
         let prepared = Prepared {
             root_dir: at.path(self.request.root),
-            work_dir: staged.work_dir(),
+            work_dir: staged.agent_dir(),
             files: manifest.files,
             dirs: manifest.dirs,
             private_env: staged.private_env,
@@ -722,5 +734,11 @@ fn sync_env(env: &Tree, is_worktree: bool) -> io::Result<()> {
 impl Staged {
     fn work_dir(&self) -> PathBuf {
         self.meta.own.as_ref().map(|own| own.work_dir.clone()).unwrap_or_default()
+    }
+
+    /// The folder in which the agent runs.
+    fn agent_dir(&self) -> PathBuf {
+        let repository = self.meta.own.as_ref().and_then(|own| own.repository.as_ref());
+        agent_dir(self.work_dir(), repository.map_or(Path::new(""), RepositoryRecord::folder))
     }
 }

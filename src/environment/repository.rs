@@ -1,5 +1,4 @@
-//! The repository of an environment whose work dir is a git worktree: found before anything is made, recorded before it is
-//! changed, and released when the work dir goes.
+//! The repository of an environment whose work dir is a git worktree: released when the work dir goes.
 //!
 //! Everything about it that the env root says is a claim of the agent's. A registration is removed only if it names the
 //! work dir of this environment, a branch only if it carries the environment's key and its commits are held elsewhere.
@@ -8,14 +7,11 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
-use serde_json::Map;
+use anyhow::Result;
 
-use super::included;
 use super::path::quoted;
 use super::record::RepositoryRecord;
-use crate::failure::{Code, Failure};
-use crate::git::{Base, Git, Made, NewWorktree, Registered, Source};
+use crate::git::{Branch, Git, Registered, Repository};
 use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
@@ -24,155 +20,20 @@ use crate::sys::tree::Tree;
 /// Why a registration is locked; what follows names the environment. `gc` reads it in shared repositories.
 const LOCK_REASON: &str = "execenv";
 /// Begins the name of a registration.
-const NAME: &str = "execenv-";
+pub(super) const NAME: &str = "execenv-";
 /// Begins the branch of every task.
-const BRANCHES: &str = "agent/";
+pub(super) const BRANCHES: &str = "agent/";
 /// The agent's part of a branch where it has no name, and the most characters that a name gives.
 const NO_NAME: &str = "agent";
 const MOST_OF_A_NAME: usize = 30;
 
-/// The repository of a work dir.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepositoryRequest {
-    /// Where it comes from.
-    pub from: RepositoryFrom,
-    /// The file with patterns of ignored files to bring along; `None`: `.worktreeinclude` of the checkout.
-    pub include: Option<PathBuf>,
-}
-
-/// Where the repository of a work dir comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepositoryFrom {
-    /// The work dir is a worktree of one that exists.
-    Existing {
-        /// A folder in it.
-        path: PathBuf,
-        /// The ref or commit to begin from; `None`: the default branch.
-        base: Option<String>,
-    },
-}
-
-/// A repository and the commit from which a worktree begins.
-#[derive(Clone, Debug)]
-pub(super) struct Checkout<'a> {
-    git: &'a Git,
-    source: Source,
-    named: &'a Path,
-    base: Base,
-    branch: String,
-    /// The file that says which ignored files are brought along.
-    include: Option<PathBuf>,
-}
-
-impl<'a> Checkout<'a> {
-    /// Finds the repository; changes nothing. `Err` of the inner result: it lies in none, or has no commit, and the work dir is
-    /// an empty folder; the text says so.
-    ///
-    /// # Errors
-    /// [`Code::Failed`] where git cannot look, [`Code::Usage`] for a base that is not there.
-    pub(super) fn find(
-        git: &'a Git,
-        asked: &'a RepositoryRequest,
-        agent: &str,
-        root: &Path,
-    ) -> Result<std::result::Result<Checkout<'a>, String>> {
-        let RepositoryFrom::Existing { path, base: asked_base } = &asked.from;
-        let shown = path.display();
-        if !path.is_dir() {
-            let what = if path.exists() { "is not a folder" } else { "does not exist" };
-            return Err(Failure::new(Code::BadPath, format!("`--repo {shown}` {what}"))
-                .hint("name a folder in a git repository")
-                .into());
-        }
-        let looking = || format!("look for the repository of {shown}");
-        let Some(source) = git.source(path).with_context(looking)? else {
-            return Ok(Err(format!("{shown} is in no git repository: the work dir is an empty folder")));
-        };
-        refuse_nested(&source, path, root)?;
-        let repository = git.at(&source.common);
-        let Some(base) = repository.base(asked_base.as_deref())? else {
-            return match asked_base {
-                Some(base) => {
-                    let message = format!("`--base {}`: {shown} has no such commit", base.escape_debug());
-                    Err(Failure::new(Code::Usage, message)
-                        .hint("name a branch, a tag or a commit of the repository; `git fetch` gets new ones")
-                        .into())
-                }
-                None => Ok(Err(format!("{shown} has no commit yet: the work dir is an empty folder"))),
-            };
-        };
-        let branch = format!("{BRANCHES}{}", agent_part(agent));
-        let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
-        Ok(Ok(Checkout { git, source, named: path, base, branch, include }))
-    }
-
-    /// Copies the ignored files that the worktree is to have, too. Returns what the user should know.
-    ///
-    /// # Errors
-    /// As git and the system report them.
-    pub(super) fn include(&self, worktree: &Tree, root: &Path) -> Result<Vec<String>> {
-        match (&self.source.top, &self.include) {
-            (Some(top), Some(patterns)) => {
-                let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-                included::include(self.git, top, patterns, worktree, &root)
-            }
-            (None, Some(patterns)) => Ok(vec![format!(
-                "`--include {}` has no effect: {} has no working files",
-                patterns.display(),
-                self.named.display()
-            )]),
-            (_, None) => Ok(Vec::new()),
-        }
-    }
-
-    /// Makes the worktree in `folder`, which is going to be the work dir at `place` of the environment of this key. Returns
-    /// what the record says of it.
-    ///
-    /// # Errors
-    /// As git reports them; nothing is left of it then.
-    pub(super) fn make(&self, folder: &Tree, place: &Path, key: &str) -> Result<RepositoryRecord> {
-        let new = NewWorktree {
-            source: &self.source,
-            folder,
-            place,
-            branch: &format!("{}/{key}", self.branch),
-            commit: &self.base.commit,
-            name: &format!("{NAME}{key}"),
-            reason: &lock_reason(place),
-        };
-        let doing = || format!("make a worktree of {}", self.named.display());
-        let Made { registered, branch } = self.git.make_worktree(&new).with_context(doing)?;
-        Ok(RepositoryRecord {
-            git_dir: registered.common,
-            source: self.named.to_owned(),
-            branch,
-            base: self.base.name.clone(),
-            base_commit: self.base.commit.clone(),
-            worktree: registered.name,
-            other: Map::new(),
-        })
-    }
-}
-
 /// Why the registration of the work dir at `place` is locked.
-fn lock_reason(place: &Path) -> String {
+pub(super) fn lock_reason(place: &Path) -> String {
     format!("{LOCK_REASON}: work dir {}", place.display().to_string().escape_debug())
 }
 
-/// A worktree must not lie inside of a repository's git folder, and a root inside of a repository would put every environment
-/// into that repository's status.
-fn refuse_nested(source: &Source, path: &Path, root: &Path) -> Result<()> {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    if !root.starts_with(&source.common) {
-        return Ok(());
-    }
-    let message =
-        format!("the workspaces root {} lies in the git folder of {}", root.display(), path.display());
-    Err(Failure::new(Code::BadPath, message).hint("name another root with `--workspaces-root`").into())
-}
-
 /// The agent's part of a branch: lower case, other characters than letters and digits become one dash.
-fn agent_part(name: &str) -> String {
+pub(super) fn agent_part(name: &str) -> String {
     let mut part = String::new();
     for character in name.trim().to_lowercase().chars() {
         match character {
@@ -206,8 +67,33 @@ pub(super) struct Leaving<'a> {
     pub(super) place: &'a Path,
     /// The environment's key.
     pub(super) key: &'a str,
+    /// What is known of its branch.
+    pub(super) known: Known<'a>,
+}
+
+/// What is known of the branch of a worktree.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known<'a> {
     /// What the record says.
-    pub(super) record: Option<&'a RepositoryRecord>,
+    Recorded(&'a RepositoryRecord),
+    /// Its environment was not finished: no agent has worked there.
+    Unused,
+    /// Nothing.
+    Nothing,
+}
+
+impl<'a> Known<'a> {
+    /// What a record says, if there is one.
+    pub(super) fn of(record: Option<&'a RepositoryRecord>) -> Known<'a> {
+        record.map_or(Known::Nothing, Known::Recorded)
+    }
+
+    fn record(self) -> Option<&'a RepositoryRecord> {
+        match self {
+            Known::Recorded(record) => Some(record),
+            Known::Unused | Known::Nothing => None,
+        }
+    }
 }
 
 /// How environments and work dirs are deleted for good.
@@ -271,7 +157,8 @@ impl Leaving<'_> {
     /// The registration of this worktree, if it has one: what its `.git` file names, else what the record says.
     pub(super) fn registered(&self) -> Option<Registered> {
         let named = self.folder.and_then(|folder| Registered::named_in(folder).ok().flatten());
-        let recorded = self.record.and_then(|record| Registered::new(&record.git_dir, &record.worktree));
+        let recorded =
+            self.known.record().and_then(|record| Registered::new(&record.git_dir, &record.worktree));
         named.into_iter().chain(recorded).find(|registered| self.is_its(registered))
     }
 
@@ -296,7 +183,7 @@ impl Leaving<'_> {
     /// As the system reports them.
     pub(super) fn release(&self, git: &Git, rule: BranchRule) -> Result<Vec<(PathBuf, String)>> {
         let Some(registered) = self.registered() else { return Ok(Vec::new()) };
-        let recorded = self.record.map(|record| record.branch.clone());
+        let recorded = self.known.record().map(|record| record.branch.clone());
         let branches = registered.branch().into_iter().chain(recorded);
         let mut branches: Vec<String> = branches.filter(|branch| self.is_its_branch(branch)).collect();
         branches.dedup();
@@ -324,6 +211,17 @@ impl Leaving<'_> {
             && last.strip_prefix(self.key).is_some_and(|rest| rest.is_empty() || is_number(rest))
     }
 
+    /// Whether the only commit that a branch has for itself is the state of a user's folder from which it began. The agent may
+    /// have put its own work into that commit, which gives it another id.
+    fn is_baseline(&self, repository: &Repository<'_>, branch: &Branch) -> Result<bool> {
+        let began_there = match self.known {
+            Known::Recorded(record) => record.base_commit == branch.tip,
+            Known::Unused => true,
+            Known::Nothing => false,
+        };
+        Ok(began_there && repository.is_baseline(&branch.tip)?)
+    }
+
     /// Deletes a branch by `rule`; what stays otherwise.
     fn release_branch(
         &self,
@@ -344,6 +242,7 @@ impl Leaving<'_> {
         }
         let commits = match repository.only_on(&branch)? {
             0 => None,
+            1 if self.is_baseline(&repository, &branch)? => None,
             1 => Some("1 commit that is nowhere else".to_owned()),
             count => Some(format!("{count} commits that are nowhere else")),
         };
@@ -376,7 +275,7 @@ pub(crate) fn release_staged(
 ) -> Result<()> {
     let Ok(folder) = root.plain_subtree(&name.join(names::WORK_DIR)) else { return Ok(()) };
     let place = place_of(env_root);
-    deletion.release(&Leaving { folder: Some(&folder), place: &place, key, record: None })
+    deletion.release(&Leaving { folder: Some(&folder), place: &place, key, known: Known::Unused })
 }
 
 /// The place of a work dir, for an environment whose env root is, or was, at `env_root`.
@@ -404,7 +303,8 @@ mod tests {
 
     #[test]
     fn only_branches_that_carry_the_key_are_an_environments() {
-        let leaving = Leaving { folder: None, place: Path::new("/r/w/k1/workdir"), key: "k1", record: None };
+        let leaving =
+            Leaving { folder: None, place: Path::new("/r/w/k1/workdir"), key: "k1", known: Known::Nothing };
         for (branch, is_its) in [
             ("agent/ada/k1", true),
             ("agent/ada/k1-2", true),

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use super::contents::Contents;
 use super::excluded::exclude_sidecars;
 use super::exposed::{exposed_env, exposed_sidecars};
+use super::found_work_dir::{agent_dir, ensure_dirs};
 use super::homes::Logins;
 use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
@@ -66,6 +67,9 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         None => (found.open_work_dir(request.trust())?, WorkDir::Managed),
     };
     let work_dir = kind.path(&env.path);
+    let below = found.agent_folder();
+    let agents = agent_dir(work_dir.clone(), below);
+    ensure_dirs(&work_tree, below)?;
     let _path_lock = if kind.is_user_folder() {
         let root = request.root.open_or_create()?;
         let local = LocalDir::check(&work_dir, request.home.as_deref(), request.root)?;
@@ -89,7 +93,8 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         warnings.extend(platform_mark(request, &root));
     }
     found.recover_homes()?;
-    let home_plan = contents.home_plan(request, &env.path, &kind, Some(&env.tree))?;
+    let home_plan =
+        contents.home_plan(request, &env.path, &agents, kind.is_user_folder(), Some(&env.tree))?;
     if !home_plan.stores.is_empty() {
         let root = request.root.open_or_create()?;
         stores::mount(&root, &home_plan.stores)?;
@@ -140,7 +145,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         warnings.push(format!("a sidecar was edited; a copy is at {}", env.path.join(copy).display()));
     }
 
-    let plan = contents.plan(&work_tree, &home_plan)?;
+    let plan = contents.plan(&work_tree, below, &home_plan)?;
     warnings.extend(plan.warnings.iter().chain(&home_plan.warnings).cloned());
     // Until the last sidecar is written, the manifest says that no run may start here.
     new_homes.map_or(Ok(()), |new_homes| new_homes.carry_out())?;
@@ -197,7 +202,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     }
     let prepared = Prepared {
         root_dir: env.path.clone(),
-        work_dir,
+        work_dir: agents,
         meta,
         files: manifest.files,
         dirs: manifest.dirs,

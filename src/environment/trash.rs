@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::lock::{EnvLock, staging_lock};
 use super::locked::LockedEnv;
 use super::record::{Durability, Meta, sweep_temporary};
-use super::repository::{Deletion, Leaving, place_of};
+use super::repository::{Deletion, Known, Leaving, place_of};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -161,7 +161,7 @@ impl LockedEnv {
                 let record = self.meta.as_ref().and_then(|meta| meta.own.as_ref()?.repository.as_ref());
                 let place = place_of(&self.env.path);
                 let (key, folder) = (key_of(&self.env), folder.as_ref());
-                deletion.release(&Leaving { folder, place: &place, key: &key, record })?;
+                deletion.release(&Leaving { folder, place: &place, key: &key, known: Known::of(record) })?;
                 let name = self.env.path.file_name().unwrap_or_default();
                 let place = Path::new(&self.env.workspace()).join(name);
                 let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };
@@ -345,7 +345,8 @@ fn follow(tree: &Tree, entry: &TrashEntry, folder: &Tree, name: &Path) -> Result
     let Ok(opened) = folder.plain_subtree(&files) else { return Ok(()) };
     let env = Path::new(&entry.parsed.workspace).join(&entry.parsed.key);
     let place = place_of(&tree.path().join(env));
-    let leaving = Leaving { folder: Some(&opened), place: &place, key: &entry.parsed.key, record: None };
+    let leaving =
+        Leaving { folder: Some(&opened), place: &place, key: &entry.parsed.key, known: Known::Nothing };
     leaving.registered().map_or(Ok(()), |registered| registered.move_to(&folder.path().join(files)))
 }
 
@@ -400,7 +401,12 @@ fn release(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
     let own = meta.as_ref().and_then(|meta| meta.own.as_ref());
     let place = place_of(&tree.path().join(home));
     let record = own.and_then(|own| own.repository.as_ref());
-    deletion.release(&Leaving { folder: folder.as_ref(), place: &place, key: &parsed.key, record })
+    deletion.release(&Leaving {
+        folder: folder.as_ref(),
+        place: &place,
+        key: &parsed.key,
+        known: Known::of(record),
+    })
 }
 
 /// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.

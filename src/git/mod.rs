@@ -5,6 +5,7 @@
 //! such programs for get a configuration of ours instead of the repository's ([`view`]).
 
 mod base;
+mod baseline;
 mod branch;
 mod changes;
 mod checkout;
@@ -14,6 +15,7 @@ mod drift;
 mod excluded;
 mod failure;
 mod fill;
+mod fresh;
 mod garbage;
 mod hidden;
 mod identity;
@@ -37,6 +39,7 @@ mod view;
 mod worktree;
 
 pub use base::{Head, empty_tree};
+pub use baseline::BaselinePlan;
 pub use branch::{NewBranch, NotMade};
 pub use changes::Changes;
 pub use checkout::Checkout;

@@ -20,6 +20,17 @@ impl Repository<'_> {
         let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
         Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
     }
+
+    /// The files of the index that have this attribute, relative to the repository.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn tracked_with(&self, attribute: &str) -> Result<Vec<PathBuf>> {
+        let listed =
+            self.look(["ls-files", "--cached", "-z", "--", &format!(":(top,attr:{attribute})")]).output()?;
+        let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+    }
 }
 
 /// The name as part of a glob that matches only this name.

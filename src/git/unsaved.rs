@@ -176,7 +176,11 @@ impl Repository<'_> {
             let all = ["--exclude=refs/stash", SNAPSHOTS_OF_WORK, "--all", "--not", "--remotes"];
             self.as_stored().commits(all.map(str::to_owned))?
         };
-        if commits.count > 0 {
+        let is_beginning = match commits.first.first().and_then(|first| first.split(' ').next()) {
+            Some(id) if !foreign && commits.count == 1 => self.as_stored().is_beginning(id)?,
+            _ => false,
+        };
+        if commits.count > 0 && !is_beginning {
             reasons.push(Reason { kind: ReasonKind::Commits, count: commits.count, first: commits.first });
         }
         if !foreign && self.has_ref("refs/stash")? {

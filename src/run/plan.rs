@@ -121,7 +121,7 @@ impl RunPlan {
             shell_names: agents.shell_names,
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             variables: agents.all,
-            work_dir: env.found.work_dir_path(),
+            work_dir: env.found.agent_dir(),
             limits: Limits {
                 total: options.timeout,
                 idle: options.idle_timeout,

@@ -99,7 +99,7 @@ impl RunningEnv {
                 ))
                 .into());
         }
-        found.open_work_dir(trust)?;
+        found.open_agent_dir(trust)?;
         found.refuse_other_task(other_roots, trust)?;
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
@@ -135,7 +135,7 @@ impl RunningEnv {
         SessionRecord {
             id: id.into(),
             provider: self.own().provider,
-            work_dir: self.found.work_dir_path(),
+            work_dir: self.found.agent_dir(),
             updated_at: at,
             ..SessionRecord::default()
         }

@@ -39,7 +39,7 @@ pub(super) fn choose(
         (Resume::Named(id), _) => return Ok(Some(id.clone())),
         (Resume::Last, Some(why)) => format!("cannot be resumed ({why})"),
         (Resume::Last, None) if session.provider != own.provider => "belongs to another provider".into(),
-        (Resume::Last, None) if session.work_dir != env.found.work_dir_path() => {
+        (Resume::Last, None) if session.work_dir != env.found.agent_dir() => {
             "was held in another folder".into()
         }
         (Resume::Last, None) => return Ok(Some(session.id)),

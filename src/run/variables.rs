@@ -51,7 +51,7 @@ pub(super) fn of_environment(
     temporary: &Path,
 ) -> Result<Variables> {
     let own = env.own();
-    let work_dir = env.found.work_dir_path();
+    let work_dir = env.found.agent_dir();
     let mut set: Variables = Vec::new();
     let mut put = |name: &str, value: &OsStr| set.push((name.into(), value.into()));
     put("EXECENV_ROOT", env.found.env.path.as_os_str());

@@ -62,15 +62,22 @@ pub struct SidecarPlan {
 /// Builds a [`SidecarPlan`] by looking at a work dir.
 pub struct Planner<'a> {
     tree: &'a Tree,
+    /// The folder of the work dir that all paths are relative to.
+    below: &'a Path,
     plan: SidecarPlan,
     planned: HashSet<PathBuf>,
     known: HashSet<PathBuf>,
 }
 
 impl<'a> Planner<'a> {
-    /// An empty plan for this work dir.
-    pub fn new(tree: &'a Tree) -> Self {
-        Self { tree, plan: SidecarPlan::default(), planned: HashSet::new(), known: HashSet::new() }
+    /// An empty plan for this work dir, whose paths are relative to this folder of the work dir, which is there.
+    pub fn new(tree: &'a Tree, below: &'a Path) -> Self {
+        Self { tree, below, plan: SidecarPlan::default(), planned: HashSet::new(), known: HashSet::new() }
+    }
+
+    /// Where a path is in the work dir.
+    pub fn place(&self, path: &Path) -> PathBuf {
+        if self.below.as_os_str().is_empty() { path.to_owned() } else { self.below.join(path) }
     }
 
     /// Whether a path is taken, on disk or by this plan.
@@ -78,6 +85,10 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the path leaves the work dir, or cannot be examined.
     pub fn is_taken(&self, path: &Path) -> Result<bool> {
+        self.is_place_taken(&self.place(path))
+    }
+
+    fn is_place_taken(&self, path: &Path) -> Result<bool> {
         if self.planned.contains(path) {
             return Ok(true);
         }
@@ -92,11 +103,15 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the path is taken by something else, or a link leads out of the work dir.
     pub fn dir(&mut self, path: &Path) -> Result<()> {
+        self.dir_at(&self.place(path))
+    }
+
+    fn dir_at(&mut self, path: &Path) -> Result<()> {
         if path.as_os_str().is_empty() || self.planned.contains(path) || self.known.contains(path) {
             return Ok(());
         }
         if let Some(parent) = path.parent() {
-            self.dir(parent)?;
+            self.dir_at(parent)?;
         }
         let inside_new = path.parent().is_some_and(|parent| self.planned.contains(parent));
         match if inside_new { None } else { self.look(path)? } {
@@ -123,10 +138,11 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the path is taken.
     pub fn file(&mut self, path: &Path, bytes: Vec<u8>, mode: u32) -> Result<()> {
+        let path = &self.place(path);
         if let Some(parent) = path.parent() {
-            self.dir(parent)?;
+            self.dir_at(parent)?;
         }
-        if self.is_taken(path)? {
+        if self.is_place_taken(path)? {
             return Err(self.occupied(path, "there already"));
         }
         self.planned.insert(path.to_owned());
@@ -139,8 +155,9 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the file cannot be read, is not a regular file, or is a link that leads out of the work dir or is broken.
     pub fn brief(&mut self, path: &Path, text: &str) -> Result<()> {
+        let path = &self.place(path);
         if let Some(parent) = path.parent() {
-            self.dir(parent)?;
+            self.dir_at(parent)?;
         }
         if self.planned.contains(path) {
             return Err(self.occupied(path, "another sidecar's place"));

@@ -276,6 +276,15 @@ pub struct ProjectResource {
     pub label: String,
 }
 
+/// How an agent works in a folder of the user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// In the folder itself.
+    InPlace,
+    /// In a worktree of its repository, with its uncommitted changes.
+    Worktree,
+}
+
 /// How an issue task was triggered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TriggerSource {
@@ -286,6 +295,39 @@ pub enum TriggerSource {
 }
 
 impl TaskDocument {
+    /// How the agent is to work in a folder of the user's, as the project's resource for it says. `None`: no resource is about
+    /// this folder. `is_it` compares paths.
+    ///
+    /// # Errors
+    /// A [`Code::BadDocument`] failure for a mode that is not known: it may be a request for isolation.
+    pub fn execution_mode(&self, is_it: impl Fn(&str) -> bool) -> Result<Option<ExecutionMode>> {
+        let text = |resource: &ProjectResource, key: &str| {
+            resource.resource_ref.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned()
+        };
+        let mut modes = self.project_resources.iter().filter(|resource| {
+            let path = text(resource, "local_path");
+            resource.resource_type == "local_directory" && !path.is_empty() && is_it(&path)
+        });
+        let Some(resource) = modes.next() else { return Ok(None) };
+        let path = text(resource, "local_path");
+        if modes.next().is_some() {
+            let message = format!("multiple local_directory resources name {}", path.escape_debug());
+            return Err(Failure::new(Code::BadDocument, message).hint("leave one of them").into());
+        }
+        match text(resource, "execution_mode").as_str() {
+            "" | "in_place" => Ok(Some(ExecutionMode::InPlace)),
+            "worktree" => Ok(Some(ExecutionMode::Worktree)),
+            other => {
+                let message = format!(
+                    "the local_directory resource for {} has the unknown execution_mode `{}`",
+                    path.escape_debug(),
+                    other.escape_debug()
+                );
+                Err(Failure::new(Code::BadDocument, message).hint("`in_place` or `worktree`").into())
+            }
+        }
+    }
+
     /// Whether a comment triggered the task.
     pub fn trigger(&self) -> TriggerSource {
         if self.trigger_comment_id.is_empty() { TriggerSource::Assignment } else { TriggerSource::Comment }

@@ -11,8 +11,8 @@ pub use claim::{FoldedComment, IssueStatus, SiblingRun};
 #[cfg(test)]
 pub use document::Agent;
 pub use document::{
-    DisabledSkill, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource, not_served,
-    parse_document,
+    DisabledSkill, ExecutionMode, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource,
+    not_served, parse_document,
 };
 pub(crate) use ids::hex;
 pub use ids::{EnvKey, TaskId, WorkspaceId, safe_token};

@@ -454,3 +454,31 @@ fn sixteen_at_once_all_get_a_worktree() {
     }
     assert_same(&before, &kept(&source), "after all of them");
 }
+
+#[test]
+fn what_git_leaves_to_the_user_is_told() {
+    let t = TestEnv::new();
+    let source = repository(&t, "source", &[]);
+    let other = repository(&t, "other", &[]);
+    let prepared = |words: &[&str]| {
+        let always = ["prepare", "--task-id", TASK, "--repo", source.to_str().unwrap(), "--base", "main"];
+        t.execenv([&always[..], words].concat()).run().status(0).stderr
+    };
+    let attributes = t.write(source.join(".gitattributes"), "*.bin -text filter=lfs\n");
+    t.write(source.join("a.bin"), "contents\n");
+    git(&t, &source, &["add", "-A"]);
+    git(&t, &source, &["commit", "-q", "-m", "two"]);
+    assert_eq!(prepared(&[]), "");
+    t.write(source.join("b.bin"), "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+    let add =
+        ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other.to_str().unwrap(), "sub"];
+    git(&t, &source, &add);
+    git(&t, &source, &["add", "-A"]);
+    git(&t, &source, &["commit", "-q", "-m", "three"]);
+    let told = prepared(&["--replace"]);
+    assert!(
+        told.contains("has submodules") && told.contains("Git LFS are pointers in the worktree (b.bin)"),
+        "{told}"
+    );
+    assert!(attributes.exists());
+}

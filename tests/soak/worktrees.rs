@@ -9,6 +9,9 @@ use crate::sweep::{Fault, Start, sweep, trial};
 
 const LATER: &str = "2026-06-30T12:00:00Z";
 const PREPARE: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--repo", "source"];
+const FOLDER: &[&str] =
+    &["prepare", "--task-id", TASK, "--provider", "claude", "--worktree", "--local-dir", "source/sub"];
+const NEW: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--repo", "new://"];
 const AGAIN: &[&str] = &["prepare", "--replace", "--task-id", TASK, "--repo", "source"];
 const TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
 
@@ -17,6 +20,12 @@ type Case = (&'static str, &'static [&'static [&'static str]], &'static [&'stati
 
 const CASES: &[Case] = &[
     ("prepare --repo", &[], PREPARE, NOW),
+    ("prepare of a folder's worktree", &[], FOLDER, NOW),
+    ("reuse of a folder's worktree", &[FOLDER], &["reuse", KEY, "--provider", "opencode"], NOW),
+    ("cleanup of a folder's worktree", &[FOLDER], &["cleanup", KEY], NOW),
+    ("gc of a folder's worktree", &[FOLDER], &["gc", "--trash-ttl", "0"], LATER),
+    ("prepare of a new repository", &[], NEW, NOW),
+    ("cleanup of a new repository", &[NEW], &["cleanup", KEY], NOW),
     ("prepare --repo over an existing one", &[PREPARE], AGAIN, NOW),
     ("reuse of a worktree", &[PREPARE], &["reuse", KEY, "--provider", "opencode"], NOW),
     ("cleanup of a worktree", &[PREPARE], &["cleanup", KEY], NOW),
@@ -60,7 +69,7 @@ fn disturb(name: &str, (_, before, command, now): &Case, fault: Fault, doctor: b
         let found = t.root.join("default").join(KEY);
         if found.exists() {
             let listed = git(&t, &source, &["worktree", "list"]);
-            let is_whole = found.join("workdir/.git").exists();
+            let is_whole = found.join("workdir/.git").is_file();
             let is_listed = listed.contains(&format!("{}/workdir ", found.display()));
             assert!(!is_whole || is_listed, "{when}: {listed}");
             t.execenv(["cleanup", "--all", KEY]).run().status(0);
@@ -99,6 +108,13 @@ fn repository(t: &TestEnv) -> PathBuf {
     t.write(source.join("file"), "text\n");
     git(t, &source, &["add", "-A"]);
     git(t, &source, &["commit", "-q", "-m", "one"]);
+    // Of these a worktree gets `.env`; that of the folder all but `ignored`.
+    t.write(source.join(".git/info/exclude"), "/.env\n/ignored\n/.worktreeinclude\n");
+    t.write(source.join(".worktreeinclude"), ".env\n");
+    t.write(source.join(".env"), "A=1\n");
+    t.write(source.join("ignored"), "");
+    t.write(source.join("file"), "changed\n");
+    t.write(source.join("sub/new"), "new\n");
     source
 }
 

@@ -42,7 +42,10 @@ const PREPARED: &[(&str, &str)] = &[
     ("root_dir, work_dir", "paths of the env root and of the folder in which the agent runs"),
     ("provider, task_id, workspace_id", "agent CLI, task and workspace"),
     ("local_directory", "true: the work dir is a folder of yours"),
-    ("type, branch_name", "kind of the work dir (`directory`); null"),
+    (
+        "type, branch_name",
+        "`git_worktree`: the work dir is a worktree of a repository that stays, on this branch; `directory`: it is a folder of its own, with a branch if it is a new repository (`--repo new://`), else null",
+    ),
     ("env", "variables with which the agent must be started"),
     ("private_env", "the same for secrets: name to a file with the value"),
     ("sidecars", "files and dirs that execenv created in the work dir"),

@@ -59,7 +59,7 @@ pub struct Own {
     /// Device and inode of the user's folder, to detect that it was moved or replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_identity: Option<(u64, u64)>,
-    /// The repository that the work dir is a worktree of.
+    /// The repository that the work dir is a worktree of, or that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<RepositoryRecord>,
     /// What was saved of the work.
@@ -174,6 +174,11 @@ impl Own {
         if let Some(work_dir) = now(&self.work_dir) {
             self.work_dir = work_dir;
         }
+        if let Some(repository) = &mut self.repository
+            && let Some(git_dir) = now(&repository.git_dir)
+        {
+            repository.git_dir = git_dir;
+        }
         for value in self.recorded_env.values_mut() {
             if let Some(path) =
                 now(Path::new(value)).and_then(|path| path.into_os_string().into_string().ok())
@@ -198,8 +203,12 @@ pub struct RepositoryRecord {
     pub base: String,
     /// Its commit then.
     pub base_commit: String,
-    /// The name of the worktree's registration.
+    /// The name of the worktree's registration; empty: the work dir is a repository of its own.
     pub worktree: String,
+    /// The folder of the work dir in which the agent runs, relative to it; empty: the work dir itself. The agent can write to
+    /// the record: it is read through `folder()` only.
+    #[serde(rename = "folder", skip_serializing_if = "is_empty")]
+    pub(in crate::environment) recorded_folder: PathBuf,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -239,6 +248,24 @@ pub struct RunRecord {
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
+}
+
+impl RepositoryRecord {
+    /// Whether the work dir is a linked worktree; else it is a repository of its own.
+    pub fn is_worktree(&self) -> bool {
+        !self.worktree.is_empty()
+    }
+
+    /// The folder of the work dir in which the agent runs; empty: the work dir itself.
+    pub fn folder(&self) -> &Path {
+        let folder = self.recorded_folder.as_path();
+        let is_below = folder.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if is_below { folder } else { Path::new("") }
+    }
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -1,0 +1,346 @@
+//! The repository of a work dir, while it is prepared: found before anything is made, and made in the nameless env root.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::included;
+use super::lacking::lacking;
+use super::local::LocalDir;
+use super::lock::path_lock_shared;
+use super::record::RepositoryRecord;
+use super::repository::{BRANCHES, NAME, agent_part, lock_reason};
+use super::request::Request;
+use crate::failure::{Code, Failure};
+use crate::git::{Base, BaselinePlan, Git, Made, NewWorktree, Source};
+use crate::layout::names;
+use crate::sys::tree::Tree;
+
+/// Begins what stands for a new repository in place of a path.
+pub const NEW: &str = "new://";
+
+/// The repository of a work dir.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryRequest {
+    /// Where it comes from.
+    pub from: RepositoryFrom,
+    /// The file with patterns of ignored files to bring along; `None`: `.worktreeinclude` of the checkout.
+    pub include: Option<PathBuf>,
+}
+
+impl RepositoryRequest {
+    /// Whether the work dir is to be a repository of its own.
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.from, RepositoryFrom::New { .. })
+    }
+}
+
+/// Where the repository of a work dir comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RepositoryFrom {
+    /// The work dir is a worktree of one that exists.
+    Existing {
+        /// A folder in it.
+        path: PathBuf,
+        /// The ref or commit to begin from; `None`: the default branch.
+        base: Option<String>,
+    },
+    /// The work dir is a new repository.
+    New {
+        /// Its name, for people; it may be empty.
+        name: String,
+    },
+    /// The work dir is a worktree with the present state of a checkout, uncommitted changes too.
+    Folder {
+        /// The folder in the checkout in which the agent would work otherwise.
+        path: PathBuf,
+    },
+}
+
+/// The repository that a work dir is going to have.
+#[derive(Clone, Debug)]
+pub(super) enum Checkout<'a> {
+    /// It is a worktree of one that exists.
+    Linked(Linked<'a>),
+    /// It is a new one, with this name.
+    Fresh(&'a Git, &'a str),
+}
+
+/// The repository that a work dir is going to be a worktree of.
+#[derive(Clone, Debug)]
+pub(super) struct Linked<'a> {
+    git: &'a Git,
+    source: Source,
+    named: &'a Path,
+    beginning: Beginning,
+    branch: String,
+    /// The file that says which ignored files are brought along.
+    include: Option<PathBuf>,
+}
+
+/// Where a task's branch begins.
+#[derive(Clone, Debug)]
+enum Beginning {
+    /// At a commit.
+    Commit(Base),
+    /// At the present state of the checkout that the user's folder lies in.
+    Present {
+        /// The user's folder.
+        local: LocalDir,
+        /// The same, relative to the top of the checkout.
+        folder: PathBuf,
+    },
+}
+
+impl<'a> Checkout<'a> {
+    /// Finds the repository; changes nothing. `Err` of the inner result: it lies in none, or has no commit, and the work dir is
+    /// an empty folder; the text says so.
+    ///
+    /// # Errors
+    /// [`Code::Failed`] where git cannot look, [`Code::Usage`] for a base that is not there, [`Code::BadPath`] for a user's folder
+    /// of which no worktree can be made.
+    pub(super) fn find(
+        git: &'a Git,
+        asked: &'a RepositoryRequest,
+        request: &Request<'_>,
+    ) -> Result<std::result::Result<Checkout<'a>, String>> {
+        let (source, named, beginning) = match &asked.from {
+            RepositoryFrom::Existing { path, base } => {
+                match find_existing(git, path, base.as_deref(), request.root.path())? {
+                    Ok((source, base)) => (source, path, Beginning::Commit(base)),
+                    Err(why) => return Ok(Err(why)),
+                }
+            }
+            RepositoryFrom::New { name } => return Ok(Ok(Checkout::Fresh(git, name))),
+            RepositoryFrom::Folder { path } => {
+                let (source, beginning) = find_folder(git, path, request)?;
+                (source, path, beginning)
+            }
+        };
+        let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
+        let branch = format!("{BRANCHES}{}", agent_part(&request.task.agent.name));
+        Ok(Ok(Checkout::Linked(Linked { git, source, named, beginning, branch, include })))
+    }
+
+    /// The folder of the work dir in which the agent runs, relative to it.
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Checkout::Linked(Linked { beginning: Beginning::Present { folder, .. }, .. }) => folder,
+            Checkout::Linked(_) | Checkout::Fresh(..) => Path::new(""),
+        }
+    }
+
+    /// Makes the repository in `folder`, which is going to be the work dir at `place` of the environment of this key, whose env
+    /// root is `env`. Returns what the record says of it, and what the user should know.
+    ///
+    /// # Errors
+    /// As git reports them; nothing is left of it outside of the env root then.
+    pub(super) fn make(
+        &self,
+        request: &Request<'_>,
+        root: &Tree,
+        env: &Tree,
+        folder: &Tree,
+        at: (&Path, &str),
+    ) -> Result<(RepositoryRecord, Vec<String>)> {
+        match self {
+            Checkout::Linked(linked) => {
+                let (record, notices) = linked.make(request, root, env, folder, at)?;
+                Ok((RepositoryRecord { recorded_folder: self.folder().to_owned(), ..record }, notices))
+            }
+            Checkout::Fresh(git, name) => Ok((make_fresh(git, name, request, folder, at.0)?, Vec::new())),
+        }
+    }
+}
+
+/// Makes a new repository in the empty `folder`, the work dir at `place`.
+fn make_fresh(
+    git: &Git,
+    name: &str,
+    request: &Request<'_>,
+    folder: &Tree,
+    place: &Path,
+) -> Result<RepositoryRecord> {
+    let by = git.committer(request.git_identity.as_ref());
+    let fresh = git.init(folder.path(), &by).context("make a new repository")?;
+    Ok(RepositoryRecord {
+        git_dir: place.join(".git"),
+        source: format!("{NEW}{name}").into(),
+        base: fresh.branch.clone(),
+        branch: fresh.branch,
+        base_commit: fresh.commit,
+        ..RepositoryRecord::default()
+    })
+}
+
+impl Linked<'_> {
+    /// Makes the worktree.
+    fn make(
+        &self,
+        request: &Request<'_>,
+        root: &Tree,
+        env: &Tree,
+        folder: &Tree,
+        (place, key): (&Path, &str),
+    ) -> Result<(RepositoryRecord, Vec<String>)> {
+        let (base, mut notices) = match &self.beginning {
+            Beginning::Commit(base) => (base.clone(), Vec::new()),
+            Beginning::Present { local, .. } => self.present(local, request, root, env)?,
+        };
+        let new = NewWorktree {
+            source: &self.source,
+            folder,
+            place,
+            branch: &format!("{}/{key}", self.branch),
+            commit: &base.commit,
+            name: &format!("{NAME}{key}"),
+            reason: &lock_reason(place),
+        };
+        let doing = || format!("make a worktree of {}", self.named.display());
+        let Made { registered, branch } = self.git.make_worktree(&new).with_context(doing)?;
+        notices.extend(self.include(folder, root.path())?);
+        notices.extend(lacking(self.git, folder));
+        let record = RepositoryRecord {
+            git_dir: registered.common,
+            source: self.named.to_owned(),
+            branch,
+            base: base.name,
+            base_commit: base.commit,
+            worktree: registered.name,
+            ..RepositoryRecord::default()
+        };
+        Ok((record, notices))
+    }
+
+    /// The present state of the user's folder as a commit. Nobody puts sidecars into the folder meanwhile.
+    fn present(
+        &self,
+        local: &LocalDir,
+        request: &Request<'_>,
+        root: &Tree,
+        env: &Tree,
+    ) -> Result<(Base, Vec<String>)> {
+        let _reading = path_lock_shared(root, &local.canonical)?;
+        local.refuse_second_user(request.root, root, None)?;
+        let by = self.git.committer(request.git_identity.as_ref());
+        let index = (env, Path::new(names::SNAPSHOT_INDEX));
+        let top = self.source.top.as_deref().unwrap_or(&local.canonical);
+        let plan = BaselinePlan { top, index, by: &by, scratch: included::scratch };
+        let doing = || format!("commit the present state of {}", local.path.display());
+        let baseline = match self.git.baseline(&plan).with_context(doing)? {
+            Ok(baseline) => baseline,
+            Err(why) => {
+                let message = format!(
+                    "{} {why}: the worktree would not have everything that is there",
+                    local.path.display()
+                );
+                return Err(Failure::new(Code::Failed, message)
+                    .hint("commit, stash, ignore or move it; or leave out `--worktree`: the agent works in the folder itself then (in_place)")
+                    .into());
+            }
+        };
+        let hidden = (baseline.hidden > 0).then(|| {
+            let what = if baseline.hidden == 1 { "1 changed file" } else { "some changed files" };
+            format!(
+                "{what} of {} that git is told not to look at (skip-worktree, assume-unchanged) is not in the worktree as changed",
+                local.path.display()
+            )
+        });
+        Ok((Base { name: baseline.name, commit: baseline.commit }, hidden.into_iter().collect()))
+    }
+
+    /// Copies the ignored files that the worktree is to have, too. Returns what the user should know.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    fn include(&self, worktree: &Tree, root: &Path) -> Result<Vec<String>> {
+        match (&self.source.top, &self.include) {
+            (Some(top), Some(patterns)) => {
+                let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+                included::include(self.git, top, patterns, worktree, &root)
+            }
+            (None, Some(patterns)) => Ok(vec![format!(
+                "`--include {}` has no effect: {} has no working files",
+                patterns.display(),
+                self.named.display()
+            )]),
+            (_, None) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The repository that a folder lies in, and the commit to begin from.
+fn find_existing(
+    git: &Git,
+    path: &Path,
+    asked: Option<&str>,
+    root: &Path,
+) -> Result<std::result::Result<(Source, Base), String>> {
+    let shown = path.display();
+    if !path.is_dir() {
+        let what = if path.exists() { "is not a folder" } else { "does not exist" };
+        return Err(Failure::new(Code::BadPath, format!("`--repo {shown}` {what}"))
+            .hint("name a folder in a git repository")
+            .into());
+    }
+    let Some(source) = source_of(git, path)? else {
+        return Ok(Err(format!("{shown} is in no git repository: the work dir is an empty folder")));
+    };
+    refuse_nested(&source, path, root)?;
+    let found = git.at(&source.common).base(asked)?;
+    match (found, asked) {
+        (Some(base), _) => Ok(Ok((source, base))),
+        (None, Some(asked)) => {
+            let message = format!("`--base {}`: {shown} has no such commit", asked.escape_debug());
+            Err(Failure::new(Code::Usage, message)
+                .hint("name a branch, a tag or a commit of the repository; `git fetch` gets new ones")
+                .into())
+        }
+        (None, None) => Ok(Err(format!("{shown} has no commit yet: the work dir is an empty folder"))),
+    }
+}
+
+/// The checkout that a user's folder lies in.
+fn find_folder(git: &Git, path: &Path, request: &Request<'_>) -> Result<(Source, Beginning)> {
+    let local = LocalDir::check(path, request.home.as_deref(), request.root)?;
+    let refuse = |why: &str, hint: &str| {
+        let message = format!("`--worktree`: {} {why}", local.path.display());
+        Failure::new(Code::BadPath, message).hint(hint.to_owned())
+    };
+    let in_place = "or leave out `--worktree`: the agent works in the folder itself then (in_place)";
+    let Some(source) = source_of(git, &local.canonical)? else {
+        let hint = format!("`git init` and a first commit make it one; {in_place}");
+        return Err(refuse("is not a git repository, nor in one", &hint).into());
+    };
+    refuse_nested(&source, path, request.root.path())?;
+    let folder = source.top.as_deref().and_then(|top| local.canonical.strip_prefix(top).ok());
+    let Some(folder) = folder.map(Path::to_owned) else {
+        return Err(refuse(
+            "is not among the working files of its repository",
+            "name a folder of a checkout",
+        )
+        .into());
+    };
+    let top = source.top.as_deref().unwrap_or(&local.canonical);
+    if !git.at(top).has_head()? {
+        let hint = format!("make a first commit: `git commit`; {in_place}");
+        return Err(refuse("is in a git repository with no commit yet", &hint).into());
+    }
+    Ok((source, Beginning::Present { local, folder }))
+}
+
+fn source_of(git: &Git, path: &Path) -> Result<Option<Source>> {
+    git.source(path).with_context(|| format!("look for the repository of {}", path.display()))
+}
+
+/// A worktree must not lie inside of a repository's git folder, and a root inside of a repository would put every environment
+/// into that repository's status.
+fn refuse_nested(source: &Source, path: &Path, root: &Path) -> Result<()> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    if !root.starts_with(&source.common) {
+        return Ok(());
+    }
+    let message =
+        format!("the workspaces root {} lies in the git folder of {}", root.display(), path.display());
+    Err(Failure::new(Code::BadPath, message).hint("name another root with `--workspaces-root`").into())
+}
