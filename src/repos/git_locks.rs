@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
+use super::layout::LAST_USE;
 use crate::git::was_cut_off;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -26,6 +28,26 @@ pub(super) fn without_new_locks<T>(bare: &Tree, work: impl FnOnce() -> Result<T>
         }
     }
     done
+}
+
+/// How old a lock on refs is when its git is certainly gone: git holds one for moments.
+const DEAD: Duration = Duration::from_secs(3600);
+
+/// Removes locks on refs that a git has left which was killed together with execenv, and says so. The repository has just been
+/// stamped: the file system's own time is compared.
+pub(super) fn remove_dead_locks(bare: &Tree) {
+    let changed = |file: &Path| bare.written(file).ok();
+    let Some(now) = changed(Path::new(LAST_USE)) else { return };
+    let is_dead = |file: &&PathBuf| {
+        (file.starts_with("refs") || file.as_path() == Path::new("packed-refs.lock"))
+            && changed(file).and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > DEAD)
+    };
+    for file in lock_files(bare).iter().filter(is_dead) {
+        match bare.remove_file(file) {
+            Ok(()) => log::warn!("removed {}, which a killed git had left", bare.path().join(file).display()),
+            Err(error) => log::warn!("cannot remove {}: {error}", bare.path().join(file).display()),
+        }
+    }
 }
 
 /// The lock files that lie in a repository now.

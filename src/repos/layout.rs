@@ -16,7 +16,7 @@ pub const LOCK_REASON: &str = "execenv";
 /// Begins the name of a repository that is being cloned. No checkout uses it.
 pub(super) const CLONING: &str = ".cloning-";
 /// The file that says when a checkout last began, in multica's format.
-const LAST_USE: &str = ".multica_last_used";
+pub(super) const LAST_USE: &str = ".multica_last_used";
 /// The largest stamp that is read, in bytes.
 const MOST_OF_A_STAMP: u64 = 256;
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::create::{NewRepo, create, stored};
-use super::git_locks::without_new_locks;
+use super::git_locks::{remove_dead_locks, without_new_locks};
 use super::layout::{CLONING, open_bare, stamp_use};
 use super::lock::hold_repo;
 use super::shape::stands_alone;
@@ -23,8 +23,8 @@ use crate::sys::lock::FileLock;
 use crate::sys::tree::Tree;
 
 /// The longest that a fetch may take, and a clone. A connection that is dead ends sooner.
-pub(super) const FETCHING: Duration = Duration::from_secs(600);
-const CLONING_TAKES: Duration = Duration::from_secs(3600);
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
+const CLONE_LIMIT: Duration = Duration::from_secs(3600);
 /// Where the default branch of the remote is noted.
 pub(super) const ORIGIN_HEAD: &str = "refs/remotes/origin/HEAD";
 
@@ -108,7 +108,7 @@ impl<'a> SharedRepo<'a> {
 
     /// The repository for calls that change it.
     pub(super) fn git(&self) -> Repository<'_> {
-        self.sharing.git.at(self.bare.path()).within(FETCHING, self.sharing.stop).confined_to(&self.bare)
+        self.sharing.git.at(self.bare.path()).within(fetch_limit(), self.sharing.stop).confined_to(&self.bare)
     }
 
     /// Where it is fetched from.
@@ -120,6 +120,15 @@ impl<'a> SharedRepo<'a> {
     pub(super) fn fetch_one(&self, name: &str) -> Result<()> {
         without_new_locks(&self.bare, || self.git().fetch_one(self.remote(), name))
     }
+}
+
+/// The longest that a call may take that does not clone.
+pub(super) fn fetch_limit() -> Duration {
+    crate::sys::fault::patience().unwrap_or(FETCH_LIMIT)
+}
+
+fn clone_limit() -> Duration {
+    crate::sys::fault::patience().unwrap_or(CLONE_LIMIT)
 }
 
 fn remote(url: &RepoUrl, is_partial: bool) -> Remote<'_> {
@@ -137,7 +146,7 @@ impl Sharing<'_> {
     /// Fetches what is new; returns whether the repository is a partial clone.
     fn refresh(&self, bare: &Tree, url: &RepoUrl) -> Result<bool> {
         stands_alone(bare)?;
-        let git = self.git.at(bare.path()).within(FETCHING, self.stop).confined_to(bare);
+        let git = self.git.at(bare.path()).within(fetch_limit(), self.stop).confined_to(bare);
         let stored = stored(git)?;
         if !url.is_same_repository(&stored.address) {
             let message = format!(
@@ -155,6 +164,7 @@ impl Sharing<'_> {
             without_new_locks(bare, || git.keep_branches_apart())?;
         }
         stamp_use(bare, self.now)?;
+        remove_dead_locks(bare);
         let fetched = without_new_locks(bare, || {
             let head = git.remote_head(remote(url, stored.is_partial))?;
             git.fetch(remote(url, stored.is_partial))?;
@@ -203,7 +213,7 @@ impl Sharing<'_> {
             branch: None,
         };
         create(&bare, &new)?;
-        let git = self.git.at(bare.path()).within(CLONING_TAKES, self.stop).confined_to(&bare);
+        let git = self.git.at(bare.path()).within(clone_limit(), self.stop).confined_to(&bare);
         let remote = remote(url, self.partial);
         let head = git.remote_head(remote)?;
         let Some(id_length) = head.id_length else {

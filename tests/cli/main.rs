@@ -14,6 +14,8 @@ mod acp_streams;
 mod artifacts;
 mod branch;
 mod checkout;
+mod checkout_gc;
+mod checkout_remote;
 mod checkpoint;
 mod cleanup;
 mod clone;

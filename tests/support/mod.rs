@@ -8,6 +8,7 @@
 
 pub mod escaping;
 pub mod fake_claude;
+pub mod git_http;
 pub mod homes;
 pub mod process;
 pub mod repository;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::super::base::Base;
 use super::super::coauthor;
 use super::super::create::{NewRepo, create};
-use super::super::shared::{ORIGIN_HEAD, SharedRepo};
+use super::super::shared::{ORIGIN_HEAD, SharedRepo, fetch_limit};
 use super::{Building, Wanted, sparse};
 use crate::git::Empty;
 
@@ -37,8 +37,7 @@ impl SharedRepo<'_> {
             branch: Some(wanted.branch),
         };
         create(&git_dir, &new)?;
-        let git =
-            self.sharing.git.at(git_dir.path()).within(super::super::shared::FETCHING, self.sharing.stop);
+        let git = self.sharing.git.at(git_dir.path()).within(fetch_limit(), self.sharing.stop);
         let git = git.confined_to(&git_dir);
         git.copy_branches_from(self.git())?;
         if !git.holders(&base.commit).is_ok_and(|holders| !holders.is_empty()) {

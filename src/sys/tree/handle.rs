@@ -74,7 +74,15 @@ impl Tree {
         Ok(self.root.dir_metadata()?.modified()?.into_std())
     }
 
-    /// Sets that time.
+    /// When the entry at `relative` was last written.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn written(&self, relative: &Path) -> io::Result<SystemTime> {
+        Ok(self.root.symlink_metadata(relative)?.modified()?.into_std())
+    }
+
+    /// Sets the time of [`Tree::modified`].
     ///
     /// # Errors
     /// As the system reports them; a time before 1970 is refused.

@@ -1,0 +1,160 @@
+//! `checkout`: a checkout is there whole or not at all, and neither a killed one nor one that failed is in the way of the
+//! next.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+
+use crate::support::{Done, KEY, Run, TASK, TestEnv};
+use crate::sweep::{Fault, Start, sweep, trial};
+
+/// One command, and the checkouts of other environments that are there before.
+struct Case {
+    name: &'static str,
+    before: &'static [&'static [&'static str]],
+    words: &'static [&'static str],
+}
+
+const CASES: [Case; 5] = [
+    Case { name: "checkout_that_clones", before: &[], words: &[] },
+    Case { name: "checkout_linked", before: &[&[]], words: &[] },
+    Case { name: "checkout_isolated", before: &[&[]], words: &["--isolated"] },
+    Case { name: "checkout_sparse", before: &[&[]], words: &["--sparse", "a"] },
+    Case { name: "checkout_sparse_again", before: &[&["--sparse", "c"]], words: &["--sparse", "a"] },
+];
+
+pub fn trials() -> Vec<Trial> {
+    let faults = [
+        ("killed", Fault::Kill),
+        ("full_disk", Fault::Errno("ENOSPC")),
+        ("broken_disk", Fault::Errno("EIO")),
+    ];
+    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault)| (case, name, fault)));
+    all.map(|(case, name, fault)| {
+        trial(format!("{}::{name}", case.name), move |name| disturb(name, case, fault))
+    })
+    .collect()
+}
+
+struct World {
+    t: TestEnv,
+    source: PathBuf,
+    repo: PathBuf,
+    others: Vec<PathBuf>,
+}
+
+impl World {
+    fn new(case: &Case) -> World {
+        let t = TestEnv::new();
+        let source = t.write("source/my-repo/a/file", "one\n").ancestors().nth(2).unwrap().to_owned();
+        t.write("source/my-repo/c/file", "two\n");
+        let env = t.prepare(["--task-id", TASK]);
+        let mut w = World { repo: env.join("workdir/my-repo"), t, source, others: Vec::new() };
+        w.git(&w.source, &["init", "-q", "-b", "main"]);
+        w.git(&w.source, &["add", "-A"]);
+        w.git(&w.source, &["commit", "-q", "-m", "one"]);
+        for words in case.before {
+            let env = w.t.prepare([] as [&str; 0]);
+            w.checkout(env.to_str().unwrap(), words).ok();
+            w.others.push(env.join("workdir/my-repo"));
+        }
+        w
+    }
+
+    fn git(&self, dir: &Path, words: &[&str]) -> String {
+        let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
+        let output = self.t.command("git").current_dir(dir).args(who).args(words).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "git {words:?} in {}: {said}", dir.display());
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    fn checkout<'a>(&'a self, env: &'a str, words: &[&'a str]) -> Run<'a> {
+        self.t.execenv([&["checkout", env, self.source.to_str().unwrap()], words].concat())
+    }
+
+    fn bare(&self) -> PathBuf {
+        let name = self.source.to_str().unwrap().trim_start_matches('/').replace('/', "+");
+        self.t.root.join(format!(".repos/default/{name}.git"))
+    }
+
+    fn assert_whole(&self, case: &Case, when: &str) {
+        for other in &self.others {
+            assert_eq!(self.git(other, &["status", "--porcelain"]), "", "{when}: another checkout");
+        }
+        let repo = &self.repo;
+        assert_eq!(self.git(repo, &["status", "--porcelain"]), "", "{when}");
+        let branch = self.git(repo, &["symbolic-ref", "HEAD"]);
+        assert!(branch.contains(KEY), "{when}: {branch}");
+        assert_eq!(
+            self.git(repo, &["rev-parse", "HEAD"]),
+            self.git(&self.source, &["rev-parse", "HEAD"]),
+            "{when}"
+        );
+        assert!(repo.join("a/file").exists(), "{when}");
+        assert_eq!(repo.join("c").exists(), !case.words.contains(&"--sparse"), "{when}");
+    }
+
+    /// Nothing is left but what is in use.
+    fn assert_tidy(&self, when: &str) {
+        self.t.assert_nothing_half_made(when);
+        let folder = self.bare().parent().unwrap().to_owned();
+        let names: Vec<_> =
+            fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect();
+        let is_hidden = |name: &&std::ffi::OsString| name.as_encoded_bytes().starts_with(b".");
+        assert!(!names.iter().any(|name| is_hidden(&name)), "{when}: {names:?}");
+        if self.bare().exists() {
+            self.git(&self.bare(), &["fsck", "--strict"]);
+        }
+    }
+
+    fn registered(&self) -> usize {
+        fs::read_dir(self.bare().join("worktrees")).map_or(0, Iterator::count)
+    }
+
+    fn branches(&self) -> usize {
+        if !self.bare().exists() {
+            return 0;
+        }
+        self.git(&self.bare(), &["for-each-ref", "refs/heads/"]).lines().count()
+    }
+}
+
+fn disturb(name: &str, case: &Case, fault: Fault) {
+    let w = World::new(case);
+    let start = Start::new(&w.t);
+    let (registered, branches) = (w.registered(), w.branches());
+    let linked = usize::from(!case.words.contains(&"--isolated"));
+    sweep(
+        name,
+        fault,
+        &start,
+        || w.checkout(KEY, case.words),
+        |done, when| {
+            match done.status {
+                // A warning, such as of a note that could not be written.
+                Some(0) => w.assert_whole(case, when),
+                _ if fault != Fault::Kill => assert_undone(&w, done, when, (registered, branches)),
+                _ => {}
+            }
+            // It may have got its place before the kill.
+            if !w.repo.exists() {
+                w.checkout(KEY, case.words).run().status(0);
+            }
+            w.assert_whole(case, when);
+            w.t.execenv(["gc", "--ttl", "300d", "--orphan-ttl", "300d"]).run().sane(&[0]);
+            w.assert_tidy(when);
+            w.assert_whole(case, when);
+            assert_eq!(w.branches(), branches + linked, "{when}: branches");
+        },
+    );
+}
+
+/// A checkout that failed has left nothing.
+fn assert_undone(w: &World, done: &Done, when: &str, (registered, branches): (usize, usize)) {
+    done.assert_sane(&[1, 4]);
+    assert!(!w.repo.exists(), "{when}\n{done}");
+    w.assert_tidy(when);
+    assert_eq!((w.registered(), w.branches()), (registered, branches), "{when}\n{done}");
+}
