@@ -25,6 +25,7 @@ pub mod acp;
 pub mod app_server;
 mod conversation;
 mod event;
+mod kept_text;
 pub mod login;
 pub mod ndjson;
 mod openclaw;

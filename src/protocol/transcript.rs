@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::conversation::{AgentFailure, AgentResult, Ending};
 use super::event::{Event, Sink, Spent, Usage};
+use super::kept_text::KeptText;
 use super::reason::FailureReason;
 use super::text::JsonText;
 
@@ -20,10 +21,10 @@ const MAX_OPEN_TOOLS: usize = 4096;
 pub struct Transcript {
     session_id: Option<String>,
     model: Option<String>,
-    /// The literal of the text since the last tool call or the last new message.
-    text: String,
+    /// The text since the last tool call or the last new message.
+    text: KeptText,
     /// The last block before it that was not blank.
-    earlier: String,
+    earlier: KeptText,
     /// Names of called tools by the id of the call.
     tools: HashMap<String, String>,
     tool_calls: u64,
@@ -71,7 +72,7 @@ impl Transcript {
 
     /// A new message of the agent's begins: its text replaces what stood for the answer before, unless it stays blank.
     pub fn new_message(&mut self) {
-        if !JsonText::Literal(&self.text).is_blank() {
+        if !self.text.is_blank() {
             self.earlier = std::mem::take(&mut self.text);
         }
         self.text.clear();
@@ -85,7 +86,7 @@ impl Transcript {
         if text.is_empty() {
             return Ok(());
         }
-        text.append_literal(&mut self.text);
+        self.text.push(text);
         sink(Event::Text { text, is_part: true })
     }
 
@@ -98,7 +99,7 @@ impl Transcript {
         if text.is_empty() {
             return Ok(());
         }
-        text.append_literal(&mut self.text);
+        self.text.push(text);
         sink(Event::Text { text, is_part: false })
     }
 
@@ -109,7 +110,7 @@ impl Transcript {
     pub fn message_ended(&mut self, text: JsonText<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
         if !text.is_empty() {
             self.text.clear();
-            text.append_literal(&mut self.text);
+            self.text.push(text);
         }
         sink(Event::Text { text: JsonText::default(), is_part: false })
     }
@@ -257,9 +258,8 @@ impl Transcript {
     /// The last text that can stand for an answer: since the last tool call, else the last block before it. Blank lines in
     /// front of it, which some agents put between a tool and their answer, are no part of it.
     pub fn answer(&self) -> String {
-        let current = JsonText::Literal(&self.text);
-        let answer = if current.is_blank() { JsonText::Literal(&self.earlier) } else { current };
-        answer.decode().trim_start_matches(['\r', '\n']).to_owned()
+        let answer = if self.text.is_blank() { &self.earlier } else { &self.text };
+        answer.text().trim_start_matches(['\r', '\n']).to_owned()
     }
 
     /// What was used up so far.

@@ -41,7 +41,8 @@ pub struct RunResult {
     pub agent_exit: Exit,
     /// The agent's session.
     pub session_id: Option<String>,
-    /// The answer; where the run did not complete, the last text of the agent.
+    /// The answer; where the run did not complete, the last text of the agent. Of more than 512 KiB the beginning and
+    /// the end, with a line between them that says how many bytes were left out.
     pub text: String,
     /// Tokens by model.
     pub usage: BTreeMap<String, Usage>,

@@ -126,7 +126,8 @@ pub struct RunVerdict {
     pub failure_reason: Option<FailureReason>,
     /// What went wrong, redacted.
     pub error: Option<String>,
-    /// The answer; where the run did not complete, the last text of the agent.
+    /// The answer; where the run did not complete, the last text of the agent. Of more than 512 KiB the beginning and
+    /// the end, with a line between them that says how many bytes were left out.
     pub text: String,
     /// Why the session must not be resumed.
     pub poisoned: Option<FailureReason>,

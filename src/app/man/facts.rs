@@ -88,7 +88,10 @@ pub(super) const PAGES: &[Facts] = &[
                 "of the result: the status that `run` returns, and the code or signal of the agent",
             ),
             ("session_id", "of session and result: the conversation, for `run --resume`"),
-            ("text", "of text and thinking: a part; of the result: the agent's last answer"),
+            (
+                "text",
+                "of text and thinking: a part; of the result: the agent's last answer (of more than 512 KiB: its beginning and its end, with a line between them)",
+            ),
             ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
             (
