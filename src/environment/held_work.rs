@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::cleanup::unsaved_work;
 use super::lookup::FoundEnv;
 use super::request::{Existing, Request};
+use super::unsaved::unsaved_work;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sidecar::Manifest;

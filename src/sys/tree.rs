@@ -5,7 +5,7 @@
 //! appear whole: each is written beside its place, then renamed.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -28,6 +28,7 @@ mod handle;
 mod look;
 mod moves;
 mod plain;
+mod replace;
 
 pub use carry::Attributes;
 pub use durable::folders_of;
@@ -225,68 +226,6 @@ impl Tree {
         }
     }
 
-    /// Writes a new file in place, without a temporary file. Only for trees that no other process uses yet.
-    ///
-    /// # Errors
-    /// If the path is taken, and as the system reports them.
-    pub fn create_unseen(&self, relative: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        fault::step()?;
-        let (parent, name) = self.parent(relative)?;
-        write_new(parent.as_fd(), name, bytes, mode, false)
-    }
-
-    /// Replaces or creates a file atomically, and syncs it. A link at the path is replaced; its target is not
-    /// changed. A folder, which only another program can have put there, gets another name, as by [`Tree::clear_name`].
-    ///
-    /// # Errors
-    /// As the system reports them; the old file is unchanged then.
-    pub fn replace(&self, relative: &Path, bytes: &[u8], mode: u32, temporary: &str) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, true)
-    }
-
-    /// As [`Tree::replace`] without syncing, for files that can be generated again.
-    ///
-    /// # Errors
-    /// As the system reports them; the old file is unchanged then.
-    pub fn replace_unsynced(
-        &self,
-        relative: &Path,
-        bytes: &[u8],
-        mode: u32,
-        temporary: &str,
-    ) -> io::Result<()> {
-        self.replace_with(relative, bytes, mode, temporary, false)
-    }
-
-    fn replace_with(
-        &self,
-        relative: &Path,
-        bytes: &[u8],
-        mode: u32,
-        temporary: &str,
-        sync: bool,
-    ) -> io::Result<()> {
-        let (parent, name) = self.parent(relative)?;
-        let parent = parent.as_fd();
-        fault::step()?;
-        // Left by a killed writer: the caller holds the lock, so no process uses it.
-        clear(parent, OsStr::new(temporary))?;
-        let exact = Mode::from_raw_mode(mode as rustix::fs::RawMode); // whatever the umask says
-        let placed = write_new(parent, OsStr::new(temporary), bytes, mode, sync)
-            .and_then(|()| Ok(rustix::fs::chmodat(parent, temporary, exact, AtFlags::empty())?))
-            .and_then(|()| fault::step())
-            .and_then(|()| match renameat(parent, temporary, parent, name) {
-                Err(Errno::ISDIR) => {
-                    clear(parent, name).and_then(|()| Ok(renameat(parent, temporary, parent, name)?))
-                }
-                renamed => Ok(renamed?),
-            });
-        if placed.is_err() {
-            let _ = unlinkat(parent, temporary, AtFlags::empty());
-        }
-        placed
-    }
-
     /// Opens a file for writing from its start, 0600, never through a link.
     ///
     /// # Errors
@@ -363,17 +302,6 @@ impl Tree {
         }
     }
 
-    /// Makes a name of ours free: a file or a link is removed, and a folder that another program has put there gets another
-    /// name beside it, because what is in it is not ours.
-    ///
-    /// # Errors
-    /// As the system reports them.
-    pub fn clear_name(&self, relative: &Path) -> io::Result<()> {
-        fault::step()?;
-        let (parent, name) = self.parent(relative)?;
-        clear(parent.as_fd(), name)
-    }
-
     /// Removes an empty folder, never a file or a link; a missing entry is success.
     ///
     /// # Errors
@@ -446,21 +374,6 @@ impl AsFd for Handle<'_> {
     }
 }
 
-/// See [`Tree::clear_name`].
-fn clear(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    match unlinkat(parent, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        // Some systems say "not permitted" of a folder.
-        Err(Errno::ISDIR | Errno::PERM) => {
-            let mut aside = name.to_owned();
-            aside.push(format!("-{}", uuid::Uuid::new_v4().simple()));
-            fault::step()?;
-            Ok(renameat(parent, name, parent, &aside)?)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
 fn kind_of(metadata: &Metadata) -> FileKind {
     let file_type = metadata.file_type();
     if file_type.is_symlink() {
@@ -472,23 +385,6 @@ fn kind_of(metadata: &Metadata) -> FileKind {
     } else {
         FileKind::Other
     }
-}
-
-fn create_new(parent: BorrowedFd<'_>, name: &OsStr, mode: u32) -> io::Result<std::fs::File> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?.into())
-}
-
-fn write_new(parent: BorrowedFd<'_>, name: &OsStr, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
-    let mut file = create_new(parent, name, mode)?;
-    let written = fault::step()
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| if sync { super::platform::fsync(&file) } else { Ok(()) });
-    if written.is_err() {
-        // O_EXCL proves that this call created the file, so a half-written one is removed.
-        let _ = unlinkat(parent, name, AtFlags::empty());
-    }
-    written
 }
 
 /// A rename that never replaces: by the kernel where it can, else by a hard link, which fails on an existing name.

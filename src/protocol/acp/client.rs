@@ -8,25 +8,23 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::counts;
 use super::failure::{self, Stderr};
 use super::line::{Notice, quick};
-use super::profile::{AcpRequest, Counting, Profile};
+use super::profile::{AcpRequest, Profile};
 use super::question::{self, Answer};
-use super::read::{
-    Any, Capabilities, ConfigOption, Hermes, Initialized, McpCapabilities, Meta, Models, Opened, Prompted,
-    Provenance, SessionCapabilities, array, object, text,
-};
-use super::servers::{self, Takes};
+use super::read::{Any, object, text};
 use super::update::Told;
 use crate::protocol::login::{self, LoginRequest};
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::rpc::{self, Message, RpcError, Version, Writer};
 use crate::protocol::{
-    AgentFailure, Delivery, Ending, Event, FailureReason, GiveUp, JsonText, NoticeLevel, Permission, Sink,
-    Spent, Step, Transcript, prefix,
+    AgentFailure, Delivery, Ending, Event, FailureReason, GiveUp, NoticeLevel, Permission, Sink, Spent, Step,
+    Transcript, prefix,
 };
+
+mod opening;
+mod turn;
 
 /// So long without a word, and an agent has told all that belongs to what is over.
 const QUIET: Duration = Duration::from_millis(250);
@@ -293,208 +291,9 @@ impl Client {
         }
     }
 
-    fn initialized(&mut self, result: Any<'_>, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
-        let capabilities: Capabilities<'_> = object::<Initialized<'_>>(result)
-            .and_then(|said| object(said.agent_capabilities))
-            .unwrap_or_default();
-        let is_true = |value: Any<'_>| value.is_some_and(|value| value.get() == "true");
-        let mcp: McpCapabilities<'_> = object(capabilities.mcp_capabilities).unwrap_or_default();
-        let takes = Takes { http: is_true(mcp.http), sse: is_true(mcp.sse) };
-        let (listed, left_out) = servers::list(&self.request.servers, takes);
-        for name in left_out {
-            let text =
-                format!("the agent cannot use the MCP server {}: it was left out", name.escape_debug());
-            sink(Event::Notice { level: NoticeLevel::Warning, text: &text })?;
-        }
-        let mut params = json!({ "cwd": self.request.work_dir, "mcpServers": listed });
-        let sessions: SessionCapabilities<'_> = object(capabilities.session_capabilities).unwrap_or_default();
-        let can_resume = sessions.resume.is_some_and(|value| !matches!(value.get(), "null" | "false"));
-        let method = match &self.request.resume {
-            None => "session/new",
-            Some(session) => {
-                params["sessionId"] = session.as_str().into();
-                if can_resume {
-                    "session/resume"
-                } else if is_true(capabilities.load_session) {
-                    self.is_loaded = true;
-                    "session/load"
-                } else {
-                    let failure = AgentFailure {
-                        error: "the agent cannot resume sessions".into(),
-                        reason: None,
-                        is_resume_refused: true,
-                    };
-                    return self.fail(failure, sink, step);
-                }
-            }
-        };
-        self.told.is_price_whole = !self.is_resumed;
-        if self.profile.writes_over_id
-            && let Some(session) = &self.request.resume
-        {
-            self.by_own_id = Some((method, params.clone()));
-            let alias = format!(" {session}");
-            params["sessionId"] = alias.as_str().into();
-            self.alias = Some(alias);
-        }
-        self.open = Some(self.writer.request(&mut step.frames, method, &params));
-        self.enter(Phase::Opening { is_resumed: self.is_resumed });
-        Ok(())
-    }
-
-    fn opened(
-        &mut self,
-        result: Any<'_>,
-        is_resumed: bool,
-        sink: &mut Sink<'_>,
-        step: &mut Step,
-    ) -> io::Result<()> {
-        let opened: Opened<'_> = object(result).unwrap_or_default();
-        let stated = provenance(opened.meta).or_else(|| Some(text(opened.session_id).into_owned()));
-        let stated = stated.filter(|id| !id.is_empty() && Some(id) != self.alias.as_ref());
-        let asked = self.request.resume.clone().filter(|_| is_resumed);
-        if let (Some(asked), Some(stated)) = (&asked, &stated)
-            && asked != stated
-        {
-            let text = "the agent opened another session than the one to resume: it may have lost it";
-            sink(Event::Notice { level: NoticeLevel::Warning, text })?;
-        }
-        let models: Models<'_> = object(opened.models).unwrap_or_default();
-        let options: Vec<ConfigOption<'_>> =
-            array(opened.config_options).into_iter().filter_map(|option| object(Some(option))).collect();
-        let model_option =
-            options.iter().find(|option| text(option.id) == "model" || text(option.category) == "model");
-        let current = match &*text(models.current_model_id) {
-            "" => model_option.map(|option| text(option.current_value)).unwrap_or_default().into_owned(),
-            current => current.to_owned(),
-        };
-        let Some(session) = stated.or(asked) else {
-            if self.is_listening {
-                return Ok(());
-            }
-            let failure =
-                AgentFailure { error: "the agent named no session".into(), ..AgentFailure::default() };
-            return self.fail(failure, sink, step);
-        };
-        self.told.transcript.session(&session, Some(&current), sink)?;
-        let session = self.addressed();
-        if let Some(model) = self.request.model.clone().filter(|model| *model != current) {
-            let setting = match model_option.filter(|_| opened.models.is_none()) {
-                Some(option) => (
-                    "session/set_config_option",
-                    json!({ "sessionId": session, "configId": text(option.id), "value": model }),
-                    true,
-                ),
-                None => ("session/set_model", json!({ "sessionId": session, "modelId": model }), true),
-            };
-            self.settings.push_back(setting);
-        }
-        let allows = self.request.permission == Permission::Allow;
-        for (id, value) in self.profile.allow_options.iter().filter(|_| allows) {
-            let option = options.iter().find(|option| text(option.id) == *id);
-            if option.is_some_and(|option| text(option.current_value) != *value) {
-                let params = json!({ "sessionId": session, "configId": id, "value": value });
-                self.settings.push_back(("session/set_config_option", params, false));
-            }
-        }
-        self.prepare(step);
-        Ok(())
-    }
-
     /// The session, as the agent is told it.
     fn addressed(&self) -> String {
         self.alias.as_deref().or(self.told.transcript.session_id()).unwrap_or_default().to_owned()
-    }
-
-    /// Makes the next setting; after the last one comes the prompt, once the history of the session has been told.
-    fn prepare(&mut self, step: &mut Step) {
-        if let Some((method, params, is_model)) = self.settings.pop_front() {
-            if is_model && let Some(model) = &self.request.model {
-                self.told.transcript.note_model(model);
-            }
-            self.open = Some(self.writer.request(&mut step.frames, method, &params));
-            self.enter(Phase::Setting { is_model });
-        } else if self.is_loaded {
-            self.enter(Phase::History);
-        } else {
-            self.prompt(step);
-        }
-    }
-
-    /// Sends the next prompt; `false` where there is none.
-    fn prompt(&mut self, step: &mut Step) -> bool {
-        let Some(prompt) = self.prompts.pop_front() else { return false };
-        self.told.begin_turn();
-        let session = self.addressed();
-        let params = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": prompt }] });
-        self.open = Some(self.writer.request(&mut step.frames, "session/prompt", &params));
-        self.enter(Phase::Prompting);
-        true
-    }
-
-    fn prompted(&mut self, result: Any<'_>, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
-        let answer: Prompted<'_> = object(result).unwrap_or_default();
-        self.told.tools.flush(&mut self.told.transcript, sink)?;
-        self.told.transcript.turn_ended();
-        match (counts::read(answer.usage), self.profile.counting) {
-            (Some(usage), Counting::Process) => {
-                self.told.has_usage = true;
-                self.told.transcript.set_usage("", usage);
-            }
-            (Some(usage), Counting::Prompt) => self.told.add("", usage),
-            (None, _) => {
-                counts::read_meta(answer.meta).iter().for_each(|(model, usage)| self.told.add(model, *usage))
-            }
-        }
-        let reason = text(answer.stop_reason);
-        let failure = match &*reason {
-            "cancelled" if self.is_cancelled => None,
-            "cancelled" => Some(failed("the agent cancelled its turn", None)),
-            "refusal" => Some(AgentFailure {
-                // Hermes' way to say that it has lost the session.
-                is_resume_refused: self.is_resumed && !self.told.is_active,
-                ..failed("the agent refused to go on", Some(FailureReason::Unknown))
-            }),
-            "max_turn_requests" => {
-                Some(failed("the agent reached its limit on requests", Some(FailureReason::IterationLimit)))
-            }
-            "max_tokens" => Some(failed(
-                "the model's answer was cut off: it reached its greatest length",
-                Some(FailureReason::Unknown),
-            )),
-            _ => self.hidden_failure(),
-        };
-        if let Some(failure) = failure {
-            return self.fail(failure, sink, step);
-        }
-        self.is_resumed = false; // what fails from here on is not the resuming
-        if reason == "cancelled" {
-            self.finish(step);
-            return Ok(());
-        }
-        if !self.prompt(step) {
-            self.told.transcript.complete(None);
-            self.enter(Phase::Draining);
-        }
-        Ok(())
-    }
-
-    /// An error of the model's server behind a turn that ended well.
-    fn hidden_failure(&mut self) -> Option<AgentFailure> {
-        let said = JsonText::Literal(&self.told.said);
-        let in_answer = || failure::in_answer(&said.decode());
-        if self.profile.errors_as_text
-            && !self.told.has_usage
-            && let Some(error) = in_answer()
-        {
-            return Some(failed(&error, None));
-        }
-        if !self.profile.errors_on_stderr {
-            return None;
-        }
-        let is_silent = said.is_blank() && !self.told.is_active;
-        let line = self.stderr.terminal.take().or_else(|| self.stderr.any.take().filter(|_| is_silent))?;
-        Some(failed(&line, None))
     }
 
     fn fail(&mut self, failure: AgentFailure, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
@@ -622,11 +421,4 @@ impl Client {
 
 fn failed(error: &str, reason: Option<FailureReason>) -> AgentFailure {
     AgentFailure { error: error.to_owned(), reason, is_resume_refused: false }
-}
-
-/// The session that Hermes says it is in.
-fn provenance(meta: Any<'_>) -> Option<String> {
-    let hermes: Hermes<'_> = object(object::<Meta<'_>>(meta)?.hermes)?;
-    let provenance: Provenance<'_> = object(hermes.session_provenance)?;
-    Some(text(provenance.acp_session_id).into_owned()).filter(|id| !id.is_empty())
 }

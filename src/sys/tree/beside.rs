@@ -7,7 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, renameat, unlinkat};
 
-use super::{Tree, carry, create_new, fault, rename_new};
+use super::replace::{create_new, write_new};
+use super::{Tree, carry, fault, rename_new};
 use crate::sys::platform;
 
 impl Tree {
@@ -18,7 +19,7 @@ impl Tree {
     pub fn write_beside(&self, relative: &Path, temporary: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
         fault::step()?;
         let (parent, _) = self.parent(relative)?;
-        super::write_new(parent.as_fd(), OsStr::new(temporary), bytes, mode, false)
+        write_new(parent.as_fd(), OsStr::new(temporary), bytes, mode, false)
     }
 
     /// As [`Tree::write_beside`], with the mode, the owner and all other attributes of the file at `relative`. `owner` is the

@@ -1,0 +1,77 @@
+//! Where an environment holds work that would be lost with it, and in the trash.
+
+use std::path::{Path, PathBuf};
+
+use super::lookup::FoundEnv;
+use super::root::{EnvRoot, WorkspacesRoot};
+use super::trash::TrashEntry;
+use crate::git::{Git, Unsaved};
+use crate::layout::names;
+use crate::sidecar::Manifest;
+use crate::sys::tree::{FileKind, Tree};
+
+/// Work in the environment's own folders that would be lost with its work dir, or with `all` of it. A user's folder
+/// is never removed.
+pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsaved> {
+    let env = &found.env;
+    let ours = env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
+    let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().ours(ours.as_ref());
+    match all {
+        true => unsaved_in_env(&env.tree, Path::new(""), &ours, git),
+        false if found.work_dir.is_user_folder() => Vec::new(),
+        false => {
+            let work_dir = Path::new(names::WORK_DIR);
+            unsaved_in(&env.tree, work_dir, &env.path.join(work_dir), &ours, git)
+        }
+    }
+}
+
+/// Where work may lie in an env root: where the agent runs, in upstream's worktree mode too, and where it puts
+/// results. Agent CLIs keep repositories of their own in their homes; those can be fetched again.
+const PLACES_OF_WORK: [&str; 3] = [names::WORK_DIR, names::WORKTREE, names::OUTPUT];
+
+/// Work in an env root at `place` of an open folder. `ours` are files of our own, which do not count.
+fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+    let goes = tree.path().join(place);
+    PLACES_OF_WORK.iter().flat_map(|name| unsaved_in(tree, &place.join(name), &goes, ours, git)).collect()
+}
+
+/// Work in one folder that is removed together with all of `goes`. What a link in its place leads to is not removed.
+fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+    let path = tree.path().join(folder);
+    match tree.kind(folder) {
+        Ok(Some(FileKind::Dir)) => {
+            let is_there = || tree.subtree(folder).map_or(true, |opened| opened.is_at_its_path());
+            let unsaved = if is_there() { git.unsaved_work(&path, goes, ours) } else { Vec::new() };
+            // Git was asked about what the path led to.
+            if is_there() {
+                return unsaved;
+            }
+            let why = "not searched for repositories: it was moved or replaced meanwhile";
+            vec![Unsaved::unknown(path, why.to_owned())]
+        }
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Unsaved::unknown(path, format!("not searched for repositories: {error}"))],
+    }
+}
+
+/// The same for what lies in the trash: its files have moved, and what the manifest lists has moved with them.
+pub(crate) fn unsaved_in_trash(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    entry: &TrashEntry,
+    git: &Git,
+) -> Vec<Unsaved> {
+    let place = Path::new(names::TRASH).join(&entry.name);
+    let (path, origin) = (root.path().join(&place), &entry.origin);
+    let env = if entry.parsed.work_dir_only { origin.parent().unwrap_or(origin) } else { &path };
+    let manifest = EnvRoot::open(env).and_then(|env| Manifest::load(&env.tree)).ok().flatten();
+    let files = if entry.parsed.work_dir_only { place.clone() } else { place.join(names::WORK_DIR) };
+    let ours = manifest.unwrap_or_default().ours(tree.plain_subtree(&files).ok().as_ref());
+    let ours = ours.iter().filter_map(|file| Some(path.join(file.strip_prefix(origin).ok()?)));
+    let ours: Vec<PathBuf> = ours.collect();
+    match entry.parsed.work_dir_only {
+        true => unsaved_in(tree, &place, &path, &ours, git),
+        false => unsaved_in_env(tree, &place, &ours, git),
+    }
+}
