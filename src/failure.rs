@@ -48,6 +48,9 @@ codes! {
     Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
     Retained "retained" 5 "work was kept because it exists nowhere else";
+    Conflicts "conflicts" 5 "a merge stopped at conflicts, or one is in progress";
+    Dirty "dirty" 5 "uncommitted changes or an operation of git in progress are in the way";
+    Unmerged "unmerged" 5 "`merge check` found branches that are neither merged nor skipped";
     Interrupted "interrupted" 130 "interrupted by a signal; 128 + its number";
     TimedOut "timed_out" 124 "`run`: a time limit ended the agent";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";

@@ -8,8 +8,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, list, prepare, restore,
-    reuse, run, show, trash, verify,
+    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, list, merge, prepare,
+    restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -49,6 +49,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Checkout(args) => checkout::run(&args, context),
         Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
+        Command::Merge(args) => merge::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),

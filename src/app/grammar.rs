@@ -59,6 +59,8 @@ pub enum Command {
     Clone(commands::clone::CloneArgs),
     /// Begin a new branch in the repository of an environment
     Branch(commands::branch::BranchArgs),
+    /// Merge the branches of tasks into the branch of one environment, step by step
+    Merge(commands::merge::MergeArgs),
     /// Check that a work dir is as it was before prepare, and list each difference
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments

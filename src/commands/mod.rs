@@ -15,6 +15,7 @@ pub mod du;
 pub mod gc;
 mod identity;
 pub mod list;
+pub mod merge;
 mod own_env;
 pub mod prepare;
 pub mod repository;

@@ -75,8 +75,8 @@ pub(crate) use path::quoted;
 pub(crate) use places::every_place;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use record::{
-    CheckpointRecord, Durability, EnvStatus, Identity, LastResult, Meta, Own, PatchRecord, RepositoryRecord,
-    RunRecord, SessionRecord,
+    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch, Meta,
+    Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
 pub use request::{Existing, Prepared, Request};

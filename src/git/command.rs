@@ -389,6 +389,18 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         }
     }
 
+    /// Runs a call that exits with 0 or 1 by what it found, and prints either way. The flag: it exited with 0.
+    ///
+    /// # Errors
+    /// As [`GitCommand::output`] for every other status.
+    pub(super) fn verdict(self) -> Result<(bool, Vec<u8>)> {
+        let (call, captured) = self.captured()?;
+        match captured.status.code() {
+            Some(code @ (0 | 1)) => Ok((code == 0, captured.stdout)),
+            _ => Err(call.exited(&captured).into()),
+        }
+    }
+
     /// Whether the call exits with 0. Every other status is a no.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ impl Repository<'_> {
         let mut reasons = Vec::new();
 
         let changed =
-            if is_bare { Vec::new() } else { self.changed_files(&self.view(&folders, false)?, ours)? };
+            if is_bare { Vec::new() } else { self.changed_files(&self.view(&folders, false)?, ours, true)? };
         if !changed.is_empty() {
             let first = changed.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
             reasons.push(Reason { kind: ReasonKind::Uncommitted, count: changed.len() as u64, first });
@@ -203,11 +203,17 @@ impl Repository<'_> {
         Ok(OsStr::from_bytes(folder.strip_suffix(b"\n").unwrap_or(&folder)).into())
     }
 
-    /// The working files of a worktree that differ from what is committed.
-    fn changed_files(&self, view: &View, ours: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    /// The working files of a worktree that differ from what is committed; with `untracked` those that git does not know, too.
+    pub(super) fn changed_files(
+        &self,
+        view: &View,
+        ours: &[PathBuf],
+        untracked: bool,
+    ) -> Result<Vec<PathBuf>> {
         // A submodule's own changes are asked about where it lies: `status` would start a git in it that runs the
         // filters of its configuration.
-        let status = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=dirty"];
+        let untracked = if untracked { "--untracked-files=all" } else { "--untracked-files=no" };
+        let status = ["status", "--porcelain=v1", "-z", untracked, "--ignore-submodules=dirty"];
         let status = self.look(status).through(view).output()?;
         let is_ours = |changed: &Path| ours.contains(&self.dir().join(changed));
         let mut changed: Vec<PathBuf> = changed_paths(&status).collect();

@@ -7,6 +7,7 @@ mod checkpoint;
 mod clone;
 mod diff;
 mod lock;
+pub mod merge;
 mod ours;
 mod patch;
 mod place;

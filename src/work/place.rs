@@ -70,6 +70,11 @@ impl Place {
         self.tree.path()
     }
 
+    /// The open folder.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The work dir.
     pub(super) fn work_dir(&self) -> &Tree {
         &self.work_dir

@@ -52,6 +52,7 @@ mod logins;
 mod machines;
 mod manual;
 mod mcp;
+mod merge;
 mod new_repository;
 mod occupants;
 mod old_roots;

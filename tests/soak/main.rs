@@ -22,6 +22,7 @@ mod commands;
 mod dialects;
 mod homes;
 mod logins;
+mod merges;
 mod runs;
 mod swapped;
 mod sweep;
@@ -44,6 +45,7 @@ fn main() {
         collector::trials(),
         swapped::trials(),
         dialects::trials(),
+        merges::trials(),
         work::trials(),
         worktrees::trials(),
     ]

@@ -24,7 +24,10 @@ pub(super) const STATUSES: [(u8, &str); 11] = [
         4,
         "busy: a running process uses the environment or the folder, or the environment is reserved and holds work",
     ),
-    (5, "conflict: unsaved work was kept, or a path is occupied by a file that execenv must not touch"),
+    (
+        5,
+        "conflict: a merge stopped, unsaved work was kept, or a path is occupied by a file that execenv must not touch",
+    ),
     (124, "a time limit ended the agent"),
     (125, "execenv itself failed"),
     (126, "the agent's program could not be started"),
@@ -36,6 +39,18 @@ const ENV: &[u8] = &[0, 1, 2, 3, 4, 5, 130];
 const LOOK: &[u8] = &[0, 1, 2, 3];
 const PLAIN: &[u8] = &[0, 1, 2];
 const STATE: &[&str] = &[names::META, names::MANIFEST];
+
+const CHECKED: &[u8] = &[0, 1, 2, 3, 5];
+const CONFLICTS: (&str, &str) = (
+    "conflicts[]",
+    "what is still to be resolved: path, kind (`both_modified`, `both_added`, `deleted_by_us`, `deleted_by_them`, `added_by_us`, \
+     `added_by_them`, `both_deleted`) and what (`file`, `symlink`, `submodule`)",
+);
+const BRANCHES: (&str, &str) = (
+    "branches[]",
+    "branch, task (the key of its task), status (`merged`, `skipped`, `unmerged`, `older`), merged_by (`git`, `record`), reason, \
+     commit, committed_at, subject",
+);
 
 const PREPARED: &[(&str, &str)] = &[
     ("schema", "version of this object"),
@@ -287,6 +302,84 @@ pub(super) const PAGES: &[Facts] = &[
                 "the branch, and the commit where it begins; null in a repository without one",
             ),
             ("before", "what was checked out before: a branch, in full, or a commit"),
+        ],
+        files: STATE,
+    },
+    Facts { page: "merge", statuses: ENV, fields: &[], files: STATE },
+    Facts {
+        page: "merge-list",
+        statuses: LOOK,
+        fields: &[("schema", "version of this object"), BRANCHES],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-start",
+        statuses: ENV,
+        fields: &[
+            ("schema, branch, source", "version of this object, the branch that is merged and its commit"),
+            ("up_to_date", "true: it is merged already; nothing was begun"),
+            CONFLICTS,
+            ("messages[]", "what git says of them"),
+            ("commit", "the commit, with `--commit`; else null"),
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-status",
+        statuses: LOOK,
+        fields: &[
+            (
+                "schema, state",
+                "version of this object; `none`, `merging`, or `interrupted`: a command was cut short",
+            ),
+            (
+                "branch, source, head",
+                "the branch that is merged, its commit, and the commit that is checked out",
+            ),
+            CONFLICTS,
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-resolve",
+        statuses: ENV,
+        fields: &[("schema, resolved[]", "version of this object; the files"), CONFLICTS],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-commit",
+        statuses: ENV,
+        fields: &[
+            ("schema, commit", "version of this object; the commit"),
+            ("branch, squash", "the branch that was merged; true: the commit has one parent"),
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-abort",
+        statuses: ENV,
+        fields: &[
+            ("schema, aborted", "version of this object; false: no merge was in progress"),
+            ("branch, head", "the branch that was being merged, and the commit that is checked out"),
+            ("kept", "a ref with the files of the merge that somebody had edited, or null"),
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-skip",
+        statuses: LOOK,
+        fields: &[
+            ("schema, branch, task", "version of this object; the branch and the key of its task"),
+            ("reason", "why; null with `--undo`"),
+        ],
+        files: STATE,
+    },
+    Facts {
+        page: "merge-check",
+        statuses: CHECKED,
+        fields: &[
+            ("schema, can_complete", "version of this object; true: no branch is left to be merged"),
+            ("merged[], skipped[], unmerged[]", "the branches, as `execenv merge list` has them"),
         ],
         files: STATE,
     },

@@ -105,7 +105,7 @@ fn json_fields(facts: &Facts) -> String {
     let mut text = String::from(".SH \"JSON FIELDS\"\n");
     match facts.page {
         "demo" => text.push_str("The demo prints text only.\n"),
-        "trash" => text.push_str("Each of the commands below has its own.\n"),
+        "merge" | "trash" => text.push_str("Each of the commands below has its own.\n"),
         _ => text.push_str("With \\fB\\-o json\\fR the answer is one object:\n"),
     }
     for (names, meaning) in facts.fields {

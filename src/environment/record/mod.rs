@@ -9,6 +9,7 @@
 mod change;
 mod checkpoint;
 mod identity;
+mod merge;
 mod meta;
 mod own;
 
@@ -16,6 +17,7 @@ pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
 pub use checkpoint::{CheckpointRecord, PatchRecord};
 pub use identity::Identity;
+pub use merge::{CurrentMerge, MergeRecord, MergedBranch, SkippedBranch};
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;
 pub use own::{EnvStatus, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::checkpoint::CheckpointRecord;
+use super::merge::MergeRecord;
 use crate::git::GitIdentity;
 use crate::layout;
 
@@ -65,6 +66,9 @@ pub struct Own {
     /// What was saved of the work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checkpoints: Vec<CheckpointRecord>,
+    /// Merges into the branch of the environment.
+    #[serde(skip_serializing_if = "MergeRecord::is_empty")]
+    pub merge: MergeRecord,
     /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,

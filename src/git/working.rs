@@ -1,0 +1,270 @@
+//! Changes of the index and the working files of a checkout: through a view, so that no filter and no hook of the repository
+//! runs, and only of files that are named.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::checkout::Checkout;
+use super::command::{GitCommand, Look, Repository, Work};
+use super::conflict::{Conflict, Side};
+use super::identity::GitIdentity;
+use super::view::View;
+use crate::sys::tree::{FileKind, Tree};
+
+/// The longest that files may take to be written.
+const WRITING: Duration = Duration::from_secs(30 * 60);
+/// Files are never left half written because a signal has arrived.
+static NEVER: AtomicBool = AtomicBool::new(false);
+/// A split index would put a part of itself into the view, which is gone with the call.
+const WHOLE_INDEX: [&str; 2] = ["-c", "core.splitIndex=false"];
+
+/// The index and the working files of a checkout, for changes.
+#[derive(Debug)]
+pub struct Working<'a> {
+    repository: Repository<'a>,
+    tree: &'a Tree,
+    view: View,
+}
+
+impl Checkout {
+    /// For changes of the index and the working files.
+    ///
+    /// # Errors
+    /// As [`Repository::view`].
+    pub fn working(&self) -> Result<Working<'_>> {
+        let repository = self.repository();
+        let view = repository.view(self.folders(), false)?;
+        Ok(Working { repository, tree: self.tree(), view })
+    }
+
+    /// The paths at which a merge stopped, and that are not resolved yet.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn conflicts(&self) -> Result<Vec<Conflict>> {
+        let listed = self.repository().look(["ls-files", "--unmerged", "-z", "--full-name"]).output()?;
+        Ok(Conflict::parse(&listed).0)
+    }
+
+    /// The paths that differ between two trees or commits, without regard to renames.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn changed_between(&self, one: &str, other: &str) -> Result<Vec<PathBuf>> {
+        let diff = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", one, other];
+        Ok(paths(&self.repository().look(diff).output()?))
+    }
+
+    /// The paths whose entries in the index differ from HEAD's commit, those in conflict included.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn staged(&self) -> Result<Vec<PathBuf>> {
+        let diff = ["diff-index", "--cached", "-z", "--name-only", "--no-renames", "--no-ext-diff", "HEAD"];
+        let found: BTreeSet<PathBuf> = paths(&self.repository().look(diff).output()?).into_iter().collect();
+        Ok(found.into_iter().collect())
+    }
+
+    /// Writes the index as a tree.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output), also at a conflict.
+    pub fn index_tree(&self) -> Result<String> {
+        self.repository().work(["write-tree"]).text()
+    }
+}
+
+impl Working<'_> {
+    /// The tracked files that differ from HEAD's commit or from the index, but those in `ours` (absolute paths).
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn changed(&self, ours: &[PathBuf]) -> Result<Vec<PathBuf>> {
+        self.repository.changed_files(&self.view, ours, false)
+    }
+
+    /// Brings index and files from one tree to another, as a checkout does. What would be lost stops it: then nothing is
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn switch(&self, from: &str, to: &str) -> Result<()> {
+        self.work(["read-tree", "-m", "-u", from, to]).output().map(drop)
+    }
+
+    /// Puts the versions of each conflict into the index.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn put_conflicts(&self, conflicts: &[Conflict]) -> Result<()> {
+        self.put_lines(conflicts.iter().flat_map(Conflict::index_lines).collect())
+    }
+
+    /// Resolves conflicts by the version of one side: the files first, so that a path counts as resolved only when its file is
+    /// in place. Submodules change in the index only.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    pub fn take(&self, conflicts: &[Conflict], side: Side) -> Result<()> {
+        let has_file =
+            |conflict: &&Conflict| conflict.version(side).is_some_and(|version| !version.is_submodule());
+        let names = nul_lines(conflicts.iter().filter(has_file).map(|conflict| conflict.path.as_path()));
+        if !names.is_empty() {
+            let write = ["checkout-index", "--force", "--quiet", "-z", "--stdin", side.stage()];
+            self.work(write).input(names).output()?;
+        }
+        for conflict in conflicts.iter().filter(|conflict| conflict.version(side).is_none()) {
+            self.remove(&conflict.path)?;
+        }
+        self.put_lines(conflicts.iter().flat_map(|conflict| conflict.taken_lines(side)).collect())
+    }
+
+    /// Puts working files into the index as they are; one that is not there is taken out.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn add<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
+        let add = ["-c", "core.safecrlf=false", "update-index", "--add", "--remove", "-z", "--stdin"];
+        self.work(add).input(nul_lines(files)).output().map(drop)
+    }
+
+    /// Takes these paths out of what is staged: the index has them as HEAD does.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn unstage(&self, files: &[PathBuf]) -> Result<()> {
+        let reset = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
+        let files = nul_lines(files.iter().map(PathBuf::as_path));
+        self.work(reset).variable("GIT_LITERAL_PATHSPECS", "1").input(files).output().map(drop)
+    }
+
+    /// Makes a commit of HEAD's tree with these working files as they are, if any of them differs from both `attempt` and HEAD: what
+    /// somebody has done since a merge wrote `attempt`. The index is not touched.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output).
+    pub fn edited(
+        &self,
+        files: &[PathBuf],
+        attempt: &str,
+        parents: &[&str],
+        message: &str,
+        by: &GitIdentity,
+    ) -> Result<Option<String>> {
+        let index = self.view.tree().path().join("edited");
+        let call = |args: &[&str]| self.work(args.iter().copied()).variable("GIT_INDEX_FILE", &index);
+        call(&["read-tree", attempt]).output()?;
+        let absent = self.absent_by_choice()?;
+        let is_file = |path: &&PathBuf| {
+            let is_other = matches!(self.tree.kind(path), Ok(Some(FileKind::Dir | FileKind::Other)));
+            !is_other && !absent.contains(*path)
+        };
+        let files = nul_lines(files.iter().filter(is_file).map(PathBuf::as_path));
+        let add =
+            ["-c", "core.safecrlf=false", "update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
+        call(&add).input(files).output()?;
+        let tree = call(&["write-tree"]).text()?;
+        let changed = |from: &str| {
+            let diff = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", from, &tree];
+            self.repository.look(diff).output().map(|said| paths(&said).into_iter().collect::<BTreeSet<_>>())
+        };
+        if tree == attempt || changed(attempt)?.is_disjoint(&changed("HEAD")?) {
+            return Ok(None);
+        }
+        let parents = parents.iter().flat_map(|parent| ["-p", parent]);
+        let commit = self.repository.work(["commit-tree", &tree, "-F", "-"]).args(parents);
+        commit.by(by).input(message.as_bytes().to_vec()).text().map(Some)
+    }
+
+    /// Brings these files back to HEAD's commit, and the whole index. Other files stay as they are: what was staged of them is
+    /// not staged any more.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    pub fn restore(&self, files: &[PathBuf]) -> Result<()> {
+        let index = self.view.tree().path().join("restored");
+        let call = |args: &[&str]| self.work(args.iter().copied()).variable("GIT_INDEX_FILE", &index);
+        let absent = self.absent_by_choice()?;
+        call(&["read-tree", "HEAD"]).output()?;
+        let listed = paths(&call(&["ls-files", "-z", "--full-name"]).output()?);
+        let known: BTreeSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
+        let wanted: Vec<&Path> =
+            files.iter().map(PathBuf::as_path).filter(|path| !absent.contains(*path)).collect();
+        // First what goes: a folder may take the place of a file.
+        for file in wanted.iter().filter(|file| !known.contains(**file)) {
+            self.remove(file)?;
+        }
+        let back = nul_lines(wanted.iter().copied().filter(|file| known.contains(file)));
+        if !back.is_empty() {
+            call(&["checkout-index", "--force", "--quiet", "-z", "--stdin"]).input(back).output()?;
+        }
+        self.work(["read-tree", "--reset", "HEAD"]).output()?;
+        if !absent.is_empty() {
+            // Which files a sparse checkout leaves out is decided where files are updated.
+            self.work(["read-tree", "-m", "-u", "HEAD"]).output()?;
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    /// Lets the index know the times of its files, so that the next `git status` need not read them.
+    pub fn refresh(&self) {
+        // It exits with 1 where a file differs.
+        let _ = self.work(["update-index", "-q", "--refresh"]).succeeds();
+    }
+
+    /// The files of the index that a sparse checkout leaves out.
+    fn absent_by_choice(&self) -> Result<BTreeSet<PathBuf>> {
+        let listed = self.look(["ls-files", "-t", "-z", "--full-name"]).output()?;
+        let entries = listed.split(|byte| *byte == 0);
+        Ok(entries.filter_map(|entry| Some(path(entry.strip_prefix(b"S ")?))).collect())
+    }
+
+    /// Removes a working file and the folders that are empty then.
+    fn remove(&self, file: &Path) -> Result<()> {
+        let removing = || format!("remove {}", self.tree.path().join(file).display());
+        match self.tree.kind(file).with_context(removing)? {
+            // A folder is not what the merge put there.
+            None | Some(FileKind::Dir) => return Ok(()),
+            Some(_) => self.tree.remove_file(file).with_context(removing)?,
+        }
+        for above in file.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
+            if self.tree.remove_dir(above).is_err() {
+                break; // it is not empty
+            }
+        }
+        Ok(())
+    }
+
+    fn put_lines(&self, lines: Vec<u8>) -> Result<()> {
+        self.work(["update-index", "-z", "--index-info"]).input(lines).output().map(drop)
+    }
+
+    fn look<'w, const N: usize>(&'w self, args: [&str; N]) -> GitCommand<'w, Look> {
+        self.repository.look(args).through(&self.view)
+    }
+
+    fn work<'w, 's>(&'w self, args: impl IntoIterator<Item = &'s str>) -> GitCommand<'w, Work> {
+        let repository: Repository<'w> = self.repository;
+        let call = repository.within(WRITING, &NEVER).work(WHOLE_INDEX);
+        call.args(args).through(&self.view).and_to(self.view.tree())
+    }
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    OsStr::from_bytes(bytes).into()
+}
+
+fn paths(listed: &[u8]) -> Vec<PathBuf> {
+    listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(path).collect()
+}
+
+fn nul_lines<'p>(files: impl Iterator<Item = &'p Path>) -> Vec<u8> {
+    files.flat_map(|file| [file.as_os_str().as_bytes(), b"\0"].concat()).collect()
+}

@@ -1,0 +1,102 @@
+//! Merges: a kill or a failing disk at every change and at every git call that changes something. The same command again gets
+//! to the state that the undisturbed one has.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+
+use crate::support::repository::{git, git_out, make_repository};
+use crate::support::{KEY, Snapshot, TASK, TestEnv, snapshot};
+use crate::sweep::{Fault, Start, sweep, trial};
+
+const SIDE: &str = "agent/coder/0123456789ab";
+const START: &[&str] = &["merge", "start", KEY, SIDE];
+const RESOLVE: &[&str] = &["merge", "resolve", KEY, "--all", "theirs"];
+
+/// A command, and those before it.
+type Case = (&'static str, &'static [&'static [&'static str]], &'static [&'static str]);
+
+const CASES: &[Case] = &[
+    ("merge start", &[], START),
+    ("merge start --commit", &[], &["merge", "start", KEY, "agent/coder/clean0000000", "--commit"]),
+    (
+        "merge start --squash",
+        &[],
+        &["merge", "start", KEY, "agent/coder/clean0000000", "--commit", "--squash"],
+    ),
+    ("merge resolve", &[START], RESOLVE),
+    ("merge commit", &[START, RESOLVE], &["merge", "commit", KEY]),
+    ("merge abort", &[START], &["merge", "abort", KEY]),
+    ("merge skip", &[], &["merge", "skip", KEY, SIDE, "why"]),
+];
+
+pub fn trials() -> Vec<Trial> {
+    let faults = [
+        ("killed", Fault::Kill),
+        ("full_disk", Fault::Errno("ENOSPC")),
+        ("broken_disk", Fault::Errno("EIO")),
+    ];
+    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault)| (case, name, fault)));
+    all.map(|(case, fault_name, fault)| {
+        let name = format!("{}::{fault_name}", case.0.replace(' ', "_"));
+        trial(name, move |name| disturb(name, case, fault))
+    })
+    .collect()
+}
+
+fn disturb(name: &str, (_, before, command): &Case, fault: Fault) {
+    let t = TestEnv::new();
+    let repo = repository(&t);
+    for words in *before {
+        t.execenv(*words).run().sane(&[0, 5]);
+    }
+    let start = Start::new(&t);
+    t.execenv(*command).run().sane(&[0, 5]);
+    let expected = state(&t, &repo);
+    start.put_back();
+    let run = || t.execenv(*command);
+    sweep(name, fault, &start, run, |_, when| {
+        let again = run().run();
+        // One that was begun is finished by its next step.
+        if again.status == Some(5) && again.stderr.contains("is in progress") && command.contains(&"--commit")
+        {
+            t.execenv(["merge", "commit", KEY]).run().sane(&[0]);
+        } else {
+            again.sane(&[0, 1, 2, 5]);
+        }
+        let now = state(&t, &repo);
+        assert!(now == expected, "{when}\n{now:#?}\n{expected:#?}");
+    });
+}
+
+/// What a merge has to do with: the commit without its time, index, files, and what git and the record say.
+fn state(t: &TestEnv, repo: &Path) -> (Vec<String>, Snapshot) {
+    let head = git_out(t, repo, &["log", "-1", "--format=%T %P %s"]);
+    let index = git_out(t, repo, &["ls-files", "--stage", "-z"]);
+    let git_says = git_out(t, repo, &["status"]);
+    let status = t.execenv(["merge", "status", KEY]).run().stdout;
+    let list = t.execenv(["merge", "list", KEY, "-o", "json"]).run().stdout;
+    let refs = git_out(t, repo, &["for-each-ref", "refs/execenv"]);
+    let files = snapshot(repo).into_iter().filter(|(path, _)| !path.starts_with(".git")).collect();
+    (vec![head, index, git_says, status, list, refs], files)
+}
+
+fn repository(t: &TestEnv) -> PathBuf {
+    let repo = t.prepare(["--task-id", TASK]).join("workdir");
+    make_repository(t, &repo, &[]);
+    let commit = |branch: &str, files: &[(&str, &str)]| {
+        git(t, &repo, &["checkout", "-q", branch]);
+        for (path, text) in files {
+            t.write(repo.join(path), text);
+        }
+        git(t, &repo, &["add", "-A"]);
+        git(t, &repo, &["commit", "-q", "-m", branch]);
+    };
+    for branch in [SIDE, "agent/coder/clean0000000", "agent/lead/1"] {
+        git(t, &repo, &["branch", branch]);
+    }
+    commit(SIDE, &[("file", "theirs\n"), ("new/theirs", "t\n")]);
+    commit("agent/coder/clean0000000", &[("new/clean", "c\n")]);
+    commit("agent/lead/1", &[("file", "ours\n")]);
+    repo
+}
