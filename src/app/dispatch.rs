@@ -8,8 +8,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
-    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, list, merge, prepare,
-    restore, reuse, run, show, trash, verify,
+    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
+    prepare, restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -41,6 +41,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Demo(args) => return demo::run(&args, context),
         Command::Prepare(args) => return prepare::run(&args, context),
         Command::Reuse(args) => return reuse::run(&args, context),
+        Command::Hook(args) => return hook::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
         Command::Checkpoint(args) => checkpoint::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),

@@ -65,6 +65,8 @@ pub enum Command {
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments
     Trash(commands::trash::TrashArgs),
+    /// Make and remove environments for an agent CLI that asks for worktrees itself
+    Hook(commands::hook::HookArgs),
     /// Check programs, logins, the workspaces root and crashed environments
     Doctor(commands::doctor::DoctorArgs),
     /// Show the five steps with a built-in task; needs no account, server or agent CLI

@@ -176,7 +176,8 @@ fn code_of(report: &CleanupReport) -> Option<Code> {
     }
 }
 
-fn failure_of(report: &CleanupReport) -> Option<Failure> {
+/// Why a clean-up did not remove all that it was to remove.
+pub(super) fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let code = code_of(report)?;
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
     let message =

@@ -165,7 +165,7 @@ pub enum MergeAction {
     /// Check that the branch of every task is merged or skipped
     ///
     /// Status 0: all are; status 5: at least one is neither. Branches that were there before the environment are not counted.
-    #[command(after_help = "Example:\n  execenv merge check \"$env\" && execenv publish \"$env\" --to pr")]
+    #[command(after_help = "Example:\n  execenv merge check \"$env\"")]
     Check(Looked),
 }
 

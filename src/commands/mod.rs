@@ -13,6 +13,7 @@ pub mod diff;
 pub mod doctor;
 pub mod du;
 pub mod gc;
+pub mod hook;
 mod identity;
 pub mod list;
 pub mod merge;

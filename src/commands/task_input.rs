@@ -12,7 +12,7 @@ use serde_json::json;
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{
-    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, choose_platform,
+    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, Sidecars, choose_platform,
     git_variables,
 };
 use crate::failure::{Code, Failure};
@@ -115,7 +115,7 @@ pub struct Task {
     workspace_id: WorkspaceId,
     platform: Platform,
     lease: Duration,
-    with_brief: bool,
+    sidecars: Sidecars,
     options: HomeOptions,
     /// Options for one provider only, with its name.
     special: Vec<(&'static str, &'static str)>,
@@ -186,7 +186,7 @@ impl TaskInput {
             workspace_id: WorkspaceId::new(workspace)?,
             platform: choose_platform(&document, self.platform_cli.as_deref())?,
             lease,
-            with_brief: !self.no_brief,
+            sidecars: if self.no_brief { Sidecars::NoBrief } else { Sidecars::All },
             options: self.home_options(context, &document.provider)?,
             special: self.special_options(),
             has_mcp_mode: self.mcp_mode.is_some(),
@@ -315,6 +315,12 @@ impl TaskInput {
 }
 
 impl Task {
+    /// The same task with other files for the agent.
+    #[must_use]
+    pub fn with_sidecars(self, sidecars: Sidecars) -> Task {
+        Task { sidecars, ..self }
+    }
+
     /// The same task, whose commits are made in this name.
     #[must_use]
     pub fn by(self, git_identity: Option<GitIdentity>) -> Task {
@@ -338,7 +344,7 @@ impl Task {
             repository: None,
             inventory: false,
             keys: &context.keys,
-            with_brief: self.with_brief,
+            sidecars: self.sidecars,
             lease: self.lease,
             existing,
             home: context.settings.home.clone(),

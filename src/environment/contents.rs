@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use super::places::{CONTEXT, RESOURCES, TASK_MARKER};
-use super::request::{Request, platform_plan};
+use super::request::{Request, Sidecars, platform_plan};
 use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -27,7 +27,7 @@ pub struct Contents<'a> {
     platform: &'a Platform,
     skills: Vec<PlannedSkill>,
     mcp: Mcp,
-    with_brief: bool,
+    sidecars: Sidecars,
 }
 
 impl<'a> Contents<'a> {
@@ -39,11 +39,11 @@ impl<'a> Contents<'a> {
         task: &'a TaskDocument,
         provider: Option<&'static Provider>,
         platform: &'a Platform,
-        with_brief: bool,
+        sidecars: Sidecars,
     ) -> Result<Self> {
         let skills = files::plan(&task.agent.skills)?;
         let mcp = Mcp::parse(task.agent.mcp_config.as_ref())?;
-        Ok(Self { task, provider, platform, skills, mcp, with_brief })
+        Ok(Self { task, provider, platform, skills, mcp, sidecars })
     }
 
     /// The homes that the provider needs for an environment at `env_root`, whose agent runs in `work_dir`; `is_local`: that is
@@ -107,6 +107,9 @@ impl<'a> Contents<'a> {
     /// If a path that execenv needs is taken, or a link leads out of the work dir.
     pub fn plan(&self, work_tree: &Tree, below: &Path, home_plan: &HomePlan) -> Result<SidecarPlan> {
         let mut planner = Planner::new(work_tree, below);
+        if self.sidecars == Sidecars::None {
+            return Ok(planner.finish());
+        }
         if self.platform.cli().is_some() {
             self.task_marker(&mut planner, work_tree)?;
         }
@@ -120,7 +123,7 @@ impl<'a> Contents<'a> {
         for sidecar in &home_plan.sidecars {
             plan_sidecar(&mut planner, sidecar)?;
         }
-        if self.with_brief
+        if self.sidecars == Sidecars::All
             && let Some(file) = self.provider.and_then(|provider| provider.brief_file)
         {
             let options = BriefOptions { platform: self.platform, skills: &visible, os: brief::HostOs::Unix };
@@ -260,7 +263,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tree = Tree::open(folder.path()).unwrap();
         let platform = Platform::for_task(task);
-        let contents = Contents::new(task, Some(provider), &platform, true).unwrap();
+        let contents = Contents::new(task, Some(provider), &platform, Sidecars::All).unwrap();
         let plan = contents.plan(&tree, Path::new(""), &HomePlan::default()).unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
         let brief = plan.steps.iter().find_map(|step| match step {

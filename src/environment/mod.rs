@@ -75,11 +75,11 @@ pub(crate) use path::quoted;
 pub(crate) use places::every_place;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use record::{
-    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch, Meta,
-    Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
+    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch,
+    Meta, Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
-pub use request::{Existing, Prepared, Request};
+pub use request::{Existing, Prepared, Request, Sidecars};
 pub use reuse::{reuse, reuse_and_hold};
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};

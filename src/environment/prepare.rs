@@ -63,7 +63,7 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
             "`run` does not start {name} by itself in this version: `execenv run ENV -- PROGRAM`"
         ));
     }
-    let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
+    let contents = Contents::new(request.task, provider, request.platform, request.sidecars)?;
     let local = match &request.local_dir {
         Some(dir) => Some(LocalDir::check(dir, request.home.as_deref(), request.root)?),
         None => None,

@@ -38,6 +38,18 @@ pub enum Existing {
     Keep,
 }
 
+/// Which files for the agent go into the work dir.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sidecars {
+    /// All that the task and its provider have.
+    #[default]
+    All,
+    /// All but the brief (`--no-brief`).
+    NoBrief,
+    /// None: whoever works there has brought their own.
+    None,
+}
+
 /// What prepare and reuse need to know.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -59,8 +71,8 @@ pub struct Request<'a> {
     pub inventory: bool,
     /// The operator's key, which proves the record of a user folder.
     pub keys: &'a KeyFile,
-    /// Whether the brief file is written.
-    pub with_brief: bool,
+    /// Which files for the agent go into the work dir.
+    pub sidecars: Sidecars,
     /// How long `gc` leaves the environment alone without a run.
     pub lease: Duration,
     /// What to do about an environment of the same task.

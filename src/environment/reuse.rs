@@ -41,7 +41,7 @@ pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
 /// As [`reuse`].
 pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepared, EnvLock)> {
     let (provider, mut warnings) = provider_of(request.task);
-    let contents = Contents::new(request.task, provider, request.platform, request.with_brief)?;
+    let contents = Contents::new(request.task, provider, request.platform, request.sidecars)?;
     // What was found may have been changed until the lock was taken.
     let found = LockedRoot::acquire(found.env)?.read()?;
     let env = &found.env;

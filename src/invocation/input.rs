@@ -93,6 +93,13 @@ impl UserInput {
         hint: "`--token-file` takes a text file that holds the token on one line",
         ..UserInput::SYSTEM_PROMPT
     };
+    /// The event of an agent CLI's hook, always on standard input.
+    pub const HOOK: UserInput = UserInput {
+        noun: "the event of the hook",
+        limit: MIB,
+        hint: "the settings file of the agent CLI calls this command: see `execenv man hook`",
+        ..UserInput::TASK
+    };
     /// The configuration file, `--config`.
     pub const CONFIG: UserInput = UserInput {
         noun: "the configuration",

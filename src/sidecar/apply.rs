@@ -190,7 +190,7 @@ mod tests {
         }
         std::fs::write(work.join("CLAUDE.md"), "mine\n").unwrap();
         let (env, tree) = (Tree::open(&env).unwrap(), Tree::open(&work).unwrap());
-        let mut planner = Planner::new(&tree);
+        let mut planner = Planner::new(&tree, Path::new(""));
         planner.brief(Path::new("CLAUDE.md"), "brief").unwrap();
         let plan = planner.finish();
         let site = Site::managed(&env, &tree, &work);

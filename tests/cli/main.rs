@@ -41,6 +41,7 @@ mod habits;
 mod home_changes;
 mod home_contents;
 mod homes;
+mod hook;
 mod hostile;
 mod imports;
 mod inputs;

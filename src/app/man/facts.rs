@@ -383,6 +383,8 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: STATE,
     },
+    Facts { page: "hook", statuses: ENV, fields: &[], files: STATE },
+    Facts { page: "hook-claude", statuses: ENV, fields: &[], files: STATE },
     Facts { page: "trash", statuses: PLAIN, fields: &[], files: &[names::TRASH] },
     Facts {
         page: "trash-list",

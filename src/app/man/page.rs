@@ -48,6 +48,7 @@ pub(super) fn page(command: &clap::Command, name: &str, all: &[String]) -> Resul
     let key = name.strip_prefix("execenv-");
     match key {
         Some("gc") => roff.push_str(&(reasons() + &settings(Some("gc")))),
+        Some("hook" | "hook-claude") => roff.push_str(&claude_settings()),
         Some("run") => roff.push_str(&settings(Some("run"))),
         Some("prepare" | "reuse") => roff.push_str(&(settings(Some("prepare")) + &document_fields())),
         None => roff.push_str(&settings(None)),
@@ -67,6 +68,25 @@ pub(super) fn page(command: &clap::Command, name: &str, all: &[String]) -> Resul
 /// A term and what it means.
 fn term(text: &mut String, term: &str, meaning: &str) {
     let _ = writeln!(text, ".TP\n{term}\n{}", roff(meaning));
+}
+
+/// What Claude Code's settings say so that it calls execenv.
+fn claude_settings() -> String {
+    let line = |event: &str, comma: &str| {
+        format!(
+            "    \"{event}\": [{{\"hooks\": [{{\"type\": \"command\",\n      \"command\": \"execenv hook claude\"}}]}}]{comma}\n"
+        )
+    };
+    let (create, remove) = (line("WorktreeCreate", ","), line("WorktreeRemove", ""));
+    let settings = format!("{{\n  \"hooks\": {{\n{create}{remove}  }}\n}}\n");
+    let before = "These two lines go into ~/.claude/settings.json, for all repositories, or into .claude/settings.json of one repository. Then \
+                  `claude --worktree NAME`, subagents with `isolation: worktree` and background sessions get environments. Both lines are \
+                  needed: without the second one Claude Code removes the worktree by itself.";
+    format!(
+        ".SH \"SETTINGS OF CLAUDE CODE\"\n{}\n.PP\n.EX\n{}.EE\n",
+        roff(before),
+        roff(&settings).replace('\'', "\\(aq")
+    )
 }
 
 fn statuses(facts: &Facts) -> String {
@@ -106,6 +126,9 @@ fn json_fields(facts: &Facts) -> String {
     match facts.page {
         "demo" => text.push_str("The demo prints text only.\n"),
         "merge" | "trash" => text.push_str("Each of the commands below has its own.\n"),
+        "hook" | "hook-claude" => {
+            text.push_str("A hook prints what the agent CLI expects, whatever the format is set to.\n")
+        }
         _ => text.push_str("With \\fB\\-o json\\fR the answer is one object:\n"),
     }
     for (names, meaning) in facts.fields {
