@@ -457,7 +457,8 @@ fn what_is_in_the_way_is_told_and_nothing_is_changed() {
         });
         w.commit("ours", |repo| write(&repo.join("gone"), "ours\n"));
     };
-    let cases: [(&str, fn(&World), i32, &str); 7] = [
+    type Refused = (&'static str, fn(&World), i32, &'static str);
+    let cases: [Refused; 7] = [
         (
             "a changed file",
             |w| write(&w.repo.join("dir/deep"), "dirty\n"),
