@@ -22,9 +22,9 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
     (&["ps", "status", "ls"], "", "`execenv list` lists the environments, `execenv show ENV` shows one"),
     (&["info", "inspect", "describe", "get"], "", "`execenv show ENV` shows one environment"),
     (&["logs", "log", "tail"], "", "`execenv show ENV` prints the paths of its logs"),
-    (&["restore", "undo", "undelete"], "", "`execenv trash restore ENV` restores what was removed"),
+    (&["undo", "undelete"], "", "`execenv trash restore ENV` restores what was removed"),
     (&["empty"], "", "`execenv trash empty` deletes what is in the trash"),
-    (&["check", "diff"], "", "`execenv verify ENV` checks a work dir, `execenv doctor` this machine"),
+    (&["check"], "", "`execenv verify ENV` checks a work dir, `execenv doctor` this machine"),
     (&["version"], "", "`execenv --version` prints it"),
     (&["settings", "set"], "", "`execenv config` shows the settings and where each comes from"),
     (
@@ -55,11 +55,7 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
         "prepare",
         "`--local-dir DIR` lets the agent work in a folder of yours",
     ),
-    (
-        &["--repository", "--worktree", "--git"],
-        "prepare",
-        "`--repo DIR` makes the work dir a git worktree of a repository",
-    ),
+    (&["--repository", "--git"], "prepare", "`--repo DIR` makes the work dir a git worktree of a repository"),
     (
         &["--branch", "--ref"],
         "prepare",

@@ -86,10 +86,14 @@ struct Event {
 pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<u8> {
     let HookAgent::Claude(args) = &args.agent;
     let text = context.read(UserInput::HOOK, Path::new("-"))?;
-    let event: Event = serde_json::from_slice(&text).map_err(|error| {
-        Failure::new(Code::BadDocument, format!("standard input is not an event of a hook: {error}"))
+    let no_event = |why: &str| {
+        Failure::new(Code::BadDocument, format!("standard input is not an event of a hook: {why}"))
             .hint("the settings file of Claude Code calls this command: see `execenv man hook`")
-    })?;
+    };
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(no_event("it is no JSON object").into()); // a list would count as an object without fields
+    }
+    let event: Event = serde_json::from_slice(&text).map_err(|error| no_event(&error.to_string()))?;
     context.defer_signals()?;
     match event.hook_event_name.as_str() {
         "WorktreeCreate" => create(&event, args, context),

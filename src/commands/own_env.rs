@@ -102,7 +102,8 @@ impl OwnEnvArgs {
             let message = format!("interrupted by a signal; {}", left(&prepared, context));
             return Err(Failure::new(Code::Interrupted, message).into());
         }
-        let trust = context.trust(local_dir);
+        // The folder may only have been what a worktree is made from.
+        let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
         match RunningEnv::take_over(&prepared, lock, &context.other_roots(), trust) {
             Ok(env) => Ok(OwnEnv { env, prepared }),
             Err(error) => {

@@ -284,6 +284,7 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
             )
             .map_err(BeforeAgent::mark)?;
         let (env, prepared) = held.into_parts();
+        let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
         let has_started = Cell::new(false);
         let ended = start(env, &options, &has_started, trust, context);
         return match ended {

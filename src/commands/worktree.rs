@@ -62,6 +62,12 @@ impl WorktreeArgs {
             let from = RepositoryFrom::Existing { path: context.absolute(repo)?, base: self.base.clone() };
             return Ok(Request { repository: Some(RepositoryRequest { from, include }), ..request });
         }
+        // clap asks for --repo only where no other option excludes it.
+        if self.base.is_some() {
+            return Err(Failure::new(Code::Usage, "`--base` is for `--repo`")
+                .hint("a worktree of a folder begins with what is checked out there")
+                .into());
+        }
         if let Some(path) = request.local_dir.clone()
             && self.is_worktree(&path, request.task)?
         {

@@ -10,52 +10,12 @@ use super::local::LocalDir;
 use super::lock::path_lock_shared;
 use super::record::RepositoryRecord;
 use super::repository::{BRANCHES, NAME, agent_part, lock_reason};
+use super::repository_request::{NEW, RepositoryFrom, RepositoryRequest};
 use super::request::Request;
 use crate::failure::{Code, Failure};
 use crate::git::{Base, BaselinePlan, Git, Made, NewWorktree, Source};
 use crate::layout::names;
 use crate::sys::tree::Tree;
-
-/// Begins what stands for a new repository in place of a path.
-pub const NEW: &str = "new://";
-
-/// The repository of a work dir.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepositoryRequest {
-    /// Where it comes from.
-    pub from: RepositoryFrom,
-    /// The file with patterns of ignored files to bring along; `None`: `.worktreeinclude` of the checkout.
-    pub include: Option<PathBuf>,
-}
-
-impl RepositoryRequest {
-    /// Whether the work dir is to be a repository of its own.
-    pub(super) fn is_new(&self) -> bool {
-        matches!(self.from, RepositoryFrom::New { .. })
-    }
-}
-
-/// Where the repository of a work dir comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepositoryFrom {
-    /// The work dir is a worktree of one that exists.
-    Existing {
-        /// A folder in it.
-        path: PathBuf,
-        /// The ref or commit to begin from; `None`: the default branch.
-        base: Option<String>,
-    },
-    /// The work dir is a new repository.
-    New {
-        /// Its name, for people; it may be empty.
-        name: String,
-    },
-    /// The work dir is a worktree with the present state of a checkout, uncommitted changes too.
-    Folder {
-        /// The folder in the checkout in which the agent would work otherwise.
-        path: PathBuf,
-    },
-}
 
 /// The repository that a work dir is going to have.
 #[derive(Clone, Debug)]

@@ -31,6 +31,7 @@ mod prepare;
 mod record;
 mod recover;
 mod repository;
+mod repository_request;
 mod request;
 mod reuse;
 mod root;
@@ -48,7 +49,6 @@ mod work_dir;
 
 pub use busy::Held;
 pub(crate) use busy::{cannot_lock, root_busy};
-pub use checkout::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
 pub(crate) use cleanup::retained_for;
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
 pub(crate) use contents::choose_platform;
@@ -79,6 +79,7 @@ pub use record::{
     Meta, Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
+pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
 pub use request::{Existing, Prepared, Request, Sidecars};
 pub use reuse::{reuse, reuse_and_hold};
 pub(crate) use root::is_environment;

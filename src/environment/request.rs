@@ -8,10 +8,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
-use super::checkout::RepositoryRequest;
 use super::homes::{RenewedLogins, links_logins};
 use super::key::KeyFile;
 use super::record::{Meta, Own};
+use super::repository_request::RepositoryRequest;
 use super::root::WorkspacesRoot;
 use super::trust::Trust;
 use super::work_dir::WorkDir;

@@ -276,6 +276,7 @@ impl<'a> Repository<'a> {
             input: None,
             confined: self.confined.map(|folder| vec![folder]),
             around: Vec::new(),
+            hidden: Vec::new(),
             profile: PhantomData,
         }
     }
@@ -291,6 +292,8 @@ pub struct GitCommand<'a, P> {
     /// The same where the system can confine; empty: anywhere.
     around: Vec<&'a Tree>,
     input: Option<Vec<u8>>,
+    /// Texts that no failure shows, each with what it shows instead.
+    hidden: Vec<(String, String)>,
     profile: PhantomData<P>,
 }
 
@@ -326,6 +329,13 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         }
         let (call, captured) = done?;
         if captured.status.success() { Ok(()) } else { Err(call.exited(&captured).into()) }
+    }
+
+    /// Shows `instead` in a failure where git says `secret`.
+    #[must_use]
+    pub(super) fn hiding(mut self, secret: String, instead: &str) -> Self {
+        self.hidden.push((secret, instead.to_owned()));
+        self
     }
 
     /// Sets a variable for this call.
@@ -424,7 +434,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let program = git.program.as_deref().ok_or_else(|| {
             Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
         })?;
-        let call = Call { program: program.into(), args: self.args, dir: dir.into() };
+        let call = Call { program: program.into(), args: self.args, dir: dir.into(), hidden: self.hidden };
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
         // What is passed on cannot be passed on twice.
         let sink = Mutex::new(sink);
@@ -506,6 +516,7 @@ struct Call {
     program: Box<Path>,
     args: Vec<OsString>,
     dir: Box<Path>,
+    hidden: Vec<(String, String)>,
 }
 
 impl Call {
@@ -514,15 +525,12 @@ impl Call {
     }
 
     fn failed(self, stdout: &[u8], stderr: &[u8], end: GitEnd) -> GitFailure {
-        let Call { program, args, dir } = self;
-        GitFailure {
-            program,
-            arguments: args.into(),
-            dir,
-            stdout: end_of(stdout),
-            stderr: end_of(stderr),
-            end,
-        }
+        let Call { program, args, dir, hidden } = self;
+        let shown = |stream: &[u8]| {
+            let text = end_of(stream).into_string();
+            hidden.iter().fold(text, |text, (secret, instead)| text.replace(secret, instead)).into_boxed_str()
+        };
+        GitFailure { program, arguments: args.into(), dir, stdout: shown(stdout), stderr: shown(stderr), end }
     }
 }
 

@@ -82,13 +82,22 @@ fn configuration(listed: &[u8], head: &Head) -> String {
         text.push_str("[extensions]\n\tobjectformat = sha256\n");
     }
     let listed = String::from_utf8_lossy(listed);
-    for setting in listed.split('\0') {
-        let Some((key, value)) = setting.split_once('\n') else { continue };
-        let Some((section, rest)) = key.split_once('.') else { continue };
-        let Some((name, key)) = rest.rsplit_once('.') else { continue };
-        let is_address = matches!(key, "url" | "pushurl");
-        let is_bad = |text: &str| text.chars().any(char::is_control);
-        if is_bad(name) || is_bad(value) || is_address && value.contains("::") {
+    let parsed = || {
+        listed.split('\0').filter_map(|setting| {
+            let (key, value) = setting.split_once('\n')?;
+            let (section, rest) = key.split_once('.')?;
+            let (name, key) = rest.rsplit_once('.')?;
+            Some((section, name, key, value))
+        })
+    };
+    let is_bad = |text: &str| text.chars().any(char::is_control);
+    let is_program = |(_, _, key, value): &(&str, &str, &str, &str)| {
+        matches!(*key, "url" | "pushurl") && value.contains("::")
+    };
+    // A remote without its address would be one all the same.
+    let dropped: Vec<&str> = parsed().filter(is_program).map(|(_, name, ..)| name).collect();
+    for (section, name, key, value) in parsed() {
+        if is_bad(name) || is_bad(value) || section == "remote" && dropped.contains(&name) {
             continue;
         }
         let quoted = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");

@@ -199,6 +199,8 @@ impl<'a> Repository<'a> {
             call = call.variable("GIT_SSH_COMMAND", command);
         }
         if let Some(Login { host, name, password }) = remote.login {
+            // A name alone may be a token, and git asks for its password by it.
+            call = call.hiding(format!("//{name}@"), "//");
             for scheme in ["https", "http"] {
                 settings.push((format!("credential.{scheme}://{host}.username"), name.clone()));
             }

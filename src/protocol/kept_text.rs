@@ -142,7 +142,7 @@ mod tests {
         let lines: Vec<&str> = whole.lines().collect();
         assert_eq!((lines[0], *lines.last().unwrap()), ("0000000", "0399999"));
         let gap = lines.iter().position(|line| line.starts_with('[')).unwrap();
-        let left_out = 400_000 * 9 - 9 * (lines.len() - 2);
+        let left_out = 400_000 * 9 - text.head.len() - (text.tail.len() - text.surplus());
         assert_eq!(lines[gap], format!("[{left_out} bytes left out: logs/agent.ndjson has them]"));
         assert!(whole.len() < 2 * HALF + 100);
         assert_eq!(text.text(), whole, "asked again");

@@ -196,13 +196,8 @@ fn lock_files_of_a_git_that_was_cut_off_or_killed_go_and_those_of_others_stay() 
 fn ssh_is_the_users_own_and_shares_no_connection() {
     let (t, served) = world();
     // It runs what the server would run.
-    let ssh = t.write(
-        "bin/ssh",
-        format!(
-            "#!/bin/sh\necho \"$@\" >> {}/ssh.log\nfor last; do :; done\nexec sh -c \"$last\"\n",
-            t.tmp.display()
-        ),
-    );
+    let ssh =
+        t.write("bin/ssh", "#!/bin/sh\necho \"$@\" >> ssh.log\nfor last; do :; done\nexec sh -c \"$last\"\n");
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
     let address = format!("ssh://git:s3cret@example.invalid{}/org/repo.git", served.display());
     let name = format!("example.invalid{}+org+repo.git", served.to_str().unwrap().replace('/', "+"));

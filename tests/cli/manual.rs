@@ -90,9 +90,13 @@ fn keys(value: &Value) -> BTreeSet<String> {
 #[test]
 fn the_fields_of_every_answer_are_on_its_page() {
     let t = TestEnv::new();
+    let commit =
+        "git init -q source && git -C source -c user.name=T -c user.email=t@x commit -q --allow-empty -m one";
+    t.sh(commit).ok();
     let answers: Vec<(&str, Vec<&str>)> = vec![
         ("prepare", vec!["prepare", "--task-id", TASK]),
         ("reuse", vec!["reuse", KEY]),
+        ("checkout", vec!["checkout", KEY, "source"]),
         ("show", vec!["show", KEY]),
         ("verify", vec!["verify", KEY]),
         ("list", vec!["list", "--foreign"]),

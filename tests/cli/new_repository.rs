@@ -90,7 +90,8 @@ fn the_repository_moves_with_its_root_and_is_found_again() {
         ["prepare", "--task-id", TASK, "--keep-existing", "--provider", "claude", "-o", "json", "--repo"];
     assert_eq!(t.execenv([&again[..], &["new://"]].concat()).json()["reused"], true);
     let other = crate::worktree::repository(&t, "source", &[]);
-    t.execenv([&again[..], &[other.to_str().unwrap()]].concat()).fails(5, &["is no worktree"]);
+    let plain: Vec<&str> = again.iter().copied().filter(|word| !["-o", "json"].contains(word)).collect();
+    t.execenv([&plain[..], &[other.to_str().unwrap()]].concat()).fails(5, &["is no worktree"]);
     let moved = t.tmp.join("moved");
     std::fs::rename(&t.root, &moved).unwrap();
     let run = |words: &[&str]| {

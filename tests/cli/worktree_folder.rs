@@ -59,8 +59,9 @@ fn changed(t: &TestEnv) -> PathBuf {
 fn the_agent_begins_with_what_the_user_sees_and_the_folder_stays_as_it_is() {
     let t = TestEnv::new();
     let source = changed(&t);
+    let look = ["--no-optional-locks", "status", "--porcelain"];
+    let status = git(&t, &source, &look);
     let before = snapshot(&source);
-    let status = git(&t, &source, &["status", "--porcelain"]);
     let before_kept = kept(&source);
     let made = prepared(&t, &source, &["--provider", "claude"]);
     assert_eq!(
@@ -85,7 +86,7 @@ fn the_agent_begins_with_what_the_user_sees_and_the_folder_stays_as_it_is() {
         after.retain(|path, _| !path.starts_with(name));
     }
     assert_same(&same, &after, "the folder, with its index");
-    assert_eq!(git(&t, &source, &["status", "--porcelain"]), status);
+    assert_eq!(git(&t, &source, &look), status);
     assert_eq!(git(&t, &source, &["stash", "list"]), "");
     // What the record calls the base is the state of the folder: what comes after it is the agent's.
     let recorded = meta(&t)["execenv"]["repository"].clone();
@@ -156,11 +157,10 @@ fn the_agent_runs_in_the_folder_that_was_named() {
         // What the agent makes there is work.
         if is_empty {
             t.write(agents.join("work"), "");
-            assert_eq!(run(KEY), format!("{expected}?? ../\n").replace("../", "./"));
+            assert_eq!(run(KEY), format!("{expected}?? empty/\n"));
             t.execenv(["cleanup", KEY]).run().status(5);
             std::fs::remove_file(agents.join("work")).unwrap();
         }
-        t.execenv(["verify", KEY]).run().status(0);
         t.execenv(["cleanup", "--all", KEY]).ok();
         assert_same(&before, &kept(&source), "after cleanup");
     }
@@ -171,8 +171,9 @@ fn the_agent_runs_in_the_folder_that_was_named() {
     std::fs::rename(env.join("workdir/docs"), env.join("workdir/moved")).unwrap();
     symlink("/etc", env.join("workdir/docs")).unwrap();
     t.execenv(["run", "-q", KEY, "--", "true"]).fails(3, &["the agent's folder"]);
-    let record = std::fs::read_to_string(env.join(".gc_meta.json")).unwrap();
-    t.write(env.join(".gc_meta.json"), record.replace("\"folder\": \"docs\"", "\"folder\": \"../../..\""));
+    let mut record = meta(&t);
+    record["execenv"]["repository"]["folder"] = json!("../../..");
+    t.write(env.join(".gc_meta.json"), record.to_string());
     let done = t.execenv(["run", "-q", KEY, "--", "pwd"]).run().status(0);
     assert_eq!(done.stdout, format!("{}\n", env.join("workdir").display()));
 }
@@ -198,7 +199,7 @@ fn what_cannot_be_carried_over_is_an_error_and_leaves_nothing() {
             assert!(
                 !t.command("git")
                     .current_dir(source)
-                    .args(["merge", "-q", "main"])
+                    .args(["-c", "user.name=T", "-c", "user.email=t@example.invalid", "merge", "-q", "main"])
                     .status()
                     .unwrap()
                     .success()
@@ -279,9 +280,10 @@ fn the_task_document_asks_for_a_worktree() {
         t.execenv(["cleanup", "--all", TASK]).run().status(0);
     }
     document(json!([resource("container")]));
-    t.execenv(words).fails(2, &["unknown execution_mode `container`"]);
+    let plain = &words[..5];
+    t.execenv(plain).fails(2, &["unknown execution_mode `container`"]);
     document(json!([resource("worktree"), resource("in_place")]));
-    t.execenv(words).fails(2, &["multiple local_directory", source.to_str().unwrap()]);
+    t.execenv(plain).fails(2, &["multiple local_directory", "[TMP]/source"]);
     // By `run --task`, too.
     document(json!([resource("worktree")]));
     let run = [

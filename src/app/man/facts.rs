@@ -305,6 +305,21 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: STATE,
     },
+    Facts {
+        page: "checkout",
+        statuses: ENV,
+        fields: &[
+            ("schema, path", "version of this object, and the folder of the checkout"),
+            ("branch_name", "its branch"),
+            (
+                "base, commit",
+                "the branch, tag or commit at which the branch begins, and the id of that commit",
+            ),
+            ("mode", "linked: a worktree of the shared repository; isolated: a clone that stands alone"),
+            ("notes[]", "what the checkout lacks, such as submodules"),
+        ],
+        files: &[names::REPOS, names::WORK_DIR],
+    },
     Facts { page: "merge", statuses: ENV, fields: &[], files: STATE },
     Facts {
         page: "merge-list",
