@@ -153,7 +153,8 @@ impl Linked<'_> {
             place,
             branch: &format!("{}/{key}", self.branch),
             commit: &base.commit,
-            name: &format!("{NAME}{key}"),
+            // Never the name of another environment of the task: what is left of a killed prepare is found by it.
+            name: &format!("{NAME}{key}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),
             reason: &lock_reason(place),
         };
         let doing = || format!("make a worktree of {}", self.named.display());

@@ -167,7 +167,7 @@ impl Leaving<'_> {
         let Some(place) = registered.place() else {
             // Its making was cut off, of which the lock comes first, or its removal, after which an empty folder is left.
             let reason = registered.lock_reason();
-            return reason.map_or_else(|| registered.is_empty(), |reason| reason == lock_reason(self.place));
+            return registered.is_empty() || reason.is_some_and(|reason| reason == lock_reason(self.place));
         };
         if place == self.place || silent::is_one_path(&place, self.place) {
             return true;
@@ -236,6 +236,10 @@ impl Leaving<'_> {
         let place = registered.place();
         if let Some(other) = worktree.filter(|worktree| Some(worktree) != place.as_ref()) {
             return Ok(Some(format!("the branch {name} is checked out in {}", other.display())));
+        }
+        // Two registrations may name one place: an environment, and one that was to replace it or was replaced.
+        if registered.is_elsewhere(name) {
+            return Ok(Some(format!("the branch {name} is checked out in another worktree")));
         }
         if rule == BranchRule::Keep {
             return Ok(Some(format!("the branch {name}, as asked for")));

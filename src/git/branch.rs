@@ -90,6 +90,9 @@ impl Checkout {
             }
             if let Some(head) = head.as_ref().filter(|head| *head != target) {
                 let moved = repository.view(self.folders(), false).and_then(|view| {
+                    // Files that were copied, with the environment say, only look changed. What is changed makes it fail.
+                    let refresh = ["update-index", "-q", "--refresh"];
+                    repository.work(refresh).through(&view).and_to(view.tree()).succeeds()?;
                     let moving = ["read-tree", "-m", "-u", head, target];
                     repository.work(moving).through(&view).and_to(view.tree()).output()
                 });

@@ -251,9 +251,15 @@ impl Registered {
         Tree::open(&self.common).and_then(|common| common.plain_subtree(&self.folder())).ok()
     }
 
-    /// Whether nothing is left of it but its folder.
+    /// Whether nothing is in its folder yet, or any more, but an empty lock at most.
     pub fn is_empty(&self) -> bool {
-        self.open().is_some_and(|folder| folder.names(Path::new("")).is_ok_and(|names| names.is_empty()))
+        let Some(folder) = self.open() else { return false };
+        let names = folder.names(Path::new("")).unwrap_or_else(|_| vec!["unknown".into()]);
+        let is_lock = |name: &std::ffi::OsString| {
+            name == "locked"
+                && matches!(folder.kind(Path::new(name)), Ok(Some(FileKind::File { len: 0, .. })))
+        };
+        names.iter().all(is_lock)
     }
 
     fn read(&self, name: &str) -> Option<Vec<u8>> {
@@ -264,7 +270,7 @@ impl Registered {
 
     /// The folder that the registration names.
     pub fn place(&self) -> Option<PathBuf> {
-        let git = self.read("gitdir")?;
+        let git = self.read("gitdir").filter(|path| !path.is_empty())?;
         let git = self.common.join(self.folder()).join(OsStr::from_bytes(&git)); // it may be relative
         git.parent().map(Path::to_owned)
     }
@@ -273,6 +279,19 @@ impl Registered {
     pub fn branch(&self) -> Option<String> {
         let head = String::from_utf8(self.read("HEAD")?).ok()?;
         head.strip_prefix("ref: refs/heads/").map(str::to_owned)
+    }
+
+    /// Whether another worktree of the repository has this branch checked out. The repository's own folder is not looked at.
+    pub fn is_elsewhere(&self, branch: &str) -> bool {
+        let Ok(all) = Tree::open(&self.common).and_then(|common| common.plain_subtree(Path::new(WORKTREES)))
+        else {
+            return false;
+        };
+        let names = all.names(Path::new("")).unwrap_or_default();
+        let others =
+            names.into_iter().filter_map(|name| name.into_string().ok()).filter(|name| *name != self.name);
+        let others = others.filter_map(|name| Registered::new(&self.common, &name));
+        others.into_iter().any(|other| other.branch().as_deref() == Some(branch))
     }
 
     /// Why it is locked; `None`: it is not.

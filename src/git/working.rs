@@ -95,6 +95,8 @@ impl Working<'_> {
     /// # Errors
     /// As [`output`](GitCommand::output).
     pub fn switch(&self, from: &str, to: &str) -> Result<()> {
+        // Files that were copied, with the environment say, only look changed. What is changed makes it fail.
+        self.work(["update-index", "-q", "--refresh"]).succeeds()?;
         self.work(["read-tree", "-m", "-u", from, to]).output().map(drop)
     }
 

@@ -418,9 +418,11 @@ fn a_forged_record_or_git_file_takes_nothing_out_of_another_repository() {
     git(&t, &victim, &["worktree", "add", "-q", "-b", &format!("agent/agent/{KEY}"), "../theirs"]);
     let before = kept(&victim);
     let env = t.prepare(["--task-id", TASK, "--repo", source.to_str().unwrap()]);
-    let forged = std::fs::read_to_string(env.join(".gc_meta.json")).unwrap();
-    let forged = forged.replace(source.to_str().unwrap(), victim.to_str().unwrap());
-    t.write(env.join(".gc_meta.json"), forged.replace(&format!("execenv-{KEY}"), "theirs"));
+    let mut forged: Value =
+        serde_json::from_slice(&std::fs::read(env.join(".gc_meta.json")).unwrap()).unwrap();
+    forged["execenv"]["repository"]["git_dir"] = victim.join(".git").to_str().unwrap().into();
+    forged["execenv"]["repository"]["worktree"] = "theirs".into();
+    t.write(env.join(".gc_meta.json"), forged.to_string());
     t.write(env.join("workdir/.git"), format!("gitdir: {}/.git/worktrees/theirs\n", victim.display()));
     for words in [&["cleanup", "--force", KEY][..], &["cleanup", "--all", "--force", KEY]] {
         t.execenv(words).run();

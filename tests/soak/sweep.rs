@@ -86,7 +86,19 @@ pub fn sweep<'a>(
     command: impl Fn() -> Run<'a>,
     check: impl Fn(&Done, &str),
 ) {
-    let count = count(start, command());
+    sweep_to(name, fault, start, 0, command, check);
+}
+
+/// The same for a command that ends with `status` when nothing disturbs it.
+pub fn sweep_to<'a>(
+    name: &str,
+    fault: Fault,
+    start: &Start<'_>,
+    status: i32,
+    command: impl Fn() -> Run<'a>,
+    check: impl Fn(&Done, &str),
+) {
+    let count = count(start, status, command());
     assert!(count > 0, "{name} makes no change: the hook is gone");
     let points = sample(count, name);
     VISITED.fetch_add(points.len() as u32, Ordering::Relaxed);
@@ -102,7 +114,7 @@ pub fn sweep<'a>(
     }
     start.put_back();
     let beyond = fault.at(command(), count + 1).run();
-    assert_eq!(beyond.status, Some(0), "{name} makes more than {count} changes\n{beyond}");
+    assert_eq!(beyond.status, Some(status), "{name} makes more than {count} changes\n{beyond}");
 }
 
 /// Visits the points of a case as [`sweep`] does; at each the command is stopped, `meanwhile` changes the world, and the
@@ -115,7 +127,7 @@ pub fn interleave<'a>(
     check: impl Fn(&Done, &str),
 ) {
     let command = || command().var("EXECENV_TEST_OPENS", "1");
-    let count = count(start, command());
+    let count = count(start, 0, command());
     let points = sample(count, name);
     VISITED.fetch_add(points.len() as u32, Ordering::Relaxed);
     POINTS.fetch_add(count, Ordering::Relaxed);
@@ -131,10 +143,10 @@ pub fn interleave<'a>(
 }
 
 /// The changes to the disk that the command makes when nothing disturbs it; those of its children are theirs.
-fn count(start: &Start<'_>, command: Run<'_>) -> u32 {
+fn count(start: &Start<'_>, status: i32, command: Run<'_>) -> u32 {
     let file = start.copy.path().with_extension("count");
     let done = command.var("EXECENV_TEST_COUNT", &file).run();
-    assert_eq!(done.status, Some(0), "{done}");
+    assert_eq!(done.status, Some(status), "{done}");
     let text = fs::read_to_string(&file).unwrap_or_default();
     let _ = fs::remove_file(file);
     text.lines().filter(|line| *line == done.pid.to_string()).count() as u32
