@@ -9,13 +9,14 @@ use super::lacking::lacking;
 use super::local::LocalDir;
 use super::lock::path_lock_shared;
 use super::record::RepositoryRecord;
-use super::repository::{BRANCHES, NAME, agent_part, lock_reason};
+use super::repository::{BRANCHES, NAME, lock_reason};
 use super::repository_request::{NEW, RepositoryFrom, RepositoryRequest};
 use super::request::Request;
 use crate::failure::{Code, Failure};
 use crate::git::{Base, BaselinePlan, Git, Made, NewWorktree, Source};
 use crate::layout::names;
 use crate::sys::tree::Tree;
+use crate::task::agent_part;
 
 /// The repository that a work dir is going to have.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
+use crate::task::agent_part;
 
 /// Why a registration is locked; what follows names the environment. `gc` reads it in shared repositories.
 const LOCK_REASON: &str = "execenv";
@@ -23,28 +24,10 @@ const LOCK_REASON: &str = "execenv";
 pub(super) const NAME: &str = "execenv-";
 /// Begins the branch of every task.
 pub(super) const BRANCHES: &str = "agent/";
-/// The agent's part of a branch where it has no name, and the most characters that a name gives.
-const NO_NAME: &str = "agent";
-const MOST_OF_A_NAME: usize = 30;
 
 /// Why the registration of the work dir at `place` is locked.
 pub(super) fn lock_reason(place: &Path) -> String {
     format!("{LOCK_REASON}: work dir {}", place.display().to_string().escape_debug())
-}
-
-/// The agent's part of a branch: lower case, other characters than letters and digits become one dash.
-pub(super) fn agent_part(name: &str) -> String {
-    let mut part = String::new();
-    for character in name.trim().to_lowercase().chars() {
-        match character {
-            'a'..='z' | '0'..='9' => part.push(character),
-            _ if part.is_empty() || part.ends_with('-') => {}
-            _ => part.push('-'),
-        }
-    }
-    part.truncate(MOST_OF_A_NAME); // all of it is ASCII
-    let part = part.trim_end_matches('-');
-    if part.is_empty() { NO_NAME.to_owned() } else { part.to_owned() }
 }
 
 /// What becomes of the task's branch when its worktree goes.
@@ -290,20 +273,6 @@ pub(super) fn place_of(env_root: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_agents_name_becomes_a_part_of_a_branch() {
-        for (name, expected) in [
-            ("Code Reviewer", "code-reviewer"),
-            ("my_agent!@#v2", "my-agent-v2"),
-            ("a-very-long-name-that-exceeds-thirty-characters-total", "a-very-long-name-that-exceeds"),
-            ("", "agent"),
-            ("---", "agent"),
-            ("日本語テスト", "agent"),
-        ] {
-            assert_eq!(agent_part(name), expected, "{name}");
-        }
-    }
 
     #[test]
     fn only_branches_that_carry_the_key_are_an_environments() {

@@ -11,7 +11,8 @@ pub fn agent_branch(agent: &str, key: &str) -> String {
     format!("agent/{}/{key}", agent_part(agent))
 }
 
-fn agent_part(agent: &str) -> String {
+/// The agent's part of that name: lower case, other characters than letters and digits become one dash.
+pub(crate) fn agent_part(agent: &str) -> String {
     let mut name = String::new();
     for c in agent.trim().to_lowercase().chars() {
         match c {
