@@ -53,6 +53,10 @@ pub enum HookAgent {
     ///
     /// WorktreeRemove removes the environment of a worktree that this hook has made. Uncommitted changes are kept, with a status that
     /// is not 0, and Claude Code keeps the worktree then. A branch with commits that are nowhere else stays.
+    ///
+    /// Claude Code (2.1.332) removes a worktree when a session leaves it. It keeps those of subagents, and that of a session with `-p`
+    /// which does not leave it: `cleanup` removes them, and `gc` once their lease and an age are over, unless they hold unsaved
+    /// work. For a pull request (`--worktree '#12'`) the worktree is called `pr-12` and begins as any other: execenv fetches nothing.
     #[command(after_help = "Examples:
   execenv hook claude --base HEAD < event.json
   echo '{\"hook_event_name\":\"WorktreeCreate\",\"name\":\"fix-login\",\"cwd\":\"/home/ada/project\"}' | execenv hook claude")]

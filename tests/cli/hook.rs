@@ -115,6 +115,19 @@ fn unsaved_work_is_kept_and_named() {
     assert_eq!(git(&t, &t.project, &["rev-parse", &branch]), commit);
 }
 
+/// Claude Code keeps the worktrees of its subagents.
+#[test]
+fn gc_removes_what_was_left_without_work() {
+    let t = world();
+    let (clean, changed) = (made(&t, &t.project, "agent-a1"), made(&t, &t.project, "agent-a2"));
+    t.write(changed.join("new"), "work");
+    let gc = |now: &str| t.execenv(["gc", "-q"]).var("EXECENV_TEST_NOW", now).run().sane(&[0]);
+    gc("2026-06-01T13:00:00Z");
+    assert!(clean.exists(), "leased");
+    gc("2026-07-30T12:00:00Z");
+    assert!(!clean.exists() && changed.join("new").exists());
+}
+
 #[test]
 fn it_begins_where_it_is_asked_to() {
     let t = world();

@@ -79,9 +79,10 @@ fn claude_settings() -> String {
     };
     let (create, remove) = (line("WorktreeCreate", ","), line("WorktreeRemove", ""));
     let settings = format!("{{\n  \"hooks\": {{\n{create}{remove}  }}\n}}\n");
-    let before = "These two lines go into ~/.claude/settings.json, for all repositories, or into .claude/settings.json of one repository. Then \
-                  `claude --worktree NAME`, subagents with `isolation: worktree` and background sessions get environments. Both lines are \
-                  needed: without the second one Claude Code removes the worktree by itself.";
+    let before = "These two lines go into ~/.claude/settings.json, for all repositories, or into .claude/settings.json of one repository, \
+                  committed, because Claude Code reads the settings that are in the worktree when it leaves it. Then `claude --worktree NAME`, \
+                  subagents with `isolation: worktree` and background sessions get environments. Both lines are needed: without the second \
+                  one Claude Code keeps each worktree, because its registration is locked.";
     format!(
         ".SH \"SETTINGS OF CLAUDE CODE\"\n{}\n.PP\n.EX\n{}.EE\n",
         roff(before),
