@@ -12,6 +12,7 @@ use super::homes::{Logins, RenewedLogins};
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::occupants::Occupants;
+use super::own_refs::ref_key;
 use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::repository::{BranchRule, Deletion};
@@ -205,10 +206,11 @@ pub fn cleanup(
         report.is_stopped = true;
         return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
     }
+    let mut saved = Vec::new();
     if !options.trash {
         let mut unsaved = unsaved;
         if options.force {
-            unsaved = save_by_force(&found, unsaved, git, now, &mut report);
+            (saved, unsaved) = save_by_force(&found, unsaved, git, now, &mut report);
         }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
@@ -242,6 +244,7 @@ pub fn cleanup(
     }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
+    let checkpointed = found.checkpointed_in_user_folder(trust, git);
     // The record of a folder that is not as it was must outlive the attempt, whatever is forced.
     let taken_back = match found.take_sidecars_back(trust, None) {
         Ok(taken) => taken,
@@ -275,7 +278,8 @@ pub fn cleanup(
         CleanupOptions { force: true, .. } => BranchRule::Always,
         _ => BranchRule::UnlessOnlyCopy,
     };
-    let deletion = Deletion::new(git, stop).branches(rule);
+    let deletion = Deletion::new(git, stop).branches(rule).naming(saved);
+    found.release_refs(&checkpointed, &deletion);
     let done = take_down(&root_tree, found, record, options, (&deletion, now), &mut report);
     report.kept.extend(deletion.kept().into_iter().map(|(path, what)| Kept::new(path, what)));
     if let Err(error) = done {
@@ -425,20 +429,19 @@ fn unless_stopped(
     Ok(())
 }
 
-/// Writes work whose repository lies elsewhere into that repository, as a ref of ours that the report names, and
-/// gives back what could not be written. With `--force` nothing else stops the removal.
+/// Writes work whose repository lies elsewhere into that repository, as refs of ours that the report names, and
+/// gives back their names, and what could not be written. With `--force` nothing else stops the removal.
 fn save_by_force(
     found: &LockedEnv,
     unsaved: Vec<Unsaved>,
     git: &Git,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
-) -> Vec<Unsaved> {
+) -> (Vec<String>, Vec<Unsaved>) {
     let work_tree = found.env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
-    let key = found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
-    let name = format!("{key}/snapshot-{}", now.timestamp());
-    let mut failed = Vec::new();
+    let name = format!("{}/snapshot-{}", ref_key(&found.env.key()), now.timestamp());
+    let (mut names, mut failed) = (Vec::new(), Vec::new());
     let mut unsaved = unsaved.into_iter().filter(|unsaved| unsaved.foreign).peekable();
     let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
     let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
@@ -461,6 +464,7 @@ fn save_by_force(
             Ok(name) => {
                 let why = format!("{}, saved in its repository as {name}", unsaved.what);
                 report.kept.push(Kept { path: unsaved.path, why, unsaved: unsaved.reasons });
+                names.push(name);
             }
             Err(error) => {
                 let path = unsaved.path.display();
@@ -469,7 +473,7 @@ fn save_by_force(
             }
         }
     }
-    failed
+    (names, failed)
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.

@@ -9,8 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 
+use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
-use super::record::RepositoryRecord;
+use super::record::{CheckpointRecord, Own, RepositoryRecord};
 use crate::git::{Branch, Git, Registered, Repository};
 use crate::layout;
 use crate::layout::names;
@@ -50,15 +51,15 @@ pub(super) struct Leaving<'a> {
     pub(super) place: &'a Path,
     /// The environment's key.
     pub(super) key: &'a str,
-    /// What is known of its branch.
+    /// What is known of its branch and of its checkpoints.
     pub(super) known: Known<'a>,
 }
 
-/// What is known of the branch of a worktree.
+/// What is known of the branch and of the checkpoints of a worktree.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Known<'a> {
     /// What the record says.
-    Recorded(&'a RepositoryRecord),
+    Recorded(&'a RepositoryRecord, &'a [CheckpointRecord]),
     /// Its environment was not finished: no agent has worked there.
     Unused,
     /// Nothing.
@@ -67,14 +68,22 @@ pub(super) enum Known<'a> {
 
 impl<'a> Known<'a> {
     /// What a record says, if there is one.
-    pub(super) fn of(record: Option<&'a RepositoryRecord>) -> Known<'a> {
-        record.map_or(Known::Nothing, Known::Recorded)
+    pub(super) fn of(own: Option<&'a Own>) -> Known<'a> {
+        let recorded = own.and_then(|own| Some((own.repository.as_ref()?, own.checkpoints.as_slice())));
+        recorded.map_or(Known::Nothing, |(repository, checkpoints)| Known::Recorded(repository, checkpoints))
     }
 
     fn record(self) -> Option<&'a RepositoryRecord> {
         match self {
-            Known::Recorded(record) => Some(record),
+            Known::Recorded(record, _) => Some(record),
             Known::Unused | Known::Nothing => None,
+        }
+    }
+
+    fn checkpoints(self) -> &'a [CheckpointRecord] {
+        match self {
+            Known::Recorded(_, checkpoints) => checkpoints,
+            Known::Unused | Known::Nothing => &[],
         }
     }
 }
@@ -88,16 +97,29 @@ pub(crate) struct Deletion<'a> {
     pub(super) stop: &'a AtomicBool,
     /// What stayed of their repositories, and why: git folders with a text on a branch or a ref.
     kept: RefCell<Vec<(PathBuf, String)>>,
+    /// Refs that the caller has named already.
+    named: Vec<String>,
 }
 
 impl<'a> Deletion<'a> {
     pub(crate) fn new(git: &'a Git, stop: &'a AtomicBool) -> Deletion<'a> {
-        Deletion { git, branch: BranchRule::UnlessOnlyCopy, stop, kept: RefCell::default() }
+        Deletion {
+            git,
+            branch: BranchRule::UnlessOnlyCopy,
+            stop,
+            kept: RefCell::default(),
+            named: Vec::new(),
+        }
     }
 
     /// The same with another rule for the branches.
     pub(super) fn branches(self, branch: BranchRule) -> Deletion<'a> {
         Deletion { branch, ..self }
+    }
+
+    /// The same where these refs were named already.
+    pub(super) fn naming(self, named: Vec<String>) -> Deletion<'a> {
+        Deletion { named, ..self }
     }
 
     /// What stayed, and why.
@@ -111,12 +133,9 @@ impl<'a> Deletion<'a> {
     /// As the system reports them: the next deletion of the same files tries again. A repository that cannot be written is left
     /// as it is.
     pub(super) fn release(&self, leaving: &Leaving<'_>) -> Result<()> {
-        match leaving.release(self.git, self.branch) {
+        match leaving.release(self.git, self.branch, &self.named) {
             Ok(kept) => {
-                for (repository, what) in &kept {
-                    log::info!("{}: {what}", repository.display());
-                }
-                self.kept.borrow_mut().extend(kept);
+                self.note(kept);
                 Ok(())
             }
             Err(error) if is_never_writable(&error) => {
@@ -125,6 +144,23 @@ impl<'a> Deletion<'a> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Deletes the refs of ours in a repository that stays, as far as nothing is lost with them.
+    ///
+    /// # Errors
+    /// As git reports them.
+    pub(super) fn release_refs(&self, git_dir: &Path, refs: OwnRefs<'_>) -> Result<()> {
+        let stayed = refs.release(&self.git.at(git_dir))?;
+        self.note(stayed.into_iter().map(|(_, what)| (git_dir.to_owned(), what)).collect());
+        Ok(())
+    }
+
+    fn note(&self, kept: Vec<(PathBuf, String)>) {
+        for (repository, what) in &kept {
+            log::info!("{}: {what}", repository.display());
+        }
+        self.kept.borrow_mut().extend(kept);
     }
 }
 
@@ -164,7 +200,12 @@ impl Leaving<'_> {
     ///
     /// # Errors
     /// As the system reports them.
-    pub(super) fn release(&self, git: &Git, rule: BranchRule) -> Result<Vec<(PathBuf, String)>> {
+    pub(super) fn release(
+        &self,
+        git: &Git,
+        rule: BranchRule,
+        named: &[String],
+    ) -> Result<Vec<(PathBuf, String)>> {
         let Some(registered) = self.registered() else { return Ok(Vec::new()) };
         let recorded = self.known.record().map(|record| record.branch.clone());
         let branches = registered.branch().into_iter().chain(recorded);
@@ -177,6 +218,18 @@ impl Leaving<'_> {
                 // A branch is in no one's way.
                 Err(error) => log::warn!("the branch {branch} stays: {error:#}"),
             }
+        }
+        let refs = OwnRefs { key: self.key, checkpoints: self.known.checkpoints() };
+        match refs.release(&git.at(&registered.common)) {
+            Ok(stayed) => {
+                let is_new = |name: &String| {
+                    !named.contains(name)
+                        && !kept.iter().any(|(_, what)| what.starts_with(&format!("{name} ")))
+                };
+                let told: Vec<_> = stayed.into_iter().filter(|(name, _)| is_new(name)).collect();
+                kept.extend(told.into_iter().map(|(_, what)| (registered.common.clone(), what)));
+            }
+            Err(error) => log::warn!("the refs of {} stay: {error:#}", self.key),
         }
         registered.remove()?;
         Ok(kept)
@@ -198,7 +251,7 @@ impl Leaving<'_> {
     /// have put its own work into that commit, which gives it another id.
     fn is_baseline(&self, repository: &Repository<'_>, branch: &Branch) -> Result<bool> {
         let began_there = match self.known {
-            Known::Recorded(record) => record.base_commit == branch.tip,
+            Known::Recorded(record, _) => record.base_commit == branch.tip,
             Known::Unused => true,
             Known::Nothing => false,
         };
@@ -240,7 +293,7 @@ impl Leaving<'_> {
                 return Ok(Some(format!("the branch {name} has {commits}; `{way}` deletes it")));
             }
             Some(commits) => {
-                let kept = repository.keep_commit(&format!("{}/branch", self.key), &branch.tip)?;
+                let kept = repository.keep_commit(&format!("{}/branch", ref_key(self.key)), &branch.tip)?;
                 Some(format!("{kept} holds {commits}, of the branch {name}"))
             }
         };

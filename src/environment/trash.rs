@@ -158,10 +158,10 @@ impl LockedEnv {
                 log::debug!("{error:#}");
                 self.refuse_moved()?;
                 let folder = self.env.tree.subtree(Path::new(names::WORK_DIR)).ok();
-                let record = self.meta.as_ref().and_then(|meta| meta.own.as_ref()?.repository.as_ref());
+                let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
                 let place = place_of(&self.env.path);
                 let (key, folder) = (key_of(&self.env), folder.as_ref());
-                deletion.release(&Leaving { folder, place: &place, key: &key, known: Known::of(record) })?;
+                deletion.release(&Leaving { folder, place: &place, key: &key, known: Known::of(own) })?;
                 let name = self.env.path.file_name().unwrap_or_default();
                 let place = Path::new(&self.env.workspace()).join(name);
                 let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };
@@ -400,12 +400,11 @@ fn release(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
     let meta = tree.plain_subtree(&env).ok().and_then(|env| Meta::load_even_damaged(&env).ok()?.ok()?);
     let own = meta.as_ref().and_then(|meta| meta.own.as_ref());
     let place = place_of(&tree.path().join(home));
-    let record = own.and_then(|own| own.repository.as_ref());
     deletion.release(&Leaving {
         folder: folder.as_ref(),
         place: &place,
         key: &parsed.key,
-        known: Known::of(record),
+        known: Known::of(own),
     })
 }
 

@@ -52,6 +52,11 @@ impl Checkout {
         Ok(Checkout { git: git.clone(), dir, folders, writable })
     }
 
+    /// The git folder that all worktrees of the repository share.
+    pub fn git_dir(&self) -> &Path {
+        &self.folders.common
+    }
+
     /// The open folder.
     pub(super) fn tree(&self) -> &Tree {
         &self.writable[0]

@@ -6,6 +6,22 @@ use anyhow::Result;
 
 use super::command::Repository;
 
+/// Begins the name of every ref of ours.
+pub const OWN_REFS: &str = "refs/execenv/";
+/// Ends the name of the ref that holds the newest checkpoint.
+pub const NEWEST: &str = "wip";
+/// Begins the last part of the name of the ref that holds one checkpoint; its number follows.
+pub const CHECKPOINT: &str = "checkpoint-";
+
+/// Refs that may go with their environment although nothing else holds their commit: they prove nothing for another ref.
+const PASSING: [&str; 2] = ["--exclude=refs/execenv/*/wip", "--exclude=refs/execenv/*/checkpoint-*"];
+
+/// Whether a ref may go with its environment although nothing else holds its commit.
+pub fn is_passing(name: &str) -> bool {
+    let last = name.strip_prefix(OWN_REFS).and_then(|rest| rest.split_once('/')).map(|(_, last)| last);
+    last.is_some_and(|last| last == NEWEST || last.starts_with(CHECKPOINT))
+}
+
 /// How many names are tried for a new ref.
 const TRIES: u32 = 100;
 
@@ -43,14 +59,16 @@ impl Repository<'_> {
         Ok(branches.map(|(tip, name)| Branch { name: name.to_owned(), tip: tip.to_owned() }).collect())
     }
 
-    /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count.
+    /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count; nor do checkpoints, which
+    /// go with their environment.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
     pub fn holders(&self, tip: &str) -> Result<Vec<String>> {
         let contains = format!("--contains={tip}");
         let text = self.look(["for-each-ref", &contains, "--format=%(symref) %(refname)"]).text()?;
-        Ok(text.lines().filter_map(|line| line.strip_prefix(' ')).map(str::to_owned).collect())
+        let names = text.lines().filter_map(|line| line.strip_prefix(' '));
+        Ok(names.filter(|name| !is_passing(name)).map(str::to_owned).collect())
     }
 
     /// Whether any ref holds a commit that is on no branch of a remote.
@@ -122,13 +140,14 @@ impl Repository<'_> {
     }
 
     /// How many commits of a branch no other ref holds. The HEADs of linked worktrees do not count: one of them is the branch's own.
+    /// Nor do checkpoints, which go with their environment.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
     pub fn only_on(&self, branch: &Branch) -> Result<u64> {
         let but_it = format!("--exclude={}", branch.name);
-        let count = ["rev-list", "--count", "--single-worktree", &branch.tip, "--not", &but_it, "--all"];
-        Ok(self.as_stored().look(count).text()?.parse()?)
+        let count = ["rev-list", "--count", "--single-worktree", &branch.tip, "--not", &but_it];
+        Ok(self.as_stored().look(count).args(PASSING).args(["--all"]).text()?.parse()?)
     }
 
     /// Keeps a commit by a new ref `refs/execenv/<name>`, with a number where that exists, and returns the ref.
@@ -139,8 +158,8 @@ impl Repository<'_> {
         let mut number = 0;
         loop {
             let full = match number {
-                0 => format!("refs/execenv/{name}"),
-                number => format!("refs/execenv/{name}-{number}"),
+                0 => format!("{OWN_REFS}{name}"),
+                number => format!("{OWN_REFS}{name}-{number}"),
             };
             match self.create_ref(&full, commit) {
                 Ok(()) => return Ok(full),

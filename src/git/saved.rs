@@ -10,6 +10,7 @@ use super::checkout::Checkout;
 use super::identity::GitIdentity;
 use super::operation::in_progress;
 use super::picture::{Bounds, Objects, Ours, Picture};
+use super::refs::CHECKPOINT;
 use crate::sys::tree::{FileKind, Tree};
 
 /// What is saved, and how.
@@ -82,6 +83,16 @@ impl Checkout {
         let commit = self.repository().work(["commit-tree", tree, "-F", "-"]).args(parents).by(saving.by);
         let commit = commit.input(saving.message.as_bytes().to_vec()).text()?;
         Ok(Some(Saved { picture, commit }))
+    }
+
+    /// The numbers of the checkpoints that refs of ours hold for an environment.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn numbers_of_checkpoints(&self, key: &str) -> Result<Vec<u64>> {
+        let refs = self.repository().own_refs(key)?;
+        let number = |name: &str| name.rsplit('/').next()?.strip_prefix(CHECKPOINT)?.parse().ok();
+        Ok(refs.iter().filter_map(|one| number(&one.name)).collect())
     }
 
     /// Lets refs of ours (`refs/execenv/…`) hold a commit, whatever they held before.

@@ -14,9 +14,9 @@ use super::lock::GitLock;
 use super::ours::ours;
 use super::patch::{compressed, digest};
 use super::place::Place;
-use crate::environment::{CheckpointRecord, Durability, FoundEnv, Meta, PatchRecord};
+use crate::environment::{CheckpointRecord, Durability, FoundEnv, Meta, PatchRecord, ref_key};
 use crate::failure::{Code, Failure};
-use crate::git::{Bounds, Changes, Git, NotNow, Saving, empty_tree};
+use crate::git::{Bounds, CHECKPOINT, Changes, Git, NEWEST, NotNow, OWN_REFS, Saving, empty_tree};
 use crate::layout::names;
 
 /// More than this is no work of an agent's, but build output.
@@ -75,15 +75,15 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
     let empty = empty_tree(saved.picture.tree());
     let changes = saved.picture.changes_since(head.commit.as_deref().unwrap_or(empty))?;
     let base = base(&checkout, &head, found, Prefer::Remote)?;
-    let n = next_number(found, &own.checkpoints);
+    let own_refs = ref_key(&found.env.key());
+    let n = next_number(found, &own.checkpoints, &checkout.numbers_of_checkpoints(&own_refs)?);
     if wanted.on_branch
         && let Err(why) = checkout.commit_on_branch(&saved, &head)?
     {
         return Err(not_now(place, &why));
     }
-    let own_refs = format!("refs/execenv/{}", ref_key(found));
-    let mut refs = vec![format!("{own_refs}/wip")];
-    refs.extend(wanted.manual.then(|| format!("{own_refs}/checkpoint-{n}")));
+    let mut refs = vec![format!("{OWN_REFS}{own_refs}/{NEWEST}")];
+    refs.extend(wanted.manual.then(|| format!("{OWN_REFS}{own_refs}/{CHECKPOINT}{n}")));
     checkout.keep(&refs, &saved.commit)?;
     let from = base.as_deref().unwrap_or(empty);
     let patch = compressed(|sink| saved.picture.patch_since(from, sink))?;
@@ -119,11 +119,6 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
     Ok(Some(Made { record, changes, links }))
 }
 
-/// The part of our refs that is the environment's.
-pub(super) fn ref_key(found: &FoundEnv) -> String {
-    found.env.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-")
-}
-
 fn not_now(place: &Place, why: &NotNow) -> anyhow::Error {
     let message = format!("cannot commit on a branch in {}: {why}", place.path().display());
     let hint = match why {
@@ -141,12 +136,14 @@ pub(super) fn patch_file(n: u64) -> PathBuf {
 
 const PATCH: &str = ".patch.gz";
 
-/// One more than any number in the record and among the files.
-fn next_number(found: &FoundEnv, recorded: &[CheckpointRecord]) -> u64 {
+/// One more than any number in the record, among the files and among the refs: an earlier environment of the task may have left
+/// some.
+fn next_number(found: &FoundEnv, recorded: &[CheckpointRecord], refs: &[u64]) -> u64 {
     let folder = Path::new(names::OUTPUT).join(names::CHECKPOINTS);
     let files = found.env.tree.names(&folder).unwrap_or_default();
     let number = |name: &std::ffi::OsString| name.to_str()?.strip_suffix(PATCH)?.parse::<u64>().ok();
     let taken = files.iter().filter_map(number).chain(recorded.iter().map(|one| one.n));
+    let taken = taken.chain(refs.iter().copied());
     taken.filter(|n| *n < MOST).max().unwrap_or(0) + 1
 }
 

@@ -58,6 +58,7 @@ mod new_repository;
 mod occupants;
 mod old_roots;
 mod other_tasks;
+mod own_refs;
 mod papers;
 mod prepare;
 mod provider_homes;

@@ -218,6 +218,7 @@ fn commits_that_are_nowhere_else_keep_their_branch_until_somebody_lets_it_go() {
     let commit = w.unpushed("agent/a/1'$(touch${IFS}ran)");
     w.in_bare(&["branch", "agent/a/2", &commit]); // no excuse for each other
     w.in_bare(&["symbolic-ref", "refs/tags/alias", "refs/heads/agent/a/2"]); // nor is another name for one
+    w.in_bare(&["update-ref", "refs/execenv/k/wip", &commit]); // nor is a checkpoint, which goes with its environment
     let report = w.upkeep();
     assert_eq!((report.branches_deleted, report.branches_kept, report.failed), (0, 2, 0), "{report:?}");
     assert_eq!(report, w.upkeep(), "told again in every cycle");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::desk::Desk;
-use crate::environment::CurrentMerge;
+use crate::environment::{CurrentMerge, ref_key};
 use crate::git::Working;
 
 impl Desk<'_> {
@@ -21,8 +21,8 @@ impl Desk<'_> {
         let parents = [current.orig_head.as_str(), &current.source];
         let commit = working.edited(files, &current.tree, &parents, &message, &self.committer())?;
         let Some(commit) = commit else { return Ok(None) };
-        let key = self.key().replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
-        let name = self.checkout.keep_commit(&format!("{key}/merge-{}", self.now.timestamp()), &commit)?;
+        let name = format!("{}/merge-{}", ref_key(&self.key()), self.now.timestamp());
+        let name = self.checkout.keep_commit(&name, &commit)?;
         log::warn!("kept the edited files of the merge as {name} in the repository");
         Ok(Some(name))
     }
