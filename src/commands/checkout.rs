@@ -1,26 +1,22 @@
 //! `execenv checkout`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
 
+use super::addressed::{MULTICA, WAIT_FOR_SHARED};
 use crate::environment::{Exports, FoundEnv};
 use crate::failure::{Code, Failure};
+use crate::git::check_sparse;
 use crate::invocation::{Context, env_completer, parse_duration};
 use crate::output::log::note;
 use crate::output::{Answer, escape};
 use crate::provider::codex;
-use crate::repos::{Checkout, Mode, RepoUrl, SharedRepo, Sharing, Wanted, check_place, check_sparse};
+use crate::repos::{Checkout, Mode, RepoUrl, SharedRepo, Sharing, Wanted, check_place};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::agent_branch;
-
-/// How long to wait for another process that uses the shared repository, unless the command line says otherwise.
-const WAIT: Duration = Duration::from_secs(300);
-/// The platform whose agent is named as a co-author.
-const MULTICA: &str = "multica";
 
 /// Check out a repository into the work dir, through a clone that all environments share
 ///
@@ -126,7 +122,7 @@ fn check_out(
     let workspace = found.env.workspace();
     let wait = match args.wait {
         Some(wait) => wait.to_std().unwrap_or_default(),
-        None => WAIT,
+        None => WAIT_FOR_SHARED,
     };
     let sharing = Sharing {
         root: &root,
@@ -134,6 +130,7 @@ fn check_out(
         git: &git,
         wait,
         partial: args.partial,
+        fetch: true,
         now: context.now,
         stop: &context.stop,
     };

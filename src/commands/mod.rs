@@ -1,6 +1,7 @@
 //! One file per command: its arguments, whose doc comments are the help, and `run`, which calls the library and returns
 //! the answer.
 
+mod addressed;
 mod announce;
 pub mod branch;
 pub mod checkout;

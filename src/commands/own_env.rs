@@ -7,13 +7,12 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::addressed::{Addressed, prepare_on};
 use super::announce::undo;
 use super::reuse::complete;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
-use crate::environment::{
-    EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, prepare_and_hold, reuse_and_hold,
-};
+use crate::environment::{EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, reuse_and_hold};
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
 use crate::invocation::{Context, WaitArgs};
@@ -47,6 +46,13 @@ fn keep() -> impl TypedValueParser<Value = Keep> {
         let found = Keep::WORDS.into_iter().find(|(known, _)| *known == word);
         found.map_or(Keep::default(), |(_, keep)| keep)
     })
+}
+
+/// Where the task works: in a user folder, or on a repository that is named by its address.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    local_dir: Option<&'a Path>,
+    addressed: Option<&'a Addressed>,
 }
 
 /// An environment that is held for a run.
@@ -92,9 +98,11 @@ impl OwnEnvArgs {
         let mut task = self.task.read(context)?.by(git_identity);
         context.defer_signals()?;
         task.tell_start("preparing");
+        let addressed = self.repository.addressed(context)?;
+        let wanted = Wanted { local_dir, addressed: addressed.as_ref() };
         let (prepared, lock) = wait.begin().while_busy(context, || match self.new {
-            true => prepare_and_hold(&self.request(&task, local_dir, context)?),
-            false => self.reuse_or_prepare(&mut task, local_dir, renewed_logins, context),
+            true => self.prepare(&task, wanted, context),
+            false => self.reuse_or_prepare(&mut task, wanted, renewed_logins, context),
         })?;
         task.tell(&prepared);
         if context.is_stopped() {
@@ -124,31 +132,33 @@ impl OwnEnvArgs {
         self.repository.apply(Request { inventory: self.inventory, ..request }, context)
     }
 
+    fn prepare(&self, task: &Task, wanted: Wanted<'_>, context: &Context) -> Result<(Prepared, EnvLock)> {
+        prepare_on(wanted.addressed, &self.request(task, wanted.local_dir, context)?, context)
+    }
+
     /// An environment of the task is refreshed; where there is none, or none that can be used again, one is prepared.
     fn reuse_or_prepare(
         &self,
         task: &mut Task,
-        local_dir: Option<&Path>,
+        wanted: Wanted<'_>,
         renewed_logins: RenewedLogins,
         context: &Context,
     ) -> Result<(Prepared, EnvLock)> {
-        let asked = self.request(task, local_dir, context)?;
+        let asked = self.request(task, wanted.local_dir, context)?;
+        let is_worktree = asked.repository.is_some() || wanted.addressed.is_some();
         // Whoever names another folder than the environment's wants another environment, and so does who wants a worktree.
-        let found = find_of_task(&asked)?.filter(|found| match (&asked.local_dir, &asked.repository) {
-            (Some(dir), _) => found.works_in(dir),
-            (None, Some(_)) => !found.work_dir.is_user_folder(),
-            (None, None) => true,
+        let found = find_of_task(&asked)?.filter(|found| match &asked.local_dir {
+            Some(dir) => found.works_in(dir),
+            None => !is_worktree || !found.work_dir.is_user_folder(),
         });
-        let Some(found) = found else {
-            return prepare_and_hold(&self.request(task, local_dir, context)?);
-        };
+        let Some(found) = found else { return self.prepare(task, wanted, context) };
         let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
         complete(task, &own, self.task.platform_cli.is_some());
-        let request = Request { renewed_logins, ..self.request(task, local_dir, context)? };
+        let request = Request { renewed_logins, ..self.request(task, wanted.local_dir, context)? };
         match reuse_and_hold(&request, found) {
             Err(error) if matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) => {
                 log::info!("{error}; preparing a new environment instead");
-                prepare_and_hold(&self.request(task, local_dir, context)?)
+                self.prepare(task, wanted, context)
             }
             held => held,
         }

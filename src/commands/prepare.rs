@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 
+use super::addressed::prepare_on;
 use super::announce::announce;
 use super::identity::IdentityArgs;
 use super::task_input::TaskInput;
 use super::worktree::WorktreeArgs;
-use crate::environment::{Existing, Request, prepare};
+use crate::environment::{Existing, Request};
 use crate::invocation::{Context, WaitArgs, describe_setting};
 
 /// Create an environment and print the path of its env root
@@ -24,6 +25,7 @@ use crate::invocation::{Context, WaitArgs, describe_setting};
   env=$(execenv prepare --provider claude --skills ./skills --instructions rules.md)
   env=$(execenv prepare --repo ~/project --base main --agent-name ada)
   execenv prepare --local-dir . --worktree --agent-name ada
+  execenv prepare --repo https://github.com/octocat/Hello-World --agent-name ada
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
 pub struct PrepareArgs {
@@ -68,6 +70,8 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     task.tell_start("preparing");
     let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
     let request = args.repository.apply(request, context)?;
-    let prepared = args.wait.begin().while_busy(context, || prepare(&request))?;
+    let addressed = args.repository.addressed(context)?;
+    let prepare = || prepare_on(addressed.as_ref(), &request, context);
+    let (prepared, _) = args.wait.begin().while_busy(context, prepare)?;
     announce(&task, &prepared, context)
 }

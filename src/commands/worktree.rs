@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
+use super::addressed::Addressed;
 use crate::environment::{NEW_REPOSITORY, RepositoryFrom, RepositoryRequest, Request};
 use crate::failure::{Code, Failure};
+use crate::git::check_sparse;
 use crate::invocation::Context;
 use crate::sys::silent::is_one_path;
 use crate::task::{ExecutionMode, TaskDocument};
@@ -16,16 +18,24 @@ use crate::task::{ExecutionMode, TaskDocument};
 pub struct WorktreeArgs {
     /// Make the work dir a git worktree of this repository, on a new branch `agent/<agent>/<key>`
     ///
-    /// DIR is a folder in the repository, a bare one, or a worktree of it. Its index, HEAD, configuration, hooks and working
-    /// files stay as they are. Hooks do not run; filters such as git-lfs do. If DIR is in no repository, or the
-    /// repository has no commit, the work dir is an empty folder, and a warning says so. `new://` or `new://NAME` makes the work dir a
+    /// REPO is a folder in the repository, a bare one, or a worktree of it. Its index, HEAD, configuration, hooks and working
+    /// files stay as they are. Hooks do not run; filters such as git-lfs do. If the folder is in no repository, or the
+    /// repository has no commit, the work dir is an empty folder, and a warning says so. REPO can also be an address (https,
+    /// http, ssh, git, USER@HOST:PATH): the work dir is a worktree of the clone that all environments of the workspace share, as
+    /// `execenv checkout` makes it. `new://` or `new://NAME` makes the work dir a
     /// new repository of its own (type `directory`): no remote, one empty commit on the branch that `init.defaultBranch` of your
     /// configuration names, else `main`. It goes with the environment.
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "local_dir")]
+    #[arg(long, value_name = "REPO", value_hint = clap::ValueHint::DirPath, conflicts_with = "local_dir")]
     pub repo: Option<PathBuf>,
     /// With --repo: the branch, tag or commit to begin from [default: the default branch of origin, else HEAD]
     #[arg(long, value_name = "REF", requires = "repo")]
     pub base: Option<String>,
+    /// With --repo and an address: check out only this folder of the repository, and the files in the folders above; can be repeated
+    #[arg(long, value_name = "DIR", requires = "repo")]
+    pub sparse: Vec<String>,
+    /// With --repo and an address: if the repository is not shared yet, clone it without the contents of files; git fetches them when it needs them
+    #[arg(long, requires = "repo")]
+    pub partial: bool,
     /// With --local-dir: the work dir is a git worktree of the folder's repository, with its uncommitted changes; the folder stays as it is
     ///
     /// The branch `agent/<agent>/<key>` begins with one commit of what the checkout holds at present: tracked changes, and files that
@@ -52,13 +62,17 @@ impl WorktreeArgs {
     /// cannot be made absolute.
     pub(super) fn apply<'a>(&self, request: Request<'a>, context: &Context) -> Result<Request<'a>> {
         let include = self.include.as_ref().map(|file| context.absolute(file)).transpose()?;
-        if let Some(name) =
-            self.repo.as_deref().and_then(Path::to_str).and_then(|repo| repo.strip_prefix(NEW_REPOSITORY))
-        {
+        if let Some(name) = self.new_name() {
+            self.refuse_of_addresses()?;
             let from = self.new_repository(name)?;
             return Ok(Request { repository: Some(RepositoryRequest { from, include: None }), ..request });
         }
         if let Some(repo) = &self.repo {
+            if self.addressed(context)?.is_some() {
+                self.refuse_include("the shared clone of an address has no working files")?;
+                return Ok(request);
+            }
+            self.refuse_of_addresses()?;
             let from = RepositoryFrom::Existing { path: context.absolute(repo)?, base: self.base.clone() };
             return Ok(Request { repository: Some(RepositoryRequest { from, include }), ..request });
         }
@@ -84,6 +98,41 @@ impl WorktreeArgs {
                 .into());
         }
         Ok(request)
+    }
+
+    /// The repository that was asked for by its address.
+    ///
+    /// # Errors
+    /// A [`Code::Usage`] failure for an address, or a folder in it, of which nothing is checked out.
+    pub(super) fn addressed(&self, context: &Context) -> Result<Option<Addressed>> {
+        let Some(repo) = self.repo.as_deref().filter(|_| self.new_name().is_none()) else { return Ok(None) };
+        check_sparse(&self.sparse)?;
+        let addressed = Addressed::read(repo, context)?;
+        Ok(addressed.map(|addressed| addressed.with(self.base.as_deref(), &self.sparse, self.partial)))
+    }
+
+    /// The name of the new repository that was asked for.
+    fn new_name(&self) -> Option<&str> {
+        self.repo.as_deref()?.to_str()?.strip_prefix(NEW_REPOSITORY)
+    }
+
+    /// Refuses options that are for addresses only.
+    fn refuse_of_addresses(&self) -> Result<()> {
+        for (option, is_given) in [("--sparse", !self.sparse.is_empty()), ("--partial", self.partial)] {
+            if is_given {
+                let message = format!("`{option}` is for a repository that `--repo` names by its address");
+                let hint = "a worktree of a folder has all files; give the address from which it was cloned";
+                return Err(Failure::new(Code::Usage, message).hint(hint).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_include(&self, why: &str) -> Result<()> {
+        if self.include.is_none() {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Usage, "`--include` has nothing to bring along").hint(why).into())
     }
 
     fn new_repository(&self, name: &str) -> Result<RepositoryFrom> {

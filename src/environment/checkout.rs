@@ -22,7 +22,7 @@ use crate::task::agent_part;
 #[derive(Clone, Debug)]
 pub(super) enum Checkout<'a> {
     /// It is a worktree of one that exists.
-    Linked(Linked<'a>),
+    Linked(Box<Linked<'a>>),
     /// It is a new one, with this name.
     Fresh(&'a Git, &'a str),
 }
@@ -35,6 +35,8 @@ pub(super) struct Linked<'a> {
     named: &'a Path,
     beginning: Beginning,
     branch: String,
+    /// Folders that are checked out; empty: all of them.
+    sparse: &'a [String],
     /// The file that says which ignored files are brought along.
     include: Option<PathBuf>,
 }
@@ -72,6 +74,9 @@ impl<'a> Checkout<'a> {
                     Err(why) => return Ok(Err(why)),
                 }
             }
+            RepositoryFrom::Shared { address, source, base, .. } => {
+                (source.clone(), address, Beginning::Commit(base.clone()))
+            }
             RepositoryFrom::New { name } => return Ok(Ok(Checkout::Fresh(git, name))),
             RepositoryFrom::Folder { path } => {
                 let (source, beginning) = find_folder(git, path, request)?;
@@ -80,14 +85,22 @@ impl<'a> Checkout<'a> {
         };
         let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
         let branch = format!("{BRANCHES}{}", agent_part(&request.task.agent.name));
-        Ok(Ok(Checkout::Linked(Linked { git, source, named, beginning, branch, include })))
+        let sparse = match &asked.from {
+            RepositoryFrom::Shared { sparse, .. } => sparse,
+            _ => [].as_slice(),
+        };
+        let linked = Linked { git, source, named, beginning, branch, sparse, include };
+        Ok(Ok(Checkout::Linked(Box::new(linked))))
     }
 
     /// The folder of the work dir in which the agent runs, relative to it.
     pub(super) fn folder(&self) -> &Path {
         match self {
-            Checkout::Linked(Linked { beginning: Beginning::Present { folder, .. }, .. }) => folder,
-            Checkout::Linked(_) | Checkout::Fresh(..) => Path::new(""),
+            Checkout::Linked(linked) => match &linked.beginning {
+                Beginning::Present { folder, .. } => folder,
+                Beginning::Commit(_) => Path::new(""),
+            },
+            Checkout::Fresh(..) => Path::new(""),
         }
     }
 
@@ -157,6 +170,7 @@ impl Linked<'_> {
             // Never the name of another environment of the task: what is left of a killed prepare is found by it.
             name: &format!("{NAME}{key}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),
             reason: &lock_reason(place),
+            sparse: self.sparse,
         };
         let doing = || format!("make a worktree of {}", self.named.display());
         let Made { registered, branch } = self.git.make_worktree(&new).with_context(doing)?;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
@@ -15,6 +15,7 @@ use super::record::{CheckpointRecord, Own, RepositoryRecord};
 use crate::git::{Branch, Git, Registered, Repository};
 use crate::layout;
 use crate::layout::names;
+use crate::sys::confine::can_confine;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
 use crate::task::agent_part;
@@ -267,7 +268,10 @@ impl Leaving<'_> {
         rule: BranchRule,
     ) -> Result<Option<String>> {
         let common = registered.common.as_path();
+        // An agent that can write to the repository can put links into it.
+        let folder = Tree::open(common).with_context(|| format!("open {}", common.display()))?;
         let repository = git.at(common);
+        let repository = if can_confine() { repository.confined_to(&folder) } else { repository };
         let Some((branch, worktree)) = repository.branch(name)? else { return Ok(None) };
         let place = registered.place();
         if let Some(other) = worktree.filter(|worktree| Some(worktree) != place.as_ref()) {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::git::{Base, Source};
+
 /// Begins what stands for a new repository in place of a path.
 pub const NEW: &str = "new://";
 
@@ -30,6 +32,17 @@ pub enum RepositoryFrom {
         path: PathBuf,
         /// The ref or commit to begin from; `None`: the default branch.
         base: Option<String>,
+    },
+    /// The work dir is a worktree of the shared clone of an address, which the caller has locked.
+    Shared {
+        /// The address, without secrets.
+        address: PathBuf,
+        /// The clone.
+        source: Source,
+        /// The commit to begin from.
+        base: Base,
+        /// Folders that are checked out; empty: all of them.
+        sparse: Vec<String>,
     },
     /// The work dir is a new repository.
     New {

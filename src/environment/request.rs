@@ -51,7 +51,7 @@ pub enum Sidecars {
 }
 
 /// What prepare and reuse need to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// Where environments live.
     pub root: &'a WorkspacesRoot,

@@ -23,7 +23,7 @@ pub struct Empty<'a> {
     /// The repository, which is open: objects and refs.
     pub common: &'a Tree,
     /// Where a partial clone fetches what it lacks.
-    pub remote: Option<Remote<'a>>,
+    pub remote: Option<&'a Remote>,
 }
 
 impl Git {

@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::command::Git;
+use super::command::{Git, Repository};
+use super::fill::Empty;
 use super::refs::Branch;
-use super::source::Source;
+use super::source::{Shared, Source};
+use super::sparse::{write_settings, write_sparse};
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
@@ -53,6 +55,8 @@ pub struct NewWorktree<'a> {
     pub name: &'a str,
     /// Why the registration is locked, for `git worktree list -v`.
     pub reason: &'a str,
+    /// Folders of a shared repository that are checked out; empty: all of them.
+    pub sparse: &'a [String],
 }
 
 /// A worktree's registration in its repository.
@@ -81,17 +85,48 @@ impl Git {
     /// As git and the system report them.
     pub fn make_worktree(&self, new: &NewWorktree<'_>) -> Result<Made> {
         let common = open(&new.source.common)?;
+        if let Some(shared) = &new.source.shared {
+            return self.make_shared(new, &common, shared);
+        }
         let is_special = SPECIAL.iter().any(|name| !matches!(common.kind(Path::new(name)), Ok(None)));
-        let made = if is_special { self.add_by_git(new) } else { self.add(new, &common) }?;
+        let made = if is_special { self.add_by_git(new, &common) } else { self.add(new, &common) }?;
         // Filters are git's business, and may fetch; hooks do not run.
         let repository = self.at(new.folder.path()).within(FILLING, self.stop());
         match repository.network(["read-tree", "-m", "-u", new.commit]).output() {
             Ok(_) => Ok(made),
             Err(error) => {
-                self.undo(new, Some(&made.registered), Some(&made.branch));
+                self.undo(new, &common, Some(&made.registered), Some(&made.branch));
                 Err(error)
             }
         }
+    }
+
+    /// The same in a repository that every agent can write: nothing that it names is run, and git writes nowhere else.
+    fn make_shared(&self, new: &NewWorktree<'_>, common: &Tree, shared: &Shared) -> Result<Made> {
+        let made = self.add(new, common)?;
+        let own = common.path().join(made.registered.folder());
+        let empty = Empty { folder: new.folder, own: &own, common, remote: shared.remote.as_ref() };
+        let filled = match new.sparse {
+            [] => Ok(()),
+            folders => self.writing(new, common).allow_settings_of_worktrees(common).and_then(|()| {
+                write_sparse(common, &made.registered.folder(), folders)?;
+                write_settings(common, &made.registered.folder())
+            }),
+        }
+        .and_then(|()| self.fill(empty, new.commit));
+        match filled {
+            Ok(()) => Ok(made),
+            Err(error) => {
+                self.undo(new, common, Some(&made.registered), Some(&made.branch));
+                Err(error)
+            }
+        }
+    }
+
+    /// The repository for calls that change it.
+    fn writing<'a>(&'a self, new: &'a NewWorktree<'_>, common: &'a Tree) -> Repository<'a> {
+        let repository = self.at(&new.source.common);
+        if new.source.shared.is_some() { repository.confined_to(common) } else { repository }
     }
 
     fn add(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
@@ -102,17 +137,17 @@ impl Git {
                 .replace(&head, format!("ref: refs/heads/{branch}\n").as_bytes(), 0o644, TEMPORARY)
                 .with_context(|| format!("write {}", common.path().join(&head).display()))
         };
-        match self.make_branch(new, set_head) {
+        match self.make_branch(new, common, set_head) {
             Ok(branch) => Ok(Made { registered, branch }),
             Err(error) => {
-                self.undo(new, Some(&registered), None);
+                self.undo(new, common, Some(&registered), None);
                 Err(error)
             }
         }
     }
 
-    fn add_by_git(&self, new: &NewWorktree<'_>) -> Result<Made> {
-        let branch = self.make_branch(new, |_| Ok(()))?;
+    fn add_by_git(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
+        let branch = self.make_branch(new, common, |_| Ok(()))?;
         let repository = self.at(&new.source.common);
         let add = ["worktree", "add", "--no-checkout", "--lock", "--reason", new.reason, "--"];
         let added = repository.work(add).args([new.folder.path().as_os_str(), OsStr::new(&branch)]).output();
@@ -125,15 +160,20 @@ impl Git {
             Ok(registered) => Ok(Made { registered, branch }),
             Err(error) => {
                 let registered = Registered::named_in(new.folder).ok().flatten();
-                self.undo(new, registered.as_ref(), Some(&branch));
+                self.undo(new, common, registered.as_ref(), Some(&branch));
                 Err(error)
             }
         }
     }
 
     /// Creates the branch, under the first name that is free. `announce` is told each name before.
-    fn make_branch(&self, new: &NewWorktree<'_>, announce: impl Fn(&str) -> Result<()>) -> Result<String> {
-        let repository = self.at(&new.source.common);
+    fn make_branch(
+        &self,
+        new: &NewWorktree<'_>,
+        common: &Tree,
+        announce: impl Fn(&str) -> Result<()>,
+    ) -> Result<String> {
+        let repository = self.writing(new, common);
         let mut number = 1;
         loop {
             let branch = if number == 1 { new.branch.to_owned() } else { format!("{}-{number}", new.branch) };
@@ -149,11 +189,17 @@ impl Git {
         }
     }
 
-    fn undo(&self, new: &NewWorktree<'_>, registered: Option<&Registered>, branch: Option<&str>) {
+    fn undo(
+        &self,
+        new: &NewWorktree<'_>,
+        common: &Tree,
+        registered: Option<&Registered>,
+        branch: Option<&str>,
+    ) {
         let removed = registered.map_or(Ok(()), Registered::remove);
         let deleted = branch.map_or(Ok(()), |branch| {
             let made = Branch { name: format!("refs/heads/{branch}"), tip: new.commit.to_owned() };
-            self.at(&new.source.common).delete_branch(&made)
+            self.writing(new, common).delete_branch(&made)
         });
         for trouble in [removed, deleted].into_iter().filter_map(Result::err) {
             log::warn!("{trouble:#}");
@@ -189,14 +235,17 @@ fn register(new: &NewWorktree<'_>, common: &Tree) -> Result<Registered> {
         }
     };
     let folder = registered.folder();
-    let files: [(&str, Vec<u8>); 3] = [
-        ("locked", format!("{}\n", new.reason).into_bytes()), // first: no command prunes it from here on
-        ("gitdir", line(&new.place.join(".git"))),
-        ("commondir", b"../..\n".to_vec()),
-    ];
-    let written = files
-        .iter()
-        .try_for_each(|(name, bytes)| common.create_unseen(&folder.join(name), bytes, 0o644))
+    let locked = format!("{}\n", new.reason);
+    let files = [("gitdir", line(&new.place.join(".git"))), ("commondir", b"../..\n".to_vec())];
+    // The lock first: no command prunes it from here on. The others are there whole or not at all: to a git that lists
+    // worktrees an empty `commondir` is an error.
+    let written = common
+        .create_unseen(&folder.join("locked"), locked.as_bytes(), 0o644)
+        .and_then(|()| {
+            files.iter().try_for_each(|(name, bytes)| {
+                common.replace_unsynced(&folder.join(name), bytes, 0o644, TEMPORARY)
+            })
+        })
         .and_then(|()| common.sync_all_of(&folder));
     match written.with_context(registering) {
         Ok(()) => Ok(registered),

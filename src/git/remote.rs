@@ -61,12 +61,12 @@ impl Login {
 }
 
 /// Where a repository is fetched from.
-#[derive(Clone, Copy, Debug)]
-pub struct Remote<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
     /// The address, without secrets.
-    pub address: &'a str,
+    pub address: String,
     /// What was in it.
-    pub login: Option<&'a Login>,
+    pub login: Option<Login>,
     /// Git starts SSH.
     pub is_ssh: bool,
     /// Only what is checked out is fetched of the files' contents.
@@ -103,7 +103,7 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// As [`output`](GitCommand::output).
-    pub fn remote_head(&self, remote: Remote<'_>) -> Result<RemoteHead> {
+    pub fn remote_head(&self, remote: &Remote) -> Result<RemoteHead> {
         let view = self.bare_view()?;
         let said = self.remote_call(["ls-remote", "--symref", "origin", "HEAD"], remote, &view)?.text()?;
         Ok(parse_head(&said))
@@ -113,7 +113,7 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// As [`output`](GitCommand::output).
-    pub fn fetch(&self, remote: Remote<'_>) -> Result<()> {
+    pub fn fetch(&self, remote: &Remote) -> Result<()> {
         let view = self.bare_view()?;
         let words = ["fetch", "--quiet", "--no-write-fetch-head", "origin"];
         self.remote_call(words, remote, &view)?.output().map(drop)
@@ -133,7 +133,7 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// As [`output`](GitCommand::output), also when the remote does not have it.
-    pub fn fetch_one(&self, remote: Remote<'_>, name: &str) -> Result<()> {
+    pub fn fetch_one(&self, remote: &Remote, name: &str) -> Result<()> {
         let view = self.bare_view()?;
         let source = if is_commit_id(name) || name.starts_with("refs/") {
             name.to_owned()
@@ -181,12 +181,12 @@ impl<'a> Repository<'a> {
     pub(super) fn remote_call<'v>(
         &self,
         words: impl IntoIterator<Item = &'v str>,
-        remote: Remote<'_>,
+        remote: &Remote,
         view: &'a View,
     ) -> Result<GitCommand<'a, Network>> {
         let mut settings: Vec<(String, String)> =
             SETTINGS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        settings.push(("remote.origin.url".into(), remote.address.into()));
+        settings.push(("remote.origin.url".into(), remote.address.clone()));
         if remote.is_partial {
             settings.push(("remote.origin.promisor".into(), "true".into()));
             settings.push(("remote.origin.partialclonefilter".into(), BLOBLESS.into()));
@@ -198,7 +198,7 @@ impl<'a> Repository<'a> {
         {
             call = call.variable("GIT_SSH_COMMAND", command);
         }
-        if let Some(Login { host, name, password }) = remote.login {
+        if let Some(Login { host, name, password }) = &remote.login {
             // A name alone may be a token, and git asks for its password by it.
             call = call.hiding(format!("//{name}@"), "//");
             for scheme in ["https", "http"] {

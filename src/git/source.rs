@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::command::{Git, Repository};
 use super::failure::GitFailure;
+use super::remote::Remote;
 
 /// What git says where it finds no repository.
 const NO_REPOSITORY: &str = "not a git repository";
@@ -19,6 +20,15 @@ pub struct Source {
     pub common: PathBuf,
     /// The top of the working files that the path lies in; `None`: a bare repository, or a path in a git folder.
     pub top: Option<PathBuf>,
+    /// It is a repository of the cache, which every agent can write.
+    pub shared: Option<Shared>,
+}
+
+/// What is special about a repository of the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Where a partial clone fetches what it lacks.
+    pub remote: Option<Remote>,
 }
 
 /// The commit from which a branch begins.
@@ -60,7 +70,7 @@ impl Git {
         );
         let top = (inside == b"true").then(|| path.join(OsStr::from_bytes(up)));
         let real = |path: PathBuf| path.canonicalize().with_context(|| format!("resolve {}", path.display()));
-        Ok(Some(Source { common: real(common)?, top: top.map(real).transpose()? }))
+        Ok(Some(Source { common: real(common)?, top: top.map(real).transpose()?, shared: None }))
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::shared::{ORIGIN_HEAD, SharedRepo};
 use crate::failure::{Code, Failure};
-use crate::git::{OTHERS, is_commit_id};
+use crate::git::{Base, OTHERS, is_commit_id};
 
 /// Where the branches of the remote are.
 const ORIGIN: &str = "refs/remotes/origin/";
@@ -16,15 +16,6 @@ const TAGS: &str = "refs/tags/";
 const HEADS: &str = "refs/heads/";
 /// The longest HEAD that is read, in bytes.
 const MOST_OF_HEAD: u64 = 4 << 10;
-
-/// The commit from which a checkout begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
-    /// What names it, as short as it can be.
-    pub name: String,
-    /// Its id.
-    pub commit: String,
-}
 
 impl SharedRepo<'_> {
     /// The commit that `asked` names: a branch of the remote, a tag, or what git makes of the text. Without it that of the

@@ -24,7 +24,7 @@ mod shared;
 mod upkeep;
 mod url;
 
-pub use checkout::{Checkout, Mode, Wanted, check_place, check_sparse};
+pub use checkout::{Checkout, Mode, Wanted, check_place};
 pub use layout::{LOCK_REASON, last_use, stamp_use};
 pub use lock::repo_lock;
 pub use policy::{Limits, RepoPolicy, RepoReport};

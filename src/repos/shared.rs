@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::coauthor;
 use super::create::{NewRepo, create, stored};
 use super::git_locks::{remove_dead_locks, without_new_locks};
 use super::layout::{CLONING, open_bare, stamp_use};
@@ -16,7 +17,7 @@ use super::lock::hold_repo;
 use super::shape::stands_alone;
 use super::url::{RepoUrl, without_user_info};
 use crate::failure::{Code, Failure};
-use crate::git::{Git, Remote, RemoteHead, Repository};
+use crate::git::{Git, Remote, RemoteHead, Repository, Shared, Source};
 use crate::layout::names;
 use crate::sys::confine::can_confine;
 use crate::sys::lock::FileLock;
@@ -41,6 +42,8 @@ pub struct Sharing<'a> {
     pub wait: Duration,
     /// A new clone leaves out what is not checked out.
     pub partial: bool,
+    /// What is new is fetched into a clone that is there.
+    pub fetch: bool,
     /// The present time.
     pub now: DateTime<Utc>,
     /// Set when the command has to end.
@@ -112,13 +115,34 @@ impl<'a> SharedRepo<'a> {
     }
 
     /// Where it is fetched from.
-    pub(super) fn remote(&self) -> Remote<'_> {
+    pub(super) fn remote(&self) -> Remote {
         remote(self.url, self.is_partial)
+    }
+
+    /// Does `work` with what worktrees are made from, while no other process changes it.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn hold<T>(&self, work: impl FnOnce(Source) -> Result<T>) -> Result<T> {
+        without_new_locks(&self.bare, || work(self.source()))
+    }
+
+    /// Lets each commit in its worktrees name the platform's agent as a co-author, or no longer.
+    pub fn name_coauthor(&self, is_wanted: bool) {
+        if let Err(error) = coauthor::set(&self.bare, is_wanted) {
+            log::warn!("{error:#}");
+        }
+    }
+
+    /// What worktrees are made from.
+    pub(super) fn source(&self) -> Source {
+        let shared = Shared { remote: self.is_partial.then(|| self.remote()) };
+        Source { common: self.path().to_owned(), top: None, shared: Some(shared) }
     }
 
     /// Fetches a tag, or a commit by its id, which no branch leads to.
     pub(super) fn fetch_one(&self, name: &str) -> Result<()> {
-        without_new_locks(&self.bare, || self.git().fetch_one(self.remote(), name))
+        without_new_locks(&self.bare, || self.git().fetch_one(&self.remote(), name))
     }
 }
 
@@ -131,8 +155,13 @@ fn clone_limit() -> Duration {
     crate::sys::fault::patience().unwrap_or(CLONE_LIMIT)
 }
 
-fn remote(url: &RepoUrl, is_partial: bool) -> Remote<'_> {
-    Remote { address: url.address(), login: url.login(), is_ssh: url.is_ssh(), is_partial }
+fn remote(url: &RepoUrl, is_partial: bool) -> Remote {
+    Remote {
+        address: url.address().to_owned(),
+        login: url.login().cloned(),
+        is_ssh: url.is_ssh(),
+        is_partial,
+    }
 }
 
 impl Sharing<'_> {
@@ -165,14 +194,18 @@ impl Sharing<'_> {
         }
         stamp_use(bare, self.now)?;
         remove_dead_locks(bare);
+        if !self.fetch {
+            return Ok(stored.is_partial);
+        }
         let fetched = without_new_locks(bare, || {
-            let head = git.remote_head(remote(url, stored.is_partial))?;
-            git.fetch(remote(url, stored.is_partial))?;
+            let remote = remote(url, stored.is_partial);
+            let head = git.remote_head(&remote)?;
+            git.fetch(&remote)?;
             follow_head(git, &head)
         });
         if let Err(error) = fetched {
             self.check_stop()?;
-            log::warn!("cannot fetch {url}: {error:#}; the checkout has what was fetched before");
+            log::warn!("cannot fetch {url}: {error:#}; what was fetched before is used");
         }
         Ok(stored.is_partial)
     }
@@ -215,7 +248,7 @@ impl Sharing<'_> {
         create(&bare, &new)?;
         let git = self.git.at(bare.path()).within(clone_limit(), self.stop).confined_to(&bare);
         let remote = remote(url, self.partial);
-        let head = git.remote_head(remote)?;
+        let head = git.remote_head(&remote)?;
         let Some(id_length) = head.id_length else {
             return Err(Failure::new(Code::Failed, format!("{url} has no commits"))
                 .hint("push a first commit to it")
@@ -226,7 +259,7 @@ impl Sharing<'_> {
             bare.remove_all(Path::new("HEAD"))?;
             create(&bare, &NewRepo { id_length, branch: head.branch.as_deref(), ..new })?;
         }
-        git.fetch(remote)?;
+        git.fetch(&remote)?;
         follow_head(git, &head)?;
         stamp_use(&bare, self.now)
     }

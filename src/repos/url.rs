@@ -104,6 +104,11 @@ impl RepoUrl {
         Ok(url)
     }
 
+    /// Whether a text has the form of an address, and not that of a path.
+    pub fn is_address(text: &str) -> bool {
+        !matches!(form(text.trim()), Form::Path)
+    }
+
     /// The address that git gets, and that is stored.
     pub fn address(&self) -> &str {
         &self.address

@@ -10,9 +10,9 @@ use crate::support::server::{Reply, Server};
 use crate::support::{TestEnv, snapshot};
 
 /// `ada:s3cret`, as HTTP has it.
-const LOGIN: &str = "Basic YWRhOnMzY3JldA==";
+pub const LOGIN: &str = "Basic YWRhOnMzY3JldA==";
 
-fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
+pub fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
     let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
     let output = t.command("git").current_dir(dir).args(who).args(words).output().unwrap();
     assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -20,7 +20,7 @@ fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
 }
 
 /// A world with a repository `served/org/repo.git`, to which `commit` pushes.
-fn world() -> (TestEnv, PathBuf) {
+pub fn world() -> (TestEnv, PathBuf) {
     let t = TestEnv::new();
     let source = t.write("source/file", "one\n").parent().unwrap().to_owned();
     git(&t, &source, &["init", "-q", "-b", "main"]);
@@ -35,7 +35,7 @@ fn world() -> (TestEnv, PathBuf) {
     (t, served)
 }
 
-fn commit(t: &TestEnv, message: &str) -> String {
+pub fn commit(t: &TestEnv, message: &str) -> String {
     let source = t.tmp.join("source");
     git(t, &source, &["add", "-A"]);
     git(t, &source, &["commit", "-q", "--allow-empty", "-m", message]);

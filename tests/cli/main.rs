@@ -89,3 +89,4 @@ mod what_is_an_environment;
 mod worktree;
 mod worktree_folder;
 mod worktree_include;
+mod worktree_remote;

@@ -16,6 +16,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addressed;
 mod checkouts;
 mod collector;
 mod commands;
@@ -37,6 +38,7 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     arguments.test_threads.get_or_insert(2 * cores);
     let trials = [
+        addressed::trials(),
         checkouts::trials(),
         commands::trials(),
         homes::trials(),

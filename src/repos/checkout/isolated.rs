@@ -6,12 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::super::base::Base;
 use super::super::coauthor;
 use super::super::create::{NewRepo, create};
 use super::super::shared::{ORIGIN_HEAD, SharedRepo, fetch_limit};
-use super::{Building, Wanted, sparse};
-use crate::git::Empty;
+use super::{Building, Wanted};
+use crate::git::{Base, Empty, write_sparse};
 
 /// Its git folder.
 const GIT: &str = ".git";
@@ -50,12 +49,13 @@ impl SharedRepo<'_> {
         }
         git.create_ref(&format!("refs/heads/{}", wanted.branch), &base.commit)?;
         if !wanted.sparse.is_empty() {
-            sparse::write(&git_dir, Path::new(""), wanted.sparse)?;
+            write_sparse(&git_dir, Path::new(""), wanted.sparse)?;
         }
         if let Err(error) = coauthor::set(&git_dir, wanted.coauthor) {
             log::warn!("{error:#}");
         }
         let remote = self.is_partial.then(|| self.remote());
+        let remote = remote.as_ref();
         let empty = Empty { folder: &building.folder, own: git_dir.path(), common: &git_dir, remote };
         self.sharing.git.fill(empty, &base.commit)?;
         building.place(wanted.work_dir, place)?;

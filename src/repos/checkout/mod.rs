@@ -6,25 +6,20 @@
 
 mod isolated;
 mod linked;
-mod sparse;
-
-pub use sparse::check as check_sparse;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
-use super::base::Base;
+use super::layout::LOCK_REASON;
 use super::shared::SharedRepo;
 use crate::failure::{Code, Failure};
-use crate::git::Repository;
+use crate::git::{Base, Registered};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Begins the name of a checkout that is being built.
 const BUILDING: &str = ".execenv-checkout-";
-/// How many names are tried for a branch.
-const TRIES: u32 = 1000;
 /// The largest `.gitattributes` that is searched for filters, in bytes.
 const MOST_OF_ATTRIBUTES: u64 = 1 << 20;
 
@@ -112,9 +107,9 @@ impl SharedRepo<'_> {
         let name = self.url.folder_name();
         let place = place(wanted.work_dir, &name)?;
         let base = self.base(wanted.asked)?;
-        sweep(wanted.env);
-        let building = Building::begin(wanted.env)?;
         let target = wanted.work_dir.path().join(place);
+        self.sweep(wanted.env, &target);
+        let building = Building::begin(wanted.env)?;
         let doing = || format!("check out {}", self.url);
         let branch = match wanted.mode {
             Mode::Linked => self.link(&wanted, &building, &target, place, &base),
@@ -124,6 +119,47 @@ impl SharedRepo<'_> {
         let notes = notes(wanted.work_dir, place, &target);
         Ok(Checkout { path: target, branch, base, mode: wanted.mode, notes })
     }
+
+    /// Removes checkouts that killed commands have left half built: no process has their locks.
+    fn sweep(&self, env: &Tree, target: &Path) {
+        for name in env.names(Path::new("")).unwrap_or_default() {
+            let path = Path::new(&name);
+            if !name.as_encoded_bytes().starts_with(BUILDING.as_bytes())
+                || !matches!(env.kind(path), Ok(Some(FileKind::Dir)))
+            {
+                continue;
+            }
+            let Ok(left) = env.plain_subtree(path) else { continue };
+            if !matches!(left.try_hold(), Ok(true)) {
+                continue;
+            }
+            self.unregister_left(&left, target);
+            if let Err(error) = env.remove_all(path) {
+                log::warn!("cannot remove {}: {error}", left.path().display());
+            }
+        }
+    }
+
+    /// Removes the registration of a checkout that was left half built, if it is for `target`, where nothing stands. Its
+    /// branch is `gc`'s then.
+    fn unregister_left(&self, left: &Tree, target: &Path) {
+        let Ok(Some(registered)) = Registered::named_in(left) else { return };
+        let is_its = match registered.place() {
+            Some(place) => place == target,
+            None => registered.is_empty() || registered.lock_reason() == Some(lock_reason(target)),
+        };
+        if registered.common == self.path()
+            && is_its
+            && let Err(error) = registered.remove()
+        {
+            log::warn!("{error:#}");
+        }
+    }
+}
+
+/// Why the registration of a checkout is locked.
+fn lock_reason(target: &Path) -> String {
+    format!("{LOCK_REASON}: checkout {}", target.display().to_string().escape_debug())
 }
 
 /// A checkout that is being built, held so that no other command removes it; removed unless it was placed.
@@ -167,40 +203,6 @@ impl Drop for Building<'_> {
         // Nothing is there once it was placed.
         if let Err(error) = self.env.remove_all_until(&self.name, &AtomicBool::new(false)) {
             log::warn!("cannot remove {}: {error}", self.folder.path().display());
-        }
-    }
-}
-
-/// Removes checkouts that killed commands have left half built: no process has their locks.
-fn sweep(env: &Tree) {
-    for name in env.names(Path::new("")).unwrap_or_default() {
-        let path = Path::new(&name);
-        if !name.as_encoded_bytes().starts_with(BUILDING.as_bytes())
-            || !matches!(env.kind(path), Ok(Some(FileKind::Dir)))
-        {
-            continue;
-        }
-        let Ok(left) = env.plain_subtree(path) else { continue };
-        if matches!(left.try_hold(), Ok(true))
-            && let Err(error) = env.remove_all(path)
-        {
-            log::warn!("cannot remove {}: {error}", left.path().display());
-        }
-    }
-}
-
-/// Creates a branch, under the first name that is free.
-fn create_branch(git: Repository<'_>, wanted: &str, commit: &str) -> Result<String> {
-    let mut number = 1;
-    loop {
-        let branch = if number == 1 { wanted.to_owned() } else { format!("{wanted}-{number}") };
-        let full = format!("refs/heads/{branch}");
-        match git.create_ref(&full, commit) {
-            Ok(()) => return Ok(branch),
-            Err(error) if number >= TRIES || !git.has_ref(&full)? => {
-                return Err(error.context(format!("create the branch {branch}")));
-            }
-            Err(_) => number += 1,
         }
     }
 }

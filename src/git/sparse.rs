@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::command::Repository;
 use crate::failure::{Code, Failure};
-use crate::git::Repository;
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -20,7 +20,7 @@ const SETTINGS: &str = "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = 
 ///
 /// # Errors
 /// A [`Code::Usage`] failure for what is no folder in a repository.
-pub fn check(folders: &[String]) -> Result<()> {
+pub fn check_sparse(folders: &[String]) -> Result<()> {
     for folder in folders {
         let is_step = |step: &str| !step.is_empty() && !matches!(step, "." | ".." | ".git");
         let is_plain = !folder.chars().any(|c| c.is_control() || r#"*?[]\"!#"#.contains(c));
@@ -35,7 +35,10 @@ pub fn check(folders: &[String]) -> Result<()> {
 }
 
 /// Writes which folders are checked out into a git folder inside of an open repository.
-pub(super) fn write(repository: &Tree, own: &Path, folders: &[String]) -> Result<()> {
+///
+/// # Errors
+/// As the system reports them.
+pub fn write_sparse(repository: &Tree, own: &Path, folders: &[String]) -> Result<()> {
     let info = own.join("info");
     let file = info.join("sparse-checkout");
     repository
@@ -51,23 +54,26 @@ pub(super) fn write_settings(bare: &Tree, registration: &Path) -> Result<()> {
         .with_context(|| format!("write {}", bare.path().join(&file).display()))
 }
 
-/// Lets each worktree of a bare repository have settings of its own. `core.bare` must be the repository's alone then.
-pub(super) fn allow_settings_of_worktrees(git: Repository<'_>, bare: &Tree) -> Result<()> {
-    let asked = ["config", "--local", "--type=bool", "--get", "extensions.worktreeConfig"];
-    if git.look(asked).answer()?.is_some_and(|value| value.starts_with(b"true")) {
-        return Ok(());
+impl Repository<'_> {
+    /// Lets each worktree of this bare repository, which is open, have settings of its own. `core.bare` must be the
+    /// repository's alone then.
+    pub(super) fn allow_settings_of_worktrees(&self, bare: &Tree) -> Result<()> {
+        let asked = ["config", "--local", "--type=bool", "--get", "extensions.worktreeConfig"];
+        if self.look(asked).answer()?.is_some_and(|value| value.starts_with(b"true")) {
+            return Ok(());
+        }
+        // Without it git goes by the folder's name. In another order worktrees would count as bare for a moment.
+        self.work(["config", "--local", "--unset-all", "core.bare"]).succeeds()?;
+        let file = Path::new(OF_WORKTREE);
+        if !matches!(bare.kind(file), Ok(Some(FileKind::File { .. }))) {
+            let writing = || format!("write {}", bare.path().join(file).display());
+            bare.replace(file, b"[core]\n\tbare = true\n", 0o644, names::TEMPORARY).with_context(writing)?;
+        }
+        for (key, value) in [("core.repositoryformatversion", "1"), ("extensions.worktreeConfig", "true")] {
+            self.work(["config", "--local", key, value]).output()?;
+        }
+        Ok(())
     }
-    // Without it git goes by the folder's name. In another order worktrees would count as bare for a moment.
-    git.work(["config", "--local", "--unset-all", "core.bare"]).succeeds()?;
-    let file = Path::new(OF_WORKTREE);
-    if !matches!(bare.kind(file), Ok(Some(FileKind::File { .. }))) {
-        let writing = || format!("write {}", bare.path().join(file).display());
-        bare.replace(file, b"[core]\n\tbare = true\n", 0o644, names::TEMPORARY).with_context(writing)?;
-    }
-    for (key, value) in [("core.repositoryformatversion", "1"), ("extensions.worktreeConfig", "true")] {
-        git.work(["config", "--local", key, value]).output()?;
-    }
-    Ok(())
 }
 
 /// The patterns of cone mode.
@@ -126,7 +132,7 @@ mod tests {
             ("a\nb", false),
             (".git", false),
         ] {
-            assert_eq!(check(&[folder.to_owned()]).is_ok(), is_one, "{folder}");
+            assert_eq!(check_sparse(&[folder.to_owned()]).is_ok(), is_one, "{folder}");
         }
     }
 }
