@@ -3,7 +3,9 @@
 //! As of OpenCode 1.18, Gemini 0.61, Qwen 0.24, Copilot 1.0.102, Hermes 0.19, Reasonix 1.38, Qoder 1.1; the others were not
 //! tried: their rows are those of multica.
 
+use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -145,10 +147,18 @@ pub const REASONIX: Dialect = dialect(
     true,
 );
 
-/// Gets its workspace by its command line.
+/// Gets its workspace by its command line. Imports for half a minute before it answers, and much longer on a machine that
+/// is busy.
 pub const QWENPAW: Dialect = dialect(
     |request| {
-        let mut plan = Agent::told(&["acp"], &[], Profile::PLAIN).plan(request)?;
+        let profile = Profile { handshake: Duration::from_secs(180), ..Profile::PLAIN };
+        let mut plan = Agent::told(&["acp"], &[], profile).plan(request)?;
+        let is_ephemeral = |word: &OsString| word.to_string_lossy().starts_with(QWENPAW_EPHEMERAL);
+        if request.resume.is_some() && request.custom.iter().any(is_ephemeral) {
+            plan.notices.push(format!(
+                "QwenPaw keeps no conversation with `{QWENPAW_EPHEMERAL}`: the session has the old id, and none of what was said"
+            ));
+        }
         plan.args.extend(["--workspace".into(), request.env.path().join(qwenpaw::HOME).into_os_string()]);
         Ok(plan)
     },
@@ -245,6 +255,9 @@ pub const KIRO_ARGUMENTS: &[OwnArgument] = &[
     ("--trust-tools", Takes::Value),
 ];
 
+/// With this argument QwenPaw stores no session and finds none, and says nothing about that.
+const QWENPAW_EPHEMERAL: &str = "--runtime-provider";
+
 /// The same for QwenPaw.
 pub const QWENPAW_ARGUMENTS: &[OwnArgument] = &[("acp", Takes::Nothing), ("--workspace", Takes::Value)];
 
@@ -259,8 +272,10 @@ pub const DIM_ARGUMENTS: &[OwnArgument] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
-    use crate::protocol::Opening;
+    use crate::protocol::{Opening, Step};
     use crate::provider::registry;
     use crate::sys::tree::Tree;
 
@@ -308,5 +323,21 @@ mod tests {
         let expected = "--acp --yolo --mcp-config @/launch/mcp.json --strict-mcp-config";
         assert_eq!(shown("qoder", managed), expected);
         assert_eq!(shown("kimi", managed), "acp", "its session names them");
+    }
+
+    /// It was seen to import for more than a minute.
+    #[test]
+    fn qwenpaw_may_be_silent_for_three_minutes_before_it_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Tree::open(folder.path()).unwrap();
+        let mut plan = (QWENPAW.start)(&LaunchRequest::example(&env, folder.path())).unwrap();
+        plan.conversation.open();
+        let begin = Instant::now();
+        let given_up = (0..300).find(|second| {
+            let mut step = Step::default();
+            plan.conversation.tick(begin + Duration::from_secs(*second), &mut step);
+            step.give_up.is_some()
+        });
+        assert_eq!(given_up, Some(180));
     }
 }

@@ -81,6 +81,26 @@ fn an_agent_that_dies_in_the_middle_of_a_line_has_failed() {
     });
 }
 
+/// QwenPaw says that it has resumed a session which it does not store.
+#[test]
+fn a_session_that_qwenpaw_does_not_keep_is_resumed_with_a_warning() {
+    let qwenpaw =
+        Spoken { provider: "qwenpaw", ..*SPOKEN.iter().find(|spoken| spoken.provider == "kiro").unwrap() };
+    let w = qwenpaw.world();
+    let resumable = r#"print {"jsonrpc":"2.0","id":1,"result":{"agentCapabilities":{"sessionCapabilities":{"resume":{}}}}}"#;
+    let mut turn = qwenpaw.turn(&[]);
+    resumable.clone_into(&mut turn[1]);
+    for (arguments, warns) in [
+        (&["--resume=s", "--agent-arg=--runtime-provider", "--agent-arg=openai-env"][..], true),
+        (&["--resume=s", "--agent-arg=--runtime-provider=openai-env"], true),
+        (&["--agent-arg=--runtime-provider", "--agent-arg=openai-env"], false),
+        (&["--resume=s"], false),
+    ] {
+        let done = qwenpaw.asked_with(&w, &turn, arguments).run().status(0);
+        assert_eq!(done.stderr.contains("keeps no conversation"), warns, "{arguments:?}\n{done}");
+    }
+}
+
 #[test]
 fn requests_and_answers_that_nobody_expects_are_answered_or_ignored() {
     let rpc = || SPOKEN.iter().filter(|spoken| spoken.form == Form::Rpc);

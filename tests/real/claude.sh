@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # A task with the real Claude Code, from prepare to cleanup, against a model server on loopback. No account needed.
 #
-#   tests/real/claude.sh MODEL_SERVER.py [FOLDER]
+#   MODEL_SERVER=fake_models.py tests/real/claude.sh DIR
 #
-# MODEL_SERVER.py plays the Anthropic API: `--port 0 --log FILE --reply TEXT --tool-command CMD`, its first line of
-# output is the port. FOLDER keeps the npm install between runs. Needs npm, python3 and a built execenv in PATH or in
-# target/{release,debug}.
+# The model server plays the Anthropic API: `--port 0 --log FILE --reply TEXT --tool-command CMD`, its first line of
+# output is the port. DIR keeps the npm install between runs. Needs npm, python3 and a built execenv in $EXECENV, in
+# target/{release,debug} or in PATH.
 set -euo pipefail
-server=$(realpath "${1:?name the model server script}")
-keep=${2:-$(mktemp -d)}
+server=$(realpath "${MODEL_SERVER:?name the model server script}")
+keep=${1:?name a folder for the install}
 mkdir -p "$keep"
 keep=$(realpath "$keep")
 here=$(cd "$(dirname "$0")/../.." && pwd)
-for candidate in "$here/target/release/execenv" "$here/target/debug/execenv" "$(command -v execenv || true)"; do
+for candidate in "${EXECENV:-}" "$here/target/release/execenv" "$here/target/debug/execenv" "$(command -v execenv || true)"; do
     [ -x "$candidate" ] && { execenv=$candidate; break; }
 done
 : "${execenv:?build execenv first: cargo build --release}"

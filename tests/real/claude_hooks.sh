@@ -75,7 +75,7 @@ check 'a second session continues in it'       session "$(shell 'test -e where.t
 check 'that is the same worktree'              test -e "$one/again.txt" -a "$(where feature-one)" = "$one"
 check 'a session leaves it'                    session "$leave" --worktree feature/one
 check 'unsaved work is kept'                   test -e "$one/again.txt"
-check 'Claude Code says so'                    said 'could not remove it. It is kept at'
+check 'Claude Code says so'                    said 'could not remove it'
 check 'a session commits and leaves'           session "$(shell 'git add -A; git commit -qm work'),$leave" --worktree feature/one
 check 'its worktree is removed'                test ! -e "$(dirname "$one")"
 check 'Claude Code says so'                    said 'Exited and removed worktree'

@@ -9,8 +9,8 @@
 # All of them, for programs that are installed below DIR (not below /tmp), or are to be:
 #
 #   cargo build; export MODEL_SERVER=…/fake_models.py
-#   for name in codex copilot gemini hermes opencode pi qwen; do tests/real/$name.sh DIR || echo "$name failed"; done
-#   tests/real/claude.sh "$MODEL_SERVER" DIR; tests/real/openclaw.sh DIR    # the last takes minutes
+#   for name in claude codex copilot gemini hermes opencode pi qwen; do tests/real/$name.sh DIR || echo "$name failed"; done
+#   tests/real/openclaw.sh DIR                 # takes minutes
 #   tests/real/claude_hooks.sh DIR             # Claude Code makes the worktrees, by `execenv hook claude`
 #   tests/real/skills_and_servers.sh DIR    # a table of all programs: skills and servers of all kinds; takes half an hour
 #

@@ -84,10 +84,12 @@ hermes_point() { # DIR/hermes is a Python environment with hermes-agent[acp,mcp]
     mkdir -p "$HOME/.hermes"
     echo 'model: {default: fake-model, provider: custom, base_url: "http://127.0.0.1:'"$1"'/v1", api_key: sk-fake-0123456789}' > "$HOME/.hermes/config.yaml"
 }
-qwenpaw_point() { # DIR/qwenpaw is a Python environment; it finds its provider in these with the option below
-    export OPENAI_API_KEY=sk-fake-0123456789 OPENAI_BASE_URL=http://127.0.0.1:$1/v1 OPENAI_MODEL=fake-model
+qwenpaw_point() { # DIR/qwenpaw is a Python environment; with `--runtime-provider` it would keep no sessions
+    local own=$HOME/.qwenpaw.secret/providers
+    mkdir -p "$own/custom"
+    echo '{"id":"fake","name":"Fake","is_custom":true,"base_url":"http://127.0.0.1:'"$1"'/v1","api_key":"sk-fake-0123456789","chat_model":"OpenAIChatModel","models":[{"id":"fake-model","name":"Fake"}]}' > "$own/custom/fake.json"
+    echo '{"provider_id":"fake","model":"fake-model"}' > "$own/active_model.json"
 }
-qwenpaw_options=(--runtime-provider openai-env)
 qwenpaw_tool=execute_shell_command
 qwenpaw_unknown='completed old' # it makes a session of any id
 qwenpaw_cached=0                # it counts them among the others
@@ -125,8 +127,6 @@ arguments() { # the arguments of `run` for all programs
     printf '%s\n' run "$env" -o json --kill-grace 5s --prompt 'say hi'
     [ -z "${!model:-}" ] || printf '%s\n' --model "${!model}"
     [ -z "${DIALECT:-}" ] || printf '%s\n' --dialect "$DIALECT"
-    local -n options=${name}_options
-    [ -z "${options[*]:-}" ] || printf -- '--agent-arg=%s\n' "${options[@]}"
 }
 run() { # OPTION…: the result is in result.json
     local line=()

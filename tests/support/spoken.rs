@@ -66,11 +66,17 @@ impl Spoken {
 
     /// A run of an agent with this script.
     pub fn asked<'a>(&self, w: &'a World, script: &[String]) -> Run<'a> {
+        self.asked_with(w, script, &[])
+    }
+
+    /// The same with these arguments.
+    pub fn asked_with<'a>(&self, w: &'a World, script: &[String], more: &[&str]) -> Run<'a> {
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
         w.script("script", &script);
         let fixed = ["run", KEY, "--agent-bin", "./fake-claude", "--prompt", "go", "--kill-grace", "1s"];
         let dialect = self.dialect.map(|name| format!("--dialect={name}"));
-        w.t.execenv(fixed.into_iter().map(str::to_owned).chain(dialect)).var("IS_SANDBOX", "1")
+        let more = more.iter().map(|argument| (*argument).to_owned());
+        w.t.execenv(fixed.into_iter().map(str::to_owned).chain(dialect).chain(more)).var("IS_SANDBOX", "1")
     }
 }
 

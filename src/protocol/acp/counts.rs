@@ -29,7 +29,8 @@ pub(super) fn read(value: Any<'_>) -> Option<Usage> {
 pub(super) fn read_meta(meta: Any<'_>) -> Vec<(String, Usage)> {
     let Some(meta) = object::<Meta<'_>>(meta) else { return Vec::new() };
     if let Some(usage) = read(meta.usage) {
-        return vec![(String::new(), usage)];
+        let model = object::<Counts<'_>>(meta.usage).map(|counts| text(counts.model).into_owned());
+        return vec![(model.unwrap_or_default(), usage)];
     }
     let Some(quota) = object::<Quota<'_>>(meta.quota) else { return Vec::new() };
     let by_model: Vec<_> = array(quota.model_usage)
@@ -55,8 +56,15 @@ mod tests {
         let meta: &RawValue = serde_json::from_str(json).unwrap();
         let usage = Usage { input_tokens: 5, output_tokens: 1, ..Usage::default() };
         assert_eq!(read_meta(Some(meta)), [("m".to_owned(), usage)]);
-        let meta: &RawValue = serde_json::from_str(r#"{"usage":{"inputTokens":3}}"#).unwrap();
-        assert_eq!(read_meta(Some(meta))[0].1.input_tokens, 3);
+        for (json, model) in
+            [(r#"{"usage":{"inputTokens":3}}"#, ""), (r#"{"usage":{"inputTokens":3,"model":"m"}}"#, "m")]
+        {
+            let meta: &RawValue = serde_json::from_str(json).unwrap();
+            assert_eq!(
+                read_meta(Some(meta))[0],
+                (model.to_owned(), Usage { input_tokens: 3, ..Usage::default() })
+            );
+        }
     }
 
     #[test]

@@ -81,13 +81,13 @@ messages! {
     ModelUsage { model, #[serde(rename = "token_count")] token_count, }
     /// `_reasonix.io/session/status_update`.
     Status { status, usage, model, }
-    /// Token counts, in the spellings that are about.
+    /// Token counts, in the spellings that are about; of some agents with the model's name.
     Counts {
         input_tokens, output_tokens, total_tokens, cached_read_tokens, cached_write_tokens,
         #[serde(rename = "input_tokens")] snake_input, #[serde(rename = "output_tokens")] snake_output,
         #[serde(rename = "total_tokens")] snake_total,
         #[serde(rename = "cached_read_tokens")] snake_read, #[serde(rename = "cached_write_tokens")] snake_write,
-        prompt_tokens, completion_tokens, cache_hit_tokens,
+        prompt_tokens, completion_tokens, cache_hit_tokens, model,
     }
     /// What an error says besides.
     ErrorData { details, message, }
