@@ -1,6 +1,7 @@
 //! The life of the process: arguments, settings, the command, its end.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -26,12 +27,16 @@ pub fn main() -> ExitCode {
 }
 
 /// Lets a panic, in whichever thread, end the process once it is told. By itself the release build would abort, and leave a
-/// core dump with whatever secrets are in memory.
+/// core dump with whatever secrets are in memory. No backtrace is taken: the release build has no tables for it (`build.rs`).
 #[expect(clippy::exit, reason = "nothing of a process that has panicked is to go on")]
 fn end_on_panic() {
-    let tell = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        tell(panic);
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: execenv has a bug: {panic}\n\
+             hint: report these lines at {}/issues; `execenv doctor` tells what is left to repair",
+            env!("CARGO_PKG_REPOSITORY")
+        );
         std::process::exit(PANICKED);
     }));
 }

@@ -171,11 +171,11 @@ mod tests {
         );
         let names = |pruned: Vec<Pruned>| {
             let mut names: Vec<_> = pruned.into_iter().map(|pruned| pruned.store).collect();
-            names.sort();
+            names.sort_unstable();
             names
         };
         let mut expected = vec![gone.clone(), below.clone()];
-        expected.sort();
+        expected.sort_unstable();
         assert_eq!(names(prune(&tree, &projects, later, Pruning::Find).unwrap()), expected);
         assert!(gone.exists() && below.exists(), "a dry run");
         assert_eq!(names(prune(&tree, &projects, later, Pruning::Remove).unwrap()), expected);

@@ -65,6 +65,6 @@ fn work_in(found: &FoundEnv, request: &Request<'_>) -> Option<String> {
     };
     let foreign = |name: &OsStr| !is_ours(name) && !is_repository(&work_dir.join(name));
     let mut names: Vec<_> = tree.names(work_dir).ok()?.into_iter().filter(|name| foreign(name)).collect();
-    names.sort();
+    names.sort_unstable();
     names.first().map(|name| place.join(name).display().to_string())
 }

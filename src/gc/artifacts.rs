@@ -171,8 +171,8 @@ impl<'a> Survey<'a> {
         if env.walk(&mut self).is_err() {
             self.size.unreadable += 1;
         }
-        self.found.kept.sort();
-        self.found.failed.sort();
+        self.found.kept.sort_unstable();
+        self.found.failed.sort_unstable();
         (self.size, self.found)
     }
 

@@ -252,7 +252,8 @@ impl Report {
         now: DateTime<Utc>,
     ) -> Report {
         let Scan { mut tasks, stores } = scan;
-        tasks.sort_by(|a, b| (Reverse(a.size_bytes), &a.path).cmp(&(Reverse(b.size_bytes), &b.path)));
+        tasks
+            .sort_unstable_by(|a, b| (Reverse(a.size_bytes), &a.path).cmp(&(Reverse(b.size_bytes), &b.path)));
         let workspaces = by_workspace(&tasks);
         let totals = Totals::default().and(&tasks, workspaces.len());
         Report {

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, GitCommand, Network, Repository};
+use super::command::{Git, GitCommand, Repository};
 use super::identity::GitIdentity;
+use super::profile::Network;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The message of the commit: a branch of which it is the only commit has no work of the agent's.

@@ -7,7 +7,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::command::{Git, GitCommand, Profile};
+use super::command::{Git, GitCommand};
+use super::profile::Profile;
 
 /// The settings that decide it: git prefers the special ones.
 const SETTINGS: &str = r"^(user|author|committer)\.(name|email)$";

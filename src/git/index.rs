@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::command::{GitCommand, Repository, Work};
+use super::command::{GitCommand, Repository};
+use super::profile::Work;
 use super::view::{GitFolders, View};
 
 /// An index file of our own for one worktree.

@@ -30,6 +30,7 @@ mod merge_state;
 mod operation;
 mod own_refs;
 mod picture;
+mod profile;
 mod rebuild;
 mod refs;
 mod remote;

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::{GitCommand, Look, Repository, Work};
+use super::command::{GitCommand, Repository};
+use super::profile::{Look, Work};
 use super::scratch::{Scratch, Where};
 use super::view::View;
 use crate::sys::tree::{FileKind, Tree};
@@ -177,7 +178,7 @@ impl Picture<'_> {
     }
 
     /// Lets a call read the picture's objects.
-    pub(super) fn lend<'w, P: super::command::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
+    pub(super) fn lend<'w, P: super::profile::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
         match &self.objects {
             None => call,
             Some((folder, repositorys)) => {
@@ -189,7 +190,7 @@ impl Picture<'_> {
         }
     }
 
-    fn with_objects<'w, P: super::command::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
+    fn with_objects<'w, P: super::profile::Profile>(&self, call: GitCommand<'w, P>) -> GitCommand<'w, P> {
         match &self.objects {
             None => call,
             Some((folder, repositorys)) => call

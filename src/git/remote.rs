@@ -7,7 +7,8 @@
 
 use anyhow::Result;
 
-use super::command::{GitCommand, Network, Repository};
+use super::command::{GitCommand, Repository};
+use super::profile::Network;
 use super::refs::is_commit_id;
 use super::view::{GitFolders, View};
 

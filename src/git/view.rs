@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{GitCommand, Profile, Repository};
+use super::command::{GitCommand, Repository};
+use super::profile::Profile;
 use super::scratch::{Scratch, Where};
 use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;

@@ -11,9 +11,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::{GitCommand, Look, Repository, Work};
+use super::command::{GitCommand, Repository};
 use super::conflict::{Conflict, Side};
 use super::identity::GitIdentity;
+use super::profile::{Look, Work};
 use super::view::View;
 use crate::sys::tree::{FileKind, Tree};
 

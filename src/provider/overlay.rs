@@ -63,7 +63,7 @@ pub(super) fn stale_links(
         let is_link = matches!(tree.kind(&folder.join(name)), Ok(Some(FileKind::Link)));
         is_link && !entries.iter().any(|(path, _)| path.as_os_str() == name)
     });
-    stale.sort();
+    stale.sort_unstable();
     Ok(stale)
 }
 
@@ -100,7 +100,7 @@ fn empty_home_in(tree: &Tree, row: &HomeFolder) -> Result<Home> {
         }
     };
     let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
-    dropped.sort();
+    dropped.sort_unstable();
     if kept.is_empty() {
         return Ok(nothing);
     }

@@ -101,7 +101,7 @@ pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>> {
     for entry in entries {
         names.push(entry.with_context(|| format!("list {}", folder.display()))?.file_name());
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 

@@ -92,7 +92,7 @@ impl Tools {
     /// Tells what is still held: the turn is over.
     pub(super) fn flush(&mut self, transcript: &mut Transcript, sink: &mut Sink<'_>) -> io::Result<()> {
         let mut held: Vec<_> = self.held.drain().collect();
-        held.sort();
+        held.sort_unstable();
         held.iter().try_for_each(|(id, name)| transcript.tool_use(id, name, None, sink))
     }
 }

@@ -231,7 +231,7 @@ fn disabled_skills<'a>(
     }
     let mut paths: Vec<String> =
         paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
-    paths.sort();
+    paths.sort_unstable();
     paths.dedup();
     paths
 }

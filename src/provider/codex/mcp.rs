@@ -60,7 +60,7 @@ fn as_table(text: &str) -> Result<String> {
 
 fn render(servers: &Map<String, Value>) -> Result<String> {
     let mut names: Vec<_> = servers.keys().filter(|name| is_switched_on(&servers[*name])).collect();
-    names.sort();
+    names.sort_unstable();
     let mut tables = Vec::new();
     for name in names {
         if !is_bare(name) {
@@ -135,7 +135,7 @@ fn number(number: &serde_json::Number) -> Option<String> {
 
 fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut pairs: Vec<_> = map.iter().collect();
-    pairs.sort_by_key(|(key, _)| *key);
+    pairs.sort_unstable_by_key(|(key, _)| *key);
     pairs
 }
 

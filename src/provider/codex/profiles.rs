@@ -129,7 +129,7 @@ fn names(home: &Path) -> io::Result<Vec<String>> {
         let name = entry?.file_name();
         names.extend(name.to_str().and_then(profile_of).map(str::to_owned));
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 

@@ -167,7 +167,7 @@ fn folders(tree: &Tree, above: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in above {
         let mut names = tree.names(folder).unwrap_or_default();
-        names.sort();
+        names.sort_unstable();
         let paths = names.iter().rev().map(|name| folder.join(name));
         found.extend(paths.filter(|path| matches!(tree.kind(path), Ok(Some(FileKind::Dir)))));
     }

@@ -90,7 +90,7 @@ fn user_skills(folder: &Path) -> io::Result<Vec<(String, Option<PathBuf>)>> {
             Err(_) => found.push((name, None)),
         }
     }
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 

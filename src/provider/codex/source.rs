@@ -257,7 +257,7 @@ fn statement(text: &str, key: &Key, value: &Value) -> Result<Range<usize>> {
 
 /// The text without these places, which may lie inside each other.
 pub(super) fn without(text: &str, mut cuts: Vec<Range<usize>>) -> String {
-    cuts.sort_by_key(|cut| cut.start);
+    cuts.sort_unstable_by_key(|cut| cut.start);
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     for cut in cuts {

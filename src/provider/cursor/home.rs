@@ -77,7 +77,7 @@ fn sorted(servers: &Map<String, Value>) -> Result<Map<String, Value>> {
         Failure::new(Code::BadDocument, message).hint(hint)
     };
     let mut names: Vec<&String> = servers.keys().collect();
-    names.sort();
+    names.sort_unstable();
     let mut all = Map::new();
     for name in names {
         if name.trim().is_empty() {

@@ -49,7 +49,7 @@ pub(super) fn wrapper(parts: &Parts<'_>) -> Value {
         Roster::None => {}
         Roster::Keyed(ids) => {
             let mut ids: Vec<&String> = ids.iter().collect();
-            ids.sort();
+            ids.sort_unstable();
             let pinned = ids.into_iter().map(|id| (id.clone(), json!({"workspace": parts.work_dir})));
             let pinned: Map<String, Value> = pinned.collect();
             if !pinned.is_empty() {

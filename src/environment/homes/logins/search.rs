@@ -44,7 +44,7 @@ pub(super) fn links_in(env: &Tree, exports: &BTreeMap<String, String>) -> Vec<Se
             }
         }
     }
-    found.sort_by(|one, other| one.place.cmp(&other.place));
+    found.sort_unstable_by(|one, other| one.place.cmp(&other.place));
     found.dedup();
     found
 }
