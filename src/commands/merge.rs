@@ -140,7 +140,7 @@ pub enum MergeAction {
     },
     /// Take the merge in progress back
     ///
-    /// Files that the merge did not change stay as they are. Files of the merge that somebody edited are kept by a ref, which is
+    /// Files that the merge did not change stay as they are. Files of the merge that were edited by hand are kept by a ref, which is
     /// named. Without a merge in progress nothing happens.
     #[command(after_help = "Example:\n  execenv merge abort \"$env\"")]
     Abort(Changed),

@@ -188,7 +188,7 @@ impl Linked<'_> {
         Ok((record, notices))
     }
 
-    /// The present state of the user's folder as a commit. Nobody puts sidecars into the folder meanwhile.
+    /// The present state of the user's folder as a commit. No process puts sidecars into the folder meanwhile.
     fn present(
         &self,
         local: &LocalDir,

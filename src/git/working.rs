@@ -148,7 +148,7 @@ impl Working<'_> {
     }
 
     /// Makes a commit of HEAD's tree with these working files as they are, if any of them differs from both `attempt` and HEAD: what
-    /// somebody has done since a merge wrote `attempt`. The index is not touched.
+    /// was done by hand since a merge wrote `attempt`. The index is not touched.
     ///
     /// # Errors
     /// As [`output`](GitCommand::output).

@@ -21,7 +21,7 @@ use crate::layout::names;
 
 /// More than this is no work of an agent's, but build output.
 const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
-/// How many checkpoints are kept that nobody asked for.
+/// How many checkpoints are kept that were not asked for.
 const KEPT: usize = 20;
 /// Numbers above this are not ours.
 const MOST: u64 = 1 << 32;
@@ -163,7 +163,7 @@ fn write_patch(found: &FoundEnv, n: u64, bytes: &[u8]) -> Result<PatchRecord> {
     })
 }
 
-/// Takes the oldest checkpoints that nobody asked for out of the list; returns their numbers.
+/// Takes the oldest checkpoints that were not asked for out of the list; returns their numbers.
 fn drop_old(checkpoints: &mut Vec<CheckpointRecord>) -> Vec<u64> {
     let automatic = checkpoints.iter().filter(|one| !one.manual).count();
     let mut too_many = automatic.saturating_sub(KEPT);

@@ -376,7 +376,7 @@ pub(super) const PAGES: &[Facts] = &[
         fields: &[
             ("schema, aborted", "version of this object; false: no merge was in progress"),
             ("branch, head", "the branch that was being merged, and the commit that is checked out"),
-            ("kept", "a ref with the files of the merge that somebody had edited, or null"),
+            ("kept", "a ref with the files of the merge that were edited by hand, or null"),
         ],
         files: STATE,
     },

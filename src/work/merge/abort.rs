@@ -18,7 +18,7 @@ pub struct Aborted {
     pub branch: Option<String>,
     /// HEAD's commit, as it was before.
     pub head: String,
-    /// A ref with the files that somebody had edited.
+    /// A ref with the files that were edited by hand.
     pub kept: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl Desk<'_> {
         Ok(Aborted { branch: Some(current.branch), head: head.commit, kept })
     }
 
-    /// A merge that somebody began with git. The tree that it wrote is not known; what execenv would have written is near enough to
+    /// A merge that was begun with git. The tree that it wrote is not known; what execenv would have written is near enough to
     /// tell which files were edited.
     fn foreign(&self, head: &str, heads: Vec<String>) -> Result<CurrentMerge> {
         let source = heads.into_iter().next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Keeping what somebody did at a conflict before files are written over.
+//! Keeping what was done by hand at a conflict before files are written over.
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 //!
 //! A merge is computed in the repository's objects, then written into index and working files through a view: no hook, no
 //! filter and no merge driver of the repository runs. The record knows of it before the first file changes, and git as soon as all
-//! files are written, so that `git status`, `git commit` and `git merge --abort` go on from there. What somebody did by hand in
+//! files are written, so that `git status`, `git commit` and `git merge --abort` go on from there. What was done by hand in
 //! between is found out from the commits ([`state`]).
 
 mod abort;

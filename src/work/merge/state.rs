@@ -1,4 +1,4 @@
-//! What has become of a merge, from the record and from what git says: somebody may have finished or aborted it by hand, and a command
+//! What has become of a merge, from the record and from what git says: a person may have finished or aborted it by hand, and a command
 //! may have been cut short anywhere.
 
 use crate::environment::CurrentMerge;
