@@ -14,29 +14,28 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::record::Own;
-use crate::git::Git;
+use crate::git::{Checkout, Git};
 use crate::layout::names;
 use crate::sidecar::{EntryKind, Manifest, SidecarPlan, Step};
 use crate::sys::tree::{FileKind, Tree};
 
 /// The largest excludes file of the user that is read, in bytes.
 const MOST_OF_A_FILE: u64 = 1 << 20;
-/// The permission bits of the excludes file.
-const MODE: u32 = 0o644;
+/// The permission bits of the excludes file: it holds the user's patterns.
+const MODE: u32 = 0o600;
 
-/// Makes git ignore the sidecars of `plan` in a worktree. `earlier` are those that were there before.
+/// Makes git ignore the sidecars of `plan` in a repository. `earlier` are those that were there before.
 ///
 /// # Errors
 /// As git and the system report them.
 pub(super) fn exclude_sidecars(
     git: &Git,
     env: &Tree,
-    work_tree: &Tree,
+    checkout: &Checkout,
     plan: &SidecarPlan,
     earlier: Option<&Manifest>,
 ) -> Result<()> {
-    let repository = git.at(work_tree.path());
-    let mut text = match repository.excludes_file()? {
+    let mut text = match git.excludes_file()? {
         Some(path) => read_users(&path),
         None => Vec::new(),
     };
@@ -44,9 +43,9 @@ pub(super) fn exclude_sidecars(
     env.replace_unsynced(Path::new(names::EXCLUDES), &text, MODE, names::TEMPORARY)
         .with_context(|| format!("write {}", env.path().join(names::EXCLUDES).display()))?;
     let was_hidden = earlier.map(briefs).unwrap_or_default();
-    repository.hide(&was_hidden, false)?;
+    checkout.hide(&was_hidden, false)?;
     let hidden: Vec<PathBuf> = plan.steps.iter().filter_map(brief_in_a_file).cloned().collect();
-    repository.hide(&hidden, true)
+    checkout.hide(&hidden, true)
 }
 
 /// The variables by which git finds the excludes file of an environment. None where it has none.

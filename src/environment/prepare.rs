@@ -556,7 +556,8 @@ impl Placing<'_> {
                         let place = place_of(&final_root);
                         let site = Site::managed(&tree, &work_tree, &place);
                         applied = Some(plan.apply(&site, token, &Earlier::default())?);
-                        exclude_sidecars(self.git, &tree, &work_tree, &plan, None)?;
+                        let made = crate::git::Checkout::just_made(self.git, &work_tree)?;
+                        exclude_sidecars(self.git, &tree, &made, &plan, None)?;
                     }
                     None => plan.apply_unseen(&work_tree)?,
                 }

@@ -22,6 +22,7 @@ use super::user_folder::{By, UserFolder};
 use super::work_dir::WorkDir;
 use super::{homes, stores};
 use crate::failure::{Code, Failure};
+use crate::git::Checkout;
 use crate::layout::names;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Grounds, Manifest, Site, infer, reclaim_skill_dirs, take_back};
@@ -186,8 +187,11 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
             return Err(error);
         }
     };
-    if meta.own.as_ref().is_some_and(|own| own.repository.is_some()) {
-        let excluded = exclude_sidecars(&request.git(), &env.tree, &work_tree, &plan, Some(&before));
+    // The record is a claim: nothing is hidden in a repository of the user's.
+    if !kind.is_user_folder() && meta.own.as_ref().is_some_and(|own| own.repository.is_some()) {
+        let git = request.git();
+        let excluded = Checkout::open(&git, &work_tree)
+            .and_then(|checkout| exclude_sidecars(&git, &env.tree, &checkout, &plan, Some(&before)));
         warnings.extend(excluded.err().map(|error| format!("git shows files of execenv: {error:#}")));
     }
     meta.show_lease(&env.tree);

@@ -29,12 +29,24 @@ impl Checkout {
     /// # Errors
     /// A [`Code::Failed`] failure where `top` holds no repository of its own; as git reports it.
     pub fn open(git: &Git, top: &Tree) -> Result<Checkout> {
+        Checkout::open_if(git, top, GitFolders::know_worktree)
+    }
+
+    /// The one that execenv has just made in `top`, which has not got its place yet: nobody else has written its `.git`.
+    ///
+    /// # Errors
+    /// As [`Checkout::open`].
+    pub fn just_made(git: &Git, top: &Tree) -> Result<Checkout> {
+        Checkout::open_if(git, top, |_, _| true)
+    }
+
+    fn open_if(git: &Git, top: &Tree, is_known: fn(&GitFolders, &Path) -> bool) -> Result<Checkout> {
         let dir = top.path().to_owned();
         let folders = git.at(&dir).git_folders()?;
         let real = |path: &Path| path.canonicalize().with_context(|| format!("look at {}", path.display()));
         let inside = real(&dir)?;
         let is_own = real(&folders.common)?.starts_with(&inside) && real(&folders.own)?.starts_with(&inside);
-        if !is_own && !folders.know_worktree(&dir) {
+        if !is_own && !is_known(&folders, &dir) {
             let (dir, common) = (dir.display(), folders.common.display());
             return Err(Failure::new(
                 Code::Failed,

@@ -16,6 +16,7 @@ use anyhow::Result;
 
 use super::failure::{GitEnd, GitFailure, end_of};
 use super::profile::{Look, Network, Profile, Work};
+use super::without_view::needs_no_view;
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Cut, Program, Sink, Streams};
 use crate::sys::confine::{CannotConfine, confined};
@@ -199,6 +200,7 @@ impl<'a> Repository<'a> {
             args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
             variables: objects.into_iter().collect(),
             input: None,
+            has_view: false,
             confined: self.confined.map(|folder| vec![folder]),
             around: Vec::new(),
             hidden: Vec::new(),
@@ -217,6 +219,8 @@ pub struct GitCommand<'a, P> {
     /// The same where the system can confine; empty: anywhere.
     around: Vec<&'a Tree>,
     input: Option<Vec<u8>>,
+    /// It works through a view.
+    has_view: bool,
     /// Texts that no failure shows, each with what it shows instead.
     hidden: Vec<(String, String)>,
     profile: PhantomData<P>,
@@ -228,6 +232,12 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
+    }
+
+    /// Says that the call works through a view.
+    #[must_use]
+    pub(super) fn viewed(self) -> Self {
+        GitCommand { has_view: true, ..self }
     }
 
     /// Gives the call a standard input.
@@ -349,6 +359,11 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     }
 
     fn captured_by(mut self, sink: Option<&mut Sink<'_>>) -> Result<(Call, Captured)> {
+        anyhow::ensure!(
+            P::IS_USERS || self.has_view || needs_no_view(&self.args),
+            "`git {}` is not started: it would run what the repository names",
+            self.args.join(OsStr::new(" ")).display()
+        );
         if P::CHANGES {
             fault::step()?;
         }
@@ -532,9 +547,16 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_a_view_does_not_start_without_one() {
+        let git = git();
+        let error = git.at(Path::new("/")).work(["write-tree"]).output().unwrap_err();
+        assert!(error.to_string().contains("is not started"), "{error:#}");
+    }
+
+    #[test]
     fn without_git_every_call_says_so() {
         let git = Git::new(None, &[]);
-        let error = git.at(Path::new("/")).look(["status"]).output().unwrap_err();
+        let error = git.at(Path::new("/")).look(["rev-parse"]).output().unwrap_err();
         assert_eq!(Failure::code_of(&error), Code::Failed);
         assert!(GitFailure::find(&error).is_none());
     }

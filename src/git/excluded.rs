@@ -2,29 +2,35 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::checkout::Checkout;
+use super::command::Git;
 
-impl Repository<'_> {
-    /// The user's file of patterns that git ignores everywhere (gitignore(5)). It need not be there.
+impl Git {
+    /// The user's file of patterns that git ignores everywhere (gitignore(5)). It need not be there. No repository is asked:
+    /// an agent could name any file of the user's in its configuration.
     ///
     /// # Errors
     /// As [`answer`](super::command::GitCommand::answer).
     pub fn excludes_file(&self) -> Result<Option<PathBuf>> {
-        let named = self.look(["config", "--type=path", "--get", "core.excludesFile"]).answer()?;
-        if let Some(path) = named {
+        let nowhere = self.at(Path::new("/"));
+        let asked = nowhere.look(["config", "--type=path", "--get", "core.excludesFile"]);
+        if let Some(path) = asked.variable("GIT_DIR", "/dev/null").answer()? {
             let path = PathBuf::from(OsStr::from_bytes(path.strip_suffix(b"\n").unwrap_or(&path)));
             return Ok(Some(path).filter(|path| path.is_absolute()));
         }
-        let variable = |name: &str| self.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name: &str| nowhere.variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = || variable("HOME").map(|home| home.join(".config"));
         Ok(variable("XDG_CONFIG_HOME").or_else(home).map(|folder| folder.join("git/ignore")))
     }
+}
 
-    /// Marks tracked files of a worktree as skip-worktree, or no longer: git does not look at their changes then.
+impl Checkout {
+    /// Marks tracked files as skip-worktree, or no longer: git does not look at their changes then.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
@@ -32,14 +38,16 @@ impl Repository<'_> {
         if files.is_empty() {
             return Ok(());
         }
+        let repository = self.repository();
         // What is not tracked any more needs no mark.
-        let listed = self.look(["ls-files", "-z", "--"]).args(files).output()?;
-        let tracked: Vec<&OsStr> =
-            listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(OsStr::from_bytes).collect();
-        if tracked.is_empty() {
+        let listed = repository.look(["ls-files", "-z", "--"]).args(files).output()?;
+        if listed.is_empty() {
             return Ok(());
         }
         let mark = if hide { "--skip-worktree" } else { "--no-skip-worktree" };
-        self.work(["update-index", mark, "--"]).args(tracked).output().map(drop)
+        let view = repository.view_of_files(self.folders())?;
+        // A split index would put a part of itself into the view.
+        let call = repository.work(["-c", "core.splitIndex=false", "update-index", mark, "-z", "--stdin"]);
+        call.through(&view).and_to(view.tree()).input(listed).output().map(drop)
     }
 }

@@ -34,11 +34,10 @@ impl Git {
         let named = String::from_utf8_lossy(&named).trim_end().to_owned();
         let branch = if named.is_empty() { BRANCH.to_owned() } else { named };
         repository.work(["init", "--quiet", "--initial-branch", &branch]).output()?;
-        let commit =
-            ["-c", "gc.auto=0", "-c", "maintenance.auto=false", "commit", "--quiet", "--allow-empty"];
-        let commit = repository.work(commit).args(["--no-verify", "--no-gpg-sign", "-m", MESSAGE]);
-        commit.by(by).output()?;
-        let commit = repository.look(["rev-parse", "--verify", "HEAD"]).text()?;
+        let tree = repository.work(["mktree"]).input(Vec::new()).text()?;
+        let commit = repository.work(["commit-tree", "-m", MESSAGE, &tree]).by(by).text()?;
+        let log = format!("commit (initial): {MESSAGE}");
+        repository.work(["update-ref", "-m", &log, "HEAD", &commit, ""]).output()?;
         Ok(Fresh { branch, commit })
     }
 }

@@ -44,6 +44,7 @@ mod sparse;
 mod tracked;
 mod unsaved;
 mod view;
+mod without_view;
 mod working;
 mod worktree;
 

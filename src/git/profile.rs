@@ -4,6 +4,8 @@
 pub trait Profile: sealed::Sealed {
     /// Whether it may change the repository: the test build can stop before such a call.
     const CHANGES: bool;
+    /// Whether the user has named the repository, and git may do there what it does for the user.
+    const IS_USERS: bool;
     /// Settings of git (`-c NAME=VALUE`).
     const SETTINGS: &'static [&'static str];
     /// Variables that are set.
@@ -13,9 +15,6 @@ pub trait Profile: sealed::Sealed {
 }
 
 /// Looks only: runs no hook and no monitor, fetches nothing, takes no optional lock.
-///
-/// A call that reads working files, or that packs, needs a [`View`](super::view::View) besides: it would run filters that
-/// the repository names.
 #[derive(Debug)]
 pub struct Look;
 
@@ -48,6 +47,7 @@ const SAFE_FROM_ITS_OWNER: &[&str] = &[SAFE[0], SAFE[1], SAFE[2], "safe.director
 
 impl Profile for Look {
     const CHANGES: bool = false;
+    const IS_USERS: bool = false;
     const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = &[
         ("GIT_OPTIONAL_LOCKS", "0"),
@@ -62,6 +62,7 @@ impl Profile for Look {
 
 impl Profile for Work {
     const CHANGES: bool = true;
+    const IS_USERS: bool = false;
     const SETTINGS: &'static [&'static str] = SAFE_FROM_ITS_OWNER;
     const VARIABLES: &'static [(&'static str, &'static str)] = Look::VARIABLES;
     const KEPT: &'static [&'static str] = &[];
@@ -69,6 +70,7 @@ impl Profile for Work {
 
 impl Profile for Network {
     const CHANGES: bool = true;
+    const IS_USERS: bool = true;
     const SETTINGS: &'static [&'static str] = SAFE;
     const VARIABLES: &'static [(&'static str, &'static str)] =
         &[("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C")];

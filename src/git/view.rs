@@ -209,7 +209,8 @@ impl<P: Profile> GitCommand<'_, P> {
     /// Works through a view instead of the repository's own git folder.
     #[must_use]
     pub(super) fn through(self, view: &View) -> Self {
-        let command = self.variable("GIT_DIR", view.tree().path()).variable("GIT_INDEX_FILE", &view.index);
+        let command = self.viewed();
+        let command = command.variable("GIT_DIR", view.tree().path()).variable("GIT_INDEX_FILE", &view.index);
         match &view.work_tree {
             Some(work_tree) => command.variable("GIT_WORK_TREE", work_tree),
             None => command,

@@ -71,17 +71,17 @@ impl Checkout {
         let found: BTreeSet<PathBuf> = paths(&self.repository().look(diff).output()?).into_iter().collect();
         Ok(found.into_iter().collect())
     }
+}
 
+impl Working<'_> {
     /// Writes the index as a tree.
     ///
     /// # Errors
     /// As [`output`](GitCommand::output), also at a conflict.
     pub fn index_tree(&self) -> Result<String> {
-        self.repository().work(["write-tree"]).text()
+        self.work(["write-tree"]).text()
     }
-}
 
-impl Working<'_> {
     /// The tracked files that differ from HEAD's commit or from the index, but those in `ours` (absolute paths).
     ///
     /// # Errors

@@ -43,6 +43,7 @@ mod home_contents;
 mod homes;
 mod hook;
 mod hostile;
+mod hostile_git;
 mod imports;
 mod inputs;
 mod laws;

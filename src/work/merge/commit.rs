@@ -72,7 +72,7 @@ impl Desk<'_> {
         };
         current.squash |= squash;
         self.leave_sidecars_out()?;
-        let tree = self.checkout.index_tree()?;
+        let tree = self.checkout.working()?.index_tree()?;
         let commit = match current.squash && tree == self.checkout.tree_of(&head.commit)? {
             true => head.commit.clone(),
             false => {
