@@ -34,7 +34,8 @@ pub struct CleanupArgs {
     /// Move it to the trash instead, from which `execenv trash restore` restores it
     #[arg(long)]
     pub trash: bool,
-    /// Continue even if unsaved work would be lost
+    /// Continue even if unsaved work would be lost; that of a git worktree is first saved in its repository, as a ref that is named, or
+    /// else the worktree stays
     #[arg(long)]
     pub force: bool,
     /// Keep the branch of a git worktree, also where its commits are on another branch

@@ -22,7 +22,7 @@ use super::trust::Trust;
 use super::unsaved::unsaved_work;
 use crate::failure::{Code, Failure};
 use crate::formats::path_text;
-use crate::git::{Git, Reason, Unsaved, UnsavedKind};
+use crate::git::{Fate, Git, Reason, Unsaved, UnsavedKind};
 use crate::layout::{self, names};
 use crate::sidecar::{Manifest, TakenBack};
 use crate::sys::remove::Stopped;
@@ -199,6 +199,13 @@ pub fn cleanup(
         return Ok(retained(report, CleanupOutcome::Failed, "something is mounted in it"));
     }
 
+    // What is saved by force is written into the repository, which has to know the worktree.
+    if options.force
+        && !options.trash
+        && let Err(error) = found.reattach()
+    {
+        log::warn!("{error:#}");
+    }
     // What is moved to the trash can be restored, with unsaved work.
     let unsaved = if options.trash { Vec::new() } else { unsaved_work(&found, options.all, git) };
     if stop.load(Ordering::Relaxed) {
@@ -430,7 +437,8 @@ fn unless_stopped(
 }
 
 /// Writes work whose repository lies elsewhere into that repository, as refs of ours that the report names, and
-/// gives back their names, and what could not be written. With `--force` nothing else stops the removal.
+/// gives back their names, and what could not be written. With `--force` nothing else stops the removal: work whose repository
+/// goes, too, is lost, and told of.
 fn save_by_force(
     found: &LockedEnv,
     unsaved: Vec<Unsaved>,
@@ -442,7 +450,11 @@ fn save_by_force(
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
     let name = format!("{}/snapshot-{}", ref_key(&found.env.key()), now.timestamp());
     let (mut names, mut failed) = (Vec::new(), Vec::new());
-    let mut unsaved = unsaved.into_iter().filter(|unsaved| unsaved.foreign).peekable();
+    let (lost, elsewhere): (Vec<Unsaved>, Vec<Unsaved>) =
+        unsaved.into_iter().partition(|unsaved| unsaved.fate == Fate::Goes);
+    let told = |Unsaved { path, what, .. }| format!("{}: {what}: lost, by `--force`", path.display());
+    let lost: Vec<String> = lost.into_iter().map(told).collect();
+    let mut unsaved = elsewhere.into_iter().peekable();
     let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
     let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
     for unsaved in unsaved {
@@ -453,8 +465,14 @@ fn save_by_force(
                 .try_for_each(|name| found.env.tree.remove_all(Path::new(name)))
         };
         let index = found.env.path.join(SNAPSHOT_INDEX);
-        let saved = forget()
-            .context("make room for an index")
+        let reach = || match unsaved.fate {
+            Fate::Goes | Fate::Stays => Ok(()),
+            Fate::OutOfReach => {
+                anyhow::bail!("its repository cannot be asked, or does not know this worktree")
+            }
+        };
+        let saved = reach()
+            .and_then(|()| forget().context("make room for an index"))
             .and_then(|()| found.refuse_moved())
             .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours, &by));
         if let Err(error) = forget() {
@@ -472,6 +490,9 @@ fn save_by_force(
                 failed.push(unsaved);
             }
         }
+    }
+    if failed.is_empty() {
+        report.notices.extend(lost);
     }
     (names, failed)
 }

@@ -30,6 +30,7 @@ mod own_refs;
 mod path;
 mod places;
 mod prepare;
+mod reattach;
 mod record;
 mod recover;
 mod repository;
@@ -77,6 +78,7 @@ pub use path::CurrentFolder;
 pub(crate) use path::quoted;
 pub(crate) use places::every_place;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
+pub use reattach::name_registration;
 pub use record::{
     CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch,
     Meta, Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,

@@ -74,7 +74,7 @@ impl<'a> Known<'a> {
         recorded.map_or(Known::Nothing, |(repository, checkpoints)| Known::Recorded(repository, checkpoints))
     }
 
-    fn record(self) -> Option<&'a RepositoryRecord> {
+    pub(super) fn record(self) -> Option<&'a RepositoryRecord> {
         match self {
             Known::Recorded(record, _) => Some(record),
             Known::Unused | Known::Nothing => None,
@@ -231,6 +231,14 @@ impl Leaving<'_> {
                 kept.extend(told.into_iter().map(|(_, what)| (registered.common.clone(), what)));
             }
             Err(error) => log::warn!("the refs of {} stay: {error:#}", self.key),
+        }
+        // Last of all, when no branch goes any more.
+        for commit in git.at(&registered.common).only_in(&registered)? {
+            let name =
+                git.at(&registered.common).keep_commit(&format!("{}/head", ref_key(self.key)), &commit)?;
+            let what =
+                format!("{name} holds a commit that was checked out without a branch and is nowhere else");
+            kept.push((registered.common.clone(), what));
         }
         registered.remove()?;
         Ok(kept)

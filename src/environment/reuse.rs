@@ -49,6 +49,9 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
     warnings.extend(found.without_record());
+    if let Err(error) = found.reattach() {
+        warnings.push(format!("its repository does not know the work dir: {error:#}"));
+    }
     for (word, its, the_tasks) in found.identity().differences(request.task) {
         warnings.push(format!(
             "the environment was made for the {word} `{}`, the task is of the {word} `{}`: what the other left in the \

@@ -323,24 +323,32 @@ pub(crate) fn delete(tree: &Tree, name: &str, deletion: &Deletion<'_>) -> Result
 /// Takes the worktree of a marked entry out of its repository, before its files go.
 fn release(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
     let parsed = doomed.strip_suffix(REMOVING).and_then(TrashName::parse);
-    // An entry that does not say where it was proves nothing of a registration.
-    let Some(parsed) = parsed.filter(TrashName::has_origin) else { return Ok(()) };
+    let Some(parsed) = parsed else { return Ok(()) };
     let entry = Path::new(names::TRASH).join(doomed);
+    leaving_of(tree, &parsed, &entry, |leaving| deletion.release(leaving)).unwrap_or(Ok(()))
+}
+
+/// Lets `act` work on the worktree of the entry that lies at `entry`. `None`: the entry does not say where it was, which proves
+/// nothing of a registration.
+pub(super) fn leaving_of<T>(
+    tree: &Tree,
+    parsed: &TrashName,
+    entry: &Path,
+    act: impl FnOnce(&Leaving<'_>) -> T,
+) -> Option<T> {
+    if !parsed.has_origin() {
+        return None;
+    }
     let home = Path::new(&parsed.workspace).join(&parsed.key);
     let (env, files) = match parsed.work_dir_only {
-        true => (home.clone(), entry),
-        false => (entry.clone(), entry.join(names::WORK_DIR)),
+        true => (home.clone(), entry.to_owned()),
+        false => (entry.to_owned(), entry.join(names::WORK_DIR)),
     };
     let folder = tree.plain_subtree(&files).ok();
     let meta = tree.plain_subtree(&env).ok().and_then(|env| Meta::load_even_damaged(&env).ok()?.ok()?);
-    let own = meta.as_ref().and_then(|meta| meta.own.as_ref());
+    let known = Known::of(meta.as_ref().and_then(|meta| meta.own.as_ref()));
     let place = place_of(&tree.path().join(home));
-    deletion.release(&Leaving {
-        folder: folder.as_ref(),
-        place: &place,
-        key: &parsed.key,
-        known: Known::of(own),
-    })
+    Some(act(&Leaving { folder: folder.as_ref(), place: &place, key: &parsed.key, known }))
 }
 
 /// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::lookup::FoundEnv;
+use super::repository::{Known, Leaving, place_of};
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::trash::TrashEntry;
-use crate::git::{Git, Unsaved};
+use super::trash::{TrashEntry, leaving_of};
+use crate::git::{Fate, Git, Registered, Unsaved};
 use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{FileKind, Tree};
@@ -16,14 +17,54 @@ pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsave
     let env = &found.env;
     let ours = env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
     let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().ours(ours.as_ref());
-    match all {
-        true => unsaved_in_env(&env.tree, Path::new(""), &ours, git),
-        false if found.work_dir.is_user_folder() => Vec::new(),
+    let work_dir = Path::new(names::WORK_DIR);
+    let (mut unsaved, goes) = match all {
+        true => (unsaved_in_env(&env.tree, Path::new(""), &ours, git), env.path.clone()),
+        false if found.work_dir.is_user_folder() => return Vec::new(),
         false => {
-            let work_dir = Path::new(names::WORK_DIR);
-            unsaved_in(&env.tree, work_dir, &env.path.join(work_dir), &ours, git)
+            let goes = env.path.join(work_dir);
+            (unsaved_in(&env.tree, work_dir, &goes, &ours, git), goes)
         }
+    };
+    if !found.work_dir.is_user_folder() {
+        let folder = env.tree.plain_subtree(work_dir).ok();
+        let known = Known::of(found.meta.as_ref().and_then(|meta| meta.own.as_ref()));
+        let (place, key) = (place_of(&env.path), env.key());
+        let leaving = Leaving { folder: folder.as_ref(), place: &place, key: &key, known };
+        unsaved.extend(unsaved_by_registration(&leaving, &goes, &ours, git));
     }
+    unsaved
+}
+
+/// Work in a worktree of ours that the search has not found as one, because its `.git` is gone. `goes` is removed with it.
+fn unsaved_by_registration(leaving: &Leaving<'_>, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+    let named = leaving.folder.and_then(|folder| Registered::named_in(folder).ok().flatten());
+    // An empty folder holds nothing more than one that is gone.
+    let is_filled = |folder: &&Tree| folder.names(Path::new("")).map_or(true, |names| !names.is_empty());
+    let folder = leaving.folder.filter(is_filled);
+    match leaving.registered() {
+        Some(registered) if named.as_ref() == Some(&registered) => Vec::new(),
+        Some(registered) => git.unsaved_in_worktree(&registered, folder.map(Tree::path), goes, ours),
+        None => folder.and_then(|folder| lost_repository(leaving, folder, ours)).into_iter().collect(),
+    }
+}
+
+/// The files of a work dir that the record calls a worktree, and that has nothing by which its repository can be asked.
+fn lost_repository(leaving: &Leaving<'_>, folder: &Tree, ours: &[PathBuf]) -> Option<Unsaved> {
+    let record = leaving.known.record().filter(|record| record.is_worktree())?;
+    let has_git = !matches!(folder.kind(Path::new(".git")), Ok(None | Some(FileKind::File { len: 0, .. })));
+    let is_ours = |name: &std::ffi::OsString| {
+        let entry = folder.path().join(name);
+        name == ".git" || ours.iter().any(|ours| ours.starts_with(&entry))
+    };
+    if has_git || folder.names(Path::new("")).is_ok_and(|names| names.iter().all(is_ours)) {
+        return None;
+    }
+    let what = format!(
+        "cannot tell whether its work is saved: the repository {} does not know it as a worktree",
+        record.git_dir.display()
+    );
+    Some(Unsaved::unknown(folder.path().to_owned(), what, Fate::OutOfReach))
 }
 
 /// Where work may lie in an env root: where the agent runs, in upstream's worktree mode too, and where it puts
@@ -48,10 +89,13 @@ fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &G
                 return unsaved;
             }
             let why = "not searched for repositories: it was moved or replaced meanwhile";
-            vec![Unsaved::unknown(path, why.to_owned())]
+            vec![Unsaved::unknown(path, why.to_owned(), Fate::OutOfReach)]
         }
         Ok(_) => Vec::new(),
-        Err(error) => vec![Unsaved::unknown(path, format!("not searched for repositories: {error}"))],
+        Err(error) => {
+            let what = format!("not searched for repositories: {error}");
+            vec![Unsaved::unknown(path, what, Fate::OutOfReach)]
+        }
     }
 }
 
@@ -70,8 +114,12 @@ pub(crate) fn unsaved_in_trash(
     let ours = manifest.unwrap_or_default().ours(tree.plain_subtree(&files).ok().as_ref());
     let ours = ours.iter().filter_map(|file| Some(path.join(file.strip_prefix(origin).ok()?)));
     let ours: Vec<PathBuf> = ours.collect();
-    match entry.parsed.work_dir_only {
+    let mut unsaved = match entry.parsed.work_dir_only {
         true => unsaved_in(tree, &place, &path, &ours, git),
         false => unsaved_in_env(tree, &place, &ours, git),
-    }
+    };
+    leaving_of(tree, &entry.parsed, &place, |leaving| {
+        unsaved.extend(unsaved_by_registration(leaving, &path, &ours, git));
+    });
+    unsaved
 }

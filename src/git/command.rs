@@ -80,6 +80,7 @@ impl Git {
             around: &[],
             as_stored: false,
             upwards: false,
+            git_dir: None,
         }
     }
 }
@@ -97,6 +98,7 @@ pub struct Repository<'a> {
     around: &'a [Tree],
     as_stored: bool,
     upwards: bool,
+    git_dir: Option<&'a Path>,
 }
 
 impl<'a> Repository<'a> {
@@ -129,6 +131,12 @@ impl<'a> Repository<'a> {
     #[must_use]
     pub(super) fn upwards(self) -> Repository<'a> {
         Repository { upwards: true, ..self }
+    }
+
+    /// The same where this is the git folder, whatever the folder's `.git` says and the configuration calls its working files.
+    #[must_use]
+    pub(super) fn by(self, git_dir: &'a Path) -> Repository<'a> {
+        Repository { git_dir: Some(git_dir), ..self }
     }
 
     /// The longest that a call may take that begins now.
@@ -432,6 +440,10 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         }
         if let Some(above) = dir.parent().filter(|_| !upwards) {
             set("GIT_CEILING_DIRECTORIES".into(), above.into());
+        }
+        if let Some(git_dir) = self.repository.git_dir {
+            set("GIT_DIR".into(), git_dir.into());
+            set("GIT_WORK_TREE".into(), dir.into());
         }
         for (name, value) in &self.variables {
             set(name.clone(), value.clone());

@@ -288,6 +288,11 @@ impl Registered {
         Ok(name.zip(common).and_then(|(name, common)| Registered::new(common, name)))
     }
 
+    /// Its path: the worktree's own git folder.
+    pub fn git_dir(&self) -> PathBuf {
+        self.common.join(self.folder())
+    }
+
     fn folder(&self) -> PathBuf {
         Path::new(WORKTREES).join(&self.name)
     }
@@ -311,7 +316,8 @@ impl Registered {
         names.iter().all(is_lock)
     }
 
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
+    /// One of its files, without the line end.
+    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
         let folder = self.open()?;
         let text = folder.read(Path::new(name), MOST_OF_A_FILE).ok()??;
         Some(text.strip_suffix(b"\n").unwrap_or(&text).to_vec())

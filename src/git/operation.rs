@@ -23,7 +23,7 @@ const SIGNS: [(&str, &str); 9] = [
 ];
 
 /// Files of an operation that name commits, each on a line of its own.
-const COMMITS: [&str; 9] = [
+pub(super) const COMMITS: [&str; 9] = [
     "rebase-merge/autostash",
     "rebase-merge/orig-head",
     "rebase-apply/autostash",

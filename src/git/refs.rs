@@ -13,8 +13,12 @@ pub const NEWEST: &str = "wip";
 /// Begins the last part of the name of the ref that holds one checkpoint; its number follows.
 pub const CHECKPOINT: &str = "checkpoint-";
 
-/// Refs that may go with their environment although nothing else holds their commit: they prove nothing for another ref.
-const PASSING: [&str; 2] = ["--exclude=refs/execenv/*/wip", "--exclude=refs/execenv/*/checkpoint-*"];
+/// Refs whose commits are held by nothing for good: checkpoints may go with their environment, a stash with the next
+/// `git stash pop`.
+pub(super) const NO_HOLDERS: [&str; 3] =
+    ["--exclude=refs/execenv/*/wip", "--exclude=refs/execenv/*/checkpoint-*", "--exclude=refs/stash"];
+/// The stash, which all worktrees of a repository share.
+pub(super) const STASH: &str = "refs/stash";
 
 /// Whether a ref may go with its environment although nothing else holds its commit.
 pub fn is_passing(name: &str) -> bool {
@@ -59,8 +63,8 @@ impl Repository<'_> {
         Ok(branches.map(|(tip, name)| Branch { name: name.to_owned(), tip: tip.to_owned() }).collect())
     }
 
-    /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count; nor do checkpoints, which
-    /// go with their environment.
+    /// The refs that hold the commit `tip`. A symbolic ref only names another one and does not count; nor do checkpoints and
+    /// stashes, which hold nothing for good.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
@@ -68,7 +72,7 @@ impl Repository<'_> {
         let contains = format!("--contains={tip}");
         let text = self.look(["for-each-ref", &contains, "--format=%(symref) %(refname)"]).text()?;
         let names = text.lines().filter_map(|line| line.strip_prefix(' '));
-        Ok(names.filter(|name| !is_passing(name)).map(str::to_owned).collect())
+        Ok(names.filter(|name| !is_passing(name) && *name != STASH).map(str::to_owned).collect())
     }
 
     /// Whether any ref holds a commit that is on no branch of a remote.
@@ -140,14 +144,14 @@ impl Repository<'_> {
     }
 
     /// How many commits of a branch no other ref holds. The HEADs of linked worktrees do not count: one of them is the branch's own.
-    /// Nor do checkpoints, which go with their environment.
+    /// Nor do checkpoints and stashes, which hold nothing for good.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
     pub fn only_on(&self, branch: &Branch) -> Result<u64> {
         let but_it = format!("--exclude={}", branch.name);
         let count = ["rev-list", "--count", "--single-worktree", &branch.tip, "--not", &but_it];
-        Ok(self.as_stored().look(count).args(PASSING).args(["--all"]).text()?.parse()?)
+        Ok(self.as_stored().look(count).args(NO_HOLDERS).args(["--all"]).text()?.parse()?)
     }
 
     /// Keeps a commit by a new ref `refs/execenv/<name>`, with a number where that exists, and returns the ref.

@@ -1,5 +1,6 @@
 //! Unsaved work in a folder: what would be lost for good if the folder were deleted. Git is asked, nothing is guessed.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,12 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::command::{Git, Repository, patience};
+use super::linked::Registered;
 use super::operation::in_progress;
-use super::search::{Patience, search};
-use super::view::View;
+use super::refs::STASH;
+use super::search::{FoundRepository, Patience, search};
+use super::view::{GitFolders, View};
+use crate::sys::tree::{FileKind, Tree};
 
 /// What kind of work is at stake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +39,25 @@ pub struct Unsaved {
     pub what: String,
     /// The same for a program; empty where it is unknown.
     pub reasons: Vec<Reason>,
-    /// The repository lies elsewhere, is kept, and knows this worktree, so that a snapshot can be written to it.
-    pub foreign: bool,
+    /// What becomes of the repository.
+    pub fate: Fate,
+}
+
+/// What becomes of a repository when the folder goes in which its work lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes, too.
+    Goes,
+    /// It lies elsewhere, is kept, and knows this worktree, so that a snapshot can be written to it.
+    Stays,
+    /// It may lie elsewhere, and no snapshot can be written to it: it cannot be asked, or does not know this worktree.
+    OutOfReach,
 }
 
 impl Unsaved {
     /// A place of which it is unknown, and why.
-    pub fn unknown(path: PathBuf, what: String) -> Unsaved {
-        Unsaved { path, kind: UnsavedKind::Unknown, what, reasons: Vec::new(), foreign: false }
+    pub fn unknown(path: PathBuf, what: String, fate: Fate) -> Unsaved {
+        Unsaved { path, kind: UnsavedKind::Unknown, what, reasons: Vec::new(), fate }
     }
 }
 
@@ -100,35 +115,152 @@ impl Git {
     /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe, and
     /// all of it takes two minutes at most.
     pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
-        let deadline = Instant::now() + patience();
-        let patience = Patience { deadline, stop: self.stop() };
-        let mut found = Vec::new();
-        let searched = search(folder, patience);
+        let mut asking = Asking::begin(self, goes, ours);
+        let searched = search(folder, asking.patience);
         for repository in searched.repositories {
-            if let Some(why) = patience.is_over() {
-                found.push(Unsaved::unknown(
-                    repository.path,
-                    format!("not asked whether its work is saved: {why}"),
-                ));
-                break;
-            }
-            match self.at(&repository.path).before(deadline).unsaved_work(repository.is_bare, goes, ours) {
-                Ok(unsaved) => found.extend(unsaved),
-                Err(error) => {
-                    let what = format!("cannot tell whether its work is saved: {error:#}");
-                    found.push(Unsaved::unknown(repository.path, what));
-                }
+            asking.about(&repository);
+        }
+        asking.not_searched(searched.gap);
+        asking.about_modules();
+        asking.found
+    }
+
+    /// The same for a worktree whose folder does not say any more which registration is its own. `folder` are its files; `None`:
+    /// they are gone, and only what lies in the registration itself is asked about.
+    pub fn unsaved_in_worktree(
+        &self,
+        registered: &Registered,
+        folder: Option<&Path>,
+        goes: &Path,
+        ours: &[PathBuf],
+    ) -> Vec<Unsaved> {
+        let mut asking = Asking::begin(self, goes, ours);
+        let (own, common) = (registered.git_dir(), registered.common.clone());
+        asking.going.insert(own.clone());
+        if let Some(folder) = folder {
+            asking.about_known(folder, GitFolders { own, common }, false);
+        }
+        asking.about_modules();
+        asking.found
+    }
+}
+
+/// The questions about one removal.
+struct Asking<'a> {
+    git: &'a Git,
+    goes: &'a Path,
+    ours: &'a [PathBuf],
+    patience: Patience<'a>,
+    /// The repositories that were asked, by their shared git folders.
+    asked: BTreeSet<PathBuf>,
+    /// The git folders that go, whose submodules go with them.
+    going: BTreeSet<PathBuf>,
+    found: Vec<Unsaved>,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(git: &'a Git, goes: &'a Path, ours: &'a [PathBuf]) -> Asking<'a> {
+        let patience = Patience { deadline: Instant::now() + patience(), stop: git.stop() };
+        let (asked, going) = (BTreeSet::new(), BTreeSet::new());
+        Asking { git, goes, ours, patience, asked, going, found: Vec::new() }
+    }
+
+    fn about(&mut self, repository: &FoundRepository) {
+        let FoundRepository { path, is_bare } = repository;
+        let fate = if *is_bare || path.join(".git").is_dir() { Fate::Goes } else { Fate::OutOfReach };
+        if let Some(why) = self.patience.is_over() {
+            let what = format!("not asked whether its work is saved: {why}");
+            self.found.push(Unsaved::unknown(path.clone(), what, fate));
+            return;
+        }
+        match self.git.at(path).before(self.patience.deadline).git_folders() {
+            Ok(folders) => self.ask(path, &folders, *is_bare, None),
+            Err(error) => self.cannot_tell(path, &error, fate),
+        }
+    }
+
+    /// The same for git folders that nothing in `dir` need name.
+    fn about_known(&mut self, dir: &Path, folders: GitFolders, is_bare: bool) {
+        self.ask(dir, &folders, is_bare, Some(&folders.own));
+    }
+
+    fn ask(&mut self, dir: &Path, folders: &GitFolders, is_bare: bool, git_dir: Option<&Path>) {
+        let at = self.git.at(dir).before(self.patience.deadline);
+        let at = git_dir.map_or(at, |git_dir| at.by(git_dir));
+        let is_foreign = !folders.go_with(self.goes);
+        self.asked.insert(real(&folders.common));
+        if !is_foreign {
+            self.going.insert(folders.common.clone());
+            self.going.extend(worktrees_of(&folders.common));
+        }
+        if folders.own != folders.common {
+            self.going.insert(folders.own.clone());
+        }
+        match at.unsaved_work(folders, is_bare, is_foreign, self.ours) {
+            Ok(unsaved) => self.found.extend(unsaved),
+            Err(error) => {
+                self.cannot_tell(dir, &error, if is_foreign { Fate::OutOfReach } else { Fate::Goes });
             }
         }
-        let gap = searched.gap;
+    }
+
+    /// The submodules of all that goes: their repositories lie in it, also those whose files are not there any more.
+    fn about_modules(&mut self) {
+        for git_dir in std::mem::take(&mut self.going) {
+            let is_there = Tree::open(&git_dir).and_then(|tree| tree.kind(Path::new(MODULES)));
+            if !matches!(is_there, Ok(Some(FileKind::Dir))) {
+                continue;
+            }
+            let searched = search(&git_dir.join(MODULES), self.patience);
+            for FoundRepository { path, .. } in searched.repositories {
+                if !self.asked.contains(&real(&path)) {
+                    self.about_known(&path, GitFolders { own: path.clone(), common: path.clone() }, true);
+                }
+            }
+            self.not_searched(searched.gap);
+        }
+    }
+
+    fn cannot_tell(&mut self, path: &Path, error: &anyhow::Error, fate: Fate) {
+        let what = format!("cannot tell whether its work is saved: {error:#}");
+        self.found.push(Unsaved::unknown(path.to_owned(), what, fate));
+    }
+
+    fn not_searched(&mut self, gap: Option<(PathBuf, String)>) {
         let unsearched = |why| format!("not searched for repositories: {why}");
-        found.extend(gap.map(|(path, why)| Unsaved::unknown(path, unsearched(why))));
-        found
+        self.found.extend(gap.map(|(path, why)| Unsaved::unknown(path, unsearched(why), Fate::Goes)));
+    }
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The own git folders of a repository's linked worktrees.
+fn worktrees_of(common: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(common.join(WORKTREES)).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+impl GitFolders {
+    /// Whether the repository is gone with all that is in `goes`: it lies there, or it is a submodule's in the registration of a
+    /// worktree.
+    fn go_with(&self, goes: &Path) -> bool {
+        let common = real(&self.common);
+        let is_registration = |folder: &Path| {
+            folder.parent().is_some_and(|above| above.ends_with(WORKTREES))
+                && folder.join("commondir").is_file()
+        };
+        let mut modules = common.ancestors().filter(|folder| folder.ends_with(MODULES));
+        common.starts_with(real(goes)) || modules.any(|modules| modules.parent().is_some_and(is_registration))
     }
 }
 
 /// How many commits and files a reason names.
 const EXAMPLES: usize = 5;
+
+/// Where git keeps the git folders of submodules and of linked worktrees.
+const MODULES: &str = "modules";
+const WORKTREES: &str = "worktrees";
 
 /// What checkpoints and heartbeats hold is the work that is in the files, which are asked about, or was at a moment before.
 const SNAPSHOTS_OF_WORK: &str = "--exclude=refs/execenv/*/wip";
@@ -137,15 +269,18 @@ const PER_WORKTREE: [&str; 3] = ["refs/worktree/*", "refs/bisect/*", "refs/rewri
 
 impl Repository<'_> {
     /// The work of this repository or worktree that would be lost, with every reason.
-    fn unsaved_work(&self, is_bare: bool, goes: &Path, ours: &[PathBuf]) -> Result<Option<Unsaved>> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let folders = self.git_folders()?;
+    fn unsaved_work(
+        &self,
+        folders: &GitFolders,
+        is_bare: bool,
+        foreign: bool,
+        ours: &[PathBuf],
+    ) -> Result<Option<Unsaved>> {
         let common = &folders.common;
-        let foreign = !real(common).starts_with(real(goes));
         let mut reasons = Vec::new();
 
         let changed =
-            if is_bare { Vec::new() } else { self.changed_files(&self.view(&folders, false)?, ours, true)? };
+            if is_bare { Vec::new() } else { self.changed_files(&self.view(folders, false)?, ours, true)? };
         if !changed.is_empty() {
             let first = changed.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
             reasons.push(Reason { kind: ReasonKind::Uncommitted, count: changed.len() as u64, first });
@@ -153,8 +288,8 @@ impl Repository<'_> {
         let mut operations: Vec<&str> = in_progress(&folders.own).collect();
         if !foreign {
             // Linked worktrees elsewhere keep their state in this repository.
-            let worktrees = std::fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
-            operations.extend(worktrees.flat_map(|entry| in_progress(&entry.path()).collect::<Vec<_>>()));
+            let worktrees = worktrees_of(common);
+            operations.extend(worktrees.flat_map(|own| in_progress(&own).collect::<Vec<_>>()));
         }
         operations.sort_unstable();
         operations.dedup();
@@ -168,6 +303,8 @@ impl Repository<'_> {
             let own = PER_WORKTREE.map(|pattern| format!("--glob={pattern}"));
             let shared = PER_WORKTREE.map(|pattern| format!("--exclude={pattern}"));
             let head = self.has_head()?.then(|| "HEAD".to_owned());
+            // A stash holds nothing for good; a checkpoint that does stays.
+            let shared = shared.into_iter().chain([format!("--exclude={STASH}")]);
             let lost = head.into_iter().chain(own).chain(["--not".into()]).chain(shared);
             self.as_stored().commits(lost.chain(["--glob=refs/*".into()]))?
         } else {
@@ -183,7 +320,7 @@ impl Repository<'_> {
         if commits.count > 0 && !is_beginning {
             reasons.push(Reason { kind: ReasonKind::Commits, count: commits.count, first: commits.first });
         }
-        if !foreign && self.has_ref("refs/stash")? {
+        if !foreign && self.has_ref(STASH)? {
             reasons.push(self.stashes()?);
         }
         let kind = match reasons.first().map(|reason| reason.kind) {
@@ -193,8 +330,12 @@ impl Repository<'_> {
         };
         let what = reasons.iter().map(|reason| reason.told(foreign)).collect::<Vec<_>>().join("; ");
         // Nothing is ever written into a repository that does not know of the worktree.
-        let foreign = foreign && folders.know_worktree(self.dir());
-        Ok(Some(Unsaved { path: self.dir().to_owned(), kind, what, reasons, foreign }))
+        let fate = match foreign {
+            false => Fate::Goes,
+            true if !is_bare && folders.know_worktree(self.dir()) => Fate::Stays,
+            true => Fate::OutOfReach,
+        };
+        Ok(Some(Unsaved { path: self.dir().to_owned(), kind, what, reasons, fate }))
     }
 
     /// A folder that `git rev-parse` names: `--git-dir` (a worktree's own) or `--git-common-dir`.

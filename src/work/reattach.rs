@@ -3,12 +3,11 @@
 //! The record of an environment is a claim. So it is believed only where the registration that it names names this work dir in
 //! turn; then the folder gets the file by which git knows it, and nothing else of the repository is touched.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::environment::{LockedEnv, RepositoryRecord};
+use crate::environment::{LockedEnv, RepositoryRecord, name_registration};
 use crate::failure::{Code, Failure};
 use crate::git::Registered;
 use crate::layout::names;
@@ -20,6 +19,7 @@ use crate::sys::tree::FileKind;
 /// # Errors
 /// [`Code::WorkDirGone`] where the repository does not have it registered any more; as the system reports it.
 pub(super) fn reattach(env: &LockedEnv, record: Option<&RepositoryRecord>) -> Result<()> {
+    env.reattach()?;
     let (tree, folder) = (&env.env.tree, Path::new(names::WORK_DIR));
     let (Some(record), false) = (record, env.work_dir.is_user_folder()) else { return Ok(()) };
     let (place, git_file) = (env.env.path.join(folder), folder.join(".git"));
@@ -45,10 +45,5 @@ pub(super) fn reattach(env: &LockedEnv, record: Option<&RepositoryRecord>) -> Re
     if !is_there {
         tree.make_dir(folder, 0o755).with_context(doing)?;
     }
-    let target = registered.common.join("worktrees").join(&registered.name);
-    let text = [b"gitdir: ", target.as_os_str().as_bytes(), b"\n"].concat();
-    let temporary = names::TEMPORARY;
-    tree.subtree(folder)
-        .and_then(|work_dir| work_dir.replace(Path::new(".git"), &text, 0o644, temporary))
-        .with_context(doing)
+    name_registration(&tree.subtree(folder).with_context(doing)?, &registered)
 }

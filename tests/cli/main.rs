@@ -46,6 +46,7 @@ mod hostile;
 mod hostile_git;
 mod imports;
 mod inputs;
+mod last_copies;
 mod laws;
 mod layout;
 mod list;

@@ -1,0 +1,69 @@
+//! What only the registration of a worktree holds: a commit that is checked out without a branch, those of an operation in
+//! progress, and the refs of this worktree alone.
+
+use anyhow::Result;
+
+use super::command::Repository;
+use super::linked::Registered;
+use super::operation::COMMITS;
+use super::refs::{STASH, is_commit_id};
+
+/// The log of what was checked out.
+const LOG: &str = "logs/HEAD";
+/// Refs that belong to one worktree and are lost with it.
+const REFS: &str = "refs";
+
+impl Registered {
+    /// The commits that it names itself, rather than by a branch. Where its HEAD is damaged, the one that was checked out last.
+    fn commits(&self) -> Vec<String> {
+        let text = |name: &str| self.read(name).map(|text| String::from_utf8_lossy(&text).into_owned());
+        let head = text("HEAD").unwrap_or_default();
+        let logged = || {
+            let log = text(LOG)?;
+            // `OLD NEW WHO<tab>WHY`
+            log.lines().last()?.split(' ').nth(1).map(str::to_owned)
+        };
+        let head = if head.starts_with("ref: ") || is_commit_id(&head) { Some(head) } else { logged() };
+        let operation = COMMITS.iter().filter_map(|name| text(name));
+        let mut named: Vec<String> = head
+            .into_iter()
+            .chain(operation.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()))
+            .collect();
+        named.retain(|id| is_commit_id(id) && id.bytes().any(|byte| byte != b'0'));
+        named.sort_unstable();
+        named.dedup();
+        named
+    }
+}
+
+impl Repository<'_> {
+    /// The commits that are lost with a registration: no ref holds them. A stash, which holds nothing for good, does not count.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn only_in(&self, registered: &Registered) -> Result<Vec<String>> {
+        let mut named = registered.commits();
+        let own = registered.git_dir();
+        if own.join(REFS).is_dir() {
+            let refs =
+                ["for-each-ref", "--format=%(objectname)", "refs/worktree", "refs/bisect", "refs/rewritten"];
+            let refs = self.by(&own).look(refs).text().unwrap_or_else(|error| {
+                log::debug!("{error:#}");
+                String::new()
+            });
+            named.extend(refs.lines().map(str::to_owned));
+        }
+        let mut lost = Vec::new();
+        for id in named {
+            // What is no commit there cannot be kept.
+            let Some(id) = self.commit_of(&id)? else { continue };
+            let unheld = ["rev-list", "--max-count=1", "--single-worktree", &id, "--not"];
+            let unheld =
+                self.as_stored().look(unheld).args([&format!("--exclude={STASH}"), "--all"]).text()?;
+            if !unheld.is_empty() && !lost.contains(&id) {
+                lost.push(id);
+            }
+        }
+        Ok(lost)
+    }
+}

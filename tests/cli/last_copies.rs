@@ -1,0 +1,271 @@
+//! What only a git folder outside of the work dir holds, and what has no place for a snapshot: nothing of it is lost unseen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::repository::{git, git_out, make_repository};
+use crate::support::{Done, KEY, TASK, TestEnv};
+
+const LATER: &str = "2030-01-01T00:00:00Z";
+const GC: [&str; 5] = ["gc", "--orphan-ttl", "1h", "--trash-ttl", "0"];
+
+struct World {
+    t: TestEnv,
+    source: PathBuf,
+    env: PathBuf,
+}
+
+impl World {
+    /// A worktree of `source`, a repository with one commit.
+    fn new() -> World {
+        World::of(|t| {
+            let source = t.tmp.join("source");
+            make_repository(t, &source, &[]);
+            source
+        })
+    }
+
+    /// The same, with a submodule `sub` that is checked out.
+    fn with_submodule() -> World {
+        let w = World::of(|t| {
+            let (source, sub) = (t.tmp.join("source"), t.tmp.join("library"));
+            make_repository(t, &source, &[]);
+            make_repository(t, &sub, &[]);
+            git(
+                t,
+                &source,
+                &["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "../library", "sub"],
+            );
+            git(t, &source, &["commit", "-q", "-m", "with a submodule"]);
+            source
+        });
+        w.sh("git -c protocol.file.allow=always submodule --quiet update --init");
+        w
+    }
+
+    fn of(make: fn(&TestEnv) -> PathBuf) -> World {
+        let t = TestEnv::new();
+        let source = make(&t);
+        let words = ["prepare", "--task-id", TASK, "--lease", "0", "--repo", source.to_str().unwrap()];
+        let env = t.execenv(words).run().status(0).stdout.trim_end().into();
+        World { t, source, env }
+    }
+
+    fn work_dir(&self) -> PathBuf {
+        self.env.join("workdir")
+    }
+
+    /// Runs a shell script in the work dir.
+    fn sh(&self, script: &str) {
+        let who =
+            "export GIT_AUTHOR_NAME=T GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=T GIT_COMMITTER_EMAIL=t@t";
+        self.t.sh(&format!("{who}; set -e; cd {}; {script}", self.work_dir().display())).run().status(0);
+    }
+
+    fn execenv(&self, words: &[&str]) -> Done {
+        self.t.execenv(words).var("EXECENV_TEST_NOW", LATER).run()
+    }
+
+    /// Makes a commit on no branch, and returns its id.
+    fn detached_commit(&self) -> String {
+        self.sh("git checkout -q --detach; git commit -q --allow-empty -m 'on no branch'");
+        git_out(&self.t, &self.work_dir(), &["rev-parse", "HEAD"]).trim().to_owned()
+    }
+
+    /// Whether a ref of the repository holds the commit.
+    fn is_held(&self, commit: &str) -> bool {
+        !git_out(&self.t, &self.source, &["for-each-ref", "--contains", commit]).is_empty()
+    }
+}
+
+#[test]
+fn commits_in_a_submodule_are_looked_at() {
+    const COMMIT: &str = "cd sub; git checkout -q -b feature; git commit -q --allow-empty -m work; cd ..; git commit -q -am bump";
+    const STASH: &str = "cd sub; echo edited >file; git stash -q";
+    for (work, expected) in [
+        (COMMIT, "1 commit on no remote ("),
+        (&format!("{COMMIT}; git submodule --quiet deinit -f sub"), "1 commit on no remote ("),
+        (
+            &format!("{COMMIT}; rm -rf sub; git checkout -q HEAD~1 2>/dev/null; mkdir -p sub"),
+            "1 commit on no remote (",
+        ),
+        (STASH, "a stash ("),
+        ("cd sub; echo edited >file", "1 uncommitted change"),
+    ] {
+        let w = World::with_submodule();
+        w.sh(work);
+        for words in [&["cleanup", KEY][..], &["cleanup", "--all", KEY]] {
+            w.execenv(words).status(5).check_says(expected);
+        }
+        w.execenv(&GC).status(0);
+        assert!(w.env.exists(), "gc keeps it: {work}");
+        // It is lost by force only, which says so.
+        w.execenv(&["cleanup", "--force", KEY]).status(0).check_says(": lost, by `--force`");
+    }
+    // What was only checked out is no work.
+    let w = World::with_submodule();
+    w.execenv(&["cleanup", KEY]).status(0);
+}
+
+#[test]
+fn a_clone_with_a_submodule_that_is_not_checked_out_any_more_stays() {
+    let w = World::with_submodule();
+    let (env, clone) = (w.t.prepare(["--task-id", "clone", "--lease", "0"]), "repo");
+    let repo = env.join("workdir").join(clone);
+    git(
+        &w.t,
+        &w.t.tmp,
+        &[
+            "-c",
+            "protocol.file.allow=always",
+            "clone",
+            "-q",
+            "--recurse-submodules",
+            "source",
+            repo.to_str().unwrap(),
+        ],
+    );
+    let cleanup = ["cleanup", env.to_str().unwrap()];
+    w.t.sh(&format!(
+        "cd {}/sub; git -c user.name=T -c user.email=t@t commit -q --allow-empty -m work; cd ..; git submodule --quiet deinit -f sub",
+        repo.display()
+    ))
+    .run()
+    .status(0);
+    w.execenv(&cleanup).status(5).check_says("1 commit on no remote (");
+}
+
+#[test]
+fn a_registration_is_looked_at_before_it_goes() {
+    type Lose = fn(&World);
+    let without_git: Lose = |w| fs::remove_file(w.work_dir().join(".git")).unwrap();
+    let empty_git: Lose = |w| fs::write(w.work_dir().join(".git"), "").unwrap();
+    let gone: Lose = |w| fs::remove_dir_all(w.work_dir()).unwrap();
+    let all = &["cleanup", "--all", KEY][..];
+    for (lose, words, status) in [
+        (without_git, &["cleanup", KEY][..], 5),
+        (without_git, all, 5),
+        (without_git, &GC, 0),
+        (empty_git, &["cleanup", KEY], 5),
+        (gone, all, 0),
+        (gone, &GC, 0),
+        // By force it is saved.
+        (without_git, &["cleanup", "--force", KEY], 0),
+        (empty_git, &["cleanup", "--all", "--force", KEY], 0),
+    ] {
+        let w = World::new();
+        let commit = w.detached_commit();
+        lose(&w);
+        w.execenv(words).status(status);
+        if status == 0 && words != GC || !w.env.exists() {
+            assert!(w.is_held(&commit), "{words:?}");
+        } else {
+            let registered = git_out(&w.t, &w.source, &["worktree", "list"]);
+            assert!(
+                w.work_dir().is_dir() && registered.contains(&w.work_dir().display().to_string()),
+                "{words:?}"
+            );
+        }
+    }
+    // What was put into the trash, and is deleted there because that was asked for.
+    let w = World::new();
+    let commit = w.detached_commit();
+    w.execenv(&["cleanup", "--trash", "--all", KEY]).status(0);
+    w.execenv(&["trash", "empty", "--yes"]).status(0);
+    assert!(w.is_held(&commit));
+}
+
+#[test]
+fn files_of_a_worktree_without_its_git_file_are_work() {
+    for (lose, status, expected) in [
+        ("rm .git", 5, "1 uncommitted change in a worktree (file)"),
+        ("rm .git; touch .git", 5, "1 uncommitted change in a worktree (file)"),
+        ("rm -rf .git ../../../../source/.git/worktrees", 1, "does not know it as a worktree"),
+    ] {
+        let w = World::new();
+        w.sh("echo edited >file");
+        w.sh(lose);
+        w.execenv(&["cleanup", KEY]).status(status).check_says(expected);
+        w.execenv(&["cleanup", "--all", KEY]).status(status);
+        w.execenv(&GC).status(0);
+        assert_eq!(fs::read_to_string(w.work_dir().join("file")).unwrap(), "edited\n", "{lose}");
+    }
+}
+
+#[test]
+fn force_removes_nothing_that_it_cannot_save() {
+    type Damage = fn(&World);
+    let (source_gone, no_index, no_head): (Damage, Damage, Damage) = (
+        |w| fs::rename(&w.source, w.t.tmp.join("moved")).unwrap(),
+        |w| fs::write(only_registration(w).join("index"), "damaged").unwrap(),
+        |w| fs::write(only_registration(w).join("HEAD"), "damaged").unwrap(),
+    );
+    for (damage, why) in [(source_gone, "the source"), (no_index, "the index"), (no_head, "HEAD")] {
+        let w = World::new();
+        w.sh("echo edited >file");
+        damage(&w);
+        for words in [&["cleanup", "--force", KEY][..], &["cleanup", "--force", "--all", KEY]] {
+            let done = w.execenv(words).status(1).check_says("no snapshot of it");
+            assert!(done.stderr.contains("`--trash` keeps it"), "{why}: {done}");
+        }
+        assert_eq!(fs::read_to_string(w.work_dir().join("file")).unwrap(), "edited\n", "{why}");
+        w.execenv(&["cleanup", "--trash", KEY]).status(0);
+        assert!(!w.work_dir().exists());
+    }
+}
+
+fn only_registration(w: &World) -> PathBuf {
+    fs::read_dir(w.source.join(".git/worktrees")).unwrap().next().unwrap().unwrap().path()
+}
+
+#[test]
+fn a_root_that_was_moved_keeps_its_worktrees() {
+    let moved = |w: &World| {
+        let root = w.t.tmp.join("elsewhere");
+        fs::rename(&w.t.root, &root).unwrap();
+        root
+    };
+    let at = |root: &Path, words: &[&str]| {
+        [&["--workspaces-root", root.to_str().unwrap()], words]
+            .concat()
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let w = World::new();
+    w.sh("echo edited >file");
+    let root = moved(&w);
+    w.t.execenv(at(&root, &["cleanup", KEY])).fails(5, &["1 uncommitted change"]);
+    w.t.execenv(at(&root, &["cleanup", "--force", KEY])).run().status(0).check_says("snapshot-");
+    let name = git_out(&w.t, &w.source, &["for-each-ref", "--format=%(refname)", "refs/execenv"]);
+    assert_eq!(git_out(&w.t, &w.source, &["show", &format!("{}:file", name.trim())]).trim(), "edited");
+    // `reuse` lets both name each other again.
+    let w = World::new();
+    let root = moved(&w);
+    w.t.execenv(at(&root, &["diff", KEY])).fails(1, &["does not know it as a worktree"]);
+    w.t.execenv(at(&root, &["reuse", KEY])).run().status(0);
+    w.t.execenv(at(&root, &["diff", KEY])).run().status(0);
+}
+
+#[test]
+fn a_stash_holds_nothing_for_a_branch() {
+    let w = World::new();
+    w.sh("git commit -q --allow-empty -m work; echo edited >file; git stash -q");
+    w.execenv(&["cleanup", KEY]).status(0).check_says("has 1 commit that is nowhere else");
+    git(&w.t, &w.source, &["stash", "drop", "-q"]);
+    let branches = git_out(&w.t, &w.source, &["log", "--format=%s", "--branches"]);
+    assert!(branches.contains("work"), "{branches}");
+    // Nor for a commit on no branch.
+    let w = World::new();
+    w.detached_commit();
+    w.sh("echo edited >file; git stash -q");
+    w.execenv(&["cleanup", KEY]).status(5).check_says("1 commit that no ref would hold");
+}
+
+impl Done {
+    #[track_caller]
+    fn check_says(self, text: &str) -> Done {
+        let holds = self.stderr.contains(text) || self.stdout.contains(text);
+        self.check(holds, text)
+    }
+}
