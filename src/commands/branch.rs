@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::repository::{RepositoryArgs, hold};
+use super::repository::{RepositoryArgs, git_under, hold};
 use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::{Answer, escape};
 use crate::work;
@@ -40,7 +40,7 @@ pub struct BranchArgs {
 pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<Answer> {
     let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
     let place = args.repository.find(&env, context)?;
-    let git = context.git().until(Arc::clone(&context.stop));
+    let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
     let made = work::branch(&env, &place, &args.name, args.from.as_deref(), &git)?;
     log::info!("{} was at {}", made.repository.display(), escape(&made.new.before));
     let json = json!({

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::repository::{RepositoryArgs, hold};
+use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::{FoundEnv, LockedEnv};
 use crate::failure::{Code, Failure};
 use crate::formats::path_text;
@@ -218,7 +218,7 @@ impl Changed {
         context.defer_signals()?;
         let env = self.wait.begin().while_busy(context, || hold(&self.env, context))?;
         let place = self.repository.find(&env, context)?;
-        let git = context.git();
+        let git = git_under(&env, context)?;
         step(&mut Desk::open(&env, &place, &git, context.now)?, &env)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::environment::{FoundEnv, LockedEnv, LockedRoot};
+use crate::git::Git;
 use crate::invocation::Context;
 use crate::work::Place;
 
@@ -29,6 +30,14 @@ impl RepositoryArgs {
         let local_dir = self.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
         Place::find(found, self.inside.as_deref(), context.trust(local_dir.as_deref()))
     }
+}
+
+/// The git of a command that has an environment locked: what it starts to write holds the lock to its own end.
+///
+/// # Errors
+/// As the system reports them.
+pub(super) fn git_under(env: &LockedEnv, context: &Context) -> Result<Git> {
+    Ok(context.git().holding(env.lock_handle()?))
 }
 
 /// Locks an environment for a command that changes its working files.

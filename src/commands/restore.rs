@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::repository::{RepositoryArgs, hold};
+use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::quoted;
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
 use crate::output::log::note;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
     context.defer_signals()?;
     let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
     let local_dir = args.repository.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
-    let git = context.git().until(Arc::clone(&context.stop));
+    let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
     let wanted = Restoring {
         source,
         base: args.base.as_deref(),

@@ -182,6 +182,9 @@ pub fn cleanup(
         }
         Err(held @ Held::Unknown(_)) => return Err(busy::busy(&report.root_dir, &held)),
     };
+    let lock =
+        found.lock_handle().with_context(|| format!("hold the lock of {}", report.root_dir.display()))?;
+    let git = &git.clone().holding(lock);
     let env = &found.env;
     let is_damaged = found.meta.is_none() && !matches!(env.tree.kind(Path::new(names::META)), Ok(None));
     if let Some(meta) = &found.meta {

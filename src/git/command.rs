@@ -6,6 +6,7 @@
 //! not run, git asks no questions, and the call ends in time.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -44,6 +45,8 @@ pub struct Git {
     /// Git's own variables of this process, of which each profile takes what it needs.
     own: Vec<(OsString, OsString)>,
     stop: Arc<AtomicBool>,
+    /// Locks that each call which writes holds, too.
+    locks: Vec<Arc<File>>,
 }
 
 /// Variables of git's that name the user's configuration: every call keeps them.
@@ -54,13 +57,21 @@ impl Git {
     pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
         let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
         let (own, env) = inherited.iter().cloned().partition(is_gits);
-        Git { program, env, own, stop: Arc::default() }
+        Git { program, env, own, stop: Arc::default(), locks: Vec::new() }
     }
 
     /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
     #[must_use]
     pub fn until(self, stop: Arc<AtomicBool>) -> Git {
         Git { stop, ..self }
+    }
+
+    /// The same git under a lock. A call that writes holds it to its own end, even where this process is killed before: until then
+    /// nobody else has the lock. Calls that talk to a remote do not, because they may leave helpers behind.
+    #[must_use]
+    pub fn holding(mut self, lock: File) -> Git {
+        self.locks.push(Arc::new(lock));
+        self
     }
 
     /// Set when calls have to end.
@@ -379,6 +390,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let input = self.input.take();
         let Repository { git, dir, stop, .. } = self.repository;
         let limit = self.repository.limit_now();
+        let keeps: &[Arc<File>] = if P::CHANGES && !P::IS_USERS { &git.locks } else { &[] };
         let program = git.program.as_deref().ok_or_else(|| {
             Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
         })?;
@@ -391,7 +403,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
             let may_repeat = !P::CHANGES && sink.is_none();
             let mut tries = 1;
             loop {
-                let streams = Streams { input: input.clone(), sink: sink.take() };
+                let streams = Streams { input: input.clone(), sink: sink.take(), keeps };
                 let captured = child::exchange(started, streams, limit, stop);
                 match &captured {
                     Ok((done, None)) if may_repeat && tries < TRIES && lost_a_ref(done) => tries += 1,

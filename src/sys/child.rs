@@ -4,9 +4,11 @@
 //! and a Ctrl-C in the terminal does not reach it behind our back. Its environment is exactly what is passed in.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -173,6 +175,8 @@ pub struct Streams<'a, 'b> {
     pub input: Option<Vec<u8>>,
     /// Takes its whole output; `None`: the beginning of it is kept.
     pub sink: Option<&'a mut Sink<'b>>,
+    /// Files that the child holds open, too, to its end: a lock outlives this process with it.
+    pub keeps: &'a [Arc<File>],
 }
 
 impl std::fmt::Debug for Streams<'_, '_> {
@@ -193,7 +197,12 @@ pub fn exchange(
 ) -> io::Result<(Captured, Option<Cut>)> {
     let begun = Instant::now();
     let stdin = if streams.input.is_some() { Stdio::piped() } else { Stdio::null() };
-    let mut child = start(program, stdin, Stdio::piped(), Stdio::piped())?;
+    // Duplicates, which a child inherits, unlike all else that this process has open. A child that another thread starts in this
+    // moment has them, too.
+    let kept = streams.keeps.iter().map(rustix::io::dup).collect::<rustix::io::Result<Vec<_>>>()?;
+    let started = start(program, stdin, Stdio::piped(), Stdio::piped());
+    drop(kept);
+    let mut child = started?;
     let group = pid(&child);
     let give_up = |child: &mut Child, error: io::Error| {
         signal_group(group, Signal::KILL);
