@@ -1,6 +1,7 @@
 //! A new branch in working files: made, and checked out.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -30,6 +31,8 @@ pub enum NotMade {
     NoCommit,
     /// Uncommitted changes are in the way of what the commit holds; git's own words.
     InTheWay(String),
+    /// Files that git ignores are.
+    Ignored(Vec<PathBuf>),
 }
 
 impl fmt::Display for NotMade {
@@ -39,6 +42,7 @@ impl fmt::Display for NotMade {
             NotMade::Exists => "there is a branch of this name",
             NotMade::NoCommit => "there is no such commit",
             NotMade::InTheWay(words) => words,
+            NotMade::Ignored(_) => "files that git does not know are in the way",
         })
     }
 }
@@ -81,6 +85,12 @@ impl Checkout {
             if !is_ours {
                 log::debug!("{full} is at {tip}");
                 return Ok(Err(NotMade::Exists));
+            }
+        }
+        if let Some(target) = target.as_ref().filter(|target| head.as_ref() != Some(target)) {
+            let ignored = self.in_the_way(target)?;
+            if !ignored.is_empty() {
+                return Ok(Err(NotMade::Ignored(ignored)));
             }
         }
         if let Some(target) = &target {

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Serialize, Serializer};
 
+use super::command::GitCommand;
 use super::picture::Picture;
+use super::profile::Look;
 use crate::formats::path_text;
 use crate::sys::child::Sink;
 
@@ -61,7 +63,15 @@ impl Picture<'_> {
     /// # Errors
     /// As git reports it.
     pub fn changes_since(&self, from: &str) -> Result<Changes> {
-        changes(self, from, self.tree())
+        changes(self.look(DIFF), from, self.tree())
+    }
+
+    /// What differs in the picture from another one.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn changes_since_picture(&self, from: &Picture<'_>) -> Result<Changes> {
+        changes(from.lend(self.look(DIFF)), from.tree(), self.tree())
     }
 
     /// Passes on the patch that makes the picture out of a commit or a tree.
@@ -90,9 +100,9 @@ impl Picture<'_> {
     }
 }
 
-fn changes(picture: &Picture<'_>, from: &str, to: &str) -> Result<Changes> {
+fn changes(diff: GitCommand<'_, Look>, from: &str, to: &str) -> Result<Changes> {
     let mut bytes = Vec::new();
-    picture.look(DIFF).args(["--raw", "--numstat", "-z", "--abbrev=40", from, to]).pass_on(&mut |block| {
+    diff.args(["--raw", "--numstat", "-z", "--abbrev=40", from, to]).pass_on(&mut |block| {
         bytes.extend_from_slice(block);
         Ok(())
     })?;

@@ -22,6 +22,7 @@ mod fresh;
 mod garbage;
 mod hidden;
 mod identity;
+mod in_the_way;
 mod included;
 mod index;
 mod linked;

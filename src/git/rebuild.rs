@@ -17,7 +17,15 @@ impl Checkout {
     /// # Errors
     /// As git reports it.
     pub fn has_commit(&self, id: &str) -> Result<bool> {
-        Ok(self.repository().commit_of(id)?.is_some())
+        Ok(self.commit_of(id)?.is_some())
+    }
+
+    /// The id of the commit that a name leads to.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn commit_of(&self, name: &str) -> Result<Option<String>> {
+        self.repository().commit_of(name)
     }
 
     /// The tree that a patch makes of a commit; of nothing where `base` is `None`. Working files and index are not touched.

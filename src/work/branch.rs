@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::lock::GitLock;
-use super::place::Place;
+use super::place::{Place, shown};
 use crate::environment::LockedEnv;
 use crate::failure::{Code, Failure};
 use crate::git::{Git, NewBranch, NotMade};
@@ -43,6 +43,14 @@ pub fn branch(env: &LockedEnv, place: &Place, name: &str, from: Option<&str>, gi
             let message = format!("{} has no commit `{from}`", place.path().display());
             Failure::new(Code::Usage, message)
                 .hint("`--from` takes a branch, a tag or a commit that is there")
+        }
+        NotMade::Ignored(files) => {
+            let path = place.path().display();
+            Failure::new(
+                Code::Occupied,
+                format!("files in {path} that git does not know are in the way: {}", shown(files)),
+            )
+            .hint("move or remove them first, then repeat the command")
         }
         NotMade::InTheWay(words) => {
             let message = format!("uncommitted changes in {} are in the way", place.path().display());

@@ -10,8 +10,18 @@ use crate::failure::{Code, Failure};
 use crate::git::{Checkout, Git};
 use crate::sys::tree::{FileKind, Tree};
 
-/// The most repositories that a message names.
+/// The most repositories or files that a message names.
 const SHOWN: usize = 5;
+
+/// Names the first of some files.
+pub(super) fn shown(files: &[PathBuf]) -> String {
+    let name = |file: &PathBuf| file.to_string_lossy().escape_debug().to_string();
+    let mut names: Vec<String> = files.iter().take(SHOWN).map(name).collect();
+    if files.len() > SHOWN {
+        names.push(format!("{} more", files.len() - SHOWN));
+    }
+    names.join(", ")
+}
 
 /// The repository of an environment: the open folder that is the top of its working files.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! dir is touched: a patch that does not fit changes nothing. Then index and files become those of the result, by one call to
 //! git. A kill in between leaves some files changed; the same command again goes on, because what is missing is no work.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,11 +14,11 @@ use super::checkpoint::patch_file;
 use super::lock::GitLock;
 use super::ours::ours;
 use super::patch::{MOST, digest, plain};
-use super::place::Place;
+use super::place::{Place, shown};
 use super::reattach::reattach;
 use crate::environment::{CheckpointRecord, Durability, EnvStatus, LockedEnv, Meta, Trust};
 use crate::failure::{Code, Failure};
-use crate::git::{Bounds, Changes, Checkout, Git, Objects, is_commit_id};
+use crate::git::{Bounds, Changes, Checkout, Git, Objects, Picture, is_commit_id};
 use crate::layout::names;
 
 /// What is in a work dir is compared, whatever it is.
@@ -152,14 +153,16 @@ fn tree_of(
     source: &Source,
     base: Option<&str>,
 ) -> Result<String> {
-    if let Some(base) = base
-        && !checkout.has_commit(base)?
-    {
+    let no_commit = |base: &str| {
         let message = format!("{} has no commit {}", place.path().display(), base.escape_debug());
-        return Err(Failure::new(Code::UnknownBase, message)
+        Failure::new(Code::UnknownBase, message)
             .hint("fetch it there (`git fetch`), then repeat the command; `--base` names another commit")
-            .into());
-    }
+    };
+    let base = match base {
+        Some(base) => Some(checkout.commit_of(base)?.ok_or_else(|| no_commit(base))?),
+        None => None,
+    };
+    let base = base.as_deref();
     let (patch, name) = match (source, checkpoint) {
         (Source::File(bytes, path), _) => (plain(bytes, path)?, path.clone()),
         (_, Some(one)) => match &one.patch {
@@ -213,7 +216,8 @@ fn refuse_work(
     head: Option<&str>,
     tree: &str,
 ) -> Result<()> {
-    let picture = checkout.picture(&ours(env, place)?, NO_BOUNDS, Objects::Dropped)?;
+    let ours = ours(env, place)?;
+    let picture = checkout.picture(&ours, NO_BOUNDS, Objects::Dropped)?;
     let empty = crate::git::empty_tree(tree);
     // What is in the result is not lost.
     let is_kept = |from: &str| -> Result<Vec<PathBuf>> {
@@ -228,16 +232,45 @@ fn refuse_work(
             changed.into_iter().filter(|path| differing.contains(path)).collect()
         }
     };
-    let Some(first) = lost.first() else { return Ok(()) };
-    let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
-    let message = format!(
-        "{} holds uncommitted work that would be replaced: {}{more}",
-        place.path().display(),
-        first.display()
-    );
-    Err(Failure::new(Code::Retained, message)
-        .hint(format!("save it first: `execenv checkpoint {} -m MESSAGE --on-branch`", env.env.key()))
-        .into())
+    let path = place.path().display();
+    let refuse = |what: &str, files: &[PathBuf], hint: String| {
+        let message = format!("{path} holds {what} that would be replaced: {}", shown(files));
+        Err(Failure::new(Code::Retained, message).hint(hint).into())
+    };
+    if !lost.is_empty() {
+        let hint = format!("save it first: `execenv checkpoint {} -m MESSAGE --on-branch`", env.env.key());
+        return refuse("uncommitted work", &lost, hint);
+    }
+    let unmerged: Vec<PathBuf> = checkout.conflicts()?.into_iter().map(|conflict| conflict.path).collect();
+    if !unmerged.is_empty() {
+        return refuse("a merge with conflicts", &unmerged, "finish or abort it first".to_owned());
+    }
+    let staged = only_staged(&checkout.staged_picture(&ours)?, &picture, head.unwrap_or(empty), tree)?;
+    if !staged.is_empty() {
+        return refuse("staged work", &staged, "commit or unstage it first".to_owned());
+    }
+    let mut ignored = checkout.in_the_way(tree)?;
+    ignored.retain(|file| !ours.absent.contains(file) && !ours.instead.contains_key(file));
+    if !ignored.is_empty() {
+        return refuse("files that git does not know", &ignored, "move or remove them first".to_owned());
+    }
+    Ok(())
+}
+
+/// The files whose staged version is neither committed, nor in the working files, nor in the result.
+fn only_staged(staged: &Picture<'_>, working: &Picture<'_>, head: &str, tree: &str) -> Result<Vec<PathBuf>> {
+    let differing = |changes: Changes| -> BTreeSet<PathBuf> {
+        let files = changes.files.into_iter().filter(|file| file.action != b'D');
+        files.map(|file| file.path).collect()
+    };
+    let mut only = differing(staged.changes_since(head)?);
+    // As a rule nothing is staged.
+    if !only.is_empty() {
+        let (of_tree, of_files) = (staged.changes_since(tree)?, staged.changes_since_picture(working)?);
+        let (of_tree, of_files) = (differing(of_tree), differing(of_files));
+        only.retain(|path| of_tree.contains(path) && of_files.contains(path));
+    }
+    Ok(only.into_iter().collect())
 }
 
 /// Whether the context file and the like are gone with the work dir.

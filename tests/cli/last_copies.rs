@@ -262,6 +262,97 @@ fn a_stash_holds_nothing_for_a_branch() {
     w.execenv(&["cleanup", KEY]).status(5).check_says("1 commit that no ref would hold");
 }
 
+#[test]
+fn files_that_git_does_not_know_are_not_written_over() {
+    // What another branch has, and what is ignored in its place.
+    let there: [(&str, &str, &str); 4] = [
+        (".env", "echo mine >.env", ".env"),
+        ("build/x", "echo mine >build", "build"),
+        ("conf", "mkdir conf; echo mine >conf/x", "conf/x"),
+        ("link", "ln -s /nowhere link", "link"),
+    ];
+    for (path, make, in_the_way) in there {
+        let w = World::new();
+        w.sh(
+            "printf '.env\\nbuild\\nconf\\nlink\\n' >.gitignore; git add .gitignore; git commit -q -m ignore",
+        );
+        w.sh(&format!(
+            "git checkout -q -b other; mkdir -p $(dirname {path}); echo theirs >{path}; git add -f {path}; \
+             git commit -q -m theirs; git diff HEAD~1 >../patch; git checkout -q -"
+        ));
+        w.sh(make);
+        let before = crate::support::snapshot(&w.work_dir());
+        let patch = w.env.join("patch");
+        let commands: [&[&str]; 4] = [
+            &["branch", KEY, "new", "--from", "other"],
+            &["merge", "start", KEY, "other"],
+            &["restore", KEY, "--base", "HEAD", "--from", patch.to_str().unwrap()],
+            &["restore", KEY, "--commit", "--base", "HEAD", "--from", patch.to_str().unwrap()],
+        ];
+        for words in commands {
+            w.execenv(words).status(5).check_says("git does not know").check_says(in_the_way);
+            crate::support::assert_same(&before, &crate::support::snapshot(&w.work_dir()), words[0]);
+        }
+        // What is the same is not lost.
+        if path == ".env" {
+            w.sh("echo theirs >.env");
+            for words in [commands[0], commands[2]] {
+                w.execenv(words).status(0);
+                w.sh(&format!("git checkout -q -f agent/agent/{KEY}; echo theirs >.env"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_only_staged_is_not_dropped() {
+    for more in [&[][..], &["--commit"]] {
+        let w = World::new();
+        w.sh("echo saved >file");
+        w.execenv(&["checkpoint", KEY, "-m", "saved"]).status(0);
+        w.sh("echo staged >file; git add file; git show HEAD:file >file");
+        let restore = [&["restore", KEY], more].concat();
+        w.execenv(&restore).status(5).check_says("holds staged work that would be replaced: file");
+        assert_eq!(git_out(&w.t, &w.work_dir(), &["show", ":file"]), "staged");
+        // What is staged and in the working files, or in what is restored, is not lost.
+        w.sh("echo saved >file; git add file; git show HEAD:file >file");
+        w.execenv(&restore).status(0);
+        assert_eq!(fs::read_to_string(w.work_dir().join("file")).unwrap(), "saved\n");
+    }
+}
+
+#[test]
+fn a_git_that_outlives_a_killed_command_keeps_its_lock() {
+    use std::os::unix::fs::PermissionsExt;
+    let w = World::new();
+    w.sh("git checkout -q -b other; echo new >new; git add new; git commit -q -m new; git checkout -q -");
+    let go = w.t.tmp.join("go");
+    let real = w.t.sh("command -v git").ok().stdout;
+    let script = format!(
+        "#!/bin/sh\nfor word; do [ \"$word\" != -u ] || {{ kill -9 $PPID; until [ -e {go} ]; do sleep 0.01; done; }}; done\n\
+         exec {real} \"$@\"\n",
+        go = go.display(),
+        real = real.trim(),
+    );
+    let fake = w.t.write("bin/git", script);
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let path =
+        std::env::join_paths([w.t.tmp.join("bin")].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    for words in [&["branch", KEY, "new", "--from", "other"][..], &["merge", "start", KEY, "other"]] {
+        let _ = fs::remove_file(&go);
+        let done = w.t.execenv(words).var("PATH", &path).run();
+        assert!(done.was_killed(), "{done}");
+        w.execenv(&["branch", KEY, "another"]).status(4);
+        fs::write(&go, "").unwrap();
+        w.execenv(&["branch", KEY, "another", "--wait", "1m"]).status(0);
+        w.sh("git reset -q --hard; git checkout -q agent/agent/KEY; git branch -q -D another"
+            .replace("KEY", KEY)
+            .as_str());
+        w.sh("git branch -q -D new 2>/dev/null || true");
+    }
+}
+
 impl Done {
     #[track_caller]
     fn check_says(self, text: &str) -> Done {

@@ -10,9 +10,8 @@ use crate::environment::{CurrentMerge, LockedEnv};
 use crate::failure::{Code, Failure};
 use crate::git::{Conflict, GitFailure, Merged, Named};
 use crate::work::lock::GitLock;
+use crate::work::place::shown;
 
-/// The most paths that a message names.
-const SHOWN: usize = 5;
 /// Branches whose name is left out of a proposed message, as git does.
 const PLAIN: [&str; 2] = ["main", "master"];
 
@@ -69,6 +68,16 @@ impl Desk<'_> {
         }
         let theirs = Named { id: &source, name: &chosen.branch };
         let Merged { tree, conflicts, messages } = self.checkout.merge(&head.commit, theirs)?;
+        let in_the_way = self.checkout.in_the_way(&tree)?;
+        if !in_the_way.is_empty() {
+            let message = format!(
+                "files in {} that git does not know are in the way of the merge: {}",
+                self.place.path().display(),
+                shown(&in_the_way)
+            );
+            let hint = "move or remove them, then repeat the command";
+            return Err(Failure::new(Code::Dirty, message).hint(hint).into());
+        }
         let current = CurrentMerge {
             repository: self.place.below().to_owned(),
             branch: chosen.branch.clone(),
@@ -115,15 +124,7 @@ impl Desk<'_> {
         if changed.is_empty() {
             return Ok(());
         }
-        let mut shown: Vec<String> = changed
-            .iter()
-            .take(SHOWN)
-            .map(|file| file.to_string_lossy().escape_debug().to_string())
-            .collect();
-        if changed.len() > SHOWN {
-            shown.push(format!("{} more", changed.len() - SHOWN));
-        }
-        Err(Failure::new(Code::Dirty, format!("{path} has uncommitted changes: {}", shown.join(", ")))
+        Err(Failure::new(Code::Dirty, format!("{path} has uncommitted changes: {}", shown(&changed)))
             .hint("commit them first, or put them aside: `git stash` in that folder")
             .into())
     }
