@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
 use super::record::{CheckpointRecord, Own, RepositoryRecord};
-use crate::git::{Branch, Git, Registered, Repository};
+use crate::git::{Branch, Git, Quiet, Registered, Repository};
 use crate::layout;
 use crate::layout::names;
 use crate::sys::confine::can_confine;
@@ -165,6 +165,11 @@ impl<'a> Deletion<'a> {
     }
 }
 
+/// A repository where git can write only below its git folder, if this system can confine it.
+fn confined<'a>(repository: Repository<'a>, folder: &'a Tree) -> Repository<'a> {
+    if can_confine() { repository.confined_to(folder) } else { repository }
+}
+
 /// Whether trying again does not help.
 fn is_never_writable(error: &anyhow::Error) -> bool {
     let of_system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
@@ -208,6 +213,7 @@ impl Leaving<'_> {
         named: &[String],
     ) -> Result<Vec<(PathBuf, String)>> {
         let Some(registered) = self.registered() else { return Ok(Vec::new()) };
+        let _quiet = Quiet::in_repository(&registered.common);
         let recorded = self.known.record().map(|record| record.branch.clone());
         let branches = registered.branch().into_iter().chain(recorded);
         let mut branches: Vec<String> = branches.filter(|branch| self.is_its_branch(branch)).collect();
@@ -233,12 +239,18 @@ impl Leaving<'_> {
             Err(error) => log::warn!("the refs of {} stay: {error:#}", self.key),
         }
         // Last of all, when no branch goes any more.
-        for commit in git.at(&registered.common).only_in(&registered)? {
-            let name =
-                git.at(&registered.common).keep_commit(&format!("{}/head", ref_key(self.key)), &commit)?;
-            let what =
-                format!("{name} holds a commit that was checked out without a branch and is nowhere else");
-            kept.push((registered.common.clone(), what));
+        let lost = git.at(&registered.common).only_in(&registered)?;
+        if !lost.is_empty() {
+            let folder = Tree::open(&registered.common)
+                .with_context(|| format!("open {}", registered.common.display()))?;
+            let repository = confined(git.at(&registered.common), &folder);
+            for commit in lost {
+                let name = repository.keep_commit(&format!("{}/head", ref_key(self.key)), &commit)?;
+                let what = format!(
+                    "{name} holds a commit that was checked out without a branch and is nowhere else"
+                );
+                kept.push((registered.common.clone(), what));
+            }
         }
         registered.remove()?;
         Ok(kept)
@@ -278,8 +290,7 @@ impl Leaving<'_> {
         let common = registered.common.as_path();
         // An agent that can write to the repository can put links into it.
         let folder = Tree::open(common).with_context(|| format!("open {}", common.display()))?;
-        let repository = git.at(common);
-        let repository = if can_confine() { repository.confined_to(&folder) } else { repository };
+        let repository = confined(git.at(common), &folder);
         let Some((branch, worktree)) = repository.branch(name)? else { return Ok(None) };
         let place = registered.place();
         if let Some(other) = worktree.filter(|worktree| Some(worktree) != place.as_ref()) {

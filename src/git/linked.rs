@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 
 use super::command::{Git, Repository};
 use super::fill::Empty;
+use super::quiet::Quiet;
 use super::refs::Branch;
 use super::source::{Shared, Source};
 use super::sparse::{write_settings, write_sparse};
@@ -174,6 +175,7 @@ impl Git {
         announce: impl Fn(&str) -> Result<()>,
     ) -> Result<String> {
         let repository = self.writing(new, common);
+        let _quiet = Quiet::in_repository(common.path());
         let mut number = 1;
         loop {
             let branch = if number == 1 { new.branch.to_owned() } else { format!("{}-{number}", new.branch) };

@@ -353,6 +353,26 @@ fn a_git_that_outlives_a_killed_command_keeps_its_lock() {
     }
 }
 
+#[test]
+fn a_name_that_another_worktree_only_tries_keeps_no_branch() {
+    use crate::support::process::wait_until;
+    let w = World::new();
+    // Another prepare of the same task has registered its worktree, and asks whether the branch is free.
+    let other = w.source.join(".git/worktrees/other");
+    let held = fs::File::open(w.source.join(".git")).unwrap();
+    held.lock().unwrap();
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("commondir"), "../..\n").unwrap();
+    fs::write(other.join("gitdir"), w.t.tmp.join("other/.git\n").to_str().unwrap()).unwrap();
+    fs::write(other.join("HEAD"), format!("ref: refs/heads/agent/agent/{KEY}\n")).unwrap();
+    let child = w.t.execenv(["cleanup", KEY]).start();
+    wait_until("the work dir is out of its place", || (!w.work_dir().exists()).then_some(()));
+    fs::write(other.join("HEAD"), format!("ref: refs/heads/agent/agent/{KEY}-2\n")).unwrap();
+    held.unlock().unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(git_out(&w.t, &w.source, &["branch", "--list", "agent/*"]), "");
+}
+
 impl Done {
     #[track_caller]
     fn check_says(self, text: &str) -> Done {
