@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::command::{Git, Repository, patience};
 use super::linked::Registered;
 use super::operation::in_progress;
+use super::other_objects::Others;
 use super::refs::STASH;
 use super::search::{FoundRepository, Patience, search};
 use super::view::{GitFolders, View};
@@ -84,6 +85,8 @@ pub enum ReasonKind {
     Commits,
     /// Stashed changes.
     Stash,
+    /// Tags with a text, and other objects that a ref holds.
+    Refs,
 }
 
 impl Reason {
@@ -104,6 +107,7 @@ impl Reason {
                 let place = if foreign { "that no ref would hold" } else { "on no remote" };
                 format!("{} {place} {examples}", counted(*count, "commit"))
             }
+            ReasonKind::Refs => format!("{} with more than a commit {examples}", counted(*count, "ref")),
             ReasonKind::Stash if *count == 1 => format!("a stash {examples}"),
             ReasonKind::Stash => format!("{count} stashes {examples}"),
         }
@@ -298,6 +302,7 @@ impl Repository<'_> {
             reasons.push(Reason { kind: ReasonKind::InProgress, count: operations.len() as u64, first });
         }
 
+        let mut others = Others::default();
         let commits = if foreign {
             // Branches survive a worktree of another repository; its HEAD and its own refs do not.
             let own = PER_WORKTREE.map(|pattern| format!("--glob={pattern}"));
@@ -310,8 +315,12 @@ impl Repository<'_> {
         } else {
             // The repository itself goes, with the commits of all its refs and worktrees that no remote has.
             // The stash is named on its own.
-            let all = ["--exclude=refs/stash", SNAPSHOTS_OF_WORK, "--all", "--not", "--remotes"];
-            self.as_stored().commits(all.map(str::to_owned))?
+            others = self.other_objects(common)?;
+            // What a checkpoint is built on is no part of it.
+            let below = others.checkpoints.iter().map(|checkpoint| format!("{checkpoint}^@"));
+            let all = ["--exclude=refs/stash", SNAPSHOTS_OF_WORK, "--all"].map(str::to_owned);
+            let remotes = ["--not", "--remotes"].map(str::to_owned);
+            self.as_stored().commits(all.into_iter().chain(below).chain(remotes))?
         };
         let is_beginning = match commits.first.first().and_then(|first| first.split(' ').next()) {
             Some(id) if !foreign && commits.count == 1 => self.as_stored().is_beginning(id)?,
@@ -323,10 +332,14 @@ impl Repository<'_> {
         if !foreign && self.has_ref(STASH)? {
             reasons.push(self.stashes()?);
         }
+        if !others.refs.is_empty() {
+            let first = others.refs.iter().take(EXAMPLES).cloned().collect();
+            reasons.push(Reason { kind: ReasonKind::Refs, count: others.refs.len() as u64, first });
+        }
         let kind = match reasons.first().map(|reason| reason.kind) {
             None => return Ok(None),
             Some(ReasonKind::Uncommitted | ReasonKind::InProgress) => UnsavedKind::Dirty,
-            Some(ReasonKind::Commits | ReasonKind::Stash) => UnsavedKind::Unpushed,
+            Some(ReasonKind::Commits | ReasonKind::Stash | ReasonKind::Refs) => UnsavedKind::Unpushed,
         };
         let what = reasons.iter().map(|reason| reason.told(foreign)).collect::<Vec<_>>().join("; ");
         // Nothing is ever written into a repository that does not know of the worktree.

@@ -400,6 +400,42 @@ fn a_commit_that_any_ref_of_the_repository_holds_counts() {
 }
 
 #[test]
+fn what_a_ref_holds_besides_commits_counts() {
+    for (hold, expected) in [
+        ("git tag -a -m text new", Some("1 ref with more than a commit (refs/tags/new)")),
+        ("git update-ref refs/keep/x $(git hash-object -w file)", Some("(refs/keep/x)")),
+        ("git tag x $(git hash-object -w file)", Some("(refs/tags/x)")),
+        (
+            "c=$(git commit-tree -m work HEAD^{tree} -p HEAD); w=$(git commit-tree -m wip HEAD^{tree} -p $c); \
+             git update-ref refs/execenv/x/wip $w",
+            Some("1 commit on no remote ("),
+        ),
+        ("git update-ref refs/execenv/x/wip $(git commit-tree -m wip HEAD^{tree} -p HEAD)", None),
+        ("git tag light", None),
+    ] {
+        let t = TestEnv::new();
+        let source = source(&t);
+        // Tags of the remote do not count.
+        script(
+            &t,
+            &source,
+            "GIT_COMMITTER_DATE='1000000000 +0000' git tag -a -m text old; git tag blob $(git hash-object -w file)",
+        );
+        let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+        clone(&t, &source, &repo);
+        script(&t, &repo, hold);
+        let answer = cleanup(&t);
+        match expected {
+            None => assert_eq!(answer["status"], 0, "{hold}: {answer}"),
+            Some(expected) => {
+                let why = answer["kept"][0]["why"].as_str().unwrap_or_default();
+                assert!(answer["status"] == 5 && why.contains(expected), "{hold}: {answer}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_operation_that_has_begun_counts_although_the_status_is_clean() {
     const CONFLICT: &str = "git checkout -q -b side HEAD~1; echo side >file; git commit -qam side; ";
     for (begin, name) in [

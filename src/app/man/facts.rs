@@ -133,7 +133,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("kept[]", "path and why of what was kept"),
             (
                 "kept[].unsaved[]",
-                "each reason: kind (uncommitted, in_progress, commits or stash), count, and first: the first five files, \
+                "each reason: kind (uncommitted, in_progress, commits, stash or refs), count, and first: the first five files, \
                  operations, commits or stashes",
             ),
             ("errors[]", "what went wrong"),

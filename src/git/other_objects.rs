@@ -1,0 +1,92 @@
+//! What refs hold that is no commit, in a repository that goes: annotated tags with their texts, and files or trees that a ref
+//! names by itself.
+//!
+//! A clone has the tags of its remote, and nothing says whether the remote has a tag. So only a tag counts that is younger than the
+//! repository: whoever works there has made it, or fetched it since.
+
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use anyhow::Result;
+
+use super::command::Repository;
+use super::refs::OWN_REFS;
+
+/// Files that git writes when it makes a repository, and no more.
+const AT_BIRTH: [&str; 2] = ["description", "info/exclude"];
+/// The end of the name of the ref that holds the newest checkpoint.
+const NEWEST: &str = "/wip";
+
+/// What the refs of a repository hold besides the commits of branches.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// Refs that hold something else than a commit.
+    pub(super) refs: Vec<String>,
+    /// The commits of newest checkpoints.
+    pub(super) checkpoints: Vec<String>,
+}
+
+impl Repository<'_> {
+    /// Looks at all refs.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub(super) fn other_objects(&self, common: &Path) -> Result<Others> {
+        let format = "--format=%(objecttype) %(objectname) %(creatordate:unix) %(refname)";
+        let mut listed = Vec::new();
+        self.look(["for-each-ref", format]).pass_on(&mut |block| {
+            listed.extend_from_slice(block);
+            Ok(())
+        })?;
+        let is_packed = |name: &str| !common.join(name).is_file();
+        Ok(sort(&String::from_utf8_lossy(&listed), birth(common), &is_packed))
+    }
+}
+
+/// When the repository was made, in seconds since 1970; 0: it does not say.
+fn birth(common: &Path) -> u64 {
+    let modified = |name: &&str| common.join(name).symlink_metadata().and_then(|file| file.modified()).ok();
+    let times = AT_BIRTH.iter().filter_map(modified);
+    let seconds = times.filter_map(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
+    seconds.min().unwrap_or_default()
+}
+
+fn sort(listed: &str, birth: u64, is_packed: &dyn Fn(&str) -> bool) -> Others {
+    let mut others = Others::default();
+    for line in listed.lines() {
+        let mut words = line.splitn(4, ' ');
+        let (Some(kind), Some(id), Some(date), Some(name)) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        match kind {
+            "commit" if name.starts_with(OWN_REFS) && name.ends_with(NEWEST) => {
+                others.checkpoints.push(id.to_owned());
+            }
+            "commit" => {}
+            "tag" if date.parse().is_ok_and(|date: u64| date < birth) => {}
+            // A clone packs what it has fetched.
+            "blob" | "tree" if is_packed(name) => {}
+            _ => others.refs.push(name.to_owned()),
+        }
+    }
+    others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_made_there_counts() {
+        let listed = "commit a 5 refs/heads/main\ntag b 5 refs/tags/theirs\ntag c 15 refs/tags/ours\n\
+                      blob d  refs/keep/x\nblob e  refs/tags/packed\ncommit f 5 refs/execenv/k/wip\n";
+        let others = sort(listed, 10, &|name| name.ends_with("packed"));
+        let expected = Others {
+            refs: vec!["refs/tags/ours".into(), "refs/keep/x".into()],
+            checkpoints: vec!["f".into()],
+        };
+        assert_eq!(others, expected);
+    }
+}
