@@ -25,6 +25,7 @@ mod identity;
 mod in_the_way;
 mod included;
 mod index;
+mod left_out;
 mod linked;
 mod merge;
 mod merge_state;

@@ -264,10 +264,10 @@ fn path(bytes: &[u8]) -> PathBuf {
     OsStr::from_bytes(bytes).into()
 }
 
-fn paths(listed: &[u8]) -> Vec<PathBuf> {
+pub(super) fn paths(listed: &[u8]) -> Vec<PathBuf> {
     listed.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()).map(path).collect()
 }
 
-fn nul_lines<'p>(files: impl Iterator<Item = &'p Path>) -> Vec<u8> {
+pub(super) fn nul_lines<'p>(files: impl Iterator<Item = &'p Path>) -> Vec<u8> {
     files.flat_map(|file| [file.as_os_str().as_bytes(), b"\0"].concat()).collect()
 }

@@ -373,6 +373,21 @@ fn a_name_that_another_worktree_only_tries_keeps_no_branch() {
     assert_eq!(git_out(&w.t, &w.source, &["branch", "--list", "agent/*"]), "");
 }
 
+#[test]
+fn a_branch_with_files_of_execenv_is_merged_without_them() {
+    let w = World::new();
+    let sidecar = ".agent_context/issue_context.md";
+    w.sh("cp -r .agent_context ../saved; git checkout -q -b other; echo theirs >>.agent_context/issue_context.md");
+    w.sh("echo new >new; git add -f .agent_context new; git commit -q -m all");
+    w.sh(&format!("git checkout -q agent/agent/{KEY}; cp -r ../saved .agent_context"));
+    let before = fs::read(w.work_dir().join(sidecar)).unwrap();
+    w.execenv(&["merge", "start", KEY, "other"]).status(0);
+    w.execenv(&["merge", "commit", KEY]).status(0);
+    assert_eq!(fs::read(w.work_dir().join(sidecar)).unwrap(), before);
+    let files = git_out(&w.t, &w.work_dir(), &["ls-tree", "-r", "--name-only", "HEAD"]);
+    assert_eq!(files, "file\nnew");
+}
+
 impl Done {
     #[track_caller]
     fn check_says(self, text: &str) -> Done {

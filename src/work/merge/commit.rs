@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 
 use super::desk::Desk;
 use super::state::State;
-use crate::environment::{CurrentMerge, LockedEnv};
+use crate::environment::{CurrentMerge, LockedEnv, MergedBranch};
 use crate::failure::{Code, Failure};
-use crate::git::{Conflict, Move, NewCommit};
+use crate::git::{AtHead, Conflict, Move, NewCommit};
 use crate::work::lock::GitLock;
 
 /// The most paths that a message names.
@@ -51,7 +51,7 @@ impl Desk<'_> {
                 return Ok(Committed { commit, branch: current.branch, squash, was_there: true });
             }
             State::Interrupted(current) => return Err(self.is_interrupted(&current).into()),
-            State::Idle { .. } => return Err(self.is_idle().into()),
+            State::Idle { .. } => return self.last_commit(&head)?.ok_or_else(|| self.is_idle().into()),
         };
         let conflicts = self.checkout.conflicts()?;
         if !conflicts.is_empty() {
@@ -102,6 +102,16 @@ impl Desk<'_> {
         self.checkout.end_merge()?;
         self.write(env, |record, now| record.finish(&commit, now))?;
         Ok(Committed { commit, branch, squash, was_there: false })
+    }
+
+    /// The merge that HEAD is the commit of: it was made, but its caller may not have learned of it.
+    fn last_commit(&self, head: &AtHead) -> Result<Option<Committed>> {
+        let is_heads =
+            |merged: &&MergedBranch| merged.repository == self.place.below() && merged.commit == head.commit;
+        let Some(merged) = self.record.merged.last().filter(is_heads) else { return Ok(None) };
+        let squash = !self.checkout.leads_to(&merged.source, &head.commit)?;
+        let (commit, branch) = (merged.commit.clone(), merged.branch.clone());
+        Ok(Some(Committed { commit, branch, squash, was_there: true }))
     }
 
     /// Takes our files out of the index, should the agent have added them.

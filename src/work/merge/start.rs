@@ -1,5 +1,7 @@
 //! Beginning a merge.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use super::branches::Chosen;
@@ -10,6 +12,7 @@ use crate::environment::{CurrentMerge, LockedEnv};
 use crate::failure::{Code, Failure};
 use crate::git::{Conflict, GitFailure, Merged, Named};
 use crate::work::lock::GitLock;
+use crate::work::ours::ours;
 use crate::work::place::shown;
 
 /// Branches whose name is left out of a proposed message, as git does.
@@ -67,7 +70,12 @@ impl Desk<'_> {
             return Ok(started);
         }
         let theirs = Named { id: &source, name: &chosen.branch };
-        let Merged { tree, conflicts, messages } = self.checkout.merge(&head.commit, theirs)?;
+        let Merged { mut tree, conflicts, messages } = self.checkout.merge(&head.commit, theirs)?;
+        let absent: Vec<PathBuf> = ours(self.env, self.place)?.absent.into_iter().collect();
+        if let Some((without, count)) = self.checkout.without(&tree, &absent, &head.commit)? {
+            log::info!("left out of the merge: {count} files that execenv put there");
+            tree = without;
+        }
         let in_the_way = self.checkout.in_the_way(&tree)?;
         if !in_the_way.is_empty() {
             let message = format!(
