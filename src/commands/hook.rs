@@ -102,6 +102,7 @@ pub(crate) fn run(args: &HookArgs, context: &Context) -> Result<u8> {
     match event.hook_event_name.as_str() {
         "WorktreeCreate" => create(&event, args, context),
         "WorktreeRemove" => remove(&event, context),
+        "" => Err(no_event("it has no field `hook_event_name`").into()),
         other => {
             let message = format!("`hook claude` does not serve the event `{}`", other.escape_debug());
             Err(Failure::new(Code::Usage, message)
@@ -142,7 +143,13 @@ fn create(event: &Event, args: &ClaudeHookArgs, context: &Context) -> Result<u8>
     task.tell(&prepared);
     let path = prepared.work_dir.display().to_string();
     // Claude Code reads the last line, whatever the format of other answers is set to.
-    answer(&Answer::new(path.clone(), json!({"schema": 1, "worktree_path": path})), Format::Text)
+    let built = Answer::new(path.clone(), json!({"schema": 1, "worktree_path": path}));
+    answer(&built, Format::Text).map_err(|error| {
+        // Only its text: a reader that has gone is no quiet success here.
+        let why = error.root_cause();
+        let end = if prepared.reused { format!("{path} stays") } else { undo(&prepared, context) };
+        Failure::new(Code::Failed, format!("the answer could not be printed ({why}); {end}")).into()
+    })
 }
 
 fn prepared(

@@ -145,9 +145,12 @@ pub enum MergeAction {
     #[command(after_help = "Example:\n  execenv merge abort \"$env\"")]
     Abort(Changed),
     /// Leave the branch of a task out on purpose, so that `check` does not miss it
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "execenv merge skip [OPTIONS] <ENV> <BRANCH> <REASON>\n       execenv merge skip [OPTIONS] <ENV> <BRANCH> --undo",
+        after_help = "Examples:
   execenv merge skip \"$env\" 3f9c00000001 'superseded by the second attempt'
-  execenv merge skip \"$env\" 3f9c00000001 --undo")]
+  execenv merge skip \"$env\" 3f9c00000001 --undo"
+    )]
     Skip {
         /// The environment.
         #[command(flatten)]

@@ -8,6 +8,7 @@ use super::included;
 use super::lacking::lacking;
 use super::local::LocalDir;
 use super::lock::path_lock_shared;
+use super::path::quoted;
 use super::record::RepositoryRecord;
 use super::repository::{BRANCHES, NAME, lock_reason};
 use super::repository_request::{NEW, RepositoryFrom, RepositoryRequest};
@@ -306,7 +307,11 @@ fn find_folder(git: &Git, path: &Path, request: &Request<'_>) -> Result<(Source,
 }
 
 fn source_of(git: &Git, path: &Path) -> Result<Option<Source>> {
-    git.source(path).with_context(|| format!("look for the repository of {}", path.display()))
+    git.source(path).map_err(|error| {
+        let failure =
+            Failure::new(Code::Failed, format!("git cannot read the repository of {}", path.display()));
+        error.context(failure.hint(format!("see what `git -C {} status` says", quoted(path))))
+    })
 }
 
 /// A worktree must not lie inside of a repository's git folder, and a root inside of a repository would put every environment

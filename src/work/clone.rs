@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::diff::too_much;
 use super::ours::ours;
 use super::place::Place;
-use crate::environment::FoundEnv;
+use crate::environment::{FoundEnv, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::{Bounds, Git};
 use crate::sys::tree::{FileKind, Tree};
@@ -18,6 +18,8 @@ use crate::sys::tree::{FileKind, Tree};
 const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
 /// Begins the name of a clone that is being made, beside its place.
 const MAKING: &str = ".execenv-clone-";
+/// How many digits follow.
+const TOKEN: usize = 12;
 
 /// What stands at the place of a clone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Target {
     pub exists: bool,
     /// It is a folder with nothing in it, or nothing does.
     pub is_empty: bool,
+    /// It is a link, wherever that leads.
+    pub is_link: bool,
 }
 
 /// The folder that a clone comes into, and its name there.
@@ -48,11 +52,12 @@ pub fn look_at_target(found: &FoundEnv, dir: &Path) -> Result<Target> {
 /// [`Code::Occupied`] where something is there; [`Code::BadPath`] for a place that cannot be used; as git reports it.
 pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<PathBuf> {
     let spot = spot(found, dir)?;
+    let target = spot.look()?;
     let occupied = || {
-        Failure::new(Code::Occupied, format!("{} is not empty", dir.display()))
+        let what = if target.is_link { "is a link" } else { "is not empty" };
+        Failure::new(Code::Occupied, format!("{} {what}", dir.display()))
             .hint("name a folder that is empty or does not exist")
     };
-    let target = spot.look()?;
     if !target.is_empty {
         return Err(occupied().into());
     }
@@ -60,15 +65,19 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<P
     let head = checkout.head()?;
     let ours = ours(found, place)?;
     let making = || format!("make {}", dir.display());
-    let token = &uuid::Uuid::new_v4().simple().to_string()[..12];
+    let token = &uuid::Uuid::new_v4().simple().to_string()[..TOKEN];
     let temporary = PathBuf::from(format!("{MAKING}{token}"));
+    spot.sweep();
     spot.above.make_dir(&temporary, 0o755).with_context(making)?;
-    let made = spot
-        .above
-        .plain_subtree(&temporary)
-        .with_context(making)
+    let folder = spot.above.plain_subtree(&temporary).with_context(making);
+    // Locked, so that no other clone takes it for one that a killed command has left.
+    let is_held = folder.as_ref().map(Tree::try_hold);
+    log::debug!("{}: {is_held:?}", temporary.display());
+    let made = folder
+        .as_ref()
+        .map_err(|error| anyhow::anyhow!("{error:#}"))
         .and_then(|folder| {
-            checkout.copy_to(&folder, &head, &ours, BOUNDS).map_err(|error| too_much(error, place))
+            checkout.copy_to(folder, &head, &ours, BOUNDS).map_err(|error| too_much(error, place))
         })
         .and_then(|()| {
             let name = Path::new(&spot.name);
@@ -94,7 +103,13 @@ fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {
         let why = format!("{} cannot be a clone", dir.display());
         return Err(bad(why, "name a folder that is empty or does not exist").into());
     };
-    let real = above.canonicalize().with_context(|| format!("look at {}", above.display()))?;
+    let real = match above.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let why = format!("{} does not exist", above.display());
+            return Err(bad(why, &format!("make it first: `mkdir -p {}`", quoted(above))).into());
+        }
+        real => real.with_context(|| format!("look at {}", above.display()))?,
+    };
     let env = found.env.path.canonicalize().unwrap_or_else(|_| found.env.path.clone());
     if real.starts_with(&env) {
         let why = format!("{} is inside the environment", dir.display());
@@ -105,6 +120,24 @@ fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {
 }
 
 impl Spot {
+    /// Removes what a clone that was killed has left here: nobody has it locked.
+    fn sweep(&self) {
+        let is_ours = |name: &OsString| {
+            let token = name.to_str().and_then(|name| name.strip_prefix(MAKING));
+            token.is_some_and(|token| {
+                token.len() == TOKEN && token.bytes().all(|byte| byte.is_ascii_hexdigit())
+            })
+        };
+        for name in self.above.names(Path::new("")).unwrap_or_default().into_iter().filter(is_ours) {
+            let name = Path::new(&name);
+            let is_left =
+                self.above.plain_subtree(name).is_ok_and(|folder| folder.try_hold().is_ok_and(|free| free));
+            if is_left && let Err(error) = self.above.remove_all(name) {
+                log::debug!("remove {}: {error}", self.above.path().join(name).display());
+            }
+        }
+    }
+
     fn look(&self) -> Result<Target> {
         let name = Path::new(&self.name);
         let looking = || format!("look at {}", self.above.path().join(name).display());
@@ -114,6 +147,6 @@ impl Spot {
             Some(FileKind::Dir) => self.above.names(name).with_context(looking)?.is_empty(),
             Some(_) => false,
         };
-        Ok(Target { exists: kind.is_some(), is_empty })
+        Ok(Target { exists: kind.is_some(), is_empty, is_link: kind == Some(FileKind::Link) })
     }
 }

@@ -124,7 +124,15 @@ fn named(work_dir: Tree, wanted: &Path) -> Result<Place> {
         true => work_dir.try_clone(),
         false => work_dir.unlinked_subtree(&below),
     };
-    let tree = tree.with_context(|| format!("open {}", shown.display()))?;
+    let tree = match tree {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("{} does not exist", shown.display());
+            return Err(Failure::new(Code::Usage, message)
+                .hint("`--in` takes the path of a folder in the work dir, relative to it")
+                .into());
+        }
+        tree => tree.with_context(|| format!("open {}", shown.display()))?,
+    };
     if !is_repository(&tree) {
         let message = format!("{} is not the top of a git repository", shown.display());
         return Err(Failure::new(Code::Failed, message)

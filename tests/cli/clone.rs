@@ -98,7 +98,7 @@ fn the_place_is_empty_or_not_there() {
     }
     let inside = work_dir.join("copy");
     t.execenv(["clone", KEY, inside.to_str().unwrap()]).fails(2, &["is inside the environment"]);
-    t.execenv(["clone", KEY, "no/such"]).fails(1, &["look at"]);
+    t.execenv(["clone", KEY, "no/such"]).fails(2, &["no does not exist", "`mkdir -p "]);
     t.execenv(["clone", KEY, "empty"]).ok();
     assert!(t.tmp.join("empty/.git/HEAD").exists());
     t.assert_nothing_half_made_but(".execenv.excludes", "clone");
@@ -134,4 +134,28 @@ fn without_a_commit_or_a_branch_it_is_the_same_and_nothing_of_the_repositorys_ru
     assert_eq!(git_out(&t, &copy, &["status", "--porcelain"]), "?? .gitattributes");
     git(&t, &copy, &["fsck"]);
     assert!(!t.tmp.join("ran").exists());
+}
+
+#[test]
+fn where_it_cannot_be_made_is_told_with_a_way_out() {
+    let t = TestEnv::new();
+    let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+    crate::support::repository::make_repository(&t, &repo, &[]);
+    std::fs::create_dir(t.tmp.join("empty")).unwrap();
+    t.link("link", t.tmp.join("empty"));
+    for (dir, status, what, hint) in [
+        ("no/such/dir", 2, "no/such does not exist", "mkdir -p"),
+        ("link", 5, "link is a link", "a folder that is empty"),
+    ] {
+        t.execenv(["clone", KEY, dir]).fails(status, &[what, hint]);
+    }
+    t.execenv(["diff", KEY, "--in", "nope"]).fails(2, &["workdir/nope does not exist", "`--in` takes"]);
+    // What a killed clone has left is removed by the next one, but not what another one is making.
+    let (left, held) = (t.tmp.join(".execenv-clone-0123456789ab"), t.tmp.join(".execenv-clone-0123456789ac"));
+    t.write(left.join("file"), "left");
+    t.write(held.join("file"), "being made");
+    let lock = std::fs::File::open(&held).unwrap();
+    lock.lock().unwrap();
+    t.execenv(["clone", KEY, "empty"]).ok();
+    assert!(!left.exists() && held.exists() && t.tmp.join("empty/file").exists());
 }

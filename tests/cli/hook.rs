@@ -155,7 +155,7 @@ fn what_cannot_be_isolated_is_an_error_and_leaves_nothing() {
     for (event, part) in [
         ("", "not an event"),
         ("[]", "not an event"),
-        ("{}", "does not serve the event ``"),
+        ("{}", "no field `hook_event_name`"),
         (r#"{"hook_event_name":"Stop"}"#, "does not serve the event `Stop`"),
         (r#"{"hook_event_name":"WorktreeRemove"}"#, "`worktree_path`"),
     ] {
@@ -176,4 +176,16 @@ fn the_page_has_the_two_lines() {
     for line in ["\"WorktreeCreate\": [", "\"WorktreeRemove\": [", "\"command\": \"execenv hook claude\""] {
         assert!(page.contains(line), "{line}: {page}");
     }
+}
+
+#[test]
+fn what_claude_code_does_not_learn_of_is_not_left() {
+    let t = world();
+    t.execenv(["hook", "claude"]).input("{}").fails(2, &["no field `hook_event_name`"]);
+    let before = snapshot(&t.project.join(".git/refs"));
+    let event = json!({"hook_event_name": "WorktreeCreate", "name": "unheard", "cwd": t.project});
+    t.write("event", event.to_string());
+    let done = t.sh("execenv hook claude <event >/dev/full").run().status(1);
+    assert!(done.stderr.contains("could not be printed") && done.stderr.contains("was removed"), "{done}");
+    assert_same(&before, &snapshot(&t.project.join(".git/refs")), "no branch is left");
 }
