@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::git::{Branch, Git, Repository, Worktree};
+use crate::git::{Branch, Git, Registered, Repository, Worktree};
 use crate::sys::tree::Tree;
 
 /// Where the branches of agents are. The slash matters: a branch called `agent` is none of them.
@@ -20,6 +20,7 @@ const KEPT: &str = "30.days";
 /// A bare repository, and how long a call to it may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BareRepo<'a> {
+    git: &'a Git,
     repository: Repository<'a>,
     stop: &'a AtomicBool,
 }
@@ -27,7 +28,7 @@ pub(super) struct BareRepo<'a> {
 impl<'a> BareRepo<'a> {
     /// The repository at `path`. Each call takes at most `limit`, and ends when `stop` is set.
     pub(super) fn new(git: &'a Git, path: &'a Path, limit: Duration, stop: &'a AtomicBool) -> BareRepo<'a> {
-        BareRepo { repository: git.at(path).within(limit, stop).as_stored(), stop }
+        BareRepo { git, repository: git.at(path).within(limit, stop).as_stored(), stop }
     }
 
     pub(super) fn worktrees(&self) -> Result<Vec<Worktree>> {
@@ -41,6 +42,17 @@ impl<'a> BareRepo<'a> {
 
     pub(super) fn holders(&self, commit: &str) -> Result<Vec<String>> {
         self.repository.holders(commit)
+    }
+
+    /// What would be lost with the registration of a worktree whose folder is gone: what an operation in progress holds, and the
+    /// repositories of submodules.
+    pub(super) fn lost_with(&self, registration: &str) -> Result<Option<String>> {
+        let Some(registered) = Registered::new(self.repository.dir(), registration) else { return Ok(None) };
+        if let Some(commit) = self.repository.only_in(&registered)?.first() {
+            return Ok(Some(format!("its commit {commit} is on no branch")));
+        }
+        let unsaved = self.git.unsaved_in_worktree(&registered, None, self.repository.dir(), &[]);
+        Ok(unsaved.first().map(|unsaved| format!("{}: {}", unsaved.path.display(), unsaved.what)))
     }
 
     pub(super) fn has_unpushed(&self) -> Result<bool> {

@@ -63,6 +63,9 @@ impl Cache<'_> {
                      branch; save it: `git -C {} branch NAME {commit}`",
                     quoted(&path)
                 ));
+            } else if let Some(what) = self.git.lost_with(&known.id)? {
+                let (path, id) = (self.path(), &known.id);
+                self.note(format!("kept the registration {id} in {path}, whose worktree is gone: {what}"));
             } else {
                 stale.push(known);
             }

@@ -409,6 +409,30 @@ fn commits_of_a_detached_worktree_keep_its_registration() {
     assert_eq!(w.quiet().pruned, 1);
 }
 
+#[test]
+fn work_in_a_submodule_keeps_the_registration_that_holds_it() {
+    let w = World::new();
+    let place = w.worktree("k", "agent/a/1");
+    let module = w.bare.join("worktrees/r/modules/sub");
+    fs::create_dir_all(module.parent().unwrap()).unwrap();
+    w.git_in(&place, &["init", "-q", "--bare", module.to_str().unwrap()]);
+    w.git_in(&place, &["commit", "-q", "--allow-empty", "-m", "mine"]);
+    w.git_in(&place, &["push", "-q", module.to_str().unwrap(), "HEAD:refs/heads/work"]);
+    w.git_in(&place, &["reset", "-q", "--hard", "HEAD~1"]);
+    // As git leaves it: its working files are gone.
+    w.git_in(&module, &["config", "core.bare", "false"]);
+    w.git_in(&module, &["config", "core.worktree", "../../../../../gone"]);
+    fs::remove_dir_all(w.t.root.join("w")).unwrap();
+    let report = w.upkeep();
+    assert_eq!((report.pruned, report.failed), (0, 0));
+    assert!(
+        report.notes.iter().any(|note| note.contains("modules/sub: 2 commits on no remote")),
+        "{report:?}"
+    );
+    fs::remove_dir_all(module).unwrap();
+    assert_eq!(w.upkeep().pruned, 1);
+}
+
 /// An object that nothing refers to, two months old.
 fn dangling(w: &World) -> PathBuf {
     let file = w.t.write("blob", "unreferenced\n");
