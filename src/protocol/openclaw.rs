@@ -6,24 +6,33 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use super::conversation::{AgentFailure, Conversation, Ending, Opening, Properties, Step};
-use super::event::{Event, Sink, Usage};
+use super::conversation::{Conversation, Ending, Opening, Properties, Step};
+use super::event::{Event, Sink};
+use super::ndjson::bounded::{Bounded, KEPT};
 use super::reason::FailureReason;
 use super::text::JsonText;
 use super::transcript::Transcript;
+use answer::Answer;
 
-/// The longest answer that is read, in bytes.
-const LONGEST: usize = 32 << 20;
+mod answer;
+
+/// The most that is read of an answer in plain words, in bytes.
+const PLAIN: usize = 1 << 20;
 /// So long nothing may follow an object for it to be the answer.
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The conversation with one OpenClaw.
 #[derive(Debug, Default)]
 pub struct OpenClaw {
-    output: Vec<u8>,
-    is_too_long: bool,
+    /// The output from the last line on that begins an object: the answer, or a line of its log.
+    object: Bounded,
+    /// The output, where there was no object.
+    plain: Vec<u8>,
+    has_brace: bool,
+    /// The answer lost the ends of its long strings.
+    is_shortened: bool,
+    /// The last byte ended a line.
+    is_within_line: bool,
     /// Nothing has come since then.
     quiet_since: Option<Instant>,
     /// The end of the output was looked at, as it is now.
@@ -42,39 +51,56 @@ impl OpenClaw {
         conversation
     }
 
+    /// Takes a line, or a part of one.
+    fn collect(&mut self, line: &[u8]) {
+        // A pretty object has others in it, on lines that begin with a space.
+        let is_first = self.object.is_empty() && self.plain.trim_ascii().is_empty();
+        let start = if is_first { line.trim_ascii_start() } else { line };
+        let begins = !self.is_within_line && start.first() == Some(&b'{');
+        if begins {
+            self.object.clear();
+            self.plain = Vec::new();
+        }
+        self.is_within_line = !line.ends_with(b"\n");
+        if begins || !self.object.is_empty() {
+            return self.object.push(line);
+        }
+        self.has_brace |= memchr::memchr(b'{', line).is_some();
+        if self.plain.len() <= PLAIN {
+            self.plain.extend_from_slice(&line[..line.len().min(PLAIN + 1)]);
+        }
+    }
+
+    /// Why an answer was not read.
+    fn unreadable(&self) -> Option<String> {
+        if let Some(length) = self.object.lost() {
+            let limit = KEPT >> 20;
+            return Some(format!(
+                "OpenClaw's answer of {length} bytes is too long: more than {limit} MiB of it are left after shortening"
+            ));
+        }
+        let is_long = self.plain.len() > PLAIN && !self.has_brace;
+        is_long.then(|| format!("OpenClaw's answer is no object, and longer than {} MiB", PLAIN >> 20))
+    }
+
     /// Takes the answer.
-    fn take(&mut self, document: &Value, sink: &mut Sink<'_>) -> io::Result<()> {
-        let (meta, agent) = (&document["meta"], &document["meta"]["agentMeta"]);
-        if let Some(id) = agent["sessionId"].as_str() {
-            self.transcript.session(id, agent["model"].as_str(), sink)?;
+    fn take(&mut self, answer: Answer, sink: &mut Sink<'_>) -> io::Result<()> {
+        self.transcript.session(&answer.session, Some(&answer.model), sink)?;
+        self.transcript.set_usage("", answer.usage);
+        if let Some(cost) = answer.cost {
+            self.transcript.set_cost(cost);
         }
-        self.transcript.set_usage("", tokens(&agent["usage"]));
-        // A price of zero is that of a model whose price is not known.
-        if let Value::Number(cost) = &agent["costUsd"]
-            && cost.as_f64().is_some_and(|cost| cost > 0.0)
-        {
-            self.transcript.set_cost(cost.clone());
-        }
-        self.tool_calls = meta["toolSummary"]["calls"].as_u64().unwrap_or_default();
-        let payloads = document["payloads"].as_array().map_or(&[][..], Vec::as_slice);
-        let texts = |is_error: bool| {
-            let wanted = payloads.iter().filter(move |payload| (payload["isError"] == true) == is_error);
-            wanted.filter_map(|payload| payload["text"].as_str()).collect::<Vec<_>>().join("\n\n")
+        self.tool_calls = answer.tool_calls;
+        self.transcript.message(JsonText::Plain(&answer.text), sink)?;
+        let Some(error) = answer.failure else {
+            let said = self.transcript.answer();
+            self.transcript.complete(Some(&said));
+            return Ok(());
         };
-        let answer = texts(false);
-        self.transcript.message(JsonText::Plain(&answer), sink)?;
-        match failure(document)
-            .or_else(|| Some(texts(true)).filter(|text| !text.is_empty() && answer.is_empty()))
-        {
-            Some(error) => {
-                let is_overflow = meta["error"]["kind"] == "context_overflow";
-                let reason = is_overflow.then_some(FailureReason::ContextOverflow);
-                self.transcript.fail(AgentFailure { error, reason, is_resume_refused: false });
-                if let Some(result) = self.transcript.result_mut() {
-                    result.poisoned = reason;
-                }
-            }
-            None => self.transcript.complete(Some(&answer)),
+        let reason = answer.is_overflow.then_some(FailureReason::ContextOverflow);
+        self.transcript.fail_with(error, reason);
+        if let Some(result) = self.transcript.result_mut() {
+            result.poisoned = reason;
         }
         Ok(())
     }
@@ -92,30 +118,27 @@ impl Conversation for OpenClaw {
     fn output(&mut self, bytes: &[u8], _sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
         step.is_progress = true;
         (self.quiet_since, self.is_judged) = (None, false);
-        if self.output.len() + bytes.len() > LONGEST {
-            self.is_too_long = true;
-            self.output = Vec::new();
-        } else if !self.is_too_long {
-            self.output.extend_from_slice(bytes);
-        }
+        bytes.split_inclusive(|byte| *byte == b'\n').for_each(|line| self.collect(line));
         Ok(())
     }
 
     fn output_ended(&mut self, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
-        if self.is_too_long {
-            return Ok(());
-        }
-        let text = String::from_utf8_lossy(&std::mem::take(&mut self.output)).into_owned();
-        if let Some(document) = document(&text) {
+        if let Some(answer) = Answer::read(self.object.kept()) {
+            self.is_shortened = self.object.is_shortened();
+            // Not held beside what is made of it.
+            self.object.clear();
             step.is_turn_over = true;
-            return self.take(&document, sink);
+            return self.take(answer, sink);
         }
         // Something that is no object is an answer in plain words.
-        let text = text.trim();
-        if !text.is_empty() && !text.contains('{') {
-            self.transcript.message(JsonText::Plain(text), sink)?;
-            self.transcript.complete(Some(text));
-            step.is_turn_over = true;
+        if !self.has_brace && self.plain.len() <= PLAIN {
+            let plain = std::mem::take(&mut self.plain);
+            let text = String::from_utf8_lossy(&plain);
+            if !text.trim().is_empty() {
+                self.transcript.message(JsonText::Plain(text.trim()), sink)?;
+                self.transcript.complete(Some(text.trim()));
+                step.is_turn_over = true;
+            }
         }
         Ok(())
     }
@@ -126,9 +149,9 @@ impl Conversation for OpenClaw {
 
     fn tick(&mut self, now: Instant, step: &mut Step) {
         let quiet = now.duration_since(*self.quiet_since.get_or_insert(now));
-        if quiet >= QUIET && !self.is_judged && !self.output.is_empty() {
+        if quiet >= QUIET && !self.is_judged && !self.object.is_empty() {
             self.is_judged = true;
-            step.is_turn_over = std::str::from_utf8(&self.output).is_ok_and(|text| document(text).is_some());
+            step.is_turn_over = Answer::read(self.object.kept()).is_some();
         }
     }
 
@@ -137,59 +160,13 @@ impl Conversation for OpenClaw {
     }
 
     fn end(&mut self) -> Ending {
-        let unreadable = self
-            .is_too_long
-            .then(|| format!("the answer of OpenClaw is too long: more than {} MiB", LONGEST >> 20));
-        Ending { unreadable, tool_calls: self.tool_calls, ..self.transcript.end() }
-    }
-}
-
-/// The answer in the output: all of it, or from a line on that begins an object. The last such lines are looked at, as there
-/// may be many lines of a log before it.
-fn document(text: &str) -> Option<Value> {
-    let lines = memchr::memmem::rfind_iter(text.as_bytes(), "\n{").map(|at| at + 1);
-    let read = |at: usize| serde_json::from_str::<Value>(&text[at..]).ok();
-    std::iter::once(0).chain(lines.take(16)).filter_map(read).find(is_answer)
-}
-
-/// Whether an object is an answer, and not a line of a log.
-fn is_answer(document: &Value) -> bool {
-    document["payloads"].is_array()
-        || document["ok"] == false
-        || document["meta"]["durationMs"].as_u64().is_some_and(|duration| duration > 0)
-}
-
-/// What the object says of a failure.
-fn failure(document: &Value) -> Option<String> {
-    let meta = &document["meta"];
-    let message = |error: &Value| error["message"].as_str().map(str::to_owned);
-    if document["ok"] == false {
-        return Some(
-            message(&document["error"]).unwrap_or_else(|| "OpenClaw failed without a word".to_owned()),
-        );
-    }
-    if meta["error"].is_object() {
-        return Some(message(&meta["error"]).unwrap_or_else(|| meta["error"]["kind"].to_string()));
-    }
-    (meta["aborted"] == true).then(|| "OpenClaw's turn was aborted".to_owned())
-}
-
-/// Its releases spell the counts in three ways.
-fn tokens(usage: &Value) -> Usage {
-    let count = |names: [&str; 3]| names.iter().find_map(|name| usage[*name].as_u64()).unwrap_or_default();
-    Usage {
-        input_tokens: count(["input", "inputTokens", "input_tokens"]),
-        output_tokens: count(["output", "outputTokens", "output_tokens"]),
-        cache_read_tokens: count(["cacheRead", "cacheReadTokens", "cache_read"]).max(count([
-            "cachedInputTokens",
-            "cached_input_tokens",
-            "cache_read_input_tokens",
-        ])),
-        cache_write_tokens: count(["cacheWrite", "cacheWriteTokens", "cache_write"]).max(count([
-            "cacheCreationInputTokens",
-            "cacheCreationTokens",
-            "cache_creation_input_tokens",
-        ])),
+        let shortened = "shortened the long strings of OpenClaw's answer".to_owned();
+        Ending {
+            unreadable: self.unreadable(),
+            tool_calls: self.tool_calls,
+            remarks: self.is_shortened.then_some(shortened).into_iter().collect(),
+            ..self.transcript.end()
+        }
     }
 }
 
@@ -205,13 +182,17 @@ mod tests {
 
     /// What a conversation makes of this output, in small pieces.
     fn read(output: &str) -> (Ending, Vec<String>) {
+        read_in(output, 7)
+    }
+
+    fn read_in(output: &str, piece: usize) -> (Ending, Vec<String>) {
         let mut conversation = OpenClaw::new(None);
         let (mut events, mut step) = (Vec::new(), Step::default());
         let mut sink = |event: Event<'_>| {
             events.push(serde_json::to_string(&event).unwrap());
             Ok(())
         };
-        for piece in output.as_bytes().chunks(7) {
+        for piece in output.as_bytes().chunks(piece) {
             conversation.output(piece, &mut sink, &mut step).unwrap();
         }
         conversation.output_ended(&mut sink, &mut step).unwrap();
@@ -254,6 +235,11 @@ mod tests {
                 Some("long"),
             ),
             (r#"{"payloads":[],"meta":{"durationMs":3}}"#, Some(""), None),
+            (r#"{"payloads":[],"meta":{"error":{"kind":"quota"}}}"#, None, Some("quota")),
+            (r#"{"payloads":[7,{"text":7},{"text":"a"}],"meta":7,"error":[]}"#, Some("a"), None),
+            (r#"{"payloads":7,"ok":false,"error":7}"#, None, Some("OpenClaw failed without a word")),
+            ("\n  {\"payloads\":[{\"text\":\"a\"}]}", Some("a"), None),
+            ("a log {\n  {\"payloads\":[]}\n", None, None),
             ("plain words\n", Some("plain words"), None),
             (r#"{"payloads":[{"te"#, None, None),
             ("", None, None),
@@ -287,14 +273,34 @@ mod tests {
         assert_eq!(conversation.end().fallback, "one\n\ntwo");
     }
 
+    /// What a run holds for it stays within 32 MB.
     #[test]
-    fn an_answer_without_an_end_is_not_kept() {
-        let mut conversation = OpenClaw::new(None);
-        let block = vec![b'x'; 1 << 20];
-        for _ in 0..40 {
-            conversation.output(&block, &mut |_| Ok(()), &mut Step::default()).unwrap();
+    fn of_a_long_answer_the_long_strings_lose_their_ends() {
+        let long = "x".repeat(40 << 20);
+        let whole = "y".repeat(300 << 10);
+        for (document, text, unreadable) in [
+            (format!(r#"{{"payloads":[{{"text":"{whole}"}}]}}"#), Some(whole.len()), None),
+            (format!(r#"{{"report":"{long}","payloads":[{{"text":"a"}}]}}"#), Some(1), None),
+            (
+                format!("{{\n  \"payloads\": [\n    {{\"text\": \"{long}\"}}\n  ]\n}}\n"),
+                Some(256 << 10),
+                None,
+            ),
+            (
+                format!(r#"{{"payloads":[{{"text":"a"}}],"report":[{}0]}}"#, "0,".repeat(5 << 20)),
+                None,
+                Some("of 10485"),
+            ),
+            (long.clone(), None, Some("no object, and longer than 1 MiB")),
+            (format!("{long}\n{ANSWER}"), Some(8), None),
+        ] {
+            let ending = read_in(&document, 64 << 10).0;
+            let said = ending.result.as_ref().map(|result| result.text.len());
+            assert_eq!(said, text, "{}", &document[..20]);
+            assert_eq!(ending.unreadable.is_some(), unreadable.is_some(), "{:?}", ending.unreadable);
+            assert!(ending.unreadable.unwrap_or_default().contains(unreadable.unwrap_or_default()));
+            let is_cut = document.len() > 1 << 20 && text.is_some_and(|text| text != 8);
+            assert_eq!(ending.remarks.len(), usize::from(is_cut), "{:?}", ending.remarks);
         }
-        conversation.output_ended(&mut |_| Ok(()), &mut Step::default()).unwrap();
-        assert!(conversation.end().unreadable.unwrap().contains("32 MiB"));
     }
 }

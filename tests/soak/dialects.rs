@@ -22,11 +22,9 @@ pub fn trials() -> Vec<Trial> {
 fn much(spoken: &Spoken) {
     let w = spoken.world();
     let events = if is_full() { 1_000_000 } else { 20_032 };
-    // A document of 64 MB is more than is read of one.
-    let is_document = spoken.form == Form::Document;
     let many = format!("repeat {events} {}", spoken.works.replace('…', "x"));
-    let long = format!("long-line {} {}", if is_document { LONG / 8 } else { LONG }, spoken.works);
-    let between = if is_document { vec![long] } else { vec![many, long] };
+    let long = format!("long-line {LONG} {}", spoken.works);
+    let between = vec![many, long];
     let done = spoken.asked(&w, &spoken.turn(&between)).run();
     assert_eq!(done.status, Some(0), "{}\n{done}", spoken.name());
     let result = w.result();

@@ -125,7 +125,7 @@ macro_rules! ignore_scalars {
         $crate::protocol::ndjson::field::no_scalars!($empty);
     };
 }
-pub(super) use ignore_scalars;
+pub(in crate::protocol) use ignore_scalars;
 
 impl<'de> Visitor<'de> for TextVisitor {
     type Value = Cow<'de, str>;

@@ -1,29 +1,16 @@
 //! Cuts a byte stream into lines without ever holding more than a bounded part of one.
 //!
-//! A line that lies whole in a block is passed on in place. One that crosses blocks is collected; beyond [`BUFFERED`]
-//! bytes it is shortened while it is read, and beyond [`KEPT`] bytes after that it is dropped.
+//! A line that lies whole in a block is passed on in place. One that crosses blocks is collected; within the bounds of
+//! [`Bounded`].
 
-use super::shorten::{STRING, Shortener};
-
-/// Up to here a line is kept byte for byte.
-pub const BUFFERED: usize = 1 << 20;
-/// The most that is kept of a longer line.
-pub const KEPT: usize = 8 << 20;
+use super::bounded::{Bounded, KEPT};
 
 /// The splitter. Feed it with [`Lines::push`], end it with [`Lines::finish`].
 #[derive(Debug, Default)]
 pub struct Lines {
-    partial: Vec<u8>,
-    long: Option<Long>,
+    partial: Bounded,
     shortened: u64,
     lost: Option<u64>,
-}
-
-#[derive(Debug)]
-struct Long {
-    shortener: Shortener,
-    length: u64,
-    is_lost: bool,
 }
 
 impl Lines {
@@ -40,14 +27,14 @@ impl Lines {
         while let Some(end) = memchr::memchr(b'\n', block) {
             let (head, rest) = (&block[..end], &block[end + 1..]);
             block = rest;
-            if self.partial.is_empty() && self.long.is_none() {
+            if self.partial.is_empty() {
                 take(without_return(head))?;
             } else {
-                self.collect(head);
+                self.partial.push(head);
                 self.finish(&mut take)?;
             }
         }
-        self.collect(block);
+        self.partial.push(block);
         Ok(())
     }
 
@@ -56,22 +43,20 @@ impl Lines {
     /// # Errors
     /// Those of `take`.
     pub fn finish<E>(&mut self, take: impl FnOnce(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let taken = match self.long.take() {
-            Some(long) if long.is_lost => {
-                self.lost.get_or_insert(long.length);
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        let taken = match self.partial.lost() {
+            Some(length) => {
+                self.lost.get_or_insert(length);
                 Ok(())
             }
-            None if self.partial.is_empty() => return Ok(()),
-            long => {
-                self.shortened += u64::from(long.is_some());
-                take(without_return(&self.partial))
+            None => {
+                self.shortened += u64::from(self.partial.is_shortened());
+                take(without_return(self.partial.kept()))
             }
         };
-        if self.partial.capacity() > BUFFERED {
-            self.partial = Vec::new();
-        } else {
-            self.partial.clear();
-        }
+        self.partial.clear();
         taken
     }
 
@@ -88,31 +73,6 @@ impl Lines {
             "a line of {length} bytes is too long: more than {limit} MiB of it are left after shortening"
         ))
     }
-
-    fn collect(&mut self, bytes: &[u8]) {
-        if self.long.is_none() {
-            if self.partial.len() + bytes.len() <= BUFFERED {
-                return self.partial.extend_from_slice(bytes);
-            }
-            let mut shortener = Shortener::new(STRING);
-            let whole = std::mem::take(&mut self.partial);
-            shortener.push(&whole, &mut self.partial);
-            self.long = Some(Long { shortener, length: whole.len() as u64, is_lost: false });
-        }
-        let long = self.long.as_mut().expect("set above");
-        long.length += bytes.len() as u64;
-        if !long.is_lost {
-            // In steps, so that the bound holds for a big block, too.
-            for piece in bytes.chunks(STRING) {
-                long.shortener.push(piece, &mut self.partial);
-                if self.partial.len() > KEPT {
-                    long.is_lost = true;
-                    self.partial = Vec::new();
-                    break;
-                }
-            }
-        }
-    }
 }
 
 fn without_return(line: &[u8]) -> &[u8] {
@@ -121,6 +81,7 @@ fn without_return(line: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shorten::STRING;
     use super::*;
 
     fn split(text: &[u8], step: usize) -> (Vec<Vec<u8>>, Lines) {

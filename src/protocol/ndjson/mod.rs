@@ -1,8 +1,9 @@
 //! Dialects of one JSON object a line.
 //!
-//! [`stream`] is what all of them share: a dialect is a [`LineReader`]. [`lines`] cuts the stream into lines, and shortens oversized ones; [`skipped`] counts what is not understood; each
+//! [`stream`] is what all of them share: a dialect is a [`LineReader`]. [`lines`] cuts the stream into lines, [`bounded`] shortens oversized ones; [`skipped`] counts what is not understood; each
 //! dialect is a module.
 
+pub mod bounded;
 pub mod claude;
 mod codex_exec;
 pub mod copilot;
