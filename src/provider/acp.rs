@@ -1,7 +1,7 @@
 //! Agents that are driven over the Agent Client Protocol: their command lines, and what is particular to each.
 //!
-//! As of OpenCode 1.18, Gemini 0.61, Qwen 0.24, Copilot 1.0.102, Hermes 0.19, Reasonix 1.38, Qoder 1.1; the others were not
-//! tried: their rows are those of multica.
+//! As of OpenCode 1.18, Gemini 0.61, Qwen 0.24, Copilot 1.0.102, Hermes 0.19, Reasonix 1.38, Qoder 1.1, QwenPaw 2.2, Kimi
+//! Code 2.1; the others were not tried: their rows are those of multica.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -57,6 +57,19 @@ opencode_point() {
     mkdir -p "$HOME/.config/opencode"
     echo '{"autoupdate":false,"share":"disabled","model":"fake/fake-model","small_model":"fake/fake-model","provider":{"fake":{"npm":"@ai-sdk/openai-compatible","options":{"baseURL":"http://127.0.0.1:'"$1"'/v1","apiKey":"{env:FAKE_KEY}"},"models":{"fake-model":{}}}}}' > "$HOME/.config/opencode/opencode.json"
 }
+kilo_point() { # what it fetches at its start must fail at once
+    export KILO_API_URL=http://127.0.0.1:9 KILO_DISABLE_SESSION_INGEST=1 KILO_DISABLE_MODELS_FETCH=1 KILO_DISABLE_AUTOUPDATE=1 \
+        KILO_DISABLE_LSP_DOWNLOAD=1 FAKE_KEY=sk-fake-0123456789
+    mkdir -p "$HOME/.config/kilo"
+    echo '{"enabled_providers":["fake"],"autoupdate":false,"share":"disabled","model":"fake/fake-model","small_model":"fake/fake-model","provider":{"fake":{"npm":"@ai-sdk/openai-compatible","options":{"baseURL":"http://127.0.0.1:'"$1"'/v1","apiKey":"{env:FAKE_KEY}"},"models":{"fake-model":{}}}}}' > "$HOME/.config/kilo/kilo.json"
+}
+kilo_idle=90s # it starts for half a minute
+kilo_limit=60s
+kimi_point() {
+    export KIMI_CODE_NO_AUTO_UPDATE=1
+    mkdir -p "$HOME/.kimi-code"
+    printf 'default_model = "fake"\n[providers.fake]\ntype = "openai"\nbase_url = "http://127.0.0.1:%s/v1"\napi_key = "sk-fake-0123456789"\n[models.fake]\nprovider = "fake"\nmodel = "fake-model"\nmax_context_size = 100000\n' "$1" > "$HOME/.kimi-code/config.toml"
+}
 pi_point() {
     export PI_OFFLINE=1 PI_TELEMETRY=0 FAKE_KEY=sk-fake-0123456789
     mkdir -p "$HOME/.pi/agent"
@@ -92,15 +105,17 @@ qwenpaw_point() { # DIR/qwenpaw is a Python environment; with `--runtime-provide
 }
 qwenpaw_tool=execute_shell_command
 qwenpaw_unknown='completed old' # it makes a session of any id
+qwenpaw_idle=2m                 # it imports for more than half a minute before it asks its model
 qwenpaw_cached=0                # it counts them among the others
-ALL=(claude codex openclaw gemini qwen copilot opencode pi reasonix hermes qwenpaw)
+ALL=(claude codex openclaw gemini qwen copilot opencode kilo kimi pi reasonix hermes qwenpaw)
 
 # ---- what is particular to some ------------------------------------------------------------------------------------
 
 codex_limit=8s # a tool that works for ten seconds goes on behind its back, and it ends
 case "${DIALECT:-}" in
     acp) gemini_cached=0            # it counts them among the others
-         opencode_usage=1000/200/34 ;; # of the last step
+         opencode_usage=1000/200/34     # of the last step
+         kilo_usage=1000/200/34 ;;
     chat) hermes_tools=file ;;
 esac
 openclaw_tools=file
@@ -183,7 +198,7 @@ part() ( # NAME: one program, in a home of its own
     run --timeout 3m
     cell launched "$(ended)" completed
     cell text "$(ask 'd["text"].strip()')" 'all done'
-    made=no new=${name}_unknown tools=${name}_tools limit=${name}_limit cached=${name}_cached usage=${name}_usage
+    made=no new=${name}_unknown tools=${name}_tools limit=${name}_limit cached=${name}_cached usage=${name}_usage idle=${name}_idle
     [ -e "$env/workdir/made.txt" ] && made=file
     [ "$made" = file ] && grep -q '"type":"tool_use"' "$work/events.jsonl" && grep -q '"type":"tool_result"' "$work/events.jsonl" && made=yes
     cell tools "$made" "${!tools:-yes}"
@@ -215,13 +230,13 @@ part() ( # NAME: one program, in a home of its own
     cell killed "session $known, left: $(survivors)" 'session known, left: none'
 
     serve --status 500
-    run --timeout 4m --idle-timeout "$IDLE"
+    run --timeout 4m --idle-timeout "${!idle:-$IDLE}"
     cell 500 "$(ended)" 'failed/server_error|timeout/idle_watchdog'
     stop_server
-    run --timeout 4m --idle-timeout "$IDLE"
+    run --timeout 4m --idle-timeout "${!idle:-$IDLE}"
     cell dead "$(ended)" 'failed/network|timeout/idle_watchdog'
     serve --status 401
-    run --timeout 4m --idle-timeout "$IDLE"
+    run --timeout 4m --idle-timeout "${!idle:-$IDLE}"
     cell 401 "$(ended)" 'failed/auth_or_access' # after it OpenClaw asks no model for a minute
     cell survivors "$(survivors)" none
 
