@@ -43,15 +43,20 @@ impl Repository<'_> {
     }
 }
 
-/// When the repository was made, in seconds since 1970; 0: it does not say.
-fn birth(common: &Path) -> u64 {
+/// When the repository was made, in seconds since 1970, by its folder and by files that a copy of it keeps the times of. `None`:
+/// nothing says so.
+fn birth(common: &Path) -> Option<u64> {
     let modified = |name: &&str| common.join(name).symlink_metadata().and_then(|file| file.modified()).ok();
-    let times = AT_BIRTH.iter().filter_map(modified);
-    let seconds = times.filter_map(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs());
-    seconds.min().unwrap_or_default()
+    let created = common.symlink_metadata().and_then(|folder| folder.created()).ok();
+    let times = AT_BIRTH.iter().filter_map(modified).chain(created);
+    times.filter_map(|time| time.duration_since(UNIX_EPOCH).ok()).map(|time| time.as_secs()).min()
 }
 
-fn sort(listed: &str, birth: u64, is_packed: &dyn Fn(&str) -> bool) -> Others {
+fn is_younger(date: &str, birth: Option<u64>) -> bool {
+    date.parse().ok().zip(birth).is_some_and(|(date, birth): (u64, u64)| date > birth)
+}
+
+fn sort(listed: &str, birth: Option<u64>, is_packed: &dyn Fn(&str) -> bool) -> Others {
     let mut others = Others::default();
     for line in listed.lines() {
         let mut words = line.splitn(4, ' ');
@@ -65,7 +70,7 @@ fn sort(listed: &str, birth: u64, is_packed: &dyn Fn(&str) -> bool) -> Others {
                 others.checkpoints.push(id.to_owned());
             }
             "commit" => {}
-            "tag" if date.parse().is_ok_and(|date: u64| date < birth) => {}
+            "tag" if !is_younger(date, birth) => {}
             // A clone packs what it has fetched.
             "blob" | "tree" if is_packed(name) => {}
             _ => others.refs.push(name.to_owned()),
@@ -82,7 +87,7 @@ mod tests {
     fn only_what_was_made_there_counts() {
         let listed = "commit a 5 refs/heads/main\ntag b 5 refs/tags/theirs\ntag c 15 refs/tags/ours\n\
                       blob d  refs/keep/x\nblob e  refs/tags/packed\ncommit f 5 refs/execenv/k/wip\n";
-        let others = sort(listed, 10, &|name| name.ends_with("packed"));
+        let others = sort(listed, Some(10), &|name| name.ends_with("packed"));
         let expected = Others {
             refs: vec!["refs/tags/ours".into(), "refs/keep/x".into()],
             checkpoints: vec!["f".into()],

@@ -402,7 +402,10 @@ fn a_commit_that_any_ref_of_the_repository_holds_counts() {
 #[test]
 fn what_a_ref_holds_besides_commits_counts() {
     for (hold, expected) in [
-        ("git tag -a -m text new", Some("1 ref with more than a commit (refs/tags/new)")),
+        (
+            "GIT_COMMITTER_DATE='4000000000 +0000' git tag -a -m text new",
+            Some("1 ref with more than a commit (refs/tags/new)"),
+        ),
         ("git update-ref refs/keep/x $(git hash-object -w file)", Some("(refs/keep/x)")),
         ("git tag x $(git hash-object -w file)", Some("(refs/tags/x)")),
         (
