@@ -221,6 +221,8 @@ table! {
     HOMES_NEXT = Row::env(".execenv.homes-next", Owner::Execenv);
     /// what git must ignore in a worktree: the user's own patterns, and the sidecars
     EXCLUDES = Row::env(".execenv.excludes", Owner::Execenv);
+    /// the proof that execenv has made the worktree of the environment in a certain repository
+    REPOSITORY_PROOF = Row::env(".repository_proof", Owner::Execenv);
     /// the index of a snapshot that `cleanup --force` is making
     SNAPSHOT_INDEX = Row::env(".execenv.index", Owner::Execenv);
     /// git's lock on that index

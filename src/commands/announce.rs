@@ -69,5 +69,5 @@ fn put_back(entry: &str, context: &Context) -> Result<()> {
     let tree = context.root.open()?.context("the workspaces root is gone")?;
     let found = entries(&context.root, &tree)?;
     let entry = found.iter().find(|other| other.name == entry).context("it is not there")?;
-    restore(&tree, entry, None, context.settings.lease, context.now)
+    restore(&tree, entry, None, (&context.keys, context.settings.lease), context.now)
 }

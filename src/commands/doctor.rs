@@ -308,7 +308,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         return Ok(vec![not_marked(fix, context.root.path(), tree)?]);
     }
     let git = context.git();
-    let deletion = Deletion::new(&git, &context.stop);
+    let deletion = Deletion::new(&git, &context.keys, &context.stop);
     for leftover in sweep_staging(&context.root, tree, fix.then_some(&deletion), context.now)? {
         let repair = match leftover.whole {
             true => Repair { would: "moves it to the trash", done: "moved to the trash" },

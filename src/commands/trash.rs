@@ -78,7 +78,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             context.defer_signals()?;
             let entry = choose(&found, entry, &tree, context)?;
             let to = to.as_ref().map(|to| context.absolute(to)).transpose()?;
-            restore(&tree, entry, to.as_deref(), context.settings.lease, context.now)?;
+            restore(&tree, entry, to.as_deref(), (&context.keys, context.settings.lease), context.now)?;
             let place = to.as_ref().unwrap_or(&entry.origin);
             log::info!("moved {} to {}", entry.name, place.display());
             let text = place.display().to_string();
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
 fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
     let git = context.git();
-    let deletion = Deletion::new(&git, &context.stop);
+    let deletion = Deletion::new(&git, &context.keys, &context.stop);
     // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
         failed += u64::from(has_failed(delete(tree, &name, &deletion)));

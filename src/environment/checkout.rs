@@ -94,6 +94,14 @@ impl<'a> Checkout<'a> {
         Ok(Ok(Checkout::Linked(Box::new(linked))))
     }
 
+    /// The git folder of the repository that the work dir is going to be a worktree of, without links.
+    pub(super) fn source(&self) -> Option<&Path> {
+        match self {
+            Checkout::Linked(linked) => Some(&linked.source.common),
+            Checkout::Fresh(..) => None,
+        }
+    }
+
     /// The folder of the work dir in which the agent runs, relative to it.
     pub(super) fn folder(&self) -> &Path {
         match self {

@@ -205,7 +205,7 @@ pub fn cleanup(
     // What is saved by force is written into the repository, which has to know the worktree.
     if options.force
         && !options.trash
-        && let Err(error) = found.reattach()
+        && let Err(error) = found.reattach(trust.keys)
     {
         log::warn!("{error:#}");
     }
@@ -288,7 +288,7 @@ pub fn cleanup(
         CleanupOptions { force: true, .. } => BranchRule::Always,
         _ => BranchRule::UnlessOnlyCopy,
     };
-    let deletion = Deletion::new(git, stop).branches(rule).naming(saved);
+    let deletion = Deletion::new(git, trust.keys, stop).branches(rule).naming(saved);
     found.release_refs(&checkpointed, &deletion);
     let done = take_down(&root_tree, found, record, options, (&deletion, now), &mut report);
     report.kept.extend(deletion.kept().into_iter().map(|(path, what)| Kept::new(path, what)));

@@ -10,9 +10,9 @@ use super::trust::Trust;
 use crate::git::{Checkout, Git};
 
 impl FoundEnv {
-    /// The git folders of the repositories in a user folder of which checkpoints were made. A work dir of ours takes its worktrees
+    /// The repositories in a user folder of which checkpoints were made. A work dir of ours takes its worktrees
     /// out of their repositories when it goes, so there are none then.
-    pub(super) fn checkpointed_in_user_folder(&self, trust: Trust<'_>, git: &Git) -> Vec<PathBuf> {
+    pub(super) fn checkpointed_in_user_folder(&self, trust: Trust<'_>, git: &Git) -> Vec<Checkout> {
         let checkpoints = self.checkpoints();
         if checkpoints.is_empty() || !self.work_dir.is_user_folder() {
             return Vec::new();
@@ -26,8 +26,7 @@ impl FoundEnv {
                 }
                 .ok()
             });
-            let checkouts = opened.filter_map(|folder| Checkout::open(git, &folder).ok());
-            checkouts.map(|checkout| checkout.git_dir().to_owned()).collect()
+            opened.filter_map(|folder| Checkout::open(git, &folder).ok()).collect()
         });
         found.unwrap_or_else(|error| {
             log::debug!("{error:#}");
@@ -36,12 +35,12 @@ impl FoundEnv {
     }
 
     /// Deletes the refs of ours in these repositories, as far as nothing is lost with them.
-    pub(super) fn release_refs(&self, git_dirs: &[PathBuf], deletion: &Deletion<'_>) {
+    pub(super) fn release_refs(&self, checkouts: &[Checkout], deletion: &Deletion<'_>) {
         let key = self.env.key();
-        for git_dir in git_dirs {
+        for checkout in checkouts {
             let refs = OwnRefs { key: &key, checkpoints: self.checkpoints() };
-            if let Err(error) = deletion.release_refs(git_dir, refs) {
-                log::warn!("the refs of {key} in {} stay: {error:#}", git_dir.display());
+            if let Err(error) = deletion.release_refs(checkout, refs) {
+                log::warn!("the refs of {key} in {} stay: {error:#}", checkout.git_dir().display());
             }
         }
     }

@@ -34,6 +34,7 @@ mod reattach;
 mod record;
 mod recover;
 mod repository;
+mod repository_proof;
 mod repository_request;
 mod request;
 mod reuse;

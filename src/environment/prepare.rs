@@ -31,7 +31,7 @@ use super::request::{
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::user_folder::By;
 use super::work_dir::WorkDir;
-use super::{record, stores, trash};
+use super::{record, repository_proof, stores, trash};
 use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -524,7 +524,12 @@ impl Placing<'_> {
         let below = self.checkout.map_or(Path::new(""), Checkout::folder);
         let agents = agent_dir(work_dir.path(&final_root), below);
         let home_plan = self.contents.home_plan(request, &final_root, &agents, self.local.is_some(), None)?;
-        let seal = request.seal(&at.key, SealFor::of(self.local.is_some(), &home_plan), &mut warnings);
+        let source = self.checkout.and_then(Checkout::source);
+        let sealed = match source {
+            Some(_) => SealFor::Worktree,
+            None => SealFor::of(self.local.is_some(), &home_plan),
+        };
+        let seal = request.seal(&at.key, sealed, &mut warnings);
         launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;
@@ -537,6 +542,9 @@ impl Placing<'_> {
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
+                if let (Some(source), Some(seal)) = (source, &seal) {
+                    repository_proof::write(&tree, request.root.path(), source, seal)?;
+                }
                 if let Some(checkout) = self.checkout {
                     let (made, notices) = checkout.make(
                         request,
@@ -689,7 +697,7 @@ impl Placing<'_> {
     /// Removes an env root that was not finished, with the worktree that was made for it.
     fn discard(&self, name: &Path, at: &Place) {
         if self.checkout.is_some() {
-            let deletion = Deletion::new(self.git, &self.request.options.stop);
+            let deletion = Deletion::new(self.git, self.request.keys, &self.request.options.stop);
             let env_root = at.path(self.request.root);
             if let Err(error) = release_staged(self.root, name, &env_root, &at.key, &deletion) {
                 log::warn!("{error:#}");

@@ -1,21 +1,23 @@
 //! The repository of an environment whose work dir is a git worktree: released when the work dir goes.
 //!
-//! Everything about it that the env root says is a claim of the agent's. A registration is removed only if it names the
-//! work dir of this environment, a branch only if it carries the environment's key and its commits are held elsewhere.
+//! Everything about it that the env root says is a claim of the agent's, but for the proof that execenv has made a worktree in
+//! that repository (`repository_proof.rs`). A registration is removed only if it names the work dir of this environment, a
+//! branch only if it carries the environment's key and its commits are held elsewhere.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
+use super::key::KeyFile;
 use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
 use super::record::{CheckpointRecord, Own, RepositoryRecord};
-use crate::git::{Branch, Git, Quiet, Registered, Repository};
+use super::repository_proof::is_proved;
+use crate::git::{Branch, Checkout, Git, Quiet, Registered, Registration, Repository};
 use crate::layout;
 use crate::layout::names;
-use crate::sys::confine::can_confine;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
 use crate::task::agent_part;
@@ -46,6 +48,8 @@ pub enum BranchRule {
 /// A worktree that goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving<'a> {
+    /// The env root, wherever it lies now; `None`: it is gone.
+    pub(super) env: Option<&'a Tree>,
     /// Its files, wherever they lie now; `None`: they are gone.
     pub(super) folder: Option<&'a Tree>,
     /// The path of the work dir when it was in its place.
@@ -93,6 +97,7 @@ impl<'a> Known<'a> {
 #[derive(Debug)]
 pub(crate) struct Deletion<'a> {
     git: &'a Git,
+    keys: &'a KeyFile,
     branch: BranchRule,
     /// Once it is set, the removal of files ends.
     pub(super) stop: &'a AtomicBool,
@@ -103,9 +108,10 @@ pub(crate) struct Deletion<'a> {
 }
 
 impl<'a> Deletion<'a> {
-    pub(crate) fn new(git: &'a Git, stop: &'a AtomicBool) -> Deletion<'a> {
+    pub(crate) fn new(git: &'a Git, keys: &'a KeyFile, stop: &'a AtomicBool) -> Deletion<'a> {
         Deletion {
             git,
+            keys,
             branch: BranchRule::UnlessOnlyCopy,
             stop,
             kept: RefCell::default(),
@@ -134,7 +140,7 @@ impl<'a> Deletion<'a> {
     /// As the system reports them: the next deletion of the same files tries again. A repository that cannot be written is left
     /// as it is.
     pub(super) fn release(&self, leaving: &Leaving<'_>) -> Result<()> {
-        match leaving.release(self.git, self.branch, &self.named) {
+        match leaving.release(self) {
             Ok(kept) => {
                 self.note(kept);
                 Ok(())
@@ -151,9 +157,9 @@ impl<'a> Deletion<'a> {
     ///
     /// # Errors
     /// As git reports them.
-    pub(super) fn release_refs(&self, git_dir: &Path, refs: OwnRefs<'_>) -> Result<()> {
-        let stayed = refs.release(&self.git.at(git_dir))?;
-        self.note(stayed.into_iter().map(|(_, what)| (git_dir.to_owned(), what)).collect());
+    pub(super) fn release_refs(&self, checkout: &Checkout, refs: OwnRefs<'_>) -> Result<()> {
+        let stayed = refs.release(&checkout.shared())?;
+        self.note(stayed.into_iter().map(|(_, what)| (checkout.git_dir().to_owned(), what)).collect());
         Ok(())
     }
 
@@ -163,11 +169,6 @@ impl<'a> Deletion<'a> {
         }
         self.kept.borrow_mut().extend(kept);
     }
-}
-
-/// A repository where git can write only below its git folder, if this system can confine it.
-fn confined<'a>(repository: Repository<'a>, folder: &'a Tree) -> Repository<'a> {
-    if can_confine() { repository.confined_to(folder) } else { repository }
 }
 
 /// Whether trying again does not help.
@@ -180,19 +181,37 @@ fn is_never_writable(error: &anyhow::Error) -> bool {
 
 impl Leaving<'_> {
     /// The registration of this worktree, if it has one: what its `.git` file names, else what the record says.
-    pub(super) fn registered(&self) -> Option<Registered> {
+    pub(super) fn registered(&self) -> Option<Registration> {
         let named = self.folder.and_then(|folder| Registered::named_in(folder).ok().flatten());
         let recorded =
             self.known.record().and_then(|record| Registered::new(&record.git_dir, &record.worktree));
-        named.into_iter().chain(recorded).find(|registered| self.is_its(registered))
+        let open = named.into_iter().chain(recorded).filter_map(|registered| registered.open());
+        open.into_iter().find(|registered| self.is_its(registered))
+    }
+
+    /// The same, if execenv is known to have made the worktree in that repository; else its path.
+    pub(super) fn proved(&self, keys: &KeyFile) -> Option<std::result::Result<Registration, PathBuf>> {
+        let registered = self.registered()?;
+        match self.is_proved(&registered, keys) {
+            true => Some(Ok(registered)),
+            false => Some(Err(registered.common().to_owned())),
+        }
+    }
+
+    /// Whether execenv is known to have made the worktree in the repository of this registration.
+    pub(super) fn is_proved(&self, registered: &Registration, keys: &KeyFile) -> bool {
+        let root = self.place.ancestors().nth(3).unwrap_or(self.place);
+        self.env.is_some_and(|env| is_proved(env, (root, self.key), registered.common(), keys))
     }
 
     /// Whether a registration names this environment's work dir: at its place, or where that was before the root moved.
-    fn is_its(&self, registered: &Registered) -> bool {
+    fn is_its(&self, registered: &Registration) -> bool {
         let Some(place) = registered.place() else {
             // Its making was cut off, of which the lock comes first, or its removal, after which an empty folder is left.
+            let is_ours = || registered.name.starts_with(&format!("{NAME}{}", self.key));
             let reason = registered.lock_reason();
-            return registered.is_empty() || reason.is_some_and(|reason| reason == lock_reason(self.place));
+            return (registered.is_empty() && is_ours())
+                || reason.is_some_and(|reason| reason == lock_reason(self.place));
         };
         if place == self.place || silent::is_one_path(&place, self.place) {
             return true;
@@ -201,59 +220,64 @@ impl Leaving<'_> {
         layout::former_root(&place, env_root).is_some() && silent::is_missing(&place)
     }
 
-    /// Deletes the task's branch by `rule`, then the registration, by which the next attempt finds both. Returns what stays, and
-    /// why. A worktree that the repository does not know, and one whose repository is gone, need nothing.
+    /// Deletes the task's branch, then the registration, by which the next attempt finds both. Returns what stays, and why. A
+    /// worktree that the repository does not know, and one whose repository is gone, need nothing; in a repository of which
+    /// nothing is proved, everything stays.
     ///
     /// # Errors
     /// As the system reports them.
-    pub(super) fn release(
-        &self,
-        git: &Git,
-        rule: BranchRule,
-        named: &[String],
-    ) -> Result<Vec<(PathBuf, String)>> {
-        let Some(registered) = self.registered() else { return Ok(Vec::new()) };
-        let _quiet = Quiet::in_repository(&registered.common);
+    fn release(&self, deletion: &Deletion<'_>) -> Result<Vec<(PathBuf, String)>> {
+        let registered = match self.proved(deletion.keys) {
+            None => return Ok(Vec::new()),
+            Some(Ok(registered)) => registered,
+            Some(Err(common)) => return Ok(vec![(common, self.unproved())]),
+        };
+        let _quiet = Quiet::in_repository(registered.common());
         let recorded = self.known.record().map(|record| record.branch.clone());
         let branches = registered.branch().into_iter().chain(recorded);
         let mut branches: Vec<String> = branches.filter(|branch| self.is_its_branch(branch)).collect();
         branches.dedup();
         let mut kept = Vec::new();
+        let common = registered.common().to_owned();
         for branch in branches {
-            match self.release_branch(git, &registered, &branch, rule) {
-                Ok(what) => kept.extend(what.map(|what| (registered.common.clone(), what))),
+            match self.release_branch(deletion, &registered, &branch) {
+                Ok(what) => kept.extend(what.map(|what| (common.clone(), what))),
                 // A branch is in no one's way.
                 Err(error) => log::warn!("the branch {branch} stays: {error:#}"),
             }
         }
         let refs = OwnRefs { key: self.key, checkpoints: self.known.checkpoints() };
-        match refs.release(&git.at(&registered.common)) {
+        match refs.release(&registered.repository(deletion.git)) {
             Ok(stayed) => {
                 let is_new = |name: &String| {
-                    !named.contains(name)
+                    !deletion.named.contains(name)
                         && !kept.iter().any(|(_, what)| what.starts_with(&format!("{name} ")))
                 };
                 let told: Vec<_> = stayed.into_iter().filter(|(name, _)| is_new(name)).collect();
-                kept.extend(told.into_iter().map(|(_, what)| (registered.common.clone(), what)));
+                kept.extend(told.into_iter().map(|(_, what)| (common.clone(), what)));
             }
             Err(error) => log::warn!("the refs of {} stay: {error:#}", self.key),
         }
         // Last of all, when no branch goes any more.
-        let lost = git.at(&registered.common).only_in(&registered)?;
-        if !lost.is_empty() {
-            let folder = Tree::open(&registered.common)
-                .with_context(|| format!("open {}", registered.common.display()))?;
-            let repository = confined(git.at(&registered.common), &folder);
-            for commit in lost {
-                let name = repository.keep_commit(&format!("{}/head", ref_key(self.key)), &commit)?;
-                let what = format!(
-                    "{name} holds a commit that was checked out without a branch and is nowhere else"
-                );
-                kept.push((registered.common.clone(), what));
-            }
+        let repository = registered.repository(deletion.git);
+        for commit in repository.only_in(&registered)? {
+            let name = repository.keep_commit(&format!("{}/head", ref_key(self.key)), &commit)?;
+            let what =
+                format!("{name} holds a commit that was checked out without a branch and is nowhere else");
+            kept.push((common.clone(), what));
         }
         registered.remove()?;
         Ok(kept)
+    }
+
+    /// What stays in a repository of which nothing proves that execenv has made the worktree there.
+    fn unproved(&self) -> String {
+        let place = quoted(self.place);
+        format!(
+            "the worktree of {place} stays registered there, with its branch: nothing proves that execenv made it (an agent can \
+             write the record; an earlier version, or one without its key, wrote no proof). If the repository is yours, `git \
+             worktree unlock {place}` and `git worktree prune` in it remove the registration"
+        )
     }
 
     /// Whether a branch is one that `prepare` makes for this environment.
@@ -282,15 +306,14 @@ impl Leaving<'_> {
     /// Deletes a branch by `rule`; what stays otherwise.
     fn release_branch(
         &self,
-        git: &Git,
-        registered: &Registered,
+        deletion: &Deletion<'_>,
+        registered: &Registration,
         name: &str,
-        rule: BranchRule,
     ) -> Result<Option<String>> {
-        let common = registered.common.as_path();
+        let (common, rule) = (registered.common(), deletion.branch);
+        anyhow::ensure!(registered.is_at_its_path(), "{} was moved or replaced meanwhile", common.display());
         // An agent that can write to the repository can put links into it.
-        let folder = Tree::open(common).with_context(|| format!("open {}", common.display()))?;
-        let repository = confined(git.at(common), &folder);
+        let repository = registered.repository(deletion.git);
         let Some((branch, worktree)) = repository.branch(name)? else { return Ok(None) };
         let place = registered.place();
         if let Some(other) = worktree.filter(|worktree| Some(worktree) != place.as_ref()) {
@@ -336,9 +359,16 @@ pub(crate) fn release_staged(
     key: &str,
     deletion: &Deletion<'_>,
 ) -> Result<()> {
-    let Ok(folder) = root.plain_subtree(&name.join(names::WORK_DIR)) else { return Ok(()) };
+    let Ok(env) = root.plain_subtree(name) else { return Ok(()) };
+    let Ok(folder) = env.plain_subtree(Path::new(names::WORK_DIR)) else { return Ok(()) };
     let place = place_of(env_root);
-    deletion.release(&Leaving { folder: Some(&folder), place: &place, key, known: Known::Unused })
+    deletion.release(&Leaving {
+        env: Some(&env),
+        folder: Some(&folder),
+        place: &place,
+        key,
+        known: Known::Unused,
+    })
 }
 
 /// The place of a work dir, for an environment whose env root is, or was, at `env_root`.
@@ -352,8 +382,13 @@ mod tests {
 
     #[test]
     fn only_branches_that_carry_the_key_are_an_environments() {
-        let leaving =
-            Leaving { folder: None, place: Path::new("/r/w/k1/workdir"), key: "k1", known: Known::Nothing };
+        let leaving = Leaving {
+            env: None,
+            folder: None,
+            place: Path::new("/r/w/k1/workdir"),
+            key: "k1",
+            known: Known::Nothing,
+        };
         for (branch, is_its) in [
             ("agent/ada/k1", true),
             ("agent/ada/k1-2", true),

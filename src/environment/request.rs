@@ -100,6 +100,8 @@ pub(super) enum SealFor {
     UserFolder,
     /// A home that links to logins of the user's.
     Logins,
+    /// A worktree in a repository of the user's, and whatever else the env root holds.
+    Worktree,
     /// Whatever the env root holds.
     EnvRoot,
 }
@@ -132,7 +134,7 @@ impl Request<'_> {
         Trust { keys: self.keys, local_dir: None }
     }
 
-    /// What the files in an env root are proved with. For a user folder and for logins the key is made; without one a
+    /// What the files in an env root are proved with. For a user folder, a worktree and logins the key is made; without one a
     /// warning says what follows for the folder. All else takes the key that is there.
     pub(super) fn seal(&self, env: &str, what: SealFor, warnings: &mut Vec<String>) -> Option<Seal<'_>> {
         if what == SealFor::EnvRoot {
@@ -143,6 +145,13 @@ impl Request<'_> {
             // `run --keep-login` says it.
             Err(why) if what == SealFor::Logins => {
                 log::debug!("no key to prove the list of logins with ({why})");
+                None
+            }
+            Err(why) if what == SealFor::Worktree => {
+                warnings.push(format!(
+                    "no key to prove the worktree with ({why}): when the environment goes, its branch and its registration \
+                     stay in the repository"
+                ));
                 None
             }
             Err(why) => {

@@ -49,7 +49,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;
     warnings.extend(found.without_record());
-    if let Err(error) = found.reattach() {
+    if let Err(error) = found.reattach(request.keys) {
         warnings.push(format!("its repository does not know the work dir: {error:#}"));
     }
     for (word, its, the_tasks) in found.identity().differences(request.task) {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 pub use name::TrashName;
 use name::digest;
 
+use super::key::KeyFile;
 use super::lock::{EnvLock, staging_lock};
 use super::locked::LockedEnv;
 use super::record::{Durability, Meta, sweep_temporary};
@@ -96,7 +97,13 @@ impl LockedEnv {
                 let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
                 let place = place_of(&self.env.path);
                 let (key, folder) = (key_of(&self.env), folder.as_ref());
-                deletion.release(&Leaving { folder, place: &place, key: &key, known: Known::of(own) })?;
+                deletion.release(&Leaving {
+                    env: Some(&self.env.tree),
+                    folder,
+                    place: &place,
+                    key: &key,
+                    known: Known::of(own),
+                })?;
                 let name = self.env.path.file_name().unwrap_or_default();
                 let place = Path::new(&self.env.workspace()).join(name);
                 let place = if work_dir_only { place.join(names::WORK_DIR) } else { place };
@@ -192,11 +199,11 @@ pub(crate) fn restore(
     tree: &Tree,
     entry: &TrashEntry,
     to: Option<&Path>,
-    lease: Duration,
+    (keys, lease): (&KeyFile, Duration),
     now: DateTime<Utc>,
 ) -> Result<()> {
     if let Some(to) = to {
-        return restore_as(tree, entry, to, lease, now);
+        return restore_as(tree, entry, to, (keys, lease), now);
     }
     let doing = || format!("restore {}", entry.origin.display());
     if !entry.parsed.has_origin() {
@@ -239,7 +246,13 @@ pub(crate) fn restore(
 }
 
 /// Restores an entry as the new folder `to`, which may lie anywhere on the file system of the root.
-fn restore_as(tree: &Tree, entry: &TrashEntry, to: &Path, lease: Duration, now: DateTime<Utc>) -> Result<()> {
+fn restore_as(
+    tree: &Tree,
+    entry: &TrashEntry,
+    to: &Path,
+    (keys, lease): (&KeyFile, Duration),
+    now: DateTime<Utc>,
+) -> Result<()> {
     let shown = to.display();
     let doing = || format!("restore {} as {shown}", entry.name);
     let (Some(above), Some(name)) = (to.parent(), to.file_name()) else {
@@ -268,21 +281,33 @@ fn restore_as(tree: &Tree, entry: &TrashEntry, to: &Path, lease: Duration, now: 
         }
         other => other.with_context(doing),
     }?;
-    if let Err(error) = follow(tree, entry, &folder, Path::new(name)) {
+    if let Err(error) = follow(tree, entry, (&folder, Path::new(name)), keys) {
         log::warn!("its repository looks for the worktree at the former place: {error:#}");
     }
     Ok(())
 }
 
 /// Tells the repository of a worktree where that is now: it was restored as `name` in `folder`.
-fn follow(tree: &Tree, entry: &TrashEntry, folder: &Tree, name: &Path) -> Result<()> {
+fn follow(tree: &Tree, entry: &TrashEntry, (folder, name): (&Tree, &Path), keys: &KeyFile) -> Result<()> {
     let files = if entry.parsed.work_dir_only { name.to_owned() } else { name.join(names::WORK_DIR) };
     let Ok(opened) = folder.plain_subtree(&files) else { return Ok(()) };
-    let env = Path::new(&entry.parsed.workspace).join(&entry.parsed.key);
-    let place = place_of(&tree.path().join(env));
-    let leaving =
-        Leaving { folder: Some(&opened), place: &place, key: &entry.parsed.key, known: Known::Nothing };
-    leaving.registered().map_or(Ok(()), |registered| registered.move_to(&folder.path().join(files)))
+    let home = Path::new(&entry.parsed.workspace).join(&entry.parsed.key);
+    let place = place_of(&tree.path().join(&home));
+    let env = match entry.parsed.work_dir_only {
+        true => tree.plain_subtree(&home),
+        false => folder.plain_subtree(name),
+    };
+    let env = env.ok();
+    let (env, key) = (env.as_ref(), &*entry.parsed.key);
+    let leaving = Leaving { env, folder: Some(&opened), place: &place, key, known: Known::Nothing };
+    match leaving.proved(keys) {
+        None => Ok(()),
+        Some(Ok(registered)) => registered.move_to(&folder.path().join(files)),
+        Some(Err(common)) => anyhow::bail!(
+            "nothing proves that execenv made the worktree in {}; `git worktree repair` there, with the new path, mends it",
+            common.display()
+        ),
+    }
 }
 
 /// The id of the task that an entry's environment was made for, from its record.
@@ -345,10 +370,12 @@ pub(super) fn leaving_of<T>(
         false => (entry.to_owned(), entry.join(names::WORK_DIR)),
     };
     let folder = tree.plain_subtree(&files).ok();
-    let meta = tree.plain_subtree(&env).ok().and_then(|env| Meta::load_even_damaged(&env).ok()?.ok()?);
+    let env = tree.plain_subtree(&env).ok();
+    let meta = env.as_ref().and_then(|env| Meta::load_even_damaged(env).ok()?.ok()?);
     let known = Known::of(meta.as_ref().and_then(|meta| meta.own.as_ref()));
     let place = place_of(&tree.path().join(home));
-    Some(act(&Leaving { folder: folder.as_ref(), place: &place, key: &parsed.key, known }))
+    let (env, folder) = (env.as_ref(), folder.as_ref());
+    Some(act(&Leaving { env, folder, place: &place, key: &parsed.key, known }))
 }
 
 /// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.

@@ -30,7 +30,8 @@ pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsave
         let folder = env.tree.plain_subtree(work_dir).ok();
         let known = Known::of(found.meta.as_ref().and_then(|meta| meta.own.as_ref()));
         let (place, key) = (place_of(&env.path), env.key());
-        let leaving = Leaving { folder: folder.as_ref(), place: &place, key: &key, known };
+        let leaving =
+            Leaving { env: Some(&env.tree), folder: folder.as_ref(), place: &place, key: &key, known };
         unsaved.extend(unsaved_by_registration(&leaving, &goes, &ours, git));
     }
     unsaved
@@ -43,7 +44,7 @@ fn unsaved_by_registration(leaving: &Leaving<'_>, goes: &Path, ours: &[PathBuf],
     let is_filled = |folder: &&Tree| folder.names(Path::new("")).map_or(true, |names| !names.is_empty());
     let folder = leaving.folder.filter(is_filled);
     match leaving.registered() {
-        Some(registered) if named.as_ref() == Some(&registered) => Vec::new(),
+        Some(registered) if named.is_some_and(|named| registered.is(&named)) => Vec::new(),
         Some(registered) => git.unsaved_in_worktree(&registered, folder.map(Tree::path), goes, ours),
         None => folder.and_then(|folder| lost_repository(leaving, folder, ours)).into_iter().collect(),
     }

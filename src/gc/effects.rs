@@ -143,7 +143,7 @@ pub(super) struct Disk<'a> {
 
 impl Disk<'_> {
     fn deletion(&self) -> Deletion<'_> {
-        Deletion::new(self.request.git, self.request.stop)
+        Deletion::new(self.request.git, self.request.keys, self.request.stop)
     }
 
     /// Notes in the record that all artifacts were removed.

@@ -79,6 +79,11 @@ impl Checkout {
         &self.folders
     }
 
+    /// The repository without its working files.
+    pub fn shared(&self) -> Repository<'_> {
+        self.git.at(&self.folders.common).around(&self.writable)
+    }
+
     /// For calls to git.
     pub(super) fn repository(&self) -> Repository<'_> {
         self.git.at(&self.dir).around(&self.writable)

@@ -155,7 +155,8 @@ impl Git {
         let registered = added.and_then(|_| {
             let registered = Registered::named_in(new.folder)?;
             let registered = registered.context("git made a worktree without a registration")?;
-            registered.move_to(new.place).map(|()| registered)
+            let made = registered.open().context("the registration is gone")?;
+            made.move_to(new.place).map(|()| registered)
         });
         match registered {
             Ok(registered) => Ok(Made { registered, branch }),
@@ -198,7 +199,7 @@ impl Git {
         registered: Option<&Registered>,
         branch: Option<&str>,
     ) {
-        let removed = registered.map_or(Ok(()), Registered::remove);
+        let removed = registered.and_then(Registered::open).map_or(Ok(()), |made| made.remove());
         let deleted = branch.map_or(Ok(()), |branch| {
             let made = Branch { name: format!("refs/heads/{branch}"), tip: new.commit.to_owned() };
             self.writing(new, common).delete_branch(&made)
@@ -252,7 +253,7 @@ fn register(new: &NewWorktree<'_>, common: &Tree) -> Result<Registered> {
     match written.with_context(registering) {
         Ok(()) => Ok(registered),
         Err(error) => {
-            if let Err(trouble) = registered.remove() {
+            if let Some(Err(trouble)) = registered.open().map(|made| made.remove()) {
                 log::warn!("{trouble:#}");
             }
             Err(error)
@@ -299,56 +300,88 @@ impl Registered {
         Path::new(WORKTREES).join(&self.name)
     }
 
-    /// Its open folder. `None`: it is not there, or its disk does not answer.
-    fn open(&self) -> Option<Tree> {
-        if silent::is_dir(&self.common) != Some(true) {
-            return None;
-        }
-        Tree::open(&self.common).and_then(|common| common.plain_subtree(&self.folder())).ok()
+    /// The registration with its repository, open. `None`: it is not there, or its disk does not answer.
+    pub fn open(&self) -> Option<Registration> {
+        // Whoever can put a link on the way could lead each look elsewhere.
+        let common = silent::resolve(&self.common).and_then(|real| Tree::open_unlinked(&real).ok())?;
+        let folder = common.plain_subtree(&self.folder()).ok()?;
+        Some(Registration { common, folder, name: self.name.clone() })
+    }
+}
+
+/// A registration whose repository is open: what it says is read, and what it holds is removed, in the same folder, whatever its
+/// path leads to meanwhile.
+#[derive(Debug)]
+pub struct Registration {
+    common: Tree,
+    folder: Tree,
+    /// Its name.
+    pub name: String,
+}
+
+impl Registration {
+    /// The path of the git folder that all worktrees share, without links.
+    pub fn common(&self) -> &Path {
+        self.common.path()
+    }
+
+    /// Its path: the worktree's own git folder.
+    pub fn git_dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whether it is the one of this name.
+    pub fn is(&self, named: &Registered) -> bool {
+        self.name == named.name && silent::resolve(&named.common).as_deref() == Some(self.common())
+    }
+
+    /// Its repository. Calls that write can write only there, where the system can confine them.
+    pub fn repository<'a>(&'a self, git: &'a Git) -> Repository<'a> {
+        git.at(self.common.path()).around(std::slice::from_ref(&self.common))
+    }
+
+    /// Whether the path of the repository leads to it now.
+    pub fn is_at_its_path(&self) -> bool {
+        self.common.is_at_its_path()
     }
 
     /// Whether nothing is in its folder yet, or any more, but an empty lock at most.
     pub fn is_empty(&self) -> bool {
-        let Some(folder) = self.open() else { return false };
-        let names = folder.names(Path::new("")).unwrap_or_else(|_| vec!["unknown".into()]);
+        let names = self.folder.names(Path::new("")).unwrap_or_else(|_| vec!["unknown".into()]);
         let is_lock = |name: &std::ffi::OsString| {
             name == "locked"
-                && matches!(folder.kind(Path::new(name)), Ok(Some(FileKind::File { len: 0, .. })))
+                && matches!(self.folder.kind(Path::new(name)), Ok(Some(FileKind::File { len: 0, .. })))
         };
         names.iter().all(is_lock)
     }
 
     /// One of its files, without the line end.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let folder = self.open()?;
-        let text = folder.read(Path::new(name), MOST_OF_A_FILE).ok()??;
-        Some(text.strip_suffix(b"\n").unwrap_or(&text).to_vec())
+        read_line(&self.folder, Path::new(name))
     }
 
     /// The folder that the registration names.
     pub fn place(&self) -> Option<PathBuf> {
         let git = self.read("gitdir").filter(|path| !path.is_empty())?;
-        let git = self.common.join(self.folder()).join(OsStr::from_bytes(&git)); // it may be relative
+        let git = self.folder.path().join(OsStr::from_bytes(&git)); // it may be relative
         git.parent().map(Path::to_owned)
     }
 
     /// The branch that is checked out, without `refs/heads/`.
     pub fn branch(&self) -> Option<String> {
-        let head = String::from_utf8(self.read("HEAD")?).ok()?;
-        head.strip_prefix("ref: refs/heads/").map(str::to_owned)
+        branch_of(self.read("HEAD")?)
     }
 
     /// Whether another worktree of the repository has this branch checked out. The repository's own folder is not looked at.
     pub fn is_elsewhere(&self, branch: &str) -> bool {
-        let Ok(all) = Tree::open(&self.common).and_then(|common| common.plain_subtree(Path::new(WORKTREES)))
-        else {
-            return false;
-        };
+        let Ok(all) = self.common.plain_subtree(Path::new(WORKTREES)) else { return false };
         let names = all.names(Path::new("")).unwrap_or_default();
-        let others =
-            names.into_iter().filter_map(|name| name.into_string().ok()).filter(|name| *name != self.name);
-        let others = others.filter_map(|name| Registered::new(&self.common, &name));
-        others.into_iter().any(|other| other.branch().as_deref() == Some(branch))
+        let mut others = names.into_iter().filter(|name| *name != *self.name);
+        others.any(|other| {
+            let head = all.plain_subtree(Path::new(&other)).ok();
+            let head = head.and_then(|folder| read_line(&folder, Path::new("HEAD")));
+            head.and_then(branch_of).as_deref() == Some(branch)
+        })
     }
 
     /// Why it is locked; `None`: it is not.
@@ -361,10 +394,9 @@ impl Registered {
     /// # Errors
     /// As the system reports them.
     pub fn move_to(&self, place: &Path) -> Result<()> {
-        let doing = || format!("note the new path of a worktree in {}", self.common.display());
-        let common = open(&self.common)?;
-        let folder = common.plain_subtree(&self.folder()).with_context(doing)?;
-        folder.replace(Path::new("gitdir"), &line(&place.join(".git")), 0o644, TEMPORARY).with_context(doing)
+        let doing = || format!("note the new path of a worktree in {}", self.common.path().display());
+        let line = line(&place.join(".git"));
+        self.folder.replace(Path::new("gitdir"), &line, 0o644, TEMPORARY).with_context(doing)
     }
 
     /// Removes the registration, as `git worktree remove` does; the worktree's files are not touched. What names the worktree
@@ -373,19 +405,32 @@ impl Registered {
     /// # Errors
     /// As the system reports them.
     pub fn remove(&self) -> Result<()> {
+        let common = &self.common;
         let removing =
-            || format!("remove the registration {} of a worktree in {}", self.name, self.common.display());
-        let common = open(&self.common)?;
-        let folder = common.plain_subtree(&self.folder()).with_context(removing)?;
-        let mut names = folder.names(Path::new("")).with_context(removing)?;
+            || format!("remove the registration {} of a worktree in {}", self.name, common.path().display());
+        let mut names = self.folder.names(Path::new("")).with_context(removing)?;
         names.sort_unstable_by_key(|name| name == "gitdir");
         for name in names {
-            folder.remove_all(Path::new(&name)).with_context(removing)?;
+            self.folder.remove_all(Path::new(&name)).with_context(removing)?;
         }
-        common.remove_dir(&self.folder()).with_context(removing)?;
+        // A folder that was put into its place is not empty, or is no one's loss.
+        let registrations = common.plain_subtree(Path::new(WORKTREES)).with_context(removing)?;
+        registrations.remove_dir(Path::new(&self.name)).with_context(removing)?;
+        drop(registrations);
         let _ = common.remove_dir(Path::new(WORKTREES)); // removed only when empty, as git does it
         Ok(())
     }
+}
+
+/// The first line of a file of a registration.
+fn read_line(folder: &Tree, name: &Path) -> Option<Vec<u8>> {
+    let text = folder.read(name, MOST_OF_A_FILE).ok()??;
+    Some(text.strip_suffix(b"\n").unwrap_or(&text).to_vec())
+}
+
+/// The branch in the text of a HEAD, without `refs/heads/`.
+fn branch_of(head: Vec<u8>) -> Option<String> {
+    String::from_utf8(head).ok()?.strip_prefix("ref: refs/heads/").map(str::to_owned)
 }
 
 #[cfg(test)]

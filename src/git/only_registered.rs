@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use super::command::Repository;
-use super::linked::Registered;
+use super::linked::Registration;
 use super::operation::COMMITS;
 use super::refs::{STASH, is_commit_id};
 
@@ -13,7 +13,7 @@ const LOG: &str = "logs/HEAD";
 /// Refs that belong to one worktree and are lost with it.
 const REFS: &str = "refs";
 
-impl Registered {
+impl Registration {
     /// The commits that it names itself, rather than by a branch. Where its HEAD is damaged, the one that was checked out last.
     fn commits(&self) -> Vec<String> {
         let text = |name: &str| self.read(name).map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -41,9 +41,9 @@ impl Repository<'_> {
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
-    pub fn only_in(&self, registered: &Registered) -> Result<Vec<String>> {
+    pub fn only_in(&self, registered: &Registration) -> Result<Vec<String>> {
         let mut named = registered.commits();
-        let own = registered.git_dir();
+        let own = registered.git_dir().to_owned();
         if own.join(REFS).is_dir() {
             let refs =
                 ["for-each-ref", "--format=%(objectname)", "refs/worktree", "refs/bisect", "refs/rewritten"];

@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::command::{Git, Repository, patience};
-use super::linked::Registered;
+use super::linked::Registration;
 use super::operation::in_progress;
 use super::other_objects::Others;
 use super::refs::STASH;
@@ -133,13 +133,13 @@ impl Git {
     /// they are gone, and only what lies in the registration itself is asked about.
     pub fn unsaved_in_worktree(
         &self,
-        registered: &Registered,
+        registered: &Registration,
         folder: Option<&Path>,
         goes: &Path,
         ours: &[PathBuf],
     ) -> Vec<Unsaved> {
         let mut asking = Asking::begin(self, goes, ours);
-        let (own, common) = (registered.git_dir(), registered.common.clone());
+        let (own, common) = (registered.git_dir().to_owned(), registered.common().to_owned());
         asking.going.insert(own.clone());
         if let Some(folder) = folder {
             asking.about_known(folder, GitFolders { own, common }, false);

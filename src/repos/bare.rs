@@ -48,6 +48,9 @@ impl<'a> BareRepo<'a> {
     /// repositories of submodules.
     pub(super) fn lost_with(&self, registration: &str) -> Result<Option<String>> {
         let Some(registered) = Registered::new(self.repository.dir(), registration) else { return Ok(None) };
+        let Some(registered) = registered.open() else {
+            return Ok(Some("what is in it cannot be read".to_owned()));
+        };
         if let Some(commit) = self.repository.only_in(&registered)?.first() {
             return Ok(Some(format!("its commit {commit} is on no branch")));
         }

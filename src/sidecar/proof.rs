@@ -1,4 +1,4 @@
-//! The proof that execenv itself wrote a sidecar manifest, a launch file or a list of logins: an HMAC under a key that only the operator can read (decision
+//! The proof that execenv itself wrote a sidecar manifest, a launch file or a list of logins, or made a worktree in a repository: an HMAC under a key that only the operator can read (decision
 //! D36).
 //!
 //! An agent can write to its env root, so the manifest is a claim. The proof covers both lists and everything below the
@@ -17,6 +17,8 @@ const MANIFEST: &[u8] = b"execenv sidecar manifest 1\n";
 const LAUNCH_FILE: &[u8] = b"execenv launch file 1\n";
 /// The same for the list of linked logins.
 const LOGINS: &[u8] = b"execenv linked logins 1\n";
+/// The same for the repository that a work dir is a worktree of.
+const REPOSITORY: &[u8] = b"execenv repository 1\n";
 /// The block length of SHA-256, in bytes.
 const BLOCK: usize = 64;
 
@@ -73,6 +75,16 @@ impl Seal<'_> {
     /// Whether a text is that proof.
     pub fn proves_logins(&self, bytes: &[u8], proof: &str) -> bool {
         is_equal(proof, &self.of_logins(bytes))
+    }
+
+    /// The proof that execenv made the environment's worktree in the repository of which these bytes are the path.
+    pub fn of_repository(&self, path: &[u8]) -> String {
+        self.prove(REPOSITORY, &Sha256::digest(path).into())
+    }
+
+    /// Whether a text is that proof.
+    pub fn proves_repository(&self, path: &[u8], proof: &str) -> bool {
+        is_equal(proof, &self.of_repository(path))
     }
 
     fn prove(&self, purpose: &[u8], covered: &[u8; 32]) -> String {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::environment::{LockedEnv, RepositoryRecord, name_registration};
+use crate::environment::{LockedEnv, RepositoryRecord, Trust, name_registration};
 use crate::failure::{Code, Failure};
 use crate::git::Registered;
 use crate::layout::names;
@@ -18,8 +18,8 @@ use crate::sys::tree::FileKind;
 ///
 /// # Errors
 /// [`Code::WorkDirGone`] where the repository does not have it registered any more; as the system reports it.
-pub(super) fn reattach(env: &LockedEnv, record: Option<&RepositoryRecord>) -> Result<()> {
-    env.reattach()?;
+pub(super) fn reattach(env: &LockedEnv, record: Option<&RepositoryRecord>, trust: Trust<'_>) -> Result<()> {
+    env.reattach(trust.keys)?;
     let (tree, folder) = (&env.env.tree, Path::new(names::WORK_DIR));
     let (Some(record), false) = (record, env.work_dir.is_user_folder()) else { return Ok(()) };
     let (place, git_file) = (env.env.path.join(folder), folder.join(".git"));
@@ -29,7 +29,8 @@ pub(super) fn reattach(env: &LockedEnv, record: Option<&RepositoryRecord>) -> Re
         Some(FileKind::Dir) if tree.kind(&git_file).with_context(doing)?.is_none() => true,
         Some(_) => return Ok(()),
     };
-    let registered = Registered::new(&record.git_dir, &record.worktree).filter(|registered| {
+    let recorded = Registered::new(&record.git_dir, &record.worktree);
+    let registered = recorded.and_then(|registered| registered.open()).filter(|registered| {
         registered.place().is_some_and(|named| named == place || is_one_path(&named, &place))
     });
     let Some(registered) = registered else {

@@ -82,7 +82,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         source => Some(find(env, &own.checkpoints, source)?),
     };
     let recorded = checkpoint.map(|one| Path::new(&one.place)).filter(|place| *place != Path::new(""));
-    reattach(env, own.repository.as_ref())?;
+    reattach(env, own.repository.as_ref(), trust)?;
     let place = Place::find(env, wanted.inside.or(recorded), trust)?;
     let _lock = GitLock::acquire(&env.env)?;
     let checkout = place.checkout(git)?;

@@ -2,13 +2,15 @@
 //! Nothing that only the operator can reach is run, read, copied or deleted for it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::repository::{git, git_out, make_repository};
-use crate::support::{KEY, TASK, TestEnv};
+use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 /// A program that leaves a trace where it runs, and works as a filter.
 fn trap(t: &TestEnv) -> PathBuf {
@@ -79,7 +81,7 @@ fn reuse_runs_no_filter_of_the_repository() {
         make_repository(t, &repo, &[]);
         git(t, &repo, &["add", "-A"]);
         git(t, &repo, &["commit", "-q", "-m", "two"]);
-        forge(env, &serde_json::json!({"git_dir": "/nowhere", "worktree": "x", "branch": "y"}));
+        forge(env, &json!({"git_dir": "/nowhere", "worktree": "x", "branch": "y"}));
     };
     for kind in ["a worktree", "a repository of the agent's"] {
         let t = TestEnv::new();
@@ -120,7 +122,7 @@ fn reuse_hides_nothing_in_a_repository_of_someone_else() {
     let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--instructions", &texts[0]]);
     t.write(env.join("workdir/.git"), format!("gitdir: {}/.git\n", source.display()));
     t.write(env.join("workdir/CLAUDE.md"), "of the agent\n");
-    forge(&env, &serde_json::json!({"git_dir": source.join(".git"), "worktree": "x", "branch": "y"}));
+    forge(&env, &json!({"git_dir": source.join(".git"), "worktree": "x", "branch": "y"}));
     t.execenv(["reuse", KEY, "--provider", "claude", "--instructions", &texts[1]]).run();
     assert!(fs::read(source.join(".git/index")).unwrap() == before);
     // Nor in a folder of the user's, which is no worktree of ours.
@@ -128,7 +130,7 @@ fn reuse_hides_nothing_in_a_repository_of_someone_else() {
     let (reuse, other) = ("22222222-2222-4333-8444-000000000002", "000000000002");
     let words = ["--task-id", reuse, "--provider", "claude", "--instructions", &texts[0]];
     let env = t.prepare([&words[..], &project].concat());
-    forge(&env, &serde_json::json!({"git_dir": source.join(".git"), "worktree": "", "branch": "main"}));
+    forge(&env, &json!({"git_dir": source.join(".git"), "worktree": "", "branch": "main"}));
     t.execenv(["reuse", other, "--provider", "claude", "--instructions", &texts[1]]).run().status(0);
     assert!(!git_out(&t, &source, &["ls-files", "-t"]).contains("S "));
 }
@@ -163,7 +165,149 @@ fn the_excludes_file_is_the_users_own_and_private() {
     let env = t.prepare(["--task-id", other]);
     make_repository(&t, &env.join("workdir"), &[]);
     name_it(&env.join("workdir"));
-    forge(&env, &serde_json::json!({"git_dir": "/nowhere", "worktree": "x", "branch": "y"}));
+    forge(&env, &json!({"git_dir": "/nowhere", "worktree": "x", "branch": "y"}));
     t.execenv(["reuse", "000000000002"]).run().status(0);
     check(&env, false, "forged");
+}
+
+/// A repository of someone else with a worktree, and a snapshot of all of it but the index, which git may refresh.
+fn victim(t: &TestEnv) -> (PathBuf, Snapshot) {
+    let path = t.tmp.join("victim");
+    make_repository(t, &path, &[]);
+    git(t, &path, &["worktree", "add", "-q", "-b", "side", "../victim_wt"]);
+    let before = snapshot(&path);
+    (path, before)
+}
+
+/// A bare repository of the agent's that has `work_dir` registered as the worktree `name` on the branch `branch`.
+fn fake(t: &TestEnv, path: &Path, work_dir: &Path, name: &str, branch: &str) {
+    git(t, &t.tmp, &["init", "-q", "--bare", path.to_str().unwrap()]);
+    let registration = path.join("worktrees").join(name);
+    t.write(registration.join("gitdir"), format!("{}/.git\n", work_dir.display()));
+    t.write(registration.join("commondir"), "../..\n");
+    t.write(registration.join("HEAD"), format!("ref: refs/heads/{branch}\n"));
+}
+
+/// An env root called `name` whose record an agent has written, with a work dir.
+fn forged_env(t: &TestEnv, name: &str, repository: &Value) -> PathBuf {
+    let made = t.prepare(["--task-id", TASK, "--lease", "0"]);
+    let env = made.with_file_name(name);
+    fs::rename(&made, &env).unwrap();
+    forge(&env, repository);
+    let file = env.join(".gc_meta.json");
+    let mut meta: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    meta["completed_at"] = "2020-01-01T00:00:00Z".into();
+    meta["execenv"]["lease_until"] = Value::Null;
+    fs::write(file, meta.to_string()).unwrap();
+    env
+}
+
+#[test]
+fn no_branch_of_a_repository_that_nothing_proves_is_deleted() {
+    for words in [&["cleanup", "main"][..], &["cleanup", "--force", "main"], &["gc", "--trash-ttl", "0"]] {
+        for landlock in [true, false] {
+            let t = TestEnv::new();
+            let (victim, before) = victim(&t);
+            let bare = t.tmp.join("f");
+            let work_dir = t.root.join("default/main/workdir");
+            fake(&t, &bare, &work_dir, "w", "agent/a/main");
+            let objects = format!("{}\n", victim.join(".git/objects").display());
+            t.write(bare.join("objects/info/alternates"), objects);
+            fs::create_dir_all(bare.join("refs/heads/agent")).unwrap();
+            for link in ["refs/heads/agent/a", "refs/keep"] {
+                symlink(victim.join(".git/refs/heads"), bare.join(link)).unwrap();
+            }
+            let record =
+                json!({"git_dir": bare, "worktree": "w", "branch": "agent/a/main", "base_commit": ""});
+            let env = forged_env(&t, "main", &record);
+            let run = t.execenv(words);
+            let run = if landlock { run } else { run.var("EXECENV_TEST_NO_LANDLOCK", "1") };
+            run.run().sane(&[0, 1, 5]);
+            assert!(
+                !env.join("workdir").exists() || words[0] == "gc",
+                "{words:?}: the environment itself goes"
+            );
+            assert_same(&before, &snapshot(&victim), &format!("{words:?} {landlock}"));
+        }
+    }
+}
+
+#[test]
+fn no_registration_is_removed_but_that_of_a_proved_repository() {
+    // An empty folder proves nothing.
+    let t = TestEnv::new();
+    let keep = t.tmp.join("user/worktrees/keepme");
+    fs::create_dir_all(&keep).unwrap();
+    let record = json!({"git_dir": t.tmp.join("user"), "worktree": "keepme", "branch": "x"});
+    forged_env(&t, "e1", &record);
+    t.execenv(["cleanup", "e1"]).run().status(0);
+    t.write("root/default/.staging-e2-0123456789ab/workdir/.git", format!("gitdir: {}\n", keep.display()));
+    t.execenv(["doctor", "--fix"]).run().sane(&[0, 1]);
+    assert!(!t.root.join("default/.staging-e2-0123456789ab").exists());
+    assert!(keep.exists());
+
+    // The repository is another one once git has been asked about it.
+    let t = TestEnv::new();
+    let (victim, before) = victim(&t);
+    let (fake_path, link) = (t.tmp.join("ag/fake"), t.tmp.join("ag/link"));
+    fs::create_dir(t.tmp.join("ag")).unwrap();
+    let key = "e3";
+    fake(&t, &fake_path, &t.root.join("default/e3/workdir"), "victim_wt", &format!("agent/a/{key}"));
+    symlink(&fake_path, &link).unwrap();
+    let config = fake_path.join("config");
+    fs::remove_file(&config).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&config).status().unwrap().success());
+    forged_env(
+        &t,
+        key,
+        &json!({"git_dir": link, "worktree": "victim_wt", "branch": format!("agent/a/{key}")}),
+    );
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::os::unix::fs::OpenOptionsExt;
+            while !stop.load(Ordering::Relaxed) {
+                let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+                let Ok(mut fifo) = fs::OpenOptions::new().write(true).custom_flags(nonblock).open(&config)
+                else {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    continue;
+                };
+                fs::remove_file(&link).unwrap();
+                symlink(victim.join(".git"), &link).unwrap();
+                let _ = fifo.write_all(b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
+            }
+        });
+        t.execenv(["cleanup", key]).run().sane(&[0, 1, 5]);
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_same(&before, &snapshot(&victim), "swapped");
+}
+
+#[test]
+fn without_a_proof_the_environment_goes_and_its_repository_stays_as_it_is() {
+    for (what, key_file) in [("no proof", "key"), ("another key", "other"), ("of another environment", "key")]
+    {
+        let t = TestEnv::new();
+        let source = t.tmp.join("source");
+        make_repository(&t, &source, &[]);
+        let env = t.prepare(["--task-id", TASK, "--repo", source.to_str().unwrap()]);
+        let proof = env.join(".repository_proof");
+        match what {
+            "no proof" => fs::remove_file(&proof).unwrap(),
+            "of another environment" => {
+                let task = "22222222-2222-4333-8444-000000000002";
+                let other = t.prepare(["--task-id", task, "--repo", source.to_str().unwrap()]);
+                fs::copy(other.join(".repository_proof"), &proof).unwrap();
+            }
+            _ => {}
+        }
+        let before = snapshot(&source);
+        let done =
+            t.execenv(["cleanup", KEY, "-o", "json"]).var("EXECENV_KEY_FILE", t.tmp.join(key_file)).json();
+        assert!(!env.join("workdir").exists(), "{what}");
+        assert_same(&before, &snapshot(&source), what);
+        assert!(done["kept"][0]["why"].as_str().unwrap().contains("nothing proves"), "{what}: {done}");
+        assert_eq!(done["kept"][0]["path"], json!(source.join(".git")), "{what}");
+    }
 }

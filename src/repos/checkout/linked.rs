@@ -37,7 +37,7 @@ impl SharedRepo<'_> {
         if let Err(error) = building.place(wanted.work_dir, place) {
             let branch = Branch { name: format!("refs/heads/{}", made.branch), tip: base.commit.clone() };
             let undone = [
-                made.registered.remove(),
+                made.registered.open().map_or(Ok(()), |made| made.remove()),
                 without_new_locks(&self.bare, || self.git().delete_branch(&branch)),
             ];
             for trouble in undone.into_iter().filter_map(Result::err) {

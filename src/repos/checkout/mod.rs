@@ -144,14 +144,12 @@ impl SharedRepo<'_> {
     /// branch is `gc`'s then.
     fn unregister_left(&self, left: &Tree, target: &Path) {
         let Ok(Some(registered)) = Registered::named_in(left) else { return };
-        let is_its = match registered.place() {
+        let Some(open) = registered.open().filter(|_| registered.common == self.path()) else { return };
+        let is_its = match open.place() {
             Some(place) => place == target,
-            None => registered.is_empty() || registered.lock_reason() == Some(lock_reason(target)),
+            None => open.is_empty() || open.lock_reason() == Some(lock_reason(target)),
         };
-        if registered.common == self.path()
-            && is_its
-            && let Err(error) = registered.remove()
-        {
+        if is_its && let Err(error) = open.remove() {
             log::warn!("{error:#}");
         }
     }
