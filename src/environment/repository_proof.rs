@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::key::KeyFile;
+use super::lookup::FoundEnv;
 use crate::layout::names;
 use crate::sidecar::Seal;
 use crate::sys::silent;
@@ -37,6 +38,14 @@ pub(super) fn is_proved(env: &Tree, (root, key): (&Path, &str), common: &Path, k
     let Ok(Some(proof)) = env.read(Path::new(names::REPOSITORY_PROOF), MOST) else { return false };
     let proof = String::from_utf8_lossy(&proof);
     keys.seal(key).is_some_and(|seal| seal.proves_repository(&covered(root, common), &proof))
+}
+
+impl FoundEnv {
+    /// Whether execenv is known to have made the worktree of this environment in a repository, which is named without links.
+    pub(crate) fn has_proof_of(&self, common: &Path, keys: &KeyFile) -> bool {
+        let root = self.env.path.ancestors().nth(2).unwrap_or(&self.env.path);
+        is_proved(&self.env.tree, (root, &self.env.key()), common, keys)
+    }
 }
 
 /// What the proof covers: the path of the repository, below the root for one that moves with it.

@@ -69,6 +69,11 @@ impl Checkout {
         &self.folders.common
     }
 
+    /// The folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The open folder.
     pub(super) fn tree(&self) -> &Tree {
         &self.writable[0]

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 
 use crate::environment::{FoundEnv, Trust, quoted};
 use crate::failure::{Code, Failure};
-use crate::git::{Checkout, Git};
+use crate::git::{Checkout, Git, Registered};
+use crate::layout::names;
+use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The most repositories or files that a message names.
@@ -32,6 +34,32 @@ pub struct Place {
     work_dir: Tree,
     /// The folder's path in the work dir; empty: it is the work dir.
     below: PathBuf,
+    whose: Whose,
+}
+
+/// Whose repository it is, and so what it may lead to.
+#[derive(Debug)]
+enum Whose {
+    /// Not known: its objects must lie in these folders.
+    Unknown(Vec<PathBuf>),
+    /// The user's, if its git folder is this one: it is trusted as the user's own git trusts it.
+    Users(PathBuf),
+}
+
+impl Whose {
+    fn of(found: &FoundEnv, work_dir: &Tree, tree: &Tree, trust: Trust<'_>) -> Whose {
+        let env = &found.env.path;
+        if found.work_dir.is_user_folder() {
+            let own = silent::resolve(&tree.path().join(".git")).filter(|_| tree.path() == work_dir.path());
+            return own.map_or_else(|| Whose::Unknown(vec![work_dir.path().to_owned()]), Whose::Users);
+        }
+        let registered = Registered::named_in(tree).ok().flatten().and_then(|registered| registered.open());
+        let proved = registered.map(|open| open.common().to_owned());
+        let shared = env.ancestors().nth(2).unwrap_or(env).join(names::REPOS);
+        proved
+            .filter(|common| found.has_proof_of(common, trust.keys))
+            .map_or_else(|| Whose::Unknown(vec![env.clone(), shared]), Whose::Users)
+    }
 }
 
 impl Place {
@@ -44,12 +72,18 @@ impl Place {
     pub fn find(found: &FoundEnv, wanted: Option<&Path>, trust: Trust<'_>) -> Result<Place> {
         let work_dir = found.open_work_dir(trust)?;
         let path = work_dir.path().to_owned();
+        let at = |work_dir: Tree, wanted: &Path| {
+            let (tree, below) = named(&work_dir, wanted)?;
+            let whose = Whose::of(found, &work_dir, &tree, trust);
+            Ok(Place { tree, work_dir, below, whose })
+        };
         if let Some(wanted) = wanted {
-            return named(work_dir, wanted);
+            return at(work_dir, wanted);
         }
         if is_repository(&work_dir) {
             let tree = work_dir.try_clone().with_context(|| format!("open {}", path.display()))?;
-            return Ok(Place { tree, work_dir, below: PathBuf::new() });
+            let whose = Whose::of(found, &work_dir, &tree, trust);
+            return Ok(Place { tree, work_dir, below: PathBuf::new(), whose });
         }
         let mut inside: Vec<OsString> =
             work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
@@ -61,7 +95,7 @@ impl Place {
                     .hint("`--in DIR` names a folder of the work dir that is one")
                     .into())
             }
-            [one] => named(work_dir, Path::new(one)),
+            [one] => at(work_dir, Path::new(one)),
             [first, ..] => {
                 let mut shown: Vec<String> =
                     inside.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned()).collect();
@@ -95,17 +129,27 @@ impl Place {
         &self.below
     }
 
-    /// Opens the repository.
+    /// Opens the repository, unless it leads to what an agent may not be able to reach: what is in it is copied on.
     ///
     /// # Errors
-    /// As [`Checkout::open`].
+    /// As [`Checkout::open`], and as [`Checkout::refuse_what_leads_elsewhere`].
     pub fn checkout(&self, git: &Git) -> Result<Checkout> {
-        Checkout::open(git, &self.tree)
+        let checkout = Checkout::open(git, &self.tree)?;
+        let no_folder = Vec::new();
+        let within = match &self.whose {
+            Whose::Users(common) if silent::resolve(checkout.git_dir()).as_ref() == Some(common) => {
+                return Ok(checkout);
+            }
+            Whose::Users(_) => &no_folder,
+            Whose::Unknown(within) => within,
+        };
+        checkout.refuse_what_leads_elsewhere(within)?;
+        Ok(checkout)
     }
 }
 
-/// The repository in the folder that the user names.
-fn named(work_dir: Tree, wanted: &Path) -> Result<Place> {
+/// The repository in the folder that the user names, and the folder's path in the work dir.
+fn named(work_dir: &Tree, wanted: &Path) -> Result<(Tree, PathBuf)> {
     let path = work_dir.path().to_owned();
     let outside = || {
         let message = format!("{} is not inside {}", wanted.display(), path.display());
@@ -139,7 +183,7 @@ fn named(work_dir: Tree, wanted: &Path) -> Result<Place> {
             .hint("`--in` takes the folder with the `.git` in it")
             .into());
     }
-    Ok(Place { tree, work_dir, below })
+    Ok((tree, below))
 }
 
 fn opened(work_dir: &Tree, name: &OsStr) -> Option<Tree> {

@@ -239,11 +239,11 @@ fn no_registration_is_removed_but_that_of_a_proved_repository() {
     let keep = t.tmp.join("user/worktrees/keepme");
     fs::create_dir_all(&keep).unwrap();
     let record = json!({"git_dir": t.tmp.join("user"), "worktree": "keepme", "branch": "x"});
-    forged_env(&t, "e1", &record);
-    t.execenv(["cleanup", "e1"]).run().status(0);
-    t.write("root/default/.staging-e2-0123456789ab/workdir/.git", format!("gitdir: {}\n", keep.display()));
+    forged_env(&t, "envone", &record);
+    t.execenv(["cleanup", "envone"]).run().status(0);
+    t.write("root/default/.staging-envtwo-0123456789ab/workdir/.git", format!("gitdir: {}\n", keep.display()));
     t.execenv(["doctor", "--fix"]).run().sane(&[0, 1]);
-    assert!(!t.root.join("default/.staging-e2-0123456789ab").exists());
+    assert!(!t.root.join("default/.staging-envtwo-0123456789ab").exists());
     assert!(keep.exists());
 
     // The repository is another one once git has been asked about it.
@@ -251,8 +251,8 @@ fn no_registration_is_removed_but_that_of_a_proved_repository() {
     let (victim, before) = victim(&t);
     let (fake_path, link) = (t.tmp.join("ag/fake"), t.tmp.join("ag/link"));
     fs::create_dir(t.tmp.join("ag")).unwrap();
-    let key = "e3";
-    fake(&t, &fake_path, &t.root.join("default/e3/workdir"), "victim_wt", &format!("agent/a/{key}"));
+    let key = "envthree";
+    fake(&t, &fake_path, &t.root.join("default/envthree/workdir"), "victim_wt", &format!("agent/a/{key}"));
     symlink(&fake_path, &link).unwrap();
     let config = fake_path.join("config");
     fs::remove_file(&config).unwrap();
@@ -310,4 +310,106 @@ fn without_a_proof_the_environment_goes_and_its_repository_stays_as_it_is() {
         assert!(done["kept"][0]["why"].as_str().unwrap().contains("nothing proves"), "{what}: {done}");
         assert_eq!(done["kept"][0]["path"], json!(source.join(".git")), "{what}");
     }
+}
+
+/// What an agent puts into its repository so that it leads to the victim's.
+fn lead_to(victim: &Path, repo: &Path, how: &str) {
+    let (there, here) = (victim.join(".git"), repo.join(".git"));
+    let tip = fs::read_to_string(there.join("refs/heads/main")).unwrap();
+    let replace_by_link = |name: &str| {
+        let place = here.join(name);
+        match fs::symlink_metadata(&place) {
+            Ok(it) if it.is_dir() => fs::remove_dir_all(&place).unwrap(),
+            Ok(_) => fs::remove_file(&place).unwrap(),
+            Err(_) => fs::create_dir_all(place.parent().unwrap()).unwrap(),
+        }
+        symlink(there.join(name), place).unwrap();
+    };
+    let borrow = || {
+        fs::create_dir_all(here.join("objects/info")).unwrap();
+        let line = format!("{}\n", there.join("objects").display());
+        fs::write(here.join("objects/info/alternates"), line).unwrap();
+    };
+    fs::create_dir_all(here.join("refs/heads/agent/bob")).unwrap();
+    fs::write(here.join("refs/heads/agent/bob/1"), &tip).unwrap();
+    match how {
+        "alternates" => borrow(),
+        "objects" => replace_by_link("objects"),
+        "one object" => {
+            for folder in fs::read_dir(there.join("objects")).unwrap().flatten() {
+                let name = folder.file_name().into_string().unwrap();
+                if name.len() == 2 {
+                    replace_by_link(&format!("objects/{name}"));
+                }
+            }
+        }
+        "a chain" => {
+            let between = repo.join("between");
+            fs::create_dir_all(between.join("info")).unwrap();
+            fs::write(between.join("info/alternates"), format!("{}\n", there.join("objects").display()))
+                .unwrap();
+            fs::create_dir_all(here.join("objects/info")).unwrap();
+            fs::write(here.join("objects/info/alternates"), "../../between\n").unwrap();
+        }
+        "refs" => {
+            borrow();
+            replace_by_link("refs/heads/main");
+        }
+        "packed-refs" => {
+            borrow();
+            fs::write(here.join("packed-refs"), format!("{} refs/heads/x\n", tip.trim())).unwrap();
+        }
+        _ => unreachable!(),
+    }
+}
+
+#[test]
+fn what_a_repository_only_leads_to_is_copied_by_no_command() {
+    for how in ["alternates", "objects", "one object", "a chain", "refs", "packed-refs"] {
+        let t = TestEnv::new();
+        let victim = t.tmp.join("victim");
+        make_repository(&t, &victim, &[]);
+        t.write("victim/topsecret", "TOPSECRET\n");
+        git(&t, &victim, &["add", "-A"]);
+        git(&t, &victim, &["commit", "-q", "-m", "secret"]);
+        let env = t.prepare(["--task-id", TASK]);
+        let repo = env.join("workdir");
+        make_repository(&t, &repo, &[]);
+        lead_to(&victim, &repo, how);
+        let clone = t.tmp.join("clone");
+        for words in [
+            &["branch", KEY, "fix", "--from", "agent/bob/1"][..],
+            &["checkpoint", KEY, "-m", "x"],
+            &["diff", KEY],
+            &["merge", "start", KEY, "agent/bob/1"],
+            &["clone", KEY, clone.to_str().unwrap()],
+        ] {
+            t.execenv(words).fails(1, &["is not worked on", "git repack -a -d"]);
+        }
+        let found = snapshot(&env).into_iter().chain(snapshot(&clone)).find(|(path, text)| {
+            path.ends_with("topsecret") || (text.contains("TOPSECRET") && !path.starts_with("workdir/.git"))
+        });
+        assert!(found.is_none(), "{how}: {found:?}");
+    }
+}
+
+#[test]
+fn a_repository_that_borrows_in_the_users_way_is_worked_on() {
+    let t = TestEnv::new();
+    make_repository(&t, &t.tmp.join("upstream"), &[]);
+    git(&t, &t.tmp, &["clone", "-q", "--shared", "upstream", "mine"]);
+    let env = t.prepare(["--task-id", TASK, "--repo", "mine"]);
+    t.write(env.join("workdir/new"), "work\n");
+    t.execenv(["checkpoint", KEY, "-m", "x"]).run().status(0);
+    t.execenv(["diff", KEY]).run().status(0);
+    // A project of the user's, and what an agent has cloned inside of its work dir.
+    let task = "22222222-2222-4333-8444-000000000002";
+    t.prepare(["--task-id", task, "--local-dir", "mine"]);
+    t.execenv(["diff", "000000000002"]).run().status(0);
+    let task = "33333333-2222-4333-8444-000000000003";
+    let work_dir = t.prepare(["--task-id", task]).join("workdir");
+    make_repository(&t, &work_dir.join("a"), &[]);
+    git(&t, &work_dir, &["clone", "-q", "--shared", "a", "b"]);
+    t.write(work_dir.join("b/new"), "work\n");
+    t.execenv(["checkpoint", "000000000003", "--in", "b", "-m", "x"]).run().status(0);
 }
