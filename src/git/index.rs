@@ -69,7 +69,9 @@ impl<'a> PrivateIndex<'a> {
         self.call(["write-tree"]).text()
     }
 
-    fn call<const N: usize>(&self, args: [&str; N]) -> GitCommand<'a, Work> {
-        self.worktree.work(args).through(&self.view).variable("GIT_INDEX_FILE", self.file)
+    fn call<'s, const N: usize>(&'s self, args: [&str; N]) -> GitCommand<'s, Work> {
+        let worktree: Repository<'s> = self.worktree;
+        let call = worktree.work(args).through(&self.view).and_to(self.view.tree());
+        call.variable("GIT_INDEX_FILE", self.file)
     }
 }

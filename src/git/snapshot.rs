@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::command::{Git, patience};
 use super::identity::GitIdentity;
 use super::index::PrivateIndex;
 use super::search::{Patience, search};
+use crate::sys::tree::Tree;
 
 impl Git {
     /// Writes the worktree at `path` as a commit on its HEAD into its repository, below a new ref
@@ -31,6 +32,10 @@ impl Git {
         // Who can write a `.git` file can name any repository in it.
         let (common, known) = (folders.common.display(), folders.know_worktree(path));
         anyhow::ensure!(known, "the repository {common} does not know this worktree");
+        // It may lead elsewhere by links.
+        let opened = |path: &Path| Tree::open(path).with_context(|| format!("open {}", path.display()));
+        let writable = [opened(&folders.common)?, opened(index.parent().unwrap_or(path))?];
+        let worktree = worktree.around(&writable);
         let index = PrivateIndex::new(worktree, &folders, index)?;
         let has_head = worktree.has_head()?;
         if has_head {

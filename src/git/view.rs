@@ -16,11 +16,13 @@ use anyhow::{Context, Result};
 use super::command::{GitCommand, Repository};
 use super::profile::Profile;
 use super::scratch::{Scratch, Where};
-use crate::sys::silent::is_one_path;
+use crate::sys::silent::{is_one_path, resolve};
 use crate::sys::tree::Tree;
 
 /// What a repository shares with its linked worktrees.
 const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", "reftable"];
+/// Where a repository registers its linked worktrees.
+const WORKTREES: &str = "worktrees";
 /// What of that a view without refs has.
 const OF_FILES: [&str; 2] = ["objects", "shallow"];
 /// The HEAD of a view without refs: a branch that is not there.
@@ -42,15 +44,22 @@ pub(super) struct GitFolders {
 
 impl GitFolders {
     /// Whether the repository itself has `path` registered as a linked worktree. A `.git` file alone proves nothing: who
-    /// can write it can name any repository in it.
+    /// can write it can name any repository in it, or a registration somewhere else that names one.
     pub(super) fn know_worktree(&self, path: &Path) -> bool {
+        let (own, common) = (resolve(&self.own), resolve(&self.common));
+        let is_in_it = own
+            .zip(common)
+            .is_some_and(|(own, common)| own.parent().is_some_and(|above| above == common.join(WORKTREES)));
+        if !is_in_it {
+            return false;
+        }
         let registered =
             Tree::open(&self.own).and_then(|tree| tree.read(Path::new("gitdir"), MOST_OF_A_PATH));
         let Ok(Some(registered)) = registered else { return false };
         let named = registered.strip_suffix(b"\n").unwrap_or(&registered);
         let Some(named) = Path::new(OsStr::from_bytes(named)).parent() else { return false };
         // A path may be relative to the registration.
-        self.own != self.common && is_one_path(path, &self.own.join(named))
+        is_one_path(path, &self.own.join(named))
     }
 }
 

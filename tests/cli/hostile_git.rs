@@ -188,11 +188,13 @@ fn fake(t: &TestEnv, path: &Path, work_dir: &Path, name: &str, branch: &str) {
     t.write(registration.join("HEAD"), format!("ref: refs/heads/{branch}\n"));
 }
 
-/// An env root called `name` whose record an agent has written, with a work dir.
+/// An env root called `name` whose record an agent has written, with an empty work dir.
 fn forged_env(t: &TestEnv, name: &str, repository: &Value) -> PathBuf {
     let made = t.prepare(["--task-id", TASK, "--lease", "0"]);
     let env = made.with_file_name(name);
     fs::rename(&made, &env).unwrap();
+    fs::remove_dir_all(env.join("workdir")).unwrap();
+    fs::create_dir(env.join("workdir")).unwrap();
     forge(&env, repository);
     let file = env.join(".gc_meta.json");
     let mut meta: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
@@ -241,7 +243,10 @@ fn no_registration_is_removed_but_that_of_a_proved_repository() {
     let record = json!({"git_dir": t.tmp.join("user"), "worktree": "keepme", "branch": "x"});
     forged_env(&t, "envone", &record);
     t.execenv(["cleanup", "envone"]).run().status(0);
-    t.write("root/default/.staging-envtwo-0123456789ab/workdir/.git", format!("gitdir: {}\n", keep.display()));
+    t.write(
+        "root/default/.staging-envtwo-0123456789ab/workdir/.git",
+        format!("gitdir: {}\n", keep.display()),
+    );
     t.execenv(["doctor", "--fix"]).run().sane(&[0, 1]);
     assert!(!t.root.join("default/.staging-envtwo-0123456789ab").exists());
     assert!(keep.exists());
@@ -303,8 +308,8 @@ fn without_a_proof_the_environment_goes_and_its_repository_stays_as_it_is() {
             _ => {}
         }
         let before = snapshot(&source);
-        let done =
-            t.execenv(["cleanup", KEY, "-o", "json"]).var("EXECENV_KEY_FILE", t.tmp.join(key_file)).json();
+        let cleanup = t.execenv(["cleanup", KEY, "-o", "json"]).var("EXECENV_KEY_FILE", t.tmp.join(key_file));
+        let done: Value = serde_json::from_str(&cleanup.run().status(0).stdout).unwrap();
         assert!(!env.join("workdir").exists(), "{what}");
         assert_same(&before, &snapshot(&source), what);
         assert!(done["kept"][0]["why"].as_str().unwrap().contains("nothing proves"), "{what}: {done}");
@@ -412,4 +417,58 @@ fn a_repository_that_borrows_in_the_users_way_is_worked_on() {
     git(&t, &work_dir, &["clone", "-q", "--shared", "a", "b"]);
     t.write(work_dir.join("b/new"), "work\n");
     t.execenv(["checkpoint", "000000000003", "--in", "b", "-m", "x"]).run().status(0);
+}
+
+/// A registration of the agent's own that names another repository as the one that it belongs to.
+#[test]
+fn a_registration_counts_only_in_its_own_repository() {
+    for kind in ["a file", "a folder"] {
+        let t = TestEnv::new();
+        let victim = t.tmp.join("victim");
+        make_repository(&t, &victim, &[]);
+        t.write("victim/topsecret", "TOPSECRET\n");
+        git(&t, &victim, &["add", "-A"]);
+        git(&t, &victim, &["commit", "-q", "-m", "secret"]);
+        let work_dir = t.prepare(["--task-id", TASK]).join("workdir");
+        let own = match kind {
+            "a file" => {
+                let own = t.tmp.join("fake/worktrees/w");
+                t.write(work_dir.join(".git"), format!("gitdir: {}\n", own.display()));
+                own
+            }
+            _ => work_dir.join(".git"),
+        };
+        t.write(own.join("gitdir"), format!("{}/.git\n", work_dir.display()));
+        t.write(own.join("commondir"), format!("{}\n", victim.join(".git").display()));
+        t.write(own.join("HEAD"), "ref: refs/heads/mine\n");
+        let before = snapshot(&victim);
+        for words in [
+            &["branch", KEY, "fix", "--from", "main"][..],
+            &["checkpoint", KEY, "-m", "x"],
+            &["diff", KEY],
+            &["merge", "start", KEY, "main"],
+        ] {
+            t.execenv(words).fails(1, &["does not know it as a worktree"]);
+        }
+        t.execenv(["cleanup", "--force", KEY]).run().sane(&[0, 1, 5]);
+        assert_same(&before, &snapshot(&victim), kind);
+        assert!(!work_dir.join("topsecret").exists(), "{kind}");
+    }
+}
+
+/// What `cleanup --force` saves goes into the repository that knows the worktree, and through no link of it.
+#[test]
+fn a_snapshot_is_written_through_no_link() {
+    let t = TestEnv::new();
+    let (victim, before) = victim(&t);
+    let work_dir = t.prepare(["--task-id", TASK]).join("workdir");
+    let bare = t.tmp.join("f");
+    fake(&t, &bare, &work_dir, "w", "mine");
+    t.write(work_dir.join(".git"), format!("gitdir: {}\n", bare.join("worktrees/w").display()));
+    t.write(work_dir.join("new"), "work\n");
+    symlink(victim.join(".git/refs"), bare.join("refs/execenv")).unwrap();
+    fs::remove_dir_all(bare.join("objects")).unwrap();
+    symlink(victim.join(".git/objects"), bare.join("objects")).unwrap();
+    t.execenv(["cleanup", "--force", KEY]).run().sane(&[0, 1, 5]);
+    assert_same(&before, &snapshot(&victim), "saved by force");
 }
