@@ -15,6 +15,7 @@ use crate::work;
 ///
 /// Makes the branch where the work is now, or at `--from`, and checks it out. Uncommitted changes stay as they are. A branch
 /// that exists, and changes that are in the way of what `--from` holds, end it with status 5; nothing is changed then.
+/// It is the branch of the task from then on: `cleanup` deletes it with the worktree if another ref has its commits.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv branch \"$env\" agent/coder/second-try

@@ -233,13 +233,9 @@ impl Leaving<'_> {
             Some(Err(common)) => return Ok(vec![(common, self.unproved())]),
         };
         let _quiet = Quiet::in_repository(registered.common());
-        let recorded = self.known.record().map(|record| record.branch.clone());
-        let branches = registered.branch().into_iter().chain(recorded);
-        let mut branches: Vec<String> = branches.filter(|branch| self.is_its_branch(branch)).collect();
-        branches.dedup();
         let mut kept = Vec::new();
         let common = registered.common().to_owned();
-        for branch in branches {
+        for branch in self.branches(deletion.git, &registered) {
             match self.release_branch(deletion, &registered, &branch) {
                 Ok(what) => kept.extend(what.map(|what| (common.clone(), what))),
                 // A branch is in no one's way.
@@ -278,6 +274,29 @@ impl Leaving<'_> {
              write the record; an earlier version, or one without its key, wrote no proof). If the repository is yours, `git \
              worktree unlock {place}` and `git worktree prune` in it remove the registration"
         )
+    }
+
+    /// The branches of the task. The one that is checked out is the last: it is kept where several have the only copy of something.
+    fn branches(&self, git: &Git, registered: &Registration) -> Vec<String> {
+        let record = self.known.record();
+        let recorded =
+            record.into_iter().flat_map(|record| record.former.iter().chain([&record.branch]).cloned());
+        let mut branches: Vec<String> = Vec::new();
+        for branch in recorded.chain(registered.branch()) {
+            let repository = registered.repository(git);
+            let is_its = || {
+                self.is_its_branch(&branch)
+                    || repository.is_begun_for(&branch, self.key).unwrap_or_else(|error| {
+                        log::debug!("{error:#}");
+                        false
+                    })
+            };
+            if is_its() {
+                branches.retain(|other| *other != branch);
+                branches.push(branch);
+            }
+        }
+        branches
     }
 
     /// Whether a branch is one that `prepare` makes for this environment.

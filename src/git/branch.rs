@@ -6,10 +6,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::checkout::Checkout;
+use super::command::Repository;
 use super::refs::Branch;
 
-/// Stands in the log of a branch that this makes: how a call that was cut short knows its own.
-const MESSAGE: &str = "execenv branch";
+/// Stands first in the log of a branch that is made for an environment: how a call that was cut short knows its own, and what a
+/// clean-up goes by.
+fn message(key: &str) -> String {
+    format!("execenv branch of {key}")
+}
 
 /// A branch that was made and is checked out now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ impl fmt::Display for NotMade {
 
 impl Checkout {
     /// Makes the branch `name` at `from`, or at HEAD, and checks it out. Uncommitted changes stay, as with `git switch -c`.
-    /// No hook and no filter of the repository runs. What a call that was cut short has begun is completed.
+    /// No hook and no filter of the repository runs. What a call that was cut short has begun is completed. The branch's log says
+    /// that it is of the environment `key`.
     ///
     /// # Errors
     /// As git reports them.
@@ -57,9 +62,10 @@ impl Checkout {
         &self,
         name: &str,
         from: Option<&str>,
+        key: &str,
     ) -> Result<std::result::Result<NewBranch, NotMade>> {
         let repository = self.repository();
-        let full = format!("refs/heads/{name}");
+        let (full, message) = (format!("refs/heads/{name}"), message(key));
         // `check-ref-format` takes a name with a dash at its beginning, and HEAD.
         let is_good = !name.starts_with('-')
             && name != "HEAD"
@@ -80,8 +86,7 @@ impl Checkout {
         }
         let made = repository.commit_of(&full)?;
         if let Some(tip) = &made {
-            let log = ["reflog", "show", "-1", "--format=%gs", &full];
-            let is_ours = made == target && before != full && repository.look(log).text()? == MESSAGE;
+            let is_ours = made == target && before != full && repository.logged(&full)? == [message.as_str()];
             if !is_ours {
                 log::debug!("{full} is at {tip}");
                 return Ok(Err(NotMade::Exists));
@@ -95,7 +100,7 @@ impl Checkout {
         }
         if let Some(target) = &target {
             if made.is_none() {
-                let create = ["update-ref", "--create-reflog", "-m", MESSAGE, &full, target, ""];
+                let create = ["update-ref", "--create-reflog", "-m", &message, &full, target, ""];
                 repository.work(create).output()?;
             }
             if let Some(head) = head.as_ref().filter(|head| *head != target) {
@@ -117,7 +122,27 @@ impl Checkout {
                 }
             }
         }
-        repository.work(["symbolic-ref", "-m", MESSAGE, "HEAD", &full]).output()?;
+        repository.work(["symbolic-ref", "-m", &message, "HEAD", &full]).output()?;
         Ok(Ok(NewBranch { commit: target, before }))
+    }
+}
+
+impl Repository<'_> {
+    /// Whether a branch, by its name without `refs/heads/`, was begun for the environment `key`, as its log says.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn is_begun_for(&self, name: &str, key: &str) -> Result<bool> {
+        let full = format!("refs/heads/{name}");
+        // What is a pattern, or names a commit in another way, is no branch.
+        let is_name = !name.starts_with('-') && self.look(["check-ref-format", &full]).succeeds()?;
+        Ok(is_name && self.has_ref(&full)? && self.logged(&full)?.last() == Some(&message(key)))
+    }
+
+    /// The messages in the log of a ref, the newest first. The repository may ask for signatures to be checked, by a program that it
+    /// names.
+    fn logged(&self, full: &str) -> Result<Vec<String>> {
+        let log = ["-c", "log.showSignature=false", "reflog", "show", "--format=%gs", full, "--"];
+        Ok(self.look(log).text()?.lines().map(str::to_owned).collect())
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::lock::GitLock;
 use super::place::{Place, shown};
-use crate::environment::LockedEnv;
+use crate::environment::{Durability, LockedEnv, Meta, RepositoryRecord};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, NewBranch, NotMade};
 
@@ -21,13 +21,22 @@ pub struct Branched {
 
 /// Makes the branch `name` at `from`, or where the work is now, and checks it out. Uncommitted changes stay.
 ///
+/// The record is written first: a branch that it names and that is not there means nothing.
+///
 /// # Errors
 /// [`Code::Usage`] for a name or a commit that does not exist, [`Code::Occupied`] where a branch has the name or changes
 /// are in the way; as git reports it.
 pub fn branch(env: &LockedEnv, place: &Place, name: &str, from: Option<&str>, git: &Git) -> Result<Branched> {
     let _lock = GitLock::acquire(&env.env)?;
     let checkout = place.checkout(git)?;
-    let not_made = match checkout.start_branch(name, from)? {
+    let before = note(env, place, name)?;
+    let made = checkout.start_branch(name, from, &env.env.key());
+    if !matches!(made, Ok(Ok(_)))
+        && let Err(error) = put_back(env, before)
+    {
+        log::warn!("the record names the branch {}: {error:#}", name.escape_debug());
+    }
+    let not_made = match made? {
         Ok(new) => return Ok(Branched { repository: place.path().to_owned(), new }),
         Err(not_made) => not_made,
     };
@@ -60,4 +69,24 @@ pub fn branch(env: &LockedEnv, place: &Place, name: &str, from: Option<&str>, gi
         }
     };
     Err(failure.into())
+}
+
+/// Notes in the record that the task works on this branch now, if the work dir is the repository that the record is about. Returns
+/// what it said before.
+fn note(env: &LockedEnv, place: &Place, name: &str) -> Result<Option<RepositoryRecord>> {
+    let own = env.require_meta()?.own.unwrap_or_default();
+    let Some(before) = own.repository.filter(|_| place.below().as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    Meta::change_own(&env.env.tree, Durability::Synced, |_, own| {
+        if let Some(repository) = &mut own.repository {
+            repository.begin(name);
+        }
+    })?;
+    Ok(Some(before))
+}
+
+fn put_back(env: &LockedEnv, before: Option<RepositoryRecord>) -> Result<()> {
+    let Some(before) = before else { return Ok(()) };
+    Meta::change_own(&env.env.tree, Durability::Synced, |_, own| own.repository = Some(before)).map(drop)
 }

@@ -187,3 +187,90 @@ fn a_linked_worktree_of_a_users_repository_gets_its_branch() {
     assert_eq!(git_out(&t, &source, &["symbolic-ref", "HEAD"]), "refs/heads/main");
     git(&t, &source, &["rev-parse", "-q", "--verify", "next"]);
 }
+
+/// What the record says of the repository, and of the branches in `source` after a clean-up.
+fn record(env: &Path) -> Value {
+    let text = fs::read(env.join(".gc_meta.json")).unwrap();
+    serde_json::from_slice::<Value>(&text).unwrap()["execenv"]["repository"].clone()
+}
+
+#[test]
+fn the_record_follows_and_a_clean_up_acts_on_the_branches_of_the_task() {
+    type Case = (&'static str, fn(&TestEnv, &Path), &'static str);
+    let cases: [Case; 6] = [
+        ("nothing was committed", |_, _| {}, ""),
+        (
+            "committed, and nowhere else",
+            |t, work_dir| git(t, work_dir, &["commit", "-q", "--allow-empty", "-m", "x"]),
+            "hotfix",
+        ),
+        (
+            "both hold it: the one that is checked out stays",
+            |t, work_dir| {
+                git(t, work_dir, &["commit", "-q", "--allow-empty", "-m", "x"]);
+                git(t, work_dir, &["branch", "-f", &format!("agent/agent/{KEY}")]);
+            },
+            "hotfix",
+        ),
+        ("one of the agent's own", |t, work_dir| git(t, work_dir, &["switch", "-qc", "own"]), "own"),
+        (
+            "two of ours",
+            |t, _| {
+                t.execenv(["branch", KEY, "second"]).ok();
+                t.execenv(["branch", KEY, "hotfix"]).ok(); // as one that was cut short: nothing was done there since
+            },
+            "",
+        ),
+        (
+            "a record that names branches of the user's",
+            |t, work_dir| {
+                git(t, work_dir, &["branch", "theirs", "main"]);
+                let file = work_dir.join("../.gc_meta.json");
+                let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+                let repository = &mut record["execenv"]["repository"];
+                repository["branch"] = json!("theirs");
+                repository["former"] = json!(["main", "*", "-x", "", "hotfix", format!("agent/agent/{KEY}")]);
+                t.write(file, record.to_string());
+            },
+            "theirs",
+        ),
+    ];
+    for (why, work, expected) in cases {
+        let t = TestEnv::new();
+        let source = t.tmp.join("source");
+        make_repository(&t, &source, &[]);
+        let env = t.prepare(["--task-id", TASK, "--repo", "source"]);
+        t.execenv(["branch", KEY, "main"]).fails(5, &["has a branch `main`"]);
+        assert_eq!(record(&env)["branch"], format!("agent/agent/{KEY}"), "a branch that was not made");
+        t.execenv(["branch", KEY, "hotfix"]).ok();
+        let repository = record(&env);
+        assert_eq!(repository["branch"], "hotfix");
+        assert_eq!(repository["former"], json!([format!("agent/agent/{KEY}")]));
+        work(&t, &env.join("workdir"));
+        let done = t.execenv(["cleanup", "--all", KEY]).run().status(0);
+        let left = git_out(&t, &source, &["branch", "--format=%(refname:short)"]);
+        let left: Vec<&str> = left.lines().filter(|name| *name != "main").collect();
+        assert_eq!(left.join(" "), expected, "{why}\n{done}");
+    }
+}
+
+#[test]
+fn a_log_is_read_without_the_program_that_checks_signatures() {
+    let t = TestEnv::new();
+    let repo = prepared(&t, "repo");
+    let ran = t.tmp.join("ran");
+    let program = t.write(t.tmp.join("gpg"), format!("#!/bin/sh\ntouch {}\n", ran.display()));
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let commit = git_out(&t, &repo, &["cat-file", "commit", "HEAD"]);
+    let (head, message) = commit.split_once("\n\n").unwrap();
+    let signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n AAAA\n -----END PGP SIGNATURE-----";
+    t.write(t.tmp.join("signed"), format!("{head}\n{signature}\n\n{message}\n"));
+    let signed = t.tmp.join("signed");
+    let id = git_out(&t, &repo, &["hash-object", "-t", "commit", "-w", signed.to_str().unwrap()]);
+    git(&t, &repo, &["update-ref", "HEAD", &id]);
+    git(&t, &repo, &["update-ref", "--create-reflog", "refs/heads/x", &id]);
+    git(&t, &repo, &["config", "log.showSignature", "true"]);
+    git(&t, &repo, &["config", "gpg.program", program.to_str().unwrap()]);
+    t.execenv(["branch", KEY, "x"]).fails(5, &["has a branch `x`"]);
+    assert!(!ran.exists(), "the repository's configuration names it");
+}

@@ -203,6 +203,9 @@ pub struct RepositoryRecord {
     pub source: PathBuf,
     /// The branch of the task, without `refs/heads/`.
     pub branch: String,
+    /// Branches of the task that were checked out before that one, without `refs/heads/`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<String>,
     /// The ref from which the branch begins.
     pub base: String,
     /// Its commit then.
@@ -262,6 +265,15 @@ impl RepositoryRecord {
     /// Whether the work dir is a linked worktree; else it is a repository of its own.
     pub fn is_worktree(&self) -> bool {
         !self.worktree.is_empty()
+    }
+
+    /// Notes that another branch is the task's now.
+    pub fn begin(&mut self, branch: &str) {
+        let before = std::mem::replace(&mut self.branch, branch.to_owned());
+        self.former.retain(|former| *former != before && former != branch);
+        if !before.is_empty() && before != branch {
+            self.former.push(before);
+        }
     }
 
     /// The folder of the work dir in which the agent runs; empty: the work dir itself.
