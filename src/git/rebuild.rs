@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::checkout::Checkout;
+use super::commit::NewCommit;
 use super::failure::GitFailure;
 use super::identity::GitIdentity;
 
@@ -89,9 +90,8 @@ impl Checkout {
     pub fn commit_tree(&self, tree: &str, message: &str, by: &GitIdentity) -> Result<String> {
         let repository = self.repository();
         let head = self.head()?.commit;
-        let parents = head.iter().flat_map(|commit| ["-p", commit]);
-        let commit = repository.work(["commit-tree", tree, "-F", "-"]).args(parents).by(by);
-        let commit = commit.input(message.as_bytes().to_vec()).text()?;
+        let parents: Vec<&str> = head.as_deref().into_iter().collect();
+        let commit = self.make_commit(NewCommit { tree, parents: &parents, message, by })?;
         let before = head.as_deref().unwrap_or("");
         repository.work(["update-ref", "-m", "execenv restore", "HEAD", &commit, before]).output()?;
         Ok(commit)

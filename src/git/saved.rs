@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::base::Head;
 use super::checkout::Checkout;
+use super::commit::NewCommit;
 use super::identity::GitIdentity;
 use super::operation::in_progress;
 use super::picture::{Bounds, Objects, Ours, Picture};
@@ -79,9 +80,9 @@ impl Checkout {
         if tree == checked_out || saving.saved == Some(tree) {
             return Ok(None);
         }
-        let parents = saving.head.commit.iter().flat_map(|commit| ["-p", commit]);
-        let commit = self.repository().work(["commit-tree", tree, "-F", "-"]).args(parents).by(saving.by);
-        let commit = commit.input(saving.message.as_bytes().to_vec()).text()?;
+        let parents: Vec<&str> = saving.head.commit.as_deref().into_iter().collect();
+        let Saving { message, by, .. } = saving;
+        let commit = self.make_commit(NewCommit { tree, parents: &parents, message, by })?;
         Ok(Some(Saved { picture, commit }))
     }
 
@@ -104,6 +105,25 @@ impl Checkout {
         self.repository().work(["update-ref", "--stdin"]).input(lines.into_bytes()).output().map(drop)
     }
 
+    /// Why no commit can be made on the branch that is checked out; `None`: nothing is known to be in the way.
+    ///
+    /// # Errors
+    /// As the system reports it.
+    pub fn keeps_from_committing(&self, head: &Head) -> Result<Option<NotNow>> {
+        let own = &self.folders().own;
+        if head.branch.is_none() {
+            return Ok(Some(NotNow::NoBranch));
+        }
+        if let Some(operation) = in_progress(own).next() {
+            return Ok(Some(NotNow::Operation(operation)));
+        }
+        let looking = || format!("look at {}", own.join(INDEX_LOCK).display());
+        let own = Tree::open(own).with_context(looking)?;
+        let (lock, ours) = (Path::new(INDEX_LOCK), Path::new(OUR_LOCK));
+        forget_own_lock(&own, lock, ours).with_context(looking)?;
+        Ok(own.look(lock).with_context(looking)?.map(|_| NotNow::IndexLocked))
+    }
+
     /// Puts a commit of the working files on the branch that is checked out, as `git commit --all` would have, and its files into
     /// the index.
     ///
@@ -117,20 +137,16 @@ impl Checkout {
         saved: &Saved<'_>,
         head: &Head,
     ) -> Result<std::result::Result<(), NotNow>> {
+        if let Some(why) = self.keeps_from_committing(head)? {
+            return Ok(Err(why));
+        }
         let own = &self.folders().own;
-        if head.branch.is_none() {
-            return Ok(Err(NotNow::NoBranch));
-        }
-        if let Some(operation) = in_progress(own).next() {
-            return Ok(Err(NotNow::Operation(operation)));
-        }
         let writing = || format!("write {}", own.join(INDEX).display());
         let own = Tree::open(own).with_context(writing)?;
         let (copy, name) = saved.picture.index();
         let bytes = copy.read(name, u64::MAX >> 1).with_context(writing)?;
         let bytes = bytes.with_context(|| format!("{} is gone", copy.path().join(name).display()))?;
         let (index, lock, ours) = (Path::new(INDEX), Path::new(INDEX_LOCK), Path::new(OUR_LOCK));
-        forget_own_lock(&own, lock, ours).with_context(writing)?;
         let mode = match own.kind(index).with_context(writing)? {
             Some(FileKind::File { mode, .. }) => mode,
             _ => 0o644,

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
 use super::command::{GitCommand, Repository};
+use super::commit::NewCommit;
 use super::conflict::{Conflict, Side};
 use super::identity::GitIdentity;
 use super::profile::{Look, Work};
@@ -180,9 +181,7 @@ impl Working<'_> {
         if tree == attempt || changed(attempt)?.is_disjoint(&changed("HEAD")?) {
             return Ok(None);
         }
-        let parents = parents.iter().flat_map(|parent| ["-p", parent]);
-        let commit = self.repository.work(["commit-tree", &tree, "-F", "-"]).args(parents);
-        commit.by(by).input(message.as_bytes().to_vec()).text().map(Some)
+        self.repository.make_commit(NewCommit { tree: &tree, parents, message, by }).map(Some)
     }
 
     /// Brings these files back to HEAD's commit, and the whole index. Other files stay as they are: what was staged of them is

@@ -1,7 +1,8 @@
 //! Saving an environment's work: as a commit beside the branch, or on it, and as a patch in a file.
 //!
-//! The commit comes first, then the refs that hold it, the patch, and the record: a kill in between leaves a commit without a
-//! patch, or a patch that the record does not name, and the next checkpoint takes another number.
+//! The commit comes first, then the refs that hold it, the patch, the record, and last of all the branch, where the commit goes on
+//! it: a kill in between leaves a commit without a patch, or a patch that the record does not name, and the next checkpoint takes
+//! another number. No branch ever has a checkpoint that the record does not know.
 
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
     let own_refs = ref_key(&found.env.key());
     let n = next_number(found, &own.checkpoints, &checkout.numbers_of_checkpoints(&own_refs)?);
     if wanted.on_branch
-        && let Err(why) = checkout.commit_on_branch(&saved, &head)?
+        && let Some(why) = checkout.keeps_from_committing(&head)?
     {
         return Err(not_now(place, &why));
     }
@@ -113,6 +114,15 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
     for n in gone {
         if let Err(error) = found.env.tree.remove_file(&patch_file(n)) {
             log::warn!("remove {}: {error}", found.env.path.join(patch_file(n)).display());
+        }
+    }
+    if wanted.on_branch {
+        let beside = || format!("the work is saved beside the branch, as checkpoint {n}");
+        match checkout.commit_on_branch(&saved, &head) {
+            Ok(Ok(())) => {}
+            // A git process was quicker.
+            Ok(Err(why)) => return Err(not_now(place, &why).context(beside())),
+            Err(error) => return Err(error.context(beside())),
         }
     }
     let links = saved.picture.links().to_vec();

@@ -85,9 +85,6 @@ fn disturb(name: &str, (_, command, is_gone, statuses): &Case, fault: Fault) {
         let dirty =
             !git_out(&t, &work_dir, &["status", "--porcelain", "--", ".", ":!.agent_context"]).is_empty();
         assert_eq!(dirty, !command.contains(&"--on-branch") && !command.contains(&"--commit"), "{when}");
-        if command.contains(&"--on-branch") {
-            return; // the branch has it; a kill after the commit leaves no checkpoint in the record
-        }
         std::fs::remove_dir_all(&work_dir).unwrap();
         t.execenv(RESTORE).run().status(0);
         assert_same(&work, &files(&work_dir), when);
