@@ -11,15 +11,16 @@ use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::quoted;
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
 use crate::output::log::note;
-use crate::output::{Answer, counted};
+use crate::output::{Answer, counted, escape};
 use crate::work::{Restoring, Source, restore};
 
 /// Rebuild the work dir of an environment from a checkpoint or a patch
 ///
 /// Brings the files to what was saved, as uncommitted changes on the branch that is checked out. A worktree whose folder is gone is
 /// made again first, if its repository still has it registered. Work that is in the folder and would be replaced ends it with
-/// status 5; so does a patch that does not fit. Nothing is changed then. Context file, skills and brief come back with `execenv
-/// reuse`.
+/// status 5; so does a patch that does not fit. Nothing is changed then. The commit that the patch begins from is fetched if it is
+/// missing, from the remotes of a repository of yours; into one that an agent could have configured, you fetch it. Context file,
+/// skills and brief come back with `execenv reuse`, because they are made from the task document.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv restore \"$env\"
@@ -67,6 +68,9 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         now: context.now,
     };
     let done = restore(&env, &wanted, context.trust(local_dir.as_deref()), &git)?;
+    if let (Some(base), Some(address)) = (&done.base, &done.fetched) {
+        note(&format!("fetched the commit {} from {}", escape(base), escape(address)));
+    }
     if done.lacks_sidecars {
         let key = quoted(Path::new(&env.env.key()));
         note(&format!(
@@ -80,6 +84,7 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         "repository": done.repository.to_string_lossy(),
         "n": done.n,
         "base": done.base,
+        "fetched_from": done.fetched,
         "branch": done.branch,
         "files": done.changes.files,
         "added": done.changes.added,

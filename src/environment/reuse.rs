@@ -250,6 +250,7 @@ fn refreshed(
         run: kept.run,
         repository: kept.repository,
         checkpoints: kept.checkpoints,
+        merge: kept.merge,
         last_result: kept.last_result,
         git_identity: request.git_identity.clone().or(kept.git_identity),
         other: kept.other,

@@ -116,7 +116,7 @@ impl<'a> SharedRepo<'a> {
 
     /// Where it is fetched from.
     pub(super) fn remote(&self) -> Remote {
-        remote(self.url, self.is_partial)
+        self.url.remote(self.is_partial)
     }
 
     /// Does `work` with what worktrees are made from, while no other process changes it.
@@ -155,15 +155,6 @@ fn clone_limit() -> Duration {
     crate::sys::fault::patience().unwrap_or(CLONE_LIMIT)
 }
 
-fn remote(url: &RepoUrl, is_partial: bool) -> Remote {
-    Remote {
-        address: url.address().to_owned(),
-        login: url.login().cloned(),
-        is_ssh: url.is_ssh(),
-        is_partial,
-    }
-}
-
 impl Sharing<'_> {
     fn check_stop(&self) -> Result<()> {
         if self.stop.load(Ordering::Relaxed) {
@@ -198,7 +189,7 @@ impl Sharing<'_> {
             return Ok(stored.is_partial);
         }
         let fetched = without_new_locks(bare, || {
-            let remote = remote(url, stored.is_partial);
+            let remote = url.remote(stored.is_partial);
             let head = git.remote_head(&remote)?;
             git.fetch(&remote)?;
             follow_head(git, &head)
@@ -247,7 +238,7 @@ impl Sharing<'_> {
         };
         create(&bare, &new)?;
         let git = self.git.at(bare.path()).within(clone_limit(), self.stop).confined_to(&bare);
-        let remote = remote(url, self.partial);
+        let remote = url.remote(self.partial);
         let head = git.remote_head(&remote)?;
         let Some(id_length) = head.id_length else {
             return Err(Failure::new(Code::Failed, format!("{url} has no commits"))

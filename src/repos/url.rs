@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::failure::{Code, Failure};
-use crate::git::Login;
+use crate::git::{Login, Remote};
 
 /// What git fetches over without running a program that the address names.
 const SCHEMES: [&str; 4] = ["https", "http", "ssh", "git"];
@@ -112,6 +112,12 @@ impl RepoUrl {
     /// The address that git gets, and that is stored.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What git is told of it.
+    pub fn remote(&self, is_partial: bool) -> Remote {
+        let (address, login) = (self.address().to_owned(), self.login().cloned());
+        Remote { address, login, is_ssh: self.is_ssh(), is_partial }
     }
 
     /// The name and the password that were in the address.

@@ -8,6 +8,7 @@ mod clone;
 mod diff;
 mod lock;
 pub mod merge;
+mod missing;
 mod ours;
 mod patch;
 mod place;

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::checkpoint::patch_file;
 use super::lock::GitLock;
+use super::missing::ensure;
 use super::ours::ours;
 use super::patch::{MOST, digest, plain};
 use super::place::{Place, shown};
@@ -65,6 +66,8 @@ pub struct Restored {
     pub changes: Changes,
     /// The commit that was made of it.
     pub commit: Option<String>,
+    /// The address from which that commit was fetched.
+    pub fetched: Option<String>,
     /// Execenv's own files are not in the work dir any more.
     pub lacks_sidecars: bool,
 }
@@ -84,7 +87,6 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
     let recorded = checkpoint.map(|one| Path::new(&one.place)).filter(|place| *place != Path::new(""));
     reattach(env, own.repository.as_ref(), trust)?;
     let place = Place::find(env, wanted.inside.or(recorded), trust)?;
-    let _lock = GitLock::acquire(&env.env)?;
     let checkout = place.checkout(git)?;
     let head = checkout.head()?;
     let recorded = own.repository.as_ref().map(|repository| repository.base_commit.clone());
@@ -93,6 +95,13 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         (None, Some(one)) => Some(one.base_sha.clone()).filter(|base| !base.is_empty()),
         (None, None) => recorded.filter(|id| is_commit_id(id)).or_else(|| head.commit.clone()),
     };
+    // Not under the lock: it may take long.
+    let fetched = match &base {
+        Some(base) => ensure(env, &place, &checkout, base)?,
+        None => None,
+    };
+    let _lock = GitLock::acquire(&env.env)?;
+    let head = checkout.head()?;
     let tree = tree_of(env, &place, &checkout, checkpoint, &wanted.source, base.as_deref())?;
     refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;
     checkout.write_files(&tree)?;
@@ -116,6 +125,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         repository: place.path().to_owned(),
         n: checkpoint.map(|one| one.n),
         base,
+        fetched,
         branch: head.branch,
         changes,
         commit,
@@ -153,13 +163,9 @@ fn tree_of(
     source: &Source,
     base: Option<&str>,
 ) -> Result<String> {
-    let no_commit = |base: &str| {
-        let message = format!("{} has no commit {}", place.path().display(), base.escape_debug());
-        Failure::new(Code::UnknownBase, message)
-            .hint("fetch it there (`git fetch`), then repeat the command; `--base` names another commit")
-    };
+    // It is there by now.
     let base = match base {
-        Some(base) => Some(checkout.commit_of(base)?.ok_or_else(|| no_commit(base))?),
+        Some(base) => Some(checkout.commit_of(base)?.unwrap_or_else(|| base.to_owned())),
         None => None,
     };
     let base = base.as_deref();

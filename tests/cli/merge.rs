@@ -699,3 +699,13 @@ fn a_linked_worktree_and_several_repositories() {
     t.write(tree.join(".git"), link);
     assert_same(&before, &snapshot(&work), "commands that were refused");
 }
+
+#[test]
+fn reuse_keeps_what_was_merged_and_skipped() {
+    let w = World::new(&[]);
+    w.side(|repo| write(&repo.join("new"), "x"));
+    w.merge(&["skip", SIDE, "not needed"]).run().status(0);
+    w.t.execenv(["reuse", KEY, "--task-id", TASK]).run().status(0);
+    let list = w.merge(&["list"]).run().status(0);
+    assert!(list.stdout.contains("skipped"), "{list}");
+}

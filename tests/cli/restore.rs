@@ -164,7 +164,7 @@ fn a_patch_is_taken_in_every_form_and_on_any_base() {
         (
             &["--from", "p", "--base", "1234567890123456789012345678901234567890"],
             3,
-            &["has no commit 12345678", "git fetch"],
+            &["has no commit 12345678", "fetch REMOTE 12345678"],
         ),
         (&["--from", "broken.gz"], 2, &["cannot be read"]),
         (&["--from", "none"], 2, &["cannot read the patch", "number of a checkpoint"]),
@@ -227,4 +227,44 @@ fn nothing_that_the_repository_names_is_run_and_no_checkpoint_is_told() {
     t.execenv(["restore", KEY]).ok();
     assert_eq!(fs::read_to_string(repo.join("file")).unwrap(), "two\n");
     assert!(!t.tmp.join("ran").exists());
+}
+
+#[test]
+fn a_base_that_is_missing_is_fetched_from_the_remotes_of_a_users_repository_only() {
+    let t = TestEnv::new();
+    let upstream = t.tmp.join("upstream");
+    make_repository(&t, &upstream, &[]);
+    for name in ["source", "bystander"] {
+        clone_into(&t, &upstream, &t.tmp.join(name));
+    }
+    let source = t.tmp.join("source");
+    git(&t, &source, &["remote", "rename", "origin", "elsewhere"]);
+    git(&t, &source, &["remote", "add", "origin", "ext::sh -c touch% ran"]);
+    git(&t, &source, &["remote", "set-url", "elsewhere", "../upstream"]);
+    t.write(upstream.join("file"), "two\n");
+    git(&t, &upstream, &["commit", "-qam", "two"]);
+    let base = git_out(&t, &upstream, &["rev-parse", "HEAD"]);
+    t.write("p", "diff --git a/file b/file\n--- a/file\n+++ b/file\n@@ -1 +1 @@\n-two\n+three\n");
+    let env = t.prepare(["--task-id", TASK, "--repo", "source"]);
+    let before = git_out(&t, &source, &["for-each-ref"]);
+    let restore = ["restore", KEY, "--from", "p", "--base", &base];
+    let done = t.execenv(restore.iter().chain(&["-o", "json"])).run().status(0);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["fetched_from"], upstream.to_str().unwrap(), "{done}");
+    assert!(done.stderr.contains("note: fetched the commit"), "{done}");
+    assert_eq!(fs::read_to_string(env.join("workdir/file")).unwrap(), "three\n");
+    assert_eq!(git_out(&t, &source, &["for-each-ref"]), before);
+    assert!(!t.tmp.join("ran").exists() && !env.join("workdir/ran").exists());
+    // It is there now.
+    git(&t, &env.join("workdir"), &["checkout", "-q", "-f", "HEAD", "--", "file"]);
+    assert_eq!(t.execenv(restore.iter().chain(&["-o", "json"])).json()["fetched_from"], Value::Null);
+    let nowhere = "1".repeat(40);
+    t.execenv(["restore", KEY, "--from", "p", "--base", &nowhere])
+        .fails(3, &["has no commit 1111", "another remote"]);
+    // An agent could have put this address into its own repository.
+    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+    let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
+    clone_into(&t, &t.tmp.join("bystander"), &repo);
+    git(&t, &repo, &["remote", "set-url", "origin", upstream.to_str().unwrap()]);
+    t.execenv(restore).fails(3, &["has no commit", &format!("fetch REMOTE {base}")]);
 }
