@@ -1,19 +1,18 @@
 //! `execenv show`.
 
-use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+mod file;
 
-use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::environment::{EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, private_files};
-use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
-use crate::output::{Answer, answer, escape, stream};
+use crate::output::{Answer, answer, escape};
 use crate::sidecar::Manifest;
-use crate::sys::tree::leaves_tree;
 
 /// Show one environment in full: record, generated files, last run, paths
 #[derive(Debug, Args)]
@@ -25,45 +24,21 @@ pub struct ShowArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Print this file of the work dir unchanged, instead of the summary
+    /// Print this file of the work dir unchanged, instead of the summary; with `-o json` its content as text, or as base64 if it is
+    /// no UTF-8
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
+    /// With --file and `-o json`: all of a file of more than 1 MiB
+    #[arg(long, requires = "file")]
+    pub no_limit: bool,
 }
 
 pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     let found = context.find_even_damaged(&args.env)?;
     match &args.file {
-        Some(path) => print_file(&found, path, context),
+        Some(path) => file::print(&found, path, !args.no_limit, context),
         None => answer(&document(&found), context.settings.output),
     }
-}
-
-fn print_file(found: &FoundEnv, path: &Path, context: &Context) -> Result<u8> {
-    let work_dir = found.work_dir_path();
-    let outside = || {
-        Failure::new(Code::LeavesTree, format!("{} is outside {}", path.display(), work_dir.display()))
-            .hint("`--file` takes a path relative to the work dir")
-    };
-    let relative = if path.is_absolute() {
-        path.strip_prefix(&work_dir).map_err(|_| outside())?.to_owned()
-    } else {
-        path.to_owned()
-    };
-    if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(outside().into());
-    }
-    let tree = found.open_work_dir(context.trust(None))?;
-    let shown = work_dir.join(&relative);
-    let resolved = tree
-        .resolve(&relative)
-        .map_err(|error| if leaves_tree(&error) { anyhow::Error::from(outside()) } else { error.into() });
-    let resolved = resolved.with_context(|| format!("read {}", shown.display()))?;
-    let bytes = tree.read(&resolved, 1 << 30).with_context(|| format!("read {}", shown.display()))?;
-    let bytes = bytes.with_context(|| format!("{} does not exist", shown.display()))?;
-    let mut out = stream();
-    out.write_all(&bytes)?;
-    out.flush()?;
-    Ok(0)
 }
 
 /// What is known of an environment. A state file that cannot be read is named, and the rest is shown.
@@ -99,6 +74,8 @@ fn document(found: &FoundEnv) -> Answer {
         "prepared_at": own.prepared_at,
         "completed_at": meta.completed_at,
         "lease_until": own.lease_until,
+        "repository": own.repository,
+        "checkpoints": own.checkpoints,
         "env": Exports::of(&own).variables,
         "private_env": private_files(&env.tree, &own.provider).unwrap_or_default(),
         "session": own.session,
@@ -134,6 +111,14 @@ fn document(found: &FoundEnv) -> Answer {
         ("leased until", "lease_until"),
     ] {
         row(label, &plain(&json[key]));
+    }
+    if let Some(repository) = &own.repository {
+        row("repository", &escape(&repository.source.display().to_string()));
+        row("branch", &format!("{} (from {})", escape(&repository.branch), escape(&repository.base)));
+    }
+    if let Some(last) = own.checkpoints.last() {
+        let count = own.checkpoints.len();
+        row("checkpoints", &format!("{count}, the last is {}: {}", last.n, escape(&last.message)));
     }
     for (label, key) in [("output", "output"), ("logs", "logs")] {
         row(label, &plain(&json["paths"][key]));

@@ -1,5 +1,6 @@
 //! Formats of files that people and agents write: parsing with positions, and writing into them.
 
+pub mod base64;
 mod harmless;
 pub(crate) mod jsonc;
 pub mod path_text;

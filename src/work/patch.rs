@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Code, Failure};
+use crate::formats::base64;
 use crate::sys::child::Sink;
 use crate::task::hex;
 
@@ -54,7 +55,7 @@ pub(super) fn plain(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
         Failure::new(Code::BadDocument, message).hint("it is a text of `git diff --binary`, plain or by gzip")
     };
     let decoded;
-    let bytes = match from_base64(bytes) {
+    let bytes = match base64::decode(bytes) {
         Some(bytes) => {
             decoded = bytes;
             &decoded
@@ -73,35 +74,6 @@ pub(super) fn plain(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// The bytes of a base64 text; `None`: it is none.
-fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let value = |byte: u8| {
-        Some(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        })
-    };
-    let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let padding = digits.iter().rev().take_while(|byte| **byte == b'=').count();
-    if digits.is_empty() || !digits.len().is_multiple_of(4) || padding > 2 {
-        return None;
-    }
-    let digits = &digits[..digits.len() - padding];
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
-    for four in digits.chunks(4) {
-        let mut bits = 0_u32;
-        for place in 0..4 {
-            bits = bits << 6 | u32::from(four.get(place).map_or(Some(0), |byte| value(*byte))?);
-        }
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..four.len()]);
-    }
-    Some(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,12 +86,6 @@ mod tests {
         assert_eq!(plain(&patch, path).unwrap(), patch);
         assert_eq!(plain(&zipped, path).unwrap(), patch);
         assert!(plain(&zipped[..zipped.len() - 9], path).is_err());
-        for (text, bytes) in [("YQ==", "a"), ("YWI=", "ab"), ("YWJj", "abc"), ("YWJj\nZGU=\n", "abcde")] {
-            assert_eq!(from_base64(text.as_bytes()).unwrap(), bytes.as_bytes(), "{text}");
-        }
-        for text in ["", "YQ=", "Y===", "YQ=a", "diff --git a/a b/a", "====", "YWJ"] {
-            assert_eq!(from_base64(text.as_bytes()), None, "{text}");
-        }
     }
 
     #[test]

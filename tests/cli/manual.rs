@@ -125,12 +125,72 @@ fn the_fields_of_every_answer_are_on_its_page() {
             continue;
         }
         assert!(missing.is_empty(), "{name}: not on its page: {missing:?}");
-        let optional = ["type", "due", "damaged"];
+        let optional: &[&str] = match &*page {
+            "gc" => &["type", "due", "damaged"],
+            "show" => &["path", "bytes", "encoding", "content", "truncated"],
+            _ => &[],
+        };
         let unknown: Vec<&String> = listed
             .iter()
-            .filter(|key| answer.get(key).is_none() && !(page == "gc" && optional.contains(&key.as_str())))
+            .filter(|key| answer.get(key).is_none() && !optional.contains(&key.as_str()))
             .collect();
         assert!(unknown.is_empty(), "{name}: on its page, but not in the answer: {unknown:?}");
+    }
+}
+
+/// A command with its words, what is done before it, and fields that its page has and this answer has not.
+type OfRepository = (&'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+
+#[test]
+fn the_fields_of_the_commands_for_a_repository_are_on_their_pages() {
+    let t = TestEnv::new();
+    let commit =
+        "git init -q source && git -C source -c user.name=T -c user.email=t@x commit -q --allow-empty -m one";
+    t.sh(commit).ok();
+    let env = t.prepare(["--task-id", TASK, "--repo", "source"]);
+    let file = ["path", "bytes", "encoding", "content", "truncated"];
+    let but_file = listed("show").into_iter().filter(|key| !file.contains(&key.as_str()) && key != "schema");
+    let but_file: Vec<&'static str> = but_file.map(|key| &*key.leak()).collect();
+    let other = "git checkout -q -b agent/a/0001 && echo x >x && git add x && \
+                 git -c user.name=T -c user.email=t@x commit -q -m x && git checkout -q -";
+    let commands: [OfRepository; 18] = [
+        ("diff", &[], "echo new >new", &[]),
+        ("checkpoint", &["-m", "saved"], "", &[]),
+        ("show", &["--file", "new"], "", but_file.leak()),
+        ("restore", &[], "rm new", &[]),
+        ("clone", &["../copy", "--dry-run"], "", &["path", "links"]),
+        ("clone", &["copy"], "", &["exists", "empty"]),
+        ("branch", &["next"], "", &[]),
+        ("merge list", &[], other, &[]),
+        ("merge start", &["agent/a/0001"], "", &[]),
+        ("merge status", &[], "", &[]),
+        ("merge commit", &[], "", &[]),
+        ("merge check", &[], "", &[]),
+        ("merge skip", &["agent/a/0001", "why"], "", &[]),
+        ("merge abort", &[], "", &[]),
+        (
+            "merge start",
+            &["agent/a/0002"],
+            "git checkout -q -b agent/a/0002 && echo 2 >x && git add x && \
+            git -c user.name=T -c user.email=t@x commit -q -m 2 && git checkout -q - && echo 3 >x && git add x && \
+            git -c user.name=T -c user.email=t@x commit -q -m 3",
+            &[],
+        ),
+        ("merge resolve", &["x", "ours"], "", &[]),
+        ("merge abort", &[], "", &[]),
+        ("cleanup", &["--force"], "", &[]),
+    ];
+    for (name, more, before, absent) in commands {
+        if !before.is_empty() {
+            t.sh(&format!("cd {} && {before}", env.join("workdir").display())).run().status(0);
+        }
+        let words = name.split(' ').chain([KEY]).chain(more.iter().copied()).chain(["-q", "-o", "json"]);
+        let done = t.execenv(words).run();
+        let answer: Value =
+            serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done}"));
+        let mut listed = listed(&name.replace(' ', "-"));
+        listed.retain(|key| !absent.contains(&key.as_str()));
+        assert_eq!(keys(&answer), listed, "{name}: {done}");
     }
 }
 

@@ -185,3 +185,37 @@ fn one_without_a_record_is_shown_too() {
     assert!(text.contains("\nrecord          there is no .gc_meta.json\n"), "{text}");
     assert_eq!(t.execenv(["show", KEY, "-o", "json"]).json()["status"], "unknown");
 }
+
+#[test]
+fn a_file_as_json_is_text_or_base64_and_says_where_it_ends() {
+    let t = TestEnv::new();
+    let work_dir = t.prepare(["--task-id", TASK]).join("workdir");
+    let most = 1 << 20;
+    t.write(work_dir.join("text"), "ä\n");
+    t.write(work_dir.join("bytes"), b"\0\xff");
+    t.write(work_dir.join("long"), "ä".repeat(most / 2 + 1));
+    t.write(work_dir.join("cut"), format!("a{}", "ä".repeat(most)));
+    for (name, more, encoding, content, truncated) in [
+        ("text", &[][..], "utf-8", "ä\n".to_owned(), false),
+        ("bytes", &[], "base64", "AP8=".to_owned(), false),
+        ("long", &[], "utf-8", "ä".repeat(most / 2), true),
+        ("long", &["--no-limit"], "utf-8", "ä".repeat(most / 2 + 1), false),
+        ("cut", &[], "utf-8", format!("a{}", "ä".repeat(most / 2 - 1)), true),
+    ] {
+        let answer = t.execenv(["show", KEY, "-o", "json", "--file", name].iter().chain(more)).json();
+        assert_eq!(answer["path"], work_dir.join(name).to_str().unwrap());
+        assert_eq!(answer["bytes"], std::fs::metadata(work_dir.join(name)).unwrap().len());
+        assert_eq!(
+            (&answer["encoding"], &answer["truncated"]),
+            (&encoding.into(), &truncated.into()),
+            "{name}"
+        );
+        assert!(answer["content"] == *content, "{name} {more:?}");
+    }
+    for (path, status) in [("../.gc_meta.json", 5), ("none", 1), (".", 1)] {
+        t.execenv(["show", KEY, "-o", "json", "--file", path]).run().status(status);
+    }
+    t.execenv(["show", KEY, "--no-limit"]).fails(2, &["--file"]);
+    // All of it, as it is.
+    assert_eq!(t.execenv(["show", KEY, "--file", "long"]).ok().bytes.len(), most + 2);
+}

@@ -199,6 +199,11 @@ pub(super) const PAGES: &[Facts] = &[
             ("local_directory", "true: the work dir is a folder of yours"),
             ("prepared_at, completed_at, lease_until", "times"),
             (
+                "repository",
+                "git_dir, source, branch, former (branches before that one), base, base_commit, worktree; null: none was made with it",
+            ),
+            ("checkpoints[]", "what `execenv checkpoint` saved"),
+            (
                 "env, private_env",
                 "variables with which the agent must be started, and files with the secret ones",
             ),
@@ -209,6 +214,9 @@ pub(super) const PAGES: &[Facts] = &[
             ),
             ("paths", "folders of output and logs"),
             ("damaged[]", "path and why of each state file that cannot be read"),
+            ("path, bytes", "in place of all these with --file: the file, and its length"),
+            ("encoding, content", "with --file: `utf-8` or `base64`, and the content in that form"),
+            ("truncated", "with --file: true: the content is the beginning of the file, 1 MiB at most"),
         ],
         files: STATE,
     },
@@ -272,7 +280,10 @@ pub(super) const PAGES: &[Facts] = &[
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             ("n", "number of the checkpoint; null: from a file"),
-            ("base", "the commit that the patch began from; null: from nothing"),
+            (
+                "base, fetched_from",
+                "the commit that the patch began from (null: from nothing), and the address from which it was fetched, or null",
+            ),
             ("branch", "the branch that is checked out, or null"),
             ("files[]", "action, path and from of what differs from the last commit, as in execenv-diff(1)"),
             ("added, removed", "numbers of lines; binary files have none"),
@@ -285,6 +296,7 @@ pub(super) const PAGES: &[Facts] = &[
         statuses: ENV,
         fields: &[
             ("schema, path", "version of this object, and the folder of the clone"),
+            ("links[]", "submodules and other repositories, of which only the commit was copied"),
             (
                 "exists, empty",
                 "in place of path with --dry-run: whether the folder is there, and whether it may be used",
