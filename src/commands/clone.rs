@@ -52,7 +52,12 @@ pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<Answer> {
     context.defer_signals()?;
     let place = args.repository.find(&found, context)?;
     let git = context.git().until(Arc::clone(&context.stop));
-    let path = clone(&found, &place, &dir, &git)?;
+    let (path, links) = clone(&found, &place, &dir, &git)?;
+    for link in &links {
+        let link = escape(&link.display().to_string());
+        log::warn!("{link} is a repository of its own: which commit it is at is copied, its files are not");
+    }
     let shown = escape(&path.display().to_string());
-    Ok(Answer::new(shown, json!({"schema": 1, "path": path.to_string_lossy()})))
+    let links: Vec<_> = links.iter().map(|link| link.to_string_lossy()).collect();
+    Ok(Answer::new(shown, json!({"schema": 1, "path": path.to_string_lossy(), "links": links})))
 }

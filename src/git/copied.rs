@@ -1,7 +1,7 @@
 //! A repository of its own with the work of a checkout: no link to the first one is left, and no object is shared with it.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,15 +15,20 @@ use crate::sys::tree::Tree;
 /// The longest that it may take: a large history is copied.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// What of the repository's configuration the copy gets.
-const KEPT: &str = r"^(remote\..*\.(url|pushurl|fetch)|branch\..*\.(remote|merge))$";
+const KEPT: &str =
+    r"^(remote\..*\.(url|pushurl|fetch|promisor|partialclonefilter)|branch\..*\.(remote|merge))$";
+/// Where a shallow history ends, and how much of that is read, in bytes.
+const SHALLOW: &str = "shallow";
+const MOST_OF_SHALLOW: u64 = 64 << 20;
 
 impl Checkout {
     /// Makes an empty folder a repository with what is checked out, the branches of the remotes, the tags, and the working files:
-    /// changes are uncommitted there, too, and new files are not tracked. Files in `ours` are left out.
+    /// changes are uncommitted there, too, and new files are not tracked. Files in `ours` are left out. The copy of a shallow or
+    /// partial clone is one, too. Returns the repositories among the files, of which only the commit is copied.
     ///
     /// # Errors
     /// As git and the system report them; the folder is then half made.
-    pub fn copy_to(&self, folder: &Tree, head: &Head, ours: &Ours, bounds: Bounds) -> Result<()> {
+    pub fn copy_to(&self, folder: &Tree, head: &Head, ours: &Ours, bounds: Bounds) -> Result<Vec<PathBuf>> {
         let making = || format!("make a repository in {}", folder.path().display());
         let git = Path::new(".git");
         folder.make_dir(git, 0o755).with_context(making)?;
@@ -41,6 +46,11 @@ impl Checkout {
             .and_then(|()| git_dir.create_unseen(Path::new("config"), config.as_bytes(), 0o644))
             .and_then(|()| git_dir.create_unseen(Path::new("HEAD"), checked_out.as_bytes(), 0o644))
             .with_context(making)?;
+        // Before the history comes, or git refuses one that ends there.
+        let common = Tree::open(&self.folders().common).with_context(making)?;
+        if let Some(ends) = common.read(Path::new(SHALLOW), MOST_OF_SHALLOW).with_context(making)? {
+            git_dir.create_unseen(Path::new(SHALLOW), &ends, 0o644).with_context(making)?;
+        }
         let writable = [folder.try_clone().with_context(making)?];
         let beside = self.repository();
         let copy = beside.beside(git_dir.path()).around(&writable).within(LIMIT, beside.stop());
@@ -66,7 +76,8 @@ impl Checkout {
             .commit
             .as_deref()
             .map_or_else(|| vec!["read-tree", "--empty"], |commit| vec!["read-tree", "--reset", commit]);
-        files.work(committed).through(&view).and_to(view.tree()).output().map(drop)
+        files.work(committed).through(&view).and_to(view.tree()).output()?;
+        Ok(picture.links().to_vec())
     }
 }
 

@@ -46,11 +46,12 @@ pub fn look_at_target(found: &FoundEnv, dir: &Path) -> Result<Target> {
     spot(found, dir)?.look()
 }
 
-/// Makes a repository with the work of an environment at `dir`, which is not there or is empty. It appears by one rename.
+/// Makes a repository with the work of an environment at `dir`, which is not there or is empty. It appears by one rename. Returns
+/// where it is, and the repositories among its files, of which only the commit was copied.
 ///
 /// # Errors
 /// [`Code::Occupied`] where something is there; [`Code::BadPath`] for a place that cannot be used; as git reports it.
-pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<PathBuf> {
+pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<(PathBuf, Vec<PathBuf>)> {
     let spot = spot(found, dir)?;
     let target = spot.look()?;
     let occupied = || {
@@ -79,14 +80,14 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<P
         .and_then(|folder| {
             checkout.copy_to(folder, &head, &ours, BOUNDS).map_err(|error| too_much(error, place))
         })
-        .and_then(|()| {
+        .and_then(|links| {
             let name = Path::new(&spot.name);
             if target.exists {
                 spot.above.remove_dir(name).with_context(making)?;
             }
             match spot.above.move_to(&temporary, &spot.above, name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(occupied().into()),
-                moved => moved.with_context(making),
+                moved => moved.with_context(making).map(|()| links),
             }
         });
     if made.is_err()
@@ -94,7 +95,7 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<P
     {
         log::warn!("remove {}: {error}", spot.above.path().join(&temporary).display());
     }
-    made.map(|()| spot.above.path().join(&spot.name))
+    made.map(|links| (spot.above.path().join(&spot.name), links))
 }
 
 fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {

@@ -48,7 +48,7 @@ fn it_stands_alone_and_has_the_work() {
         let target = t.tmp.join("deep copy");
         let (user, root) = (snapshot(&t.tmp.join("source")), snapshot(&t.root));
         let answer = t.execenv(["clone", KEY, "deep copy", "-o", "json"]).json();
-        assert_eq!(answer, json!({"schema": 1, "path": target}));
+        assert_eq!(answer, json!({"schema": 1, "path": target, "links": []}));
         assert_same(&user, &snapshot(&t.tmp.join("source")), "the user's repository");
         assert_same(&root, &snapshot(&t.root), "the environment");
         let mut expected = files(&work_dir);
@@ -158,4 +158,76 @@ fn where_it_cannot_be_made_is_told_with_a_way_out() {
     lock.lock().unwrap();
     t.execenv(["clone", KEY, "empty"]).ok();
     assert!(!left.exists() && held.exists() && t.tmp.join("empty/file").exists());
+}
+
+#[test]
+fn shallow_and_partial_clones_and_those_with_submodules_are_copied_as_what_they_are() {
+    let t = TestEnv::new();
+    let config = "[user]\nname = T\nemail = t@x\n[protocol \"file\"]\nallow = always\n\
+                  [uploadpack]\nallowFilter = true\nallowAnySHA1InWant = true\n";
+    let config = t.write("gitconfig", config);
+    let up = t.tmp.join("up");
+    make_repository(&t, &t.tmp.join("module"), &[]);
+    make_repository(&t, &up, &[]);
+    for text in ["two\n", "three\n"] {
+        t.write(up.join("file"), text);
+        git(&t, &up, &["commit", "-qam", text]);
+    }
+    let module = ["-c", "protocol.file.allow=always", "submodule", "add", "-q", "../module", "module"];
+    git(&t, &up, &module);
+    git(&t, &up, &["commit", "-qm", "module"]);
+    let address = format!("file://{}", up.display());
+    for (words, is_shallow, is_partial) in [
+        (&["--depth=1"][..], true, false),
+        (&["--filter=blob:none"], false, true),
+        (&["--recurse-submodules"], false, false),
+    ] {
+        for linked in [false, true] {
+            let cloned = t.tmp.join("cloned");
+            let git_global = |dir: &Path, words: &[&str]| {
+                let done =
+                    t.command("git").env("GIT_CONFIG_GLOBAL", &config).current_dir(dir).args(words).output();
+                let done = done.unwrap();
+                assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+                String::from_utf8_lossy(&done.stdout).trim_end().to_owned()
+            };
+            let place = if linked {
+                git_global(&t.tmp, &[&["clone", "-q"], words, &[&address, "cloned"]].concat());
+                t.execenv(["prepare", "--task-id", TASK, "--repo", "cloned"]).run().status(0);
+                t.root.join("default").join(KEY).join("workdir")
+            } else {
+                let work_dir = t.prepare(["--task-id", TASK]).join("workdir");
+                git_global(&work_dir, &[&["clone", "-q"], words, &[&address, "repo"]].concat());
+                work_dir.join("repo")
+            };
+            t.write(place.join("file"), "changed\n");
+            t.write(place.join("new"), "new\n");
+            let target = t.tmp.join("copy");
+            let done = t.execenv(["clone", KEY, "copy", "-o", "json"]).run().status(0);
+            let answer: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+            let when = format!("{words:?}, linked: {linked}: {done}");
+            assert_eq!(answer["links"], json!(["module"]), "{when}");
+            assert!(done.stderr.contains("module is a repository of its own"), "{when}");
+            assert_eq!(git_out(&t, &target, &["status", "--porcelain"]), " M file\n?? new", "{when}");
+            let head = |dir: &Path| git_out(&t, dir, &["rev-parse", "HEAD"]);
+            assert_eq!(head(&target), head(&place), "{when}");
+            git(&t, &target, &["fsck", "--strict"]);
+            let shallow = git_out(&t, &target, &["rev-parse", "--is-shallow-repository"]);
+            assert_eq!(shallow, is_shallow.to_string(), "{when}");
+            assert_eq!(
+                git_out(&t, &target, &["log", "--oneline"]).lines().count(),
+                if is_shallow { 1 } else { 4 }
+            );
+            // What is not there comes from where it was promised.
+            git_global(&target, &["log", "-p"]);
+            let promised =
+                t.command("git").current_dir(&target).args(["config", "remote.origin.promisor"]).output();
+            assert_eq!(promised.unwrap().status.success(), is_partial, "{when}");
+            fs::remove_dir_all(&target).unwrap();
+            t.execenv(["cleanup", "--all", "--force", KEY]).run();
+            if linked {
+                fs::remove_dir_all(&cloned).unwrap();
+            }
+        }
+    }
 }
