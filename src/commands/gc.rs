@@ -71,7 +71,8 @@ pub struct GcArgs {
     /// Keep removed environments in the trash this long; 0 deletes them at once
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub trash_ttl: Option<Duration>,
-    /// Keep the workspaces root within this size: empty the trash first, then remove the oldest finished environments
+    /// Keep the workspaces root within this size: empty the trash first, then remove shared repositories that no checkout uses, then
+    /// the oldest finished environments
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_total: Option<u64>,
     /// Keep at most this many environments

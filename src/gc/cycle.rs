@@ -92,13 +92,7 @@ impl Cycle<'_> {
             return;
         }
         let report = self.effects.keep_repos(policy);
-        for note in &report.notes {
-            log::warn!("{note}");
-        }
-        self.summary.failed += report.failed;
-        self.summary.bytes_reclaimed += report.bytes_reclaimed;
-        self.summary.bytes_freed += report.bytes_reclaimed; // no repository goes to the trash
-        self.summary.repos = report;
+        self.note_repos(report);
     }
 
     fn prune_stores(&mut self) {

@@ -13,7 +13,7 @@ use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
 use crate::environment::{Pruned, Pruning};
-use crate::repos::{RepoPolicy, RepoReport};
+use crate::repos::{IdleRepo, RepoPolicy, RepoReport};
 
 /// Remembers what would be gone.
 pub(super) struct DryRun<'a> {
@@ -90,6 +90,21 @@ impl Effects for DryRun<'_> {
 
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport {
         let report = self.disk.keep_repos(&RepoPolicy { dry_run: true, ..policy.clone() });
+        self.gone().freed += report.bytes_reclaimed;
+        report
+    }
+
+    fn idle_repos(&self, policy: &RepoPolicy) -> Vec<IdleRepo> {
+        // Those that are due by their age are counted as gone already.
+        let by_age =
+            self.disk.request.repos.as_ref().map(|repos| self.disk.idle_repos(repos)).unwrap_or_default();
+        let mut idle = self.disk.idle_repos(policy);
+        idle.retain(|repo| !by_age.contains(repo));
+        idle
+    }
+
+    fn evict_repo(&self, policy: &RepoPolicy, idle: &IdleRepo) -> RepoReport {
+        let report = self.disk.evict_repo(&RepoPolicy { dry_run: true, ..policy.clone() }, idle);
         self.gone().freed += report.bytes_reclaimed;
         report
     }

@@ -19,7 +19,7 @@ use crate::environment::{
     prune_stores, root_busy, root_lock, staging_lock_alone, sweep_run_folders, trash,
 };
 use crate::layout::names;
-use crate::repos::{RepoPolicy, RepoReport, upkeep};
+use crate::repos::{self, IdleRepo, RepoPolicy, RepoReport, upkeep};
 use crate::sys::lock::{FileLock, IfMissing, NotLocked, Share, try_lock};
 use crate::sys::remove::Stopped;
 use crate::sys::space::free_space;
@@ -60,6 +60,12 @@ pub(super) trait Effects: Sync {
 
     /// Looks after the shared repositories.
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport;
+
+    /// The shared repositories that a bound may remove, the longest unused first.
+    fn idle_repos(&self, policy: &RepoPolicy) -> Vec<IdleRepo>;
+
+    /// Removes one of them, if it is still unused.
+    fn evict_repo(&self, policy: &RepoPolicy, idle: &IdleRepo) -> RepoReport;
 
     /// Removes stores that have not been used for long.
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>>;
@@ -241,6 +247,16 @@ impl Effects for Disk<'_> {
     fn keep_repos(&self, policy: &RepoPolicy) -> RepoReport {
         let GcRequest { root, git, stop, .. } = self.request;
         upkeep(root, self.tree, git, policy, stop)
+    }
+
+    fn idle_repos(&self, policy: &RepoPolicy) -> Vec<IdleRepo> {
+        let GcRequest { root, git, stop, .. } = self.request;
+        repos::idle(root, self.tree, git, policy, stop)
+    }
+
+    fn evict_repo(&self, policy: &RepoPolicy, idle: &IdleRepo) -> RepoReport {
+        let GcRequest { root, git, stop, .. } = self.request;
+        repos::evict_idle(root, self.tree, git, policy, stop, idle)
     }
 
     fn prune_stores(&self, policy: &StorePolicy) -> Result<Vec<Pruned>> {

@@ -1,5 +1,5 @@
-//! Keeps a root within its bounds: the trash is emptied first, then environments are removed, the oldest finished one
-//! first.
+//! Keeps a root within its bounds: the trash is emptied first, then shared repositories that no checkout uses go, which can be
+//! cloned again, then environments, the oldest finished one first.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,6 +18,7 @@ use super::reach::out_of_reach;
 use super::reclaim::take;
 use super::state::{Cycle, Sink};
 use crate::layout::names;
+use crate::repos::{IdleRepo, RepoPolicy};
 
 /// Brings the root within its bounds as far as possible, and reports every environment that they might have taken.
 pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
@@ -36,11 +37,17 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
     let mut attainable = bounds;
     if let Some(account) = &mut account {
         let trash = old_enough(cycle)?;
+        let policy = policy_for_repos(cycle, &bounds);
+        let asks = policy.as_ref().filter(|_| bounds.short_of_bytes(account).is_some());
+        let idle = asks.map(|policy| cycle.effects.idle_repos(policy)).unwrap_or_default();
         if !bounds.as_far_as_possible {
-            in_vain = out_of_reach(cycle, &bounds, account, &trash, &candidates);
+            in_vain = out_of_reach(cycle, &bounds, account, (&trash, &idle), &candidates);
             attainable = in_vain.iter().fold(bounds, |bounds, (bound, _)| bounds.without(*bound));
         }
         empty_trash(cycle, &attainable, account, &trash);
+        if let Some(policy) = policy {
+            evict_repos(cycle, &attainable, account, (&policy, &idle));
+        }
     }
     for candidate in candidates {
         let reason =
@@ -165,5 +172,29 @@ fn empty_trash(cycle: &mut Cycle<'_>, bounds: &Bounds, account: &mut Account, it
             return;
         }
         account.free(cycle.sweep(item).unwrap_or(0));
+    }
+}
+
+/// How shared repositories are looked at for the bounds. `None`: they are left alone.
+fn policy_for_repos(cycle: &Cycle<'_>, bounds: &Bounds) -> Option<RepoPolicy> {
+    // Zero would mean that age is no reason.
+    let young = bounds.keep_younger.to_std().unwrap_or_default().max(std::time::Duration::from_secs(1));
+    cycle.request.repos.as_ref().map(|policy| RepoPolicy { repo_ttl: Some(young), ..policy.clone() })
+}
+
+/// Removes shared repositories that no checkout uses as long as a bound on bytes is not met.
+fn evict_repos(
+    cycle: &mut Cycle<'_>,
+    bounds: &Bounds,
+    account: &mut Account,
+    (policy, idle): (&RepoPolicy, &[IdleRepo]),
+) {
+    for repo in idle {
+        if bounds.short_of_bytes(account).is_none() || cycle.stopped() {
+            return;
+        }
+        let report = cycle.effects.evict_repo(policy, repo);
+        account.free(report.bytes_reclaimed);
+        cycle.note_repos(report);
     }
 }

@@ -6,6 +6,7 @@ use super::state::Cycle;
 use crate::environment::Meta;
 use crate::environment::{FoundEnv, unsaved_in_trash, unsaved_work};
 use crate::gc::hold::open_root;
+use crate::repos::IdleRepo;
 
 /// The bounds on free space that everything together cannot meet, each with what could be freed, in bytes.
 ///
@@ -14,7 +15,7 @@ pub(super) fn out_of_reach(
     cycle: &Cycle<'_>,
     bounds: &Bounds,
     account: &Account,
-    trash: &[TrashItem],
+    (trash, repos): (&[TrashItem], &[IdleRepo]),
     candidates: &[Candidate],
 ) -> Vec<(Bound, u64)> {
     let missing = bounds.missing_space(account);
@@ -22,6 +23,7 @@ pub(super) fn out_of_reach(
     let items: Vec<(Item<'_>, u64)> = trash
         .iter()
         .map(Item::Trash)
+        .chain(repos.iter().map(Item::Repo))
         .chain(candidates.iter().map(Item::Env))
         .map(|item| (item, item.bytes(cycle)))
         .collect();
@@ -46,6 +48,7 @@ pub(super) fn out_of_reach(
 #[derive(Clone, Copy)]
 enum Item<'a> {
     Trash(&'a TrashItem),
+    Repo(&'a IdleRepo),
     Env(&'a Candidate),
 }
 
@@ -53,6 +56,7 @@ impl Item<'_> {
     fn bytes(self, cycle: &Cycle<'_>) -> u64 {
         match self {
             Item::Trash(item) => item.bytes(cycle.request.root),
+            Item::Repo(repo) => repo.bytes,
             Item::Env(candidate) => cycle.effects.env_bytes(&candidate.root_dir(cycle.tree)),
         }
     }
@@ -61,7 +65,7 @@ impl Item<'_> {
     fn may_go(self, cycle: &Cycle<'_>) -> bool {
         let (root, git) = (cycle.request.root, cycle.request.git);
         match self {
-            Item::Trash(TrashItem::WouldBe { .. }) => true,
+            Item::Trash(TrashItem::WouldBe { .. }) | Item::Repo(_) => true,
             Item::Trash(TrashItem::Entry(entry)) => unsaved_in_trash(root, cycle.tree, entry, git).is_empty(),
             Item::Env(candidate) => {
                 open_root(&candidate.root_dir(cycle.tree)).ok().flatten().is_some_and(|env| {

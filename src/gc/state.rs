@@ -9,6 +9,7 @@ use super::parents::Parents;
 use super::request::GcRequest;
 use super::summary::Summary;
 use super::way_out::with_way_out;
+use crate::repos::RepoReport;
 use crate::sys::tree::Tree;
 
 /// Where a cycle reports each environment as soon as it is dealt with.
@@ -41,6 +42,17 @@ impl Cycle<'_> {
         }
         self.summary.count(judged);
         sink(judged)
+    }
+
+    /// Counts what was done with shared repositories.
+    pub(super) fn note_repos(&mut self, report: RepoReport) {
+        for note in &report.notes {
+            log::warn!("{note}");
+        }
+        self.summary.failed += report.failed;
+        self.summary.bytes_reclaimed += report.bytes_reclaimed;
+        self.summary.bytes_freed += report.bytes_reclaimed; // no repository goes to the trash
+        self.summary.repos.add(report);
     }
 
     /// Notes a step that failed.

@@ -100,7 +100,7 @@ impl Cache<'_> {
 
     /// Whether no worktree is left and the last use is long past. A repository whose last use is unknown gets a stamp and
     /// another term: otherwise every cache would be removed when execenv first looks at it.
-    fn is_due(&self, gone: &[PathBuf]) -> Result<bool> {
+    pub(super) fn is_due(&self, gone: &[PathBuf]) -> Result<bool> {
         let Some(ttl) = self.policy.repo_ttl.filter(|ttl| !ttl.is_zero()) else { return Ok(false) };
         let Some(used) = last_use(&self.bare) else {
             self.effects.stamp_use(self)?;

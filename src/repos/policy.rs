@@ -58,6 +58,17 @@ pub struct RepoReport {
 }
 
 impl RepoReport {
+    /// Adds what was done later.
+    pub fn add(&mut self, later: RepoReport) {
+        self.pruned += later.pruned;
+        self.branches_deleted += later.branches_deleted;
+        self.branches_kept += later.branches_kept;
+        self.evicted += later.evicted;
+        self.bytes_reclaimed += later.bytes_reclaimed;
+        self.failed += later.failed;
+        self.notes.extend(later.notes);
+    }
+
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
         self.failed += 1;
         self.notes.push(format!("{error:#}"));

@@ -15,6 +15,7 @@ use anyhow::Result;
 use super::bare::BareRepo;
 use super::cache::{Access, Cache, Effects};
 use super::effects::{Disk, DryRun};
+use super::idle::IdleRepo;
 use super::layout::{open_bare, plain_folders};
 use super::policy::{RepoPolicy, RepoReport};
 use super::shape::stands_alone;
@@ -56,7 +57,42 @@ pub fn upkeep(
     report
 }
 
+/// Removes one that was idle, if it still is.
+pub fn evict_idle(
+    root: &WorkspacesRoot,
+    tree: &Tree,
+    git: &Git,
+    policy: &RepoPolicy,
+    stop: &AtomicBool,
+    idle: &IdleRepo,
+) -> RepoReport {
+    let effects: &dyn Effects = if policy.dry_run { &DryRun } else { &Disk };
+    let mut report = RepoReport::default();
+    let relative = idle.relative.clone();
+    let Some(bare) = open_bare(tree, &relative) else { return report };
+    let path = bare.path().to_owned();
+    let git = BareRepo::new(git, &path, policy.limits.call, stop);
+    let mut cache = Cache { root, tree, relative, bare, git, effects, policy, stop, report: &mut report };
+    if let Err(error) = cache.evict_if_idle() {
+        report.fail(&error);
+    }
+    if let Some(folder) = idle.relative.parent() {
+        effects.remove_if_empty(tree, folder);
+    }
+    report
+}
+
 impl Cache<'_> {
+    fn evict_if_idle(&mut self) -> Result<()> {
+        let _access = match self.effects.open(self)? {
+            Access::InUse | Access::Gone => return Ok(()),
+            access => access,
+        };
+        stands_alone(&self.bare)?;
+        let gone = self.drop_registrations();
+        self.evict(&gone).map(drop)
+    }
+
     fn look_after(&mut self) -> Result<()> {
         let _access = match self.effects.open(self)? {
             Access::InUse => {

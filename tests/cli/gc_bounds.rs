@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::support::repository::{git, git_out, make_repository};
 use crate::support::{TestEnv, assert_same, snapshot};
 
 /// An environment whose run ended at this hour of the tests' day, with `bytes` in its output.
@@ -264,4 +265,56 @@ fn a_count_that_is_not_a_number_is_called_so() {
         assert_eq!(run.status, Some(2), "{run}");
         assert!(run.stderr.contains(&format!("`{value}` is not a whole number")), "{run}");
     }
+}
+
+#[test]
+fn shared_repositories_that_are_not_in_use_go_before_environments() {
+    let t = TestEnv::new();
+    let ids = ["a", "b", "c"].map(|letter| format!("33333333-2222-4333-8444-{}", letter.repeat(12)));
+    for (id, name) in ids.iter().zip(["one", "two", "three"]) {
+        make_repository(&t, &t.tmp.join(name), &[]);
+        t.prepare(["--task-id", id, "--lease", "0"]);
+        t.execenv(["checkout", id, name]).run().status(0);
+    }
+    let shared = t.root.join(".repos/default");
+    let left = || {
+        let mut names: Vec<String> = std::fs::read_dir(&shared)
+            .map(|found| found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect())
+            .unwrap_or_default();
+        names.sort();
+        names
+            .iter()
+            .map(|name| name.rsplit('+').next().unwrap().replace(".git", ""))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    t.execenv(["cleanup", "--all", &ids[0], &ids[1]]).run().status(0);
+    // What is nowhere else stays.
+    let two = std::fs::read_dir(&shared).unwrap().map(|entry| entry.unwrap().path());
+    let two = two.into_iter().find(|path| path.to_str().unwrap().ends_with("two.git")).unwrap();
+    let tree = git_out(&t, &two, &["rev-parse", "refs/remotes/origin/main^{tree}"]);
+    let name = ["-c", "user.name=T", "-c", "user.email=t@x"];
+    let commit = git_out(&t, &two, &[&name[..], &["commit-tree", "-m", "mine", &tree]].concat());
+    git(&t, &two, &["update-ref", "refs/heads/mine", &commit]);
+    let gc = |now: &str, more: &[&str]| {
+        let words = ["gc", "--orphan-ttl", "9d", "--max-total", "1K", "-o", "json"];
+        let done = t.execenv(words.iter().chain(more)).var("EXECENV_TEST_NOW", now).run();
+        assert_eq!(done.status, Some(1), "the bound is not met: {done}");
+        serde_json::from_str::<serde_json::Value>(&done.stdout).unwrap()
+    };
+    gc("2026-06-01T12:30:00Z", &[]);
+    assert_eq!(left(), "one three two", "used a short while ago");
+    gc("2026-06-01T14:00:00Z", &["--no-prune-repos", "--keep-younger", "12h"]);
+    assert_eq!(left(), "one three two");
+    let keep = ["--keep-younger", "90m"];
+    let plan = gc("2026-06-01T14:00:00Z", &[&keep[..], &["--dry-run"]].concat());
+    assert_eq!(left(), "one three two");
+    // The environment holds the third one, and stays for as long as it is kept itself.
+    let hold = t.root.join("default").join("cccccccccccc").join(".task_lock");
+    let held = std::fs::File::open(hold).unwrap();
+    held.lock().unwrap();
+    let done = gc("2026-06-01T14:00:00Z", &keep);
+    assert_eq!(left(), "three two");
+    assert_eq!(done["repos"]["evicted"], 1);
+    assert_eq!(plan["repos"]["evicted"], 1);
 }
