@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::environment::{
-    Deletion, WorkspacesRoot, may_be_built_elsewhere, put_aside_as, release_staged, staging_lock_alone, trash,
+    Deletion, Meta, WorkspacesRoot, may_be_built_elsewhere, put_aside_as, release_staged, staging_lock_alone,
+    trash,
 };
 use crate::layout::names;
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::Tree;
 
 /// One left-over staging folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn sweep_staging(
             if tree.subtree(&relative).is_ok_and(|staging| may_be_built_elsewhere(&staging)) {
                 continue;
             }
-            let whole = matches!(tree.kind(&relative.join(names::META)), Ok(Some(FileKind::File { .. })));
+            let whole = tree.subtree(&relative).is_ok_and(|staging| has_record(&staging));
             found.push(Leftover { path: root.path().join(&relative), whole });
             let Some(deletion) = fix else { continue };
             let key = rest.rsplit_once('-').map_or(rest, |(key, _)| key);
@@ -61,4 +62,12 @@ pub fn sweep_staging(
         }
     }
     Ok(found)
+}
+
+/// Whether an environment that was being made has its record, which is written last: one that was cut off is no record yet.
+fn has_record(staging: &Tree) -> bool {
+    match Meta::load_even_damaged(staging) {
+        Ok(record) => matches!(record, Ok(Some(_))),
+        Err(_) => true, // it may have one
+    }
 }

@@ -29,6 +29,7 @@ mod left_out;
 mod linked;
 mod merge;
 mod merge_state;
+mod missing;
 mod only_registered;
 mod operation;
 mod other_objects;

@@ -147,6 +147,16 @@ impl<'a> Repository<'a> {
         self.remote_call(words, remote, &view)?.output().map(drop)
     }
 
+    /// Fetches the objects of a commit. No ref is made, so the repository holds them until it is tidied up next.
+    ///
+    /// # Errors
+    /// As [`output`](GitCommand::output), also when the remote does not have it.
+    pub(super) fn fetch_objects(&self, remote: Remote<'_>, commit: &str) -> Result<()> {
+        let view = self.bare_view()?;
+        let words = ["fetch", "--quiet", "--no-write-fetch-head", "--no-tags", "--refmap=", "origin", commit];
+        self.remote_call(words, remote, &view)?.output().map(drop)
+    }
+
     /// Copies the branches of the remote, and the tags on them, from a shared repository.
     ///
     /// # Errors
@@ -167,7 +177,8 @@ impl<'a> Repository<'a> {
     pub(super) fn copy_from(&self, shared: Repository<'_>, refspecs: &[&str]) -> Result<()> {
         let served = shared.served_view()?;
         let view = self.bare_view()?;
-        let is_partial = self.look(["config", "--get", "remote.origin.promisor"]).through(&view).answer()?;
+        let promisor = ["config", "--get-regexp", r"^remote\..*\.promisor$"];
+        let is_partial = self.look(promisor).through(&view).answer()?;
         let mut fetch =
             self.work(["fetch", "--quiet", "--no-write-fetch-head"]).through(&view).and_to(view.tree());
         if is_partial.is_some() {

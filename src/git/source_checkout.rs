@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::command::Git;
 use super::view::GitFolders;
+use crate::sys::silent;
 use crate::sys::tree::Tree;
 
 /// The longest that one look may take: an agent waits for the first one.
@@ -29,6 +30,8 @@ const OF_TASKS: &str = "refs/heads/agent/";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceCheckout {
     common: PathBuf,
+    /// Its own git folder: the same one, unless it is a linked worktree itself.
+    own: PathBuf,
     /// The top of its working files; `None`: it is bare.
     top: Option<PathBuf>,
     /// The branch of the worktree itself.
@@ -49,24 +52,33 @@ pub struct Fingerprint {
 }
 
 impl SourceCheckout {
-    /// The checkout that the linked worktree at `work_dir` came from. `None`: it is no linked worktree, or none that the
+    /// The checkout that the linked worktree at `work_dir` came from: `named`, if that lies in another worktree of the same
+    /// repository, else the repository's own. `None`: it is no linked worktree, or none that the
     /// repository itself knows, or the repository lies below `root`. Starts no git.
-    pub fn of_worktree(work_dir: &Tree, root: &Path) -> Option<SourceCheckout> {
-        let git_file = work_dir.read(Path::new(".git"), MOST_OF_A_PATH).ok()??;
-        let own = work_dir.path().join(path_of(git_file.strip_prefix(b"gitdir: ")?));
-        let own_tree = Tree::open(&own).ok()?;
-        let common = own_tree.read(Path::new("commondir"), MOST_OF_A_PATH).ok()??;
-        let common = own.join(path_of(&common)).canonicalize().ok()?;
-        let folders = GitFolders { own, common };
+    pub fn of_worktree(work_dir: &Tree, root: &Path, named: Option<&Path>) -> Option<SourceCheckout> {
+        let folders = folders_of(work_dir)?;
+        let own_tree = Tree::open(&folders.own).ok()?;
         let is_ours = root.canonicalize().is_ok_and(|root| folders.common.starts_with(root));
         if is_ours || !folders.know_worktree(work_dir.path()) {
             return None;
         }
         let head = own_tree.read(Path::new("HEAD"), MOST_OF_A_PATH).ok()?.unwrap_or_default();
         let own_branch = head.strip_prefix(b"ref: ").map(|name| text_of(name.trim_ascii()));
+        if let Some((top, source)) = named.and_then(linked_source)
+            && source.common == folders.common
+            && source.own != folders.own
+            && source.know_worktree(&top)
+        {
+            return Some(SourceCheckout {
+                common: folders.common,
+                own: source.own,
+                top: Some(top),
+                own_branch,
+            });
+        }
         let has_files = folders.common.ends_with(".git");
         let top = has_files.then(|| folders.common.parent().map(Path::to_owned)).flatten();
-        Some(SourceCheckout { common: folders.common, top, own_branch })
+        Some(SourceCheckout { own: folders.common.clone(), common: folders.common, top, own_branch })
     }
 
     /// Where it is.
@@ -78,6 +90,25 @@ impl SourceCheckout {
     fn is_of_a_task(&self, name: &str) -> bool {
         name.starts_with(OF_TASKS) || self.own_branch.as_deref() == Some(name)
     }
+}
+
+/// The git folders of a linked worktree, by its `.git` file. Who can write that can name any folder.
+fn folders_of(worktree: &Tree) -> Option<GitFolders> {
+    let git_file = worktree.read(Path::new(".git"), MOST_OF_A_PATH).ok()??;
+    let own = worktree.path().join(path_of(git_file.strip_prefix(b"gitdir: ")?));
+    let common = Tree::open(&own).ok()?.read(Path::new("commondir"), MOST_OF_A_PATH).ok()??;
+    let common = own.join(path_of(&common)).canonicalize().ok()?;
+    Some(GitFolders { own: own.canonicalize().ok()?, common })
+}
+
+/// The linked worktree that a path lies in, with its git folders. The record names the path: its disk may not answer.
+fn linked_source(path: &Path) -> Option<(PathBuf, GitFolders)> {
+    if silent::is_dir(path) != Some(true) {
+        return None;
+    }
+    let top = path.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok())?;
+    let folders = folders_of(&Tree::open(top).ok()?)?;
+    Some((top.to_owned(), folders))
 }
 
 fn path_of(text: &[u8]) -> &Path {
@@ -112,7 +143,7 @@ impl Git {
             found.head = text_of(head.unwrap_or_default().trim_ascii());
             return Ok(found);
         };
-        let folders = GitFolders { own: checkout.common.clone(), common: checkout.common.clone() };
+        let folders = GitFolders { own: checkout.own.clone(), common: checkout.common.clone() };
         let view = repository.view_by(&folders, &listed)?;
         let status = ["status", "--porcelain=v2", "--branch", "-z", "--ignore-submodules=dirty"];
         let status = repository.look(status).through(&view).output()?;

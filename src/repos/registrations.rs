@@ -17,7 +17,7 @@ use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
-use crate::sys::silent::is_missing;
+use crate::sys::silent::{is_missing, is_one_path};
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// Enough time for `git worktree add`, which writes the path last.
@@ -156,10 +156,11 @@ impl Cache<'_> {
             self.bare.read(&place.join(name), MOST_OF_A_FILE).with_context(reading)
         };
         let path = read("gitdir")?.and_then(|text| worktree_path(&text, &self.bare.path().join(&place)));
+        let is_its = |path: &Path| !is_missing(&path.join(".git")) && !self.is_of_another(path, &id);
         let is_locked = read("locked")?.is_some_and(|reason| !reason.starts_with(LOCK_REASON.as_bytes()));
         let mut known = Registration {
             is_locked,
-            is_there: path.as_deref().is_some_and(|path| !is_missing(&path.join(".git"))),
+            is_there: path.as_deref().is_some_and(is_its),
             is_below_root: false,
             is_in_trash: false,
             detached: read("HEAD")?.and_then(|text| commit(&text)),
@@ -175,6 +176,19 @@ impl Cache<'_> {
             known.is_in_trash = self.is_in_trash(below, &known.id)?;
         }
         Ok(known)
+    }
+
+    /// Whether the worktree at a path belongs to another registration of this repository: a checkout that was killed after its
+    /// registration has left one that names the place of the next.
+    fn is_of_another(&self, path: &Path, id: &str) -> bool {
+        let Ok(Some(text)) = Tree::open(path).and_then(|tree| tree.read(Path::new(".git"), MOST_OF_A_FILE))
+        else {
+            return false;
+        };
+        let Some(named) = gitdir(&text).map(|named| normal(&path.join(named))) else { return false };
+        let others = named.file_name().is_some_and(|name| name != id);
+        let folder = self.bare.path().join(WORKTREES);
+        others && named.parent().is_some_and(|parent| is_one_path(parent, &folder)) && named.is_dir()
     }
 
     /// Whether an entry of the trash holds the worktree that belongs to this registration: its `.git` says so,

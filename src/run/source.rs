@@ -20,9 +20,10 @@ impl<'a> SourceWatch<'a> {
     ) -> (Option<SourceWatch<'a>>, Option<String>) {
         let root = env.env.path.parent().and_then(std::path::Path::parent).unwrap_or(&env.env.path);
         let found = env.open_work_dir(trust).ok();
-        let Some(checkout) = found.and_then(|work_dir| SourceCheckout::of_worktree(&work_dir, root)) else {
-            return (None, None);
-        };
+        let own = env.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let named = own.and_then(|own| Some(own.repository.as_ref()?.source.as_path()));
+        let checkout = found.and_then(|work_dir| SourceCheckout::of_worktree(&work_dir, root, named));
+        let Some(checkout) = checkout else { return (None, None) };
         match git.fingerprint(&checkout) {
             Ok(before) => (Some(SourceWatch { git, checkout, before }), None),
             Err(error) => {

@@ -215,3 +215,27 @@ fn the_checkout_of_a_task_in_a_worktree_is_watched() {
     assert!(w.changed("echo x >file; git add file; git commit -qm work").is_empty());
     assert_eq!(w.changed("echo x >$src/file; git branch theirs"), ["branch theirs", "file file"]);
 }
+
+#[test]
+fn a_source_that_is_a_linked_worktree_itself_is_watched() {
+    for named in ["linked", "linked/sub"] {
+        let t = TestEnv::new();
+        git(&t, &t.project, &["init", "-q", "-b", "main"]);
+        t.write("project/sub/tracked", "1\n");
+        git(&t, &t.project, &["add", "-A"]);
+        git(&t, &t.project, &["commit", "-q", "-m", "one"]);
+        git(&t, &t.project, &["worktree", "add", "-q", "-b", "feature", "../linked"]);
+        let env = t.prepare(["--task-id", TASK, "--no-brief", "--repo", named]);
+        let w = World { t, env };
+        for (script, expected) in [
+            ("true", &[][..]),
+            ("echo 2 >$src/../linked/sub/tracked", &["file sub/tracked"]),
+            ("echo x >$src/sub/tracked", &[]), // the other one is not where this work came from
+            ("git -C $src/../linked checkout -q -f --detach", &["HEAD", "file sub/tracked"]),
+            ("git -C $src/../linked checkout -q feature; git branch theirs", &["HEAD", "branch theirs"]),
+            ("git branch -D theirs", &["branch theirs"]),
+        ] {
+            assert_eq!(w.changed(script), expected, "{named}: {script}");
+        }
+    }
+}

@@ -367,3 +367,26 @@ fn an_odd_checkout_is_carried_over_too() {
         assert_same(&before, &kept(&source), kind);
     }
 }
+
+#[test]
+fn killed_at_one_of_its_last_changes_it_leaves_no_branch() {
+    let t = TestEnv::new();
+    let source = changed(&t);
+    let before = kept(&source);
+    let prepare =
+        || t.execenv(["prepare", "--task-id", TASK, "--worktree", "--local-dir", source.to_str().unwrap()]);
+    let file = t.tmp.join("count");
+    prepare().var("EXECENV_TEST_COUNT", &file).run().status(0);
+    let count = std::fs::read_to_string(&file).unwrap().lines().count();
+    t.execenv(["cleanup", "--all", KEY]).run().status(0);
+    assert_same(&before, &kept(&source), "after a clean-up");
+    for point in count - 8..=count {
+        assert!(prepare().var("EXECENV_TEST_CRASH_AT", point.to_string()).run().was_killed(), "{point}");
+        t.execenv(["doctor", "--fix"]).run().status(0);
+        if t.root.join("default").join(KEY).exists() {
+            t.execenv(["cleanup", "--all", KEY]).run().status(0);
+        }
+        t.execenv(["trash", "empty", "--yes"]).run().status(0);
+        assert_same(&before, &kept(&source), &format!("killed at change {point} of {count}"));
+    }
+}
