@@ -10,14 +10,14 @@ use super::local::LocalDir;
 use super::lock::path_lock_shared;
 use super::path::quoted;
 use super::record::RepositoryRecord;
-use super::repository::{BRANCHES, NAME, lock_reason};
+use super::repository::{NAME, lock_reason};
 use super::repository_request::{NEW, RepositoryFrom, RepositoryRequest};
 use super::request::Request;
 use crate::failure::{Code, Failure};
 use crate::git::{Base, BaselinePlan, Git, Made, NewWorktree, Source};
 use crate::layout::names;
 use crate::sys::tree::Tree;
-use crate::task::agent_part;
+use crate::task::agent_branch;
 
 /// The repository that a work dir is going to have.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Linked<'a> {
     source: Source,
     named: &'a Path,
     beginning: Beginning,
-    branch: String,
+    agent: String,
     /// Folders that are checked out; empty: all of them.
     sparse: &'a [String],
     /// The file that says which ignored files are brought along.
@@ -85,12 +85,12 @@ impl<'a> Checkout<'a> {
             }
         };
         let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
-        let branch = format!("{BRANCHES}{}", agent_part(&request.task.agent.name));
+        let agent = request.task.agent.name.clone();
         let sparse = match &asked.from {
             RepositoryFrom::Shared { sparse, .. } => sparse,
             _ => [].as_slice(),
         };
-        let linked = Linked { git, source, named, beginning, branch, sparse, include };
+        let linked = Linked { git, source, named, beginning, agent, sparse, include };
         Ok(Ok(Checkout::Linked(Box::new(linked))))
     }
 
@@ -174,7 +174,7 @@ impl Linked<'_> {
             source: &self.source,
             folder,
             place,
-            branch: &format!("{}/{key}", self.branch),
+            branch: &agent_branch(&self.agent, key),
             commit: &base.commit,
             // Never the name of another environment of the task: what is left of a killed prepare is found by it.
             name: &format!("{NAME}{key}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),

@@ -20,14 +20,12 @@ use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
-use crate::task::agent_part;
+use crate::task::{BRANCHES, agent_part};
 
 /// Why a registration is locked; what follows names the environment. `gc` reads it in shared repositories.
 const LOCK_REASON: &str = "execenv";
 /// Begins the name of a registration.
 pub(super) const NAME: &str = "execenv-";
-/// Begins the branch of every task.
-pub(super) const BRANCHES: &str = "agent/";
 
 /// Why the registration of the work dir at `place` is locked.
 pub(super) fn lock_reason(place: &Path) -> String {

@@ -11,16 +11,16 @@ use super::refs::{Branch, OWN_REFS};
 pub type Unheld = HashMap<String, Vec<String>>;
 
 impl Repository<'_> {
-    /// The refs of one environment, by the part of their names that is its own.
+    /// The refs of one environment that name commits, by the part of their names that is its own. Execenv makes no others.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
     pub fn own_refs(&self, key: &str) -> Result<Vec<Branch>> {
         // With the slash at its end it is no other one's, whose key only begins in the same way.
         let below = format!("{OWN_REFS}{key}/");
-        let list = ["for-each-ref", "--format=%(symref) %(objectname) %(refname)", &below];
+        let list = ["for-each-ref", "--format=%(symref) %(objecttype) %(objectname) %(refname)", &below];
         let listed = self.look(list).text()?;
-        let parsed = listed.lines().filter_map(|line| line.strip_prefix(' ')?.split_once(' '));
+        let parsed = listed.lines().filter_map(|line| line.strip_prefix(" commit ")?.split_once(' '));
         let found = parsed.filter(|(_, name)| !name.contains(char::REPLACEMENT_CHARACTER));
         Ok(found.map(|(tip, name)| Branch { name: name.to_owned(), tip: tip.to_owned() }).collect())
     }

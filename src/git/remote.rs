@@ -151,7 +151,7 @@ impl<'a> Repository<'a> {
     ///
     /// # Errors
     /// As [`output`](GitCommand::output), also when the remote does not have it.
-    pub(super) fn fetch_objects(&self, remote: Remote<'_>, commit: &str) -> Result<()> {
+    pub(super) fn fetch_objects(&self, remote: &Remote, commit: &str) -> Result<()> {
         let view = self.bare_view()?;
         let words = ["fetch", "--quiet", "--no-write-fetch-head", "--no-tags", "--refmap=", "origin", commit];
         self.remote_call(words, remote, &view)?.output().map(drop)

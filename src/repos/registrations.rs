@@ -17,7 +17,7 @@ use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
-use crate::sys::silent::{is_missing, is_one_path};
+use crate::sys::silent::{self, is_missing, is_one_path};
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// Enough time for `git worktree add`, which writes the path last.
@@ -181,6 +181,10 @@ impl Cache<'_> {
     /// Whether the worktree at a path belongs to another registration of this repository: a checkout that was killed after its
     /// registration has left one that names the place of the next.
     fn is_of_another(&self, path: &Path, id: &str) -> bool {
+        // Its disk may not answer.
+        if silent::is_dir(path) != Some(true) {
+            return false;
+        }
         let Ok(Some(text)) = Tree::open(path).and_then(|tree| tree.read(Path::new(".git"), MOST_OF_A_FILE))
         else {
             return false;

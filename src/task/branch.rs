@@ -5,10 +5,13 @@ const MOST_OF_A_NAME: usize = 30;
 /// That part where nothing of the name is left.
 const NO_NAME: &str = "agent";
 
+/// Begins the branch of every task.
+pub(crate) const BRANCHES: &str = "agent/";
+
 /// The name of the branch, without `refs/heads/`: `agent/<agent>/<key>`. A key that is multica's may hold any character.
 pub fn agent_branch(agent: &str, key: &str) -> String {
     let key: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    format!("agent/{}/{key}", agent_part(agent))
+    format!("{BRANCHES}{}/{key}", agent_part(agent))
 }
 
 /// The agent's part of that name: lower case, other characters than letters and digits become one dash.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::repository::{git, git_out, make_repository};
+use crate::support::repository::{clone_into, git, git_out, make_repository};
 use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
 
 /// An environment with a clone of a repository in its work dir: what `checkout` would make.
@@ -19,10 +19,8 @@ fn cloned(t: &TestEnv) -> PathBuf {
     git(t, &source, &["add", "-A"]);
     git(t, &source, &["commit", "-qm", "two"]);
     let work_dir = t.prepare(["--task-id", TASK]).join("workdir");
-    git(t, &work_dir, &["clone", "-q", source.to_str().unwrap(), "repo"]);
     let repo = work_dir.join("repo");
-    git(t, &repo, &["config", "user.email", "t@example.invalid"]);
-    git(t, &repo, &["config", "user.name", "T"]);
+    clone_into(t, &source, &repo);
     repo
 }
 

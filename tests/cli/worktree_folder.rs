@@ -375,6 +375,9 @@ fn killed_at_one_of_its_last_changes_it_leaves_no_branch() {
     let before = kept(&source);
     let prepare =
         || t.execenv(["prepare", "--task-id", TASK, "--worktree", "--local-dir", source.to_str().unwrap()]);
+    // The first one makes the root, too.
+    prepare().run().status(0);
+    t.execenv(["cleanup", "--all", KEY]).run().status(0);
     let file = t.tmp.join("count");
     prepare().var("EXECENV_TEST_COUNT", &file).run().status(0);
     let count = std::fs::read_to_string(&file).unwrap().lines().count();
