@@ -86,7 +86,12 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
     };
     let recorded = checkpoint.map(|one| Path::new(&one.place)).filter(|place| *place != Path::new(""));
     reattach(env, own.repository.as_ref(), trust)?;
-    let place = Place::find(env, wanted.inside.or(recorded), trust)?;
+    let place = match (wanted.inside, recorded) {
+        (None, Some(recorded)) => {
+            Place::find(env, Some(recorded), trust).map_err(|error| without_repository(error, recorded))
+        }
+        (inside, _) => Place::find(env, inside, trust),
+    }?;
     let checkout = place.checkout(git)?;
     let head = checkout.head()?;
     let recorded = own.repository.as_ref().map(|repository| repository.base_commit.clone());
@@ -131,6 +136,18 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         commit,
         lacks_sidecars: lacks_sidecars(env)?,
     })
+}
+
+/// The record names the folder, not the user, who has typed nothing wrong where it is gone.
+fn without_repository(error: anyhow::Error, recorded: &Path) -> anyhow::Error {
+    if Failure::code_of(&error) != Code::Usage {
+        return error;
+    }
+    let message =
+        format!("the repository of the checkpoint, {} in the work dir, is gone", recorded.display());
+    Failure::new(Code::Failed, message)
+        .hint("make it again (`execenv checkout`, `git clone`, `git init`), then repeat the command; `--in DIR` names another")
+        .into()
 }
 
 /// The checkpoint that is meant.

@@ -64,7 +64,7 @@ fn what_cannot_be_a_branch_is_told() {
         (&["main"], 5, "has a branch `main`"),
         (&["main/x"], 1, "main"),
         (&["x", "--in", "../other"], 5, "is not inside"),
-        (&["x", "--in", "none"], 1, "open "),
+        (&["x", "--in", "none"], 2, "none does not exist"),
         (&["x", "--in", "repo/sub"], 1, "is not the top of a git repository"),
         (&["x", "--local-dir", "project"], 2, "does not work in a folder of yours"),
     ] {

@@ -191,7 +191,7 @@ fn what_has_no_remote_comes_back_whole() {
     save(&t);
     // Even where the repository itself was lost.
     fs::remove_dir_all(&repo).unwrap();
-    t.execenv(["restore", KEY]).fails(1, &["repo"]);
+    t.execenv(["restore", KEY]).fails(1, &["repo in the work dir, is gone", "execenv checkout"]);
     fs::create_dir(&repo).unwrap();
     git(&t, &repo, &["init", "-q", "-b", "main"]);
     let answer = t.execenv(["restore", KEY, "--commit", "-o", "json"]).json();
