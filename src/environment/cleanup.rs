@@ -453,11 +453,8 @@ fn save_by_force(
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
     let name = format!("{}/snapshot-{}", ref_key(&found.env.key()), now.timestamp());
     let (mut names, mut failed) = (Vec::new(), Vec::new());
-    let (lost, elsewhere): (Vec<Unsaved>, Vec<Unsaved>) =
-        unsaved.into_iter().partition(|unsaved| unsaved.fate == Fate::Goes);
-    let told = |Unsaved { path, what, .. }| format!("{}: {what}: lost, by `--force`", path.display());
-    let lost: Vec<String> = lost.into_iter().map(told).collect();
-    let mut unsaved = elsewhere.into_iter().peekable();
+    let mut lost = Vec::new();
+    let mut unsaved = unsaved.into_iter().peekable();
     let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
     let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
     for unsaved in unsaved {
@@ -468,21 +465,30 @@ fn save_by_force(
                 .try_for_each(|name| found.env.tree.remove_all(Path::new(name)))
         };
         let index = found.env.path.join(SNAPSHOT_INDEX);
-        let reach = || match unsaved.fate {
-            Fate::Goes | Fate::Stays => Ok(()),
+        let save = || match unsaved.fate {
+            Fate::Goes => git.save_submodule((&unsaved.path, &found.env.path), &name, &index, &ours, &by),
+            Fate::Stays => git.snapshot(&unsaved.path, &name, &index, &ours, &by).map(Some),
             Fate::OutOfReach => {
                 anyhow::bail!("its repository cannot be asked, or does not know this worktree")
             }
         };
-        let saved = reach()
-            .and_then(|()| forget().context("make room for an index"))
+        let saved = forget()
+            .context("make room for an index")
             .and_then(|()| found.refuse_moved())
-            .and_then(|()| git.snapshot(&unsaved.path, &name, &index, &ours, &by));
+            .and_then(|()| save());
         if let Err(error) = forget() {
             log::warn!("remove {}: {error}", index.display());
         }
         match saved {
-            Ok(name) => {
+            Ok(None) => {
+                lost.push(format!("{}: {}: lost, by `--force`", unsaved.path.display(), unsaved.what))
+            }
+            // Nothing is known of it, so that nothing of it can be missed.
+            Err(error) if unsaved.fate == Fate::Goes && unsaved.kind == UnsavedKind::Unknown => {
+                log::debug!("{error:#}");
+                lost.push(format!("{}: {}: lost, by `--force`", unsaved.path.display(), unsaved.what));
+            }
+            Ok(Some(name)) => {
                 let why = format!("{}, saved in its repository as {name}", unsaved.what);
                 report.kept.push(Kept { path: unsaved.path, why, unsaved: unsaved.reasons });
                 names.push(name);

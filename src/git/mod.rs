@@ -48,6 +48,7 @@ mod snapshot;
 mod source;
 mod source_checkout;
 mod sparse;
+mod submodule;
 mod tracked;
 mod unsaved;
 mod view;

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, patience};
+use super::command::{Git, Repository, patience};
 use super::identity::GitIdentity;
 use super::index::PrivateIndex;
 use super::search::{Patience, search};
+use super::view::GitFolders;
 use crate::sys::tree::Tree;
 
 impl Git {
@@ -36,21 +37,37 @@ impl Git {
         let opened = |path: &Path| Tree::open(path).with_context(|| format!("open {}", path.display()));
         let writable = [opened(&folders.common)?, opened(index.parent().unwrap_or(path))?];
         let worktree = worktree.around(&writable);
-        let index = PrivateIndex::new(worktree, &folders, index)?;
-        let has_head = worktree.has_head()?;
+        let commit = worktree.snapshot_commit(&folders, index, ours, by)?;
+        worktree.keep_commit(name, &commit)
+    }
+}
+
+impl Repository<'_> {
+    /// The working files as a commit that no ref holds yet.
+    ///
+    /// # Errors
+    /// As git reports them.
+    pub(super) fn snapshot_commit(
+        &self,
+        folders: &GitFolders,
+        index: &Path,
+        ours: &[PathBuf],
+        by: &GitIdentity,
+    ) -> Result<String> {
+        let index = PrivateIndex::new(*self, folders, index)?;
+        let has_head = self.has_head()?;
         if has_head {
             index.read_tree("HEAD")?;
         }
         // Repositories below are saved on their own; git would start a git in each.
-        let below = search(path, Patience { deadline, stop: self.stop() });
+        let below = search(self.dir(), Patience { deadline: Instant::now() + patience(), stop: self.stop() });
         index.add_all(below.repositories.iter().map(|found| &found.path).chain(ours))?;
         let tree = index.write_tree()?;
         // What an operation in progress holds, a rebase's autostash above all, is saved as further parents.
         let head = has_head.then(|| "HEAD".to_owned());
-        let held = worktree.held_by_operation(&folders.own)?;
+        let held = self.held_by_operation(&folders.own)?;
         let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
         let commit = ["commit-tree", "-m", "execenv: a worktree removed by force", &tree];
-        let commit = worktree.work(commit).by(by).args(parents).text()?;
-        worktree.keep_commit(name, &commit)
+        self.work(commit).by(by).args(parents).text()
     }
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::command::{Git, Repository, patience};
-use super::linked::Registration;
+use super::linked::{Registered, Registration};
 use super::operation::in_progress;
 use super::other_objects::Others;
 use super::refs::STASH;
@@ -245,17 +245,23 @@ fn worktrees_of(common: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(common.join(WORKTREES)).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
+/// The registration of a worktree in which the git folder of a submodule lies.
+pub(super) fn registration_of(module: &Path) -> Option<Registered> {
+    let module = real(module);
+    let mut above =
+        module.ancestors().filter(|folder| folder.ends_with(MODULES)).filter_map(|modules| modules.parent());
+    let is_registration = |folder: &&Path| {
+        folder.parent().is_some_and(|above| above.ends_with(WORKTREES)) && folder.join("commondir").is_file()
+    };
+    let registration = above.find(is_registration)?;
+    Registered::new(registration.parent()?.parent()?, registration.file_name()?.to_str()?)
+}
+
 impl GitFolders {
     /// Whether the repository is gone with all that is in `goes`: it lies there, or it is a submodule's in the registration of a
     /// worktree.
     fn go_with(&self, goes: &Path) -> bool {
-        let common = real(&self.common);
-        let is_registration = |folder: &Path| {
-            folder.parent().is_some_and(|above| above.ends_with(WORKTREES))
-                && folder.join("commondir").is_file()
-        };
-        let mut modules = common.ancestors().filter(|folder| folder.ends_with(MODULES));
-        common.starts_with(real(goes)) || modules.any(|modules| modules.parent().is_some_and(is_registration))
+        real(&self.common).starts_with(real(goes)) || registration_of(&self.common).is_some()
     }
 }
 

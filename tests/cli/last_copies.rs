@@ -99,8 +99,15 @@ fn commits_in_a_submodule_are_looked_at() {
         }
         w.execenv(&GC).status(0);
         assert!(w.env.exists(), "gc keeps it: {work}");
-        // It is lost by force only, which says so.
-        w.execenv(&["cleanup", "--force", KEY]).status(0).check_says(": lost, by `--force`");
+        // By force it is copied into the repository of the worktree.
+        w.execenv(&["cleanup", "--force", KEY])
+            .status(0)
+            .check_says("saved in its repository as refs/execenv/");
+        let saved = git_out(&w.t, &w.source, &["for-each-ref", "--format=%(refname)", "refs/execenv"]);
+        let all: Vec<&str> = saved.lines().filter(|name| name.contains("-submodule/")).collect();
+        assert!(!all.is_empty(), "{saved}");
+        let log = git_out(&w.t, &w.source, &[&["log", "-p", "-m", "--format=%s"], &all[..]].concat());
+        assert!(log.contains("work") || log.contains("+edited"), "{work}: {log}");
     }
     // What was only checked out is no work.
     let w = World::with_submodule();
