@@ -51,6 +51,7 @@ codes! {
     Conflicts "conflicts" 5 "a merge stopped at conflicts, or one is in progress";
     Dirty "dirty" 5 "uncommitted changes or an operation of git in progress are in the way";
     Unmerged "unmerged" 5 "`merge check` found branches that are neither merged nor skipped";
+    GhMissing "gh_missing" 1 "`publish --to pr`: gh is not installed; the branch is pushed";
     Interrupted "interrupted" 130 "interrupted by a signal; 128 + its number";
     TimedOut "timed_out" 124 "`run`: a time limit ended the agent";
     RunFailed "run_failed" 125 "`run`: execenv itself failed";

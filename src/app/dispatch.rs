@@ -9,7 +9,7 @@ use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
     branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
-    prepare, restore, reuse, run, show, trash, verify,
+    prepare, publish, restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -51,6 +51,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Merge(args) => merge::run(&args, context),
+        Command::Publish(args) => publish::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),

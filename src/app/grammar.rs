@@ -61,6 +61,8 @@ pub enum Command {
     Branch(commands::branch::BranchArgs),
     /// Merge the branches of tasks into the branch of one environment, step by step
     Merge(commands::merge::MergeArgs),
+    /// Hand the work of an environment on: as a branch, merged, or as a pull request
+    Publish(commands::publish::PublishArgs),
     /// Check that a work dir is as it was before prepare, and list each difference
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments

@@ -187,9 +187,8 @@ impl Place<'_> {
             "config" => {
                 self.elsewhere(wrong).or_else(|| Some("`execenv config` shows all settings".to_owned()))
             }
-            "branch" | "checkpoint" | "clone" | "diff" | "restore" | "show" | "verify" | "reuse" => {
-                Some(format!("`execenv {name}` takes one environment"))
-            }
+            "branch" | "checkpoint" | "clone" | "diff" | "publish" | "restore" | "show" | "verify"
+            | "reuse" => Some(format!("`execenv {name}` takes one environment")),
             _ => None,
         }
     }

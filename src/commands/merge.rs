@@ -168,7 +168,9 @@ pub enum MergeAction {
     /// Check that the branch of every task is merged or skipped
     ///
     /// Status 0: all are; status 5: at least one is neither. Branches that were there before the environment are not counted.
-    #[command(after_help = "Example:\n  execenv merge check \"$env\"")]
+    #[command(
+        after_help = "Example:\n  execenv merge check \"$env\" && execenv publish \"$env\" --to branch"
+    )]
     Check(Looked),
 }
 
@@ -241,18 +243,18 @@ impl Looked {
 
 /// A path with a conflict, for a program.
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     #[serde(serialize_with = "path_text::serialize")]
     path: &'a PathBuf,
     kind: ConflictKind,
     what: &'static str,
 }
 
-fn shown(conflicts: &[Conflict]) -> Vec<Shown<'_>> {
+pub(super) fn shown(conflicts: &[Conflict]) -> Vec<Shown<'_>> {
     conflicts.iter().map(|it| Shown { path: &it.path, kind: it.kind(), what: it.what() }).collect()
 }
 
-fn lines(conflicts: &[Conflict]) -> String {
+pub(super) fn lines(conflicts: &[Conflict]) -> String {
     let word = |kind: ConflictKind| serde_json::to_value(kind).ok();
     let line = |it: &Conflict| {
         let kind = word(it.kind());

@@ -20,6 +20,7 @@ pub mod list;
 pub mod merge;
 mod own_env;
 pub mod prepare;
+pub mod publish;
 pub mod repository;
 pub mod restore;
 pub mod reuse;

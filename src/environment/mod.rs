@@ -82,7 +82,7 @@ pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 pub use record::{
     CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch,
-    Meta, Own, PatchRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
+    Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};

@@ -79,6 +79,22 @@ impl Checkout {
         &self.writable[0]
     }
 
+    /// Whether it is a linked worktree of a repository elsewhere.
+    pub fn is_linked(&self) -> bool {
+        self.folders.own != self.folders.common
+    }
+
+    /// Whether git allows a branch of this name.
+    ///
+    /// # Errors
+    /// As [`succeeds`](super::command::GitCommand::succeeds).
+    pub fn is_branch_name(&self, name: &str) -> Result<bool> {
+        let full = format!("refs/heads/{name}");
+        Ok(!name.starts_with('-')
+            && name != "HEAD"
+            && self.repository().look(["check-ref-format", &full]).succeeds()?)
+    }
+
     /// Its git folders.
     pub(super) fn folders(&self) -> &GitFolders {
         &self.folders

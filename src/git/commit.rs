@@ -61,6 +61,26 @@ impl Repository<'_> {
     }
 }
 
+impl Repository<'_> {
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn tree_of(&self, commit: &str) -> Result<String> {
+        self.look(["rev-parse", "--quiet", "--verify", &format!("{commit}^{{tree}}")]).text()
+    }
+
+    /// The branch that the repository's own HEAD names, without `refs/heads/`.
+    ///
+    /// # Errors
+    /// As [`answer`](super::command::GitCommand::answer).
+    pub fn head_branch(&self) -> Result<Option<String>> {
+        let name = self.look(["symbolic-ref", "--quiet", "HEAD"]).answer()?;
+        let name = name.map(|name| String::from_utf8_lossy(&name).trim_end().to_owned());
+        Ok(name.and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned)))
+    }
+}
+
 impl Checkout {
     /// As [`Repository::make_commit`].
     ///

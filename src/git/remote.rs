@@ -251,7 +251,7 @@ impl<'a> Repository<'a> {
 }
 
 /// Reads what `git ls-remote --symref REMOTE HEAD` prints.
-fn parse_head(said: &str) -> RemoteHead {
+pub(super) fn parse_head(said: &str) -> RemoteHead {
     let mut head = RemoteHead { branch: None, id_length: None };
     for line in said.lines() {
         let Some((value, "HEAD")) = line.split_once('\t') else { continue };

@@ -125,7 +125,7 @@ impl Checkout {
     }
 
     /// Puts a commit of the working files on the branch that is checked out, as `git commit --all` would have, and its files into
-    /// the index.
+    /// the index. `why` goes into the logs of both.
     ///
     /// The index comes first: a kill in between leaves everything staged. Only whoever keeps other processes of ours away may
     /// call this.
@@ -136,6 +136,7 @@ impl Checkout {
         &self,
         saved: &Saved<'_>,
         head: &Head,
+        why: &str,
     ) -> Result<std::result::Result<(), NotNow>> {
         if let Some(why) = self.keeps_from_committing(head)? {
             return Ok(Err(why));
@@ -161,7 +162,7 @@ impl Checkout {
         }
         own.keep_previous(lock, index).and_then(|()| own.remove_file(ours)).with_context(writing)?;
         let before = head.commit.as_deref().unwrap_or("");
-        let moved = ["update-ref", "-m", "execenv checkpoint", "HEAD", &saved.commit, before];
+        let moved = ["update-ref", "-m", why, "HEAD", &saved.commit, before];
         self.repository().work(moved).output()?;
         Ok(Ok(()))
     }

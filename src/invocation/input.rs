@@ -43,6 +43,14 @@ impl UserInput {
         has_stdin: false,
         ..UserInput::TASK
     };
+    /// The text of a pull request, `--body-file`.
+    pub const BODY: UserInput = UserInput {
+        noun: "the text of the pull request",
+        limit: MIB,
+        hint: "check the path given to `--body-file` and its permissions; `-` reads standard input",
+        has_stdin: true,
+        ..UserInput::TASK
+    };
     /// The MCP servers of the task, `--mcp-config`.
     pub const MCP_CONFIG: UserInput = UserInput {
         noun: "the MCP configuration",

@@ -126,11 +126,22 @@ impl RepoUrl {
     }
 
     /// Whether git starts SSH for it.
-    pub(super) fn is_ssh(&self) -> bool {
+    fn is_ssh(&self) -> bool {
         match form(&self.address) {
             Form::Url { scheme, .. } => scheme == "ssh",
             Form::Scp { .. } => true,
             Form::Helper | Form::Path => false,
+        }
+    }
+
+    /// The name by which `gh` knows the repository: `HOST/OWNER/NAME`; `None`: it is no such address.
+    pub fn on_forge(&self) -> Option<String> {
+        let host = self.place.host.as_str();
+        // The port of SSH is none of the API's.
+        let host = if self.is_ssh() { host.split(':').next().unwrap_or(host) } else { host };
+        match self.place.segments.as_slice() {
+            [owner, name] if !host.is_empty() => Some(format!("{host}/{owner}/{name}")),
+            _ => None,
         }
     }
 
@@ -416,7 +427,7 @@ mod tests {
             let url = parse(text).unwrap();
             assert_eq!(url.address(), address, "{text}");
             let expected = login.map(|(name, password)| Login::new(host_of(address), name, password));
-            assert_eq!(url.login(), expected.as_ref(), "{text}");
+            assert_eq!(url.login, expected, "{text}");
             assert!(!format!("{url} {url:?} {}", url.bare_name()).contains("s3cret"), "{text}");
         }
     }

@@ -10,18 +10,16 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::base::{Prefer, base};
-use super::diff::too_much;
+use super::diff::{BOUNDS, too_much};
 use super::lock::GitLock;
 use super::ours::ours;
 use super::patch::{compressed, digest};
 use super::place::Place;
 use crate::environment::{CheckpointRecord, Durability, FoundEnv, Meta, PatchRecord, ref_key};
 use crate::failure::{Code, Failure};
-use crate::git::{Bounds, CHECKPOINT, Changes, Git, NEWEST, NotNow, OWN_REFS, Saving, empty_tree};
+use crate::git::{CHECKPOINT, Changes, Git, NEWEST, NotNow, OWN_REFS, Saving, empty_tree};
 use crate::layout::names;
 
-/// More than this is no work of an agent's, but build output.
-const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
 /// How many checkpoints are kept that were not asked for.
 const KEPT: usize = 20;
 /// Numbers above this are not ours.
@@ -118,7 +116,7 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
     }
     if wanted.on_branch {
         let beside = || format!("the work is saved beside the branch, as checkpoint {n}");
-        match checkout.commit_on_branch(&saved, &head) {
+        match checkout.commit_on_branch(&saved, &head, "execenv checkpoint") {
             Ok(Ok(())) => {}
             // A git process was quicker.
             Ok(Err(why)) => return Err(not_now(place, &why).context(beside())),

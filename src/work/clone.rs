@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::diff::too_much;
+use super::diff::{BOUNDS, too_much};
 use super::ours::ours;
 use super::place::Place;
 use crate::environment::{FoundEnv, quoted};
 use crate::failure::{Code, Failure};
-use crate::git::{Bounds, Git};
+use crate::git::Git;
 use crate::sys::tree::{FileKind, Tree};
 
-/// The same bounds as those of a checkpoint.
-const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
 /// Begins the name of a clone that is being made, beside its place.
 const MAKING: &str = ".execenv-clone-";
 /// How many digits follow.

@@ -10,8 +10,8 @@ use crate::failure::{Code, Failure};
 use crate::git::{Bounds, Changes, Checkout, Head, Objects, Picture, TooMuch, empty_tree};
 use crate::sys::child::Sink;
 
-/// Beyond this no one reads a difference: build output lies in the work dir.
-const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
+/// More than this is no work of an agent's, but build output.
+pub(super) const BOUNDS: Bounds = Bounds { files: 50_000, bytes: 500 << 20 };
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod missing;
 mod ours;
 mod patch;
 mod place;
+pub mod publish;
 mod reattach;
 mod restore;
 

@@ -64,6 +64,7 @@ mod own_refs;
 mod papers;
 mod prepare;
 mod provider_homes;
+mod publish;
 mod record;
 mod repos;
 mod restore;

@@ -22,7 +22,8 @@ const NOT_PAPERS: [&str; 11] = [
     "reply.md",
 ];
 /// Folders whose files are named by their path from the root.
-const FOLDERS: [&str; 7] = ["src/", "tests/", "docs/", "benches/", "man/", "completions/", ".ci/"];
+const FOLDERS: [&str; 8] =
+    ["src/", "tests/", "docs/", "benches/", "examples/", "man/", "completions/", ".ci/"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
+use crate::support::repository::{commit_files, git_out, make_repository};
 use crate::support::{Done, KEY, Run, TASK, TestEnv};
-use crate::sweep::{Fault, Start, sweep, trial};
+use crate::sweep::{Fault, Start, sweep, with_each_fault};
 
 /// One command, and the checkouts of other environments that are there before.
 struct Case {
@@ -25,16 +26,7 @@ const CASES: [Case; 5] = [
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let faults = [
-        ("killed", Fault::Kill),
-        ("full_disk", Fault::Errno("ENOSPC")),
-        ("broken_disk", Fault::Errno("EIO")),
-    ];
-    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault)| (case, name, fault)));
-    all.map(|(case, name, fault)| {
-        trial(format!("{}::{name}", case.name), move |name| disturb(name, case, fault))
-    })
-    .collect()
+    with_each_fault(&CASES, |case| case.name, disturb)
 }
 
 struct World {
@@ -47,13 +39,11 @@ struct World {
 impl World {
     fn new(case: &Case) -> World {
         let t = TestEnv::new();
-        let source = t.write("source/my-repo/a/file", "one\n").ancestors().nth(2).unwrap().to_owned();
-        t.write("source/my-repo/c/file", "two\n");
+        let source = t.tmp.join("source/my-repo");
+        make_repository(&t, &source, &[]);
+        commit_files(&t, &source, "folders", &[("a/file", "one\n"), ("c/file", "two\n")]);
         let env = t.prepare(["--task-id", TASK]);
         let mut w = World { repo: env.join("workdir/my-repo"), t, source, others: Vec::new() };
-        w.git(&w.source, &["init", "-q", "-b", "main"]);
-        w.git(&w.source, &["add", "-A"]);
-        w.git(&w.source, &["commit", "-q", "-m", "one"]);
         for words in case.before {
             let env = w.t.prepare([] as [&str; 0]);
             w.checkout(env.to_str().unwrap(), words).ok();
@@ -63,11 +53,7 @@ impl World {
     }
 
     fn git(&self, dir: &Path, words: &[&str]) -> String {
-        let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
-        let output = self.t.command("git").current_dir(dir).args(who).args(words).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "git {words:?} in {}: {said}", dir.display());
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+        git_out(&self.t, dir, words)
     }
 
     fn checkout<'a>(&'a self, env: &'a str, words: &[&'a str]) -> Run<'a> {

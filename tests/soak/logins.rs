@@ -8,26 +8,22 @@ use libtest_mimic::Trial;
 
 use crate::support::homes::codex_world;
 use crate::support::{KEY, TestEnv};
-use crate::sweep::{Fault, Start, sweep, trial};
+use crate::sweep::{FAULTS, Fault, Start, sweep, trial};
 
 const NEW: &str = "{\"OPENAI_API_KEY\":\"renewed\"}";
 const CLEANUP: &[&str] = &["cleanup", KEY, "--keep-login", "--wait", "30s"];
 const REUSE: &[&str] = &["reuse", "-q", KEY, "--task", "task.json", "--keep-login"];
 
 pub fn trials() -> Vec<Trial> {
-    let faults = [
-        ("killed", Fault::Kill),
-        ("full_disk", Fault::Errno("ENOSPC")),
-        ("broken_disk", Fault::Errno("EIO")),
-    ];
     let left = [("cleanup_keep_login", CLEANUP), ("reuse_keep_login", REUSE)];
     let left = left.into_iter().flat_map(|(command, words)| {
-        faults.map(|(name, fault)| {
-            trial(format!("{command}::{name}"), move |name| after_a_killed_run(name, fault, words))
+        FAULTS.map(|fault| {
+            let name = format!("{command}::{}", fault.story());
+            trial(name, move |name| after_a_killed_run(name, fault, words))
         })
     });
     let runs =
-        faults.map(|(name, fault)| trial(format!("run_keep_login::{name}"), move |name| run(name, fault)));
+        FAULTS.map(|fault| trial(format!("run_keep_login::{}", fault.story()), move |name| run(name, fault)));
     left.chain(runs).collect()
 }
 

@@ -24,6 +24,7 @@ mod dialects;
 mod homes;
 mod logins;
 mod merges;
+mod publishes;
 mod runs;
 mod swapped;
 mod sweep;
@@ -48,6 +49,7 @@ fn main() {
         swapped::trials(),
         dialects::trials(),
         merges::trials(),
+        publishes::trials(),
         work::trials(),
         worktrees::trials(),
     ]

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::support::repository::{git, git_out, make_repository};
+use crate::support::repository::{commit_files, git, git_out, make_repository};
 use crate::support::{KEY, Snapshot, TASK, TestEnv, snapshot};
-use crate::sweep::{Fault, Start, sweep_to, trial};
+use crate::sweep::{Fault, Start, sweep_to, with_each_fault};
 
 const SIDE: &str = "agent/coder/0123456789ab";
 const START: &[&str] = &["merge", "start", KEY, SIDE];
@@ -31,17 +31,7 @@ const CASES: &[Case] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let faults = [
-        ("killed", Fault::Kill),
-        ("full_disk", Fault::Errno("ENOSPC")),
-        ("broken_disk", Fault::Errno("EIO")),
-    ];
-    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault)| (case, name, fault)));
-    all.map(|(case, fault_name, fault)| {
-        let name = format!("{}::{fault_name}", case.0.replace(' ', "_"));
-        trial(name, move |name| disturb(name, case, fault))
-    })
-    .collect()
+    with_each_fault(CASES, |case| case.0, disturb)
 }
 
 fn disturb(name: &str, (_, before, command): &Case, fault: Fault) {
@@ -95,11 +85,7 @@ fn repository(t: &TestEnv) -> PathBuf {
     make_repository(t, &repo, &[]);
     let commit = |branch: &str, files: &[(&str, &str)]| {
         git(t, &repo, &["checkout", "-q", branch]);
-        for (path, text) in files {
-            t.write(repo.join(path), text);
-        }
-        git(t, &repo, &["add", "-A", "--", ".", ":!.agent_context"]);
-        git(t, &repo, &["commit", "-q", "-m", branch]);
+        commit_files(t, &repo, branch, files);
     };
     for branch in [SIDE, "agent/coder/clean0000000", "agent/lead/1"] {
         git(t, &repo, &["branch", branch]);

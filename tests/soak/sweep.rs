@@ -26,12 +26,39 @@ impl Fault {
         }
     }
 
+    /// What it is called in the name of a test.
+    pub fn story(self) -> &'static str {
+        match self {
+            Fault::Kill => "killed",
+            Fault::Errno("ENOSPC") => "full_disk",
+            Fault::Errno("EIO") => "broken_disk",
+            Fault::Errno(name) => name,
+        }
+    }
+
     fn at(self, run: Run<'_>, point: u32) -> Run<'_> {
         match self {
             Fault::Kill => run.var("EXECENV_TEST_CRASH_AT", point.to_string()),
             Fault::Errno(name) => run.var("EXECENV_TEST_FAIL_AT", format!("{point}:{name}")),
         }
     }
+}
+
+/// What most cases go through.
+pub const FAULTS: [Fault; 3] = [Fault::Kill, Fault::Errno("ENOSPC"), Fault::Errno("EIO")];
+
+/// A test for each case and each of [`FAULTS`].
+pub fn with_each_fault<C: Sync>(
+    cases: &'static [C],
+    name: impl Fn(&C) -> &str,
+    disturb: fn(&str, &C, Fault),
+) -> Vec<Trial> {
+    let all = cases.iter().flat_map(|case| FAULTS.map(|fault| (case, fault)));
+    all.map(|(case, fault)| {
+        let name = format!("{}::{}", name(case).replace(' ', "_"), fault.story());
+        trial(name, move |name| disturb(name, case, fault))
+    })
+    .collect()
 }
 
 /// The start state of a case, put back in place for each point: records hold absolute paths.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::support::repository::{git, git_out, make_repository};
+use crate::support::repository::{commit_files, git_out, make_repository};
 use crate::support::{KEY, Run, Snapshot, TASK, TestEnv, assert_same, snapshot};
-use crate::sweep::{Fault, Start, sweep, trial};
+use crate::sweep::{Fault, Start, sweep, with_each_fault};
 
 const CHECKPOINT: &[&str] = &["checkpoint", KEY, "-m", "saved"];
 const ON_BRANCH: &[&str] = &["checkpoint", KEY, "-m", "saved", "--on-branch"];
@@ -26,26 +26,14 @@ const CASES: &[Case] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let faults = [
-        ("killed", Fault::Kill),
-        ("full_disk", Fault::Errno("ENOSPC")),
-        ("broken_disk", Fault::Errno("EIO")),
-    ];
-    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault)| (case, name, fault)));
-    all.map(|(case, fault_name, fault)| {
-        let name = format!("{}::{fault_name}", case.0.replace(' ', "_"));
-        trial(name, move |name| disturb(name, case, fault))
-    })
-    .collect()
+    with_each_fault(CASES, |case| case.0, disturb)
 }
 
 fn disturb(name: &str, (_, command, is_gone, statuses): &Case, fault: Fault) {
     let t = TestEnv::new();
     let source = t.tmp.join("source");
     make_repository(&t, &source, &[]);
-    t.write(source.join("more"), "more\n");
-    git(&t, &source, &["add", "-A"]);
-    git(&t, &source, &["commit", "-qm", "two"]);
+    commit_files(&t, &source, "two", &[("more", "more\n")]);
     let work_dir = t.prepare(["--task-id", TASK, "--repo", "source"]).join("workdir");
     let moves = command[0] == "branch";
     if !moves {

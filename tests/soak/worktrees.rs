@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
+use crate::support::repository::{commit_files, git, git_out, make_repository};
 use crate::support::{KEY, NOW, Snapshot, TASK, TestEnv, assert_same, snapshot};
 use crate::sweep::{Fault, Start, sweep, trial};
 
@@ -68,7 +69,7 @@ fn disturb(name: &str, (_, before, command, now): &Case, fault: Fault, doctor: b
         t.execenv(["doctor", "--fix"]).run();
         let found = t.root.join("default").join(KEY);
         if found.exists() {
-            let listed = git(&t, &source, &["worktree", "list"]);
+            let listed = git_out(&t, &source, &["worktree", "list"]);
             let is_whole = found.join("workdir/.git").is_file();
             let is_listed = listed.contains(&format!("{}/workdir ", found.display()));
             assert!(!is_whole || is_listed, "{when}: {listed}");
@@ -93,21 +94,10 @@ fn disturb(name: &str, (_, before, command, now): &Case, fault: Fault, doctor: b
     });
 }
 
-fn git(t: &TestEnv, dir: &Path, words: &[&str]) -> String {
-    let who = ["-c", "user.name=T", "-c", "user.email=t@example.invalid"];
-    let done = t.command("git").current_dir(dir).args(who).args(words).output().unwrap();
-    assert!(done.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
 fn repository(t: &TestEnv) -> PathBuf {
     let source = t.tmp.join("source");
-    std::fs::create_dir(&source).unwrap();
-    git(t, &source, &["init", "-q", "-b", "main"]);
-    t.write(source.join("CLAUDE.md"), "the user's own\n");
-    t.write(source.join("file"), "text\n");
-    git(t, &source, &["add", "-A"]);
-    git(t, &source, &["commit", "-q", "-m", "one"]);
+    make_repository(t, &source, &[]);
+    commit_files(t, &source, "two", &[("CLAUDE.md", "the user's own\n"), ("file", "text\n")]);
     // Of these a worktree gets `.env`; that of the folder all but `ignored`.
     t.write(source.join(".git/info/exclude"), "/.env\n/ignored\n/.worktreeinclude\n");
     t.write(source.join(".worktreeinclude"), ".env\n");

@@ -29,6 +29,16 @@ pub fn make_repository(t: &TestEnv, dir: &Path, init: &[&str]) {
     git(t, dir, &["commit", "-q", "-m", "one"]);
 }
 
+/// Writes files into a repository with a user, and commits everything but what execenv put there.
+#[track_caller]
+pub fn commit_files(t: &TestEnv, dir: &Path, message: &str, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        t.write(dir.join(path), text);
+    }
+    git(t, dir, &["add", "-A", "--", ".", ":!.agent_context"]);
+    git(t, dir, &["commit", "-q", "-m", message]);
+}
+
 /// A clone of it, with a user.
 pub fn clone_into(t: &TestEnv, source: &Path, target: &Path) {
     git(t, source, &["clone", "-q", ".", target.to_str().unwrap()]);

@@ -12,6 +12,7 @@ mod identity;
 mod merge;
 mod meta;
 mod own;
+mod published;
 
 pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
@@ -21,3 +22,4 @@ pub use merge::{CurrentMerge, MergeRecord, MergedBranch, SkippedBranch};
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;
 pub use own::{EnvStatus, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};
+pub use published::PublishedRecord;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::checkpoint::CheckpointRecord;
 use super::merge::MergeRecord;
+use super::published::PublishedRecord;
 use crate::git::GitIdentity;
 use crate::layout;
 
@@ -69,6 +70,9 @@ pub struct Own {
     /// Merges into the branch of the environment.
     #[serde(skip_serializing_if = "MergeRecord::is_empty")]
     pub merge: MergeRecord,
+    /// What was handed on of the work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PublishedRecord>,
     /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,

@@ -1,0 +1,171 @@
+//! Merging the work into a branch of its repository, in the objects: no working tree is needed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::order::{Job, Published};
+use super::target::{Target, default_branch, folder_of};
+use crate::environment::{FoundEnv, LockedEnv, LockedRoot};
+use crate::failure::{Code, Failure};
+use crate::git::{Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Repository};
+use crate::layout::names;
+use crate::sys::tree::Tree;
+use crate::work::place::shown;
+
+/// The branch that is merged into, and where it is checked out.
+struct Base {
+    branch: Branch,
+    worktree: Option<PathBuf>,
+}
+
+impl Job<'_> {
+    pub(super) fn to_merge(&self, published: &mut Published) -> Result<()> {
+        let common = match self.target()? {
+            Target::Same(common) => common,
+            Target::Folder(common) => {
+                published.is_elsewhere = true;
+                common
+            }
+            Target::Remote(url) => {
+                let message = format!("{} is a remote: nothing can be merged there from here", url.address());
+                return Err(Failure::new(Code::Usage, message)
+                    .hint("`--to pr` opens a pull request; `--target DIR` names a repository of yours")
+                    .into());
+            }
+        };
+        let target = GitFolder::open(self.git, &common)?;
+        let repository = target.repository();
+        let name = match self.order.base {
+            Some(base) => base.strip_prefix("refs/heads/").unwrap_or(base).to_owned(),
+            None => default_branch(&repository)?.with_context(|| {
+                Failure::new(Code::Usage, format!("{} has no default branch", folder_of(&common).display()))
+                    .hint("`--base` names the branch to merge into")
+            })?,
+        };
+        let base = find(&target, &name)?; // before anything is put there
+        self.put_branch(&target, published)?;
+        published.base = Some(name.clone());
+        match self.merge_into(&repository, &base, published) {
+            Err(error) if Failure::find(&error).is_none() => {
+                let now = find(&target, &name)?;
+                if now.branch.tip == base.branch.tip {
+                    return Err(error);
+                }
+                log::info!("{name} has moved, once more: {error:#}");
+                self.merge_into(&repository, &now, published)
+            }
+            done => done,
+        }
+    }
+
+    fn merge_into(&self, repository: &Repository<'_>, base: &Base, published: &mut Published) -> Result<()> {
+        let (tip, commit) = (base.branch.tip.as_str(), published.commit.clone());
+        if repository.is_ancestor(&commit, tip)? {
+            published.merged = Some(tip.to_owned());
+            return Ok(());
+        }
+        let ours = Named { id: tip, name: base.branch.short() };
+        let theirs = Named { id: &commit, name: &published.branch };
+        let Merged { tree, conflicts, .. } = repository.merge_in_objects(ours, theirs)?;
+        if !conflicts.is_empty() {
+            published.conflicts = conflicts;
+            return Ok(());
+        }
+        let merged = match self.order.squash {
+            true if tree == repository.tree_of(tip)? => tip.to_owned(), // squashed before
+            false if repository.is_ancestor(tip, &commit)? => commit,
+            is_squash => {
+                let plain = format!("Merge branch '{}'", published.branch);
+                let title = if is_squash { Some(self.title.as_str()) } else { self.order.title };
+                let message = format!("{}\n", title.unwrap_or(&plain));
+                let both = [tip, commit.as_str()];
+                let parents = if is_squash { &both[..1] } else { &both };
+                repository.make_commit(NewCommit { tree: &tree, parents, message: &message, by: &self.by })?
+            }
+        };
+        if merged != tip {
+            let moved = Move { name: &base.branch.name, from: tip, to: &merged, why: "execenv publish" };
+            match &base.worktree {
+                None => repository.move_ref(moved)?,
+                Some(folder) => self.merge_checked_out(repository, folder, &tree, moved)?,
+            }
+        }
+        published.merged = Some(merged);
+        Ok(())
+    }
+
+    /// The branch is checked out: its files follow, unless there is work in them.
+    fn merge_checked_out(
+        &self,
+        repository: &Repository<'_>,
+        folder: &Path,
+        tree: &str,
+        moved: Move<'_>,
+    ) -> Result<()> {
+        let path = folder.display();
+        let opened = Tree::open(folder).with_context(|| format!("open {path}"))?;
+        let held = hold_environment(folder)?;
+        let mut git = self.git.clone();
+        if let Some(held) = &held {
+            git = git.holding(held.lock_handle()?);
+        }
+        let checkout = Checkout::open(&git, &opened)?;
+        let is_its_own = checkout.git_dir().canonicalize().is_ok_and(|common| common == repository.dir());
+        anyhow::ensure!(is_its_own, "{path} is not a worktree of {} any more", repository.dir().display());
+        let branch = moved.name.trim_start_matches("refs/heads/");
+        let is_merging = checkout.merge_in_progress()?.is_some();
+        let operation = is_merging.then_some("a merge").or(checkout.other_operations().first().copied());
+        let working = checkout.working()?;
+        // A call that was cut short has brought index and files there already.
+        let is_there = || working.index_tree().is_ok_and(|index| index == tree);
+        let trouble = match operation {
+            Some(operation) => Some(format!("where {operation} is in progress")),
+            None if !working.changed(&[])?.is_empty() && !is_there() => {
+                Some("with uncommitted changes".into())
+            }
+            None => None,
+        };
+        if let Some(trouble) = trouble {
+            let message = format!("{branch} is checked out in {path}, {trouble}");
+            return Err(Failure::new(Code::Dirty, message)
+                .hint("commit, stash or finish it there, then repeat the command")
+                .into());
+        }
+        let in_the_way = |files: &str| {
+            let message = format!("files in {path} are in the way of the merge{files}");
+            Failure::new(Code::Dirty, message).hint("move or remove them, then repeat the command")
+        };
+        let unknown = checkout.in_the_way(tree)?;
+        if !unknown.is_empty() {
+            return Err(in_the_way(&format!(": {}", shown(&unknown))).into());
+        }
+        working.switch(moved.from, tree).with_context(|| in_the_way(""))?;
+        let done = checkout.move_ref(moved);
+        if done.is_err() {
+            working.switch(tree, moved.from)?;
+        }
+        working.refresh();
+        done
+    }
+}
+
+/// The branch to merge into.
+fn find(target: &GitFolder, name: &str) -> Result<Base> {
+    let found = target.branch(name)?.with_context(|| {
+        let at = folder_of(target.tree().path()).display();
+        let message = format!("{at} has no branch `{}`", name.escape_debug());
+        Failure::new(Code::Usage, message).hint("`--base` names the branch to merge into")
+    })?;
+    Ok(Base { branch: found.0, worktree: found.1 })
+}
+
+/// Locks the environment whose work dir a folder is, so that no agent works in it while its files change.
+fn hold_environment(folder: &Path) -> Result<Option<LockedEnv>> {
+    let is_work_dir = folder.file_name().is_some_and(|name| name == names::WORK_DIR);
+    let above = folder.parent().filter(|_| is_work_dir);
+    match above.and_then(|above| FoundEnv::open(above).ok()).filter(|found| found.meta.is_some()) {
+        Some(found) => LockedRoot::acquire(found.env)?.read().map(Some),
+        None => Ok(None),
+    }
+}

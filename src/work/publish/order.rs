@@ -1,0 +1,149 @@
+//! What is published, and what every step needs.
+
+use std::path::Path;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde_json::Map;
+
+use crate::environment::{Durability, LockedEnv, Meta, PublishedRecord};
+use crate::failure::{Code, Failure};
+use crate::git::{Checkout, Conflict, Git, GitIdentity};
+use crate::work::Place;
+
+/// How the work is handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// As a branch of the target.
+    Branch,
+    /// Merged into a branch of the target.
+    Merge,
+    /// As a pull request.
+    Pr,
+}
+
+impl To {
+    /// All of them.
+    pub const ALL: [To; 3] = [To::Branch, To::Merge, To::Pr];
+
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            To::Branch => "branch",
+            To::Merge => "merge",
+            To::Pr => "pr",
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<'a> {
+    /// How.
+    pub to: To,
+    /// The name of the branch; `None`: that of the environment.
+    pub branch: Option<&'a str>,
+    /// The branch that it goes to; `None`: the target's default branch.
+    pub base: Option<&'a str>,
+    /// Another repository, by its folder; `None`: the one that the work dir is a worktree of, or else its remote.
+    pub target: Option<&'a Path>,
+    /// Merge as one commit with one parent.
+    pub squash: bool,
+    /// A branch of that name may have other commits.
+    pub force: bool,
+    /// Uncommitted work is committed first; else it is refused.
+    pub commit: bool,
+    /// The title of commits and of the pull request.
+    pub title: Option<&'a str>,
+    /// The text of the pull request.
+    pub body: Option<&'a str>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// What was published.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// The branch.
+    pub branch: String,
+    /// Its commit.
+    pub commit: String,
+    /// Uncommitted work was committed first.
+    pub saved: bool,
+    /// The branch that it went to.
+    pub base: Option<String>,
+    /// The commit of that branch now.
+    pub merged: Option<String>,
+    /// The paths at which the merge stopped; nothing was merged then.
+    pub conflicts: Vec<Conflict>,
+    /// The repository's folder or address, without secrets.
+    pub target: String,
+    /// It is another repository than that of the work dir.
+    pub is_elsewhere: bool,
+    /// The pull request.
+    pub url: Option<String>,
+    /// Its number.
+    pub number: Option<u64>,
+}
+
+/// What every step needs.
+pub(super) struct Job<'a> {
+    pub(super) order: &'a Order<'a>,
+    pub(super) env: &'a LockedEnv,
+    pub(super) place: &'a Place,
+    pub(super) checkout: Checkout,
+    pub(super) git: &'a Git,
+    pub(super) by: GitIdentity,
+    pub(super) title: String,
+}
+
+impl Job<'_> {
+    /// All work in a commit, and the name of its branch.
+    pub(super) fn start(&self) -> Result<Published> {
+        if let Some(name) = self.order.branch {
+            self.refuse_bad_name(name)?; // before anything is committed
+        }
+        let (commit, own_branch, saved) = self.save()?;
+        let branch = match self.order.branch.map(str::to_owned).or(own_branch) {
+            Some(branch) => branch,
+            None => return Err(self.is_detached().into()),
+        };
+        self.refuse_bad_name(&branch)?;
+        Ok(Published { branch, commit, saved, ..Published::default() })
+    }
+
+    fn refuse_bad_name(&self, name: &str) -> Result<()> {
+        if self.checkout.is_branch_name(name)? {
+            return Ok(());
+        }
+        let message = format!("git allows no branch called `{}`", name.escape_debug());
+        Err(Failure::new(Code::Usage, message).hint("`git help check-ref-format` has the rules").into())
+    }
+
+    pub(super) fn is_detached(&self) -> Failure {
+        let message = format!("no branch is checked out in {}", self.place.path().display());
+        let key = self.env.env.key();
+        Failure::new(Code::Failed, message)
+            .hint(format!("`execenv branch {key} NAME` begins one where the work is"))
+    }
+
+    pub(super) fn record(&self, published: &Published) -> Result<()> {
+        let entry = PublishedRecord {
+            to: self.order.to.word().to_owned(),
+            repository: self.place.below().to_owned(),
+            target: published.target.clone(),
+            branch: published.branch.clone(),
+            commit: published.commit.clone(),
+            base: published.base.clone(),
+            merged: published.merged.clone(),
+            url: published.url.clone(),
+            at: Some(self.order.now),
+            other: Map::new(),
+        };
+        Meta::change_own(&self.env.env.tree, Durability::Synced, |_, own| {
+            own.published.retain(|earlier| !earlier.is_again(&entry));
+            own.published.push(entry);
+        })?;
+        Ok(())
+    }
+}
