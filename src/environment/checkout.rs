@@ -24,8 +24,17 @@ use crate::task::agent_branch;
 pub(super) enum Checkout<'a> {
     /// It is a worktree of one that exists.
     Linked(Box<Linked<'a>>),
-    /// It is a new one, with this name.
-    Fresh(&'a Git, &'a str),
+    /// It is a new one.
+    Fresh(Fresh<'a>),
+}
+
+/// A new repository for a work dir.
+#[derive(Clone, Debug)]
+pub(super) struct Fresh<'a> {
+    git: &'a Git,
+    name: &'a str,
+    /// The user's file of patterns that git ignores everywhere.
+    excludes: Option<PathBuf>,
 }
 
 /// The repository that a work dir is going to be a worktree of.
@@ -38,6 +47,8 @@ pub(super) struct Linked<'a> {
     agent: String,
     /// Folders that are checked out; empty: all of them.
     sparse: &'a [String],
+    /// The user's file of patterns that git ignores everywhere.
+    excludes: Option<PathBuf>,
     /// The file that says which ignored files are brought along.
     include: Option<PathBuf>,
 }
@@ -68,20 +79,30 @@ impl<'a> Checkout<'a> {
         asked: &'a RepositoryRequest,
         request: &Request<'_>,
     ) -> Result<std::result::Result<Checkout<'a>, String>> {
-        let (source, named, beginning) = match &asked.from {
+        let (source, named, beginning, excludes) = match &asked.from {
             RepositoryFrom::Existing { path, base } => {
-                match find_existing(git, path, base.as_deref(), request.root.path())? {
-                    Ok((source, base)) => (source, path, Beginning::Commit(base)),
+                // A call takes longer to start than to answer, so they run beside each other.
+                let (found, excludes) = std::thread::scope(|scope| {
+                    let excludes = scope.spawn(|| git.excludes_file());
+                    let found = find_existing(git, path, base.as_deref(), request.root.path());
+                    (found, excludes.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                });
+                match found? {
+                    Ok((source, base)) => (source, path, Beginning::Commit(base), excludes?),
                     Err(why) => return Ok(Err(why)),
                 }
             }
             RepositoryFrom::Shared { address, source, base, .. } => {
-                (source.clone(), address, Beginning::Commit(base.clone()))
+                (source.clone(), address, Beginning::Commit(base.clone()), git.excludes_file()?)
             }
-            RepositoryFrom::New { name } => return Ok(Ok(Checkout::Fresh(git, name))),
+            RepositoryFrom::New { name } => {
+                let excludes = git.excludes_file()?;
+                return Ok(Ok(Checkout::Fresh(Fresh { git, name, excludes })));
+            }
             RepositoryFrom::Folder { path } => {
                 let (source, beginning) = find_folder(git, path, request)?;
-                (source, path, beginning)
+                let excludes = git.excludes_file()?;
+                (source, path, beginning, excludes)
             }
         };
         let include = included::patterns(source.top.as_deref(), asked.include.as_deref())?;
@@ -90,7 +111,7 @@ impl<'a> Checkout<'a> {
             RepositoryFrom::Shared { sparse, .. } => sparse,
             _ => [].as_slice(),
         };
-        let linked = Linked { git, source, named, beginning, agent, sparse, include };
+        let linked = Linked { git, source, named, beginning, agent, sparse, excludes, include };
         Ok(Ok(Checkout::Linked(Box::new(linked))))
     }
 
@@ -113,6 +134,14 @@ impl<'a> Checkout<'a> {
         }
     }
 
+    /// The user's file of patterns that git ignores everywhere.
+    pub(super) fn excludes(&self) -> Option<&Path> {
+        match self {
+            Checkout::Linked(linked) => linked.excludes.as_deref(),
+            Checkout::Fresh(fresh) => fresh.excludes.as_deref(),
+        }
+    }
+
     /// Makes the repository in `folder`, which is going to be the work dir at `place` of the environment of this key, whose env
     /// root is `env`. Returns what the record says of it, and what the user should know.
     ///
@@ -131,15 +160,14 @@ impl<'a> Checkout<'a> {
                 let (record, notices) = linked.make(request, root, env, folder, at)?;
                 Ok((RepositoryRecord { recorded_folder: self.folder().to_owned(), ..record }, notices))
             }
-            Checkout::Fresh(git, name) => Ok((make_fresh(git, name, request, folder, at.0)?, Vec::new())),
+            Checkout::Fresh(fresh) => Ok((make_fresh(fresh, request, folder, at.0)?, Vec::new())),
         }
     }
 }
 
 /// Makes a new repository in the empty `folder`, the work dir at `place`.
 fn make_fresh(
-    git: &Git,
-    name: &str,
+    Fresh { git, name, .. }: &Fresh<'_>,
     request: &Request<'_>,
     folder: &Tree,
     place: &Path,
@@ -268,11 +296,11 @@ fn find_existing(
             .hint("name a folder in a git repository")
             .into());
     }
-    let Some(source) = source_of(git, path)? else {
+    let found = git.source_and_base(path, asked).map_err(|error| cannot_read(path, error))?;
+    let Some((source, found)) = found else {
         return Ok(Err(format!("{shown} is in no git repository: the work dir is an empty folder")));
     };
     refuse_nested(&source, path, root)?;
-    let found = git.at(&source.common).base(asked)?;
     match (found, asked) {
         (Some(base), _) => Ok(Ok((source, base))),
         (None, Some(asked)) => {
@@ -293,7 +321,8 @@ fn find_folder(git: &Git, path: &Path, request: &Request<'_>) -> Result<(Source,
         Failure::new(Code::BadPath, message).hint(hint.to_owned())
     };
     let in_place = "or leave out `--worktree`: the agent works in the folder itself then (in_place)";
-    let Some(source) = source_of(git, &local.canonical)? else {
+    let Some(source) = git.source(&local.canonical).map_err(|error| cannot_read(&local.canonical, error))?
+    else {
         let hint = format!("`git init` and a first commit make it one; {in_place}");
         return Err(refuse("is not a git repository, nor in one", &hint).into());
     };
@@ -314,12 +343,10 @@ fn find_folder(git: &Git, path: &Path, request: &Request<'_>) -> Result<(Source,
     Ok((source, Beginning::Present { local, folder }))
 }
 
-fn source_of(git: &Git, path: &Path) -> Result<Option<Source>> {
-    git.source(path).map_err(|error| {
-        let failure =
-            Failure::new(Code::Failed, format!("git cannot read the repository of {}", path.display()));
-        error.context(failure.hint(format!("see what `git -C {} status` says", quoted(path))))
-    })
+/// The failure where git cannot say which repository a folder lies in.
+fn cannot_read(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    let failure = Failure::new(Code::Failed, format!("git cannot read the repository of {}", path.display()));
+    error.context(failure.hint(format!("see what `git -C {} status` says", quoted(path))))
 }
 
 /// A worktree must not lie inside of a repository's git folder, and a root inside of a repository would put every environment

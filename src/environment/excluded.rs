@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::record::Own;
-use crate::git::{Checkout, Git};
+use crate::git::Checkout;
 use crate::layout::names;
 use crate::sidecar::{EntryKind, Manifest, SidecarPlan, Step};
 use crate::sys::tree::{FileKind, Tree};
@@ -24,27 +24,29 @@ const MOST_OF_A_FILE: u64 = 1 << 20;
 /// The permission bits of the excludes file: it holds the user's patterns.
 const MODE: u32 = 0o600;
 
-/// Makes git ignore the sidecars of `plan` in a repository. `earlier` are those that were there before.
+/// Makes git ignore the sidecars of `plan` in a repository. `earlier` are those that were there before, `users` is the user's own
+/// excludes file; `checkout` opens the repository.
 ///
 /// # Errors
 /// As git and the system report them.
 pub(super) fn exclude_sidecars(
-    git: &Git,
     env: &Tree,
-    checkout: &Checkout,
+    checkout: impl FnOnce() -> Result<Checkout>,
     plan: &SidecarPlan,
     earlier: Option<&Manifest>,
+    users: Option<&Path>,
 ) -> Result<()> {
-    let mut text = match git.excludes_file()? {
-        Some(path) => read_users(&path),
-        None => Vec::new(),
-    };
+    let mut text = users.map(read_users).unwrap_or_default();
     text.extend(patterns(plan).as_bytes());
     env.replace_unsynced(Path::new(names::EXCLUDES), &text, MODE, names::TEMPORARY)
         .with_context(|| format!("write {}", env.path().join(names::EXCLUDES).display()))?;
     let was_hidden = earlier.map(briefs).unwrap_or_default();
-    checkout.hide(&was_hidden, false)?;
     let hidden: Vec<PathBuf> = plan.steps.iter().filter_map(brief_in_a_file).cloned().collect();
+    if was_hidden.is_empty() && hidden.is_empty() {
+        return Ok(());
+    }
+    let checkout = checkout()?;
+    checkout.hide(&was_hidden, false)?;
     checkout.hide(&hidden, true)
 }
 

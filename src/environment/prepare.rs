@@ -545,6 +545,7 @@ impl Placing<'_> {
                 if let (Some(source), Some(seal)) = (source, &seal) {
                     repository_proof::write(&tree, request.root.path(), source, seal)?;
                 }
+                let excludes = self.checkout.and_then(Checkout::excludes);
                 if let Some(checkout) = self.checkout {
                     let (made, notices) = checkout.make(
                         request,
@@ -564,8 +565,8 @@ impl Placing<'_> {
                         let place = place_of(&final_root);
                         let site = Site::managed(&tree, &work_tree, &place);
                         applied = Some(plan.apply(&site, token, &Earlier::default())?);
-                        let made = crate::git::Checkout::just_made(self.git, &work_tree)?;
-                        exclude_sidecars(self.git, &tree, &made, &plan, None)?;
+                        let made = || crate::git::Checkout::just_made(self.git, &work_tree);
+                        exclude_sidecars(&tree, made, &plan, None, excludes)?;
                     }
                     None => plan.apply_unseen(&work_tree)?,
                 }

@@ -193,8 +193,10 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     // The record is a claim: nothing is hidden in a repository of the user's.
     if !kind.is_user_folder() && meta.own.as_ref().is_some_and(|own| own.repository.is_some()) {
         let git = request.git();
-        let excluded = Checkout::open(&git, &work_tree)
-            .and_then(|checkout| exclude_sidecars(&git, &env.tree, &checkout, &plan, Some(&before)));
+        let checkout = || Checkout::open(&git, &work_tree);
+        let excluded = git
+            .excludes_file()
+            .and_then(|users| exclude_sidecars(&env.tree, checkout, &plan, Some(&before), users.as_deref()));
         warnings.extend(excluded.err().map(|error| format!("git shows files of execenv: {error:#}")));
     }
     meta.show_lease(&env.tree);

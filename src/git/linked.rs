@@ -132,13 +132,7 @@ impl Git {
 
     fn add(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
         let registered = register(new, common)?;
-        let head = registered.folder().join("HEAD");
-        let set_head = |branch: &str| {
-            common
-                .replace(&head, format!("ref: refs/heads/{branch}\n").as_bytes(), 0o644, TEMPORARY)
-                .with_context(|| format!("write {}", common.path().join(&head).display()))
-        };
-        match self.make_branch(new, common, set_head) {
+        match self.make_branch(new, common, |branch| registered.set_head(common, branch)) {
             Ok(branch) => Ok(Made { registered, branch }),
             Err(error) => {
                 self.undo(new, common, Some(&registered), None);
@@ -179,7 +173,7 @@ impl Git {
         let _quiet = Quiet::in_repository(common.path());
         let mut number = 1;
         loop {
-            let branch = if number == 1 { new.branch.to_owned() } else { format!("{}-{number}", new.branch) };
+            let branch = numbered(new.branch, number);
             announce(&branch)?;
             let full = format!("refs/heads/{branch}");
             match repository.create_ref(&full, new.commit) {
@@ -214,6 +208,11 @@ fn open(path: &Path) -> Result<Tree> {
     Tree::open(path).with_context(|| format!("open {}", path.display()))
 }
 
+/// The same name; with a number, if it is not the first try.
+fn numbered(name: &str, number: u32) -> String {
+    if number == 1 { name.to_owned() } else { format!("{name}-{number}") }
+}
+
 fn line(path: &Path) -> Vec<u8> {
     [path.as_os_str().as_bytes(), b"\n"].concat()
 }
@@ -224,7 +223,7 @@ fn register(new: &NewWorktree<'_>, common: &Tree) -> Result<Registered> {
     common.ensure_dir(Path::new(WORKTREES), 0o755).with_context(registering)?;
     let mut number = 1;
     let registered = loop {
-        let name = if number == 1 { new.name.to_owned() } else { format!("{}-{number}", new.name) };
+        let name = numbered(new.name, number);
         let registered = Registered { common: common.path().to_owned(), name };
         // Before the registration: whoever finds one that a killed process has left finds it by this.
         let link = [b"gitdir: ", line(&common.path().join(registered.folder())).as_slice()].concat();
@@ -294,6 +293,14 @@ impl Registered {
     /// Its path: the worktree's own git folder.
     pub fn git_dir(&self) -> PathBuf {
         self.common.join(self.folder())
+    }
+
+    /// Notes which branch is checked out.
+    fn set_head(&self, common: &Tree, branch: &str) -> Result<()> {
+        let head = self.folder().join("HEAD");
+        common
+            .replace(&head, format!("ref: refs/heads/{branch}\n").as_bytes(), 0o644, TEMPORARY)
+            .with_context(|| format!("write {}", common.path().join(&head).display()))
     }
 
     fn folder(&self) -> PathBuf {
