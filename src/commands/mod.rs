@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod cleanup;
 pub mod clone;
 pub mod config;
+mod copies;
 pub mod demo;
 pub mod diff;
 pub mod doctor;

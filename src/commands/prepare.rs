@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::addressed::prepare_on;
 use super::announce::announce;
+use super::copies::CopyArgs;
 use super::identity::IdentityArgs;
 use super::task_input::TaskInput;
 use super::worktree::WorktreeArgs;
@@ -26,6 +27,7 @@ use crate::invocation::{Context, WaitArgs, describe_setting};
   env=$(execenv prepare --repo ~/project --base main --agent-name ada)
   execenv prepare --local-dir . --worktree --agent-name ada
   execenv prepare --repo https://github.com/octocat/Hello-World --agent-name ada
+  execenv prepare --continue-from 3f9c --agent-name ada
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
 pub struct PrepareArgs {
@@ -38,6 +40,9 @@ pub struct PrepareArgs {
     /// The repository.
     #[command(flatten)]
     pub repository: WorktreeArgs,
+    /// Files of other environments.
+    #[command(flatten)]
+    pub copies: CopyArgs,
     /// With --local-dir: record everything in the folder, so that `verify` compares all of it
     ///
     /// Records the kind, mode, length, times and SHA-256 of every file (the digest of files up to 64 MiB), and the targets of
@@ -70,6 +75,9 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     task.tell_start("preparing");
     let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
     let request = args.repository.apply(request, context)?;
+    let sources = args.copies.open(context)?;
+    let repository = request.repository.clone().or_else(|| sources.repository.clone());
+    let request = Request { repository, copied: &sources.copied, ..request };
     let addressed = args.repository.addressed(context)?;
     let prepare = || prepare_on(addressed.as_ref(), &request, context);
     let (prepared, _) = args.wait.begin().while_busy(context, prepare)?;

@@ -342,6 +342,7 @@ impl Task {
             platform: &self.platform,
             local_dir,
             repository: None,
+            copied: &[],
             inventory: false,
             keys: &context.keys,
             sidecars: self.sidecars,

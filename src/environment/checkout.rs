@@ -14,7 +14,7 @@ use super::repository::{NAME, lock_reason};
 use super::repository_request::{NEW, RepositoryFrom, RepositoryRequest};
 use super::request::Request;
 use crate::failure::{Code, Failure};
-use crate::git::{Base, BaselinePlan, Git, Made, NewWorktree, Source};
+use crate::git::{Base, BaselinePlan, Fill, Git, Made, NewWorktree, Source};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::task::agent_branch;
@@ -47,6 +47,8 @@ pub(super) struct Linked<'a> {
     agent: String,
     /// Folders that are checked out; empty: all of them.
     sparse: &'a [String],
+    /// The key of the environment from which its files are copied.
+    continued: Option<&'a str>,
     /// The user's file of patterns that git ignores everywhere.
     excludes: Option<PathBuf>,
     /// The file that says which ignored files are brought along.
@@ -95,6 +97,9 @@ impl<'a> Checkout<'a> {
             RepositoryFrom::Shared { address, source, base, .. } => {
                 (source.clone(), address, Beginning::Commit(base.clone()), git.excludes_file()?)
             }
+            RepositoryFrom::Continued { path, source, base, .. } => {
+                (source.clone(), path, Beginning::Commit(base.clone()), git.excludes_file()?)
+            }
             RepositoryFrom::New { name } => {
                 let excludes = git.excludes_file()?;
                 return Ok(Ok(Checkout::Fresh(Fresh { git, name, excludes })));
@@ -111,7 +116,11 @@ impl<'a> Checkout<'a> {
             RepositoryFrom::Shared { sparse, .. } => sparse,
             _ => [].as_slice(),
         };
-        let linked = Linked { git, source, named, beginning, agent, sparse, excludes, include };
+        let continued = match &asked.from {
+            RepositoryFrom::Continued { key, .. } => Some(key.as_str()),
+            _ => None,
+        };
+        let linked = Linked { git, source, named, beginning, agent, sparse, continued, excludes, include };
         Ok(Ok(Checkout::Linked(Box::new(linked))))
     }
 
@@ -208,6 +217,7 @@ impl Linked<'_> {
             name: &format!("{NAME}{key}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),
             reason: &lock_reason(place),
             sparse: self.sparse,
+            files: if self.continued.is_some() { Fill::Index } else { Fill::Files },
         };
         let doing = || format!("make a worktree of {}", self.named.display());
         let Made { registered, branch } = self.git.make_worktree(&new).with_context(doing)?;
@@ -220,6 +230,7 @@ impl Linked<'_> {
             base: base.name,
             base_commit: base.commit,
             worktree: registered.name,
+            continued_from: self.continued.unwrap_or_default().to_owned(),
             ..RepositoryRecord::default()
         };
         Ok((record, notices))

@@ -109,7 +109,7 @@ impl LockedEnv {
     }
 
     /// Keeps the lock apart from the environment, for whoever takes it over.
-    pub(super) fn into_parts(self) -> (FoundEnv, EnvLock) {
+    pub(crate) fn into_parts(self) -> (FoundEnv, EnvLock) {
         (self.found, self.lock)
     }
 

@@ -558,15 +558,21 @@ impl Placing<'_> {
                     warnings.extend(notices);
                     ensure_dirs(&work_tree, below)?;
                 }
+                for copied in request.copied {
+                    warnings.extend(copied.copy_to(&work_tree)?);
+                }
                 let plan = self.contents.plan(&work_tree, below, &home_plan)?;
-                match repository {
-                    // What the repository has is in the way of sidecars as in a user folder.
-                    Some(_) => {
+                let has_files = repository.is_some() || !request.copied.is_empty();
+                match has_files.then_some(repository.is_some()) {
+                    // What is there is in the way of sidecars as in a user folder.
+                    Some(is_repository) => {
                         let place = place_of(&final_root);
                         let site = Site::managed(&tree, &work_tree, &place);
                         applied = Some(plan.apply(&site, token, &Earlier::default())?);
-                        let made = || crate::git::Checkout::just_made(self.git, &work_tree);
-                        exclude_sidecars(&tree, made, &plan, None, excludes)?;
+                        if is_repository {
+                            let made = || crate::git::Checkout::just_made(self.git, &work_tree);
+                            exclude_sidecars(&tree, made, &plan, None, excludes)?;
+                        }
                     }
                     None => plan.apply_unseen(&work_tree)?,
                 }

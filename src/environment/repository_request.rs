@@ -44,6 +44,17 @@ pub enum RepositoryFrom {
         /// Folders that are checked out; empty: all of them.
         sparse: Vec<String>,
     },
+    /// The work dir is a worktree of another environment's repository, which has no files until they are copied.
+    Continued {
+        /// That environment's work dir.
+        path: PathBuf,
+        /// Its key.
+        key: String,
+        /// The repository.
+        source: Source,
+        /// The commit that is checked out there.
+        base: Base,
+    },
     /// The work dir is a new repository.
     New {
         /// Its name, for people; it may be empty.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
 use super::LaunchFile;
+use super::copied::CopiedFrom;
 use super::homes::{RenewedLogins, links_logins};
 use super::key::KeyFile;
 use super::record::{Meta, Own};
@@ -67,6 +68,8 @@ pub struct Request<'a> {
     pub local_dir: Option<PathBuf>,
     /// The repository that a managed work dir is to be a worktree of.
     pub repository: Option<RepositoryRequest>,
+    /// Files of other environments that a managed work dir begins with.
+    pub copied: &'a [CopiedFrom],
     /// Whether an inventory of the user folder is made, for `verify`.
     pub inventory: bool,
     /// The operator's key, which proves the record of a user folder.

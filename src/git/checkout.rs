@@ -74,6 +74,12 @@ impl Checkout {
         &self.dir
     }
 
+    /// Whether only some of the files are checked out, or were.
+    pub fn is_sparse(&self) -> bool {
+        let own = Tree::open(&self.folders.own);
+        !own.is_ok_and(|own| matches!(own.kind(Path::new("info/sparse-checkout")), Ok(None)))
+    }
+
     /// The open folder.
     pub(super) fn tree(&self) -> &Tree {
         &self.writable[0]

@@ -44,4 +44,18 @@ impl Git {
         }
         .map(drop)
     }
+
+    /// Writes the index of a commit only. Nothing is fetched, and none of the programs that the repository names runs. `is_confined`:
+    /// git can write in the repository only.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn fill_index(&self, empty: Empty<'_>, commit: &str, is_confined: bool) -> Result<()> {
+        let Empty { folder, own, common, .. } = empty;
+        let folders = GitFolders { own: own.to_owned(), common: common.path().to_owned() };
+        let worktree = self.at(folder.path()).within(LIMIT, self.stop());
+        let worktree = if is_confined { worktree.confined_to(common) } else { worktree };
+        let view = worktree.view(&folders, false)?;
+        worktree.work(["read-tree", commit]).through(&view).and_to(view.tree()).output().map(drop)
+    }
 }

@@ -39,6 +39,15 @@ const FILLING: Duration = Duration::from_secs(30 * 60);
 /// How many names are tried for a branch or a registration.
 const TRIES: u32 = 1000;
 
+/// What of its commit a new worktree gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// All.
+    Files,
+    /// The index: the files come from elsewhere.
+    Index,
+}
+
 /// A worktree that is to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct NewWorktree<'a> {
@@ -56,6 +65,8 @@ pub struct NewWorktree<'a> {
     pub name: &'a str,
     /// Why the registration is locked, for `git worktree list -v`.
     pub reason: &'a str,
+    /// What of the commit is written.
+    pub files: Fill,
     /// Folders of a shared repository that are checked out; empty: all of them.
     pub sparse: &'a [String],
 }
@@ -86,6 +97,9 @@ impl Git {
     /// As git and the system report them.
     pub fn make_worktree(&self, new: &NewWorktree<'_>) -> Result<Made> {
         let common = open(&new.source.common)?;
+        if new.files == Fill::Index {
+            return self.add_index(new, &common);
+        }
         if let Some(shared) = &new.source.shared {
             return self.make_shared(new, &common, shared);
         }
@@ -97,6 +111,20 @@ impl Git {
             Ok(_) => Ok(made),
             Err(error) => {
                 self.undo(new, &common, Some(&made.registered), Some(&made.branch));
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a worktree of which only the index is there.
+    fn add_index(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
+        let made = self.add(new, common)?;
+        let own = common.path().join(made.registered.folder());
+        let empty = Empty { folder: new.folder, own: &own, common, remote: None };
+        match self.fill_index(empty, new.commit, new.source.shared.is_some()) {
+            Ok(()) => Ok(made),
+            Err(error) => {
+                self.undo(new, common, Some(&made.registered), Some(&made.branch));
                 Err(error)
             }
         }

@@ -70,7 +70,7 @@ pub use drift::{Drift, summary};
 pub use failure::{GitEnd, GitFailure, was_cut_off};
 pub use fill::Empty;
 pub use identity::GitIdentity;
-pub use linked::{Made, NewWorktree, Registered, Registration};
+pub use linked::{Fill, Made, NewWorktree, Registered, Registration};
 pub use merge::{Merged, Named};
 pub use merge_state::AtHead;
 pub use own_refs::Unheld;

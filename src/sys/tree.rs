@@ -21,6 +21,7 @@ use super::fault;
 mod attributes;
 mod beside;
 mod carry;
+mod copy;
 mod durable;
 mod folders;
 mod full;
@@ -31,6 +32,7 @@ mod plain;
 mod replace;
 
 pub use carry::Attributes;
+pub use copy::Copying;
 pub use durable::folders_of;
 pub use folders::Folders;
 pub use full::{is_full, is_of_full_disk};

@@ -22,6 +22,7 @@ mod clone;
 mod codex_runs;
 mod config;
 mod connection;
+mod continued;
 mod current_folder;
 mod described;
 mod dialects;

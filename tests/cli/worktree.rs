@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::support::git_http::serve;
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 const OTHER: &str = "22222222-2222-4333-8444-000000000002";
@@ -39,7 +40,7 @@ pub fn kept(repository: &Path) -> Snapshot {
     all.retain(|path, _| {
         let path = path.to_string_lossy();
         let inside = path.strip_prefix(".git/").unwrap_or(&path);
-        !inside.starts_with("objects/") && !inside.starts_with("logs")
+        !["objects/", "logs", "reftable/"].iter().any(|changing| inside.starts_with(changing))
     });
     all
 }
@@ -51,7 +52,7 @@ fn answer(t: &TestEnv, words: &[&str]) -> Value {
 #[test]
 fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_it_was() {
     type Make = fn(&TestEnv) -> PathBuf;
-    let kinds: [(&str, Make); 12] = [
+    let kinds: [(&str, Make); 13] = [
         ("plain", |t| repository(t, "plain", &[])),
         ("a folder in it", |t| repository(t, "inside", &[]).join("docs")),
         ("odd name", |t| repository(t, "odd ä'\"\nname", &[])),
@@ -102,6 +103,15 @@ fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_i
             }
             git(t, &path, &["config", "core.fsmonitor", trap.to_str().unwrap()]);
             git(t, &path, &["config", "commit.gpgsign", "true"]);
+            path
+        }),
+        ("names that differ in case only", |t| {
+            let path = repository(t, "case", &[]);
+            for name in ["README", "readme", "src/A", "SRC/a"] {
+                t.write(path.join(name), name);
+            }
+            git(t, &path, &["add", "-A"]);
+            git(t, &path, &["commit", "-q", "-m", "two"]);
             path
         }),
         ("a shallow clone", |t| {
@@ -455,6 +465,54 @@ fn sixteen_at_once_all_get_a_worktree() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
     assert_same(&before, &kept(&source), "after all of them");
+}
+
+#[test]
+fn a_repository_with_a_reftable_gives_a_worktree_whose_work_is_kept() {
+    let t = TestEnv::new();
+    let probe = t.command("git").args(["init", "-q", "--ref-format=reftable", "probe"]).output().unwrap();
+    if !probe.status.success() {
+        return; // this git has none
+    }
+    let source = repository(&t, "source", &["--ref-format=reftable"]);
+    let made = answer(&t, &["--repo", "source"]);
+    let work_dir = PathBuf::from(made["work_dir"].as_str().unwrap());
+    assert_eq!(git(&t, &work_dir, &["rev-parse", "HEAD"]), git(&t, &source, &["rev-parse", "HEAD"]));
+    assert_eq!(git(&t, &work_dir, &["status", "--porcelain", "-uno"]), "");
+    let done = t.execenv(["cleanup", "--all", KEY]).run().status(1);
+    assert!(done.stderr.contains("reftable is not looked at yet") && work_dir.exists(), "{done}");
+}
+
+#[test]
+fn filters_of_the_users_own_configuration_work() {
+    let t = TestEnv::new();
+    let source = repository(&t, "source", &[]);
+    // As git-lfs is set up: a pointer is stored, and the contents come from elsewhere.
+    let filter = t.write(
+        "lfs",
+        "#!/bin/sh\ncat >/dev/null\ncase $1 in clean) echo pointer;; *) echo contents;; esac\n",
+    );
+    std::fs::set_permissions(&filter, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let lfs = filter.display();
+    let config =
+        format!("[filter \"lfs\"]\n\tclean = {lfs} clean\n\tsmudge = {lfs} smudge\n\trequired = true\n");
+    let config = t.write("gitconfig", config);
+    t.write(source.join(".gitattributes"), "*.bin -text filter=lfs\n");
+    t.write(source.join("a.bin"), "pointer\n");
+    // Without the filter here, so that the pointer is what is stored.
+    git(&t, &source, &["-c", "filter.lfs.required=false", "add", "-A"]);
+    git(&t, &source, &["commit", "-q", "-m", "two"]);
+    let prepared = |words: &[&str]| {
+        let words = [&["prepare", "-o", "json"], words].concat();
+        let answer = t.execenv(words).var("GIT_CONFIG_GLOBAL", &config).json();
+        PathBuf::from(answer["work_dir"].as_str().unwrap())
+    };
+    let server = serve(&t.tmp, None);
+    let url = format!("{}/source", server.url());
+    for words in [&["--repo", "source"][..], &["--repo", &url], &["--local-dir", "source", "--worktree"]] {
+        let work_dir = prepared(words);
+        assert_eq!(std::fs::read_to_string(work_dir.join("a.bin")).unwrap(), "contents\n", "{words:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ const FOLDER: &[&str] =
     &["prepare", "--task-id", TASK, "--provider", "claude", "--worktree", "--local-dir", "source/sub"];
 const NEW: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--repo", "new://"];
 const AGAIN: &[&str] = &["prepare", "--replace", "--task-id", TASK, "--repo", "source"];
+const OTHER: &[&str] = &["prepare", "--task-id", "other", "--repo", "source"];
+const CONTINUE: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--continue-from", "other"];
 const TRASH: &[&str] = &["cleanup", "--trash", "--all", KEY];
 
 /// A command, what was done before it, and the time at which it runs.
@@ -27,6 +29,7 @@ const CASES: &[Case] = &[
     ("gc of a folder's worktree", &[FOLDER], &["gc", "--trash-ttl", "0"], LATER),
     ("prepare of a new repository", &[], NEW, NOW),
     ("cleanup of a new repository", &[NEW], &["cleanup", KEY], NOW),
+    ("prepare --continue-from", &[OTHER], CONTINUE, NOW),
     ("prepare --repo over an existing one", &[PREPARE], AGAIN, NOW),
     ("reuse of a worktree", &[PREPARE], &["reuse", KEY, "--provider", "opencode"], NOW),
     ("cleanup of a worktree", &[PREPARE], &["cleanup", KEY], NOW),
@@ -74,6 +77,9 @@ fn disturb(name: &str, (_, before, command, now): &Case, fault: Fault, doctor: b
             let is_listed = listed.contains(&format!("{}/workdir ", found.display()));
             assert!(!is_whole || is_listed, "{when}: {listed}");
             t.execenv(["cleanup", "--all", KEY]).run().status(0);
+        }
+        if before.contains(&OTHER) {
+            t.execenv(["cleanup", "--all", "other"]).run().status(0);
         }
         t.execenv(["trash", "empty", "--yes"]).run().status(0);
         let elsewhere = t.tmp.join("elsewhere");

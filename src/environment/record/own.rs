@@ -216,6 +216,9 @@ pub struct RepositoryRecord {
     pub base_commit: String,
     /// The name of the worktree's registration; empty: the work dir is a repository of its own.
     pub worktree: String,
+    /// The key of the environment with whose files the work dir began; empty: of none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub continued_from: String,
     /// The folder of the work dir in which the agent runs, relative to it; empty: the work dir itself. The agent can write to
     /// the record: it is read through `folder()` only.
     #[serde(rename = "folder", skip_serializing_if = "is_empty")]

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::super::git_locks::without_new_locks;
 use super::super::shared::SharedRepo;
 use super::{Building, Wanted, lock_reason};
-use crate::git::{Base, Branch, NewWorktree};
+use crate::git::{Base, Branch, Fill, NewWorktree};
 
 impl SharedRepo<'_> {
     /// Builds a worktree and moves it into its place; returns its branch.
@@ -31,6 +31,7 @@ impl SharedRepo<'_> {
             name: &format!("execenv-{key}"),
             reason: &lock_reason(target),
             sparse: wanted.sparse,
+            files: Fill::Files,
         };
         let made = without_new_locks(&self.bare, || self.sharing.git.make_worktree(&new))?;
         self.name_coauthor(wanted.coauthor);

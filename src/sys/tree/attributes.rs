@@ -86,6 +86,26 @@ impl Tree {
         // A FIFO must not make us wait.
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, OFlags::NONBLOCK.bits() as i32);
         let from = options.read(true).open(source)?;
+        if self.copy_open(relative, &from, most)? { Ok(()) } else { self.share(relative, source) }
+    }
+
+    /// Copies the file of that name from another tree, with its time, and gives it this mode. Shares its blocks where the file
+    /// system supports that. Fails if the path is taken.
+    ///
+    /// # Errors
+    /// If it is no regular file, and as the system reports them; no partial file is left.
+    pub(super) fn copy_file(&self, relative: &Path, source: &Tree, mode: u32) -> io::Result<()> {
+        fault::step()?;
+        let from = source.open_plain(relative)?.into_std();
+        self.copy_open(relative, &from, u64::MAX)?;
+        let to = self.open_plain(relative)?.into_std();
+        // The times last: whoever compares files by them sees none that is half done.
+        rustix::fs::fchmod(&to, Mode::from_raw_mode(mode))?;
+        to.set_times(std::fs::FileTimes::new().set_modified(from.metadata()?.modified()?))
+    }
+
+    /// Copies an open file. `false`: it has more than `most` bytes, and would have to be copied.
+    fn copy_open(&self, relative: &Path, from: &std::fs::File, most: u64) -> io::Result<bool> {
         let metadata = from.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -94,20 +114,20 @@ impl Tree {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut to = std::fs::File::from(openat(parent.as_fd(), name, flags, Mode::from_raw_mode(0o600))?);
         let done = fault::step().and_then(|()| {
-            if shares_blocks(&to, &from) {
+            if shares_blocks(&to, from) {
                 return Ok(true);
             }
             let fits = metadata.len() <= most;
             if fits {
                 // Bytes appended meanwhile belong to the next turn.
-                io::copy(&mut io::Read::take(&from, metadata.len()), &mut to)?;
+                io::copy(&mut io::Read::take(from, metadata.len()), &mut to)?;
             }
             Ok(fits)
         });
         if !matches!(done, Ok(true)) {
             let _ = unlinkat(parent.as_fd(), name, AtFlags::empty());
         }
-        if done? { Ok(()) } else { self.share(relative, source) }
+        done
     }
 
     /// Whether a file of this tree is another name of the file at `path`.
