@@ -31,6 +31,7 @@ mod doctor;
 mod documented;
 mod du;
 mod everything;
+mod examples;
 mod file_systems;
 mod gc;
 mod gc_bounds;
