@@ -167,7 +167,9 @@ pub enum MergeAction {
     },
     /// Check that the branch of every task is merged or skipped
     ///
-    /// Status 0: all are; status 5: at least one is neither. Branches that were there before the environment are not counted.
+    /// Status 0: all are; status 5: at least one is neither. Branches that were there before the environment are not counted. The
+    /// branch of a task that another one continues (`prepare --continue-from`) is merged with that one, unless it has commits from
+    /// after that.
     #[command(
         after_help = "Example:\n  execenv merge check \"$env\" && execenv publish \"$env\" --to branch"
     )]
@@ -389,6 +391,7 @@ fn document(branch: &TaskBranch) -> Value {
     let (merged_by, reason) = match &branch.standing {
         Standing::Merged(By::Git) => (Some("git"), None),
         Standing::Merged(By::Record) => (Some("record"), None),
+        Standing::Merged(By::Chain) => (Some("chain"), None),
         Standing::Skipped(reason) => (None, Some(reason)),
         Standing::Unmerged => (None, None),
     };

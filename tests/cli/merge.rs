@@ -709,3 +709,54 @@ fn reuse_keeps_what_was_merged_and_skipped() {
     let list = w.merge(&["list"]).run().status(0);
     assert!(list.stdout.contains("skipped"), "{list}");
 }
+
+#[test]
+fn a_task_that_another_one_continues_is_merged_with_it() {
+    let w = World::new(BASE);
+    w.git(&["branch", "-D", "-q", SIDE]);
+    let ids = ["a", "b", "c"].map(|id| format!("33333333-2222-4333-8444-00000000000{id}"));
+    let keys = ["a", "b", "c"].map(|id| format!("00000000000{id}"));
+    let link = |key: &str, from: Option<&str>, prepared: &str| {
+        let path = w.t.root.join("default").join(key).join(".gc_meta.json");
+        let mut meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        meta["execenv"]["repository"] = json!({"continued_from": from.unwrap_or_default()});
+        meta["execenv"]["prepared_at"] = prepared.into();
+        fs::write(path, meta.to_string()).unwrap();
+    };
+    for (id, key) in ids.iter().zip(&keys) {
+        w.t.prepare(["--task-id", id]);
+        w.git(&["checkout", "-q", "-b", &format!("agent/coder/{key}"), &format!("agent/lead/{KEY}")]);
+        w.commit(key, |repo| write(&repo.join(key), "work\n"));
+    }
+    w.git(&["checkout", "-q", &format!("agent/lead/{KEY}")]);
+    let [a, b, c] = &keys;
+    w.merge(&["start", c, "--commit", "--squash"]).run().status(0);
+    let standing = |status| {
+        let all = w.merge_json(&["check"], status);
+        let of = |list: &str| -> Vec<String> {
+            let branches = all[list].as_array().unwrap().iter();
+            branches.map(|it| format!("{} {}", it["task"], it["merged_by"]).replace('"', "")).collect()
+        };
+        (of("merged"), of("unmerged"))
+    };
+    let unmerged = |keys: &[&String]| keys.iter().map(|key| format!("{key} null")).collect::<Vec<_>>();
+    assert_eq!(standing(5), (vec![format!("{c} record")], unmerged(&[a, b])));
+
+    let later = "2999-01-01T00:00:00Z";
+    link(b, Some(a), later);
+    link(c, Some(&format!("default/{b}")), later);
+    let all = vec![format!("{a} chain"), format!("{b} chain"), format!("{c} record")];
+    assert_eq!(standing(0), (all, vec![]), "A, B and C by C alone");
+    // What was committed after the later one began is not in it.
+    link(b, Some(a), "2001-01-01T00:00:00Z");
+    assert_eq!(standing(5).1, unmerged(&[a]));
+    link(c, Some(b), "2001-01-01T00:00:00Z");
+    assert_eq!(standing(5).1, unmerged(&[a, b]));
+    // No path, no circle.
+    for from in ["../../elsewhere", "", c.as_str()] {
+        link(c, Some(from), later);
+        assert_eq!(standing(5).1, unmerged(&[a, b]), "{from}");
+    }
+    link(KEY, Some(a), later);
+    assert_eq!(standing(5).1, unmerged(&[b]), "this one continues A");
+}

@@ -48,7 +48,7 @@ const CONFLICTS: (&str, &str) = (
 );
 const BRANCHES: (&str, &str) = (
     "branches[]",
-    "branch, task (the key of its task), status (`merged`, `skipped`, `unmerged`, `older`), merged_by (`git`, `record`), reason, \
+    "branch, task (the key of its task), status (`merged`, `skipped`, `unmerged`, `older`), merged_by (`git`, `record`, `chain`), reason, \
      commit, committed_at, subject",
 );
 

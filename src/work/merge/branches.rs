@@ -52,6 +52,8 @@ pub enum By {
     Git,
     /// The record: it was squashed.
     Record,
+    /// The records: its work is in that of a later task, which is merged.
+    Chain,
 }
 
 /// Whether a branch counts among those that are to be merged.
@@ -81,6 +83,12 @@ fn key_of(branch: &str) -> &str {
     }
 }
 
+/// Whether a branch is that of the task with a key. A number follows where the name was taken.
+pub(super) fn is_of_task(branch: &str, key: &str) -> bool {
+    let found = key_of(branch);
+    found == key || found.strip_prefix(key).is_some_and(|rest| rest.starts_with('-'))
+}
+
 /// The branches that a text may mean: a name, or a task's key or its beginning. `key`: the environment that it names.
 pub fn choose<'b>(
     names: impl Iterator<Item = &'b str> + Clone,
@@ -93,13 +101,8 @@ pub fn choose<'b>(
     if !by_name.is_empty() {
         return by_name;
     }
-    // A number follows where the name was taken.
-    let is_key = |name: &str, key: &str| {
-        let found = key_of(name);
-        found == key || found.strip_prefix(key).is_some_and(|rest| rest.starts_with('-'))
-    };
     let wanted: Vec<&str> = key.into_iter().chain([text]).collect();
-    let by_key = of(&|name| wanted.iter().any(|key| is_key(name, key)));
+    let by_key = of(&|name| wanted.iter().any(|key| is_of_task(name, key)));
     if !by_key.is_empty() || text.len() < SHORTEST {
         return by_key;
     }
@@ -133,6 +136,7 @@ impl Desk<'_> {
             let key = key_of(&name).to_owned();
             found.push(TaskBranch { name, key, commit, committed_at, subject, standing, counted });
         }
+        self.follow_chains(&mut found);
         Ok(found)
     }
 

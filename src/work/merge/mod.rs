@@ -7,6 +7,7 @@
 
 mod abort;
 mod branches;
+mod chain;
 mod check;
 mod commit;
 mod desk;
