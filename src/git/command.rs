@@ -188,6 +188,11 @@ impl<'a> Repository<'a> {
         Repository { dir, ..*self }
     }
 
+    /// The git that is asked.
+    pub(super) fn git(&self) -> &'a Git {
+        self.git
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &'a Path {
         self.dir

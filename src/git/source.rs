@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::Git;
+use super::command::{Git, Repository};
 use super::failure::GitFailure;
 use super::refs::is_commit_id;
 use super::remote::Remote;
@@ -145,6 +145,17 @@ impl Git {
             }
         };
         Ok(target.strip_prefix("refs/remotes/").unwrap_or(&target).to_owned())
+    }
+}
+
+impl Repository<'_> {
+    /// The default branch, as [`Git::source_and_base`] finds it, and its commit. `None`: there is no commit.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn default_base(&self) -> Result<Option<Base>> {
+        let found = self.git().source_and_base(self.dir(), None)?;
+        Ok(found.and_then(|(_, base)| base))
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) fn hold(folder: &GitFolder) -> Result<()> {
 /// # Errors
 /// As git reports them.
 pub(super) fn default_branch(repository: &Repository<'_>) -> Result<Option<String>> {
-    let found = repository.base(None)?.map(|base| base.name);
+    let found = repository.default_base()?.map(|base| base.name);
     match found.as_deref().map(|name| name.strip_prefix("origin/").unwrap_or(name)) {
         None | Some("HEAD") => repository.head_branch(),
         Some(name) => Ok(Some(name.to_owned())),
