@@ -757,6 +757,4 @@ fn a_task_that_another_one_continues_is_merged_with_it() {
         link(c, Some(from), later);
         assert_eq!(standing(5).1, unmerged(&[a, b]), "{from}");
     }
-    link(KEY, Some(a), later);
-    assert_eq!(standing(5).1, unmerged(&[b]), "this one continues A");
 }

@@ -248,6 +248,7 @@ fn a_merge_stops_at_conflicts_and_at_work_in_the_checkout_of_its_base() {
         (
             "ignored",
             |w| {
+                w.git(&["add", "new"]); // the worktree has the same list of ignored files
                 w.t.write(w.source.join(".git/info/exclude"), "new\n");
                 w.t.write(w.source.join("new"), "mine\n");
             },

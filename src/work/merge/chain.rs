@@ -21,11 +21,11 @@ struct Earlier {
 }
 
 impl Desk<'_> {
-    /// Marks the branches of tasks whose work is in a later one that is merged, or in this environment.
+    /// Marks the branches of tasks whose work is in a later one that is merged. What this environment itself continues is older than it,
+    /// and not counted.
     pub(super) fn follow_chains(&self, branches: &mut [TaskBranch]) {
         let is_merged = |branch: &&TaskBranch| matches!(branch.standing, Standing::Merged(_));
         let mut later: Vec<String> = branches.iter().filter(is_merged).map(|it| it.key.clone()).collect();
-        later.push(self.key());
         let mut seen = HashSet::new();
         while let Some(key) = later.pop() {
             let Some(earlier) = self.continued(&key) else { continue };
