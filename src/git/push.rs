@@ -41,7 +41,8 @@ impl GitFolder {
     /// # Errors
     /// As the system reports them.
     pub fn open(git: &Git, path: &Path) -> Result<GitFolder> {
-        let tree = Tree::open(path).with_context(|| format!("open {}", path.display()))?;
+        let tree = Tree::open(path).and_then(|tree| tree.lockable());
+        let tree = tree.with_context(|| format!("open {}", path.display()))?;
         Ok(GitFolder { git: git.clone(), tree: [tree] })
     }
 

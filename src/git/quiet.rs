@@ -21,7 +21,13 @@ pub struct Quiet {
 impl Quiet {
     /// Waits for the others, but not for ever: without the lock, which some file systems do not have, at worst a branch is left.
     pub fn in_repository(common: &Path) -> Quiet {
-        let Ok(folder) = Tree::open(common) else { return Quiet { _held: None } };
+        let folder = match Tree::open(common).and_then(|folder| folder.lockable()) {
+            Ok(folder) => folder,
+            Err(error) => {
+                log::debug!("open {}: {error}", common.display());
+                return Quiet { _held: None };
+            }
+        };
         let begun = Instant::now();
         loop {
             match folder.try_hold() {

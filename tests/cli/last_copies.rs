@@ -376,8 +376,9 @@ fn a_name_that_another_worktree_only_tries_keeps_no_branch() {
     wait_until("the work dir is out of its place", || (!w.work_dir().exists()).then_some(()));
     fs::write(other.join("HEAD"), format!("ref: refs/heads/agent/agent/{KEY}-2\n")).unwrap();
     held.unlock().unwrap();
-    assert!(child.wait_with_output().unwrap().status.success());
-    assert_eq!(git_out(&w.t, &w.source, &["branch", "--list", "agent/*"]), "");
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(git_out(&w.t, &w.source, &["branch", "--list", "agent/*"]), "", "{done:?}");
 }
 
 #[test]

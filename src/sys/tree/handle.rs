@@ -1,5 +1,6 @@
 //! The open folder itself: its identity and times, and opening a folder inside it under the strictest rules.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
@@ -105,10 +106,19 @@ impl Tree {
         Ok(Tree { root: self.root.try_clone()?, path: self.path.clone() })
     }
 
+    /// The same folder by a handle that can be locked: what [`Tree::open`] gives leads to the folder only (`O_PATH`).
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn lockable(&self) -> io::Result<Tree> {
+        let root = platform::open_dir(&self.root, OsStr::new("."))?;
+        Ok(Tree { root: Dir::from_std_file(root.into()), path: self.path.clone() })
+    }
+
     /// Takes the lock on the folder itself, which ends with the last copy of this handle. `false`: another process has it.
     ///
     /// # Errors
-    /// As the system reports them: not every file system locks folders.
+    /// As the system reports them: not every file system locks folders. See [`Tree::lockable`].
     pub fn try_hold(&self) -> io::Result<bool> {
         match rustix::fs::flock(&self.root, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
@@ -200,5 +210,15 @@ mod tests {
             assert!(Tree::open_unlinked(&real.join(bad)).is_err(), "{bad}");
         }
         assert!(Tree::open_unlinked(Path::new("a")).is_err());
+    }
+
+    #[test]
+    fn one_handle_at_a_time_has_the_lock() {
+        let tmp = tempfile::tempdir().unwrap();
+        let [first, second] = [0, 1].map(|_| Tree::open(tmp.path()).unwrap().lockable().unwrap());
+        assert!(first.try_hold().unwrap());
+        assert!(!second.try_hold().unwrap());
+        drop(first);
+        assert!(second.try_hold().unwrap());
     }
 }
