@@ -10,12 +10,13 @@ use crate::environment::{
     CopiedFrom, EnvLock, Files, FoundEnv, LockedRoot, RepositoryFrom, RepositoryRequest, own_files,
 };
 use crate::failure::{Code, Failure};
-use crate::git::{Base, Checkout, Shared, Source};
+use crate::git::{Base, Shared, Source};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
 use crate::repos::repo_lock;
 use crate::sys::lock::FileLock;
 use crate::sys::tree::Tree;
+use crate::work::Place;
 
 /// Files of other environments
 #[derive(Debug, Default, Args)]
@@ -108,7 +109,9 @@ impl Sources {
             return Ok(());
         }
         let git = context.git();
-        let checkout = Checkout::open(&git, work_dir)?;
+        // What the repository leads to may be out of the agent's reach.
+        let place = Place::find(found, Some(Path::new(".")), context.trust(None))?;
+        let checkout = place.checkout(&git)?;
         let common = checkout.git_dir().canonicalize().with_context(looking)?;
         if !found.work_dir.is_user_folder() && common.starts_with(path.canonicalize().with_context(looking)?)
         {

@@ -388,6 +388,8 @@ fn what_a_repository_only_leads_to_is_copied_by_no_command() {
             &["diff", KEY],
             &["merge", "start", KEY, "agent/bob/1"],
             &["clone", KEY, clone.to_str().unwrap()],
+            &["publish", KEY, "--to", "branch", "--branch", "x"],
+            &["prepare", "--task-id", "22222222-2222-4333-8444-000000000002", "--continue-from", KEY],
         ] {
             t.execenv(words).fails(1, &["is not worked on", "git repack -a -d"]);
         }
