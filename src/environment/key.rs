@@ -4,6 +4,7 @@
 //! It counts only if no other user can have read or written it. It is never replaced: with another key every record that
 //! was proved by it is a mere claim.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use super::root::create_dirs;
 use crate::sidecar::{OperatorKey, Seal};
 use crate::sys::private::{Found, PrivateFile};
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Tree, is_never_writable};
 use crate::task::hex;
 
 /// The length of the file: the key in hexadecimal digits and a line feed.
@@ -24,7 +25,22 @@ const LEN: usize = 2 * OperatorKey::LEN + 1;
 pub struct KeyFile {
     path: Option<PathBuf>,
     read: OnceLock<std::result::Result<Option<OperatorKey>, String>>,
-    made: OnceLock<std::result::Result<OperatorKey, String>>,
+    made: OnceLock<std::result::Result<OperatorKey, NoKey>>,
+}
+
+/// Why there is no key.
+#[derive(Clone, Debug)]
+pub struct NoKey {
+    /// One sentence.
+    why: String,
+    /// Whether the disk failed, or has no room, for the moment; else there is no place for it here.
+    pub is_of_disk: bool,
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 impl KeyFile {
@@ -51,8 +67,8 @@ impl KeyFile {
     /// The same; the key is made if there is none.
     ///
     /// # Errors
-    /// Why there is none to be had, in one sentence.
-    pub fn seal_or_make(&self, env: &str) -> std::result::Result<Seal<'_>, String> {
+    /// Why there is none to be had.
+    pub fn seal_or_make(&self, env: &str) -> std::result::Result<Seal<'_>, NoKey> {
         Ok(Seal { key: self.find_or_make()?, env: env.to_owned() })
     }
 
@@ -77,17 +93,26 @@ impl KeyFile {
     /// The key; it is made if there is none.
     ///
     /// # Errors
-    /// Why there is none to be had, in one sentence.
-    fn find_or_make(&self) -> std::result::Result<&OperatorKey, String> {
+    /// Why there is none to be had.
+    fn find_or_make(&self) -> std::result::Result<&OperatorKey, NoKey> {
         if let Some(Ok(Some(key))) = self.read.get() {
             return Ok(key);
         }
         let made = self.made.get_or_init(|| match &self.path {
-            None => Err("there is no home folder for it; set `key_file`".to_owned()),
-            Some(path) => find_or_make(path).map_err(|error| format!("{error:#}")),
+            None => {
+                let why = "there is no home folder for it; set `key_file`".to_owned();
+                Err(NoKey { why, is_of_disk: false })
+            }
+            Some(path) => find_or_make(path)
+                .map_err(|error| NoKey { why: format!("{error:#}"), is_of_disk: is_of_disk(&error) }),
         });
         made.as_ref().map_err(Clone::clone)
     }
+}
+
+fn is_of_disk(error: &anyhow::Error) -> bool {
+    let is_of_system = error.chain().any(|cause| cause.is::<std::io::Error>());
+    is_of_system && !is_never_writable(error)
 }
 
 fn read(path: &Path) -> Result<Option<OperatorKey>> {

@@ -529,7 +529,7 @@ impl Placing<'_> {
             Some(_) => SealFor::Worktree,
             None => SealFor::of(self.local.is_some(), &home_plan),
         };
-        let seal = request.seal(&at.key, sealed, &mut warnings);
+        let seal = request.seal(&at.key, sealed, &mut warnings)?;
         launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;

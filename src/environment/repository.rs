@@ -19,7 +19,7 @@ use crate::git::{Branch, Checkout, Git, Quiet, Registered, Registration, Reposit
 use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Tree, is_never_writable};
 use crate::task::{BRANCHES, agent_part};
 
 /// Why a registration is locked; what follows names the environment. `gc` reads it in shared repositories.
@@ -167,14 +167,6 @@ impl<'a> Deletion<'a> {
         }
         self.kept.borrow_mut().extend(kept);
     }
-}
-
-/// Whether trying again does not help.
-fn is_never_writable(error: &anyhow::Error) -> bool {
-    let of_system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    of_system.is_some_and(|error| {
-        matches!(error.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
-    })
 }
 
 impl Leaving<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Map, Value};
 
@@ -17,6 +18,7 @@ use super::root::WorkspacesRoot;
 use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
+use crate::failure::{Code, Failure};
 use crate::formats::closest;
 use crate::git::{Git, GitIdentity};
 use crate::layout::names;
@@ -139,12 +141,26 @@ impl Request<'_> {
 
     /// What the files in an env root are proved with. For a user folder, a worktree and logins the key is made; without one a
     /// warning says what follows for the folder. All else takes the key that is there.
-    pub(super) fn seal(&self, env: &str, what: SealFor, warnings: &mut Vec<String>) -> Option<Seal<'_>> {
+    ///
+    /// # Errors
+    /// A [`Code::Failed`] failure where the disk has no room for the key of a worktree, or fails.
+    pub(super) fn seal(
+        &self,
+        env: &str,
+        what: SealFor,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Seal<'_>>> {
         if what == SealFor::EnvRoot {
-            return self.keys.seal(env);
+            return Ok(self.keys.seal(env));
         }
-        match self.keys.seal_or_make(env) {
+        Ok(match self.keys.seal_or_make(env) {
             Ok(seal) => Some(seal),
+            Err(why) if what == SealFor::Worktree && why.is_of_disk => {
+                let message = format!("no key to prove the worktree with ({why})");
+                return Err(Failure::new(Code::Failed, message)
+                    .hint("mend the disk, or make room on it, then repeat the command")
+                    .into());
+            }
             // `run --keep-login` says it.
             Err(why) if what == SealFor::Logins => {
                 log::debug!("no key to prove the list of logins with ({why})");
@@ -163,7 +179,7 @@ impl Request<'_> {
                 ));
                 None
             }
-        }
+        })
     }
 }
 

@@ -120,7 +120,7 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
     };
     manifest.move_to(&work_dir);
     let before = manifest.clone();
-    let seal = request.seal(&env.key(), SealFor::of(kind.is_user_folder(), &home_plan), &mut warnings);
+    let seal = request.seal(&env.key(), SealFor::of(kind.is_user_folder(), &home_plan), &mut warnings)?;
     let site = Site {
         is_user_folder: kind.is_user_folder(),
         seal: seal.as_ref().filter(|_| kind.is_user_folder()),

@@ -35,7 +35,7 @@ pub use carry::Attributes;
 pub use copy::Copying;
 pub use durable::folders_of;
 pub use folders::Folders;
-pub use full::{is_full, is_of_full_disk};
+pub use full::{is_full, is_never_writable, is_of_full_disk};
 pub use handle::Stamp;
 pub use look::Look;
 pub use plain::PlainFile;

@@ -20,6 +20,14 @@ pub fn is_of_full_disk(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref().is_some_and(is_full))
 }
 
+/// Whether writing failed for want of the right to it, or of a file system that can be written: trying again does not help.
+pub fn is_never_writable(error: &anyhow::Error) -> bool {
+    let of_system = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    of_system.is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    })
+}
+
 impl Tree {
     /// As [`Tree::replace`]. Where the disk has no room for a second file, the bytes of the old one are overwritten by one
     /// write, with blanks up to its old length: only for texts that may end with blanks.
