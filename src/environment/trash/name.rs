@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 /// Prefix of a digest that replaces a name that is too long or not UTF-8.
 const DIGEST: &str = "digest-";
 const DIGEST_DIGITS: usize = 32;
-/// The longest total length of both names: the rest of an entry's name, and the suffix of one that is being deleted, must fit into 255 bytes.
+/// The longest total length of both names: the rest of an entry's name, and the suffix of one that is being deleted, must fit into
+/// 255 bytes.
 const MOST_OF_NAMES: usize = 200;
 
 pub(super) fn digest(name: &OsStr) -> String {
