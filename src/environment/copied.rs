@@ -84,7 +84,7 @@ impl CopiedFrom {
             }
         }
         for (path, bytes) in &self.own.files.instead {
-            // The brief's block goes with its environment; the rest of the file is somebody's own.
+            // The brief's block goes with its environment; the rest of the file is the user's or the agent's own.
             if let Ok(Some(FileKind::File { mode, .. })) = work_dir.kind(path)
                 && self.is_named(path)
             {

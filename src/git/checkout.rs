@@ -32,7 +32,7 @@ impl Checkout {
         Checkout::open_if(git, top, GitFolders::know_worktree)
     }
 
-    /// The one that execenv has just made in `top`, which has not got its place yet: nobody else has written its `.git`.
+    /// The one that execenv has just made in `top`, which has not got its place yet: no other program has written its `.git`.
     ///
     /// # Errors
     /// As [`Checkout::open`].

@@ -67,7 +67,7 @@ impl Git {
     }
 
     /// The same git under a lock. A call that writes holds it to its own end, even where this process is killed before: until then
-    /// nobody else has the lock. Calls that talk to a remote do not, because they may leave helpers behind.
+    /// no other command has the lock. Calls that talk to a remote do not, because they may leave helpers behind.
     #[must_use]
     pub fn holding(mut self, lock: File) -> Git {
         self.locks.push(Arc::new(lock));

@@ -119,7 +119,7 @@ fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {
 }
 
 impl Spot {
-    /// Removes what a clone that was killed has left here: nobody has it locked.
+    /// Removes what a clone that was killed has left here: no process has it locked.
     fn sweep(&self) {
         let is_ours = |name: &OsString| {
             let token = name.to_str().and_then(|name| name.strip_prefix(MAKING));

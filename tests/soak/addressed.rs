@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use crate::support::git_http::serve;
 use crate::support::server::Server;
 use crate::support::{KEY, NOW, TASK, TestEnv};
-use crate::sweep::{Fault, Start, sweep, trial};
+use crate::sweep::{Fault, Start, sweep, with_and_without_doctor};
 
 const LATER: &str = "2026-06-30T12:00:00Z";
 const PREPARE: &[&str] = &["prepare", "--task-id", TASK, "--provider", "claude", "--repo", "URL"];
@@ -28,18 +28,7 @@ const CASES: &[Case] = &[
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let faults = [
-        ("killed", Fault::Kill, false),
-        ("killed_then_doctor", Fault::Kill, true),
-        ("full_disk", Fault::Errno("ENOSPC"), false),
-        ("broken_disk", Fault::Errno("EIO"), true),
-    ];
-    let all = CASES.iter().flat_map(|case| faults.map(|(name, fault, doctor)| (case, name, fault, doctor)));
-    all.map(|(case, fault_name, fault, doctor)| {
-        let name = format!("{}::{fault_name}", case.0.replace(' ', "_"));
-        trial(name, move |name| disturb(name, case, fault, doctor))
-    })
-    .collect()
+    with_and_without_doctor(CASES, |case| case.0, disturb)
 }
 
 /// Whatever happened, the next commands take everything of the task out of the shared clone, and nothing of the other one.

@@ -61,6 +61,26 @@ pub fn with_each_fault<C: Sync>(
     .collect()
 }
 
+/// The same where a kill is followed by the command itself, or by `doctor --fix`: the last argument of `disturb` says by which.
+pub fn with_and_without_doctor<C: Sync>(
+    cases: &'static [C],
+    name: impl Fn(&C) -> &str,
+    disturb: fn(&str, &C, Fault, bool),
+) -> Vec<Trial> {
+    let faults = [
+        ("killed", Fault::Kill, false),
+        ("killed_then_doctor", Fault::Kill, true),
+        ("full_disk", Fault::Errno("ENOSPC"), false),
+        ("broken_disk", Fault::Errno("EIO"), true),
+    ];
+    let all = cases.iter().flat_map(|case| faults.map(|(story, fault, doctor)| (case, story, fault, doctor)));
+    all.map(|(case, story, fault, doctor)| {
+        let name = format!("{}::{story}", name(case).replace(' ', "_"));
+        trial(name, move |name| disturb(name, case, fault, doctor))
+    })
+    .collect()
+}
+
 /// The start state of a case, put back in place for each point: records hold absolute paths.
 pub struct Start<'a> {
     t: &'a TestEnv,

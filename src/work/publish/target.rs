@@ -31,7 +31,7 @@ impl Job<'_> {
         if let Some(folder) = self.order.target {
             return self.repository_at(folder);
         }
-        // The shared copy of a remote is nobody's repository: its work goes to the remote.
+        // The shared copy of a remote belongs to no one user: its work goes to the remote.
         let is_shared_copy = self.checkout.is_linked() && self.is_in_cache()?;
         if self.env.work_dir.is_user_folder() || (self.checkout.is_linked() && !is_shared_copy) {
             return Ok(Target::Same(real(self.checkout.git_dir())?));
