@@ -33,6 +33,7 @@ codes! {
     Unproved "unproved" 1 "nothing proves which folder of the user an environment works in (`--local-dir` says it), or what a run would start";
     Incomplete "incomplete" 1 "part of the work failed; the next attempt tries it again";
     Usage "usage" 2 "wrong usage of the command line";
+    NoInput "no_input" 2 "`send`: the agent takes no messages while it works";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
     BadConfig "bad_config" 2 "the configuration file or the value of a setting is not valid";
     BadPath "bad_path" 2 "a path cannot be used for this purpose";
@@ -41,9 +42,12 @@ codes! {
     WorkDirGone "work_dir_gone" 3 "the environment's work dir no longer exists";
     NoCheckpoint "no_checkpoint" 3 "the environment has no such checkpoint";
     UnknownBase "unknown_base" 3 "the repository does not have the commit that a patch begins from";
+    NotRunning "not_running" 3 "no run holds the environment, or its agent is ending";
     UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
     EnvBusy "env_busy" 4 "a running process uses the environment";
     PathBusy "path_busy" 4 "another environment uses the local directory";
+    NoAnswer "no_answer" 4 "the run that holds the environment does not answer";
+    QueueFull "queue_full" 4 "`send`: 100 messages wait for the agent already";
     RootBusy "root_busy" 4 "another process holds a lock of the workspaces root";
     Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";

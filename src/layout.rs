@@ -266,10 +266,8 @@ table! {
     RUN_MARK = Row::new(".execenv-run", Place::EnvFolder("tmp"), Owner::Execenv);
     /// the agent's private home folder (`--home private`)
     HOME = Row::env("home", Owner::Agent);
-    /// messages to a run
-    INBOX = Row::env("inbox", Owner::Execenv);
-    /// the control channel of a run
-    CONTROL = Row::env(".control", Owner::Execenv);
+    /// what other commands ask of a run, while it lives, and its answers
+    INBOX = Row::env("inbox", Owner::Execenv).goes_with_work_dir();
 
     // Homes of agent CLIs.
 

@@ -64,8 +64,8 @@ pub mod internals {
     }
     pub mod supervise {
         pub use crate::supervise::{
-            AgentCommand, Cause, Exit, Guard, Interrupts, Limits, Requests, RunFacts, SentMessage, Started,
-            guard, judge, run,
+            AgentCommand, Cause, Exit, Guard, Interrupts, Limits, Order, Orders, Reply, Requests, RunFacts,
+            Started, guard, judge, run,
         };
     }
 }

@@ -9,7 +9,7 @@ use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
     branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
-    prepare, publish, restore, reuse, run, show, trash, verify,
+    orders, prepare, publish, restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, answer, no_shell_form};
@@ -27,6 +27,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     // change something. Commands that only look, which may take long, end at once.
     let changes = match &command {
         Command::Branch(_) | Command::Checkpoint(_) | Command::Cleanup(_) => true,
+        Command::Pause(_) | Command::Resume(_) | Command::Stop(_) => true,
         Command::Doctor(args) => args.fix,
         _ => false,
     };
@@ -52,6 +53,10 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::List(args) => list::run(&args, context),
         Command::Merge(args) => merge::run(&args, context),
         Command::Publish(args) => publish::run(&args, context),
+        Command::Send(args) => orders::send::run(&args, context),
+        Command::Pause(args) => orders::pause::run(&args, context),
+        Command::Resume(args) => orders::resume::run(&args, context),
+        Command::Stop(args) => orders::stop::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),

@@ -63,6 +63,14 @@ pub enum Command {
     Merge(commands::merge::MergeArgs),
     /// Hand the work of an environment on: as a branch, merged, or as a pull request
     Publish(commands::publish::PublishArgs),
+    /// Give the running agent of an environment a message
+    Send(commands::orders::send::SendArgs),
+    /// Stop the agent of a run where it is, until `resume`
+    Pause(commands::orders::pause::PauseArgs),
+    /// Let the paused agent of a run go on
+    Resume(commands::orders::resume::ResumeArgs),
+    /// End the agent of a run, and wait for the end of the run
+    Stop(commands::orders::stop::StopArgs),
     /// Check that a work dir is as it was before prepare, and list each difference
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments

@@ -19,6 +19,7 @@ pub mod hook;
 mod identity;
 pub mod list;
 pub mod merge;
+pub mod orders;
 mod own_env;
 pub mod prepare;
 pub mod publish;

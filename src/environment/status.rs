@@ -40,6 +40,8 @@ mod tests {
             (Starting, false, true, Starting),
             (Running, false, true, Running),
             (Running, false, false, Crashed),
+            (Paused, false, true, Paused),
+            (Paused, false, false, Crashed),
             (Starting, false, false, Crashed),
             (Completed, false, true, Completed),
             (Cleaned, false, true, Cleaned),

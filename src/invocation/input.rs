@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::environment::CurrentFolder;
 use crate::failure::{Code, Failure};
+use crate::run::LONGEST_MESSAGE;
 use crate::sys::tree::Tree;
 
 /// A kind of input: how messages name it, how long it may be, and the code of its failures.
@@ -72,6 +73,13 @@ impl UserInput {
         code: Code::Usage,
         hint: "check the path given to `--prompt-file` and its permissions; `-` reads standard input",
         ..UserInput::TASK
+    };
+    /// A message for a running agent, `send ENV -`.
+    pub const MESSAGE: UserInput = UserInput {
+        noun: "the message",
+        limit: LONGEST_MESSAGE as u64,
+        hint: "give it on standard input, or as the argument",
+        ..UserInput::PROMPT
     };
     /// What is added to the agent's system prompt, `--system-prompt-file`.
     pub const SYSTEM_PROMPT: UserInput = UserInput {

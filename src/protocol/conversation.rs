@@ -50,6 +50,11 @@ pub trait Conversation: Debug {
         Delivery::Unsupported
     }
 
+    /// How many messages wait for the end of the turn.
+    fn queued(&self) -> usize {
+        0
+    }
+
     /// Asks the agent to end its turn. Returns how long it may take before it gets a signal: zero where the dialect has
     /// no words for that.
     fn cancel(&mut self, _step: &mut Step) -> Duration {

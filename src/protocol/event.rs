@@ -125,6 +125,9 @@ pub enum Event<'a> {
     /// The agent is at work, and has used up so much: once in a while, also where nothing else happens. Has no JSON form.
     #[serde(skip)]
     Working(&'a Spent),
+    /// The agent was paused by order (`true`), or goes on. Has no JSON form: a notice says it.
+    #[serde(skip)]
+    Paused(bool),
     /// Nothing more is waiting: whatever was collected is to be printed now. Has no JSON form.
     #[serde(skip)]
     Idle,

@@ -7,6 +7,7 @@ use std::io;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
+use super::inbox::Inbox;
 use super::log::RunLog;
 use super::options::{CleanupAfter, Keep, RunOptions};
 use super::plan::RunPlan;
@@ -115,7 +116,8 @@ fn begin(
     let interrupts = Interrupts::install().context("set up the signals")?;
     (surroundings.begins)()?;
     let log = RunLog::open(&env.found.env.tree)?;
-    let requests = Requests::new(&interrupts, options.cancel_file.as_deref());
+    let mut inbox = Inbox::open(&env.found.env.tree, &plan.run_id).context("empty the inbox of the run")?;
+    let requests = Requests::new(&interrupts, options.cancel_file.as_deref()).with_orders(&mut inbox);
     let (now, has_started) = (surroundings.now, surroundings.has_started);
     let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
     let (git, guard) = (surroundings.git, Some(guard));
@@ -245,6 +247,9 @@ impl Run<'_> {
             conversation.as_mut(),
             &mut self.requests,
             &mut |event| {
+                if let Event::Paused(is_paused) = event {
+                    return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());
+                }
                 if let Event::Session { session_id, .. } = &event
                     && *session_id != last_session
                 {
@@ -255,7 +260,7 @@ impl Run<'_> {
             },
             &mut |started| {
                 self.has_started.set(true);
-                env.borrow_mut().running(started.pid.unsigned_abs())
+                env.borrow_mut().running(started.pid.unsigned_abs(), started.start_time)
             },
         )?;
         // Some say it in a file that they leave.
@@ -270,6 +275,21 @@ impl Run<'_> {
         self.sink.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
         self.sink.event(&Event::Idle)
     }
+}
+
+/// Records a pause, or its end, and says so.
+fn tell_pause(
+    env: &mut RunningEnv,
+    sink: &mut dyn RunSink,
+    is_paused: bool,
+    now: DateTime<Utc>,
+) -> io::Result<()> {
+    if let Err(error) = env.paused(is_paused.then_some(now)) {
+        log::warn!("the pause could not be recorded: {error:#}");
+    }
+    let text = if is_paused { "the agent is paused" } else { "the agent goes on" };
+    sink.event(&Event::Notice { level: NoticeLevel::Info, text })?;
+    sink.event(&Event::Idle)
 }
 
 /// Records a session; that it cannot be recorded is no reason to stop the agent.

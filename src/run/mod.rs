@@ -11,10 +11,12 @@
 //! | `result` | the one document that every end has |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
+//! | `inbox` | what other commands ask of the run, and its answers |
 //! | `logged_session` | the session of a run that died, from its log |
 
 mod codex;
 mod execute;
+mod inbox;
 mod log;
 mod logged_session;
 mod options;
@@ -28,6 +30,7 @@ mod start;
 mod variables;
 
 pub use execute::{RunSink, Surroundings, execute};
+pub use inbox::{LONGEST_MESSAGE, Letter};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;
 pub use result::RunResult;

@@ -219,11 +219,25 @@ impl RunningEnv {
     ///
     /// # Errors
     /// As the system reports them.
-    pub fn running(&mut self, agent_pid: u32) -> Result<()> {
+    pub fn running(&mut self, agent_pid: u32, agent_start: Option<u64>) -> Result<()> {
         self.change(Durability::Synced, |_, own| {
             own.status = EnvStatus::Running;
             if let Some(run) = own.run.as_mut() {
                 run.agent_pid = Some(agent_pid);
+                run.agent_start = agent_start;
+            }
+        })
+    }
+
+    /// Records that the agent is paused since then, or goes on. It is for people, and not synced.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn paused(&mut self, since: Option<DateTime<Utc>>) -> Result<()> {
+        self.change(Durability::Unsynced, |_, own| {
+            own.status = if since.is_some() { EnvStatus::Paused } else { EnvStatus::Running };
+            if let Some(run) = own.run.as_mut() {
+                run.paused_at = since;
             }
         })
     }

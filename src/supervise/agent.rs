@@ -46,6 +46,11 @@ impl Agent {
         }
     }
 
+    /// How many frames it has not read yet.
+    pub(super) fn unread(&self) -> usize {
+        self.input.as_ref().map_or(0, Writer::waiting)
+    }
+
     pub(super) fn close_input(&mut self) {
         self.input = None;
     }

@@ -146,6 +146,13 @@ impl<'a> Listener<'a> {
         (self.last_byte, self.last_progress) = (Instant::now(), Instant::now());
     }
 
+    /// The agent was paused for so long: that was none of its time.
+    pub(super) fn skip(&mut self, pause: Duration) {
+        self.turn_over = self.turn_over.map(|at| at + pause);
+        self.output_ended = self.output_ended.map(|at| at + pause);
+        self.restart_clocks();
+    }
+
     /// Looks for login trouble in what is new of standard error.
     pub(super) fn look_at_errors(&mut self) {
         let bytes = self.errors.bytes();

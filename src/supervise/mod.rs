@@ -8,12 +8,14 @@
 //! | `timers` | the supervision loop: requests, limits, silence |
 //! | `listener` | what the agent prints, on its way through the dialect to the sink |
 //! | `agent` | the process, as far as writing to it and stopping it goes |
-//! | `requests` | signals, the cancel file and messages from outside |
+//! | `requests` | signals, the cancel file and orders from outside |
+//! | `orders` | how an order is carried out |
 //! | `streams` | the threads that read, write and wait |
 //! | `agent_log` | what an agent printed, whole or shortened |
 //! | `bounds` | what an agent may use up |
 //! | [`guard`] | the process that ends the agent if this one is killed |
 //! | `survivors` | the processes that an agent leaves |
+//! | `outside` | the agent of another run, which does not answer |
 //! | [`outcome`] | the verdict |
 //! | [`reason`] | failure reasons and unusable sessions, found in error texts |
 //! | [`redact`] | secrets and control characters, removed from texts |
@@ -35,7 +37,9 @@ pub mod guard;
 pub mod host;
 mod interrupts;
 mod listener;
+mod orders;
 pub mod outcome;
+mod outside;
 mod process;
 pub mod program;
 pub mod reason;
@@ -56,9 +60,10 @@ pub use command::{AgentCommand, Limits, Started};
 pub use guard::Guard;
 pub use interrupts::{Ignored, Interrupts};
 pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judge};
+pub use outside::RecordedAgent;
 pub use process::run;
 pub use program::find_program;
-pub use requests::{Requests, SentMessage};
+pub use requests::{Order, Orders, Reply, Requests};
 pub use survivors::AtWork;
 
 /// The other processes that this one can look at, each with its current folder.

@@ -80,6 +80,7 @@ pub fn run<'a>(
         interruptions: 0,
         turns_over: None,
         is_result_first: false,
+        paused: None,
     }
     .supervise(&mut tree);
 

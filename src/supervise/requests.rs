@@ -1,41 +1,86 @@
-//! What reaches a run from outside: signals, the cancel file, messages for the agent.
+//! What reaches a run from outside: signals, the cancel file, orders of other processes.
 
+use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::Interrupts;
-use crate::protocol::Delivery;
 
 const CANCEL_POLL: Duration = Duration::from_millis(500);
+const ORDERS_POLL: Duration = Duration::from_millis(100);
+
+/// What another process asks of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Order {
+    /// Stop the agent's processes where they are.
+    Pause,
+    /// Let them go on.
+    Resume,
+    /// End the agent as a signal to the run would.
+    Stop {
+        /// The signal for the agent.
+        signal: i32,
+        /// How long it may take to end, instead of the run's own `--kill-grace`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        grace_ms: Option<u64>,
+    },
+    /// Give the agent a message.
+    Send {
+        /// Its text.
+        text: String,
+    },
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It is done, or under way.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+    /// The message is on its way to the agent.
+    Written,
+    /// The message waits for the end of the turn.
+    Queued,
+    /// The agent is ending.
+    TooLate,
+    /// This agent takes no messages while it works.
+    Unsupported,
+    /// Too many messages wait already.
+    Full,
+}
+
+/// Where a run finds its orders.
+pub trait Orders {
+    /// The next order. Called about ten times a second.
+    fn next(&mut self) -> Option<Order>;
+
+    /// Takes what became of the order that was taken last.
+    fn reply(&mut self, reply: Reply);
+}
 
 /// The ways into a run.
-#[derive(Debug)]
 pub struct Requests<'a> {
     interrupts: &'a Interrupts,
     cancel_file: Option<&'a Path>,
-    messages: Option<Receiver<SentMessage>>,
-    polled: Instant,
-}
-
-/// A message for the running agent.
-#[derive(Debug)]
-pub struct SentMessage {
-    /// Its text.
-    pub text: String,
-    /// Receives what became of it.
-    pub reply: Sender<Delivery>,
+    orders: Option<&'a mut dyn Orders>,
+    cancel_polled: Instant,
+    orders_polled: Option<Instant>,
 }
 
 impl<'a> Requests<'a> {
     /// The run ends on a signal, or when `cancel_file` appears.
     pub fn new(interrupts: &'a Interrupts, cancel_file: Option<&'a Path>) -> Self {
-        Self { interrupts, cancel_file, messages: None, polled: Instant::now() }
+        Self { interrupts, cancel_file, orders: None, cancel_polled: Instant::now(), orders_polled: None }
     }
 
-    /// Messages are taken from this channel as well.
-    pub fn with_messages(self, messages: Receiver<SentMessage>) -> Self {
-        Self { messages: Some(messages), ..self }
+    /// Orders are taken from here as well.
+    pub fn with_orders(self, orders: &'a mut dyn Orders) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     pub(super) fn interrupts(&self) -> &'a Interrupts {
@@ -44,14 +89,32 @@ impl<'a> Requests<'a> {
 
     /// Whether the cancel file is there. Looks twice a second at most.
     pub(super) fn is_cancelled(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.polled) < CANCEL_POLL {
+        if now.duration_since(self.cancel_polled) < CANCEL_POLL {
             return false;
         }
-        self.polled = now;
+        self.cancel_polled = now;
         self.cancel_file.is_some_and(|file| file.symlink_metadata().is_ok())
     }
 
-    pub(super) fn next_message(&self) -> Option<SentMessage> {
-        self.messages.as_ref()?.try_recv().ok()
+    /// The next order; looks for one ten times a second, and for all that are there.
+    pub(super) fn next_order(&mut self, now: Instant) -> Option<Order> {
+        if self.orders_polled.is_some_and(|polled| now.duration_since(polled) < ORDERS_POLL) {
+            return None;
+        }
+        let order = self.orders.as_mut()?.next();
+        self.orders_polled = order.is_none().then_some(now);
+        order
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply) {
+        if let Some(orders) = &mut self.orders {
+            orders.reply(reply);
+        }
+    }
+}
+
+impl fmt::Debug for Requests<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").field("cancel_file", &self.cancel_file).finish_non_exhaustive()
     }
 }

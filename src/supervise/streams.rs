@@ -6,7 +6,7 @@
 //! keep the run.
 
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -171,6 +171,7 @@ impl WriteError {
 #[derive(Debug)]
 pub(super) struct Writer {
     frames: Sender<Vec<u8>>,
+    waiting: Arc<AtomicUsize>,
     error: WriteError,
 }
 
@@ -179,20 +180,29 @@ impl Writer {
         let (frames, queue) = channel::<Vec<u8>>();
         let error = WriteError::default();
         let failed = error.clone();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&waiting);
         spawn("agent-stdin", move || {
             for frame in queue {
                 if let Err(error) = pipe.write_all(&frame).and_then(|()| pipe.flush()) {
                     failed.set(error);
                     return;
                 }
+                left.fetch_sub(1, Ordering::AcqRel);
             }
         })?;
-        Ok(Self { frames, error })
+        Ok(Self { frames, waiting, error })
     }
 
     /// Queues whole frames.
     pub(super) fn send(&self, frame: Vec<u8>) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
         let _ = self.frames.send(frame); // a thread that has ended has left its error
+    }
+
+    /// How many of them the agent has not read yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Where the first write error will be found.

@@ -50,6 +50,8 @@ pub(super) struct Supervisor<'a, 'b, 'c> {
     pub(super) turns_over: Option<Instant>,
     /// The result came before any reason to stop the agent.
     pub(super) is_result_first: bool,
+    /// Since when the agent has been paused by order.
+    pub(super) paused: Option<Instant>,
 }
 
 impl Supervisor<'_, '_, '_> {
@@ -133,7 +135,7 @@ impl Supervisor<'_, '_, '_> {
     }
 
     /// Does what follows from something that happened.
-    fn apply(&mut self, step: Step) {
+    pub(super) fn apply(&mut self, step: Step) {
         self.is_result_first |= step.is_turn_over && self.agent.cause().is_none();
         self.agent.write(step.frames);
         if step.close_input {
@@ -145,10 +147,11 @@ impl Supervisor<'_, '_, '_> {
     }
 
     /// Stops the agent: first in its own dialect, where that has words for it.
-    fn stop(&mut self, cause: Cause) {
+    pub(super) fn stop(&mut self, cause: Cause) {
         if !self.agent.can_stop() {
             return;
         }
+        self.resume(); // a stopped process reads no words
         let mut step = Step::default();
         let patience = self.listener.conversation.cancel(&mut step);
         self.agent.write(step.frames);
@@ -179,22 +182,21 @@ impl Supervisor<'_, '_, '_> {
             self.guard.let_pause(|| {
                 let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
             });
-            child::signal_group(self.agent.pid(), Signal::CONT);
+            if self.paused.is_none() {
+                child::signal_group(self.agent.pid(), Signal::CONT);
+            }
             self.listener.restart_clocks();
         }
         if self.requests.is_cancelled(now) {
             self.stop(Cause::CancelFile);
         }
-        while let Some(message) = self.requests.next_message() {
-            let mut step = Step::default();
-            let delivery = self.listener.conversation.send(&message.text, &mut step);
-            self.listener.note(&mut step);
-            self.apply(step);
-            let _ = message.reply.send(delivery); // the sender may have gone
-        }
+        self.look_at_orders(now);
     }
 
     fn look_at_limits(&mut self, now: Instant, is_idle: bool) {
+        if self.paused.is_some() {
+            return; // a paused agent does not age; whatever stops it lets it go on first
+        }
         if let Some(limit) = self.limits.total.filter(|limit| now.duration_since(self.begin) >= *limit) {
             self.stop(Cause::Timeout(limit));
         }

@@ -293,13 +293,22 @@ impl Tree {
     /// # Errors
     /// As the system reports them.
     pub fn remove_file(&self, relative: &Path) -> io::Result<()> {
+        self.take_file(relative).map(drop)
+    }
+
+    /// The same; `false`: the entry was missing. Of several that remove one file, one gets `true`.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn take_file(&self, relative: &Path) -> io::Result<bool> {
         fault::step()?;
         let (parent, name) = match self.parent(relative) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             other => other?,
         };
         match unlinkat(parent.as_fd(), name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

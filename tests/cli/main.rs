@@ -61,6 +61,7 @@ mod merge;
 mod new_repository;
 mod occupants;
 mod old_roots;
+mod orders;
 mod other_tasks;
 mod own_refs;
 mod papers;

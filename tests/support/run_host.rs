@@ -8,13 +8,31 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use execenv::internals::protocol::acp::{Acp, AcpRequest, Profile};
 use execenv::internals::protocol::ndjson::Claude;
 use execenv::internals::protocol::{Conversation, Event, Permission, Raw};
-use execenv::internals::supervise::{self, AgentCommand, Guard, Interrupts, Limits, Requests, SentMessage};
+use execenv::internals::supervise::{
+    self, AgentCommand, Guard, Interrupts, Limits, Order, Orders, Reply, Requests,
+};
+
+/// One message for the agent, given at once; what became of it goes to a file.
+struct OneMessage {
+    text: Option<String>,
+    delivered: PathBuf,
+}
+
+impl Orders for OneMessage {
+    fn next(&mut self) -> Option<Order> {
+        self.text.take().map(|text| Order::Send { text })
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        std::fs::write(&self.delivered, format!("{reply:?}")).unwrap();
+    }
+}
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -68,15 +86,10 @@ fn main() {
     };
     let guard = Guard::start(Path::new(&args[2]), &[]).unwrap();
     let interrupts = Interrupts::install().unwrap();
-    let mut requests = Requests::new(&interrupts, options.get("cancel").map(Path::new));
-    if let Some(text) = options.get("send") {
-        let (to, messages) = std::sync::mpsc::channel();
-        let (reply, delivery) = std::sync::mpsc::channel();
-        to.send(SentMessage { text: (*text).to_owned(), reply }).unwrap();
-        requests = requests.with_messages(messages);
-        let place = folder.join("delivered");
-        std::thread::spawn(move || std::fs::write(place, format!("{:?}", delivery.recv().unwrap())));
-    }
+    let text = options.get("send").map(|text| (*text).to_owned());
+    let mut orders = OneMessage { text, delivered: folder.join("delivered") };
+    let mut requests =
+        Requests::new(&interrupts, options.get("cancel").map(Path::new)).with_orders(&mut orders);
     let quiet = options.contains_key("quiet");
     let mut out = std::io::stdout();
     let mut sink = |event: Event<'_>| match event {

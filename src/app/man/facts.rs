@@ -38,6 +38,12 @@ pub(super) const STATUSES: [(u8, &str); 11] = [
 const ENV: &[u8] = &[0, 1, 2, 3, 4, 5, 130];
 const LOOK: &[u8] = &[0, 1, 2, 3];
 const PLAIN: &[u8] = &[0, 1, 2];
+const ENV_OF_RUN: &[u8] = &[0, 1, 2, 3, 4, 130];
+const ORDERS: &[&str] = &[names::META, names::INBOX];
+const PAUSED: &[(&str, &str)] = &[
+    ("schema, root_dir", "version of this object, and the env root"),
+    ("paused, changed", "whether the agent is paused now, and whether this command has changed that"),
+];
 const STATE: &[&str] = &[names::META, names::MANIFEST];
 
 const CHECKED: &[u8] = &[0, 1, 2, 3, 5];
@@ -409,6 +415,30 @@ pub(super) const PAGES: &[Facts] = &[
             ("merged[], skipped[], unmerged[]", "the branches, as `execenv merge list` has them"),
         ],
         files: STATE,
+    },
+    Facts {
+        page: "send",
+        statuses: ENV_OF_RUN,
+        fields: &[
+            ("schema, root_dir", "version of this object, and the env root"),
+            ("delivery", "`written`: on its way to the agent; `queued`: it waits for the end of the turn"),
+        ],
+        files: ORDERS,
+    },
+    Facts { page: "pause", statuses: ENV_OF_RUN, fields: PAUSED, files: ORDERS },
+    Facts { page: "resume", statuses: ENV_OF_RUN, fields: PAUSED, files: ORDERS },
+    Facts {
+        page: "stop",
+        statuses: ENV_OF_RUN,
+        fields: &[
+            (
+                "schema, root_dir",
+                "version of this object, and the env root; with --all an array of such objects",
+            ),
+            ("outcome", "`stopped`, `asked` (it was not waited for) or `not_running`"),
+            ("status", "how the run has ended, as in `execenv show`; null where it was not waited for"),
+        ],
+        files: ORDERS,
     },
     Facts {
         page: "publish",

@@ -105,6 +105,8 @@ pub enum EnvStatus {
     Starting,
     /// An agent runs.
     Running,
+    /// An agent runs, and its processes are stopped by `execenv pause`.
+    Paused,
     /// The last run was successful.
     Completed,
     /// The last run failed.
@@ -127,7 +129,7 @@ pub enum EnvStatus {
 impl EnvStatus {
     /// Whether a run should be holding the environment's lock.
     pub fn is_active(self) -> bool {
-        matches!(self, EnvStatus::Starting | EnvStatus::Running)
+        matches!(self, EnvStatus::Starting | EnvStatus::Running | EnvStatus::Paused)
     }
 
     /// The stable word.
@@ -136,6 +138,7 @@ impl EnvStatus {
             EnvStatus::Prepared => "prepared",
             EnvStatus::Starting => "starting",
             EnvStatus::Running => "running",
+            EnvStatus::Paused => "paused",
             EnvStatus::Completed => "completed",
             EnvStatus::Failed => "failed",
             EnvStatus::Timeout => "timeout",
@@ -259,6 +262,12 @@ pub struct RunRecord {
     pub pid_namespace: u64,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
+    /// Since when it has been paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<DateTime<Utc>>,
+    /// When the kernel started the agent's process, in its clock ticks since boot: tells it from a later one of its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_start: Option<u64>,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -388,6 +388,11 @@ impl Client {
         }
     }
 
+    /// How many messages wait for the end of the turn.
+    pub(super) fn queued(&self) -> usize {
+        self.prompts.len()
+    }
+
     /// Asks the agent to end its turn; `false` where there is none.
     pub(super) fn cancel(&mut self, step: &mut Step) -> bool {
         if self.phase != Phase::Prompting {

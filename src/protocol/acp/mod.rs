@@ -99,6 +99,10 @@ impl Conversation for Acp {
         self.client.send(text, step)
     }
 
+    fn queued(&self) -> usize {
+        self.client.queued()
+    }
+
     fn cancel(&mut self, step: &mut Step) -> Duration {
         if self.client.cancel(step) { CANCEL } else { Duration::ZERO }
     }

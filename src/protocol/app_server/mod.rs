@@ -80,6 +80,10 @@ impl Conversation for AppServer {
         self.talk.send(text, step)
     }
 
+    fn queued(&self) -> usize {
+        self.talk.queued()
+    }
+
     fn cancel(&mut self, step: &mut Step) -> Duration {
         if self.talk.interrupt(step) { CANCEL } else { Duration::ZERO }
     }

@@ -225,6 +225,11 @@ impl Talk {
         Delivery::Queued
     }
 
+    /// How many messages wait for the end of the turn.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Asks for the end of the turn, where one runs.
     pub(super) fn interrupt(&mut self, step: &mut Step) -> bool {
         self.is_cancelled = true;
