@@ -46,7 +46,13 @@ pub(crate) fn run(args: &CheckpointArgs, context: &Context) -> Result<Answer> {
     let found = context.find(&args.env)?;
     let place = args.repository.find(&found, context)?;
     let git = context.git().until(Arc::clone(&context.stop));
-    let wanted = Wanted { message: &args.message, on_branch: args.on_branch, manual: true, now: context.now };
+    let wanted = Wanted {
+        message: &args.message,
+        on_branch: args.on_branch,
+        manual: true,
+        saved: None,
+        now: context.now,
+    };
     let repository = place.path().to_string_lossy().into_owned();
     let Some(made) = checkpoint(&found, &place, wanted, &git)? else {
         let json = json!({"schema": 1, "created": false, "repository": repository});

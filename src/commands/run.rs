@@ -19,7 +19,9 @@ use crate::invocation::{
 };
 use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
-use crate::run::{CleanupAfter, Keep, Resume, RunOptions, RunningEnv, Surroundings, execute};
+use crate::run::{
+    CleanupAfter, HeartbeatMode, Heartbeats, Keep, Resume, RunOptions, RunningEnv, Surroundings, execute,
+};
 use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
 
@@ -42,6 +44,7 @@ use crate::sys::clock;
 #[command(after_help = "Examples:
   execenv run \"$env\" --prompt 'fix the failing test'
   execenv run \"$env\" --resume --prompt 'and now the docs'
+  execenv run \"$env\" --heartbeat 5m --prompt 'port the parser'
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
   execenv run \"$env\" -- make test
   execenv run --new --provider codex --local-dir . --prompt 'fix the failing test'
@@ -113,6 +116,12 @@ pub struct RunArgs {
     /// Time between SIGTERM and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub kill_grace: Option<Duration>,
+    /// Save the work this often as a commit beside the branch, and once more when the agent has ended; 0: not at all
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub heartbeat: Option<Duration>,
+    /// Where heartbeats go: ref (beside the branch), or branch (on it, but beside it during a merge or a rebase)
+    #[arg(long, value_name = "MODE", default_value = "ref", value_parser = heartbeat_mode(), hide_possible_values = true, requires = "heartbeat")]
+    pub heartbeat_mode: HeartbeatMode,
     /// End the run when this file appears
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     pub cancel_file: Option<PathBuf>,
@@ -185,6 +194,8 @@ impl RunArgs {
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
             renewed_logins: RenewedLogins::of(self.keep_login),
+            heartbeats: limit(self.heartbeat.unwrap_or_default())
+                .map(|every| Heartbeats { every, mode: self.heartbeat_mode }),
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,
@@ -262,6 +273,13 @@ fn permission() -> impl TypedValueParser<Value = Permission> {
     PossibleValuesParser::new(Permission::WORDS.map(|(word, _)| word)).map(|word| {
         let found = Permission::WORDS.into_iter().find(|(known, _)| *known == word);
         found.map_or(Permission::default(), |(_, permission)| permission)
+    })
+}
+
+fn heartbeat_mode() -> impl TypedValueParser<Value = HeartbeatMode> {
+    PossibleValuesParser::new(HeartbeatMode::WORDS.map(|(word, _)| word)).map(|word| {
+        let found = HeartbeatMode::WORDS.into_iter().find(|(known, _)| *known == word);
+        found.map_or(HeartbeatMode::default(), |(_, mode)| mode)
     })
 }
 

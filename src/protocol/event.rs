@@ -110,6 +110,15 @@ pub enum Event<'a> {
     Notice { level: NoticeLevel, text: &'a str },
     /// A line of the agent's standard error, without what looks like a secret.
     Stderr { text: &'a str },
+    /// The work was saved as a commit.
+    Heartbeat {
+        commit: &'a str,
+        /// It is on the remote, too.
+        pushed: bool,
+        /// The file of its patch, below the env root; missing where that would be too long.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        patch: Option<&'a str>,
+    },
     /// The agent asks for a login.
     AuthRequired { provider: &'a str, hostname: &'a str, login_url: Option<&'a str>, hint: &'a str },
     /// Bytes of a program that speaks no dialect, as they came. Has no JSON form of its own: `output` gives it one.

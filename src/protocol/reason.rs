@@ -60,6 +60,8 @@ reasons! {
     Timeout = "timeout",
     /// The run's own limit on silence.
     IdleWatchdog = "idle_watchdog",
+    /// The work dir went away, or another folder came into its place, while the agent worked.
+    WorkDirMissing = "workdir_missing",
     /// A signal, the cancel file, or a reader of the events that went away.
     Cancelled = "cancelled",
     /// The agent reached its limit on turns.

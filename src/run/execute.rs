@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
+use super::heartbeat::{Body, Heart, HeartbeatMode};
 use super::inbox::Inbox;
 use super::log::RunLog;
 use super::options::{CleanupAfter, Keep, RunOptions};
@@ -15,7 +17,10 @@ use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
 use super::source::SourceWatch;
 use super::start::{Start, start_guard};
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
+use super::watch::WorkWatch;
+use crate::environment::{
+    CleanupOptions, CleanupOutcome, EnvRoot, FoundEnv, RenewedLogins, Trust, cleanup, quoted,
+};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::protocol::{Event, NoticeLevel};
@@ -116,26 +121,53 @@ fn begin(
     let interrupts = Interrupts::install().context("set up the signals")?;
     (surroundings.begins)()?;
     let log = RunLog::open(&env.found.env.tree)?;
-    let mut inbox = Inbox::open(&env.found.env.tree, &plan.run_id).context("empty the inbox of the run")?;
-    let requests = Requests::new(&interrupts, options.cancel_file.as_deref()).with_orders(&mut inbox);
-    let (now, has_started) = (surroundings.now, surroundings.has_started);
-    let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
-    let (git, guard) = (surroundings.git, Some(guard));
-    let mut run =
-        Run { plan: &plan, guard, now, has_started, trust, git, renewed_logins, env, sink, log, requests };
-    if let Some(died) = run.env.died.take() {
-        let killed = supervise::end_leftovers(&died.id, &run.env.found.env.path);
-        run.env.found.forget_temporary(&died.id, died.temporary.as_deref());
-        run.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
-    }
-    for notice in &plan.notices {
-        run.notice(notice)?;
-    }
-    run.finish()
+    let inbox = Inbox::open(&env.found.env.tree, &plan.run_id).context("empty the inbox of the run")?;
+    let body = options.heartbeats.map(|beats| body(env, beats.mode, surroundings)).transpose()?;
+    std::thread::scope(|scope| {
+        let heart = options.heartbeats.zip(body.as_ref());
+        let heart = heart.map(|(beats, body)| Heart::begin(beats.every, body, scope)).transpose()?;
+        let watch = WorkWatch::begin(plan.work_dir.clone(), heart, surroundings.now);
+        let cancel_file = options.cancel_file.as_deref();
+        let ways_in = WaysIn { interrupts: &interrupts, cancel_file, inbox };
+        let (now, has_started) = (surroundings.now, surroundings.has_started);
+        let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
+        let (git, guard) = (surroundings.git, Some(guard));
+        let run = Run {
+            plan: &plan,
+            guard,
+            now,
+            has_started,
+            trust,
+            git,
+            renewed_logins,
+            env,
+            sink,
+            log,
+            ways_in,
+            watch,
+            body: body.as_ref(),
+        };
+        run.whole()
+    })
+}
+
+/// What the heartbeats of a run are made with.
+fn body<'a>(env: &RunningEnv, mode: HeartbeatMode, surroundings: &Surroundings<'a>) -> Result<Body<'a>> {
+    let root = &env.found.env;
+    let tree = root.tree.try_clone().context("duplicate the handle of the env root")?;
+    let env = EnvRoot { tree, path: root.path.clone() };
+    Ok(Body { env, git: surroundings.git.clone(), trust: surroundings.trust, mode })
+}
+
+/// What reaches a run from outside.
+struct WaysIn<'a> {
+    interrupts: &'a Interrupts,
+    cancel_file: Option<&'a Path>,
+    inbox: Inbox,
 }
 
 /// A run that has begun.
-struct Run<'a> {
+struct Run<'a, 'scope> {
     plan: &'a RunPlan,
     /// The guard of the first start.
     guard: Option<Guard>,
@@ -147,10 +179,25 @@ struct Run<'a> {
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
     log: RunLog,
-    requests: Requests<'a>,
+    ways_in: WaysIn<'a>,
+    watch: WorkWatch<'a, 'scope>,
+    /// What heartbeats are made with, where there are any.
+    body: Option<&'a Body<'a>>,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
+    fn whole(mut self) -> Result<u8> {
+        if let Some(died) = self.env.died.take() {
+            let killed = supervise::end_leftovers(&died.id, &self.env.found.env.path);
+            self.env.found.forget_temporary(&died.id, died.temporary.as_deref());
+            self.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
+        }
+        for notice in &self.plan.notices {
+            self.notice(notice)?;
+        }
+        self.finish()
+    }
+
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
         let begun = BegunRun { run_id: &plan.run_id, dialect: plan.dialect(), temporary: &plan.temporary };
@@ -163,13 +210,14 @@ impl Run<'_> {
         let outcome = folder.and_then(|_held| self.attempts());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
+        let commits = self.save_the_rest();
         match outcome {
             Ok(outcome) => {
                 let (source_drift, notice) = source.map_or((None, None), SourceWatch::end);
                 if let Some(notice) = notice {
                     let _ = self.notice(&notice); // as above
                 }
-                self.end(RunResult::of(outcome, now()).with_drift(source_drift))
+                self.end(RunResult::of(outcome, now()).with_drift(source_drift).with_commits(commits))
             }
             Err(error) => {
                 if let Err(second) = self.end(RunResult::not_started(&error, now())) {
@@ -178,6 +226,18 @@ impl Run<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// The last heartbeat, when the agent has ended. Returns the commits of all.
+    fn save_the_rest(&mut self) -> Vec<String> {
+        let (Some(heart), Some(body)) = (self.watch.heart.take(), self.body) else { return Vec::new() };
+        if !self.has_started.get() {
+            return Vec::new(); // dropping it ends its thread
+        }
+        let sink = &mut *self.sink;
+        heart.end(body, (self.now)(), &mut |event| {
+            let _ = sink.event(&event); // a reader that has gone is no reason to save less
+        })
     }
 
     /// Puts the links to logins back that the agent has replaced by files.
@@ -238,6 +298,9 @@ impl Run<'_> {
             record_session(self.env, session, (self.now)());
         }
         let guard = self.guard.take().map_or_else(start_guard, Ok)?;
+        let WaysIn { interrupts, cancel_file, inbox } = &mut self.ways_in;
+        let mut requests =
+            Requests::new(interrupts, *cancel_file).with_orders(inbox).with_watch(&mut self.watch);
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);
         let mut last_session = session.unwrap_or_default();
@@ -245,7 +308,7 @@ impl Run<'_> {
             guard,
             command,
             conversation.as_mut(),
-            &mut self.requests,
+            &mut requests,
             &mut |event| {
                 if let Event::Paused(is_paused) = event {
                     return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());

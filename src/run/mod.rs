@@ -9,6 +9,8 @@
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
 //! | `result` | the one document that every end has |
+//! | `watch` | what is looked after while the agent works |
+//! | `heartbeat` | commits of the work while the agent works |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
 //! | `inbox` | what other commands ask of the run, and its answers |
@@ -16,6 +18,7 @@
 
 mod codex;
 mod execute;
+mod heartbeat;
 mod inbox;
 mod log;
 mod logged_session;
@@ -28,8 +31,10 @@ mod session;
 mod source;
 mod start;
 mod variables;
+mod watch;
 
 pub use execute::{RunSink, Surroundings, execute};
+pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;

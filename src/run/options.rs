@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::heartbeat::Heartbeats;
 use crate::environment::{RenewedLogins, WorkspacesRoot};
 use crate::git::{Git, GitIdentity};
 use crate::protocol::Permission;
@@ -60,6 +61,8 @@ pub struct RunOptions {
     pub kill_grace: Duration,
     /// What becomes of a login that the agent renews in its home.
     pub renewed_logins: RenewedLogins,
+    /// How often the work is saved; `None`: not at all.
+    pub heartbeats: Option<Heartbeats>,
     /// The run ends when this file appears.
     pub cancel_file: Option<PathBuf>,
     /// Set where the environment is to be cleaned up after the run.

@@ -95,6 +95,11 @@ impl RunResult {
         RunResult { logs: Logs::of(env_root), ..self }
     }
 
+    /// The result with the commits that the run made.
+    pub(super) fn with_commits(self, commits: Vec<String>) -> RunResult {
+        RunResult { commits, ..self }
+    }
+
     /// The result with what has changed in the checkout that the worktree came from.
     pub(super) fn with_drift(self, source_drift: Option<Vec<Drift>>) -> RunResult {
         RunResult { source_drift, ..self }

@@ -9,6 +9,7 @@
 //! | `listener` | what the agent prints, on its way through the dialect to the sink |
 //! | `agent` | the process, as far as writing to it and stopping it goes |
 //! | `requests` | signals, the cancel file and orders from outside |
+//! | `watch` | what is looked after besides the agent |
 //! | `orders` | how an order is carried out |
 //! | `streams` | the threads that read, write and wait |
 //! | `agent_log` | what an agent printed, whole or shortened |
@@ -49,6 +50,7 @@ mod status;
 mod streams;
 mod survivors;
 mod timers;
+mod watch;
 
 use std::path::Path;
 
@@ -65,6 +67,7 @@ pub use process::run;
 pub use program::find_program;
 pub use requests::{Order, Orders, Reply, Requests};
 pub use survivors::AtWork;
+pub use watch::{Watch, WorkDirGone};
 
 /// The other processes that this one can look at, each with its current folder.
 pub fn at_work() -> Vec<AtWork> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::bounds::Reached;
+use super::watch::WorkDirGone;
 use super::{reason, redact};
 use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 
@@ -158,6 +159,8 @@ pub enum Cause {
     Dialect(GiveUp),
     /// It has used up what it may.
     Bound(Reached),
+    /// The folder in which it works is gone.
+    WorkDirGone(WorkDirGone),
     /// It had stated its result, or closed its output, and did not exit.
     Overdue,
 }
@@ -215,8 +218,8 @@ pub fn judge(facts: &RunFacts<'_>) -> RunVerdict {
     let result = facts.ending.result.as_ref();
     // An agent that did not exit after its result was stopped: its exit says nothing.
     let is_own_end = matches!(facts.cause, Some(Cause::Overdue)) && result.is_some();
-    let is_at_bound = matches!(facts.cause, Some(Cause::Bound(_)));
-    let exit = if is_own_end || is_at_bound { Exit::default() } else { facts.exit };
+    let is_cut_off = matches!(facts.cause, Some(Cause::Bound(_) | Cause::WorkDirGone(_)));
+    let exit = if is_own_end || is_cut_off { Exit::default() } else { facts.exit };
     let Draft { status, reason, error } = draft(facts, exit);
     let in_words = error.as_deref().map(|error| reason_in_words(facts, error));
     let is_agents = reason.is_none_or(FailureReason::is_agent_error);
@@ -263,6 +266,9 @@ fn draft(facts: &RunFacts<'_>, exit: Exit) -> Draft {
         Some(Cause::Bound(reached)) => {
             return Draft::new(Failed, reached.reason(), reached.words());
         }
+        Some(Cause::WorkDirGone(gone)) => {
+            return Draft::new(Failed, FailureReason::WorkDirMissing, &gone.error);
+        }
         Some(limit) if let Some(draft) = over_limit(limit) => return draft,
         _ => {}
     }
@@ -303,9 +309,12 @@ fn over_limit(cause: &Cause) -> Option<Draft> {
             (FailureReason::IdleWatchdog, format!("stopped: a tool call had no answer for {limit:?}"))
         }
         Cause::Dialect(GiveUp { reason, error }) => (*reason, error.clone()),
-        Cause::Signal(_) | Cause::CancelFile | Cause::SinkBroken | Cause::Overdue | Cause::Bound(_) => {
-            return None;
-        }
+        Cause::Signal(_)
+        | Cause::CancelFile
+        | Cause::SinkBroken
+        | Cause::Overdue
+        | Cause::Bound(_)
+        | Cause::WorkDirGone(_) => return None,
     };
     Some(Draft::new(RunStatus::Timeout, reason, error))
 }

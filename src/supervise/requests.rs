@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Interrupts;
+use super::watch::{self, Watch, WorkDirGone};
+use crate::protocol::Event;
 
 const CANCEL_POLL: Duration = Duration::from_millis(500);
 const ORDERS_POLL: Duration = Duration::from_millis(100);
@@ -68,6 +70,8 @@ pub struct Requests<'a> {
     interrupts: &'a Interrupts,
     cancel_file: Option<&'a Path>,
     orders: Option<&'a mut dyn Orders>,
+    watch: Option<&'a mut dyn Watch>,
+    watched: Instant,
     cancel_polled: Instant,
     orders_polled: Option<Instant>,
 }
@@ -75,12 +79,38 @@ pub struct Requests<'a> {
 impl<'a> Requests<'a> {
     /// The run ends on a signal, or when `cancel_file` appears.
     pub fn new(interrupts: &'a Interrupts, cancel_file: Option<&'a Path>) -> Self {
-        Self { interrupts, cancel_file, orders: None, cancel_polled: Instant::now(), orders_polled: None }
+        Self {
+            interrupts,
+            cancel_file,
+            orders: None,
+            watch: None,
+            watched: Instant::now(),
+            cancel_polled: Instant::now(),
+            orders_polled: None,
+        }
     }
 
     /// Orders are taken from here as well.
     pub fn with_orders(self, orders: &'a mut dyn Orders) -> Self {
         Self { orders: Some(orders), ..self }
+    }
+
+    /// This is asked to look around as well.
+    pub fn with_watch(self, watch: &'a mut dyn Watch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Looks after what surrounds the agent, twice a second.
+    pub(super) fn look_around(
+        &mut self,
+        now: Instant,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Option<WorkDirGone> {
+        if now.duration_since(self.watched) < watch::EVERY {
+            return None;
+        }
+        self.watched = now;
+        self.watch.as_mut()?.look(now, tell)
     }
 
     pub(super) fn interrupts(&self) -> &'a Interrupts {

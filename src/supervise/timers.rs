@@ -191,6 +191,12 @@ impl Supervisor<'_, '_, '_> {
             self.stop(Cause::CancelFile);
         }
         self.look_at_orders(now);
+        if self.paused.is_none() && self.agent.can_stop() {
+            let listener = &mut *self.listener;
+            if let Some(gone) = self.requests.look_around(now, &mut |event| listener.emit(event)) {
+                self.stop(Cause::WorkDirGone(gone));
+            }
+        }
     }
 
     fn look_at_limits(&mut self, now: Instant, is_idle: bool) {

@@ -5,6 +5,7 @@
 //! process, and reported once.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
@@ -37,6 +38,11 @@ pub fn is_there(path: &Path) -> Option<bool> {
 /// Whether a path leads to a folder; `None`: it does not answer.
 pub fn is_dir(path: &Path) -> Option<bool> {
     ask(path, Path::is_dir)
+}
+
+/// Device and inode of what a path leads to; the inner `None`: nothing is there, the outer one: it does not answer.
+pub fn identity(path: &Path) -> Option<Option<(u64, u64)>> {
+    ask(path, |path| path.metadata().ok().map(|there| (there.dev(), there.ino())))
 }
 
 /// Whether nothing is certainly at a path. A disk that does not answer proves nothing.

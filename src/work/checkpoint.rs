@@ -34,6 +34,8 @@ pub struct Wanted<'a> {
     pub on_branch: bool,
     /// A person or a script asks for it: it is kept.
     pub manual: bool,
+    /// The tree of files that is saved already: the same once more is nothing to save.
+    pub saved: Option<&'a str>,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -43,6 +45,8 @@ pub struct Wanted<'a> {
 pub struct Made {
     /// Its entry in the record.
     pub record: CheckpointRecord,
+    /// The id of the tree of files.
+    pub tree: String,
     /// What differs from the commit that was checked out.
     pub changes: Changes,
     /// Submodules and other repositories in the files, of which only the commit is saved.
@@ -67,7 +71,7 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
         bounds: BOUNDS,
         message: wanted.message,
         by: &git.committer(own.git_identity.as_ref()),
-        saved: None,
+        saved: wanted.saved,
     };
     let saved = checkout.save(saving).map_err(|error| too_much(error, place))?;
     let Some(saved) = saved else { return Ok(None) };
@@ -124,7 +128,8 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
         }
     }
     let links = saved.picture.links().to_vec();
-    Ok(Some(Made { record, changes, links }))
+    let tree = saved.picture.tree().to_owned();
+    Ok(Some(Made { record, tree, changes, links }))
 }
 
 fn not_now(place: &Place, why: &NotNow) -> anyhow::Error {

@@ -40,6 +40,7 @@ mod gc_server;
 mod generated;
 mod git_identity;
 mod habits;
+mod heartbeat;
 mod home_changes;
 mod home_contents;
 mod homes;
