@@ -47,6 +47,7 @@ codes! {
     EnvBusy "env_busy" 4 "a running process uses the environment";
     PathBusy "path_busy" 4 "another environment uses the local directory";
     NoAnswer "no_answer" 4 "the run that holds the environment does not answer";
+    NoSlot "no_slot" 4 "as many runs are on as `--max-concurrent` or `--max-per-group` allows";
     QueueFull "queue_full" 4 "`send`: 100 messages wait for the agent already";
     RootBusy "root_busy" 4 "another process holds a lock of the workspaces root";
     Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";

@@ -348,6 +348,10 @@ table! {
     PATH_LOCK = Row::new("path-", Place::Locks, Owner::Execenv).form(Form::Prefix);
     /// held for a shared repository while it changes
     REPO_LOCK = Row::new("repo-", Place::Locks, Owner::Execenv).form(Form::Prefix);
+    /// held while the runs of a root are counted
+    SLOTS_LOCK = Row::new("slots", Place::Locks, Owner::Execenv);
+    /// held by a run that counts against a limit
+    SLOT = Row::new("slot-", Place::Locks, Owner::Execenv).form(Form::Prefix);
     /// held for a store while it is made, used or removed
     STORE_LOCK = Row::new("store-", Place::Locks, Owner::Execenv).form(Form::Prefix);
 }

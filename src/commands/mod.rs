@@ -29,6 +29,7 @@ pub mod reuse;
 pub mod run;
 pub mod show;
 mod skill_folders;
+mod slots;
 pub mod task_input;
 pub mod trash;
 pub mod verify;

@@ -12,6 +12,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::identity::IdentityArgs;
 use super::own_env::{OwnEnvArgs, left};
+use super::slots::SlotArgs;
 use crate::environment::{RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
@@ -20,7 +21,8 @@ use crate::invocation::{
 use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
 use crate::run::{
-    CleanupAfter, HeartbeatMode, Heartbeats, Keep, Resume, RunOptions, RunningEnv, Surroundings, execute,
+    CleanupAfter, HeartbeatMode, Heartbeats, Keep, MOST_ITERATIONS, Resume, RunOptions, RunningEnv,
+    Surroundings, execute,
 };
 use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
@@ -37,6 +39,12 @@ use crate::sys::clock;
 /// A run that reaches --max-cost, --max-tokens or --max-turns fails with the reason cost_limit, token_limit or
 /// iteration_limit. A bound on something that the agent does not say is refused (status 2).
 ///
+/// With --autonomous the first prompt explains a block, `<COMPLETION_GATE>`, by which the agent says at the end of each turn whether it is
+/// done. Until it is, it is asked to go on. Three turns in a row that change nothing, five that name the same obstacle, or
+/// --max-iterations end the run with status 1 (reasons circuit_breaker, iteration_limit); the session is kept, and `--resume
+/// --autonomous` goes on counting. --timeout, --max-cost and --max-tokens are those of all turns together, --idle-timeout and
+/// --max-turns of each.
+///
 /// A task document's `auth_token` is never kept or passed on: give it to the agent's platform CLI as a variable, such as
 /// MULTICA_TOKEN, with --env-file.
 #[derive(Debug, Args)]
@@ -45,6 +53,7 @@ use crate::sys::clock;
   execenv run \"$env\" --prompt 'fix the failing test'
   execenv run \"$env\" --resume --prompt 'and now the docs'
   execenv run \"$env\" --heartbeat 5m --prompt 'port the parser'
+  execenv run \"$env\" --autonomous --max-cost 5 --prompt 'make all tests pass'
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
   execenv run \"$env\" -- make test
   execenv run --new --provider codex --local-dir . --prompt 'fix the failing test'
@@ -116,6 +125,12 @@ pub struct RunArgs {
     /// Time between SIGTERM and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub kill_grace: Option<Duration>,
+    /// Let the agent go on by itself, turn after turn in one session, until it says that it is done
+    #[arg(long)]
+    pub autonomous: bool,
+    /// With --autonomous: the most turns, 50 or less
+    #[arg(long, value_name = "N", default_value = "10", requires = "autonomous", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_ITERATIONS)))]
+    pub max_iterations: u32,
     /// Save the work this often as a commit beside the branch, and once more when the agent has ended; 0: not at all
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub heartbeat: Option<Duration>,
@@ -135,6 +150,9 @@ pub struct RunArgs {
     /// With --new or --task, let the agent work in this folder of yours; else you say that the environment works in it, where nothing else proves it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub local_dir: Option<PathBuf>,
+    /// How many runs may be on.
+    #[command(flatten)]
+    pub slots: SlotArgs,
     /// The name in commits.
     #[command(flatten)]
     pub identity: IdentityArgs,
@@ -194,6 +212,7 @@ impl RunArgs {
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
             renewed_logins: RenewedLogins::of(self.keep_login),
+            autonomous: self.autonomous.then_some(self.max_iterations),
             heartbeats: limit(self.heartbeat.unwrap_or_default())
                 .map(|every| Heartbeats { every, mode: self.heartbeat_mode }),
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
@@ -304,7 +323,7 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
         let (env, prepared) = held.into_parts();
         let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
         let has_started = Cell::new(false);
-        let ended = start(env, &options, &has_started, trust, context);
+        let ended = start(args, env, &options, &has_started, trust, context);
         return match ended {
             Err(error) if !has_started.get() => {
                 if args.own.new && args.own.keep != Some(Keep::Always) {
@@ -321,16 +340,18 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
         let found = found.take().map_or_else(|| context.find(name), Ok)?;
         RunningEnv::acquire(found, &context.other_roots(), trust)
     })?;
-    start(env, &options, &Cell::new(false), trust, context)
+    start(args, env, &options, &Cell::new(false), trust, context)
 }
 
 fn start(
+    args: &RunArgs,
     env: RunningEnv,
     options: &RunOptions,
     has_started: &Cell<bool>,
     trust: Trust<'_>,
     context: &Context,
 ) -> Result<u8> {
+    let slots = &args.slots.take(context)?;
     let fixed = context.settings.variable("EXECENV_TEST_NOW");
     let now = || clock::now(fixed);
     let begins = || match context.hand_over_signals() {
@@ -343,7 +364,7 @@ fn start(
     let ends = || context.take_signals_back();
     let git = &context.git();
     let surroundings =
-        Surroundings { inherited, now: &now, trust, git, begins: &begins, ends: &ends, has_started };
+        Surroundings { inherited, now: &now, trust, git, slots, begins: &begins, ends: &ends, has_started };
     execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 

@@ -84,8 +84,9 @@ pub(crate) use path::quoted;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 pub use record::{
-    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, LastResult, MergeRecord, MergedBranch,
-    Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord, RunRecord, SessionRecord, SkippedBranch,
+    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, IterationRecord, LastResult,
+    MergeRecord, MergedBranch, Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord, RunRecord,
+    SessionRecord, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};

@@ -110,6 +110,15 @@ pub enum Event<'a> {
     Notice { level: NoticeLevel, text: &'a str },
     /// A line of the agent's standard error, without what looks like a secret.
     Stderr { text: &'a str },
+    /// A turn of an autonomous run has ended.
+    Iteration {
+        n: u32,
+        /// The agent says that it is done.
+        ready: bool,
+        /// Why, or why not, in its words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
     /// The work was saved as a commit.
     Heartbeat {
         commit: &'a str,

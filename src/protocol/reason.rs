@@ -64,8 +64,10 @@ reasons! {
     WorkDirMissing = "workdir_missing",
     /// A signal, the cancel file, or a reader of the events that went away.
     Cancelled = "cancelled",
-    /// The agent reached its limit on turns.
+    /// The agent reached its limit on turns, or an autonomous run that on iterations.
     IterationLimit = "iteration_limit",
+    /// An autonomous run whose agent got no further.
+    CircuitBreaker = "circuit_breaker",
     /// The agent reached the run's bound on its price.
     CostLimit = "cost_limit",
     /// The agent reached the run's bound on tokens.

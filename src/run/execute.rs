@@ -4,27 +4,31 @@ use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
+use super::autonomous::{GO_ON, Loop, Next, Said};
 use super::heartbeat::{Body, Heart, HeartbeatMode};
 use super::inbox::Inbox;
 use super::log::RunLog;
 use super::options::{CleanupAfter, Keep, RunOptions};
-use super::plan::RunPlan;
+use super::plan::{RunPlan, Turn};
 use super::record::{BegunRun, RunningEnv};
 use super::result::RunResult;
+use super::slots::Slots;
 use super::source::SourceWatch;
-use super::start::{Start, start_guard};
+use super::start::{Logs, Start, start_guard};
 use super::watch::WorkWatch;
 use crate::environment::{
-    CleanupOptions, CleanupOutcome, EnvRoot, FoundEnv, RenewedLogins, Trust, cleanup, quoted,
+    CleanupOptions, CleanupOutcome, EnvRoot, FoundEnv, Meta, RenewedLogins, Trust, cleanup, quoted,
 };
 use crate::failure::{Code, Failure};
 use crate::git::Git;
-use crate::protocol::{Event, NoticeLevel};
-use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome};
+use crate::protocol::{Event, NoticeLevel, Usage};
+use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, Used};
+use crate::work::state;
 
 /// What a run takes from its process.
 pub struct Surroundings<'a> {
@@ -36,6 +40,8 @@ pub struct Surroundings<'a> {
     pub trust: Trust<'a>,
     /// The user's git.
     pub git: &'a Git,
+    /// What counts the run against the limits of others.
+    pub slots: &'a Slots,
     /// Called when the run has taken the signals: from there on it decides when to stop.
     ///
     /// An error means that one has arrived before.
@@ -116,7 +122,7 @@ fn begin(
 ) -> Result<u8> {
     // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
     let guard = start_guard()?;
-    let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.trust)?;
+    let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
     (surroundings.begins)()?;
@@ -143,6 +149,12 @@ fn begin(
             env,
             sink,
             log,
+            slots: surroundings.slots,
+            autonomous: options.autonomous,
+            said: Said::default(),
+            logs: None,
+            used: Used::default(),
+            since: None,
             ways_in,
             watch,
             body: body.as_ref(),
@@ -179,6 +191,16 @@ struct Run<'a, 'scope> {
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
     log: RunLog,
+    slots: &'a Slots,
+    /// The most turns, where the agent goes on by itself.
+    autonomous: Option<u32>,
+    /// What the model has written in the present turn, where that matters.
+    said: Said,
+    /// Of the present run, once they are open.
+    logs: Option<Logs>,
+    /// What the turns before have used up, and since when the time counts.
+    used: Used,
+    since: Option<Instant>,
     ways_in: WaysIn<'a>,
     watch: WorkWatch<'a, 'scope>,
     /// What heartbeats are made with, where there are any.
@@ -200,24 +222,30 @@ impl Run<'_, '_> {
 
     fn finish(&mut self) -> Result<u8> {
         let (plan, now) = (self.plan, self.now);
-        let begun = BegunRun { run_id: &plan.run_id, dialect: plan.dialect(), temporary: &plan.temporary };
+        let begun = BegunRun {
+            run_id: &plan.run_id,
+            dialect: plan.dialect(),
+            temporary: &plan.temporary,
+            counts_on: self.autonomous.is_some() && plan.resume.is_some(),
+        };
         let root = &self.env.found.env;
         plan.logins.store_news(&root.tree, self.trust.keys.seal(&root.key()).as_ref())?;
         let (source, notice) = SourceWatch::begin(&self.env.found, self.git, self.trust);
         notice.map_or(Ok(()), |notice| self.notice(&notice))?;
         self.env.starting(&begun, now())?;
         let folder = self.env.found.make_temporary(&plan.run_id, &plan.temporary);
-        let outcome = folder.and_then(|_held| self.attempts());
+        let outcome = folder.and_then(|_held| self.turns());
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
         let commits = self.save_the_rest();
         match outcome {
-            Ok(outcome) => {
+            Ok((outcome, turns)) => {
                 let (source_drift, notice) = source.map_or((None, None), SourceWatch::end);
                 if let Some(notice) = notice {
                     let _ = self.notice(&notice); // as above
                 }
-                self.end(RunResult::of(outcome, now()).with_drift(source_drift).with_commits(commits))
+                let result = RunResult::of(outcome, turns, now());
+                self.end(result.with_drift(source_drift).with_commits(commits))
             }
             Err(error) => {
                 if let Err(second) = self.end(RunResult::not_started(&error, now())) {
@@ -278,18 +306,71 @@ impl Run<'_, '_> {
     /// Starts the agent, and once more with a new session where it refuses the old one. Never after a tool was called:
     /// what it did would be done twice.
     fn attempts(&mut self) -> Result<RunOutcome> {
-        let first = self.attempt(self.plan.resume.as_deref())?;
+        let first = self.attempt(Turn::first(self.plan.resume.as_deref()))?;
         if self.plan.resume.is_none() || !first.verdict.resume_refused || first.tool_calls > 0 {
             return Ok(first);
         }
         self.notice("the agent cannot resume its session; it starts a new one")?;
         self.env.forget_session()?;
-        Ok(self.attempt(None)?.after(first))
+        self.logs = None; // those of the first start are kept beside
+        Ok(self.attempt(Turn::first(None))?.after(first))
+    }
+
+    /// Starts the agent, and as long as it goes on by itself again and again. Returns how many turns there were.
+    fn turns(&mut self) -> Result<(RunOutcome, u32)> {
+        let Some(limit) = self.autonomous else { return Ok((self.attempts()?, 1)) };
+        let begun = Instant::now();
+        let mut going = Loop::begin(limit, self.env.counted(), self.work());
+        let mut outcome = self.attempts()?;
+        let mut turns = 1;
+        while outcome.verdict.status == RunStatus::Completed {
+            let turn = going.judge(&std::mem::take(&mut self.said), &outcome.verdict.text, self.work());
+            let ready = matches!(turn.next, Next::Done);
+            self.sink.event(&Event::Iteration { n: turn.number, ready, reason: turn.reason.as_deref() })?;
+            self.sink.event(&Event::Idle)?;
+            if let Err(error) = self.env.count(going.counted()) {
+                log::warn!("the iteration could not be recorded: {error:#}");
+            }
+            match turn.next {
+                Next::Done => break,
+                Next::Stop(stopped) => {
+                    outcome.verdict = outcome.verdict.stopped(stopped.reason, stopped.error);
+                    break;
+                }
+                Next::GoOn => {}
+            }
+            self.used = Used {
+                cost_usd: outcome.cost_usd.as_ref().and_then(serde_json::Number::as_f64).unwrap_or(0.0),
+                tokens: outcome.usage.values().map(Usage::all).fold(0, u64::saturating_add),
+            };
+            self.since = Some(begun);
+            if let Some(reached) = self.plan.limits.bounds.reached_by(self.used) {
+                outcome.verdict = outcome.verdict.stopped(reached.reason(), reached.words());
+                break;
+            }
+            turns += 1;
+            let session = outcome.session_id.clone();
+            let next = Turn { resume: session.as_deref(), prompt: Some(GO_ON), iteration: turns };
+            outcome = outcome.then(self.attempt(next)?);
+        }
+        Ok((outcome, turns))
+    }
+
+    /// The work as it is now; `None`: it cannot be looked at.
+    fn work(&self) -> Option<String> {
+        let root = &self.env.found.env;
+        let tree = root.tree.try_clone().ok()?;
+        let meta = Meta::load(&tree).ok()?;
+        let found = FoundEnv::new(EnvRoot { tree, path: root.path.clone() }, meta);
+        let state = state(&found, self.git, self.trust);
+        state.inspect_err(|error| log::debug!("look at the work: {error:#}")).ok()
     }
 
     /// Starts the agent once.
-    fn attempt(&mut self, resume: Option<&str>) -> Result<RunOutcome> {
-        let Start { command, session, mut conversation } = self.plan.start(self.env, resume)?;
+    fn attempt(&mut self, turn: Turn<'_>) -> Result<RunOutcome> {
+        let started = self.plan.start(self.env, self.slots, turn, &mut self.logs)?;
+        let Start { mut command, session, mut conversation } = started;
+        (command.limits.used, command.limits.since) = (self.used, self.since);
         self.env.found.refuse_moved()?;
         log::info!("starting {} in {}", command.program.display(), command.work_dir.display());
         self.log.started(&command, (self.now)());
@@ -303,6 +384,7 @@ impl Run<'_, '_> {
             Requests::new(interrupts, *cancel_file).with_orders(inbox).with_watch(&mut self.watch);
         let env = std::cell::RefCell::new(&mut *self.env);
         let (now, sink) = (self.now, &mut *self.sink);
+        let mut said = self.autonomous.map(|_| &mut self.said);
         let mut last_session = session.unwrap_or_default();
         let outcome = supervise::run(
             guard,
@@ -312,6 +394,9 @@ impl Run<'_, '_> {
             &mut |event| {
                 if let Event::Paused(is_paused) = event {
                     return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());
+                }
+                if let (Event::Text { text, is_part }, Some(said)) = (&event, &mut said) {
+                    said.add(&text.decode(), *is_part);
                 }
                 if let Event::Session { session_id, .. } = &event
                     && *session_id != last_session

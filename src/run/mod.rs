@@ -9,6 +9,8 @@
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
 //! | `result` | the one document that every end has |
+//! | `slots` | how many runs are on at once |
+//! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
 //! | `watch` | what is looked after while the agent works |
 //! | `heartbeat` | commits of the work while the agent works |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
@@ -16,6 +18,7 @@
 //! | `inbox` | what other commands ask of the run, and its answers |
 //! | `logged_session` | the session of a run that died, from its log |
 
+mod autonomous;
 mod codex;
 mod execute;
 mod heartbeat;
@@ -28,16 +31,19 @@ mod record;
 mod renewal;
 mod result;
 mod session;
+mod slots;
 mod source;
 mod start;
 mod variables;
 mod watch;
 
+pub use autonomous::MOST_ITERATIONS;
 pub use execute::{RunSink, Surroundings, execute};
 pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;
 pub use result::RunResult;
+pub use slots::{SlotLimits, Slots};
 pub use start::guard;
 pub use variables::temporary_places;

@@ -61,6 +61,8 @@ pub struct RunOptions {
     pub kill_grace: Duration,
     /// What becomes of a login that the agent renews in its home.
     pub renewed_logins: RenewedLogins,
+    /// The agent goes on by itself, for so many turns at most; `None`: one turn.
+    pub autonomous: Option<u32>,
     /// How often the work is saved; `None`: not at all.
     pub heartbeats: Option<Heartbeats>,
     /// The run ends when this file appears.

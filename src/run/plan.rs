@@ -7,8 +7,11 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use super::autonomous::ABOUT_THE_GATE;
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
+use super::slots::Slots;
+use super::variables::ThisRun;
 use super::{codex, session, variables};
 use crate::environment::{
     Exports, LaunchFile, LaunchInput, Logins, RenewedLogins, TemporaryPlaces, Trust, is_too_long, is_writable,
@@ -19,7 +22,7 @@ use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::plan::{Mcp, McpMode};
 use crate::provider::version::{Version, probe_version};
 use crate::provider::{self, Provider, argv, mcp_file};
-use crate::supervise::{Bounds, Limits, environment, find_program};
+use crate::supervise::{Bounds, Limits, Used, environment, find_program};
 use crate::sys::tree::Tree;
 
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
@@ -46,6 +49,24 @@ pub(super) struct RunPlan {
     pub(super) variables: Variables,
     pub(super) work_dir: PathBuf,
     pub(super) limits: Limits,
+}
+
+/// One start of the agent among those of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn<'a> {
+    /// The session to resume.
+    pub(super) resume: Option<&'a str>,
+    /// The prompt, where it is not that of the run.
+    pub(super) prompt: Option<&'a str>,
+    /// Its number, from 1.
+    pub(super) iteration: u32,
+}
+
+impl<'a> Turn<'a> {
+    /// The first one.
+    pub(super) fn first(resume: Option<&'a str>) -> Turn<'a> {
+        Turn { resume, prompt: None, iteration: 1 }
+    }
 }
 
 /// What is started.
@@ -83,6 +104,7 @@ impl RunPlan {
         options: &RunOptions,
         inherited: &Variables,
         env: &RunningEnv,
+        slots: &Slots,
         trust: Trust<'_>,
     ) -> Result<RunPlan> {
         let own = env.own();
@@ -107,7 +129,8 @@ impl RunPlan {
                 temporary.display()
             ));
         }
-        let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &run_id, &temporary)?;
+        let this = ThisRun { id: &run_id, slot: slots.number(), temporary: &temporary };
+        let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &this)?;
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
         let (program, agent) = if is_command {
@@ -128,6 +151,8 @@ impl RunPlan {
                 tool: options.idle_timeout.map(|idle| idle.max(TOOL_LIMIT)),
                 kill_grace: options.kill_grace,
                 bounds: bounds(options),
+                used: Used::default(),
+                since: None,
                 log: options.max_log,
                 memory: options.max_memory,
             },
@@ -151,7 +176,7 @@ impl RunPlan {
     /// Plans the first start already: what the provider refuses is refused before anything is changed.
     fn checked(mut self, env: &Tree) -> Result<RunPlan> {
         if let AgentPlan::Provider(agent) = &self.agent {
-            let launch = agent.launch(&self, env, self.resume.as_deref(), &self.run_id)?;
+            let launch = agent.launch(&self, env, Turn::first(self.resume.as_deref()), &self.run_id)?;
             agent.refuse_nul(&launch.args)?;
             self.notices.extend(launch.notices);
         }
@@ -188,18 +213,18 @@ impl ProviderPlan {
         &self,
         plan: &RunPlan,
         env: &Tree,
-        resume: Option<&str>,
+        turn: Turn<'_>,
         new_session: &str,
     ) -> Result<LaunchPlan> {
         (self.dialect.start)(&LaunchRequest {
             provider: self.row.name,
             described: self.row.described,
-            prompt: &self.prompt,
+            prompt: turn.prompt.unwrap_or(&self.prompt),
             model: self.model.as_deref(),
             max_turns: self.max_turns,
             max_cost: self.max_cost,
             system_prompt: self.system_prompt.as_deref(),
-            resume,
+            resume: turn.resume,
             new_session,
             custom: &self.custom,
             servers: self.servers.as_ref(),
@@ -243,12 +268,11 @@ impl AgentVariables {
         env: &RunningEnv,
         file: &LaunchFile,
         exports: &Exports,
-        run_id: &str,
-        temporary: &Path,
+        this: &ThisRun<'_>,
     ) -> Result<AgentVariables> {
         let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
         let operator = options.variables.clone();
-        let set = variables::of_environment(inherited, env, exports, run_id, temporary)?;
+        let set = variables::of_environment(inherited, env, exports, this)?;
         let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
         let (all, warnings) =
             environment::compose(inherited.clone(), set.clone(), custom, operator, options.clear_env);
@@ -266,6 +290,14 @@ fn command(
     merges: bool,
 ) -> Result<(PathBuf, AgentPlan)> {
     let (name, args) = options.command.split_first().expect("the caller has looked");
+    if options.autonomous.is_some() {
+        return Err(Failure::new(
+            Code::Usage,
+            "`--autonomous` needs an agent: a program does not say when it is done",
+        )
+        .hint("leave `--autonomous` out, or give a prompt instead of a program")
+        .into());
+    }
     let nothing = Tells { tokens: false, cost: false, turns: false };
     refuse_untold(options, nothing, &name.to_string_lossy(), "as a program")?;
     let path = variables::value(variables, "PATH").unwrap_or_default();
@@ -296,7 +328,10 @@ fn agent(
     let row = row.ok_or_else(|| not_runnable(provider, &options.env))?;
     let asked = dialect(row, options.dialect.as_deref())?;
     refuse_untold(options, asked.tells, row.name, &format!("`--dialect {}`", asked.name))?;
-    let prompt = prompt(options, file)?;
+    let mut prompt = prompt(options, file)?;
+    if options.autonomous.is_some() {
+        prompt.push_str(ABOUT_THE_GATE);
+    }
     let (program, version) = agent_program(options, inherited, row, variables)?;
     let lacks_first = options.dialect.is_none() && (row.lacks_first)(&program);
     let dialect = row.dialects.get(1).filter(|_| lacks_first).unwrap_or(asked);

@@ -15,8 +15,9 @@ use super::logged_session;
 use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
-    Durability, EnvLock, EnvRoot, EnvStatus, Exports, FoundEnv, LockedEnv, LockedRoot, Meta, Own, Prepared,
-    RunRecord, SessionRecord, Trust, check_exports, check_needs, has_unfinished_homes, renew_store_links,
+    Durability, EnvLock, EnvRoot, EnvStatus, Exports, FoundEnv, IterationRecord, LockedEnv, LockedRoot, Meta,
+    Own, Prepared, RunRecord, SessionRecord, Trust, check_exports, check_needs, has_unfinished_homes,
+    renew_store_links,
 };
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -46,6 +47,8 @@ pub(super) struct BegunRun<'a> {
     pub(super) dialect: &'a str,
     /// The agent's private folder for temporary files.
     pub(super) temporary: &'a Path,
+    /// It goes on counting the turns of the run before.
+    pub(super) counts_on: bool,
 }
 
 impl RunningEnv {
@@ -188,7 +191,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub(super) fn starting(&mut self, begun: &BegunRun<'_>, now: DateTime<Utc>) -> Result<()> {
-        let BegunRun { run_id, dialect, temporary } = *begun;
+        let BegunRun { run_id, dialect, temporary, counts_on } = *begun;
         let Machine { host, boot_id, pid_namespace } = Machine::this();
         // The sign of life comes first: without it another machine takes the run for a dead one.
         touch(&self.lock_handle()?).context("touch the lock file")?;
@@ -197,6 +200,7 @@ impl RunningEnv {
         // XFS writes a renamed file's bytes later: a power cut would leave an empty record.
         self.change(Durability::Synced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
+            let autonomous = own.run.as_ref().and_then(|run| run.autonomous.clone()).filter(|_| counts_on);
             own.status = EnvStatus::Starting;
             own.lease_until = None;
             own.run = Some(RunRecord {
@@ -210,6 +214,7 @@ impl RunningEnv {
                 boot_id: boot_id.clone(),
                 pid_namespace,
                 started_at: Some(now),
+                autonomous,
                 ..RunRecord::default()
             });
         })
@@ -238,6 +243,23 @@ impl RunningEnv {
             own.status = if since.is_some() { EnvStatus::Paused } else { EnvStatus::Running };
             if let Some(run) = own.run.as_mut() {
                 run.paused_at = since;
+            }
+        })
+    }
+
+    /// What an autonomous run has counted so far.
+    pub(super) fn counted(&self) -> IterationRecord {
+        self.own().run.and_then(|run| run.autonomous).unwrap_or_default()
+    }
+
+    /// Records what an autonomous run has counted, without a sync: a resumed run may count a turn less after a power cut.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn count(&mut self, counted: &IterationRecord) -> Result<()> {
+        self.change(Durability::Unsynced, |_, own| {
+            if let Some(run) = own.run.as_mut() {
+                run.autonomous = Some(counted.clone());
             }
         })
     }

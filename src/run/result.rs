@@ -69,6 +69,13 @@ pub struct RunResult {
     pub(super) poisoned: Option<FailureReason>,
 }
 
+/// Why a run ended that its agent had not finished, for a reason of the run's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stopped {
+    pub(super) reason: FailureReason,
+    pub(super) error: String,
+}
+
 /// The logs of a run, by their absolute paths.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -106,7 +113,7 @@ impl RunResult {
     }
 
     /// The result of a run whose agent was started.
-    pub(super) fn of(outcome: RunOutcome, now: DateTime<Utc>) -> RunResult {
+    pub(super) fn of(outcome: RunOutcome, iterations: u32, now: DateTime<Utc>) -> RunResult {
         let verdict = outcome.verdict;
         RunResult {
             exit_code: exit::of_agent(&verdict),
@@ -118,7 +125,7 @@ impl RunResult {
             usage: outcome.usage,
             cost_usd: outcome.cost_usd,
             duration_ms: u64::try_from(outcome.duration.as_millis()).unwrap_or(u64::MAX),
-            iterations: 1,
+            iterations,
             survivors_killed: outcome.survivors_killed,
             poisoned: verdict.poisoned,
             ..RunResult::empty(verdict.status, now)

@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result};
 
 use super::codex;
 use super::options::Variables;
-use super::plan::{AgentPlan, RunPlan};
+use super::plan::{AgentPlan, RunPlan, Turn};
 use super::record::RunningEnv;
 use super::result::{AGENT_LOG, STDERR_LOG};
+use super::slots::Slots;
 use crate::layout::names;
 use crate::protocol::{Conversation, Raw};
 use crate::provider::launch::LaunchPlan;
@@ -33,7 +34,13 @@ impl RunPlan {
     ///
     /// # Errors
     /// When a log or a file cannot be written.
-    pub(super) fn start(&self, env: &RunningEnv, resume: Option<&str>) -> Result<Start> {
+    pub(super) fn start(
+        &self,
+        env: &RunningEnv,
+        slots: &Slots,
+        turn: Turn<'_>,
+        logs: &mut Option<Logs>,
+    ) -> Result<Start> {
         let tree = &env.found.env.tree;
         if let Some(allowed) = &self.shell_names {
             codex::renew_policy(tree, allowed)?;
@@ -41,13 +48,20 @@ impl RunPlan {
         let launch = match &self.agent {
             AgentPlan::Command { args, input } => LaunchPlan::new(args.clone(), Raw::new(input.clone())),
             AgentPlan::Provider(agent) => {
-                agent.launch(self, tree, resume, &uuid::Uuid::new_v4().to_string())?
+                agent.launch(self, tree, turn, &uuid::Uuid::new_v4().to_string())?
             }
         };
         for (file, bytes) in &launch.files {
             write_private(tree, file, bytes)?;
         }
-        let LaunchPlan { args, variables, session, conversation, .. } = launch;
+        let LaunchPlan { args, mut variables, session, conversation, .. } = launch;
+        if turn.iteration > 1 {
+            variables.push(("EXECENV_ITERATION".into(), turn.iteration.to_string().into()));
+        }
+        let logs = match logs {
+            Some(logs) => &*logs,
+            None => &*logs.insert(Logs::open(tree)?),
+        };
         let command = AgentCommand {
             provider: self.provider.clone(),
             program: self.program.clone(),
@@ -55,13 +69,27 @@ impl RunPlan {
             work_dir: self.work_dir.clone(),
             env: with(&self.variables, variables),
             run_id: self.run_id.clone(),
-            resume: resume.map(str::to_owned),
+            resume: turn.resume.map(str::to_owned),
             limits: self.limits,
             lock: env.lock_handle()?,
-            log: open_log(tree, AGENT_LOG)?,
-            stderr_log: open_log(tree, STDERR_LOG)?,
+            slots: slots.handles().context("duplicate the handle of a slot")?,
+            log: logs.output.try_clone().context("duplicate the handle of a log")?,
+            stderr_log: logs.errors.try_clone().context("duplicate the handle of a log")?,
         };
         Ok(Start { command, session, conversation })
+    }
+}
+
+/// The logs of what the agent prints: all turns of a run go on in them.
+#[derive(Debug)]
+pub(super) struct Logs {
+    output: File,
+    errors: File,
+}
+
+impl Logs {
+    fn open(tree: &Tree) -> Result<Logs> {
+        Ok(Logs { output: open_log(tree, AGENT_LOG)?, errors: open_log(tree, STDERR_LOG)? })
     }
 }
 

@@ -12,6 +12,8 @@ use crate::failure::{Code, Failure};
 
 /// The variable that names the folder in which runs get their folders for temporary files. The multica daemon sets it.
 const TEMP_BASE: &str = "MULTICA_AGENT_TEMP_BASE";
+/// The platform whose agents look for their slot in a variable of its own.
+const MULTICA: &str = "multica";
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// The folder that the operator names for temporary files.
@@ -39,6 +41,15 @@ pub fn temporary_places(inherited: &Variables) -> Vec<PathBuf> {
     named(TEMP_BASE).into_iter().chain([usual]).collect()
 }
 
+/// What tells one run from another.
+pub(super) struct ThisRun<'a> {
+    pub(super) id: &'a str,
+    /// The number of its slot, where runs are counted.
+    pub(super) slot: Option<u32>,
+    /// The agent's private folder for temporary files.
+    pub(super) temporary: &'a Path,
+}
+
 /// The variables that describe the run and its environment.
 ///
 /// # Errors
@@ -47,8 +58,7 @@ pub(super) fn of_environment(
     inherited: &Variables,
     env: &RunningEnv,
     exports: &Exports,
-    run_id: &str,
-    temporary: &Path,
+    this: &ThisRun<'_>,
 ) -> Result<Variables> {
     let own = env.own();
     let work_dir = env.found.agent_dir();
@@ -59,11 +69,17 @@ pub(super) fn of_environment(
     put("EXECENV_TASK_ID", own.task_id.as_ref());
     put("EXECENV_WORKSPACE_ID", env.meta.workspace_id.as_ref());
     put("EXECENV_PROVIDER", own.provider.as_ref());
-    put("EXECENV_RUN_ID", run_id.as_ref());
+    put("EXECENV_RUN_ID", this.id.as_ref());
     put("EXECENV_ITERATION", "1".as_ref());
+    if let Some(slot) = this.slot {
+        put("EXECENV_SLOT", slot.to_string().as_ref());
+        if own.platform == MULTICA {
+            put("MULTICA_TASK_SLOT", slot.to_string().as_ref());
+        }
+    }
     put("PWD", work_dir.as_os_str());
     for name in ["TMPDIR", "TMP", "TEMP"] {
-        put(name, temporary.as_os_str());
+        put(name, this.temporary.as_os_str());
     }
     let private = private_exports(&env.found.env.tree, &own.provider)?;
     for (name, value) in exports.variables.iter().chain(&private) {

@@ -30,7 +30,9 @@ pub(super) enum Incomplete {
 
 impl AgentLog {
     pub(super) fn new(file: File, most: Option<u64>) -> AgentLog {
-        let limit = most.map(|most| Limit { most: most.max(LEAST), ..Limit::default() });
+        // An earlier turn of the same run may have written to it.
+        let length = file.metadata().map_or(0, |file| file.len());
+        let limit = most.map(|most| Limit { most: most.max(LEAST), length, ..Limit::default() });
         AgentLog { file: Some(file), limit }
     }
 

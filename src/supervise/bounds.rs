@@ -15,6 +15,15 @@ pub struct Bounds {
     pub turns: Option<u64>,
 }
 
+/// What earlier turns of the same run have used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Used {
+    /// The price in US dollars.
+    pub cost_usd: f64,
+    /// Tokens of all models and kinds.
+    pub tokens: u64,
+}
+
 /// A bound that was reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reached {
@@ -36,20 +45,29 @@ impl Bounds {
         *self == Bounds::default()
     }
 
-    /// The bound that was reached. `turns_over` keeps the time at which the turns were used up; `is_at_work`: the agent
+    /// The bound that was reached between two turns.
+    pub fn reached_by(&self, used: Used) -> Option<Reached> {
+        let cost = self.cost_usd.filter(|most| used.cost_usd >= *most).map(Reached::Cost);
+        cost.or_else(|| self.tokens.filter(|most| used.tokens >= *most).map(Reached::Tokens))
+    }
+
+    /// The bound that was reached, together with what was `used` before. Turns are those of one start. `turns_over` keeps the time at which the turns were used up; `is_at_work`: the agent
     /// waits for a tool, which still belongs to its last turn.
     pub(super) fn reached(
         &self,
+        used: Used,
         spent: &Spent,
         is_at_work: bool,
         turns_over: &mut Option<Instant>,
         now: Instant,
     ) -> Option<Reached> {
-        let cost = spent.cost_usd.as_ref().and_then(serde_json::Number::as_f64).unwrap_or(0.0);
+        let cost =
+            spent.cost_usd.as_ref().and_then(serde_json::Number::as_f64).unwrap_or(0.0) + used.cost_usd;
+        let tokens = spent.tokens.saturating_add(used.tokens);
         if let Some(most) = self.cost_usd.filter(|most| cost >= *most) {
             return Some(Reached::Cost(most));
         }
-        if let Some(most) = self.tokens.filter(|most| spent.tokens >= *most) {
+        if let Some(most) = self.tokens.filter(|most| tokens >= *most) {
             return Some(Reached::Tokens(most));
         }
         let most = self.turns.filter(|most| spent.turns >= *most)?;
@@ -60,7 +78,7 @@ impl Bounds {
 
 impl Reached {
     /// The reason of the run's end.
-    pub(super) fn reason(self) -> FailureReason {
+    pub fn reason(self) -> FailureReason {
         match self {
             Reached::Cost(_) => FailureReason::CostLimit,
             Reached::Tokens(_) => FailureReason::TokenLimit,
@@ -69,7 +87,7 @@ impl Reached {
     }
 
     /// What was reached, in words.
-    pub(super) fn words(self) -> String {
+    pub fn words(self) -> String {
         match self {
             Reached::Cost(most) => format!("stopped: the agent has cost ${most} (`--max-cost`)"),
             Reached::Tokens(most) => format!("stopped: the agent has used {most} tokens (`--max-tokens`)"),
@@ -102,11 +120,18 @@ mod tests {
             (spent(1, "0.1", 3), true, 0, Some(Reached::Turns(2))),
         ] {
             let mut turns_over = None;
-            bounds.reached(&spent, is_at_work, &mut turns_over, now);
+            bounds.reached(Used::default(), &spent, is_at_work, &mut turns_over, now);
             let later = now + Duration::from_secs(later);
-            assert_eq!(bounds.reached(&spent, is_at_work, &mut turns_over, later), expected, "{spent:?}");
+            assert_eq!(
+                bounds.reached(Used::default(), &spent, is_at_work, &mut turns_over, later),
+                expected,
+                "{spent:?}"
+            );
         }
         assert!(Bounds::default().is_empty());
-        assert_eq!(Bounds::default().reached(&spent(9, "9", 9), false, &mut None, now), None);
+        assert_eq!(
+            Bounds::default().reached(Used::default(), &spent(9, "9", 9), false, &mut None, now),
+            None
+        );
     }
 }

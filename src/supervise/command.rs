@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Used};
 
 /// One start of an agent: the program, where it runs, and the limits it runs under.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct AgentCommand {
     pub limits: Limits,
     /// A handle on the environment's lock. The guard keeps it, so that the lock lives as long as the agent may.
     pub lock: File,
+    /// Handles on what counts the run against the limits of others; the guard keeps these, too.
+    pub slots: Vec<File>,
     /// Receives every byte of standard output.
     pub log: File,
     /// Receives every byte of standard error.
@@ -47,6 +49,10 @@ pub struct Limits {
     pub kill_grace: Duration,
     /// What the agent may use up.
     pub bounds: Bounds,
+    /// What counts against that already.
+    pub used: Used,
+    /// When the time of the run began to count; `None`: with this start.
+    pub since: Option<Instant>,
     /// The longest log of one of its streams, in bytes.
     pub log: Option<u64>,
     /// The most memory that each of its processes may allocate, in bytes.

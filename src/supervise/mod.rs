@@ -57,7 +57,7 @@ use std::path::Path;
 use survivors::Marks;
 
 pub use agent_log::LEAST as LEAST_LOG;
-pub use bounds::Bounds;
+pub use bounds::{Bounds, Used};
 pub use command::{AgentCommand, Limits, Started};
 pub use guard::Guard;
 pub use interrupts::{Ignored, Interrupts};

@@ -91,20 +91,34 @@ impl RunOutcome {
     pub fn after(self, first: RunOutcome) -> RunOutcome {
         let has_got_further = self.verdict.status == RunStatus::Completed || self.session_id.is_some();
         let (kept, other) = if has_got_further { (self, first) } else { (first, self) };
-        let mut usage = kept.usage;
+        kept.with_spent(other)
+    }
+}
+
+impl RunOutcome {
+    /// The outcome of a run of several turns, of which `last` is the last one.
+    #[must_use]
+    pub fn then(self, last: RunOutcome) -> RunOutcome {
+        let session_id = last.session_id.clone().or_else(|| self.session_id.clone());
+        RunOutcome { session_id, ..last }.with_spent(self)
+    }
+
+    /// Adds what another start has used up.
+    fn with_spent(self, other: RunOutcome) -> RunOutcome {
+        let mut usage = self.usage;
         for (model, count) in &other.usage {
             usage.entry(model.clone()).or_default().add(count);
         }
         RunOutcome {
             usage,
-            cost_usd: match (kept.cost_usd, other.cost_usd) {
+            cost_usd: match (self.cost_usd, other.cost_usd) {
                 (Some(one), Some(two)) => add(&one, &two).or(Some(one)),
                 (one, two) => one.or(two),
             },
-            tool_calls: kept.tool_calls + other.tool_calls,
-            duration: kept.duration + other.duration,
-            survivors_killed: kept.survivors_killed + other.survivors_killed,
-            ..kept
+            tool_calls: self.tool_calls + other.tool_calls,
+            duration: self.duration + other.duration,
+            survivors_killed: self.survivors_killed + other.survivors_killed,
+            ..self
         }
     }
 }
@@ -134,6 +148,15 @@ pub struct RunVerdict {
     pub poisoned: Option<FailureReason>,
     /// The agent refused to resume the session that was asked for.
     pub resume_refused: bool,
+}
+
+impl RunVerdict {
+    /// The verdict over a run that was ended between two turns of its agent, which had ended the last one well.
+    #[must_use]
+    pub fn stopped(self, reason: FailureReason, error: String) -> RunVerdict {
+        let (status, exit) = (RunStatus::Failed, Exit::default());
+        RunVerdict { status, exit, failure_reason: Some(reason), error: Some(error), ..self }
+    }
 }
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -76,7 +76,7 @@ pub fn run<'a>(
         requests,
         lock: &command.lock,
         limits: command.limits,
-        begin,
+        begin: command.limits.since.unwrap_or(begin),
         interruptions: 0,
         turns_over: None,
         is_result_first: false,

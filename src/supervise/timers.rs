@@ -228,7 +228,9 @@ impl Supervisor<'_, '_, '_> {
         }
         let conversation = &self.listener.conversation;
         let (spent, is_at_work) = (conversation.spent(), conversation.has_open_tool());
-        if let Some(reached) = bounds.reached(&spent, is_at_work, &mut self.turns_over, Instant::now()) {
+        if let Some(reached) =
+            bounds.reached(self.limits.used, &spent, is_at_work, &mut self.turns_over, Instant::now())
+        {
             self.stop(Cause::Bound(reached));
         }
     }

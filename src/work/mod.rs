@@ -15,6 +15,7 @@ mod place;
 pub mod publish;
 mod reattach;
 mod restore;
+mod state;
 
 pub use branch::branch;
 pub use checkpoint::{Wanted, checkpoint};
@@ -22,3 +23,4 @@ pub use clone::{clone, look_at_target};
 pub use diff::{Compared, DiffForm, diff};
 pub use place::Place;
 pub use restore::{Restoring, Source, restore};
+pub use state::state;

@@ -12,6 +12,7 @@ mod support;
 
 mod acp_streams;
 mod artifacts;
+mod autonomous;
 mod branch;
 mod checkout;
 mod checkout_gc;
@@ -80,6 +81,7 @@ mod run_terminal;
 mod server_client;
 mod show;
 mod skills;
+mod slots;
 mod source_drift;
 mod stopped;
 mod streams;

@@ -514,7 +514,7 @@ pub(super) const PAGES: &[Facts] = &[
         statuses: PLAIN,
         fields: &[
             ("schema, file", "version of this object, and the configuration file that was read, or null"),
-            ("settings[]", "key, value, origin and the rest of each setting"),
+            ("settings", "each setting by its name: value and origin"),
         ],
         files: &[],
     },

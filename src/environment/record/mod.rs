@@ -21,5 +21,5 @@ pub use identity::Identity;
 pub use merge::{CurrentMerge, MergeRecord, MergedBranch, SkippedBranch};
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;
-pub use own::{EnvStatus, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};
+pub use own::{EnvStatus, IterationRecord, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};
 pub use published::PublishedRecord;

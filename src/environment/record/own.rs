@@ -231,6 +231,20 @@ pub struct RepositoryRecord {
     pub other: Map<String, Value>,
 }
 
+/// What an autonomous run counts, so that a resumed one goes on counting.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IterationRecord {
+    /// Turns that have ended.
+    pub iterations: u32,
+    /// Of the last ones, those that changed nothing.
+    pub no_progress: u32,
+    /// Of the last ones, those that named the same obstacle.
+    pub same_error: u32,
+    /// That obstacle, in the form in which two are compared.
+    pub last_error: Option<String>,
+}
+
 /// A run's processes and times. Process ids serve for display and for the clean-up after a crash, never to decide
 /// whether a run is alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +276,9 @@ pub struct RunRecord {
     pub pid_namespace: u64,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
+    /// What an autonomous run has counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autonomous: Option<IterationRecord>,
     /// Since when it has been paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<DateTime<Utc>>,

@@ -114,6 +114,8 @@ settings! {
         "run" "--idle-timeout", "End the run when the agent prints nothing for this long and no tool runs; 0: no limit";
     kill_grace: Duration, value::duration, "5s", ["EXECENV_KILL_GRACE"],
         "run" "--kill-grace", "Time between SIGTERM and SIGKILL";
+    max_concurrent: Option<u32>, value::count, "", ["EXECENV_MAX_CONCURRENT"],
+        "run" "--max-concurrent", "Start only if fewer runs than this that have such a limit are on in the workspaces root";
     mcp_mode: McpMode, |text| value::word(text, &MCP_MODES), "strict", ["EXECENV_MCP_MODE"],
         "prepare" "--mcp-mode", "strict: the agent sees only the task's MCP servers; merge: yours as well";
     agent_memory: bool, value::switch, "off", ["EXECENV_AGENT_MEMORY"],

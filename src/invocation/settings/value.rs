@@ -1,6 +1,7 @@
 //! How the text of a setting becomes a value.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use chrono::Duration;
 
@@ -50,7 +51,7 @@ pub(super) fn timeout(text: Text<'_>) -> Read<Duration> {
 }
 
 /// A count; `None`: there is no bound.
-pub(super) fn count(text: Text<'_>) -> Read<Option<u64>> {
+pub(super) fn count<T: FromStr>(text: Text<'_>) -> Read<Option<T>> {
     let wrong = || format!("`{}` is not a whole number", text.value.escape_debug());
     if text.value.is_empty() { Ok(None) } else { text.value.parse().map(Some).map_err(|_| wrong()) }
 }

@@ -71,9 +71,10 @@ impl Guard {
         let (their_input, input) = if has_input { Some(io::pipe()?) } else { None }.unzip();
         let (output, their_output) = io::pipe()?;
         let (errors, their_errors) = io::pipe()?;
-        let (order, block) = order(command)?;
+        let (order, block) = order(command, if has_input { 3 } else { 2 })?;
         let mut theirs = vec![command.lock.as_fd(), their_output.as_fd(), their_errors.as_fd()];
         theirs.extend(their_input.iter().map(|pipe| pipe.as_fd()));
+        theirs.extend(command.slots.iter().map(|slot| slot.as_fd()));
         handles::send(&self.orders, &theirs).map_err(guard_is_gone)?;
         drop((their_input, their_output, their_errors));
         talk::say(&self.orders, &order).map_err(guard_is_gone)?;
@@ -160,7 +161,7 @@ impl Drop for Guard {
 }
 
 /// The order to start an agent, and its block.
-fn order(command: &AgentCommand) -> io::Result<(Order, Vec<u8>)> {
+fn order(command: &AgentCommand, streams: usize) -> io::Result<(Order, Vec<u8>)> {
     let block = talk::block(&Program {
         path: &command.program,
         args: &command.args,
@@ -171,6 +172,7 @@ fn order(command: &AgentCommand) -> io::Result<(Order, Vec<u8>)> {
         run: rustix::process::getpid().as_raw_nonzero().get(),
         run_id: command.run_id.clone(),
         grace_ms: command.limits.kill_grace.as_millis().try_into().unwrap_or(u64::MAX),
+        streams,
         args: command.args.len(),
         memory: command.limits.memory,
         length: block.len(),

@@ -53,6 +53,8 @@ struct Charge {
     agent: Pid,
     run_id: String,
     grace: Duration,
+    /// The slots of the run: they are free when the agent is gone.
+    _slots: Vec<OwnedFd>,
 }
 
 /// What the guard does. The hidden subcommand `__guard` calls this and exits.
@@ -69,7 +71,7 @@ pub fn main() {
     let _lock = handed.next(); // held until this returns
     let mut charge = None;
     let is_killed = !obey(&run, handed.collect(), &shared, &mut charge);
-    let Some(Charge { agent, run_id, grace }) = charge else { return };
+    let Some(Charge { agent, run_id, grace, _slots }) = charge else { return };
     if is_killed {
         end_group(agent, grace, &mut || false);
     }
@@ -79,17 +81,23 @@ pub fn main() {
 }
 
 /// Does what the run orders, to its end. Returns whether that was the order to end.
-fn obey(run: &UnixStream, streams: Vec<OwnedFd>, shared: &Arc<Shared>, charge: &mut Option<Charge>) -> bool {
+fn obey(
+    run: &UnixStream,
+    mut handles: Vec<OwnedFd>,
+    shared: &Arc<Shared>,
+    charge: &mut Option<Charge>,
+) -> bool {
     let mut orders = BufReader::new(run);
-    let mut streams = Some(streams);
     while let Ok(Some(order)) = talk::hear(&mut orders) {
         match order {
             Order::End => return true,
             Order::Pause => shared.is_paused.store(true, Ordering::Release),
             Order::Resume => shared.is_paused.store(false, Ordering::Release),
-            Order::Start { run: run_pid, run_id, grace_ms, args, memory, length } => {
+            Order::Start { run: run_pid, run_id, grace_ms, streams, args, memory, length } => {
+                let slots = handles.split_off(streams.min(handles.len()));
+                let streams = std::mem::take(&mut handles);
                 let started = Ordered::read(&mut orders, length, args)
-                    .and_then(|ordered| start(&ordered, memory, streams.take().unwrap_or_default()));
+                    .and_then(|ordered| start(&ordered, memory, streams));
                 let agent = match started {
                     Ok(agent) => agent,
                     Err(error) => {
@@ -98,7 +106,8 @@ fn obey(run: &UnixStream, streams: Vec<OwnedFd>, shared: &Arc<Shared>, charge: &
                     }
                 };
                 shared.tree.lock().unwrap_or_else(PoisonError::into_inner).spare(agent);
-                *charge = Some(Charge { agent, run_id, grace: Duration::from_millis(grace_ms) });
+                let grace = Duration::from_millis(grace_ms);
+                *charge = Some(Charge { agent, run_id, grace, _slots: slots });
                 // A run that cannot hear it any more has been killed: the next order will not come.
                 let _ = talk::say(run, &Report::Started(agent.as_raw_nonzero().get()));
                 if report_exit(run, agent).is_err() {

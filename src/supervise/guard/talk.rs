@@ -1,7 +1,7 @@
 //! What the run and the guard say to each other: one JSON value a line, over one socket.
 //!
-//! The first thing that the run sends is handles: on the environment's lock, and of the agent's output, errors and input,
-//! without the input where it is empty. The order to start a program is followed by a block: its path, its folder, its
+//! The first thing that the run sends is handles: on the environment's lock, of the agent's output, errors and input,
+//! without the input where it is empty, and on the slots of the run. The order to start a program is followed by a block: its path, its folder, its
 //! arguments and its variables, each ended by a zero byte. They may hold secrets, and are as long as the system allows, so
 //! that they cannot be arguments of the guard.
 
@@ -27,6 +27,8 @@ pub(super) enum Order {
         run_id: String,
         /// The time between SIGTERM and SIGKILL if the run is killed, in milliseconds.
         grace_ms: u64,
+        /// How many of the handles after the first are the agent's streams.
+        streams: usize,
         /// How many strings of the block are arguments.
         args: usize,
         /// The limit on its memory.
