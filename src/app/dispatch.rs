@@ -43,12 +43,12 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Prepare(args) => return prepare::run(&args, context),
         Command::Reuse(args) => return reuse::run(&args, context),
         Command::Hook(args) => return hook::run(&args, context),
+        Command::Checkout(args) => return checkout::run(&args, context),
+        Command::Clone(args) => return clone::run(&args, context),
+        Command::Branch(args) => return branch::run(&args, context),
         Command::Cleanup(args) => cleanup::run(&args, context),
         Command::Checkpoint(args) => checkpoint::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
-        Command::Clone(args) => clone::run(&args, context),
-        Command::Branch(args) => branch::run(&args, context),
-        Command::Checkout(args) => checkout::run(&args, context),
         Command::Du(args) => du::run(&args, context),
         Command::List(args) => list::run(&args, context),
         Command::Merge(args) => merge::run(&args, context),
@@ -65,7 +65,9 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, Cli::command(), context),
     };
-    answer(&done?, format)
+    let mut done = done?;
+    let deed = std::mem::take(&mut done.deed);
+    answer(&done, deed, format)
 }
 
 /// The internal entry of the program. `None`: this is an ordinary command line.

@@ -9,7 +9,7 @@ use crate::environment::trash::{entries, restore};
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Prepared, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::Context;
-use crate::output::answer;
+use crate::output::{Deed, answer};
 
 /// Prints what was prepared or refreshed, and returns the exit status.
 ///
@@ -22,21 +22,14 @@ pub(super) fn announce(task: &Task, prepared: &Prepared, context: &Context) -> R
         return Err(Failure::new(Code::Interrupted, message).into());
     }
     let built = task.answer(prepared, context)?;
-    answer(&built, context.settings.output).map_err(|error| {
-        // Only its text: a reader that has gone is no quiet success here.
-        let why = error.root_cause();
-        if prepared.reused {
-            let env = prepared.root_dir.display();
-            return Failure::new(
-                Code::Failed,
-                format!("the answer could not be printed ({why}); {env} is ready for a run"),
-            )
-            .hint(format!("`execenv show {env}` prints what it is"))
-            .into();
-        }
-        let message = format!("the answer could not be printed ({why}); {}", undo(prepared, context));
-        Failure::new(Code::Failed, message).into()
-    })
+    let deed = if prepared.reused {
+        let env = prepared.root_dir.display();
+        let hint = format!("`execenv show {env}` prints what it is");
+        Deed::Stays { what: format!("{env} is ready for a run"), hint }
+    } else {
+        Deed::TakenBack(Box::new(|| undo(prepared, context)))
+    };
+    answer(&built, deed, context.settings.output)
 }
 
 /// Removes what was prepared, because no caller will learn of it: a signal has arrived, or the answer could not be printed.

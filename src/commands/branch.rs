@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::invocation::{Context, WaitArgs, env_completer};
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Deed, answer, escape};
 use crate::work;
 
 /// Begin a new branch in the repository of an environment
@@ -38,7 +38,7 @@ pub struct BranchArgs {
     pub wait: WaitArgs,
 }
 
-pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<u8> {
     let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
     let place = args.repository.find(&env, context)?;
     let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
@@ -51,5 +51,11 @@ pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<Answer> {
         "commit": made.new.commit,
         "before": made.new.before,
     });
-    Ok(Answer::new(escape(&args.name), json))
+    let name = escape(&args.name);
+    // A signal that has arrived must not stop it.
+    let undo = || match git_under(&env, context).and_then(|git| made.take_back(&env, &place, &git)) {
+        Ok(()) => format!("the branch {name} was taken back"),
+        Err(error) => format!("the branch {name} stays: {error:#}"),
+    };
+    answer(&Answer::new(&*name, json), Deed::TakenBack(Box::new(undo)), context.settings.output)
 }

@@ -12,7 +12,7 @@ use crate::failure::{Code, Failure};
 use crate::git::check_sparse;
 use crate::invocation::{Context, env_completer, parse_duration};
 use crate::output::log::note;
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Deed, answer, escape};
 use crate::provider::codex;
 use crate::repos::{Checkout, Mode, RepoUrl, SharedRepo, Sharing, Wanted, check_place};
 use crate::sys::tree::{FileKind, Tree};
@@ -58,21 +58,24 @@ pub struct CheckoutArgs {
     pub wait: Option<chrono::Duration>,
 }
 
-pub(crate) fn run(args: &CheckoutArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &CheckoutArgs, context: &Context) -> Result<u8> {
     let url = RepoUrl::parse(&args.url, |path| context.absolute(path))?;
     check_sparse(&args.sparse)?;
     let found = context.find(&args.env)?;
     let work_dir = work_dir(&found, context)?;
     check_place(&work_dir, &url)?;
     context.defer_signals()?;
-    let checkout = check_out(args, context, &found, &work_dir, &url)?;
-    for note_of_it in &checkout.notes {
+    check_out(args, context, &found, &work_dir, &url)
+}
+
+fn shown(checkout: &Checkout, url: &RepoUrl) -> Answer {
+    let Checkout { path, branch, base, mode, notes } = checkout;
+    for note_of_it in notes {
         note(note_of_it);
     }
-    let Checkout { path, branch, base, mode, notes } = checkout;
-    log::info!("{url}: {} on the new branch {}", escape(&base.name), escape(&branch));
+    log::info!("{url}: {} on the new branch {}", escape(&base.name), escape(branch));
     let text = path.display().to_string();
-    Ok(Answer::new(
+    Answer::new(
         text,
         json!({
             "schema": 1,
@@ -83,7 +86,7 @@ pub(crate) fn run(args: &CheckoutArgs, context: &Context) -> Result<Answer> {
             "mode": mode.word(),
             "notes": notes,
         }),
-    ))
+    )
 }
 
 /// The folder into which repositories are checked out.
@@ -113,7 +116,7 @@ fn check_out(
     found: &FoundEnv,
     work_dir: &Tree,
     url: &RepoUrl,
-) -> Result<Checkout> {
+) -> Result<u8> {
     let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
     // The environment may lie under another root than the one in use.
     let root = found.env.path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
@@ -138,14 +141,23 @@ fn check_out(
     let is_isolated =
         args.isolated || exports.get(codex::CHECKOUT_VARIABLE).is_some_and(|mode| mode == "isolated");
     let key = found.env.key();
-    SharedRepo::open(sharing, url)?.check_out(Wanted {
+    let branch = agent_branch(&own.agent_name, &key);
+    let shared = SharedRepo::open(sharing, url)?;
+    let placed = shared.check_out(Wanted {
         env: &found.env.tree,
         work_dir,
         key: &key,
-        branch: &agent_branch(&own.agent_name, &key),
+        branch: &branch,
         asked: args.reference.as_deref(),
         mode: if is_isolated { Mode::Isolated } else { Mode::Linked },
         sparse: &args.sparse,
         coauthor: !args.no_coauthor && own.platform == MULTICA,
-    })
+    })?;
+    let built = shown(&placed.checkout, url);
+    let path = escape(&placed.checkout.path.display().to_string());
+    let undo = || match shared.take_back(placed) {
+        Ok(()) => format!("{path} was removed"),
+        Err(error) => format!("the checkout was not taken back: {error:#}"),
+    };
+    answer(&built, Deed::TakenBack(Box::new(undo)), context.settings.output)
 }

@@ -87,5 +87,6 @@ pub(crate) fn run(args: &CheckpointArgs, context: &Context) -> Result<Answer> {
         "patch": record.patch,
         "links": made.links.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
     });
-    Ok(Answer::new(text, json))
+    let hint = format!("`execenv restore {} --from {}` brings it back", found.env.key(), record.n);
+    Ok(Answer::new(text, json).after(format!("checkpoint {} was saved", record.n), hint))
 }

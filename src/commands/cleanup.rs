@@ -136,7 +136,12 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     };
     let text: Vec<String> =
         reports.iter().filter(|_| context.settings.log >= Verbosity::Info).map(line).collect();
-    Ok(Answer::new(text.join("\n"), json).with_status(code))
+    let answer = Answer::new(text.join("\n"), json).with_status(code);
+    let done: Vec<String> = reports.iter().filter(|report| !report.removed.is_empty()).map(line).collect();
+    Ok(match done.is_empty() {
+        true => answer,
+        false => answer.after(done.join(", ").replace('\t', " "), "`execenv list` shows what is there"),
+    })
 }
 
 /// Why a clean-up has to wait.

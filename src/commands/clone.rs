@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::repository::RepositoryArgs;
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Deed, answer, escape};
 use crate::work::{clone, look_at_target};
 
 /// Copy the work in an environment into a repository of its own
@@ -36,7 +36,7 @@ pub struct CloneArgs {
     pub repository: RepositoryArgs,
 }
 
-pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<Answer> {
+pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<u8> {
     let found = context.find(&args.env)?;
     let dir = context.absolute(&args.dir)?;
     if args.dry_run {
@@ -47,17 +47,23 @@ pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<Answer> {
             (true, false) => "not empty",
         };
         let json = json!({"schema": 1, "exists": target.exists, "empty": target.is_empty});
-        return Ok(Answer::new(text, json));
+        return answer(&Answer::new(text, json), Deed::Nothing, context.settings.output);
     }
     context.defer_signals()?;
     let place = args.repository.find(&found, context)?;
     let git = context.git().until(Arc::clone(&context.stop));
-    let (path, links) = clone(&found, &place, &dir, &git)?;
-    for link in &links {
+    let made = clone(&found, &place, &dir, &git)?;
+    for link in &made.links {
         let link = escape(&link.display().to_string());
         log::warn!("{link} is a repository of its own: which commit it is at is copied, its files are not");
     }
-    let shown = escape(&path.display().to_string());
-    let links: Vec<_> = links.iter().map(|link| link.to_string_lossy()).collect();
-    Ok(Answer::new(shown, json!({"schema": 1, "path": path.to_string_lossy(), "links": links})))
+    let shown = escape(&made.path.display().to_string());
+    let links: Vec<_> = made.links.iter().map(|link| link.to_string_lossy()).collect();
+    let built =
+        Answer::new(shown.clone(), json!({"schema": 1, "path": made.path.to_string_lossy(), "links": links}));
+    let undo = || match made.take_back() {
+        Ok(()) => format!("{shown} was removed"),
+        Err(error) => format!("{shown} stays: {error:#}"),
+    };
+    answer(&built, Deed::TakenBack(Box::new(undo)), context.settings.output)
 }

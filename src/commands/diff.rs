@@ -10,7 +10,7 @@ use serde_json::json;
 use super::repository::RepositoryArgs;
 use crate::formats::write_part;
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, Format, answer, stream};
+use crate::output::{Answer, Deed, Format, answer, stream};
 use crate::work::{Compared, DiffForm, diff};
 
 /// Show what the work in an environment has changed
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<u8> {
             "removed": changes.removed,
             "patch": (!args.stat).then(|| String::from_utf8_lossy(&patch)),
         });
-        return answer(&Answer::new("", json), Format::Json);
+        return answer(&Answer::new("", json), Deed::Nothing, Format::Json);
     }
     let mut out = stream();
     // What a file holds may be a command to a terminal.

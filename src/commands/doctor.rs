@@ -99,7 +99,14 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         "locks": locks,
         "problems": problems.iter().map(Finding::json).collect::<Vec<_>>(),
     });
-    Ok(Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete)))
+    let answer = Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete));
+    Ok(match problems.len() - left {
+        0 => answer,
+        fixed => {
+            let what = format!("{} fixed", counted(fixed as u64, "problem is", "problems are"));
+            answer.after(what, "`execenv doctor` shows what is left")
+        }
+    })
 }
 
 /// The last line on the environments.

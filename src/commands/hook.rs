@@ -17,7 +17,7 @@ use crate::environment::{
 };
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
-use crate::output::{Answer, Format, answer, log::note};
+use crate::output::{Answer, Deed, Format, answer, log::note};
 
 /// Begins the ids of the tasks whose environments a hook has made.
 const TASKS: &str = "claude-worktree-";
@@ -144,12 +144,8 @@ fn create(event: &Event, args: &ClaudeHookArgs, context: &Context) -> Result<u8>
     let path = prepared.work_dir.display().to_string();
     // Claude Code reads the last line, whatever the format of other answers is set to.
     let built = Answer::new(path.clone(), json!({"schema": 1, "worktree_path": path}));
-    answer(&built, Format::Text).map_err(|error| {
-        // Only its text: a reader that has gone is no quiet success here.
-        let why = error.root_cause();
-        let end = if prepared.reused { format!("{path} stays") } else { undo(&prepared, context) };
-        Failure::new(Code::Failed, format!("the answer could not be printed ({why}); {end}")).into()
-    })
+    let undo = || if prepared.reused { format!("{path} stays") } else { undo(&prepared, context) };
+    answer(&built, Deed::TakenBack(Box::new(undo)), Format::Text)
 }
 
 fn prepared(

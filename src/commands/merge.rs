@@ -199,7 +199,8 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> Result<Answer> {
             let json = json!({
                 "schema": 1, "commit": done.commit, "branch": done.branch, "squash": done.squash,
             });
-            Ok(Answer::new(done.commit, json))
+            let what = format!("the merge of {} is committed as {}", escape(&done.branch), done.commit);
+            Ok(Answer::new(done.commit, json).after(what, hint(env)))
         }),
         MergeAction::Abort(at) => at.change(context, |desk, env| {
             let done = desk.abort(env)?;
@@ -211,9 +212,18 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> Result<Answer> {
             let json = json!({
                 "schema": 1, "aborted": aborted, "branch": done.branch, "head": done.head, "kept": done.kept,
             });
-            Ok(Answer::new(text, json))
+            Ok(if aborted {
+                Answer::new(text.clone(), json).after(text, hint(env))
+            } else {
+                Answer::new(text, json)
+            })
         }),
     }
+}
+
+/// How to learn where a merge stands.
+fn hint(env: &FoundEnv) -> String {
+    format!("`execenv merge status {}` shows where it stands", env.env.key())
 }
 
 impl Changed {
@@ -302,7 +312,9 @@ fn start(
             "`execenv merge resolve {key} FILE ours|theirs|edited`, then `execenv merge commit {key}`; or `execenv merge abort {key}`"
         ));
         output::failure(&failure.into(), context.settings.output == Format::Json);
-        return Ok(Answer::new(lines(conflicts), json).with_status(Some(Code::Conflicts)));
+        let what = format!("the merge of {branch} is in progress");
+        let answer = Answer::new(lines(conflicts), json).with_status(Some(Code::Conflicts));
+        return Ok(answer.after(what, hint(env)));
     }
     let text = match (is_up_to_date, commit) {
         (true, _) => format!("{branch} is merged already"),
@@ -311,7 +323,12 @@ fn start(
             format!("merged {branch}: `execenv merge commit {}` makes the commit", env.env.key())
         }
     };
-    Ok(Answer::new(text, json))
+    let what = match commit {
+        _ if *is_up_to_date => return Ok(Answer::new(text, json)),
+        Some(commit) => format!("{branch} is merged as {commit}"),
+        None => format!("the merge of {branch} is in progress"),
+    };
+    Ok(Answer::new(text, json).after(what, hint(env)))
 }
 
 fn resolve(
@@ -345,7 +362,7 @@ fn resolve(
     });
     let text =
         format!("resolved {}, {} left", counted(done.len() as u64, "conflict", "conflicts"), left.len());
-    Ok(Answer::new(text, json))
+    Ok(Answer::new(text.clone(), json).after(text, hint(env)))
 }
 
 fn status(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {
@@ -427,7 +444,10 @@ fn skip(desk: &mut Desk<'_>, branch: &str, reason: Option<&str>, context: &Conte
     let found = desk.skip(branch, key_of(branch, context).as_deref(), reason)?;
     let done = if reason.is_some() { "skipped" } else { "to be merged" };
     let json = json!({"schema": 1, "branch": found.name, "task": found.key, "reason": reason});
-    Ok(Answer::new(format!("{done}\t{}", escape(&found.name)), json))
+    let name = escape(&found.name);
+    let what = format!("{name} is {done}");
+    Ok(Answer::new(format!("{done}\t{name}"), json)
+        .after(what, format!("`execenv merge list {}` shows all of them", desk.key())))
 }
 
 fn check(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {

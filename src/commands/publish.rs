@@ -154,5 +154,11 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         return Ok(Answer::new(lines(conflicts), json).with_status(Some(Code::Conflicts)));
     }
     let text = url.as_ref().or(merged.as_ref()).unwrap_or(branch);
-    Ok(Answer::new(escape(text), json))
+    let branch = escape(branch);
+    let what = match (url, base) {
+        (Some(url), _) => format!("{branch} is the pull request {}", escape(url)),
+        (None, Some(base)) if merged.is_some() => format!("{branch} is merged into {}", escape(base)),
+        _ => format!("{branch} is in {}", escape(target)),
+    };
+    Ok(Answer::new(escape(text), json).after(what, "the same command again prints the answer"))
 }

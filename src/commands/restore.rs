@@ -91,5 +91,6 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         "removed": done.changes.removed,
         "commit": done.commit,
     });
-    Ok(Answer::new(text, json))
+    let what = format!("{} is as it was saved", done.repository.display());
+    Ok(Answer::new(text, json).after(what, format!("`execenv diff {}` shows its changes", env.env.key())))
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::environment::{EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, private_files};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
-use crate::output::{Answer, answer, escape};
+use crate::output::{Answer, Deed, answer, escape};
 use crate::sidecar::Manifest;
 
 /// Show one environment in full: record, generated files, last run, paths
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     let found = context.find_even_damaged(&args.env)?;
     match &args.file {
         Some(path) => file::print(&found, path, !args.no_limit, context),
-        None => answer(&document(&found), context.settings.output),
+        None => answer(&document(&found), Deed::Nothing, context.settings.output),
     }
 }
 

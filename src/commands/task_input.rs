@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
@@ -504,7 +504,7 @@ impl Task {
             format!("export {name}=\"$(cat {})\"", shell_quote(&file.display().to_string()))
         }));
         let text = prepared.root_dir.display().to_string();
-        Ok(Answer { text, json, shell: Some(shell.join("\n")), status: 0 })
+        Ok(Answer { text, json, shell: Some(shell.join("\n")), ..Answer::new("", Value::Null) })
     }
 }
 

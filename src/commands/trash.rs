@@ -82,7 +82,10 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             let place = to.as_ref().unwrap_or(&entry.origin);
             log::info!("moved {} to {}", entry.name, place.display());
             let text = place.display().to_string();
-            Ok(Answer::new(text, json!({"schema": 1, "restored": place, "entry": entry.name})))
+            let (what, hint) =
+                (format!("{text} is restored"), format!("`execenv show {text}` prints what it is"));
+            let json = json!({"schema": 1, "restored": place, "entry": entry.name});
+            Ok(Answer::new(text, json).after(what, hint))
         }
         (TrashAction::Restore { entry, .. }, None) => Err(no_entry(entry).into()),
         (TrashAction::Empty { .. }, None) => {
@@ -136,7 +139,9 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
         _ => format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes)),
     };
     let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
-    Ok(Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete)))
+    let what = format!("{} deleted", counted(deleted, "entry is", "entries are"));
+    let answer = Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete));
+    Ok(answer.after(what, "`execenv trash list` shows what is left"))
 }
 
 /// Reports an error; one that was asked to end has not failed.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::checkout::Checkout;
 use super::command::Repository;
@@ -124,6 +124,38 @@ impl Checkout {
         }
         repository.work(["symbolic-ref", "-m", &message, "HEAD", &full]).output()?;
         Ok(Ok(NewBranch { commit: target, before }))
+    }
+}
+
+impl Checkout {
+    /// Takes a branch back that [`start_branch`](Self::start_branch) has just made: what was checked out before is so again.
+    ///
+    /// # Errors
+    /// As git reports them, and where the branch has moved or is not checked out any more.
+    pub fn end_branch(&self, name: &str, new: &NewBranch) -> Result<()> {
+        let repository = self.repository();
+        let full = format!("refs/heads/{name}");
+        let symbolic = repository.look(["symbolic-ref", "--quiet", "HEAD"]).answer()?;
+        let is_out = symbolic.is_some_and(|name| String::from_utf8_lossy(&name).trim_end() == full);
+        ensure!(is_out && repository.commit_of(&full)? == new.commit, "{name} was used meanwhile");
+        let back = repository.commit_of(&new.before)?;
+        if let (Some(commit), Some(back)) = (&new.commit, &back)
+            && commit != back
+        {
+            let view = repository.view(self.folders(), false)?;
+            let moving = ["read-tree", "-m", "-u", commit, back];
+            repository.work(moving).through(&view).and_to(view.tree()).output()?;
+        }
+        let message = "execenv: the branch before";
+        if new.before.starts_with("refs/") {
+            repository.work(["symbolic-ref", "-m", message, "HEAD", &new.before]).output()?;
+        } else {
+            repository.work(["update-ref", "--no-deref", "-m", message, "HEAD", &new.before]).output()?;
+        }
+        match &new.commit {
+            Some(commit) => repository.delete_branch(&Branch { name: full, tip: commit.clone() }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The only code that prints: answers to standard output, log and failures to standard error.
 #![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
+mod deed;
 mod events;
 mod live;
 pub mod log;
@@ -15,12 +16,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::AnsiColor;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::failure::{Code, Failure};
 
 pub use crate::formats::{HarmlessJson, escape, harmless_json};
+pub use deed::{Deed, is_broken_pipe};
 pub use events::Printer;
 pub use progress::Progress;
 use terminal::painted;
@@ -55,12 +57,14 @@ pub struct Answer {
     pub shell: Option<String>,
     /// The exit status.
     pub status: u8,
+    /// What was done besides.
+    pub deed: Deed<'static>,
 }
 
 impl Answer {
     /// An answer of text and JSON, with status 0.
     pub fn new(text: impl Into<String>, json: Value) -> Answer {
-        Answer { text: text.into(), json, shell: None, status: 0 }
+        Answer { text: text.into(), json, shell: None, status: 0, deed: Deed::Nothing }
     }
 
     /// The same answer with another exit status.
@@ -69,14 +73,28 @@ impl Answer {
         self.status = code.map_or(0, Code::status);
         self
     }
+
+    /// The answer of a command that did something which stays: what it was, as the end of a sentence, and how to learn the rest.
+    #[must_use]
+    pub fn after(mut self, what: impl Into<String>, hint: impl Into<String>) -> Answer {
+        self.deed = Deed::Stays { what: what.into(), hint: hint.into() };
+        self
+    }
 }
 
-/// Prints an answer.
+/// Prints an answer, and returns the exit status.
 ///
 /// # Errors
-/// When standard output cannot be written to, or the answer has no such format.
-pub fn answer(answer: &Answer, format: Format) -> Result<u8> {
-    print(answer, format).context("write the answer to standard output")
+/// When standard output cannot be written to: what the deed makes of that. When the answer has no such format.
+pub fn answer(answer: &Answer, deed: Deed<'_>, format: Format) -> Result<u8> {
+    match print(answer, format) {
+        // What was found out counts, although nobody reads on.
+        Err(error) if matches!(deed, Deed::Nothing) && answer.status != 0 && is_broken_pipe(&error) => {
+            Ok(answer.status)
+        }
+        Err(error) => Err(deed.unprinted(error)),
+        done => done,
+    }
 }
 
 fn print(answer: &Answer, format: Format) -> Result<u8> {
@@ -160,11 +178,4 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
         let _ = writeln!(text, "{} {}", painted("hint:", bold(AnsiColor::Cyan)), escape(&hint));
     }
     story(&text);
-}
-
-/// Whether the error means that the reader of standard output has closed it.
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }

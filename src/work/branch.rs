@@ -17,6 +17,21 @@ pub struct Branched {
     pub repository: PathBuf,
     /// What git made.
     pub new: NewBranch,
+    name: String,
+    /// What the record said before.
+    before: Option<RepositoryRecord>,
+}
+
+impl Branched {
+    /// Takes the branch back: what was checked out before is so again, and the record says so.
+    ///
+    /// # Errors
+    /// As git reports them, and where the branch has been used.
+    pub fn take_back(self, env: &LockedEnv, place: &Place, git: &Git) -> Result<()> {
+        let _lock = GitLock::acquire(&env.env)?;
+        place.checkout(git)?.end_branch(&self.name, &self.new)?;
+        put_back(env, self.before)
+    }
 }
 
 /// Makes the branch `name` at `from`, or where the work is now, and checks it out. Uncommitted changes stay.
@@ -32,12 +47,15 @@ pub fn branch(env: &LockedEnv, place: &Place, name: &str, from: Option<&str>, gi
     let before = note(env, place, name)?;
     let made = checkout.start_branch(name, from, &env.env.key());
     if !matches!(made, Ok(Ok(_)))
-        && let Err(error) = put_back(env, before)
+        && let Err(error) = put_back(env, before.clone())
     {
         log::warn!("the record names the branch {}: {error:#}", name.escape_debug());
     }
     let not_made = match made? {
-        Ok(new) => return Ok(Branched { repository: place.path().to_owned(), new }),
+        Ok(new) => {
+            let (repository, name) = (place.path().to_owned(), name.to_owned());
+            return Ok(Branched { repository, new, name, before });
+        }
         Err(not_made) => not_made,
     };
     let (name, from) = (name.escape_debug(), from.unwrap_or("HEAD").escape_debug());

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::diff::{BOUNDS, too_much};
 use super::ours::ours;
@@ -30,7 +30,43 @@ pub struct Target {
     pub is_link: bool,
 }
 
+/// A clone that was made.
+#[derive(Debug)]
+pub struct Cloned {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The repositories among its files, of which only the commit was copied.
+    pub links: Vec<PathBuf>,
+    spot: Spot,
+    /// The name under which it was made, and its open folder.
+    made: (PathBuf, Tree),
+    /// The mode of the empty folder that was in its place.
+    before: Option<u32>,
+}
+
+impl Cloned {
+    /// Removes it again: what was in its place is back.
+    ///
+    /// # Errors
+    /// As the system reports them, and where something else is in its place by now.
+    pub fn take_back(self) -> Result<()> {
+        let (temporary, folder) = &self.made;
+        let (above, name) = (&self.spot.above, Path::new(&self.spot.name));
+        let removing = || format!("remove {}", self.path.display());
+        let is_it = above.plain_subtree(name).and_then(|there| Ok(there.identity()? == folder.identity()?));
+        ensure!(is_it.with_context(removing)?, "another folder is in the place of {}", self.path.display());
+        // By its first name, as what a killed clone leaves.
+        above.move_to(name, above, temporary).with_context(removing)?;
+        above.remove_all(temporary).with_context(removing)?;
+        match self.before {
+            Some(mode) => above.make_dir(name, mode).with_context(removing),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The folder that a clone comes into, and its name there.
+#[derive(Debug)]
 struct Spot {
     above: Tree,
     name: OsString,
@@ -44,12 +80,11 @@ pub fn look_at_target(found: &FoundEnv, dir: &Path) -> Result<Target> {
     spot(found, dir)?.look()
 }
 
-/// Makes a repository with the work of an environment at `dir`, which is not there or is empty. It appears by one rename. Returns
-/// where it is, and the repositories among its files, of which only the commit was copied.
+/// Makes a repository with the work of an environment at `dir`, which is not there or is empty. It appears by one rename.
 ///
 /// # Errors
 /// [`Code::Occupied`] where something is there; [`Code::BadPath`] for a place that cannot be used; as git reports it.
-pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<(PathBuf, Vec<PathBuf>)> {
+pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<Cloned> {
     let spot = spot(found, dir)?;
     let target = spot.look()?;
     let occupied = || {
@@ -69,6 +104,7 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<(
     spot.sweep();
     spot.above.make_dir(&temporary, 0o755).with_context(making)?;
     let folder = spot.above.plain_subtree(&temporary).with_context(making);
+    let before = spot.above.mode(Path::new(&spot.name)).ok().flatten();
     // Locked, so that no other clone takes it for one that a killed command has left.
     let is_held = folder.as_ref().map(Tree::try_hold);
     log::debug!("{}: {is_held:?}", temporary.display());
@@ -93,7 +129,9 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<(
     {
         log::warn!("remove {}: {error}", spot.above.path().join(&temporary).display());
     }
-    made.map(|links| (spot.above.path().join(&spot.name), links))
+    let (links, folder) = (made?, folder?);
+    let path = spot.above.path().join(&spot.name);
+    Ok(Cloned { path, links, spot, made: (temporary, folder), before })
 }
 
 fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {

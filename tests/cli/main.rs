@@ -89,6 +89,7 @@ mod supervise;
 mod together;
 mod trash;
 mod trust;
+mod unprinted;
 mod unsaved;
 mod upstream;
 mod upstream_collector;

@@ -559,18 +559,6 @@ fn a_users_folder_holds_nothing_that_a_replacement_would_lose() {
     assert!(t.tmp.join("project/more").is_file());
 }
 
-/// Runs the program with its answer going to a pipe without a reader, or to a full disk.
-fn unprinted(t: &TestEnv, words: &str, stdout: &str) -> crate::support::Done {
-    match stdout {
-        "pipe" => t
-            .sh(&format!(
-                "{{ set +e; sleep 0.2; execenv {words}; echo $? >status; }} | true; exit $(cat status)"
-            ))
-            .run(),
-        file => t.sh(&format!("execenv {words} >{file}")).run(),
-    }
-}
-
 #[test]
 fn an_answer_that_cannot_be_printed_leaves_nothing_behind() {
     for (stdout, why) in [("/dev/full", "No space left"), ("pipe", "Broken pipe")] {
@@ -579,7 +567,7 @@ fn an_answer_that_cannot_be_printed_leaves_nothing_behind() {
             t.write("project/CLAUDE.md", "mine\n");
             let before = t.project_now();
             let words = format!("prepare --provider claude --task-id {TASK} --local-dir project -o {form}");
-            let done = unprinted(&t, &words, stdout).status(1);
+            let done = t.unprinted(&words, stdout).status(1);
             let holds = done.stderr.contains(why) && done.stderr.contains("the environment was removed");
             let done = done.check(holds, "what became of it");
             assert_same(&before, &t.project_now(), &format!("{stdout} {form}"));
@@ -594,7 +582,7 @@ fn an_answer_that_cannot_be_printed_brings_back_what_was_replaced() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK]);
     t.write(env.join("workdir/work.txt"), "work");
-    let done = unprinted(&t, &format!("prepare --replace --task-id {TASK}"), "/dev/full").status(1);
+    let done = t.unprinted(&format!("prepare --replace --task-id {TASK}"), "/dev/full").status(1);
     assert!(done.stderr.contains("the one before it is back"), "{done}");
     assert_eq!(std::fs::read_to_string(env.join("workdir/work.txt")).unwrap(), "work");
     t.execenv(["run", KEY, "--", "true"]).ok();
@@ -604,7 +592,7 @@ fn an_answer_that_cannot_be_printed_brings_back_what_was_replaced() {
 fn a_reuse_whose_answer_cannot_be_printed_says_what_is_there() {
     let t = TestEnv::new();
     let env = t.prepare(["--task-id", TASK]);
-    let done = unprinted(&t, &format!("reuse {KEY}"), "/dev/full").status(1);
+    let done = t.unprinted(&format!("reuse {KEY}"), "/dev/full").status(1);
     let says = done.stderr.contains("is ready for a run") && done.stderr.contains("execenv show");
     assert!(says && env.join("workdir").is_dir(), "{done}");
 }

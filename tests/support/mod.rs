@@ -91,6 +91,15 @@ impl TestEnv {
         Run { env: self, command, input: None }
     }
 
+    /// Runs the program with its answer going to a pipe without a reader (`pipe`), or to a file such as `/dev/full`.
+    pub fn unprinted(&self, words: &str, stdout: &str) -> Done {
+        let script = match stdout {
+            "pipe" => format!("rm -f pipe; mkfifo pipe; exec 3<>pipe 4>pipe 3>&-; execenv {words} >&4"),
+            file => format!("execenv {words} >{file}"),
+        };
+        self.sh(&script).run()
+    }
+
     /// Runs `prepare` and returns the env root.
     pub fn prepare<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> PathBuf {
         let done = self.execenv(std::iter::once("prepare").chain(arguments)).run();

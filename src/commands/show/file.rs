@@ -10,7 +10,7 @@ use crate::environment::FoundEnv;
 use crate::failure::{Code, Failure};
 use crate::formats::base64;
 use crate::invocation::Context;
-use crate::output::{Answer, Format, answer, stream};
+use crate::output::{Answer, Deed, Format, answer, stream};
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// The most of a file that JSON has, in bytes, without `--no-limit`.
@@ -32,7 +32,11 @@ pub(super) fn print(found: &FoundEnv, path: &Path, is_limited: bool, context: &C
         let bytes = tree.read_start(&resolved, most).with_context(reading)?;
         let bytes = bytes.with_context(|| format!("{} does not exist", shown.display()))?;
         let is_truncated = len > bytes.len() as u64;
-        return answer(&Answer::new("", document(&shown, &bytes, len, is_truncated)), Format::Json);
+        return answer(
+            &Answer::new("", document(&shown, &bytes, len, is_truncated)),
+            Deed::Nothing,
+            Format::Json,
+        );
     }
     let bytes = tree.read(&resolved, LONGEST).with_context(reading)?;
     let bytes = bytes.with_context(|| format!("{} does not exist", shown.display()))?;

@@ -7,10 +7,10 @@ use anyhow::Result;
 use super::super::git_locks::without_new_locks;
 use super::super::shared::SharedRepo;
 use super::{Building, Wanted, lock_reason};
-use crate::git::{Base, Branch, Fill, NewWorktree};
+use crate::git::{Base, Fill, Made, NewWorktree};
 
 impl SharedRepo<'_> {
-    /// Builds a worktree and moves it into its place; returns its branch.
+    /// Builds a worktree and moves it into its place.
     pub(super) fn link(
         &self,
         wanted: &Wanted<'_>,
@@ -18,7 +18,7 @@ impl SharedRepo<'_> {
         target: &Path,
         place: &Path,
         base: &Base,
-    ) -> Result<String> {
+    ) -> Result<Made> {
         let key: String =
             wanted.key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let source = self.source();
@@ -36,16 +36,11 @@ impl SharedRepo<'_> {
         let made = without_new_locks(&self.bare, || self.sharing.git.make_worktree(&new))?;
         self.name_coauthor(wanted.coauthor);
         if let Err(error) = building.place(wanted.work_dir, place) {
-            let branch = Branch { name: format!("refs/heads/{}", made.branch), tip: base.commit.clone() };
-            let undone = [
-                made.registered.open().map_or(Ok(()), |made| made.remove()),
-                without_new_locks(&self.bare, || self.git().delete_branch(&branch)),
-            ];
-            for trouble in undone.into_iter().filter_map(Result::err) {
+            if let Err(trouble) = self.unregister(&made.registered, &made.branch, &base.commit) {
                 log::warn!("{trouble:#}");
             }
             return Err(error);
         }
-        Ok(made.branch)
+        Ok(made)
     }
 }

@@ -10,12 +10,13 @@ mod linked;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use super::git_locks::without_new_locks;
 use super::layout::LOCK_REASON;
-use super::shared::SharedRepo;
+use super::shared::{SharedRepo, fetch_limit};
 use crate::failure::{Code, Failure};
-use crate::git::{Base, Registered};
+use crate::git::{Base, Branch, Registered};
 use crate::sys::tree::{FileKind, Tree};
 
 /// Begins the name of a checkout that is being built.
@@ -78,6 +79,16 @@ pub struct Checkout {
     pub notes: Vec<String>,
 }
 
+/// A checkout that was placed in the work dir, and can be taken back.
+pub struct Placed<'a> {
+    /// What it is.
+    pub checkout: Checkout,
+    building: Building<'a>,
+    work_dir: &'a Tree,
+    /// Its registration in the shared repository, if it has one.
+    registered: Option<Registered>,
+}
+
 /// The place of a checkout: a free name in the work dir.
 fn place<'a>(work_dir: &Tree, name: &'a str) -> Result<&'a Path> {
     let path = Path::new(name);
@@ -103,7 +114,7 @@ impl SharedRepo<'_> {
     ///
     /// # Errors
     /// [`Code::Occupied`] when something is in the place; as git and the system report them. Nothing is left behind then.
-    pub fn check_out(&self, wanted: Wanted<'_>) -> Result<Checkout> {
+    pub fn check_out<'w>(&self, wanted: Wanted<'w>) -> Result<Placed<'w>> {
         let name = self.url.folder_name();
         let place = place(wanted.work_dir, &name)?;
         let base = self.base(wanted.asked)?;
@@ -111,13 +122,50 @@ impl SharedRepo<'_> {
         self.sweep(wanted.env, &target);
         let building = Building::begin(wanted.env)?;
         let doing = || format!("check out {}", self.url);
-        let branch = match wanted.mode {
-            Mode::Linked => self.link(&wanted, &building, &target, place, &base),
-            Mode::Isolated => self.isolate(&wanted, &building, place, &base),
+        let made = match wanted.mode {
+            Mode::Linked => self
+                .link(&wanted, &building, &target, place, &base)
+                .map(|made| (made.branch, Some(made.registered))),
+            Mode::Isolated => self.isolate(&wanted, &building, place, &base).map(|branch| (branch, None)),
         };
-        let branch = branch.with_context(doing)?;
+        let (branch, registered) = made.with_context(doing)?;
         let notes = notes(wanted.work_dir, place, &target);
-        Ok(Checkout { path: target, branch, base, mode: wanted.mode, notes })
+        let checkout = Checkout { path: target, branch, base, mode: wanted.mode, notes };
+        Ok(Placed { checkout, building, work_dir: wanted.work_dir, registered })
+    }
+
+    /// Takes a checkout back that was just made: its folder, its registration, and its branch, unless that has moved.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    pub fn take_back(&self, placed: Placed<'_>) -> Result<()> {
+        let Placed { checkout, building, work_dir, registered } = placed;
+        let name = self.url.folder_name();
+        let removing = || format!("remove {}", checkout.path.display());
+        let place = Path::new(&name);
+        let is_it = work_dir.plain_subtree(place);
+        let is_it = is_it.and_then(|there| Ok(there.identity()? == building.folder.identity()?));
+        ensure!(
+            is_it.with_context(removing)?,
+            "another folder is in the place of {}",
+            checkout.path.display()
+        );
+        // Beside the work dir again, where it is removed as one that was not completed.
+        work_dir.move_to(place, building.env, &building.name).with_context(removing)?;
+        match registered {
+            Some(registered) => self.unregister(&registered, &checkout.branch, &checkout.base.commit),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a registration that a checkout has made, and its branch, if that has no commit of its own.
+    fn unregister(&self, registered: &Registered, branch: &str, commit: &str) -> Result<()> {
+        let branch = Branch { name: format!("refs/heads/{branch}"), tip: commit.to_owned() };
+        let removed = registered.open().map_or(Ok(()), |made| made.remove());
+        // A signal that asks for this must not stop it.
+        let never = AtomicBool::new(false);
+        let git = self.sharing.git.at(self.path()).within(fetch_limit(), &never).confined_to(&self.bare);
+        removed.and(without_new_locks(&self.bare, || git.delete_branch(&branch)))
     }
 
     /// Removes checkouts that killed commands have left half built: no process has their locks.

@@ -167,7 +167,7 @@ impl<'a> Desk<'a> {
     }
 
     /// What stands for the environment in a hint.
-    pub(super) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.env.env.key()
     }
 }
