@@ -352,6 +352,8 @@ table! {
     SLOTS_LOCK = Row::new("slots", Place::Locks, Owner::Execenv);
     /// held by a run that counts against a limit
     SLOT = Row::new("slot-", Place::Locks, Owner::Execenv).form(Form::Prefix);
+    /// the path of a folder in which a `clone` is being made, so that `doctor` finds it if that is killed
+    CLONE_NOTE = Row::new("clone-", Place::Locks, Owner::Execenv).form(Form::Prefix);
     /// held for a store while it is made, used or removed
     STORE_LOCK = Row::new("store-", Place::Locks, Owner::Execenv).form(Form::Prefix);
 }

@@ -16,7 +16,8 @@ use crate::work::{clone, look_at_target};
 ///
 /// The copy stands alone: it shares no object with the environment's repository and is no worktree of it. It has the branch that is
 /// checked out, the branches of the remotes and the tags, and the working files, changed and new ones included, without what is
-/// ignored and what execenv put there. It appears whole, by one rename.
+/// ignored and what execenv put there. It appears whole, by one rename. What a killed `clone` leaves beside DIR goes with the next
+/// one there, or with `execenv doctor --fix`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv clone \"$env\" ~/review

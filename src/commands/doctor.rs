@@ -1,6 +1,8 @@
 //! `execenv doctor`.
 
 mod agents;
+mod finding;
+mod left;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
+
+use finding::Finding;
 
 use crate::environment::health::{Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
@@ -30,8 +34,8 @@ use crate::sys::tree::Tree;
 /// `doctor` looks for each program's login where the program stores it, and never reads it; a login in the system's key
 /// store may not be seen.
 ///
-/// With --fix, it removes half-made environments, undoes interrupted preparations and records dead runs as crashed.
-/// Status 1: a problem remains.
+/// With --fix, it removes half-made environments, checkouts and clones, undoes interrupted preparations and records dead
+/// runs as crashed. Status 1: a problem remains.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv doctor
@@ -270,45 +274,6 @@ fn reach_of_locks(tree: &Tree, lines: &mut Vec<String>) -> Value {
     json!({"file_system": mount.kind, "reach": mount.reach.word()})
 }
 
-/// A problem in the workspaces root.
-struct Finding {
-    path: PathBuf,
-    complaint: &'static str,
-    what: String,
-    /// What `--fix` does about it; `None`: nothing.
-    repair: Option<Repair>,
-    fixed: bool,
-}
-
-impl Finding {
-    /// What was done, what `--fix` would do, or that it can do nothing.
-    fn outcome(&self) -> String {
-        match (self.repair, self.fixed) {
-            (Some(repair), true) => repair.done.to_owned(),
-            (Some(repair), false) => format!("--fix {}", repair.would),
-            (None, _) => String::new(),
-        }
-    }
-
-    fn row(&self) -> [String; 4] {
-        let state = if self.fixed { "fixed" } else { "problem" };
-        let outcome = self.outcome();
-        let separator = if outcome.is_empty() { "" } else { "; " };
-        let text = format!("{}{separator}{outcome}", escape(&self.what));
-        [state.to_owned(), self.complaint.to_owned(), escape(&self.path.display().to_string()), text]
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "path": self.path.to_string_lossy(),
-            "complaint": self.complaint,
-            "fixed": self.fixed,
-            "note": self.what,
-            "repair": self.repair.map(|repair| if self.fixed { repair.done } else { repair.would }),
-        })
-    }
-}
-
 fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     if !WorkspacesRoot::is_marked(tree)? {
@@ -332,6 +297,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         let repair = Some(Repair { would: "finishes it", done: "finished it" });
         findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
     }
+    findings.extend(left::findings(fix, context, tree)?);
     let examined = examine(&context.root, tree, fix, context.trust(None), context.now, &context.stop)?;
     if examined.seen < examined.all {
         log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));

@@ -6,13 +6,12 @@ use anyhow::Result;
 
 use super::cache::{Access, Cache, Effects};
 use super::evict;
-use super::layout::{open_bare, stamp_use};
+use super::layout::{open_bare, remove_temporary, stamp_use};
 use super::lock::repo_lock;
 use super::policy::RepoReport;
 use super::registration::Registration;
 use crate::git::Branch;
-use crate::layout::names;
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::Tree;
 
 /// Changes the disk.
 pub(super) struct Disk;
@@ -28,13 +27,7 @@ impl Effects for Disk {
         // Opened again: whoever held the lock may have changed it.
         let Some(bare) = open_bare(cache.tree, &cache.relative) else { return Ok(Access::Gone) };
         cache.bare = bare;
-        let left = Path::new(names::TEMPORARY);
-        // Files are replaced there under this lock only: it is a killed command's.
-        if matches!(cache.bare.kind(left), Ok(Some(FileKind::File { .. })))
-            && let Err(error) = cache.bare.remove_file(left)
-        {
-            log::debug!("remove {}: {error}", cache.bare.path().join(left).display());
-        }
+        remove_temporary(&cache.bare);
         Ok(Access::Locked { _lock: lock })
     }
 

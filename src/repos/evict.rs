@@ -12,6 +12,7 @@ use super::layout::{CLONING, last_use};
 use super::lock::repo_lock;
 use super::policy::RepoReport;
 use super::registration::WORKTREES;
+use crate::sys::lock::FileLock;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::measure;
 
@@ -21,22 +22,45 @@ const EVICTED: &str = ".evicted-";
 /// Finishes removals that an earlier cycle began in the folder of a workspace, and removes what killed clones have left.
 pub(super) fn finish(tree: &Tree, folder: &Path, report: &mut RepoReport) {
     let Ok(opened) = tree.plain_subtree(folder) else { return };
-    for name in opened.names(Path::new("")).unwrap_or_default() {
-        let path = Path::new(&name);
-        if !matches!(opened.kind(path), Ok(Some(FileKind::Dir))) {
-            continue;
-        }
-        let text = name.to_string_lossy();
-        if text.starts_with(EVICTED) {
-            remove(&opened, path, report);
-        } else if let Some(repository) = text.strip_prefix(CLONING) {
-            // A clone holds the lock of the repository that it is going to be.
-            let lock = repo_lock(tree, &folder.join(repository), Duration::ZERO, &AtomicBool::new(false));
-            if matches!(lock, Ok(Some(_))) {
-                remove(&opened, path, report);
-            }
-        }
+    for left in left(tree, folder, &opened) {
+        remove(&opened, &left.name, report);
     }
+}
+
+/// A removal that was begun, or what a killed clone has left.
+pub(super) struct Unfinished {
+    /// Its name in the folder of the workspace.
+    pub(super) name: PathBuf,
+    /// Of a clone: the lock of the repository that it was going to be.
+    lock: Option<FileLock>,
+}
+
+impl Unfinished {
+    /// Whether it was to become a repository.
+    pub(super) fn is_clone(&self) -> bool {
+        self.lock.is_some()
+    }
+}
+
+/// What killed commands have left in the open folder of a workspace, one at a time.
+pub(super) fn left<'a>(
+    tree: &'a Tree,
+    folder: &'a Path,
+    opened: &'a Tree,
+) -> impl Iterator<Item = Unfinished> + 'a {
+    opened.names(Path::new("")).unwrap_or_default().into_iter().filter_map(move |name| {
+        let text = name.to_string_lossy();
+        let lock = match text.strip_prefix(CLONING) {
+            None if text.starts_with(EVICTED) => None,
+            None => return None,
+            Some(repository) => {
+                let lock = repo_lock(tree, &folder.join(repository), Duration::ZERO, &AtomicBool::new(false));
+                Some(lock.ok()??)
+            }
+        };
+        let name = PathBuf::from(&name);
+        matches!(opened.kind(&name), Ok(Some(FileKind::Dir))).then_some(Unfinished { name, lock })
+    })
 }
 
 fn remove(workspace: &Tree, name: &Path, report: &mut RepoReport) -> bool {

@@ -37,6 +37,22 @@ pub fn stamp_use(bare: &Tree, now: DateTime<Utc>) -> Result<()> {
         .with_context(|| format!("note the use of {}", bare.path().display()))
 }
 
+/// Removes the temporary file of a killed command. The caller holds the lock of the repository, under which alone files are
+/// replaced there.
+pub(super) fn remove_temporary(bare: &Tree) {
+    let left = Path::new(names::TEMPORARY);
+    if has_temporary(bare)
+        && let Err(error) = bare.remove_file(left)
+    {
+        log::debug!("remove {}: {error}", bare.path().join(left).display());
+    }
+}
+
+/// Whether one is there.
+pub(super) fn has_temporary(bare: &Tree) -> bool {
+    matches!(bare.kind(Path::new(names::TEMPORARY)), Ok(Some(FileKind::File { .. })))
+}
+
 /// Folders in a folder, sorted; no links, nothing whose name begins with a dot.
 pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport) -> Vec<OsString> {
     let listed = tree.plain_subtree(folder).and_then(|opened| Ok((opened.names(Path::new(""))?, opened)));

@@ -7,17 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::diff::{BOUNDS, too_much};
+use super::half_cloned::{Making, sweep};
 use super::ours::ours;
 use super::place::Place;
 use crate::environment::{FoundEnv, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::sys::tree::{FileKind, Tree};
-
-/// Begins the name of a clone that is being made, beside its place.
-const MAKING: &str = ".execenv-clone-";
-/// How many digits follow.
-const TOKEN: usize = 12;
 
 /// What stands at the place of a clone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +34,8 @@ pub struct Cloned {
     /// The repositories among its files, of which only the commit was copied.
     pub links: Vec<PathBuf>,
     spot: Spot,
-    /// The name under which it was made, and its open folder.
-    made: (PathBuf, Tree),
+    /// How it was made, and its open folder.
+    made: (Making, Tree),
     /// The mode of the empty folder that was in its place.
     before: Option<u32>,
 }
@@ -50,7 +46,7 @@ impl Cloned {
     /// # Errors
     /// As the system reports them, and where something else is in its place by now.
     pub fn take_back(self) -> Result<()> {
-        let (temporary, folder) = &self.made;
+        let (Making { name: temporary, .. }, folder) = &self.made;
         let (above, name) = (&self.spot.above, Path::new(&self.spot.name));
         let removing = || format!("remove {}", self.path.display());
         let is_it = above.plain_subtree(name).and_then(|there| Ok(there.identity()? == folder.identity()?));
@@ -99,11 +95,12 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<C
     let head = checkout.head()?;
     let ours = ours(found, place)?;
     let making = || format!("make {}", dir.display());
-    let token = &uuid::Uuid::new_v4().simple().to_string()[..TOKEN];
-    let temporary = PathBuf::from(format!("{MAKING}{token}"));
-    spot.sweep();
-    spot.above.make_dir(&temporary, 0o755).with_context(making)?;
-    let folder = spot.above.plain_subtree(&temporary).with_context(making);
+    sweep(&spot.above);
+    let root = found.env.path.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let begun = Making::begin(&spot.above, root);
+    let temporary = &begun.name;
+    spot.above.make_dir(temporary, 0o755).with_context(making)?;
+    let folder = spot.above.plain_subtree(temporary).with_context(making);
     let before = spot.above.mode(Path::new(&spot.name)).ok().flatten();
     // Locked, so that no other clone takes it for one that a killed command has left.
     let is_held = folder.as_ref().map(Tree::try_hold);
@@ -119,19 +116,19 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<C
             if target.exists {
                 spot.above.remove_dir(name).with_context(making)?;
             }
-            match spot.above.move_to(&temporary, &spot.above, name) {
+            match spot.above.move_to(temporary, &spot.above, name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(occupied().into()),
                 moved => moved.with_context(making).map(|()| links),
             }
         });
     if made.is_err()
-        && let Err(error) = spot.above.remove_all(&temporary)
+        && let Err(error) = spot.above.remove_all(temporary)
     {
-        log::warn!("remove {}: {error}", spot.above.path().join(&temporary).display());
+        log::warn!("remove {}: {error}", spot.above.path().join(temporary).display());
     }
     let (links, folder) = (made?, folder?);
     let path = spot.above.path().join(&spot.name);
-    Ok(Cloned { path, links, spot, made: (temporary, folder), before })
+    Ok(Cloned { path, links, spot, made: (begun, folder), before })
 }
 
 fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {
@@ -157,24 +154,6 @@ fn spot(found: &FoundEnv, dir: &Path) -> Result<Spot> {
 }
 
 impl Spot {
-    /// Removes what a clone that was killed has left here: no process has it locked.
-    fn sweep(&self) {
-        let is_ours = |name: &OsString| {
-            let token = name.to_str().and_then(|name| name.strip_prefix(MAKING));
-            token.is_some_and(|token| {
-                token.len() == TOKEN && token.bytes().all(|byte| byte.is_ascii_hexdigit())
-            })
-        };
-        for name in self.above.names(Path::new("")).unwrap_or_default().into_iter().filter(is_ours) {
-            let name = Path::new(&name);
-            let is_left =
-                self.above.plain_subtree(name).is_ok_and(|folder| folder.try_hold().is_ok_and(|free| free));
-            if is_left && let Err(error) = self.above.remove_all(name) {
-                log::debug!("remove {}: {error}", self.above.path().join(name).display());
-            }
-        }
-    }
-
     fn look(&self) -> Result<Target> {
         let name = Path::new(&self.name);
         let looking = || format!("look at {}", self.above.path().join(name).display());

@@ -1,9 +1,9 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{KEY, TASK, TestEnv};
+use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 /// Kinds of damage: what was done to an environment, the word for it, and what `--fix` does (`None`: nothing).
 type Damage = (&'static str, fn(&TestEnv, &Path), &'static str, Option<[&'static str; 2]>);
@@ -199,4 +199,64 @@ fn what_execenv_makes_of_each_agent_is_told() {
     let text = t.execenv(["doctor"]).var("PATH", program.parent().unwrap()).run().stdout;
     let line = text.lines().find(|line| line.starts_with("claude") && line.contains("stream-json")).unwrap();
     assert!(line.contains("the task's only") && line.contains("tokens, cost, turns"), "{text}");
+}
+
+#[test]
+fn what_killed_commands_leave_is_named_and_removed_and_a_claim_removes_nothing_else() {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    crate::support::repository::make_repository(&t, &source, &[]);
+    let (env, other) = (t.prepare(["--task-id", TASK]), t.prepare([] as [&str; 0]));
+    let checkout = |env: &Path| t.execenv(["checkout", env.to_str().unwrap(), source.to_str().unwrap()]);
+    checkout(&other).ok();
+    let theirs = fs::read(other.join("workdir/source/.git")).unwrap();
+    // What a killed command has left, or an agent has made to look like it: the registration is that of a live checkout.
+    t.write(env.join(".execenv-checkout-0123456789ab/.git"), &theirs);
+    let shared = t.root.join(".repos/default");
+    t.write(shared.join(".cloning-x.git/HEAD"), "ref: refs/heads/main");
+    t.write(shared.join(".evicted-0123456789ab/HEAD"), "ref: refs/heads/main");
+    let [left, held, mine] = ["to/.execenv-clone-0123456789ab", "to/.execenv-clone-0123456789ac", "to/mine"]
+        .map(|place| t.write(format!("{place}/file"), "f").parent().unwrap().to_owned());
+    for (number, place) in
+        [&left, &held, &mine, &t.tmp.join("to/.execenv-clone-aaaaaaaaaaaa")].iter().enumerate()
+    {
+        t.write(t.root.join(format!(".locks/clone-{number}")), place.to_str().unwrap());
+    }
+    let lock = fs::File::open(&held).unwrap();
+    lock.lock().unwrap();
+    let before = snapshot(&t.tmp);
+    let seen = t.execenv(["doctor", "-o", "json"]).run().status(1);
+    let problems = |text: &str| -> Vec<(String, String)> {
+        let json: Value = serde_json::from_str(text).unwrap();
+        let word = |problem: &Value, key: &str| problem[key].as_str().unwrap().to_owned();
+        let all = json["problems"].as_array().unwrap().iter();
+        all.map(|problem| {
+            let path = word(problem, "path");
+            (word(problem, "complaint"), path.rsplit('/').next().unwrap().to_owned())
+        })
+        .collect()
+    };
+    let expected = [
+        ("half_made", ".execenv-checkout-0123456789ab"),
+        ("half_made", ".cloning-x.git"),
+        ("half_deleted", ".evicted-0123456789ab"),
+        ("half_made", ".execenv-clone-0123456789ab"),
+    ];
+    let mut found = problems(&seen.stdout);
+    found.sort();
+    let mut wanted: Vec<_> = expected.map(|(word, name)| (word.to_owned(), name.to_owned())).into();
+    wanted.sort();
+    assert_eq!(found, wanted, "{seen}");
+    let kept = |snapshot: Snapshot| -> Snapshot {
+        let is_lock = |path: &PathBuf| path.starts_with("root/.locks");
+        let is_left = |path: &PathBuf| expected.iter().any(|(_, name)| path.iter().any(|part| part == *name));
+        snapshot.into_iter().filter(|(path, _)| !is_lock(path) && !is_left(path)).collect()
+    };
+    assert_same(&kept(before.clone()), &kept(snapshot(&t.tmp)), "doctor only looks");
+    t.execenv(["doctor", "--fix"]).ok();
+    assert_same(&kept(before), &kept(snapshot(&t.tmp)), "nothing else goes");
+    assert!(!left.exists() && held.exists() && mine.exists() && !shared.join(".cloning-x.git").exists());
+    let done = t.execenv(["doctor"]).ok();
+    assert!(done.stdout.contains("no problems with the environments"), "{done}");
+    crate::support::repository::git(&t, &other.join("workdir/source"), &["status"]);
 }

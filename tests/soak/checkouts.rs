@@ -8,7 +8,7 @@ use libtest_mimic::Trial;
 
 use crate::support::repository::{commit_files, git_out, make_repository};
 use crate::support::{Done, KEY, Run, TASK, TestEnv};
-use crate::sweep::{Fault, Start, sweep, with_each_fault};
+use crate::sweep::{Fault, Start, sweep, with_and_without_doctor};
 
 /// One command, and the checkouts of other environments that are there before.
 struct Case {
@@ -26,7 +26,7 @@ const CASES: [Case; 5] = [
 ];
 
 pub fn trials() -> Vec<Trial> {
-    with_each_fault(&CASES, |case| case.name, disturb)
+    with_and_without_doctor(&CASES, |case| case.name, disturb)
 }
 
 struct World {
@@ -107,7 +107,7 @@ impl World {
     }
 }
 
-fn disturb(name: &str, case: &Case, fault: Fault) {
+fn disturb(name: &str, case: &Case, fault: Fault, doctor: bool) {
     let w = World::new(case);
     let start = Start::new(&w.t);
     let (registered, branches) = (w.registered(), w.branches());
@@ -124,8 +124,15 @@ fn disturb(name: &str, case: &Case, fault: Fault) {
                 _ if fault != Fault::Kill => assert_undone(&w, done, when, (registered, branches)),
                 _ => {}
             }
+            if doctor {
+                w.t.execenv(["doctor", "--fix"]).run().status(0);
+                w.assert_tidy(when);
+            }
             // It may have got its place before the kill.
             if !w.repo.exists() {
+                if doctor {
+                    assert_eq!((w.registered(), w.branches()), (registered, branches), "{when}");
+                }
                 w.checkout(KEY, case.words).run().status(0);
             }
             w.assert_whole(case, when);

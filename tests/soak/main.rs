@@ -18,6 +18,7 @@ mod support;
 
 mod addressed;
 mod checkouts;
+mod clones;
 mod collector;
 mod commands;
 mod dialects;
@@ -41,6 +42,7 @@ fn main() {
     let trials = [
         addressed::trials(),
         checkouts::trials(),
+        clones::trials(),
         commands::trials(),
         homes::trials(),
         logins::trials(),

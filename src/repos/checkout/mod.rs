@@ -1,10 +1,11 @@
 //! A checkout of a shared repository, as a folder of a work dir.
 //!
 //! It is built beside the work dir and gets its place by one rename; before that nothing of it is in the work dir. Where a
-//! checkout fails, its branch and its registration are taken back. What a killed one leaves in the shared repository is
-//! dropped by `gc`, because its folder is missing.
+//! checkout fails, its branch and its registration are taken back. What a killed one leaves goes
+//! with the next checkout, with `doctor --fix`, and in the shared repository with `gc`, because its folder is missing.
 
 mod isolated;
+mod left;
 mod linked;
 
 use std::path::{Path, PathBuf};
@@ -12,15 +13,15 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, ensure};
 
+use super::bare::BareRepo;
 use super::git_locks::without_new_locks;
-use super::layout::LOCK_REASON;
 use super::shared::{SharedRepo, fetch_limit};
 use crate::failure::{Code, Failure};
 use crate::git::{Base, Branch, Registered};
 use crate::sys::tree::{FileKind, Tree};
+use left::{BUILDING, lock_reason};
+pub(super) use left::{HalfBuilt, half_built};
 
-/// Begins the name of a checkout that is being built.
-const BUILDING: &str = ".execenv-checkout-";
 /// The largest `.gitattributes` that is searched for filters, in bytes.
 const MOST_OF_ATTRIBUTES: u64 = 1 << 20;
 
@@ -119,7 +120,7 @@ impl SharedRepo<'_> {
         let place = place(wanted.work_dir, &name)?;
         let base = self.base(wanted.asked)?;
         let target = wanted.work_dir.path().join(place);
-        self.sweep(wanted.env, &target);
+        self.sweep(wanted.env);
         let building = Building::begin(wanted.env)?;
         let doing = || format!("check out {}", self.url);
         let made = match wanted.mode {
@@ -168,44 +169,18 @@ impl SharedRepo<'_> {
         removed.and(without_new_locks(&self.bare, || git.delete_branch(&branch)))
     }
 
-    /// Removes checkouts that killed commands have left half built: no process has their locks.
-    fn sweep(&self, env: &Tree, target: &Path) {
-        for name in env.names(Path::new("")).unwrap_or_default() {
-            let path = Path::new(&name);
-            if !name.as_encoded_bytes().starts_with(BUILDING.as_bytes())
-                || !matches!(env.kind(path), Ok(Some(FileKind::Dir)))
-            {
-                continue;
-            }
-            let Ok(left) = env.plain_subtree(path) else { continue };
-            if !matches!(left.try_hold(), Ok(true)) {
-                continue;
-            }
-            self.unregister_left(&left, target);
-            if let Err(error) = env.remove_all(path) {
-                log::warn!("cannot remove {}: {error}", left.path().display());
+    /// Removes checkouts that killed commands have left half built. Those of other repositories are left to their own next checkout:
+    /// their registrations are changed under another lock.
+    fn sweep(&self, env: &Tree) {
+        let is_ours =
+            |half: &HalfBuilt<'_>| half.registered().is_none_or(|named| named.common == self.path());
+        for half in half_built(env).iter().filter(|half| is_ours(half)) {
+            let git = BareRepo::new(self.sharing.git, self.path(), fetch_limit(), self.sharing.stop);
+            if let Err(error) = half.remove(Some((&self.bare, git))) {
+                log::warn!("cannot remove {}: {error:#}", half.path().display());
             }
         }
     }
-
-    /// Removes the registration of a checkout that was left half built, if it is for `target`, where nothing stands. Its
-    /// branch is `gc`'s then.
-    fn unregister_left(&self, left: &Tree, target: &Path) {
-        let Ok(Some(registered)) = Registered::named_in(left) else { return };
-        let Some(open) = registered.open().filter(|_| registered.common == self.path()) else { return };
-        let is_its = match open.place() {
-            Some(place) => place == target,
-            None => open.is_empty() || open.lock_reason() == Some(lock_reason(target)),
-        };
-        if is_its && let Err(error) = open.remove() {
-            log::warn!("{error:#}");
-        }
-    }
-}
-
-/// Why the registration of a checkout is locked.
-fn lock_reason(target: &Path) -> String {
-    format!("{LOCK_REASON}: checkout {}", target.display().to_string().escape_debug())
 }
 
 /// A checkout that is being built, held so that no other command removes it; removed unless it was placed.
