@@ -20,7 +20,8 @@ pub struct WorktreeArgs {
     ///
     /// REPO is a folder in the repository, a bare one, or a worktree of it. Its index, HEAD, configuration, hooks and working
     /// files stay as they are. Hooks do not run; filters such as git-lfs do. If the folder is in no repository, or the
-    /// repository has no commit, the work dir is an empty folder, and a warning says so. REPO can also be an address (https,
+    /// repository has no commit, the work dir is an empty folder, and a warning says so. The workspaces root must not lie among the
+    /// repository's files, unless git ignores it there. REPO can also be an address (https,
     /// http, ssh, git, USER@HOST:PATH): the work dir is a worktree of the clone that all environments of the workspace share, as
     /// `execenv checkout` makes it. `new://` or `new://NAME` makes the work dir a
     /// new repository of its own (type `directory`): no remote, one empty commit on the branch that `init.defaultBranch` of your

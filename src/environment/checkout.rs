@@ -311,7 +311,7 @@ fn find_existing(
     let Some((source, found)) = found else {
         return Ok(Err(format!("{shown} is in no git repository: the work dir is an empty folder")));
     };
-    refuse_nested(&source, path, root)?;
+    refuse_nested(git, &source, path, root)?;
     match (found, asked) {
         (Some(base), _) => Ok(Ok((source, base))),
         (None, Some(asked)) => {
@@ -337,7 +337,7 @@ fn find_folder(git: &Git, path: &Path, request: &Request<'_>) -> Result<(Source,
         let hint = format!("`git init` and a first commit make it one; {in_place}");
         return Err(refuse("is not a git repository, nor in one", &hint).into());
     };
-    refuse_nested(&source, path, request.root.path())?;
+    refuse_nested(git, &source, path, request.root.path())?;
     let folder = source.top.as_deref().and_then(|top| local.canonical.strip_prefix(top).ok());
     let Some(folder) = folder.map(Path::to_owned) else {
         return Err(refuse(
@@ -360,14 +360,23 @@ fn cannot_read(path: &Path, error: anyhow::Error) -> anyhow::Error {
     error.context(failure.hint(format!("see what `git -C {} status` says", quoted(path))))
 }
 
-/// A worktree must not lie inside of a repository's git folder, and a root inside of a repository would put every environment
-/// into that repository's status.
-fn refuse_nested(source: &Source, path: &Path, root: &Path) -> Result<()> {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    if !root.starts_with(&source.common) {
-        return Ok(());
-    }
-    let message =
-        format!("the workspaces root {} lies in the git folder of {}", root.display(), path.display());
-    Err(Failure::new(Code::BadPath, message).hint("name another root with `--workspaces-root`").into())
+/// A root inside of the repository would put every environment into its status, and an agent that searches the folders above its
+/// own would find the user's files. Where git ignores the root there, that is what the user wants.
+fn refuse_nested(git: &Git, source: &Source, path: &Path, root: &Path) -> Result<()> {
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let (what, more) = if real.starts_with(&source.common) {
+        (format!("the git folder of {}", path.display()), "")
+    } else {
+        match git.checkout_around(source, root)? {
+            Some(top) => (
+                format!("the repository of {}, among the files of {}", path.display(), top.display()),
+                ", or let `.gitignore` name it",
+            ),
+            None => return Ok(()),
+        }
+    };
+    let message = format!("the workspaces root {} lies in {what}", real.display());
+    Err(Failure::new(Code::BadPath, message)
+        .hint(format!("name another root with `--workspaces-root`{more}"))
+        .into())
 }

@@ -30,6 +30,7 @@ mod linked;
 mod merge;
 mod merge_state;
 mod missing;
+mod nested;
 mod only_registered;
 mod operation;
 mod other_objects;

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
-/// Commands that neither read a working file, nor refresh an index, nor pack: whatever a repository's configuration names, they
+/// Commands that neither read a working file (but for patterns), nor refresh an index, nor pack: whatever a repository's configuration names, they
 /// run none of it. Every other one goes through a [`View`](super::view::View), or does not start; but for those that talk to a
 /// remote, which are about a repository that the user has named.
-const WITHOUT_VIEW: [&str; 20] = [
+const WITHOUT_VIEW: [&str; 21] = [
     "cat-file",
+    "check-ignore",
     "check-ref-format",
     "commit-tree",
     "config",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::git_http::serve;
+use crate::support::repository::{git_out, make_repository};
 use crate::support::{KEY, Snapshot, TASK, TestEnv, assert_same, snapshot};
 
 const OTHER: &str = "22222222-2222-4333-8444-000000000002";
@@ -217,6 +218,45 @@ fn where_no_worktree_can_be_made() {
     git(&t, Path::new(source), &["branch", "-q", "-D", "agent"]);
     assert_same(&before, &kept(Path::new(source)), "after the failures");
     assert_same(&root, &snapshot(&t.root), "the root after the failures");
+}
+
+#[test]
+fn a_root_among_the_files_of_the_repository_is_refused_unless_git_ignores_it() {
+    let t = TestEnv::new();
+    let (source, linked) = (t.tmp.join("source"), t.tmp.join("linked"));
+    make_repository(&t, &source, &[]);
+    t.write(source.join(".gitignore"), "/ignored/\n");
+    t.write(source.join("sub/file"), "f");
+    git(&t, &source, &["worktree", "add", "-q", "--detach", linked.to_str().unwrap()]);
+    git(&t, &t.tmp, &["clone", "-q", "source", "other"]);
+    t.link("way", &source);
+    for (root, words, refused) in [
+        ("source/root", &["--repo", "source"][..], "among the files of"),
+        ("source/deep/er/root", &["--repo", "source"], "among the files of"),
+        ("source", &["--repo", "source"], "among the files of"),
+        ("way/root", &["--repo", "source"], "among the files of"),
+        ("source/root", &["--repo", "linked"], "among the files of"),
+        ("linked/root", &["--repo", "source"], "among the files of"),
+        ("source/root", &["--local-dir", "source/sub", "--worktree"], "among the files of"),
+        ("source/.git/root", &["--repo", "source"], "in the git folder of"),
+        ("source/ignored", &["--repo", "source"], ""),
+        ("source/ignored/root", &["--repo", "source"], ""),
+        ("other/root", &["--repo", "source"], ""),
+    ] {
+        let before = snapshot(&source);
+        let prepare = [&["prepare", "--workspaces-root", root], words].concat();
+        if refused.is_empty() {
+            t.execenv(prepare).ok();
+            continue;
+        }
+        t.execenv(prepare).fails(2, &["lies in", refused, "--workspaces-root"]);
+        assert_same(&before, &snapshot(&source), root);
+    }
+    assert_eq!(git_out(&t, &source, &["status", "--porcelain"]), "?? .gitignore\n?? sub/");
+    let event =
+        serde_json::json!({"hook_event_name": "WorktreeCreate", "name": "x", "cwd": source}).to_string();
+    let hook = t.execenv(["hook", "claude", "--workspaces-root", "source/root"]).input(event);
+    hook.fails(2, &["among the files of", "--workspaces-root"]);
 }
 
 #[test]
