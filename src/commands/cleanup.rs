@@ -34,8 +34,8 @@ pub struct CleanupArgs {
     /// Move it to the trash instead, from which `execenv trash restore` restores it
     #[arg(long)]
     pub trash: bool,
-    /// Continue even if unsaved work would be lost; that of a git worktree is first saved in its repository, as a ref that is named, or
-    /// else the worktree stays
+    /// Continue even if there is unsaved work; that of a git worktree is first saved in its repository, as a ref that is named, or
+    /// else the worktree stays. If no other repository has it (a clone in the work dir), the work dir goes to the trash
     #[arg(long)]
     pub force: bool,
     /// Keep the branch of a git worktree, also where its commits are on another branch
@@ -194,7 +194,7 @@ pub(super) fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let hint = match code {
         Code::EnvBusy => "wait for its run to end, then repeat the command",
         Code::Retained => {
-            "push or copy that work first; `--trash` keeps it for a while, `--force` deletes it"
+            "push or copy that work first; `--trash` keeps it, `--force` saves it in a repository that stays, else in the trash"
         }
         _ => "fix the cause, then repeat the command",
     };

@@ -40,7 +40,8 @@ pub struct CleanupOptions {
     pub all: bool,
     /// Put what goes into the trash instead of deleting it.
     pub trash: bool,
-    /// Go on although unsaved work is lost; what belongs to a repository elsewhere is written into it first.
+    /// Go on in spite of unsaved work: what belongs to a repository elsewhere is written into it first, and what only a repository
+    /// has that goes is put into the trash with it.
     pub force: bool,
     /// The branch of a worktree stays.
     pub keep_branch: bool,
@@ -217,10 +218,14 @@ pub fn cleanup(
         return Ok(retained(report, CleanupOutcome::Failed, "stopped: nothing was removed"));
     }
     let mut saved = Vec::new();
+    let mut options = options;
     if !options.trash {
         let mut unsaved = unsaved;
         if options.force {
-            (saved, unsaved) = save_by_force(&found, unsaved, git, now, &mut report);
+            let forced = save_by_force(&found, unsaved, git, now, &mut report);
+            (saved, unsaved) = (forced.refs, forced.failed);
+            options.trash = !forced.only_here.is_empty();
+            report.notices.extend(forced.only_here);
         }
         if let Some(outcome) = retained_for(&unsaved) {
             report.outcome = outcome;
@@ -441,19 +446,27 @@ fn unless_stopped(
 
 /// Writes work whose repository lies elsewhere into that repository, as refs of ours that the report names, and
 /// gives back their names, and what could not be written. With `--force` nothing else stops the removal: work whose repository
-/// goes, too, is lost, and told of.
+/// goes, too, has to go to the trash.
 fn save_by_force(
     found: &LockedEnv,
     unsaved: Vec<Unsaved>,
     git: &Git,
     now: DateTime<Utc>,
     report: &mut CleanupReport,
-) -> (Vec<String>, Vec<Unsaved>) {
+) -> Forced {
     let work_tree = found.env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
     let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
     let name = format!("{}/snapshot-{}", ref_key(&found.env.key()), now.timestamp());
     let (mut names, mut failed) = (Vec::new(), Vec::new());
-    let mut lost = Vec::new();
+    let mut only_here = Vec::new();
+    let way = format!("`execenv trash restore {}`", quoted(&found.env.path));
+    let here = |unsaved: &Unsaved| {
+        let path = unsaved.path.display();
+        format!(
+            "{path}: {}: no other repository has it, so it goes to the trash; {way} restores it",
+            unsaved.what
+        )
+    };
     let mut unsaved = unsaved.into_iter().peekable();
     let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
     let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
@@ -480,13 +493,11 @@ fn save_by_force(
             log::warn!("remove {}: {error}", index.display());
         }
         match saved {
-            Ok(None) => {
-                lost.push(format!("{}: {}: lost, by `--force`", unsaved.path.display(), unsaved.what))
-            }
-            // Nothing is known of it, so that nothing of it can be missed.
+            Ok(None) => only_here.push(here(&unsaved)),
+            // Nothing is known of it.
             Err(error) if unsaved.fate == Fate::Goes && unsaved.kind == UnsavedKind::Unknown => {
                 log::debug!("{error:#}");
-                lost.push(format!("{}: {}: lost, by `--force`", unsaved.path.display(), unsaved.what));
+                only_here.push(here(&unsaved));
             }
             Ok(Some(name)) => {
                 let why = format!("{}, saved in its repository as {name}", unsaved.what);
@@ -500,10 +511,20 @@ fn save_by_force(
             }
         }
     }
-    if failed.is_empty() {
-        report.notices.extend(lost);
+    if !failed.is_empty() {
+        only_here.clear(); // nothing is removed
     }
-    (names, failed)
+    Forced { refs: names, failed, only_here }
+}
+
+/// What `--force` made of unsaved work.
+struct Forced {
+    /// The refs that hold it now.
+    refs: Vec<String>,
+    /// What could not be saved.
+    failed: Vec<Unsaved>,
+    /// What only a repository has that goes, too: where it is, in words.
+    only_here: Vec<String>,
 }
 
 /// What unsaved work means for a removal; `None`: nothing is in its way.

@@ -403,3 +403,39 @@ impl Done {
         self.check(holds, text)
     }
 }
+
+#[test]
+fn what_no_other_repository_has_goes_to_the_trash_by_force_and_comes_back() {
+    for (prepare, place) in [
+        (&["--repo", "new://"][..], "workdir"),
+        (&[], "workdir/clone"),
+        (&["--repo", "source"], "workdir/deep/clone"),
+        (&["--local-dir", "project"], "output/clone"),
+    ] {
+        for all in [&[][..], &["--all"]] {
+            let t = TestEnv::new();
+            make_repository(&t, &t.tmp.join("source"), &[]);
+            let env = t.prepare([&["--task-id", TASK], prepare].concat());
+            let repo = env.join(place);
+            if !repo.join(".git").exists() {
+                make_repository(&t, &repo, &[]);
+            }
+            t.write(repo.join("file"), "changed\n");
+            git(&t, &repo, &["-c", "user.name=T", "-c", "user.email=t@x", "stash", "-q", "-u"]);
+            if place.starts_with("output") && all.is_empty() {
+                continue; // it stays
+            }
+            t.execenv([&["cleanup", KEY], all].concat()).run().status(5);
+            let done = t.execenv([&["cleanup", "--force", "-o", "json", KEY], all].concat()).run().status(0);
+            let told = done.stderr.contains("it goes to the trash") && done.stderr.contains("trash restore");
+            let holds = told && done.stdout.contains("\"trashed\"");
+            let done = done.check(holds, "where it went");
+            assert!(!repo.exists(), "{done}");
+            // It is no prey of `gc`.
+            t.execenv(["gc", "--trash-ttl", "0"]).run().status(0);
+            t.execenv(["trash", "restore", env.to_str().unwrap()]).run().status(0);
+            git(&t, &repo, &["stash", "pop", "-q"]);
+            assert_eq!(std::fs::read_to_string(repo.join("file")).unwrap(), "changed\n", "{done}");
+        }
+    }
+}
