@@ -6,9 +6,11 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::repository::RepositoryArgs;
+use super::repository::{RepositoryArgs, git_under, hold};
+use crate::environment::FoundEnv;
 use crate::failure::Code;
-use crate::invocation::{Context, env_completer};
+use crate::git::Git;
+use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::{Answer, counted, escape};
 use crate::work::{Wanted, checkpoint};
 
@@ -31,7 +33,8 @@ pub struct CheckpointArgs {
     /// Message of the commit
     #[arg(short, long, value_name = "MESSAGE")]
     pub message: String,
-    /// Commit on the branch that is checked out, and stage everything; not during a merge, a rebase or the like
+    /// Commit on the branch that is checked out, and stage everything; not while an agent works, and not during a merge, a rebase or
+    /// the like
     #[arg(long)]
     pub on_branch: bool,
     /// End with status 1 where there is nothing to save
@@ -40,12 +43,23 @@ pub struct CheckpointArgs {
     /// The repository.
     #[command(flatten)]
     pub repository: RepositoryArgs,
+    /// The wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
 }
 
 pub(crate) fn run(args: &CheckpointArgs, context: &Context) -> Result<Answer> {
-    let found = context.find(&args.env)?;
-    let place = args.repository.find(&found, context)?;
-    let git = context.git().until(Arc::clone(&context.stop));
+    let until_stopped = |git: Git| git.until(Arc::clone(&context.stop));
+    if args.on_branch {
+        // It takes HEAD and the index from under an agent; a commit beside the branch does not.
+        let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
+        return save(args, &env, &until_stopped(git_under(&env, context)?), context);
+    }
+    save(args, &context.find(&args.env)?, &until_stopped(context.git()), context)
+}
+
+fn save(args: &CheckpointArgs, found: &FoundEnv, git: &Git, context: &Context) -> Result<Answer> {
+    let place = args.repository.find(found, context)?;
     let wanted = Wanted {
         message: &args.message,
         on_branch: args.on_branch,
@@ -54,7 +68,7 @@ pub(crate) fn run(args: &CheckpointArgs, context: &Context) -> Result<Answer> {
         now: context.now,
     };
     let repository = place.path().to_string_lossy().into_owned();
-    let Some(made) = checkpoint(&found, &place, wanted, &git)? else {
+    let Some(made) = checkpoint(found, &place, wanted, git)? else {
         let json = json!({"schema": 1, "created": false, "repository": repository});
         let code = args.fail_if_clean.then_some(Code::Failed);
         return Ok(Answer::new("nothing to save", json).with_status(code));

@@ -141,6 +141,9 @@ fn it_is_allowed_while_the_environment_is_in_use_and_in_the_middle_of_a_merge() 
     assert!(changed.iter().all(|(path, _)| is_ours(path)), "{changed:?}");
     let text = git_out(&t, &repo, &["show", &format!("{}:file", answer["sha"].as_str().unwrap())]);
     assert!(text.contains("<<<<<<<") && text.contains("theirs"), "{text}");
+    // The branch and the index are the agent's while it works.
+    t.execenv(["checkpoint", KEY, "-m", "x", "--on-branch"]).fails(4, &["in use by a live process"]);
+    drop(held);
     t.execenv(["checkpoint", KEY, "-m", "x", "--on-branch"]).fails(5, &["a merge is in progress"]);
     git(&t, &repo, &["merge", "--abort"]);
     git(&t, &repo, &["checkout", "-q", "--detach"]);

@@ -112,6 +112,56 @@ fn no_command_waits_for_ever_and_the_holder_is_named() {
 }
 
 #[test]
+fn what_only_looks_or_adds_refs_works_beside_a_run_and_what_changes_the_work_dir_does_not() {
+    use crate::support::repository::{commit_files, git, make_repository};
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    let env = t.prepare(["--task-id", TASK, "--repo", "source"]);
+    git(&t, &source, &["checkout", "-q", "-b", "agent/other/x"]);
+    commit_files(&t, &source, "x", &[("x", "x\n")]);
+    git(&t, &source, &["checkout", "-q", "main"]);
+    t.write(env.join("workdir/new"), "new\n");
+    let held = hold(&env.join(".task_lock"));
+    let before = snapshot(&env.join("workdir"));
+    for (words, status) in [
+        (&["show", KEY][..], 0),
+        (&["show", KEY, "--file", "new"], 0),
+        (&["diff", KEY], 0),
+        (&["clone", KEY, "copy"], 0),
+        (&["checkpoint", KEY, "-m", "m"], 0),
+        (&["merge", "list", KEY], 0),
+        (&["merge", "status", KEY], 0),
+        (&["merge", "skip", KEY, "agent/other/x", "why"], 0),
+        (&["merge", "check", KEY], 0),
+        (&["checkpoint", KEY, "-m", "m", "--on-branch"], 4),
+        (&["restore", KEY], 4),
+        (&["branch", KEY, "other"], 4),
+        (&["merge", "start", KEY, "agent/other/x"], 4),
+        (&["merge", "resolve", KEY, "--all", "ours"], 4),
+        (&["merge", "commit", KEY], 4),
+        (&["merge", "abort", KEY], 4),
+        (&["publish", KEY, "--to", "branch"], 4),
+        (&["publish", KEY, "--to", "merge", "--base", "main"], 4),
+        (&["reuse", KEY], 4),
+        (&["cleanup", KEY], 4),
+        (&["cleanup", "--force", KEY], 4),
+        (&["prepare", "--continue-from", KEY], 4),
+        (&["prepare", "--copy-from", KEY, "--copy", "new"], 4),
+        (&["prepare", "--copy-from", KEY, "--copy", "new", "--while-running"], 0),
+    ] {
+        let done = t.execenv(words).run();
+        assert_eq!(done.status, Some(status), "{words:?}\n{done}");
+        assert_same(&before, &snapshot(&env.join("workdir")), &format!("{words:?}"));
+    }
+    drop(held);
+    // In an environment without a repository a checkout is only a new folder.
+    let env = t.prepare([] as [&str; 0]);
+    let _held = hold(&env.join(".task_lock"));
+    t.execenv(["checkout", env.to_str().unwrap(), "source"]).ok();
+}
+
+#[test]
 fn a_store_that_stays_locked_is_not_waited_for_for_ever() {
     let t = TestEnv::new();
     t.write("project/f", "");
