@@ -58,7 +58,7 @@ pub struct Made {
 /// A run may be on: neither HEAD, nor the index, nor the branch is touched, unless the commit goes on the branch.
 ///
 /// # Errors
-/// [`Code::Occupied`] where the commit cannot go on the branch now; a [`Code::Failed`] failure where there is too much; as
+/// [`Code::Dirty`] where the commit cannot go on the branch now; a [`Code::Failed`] failure where there is too much; as
 /// git and the system report them.
 pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git) -> Result<Option<Made>> {
     let _lock = GitLock::acquire(&found.env)?;
@@ -139,7 +139,7 @@ fn not_now(place: &Place, why: &NotNow) -> anyhow::Error {
         NotNow::Operation(_) => "without `--on-branch` the work is saved beside it, and it stays as it is",
         NotNow::IndexLocked => "try again; if no git is running there, remove the lock",
     };
-    Failure::new(Code::Occupied, message).hint(hint).into()
+    Failure::new(Code::Dirty, message).hint(hint).into()
 }
 
 /// The file of a patch, below the env root.

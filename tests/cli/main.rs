@@ -39,6 +39,7 @@ mod gc_bounds;
 mod gc_promises;
 mod gc_server;
 mod generated;
+mod git_codes;
 mod git_identity;
 mod habits;
 mod heartbeat;
