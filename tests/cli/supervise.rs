@@ -564,6 +564,24 @@ fn an_acp_agent_is_cancelled_in_its_own_words() {
     assert!(bench.path("whole").exists(), "the agent ended by itself");
 }
 
+/// An agent that still loads has no turn that could be cancelled, and may not have read a byte.
+#[test]
+fn ctrl_c_before_an_acp_agent_answers_ends_the_run_at_once() {
+    let before = ["touch @/loading", "hang"];
+    let between = ["read @/1", INITIALIZED, "read @/2", "touch @/loading", "hang"];
+    for script in [before.as_slice(), &between] {
+        let bench = Bench::new();
+        let script: Vec<_> = ["pid @/agent"].iter().chain(script).copied().collect();
+        let child = bench.start(&script, &["acp", "grace-ms=60000"]);
+        wait_until("the agent", || bench.path("loading").exists().then_some(()));
+        let begin = Instant::now();
+        send(&child, 2);
+        bench.finish(child).assert("interrupted", 130);
+        assert!(begin.elapsed() < Duration::from_secs(20), "{script:?}");
+        bench.assert_gone("agent");
+    }
+}
+
 #[test]
 fn a_dialect_has_limits_of_its_own() {
     let bench = Bench::new();

@@ -155,7 +155,7 @@ start() { # OPTION…: a run in the background, until its tool works; `pid` is i
     mapfile -t line < <(arguments)
     rm -f "$env/workdir/started.txt"
     env --default-signal=INT,QUIT "$execenv" "${line[@]}" "$@" > "$work/events.jsonl" 2> "$work/stderr.txt" < /dev/null & pid=$!
-    for _ in $(seq 300); do [ -e "$env/workdir/started.txt" ] && return; sleep 0.2; done
+    for _ in $(seq 900); do [ -e "$env/workdir/started.txt" ] && return; sleep 0.2; done
 }
 ask() { # EXPRESSION over d, the result
     python3 - "$work/result.json" "$1" <<'PYTHON' 2> /dev/null

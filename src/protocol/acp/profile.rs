@@ -36,7 +36,8 @@ pub struct Profile {
     /// It writes a new, empty conversation under the id by which it is told to load a session, over the one to be loaded, and
     /// finds the session by an id with a blank before it too: by that it is told.
     pub writes_over_id: bool,
-    /// How long it may be silent before it has answered what must be settled before the first prompt.
+    /// How long it may be silent before it has answered what must be settled before the first prompt. Some load for seconds of
+    /// processor time before they read a byte, which are minutes on a machine that is busy.
     pub handshake: Duration,
 }
 
@@ -51,7 +52,7 @@ impl Profile {
         allow_options: &[],
         takes_system_prompt: true,
         writes_over_id: false,
-        handshake: Duration::from_secs(60),
+        handshake: Duration::from_secs(180),
     };
 }
 
