@@ -18,8 +18,8 @@ use crate::layout::names;
 use crate::protocol::Permission;
 use crate::protocol::acp::{Acp, AcpRequest, Counting, Profile};
 
-/// One agent.
-struct Agent {
+/// One agent. One whose provider has a file of its own stands there.
+pub(super) struct Agent {
     /// The arguments that make it speak the protocol.
     words: &'static [&'static str],
     /// Those by which it asks for no permission.
@@ -31,16 +31,25 @@ struct Agent {
 
 impl Agent {
     /// An agent whose home has the servers.
-    const fn new(words: &'static [&'static str], allow: &'static [&'static str], profile: Profile) -> Agent {
+    pub(super) const fn new(
+        words: &'static [&'static str],
+        allow: &'static [&'static str],
+        profile: Profile,
+    ) -> Agent {
         Agent { words, allow, knows_servers: true, profile }
     }
 
     /// One that is told the servers with its session.
-    const fn told(words: &'static [&'static str], allow: &'static [&'static str], profile: Profile) -> Agent {
+    pub(super) const fn told(
+        words: &'static [&'static str],
+        allow: &'static [&'static str],
+        profile: Profile,
+    ) -> Agent {
         Agent { words, allow, knows_servers: false, profile }
     }
 
-    fn plan(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
+    /// What it is started with.
+    pub(super) fn plan(&self, request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
         let mut args = Arguments::of(self.words);
         if request.permission == Permission::Allow {
             self.allow.iter().for_each(|word| args.push(*word));
@@ -78,7 +87,8 @@ fn converse(request: &LaunchRequest<'_>, servers: Option<&Map<String, Value>>, p
     Acp::new(request, profile)
 }
 
-const fn dialect(start: StartAgent, tokens: bool) -> Dialect {
+/// Its dialect, which tells each request's `tokens` or not.
+pub(super) const fn dialect(start: StartAgent, tokens: bool) -> Dialect {
     Dialect {
         name: "acp",
         start,

@@ -9,28 +9,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Snapshot, TestEnv, assert_same, snapshot};
 
-pub const PROVIDERS: [&str; 20] = [
-    "claude",
-    "codex",
-    "opencode",
-    "gemini",
-    "copilot",
-    "qwen",
-    "pi",
-    "hermes",
-    "openclaw",
-    "cursor",
-    "qwenpaw",
-    "reasonix",
-    "dsh",
-    "kimi",
-    "kiro",
-    "grok",
-    "qoder",
-    "codebuddy",
-    "antigravity",
-    "kilo",
-];
+/// Every provider of the table.
+pub fn providers() -> impl Iterator<Item = &'static str> {
+    execenv::internals::all_providers().map(|row| row.name).filter(|name| *name != "command")
+}
 
 /// They have no way to be given servers, and refuse them.
 const WITHOUT_SERVERS: [&str; 2] = ["pi", "antigravity"];
@@ -218,7 +200,7 @@ fn cycle(t: &TestEnv, claw: &Path, provider: &str, place: &[&str], mode: &str) {
 
 #[test]
 fn everything_at_once_leaves_the_users_home_and_folder_as_they_were() {
-    for provider in PROVIDERS {
+    for provider in providers() {
         let (t, claw) = scene();
         cycle(&t, &claw, provider, &[], "strict");
         cycle(&t, &claw, provider, &["--local-dir", "project"], "strict");

@@ -47,7 +47,7 @@ fn every_provider_gets_the_bytes_and_the_modes_of_a_skill() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
     let mut count = 0;
-    for provider in super::everything::PROVIDERS {
+    for provider in super::everything::providers() {
         let arguments = ["prepare", "--provider", provider, "--skills", "skills", "-o", "json"];
         let mut run = t.execenv(arguments).var("PATH", "/usr/bin:/bin");
         if ["reasonix", "dsh"].contains(&provider) {
