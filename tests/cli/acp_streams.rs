@@ -162,14 +162,14 @@ impl Replay {
     fn play(&mut self, recorded: &Recorded, piece: usize) -> Vec<String> {
         let mut expected = Vec::new();
         let mut prompts = 0;
-        for line in &recorded.lines {
+        for (at, line) in recorded.lines.iter().enumerate() {
             if line["dir"] == "<" {
                 self.says(line, piece);
                 if line["msg"].get("error").is_some() && self.sent.ends_with(&LOADS.map(str::to_owned)) {
                     self.says(line, piece); // the session by its own id is as unknown as that by its alias
                 }
                 // Gemini tells a session's history after it has opened it, and then its commands: our client waits.
-                if line["msg"]["params"]["update"]["sessionUpdate"] == "available_commands_update" {
+                if tells_commands(line) {
                     self.pause_if_opening();
                 }
                 continue;
@@ -183,6 +183,9 @@ impl Replay {
             } else if said.starts_with("session/cancel") {
                 continue; // after the end of the turn
             } else if said.starts_with("session/prompt") {
+                if !recorded.lines[at..].iter().any(tells_commands) {
+                    self.pause_if_opening(); // the history is told: the recorded client did not wait either
+                }
                 prompts += 1;
                 if prompts > 1 {
                     let mut step = Step::default();
@@ -261,6 +264,10 @@ impl Replay {
         }
         text
     }
+}
+
+fn tells_commands(line: &Value) -> bool {
+    line["msg"]["params"]["update"]["sessionUpdate"] == "available_commands_update"
 }
 
 fn recordings() -> Vec<PathBuf> {
