@@ -8,6 +8,7 @@ mod agent_store;
 mod antigravity;
 pub mod argv;
 pub mod claude;
+mod cline;
 pub mod codex;
 pub mod copilot;
 pub mod cursor;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
 use super::version::Version;
 use super::{
-    acp, antigravity, claude, codex, copilot, cursor, dsh, gemini, grok, hermes, kilo, mcp_file, omp,
+    acp, antigravity, claude, cline, codex, copilot, cursor, dsh, gemini, grok, hermes, kilo, mcp_file, omp,
     openclaw, opencode, pi, qoder, qwen, qwenpaw, reasonix,
 };
 
@@ -45,6 +45,16 @@ static PROVIDERS: &[Provider] = &[
         .login_hint("run `claude setup-token` or set ANTHROPIC_API_KEY")
         .own_arguments(claude::launch::OWN_ARGUMENTS)
         .dialects(claude::DIALECTS),
+    Provider::new("cline", ".cline/skills")
+        .own_sandbox(OwnSandbox::None)
+        .program("cline", "MULTICA_CLINE_PATH")
+        .mcp(McpChannel::Planned)
+        .plan(cline::plan)
+        .exports(&[cline::SERVERS_VARIABLE, cline::SESSIONS_VARIABLE])
+        .login(&["CLINE_API_KEY"], cline::LOGIN)
+        .login_hint("run `cline auth`, or set CLINE_PROVIDER and CLINE_API_KEY")
+        .own_arguments(cline::OWN_ARGUMENTS)
+        .dialects(cline::DIALECTS),
     // A fork of Claude Code.
     Provider::new("codebuddy", ".codebuddy/skills")
         .own_sandbox(OwnSandbox::AsTheUserSetIt)
@@ -322,6 +332,7 @@ mod tests {
         for (name, skills_dir, brief_file, inline) in [
             ("antigravity", ".agents/skills", "AGENTS.md", false),
             ("claude", ".claude/skills", "CLAUDE.md", false),
+            ("cline", ".cline/skills", "AGENTS.md", false),
             ("codebuddy", ".codebuddy/skills", "CODEBUDDY.md", false),
             ("codex", "", "AGENTS.md", false),
             ("command", ".agent_context/skills", "", false),
@@ -353,7 +364,7 @@ mod tests {
             assert_eq!(provider.brief_file.unwrap_or_default(), brief_file, "{name}");
             assert_eq!(provider.inline_brief, inline, "{name}");
         }
-        assert_eq!(all().count(), 27);
+        assert_eq!(all().count(), 28);
     }
 
     #[test]
@@ -465,6 +476,6 @@ mod tests {
     #[test]
     fn the_lists_have_every_entry_once() {
         assert_eq!(every_brief_file(), ["AGENTS.md", "CLAUDE.md", "CODEBUDDY.md", "GEMINI.md", "QWEN.md"]);
-        assert_eq!(every_skills_dir().len(), 22);
+        assert_eq!(every_skills_dir().len(), 23);
     }
 }

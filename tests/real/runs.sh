@@ -107,7 +107,13 @@ qwenpaw_tool=execute_shell_command
 qwenpaw_unknown='completed old' # it makes a session of any id
 qwenpaw_idle=2m                 # it imports for more than half a minute before it asks its model
 qwenpaw_cached=0                # it counts them among the others
-ALL=(claude codex openclaw gemini qwen copilot opencode kilo kimi pi reasonix hermes qwenpaw)
+cline_point() {
+    export CLINE_API_KEY=sk-fake-0123456789 CLINE_PROVIDER=openai-compatible
+    mkdir -p "$HOME/.cline/data/settings"
+    echo '{"version":1,"lastUsedProvider":"openai-compatible","providers":{"openai-compatible":{"settings":{"provider":"openai-compatible","apiKey":"sk-fake-0123456789","model":"fake-model","baseUrl":"http://127.0.0.1:'"$1"'/v1"},"updatedAt":"2026-11-29T00:00:00Z","tokenSource":"manual"}}}' > "$HOME/.cline/data/settings/providers.json"
+}
+cline_tool=run_commands
+ALL=(claude codex openclaw gemini qwen copilot opencode kilo kimi pi reasonix hermes qwenpaw cline)
 
 # ---- what is particular to some ------------------------------------------------------------------------------------
 
