@@ -3,6 +3,9 @@
 //! ended and what execenv tells of it.
 //! `EXECENV_REGENERATE=1 cargo test --test cli streams` rewrites the latter from the program: read the difference.
 //!
+//! Every recording that was made of a program is here, but for those of `hermes -z`, which execenv never starts: it ignores
+//! `--resume`, and prints errors as answers with status 0.
+//!
 //! A new recording needs its file and a line `[case] how it ended`:
 //!
 //! | words | meaning |
@@ -95,13 +98,20 @@ fn methods(frames: &[u8]) -> impl Iterator<Item = String> {
 }
 
 impl Replay {
-    /// Feeds the output in these pieces.
-    fn feed<'p>(conversation: &mut dyn Conversation, pieces: impl Iterator<Item = &'p [u8]>) -> Replay {
+    /// Feeds the output in these pieces, and what stood on standard error.
+    fn feed<'p>(
+        conversation: &mut dyn Conversation,
+        pieces: impl Iterator<Item = &'p [u8]>,
+        errors: &str,
+    ) -> Replay {
         let mut replay = Replay::default();
         for piece in pieces {
             let step = replay.step(|sink, step| conversation.output(piece, sink, step));
             replay.lines += 1;
             replay.working += usize::from(step.is_progress);
+        }
+        if !errors.is_empty() {
+            replay.step(|sink, step| conversation.errors(errors.as_bytes(), sink, step));
         }
         replay.step(|sink, step| conversation.output_ended(sink, step));
         replay
@@ -114,8 +124,10 @@ impl Replay {
         let mut step = Step::default();
         let events = &mut self.events;
         let mut sink = |event: Event<'_>| {
-            let json = serde_json::to_value(&event)?;
-            events.push(json["type"].as_str().unwrap().to_owned());
+            if !matches!(event, Event::AgentErrors(_)) {
+                let json = serde_json::to_value(&event)?;
+                events.push(json["type"].as_str().unwrap().to_owned());
+            }
             Ok(())
         };
         act(&mut sink, &mut step).unwrap();
@@ -159,11 +171,11 @@ fn outcome(provider: &str, dialect: &str, recording: &Path, ended: &Ended<'_>) -
     let output = agents_side(output, ended.is_second);
     let errors = fs::read_to_string(recording.with_extension("stderr.txt")).unwrap_or_default();
     let mut whole = conversation(provider, dialect, ended.resume);
-    let replay = Replay::feed(&mut *whole, output.split_inclusive(|byte| *byte == b'\n'));
+    let replay = Replay::feed(&mut *whole, output.split_inclusive(|byte| *byte == b'\n'), &errors);
     let ending = whole.end();
 
     let mut torn = conversation(provider, dialect, ended.resume);
-    let pieces = Replay::feed(&mut *torn, output.chunks(7));
+    let pieces = Replay::feed(&mut *torn, output.chunks(7), &errors);
     assert_eq!(pieces.events, replay.events, "{}: in pieces", recording.display());
     assert_eq!(format!("{:?}", torn.end()), format!("{ending:?}"), "{}: in pieces", recording.display());
 
@@ -294,14 +306,14 @@ fn odd_forms(line: &str) -> Vec<String> {
     forms
 }
 
-/// The recordings of a turn with a tool, with their provider and dialect; not those of both directions, nor of one document.
+/// The recordings of a turn with a tool, with their provider and dialect; not those of both directions, of one document, or of text.
 fn turns() -> impl Iterator<Item = (String, String, String)> {
     files("txt").filter(|path| !path.to_str().unwrap().ends_with(".stderr.txt")).filter_map(|path| {
         let file = fs::read_to_string(path).unwrap();
         let recording = folder().join(format!("{}-tool.ndjson", head(&file, "recordings")));
-        let lines = fs::read_to_string(recording)
-            .ok()
-            .filter(|lines| !lines.starts_with("{\"dir\"") && !lines.starts_with("{\n"))?;
+        let lines = fs::read_to_string(recording).ok().filter(|lines| {
+            lines.lines().any(|line| line.starts_with("{\"") && !line.starts_with("{\"dir\""))
+        })?;
         Some((head(&file, "provider").to_owned(), head(&file, "dialect").to_owned(), lines))
     })
 }
@@ -323,7 +335,7 @@ fn what_stands_between_the_lines_and_a_missing_newline_change_nothing() {
     for (provider, dialect, lines) in turns() {
         let told = |text: &str| {
             let mut conversation = conversation(&provider, &dialect, None);
-            let events = Replay::feed(&mut *conversation, [text.as_bytes()].into_iter()).events;
+            let events = Replay::feed(&mut *conversation, [text.as_bytes()].into_iter(), "").events;
             let ending = Ending { remarks: Vec::new(), ..conversation.end() };
             (events, format!("{ending:?}"))
         };
