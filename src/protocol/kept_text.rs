@@ -22,14 +22,23 @@ pub(super) struct KeptText {
 impl KeptText {
     /// Appends a part.
     pub(super) fn push(&mut self, text: JsonText<'_>) {
-        let mut whole = String::new();
-        let literal = match text {
-            JsonText::Literal(literal) => literal,
-            JsonText::Plain(_) => {
-                text.append_literal(&mut whole);
-                &whole
+        match text {
+            JsonText::Literal(literal) => self.push_literal(literal),
+            // In pieces, so that there is no copy of all of it.
+            JsonText::Plain(mut rest) => {
+                let mut literal = String::new();
+                while !rest.is_empty() {
+                    let piece;
+                    (piece, rest) = rest.split_at(rest.floor_char_boundary(HALF));
+                    literal.clear();
+                    JsonText::Plain(piece).append_literal(&mut literal);
+                    self.push_literal(&literal);
+                }
             }
-        };
+        }
+    }
+
+    fn push_literal(&mut self, literal: &str) {
         let is_in_head = self.tail.is_empty() && self.left_out == 0 && self.head.len() < HALF;
         let cut = if is_in_head { boundary(literal, HALF - self.head.len()) } else { 0 };
         self.head.push_str(&literal[..cut]);
@@ -158,6 +167,10 @@ mod tests {
             let expected = of(&[whole]).text();
             assert_eq!(of(&[halves.0, halves.1]).text(), expected, "{length}");
             assert_eq!(of(&lines).text(), expected, "{length}");
+            let mut plain = KeptText::default();
+            plain.push(JsonText::Plain(&JsonText::Literal(whole).decode()));
+            let is_short = whole.len() <= 2 * HALF;
+            assert!(!is_short || plain.text() == expected, "{length}");
             assert_eq!(expected.contains("left out"), whole.len() > 2 * HALF, "{length}");
         }
     }

@@ -123,7 +123,7 @@ impl Conversation for OpenClaw {
     }
 
     fn output_ended(&mut self, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
-        if let Some(answer) = Answer::read(self.object.kept()) {
+        if let Some(answer) = Answer::read(self.object.text()) {
             self.is_shortened = self.object.is_shortened();
             // Not held beside what is made of it.
             self.object.clear();
@@ -151,7 +151,7 @@ impl Conversation for OpenClaw {
         let quiet = now.duration_since(*self.quiet_since.get_or_insert(now));
         if quiet >= QUIET && !self.is_judged && !self.object.is_empty() {
             self.is_judged = true;
-            step.is_turn_over = Answer::read(self.object.kept()).is_some();
+            step.is_turn_over = Answer::read(self.object.text()).is_some();
         }
     }
 

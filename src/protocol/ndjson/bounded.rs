@@ -53,6 +53,21 @@ impl Bounded {
         &self.kept
     }
 
+    /// The same as text, without a character that is cut at its end. What is no UTF-8 becomes question marks, byte for byte:
+    /// a copy with marks of three bytes would be four times as long.
+    pub fn text(&mut self) -> &str {
+        let mut at = 0;
+        while let Err(error) = std::str::from_utf8(&self.kept[at..]) {
+            at += error.valid_up_to();
+            let Some(length) = error.error_len() else {
+                return std::str::from_utf8(&self.kept[..at]).expect("valid up to there");
+            };
+            self.kept[at..at + length].fill(b'?');
+            at += length;
+        }
+        std::str::from_utf8(&self.kept).expect("what was not is replaced")
+    }
+
     /// Whether there is nothing, and nothing was lost.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.long.is_none()
@@ -76,5 +91,30 @@ impl Bounded {
         } else {
             self.kept.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_replaced_in_place() {
+        for (bytes, expected) in [
+            (&b""[..], ""),
+            ("a\u{e4}b".as_bytes(), "a\u{e4}b"),
+            (b"a\xffb\xf0\x9f\x92c\xe4", "a?b???c"),
+            (b"\xff\xff", "??"),
+            (b"ab\xc3", "ab"),
+        ] {
+            let mut value = Bounded::default();
+            value.push(bytes);
+            assert_eq!(value.text(), expected, "{bytes:?}");
+        }
+        let mut value = Bounded::default();
+        value.push(b"a\xc3");
+        assert_eq!(value.text(), "a");
+        value.push(b"\xa4");
+        assert_eq!(value.text(), "a\u{e4}", "the rest of the character came later");
     }
 }

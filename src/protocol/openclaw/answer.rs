@@ -98,10 +98,9 @@ struct Payload<'a> {
 }
 
 impl Answer {
-    /// The answer that these bytes are, if they are one and not a line of a log.
-    pub(super) fn read(json: &[u8]) -> Option<Answer> {
-        let json = String::from_utf8_lossy(json);
-        let object: Object<'_> = serde_json::from_str(&json).ok()?;
+    /// The answer that this text is, if it is one and not a line of a log.
+    pub(super) fn read(json: &str) -> Option<Answer> {
+        let object: Object<'_> = serde_json::from_str(json).ok()?;
         let is_refused = object.ok.is_some_and(|ok| ok.get() == "false");
         let meta = object.meta.0.unwrap_or_default();
         if !object.payloads.is_list && !is_refused && number(meta.duration_ms) == 0 {
