@@ -28,8 +28,12 @@ impl KeptText {
             JsonText::Plain(mut rest) => {
                 let mut literal = String::new();
                 while !rest.is_empty() {
+                    let mut cut = rest.len().min(HALF);
+                    while !rest.is_char_boundary(cut) {
+                        cut -= 1;
+                    }
                     let piece;
-                    (piece, rest) = rest.split_at(rest.floor_char_boundary(HALF));
+                    (piece, rest) = rest.split_at(cut);
                     literal.clear();
                     JsonText::Plain(piece).append_literal(&mut literal);
                     self.push_literal(&literal);
