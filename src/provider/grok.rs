@@ -5,8 +5,8 @@ use anyhow::Result;
 use super::launch::{Arguments, Dialect, LaunchPlan, LaunchRequest, Tells};
 use super::row::OwnArgument;
 use super::row::Takes::Value;
-use crate::protocol::Opening;
 use crate::protocol::ndjson::{Grok, LineStream};
+use crate::protocol::{Opening, Permission};
 
 /// The arguments that execenv sets.
 pub const OWN_ARGUMENTS: &[OwnArgument] = &[("-p", Value), ("--prompt", Value)];
@@ -20,7 +20,10 @@ pub const CHAT: Dialect = Dialect {
 };
 
 fn chat(request: &LaunchRequest<'_>) -> Result<LaunchPlan> {
-    let (prompt, files, notices) = request.prompt_argument();
+    let (prompt, files, mut notices) = request.prompt_argument();
+    if request.permission == Permission::Deny {
+        notices.push("this agent asks for no permissions, so `--permission deny` changes nothing".into());
+    }
     let mut args = Arguments::of(&["-p", &prompt]);
     args.pair("--model", request.model);
     args.extend(request.custom);
