@@ -206,6 +206,10 @@ impl Leaving<'_> {
         if place == self.place || silent::is_one_path(&place, self.place) {
             return true;
         }
+        // Git makes some worktrees (`src/git/linked.rs`) under the nameless path.
+        if self.folder.is_some_and(|folder| silent::is_one_path(&place, folder.path())) {
+            return true;
+        }
         let Some(env_root) = self.place.parent() else { return false };
         layout::former_root(&place, env_root).is_some() && silent::is_missing(&place)
     }
@@ -272,7 +276,7 @@ impl Leaving<'_> {
         let recorded =
             record.into_iter().flat_map(|record| record.former.iter().chain([&record.branch]).cloned());
         let mut branches: Vec<String> = Vec::new();
-        for branch in recorded.chain(registered.branch()) {
+        for branch in recorded.chain(registered.branch(git)) {
             let repository = registered.repository(git);
             let is_its = || {
                 self.is_its_branch(&branch)
@@ -329,7 +333,7 @@ impl Leaving<'_> {
             return Ok(Some(format!("the branch {name} is checked out in {}", other.display())));
         }
         // Two registrations may name one place: an environment, and one that was to replace it or was replaced.
-        if registered.is_elsewhere(name) {
+        if registered.is_elsewhere(deletion.git, name) {
             return Ok(Some(format!("the branch {name} is checked out in another worktree")));
         }
         if rule == BranchRule::Keep {

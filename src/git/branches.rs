@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::checkout::Checkout;
+use super::reftable::has_tables;
 use crate::sys::tree::Tree;
 
 /// How much of a log is read: its first line.
@@ -79,6 +80,9 @@ impl Checkout {
     /// When a branch began, as far as its log goes back to that, in seconds since 1970.
     pub fn branch_begun(&self, name: &str) -> Option<i64> {
         let common = Tree::open(&self.folders().common).ok()?;
+        if has_tables(&common) {
+            return self.first_logged(name);
+        }
         let line = common.read_start(&Path::new("logs/refs/heads").join(name), LINE).ok()??;
         let line = line.split(|byte| *byte == b'\n').next()?;
         let line = String::from_utf8_lossy(line);
@@ -86,6 +90,15 @@ impl Checkout {
         let is_first = before.split(' ').next().is_some_and(|old| old.bytes().all(|byte| byte == b'0'));
         let time = before.rsplit(' ').nth(1)?.parse().ok()?;
         is_first.then_some(time)
+    }
+
+    /// The time of the oldest entry in a branch's log: `refs/heads/NAME@{TIME}`.
+    fn first_logged(&self, name: &str) -> Option<i64> {
+        let full = format!("refs/heads/{name}");
+        let log =
+            ["-c", "log.showSignature=false", "reflog", "show", "--date=unix", "--format=%gd", &full, "--"];
+        let text = self.repository().look(log).text().ok()?;
+        text.lines().last()?.strip_suffix('}')?.rsplit('{').next()?.parse().ok()
     }
 
     /// The tree of a commit, or a tree itself.

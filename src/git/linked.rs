@@ -20,8 +20,10 @@ use super::command::{Git, Repository};
 use super::fill::Empty;
 use super::quiet::Quiet;
 use super::refs::Branch;
+use super::reftable::{TABLES, has_tables};
 use super::source::{Shared, Source};
 use super::sparse::{write_settings, write_sparse};
+use super::worktree::Worktree;
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
@@ -29,7 +31,7 @@ use crate::sys::tree::{FileKind, Tree};
 /// Where git keeps registrations, in the git folder that all worktrees share.
 const WORKTREES: &str = "worktrees";
 /// What a folder of a repository with linked worktrees of its own kind holds: git makes its worktrees.
-const SPECIAL: [&str; 3] = ["config.worktree", "info/sparse-checkout", "reftable"];
+const SPECIAL: [&str; 3] = ["config.worktree", "info/sparse-checkout", TABLES];
 /// The temporary name of a file that is replaced.
 const TEMPORARY: &str = names::TEMPORARY;
 /// The largest file of a registration that is read, in bytes.
@@ -118,7 +120,8 @@ impl Git {
 
     /// Makes a worktree of which only the index is there.
     fn add_index(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
-        let made = self.add(new, common)?;
+        let by_git = new.source.shared.is_none() && has_tables(common);
+        let made = if by_git { self.add_by_git(new, common) } else { self.add(new, common) }?;
         let own = common.path().join(made.registered.folder());
         let empty = Empty { folder: new.folder, own: &own, common, remote: None };
         match self.fill_index(empty, new.commit, new.source.shared.is_some()) {
@@ -170,24 +173,33 @@ impl Git {
     }
 
     fn add_by_git(&self, new: &NewWorktree<'_>, common: &Tree) -> Result<Made> {
-        let branch = self.make_branch(new, common, |_| Ok(()))?;
         let repository = self.at(&new.source.common);
-        let add = ["worktree", "add", "--no-checkout", "--lock", "--reason", new.reason, "--"];
-        let added = repository.work(add).args([new.folder.path().as_os_str(), OsStr::new(&branch)]).output();
-        let registered = added.and_then(|_| {
+        let add = ["worktree", "add", "--no-checkout", "--detach", "--lock", "--reason", new.reason, "--"];
+        let added =
+            repository.work(add).args([new.folder.path().as_os_str(), OsStr::new(new.commit)]).output();
+        let made = added.and_then(|_| {
             let registered = Registered::named_in(new.folder)?;
             let registered = registered.context("git made a worktree without a registration")?;
-            let made = registered.open().context("the registration is gone")?;
-            made.move_to(new.place).map(|()| registered)
-        });
-        match registered {
-            Ok(registered) => Ok(Made { registered, branch }),
-            Err(error) => {
-                let registered = Registered::named_in(new.folder).ok().flatten();
-                self.undo(new, common, registered.as_ref(), Some(&branch));
-                Err(error)
+            let own = registered.git_dir();
+            // As above: HEAD names the branch before that is there.
+            let branch = self.make_branch(new, common, |branch| {
+                let name = format!("refs/heads/{branch}");
+                repository.by(&own).work(["symbolic-ref", "HEAD", &name]).output().map(drop)
+            })?;
+            let made = Made { registered, branch };
+            let open = made.registered.open().context("the registration is gone");
+            match open.and_then(|open| open.move_to(new.place)) {
+                Ok(()) => Ok(made),
+                Err(error) => {
+                    self.undo(new, common, None, Some(&made.branch));
+                    Err(error)
+                }
             }
-        }
+        });
+        made.inspect_err(|_| {
+            let registered = Registered::named_in(new.folder).ok().flatten();
+            self.undo(new, common, registered.as_ref(), None);
+        })
     }
 
     /// Creates the branch, under the first name that is free. `announce` is told each name before.
@@ -402,13 +414,29 @@ impl Registration {
         git.parent().map(Path::to_owned)
     }
 
-    /// The branch that is checked out, without `refs/heads/`.
-    pub fn branch(&self) -> Option<String> {
+    /// Its folder, open.
+    pub(super) fn folder(&self) -> &Tree {
+        &self.folder
+    }
+
+    /// The branch that is checked out, without `refs/heads/`. Git is asked only where refs are in tables.
+    pub fn branch(&self, git: &Git) -> Option<String> {
+        if has_tables(&self.folder) {
+            let head = self.repository(git).by(self.git_dir()).head_branch();
+            return head.inspect_err(|error| log::warn!("{error:#}")).ok().flatten();
+        }
         branch_of(self.read("HEAD")?)
     }
 
     /// Whether another worktree of the repository has this branch checked out. The repository's own folder is not looked at.
-    pub fn is_elsewhere(&self, branch: &str) -> bool {
+    pub fn is_elsewhere(&self, git: &Git, branch: &str) -> bool {
+        if has_tables(&self.folder) {
+            let full = format!("refs/heads/{branch}");
+            let own = usize::from(self.branch(git).as_deref() == Some(branch));
+            let has_it = |all: Vec<Worktree>| all.iter().skip(1).filter(|it| it.branch == full).count() > own;
+            // Where git cannot say, the branch stays.
+            return self.repository(git).worktrees().map_or(true, has_it);
+        }
         let Ok(all) = self.common.plain_subtree(Path::new(WORKTREES)) else { return false };
         let names = all.names(Path::new("")).unwrap_or_default();
         let mut others = names.into_iter().filter(|name| *name != *self.name);

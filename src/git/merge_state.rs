@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::operation::in_progress;
 use super::refs::is_commit_id;
+use super::reftable::has_tables;
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
@@ -18,7 +18,9 @@ const MESSAGE: &str = "MERGE_MSG";
 /// `no-ff`: the commit has two parents in any case.
 const MODE: &str = "MERGE_MODE";
 /// What git keeps besides, and removes with the others.
-const COMPANIONS: [&str; 4] = [MODE, MESSAGE, "AUTO_MERGE", "MERGE_RR"];
+const COMPANIONS: [&str; 4] = [MODE, MESSAGE, AUTO, "MERGE_RR"];
+/// The tree with the conflicts, as git's own merge leaves it: a ref.
+const AUTO: &str = "AUTO_MERGE";
 /// The longest of these files that is read, in bytes.
 const MOST: u64 = 64 << 10;
 /// The mode of files in a git folder; git leaves it to the umask.
@@ -72,8 +74,13 @@ impl Checkout {
     }
 
     /// Other operations in progress: a rebase, a cherry-pick.
-    pub fn other_operations(&self) -> Vec<&'static str> {
-        in_progress(&self.folders().own).filter(|operation| *operation != "a merge").collect()
+    ///
+    /// # Errors
+    /// As git reports them.
+    pub fn other_operations(&self) -> Result<Vec<&'static str>> {
+        let mut operations = self.repository().in_progress(&self.folders().own)?;
+        operations.retain(|operation| *operation != "a merge");
+        Ok(operations)
     }
 
     /// Tells git that `theirs` is being merged. `MERGE_HEAD` last: once it is there, all is.
@@ -103,6 +110,11 @@ impl Checkout {
             if tree.kind(path).with_context(removing)?.is_some() {
                 tree.remove_file(path).with_context(removing)?;
             }
+        }
+        let repository = self.repository();
+        let is_auto = |(name, _): &(String, String)| name == AUTO;
+        if has_tables(&tree) && repository.top_refs(tree.path())?.iter().any(is_auto) {
+            repository.by(tree.path()).work(["update-ref", "-d", AUTO]).output()?;
         }
         Ok(())
     }

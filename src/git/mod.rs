@@ -41,6 +41,7 @@ mod push;
 mod quiet;
 mod rebuild;
 mod refs;
+mod reftable;
 mod remote;
 mod saved;
 mod scratch;

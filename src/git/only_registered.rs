@@ -7,6 +7,7 @@ use super::command::Repository;
 use super::linked::Registration;
 use super::operation::COMMITS;
 use super::refs::{STASH, is_commit_id};
+use super::reftable::has_tables;
 
 /// The log of what was checked out.
 const LOG: &str = "logs/HEAD";
@@ -44,6 +45,11 @@ impl Repository<'_> {
     pub fn only_in(&self, registered: &Registration) -> Result<Vec<String>> {
         let mut named = registered.commits();
         let own = registered.git_dir().to_owned();
+        if has_tables(registered.folder()) {
+            let in_it = |name: &str| name == "HEAD" || COMMITS.contains(&name);
+            let refs = self.top_refs(&own)?.into_iter();
+            named.extend(refs.filter(|(name, _)| in_it(name)).map(|(_, id)| id));
+        }
         if own.join(REFS).is_dir() {
             let refs =
                 ["for-each-ref", "--format=%(objectname)", "refs/worktree", "refs/bisect", "refs/rewritten"];

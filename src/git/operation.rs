@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::command::Repository;
+use super::reftable::has_tables;
+use crate::sys::tree::Tree;
 
 /// What git leaves in its folder while an operation is in progress, and the operation's name.
 ///
@@ -37,24 +39,35 @@ pub(super) const COMMITS: [&str; 9] = [
 /// The longest such file that is read, in bytes; a merge of many branches names one commit a line.
 const MAX_FILE: u64 = 64 << 10;
 
-/// Names the operations in progress in a worktree, by its own git folder.
-pub(super) fn in_progress(git_dir: &Path) -> impl Iterator<Item = &'static str> + use<'_> {
-    // By the name alone: an agent may have put a link there.
-    let is_there = |(sign, _): &(&str, _)| git_dir.join(sign).symlink_metadata().is_ok();
-    SIGNS.into_iter().filter(is_there).map(|(_, operation)| operation)
-}
-
 impl Repository<'_> {
+    /// Names the operations in progress in a worktree, by its own git folder.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output); no git is asked where refs are in files.
+    pub(super) fn in_progress(&self, git_dir: &Path) -> Result<Vec<&'static str>> {
+        let tables = Tree::open(git_dir).is_ok_and(|tree| has_tables(&tree));
+        let refs = if tables { self.top_refs(git_dir)? } else { Vec::new() };
+        // By the name alone: an agent may have put a link there.
+        let is_there = |(sign, _): &(&str, _)| {
+            git_dir.join(sign).symlink_metadata().is_ok() || refs.iter().any(|(name, _)| name == sign)
+        };
+        Ok(SIGNS.into_iter().filter(is_there).map(|(_, operation)| operation).collect())
+    }
+
     /// The commits that an operation in progress holds and no ref may.
     ///
     /// # Errors
     /// When the git folder cannot be asked for, or one of its files cannot be read.
     pub(super) fn held_by_operation(&self, git_dir: &Path) -> Result<Vec<String>> {
-        let tree = crate::sys::tree::Tree::open(git_dir)?;
+        let tree = Tree::open(git_dir)?;
         let mut commits = Vec::new();
+        let refs = if has_tables(&tree) { self.top_refs(git_dir)? } else { Vec::new() };
         for file in COMMITS {
-            let Some(bytes) = tree.read(Path::new(file), MAX_FILE)? else { continue };
-            for line in String::from_utf8_lossy(&bytes).lines() {
+            let written = tree.read(Path::new(file), MAX_FILE)?;
+            let written = written.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let in_table = refs.iter().find(|(name, _)| name == file).map(|(_, id)| id.clone());
+            let Some(text) = written.or(in_table) else { continue };
+            for line in text.lines() {
                 let is_id = line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
                 if is_id && self.has_ref(&format!("{line}^{{commit}}"))? {
                     commits.push(line.to_owned());

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use super::command::Repository;
 use super::refs::OWN_REFS;
+use super::reftable::TABLES;
 
 /// Files that git writes when it makes a repository, and no more.
 const AT_BIRTH: [&str; 2] = ["description", "info/exclude"];
@@ -38,7 +39,9 @@ impl Repository<'_> {
             listed.extend_from_slice(block);
             Ok(())
         })?;
-        let is_packed = |name: &str| !common.join(name).is_file();
+        // In tables nothing tells what a clone has fetched.
+        let has_tables = common.join(TABLES).is_dir();
+        let is_packed = |name: &str| !has_tables && !common.join(name).is_file();
         Ok(sort(&String::from_utf8_lossy(&listed), birth(common), &is_packed))
     }
 }

@@ -9,7 +9,6 @@ use super::base::Head;
 use super::checkout::Checkout;
 use super::commit::NewCommit;
 use super::identity::GitIdentity;
-use super::operation::in_progress;
 use super::picture::{Bounds, Objects, Ours, Picture};
 use super::refs::CHECKPOINT;
 use crate::sys::tree::{FileKind, Tree};
@@ -114,7 +113,7 @@ impl Checkout {
         if head.branch.is_none() {
             return Ok(Some(NotNow::NoBranch));
         }
-        if let Some(operation) = in_progress(own).next() {
+        if let Some(operation) = self.repository().in_progress(own)?.into_iter().next() {
             return Ok(Some(NotNow::Operation(operation)));
         }
         let looking = || format!("look at {}", own.join(INDEX_LOCK).display());

@@ -15,6 +15,7 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::command::Git;
+use super::reftable::has_tables;
 use super::view::GitFolders;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
@@ -54,16 +55,26 @@ pub struct Fingerprint {
 impl SourceCheckout {
     /// The checkout that the linked worktree at `work_dir` came from: `named`, if that lies in another worktree of the same
     /// repository, else the repository's own. `None`: it is no linked worktree, or none that the
-    /// repository itself knows, or the repository lies below `root`. Starts no git.
-    pub fn of_worktree(work_dir: &Tree, root: &Path, named: Option<&Path>) -> Option<SourceCheckout> {
+    /// repository itself knows, or the repository lies below `root`. Starts no git where refs are in files.
+    pub fn of_worktree(
+        git: &Git,
+        work_dir: &Tree,
+        root: &Path,
+        named: Option<&Path>,
+    ) -> Option<SourceCheckout> {
         let folders = folders_of(work_dir)?;
         let own_tree = Tree::open(&folders.own).ok()?;
         let is_ours = root.canonicalize().is_ok_and(|root| folders.common.starts_with(root));
         if is_ours || !folders.know_worktree(work_dir.path()) {
             return None;
         }
-        let head = own_tree.read(Path::new("HEAD"), MOST_OF_A_PATH).ok()?.unwrap_or_default();
-        let own_branch = head.strip_prefix(b"ref: ").map(|name| text_of(name.trim_ascii()));
+        let own_branch = if has_tables(&own_tree) {
+            let branch = git.at(&folders.common).by(&folders.own).head_branch().ok()?;
+            branch.map(|short| format!("refs/heads/{short}"))
+        } else {
+            let head = own_tree.read(Path::new("HEAD"), MOST_OF_A_PATH).ok()?.unwrap_or_default();
+            head.strip_prefix(b"ref: ").map(|name| text_of(name.trim_ascii()))
+        };
         if let Some((top, source)) = named.and_then(linked_source)
             && source.common == folders.common
             && source.own != folders.own
@@ -139,8 +150,13 @@ impl Git {
             ..Fingerprint::default()
         };
         let Some(top) = &checkout.top else {
-            let head = Tree::open(&checkout.common)?.read(Path::new("HEAD"), MOST_OF_A_PATH)?;
-            found.head = text_of(head.unwrap_or_default().trim_ascii());
+            let common = Tree::open(&checkout.common)?;
+            found.head = if has_tables(&common) {
+                repository.look(["rev-parse", "--symbolic-full-name", "HEAD"]).text().unwrap_or_default()
+            } else {
+                let head = common.read(Path::new("HEAD"), MOST_OF_A_PATH)?;
+                text_of(head.unwrap_or_default().trim_ascii())
+            };
             return Ok(found);
         };
         let folders = GitFolders { own: checkout.own.clone(), common: checkout.common.clone() };

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use super::command::{Git, Repository, patience};
 use super::linked::{Registered, Registration};
-use super::operation::in_progress;
 use super::other_objects::Others;
 use super::refs::STASH;
 use super::search::{FoundRepository, Patience, search};
@@ -295,11 +294,12 @@ impl Repository<'_> {
             let first = changed.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
             reasons.push(Reason { kind: ReasonKind::Uncommitted, count: changed.len() as u64, first });
         }
-        let mut operations: Vec<&str> = in_progress(&folders.own).collect();
+        let mut operations: Vec<&str> = self.in_progress(&folders.own)?;
         if !foreign {
             // Linked worktrees elsewhere keep their state in this repository.
-            let worktrees = worktrees_of(common);
-            operations.extend(worktrees.flat_map(|own| in_progress(&own).collect::<Vec<_>>()));
+            for own in worktrees_of(common) {
+                operations.extend(self.in_progress(&own)?);
+            }
         }
         operations.sort_unstable();
         operations.dedup();

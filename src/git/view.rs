@@ -15,14 +15,17 @@ use anyhow::{Context, Result};
 
 use super::command::{GitCommand, Repository};
 use super::profile::Profile;
+use super::reftable::{TABLES, has_tables};
 use super::scratch::{Scratch, Where};
 use crate::sys::silent::{is_one_path, resolve};
 use crate::sys::tree::Tree;
 
 /// What a repository shares with its linked worktrees.
-const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", "reftable"];
+const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", TABLES];
 /// Where a repository registers its linked worktrees.
 const WORKTREES: &str = "worktrees";
+/// The part of a view that stands for the repository, where that is not the worktree's own folder.
+const COMMON: &str = "common";
 /// What of that a view without refs has.
 const OF_FILES: [&str; 2] = ["objects", "shallow"];
 /// The HEAD of a view without refs: a branch that is not there.
@@ -174,15 +177,14 @@ impl Repository<'_> {
         let reading = || format!("read {}", own.join("HEAD").display());
         let head = own_tree.read(Path::new("HEAD"), MOST_OF_HEAD).with_context(reading)?;
         let mut head = head.with_context(|| format!("{} has no HEAD", own.display()))?;
+        // HEAD is in the tables of the worktree, and a view that stands for both has room for those of one.
+        let mut place = PathBuf::new();
         if refs == Refs::None {
             head = NO_HEAD.to_vec();
-        } else if own != common {
-            let reftable = opened(common)?.kind(Path::new("reftable"))?;
-            anyhow::ensure!(
-                reftable.is_none(),
-                "a worktree of a repository with a reftable is not looked at yet"
-            );
+        } else if own != common && has_tables(&own_tree) {
+            place = COMMON.into();
         }
+        let has_two_folders = !place.as_os_str().is_empty();
         let mut links: Vec<(PathBuf, PathBuf)> =
             SHARED.iter().map(|name| (name.into(), common.join(name))).collect();
         if refs == Refs::None {
@@ -192,19 +194,30 @@ impl Repository<'_> {
             let target = common.join(&name);
             (name, target)
         }));
+        links.iter_mut().for_each(|(name, _)| *name = place.join(&name));
+        if has_two_folders {
+            links.push((TABLES.into(), own.join(TABLES)));
+        }
         let sparse = Path::new("info/sparse-checkout");
         links.push((sparse.into(), own.join(sparse)));
         let names = own_tree.names(Path::new("")).with_context(|| format!("list {}", own.display()))?;
         let is_part = |name: &&OsStr| name.as_encoded_bytes().starts_with(b"sharedindex.");
         let parts = names.iter().map(|name| name.as_os_str()).filter(is_part);
         links.extend(parts.map(|name| (name.into(), own.join(name))));
-        links.retain(|(name, target)| name != Path::new("reftable") || target.is_dir());
+        links.retain(|(name, target)| !name.ends_with(TABLES) || target.is_dir());
 
         let folder = self.scratch(Where::Memory)?;
         let view = View { folder, index: own.join("index"), work_tree };
         let tree = view.tree();
-        let filled = tree
-            .create_unseen(Path::new("config"), config.as_bytes(), 0o600)
+        let make_common = || {
+            let commondir = format!("{COMMON}\n");
+            tree.make_dir(&place, 0o700)
+                .and_then(|()| tree.make_dir(&place.join("info"), 0o700))
+                .and_then(|()| tree.create_unseen(&place.join("HEAD"), &head, 0o600))
+                .and_then(|()| tree.create_unseen(Path::new("commondir"), commondir.as_bytes(), 0o600))
+        };
+        let filled = if has_two_folders { make_common() } else { Ok(()) }
+            .and_then(|()| tree.create_unseen(&place.join("config"), config.as_bytes(), 0o600))
             .and_then(|()| tree.create_unseen(Path::new("HEAD"), &head, 0o600))
             .and_then(|()| tree.make_dir(Path::new("info"), 0o700))
             .and_then(|()| if refs == Refs::None { tree.make_dir(Path::new("refs"), 0o700) } else { Ok(()) })

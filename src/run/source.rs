@@ -22,7 +22,7 @@ impl<'a> SourceWatch<'a> {
         let found = env.open_work_dir(trust).ok();
         let own = env.meta.as_ref().and_then(|meta| meta.own.as_ref());
         let named = own.and_then(|own| Some(own.repository.as_ref()?.source.as_path()));
-        let checkout = found.and_then(|work_dir| SourceCheckout::of_worktree(&work_dir, root, named));
+        let checkout = found.and_then(|work_dir| SourceCheckout::of_worktree(git, &work_dir, root, named));
         let Some(checkout) = checkout else { return (None, None) };
         match git.fingerprint(&checkout) {
             Ok(before) => (Some(SourceWatch { git, checkout, before }), None),

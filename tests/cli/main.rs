@@ -72,6 +72,7 @@ mod prepare;
 mod provider_homes;
 mod publish;
 mod record;
+mod ref_formats;
 mod repos;
 mod restore;
 mod reuse;

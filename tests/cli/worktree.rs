@@ -508,22 +508,6 @@ fn sixteen_at_once_all_get_a_worktree() {
 }
 
 #[test]
-fn a_repository_with_a_reftable_gives_a_worktree_whose_work_is_kept() {
-    let t = TestEnv::new();
-    let probe = t.command("git").args(["init", "-q", "--ref-format=reftable", "probe"]).output().unwrap();
-    if !probe.status.success() {
-        return; // this git has none
-    }
-    let source = repository(&t, "source", &["--ref-format=reftable"]);
-    let made = answer(&t, &["--repo", "source"]);
-    let work_dir = PathBuf::from(made["work_dir"].as_str().unwrap());
-    assert_eq!(git(&t, &work_dir, &["rev-parse", "HEAD"]), git(&t, &source, &["rev-parse", "HEAD"]));
-    assert_eq!(git(&t, &work_dir, &["status", "--porcelain", "-uno"]), "");
-    let done = t.execenv(["cleanup", "--all", KEY]).run().status(1);
-    assert!(done.stderr.contains("reftable is not looked at yet") && work_dir.exists(), "{done}");
-}
-
-#[test]
 fn filters_of_the_users_own_configuration_work() {
     let t = TestEnv::new();
     let source = repository(&t, "source", &[]);

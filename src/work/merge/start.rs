@@ -123,7 +123,7 @@ impl Desk<'_> {
 
     fn refuse_dirty(&self) -> Result<()> {
         let path = self.place.path().display();
-        if let Some(operation) = self.checkout.other_operations().first() {
+        if let Some(operation) = self.checkout.other_operations()?.first() {
             return Err(Failure::new(Code::Dirty, format!("{operation} is in progress in {path}"))
                 .hint("finish or abort it first: `git status` in that folder says how")
                 .into());

@@ -115,7 +115,7 @@ impl Job<'_> {
         anyhow::ensure!(is_its_own, "{path} is not a worktree of {} any more", repository.dir().display());
         let branch = moved.name.trim_start_matches("refs/heads/");
         let is_merging = checkout.merge_in_progress()?.is_some();
-        let operation = is_merging.then_some("a merge").or(checkout.other_operations().first().copied());
+        let operation = is_merging.then_some("a merge").or(checkout.other_operations()?.first().copied());
         let working = checkout.working()?;
         // A call that was cut short has brought index and files there already.
         let is_there = || working.index_tree().is_ok_and(|index| index == tree);

@@ -13,7 +13,8 @@ impl Job<'_> {
     pub(super) fn save(&self) -> Result<(String, Option<String>, bool)> {
         let path = self.place.path().display();
         let is_merging = self.checkout.merge_in_progress()?.is_some();
-        let operation = is_merging.then_some("a merge").or(self.checkout.other_operations().first().copied());
+        let operation =
+            is_merging.then_some("a merge").or(self.checkout.other_operations()?.first().copied());
         if let Some(operation) = operation {
             return Err(self.in_progress(operation).into());
         }
