@@ -11,7 +11,7 @@ use crate::brief::{self, BriefOptions, Platform};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::provider::homes;
-use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, Os};
+use crate::provider::plan::{HomePlan, HomeRequest, HomeSidecar, IfTaken, LookedFor, Mcp, Os};
 use crate::provider::{self, Provider};
 use crate::sidecar::{Planner, SidecarPlan};
 use crate::skills::files::{self, PlannedFile, PlannedSkill};
@@ -58,6 +58,7 @@ impl<'a> Contents<'a> {
         work_dir: &Path,
         is_local: bool,
         present: Option<&Tree>,
+        git_folders: &dyn Fn() -> Vec<PathBuf>,
     ) -> Result<HomePlan> {
         let (given, config) = platform_plan(request, env_root);
         let mut plan = homes::plan(&HomeRequest {
@@ -74,6 +75,7 @@ impl<'a> Contents<'a> {
             mcp: &self.mcp,
             options: request.options,
             present,
+            git_folders: LookedFor(git_folders),
             os: Os::PRESENT,
             now: request.now,
         })?;

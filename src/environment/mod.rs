@@ -3,6 +3,7 @@
 mod busy;
 mod checkout;
 mod cleanup;
+mod commits;
 mod contents;
 mod conversations;
 mod copied;

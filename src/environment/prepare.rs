@@ -4,6 +4,7 @@
 //! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result};
 
 use super::busy::{Held, busy};
 use super::checkout::Checkout;
+use super::commits::written_in;
 use super::contents::Contents;
 use super::excluded::exclude_sidecars;
 use super::exposed::{exposed_env, exposed_sidecars};
@@ -523,7 +525,15 @@ impl Placing<'_> {
         let mut warnings = Vec::new();
         let below = self.checkout.map_or(Path::new(""), Checkout::folder);
         let agents = agent_dir(work_dir.path(&final_root), below);
-        let home_plan = self.contents.home_plan(request, &final_root, &agents, self.local.is_some(), None)?;
+        let plan_homes = |git_folders: &dyn Fn() -> Vec<PathBuf>| {
+            self.contents.home_plan(request, &final_root, &agents, self.local.is_some(), None, git_folders)
+        };
+        // They are known once the repository is there, and nothing is made that the provider cannot have.
+        let needs_folders = Cell::new(false);
+        let mut home_plan = plan_homes(&|| {
+            needs_folders.set(true);
+            Vec::new()
+        })?;
         let source = self.checkout.and_then(Checkout::source);
         let sealed = match source {
             Some(_) => SealFor::Worktree,
@@ -533,8 +543,6 @@ impl Placing<'_> {
         launch_of(request, &work_dir).store(&tree, seal.as_ref())?;
         stores::mount(self.root, &home_plan.stores)?;
         stores::fill(self.root, &home_plan.store_files)?;
-        homes::build(&tree, &home_plan)?;
-        homes::build_logins(&tree, &final_root, &home_plan, seal.as_ref())?;
         let mut repository = None;
         let mut applied = None;
         let mut plan = match self.local {
@@ -579,6 +587,13 @@ impl Placing<'_> {
                 plan
             }
         };
+        if needs_folders.get()
+            && let Some(made) = repository.as_ref().filter(|made| made.is_worktree())
+        {
+            home_plan = plan_homes(&|| written_in(made))?;
+        }
+        homes::build(&tree, &home_plan)?;
+        homes::build_logins(&tree, &final_root, &home_plan, seal.as_ref())?;
         plan.warnings.extend(home_plan.warnings.iter().cloned().chain(warnings));
         let folder = match self.local {
             Some(local) => Some(Folder::of(&local.open()?)?),

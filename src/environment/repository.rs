@@ -294,7 +294,7 @@ impl Leaving<'_> {
     }
 
     /// Whether a branch is one that `prepare` makes for this environment.
-    fn is_its_branch(&self, branch: &str) -> bool {
+    pub(super) fn is_its_branch(&self, branch: &str) -> bool {
         let Some((agent, last)) = branch.strip_prefix(BRANCHES).and_then(|rest| rest.split_once('/')) else {
             return false;
         };

@@ -97,8 +97,15 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         warnings.extend(platform_mark(request, &root));
     }
     found.recover_homes()?;
-    let home_plan =
-        contents.home_plan(request, &env.path, &agents, kind.is_user_folder(), Some(&env.tree))?;
+    let git_folders = || found.written_by_commits(&request.git(), request.keys);
+    let home_plan = contents.home_plan(
+        request,
+        &env.path,
+        &agents,
+        kind.is_user_folder(),
+        Some(&env.tree),
+        &git_folders,
+    )?;
     if !home_plan.stores.is_empty() {
         let root = request.root.open_or_create()?;
         stores::mount(&root, &home_plan.stores)?;

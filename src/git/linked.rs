@@ -447,6 +447,33 @@ impl Registration {
         })
     }
 
+    /// The folders that git writes when it commits on a branch in this worktree, as far as they are there: none where the refs of the
+    /// repository are all in one table, or a link stands on the way. The folder of the branch is made where git has packed all
+    /// that was in it.
+    pub fn written_by_commits(&self, branch: &str) -> Vec<PathBuf> {
+        let of_branch = Path::new("refs/heads").join(branch);
+        let Some(refs) = of_branch.parent().filter(|_| !has_tables(&self.common)) else { return Vec::new() };
+        let is_there = |path: &Path| self.common.plain_subtree(path).is_ok();
+        if !is_there(refs) {
+            let mut above: Vec<&Path> =
+                refs.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+            above.reverse();
+            let made = above.iter().try_for_each(|path| self.common.ensure_dir(path, 0o755));
+            if let Err(error) = made {
+                log::warn!("{}: {error}", self.common.path().join(refs).display());
+                return Vec::new();
+            }
+        }
+        let folders = [self.folder_path(), "objects".into(), refs.to_owned(), Path::new("logs").join(refs)];
+        let there = folders.into_iter().filter(|path| is_there(path));
+        there.map(|path| self.common.path().join(path)).collect()
+    }
+
+    /// Its folder, relative to the git folder that all worktrees share.
+    fn folder_path(&self) -> PathBuf {
+        Path::new(WORKTREES).join(&self.name)
+    }
+
     /// Why it is locked; `None`: it is not.
     pub fn lock_reason(&self) -> Option<String> {
         self.read("locked").map(|reason| String::from_utf8_lossy(&reason).into_owned())

@@ -10,7 +10,9 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::plan::{Home, HomeContent, HomeEntry, HomeOptions, HomePlan, HomeRequest, Mcp, McpMode, Os};
+use super::plan::{
+    Home, HomeContent, HomeEntry, HomeOptions, HomePlan, HomeRequest, LookedFor, Mcp, McpMode, Os,
+};
 use crate::skills::files::{self, PlannedSkill};
 use crate::sys::tree::Tree;
 use crate::task::{Skill, TaskDocument};
@@ -77,6 +79,7 @@ impl World {
             mcp: &self.mcp,
             options: &self.options,
             present: None,
+            git_folders: LookedFor(&Vec::new),
             os: self.os,
             now: self.now,
         }

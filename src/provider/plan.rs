@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -125,10 +126,22 @@ pub struct HomeRequest<'a> {
     pub options: &'a HomeOptions,
     /// The env root as it stands, when it is used again.
     pub present: Option<&'a Tree>,
+    /// The folders elsewhere that git writes when it commits in the work dir. Asked only by a provider whose sandbox needs them.
+    pub git_folders: LookedFor<'a>,
     /// The system.
     pub os: Os,
     /// The present time.
     pub now: DateTime<Utc>,
+}
+
+/// Folders that are looked for only where they matter.
+#[derive(Clone, Copy)]
+pub struct LookedFor<'a>(pub &'a dyn Fn() -> Vec<PathBuf>);
+
+impl fmt::Debug for LookedFor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LookedFor")
+    }
 }
 
 impl HomeRequest<'_> {

@@ -21,6 +21,7 @@ mod checkpoint;
 mod cleanup;
 mod clone;
 mod codex_runs;
+mod codex_worktree;
 mod config;
 mod connection;
 mod continued;

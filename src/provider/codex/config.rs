@@ -25,8 +25,8 @@ pub(super) struct Wishes<'a> {
     pub(super) sandbox: Mode,
     /// With `workspace-write`: commands reach the network.
     pub(super) network: bool,
-    /// A folder that the agent can write with `workspace-write`, besides the work dir.
-    pub(super) output: String,
+    /// Folders that the agent can write with `workspace-write`, besides the work dir.
+    pub(super) writable: Vec<String>,
     pub(super) keeps_multi_agent: bool,
     /// `agents.enabled` is known to be understood.
     pub(super) has_agents_switch: bool,
@@ -94,7 +94,7 @@ fn but_for_the_shell(shared: &str, wishes: &Wishes<'_>) -> Result<String> {
     if !wishes.keeps_memory {
         (text, memory) = switches::without_memory(&text)?;
     }
-    let (text, sandbox) = sandbox::apply(&text, wishes.sandbox, wishes.network, &wishes.output)?;
+    let (text, sandbox) = sandbox::apply(&text, wishes.sandbox, wishes.network, &wishes.writable)?;
     let (text, servers) = mcp::apply(&text, wishes.mcp, wishes.mcp_mode)?;
     let rest = text.trim_start_matches(['\n', '\r']);
     let rest = if rest.trim().is_empty() { "" } else { rest };

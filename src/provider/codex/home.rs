@@ -110,7 +110,7 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
     let wishes = Wishes {
         sandbox: policy.mode,
         network: policy.network,
-        output: format!("{root}/{OUTPUT}"),
+        writable: writable(&mut draft, request, root, policy.mode),
         keeps_multi_agent: switches::is_on(request.variable("MULTICA_CODEX_MULTI_AGENT")),
         has_agents_switch: switches::has_agents_switch(version),
         keeps_memory: request.options.keeps_memory
@@ -158,6 +158,22 @@ pub fn plan(request: &HomeRequest<'_>) -> Result<HomePlan> {
         warnings: draft.warnings,
         ..HomePlan::default()
     })
+}
+
+/// The folders outside of the work dir that the agent can write in the sandbox.
+fn writable(draft: &mut Draft<'_>, request: &HomeRequest<'_>, root: &str, mode: Mode) -> Vec<String> {
+    let mut writable = vec![format!("{root}/{OUTPUT}")];
+    if mode == Mode::WorkspaceWrite {
+        let folders = (request.git_folders.0)().into_iter().map(|path| path.into_os_string().into_string());
+        match folders.collect::<Result<Vec<_>, _>>() {
+            Ok(folders) => writable.extend(folders),
+            Err(path) => draft.warnings.push(format!(
+                "Codex cannot commit in this worktree: the path of its repository is no text ({})",
+                path.display()
+            )),
+        }
+    }
+    writable
 }
 
 fn warn(draft: &mut Draft<'_>, request: &HomeRequest<'_>, shared: Option<&SharedHome>, policy: &Policy) {

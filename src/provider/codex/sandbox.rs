@@ -101,9 +101,9 @@ fn mode(os: Os, version: Option<Version>, asked: Option<&str>, network: Option<b
     })
 }
 
-/// Sets the mode. With `workspace-write`, the network is on or off and `output` can be written too; the user's own further
+/// Sets the mode. With `workspace-write`, the network is on or off and `roots` can be written too; the user's own further
 /// roots and other keys of the table stay. The second text is for the head of the file.
-pub(super) fn apply(text: &str, mode: Mode, network: bool, output: &str) -> Result<(String, String)> {
+pub(super) fn apply(text: &str, mode: Mode, network: bool, roots: &[String]) -> Result<(String, String)> {
     let mut text = source::remove(text, &["sandbox_mode"])?;
     // In Codex 0.169 this chooses another sandbox altogether, and wins over `sandbox_mode`.
     text = source::remove(&text, &["default_permissions"])?;
@@ -113,9 +113,14 @@ pub(super) fn apply(text: &str, mode: Mode, network: bool, output: &str) -> Resu
     let mut lines = format!("sandbox_mode = \"{}\"\n", mode.word());
     if mode == Mode::WorkspaceWrite {
         let mut keys = vec![("network_access", Value::from(network))];
-        match with_root(&text, output)? {
-            Some(with) => text = with,
-            None => keys.push(("writable_roots", Value::from(Array::from_iter([output])))),
+        for root in roots.iter().rev() {
+            match with_root(&text, root)? {
+                Some(with) => text = with,
+                None => {
+                    keys.push(("writable_roots", Value::from(Array::from_iter(roots))));
+                    break;
+                }
+            }
         }
         let managed = Managed { block: Block::Sandbox, table: TABLE, keys, aliases: &[] };
         let (with, dotted) = place(&text, &managed)?;

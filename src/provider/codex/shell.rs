@@ -33,8 +33,14 @@ fn is_platform(name: &str) -> bool {
     name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("MULTICA_"))
 }
 
+/// Begins the variables that name settings for git. It refuses to work where one of them is missing.
+const GIT_SETTING: &str = "GIT_CONFIG_KEY_";
+
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
+    if name.strip_prefix(GIT_SETTING).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+        return false;
+    }
     ["KEY", "SECRET", "TOKEN"].iter().any(|word| name.contains(word))
 }
 

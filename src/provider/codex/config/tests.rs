@@ -11,7 +11,7 @@ fn wishes(mcp: &Mcp) -> Wishes<'_> {
     Wishes {
         sandbox: Mode::WorkspaceWrite,
         network: true,
-        output: OUTPUT.to_owned(),
+        writable: vec![OUTPUT.to_owned()],
         keeps_multi_agent: false,
         has_agents_switch: false,
         keeps_memory: false,

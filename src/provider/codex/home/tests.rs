@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::bench::{Bench, entry, make_dirs, remove, skill, write};
 use super::*;
-use crate::provider::plan::Mcp;
+use crate::provider::plan::{LookedFor, Mcp};
 use crate::task::DisabledSkill;
 
 #[test]
@@ -41,6 +41,7 @@ fn no_user_home_at_all_is_an_empty_one() {
         mcp: &Mcp::Unmanaged,
         options: &bench.options,
         present: None,
+        git_folders: LookedFor(&Vec::new),
         os: Os::MacOs,
         now: DateTime::<Utc>::UNIX_EPOCH,
     };

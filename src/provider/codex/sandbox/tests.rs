@@ -40,7 +40,7 @@ fn only_the_sandbox_that_writes_has_more_to_say() {
              sandbox_workspace_write.writable_roots = [\"/o\"]\n# END multica-managed\n",
         ),
     ] {
-        let (text, head) = apply("model = \"m\"\n", mode, true, "/o").unwrap();
+        let (text, head) = apply("model = \"m\"\n", mode, true, &["/o".to_owned()]).unwrap();
         assert_eq!((text.as_str(), head), ("model = \"m\"\n", format!("{block}{rest}")));
     }
 }
@@ -54,7 +54,8 @@ fn the_users_roots_are_added_to() {
         ("[\n  '/a', # c\n]", "[\"/o\",\n  '/a', # c\n]"),
         ("['/o']", "['/o']"),
     ] {
-        let (text, head) = apply(&format!("{key}{list}\n"), Mode::WorkspaceWrite, true, "/o").unwrap();
+        let (text, head) =
+            apply(&format!("{key}{list}\n"), Mode::WorkspaceWrite, true, &["/o".to_owned()]).unwrap();
         assert_eq!(text, format!("{key}{expected}\n"));
         assert!(!head.contains("writable_roots"), "{head}");
     }

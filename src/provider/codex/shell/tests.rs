@@ -18,10 +18,21 @@ fn secrets_of_the_host_are_not_on_the_list() {
         "LANG",
         "A*",
         "B?",
+        "GIT_CONFIG_KEY_x",
     ];
-    let explicit = ["MULTICA_TOKEN", "CODEX_HOME", "SOME_KEY", "path"];
+    // Git refuses to work without one of its settings.
+    let explicit = ["MULTICA_TOKEN", "CODEX_HOME", "SOME_KEY", "path", "GIT_CONFIG_KEY_0"];
     let found = allowed_names(inherited, explicit, ["ANTHROPIC_API_KEY", ""]);
-    let expected = ["ANTHROPIC_API_KEY", "CODEX_HOME", "HOME", "LANG", "MULTICA_TOKEN", "PATH", "SystemRoot"];
+    let expected = [
+        "ANTHROPIC_API_KEY",
+        "CODEX_HOME",
+        "GIT_CONFIG_KEY_0",
+        "HOME",
+        "LANG",
+        "MULTICA_TOKEN",
+        "PATH",
+        "SystemRoot",
+    ];
     assert_eq!(found, expected);
 }
 
