@@ -2,7 +2,10 @@
 //!
 //! git reads `info/exclude` in the folder that all worktrees of a repository share, which is the user's, and a worktree has no
 //! configuration of its own. So the sidecars are listed in an excludes file in the env root, and the agent's git gets it by
-//! variables (`GIT_CONFIG_COUNT` …) as its `core.excludesFile`, after what the user's own one says. A tracked file that
+//! variables (`GIT_CONFIG_COUNT` …) as its `core.excludesFile`, after what the user's own one says. Where a worktree does
+//! have a configuration of its own (a new repository, a shared clone, a repository that allows each worktree one), that names
+//! the file, too, for a git without the variables. A `.gitignore` in the folders of ours would need neither, and is none: an
+//! agent CLI may refuse to read what one names, its brief among it. A tracked file that
 //! has our block is marked skip-worktree in the index, which belongs to the worktree: its block is in no commit, and
 //! neither is what the agent changes in that file.
 
@@ -13,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::record::Own;
-use crate::git::Checkout;
+use super::record::{Own, RepositoryRecord};
+use crate::git::{Checkout, names_settings_of_worktrees};
 use crate::layout::names;
 use crate::sidecar::{EntryKind, Manifest, SidecarPlan, Step};
 use crate::sys::tree::{FileKind, Tree};
@@ -25,7 +28,7 @@ const MOST_OF_A_FILE: u64 = 1 << 20;
 const MODE: u32 = 0o600;
 
 /// Makes git ignore the sidecars of `plan` in a repository. `earlier` are those that were there before, `users` is the user's own
-/// excludes file; `checkout` opens the repository.
+/// excludes file; `checkout` opens the repository of an env root that is or will be at `place`.
 ///
 /// # Errors
 /// As git and the system report them.
@@ -35,6 +38,8 @@ pub(super) fn exclude_sidecars(
     plan: &SidecarPlan,
     earlier: Option<&Manifest>,
     users: Option<&Path>,
+    place: &Path,
+    made: &RepositoryRecord,
 ) -> Result<()> {
     let mut text = users.map(read_users).unwrap_or_default();
     text.extend(patterns(plan).as_bytes());
@@ -42,10 +47,15 @@ pub(super) fn exclude_sidecars(
         .with_context(|| format!("write {}", env.path().join(names::EXCLUDES).display()))?;
     let was_hidden = earlier.map(briefs).unwrap_or_default();
     let hidden: Vec<PathBuf> = plan.steps.iter().filter_map(brief_in_a_file).cloned().collect();
-    if was_hidden.is_empty() && hidden.is_empty() {
+    let is_nameable = !made.is_worktree()
+        || Tree::open(&made.git_dir).is_ok_and(|common| names_settings_of_worktrees(&common));
+    if was_hidden.is_empty() && hidden.is_empty() && !is_nameable {
         return Ok(());
     }
     let checkout = checkout()?;
+    if is_nameable {
+        checkout.name_excludes(&place.join(names::EXCLUDES))?;
+    }
     checkout.hide(&was_hidden, false)?;
     checkout.hide(&hidden, true)
 }

@@ -571,15 +571,15 @@ impl Placing<'_> {
                 }
                 let plan = self.contents.plan(&work_tree, below, &home_plan)?;
                 let has_files = repository.is_some() || !request.copied.is_empty();
-                match has_files.then_some(repository.is_some()) {
+                match has_files.then_some(repository.as_ref()) {
                     // What is there is in the way of sidecars as in a user folder.
-                    Some(is_repository) => {
+                    Some(repository) => {
                         let place = place_of(&final_root);
                         let site = Site::managed(&tree, &work_tree, &place);
                         applied = Some(plan.apply(&site, token, &Earlier::default())?);
-                        if is_repository {
+                        if let Some(repository) = repository {
                             let made = || crate::git::Checkout::just_made(self.git, &work_tree);
-                            exclude_sidecars(&tree, made, &plan, None, excludes)?;
+                            exclude_sidecars(&tree, made, &plan, None, excludes, &final_root, repository)?;
                         }
                     }
                     None => plan.apply_unseen(&work_tree)?,

@@ -198,12 +198,15 @@ pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepare
         }
     };
     // The record is a claim: nothing is hidden in a repository of the user's.
-    if !kind.is_user_folder() && meta.own.as_ref().is_some_and(|own| own.repository.is_some()) {
+    if let Some(made) = meta.own.as_ref().and_then(|own| own.repository.as_ref())
+        && !kind.is_user_folder()
+    {
         let git = request.git();
         let checkout = || Checkout::open(&git, &work_tree);
-        let excluded = git
-            .excludes_file()
-            .and_then(|users| exclude_sidecars(&env.tree, checkout, &plan, Some(&before), users.as_deref()));
+        let excluded = git.excludes_file().and_then(|users| {
+            let users = users.as_deref();
+            exclude_sidecars(&env.tree, checkout, &plan, Some(&before), users, &env.path, made)
+        });
         warnings.extend(excluded.err().map(|error| format!("git shows files of execenv: {error:#}")));
     }
     meta.show_lease(&env.tree);

@@ -8,6 +8,8 @@ use anyhow::Result;
 
 use super::checkout::Checkout;
 use super::command::Git;
+use super::sparse::{OF_WORKTREE, names_settings_of_worktrees};
+use crate::sys::tree::Tree;
 
 impl Git {
     /// The user's file of patterns that git ignores everywhere (gitignore(5)). It need not be there. No repository is asked:
@@ -30,6 +32,24 @@ impl Git {
 }
 
 impl Checkout {
+    /// Lets git find a file of patterns to ignore by the configuration of this worktree alone, if there is one: that of a repository
+    /// in the folder itself, or the one that a repository allows each of its worktrees.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn name_excludes(&self, patterns: &Path) -> Result<()> {
+        let file = if self.is_linked() {
+            if !Tree::open(self.git_dir()).is_ok_and(|common| names_settings_of_worktrees(&common)) {
+                return Ok(());
+            }
+            self.folders().own.join(OF_WORKTREE)
+        } else {
+            self.git_dir().join("config")
+        };
+        let name = ["config".as_ref(), "--file".as_ref(), file.as_os_str(), "core.excludesFile".as_ref()];
+        self.repository().work(name).args([patterns]).output().map(drop)
+    }
+
     /// Marks tracked files as skip-worktree, or no longer: git does not look at their changes then.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use super::quiet::Quiet;
 use super::refs::Branch;
 use super::reftable::{TABLES, has_tables};
 use super::source::{Shared, Source};
-use super::sparse::{write_settings, write_sparse};
+use super::sparse::{names_settings_of_worktrees, write_settings, write_sparse};
 use super::worktree::Worktree;
 use crate::layout::names;
 use crate::sys::silent;
@@ -138,14 +138,20 @@ impl Git {
         let made = self.add(new, common)?;
         let own = common.path().join(made.registered.folder());
         let empty = Empty { folder: new.folder, own: &own, common, remote: shared.remote.as_ref() };
-        let filled = match new.sparse {
-            [] => Ok(()),
-            folders => self.writing(new, common).allow_settings_of_worktrees(common).and_then(|()| {
-                write_sparse(common, &made.registered.folder(), folders)?;
-                write_settings(common, &made.registered.folder())
-            }),
-        }
-        .and_then(|()| self.fill(empty, new.commit));
+        // Settings say which folders are there, and what git must not show.
+        let allowed = match (new.sparse, names_settings_of_worktrees(common)) {
+            ([], true) => Ok(()),
+            _ => self.writing(new, common).allow_settings_of_worktrees(common),
+        };
+        let filled = allowed
+            .and_then(|()| match new.sparse {
+                [] => Ok(()),
+                folders => {
+                    write_sparse(common, &made.registered.folder(), folders)?;
+                    write_settings(common, &made.registered.folder())
+                }
+            })
+            .and_then(|()| self.fill(empty, new.commit));
         match filled {
             Ok(()) => Ok(made),
             Err(error) => {

@@ -12,8 +12,10 @@ use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
-/// Where a bare repository keeps the settings that are not its worktrees'.
-const OF_WORKTREE: &str = "config.worktree";
+/// Where a repository keeps the settings of one worktree; a bare one, those that are not its worktrees'.
+pub(super) const OF_WORKTREE: &str = "config.worktree";
+/// The largest configuration that is searched, in bytes.
+const MOST_OF_A_CONFIGURATION: u64 = 1 << 20;
 const SETTINGS: &str = "[core]\n\tsparseCheckout = true\n\tsparseCheckoutCone = true\n";
 
 /// Checks folders of a command line.
@@ -45,6 +47,14 @@ pub fn write_sparse(repository: &Tree, own: &Path, folders: &[String]) -> Result
         .ensure_dir(&info, 0o755)
         .and_then(|()| repository.create_unseen(&file, patterns(folders).as_bytes(), 0o644))
         .with_context(|| format!("write {}", repository.path().join(&file).display()))
+}
+
+/// Whether the configuration of a repository says anything of settings that each worktree has of its own. Starts no git.
+pub fn names_settings_of_worktrees(repository: &Tree) -> bool {
+    let text =
+        repository.read(Path::new("config"), MOST_OF_A_CONFIGURATION).ok().flatten().unwrap_or_default();
+    let word = b"worktreeconfig";
+    text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
 }
 
 /// Writes the settings of a worktree in a repository that allows them.

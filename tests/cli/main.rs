@@ -35,6 +35,7 @@ mod du;
 mod everything;
 mod examples;
 mod file_systems;
+mod fresh_shell;
 mod gc;
 mod gc_bounds;
 mod gc_promises;
