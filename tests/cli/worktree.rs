@@ -53,7 +53,7 @@ fn answer(t: &TestEnv, words: &[&str]) -> Value {
 #[test]
 fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_it_was() {
     type Make = fn(&TestEnv) -> PathBuf;
-    let kinds: [(&str, Make); 13] = [
+    let kinds: [(&str, Make); 17] = [
         ("plain", |t| repository(t, "plain", &[])),
         ("a folder in it", |t| repository(t, "inside", &[]).join("docs")),
         ("odd name", |t| repository(t, "odd ä'\"\nname", &[])),
@@ -115,6 +115,52 @@ fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_i
             git(t, &path, &["commit", "-q", "-m", "two"]);
             path
         }),
+        ("a merge in progress", |t| {
+            let path = repository(t, "merging", &[]);
+            git(t, &path, &["checkout", "-q", "-b", "side"]);
+            t.write(path.join("run.sh"), "side\n");
+            git(t, &path, &["commit", "-q", "-a", "-m", "side"]);
+            git(t, &path, &["checkout", "-q", "main"]);
+            t.write(path.join("run.sh"), "main\n");
+            git(t, &path, &["commit", "-q", "-a", "-m", "main"]);
+            let who = ["-c", "user.name=T", "-c", "user.email=t@e"];
+            let done = t.command("git").current_dir(&path).args(who).args(["merge", "-q", "side"]).output();
+            assert!(!done.unwrap().status.success() && path.join(".git/MERGE_HEAD").exists());
+            path
+        }),
+        ("with a submodule", |t| {
+            let path = repository(t, "above", &[]);
+            let module = repository(t, "module", &[]);
+            let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add"];
+            git(t, &path, &[&add[..], &[module.to_str().unwrap(), "sub"]].concat());
+            git(t, &path, &["commit", "-q", "-a", "-m", "two"]);
+            path
+        }),
+        ("a partial clone", |t| {
+            let path = repository(t, "whole", &[]);
+            git(t, &path, &["config", "uploadpack.allowFilter", "true"]);
+            git(t, &path, &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+            let url = format!("file://{}", path.display());
+            git(t, &t.tmp, &["clone", "-q", "--filter=blob:none", "--no-checkout", &url, "partial"]);
+            t.tmp.join("partial")
+        }),
+        ("50,000 files", |t| {
+            let path = t.tmp.join("many.git");
+            std::fs::create_dir(&path).unwrap();
+            git(t, &path, &["init", "-q", "--bare", "-b", "main"]);
+            let files: String = (0..50_000).map(|n| format!("M 100644 :1 {}/{n}\n", n / 500)).collect();
+            let stream = format!(
+                "blob\nmark :1\ndata 2\nx\n\ncommit refs/heads/main\ncommitter T <t@e> 0 +0000\ndata 1\nx\n{files}\n"
+            );
+            let stream = t.write("stream", stream);
+            let mut import = t.command("git");
+            import
+                .current_dir(&path)
+                .args(["fast-import", "--quiet"])
+                .stdin(std::fs::File::open(stream).unwrap());
+            assert!(import.status().unwrap().success());
+            path
+        }),
         ("a shallow clone", |t| {
             let path = repository(t, "deep", &[]);
             git(t, &path, &["commit", "-q", "--allow-empty", "-m", "two"]);
@@ -128,7 +174,10 @@ fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_i
         let source = make(&t);
         let top = if source.ends_with("docs") { source.parent().unwrap() } else { &source };
         let before = kept(top);
-        let made = answer(&t, &["--repo", source.to_str().unwrap(), "--agent-name", "Ada L."]);
+        let words = ["prepare", "--task-id", TASK, "-o", "json", "--agent-name", "Ada L.", "--repo"];
+        let done = t.execenv(words.into_iter().chain([source.to_str().unwrap()])).run().status(0);
+        assert_eq!(done.stderr.contains("has submodules"), kind == "with a submodule", "{kind}: {done}");
+        let made: Value = serde_json::from_str(&done.stdout).unwrap();
         let has_run = t.tmp.join("ran");
         assert!(!has_run.exists(), "{kind}: a hook or monitor ran");
         let branch = format!("agent/ada-l/{KEY}");
