@@ -1,4 +1,4 @@
-//! Worktrees: `prepare --repo` against `git worktree add`.
+//! Worktrees: `prepare --repo` against `git worktree add`, and `--continue-from` against `cp`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,39 @@ pub(crate) fn worktree(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), T
     remove(&many)
 }
 
+/// A work dir that begins with all files of another one: a worktree of 5,000 small files, and a plain folder with a large one, too.
+pub(crate) fn continued(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
+    let source = repository(bench, "continued", 5_000)?;
+    for (what, arguments) in [
+        ("a worktree of 5,000 files", &["--repo".into(), source.to_string_lossy().into_owned()][..]),
+        ("a folder with 5,000 files and one of 200 MB", &[]),
+    ] {
+        let env = output(execenv(&bench.dir).args(["prepare", "--lease", "1d"]).args(arguments))?;
+        let work_dir = Path::new(&env).join("workdir");
+        if arguments.is_empty() {
+            time(program("cp", &bench.dir).arg("-r").arg(source.join("src")).arg(&work_dir))?;
+            fs::write(work_dir.join("large"), vec![b'x'; 200_000_000])?;
+        }
+        settle()?;
+        let from = ["--continue-from", &env];
+        let copy = bench.dir.join("copy");
+        let pairs = Pairs::measure(
+            21,
+            |_| prepare_with(bench, &from),
+            |_| {
+                let cp =
+                    time(program("cp", &bench.dir).args(["-a", "--reflink=auto"]).args([&work_dir, &copy]))?;
+                remove(&copy)?;
+                Ok(cp)
+            },
+        )?;
+        let against = "`cp -a --reflink=auto` of the work dir";
+        show(pairs.row("P13", format!("prepare --continue-from, {what}"), against, 1.5));
+        time(execenv(&bench.dir).args(["-q", "cleanup", "--all", "--force", &env]))?;
+    }
+    remove(&source)
+}
+
 fn git(bench: &Bench, dir: &Path, arguments: &[&str]) -> Result<(), Trouble> {
     let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.invalid", "-c", "gc.auto=0"];
     time(program("git", &bench.dir).arg("-C").arg(dir).args(who).args(arguments)).map(drop)
@@ -59,12 +92,16 @@ fn repository(bench: &Bench, name: &str, files: usize) -> Result<PathBuf, Troubl
     Ok(path)
 }
 
-/// The clean-up is not timed.
 fn prepare_and_clean_up(bench: &Bench, repository: &Path) -> Result<Duration, Trouble> {
+    prepare_with(bench, &["--repo", &repository.to_string_lossy()])
+}
+
+/// The clean-up is not timed.
+fn prepare_with(bench: &Bench, arguments: &[&str]) -> Result<Duration, Trouble> {
     let start = std::time::Instant::now();
-    let env = output(execenv(&bench.dir).args(["prepare", "--repo"]).arg(repository))?;
+    let env = output(execenv(&bench.dir).arg("prepare").args(arguments))?;
     let took = start.elapsed();
-    time(execenv(&bench.dir).args(["-q", "cleanup", "--all", &env]))?;
+    time(execenv(&bench.dir).args(["-q", "cleanup", "--all", "--force", &env]))?;
     Ok(took)
 }
 

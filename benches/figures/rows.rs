@@ -13,7 +13,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 12] = [
+pub(crate) const ALL: [(&str, Measure, &str); 13] = [
     (
         "P1",
         prepare,
@@ -61,6 +61,11 @@ pub(crate) const ALL: [(&str, Measure, &str); 12] = [
         crate::server::nothing_to_do,
         "1,000 environments of an issue each, a server with the batch route: `hyperfine -N 'execenv gc -q --server URL'` \
          against P4's `find` and one `curl -s`",
+    ),
+    (
+        "P13",
+        crate::git::continued,
+        "`time execenv prepare --continue-from ENV`, and `time cp -a --reflink=auto ENV/workdir COPY`",
     ),
 ];
 
