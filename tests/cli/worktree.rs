@@ -53,7 +53,7 @@ fn answer(t: &TestEnv, words: &[&str]) -> Value {
 #[test]
 fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_it_was() {
     type Make = fn(&TestEnv) -> PathBuf;
-    let kinds: [(&str, Make); 17] = [
+    let kinds: [(&str, Make); 16] = [
         ("plain", |t| repository(t, "plain", &[])),
         ("a folder in it", |t| repository(t, "inside", &[]).join("docs")),
         ("odd name", |t| repository(t, "odd ä'\"\nname", &[])),
@@ -144,23 +144,6 @@ fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_i
             git(t, &t.tmp, &["clone", "-q", "--filter=blob:none", "--no-checkout", &url, "partial"]);
             t.tmp.join("partial")
         }),
-        ("50,000 files", |t| {
-            let path = t.tmp.join("many.git");
-            std::fs::create_dir(&path).unwrap();
-            git(t, &path, &["init", "-q", "--bare", "-b", "main"]);
-            let files: String = (0..50_000).map(|n| format!("M 100644 :1 {}/{n}\n", n / 500)).collect();
-            let stream = format!(
-                "blob\nmark :1\ndata 2\nx\n\ncommit refs/heads/main\ncommitter T <t@e> 0 +0000\ndata 1\nx\n{files}\n"
-            );
-            let stream = t.write("stream", stream);
-            let mut import = t.command("git");
-            import
-                .current_dir(&path)
-                .args(["fast-import", "--quiet"])
-                .stdin(std::fs::File::open(stream).unwrap());
-            assert!(import.status().unwrap().success());
-            path
-        }),
         ("a shallow clone", |t| {
             let path = repository(t, "deep", &[]);
             git(t, &path, &["commit", "-q", "--allow-empty", "-m", "two"]);
@@ -229,6 +212,28 @@ fn a_worktree_of_any_repository_is_as_git_makes_it_and_the_repository_stays_as_i
         assert_same(&before, &kept(top), &format!("{kind}: after cleanup"));
         assert!(!has_run.exists(), "{kind}: a hook or monitor ran");
     }
+}
+
+#[test]
+fn a_worktree_of_50_000_files_is_made_and_goes() {
+    let t = TestEnv::new();
+    let source = t.tmp.join("many.git");
+    std::fs::create_dir(&source).unwrap();
+    git(&t, &source, &["init", "-q", "--bare", "-b", "main"]);
+    let files: String = (0..50_000).map(|n| format!("M 100644 :1 {}/{n}\n", n / 500)).collect();
+    let commit = "commit refs/heads/main\ncommitter T <t@e> 0 +0000\ndata 1\nx\n";
+    let stream = t.write("stream", format!("blob\nmark :1\ndata 2\nx\n\n{commit}{files}\n"));
+    let mut import = t.command("git");
+    import.current_dir(&source).args(["fast-import", "--quiet"]);
+    assert!(import.stdin(std::fs::File::open(stream).unwrap()).status().unwrap().success());
+    let before = git(&t, &source, &["for-each-ref"]);
+    let made = answer(&t, &["--repo", "many.git"]);
+    let work_dir = Path::new(made["work_dir"].as_str().unwrap());
+    assert_eq!(git(&t, work_dir, &["ls-files"]).lines().count(), 50_000);
+    assert_eq!(git(&t, work_dir, &["status", "--porcelain", "-uno"]), "");
+    t.execenv(["cleanup", "--all", KEY]).ok();
+    assert_eq!(git(&t, &source, &["for-each-ref"]), before);
+    assert_eq!(git(&t, &source, &["worktree", "list"]).lines().count(), 1);
 }
 
 #[test]
