@@ -31,6 +31,11 @@ impl<'a> BareRepo<'a> {
         BareRepo { git, repository: git.at(path).within(limit, stop).as_stored(), stop }
     }
 
+    /// The user's git, for questions about a registration.
+    pub(super) fn users_git(&self) -> &'a Git {
+        self.git
+    }
+
     pub(super) fn worktrees(&self) -> Result<Vec<Worktree>> {
         self.repository.worktrees()
     }

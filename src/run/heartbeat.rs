@@ -104,7 +104,7 @@ impl Body<'_> {
             HeartbeatMode::Branch => {
                 match checkpoint(&found, &place, Wanted { on_branch: true, ..wanted }, git) {
                     // A commit now would conclude a merge, or break a rebase.
-                    Err(error) if Failure::code_of(&error) == Code::Occupied => {
+                    Err(error) if Failure::code_of(&error) == Code::Dirty => {
                         checkpoint(&found, &place, wanted, git)
                     }
                     made => made,

@@ -89,7 +89,8 @@ fn unregister(open: &Registration, bare: &Tree, git: BareRepo<'_>) -> Result<()>
     {
         bail!("its registration {} stays: {what}", open.name);
     }
-    let branch = open.branch().filter(|branch| can_confine() && !open.is_elsewhere(branch));
+    let users = git.users_git();
+    let branch = open.branch(users).filter(|branch| can_confine() && !open.is_elsewhere(users, branch));
     if let Some(branch) = branch
         && let Some(branch) = git.agent_branches()?.into_iter().find(|known| known.short() == branch)
         && git.holders(&branch.tip)?.iter().any(|holder| *holder != branch.name)
