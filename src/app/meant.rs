@@ -28,10 +28,16 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
     (&["version"], "", "`execenv --version` prints it"),
     (&["settings", "set"], "", "`execenv config` shows the settings and where each comes from"),
     (
-        &["stop", "kill", "cancel"],
+        &["kill", "cancel", "interrupt", "abort"],
         "",
-        "end the process of `execenv run` (Ctrl-C or SIGTERM): it ends its agent",
+        "`execenv stop ENV` ends the agent of a run, `execenv stop --all` those of all",
     ),
+    (
+        &["unpause", "continue"],
+        "",
+        "`execenv resume ENV` lets a paused agent go on; `execenv run ENV --resume` its session",
+    ),
+    (&["message", "tell", "say"], "", "`execenv send ENV TEXT` gives a running agent a message"),
     (
         &["rm", "delete", "remove", "purge", "clear"],
         "trash",
