@@ -12,6 +12,7 @@
 #   for name in claude codex copilot gemini hermes opencode pi qwen; do tests/real/$name.sh DIR || echo "$name failed"; done
 #   tests/real/openclaw.sh DIR                 # takes minutes
 #   tests/real/claude_hooks.sh DIR             # Claude Code makes the worktrees, by `execenv hook claude`
+#   tests/real/control.sh DIR                  # send, pause, stop, heartbeats and the autonomous loop with Claude Code
 #   tests/real/codex_commit.sh DIR             # Codex commits in a worktree, from its sandbox
 #   tests/real/skills_and_servers.sh DIR    # a table of all programs: skills and servers of all kinds; takes half an hour
 #
