@@ -3,6 +3,7 @@
 //! - [`render()`] writes the runtime brief, which goes into the marker block of `CLAUDE.md`, `AGENTS.md` …
 //! - [`issue_context()`] writes `.agent_context/issue_context.md`, the facts of this task
 //! - [`resources_json`] writes `.multica/project/resources.json`
+//! - [`Role`] tells an agent its part in a larger task, in its system prompt
 //! - [`compose_prompt`] and [`turn_notes`](turn::turn_notes) write the message of one turn
 //!
 //! Invariants:
@@ -25,6 +26,7 @@ mod project;
 mod prompt;
 mod render;
 mod resources;
+mod role;
 mod safety;
 mod sanitize;
 mod scene;
@@ -40,6 +42,7 @@ pub use platform::Platform;
 pub use prompt::compose_prompt;
 pub use render::render;
 pub use resources::resources_json;
+pub use role::{Role, with_history};
 pub use sanitize::defuse_markers;
 pub use scene::{BriefOptions, HostOs, Session};
 pub use turn::TurnOptions;

@@ -13,6 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::identity::IdentityArgs;
 use super::own_env::{OwnEnvArgs, left};
 use super::slots::SlotArgs;
+use crate::brief::Role;
 use crate::environment::{RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
@@ -74,6 +75,12 @@ pub struct RunArgs {
     /// Resume the environment's last session, or the named one
     #[arg(long, value_name = "SESSION", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub resume: Option<String>,
+    /// With --resume: the record of the earlier conversation (any text), which the agent is given if its session cannot be resumed
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "resume")]
+    pub history: Option<PathBuf>,
+    /// Part of the agent in a larger task, which its system prompt explains: subtask, orchestrator or supervisor
+    #[arg(long, value_name = "ROLE", value_parser = role(), hide_possible_values = true)]
+    pub role: Option<Role>,
     /// How to talk to the agent, where its CLI has several ways: stream-json, acp, app-server, exec, …
     #[arg(long, value_name = "NAME")]
     pub dialect: Option<String>,
@@ -194,6 +201,8 @@ impl RunArgs {
                 "" => Resume::Last,
                 id => Resume::Named(id.to_owned()),
             }),
+            history: read(UserInput::HISTORY, &self.history)?,
+            role: self.role,
             dialect: self.dialect.clone(),
             permission: self.permission,
             model: self.model.clone(),
@@ -295,6 +304,13 @@ fn permission() -> impl TypedValueParser<Value = Permission> {
     })
 }
 
+fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::WORDS.map(|(word, _)| word)).map(|word| {
+        let found = Role::WORDS.into_iter().find(|(known, _)| *known == word);
+        found.map_or(Role::Subtask, |(_, role)| role)
+    })
+}
+
 fn heartbeat_mode() -> impl TypedValueParser<Value = HeartbeatMode> {
     PossibleValuesParser::new(HeartbeatMode::WORDS.map(|(word, _)| word)).map(|word| {
         let found = HeartbeatMode::WORDS.into_iter().find(|(known, _)| *known == word);
@@ -351,7 +367,7 @@ fn start(
     trust: Trust<'_>,
     context: &Context,
 ) -> Result<u8> {
-    let slots = &args.slots.take(context)?;
+    let slots = &args.slots.take(args.role, context)?;
     let fixed = context.settings.variable("EXECENV_TEST_NOW");
     let now = || clock::now(fixed);
     let begins = || match context.hand_over_signals() {

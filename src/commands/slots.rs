@@ -6,6 +6,7 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 
+use crate::brief::Role;
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, parse_duration, show_duration};
 use crate::run::{SlotLimits, Slots};
@@ -33,13 +34,17 @@ pub struct SlotArgs {
 }
 
 impl SlotArgs {
-    /// Takes the slots that the run needs.
+    /// Takes the slots that a run needs.
     ///
     /// # Errors
     /// 4 where a limit stays reached, 130 where a signal ends the wait; as the system reports them.
-    pub(super) fn take(&self, context: &Context) -> Result<Slots> {
+    pub(super) fn take(&self, role: Option<Role>, context: &Context) -> Result<Slots> {
         let all = self.max_concurrent.or(context.settings.max_concurrent).unwrap_or_default();
-        let limits = SlotLimits { all, group: self.group.clone().zip(self.max_per_group) };
+        let limits = SlotLimits {
+            all,
+            group: self.group.clone().zip(self.max_per_group),
+            coordinates: role.is_some_and(Role::coordinates),
+        };
         let root = context.root.open_or_create()?;
         let patience = self.wait_slot.unwrap_or_default().to_std().unwrap_or_default();
         let (begun, mut reported) = (Instant::now(), None::<Instant>);

@@ -74,6 +74,12 @@ impl UserInput {
         hint: "check the path given to `--prompt-file` and its permissions; `-` reads standard input",
         ..UserInput::TASK
     };
+    /// The record of an earlier conversation, `--history`.
+    pub const HISTORY: UserInput = UserInput {
+        noun: "the history",
+        hint: "check the path given to `--history` and its permissions",
+        ..UserInput::PROMPT
+    };
     /// A message for a running agent, `send ENV -`.
     pub const MESSAGE: UserInput = UserInput {
         noun: "the message",

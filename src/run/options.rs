@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::heartbeat::Heartbeats;
+use crate::brief::Role;
 use crate::environment::{RenewedLogins, WorkspacesRoot};
 use crate::git::{Git, GitIdentity};
 use crate::protocol::Permission;
@@ -25,6 +26,10 @@ pub struct RunOptions {
     pub prompt: Option<String>,
     /// The session to resume.
     pub resume: Option<Resume>,
+    /// The record of an earlier conversation, for an agent whose session is lost.
+    pub history: Option<String>,
+    /// The agent's part in a larger task.
+    pub role: Option<Role>,
     /// The way to run the agent, where its CLI has several; `None`: the first.
     pub dialect: Option<String>,
     /// What an agent that asks for a permission is answered.

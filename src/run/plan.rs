@@ -13,6 +13,7 @@ use super::record::RunningEnv;
 use super::slots::Slots;
 use super::variables::ThisRun;
 use super::{codex, session, variables};
+use crate::brief::with_history;
 use crate::environment::{
     Exports, LaunchFile, LaunchInput, Logins, RenewedLogins, TemporaryPlaces, Trust, is_too_long, is_writable,
 };
@@ -25,6 +26,8 @@ use crate::provider::{self, Provider, argv, mcp_file};
 use crate::supervise::{Bounds, Limits, Used, environment, find_program};
 use crate::sys::tree::Tree;
 
+/// So much of an earlier conversation goes into a prompt, in bytes.
+const MOST_HISTORY: usize = 200 << 10;
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
 const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -84,6 +87,8 @@ pub(super) struct ProviderPlan {
     row: &'static Provider,
     dialect: &'static Dialect,
     prompt: String,
+    /// The prompt with the record of the earlier conversation, for a start without its session.
+    without_session: Option<String>,
     model: Option<String>,
     max_turns: Option<u32>,
     max_cost: Option<f64>,
@@ -129,7 +134,7 @@ impl RunPlan {
                 temporary.display()
             ));
         }
-        let this = ThisRun { id: &run_id, slot: slots.number(), temporary: &temporary };
+        let this = ThisRun { id: &run_id, slot: slots.number(), role: options.role, temporary: &temporary };
         let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &this)?;
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
@@ -193,6 +198,7 @@ impl ProviderPlan {
         }
         let sources = [
             ("the prompt", Some(self.prompt.as_str())),
+            ("the record of `--history`", self.without_session.as_deref()),
             ("the text of `--system-prompt-file`", self.system_prompt.as_deref()),
             ("the name of the model", self.model.as_deref()),
         ];
@@ -219,7 +225,10 @@ impl ProviderPlan {
         (self.dialect.start)(&LaunchRequest {
             provider: self.row.name,
             described: self.row.described,
-            prompt: turn.prompt.unwrap_or(&self.prompt),
+            prompt: turn
+                .prompt
+                .or(self.without_session.as_deref().filter(|_| turn.resume.is_none()))
+                .unwrap_or(&self.prompt),
             model: self.model.as_deref(),
             max_turns: self.max_turns,
             max_cost: self.max_cost,
@@ -290,12 +299,12 @@ fn command(
     merges: bool,
 ) -> Result<(PathBuf, AgentPlan)> {
     let (name, args) = options.command.split_first().expect("the caller has looked");
-    if options.autonomous.is_some() {
+    if let Some(option) = of_agents_only(options) {
         return Err(Failure::new(
             Code::Usage,
-            "`--autonomous` needs an agent: a program does not say when it is done",
+            format!("`{option}` needs an agent: a program is told nothing"),
         )
-        .hint("leave `--autonomous` out, or give a prompt instead of a program")
+        .hint(format!("leave `{option}` out, or give a prompt instead of a program"))
         .into());
     }
     let nothing = Tells { tokens: false, cost: false, turns: false };
@@ -315,6 +324,16 @@ fn command(
     Ok((program, AgentPlan::Command { args, input: options.prompt.clone() }))
 }
 
+/// An option that a program has no use for.
+fn of_agents_only(options: &RunOptions) -> Option<&'static str> {
+    let asked = [
+        ("--autonomous", options.autonomous.is_some()),
+        ("--role", options.role.is_some()),
+        ("--history", options.history.is_some()),
+    ];
+    asked.into_iter().find(|(_, is_asked)| *is_asked).map(|(option, _)| option)
+}
+
 /// The provider's agent.
 fn agent(
     options: &RunOptions,
@@ -329,9 +348,19 @@ fn agent(
     let asked = dialect(row, options.dialect.as_deref())?;
     refuse_untold(options, asked.tells, row.name, &format!("`--dialect {}`", asked.name))?;
     let mut prompt = prompt(options, file)?;
+    if let Some(role) = options.role {
+        prompt = format!("{}\n\n{prompt}", role.heading());
+    }
     if options.autonomous.is_some() {
         prompt.push_str(ABOUT_THE_GATE);
     }
+    let without_session =
+        options.history.as_deref().map(|history| with_history(history, &prompt, MOST_HISTORY));
+    let system_prompt = match (options.role, &options.system_prompt) {
+        (Some(role), Some(own)) => Some(format!("{}\n\n{own}", role.preamble())),
+        (Some(role), None) => Some(role.preamble().to_owned()),
+        (None, own) => own.clone(),
+    };
     let (program, version) = agent_program(options, inherited, row, variables)?;
     let lacks_first = options.dialect.is_none() && (row.lacks_first)(&program);
     let dialect = row.dialects.get(1).filter(|_| lacks_first).unwrap_or(asked);
@@ -347,7 +376,8 @@ fn agent(
         model,
         max_turns: options.max_turns,
         max_cost: options.max_cost,
-        system_prompt: options.system_prompt.clone(),
+        without_session,
+        system_prompt,
         custom,
         servers: servers(file.mcp_config.as_ref()),
         mcp_mode: if file.merge_mcp { McpMode::Merge } else { McpMode::Strict },

@@ -28,6 +28,8 @@ pub struct SlotLimits {
     pub all: u32,
     /// The group of the run, and its limit.
     pub group: Option<(String, u32)>,
+    /// The run waits for others, and is counted apart from them: else it could keep them from ever starting (decision D13).
+    pub coordinates: bool,
 }
 
 /// The slots of a run, until this is dropped.
@@ -67,12 +69,15 @@ impl Slots {
         // The group first: whoever has none of its slots shall not keep others from a slot of the root's.
         if let Some((name, limit)) = group {
             let reached = Reached { limit: *limit, group: Some(name.clone()) };
-            taken.group = Some(slot(root, &prefix_of(name), *limit)?.ok_or_else(|| reached.failure())?);
+            taken.group = Some(
+                slot(root, &prefix(limits, &hex(&Sha256::digest(name.as_bytes()))[..16]), *limit)?
+                    .ok_or_else(|| reached.failure())?,
+            );
         }
         if limits.all > 0 {
             let reached = Reached { limit: limits.all, group: None };
-            let prefix = format!("{}all-", names::SLOT);
-            taken.all = Some(slot(root, &prefix, limits.all)?.ok_or_else(|| reached.failure())?);
+            taken.all =
+                Some(slot(root, &prefix(limits, "all"), limits.all)?.ok_or_else(|| reached.failure())?);
         }
         Ok(taken)
     }
@@ -104,9 +109,10 @@ impl Reached {
     }
 }
 
-/// The names of a group's slots.
-fn prefix_of(group: &str) -> String {
-    format!("{}{}-", names::SLOT, &hex(&Sha256::digest(group.as_bytes()))[..16])
+/// What the names of slots begin with: those of all runs, or of a group.
+fn prefix(limits: &SlotLimits, of: &str) -> String {
+    let apart = if limits.coordinates { "lead-" } else { "" };
+    format!("{}{apart}{of}-", names::SLOT)
 }
 
 /// Takes the lowest free slot; `None`: as many as the limit are taken.
@@ -137,7 +143,7 @@ mod tests {
     use super::*;
 
     fn limits(all: u32, group: Option<(&str, u32)>) -> SlotLimits {
-        SlotLimits { all, group: group.map(|(name, limit)| (name.to_owned(), limit)) }
+        SlotLimits { all, group: group.map(|(name, limit)| (name.to_owned(), limit)), coordinates: false }
     }
 
     #[test]
@@ -163,5 +169,10 @@ mod tests {
         // The root is full again: the group's slot is given back.
         assert_eq!(code(take(limits(3, Some(("c", 1))))), Code::NoSlot);
         assert!(take(limits(0, Some(("c", 1)))).is_ok());
+
+        // Whoever waits for others does not keep them from starting.
+        let lead = || take(SlotLimits { coordinates: true, ..limits(1, Some(("a", 1))) });
+        let _lead = lead().unwrap();
+        assert_eq!(code(lead()), Code::NoSlot);
     }
 }

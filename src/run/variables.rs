@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::options::Variables;
 use super::record::RunningEnv;
+use crate::brief::Role;
 use crate::environment::{Exports, git_variables, private_exports};
 use crate::failure::{Code, Failure};
 
@@ -46,6 +47,8 @@ pub(super) struct ThisRun<'a> {
     pub(super) id: &'a str,
     /// The number of its slot, where runs are counted.
     pub(super) slot: Option<u32>,
+    /// The agent's part in a larger task.
+    pub(super) role: Option<Role>,
     /// The agent's private folder for temporary files.
     pub(super) temporary: &'a Path,
 }
@@ -71,6 +74,9 @@ pub(super) fn of_environment(
     put("EXECENV_PROVIDER", own.provider.as_ref());
     put("EXECENV_RUN_ID", this.id.as_ref());
     put("EXECENV_ITERATION", "1".as_ref());
+    if let Some(role) = this.role {
+        put("EXECENV_ROLE", role.word().as_ref());
+    }
     if let Some(slot) = this.slot {
         put("EXECENV_SLOT", slot.to_string().as_ref());
         if own.platform == MULTICA {

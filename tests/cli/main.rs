@@ -78,6 +78,7 @@ mod ref_formats;
 mod repos;
 mod restore;
 mod reuse;
+mod roles;
 mod run;
 mod run_bounds;
 mod run_new;
