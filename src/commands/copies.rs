@@ -143,7 +143,9 @@ impl Sources {
         }
         let source = Source { common, top: None, shared: shared.map(|_| Shared { remote: None }) };
         let base = Base { name: head.branch.unwrap_or_else(|| "HEAD".to_owned()), commit };
-        let from = RepositoryFrom::Continued { path, key: found.env.key(), source, base };
+        let keys = context.trust(None).keys;
+        let is_proved = place.is_users(&checkout) || found.has_proof_of(&source.common, keys);
+        let from = RepositoryFrom::Continued { path, key: found.env.key(), source, base, is_proved };
         self.repository = Some(RepositoryRequest { from, include: None });
         Ok(())
     }

@@ -49,6 +49,8 @@ pub(super) struct Linked<'a> {
     sparse: &'a [String],
     /// The key of the environment from which its files are copied.
     continued: Option<&'a str>,
+    /// The user has named the repository, now or before.
+    is_proved: bool,
     /// The user's file of patterns that git ignores everywhere.
     excludes: Option<PathBuf>,
     /// The file that says which ignored files are brought along.
@@ -120,8 +122,19 @@ impl<'a> Checkout<'a> {
             RepositoryFrom::Continued { key, .. } => Some(key.as_str()),
             _ => None,
         };
-        let linked = Linked { git, source, named, beginning, agent, sparse, continued, excludes, include };
-        Ok(Ok(Checkout::Linked(Box::new(linked))))
+        let is_proved = !matches!(&asked.from, RepositoryFrom::Continued { is_proved: false, .. });
+        Ok(Ok(Checkout::Linked(Box::new(Linked {
+            git,
+            source,
+            named,
+            beginning,
+            agent,
+            sparse,
+            continued,
+            is_proved,
+            excludes,
+            include,
+        }))))
     }
 
     /// The git folder of the repository that the work dir is going to be a worktree of, without links.
@@ -129,6 +142,15 @@ impl<'a> Checkout<'a> {
         match self {
             Checkout::Linked(linked) => Some(&linked.source.common),
             Checkout::Fresh(..) => None,
+        }
+    }
+
+    /// The same, if the user has named the repository: the environment gets a proof of it. What an agent has made its work dir a
+    /// worktree of is not the user's because the work goes on there.
+    pub(super) fn proved(&self) -> Option<&Path> {
+        match self {
+            Checkout::Linked(linked) if linked.is_proved => Some(&linked.source.common),
+            Checkout::Linked(_) | Checkout::Fresh(_) => None,
         }
     }
 

@@ -550,7 +550,7 @@ impl Placing<'_> {
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
-                if let (Some(source), Some(seal)) = (source, &seal) {
+                if let (Some(source), Some(seal)) = (self.checkout.and_then(Checkout::proved), &seal) {
                     repository_proof::write(&tree, request.root.path(), source, seal)?;
                 }
                 let excludes = self.checkout.and_then(Checkout::excludes);

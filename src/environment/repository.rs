@@ -15,7 +15,7 @@ use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
 use super::record::{CheckpointRecord, Own, RepositoryRecord};
 use super::repository_proof::is_proved;
-use crate::git::{Branch, Checkout, Git, Quiet, Registered, Registration, Repository};
+use crate::git::{Branch, Checkout, Git, Quiet, Registered, Registration, Repository, refs_lead_elsewhere};
 use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
@@ -226,6 +226,9 @@ impl Leaving<'_> {
             Some(Ok(registered)) => registered,
             Some(Err(common)) => return Ok(vec![(common, self.unproved())]),
         };
+        if let Some((path, why)) = refs_lead_elsewhere(registered.common())? {
+            return Ok(vec![(registered.common().to_owned(), self.unsafe_refs(&path, why))]);
+        }
         let _quiet = Quiet::in_repository(registered.common());
         let mut kept = Vec::new();
         let common = registered.common().to_owned();
@@ -267,6 +270,17 @@ impl Leaving<'_> {
             "the worktree of {place} stays registered there, with its branch: nothing proves that execenv made it (an agent can \
              write the record; an earlier version, or one without its key, wrote no proof). If the repository is yours, `git \
              worktree unlock {place}` and `git worktree prune` in it remove the registration"
+        )
+    }
+
+    /// What stays in a repository whose refs lead to another one.
+    fn unsafe_refs(&self, path: &Path, why: &str) -> String {
+        let place = quoted(self.place);
+        format!(
+            "the worktree of {place} stays registered there, with its branch: {} {why}, by which git would change another \
+             repository. Look at it; then `git worktree unlock {place}` and `git worktree prune` in the repository remove the \
+             registration",
+            path.display()
         )
     }
 

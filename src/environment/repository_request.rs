@@ -54,6 +54,8 @@ pub enum RepositoryFrom {
         source: Source,
         /// The commit that is checked out there.
         base: Base,
+        /// The user has named the repository, for that environment or for one that it continues.
+        is_proved: bool,
     },
     /// The work dir is a new repository.
     New {

@@ -112,7 +112,7 @@ impl Checkout {
                     repository.work(moving).through(&view).and_to(view.tree()).output()
                 });
                 if let Err(error) = moved {
-                    repository.delete_branch(&Branch { name: full, tip: target.clone() })?;
+                    self.shared().delete_branch(&Branch { name: full, tip: target.clone() })?;
                     return match super::failure::GitFailure::find(&error) {
                         Some(failure) if !failure.was_cut_off() => {
                             Ok(Err(NotMade::InTheWay(failure.stderr.trim().to_owned())))

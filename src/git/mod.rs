@@ -82,7 +82,7 @@ pub use quiet::Quiet;
 pub use refs::{Branch, CHECKPOINT, NEWEST, OWN_REFS, is_commit_id, is_passing};
 pub use remote::{BLOBLESS, BRANCHES, Login, OTHERS, Remote, RemoteHead};
 pub use saved::{NotNow, Saving};
-pub use shape::{borrows_from, leads_elsewhere};
+pub use shape::{borrows_from, leads_elsewhere, refs_lead_elsewhere};
 pub use source::{Base, Shared, Source};
 pub use source_checkout::{Fingerprint, SourceCheckout};
 pub use sparse::{check_sparse, names_settings_of_worktrees, write_sparse};

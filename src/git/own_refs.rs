@@ -41,11 +41,12 @@ impl Repository<'_> {
         Ok(parsed.collect())
     }
 
-    /// Deletes refs, if each still points where it did; else none of them.
+    /// Deletes refs, if each still points where it did; else none of them. The repository is that of a git folder.
     ///
     /// # Errors
-    /// As [`output`](super::command::GitCommand::output).
+    /// As [`output`](super::command::GitCommand::output); where refs lead to another repository.
     pub fn delete_refs(&self, refs: &[&Branch]) -> Result<()> {
+        self.refuse_refs_elsewhere()?;
         let lines: String = refs.iter().map(|one| format!("delete {} {}\n", one.name, one.tip)).collect();
         let delete = ["update-ref", "--no-deref", "--stdin"];
         self.work(delete).input(lines.into_bytes()).output().map(drop)

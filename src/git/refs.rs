@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::command::Repository;
+use super::shape::refs_lead_elsewhere;
 
 /// Begins the name of every ref of ours.
 pub const OWN_REFS: &str = "refs/execenv/";
@@ -173,11 +174,22 @@ impl Repository<'_> {
         }
     }
 
-    /// Deletes a branch with its configuration, if it still points to the same commit.
+    /// Who can write to a repository can put links into it, and git would delete the refs of another one.
+    pub(super) fn refuse_refs_elsewhere(&self) -> Result<()> {
+        match refs_lead_elsewhere(self.dir())? {
+            None => Ok(()),
+            Some((path, why)) => {
+                bail!("nothing is deleted in {}: {} {why}", self.dir().display(), path.display())
+            }
+        }
+    }
+
+    /// Deletes a branch with its configuration, if it still points to the same commit. The repository is that of a git folder.
     ///
     /// # Errors
-    /// As [`output`](super::command::GitCommand::output), also when the branch has moved.
+    /// As [`output`](super::command::GitCommand::output), also when the branch has moved; where refs lead to another repository.
     pub fn delete_branch(&self, branch: &Branch) -> Result<()> {
+        self.refuse_refs_elsewhere()?;
         self.work(["update-ref", "--no-deref", "-d", &branch.name, &branch.tip]).output()?;
         // Most branches have no configuration, and one that is left only matters to a branch of the same name.
         let section = format!("branch.{}", branch.short());

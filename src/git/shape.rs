@@ -25,6 +25,9 @@ const DEPTH: u32 = 5;
 /// What of a git folder leads to objects and refs: folders, and files.
 const FOLDERS: [&str; 3] = ["objects", "refs", "reftable"];
 const FILES: [&str; 2] = ["packed-refs", "shallow"];
+/// What of a git folder is written where a ref is deleted: folders, and files.
+const FOLDERS_OF_REFS: [&str; 3] = ["refs", "logs", "reftable"];
+const FILES_OF_REFS: [&str; 2] = ["packed-refs", "config"];
 
 /// Something that leads out of a repository, and why.
 pub type Elsewhere = (PathBuf, &'static str);
@@ -76,23 +79,40 @@ impl Checkout {
     }
 }
 
+/// The first thing in the git folder that all worktrees share by which the deletion of a ref would change another repository.
+///
+/// # Errors
+/// As the system reports it.
+pub fn refs_lead_elsewhere(common: &Path) -> Result<Option<Elsewhere>> {
+    first_of(common, &FILES_OF_REFS, &FOLDERS_OF_REFS, &[])
+}
+
 /// The first thing in a git folder that leads elsewhere.
 fn first_in(git_folder: &Path, within: &[PathBuf]) -> Result<Option<Elsewhere>> {
+    first_of(git_folder, &FILES, &FOLDERS, within)
+}
+
+fn first_of(
+    git_folder: &Path,
+    files: &[&str],
+    folders: &[&str],
+    within: &[PathBuf],
+) -> Result<Option<Elsewhere>> {
     let looking = || format!("look at {}", git_folder.display());
     let tree = Tree::open(git_folder).with_context(looking)?;
     let is_link = |name: &str| (tree.path().join(name), "is a link or another special file");
-    for name in FILES {
+    for name in files {
         if !matches!(tree.kind(Path::new(name)).with_context(looking)?, None | Some(FileKind::File { .. })) {
             return Ok(Some(is_link(name)));
         }
     }
-    for name in FOLDERS {
+    for name in folders {
         let folder = match tree.kind(Path::new(name)).with_context(looking)? {
             None => continue,
             Some(FileKind::Dir) => tree.unlinked_subtree(Path::new(name)).with_context(looking)?,
             Some(_) => return Ok(Some(is_link(name))),
         };
-        let found = match name {
+        let found = match *name {
             "objects" => first_in_objects(&folder, within, DEPTH),
             _ => {
                 leads_elsewhere(&folder).map(|found| found.map(|(path, why)| (folder.path().join(path), why)))

@@ -1,39 +1,50 @@
 //! The commit that a patch begins from, where the repository does not have it yet.
 //!
-//! It is fetched only into a repository of the user's, from the remotes that this one has. Who can write a repository in a work
-//! dir, or a shared one, could name another of the user's repositories there, and would get its files.
-
-use std::path::Path;
+//! It is fetched only into a repository of the user's, from the remotes that this one has, and only if the user has named the
+//! commit. Who can write a repository in a work dir, or a shared one, could name another of the user's repositories there, and would
+//! get its files; who can write the record could name a commit of it.
 
 use anyhow::{Context, Result};
 
 use super::place::Place;
-use crate::environment::{FoundEnv, quoted};
+use crate::environment::quoted;
 use crate::failure::{Code, Failure};
 use crate::git::{Checkout, is_commit_id};
-use crate::layout::names;
 use crate::repos::RepoUrl;
 
 /// The most remotes that are asked.
 const MOST: usize = 5;
 
+/// Who says that a commit is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The user (`--base`).
+    User,
+    /// The record, which an agent can write.
+    Record,
+}
+
 /// Makes sure that the repository has a commit. Returns the address from which it was fetched.
 ///
 /// # Errors
 /// [`Code::UnknownBase`] where it is nowhere to be had; as git reports it.
-pub(super) fn ensure(
-    found: &FoundEnv,
-    place: &Place,
-    checkout: &Checkout,
-    commit: &str,
-) -> Result<Option<String>> {
+pub(super) fn ensure(place: &Place, checkout: &Checkout, commit: &str, by: By) -> Result<Option<String>> {
     if checkout.has_commit(commit)? {
         return Ok(None);
     }
     let message = format!("{} has no commit {}", place.path().display(), commit.escape_debug());
     let way = format!("`git -C {} fetch REMOTE {}`", quoted(place.path()), commit.escape_debug());
     let failure = Failure::new(Code::UnknownBase, message);
-    if !is_commit_id(commit) || !is_users(found, checkout) {
+    let is_users = place.is_users(checkout);
+    if by == By::Record && is_users && is_commit_id(commit) {
+        let hint = format!(
+            "the record names it, which an agent can write. `git -C {} remote -v` says where it would be fetched from; if it is \
+             right, add `--base {commit}`",
+            quoted(place.path())
+        );
+        return Err(failure.hint(hint).into());
+    }
+    if !is_commit_id(commit) || !is_users {
         let hint = format!("fetch it there ({way}), then repeat the command; `--base` names another commit");
         return Err(failure.hint(hint).into());
     }
@@ -68,12 +79,4 @@ fn address(checkout: &Checkout, text: &str) -> Result<String> {
     let path = top.join(text);
     let real = path.canonicalize().with_context(|| format!("look at {}", path.display()))?;
     Ok(real.to_string_lossy().into_owned())
-}
-
-/// Whether the repository is one of the user's: it lies neither in the environment nor among the shared ones.
-fn is_users(found: &FoundEnv, checkout: &Checkout) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let root = found.env.path.parent().and_then(Path::parent).map(|root| real(root).join(names::REPOS));
-    checkout.outlives(&found.env.path)
-        && root.is_some_and(|shared| !real(checkout.git_dir()).starts_with(shared))
 }

@@ -42,7 +42,8 @@ pub struct Place {
 enum Whose {
     /// Not known: its objects must lie in these folders.
     Unknown(Vec<PathBuf>),
-    /// The user's, if its git folder is this one: it is trusted as the user's own git trusts it.
+    /// The user's, if its git folder is this one: it is trusted as the user's own git trusts it. The user has named it, and it lies
+    /// outside of the workspaces root, where agents write.
     Users(PathBuf),
 }
 
@@ -55,9 +56,11 @@ impl Whose {
         }
         let registered = Registered::named_in(tree).ok().flatten().and_then(|registered| registered.open());
         let proved = registered.map(|open| open.common().to_owned());
-        let shared = env.ancestors().nth(2).unwrap_or(env).join(names::REPOS);
+        let root = env.ancestors().nth(2).unwrap_or(env);
+        let shared = root.join(names::REPOS);
+        let is_agents = |common: &Path| silent::resolve(root).is_none_or(|root| common.starts_with(root));
         proved
-            .filter(|common| found.has_proof_of(common, trust.keys))
+            .filter(|common| !is_agents(common) && found.has_proof_of(common, trust.keys))
             .map_or_else(|| Whose::Unknown(vec![env.clone(), shared]), Whose::Users)
     }
 }
@@ -129,21 +132,24 @@ impl Place {
         &self.below
     }
 
+    /// Whether it is a repository of the user's, not one that agents make or share.
+    pub fn is_users(&self, checkout: &Checkout) -> bool {
+        matches!(&self.whose, Whose::Users(common) if silent::resolve(checkout.git_dir()).as_ref() == Some(common))
+    }
+
     /// Opens the repository, unless it leads to what an agent may not be able to reach: what is in it is copied on.
     ///
     /// # Errors
     /// As [`Checkout::open`], and as [`Checkout::refuse_what_leads_elsewhere`].
     pub fn checkout(&self, git: &Git) -> Result<Checkout> {
         let checkout = Checkout::open(git, &self.tree)?;
-        let no_folder = Vec::new();
-        let within = match &self.whose {
-            Whose::Users(common) if silent::resolve(checkout.git_dir()).as_ref() == Some(common) => {
-                return Ok(checkout);
-            }
-            Whose::Users(_) => &no_folder,
-            Whose::Unknown(within) => within,
-        };
-        checkout.refuse_what_leads_elsewhere(within)?;
+        if !self.is_users(&checkout) {
+            let within = match &self.whose {
+                Whose::Users(_) => [].as_slice(),
+                Whose::Unknown(within) => within,
+            };
+            checkout.refuse_what_leads_elsewhere(within)?;
+        }
         Ok(checkout)
     }
 }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use super::checkpoint::patch_file;
 use super::lock::GitLock;
-use super::missing::ensure;
+use super::missing::{By, ensure};
 use super::ours::ours;
 use super::patch::{MOST, digest, plain};
 use super::place::{Place, shown};
@@ -102,7 +102,10 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
     };
     // Not under the lock: it may take long.
     let fetched = match &base {
-        Some(base) => ensure(env, &place, &checkout, base)?,
+        Some(base) => {
+            let by = if wanted.base.is_some() { By::User } else { By::Record };
+            ensure(&place, &checkout, base, by)?
+        }
         None => None,
     };
     let _lock = GitLock::acquire(&env.env)?;

@@ -101,6 +101,7 @@ mod upstream_collector;
 mod usage;
 mod verify;
 mod what_is_an_environment;
+mod whose_repository;
 mod worktree;
 mod worktree_folder;
 mod worktree_include;
