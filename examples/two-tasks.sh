@@ -96,7 +96,7 @@ execenv merge commit "$lead" -m 'Greet politely, and say good bye' > merged
 execenv merge check "$lead" > checked && echo 'every branch is merged'
 
 title 'the result is published as a merge: main has it, and a clean checkout of main follows'
-execenv publish "$lead" --to merge > merged
+execenv publish "$lead" --to merge --base main > merged
 cat app/greeting
 
 title 'and as a pull request; a second call finds the open one'

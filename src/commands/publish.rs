@@ -24,7 +24,8 @@ use crate::work::publish::{Forge, Order, Published, To, publish};
 /// made, gives it to its remote `origin`; `--target` names another repository of yours.
 ///
 /// `merge`: the branch is there, too, and is merged into `--base`, or `--base` is moved to it where nothing else was committed. If
-/// `--base` is checked out somewhere, its files follow; uncommitted changes there stop the command.
+/// `--base` is checked out somewhere, its files follow; uncommitted changes there stop the command. A repository that the work dir is
+/// no worktree of must be named by `--target`.
 ///
 /// `pr`: the branch is pushed to the remote `origin`, and `gh` opens a pull request, or finds the open one.
 ///
@@ -45,7 +46,7 @@ pub struct PublishArgs {
     /// Name of the branch [default: the one that is checked out]
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Branch to merge into [default: the default branch of the target]
+    /// Branch to merge into; of a pull request, the branch that it is for [default there: the default branch of the server]
     #[arg(long, value_name = "BRANCH")]
     pub base: Option<String>,
     /// Another repository of yours, by its folder
@@ -54,7 +55,7 @@ pub struct PublishArgs {
     /// With `--to merge`, merge as one commit with one parent
     #[arg(long)]
     pub squash: bool,
-    /// Replace the commits that a branch of that name has there
+    /// Replace what a branch of that name has there, if this environment has published it
     #[arg(long)]
     pub force_with_lease: bool,
     /// Refuse uncommitted work instead of committing it

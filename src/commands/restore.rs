@@ -18,9 +18,9 @@ use crate::work::{Restoring, Source, restore};
 ///
 /// Brings the files to what was saved, as uncommitted changes on the branch that is checked out. A worktree whose folder is gone is
 /// made again first, if its repository still has it registered. Work that is in the folder and would be replaced ends it with
-/// status 5; so does a patch that does not fit. Nothing is changed then. The commit that the patch begins from is fetched if it is
-/// missing, from the remotes of a repository of yours; into one that an agent could have configured, you fetch it. Context file,
-/// skills and brief come back with `execenv reuse`, because they are made from the task document.
+/// status 5; so does a patch that does not fit. Nothing is changed then. A missing commit that `--base` names is fetched, from the
+/// remotes of a repository of yours; into one that an agent could have configured, you fetch it. Context file, skills and brief come
+/// back with `execenv reuse`, because they are made from the task document.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv restore \"$env\"

@@ -20,7 +20,7 @@ use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
 use crate::sys::tree::{Tree, is_never_writable};
-use crate::task::{BRANCHES, agent_part};
+use crate::task::is_branch_of;
 
 /// Why a registration is locked; what follows names the environment. `gc` reads it in shared repositories.
 const LOCK_REASON: &str = "execenv";
@@ -293,7 +293,7 @@ impl Leaving<'_> {
         for branch in recorded.chain(registered.branch(git)) {
             let repository = registered.repository(git);
             let is_its = || {
-                self.is_its_branch(&branch)
+                is_branch_of(&branch, self.key)
                     || repository.is_begun_for(&branch, self.key).unwrap_or_else(|error| {
                         log::debug!("{error:#}");
                         false
@@ -305,18 +305,6 @@ impl Leaving<'_> {
             }
         }
         branches
-    }
-
-    /// Whether a branch is one that `prepare` makes for this environment.
-    pub(super) fn is_its_branch(&self, branch: &str) -> bool {
-        let Some((agent, last)) = branch.strip_prefix(BRANCHES).and_then(|rest| rest.split_once('/')) else {
-            return false;
-        };
-        let is_number = |rest: &str| {
-            rest.strip_prefix('-').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-        };
-        agent_part(agent) == agent
-            && last.strip_prefix(self.key).is_some_and(|rest| rest.is_empty() || is_number(rest))
     }
 
     /// Whether the only commit that a branch has for itself is the state of a user's folder from which it began. The agent may
@@ -401,32 +389,4 @@ pub(crate) fn release_staged(
 /// The place of a work dir, for an environment whose env root is, or was, at `env_root`.
 pub(super) fn place_of(env_root: &Path) -> PathBuf {
     env_root.join(names::WORK_DIR)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_branches_that_carry_the_key_are_an_environments() {
-        let leaving = Leaving {
-            env: None,
-            folder: None,
-            place: Path::new("/r/w/k1/workdir"),
-            key: "k1",
-            known: Known::Nothing,
-        };
-        for (branch, is_its) in [
-            ("agent/ada/k1", true),
-            ("agent/ada/k1-2", true),
-            ("agent/ada/k12", false),
-            ("agent/ada/k2", false),
-            ("agent/ada/k1-2x", false),
-            ("agent/k1", false),
-            ("agent/Ada/k1", false),
-            ("main", false),
-        ] {
-            assert_eq!(leaving.is_its_branch(branch), is_its, "{branch}");
-        }
-    }
 }

@@ -59,6 +59,14 @@ impl Repository<'_> {
     pub fn is_ancestor(&self, commit: &str, later: &str) -> Result<bool> {
         Ok(self.look(["merge-base", "--is-ancestor", commit, later]).answer()?.is_some())
     }
+
+    /// Whether two commits have one in common.
+    ///
+    /// # Errors
+    /// As [`answer`](super::command::GitCommand::answer).
+    pub fn are_related(&self, one: &str, other: &str) -> Result<bool> {
+        Ok(self.look(["merge-base", one, other]).answer()?.is_some())
+    }
 }
 
 impl Repository<'_> {

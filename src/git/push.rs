@@ -133,12 +133,24 @@ impl Checkout {
         repository.remote_call(words, remote, &view)?.output().map(drop)
     }
 
+    /// Where a branch of the remote `origin` was when it was last fetched or pushed. `None`: it never was.
+    ///
+    /// # Errors
+    /// As [`answer`](super::command::GitCommand::answer).
+    pub fn noted(&self, branch: &str) -> Result<Option<String>> {
+        self.repository().commit_of(&tracking(branch))
+    }
+
     /// Notes where a branch of the remote `origin` is now, as `git push` does: so its commits count as pushed.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
     pub fn note_pushed(&self, branch: &str, commit: &str) -> Result<()> {
-        let tracking = format!("refs/remotes/origin/{branch}");
-        self.repository().work(["update-ref", "-m", "execenv publish", &tracking, commit]).output().map(drop)
+        let noted = tracking(branch);
+        self.repository().work(["update-ref", "-m", "execenv publish", &noted, commit]).output().map(drop)
     }
+}
+
+fn tracking(branch: &str) -> String {
+    format!("refs/remotes/origin/{branch}")
 }

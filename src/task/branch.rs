@@ -14,6 +14,18 @@ pub fn agent_branch(agent: &str, key: &str) -> String {
     format!("{BRANCHES}{}/{key}", agent_part(agent))
 }
 
+/// Whether a branch, without `refs/heads/`, is one that `prepare` makes for the environment of this key.
+pub(crate) fn is_branch_of(branch: &str, key: &str) -> bool {
+    let Some((agent, last)) = branch.strip_prefix(BRANCHES).and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    let is_number = |rest: &str| {
+        rest.strip_prefix('-').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    agent_part(agent) == agent
+        && last.strip_prefix(key).is_some_and(|rest| rest.is_empty() || is_number(rest))
+}
+
 /// The agent's part of that name: lower case, other characters than letters and digits become one dash.
 pub(crate) fn agent_part(agent: &str) -> String {
     let mut name = String::new();
@@ -32,6 +44,22 @@ pub(crate) fn agent_part(agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_branches_that_carry_the_key_are_an_environments() {
+        for (branch, is_its) in [
+            ("agent/ada/k1", true),
+            ("agent/ada/k1-2", true),
+            ("agent/ada/k12", false),
+            ("agent/ada/k2", false),
+            ("agent/ada/k1-2x", false),
+            ("agent/k1", false),
+            ("agent/Ada/k1", false),
+            ("main", false),
+        ] {
+            assert_eq!(is_branch_of(branch, "k1"), is_its, "{branch}");
+        }
+    }
 
     #[test]
     fn a_name_becomes_a_part_of_a_ref() {

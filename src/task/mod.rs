@@ -7,7 +7,7 @@ mod ids;
 mod kind;
 
 pub use branch::agent_branch;
-pub(crate) use branch::{BRANCHES, agent_part};
+pub(crate) use branch::is_branch_of;
 pub use claim::{FoldedComment, IssueStatus, SiblingRun};
 #[cfg(test)]
 pub use document::Agent;

@@ -138,9 +138,17 @@ fn in_its_own_repository_the_branch_only_gets_the_uncommitted_work_or_another_na
         assert_eq!(w.at("next"), w.at(OURS));
         git(&w.t, &w.source, &["branch", "-f", "next", "main"]);
         let other = git_out(&w.t, &w.source, &["commit-tree", "-m", "x", "main^{tree}"]);
-        git(&w.t, &w.source, &["branch", "-f", "next", &other]);
-        w.publish(&["branch", "--branch", "next"]).fails(5, &["has commits there", "--force-with-lease"]);
-        w.publish(&["branch", "--branch", "next", "--force-with-lease"]).ok();
+        let published = w.at(OURS);
+        for (there, is_ours) in [(&other, false), (&published, true)] {
+            git(&w.t, &w.source, &["branch", "-f", "next", there]);
+            w.git(&["commit", "-q", "--amend", "-m", "amended"]);
+            w.publish(&["branch", "--branch", "next"]).fails(5, &["has commits there", "--force-with-lease"]);
+            let force = w.publish(&["branch", "--branch", "next", "--force-with-lease"]);
+            match is_ours {
+                true => drop(force.ok()),
+                false => drop(force.fails(5, &["that this environment has not published"])),
+            }
+        }
         assert_eq!(w.at("next"), w.at(OURS));
         w.publish(&["branch", "--branch", "main"]).fails(5, &["the branch main is checked out in", "source"]);
         assert_eq!((w.at("main"), fs::read(w.source.join(".git/index")).unwrap()), before);
@@ -179,10 +187,15 @@ fn another_repository_of_the_users_gets_the_branch_and_runs_nothing() {
         &bare,
         &["-c", "core.hooksPath=/dev/null", "update-ref", &format!("refs/heads/{OURS}"), &other],
     );
+    let force = || w.publish(&[&["branch", "--force-with-lease"][..], &target].concat());
     w.publish(&[&["branch"][..], &target].concat()).fails(5, &["has commits there"]);
-    w.publish(&[&["branch", "--force-with-lease"][..], &target].concat()).run().status(0);
+    force().fails(5, &["that this environment has not published"]);
+    let undo = ["-c", "core.hooksPath=/dev/null", "update-ref", &format!("refs/heads/{OURS}"), &w.at(OURS)];
+    git(&w.t, &bare, &undo);
+    w.git(&["commit", "-q", "--amend", "-m", "amended"]);
+    force().run().status(0);
     assert_eq!(there(), format!("{OURS} {}\nmain {}", w.at(OURS), w.at("main")));
-    w.publish(&[&["merge"][..], &target].concat()).run().status(0);
+    w.publish(&[&["merge", "--base", "main"][..], &target].concat()).run().status(0);
     assert_eq!(there(), format!("{OURS} {}\nmain {}", w.at(OURS), w.at(OURS)));
     assert!(!ran.exists(), "a hook ran");
     w.publish(&["branch", "--target", w.t.tmp.to_str().unwrap()]).fails(2, &["is in no git repository"]);
@@ -234,7 +247,7 @@ fn a_branch_is_merged_in_the_objects_and_again_without_another_commit() {
 fn a_merge_stops_at_conflicts_and_at_work_in_the_checkout_of_its_base() {
     let w = World::new();
     let main = w.commit("file", "one\nother\n");
-    let done = w.publish(&["merge", "-o", "json"]).run().status(5);
+    let done = w.publish(&["merge", "--base", "main", "-o", "json"]).run().status(5);
     let answer: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(answer["conflicts"], json!([{"path": "file", "kind": "both_modified", "what": "file"}]));
     assert!(done.stderr.contains("execenv merge start 555555abcdef main"), "{done}");
@@ -266,7 +279,7 @@ fn a_merge_stops_at_conflicts_and_at_work_in_the_checkout_of_its_base() {
         let files =
             || (fs::read(w.source.join("file")).unwrap(), fs::read(w.source.join("new")).ok(), w.at("main"));
         let before = files();
-        w.publish(&["merge"]).fails(5, &[said, "repeat the command"]);
+        w.publish(&["merge", "--base", "main"]).fails(5, &[said, "repeat the command"]);
         assert_eq!(files(), before, "{name}");
     }
 }
@@ -523,7 +536,7 @@ fn nothing_that_a_repository_names_is_run_or_decides_where_it_goes() {
     assert_eq!((at("ada/app.git"), at("ada/evil.git")), (format!("refs/heads/{OURS}"), String::new()));
     let target = bare.to_str().unwrap();
     w.publish(&["branch", "--target", target]).run().status(0);
-    w.publish(&["merge", "--target", target, "--squash"]).run().status(0);
+    w.publish(&["merge", "--base", "main", "--target", target, "--squash"]).run().status(0);
     for address in [format!("ext::{bad}"), "--upload-pack=x".into(), format!("file://{target}")] {
         git(&w.t, &w.work, &["config", "remote.origin.url", &address]);
         w.publish(&["branch"]).fails(2, &["the repository address"]);
@@ -548,6 +561,7 @@ fn what_cannot_be_published_is_refused_before_anything_is_committed() {
         (&["branch", "--squash"], 2, "`--squash` means nothing with `--to branch`"),
         (&["merge", "--body-file", "-"], 2, "`--body-file` means nothing"),
         (&["branch", "--base", "main"], 2, "`--base` means nothing"),
+        (&["merge"], 2, "hint: `--base main`"),
         (&["elsewhere"], 2, "elsewhere"),
     ] {
         w.publish(words).fails(status, &[said]);

@@ -208,3 +208,39 @@ fn nothing_is_fetched_because_the_record_says_so() {
         t.execenv(["restore", KEY, "--base", &secret]).run().status(expected);
     }
 }
+
+#[test]
+fn nothing_is_merged_or_replaced_where_only_an_agent_says_so() {
+    let t = TestEnv::new();
+    make_repository(&t, &t.tmp.join("victim"), &[]);
+    let victim = t.tmp.join("victim");
+    git(&t, &victim, &["branch", "precious"]);
+    let work_dir = t.prepare(["--task-id", TASK, "--repo", "new://x"]).join("workdir");
+    git(&t, &work_dir, &["remote", "add", "origin", victim.to_str().unwrap()]);
+    git(&t, &work_dir, &["fetch", "-q", "origin"]);
+    git(&t, &work_dir, &["checkout", "-q", "-f", "-b", "feature", "origin/main"]);
+    git(&t, &work_dir, &["config", "user.email", "t@example.invalid"]);
+    git(&t, &work_dir, &["config", "user.name", "T"]);
+    t.write(work_dir.join("evil"), "evil\n");
+    let before = snapshot(&victim);
+    for words in [&["merge"][..], &["merge", "--base", "main"], &["merge", "--base", "precious"]] {
+        t.execenv([&["publish", KEY, "--to"], words].concat())
+            .fails(2, &["`origin` is the folder", "--target"]);
+    }
+    assert_same(&before, &snapshot(&victim), "merge");
+    git(&t, &work_dir, &["add", "evil"]);
+    git(&t, &work_dir, &["commit", "-q", "-m", "evil"]);
+    // A branch of the victim's, unrelated or not, by the name of the one that the agent has checked out.
+    let tip = git_out(&t, &victim, &["commit-tree", "-m", "x", "-p", "main", "main^{tree}"]);
+    git(&t, &victim, &["update-ref", "refs/heads/precious", &tip]);
+    git(&t, &work_dir, &["fetch", "-q", "origin"]);
+    for (begin, named, status) in [
+        (&["checkout", "-q", "-b", "precious", "--no-track", "feature"][..], &[][..], 2),
+        (&["checkout", "-q", "--orphan", "unrelated"], &["--branch", "precious"], 5),
+    ] {
+        git(&t, &work_dir, begin);
+        let words = [&["publish", KEY, "--to", "branch", "--force-with-lease"], named].concat();
+        t.execenv(words).fails(status, &["precious"]);
+        assert_eq!(git_out(&t, &victim, &["rev-parse", "precious"]), tip);
+    }
+}

@@ -19,10 +19,10 @@ type Case = (&'static str, &'static [&'static str]);
 const CASES: &[Case] = &[
     ("publish as a branch", &["branch"]),
     ("publish to a bare repository", &["branch", "--target", "served/ada/app.git"]),
-    ("publish a merge", &["merge"]),
-    ("publish a squash", &["merge", "--squash"]),
+    ("publish a merge", &["merge", "--base", "main"]),
+    ("publish a squash", &["merge", "--base", "main", "--squash"]),
     ("publish a merge that nobody has checked out", &["merge", "--base", "next"]),
-    ("publish a merge elsewhere", &["merge", "--target", "served/ada/app.git"]),
+    ("publish a merge elsewhere", &["merge", "--base", "main", "--target", "served/ada/app.git"]),
     ("publish a pull request", &["pr"]),
 ];
 

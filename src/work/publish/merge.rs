@@ -6,12 +6,20 @@ use anyhow::{Context, Result};
 
 use super::order::{Job, Published};
 use super::target::{Target, default_branch, folder_of};
-use crate::environment::{FoundEnv, LockedEnv, LockedRoot};
+use crate::environment::{FoundEnv, LockedEnv, LockedRoot, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::{Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Repository};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::work::place::shown;
+
+/// What is merged into.
+pub(super) struct MergeTarget {
+    folder: GitFolder,
+    is_elsewhere: bool,
+    /// The branch.
+    base: String,
+}
 
 /// The branch that is merged into, and where it is checked out.
 struct Base {
@@ -20,13 +28,12 @@ struct Base {
 }
 
 impl Job<'_> {
-    pub(super) fn to_merge(&self, published: &mut Published) -> Result<()> {
-        let common = match self.target()? {
-            Target::Same(common) => common,
-            Target::Folder(common) => {
-                published.is_elsewhere = true;
-                common
-            }
+    /// The repository and the branch to merge into. The user names both, but for the repository that the work dir is a worktree of:
+    /// where `origin` leads, and what its default branch is, can be an agent's choice.
+    pub(super) fn merge_target(&self) -> Result<MergeTarget> {
+        let (common, is_elsewhere) = match self.target()? {
+            Target::Same(common) => (common, false),
+            Target::Folder(common) => (common, true),
             Target::Remote(url) => {
                 let message = format!("{} is a remote: nothing can be merged there from here", url.address());
                 return Err(Failure::new(Code::Usage, message)
@@ -34,21 +41,34 @@ impl Job<'_> {
                     .into());
             }
         };
-        let target = GitFolder::open(self.git, &common)?;
-        let repository = target.repository();
-        let name = match self.order.base {
-            Some(base) => base.strip_prefix("refs/heads/").unwrap_or(base).to_owned(),
-            None => default_branch(&repository)?.with_context(|| {
-                Failure::new(Code::Usage, format!("{} has no default branch", folder_of(&common).display()))
-                    .hint("`--base` names the branch to merge into")
-            })?,
+        let at = folder_of(&common);
+        if is_elsewhere && self.order.target.is_none() {
+            let message = format!("the remote `origin` is the folder {}", at.display());
+            return Err(Failure::new(Code::Usage, message)
+                .hint(format!("`--target {}` says that it is the one to merge into", quoted(at)))
+                .into());
+        }
+        let folder = GitFolder::open(self.git, &common)?;
+        let Some(base) = self.order.base else {
+            let default = default_branch(&folder.repository())?;
+            let default = default.as_deref().unwrap_or("BRANCH");
+            let message = "`--to merge` needs the name of the branch to merge into";
+            return Err(Failure::new(Code::Usage, message).hint(format!("`--base {default}`")).into());
         };
-        let base = find(&target, &name)?; // before anything is put there
-        self.put_branch(&target, published)?;
+        let base = base.strip_prefix("refs/heads/").unwrap_or(base).to_owned();
+        Ok(MergeTarget { folder, is_elsewhere, base })
+    }
+
+    pub(super) fn to_merge(&self, into: &MergeTarget, published: &mut Published) -> Result<()> {
+        let MergeTarget { folder: target, is_elsewhere, base: name } = into;
+        published.is_elsewhere = *is_elsewhere;
+        let repository = target.repository();
+        let base = find(target, name)?; // before anything is put there
+        self.put_branch(target, published)?;
         published.base = Some(name.clone());
         match self.merge_into(&repository, &base, published) {
             Err(error) if Failure::find(&error).is_none() => {
-                let now = find(&target, &name)?;
+                let now = find(target, name)?;
                 if now.branch.tip == base.branch.tip {
                     return Err(error);
                 }

@@ -43,7 +43,7 @@ pub struct Order<'a> {
     pub to: To,
     /// The name of the branch; `None`: that of the environment.
     pub branch: Option<&'a str>,
-    /// The branch that it goes to; `None`: the target's default branch.
+    /// The branch that it goes to; `None`: of a pull request, the default branch of the server.
     pub base: Option<&'a str>,
     /// Another repository, by its folder; `None`: the one that the work dir is a worktree of, or else its remote.
     pub target: Option<&'a Path>,

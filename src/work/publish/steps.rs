@@ -26,11 +26,13 @@ pub fn publish(
     let by = git.committer(own.and_then(|own| own.git_identity.as_ref()));
     let title = order.title.map_or_else(|| title(own), str::to_owned);
     let job = Job { order, env, place, checkout: place.checkout(git)?, git, by, title };
+    // Before anything is committed.
+    let into = if order.to == To::Merge { Some(job.merge_target()?) } else { None };
     let mut published = job.start()?;
-    match order.to {
-        To::Branch => job.to_branch(&mut published)?,
-        To::Merge => job.to_merge(&mut published)?,
-        To::Pr => job.to_pr(&mut published, forge)?,
+    match (order.to, into) {
+        (_, Some(into)) => job.to_merge(&into, &mut published)?,
+        (To::Pr, None) => job.to_pr(&mut published, forge)?,
+        (To::Branch | To::Merge, None) => job.to_branch(&mut published)?,
     }
     if published.conflicts.is_empty() {
         job.record(&published)?;
