@@ -12,6 +12,7 @@ use super::record::RepositoryRecord;
 use super::repository::{Known, Leaving, place_of};
 use crate::git::{Git, Registered};
 use crate::layout::names;
+use crate::task::is_branch_of;
 
 /// Those of a worktree that was just made.
 pub(super) fn written_in(made: &RepositoryRecord) -> Vec<PathBuf> {
@@ -28,7 +29,7 @@ impl FoundEnv {
         let leaving =
             Leaving { env: Some(&self.env.tree), folder: Some(&folder), place: &place, key: &key, known };
         let Some(Ok(registered)) = leaving.proved(keys) else { return Vec::new() };
-        let Some(branch) = registered.branch(git).filter(|branch| leaving.is_its_branch(branch)) else {
+        let Some(branch) = registered.branch(git).filter(|branch| is_branch_of(branch, &key)) else {
             return Vec::new();
         };
         let found = registered.repository(git).branch(&branch);

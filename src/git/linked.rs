@@ -18,6 +18,7 @@ use anyhow::{Context, Result};
 
 use super::command::{Git, Repository};
 use super::fill::Empty;
+use super::operation::pending;
 use super::quiet::Quiet;
 use super::refs::Branch;
 use super::reftable::{TABLES, has_tables};
@@ -29,7 +30,7 @@ use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Where git keeps registrations, in the git folder that all worktrees share.
-const WORKTREES: &str = "worktrees";
+pub(super) const WORKTREES: &str = "worktrees";
 /// What a folder of a repository with linked worktrees of its own kind holds: git makes its worktrees.
 const SPECIAL: [&str; 3] = ["config.worktree", "info/sparse-checkout", TABLES];
 /// The temporary name of a file that is replaced.
@@ -434,8 +435,12 @@ impl Registration {
         branch_of(self.read("HEAD")?)
     }
 
-    /// Whether another worktree of the repository has this branch checked out. The repository's own folder is not looked at.
+    /// Whether another worktree of the repository has this branch checked out, or an operation there moves it when it ends. The
+    /// repository's own folder is only looked at for an operation.
     pub fn is_elsewhere(&self, git: &Git, branch: &str) -> bool {
+        if pending(&self.common, branch, Some(&self.name)).is_some() {
+            return true;
+        }
         if has_tables(&self.folder) {
             let full = format!("refs/heads/{branch}");
             let own = usize::from(self.branch(git).as_deref() == Some(branch));

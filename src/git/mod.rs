@@ -75,6 +75,7 @@ pub use identity::GitIdentity;
 pub use linked::{Fill, Made, NewWorktree, Registered, Registration};
 pub use merge::{Merged, Named};
 pub use merge_state::AtHead;
+pub use operation::Pending;
 pub use own_refs::Unheld;
 pub use picture::{Bounds, Objects, Ours, Picture, TooMuch};
 pub use push::GitFolder;

@@ -1,11 +1,12 @@
 //! Operations of git that have begun and not ended: a rebase at a conflict, a merge, a bisect. While one is in progress,
 //! the only copy of work may lie in the git folder, where `git status` does not show it (a rebase's autostash).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::command::Repository;
+use super::linked::WORKTREES;
 use super::reftable::has_tables;
 use crate::sys::tree::Tree;
 
@@ -38,6 +39,50 @@ pub(super) const COMMITS: [&str; 9] = [
 ];
 /// The longest such file that is read, in bytes; a merge of many branches names one commit a line.
 const MAX_FILE: u64 = 64 << 10;
+
+/// Files that name the branch, in full, that a rebase moves when it ends.
+const REBASED: [&str; 2] = ["rebase-merge/head-name", "rebase-apply/head-name"];
+/// The same for the other branches that it moves: three lines for each, of which the first is the name.
+const REBASED_TOO: &str = "rebase-merge/update-refs";
+/// The file that names the branch, without `refs/heads/`, to which a bisect goes back.
+const BISECTED: &str = "BISECT_START";
+
+/// An operation that moves a branch when it ends, or goes back to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The git folder of the worktree.
+    pub git_dir: PathBuf,
+    /// Its name.
+    pub operation: &'static str,
+}
+
+/// An operation in one of the worktrees of a repository that a branch, without `refs/heads/`, belongs to. While it lasts the branch is
+/// not checked out: git only refuses to move it by these files.
+pub(super) fn pending(common: &Tree, branch: &str, but: Option<&str>) -> Option<Pending> {
+    let full = format!("refs/heads/{branch}");
+    let in_one = |folder: &Tree| {
+        let lines = |file: &str| {
+            let text = folder.read(Path::new(file), MAX_FILE).ok().flatten().unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            text.lines().map(str::to_owned).collect::<Vec<String>>()
+        };
+        let is_rebased = REBASED.iter().any(|file| lines(file).first() == Some(&full))
+            || lines(REBASED_TOO).contains(&full);
+        let operation = match is_rebased {
+            true => "a rebase",
+            false if lines(BISECTED).first().is_some_and(|line| line == branch) => "a bisect",
+            false => return None,
+        };
+        Some(Pending { git_dir: folder.path().to_owned(), operation })
+    };
+    let others = common.plain_subtree(Path::new(WORKTREES)).ok();
+    let names = others.as_ref().and_then(|all| all.names(Path::new("")).ok()).unwrap_or_default();
+    let mut linked = names.iter().filter(|name| but.is_none_or(|but| *name != but)).filter_map(|name| {
+        let folder = others.as_ref()?.plain_subtree(Path::new(name)).ok()?;
+        in_one(&folder)
+    });
+    in_one(common).or_else(|| linked.next())
+}
 
 impl Repository<'_> {
     /// Names the operations in progress in a worktree, by its own git folder.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
 use super::command::{Git, Repository};
+use super::operation::{Pending, pending};
 use super::refs::Branch;
 use super::remote::{Remote, parse_head};
 use crate::sys::tree::Tree;
@@ -65,6 +66,11 @@ impl GitFolder {
         // Of a bare repository git says that it has the branch of its HEAD checked out in itself.
         let is_elsewhere = |path: &PathBuf| path != self.tree().path();
         Ok(found.map(|(branch, worktree)| (branch, worktree.filter(is_elsewhere))))
+    }
+
+    /// An operation in one of its worktrees that moves a branch, without `refs/heads/`, when it ends.
+    pub fn pending(&self, branch: &str) -> Option<Pending> {
+        pending(self.tree(), branch, None)
     }
 
     /// The address of the remote `origin`, as the configuration has it.

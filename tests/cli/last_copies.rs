@@ -382,6 +382,22 @@ fn a_name_that_another_worktree_only_tries_keeps_no_branch() {
 }
 
 #[test]
+fn a_branch_that_is_rebased_elsewhere_stays() {
+    let w = World::new();
+    w.sh(&format!(
+        "git checkout -q --detach; cd {}; git checkout -q agent/agent/{KEY}; git commit -q --allow-empty -m two; \
+         git branch keep; GIT_SEQUENCE_EDITOR='sed -i s/^pick/edit/' git rebase -q -i HEAD~1",
+        w.source.display()
+    ));
+    w.execenv(&["cleanup", KEY]).status(0);
+    assert_eq!(
+        git_out(&w.t, &w.source, &["branch", "--list", "agent/*", "--format=%(refname:short)"]),
+        format!("agent/agent/{KEY}")
+    );
+    git(&w.t, &w.source, &["rebase", "--continue"]);
+}
+
+#[test]
 fn a_branch_with_files_of_execenv_is_merged_without_them() {
     let w = World::new();
     let sidecar = ".agent_context/issue_context.md";

@@ -284,6 +284,36 @@ fn a_merge_stops_at_conflicts_and_at_work_in_the_checkout_of_its_base() {
     }
 }
 
+/// While a rebase or a bisect lasts, no worktree has its branch checked out.
+#[test]
+fn a_base_that_is_rebased_or_bisected_is_not_moved() {
+    let edit = "GIT_SEQUENCE_EDITOR='sed -i s/^pick/edit/' git rebase -q -i HEAD~1";
+    let edit_above = "git checkout -q -b above; git commit -q --allow-empty -m above; \
+                      GIT_SEQUENCE_EDITOR='sed -i s/^pick/edit/' git rebase -q -i --update-refs HEAD~2";
+    let bisect = "git bisect start -q; git bisect bad; git bisect good HEAD~2";
+    for (script, folder, said) in [
+        (edit, "source", "a rebase"),
+        (edit, "linked", "a rebase"),
+        (edit_above, "linked", "a rebase"),
+        (bisect, "source", "a bisect"),
+        (bisect, "linked", "a bisect"),
+    ] {
+        let w = World::new();
+        w.commit("a", "a\n");
+        w.commit("b", "b\n");
+        if folder == "linked" {
+            git(&w.t, &w.source, &["checkout", "-q", "--detach"]);
+            git(&w.t, &w.source, &["worktree", "add", "-q", "../linked", "main"]);
+        }
+        let run = w.t.command("sh").args(["-c", script]).current_dir(w.t.tmp.join(folder)).output().unwrap();
+        assert!(run.status.success(), "{script}: {run:?}");
+        let before = (w.at("main"), w.git(&["rev-parse", "HEAD"]));
+        w.publish(&["merge", "--base", "main"]).fails(5, &[said, "git worktree list"]);
+        w.publish(&["branch", "--branch", "main"]).fails(5, &["main"]);
+        assert_eq!(w.at("main"), before.0, "{script}");
+    }
+}
+
 #[test]
 fn a_base_that_moves_meanwhile_is_merged_into_as_it_is_then() {
     let w = World::new();

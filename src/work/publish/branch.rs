@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::merge::refuse_pending;
 use super::order::{Job, Published};
 use super::target::{Target, default_branch, folder_of, hold};
 use crate::failure::{Code, Failure};
@@ -37,6 +38,7 @@ impl Job<'_> {
         if found.tip == *commit {
             return Ok(());
         }
+        refuse_pending(target, branch)?;
         if let Some(worktree) = worktree {
             let message = format!("the branch {branch} is checked out in {}", worktree.display());
             return Err(Failure::new(Code::Occupied, message).hint("`--branch` takes another name").into());

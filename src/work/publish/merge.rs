@@ -8,7 +8,7 @@ use super::order::{Job, Published};
 use super::target::{Target, default_branch, folder_of};
 use crate::environment::{FoundEnv, LockedEnv, LockedRoot, quoted};
 use crate::failure::{Code, Failure};
-use crate::git::{Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Repository};
+use crate::git::{Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Pending, Repository};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::work::place::shown;
@@ -63,7 +63,9 @@ impl Job<'_> {
         let MergeTarget { folder: target, is_elsewhere, base: name } = into;
         published.is_elsewhere = *is_elsewhere;
         let repository = target.repository();
-        let base = find(target, name)?; // before anything is put there
+        // Before anything is put there.
+        let base = find(target, name)?;
+        refuse_pending(target, name)?;
         self.put_branch(target, published)?;
         published.base = Some(name.clone());
         match self.merge_into(&repository, &base, published) {
@@ -178,6 +180,16 @@ fn find(target: &GitFolder, name: &str) -> Result<Base> {
         Failure::new(Code::Usage, message).hint("`--base` names the branch to merge into")
     })?;
     Ok(Base { branch: found.0, worktree: found.1 })
+}
+
+/// Refuses to move a branch that git is going to move when an operation ends that has begun.
+pub(super) fn refuse_pending(target: &GitFolder, branch: &str) -> Result<()> {
+    let Some(Pending { git_dir, operation }) = target.pending(branch) else { return Ok(()) };
+    let message =
+        format!("the branch {branch} belongs to {operation} that is in progress in {}", git_dir.display());
+    Err(Failure::new(Code::Dirty, message)
+        .hint("finish or abort it: `git worktree list` names the folders; then repeat the command")
+        .into())
 }
 
 /// Locks the environment whose work dir a folder is, so that no agent works in it while its files change.
