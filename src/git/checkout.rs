@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::command::{Git, Repository};
+use super::traps;
 use super::view::GitFolders;
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
@@ -42,6 +43,9 @@ impl Checkout {
 
     fn open_if(git: &Git, top: &Tree, is_known: fn(&GitFolders, &Path) -> bool) -> Result<Checkout> {
         let dir = top.path().to_owned();
+        if let Some(trap) = traps::in_repository(top) {
+            return Err(traps::failure(&trap).into());
+        }
         let folders = git.at(&dir).git_folders()?;
         let real = |path: &Path| path.canonicalize().with_context(|| format!("look at {}", path.display()));
         let inside = real(&dir)?;

@@ -10,13 +10,14 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::failure::{GitEnd, GitFailure, end_of};
 use super::profile::{Look, Network, Profile, Work};
+use super::traps;
 use super::without_view::needs_no_view;
 use crate::failure::{Code, Failure};
 use crate::sys::child::{self, Captured, Cut, Program, Sink, Streams};
@@ -401,6 +402,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         })?;
         let call = Call { program: program.into(), args: self.args, dir: dir.into(), hidden: self.hidden };
         let started = Program { path: program, args: &args, dir: Some(dir), env: &env };
+        let trap = OnceLock::new();
         // What is passed on cannot be passed on twice.
         let sink = Mutex::new(sink);
         let capture = || {
@@ -408,7 +410,11 @@ impl<'a, P: Profile> GitCommand<'a, P> {
             let may_repeat = !P::CHANGES && sink.is_none();
             let mut tries = 1;
             loop {
-                let streams = Streams { input: input.clone(), sink: sink.take(), keeps };
+                let is_stuck = || traps::below(dir).is_some_and(|path| trap.set(path).is_ok());
+                // Over the network it is only slow.
+                let is_stuck: Option<&(dyn Fn() -> bool + Sync)> =
+                    if P::IS_USERS { None } else { Some(&is_stuck) };
+                let streams = Streams { input: input.clone(), sink: sink.take(), keeps, is_stuck };
                 let captured = child::exchange(started, streams, limit, stop);
                 match &captured {
                     Ok((done, None)) if may_repeat && tries < TRIES && lost_a_ref(done) => tries += 1,
@@ -432,6 +438,11 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let end = match cut {
             Some(Cut::TimedOut) => GitEnd::TimedOut(limit),
             Some(Cut::Stopped) => GitEnd::Stopped,
+            Some(Cut::Stuck) => {
+                let failure = traps::failure(trap.get().map_or(dir, PathBuf::as_path));
+                let stuck = call.failed(&captured.stdout, &captured.stderr, GitEnd::Stuck);
+                return Err(anyhow::Error::new(stuck).context(failure));
+            }
             None if captured.status.success() && captured.stdout.len() as u64 >= child::MOST_CAPTURED => {
                 GitEnd::TooLong
             }

@@ -66,6 +66,7 @@ impl Checkout {
         copy.copy_from(beside.beside(&self.folders().common), &refs)?;
 
         let picture = self.picture(ours, bounds, Objects::Dropped)?;
+        picture.warn_of_special_files();
         let files = beside.beside(folder.path()).around(&writable).within(LIMIT, beside.stop());
         let own = git_dir.path().to_owned();
         let view = files.view_of_files(&GitFolders { own: own.clone(), common: own })?;

@@ -37,6 +37,8 @@ pub enum GitEnd {
     TimedOut(Duration),
     /// This process was asked to stop and ended it. It may have left lock files.
     Stopped,
+    /// It waited for a file that is none, and was killed. It may have left lock files.
+    Stuck,
     /// It succeeded, but printed more than execenv reads.
     TooLong,
     /// It could not be started, or its output could not be read.
@@ -52,7 +54,7 @@ impl GitFailure {
     /// Whether execenv ended the call before git did. Then git may have left lock files.
     pub fn was_cut_off(&self) -> bool {
         match &self.end {
-            GitEnd::TimedOut(_) | GitEnd::Stopped => true,
+            GitEnd::TimedOut(_) | GitEnd::Stopped | GitEnd::Stuck => true,
             GitEnd::Io(error) => error.kind() == std::io::ErrorKind::TimedOut, // something held its output open
             GitEnd::Exited(_) | GitEnd::TooLong => false,
         }
@@ -77,6 +79,7 @@ impl fmt::Display for GitFailure {
             },
             GitEnd::TimedOut(limit) => write!(f, " took longer than {} s", limit.as_secs_f32()),
             GitEnd::Stopped => f.write_str(" was stopped"),
+            GitEnd::Stuck => f.write_str(" waited for something that is not a file"),
             GitEnd::TooLong => f.write_str(" printed more than execenv reads"),
             GitEnd::Io(error) => write!(f, ": {error}"),
         }?;

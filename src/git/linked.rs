@@ -30,7 +30,7 @@ use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Where git keeps registrations, in the git folder that all worktrees share.
-pub(super) const WORKTREES: &str = "worktrees";
+const WORKTREES: &str = "worktrees";
 /// What a folder of a repository with linked worktrees of its own kind holds: git makes its worktrees.
 const SPECIAL: [&str; 3] = ["config.worktree", "info/sparse-checkout", TABLES];
 /// The temporary name of a file that is replaced.

@@ -53,6 +53,7 @@ mod source_checkout;
 mod sparse;
 mod submodule;
 mod tracked;
+mod traps;
 mod unsaved;
 mod view;
 mod without_view;

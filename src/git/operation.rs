@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::command::Repository;
-use super::linked::WORKTREES;
 use super::reftable::has_tables;
+use super::view::WORKTREES;
 use crate::sys::tree::Tree;
 
 /// What git leaves in its folder while an operation is in progress, and the operation's name.

@@ -85,6 +85,7 @@ pub struct Picture<'a> {
     objects: Option<(Scratch, PathBuf)>,
     tree: String,
     links: Vec<PathBuf>,
+    special: Vec<PathBuf>,
 }
 
 impl Checkout {
@@ -101,7 +102,14 @@ impl Checkout {
                 Some((repository.scratch(Where::Disk)?, self.folders().common.join("objects")))
             }
         };
-        let mut picture = Picture { repository, view, objects, tree: String::new(), links: Vec::new() };
+        let mut picture = Picture {
+            repository,
+            view,
+            objects,
+            tree: String::new(),
+            links: Vec::new(),
+            special: Vec::new(),
+        };
         let own = &self.folders().own;
         let own = Tree::open(own).with_context(|| format!("open {}", own.display()))?;
         let add = |picture: &mut Picture<'_>| {
@@ -128,7 +136,14 @@ impl Checkout {
         let repository = self.repository();
         let view = repository.view_of_files(self.folders())?;
         let objects = Some((repository.scratch(Where::Disk)?, self.folders().common.join("objects")));
-        let mut picture = Picture { repository, view, objects, tree: String::new(), links: Vec::new() };
+        let mut picture = Picture {
+            repository,
+            view,
+            objects,
+            tree: String::new(),
+            links: Vec::new(),
+            special: Vec::new(),
+        };
         let own = &self.folders().own;
         picture.copy_index(&Tree::open(own).with_context(|| format!("open {}", own.display()))?)?;
         let known = ["ls-files", "-v", "-z", "--stage"];
@@ -153,6 +168,14 @@ impl Picture<'_> {
     /// their files.
     pub fn links(&self) -> &[PathBuf] {
         &self.links
+    }
+
+    /// Warns of files that are none any more, but something without a content: the tree does not have them.
+    pub fn warn_of_special_files(&self) {
+        for path in &self.special {
+            let name = path.to_string_lossy();
+            log::warn!("{} is a FIFO, a socket or a device: it counts as deleted", name.escape_debug());
+        }
     }
 
     /// The copy of the index, which has this tree.
@@ -229,6 +252,7 @@ impl Picture<'_> {
         })?;
         let listed = Listed::parse(&bytes, ours);
         let mut plan = Plan::default();
+        self.special.clear();
         self.links = listed.links.iter().map(|path| as_path(path).to_owned()).collect();
         for path in &listed.repositories {
             let path = as_path(path);
@@ -254,7 +278,11 @@ impl Picture<'_> {
             let shown = as_path(path);
             let look = if folders.are_plain(files, shown) { files.look(shown).ok().flatten() } else { None };
             match look.map(|look| look.kind) {
-                None | Some(FileKind::Other) => plan.lines.extend(removal(path, listed.id_length)),
+                Some(FileKind::Other) => {
+                    self.special.push(shown.to_owned());
+                    plan.lines.extend(removal(path, listed.id_length));
+                }
+                None => plan.lines.extend(removal(path, listed.id_length)),
                 Some(kind) => {
                     size.bytes += length(kind);
                     plan.add.push(path.clone());
@@ -263,6 +291,11 @@ impl Picture<'_> {
         }
         for path in &listed.hidden {
             let Ok(Some(look)) = files.look(as_path(path)) else { continue };
+            if look.kind == FileKind::Other {
+                self.special.push(as_path(path).to_owned());
+                plan.lines.extend(removal(path, listed.id_length));
+                continue;
+            }
             size.bytes += length(look.kind);
             plan.reveal.push(path.clone());
             plan.add.push(path.clone());

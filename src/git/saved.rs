@@ -73,6 +73,7 @@ impl Checkout {
     /// [`TooMuch`](super::TooMuch); as git reports it.
     pub fn save(&self, saving: Saving<'_>) -> Result<Option<Saved<'_>>> {
         let picture = self.picture(saving.ours, saving.bounds, Objects::Kept)?;
+        picture.warn_of_special_files();
         let tree = picture.tree();
         let empty = super::empty_tree(tree);
         let checked_out = saving.head.tree.as_deref().unwrap_or(empty);

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use rustix::io::Errno;
 
+use super::traps;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::{Place, Visitor, is_empty};
 
@@ -181,25 +182,21 @@ impl Visitor for Searcher<'_> {
 
 /// Why git is not asked about a repository.
 enum Refusal {
-    /// Git would wait there until its time limit: a FIFO, a socket, a device. An agent can put one deeper, too, or a
-    /// link to one; then the time limit ends git.
+    /// Git would wait there: a FIFO, a socket, a device. An agent can put one deeper, too, which is looked for when a call takes
+    /// long, or a link to one; then the time limit ends git.
     Trap(PathBuf),
     /// Its `.git` is an empty file.
     Nothing,
 }
 
-const PARTS: [&str; 7] = ["HEAD", "config", "index", "packed-refs", "commondir", "gitdir", "shallow"];
-
 fn refusal(tree: &Tree, work_dir: &Path, repository: &FoundRepository) -> Option<Refusal> {
     let relative = repository.path.strip_prefix(work_dir).ok()?;
     let folder = tree.plain_subtree(relative).ok()?;
-    let git = Path::new(".git");
-    let inside = match folder.kind(git) {
-        _ if repository.is_bare => folder,
-        Ok(Some(FileKind::File { len: 0, .. })) => return Some(Refusal::Nothing),
-        Ok(Some(FileKind::Other)) => return Some(Refusal::Trap(folder.path().join(git))),
-        _ => folder.plain_subtree(git).ok()?,
-    };
-    let waits = |part: &&&str| matches!(inside.kind(Path::new(part)), Ok(Some(FileKind::Other)));
-    PARTS.iter().find(waits).map(|part| Refusal::Trap(inside.path().join(part)))
+    if repository.is_bare {
+        return traps::in_git_folder(&folder).map(Refusal::Trap);
+    }
+    if matches!(folder.kind(Path::new(".git")), Ok(Some(FileKind::File { len: 0, .. }))) {
+        return Some(Refusal::Nothing);
+    }
+    traps::in_repository(&folder).map(Refusal::Trap)
 }

@@ -23,7 +23,7 @@ use crate::sys::tree::Tree;
 /// What a repository shares with its linked worktrees.
 const SHARED: [&str; 7] = ["objects", "refs", "packed-refs", "logs", "shallow", "worktrees", TABLES];
 /// Where a repository registers its linked worktrees.
-const WORKTREES: &str = "worktrees";
+pub(super) const WORKTREES: &str = "worktrees";
 /// The part of a view that stands for the repository, where that is not the worktree's own folder.
 const COMMON: &str = "common";
 /// What of that a view without refs has.

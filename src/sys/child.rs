@@ -138,7 +138,7 @@ pub fn capture_unless(program: Program<'_>, limit: Duration, stop: &AtomicBool) 
         Some(Cut::Stopped) => {
             Err(io::Error::new(io::ErrorKind::Interrupted, format!("{name} was asked to end")))
         }
-        Some(Cut::TimedOut) => {
+        Some(Cut::TimedOut | Cut::Stuck) => {
             Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} took longer than {limit:?}")))
         }
     }
@@ -151,6 +151,8 @@ pub enum Cut {
     TimedOut,
     /// The stop flag was set.
     Stopped,
+    /// It will never end.
+    Stuck,
 }
 
 /// As [`capture_unless`], but a child that was killed is a result as well, with what it had printed by then.
@@ -177,6 +179,8 @@ pub struct Streams<'a, 'b> {
     pub sink: Option<&'a mut Sink<'b>>,
     /// Files that the child holds open, too, to its end: a lock outlives this process with it.
     pub keeps: &'a [Arc<File>],
+    /// Asked once when the child has not ended after a second: whether it never will.
+    pub is_stuck: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl std::fmt::Debug for Streams<'_, '_> {
@@ -196,6 +200,7 @@ pub fn exchange(
     stop: &AtomicBool,
 ) -> io::Result<(Captured, Option<Cut>)> {
     let begun = Instant::now();
+    let is_stuck = streams.is_stuck;
     let stdin = if streams.input.is_some() { Stdio::piped() } else { Stdio::null() };
     // Duplicates, which a child inherits, unlike all else that this process has open. A child that another thread starts in this
     // moment has them, too.
@@ -224,7 +229,7 @@ pub fn exchange(
     let mut passed_on = Ok(());
     let watched = std::thread::scope(|scope| {
         // The group is killed when the time is up; when the child ends before, `done` is dropped.
-        let watch = move || watch(group, limit, stop, &ended);
+        let watch = move || watch(group, limit, stop, is_stuck, &ended);
         let watch = std::thread::Builder::new().spawn_scoped(scope, watch)?;
         if let Some((pipe, sink)) = piped {
             passed_on = pass_on(pipe, sink, limit.saturating_sub(begun.elapsed()));
@@ -263,9 +268,19 @@ pub fn exchange(
 /// How long a child may clean up after SIGTERM: git removes its lock files.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Ends the group when its time is up or `stop` is set, and says which; `None`: the child ended by itself.
-fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -> Option<Cut> {
+/// When it is asked whether a child is stuck.
+const DOUBT: Duration = Duration::from_secs(1);
+
+/// Ends the group when its time is up, it is stuck or `stop` is set, and says which; `None`: the child ended by itself.
+fn watch(
+    group: Pid,
+    limit: Duration,
+    stop: &AtomicBool,
+    is_stuck: Option<&(dyn Fn() -> bool + Sync)>,
+    ended: &Receiver<()>,
+) -> Option<Cut> {
     let begun = Instant::now();
+    let mut doubt = is_stuck;
     loop {
         let left = limit.saturating_sub(begun.elapsed());
         if ended.recv_timeout(left.min(BETWEEN_LOOKS)) != Err(RecvTimeoutError::Timeout) {
@@ -275,6 +290,8 @@ fn watch(group: Pid, limit: Duration, stop: &AtomicBool, ended: &Receiver<()>) -
             Cut::Stopped
         } else if begun.elapsed() >= limit {
             Cut::TimedOut
+        } else if begun.elapsed() >= DOUBT && doubt.take().is_some_and(|is_stuck| is_stuck()) {
+            Cut::Stuck
         } else {
             continue;
         };

@@ -61,6 +61,7 @@ pub fn diff<'c>(
             checkout.picture(&ours, BOUNDS, Objects::Dropped).map_err(|error| too_much(error, place))
         }
     }?;
+    picture.warn_of_special_files();
     let base = match compared {
         Compared::SinceBase => base(checkout, &head, found, Prefer::Base)?,
         Compared::Uncommitted | Compared::Staged => head.commit.clone(),

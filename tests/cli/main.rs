@@ -88,6 +88,7 @@ mod show;
 mod skills;
 mod slots;
 mod source_drift;
+mod special_files;
 mod stopped;
 mod streams;
 mod supervise;

@@ -342,7 +342,7 @@ fn force_takes_nothing_that_could_not_be_saved() {
 
 #[test]
 fn a_repository_that_git_would_wait_in_for_ever_is_kept_at_once() {
-    for part in ["HEAD", "config", "index"] {
+    for part in ["HEAD", "config", "index", "commondir", "info/exclude", "objects/info/alternates"] {
         let t = TestEnv::new();
         let env = t.prepare(["--task-id", TASK]);
         let repo = env.join("workdir/repo");
