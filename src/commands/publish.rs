@@ -126,8 +126,19 @@ impl PublishArgs {
 }
 
 fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result<Answer> {
-    let Published { branch, commit, saved, base, merged, conflicts, target, is_elsewhere, url, number } =
-        published;
+    let Published {
+        branch,
+        commit,
+        saved,
+        base,
+        merged,
+        conflicts,
+        links,
+        target,
+        is_elsewhere,
+        url,
+        number,
+    } = published;
     let json = json!({
         "schema": 1,
         "to": to.word(),
@@ -141,6 +152,12 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         "pr_url": url,
         "pr_number": number,
     });
+    for link in links {
+        let link = escape(&link.display().to_string());
+        log::warn!(
+            "{link} is a repository of its own: which commit it is at is published, that commit is not, and it is on no remote: push it there"
+        );
+    }
     if *is_elsewhere {
         output::log::note(&format!("the branch {} is in {}", escape(branch), escape(target)));
     }

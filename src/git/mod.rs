@@ -37,6 +37,7 @@ mod other_objects;
 mod own_refs;
 mod picture;
 mod profile;
+mod published_links;
 mod push;
 mod quiet;
 mod rebuild;

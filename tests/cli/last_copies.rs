@@ -381,6 +381,20 @@ fn a_name_that_another_worktree_only_tries_keeps_no_branch() {
     assert_eq!(git_out(&w.t, &w.source, &["branch", "--list", "agent/*"]), "", "{done:?}");
 }
 
+/// The superproject only names the commit of a submodule.
+#[test]
+fn a_submodule_whose_commit_is_nowhere_else_is_named_when_work_is_published() {
+    let w = World::with_submodule();
+    let publish = ["publish", KEY, "--to", "merge", "--base", "main"];
+    w.sh("echo more > more");
+    assert_eq!(w.execenv(&publish).status(0).stderr, "");
+    w.sh("cd sub; git checkout -q -b work; git commit -q --allow-empty -m work");
+    let done = w.execenv(&publish).status(0);
+    assert!(done.stderr.starts_with("warning: sub is a repository of its own"), "{done}");
+    w.sh("cd sub; git push -q origin work");
+    assert_eq!(w.execenv(&publish).status(0).stderr, "");
+}
+
 #[test]
 fn a_branch_that_is_rebased_elsewhere_stays() {
     let w = World::new();

@@ -1,6 +1,6 @@
 //! What is published, and what every step needs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
@@ -80,6 +80,8 @@ pub struct Published {
     pub target: String,
     /// It is another repository than that of the work dir.
     pub is_elsewhere: bool,
+    /// Submodules and other repositories in the work whose commit is on no branch of a remote of theirs.
+    pub links: Vec<PathBuf>,
     /// The pull request.
     pub url: Option<String>,
     /// Its number.
@@ -109,7 +111,8 @@ impl Job<'_> {
             None => return Err(self.is_detached().into()),
         };
         self.refuse_bad_name(&branch)?;
-        Ok(Published { branch, commit, saved, ..Published::default() })
+        let links = self.checkout.links_on_no_remote(&commit)?;
+        Ok(Published { branch, commit, saved, links, ..Published::default() })
     }
 
     fn refuse_bad_name(&self, name: &str) -> Result<()> {
