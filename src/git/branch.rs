@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::changing::InTheWay;
 use super::checkout::Checkout;
 use super::command::Repository;
 use super::refs::Branch;
@@ -64,6 +65,7 @@ impl Checkout {
         from: Option<&str>,
         key: &str,
     ) -> Result<std::result::Result<NewBranch, NotMade>> {
+        self.repair()?;
         let repository = self.repository();
         let (full, message) = (format!("refs/heads/{name}"), message(key));
         // `check-ref-format` takes a name with a dash at its beginning, and HEAD.
@@ -104,26 +106,30 @@ impl Checkout {
                 repository.work(create).output()?;
             }
             if let Some(head) = head.as_ref().filter(|head| *head != target) {
-                let moved = repository.view(self.folders(), false).and_then(|view| {
-                    // Files that were copied, with the environment say, only look changed. What is changed makes it fail.
-                    let refresh = ["update-index", "-q", "--refresh"];
-                    repository.work(refresh).through(&view).and_to(view.tree()).succeeds()?;
-                    let moving = ["read-tree", "-m", "-u", head, target];
-                    repository.work(moving).through(&view).and_to(view.tree()).output()
-                });
-                if let Err(error) = moved {
-                    self.shared().delete_branch(&Branch { name: full, tip: target.clone() })?;
-                    return match super::failure::GitFailure::find(&error) {
-                        Some(failure) if !failure.was_cut_off() => {
-                            Ok(Err(NotMade::InTheWay(failure.stderr.trim().to_owned())))
-                        }
-                        _ => Err(error),
-                    };
-                }
+                let undo = || repository.delete_branch(&Branch { name: full.clone(), tip: target.clone() });
+                let mut moved = match self.switch(head, target, Some(target)) {
+                    Ok(Ok(moved)) => moved,
+                    Ok(Err(InTheWay(words))) => {
+                        undo()?;
+                        return Ok(Err(NotMade::InTheWay(words)));
+                    }
+                    Err(error) => {
+                        undo()?;
+                        return Err(error);
+                    }
+                };
+                moved.install()?;
+                self.put_head_on(&full, &message)?;
+                moved.finish()?;
+                return Ok(Ok(NewBranch { commit: Some(target.clone()), before }));
             }
         }
-        repository.work(["symbolic-ref", "-m", &message, "HEAD", &full]).output()?;
+        self.put_head_on(&full, &message)?;
         Ok(Ok(NewBranch { commit: target, before }))
+    }
+
+    fn put_head_on(&self, branch: &str, message: &str) -> Result<()> {
+        self.repository().work(["symbolic-ref", "-m", message, "HEAD", branch]).output().map(drop)
     }
 }
 

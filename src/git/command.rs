@@ -229,6 +229,8 @@ impl<'a> Repository<'a> {
             confined: self.confined.map(|folder| vec![folder]),
             around: Vec::new(),
             hidden: Vec::new(),
+            kept: Vec::new(),
+            is_bound: false,
             profile: PhantomData,
         }
     }
@@ -248,6 +250,10 @@ pub struct GitCommand<'a, P> {
     has_view: bool,
     /// Texts that no failure shows, each with what it shows instead.
     hidden: Vec<(String, String)>,
+    /// Locks that it holds, too.
+    kept: Vec<Arc<File>>,
+    /// It is killed with this process.
+    is_bound: bool,
     profile: PhantomData<P>,
 }
 
@@ -263,6 +269,19 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     #[must_use]
     pub(super) fn viewed(self) -> Self {
         GitCommand { has_view: true, ..self }
+    }
+
+    /// Lets the call end with this process, which may be killed: it writes files that a user can see.
+    #[must_use]
+    pub(super) fn bound(self) -> Self {
+        GitCommand { is_bound: true, ..self }
+    }
+
+    /// Lets the call hold a lock, too, to its own end.
+    #[must_use]
+    pub(super) fn holding(mut self, lock: Arc<File>) -> Self {
+        self.kept.push(lock);
+        self
     }
 
     /// Gives the call a standard input.
@@ -396,7 +415,11 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         let input = self.input.take();
         let Repository { git, dir, stop, .. } = self.repository;
         let limit = self.repository.limit_now();
-        let keeps: &[Arc<File>] = if P::CHANGES && !P::IS_USERS { &git.locks } else { &[] };
+        let mut keeps = self.kept;
+        if P::CHANGES && !P::IS_USERS {
+            keeps.extend(git.locks.iter().cloned());
+        }
+        let is_bound = self.is_bound;
         let program = git.program.as_deref().ok_or_else(|| {
             Failure::new(Code::Failed, "git is not in PATH").hint("install git 2.38 or later")
         })?;
@@ -414,7 +437,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
                 // Over the network it is only slow.
                 let is_stuck: Option<&(dyn Fn() -> bool + Sync)> =
                     if P::IS_USERS { None } else { Some(&is_stuck) };
-                let streams = Streams { input: input.clone(), sink: sink.take(), keeps, is_stuck };
+                let streams =
+                    Streams { input: input.clone(), sink: sink.take(), keeps: &keeps, is_stuck, is_bound };
                 let captured = child::exchange(started, streams, limit, stop);
                 match &captured {
                     Ok((done, None)) if may_repeat && tries < TRIES && lost_a_ref(done) => tries += 1,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -138,11 +138,7 @@ impl Conflict {
     /// Lines that put one side in the place of all versions.
     pub(super) fn taken_lines(&self, side: Side) -> Vec<u8> {
         let mut lines = self.removal();
-        if let Some(Version { mode, id }) = self.version(side) {
-            lines.extend(format!("{mode} {id} 0\t").bytes());
-            lines.extend(self.path.as_os_str().as_bytes());
-            lines.push(0);
-        }
+        lines.extend(self.version(side).into_iter().flat_map(|version| version.line(&self.path)));
         lines
     }
 }
@@ -168,6 +164,12 @@ impl Version {
     /// Whether it is a submodule, which has no file of its own.
     pub(super) fn is_submodule(&self) -> bool {
         self.mode == SUBMODULE
+    }
+
+    /// The line for `update-index -z --index-info` that puts it at a path.
+    pub(super) fn line(&self, path: &Path) -> Vec<u8> {
+        let Version { mode, id } = self;
+        [format!("{mode} {id} 0\t").as_bytes(), path.as_os_str().as_bytes(), b"\0"].concat()
     }
 }
 

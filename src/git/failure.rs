@@ -61,6 +61,13 @@ impl GitFailure {
     }
 }
 
+impl GitFailure {
+    /// Whether git itself has refused, with words of its own: neither a signal nor a limit ended it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.end, GitEnd::Exited(status) if status.code().is_some())
+    }
+}
+
 /// Whether an error comes from a call to git that execenv ended before git did.
 pub fn was_cut_off(error: &anyhow::Error) -> bool {
     GitFailure::find(error).is_some_and(GitFailure::was_cut_off)

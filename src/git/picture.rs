@@ -15,13 +15,12 @@ use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
 use super::command::{GitCommand, Repository};
+use super::index_file::copy_index;
 use super::profile::{Look, Work};
 use super::scratch::{Scratch, Where};
 use super::view::View;
 use crate::sys::tree::{FileKind, Tree};
 
-/// The longest index that is copied, in bytes.
-const MOST_OF_INDEX: u64 = 1 << 30;
 /// A split index would put a part of itself into the view, which is gone with the call.
 const SETTINGS: [&str; 4] = ["-c", "core.splitIndex=false", "-c", "core.safecrlf=false"];
 
@@ -113,7 +112,7 @@ impl Checkout {
         let own = &self.folders().own;
         let own = Tree::open(own).with_context(|| format!("open {}", own.display()))?;
         let add = |picture: &mut Picture<'_>| {
-            picture.copy_index(&own)?;
+            copy_index(&own, picture.view.tree())?;
             picture.add(self.tree(), ours, bounds)
         };
         // A file that goes while it is added is normal where someone works.
@@ -145,7 +144,10 @@ impl Checkout {
             special: Vec::new(),
         };
         let own = &self.folders().own;
-        picture.copy_index(&Tree::open(own).with_context(|| format!("open {}", own.display()))?)?;
+        copy_index(
+            &Tree::open(own).with_context(|| format!("open {}", own.display()))?,
+            picture.view.tree(),
+        )?;
         let known = ["ls-files", "-v", "-z", "--stage"];
         let index = picture.view.tree().path().join("index");
         let known = Listed::parse(&picture.look(known).variable("GIT_INDEX_FILE", index).output()?, ours);
@@ -178,9 +180,9 @@ impl Picture<'_> {
         }
     }
 
-    /// The copy of the index, which has this tree.
-    pub(super) fn index(&self) -> (&Tree, &'static Path) {
-        (self.view.tree(), Path::new("index"))
+    /// The folder with the copy of the index, which has this tree.
+    pub(super) fn folder(&self) -> &Tree {
+        self.view.tree()
     }
 
     /// A call that looks at the tree.
@@ -220,23 +222,6 @@ impl Picture<'_> {
                 .variable("GIT_OBJECT_DIRECTORY", folder.tree().path())
                 .variable("GIT_ALTERNATE_OBJECT_DIRECTORIES", alternate(repositorys)),
         }
-    }
-
-    /// Copies the index with its time: git reads a file again whose time is not older than that of the index.
-    fn copy_index(&self, own: &Tree) -> Result<()> {
-        let name = Path::new("index");
-        let copying = || format!("copy {}", own.path().join(name).display());
-        let look = own.look(name).with_context(copying)?;
-        let bytes = own.read(name, MOST_OF_INDEX).with_context(copying)?;
-        let copy = self.view.tree();
-        copy.remove_file(name).with_context(copying)?;
-        let (Some(look), Some(bytes)) = (look, bytes) else { return Ok(()) };
-        let (seconds, nanoseconds) = look.modified;
-        copy.create_unseen(name, &bytes, 0o600)
-            .and_then(|()| {
-                copy.set_file_modified(name, (seconds, u32::try_from(nanoseconds).unwrap_or_default()))
-            })
-            .with_context(copying)
     }
 
     /// Brings the working files into the copy of the index.
@@ -283,6 +268,10 @@ impl Picture<'_> {
                     plan.lines.extend(removal(path, listed.id_length));
                 }
                 None => plan.lines.extend(removal(path, listed.id_length)),
+                // What is in the folder is new.
+                Some(FileKind::Dir) if !listed.moved.contains(path) => {
+                    plan.lines.extend(removal(path, listed.id_length));
+                }
                 Some(kind) => {
                     size.bytes += length(kind);
                     plan.add.push(path.clone());
@@ -365,6 +354,8 @@ struct Listed {
     hidden: BTreeSet<Vec<u8>>,
     /// Submodules of the index.
     links: BTreeSet<Vec<u8>>,
+    /// Those among what differs.
+    moved: BTreeSet<Vec<u8>>,
     /// Files of the index that are execenv's own.
     ours: BTreeSet<Vec<u8>>,
     /// How many digits the id of an object has.
@@ -397,6 +388,9 @@ impl Listed {
                 listed.ours.insert(path.to_owned());
             } else if instead.contains(path) {
             } else if matches!(tag, b'C' | b'R' | b'c' | b'r') || !facts.ends_with(b" 0") {
+                if facts.starts_with(b"160000") {
+                    listed.moved.insert(path.to_owned());
+                }
                 listed.changed.insert(path.to_owned());
             } else if facts.starts_with(b"160000") {
                 listed.links.insert(path.to_owned());

@@ -1,5 +1,4 @@
-//! Working files brought to a tree, and a tree made of a patch. Both through a view: no filter and no hook of the repository
-//! runs.
+//! A tree made of a patch, through a view: no filter and no hook of the repository runs.
 
 use anyhow::Result;
 
@@ -69,18 +68,6 @@ impl Checkout {
                 _ => Err(error),
             },
         }
-    }
-
-    /// Makes the index and the working files those of a tree, whatever they are now. Files that git does not track stay, unless
-    /// one of the tree takes their place. HEAD stays.
-    ///
-    /// # Errors
-    /// As git reports it.
-    pub fn write_files(&self, tree: &str) -> Result<()> {
-        let repository = self.repository();
-        let view = repository.view_of_files(self.folders())?;
-        let write = ["-c", "core.splitIndex=false", "read-tree", "--reset", "-u", tree];
-        repository.work(write).through(&view).and_to(view.tree()).output().map(drop)
     }
 
     /// Commits a tree on what is checked out.

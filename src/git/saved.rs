@@ -1,7 +1,6 @@
 //! The working files as a commit, beside the branch that is checked out or on it.
 
 use std::fmt;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -9,9 +8,10 @@ use super::base::Head;
 use super::checkout::Checkout;
 use super::commit::NewCommit;
 use super::identity::GitIdentity;
+use super::index_file::IndexLock;
 use super::picture::{Bounds, Objects, Ours, Picture};
 use super::refs::CHECKPOINT;
-use crate::sys::tree::{FileKind, Tree};
+use crate::sys::tree::Tree;
 
 /// What is saved, and how.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +60,6 @@ impl fmt::Display for NotNow {
     }
 }
 
-const INDEX: &str = "index";
-const INDEX_LOCK: &str = "index.lock";
-/// A second name of a lock of ours, by which it is known after a kill.
-const OUR_LOCK: &str = "index.execenv";
-
 impl Checkout {
     /// Saves the working files as a commit on what is checked out, and touches nothing but the store of objects: neither
     /// HEAD, nor the index, nor a branch. `None`: nothing differs from what is checked out, or from what is saved already.
@@ -105,10 +100,11 @@ impl Checkout {
         self.repository().work(["update-ref", "--stdin"]).input(lines.into_bytes()).output().map(drop)
     }
 
-    /// Why no commit can be made on the branch that is checked out; `None`: nothing is known to be in the way.
+    /// Why no commit can be made on the branch that is checked out; `None`: nothing is known to be in the way. What a killed command
+    /// has left is [taken back](Checkout::repair) before.
     ///
     /// # Errors
-    /// As the system reports it.
+    /// As [`Checkout::repair`].
     pub fn keeps_from_committing(&self, head: &Head) -> Result<Option<NotNow>> {
         let own = &self.folders().own;
         if head.branch.is_none() {
@@ -117,11 +113,10 @@ impl Checkout {
         if let Some(operation) = self.repository().in_progress(own)?.into_iter().next() {
             return Ok(Some(NotNow::Operation(operation)));
         }
-        let looking = || format!("look at {}", own.join(INDEX_LOCK).display());
+        self.repair()?;
+        let looking = || format!("look at {}", own.display());
         let own = Tree::open(own).with_context(looking)?;
-        let (lock, ours) = (Path::new(INDEX_LOCK), Path::new(OUR_LOCK));
-        forget_own_lock(&own, lock, ours).with_context(looking)?;
-        Ok(own.look(lock).with_context(looking)?.map(|_| NotNow::IndexLocked))
+        Ok(IndexLock::is_gits(&own).with_context(looking)?.then_some(NotNow::IndexLocked))
     }
 
     /// Puts a commit of the working files on the branch that is checked out, as `git commit --all` would have, and its files into
@@ -142,37 +137,14 @@ impl Checkout {
             return Ok(Err(why));
         }
         let own = &self.folders().own;
-        let writing = || format!("write {}", own.join(INDEX).display());
-        let own = Tree::open(own).with_context(writing)?;
-        let (copy, name) = saved.picture.index();
-        let bytes = copy.read(name, u64::MAX >> 1).with_context(writing)?;
-        let bytes = bytes.with_context(|| format!("{} is gone", copy.path().join(name).display()))?;
-        let (index, lock, ours) = (Path::new(INDEX), Path::new(INDEX_LOCK), Path::new(OUR_LOCK));
-        let mode = match own.kind(index).with_context(writing)? {
-            Some(FileKind::File { mode, .. }) => mode,
-            _ => 0o644,
-        };
-        let locked = own.create_unseen(ours, &bytes, mode).and_then(|()| own.link_new(ours, lock));
-        if let Err(error) = locked {
-            own.remove_file(ours).with_context(writing)?;
-            return match error.kind() {
-                std::io::ErrorKind::AlreadyExists => Ok(Err(NotNow::IndexLocked)),
-                _ => Err(error).with_context(writing),
-            };
-        }
-        own.keep_previous(lock, index).and_then(|()| own.remove_file(ours)).with_context(writing)?;
+        let own = Tree::open(own).with_context(|| format!("open {}", own.display()))?;
+        let Some(lock) = IndexLock::take(own, b"")? else { return Ok(Err(NotNow::IndexLocked)) };
+        let installed = lock.install(saved.picture.folder());
+        lock.end()?;
+        installed?;
         let before = head.commit.as_deref().unwrap_or("");
         let moved = ["update-ref", "-m", why, "HEAD", &saved.commit, before];
         self.repository().work(moved).output()?;
         Ok(Ok(()))
     }
-}
-
-/// Removes a lock on the index that a killed call has left: it has two names.
-fn forget_own_lock(own: &Tree, lock: &Path, ours: &Path) -> std::io::Result<()> {
-    let Some(left) = own.look(ours)? else { return Ok(()) };
-    if own.look(lock)?.is_some_and(|lock| lock.identity == left.identity) {
-        own.remove_file(lock)?;
-    }
-    own.remove_file(ours)
 }

@@ -1,5 +1,5 @@
-//! Changes of the index and the working files of a checkout: through a view, so that no filter and no hook of the repository
-//! runs, and only of files that are named.
+//! The index and the working files of a checkout, looked at: through a view, so that no filter and no hook of the repository runs,
+//! and with a copy of the index.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,8 +13,9 @@ use anyhow::{Context, Result};
 use super::checkout::Checkout;
 use super::command::{GitCommand, Repository};
 use super::commit::NewCommit;
-use super::conflict::{Conflict, Side};
+use super::conflict::Conflict;
 use super::identity::GitIdentity;
+use super::index_file::{INDEX, copy_index};
 use super::profile::{Look, Work};
 use super::view::View;
 use crate::sys::tree::{FileKind, Tree};
@@ -26,7 +27,7 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 /// A split index would put a part of itself into the view, which is gone with the call.
 const WHOLE_INDEX: [&str; 2] = ["-c", "core.splitIndex=false"];
 
-/// The index and the working files of a checkout, for changes.
+/// The index and the working files of a checkout.
 #[derive(Debug)]
 pub struct Working<'a> {
     repository: Repository<'a>,
@@ -35,14 +36,24 @@ pub struct Working<'a> {
 }
 
 impl Checkout {
-    /// For changes of the index and the working files.
+    /// The index as it is now, and the working files.
     ///
     /// # Errors
     /// As [`Repository::view`].
     pub fn working(&self) -> Result<Working<'_>> {
-        let repository = self.repository();
-        let view = repository.view(self.folders(), false)?;
-        Ok(Working { repository, tree: self.tree(), view })
+        self.working_by(self.repository().view(self.folders(), false)?)
+    }
+
+    /// The same for calls that name commits and trees by their ids.
+    pub(super) fn working_files(&self) -> Result<Working<'_>> {
+        self.working_by(self.repository().view_of_files(self.folders())?)
+    }
+
+    fn working_by(&self, view: View) -> Result<Working<'_>> {
+        let own = &self.folders().own;
+        let own = Tree::open(own).with_context(|| format!("open {}", own.display()))?;
+        copy_index(&own, view.tree())?;
+        Ok(Working { repository: self.repository(), tree: self.tree(), view })
     }
 
     /// The paths at which a merge stopped, and that are not resolved yet.
@@ -91,63 +102,6 @@ impl Working<'_> {
         self.repository.changed_files(&self.view, ours, false)
     }
 
-    /// Brings index and files from one tree to another, as a checkout does. What would be lost stops it: then nothing is
-    /// changed.
-    ///
-    /// # Errors
-    /// As [`output`](GitCommand::output).
-    pub fn switch(&self, from: &str, to: &str) -> Result<()> {
-        // Files that were copied, with the environment say, only look changed. What is changed makes it fail.
-        self.work(["update-index", "-q", "--refresh"]).succeeds()?;
-        self.work(["read-tree", "-m", "-u", from, to]).output().map(drop)
-    }
-
-    /// Puts the versions of each conflict into the index.
-    ///
-    /// # Errors
-    /// As [`output`](GitCommand::output).
-    pub fn put_conflicts(&self, conflicts: &[Conflict]) -> Result<()> {
-        self.put_lines(conflicts.iter().flat_map(Conflict::index_lines).collect())
-    }
-
-    /// Resolves conflicts by the version of one side: the files first, so that a path counts as resolved only when its file is
-    /// in place. Submodules change in the index only.
-    ///
-    /// # Errors
-    /// As git and the system report them.
-    pub fn take(&self, conflicts: &[Conflict], side: Side) -> Result<()> {
-        let has_file =
-            |conflict: &&Conflict| conflict.version(side).is_some_and(|version| !version.is_submodule());
-        let names = nul_lines(conflicts.iter().filter(has_file).map(|conflict| conflict.path.as_path()));
-        if !names.is_empty() {
-            let write = ["checkout-index", "--force", "--quiet", "-z", "--stdin", side.stage()];
-            self.work(write).input(names).output()?;
-        }
-        for conflict in conflicts.iter().filter(|conflict| conflict.version(side).is_none()) {
-            self.remove(&conflict.path)?;
-        }
-        self.put_lines(conflicts.iter().flat_map(|conflict| conflict.taken_lines(side)).collect())
-    }
-
-    /// Puts working files into the index as they are; one that is not there is taken out.
-    ///
-    /// # Errors
-    /// As [`output`](GitCommand::output).
-    pub fn add<'p>(&self, files: impl Iterator<Item = &'p Path>) -> Result<()> {
-        let add = ["-c", "core.safecrlf=false", "update-index", "--add", "--remove", "-z", "--stdin"];
-        self.work(add).input(nul_lines(files)).output().map(drop)
-    }
-
-    /// Takes these paths out of what is staged: the index has them as HEAD does.
-    ///
-    /// # Errors
-    /// As [`output`](GitCommand::output).
-    pub fn unstage(&self, files: &[PathBuf]) -> Result<()> {
-        let reset = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
-        let files = nul_lines(files.iter().map(PathBuf::as_path));
-        self.work(reset).variable("GIT_LITERAL_PATHSPECS", "1").input(files).output().map(drop)
-    }
-
     /// Makes a commit of HEAD's tree with these working files as they are, if any of them differs from both `attempt` and HEAD: what
     /// was done by hand since a merge wrote `attempt`. The index is not touched.
     ///
@@ -184,57 +138,29 @@ impl Working<'_> {
         self.repository.make_commit(NewCommit { tree: &tree, parents, message, by }).map(Some)
     }
 
-    /// Brings these files back to HEAD's commit, and the whole index. Other files stay as they are: what was staged of them is
-    /// not staged any more.
-    ///
-    /// # Errors
-    /// As git and the system report them.
-    pub fn restore(&self, files: &[PathBuf]) -> Result<()> {
-        let index = self.view.tree().path().join("restored");
-        let call = |args: &[&str]| self.work(args.iter().copied()).variable("GIT_INDEX_FILE", &index);
-        let absent = self.absent_by_choice()?;
-        call(&["read-tree", "HEAD"]).output()?;
-        let listed = paths(&call(&["ls-files", "-z", "--full-name"]).output()?);
-        let known: BTreeSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
-        let wanted: Vec<&Path> =
-            files.iter().map(PathBuf::as_path).filter(|path| !absent.contains(*path)).collect();
-        // First what goes: a folder may take the place of a file.
-        for file in wanted.iter().filter(|file| !known.contains(**file)) {
-            self.remove(file)?;
-        }
-        let back = nul_lines(wanted.iter().copied().filter(|file| known.contains(file)));
-        if !back.is_empty() {
-            call(&["checkout-index", "--force", "--quiet", "-z", "--stdin"]).input(back).output()?;
-        }
-        self.work(["read-tree", "--reset", "HEAD"]).output()?;
-        if !absent.is_empty() {
-            // Which files a sparse checkout leaves out is decided where files are updated.
-            self.work(["read-tree", "-m", "-u", "HEAD"]).output()?;
-        }
-        self.refresh();
-        Ok(())
-    }
-
     /// Lets the index know the times of its files, so that the next `git status` need not read them.
-    pub fn refresh(&self) {
+    pub(super) fn refresh(&self) {
         // It exits with 1 where a file differs.
         let _ = self.work(["update-index", "-q", "--refresh"]).succeeds();
     }
 
     /// The files of the index that a sparse checkout leaves out.
-    fn absent_by_choice(&self) -> Result<BTreeSet<PathBuf>> {
+    pub(super) fn absent_by_choice(&self) -> Result<BTreeSet<PathBuf>> {
         let listed = self.look(["ls-files", "-t", "-z", "--full-name"]).output()?;
         let entries = listed.split(|byte| *byte == 0);
         Ok(entries.filter_map(|entry| Some(path(entry.strip_prefix(b"S ")?))).collect())
     }
 
     /// Removes a working file and the folders that are empty then.
-    fn remove(&self, file: &Path) -> Result<()> {
+    pub(super) fn remove(&self, file: &Path) -> Result<()> {
         let removing = || format!("remove {}", self.tree.path().join(file).display());
-        match self.tree.kind(file).with_context(removing)? {
+        match self.tree.kind(file) {
             // A folder is not what the merge put there.
-            None | Some(FileKind::Dir) => return Ok(()),
-            Some(_) => self.tree.remove_file(file).with_context(removing)?,
+            Ok(None | Some(FileKind::Dir)) => return Ok(()),
+            // Nor is it there where a file has the place of a folder above it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(()),
+            Ok(Some(_)) => self.tree.remove_file(file).with_context(removing)?,
+            Err(error) => return Err(error).with_context(removing),
         }
         for above in file.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()) {
             if self.tree.remove_dir(above).is_err() {
@@ -244,18 +170,32 @@ impl Working<'_> {
         Ok(())
     }
 
-    fn put_lines(&self, lines: Vec<u8>) -> Result<()> {
+    pub(super) fn put_lines(&self, lines: Vec<u8>) -> Result<()> {
         self.work(["update-index", "-z", "--index-info"]).input(lines).output().map(drop)
     }
 
-    fn look<'w, const N: usize>(&'w self, args: [&str; N]) -> GitCommand<'w, Look> {
-        self.repository.look(args).through(&self.view)
+    /// The folder with the copy of the index, in which other indexes can be made.
+    pub(super) fn folder(&self) -> &Tree {
+        self.view.tree()
     }
 
-    fn work<'w, 's>(&'w self, args: impl IntoIterator<Item = &'s str>) -> GitCommand<'w, Work> {
+    /// The working files.
+    pub(super) fn tree(&self) -> &Tree {
+        self.tree
+    }
+
+    pub(super) fn look<'w, const N: usize>(&'w self, args: [&str; N]) -> GitCommand<'w, Look> {
+        self.repository
+            .look(args)
+            .through(&self.view)
+            .variable("GIT_INDEX_FILE", self.folder().path().join(INDEX))
+    }
+
+    pub(super) fn work<'w, 's>(&'w self, args: impl IntoIterator<Item = &'s str>) -> GitCommand<'w, Work> {
         let repository: Repository<'w> = self.repository;
         let call = repository.within(WRITING, &NEVER).work(WHOLE_INDEX);
-        call.args(args).through(&self.view).and_to(self.view.tree())
+        let call = call.args(args).through(&self.view).and_to(self.view.tree());
+        call.variable("GIT_INDEX_FILE", self.folder().path().join(INDEX))
     }
 }
 

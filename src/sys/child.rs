@@ -181,6 +181,8 @@ pub struct Streams<'a, 'b> {
     pub keeps: &'a [Arc<File>],
     /// Asked once when the child has not ended after a second: whether it never will.
     pub is_stuck: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// The child is killed when this process is, however that comes.
+    pub is_bound: bool,
 }
 
 impl std::fmt::Debug for Streams<'_, '_> {
@@ -205,6 +207,11 @@ pub fn exchange(
     // Duplicates, which a child inherits, unlike all else that this process has open. A child that another thread starts in this
     // moment has them, too.
     let kept = streams.keeps.iter().map(rustix::io::dup).collect::<rustix::io::Result<Vec<_>>>()?;
+    let bound = streams.is_bound.then(|| bound_words(program)).flatten();
+    let program = match &bound {
+        Some(words) => Program { path: Path::new(ITSELF), args: words, ..program },
+        None => program,
+    };
     let started = start(program, stdin, Stdio::piped(), Stdio::piped());
     drop(kept);
     let mut child = started?;
@@ -264,6 +271,47 @@ pub fn exchange(
     };
     Ok((Captured { status, stdout: collect(stdout)?, stderr: collect(stderr)? }, cut))
 }
+
+/// This program's file, also where another one has its path by now.
+const ITSELF: &str = "/proc/self/exe";
+/// The hidden subcommand that a bound child begins as.
+const BOUND_WORD: &str = "__bound";
+
+/// The arguments with which this program becomes another one that is killed with its parent. A child can only ask for that
+/// itself, and the kernel keeps the wish when the child turns into another program. `None`: no such thing on this system.
+fn bound_words(program: Program<'_>) -> Option<Vec<OsString>> {
+    // A unit test is no execenv.
+    if !cfg!(target_os = "linux") || cfg!(test) {
+        return None;
+    }
+    let parent = rustix::process::getpid().as_raw_nonzero().to_string();
+    let words = [BOUND_WORD.into(), parent.into(), program.path.into()];
+    Some(words.into_iter().chain(program.args.iter().cloned()).collect())
+}
+
+/// The entry of a bound child: `execenv __bound PARENT PROGRAM ARGUMENT…` becomes that program. `None` for any other command
+/// line; a status only where it could not be started.
+pub fn bound(arguments: &[OsString]) -> Option<u8> {
+    let [_, word, parent, path, args @ ..] = arguments else { return None };
+    (word == BOUND_WORD).then(|| {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)) {
+            log::debug!("it will outlive its parent: {error}");
+        }
+        // The parent may be gone already.
+        let is_there = rustix::process::getppid()
+            .is_some_and(|now| parent.to_str() == Some(&now.as_raw_nonzero().to_string()));
+        if is_there {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+            let error = std::os::unix::process::CommandExt::exec(Command::new(path).args(args));
+            let _ = writeln!(io::stderr(), "{}: {error}", path.display());
+        }
+        NOT_STARTED
+    })
+}
+
+/// The status of a shell that cannot start a program.
+const NOT_STARTED: u8 = 127;
 
 /// How long a child may clean up after SIGTERM: git removes its lock files.
 const GRACE: Duration = Duration::from_secs(1);

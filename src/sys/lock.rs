@@ -105,11 +105,11 @@ const MAX_TEXT: u64 = 4 << 10;
 ///
 /// # Errors
 /// As the system reports them.
-pub fn write_text(mut file: &File, text: &str) -> io::Result<()> {
+pub fn write_text(mut file: &File, text: impl AsRef<[u8]>) -> io::Result<()> {
     fault::step()?;
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(text.as_ref())?;
     file.sync_all()
 }
 

@@ -63,6 +63,9 @@ pub struct Made {
 pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git) -> Result<Option<Made>> {
     let _lock = GitLock::acquire(&found.env)?;
     let checkout = place.checkout(git)?;
+    if wanted.on_branch {
+        checkout.repair()?;
+    }
     let head = checkout.head()?;
     let own = found.require_meta()?.own.unwrap_or_default();
     let saving = Saving {

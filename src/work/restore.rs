@@ -109,6 +109,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         None => None,
     };
     let _lock = GitLock::acquire(&env.env)?;
+    checkout.repair()?;
     let head = checkout.head()?;
     let tree = tree_of(env, &place, &checkout, checkpoint, &wanted.source, base.as_deref())?;
     refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;

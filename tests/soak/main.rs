@@ -27,6 +27,7 @@ mod logins;
 mod merges;
 mod publishes;
 mod runs;
+mod sessions;
 mod swapped;
 mod sweep;
 mod work;
@@ -47,6 +48,7 @@ fn main() {
         homes::trials(),
         logins::trials(),
         runs::trials(),
+        sessions::trials(),
         collector::trials(),
         swapped::trials(),
         dialects::trials(),

@@ -79,10 +79,10 @@ impl Desk<'_> {
             self.checkout.changed_between(&current.orig_head, &current.tree)?.into_iter().collect();
         files.extend(self.checkout.conflicts()?.into_iter().map(|conflict| conflict.path));
         let files: Vec<PathBuf> = files.into_iter().collect();
-        let working = self.checkout.working()?;
-        let kept = self.keep_edits(&working, &current, &files)?;
-        working.restore(&files)?;
-        drop(working);
+        let changing = self.checkout.change()?;
+        let kept = self.keep_edits(&changing, &current, &files)?;
+        changing.restore(&files)?;
+        changing.finish()?;
         self.checkout.end_merge()?;
         self.write(env, |record, _| record.current = None)?;
         Ok(kept)

@@ -126,7 +126,9 @@ impl Desk<'_> {
             return Ok(());
         }
         log::info!("left out of the commit: {} files that execenv put there", staged.len());
-        self.checkout.working()?.unstage(&staged)
+        let changing = self.checkout.change()?;
+        changing.unstage(&staged)?;
+        changing.finish()
     }
 
     /// The failure for paths that are still to be resolved.

@@ -95,11 +95,12 @@ impl<'a> Desk<'a> {
         Ok(judge(current, &seen))
     }
 
-    /// HEAD, and what has become of a merge; what is over is recorded as that.
+    /// HEAD, and what has become of a merge; what is over is recorded as that, and what a kill left half written is taken back.
     ///
     /// # Errors
     /// A failure where there is no commit yet or no branch is checked out; as git and the system report them.
     pub(super) fn settle(&mut self, env: &LockedEnv) -> Result<(AtHead, State)> {
+        self.checkout.repair()?;
         let Some(head) = self.checkout.at_head()? else {
             let message = format!("{} has no commit yet", self.place.path().display());
             return Err(Failure::new(Code::Failed, message).hint("commit something first").into());
@@ -117,7 +118,11 @@ impl<'a> Desk<'a> {
                 ))
                 .into());
         }
-        let state = self.state(&head)?;
+        let state = match self.state(&head)? {
+            // Killed before the index was written: what was written of the files is taken back, and an edit is no part of a merge.
+            State::Interrupted(_) if self.checkout.staged()?.is_empty() => State::Idle { forget: true },
+            state => state,
+        };
         match &state {
             State::Committed(current, commit) => {
                 if self.checkout.merge_in_progress()?.is_some() {

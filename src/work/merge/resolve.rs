@@ -80,22 +80,22 @@ impl Desk<'_> {
             }
         }
         let paths: Vec<PathBuf> = chosen.iter().map(|conflict| conflict.path.clone()).collect();
-        let working = self.checkout.working()?;
+        if resolution == Resolution::Edited {
+            for path in &paths {
+                self.refuse_markers(path)?;
+            }
+        }
+        let changing = self.checkout.change()?;
         match resolution {
             Resolution::Take(side) => {
                 if let Some(current) = &current {
-                    self.keep_edits(&working, current, &paths)?;
+                    self.keep_edits(&changing, current, &paths)?;
                 }
-                working.take(&chosen, side)?;
+                changing.take(&chosen, side)?;
             }
-            Resolution::Edited => {
-                for path in &paths {
-                    self.refuse_markers(path)?;
-                }
-                working.add(paths.iter().map(PathBuf::as_path))?;
-            }
+            Resolution::Edited => changing.add(paths.iter().map(PathBuf::as_path))?,
         }
-        working.refresh();
+        changing.finish()?;
         Ok((paths, left))
     }
 

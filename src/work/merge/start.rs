@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::state::State;
 use crate::environment::{CurrentMerge, LockedEnv};
 use crate::failure::{Code, Failure};
-use crate::git::{Conflict, GitFailure, Merged, Named};
+use crate::git::{Conflict, InTheWay, Merged, Named};
 use crate::work::lock::GitLock;
 use crate::work::ours::ours;
 use crate::work::place::shown;
@@ -56,6 +56,16 @@ impl Desk<'_> {
         let _lock = GitLock::acquire(&env.env)?;
         let (head, state) = self.settle(env)?;
         match state {
+            // The same command was cut short before the commit.
+            State::Merging(Some(current), _)
+                if options.commit
+                    && current.source == chosen.commit
+                    && self.checkout.conflicts()?.is_empty() =>
+            {
+                let committed = self.commit_held(env, options.message, options.squash)?;
+                let (branch, source) = (current.branch, current.source);
+                return Ok(Started { branch, source, committed: Some(committed), ..Started::default() });
+            }
             State::Merging(current, _) => return Err(self.is_merging(current.as_ref()).into()),
             State::Interrupted(current) => self.undo(env, &current).map(drop)?,
             State::Idle { .. } | State::Committed(..) => {}
@@ -97,16 +107,19 @@ impl Desk<'_> {
             ..CurrentMerge::default()
         };
         self.write(env, |record, _| record.current = Some(current))?;
-        let working = self.checkout.working()?;
-        if let Err(error) = working.switch(&head.commit, &tree) {
-            drop(working);
-            return Err(self.not_written(env, error));
+        let in_the_way = match self.checkout.switch(&head.commit, &tree, None)? {
+            Ok(changing) => {
+                if !conflicts.is_empty() {
+                    changing.put_conflicts(&conflicts)?;
+                }
+                changing.finish()?;
+                None
+            }
+            Err(in_the_way) => Some(in_the_way),
+        };
+        if let Some(words) = in_the_way {
+            return Err(self.not_written(env, words));
         }
-        if !conflicts.is_empty() {
-            working.put_conflicts(&conflicts)?;
-        }
-        working.refresh();
-        drop(working);
         self.checkout.begin_merge(&source, &message(&chosen.branch, branch, &conflicts))?;
         self.write(env, |record, _| {
             if let Some(current) = &mut record.current {
@@ -138,15 +151,12 @@ impl Desk<'_> {
     }
 
     /// Nothing was changed: files are in the way.
-    fn not_written(&mut self, env: &LockedEnv, error: anyhow::Error) -> anyhow::Error {
-        if GitFailure::find(&error).is_none_or(GitFailure::was_cut_off) {
-            return error; // the record says that it was begun, so that the next command undoes it
-        }
+    fn not_written(&mut self, env: &LockedEnv, words: InTheWay) -> anyhow::Error {
         if let Err(trouble) = self.write(env, |record, _| record.current = None) {
             log::warn!("{trouble:#}");
         }
         let message = format!("files in {} are in the way of the merge", self.place.path().display());
-        error.context(
+        anyhow::anyhow!(words.0).context(
             Failure::new(Code::Dirty, message).hint("commit, move or remove them, then repeat the command"),
         )
     }

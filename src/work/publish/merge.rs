@@ -135,23 +135,22 @@ impl Job<'_> {
         let checkout = Checkout::open(&git, &opened)?;
         let is_its_own = checkout.git_dir().canonicalize().is_ok_and(|common| common == repository.dir());
         anyhow::ensure!(is_its_own, "{path} is not a worktree of {} any more", repository.dir().display());
+        checkout.repair()?;
         let branch = moved.name.trim_start_matches("refs/heads/");
         let is_merging = checkout.merge_in_progress()?.is_some();
         let operation = is_merging.then_some("a merge").or(checkout.other_operations()?.first().copied());
-        let working = checkout.working()?;
-        // A call that was cut short has brought index and files there already.
-        let is_there = || working.index_tree().is_ok_and(|index| index == tree);
-        let trouble = match operation {
-            Some(operation) => Some(format!("where {operation} is in progress")),
-            None if !working.changed(&[])?.is_empty() && !is_there() => {
-                Some("with uncommitted changes".into())
-            }
-            None => None,
-        };
-        if let Some(trouble) = trouble {
-            let message = format!("{branch} is checked out in {path}, {trouble}");
+        if let Some(operation) = operation {
+            let message = format!("{branch} is checked out in {path}, where {operation} is in progress");
             return Err(Failure::new(Code::Dirty, message)
-                .hint("commit, stash or finish it there, then repeat the command")
+                .hint("finish or abort it there (`git status` says how), then repeat the command")
+                .into());
+        }
+        let changed = checkout.working()?.changed(&[])?;
+        if !changed.is_empty() {
+            let message =
+                format!("{branch} is checked out in {path}, with uncommitted changes: {}", shown(&changed));
+            return Err(Failure::new(Code::Dirty, message)
+                .hint("commit or stash them there, then repeat the command")
                 .into());
         }
         let in_the_way = |files: &str| {
@@ -162,13 +161,14 @@ impl Job<'_> {
         if !unknown.is_empty() {
             return Err(in_the_way(&format!(": {}", shown(&unknown))).into());
         }
-        working.switch(moved.from, tree).with_context(|| in_the_way(""))?;
-        let done = checkout.move_ref(moved);
-        if done.is_err() {
-            working.switch(tree, moved.from)?;
+        match checkout.switch(moved.from, tree, Some(moved.to))? {
+            Ok(mut changing) => {
+                changing.install()?;
+                checkout.move_ref(moved)?;
+                changing.finish()
+            }
+            Err(words) => Err(anyhow::anyhow!(words.0).context(in_the_way(""))),
         }
-        working.refresh();
-        done
     }
 }
 

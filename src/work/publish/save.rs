@@ -12,6 +12,7 @@ impl Job<'_> {
     /// The commit that has all work, the branch that is checked out, and whether the commit was made now.
     pub(super) fn save(&self) -> Result<(String, Option<String>, bool)> {
         let path = self.place.path().display();
+        self.checkout.repair()?;
         let is_merging = self.checkout.merge_in_progress()?.is_some();
         let operation =
             is_merging.then_some("a merge").or(self.checkout.other_operations()?.first().copied());
