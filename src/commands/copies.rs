@@ -1,6 +1,7 @@
 //! The options by which a new work dir begins with files of other environments.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -25,7 +26,8 @@ pub struct CopyArgs {
     ///
     /// Changed and new files are copied as they are, ignored ones too, without execenv's own files. If the work dir is a git worktree,
     /// the new one is a worktree of the same repository, in which nothing is staged. The other environment is not changed; it must
-    /// not be in use meanwhile. `execenv merge check` knows that the new branch contains the other one.
+    /// not be in use meanwhile. `execenv merge check` knows that the new branch contains the other one. At most 2,000,000 files and 20
+    /// GiB are copied.
     #[arg(long, value_name = "ENV", add = env_completer(), conflicts_with_all = ["local_dir", "repo"])]
     pub continue_from: Option<String>,
     /// With --continue-from or --copy-from: also while an agent runs there; a file that it is writing may be copied half
@@ -64,13 +66,23 @@ impl CopyArgs {
             let work_dir = found.open_work_dir(context.trust(None))?;
             sources.follow(&found, &work_dir, context)?;
             let own = own_files(&found, &work_dir)?;
-            sources.copied.push(CopiedFrom { work_dir, own, files: Files::All });
+            sources.copied.push(CopiedFrom {
+                work_dir,
+                own,
+                files: Files::All,
+                stop: Arc::clone(&context.stop),
+            });
         }
         if let Some(env) = &self.copy_from {
             let found = self.hold(env, context, &mut sources)?;
             let work_dir = found.open_work_dir(context.trust(None))?;
             let own = own_files(&found, &work_dir)?;
-            sources.copied.push(CopiedFrom { work_dir, own, files: Files::Named(named) });
+            sources.copied.push(CopiedFrom {
+                work_dir,
+                own,
+                files: Files::Named(named),
+                stop: Arc::clone(&context.stop),
+            });
         }
         Ok(sources)
     }

@@ -5,14 +5,18 @@
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 
 use super::own_files::OwnFiles;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
-use crate::sys::tree::{Copying, FileKind, Tree, leaves_tree};
+use crate::sys::tree::{CopyCut, Copying, FileKind, Most, Tree, leaves_tree};
 
+/// The most that is copied: an agent may have filled its work dir.
+const MOST: Most = Most { entries: 2_000_000, bytes: 20 << 30 };
 /// How many paths a warning names.
 const SHOWN: usize = 5;
 
@@ -34,6 +38,8 @@ pub struct CopiedFrom {
     pub own: OwnFiles,
     /// What is copied.
     pub files: Files,
+    /// Ends the copying once it is set.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl CopiedFrom {
@@ -65,24 +71,18 @@ impl CopiedFrom {
     /// # Errors
     /// [`Code::LeavesTree`] for a link that leads out of the source; as the system reports them.
     pub(super) fn copy_to(&self, work_dir: &Tree) -> Result<Vec<String>> {
-        let copying = || format!("copy files of {}", self.work_dir.path().display());
         let is_wanted = |path: &Path, kind: FileKind| {
             let is_link_to_git = path.file_name() == Some(OsStr::new(".git"))
                 && (matches!(kind, FileKind::File { .. }) || path == Path::new(".git"));
             !is_link_to_git && !self.own.files.absent.contains(path)
         };
-        let mut done = Copying::new(&is_wanted);
-        let mut missing = Vec::new();
-        match &self.files {
-            Files::All => done.folder(&self.work_dir, work_dir, Path::new("")).with_context(copying)?,
-            Files::Named(paths) => {
-                for path in paths {
-                    if !self.copy_named(&mut done, path, work_dir)? {
-                        missing.push(path.clone());
-                    }
-                }
-            }
-        }
+        let mut done = Copying::new(&is_wanted, MOST, &self.stop);
+        let copied = self.copy_wanted(&mut done, work_dir);
+        let missing = copied.map_err(|error| match done.cut {
+            Some(cut) => self.cut_short(cut).into(),
+            None => error,
+        })?;
+        let copying = || self.copying();
         for (path, bytes) in &self.own.files.instead {
             // The brief's block goes with its environment; the rest of the file is the user's or the agent's own.
             if let Ok(Some(FileKind::File { mode, .. })) = work_dir.kind(path)
@@ -107,6 +107,45 @@ impl CopiedFrom {
         let from = self.work_dir.path().display();
         let missing = shown(&format!("because {from} does not have it"), &missing);
         Ok(missing.into_iter().chain(shown("because it is no file, folder or link", &done.left)).collect())
+    }
+
+    /// Copies what was asked for. Returns the paths that are not there.
+    fn copy_wanted(&self, done: &mut Copying<'_>, work_dir: &Tree) -> Result<Vec<PathBuf>> {
+        let mut missing = Vec::new();
+        match &self.files {
+            Files::All => {
+                done.folder(&self.work_dir, work_dir, Path::new("")).with_context(|| self.copying())?;
+            }
+            Files::Named(paths) => {
+                for path in paths {
+                    if !self.copy_named(done, path, work_dir)? {
+                        missing.push(path.clone());
+                    }
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    fn copying(&self) -> String {
+        format!("copy files of {}", self.work_dir.path().display())
+    }
+
+    fn cut_short(&self, cut: CopyCut) -> Failure {
+        let from = self.work_dir.path().display();
+        match cut {
+            CopyCut::Stopped => Failure::new(Code::Interrupted, "interrupted by a signal; nothing was made"),
+            CopyCut::TooMuch => {
+                let message = format!(
+                    "{from} has more than is copied: more than {} files, or {} GiB on the disk",
+                    MOST.entries,
+                    MOST.bytes >> 30
+                );
+                Failure::new(Code::Failed, message).hint(
+                    "remove what the work does not need, or begin without it: `--copy FILE --copy-from ENV` copies only FILE",
+                )
+            }
+        }
     }
 
     /// Whether a path was to be copied.

@@ -32,7 +32,7 @@ mod plain;
 mod replace;
 
 pub use carry::Attributes;
-pub use copy::Copying;
+pub use copy::{CopyCut, Copying, Most};
 pub use durable::folders_of;
 pub use folders::Folders;
 pub use full::{is_full, is_never_writable, is_of_full_disk};

@@ -179,3 +179,18 @@ fn single_files_and_folders_are_copied() {
     }
     t.execenv(["prepare", "--copy", "x"]).run().status(2);
 }
+
+#[test]
+fn a_sparse_file_is_copied_with_its_holes() {
+    use std::os::unix::fs::MetadataExt;
+    let t = world();
+    let first = prepare(&t, &["--repo", "source"]);
+    let file = fs::File::create(path(&first, "work_dir").join("big")).unwrap();
+    file.set_len(1 << 38).unwrap();
+    let root = path(&first, "root_dir");
+    let root = root.to_str().unwrap();
+    for words in [&["--continue-from", root][..], &["--copy-from", root, "--copy", "big"]] {
+        let copied = path(&prepare(&t, words), "work_dir").join("big").metadata().unwrap();
+        assert!(copied.len() == 1 << 38 && copied.blocks() < 4096, "{words:?}: {copied:?}");
+    }
+}

@@ -86,18 +86,28 @@ impl Tree {
         // A FIFO must not make us wait.
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, OFlags::NONBLOCK.bits() as i32);
         let from = options.read(true).open(source)?;
-        if self.copy_open(relative, &from, most)? { Ok(()) } else { self.share(relative, source) }
+        if self.copy_open(relative, &from, most, &mut |_| Ok(()))? {
+            Ok(())
+        } else {
+            self.share(relative, source)
+        }
     }
 
-    /// Copies the file of that name from another tree, with its time, and gives it this mode. Shares its blocks where the file
-    /// system supports that. Fails if the path is taken.
+    /// Copies the file of that name from another tree, with its time and its holes, and gives it this mode. Shares its blocks where
+    /// the file system supports that. Fails if the path is taken. `meter` learns of each piece before it is copied, and may end it.
     ///
     /// # Errors
     /// If it is no regular file, and as the system reports them; no partial file is left.
-    pub(super) fn copy_file(&self, relative: &Path, source: &Tree, mode: u32) -> io::Result<()> {
+    pub(super) fn copy_file(
+        &self,
+        relative: &Path,
+        source: &Tree,
+        mode: u32,
+        meter: &mut dyn FnMut(u64) -> io::Result<()>,
+    ) -> io::Result<()> {
         fault::step()?;
         let from = source.open_plain(relative)?.into_std();
-        self.copy_open(relative, &from, u64::MAX)?;
+        self.copy_open(relative, &from, u64::MAX, meter)?;
         let to = self.open_plain(relative)?.into_std();
         // The times last: whoever compares files by them sees none that is half done.
         rustix::fs::fchmod(&to, Mode::from_raw_mode(mode))?;
@@ -105,7 +115,13 @@ impl Tree {
     }
 
     /// Copies an open file. `false`: it has more than `most` bytes, and would have to be copied.
-    fn copy_open(&self, relative: &Path, from: &std::fs::File, most: u64) -> io::Result<bool> {
+    fn copy_open(
+        &self,
+        relative: &Path,
+        from: &std::fs::File,
+        most: u64,
+        meter: &mut dyn FnMut(u64) -> io::Result<()>,
+    ) -> io::Result<bool> {
         let metadata = from.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -120,7 +136,7 @@ impl Tree {
             let fits = metadata.len() <= most;
             if fits {
                 // Bytes appended meanwhile belong to the next turn.
-                io::copy(&mut io::Read::take(from, metadata.len()), &mut to)?;
+                copy_data(from, &mut to, metadata.len(), meter)?;
             }
             Ok(fits)
         });
@@ -183,6 +199,57 @@ fn newest_in(tree: &Tree, depth: u32) -> io::Result<Option<SystemTime>> {
         }
     }
     Ok(newest)
+}
+
+/// How much is copied at a time, in bytes.
+const PIECE: u64 = 8 << 20;
+
+/// Copies the data of a file and keeps its holes.
+fn copy_data(
+    mut from: &std::fs::File,
+    to: &mut std::fs::File,
+    length: u64,
+    meter: &mut dyn FnMut(u64) -> io::Result<()>,
+) -> io::Result<()> {
+    use io::{Read as _, Seek as _, SeekFrom};
+    let mut at = 0;
+    while let Some((begin, end)) = next_data(from, at, length)? {
+        at = begin;
+        from.seek(SeekFrom::Start(begin))?;
+        to.seek(SeekFrom::Start(begin))?;
+        while at < end {
+            let piece = (end - at).min(PIECE);
+            meter(piece)?;
+            let copied = io::copy(&mut from.take(piece), to)?;
+            at += copied;
+            if copied < piece {
+                return Ok(()); // it has just become shorter
+            }
+        }
+    }
+    to.set_len(length)
+}
+
+/// Where the next data lies; `None`: only a hole is left.
+#[cfg(target_os = "linux")]
+fn next_data(from: &std::fs::File, at: u64, length: u64) -> io::Result<Option<(u64, u64)>> {
+    use rustix::fs::{SeekFrom, seek};
+    if at >= length {
+        return Ok(None);
+    }
+    let begin = match seek(from, SeekFrom::Data(at)) {
+        Ok(begin) => begin,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::NOTSUP) => return Ok(Some((at, length))),
+        Err(error) => return Err(error.into()),
+    };
+    let end = seek(from, SeekFrom::Hole(begin))?;
+    Ok((begin < length).then_some((begin, end.min(length))))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn next_data(_: &std::fs::File, at: u64, length: u64) -> io::Result<Option<(u64, u64)>> {
+    Ok((at < length).then_some((at, length)))
 }
 
 /// Shares the blocks of another file with an empty one (copy on write). `false`: not supported.
