@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How much of the end of a stream a failure keeps, in bytes.
 const KEPT: usize = 4 << 10;
 
+/// What the system says of a full disk, and of a quota that is used up, in the language that git is started with.
+const FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
 /// A call to git that did not succeed. It displays git's own words.
 #[derive(Debug)]
 pub struct GitFailure {
@@ -62,9 +65,14 @@ impl GitFailure {
 }
 
 impl GitFailure {
-    /// Whether git itself has refused, with words of its own: neither a signal nor a limit ended it.
+    /// Whether git itself has refused, with words of its own: neither a signal, nor a limit, nor a full disk ended it.
     pub fn is_refusal(&self) -> bool {
-        matches!(&self.end, GitEnd::Exited(status) if status.code().is_some())
+        matches!(&self.end, GitEnd::Exited(status) if status.code().is_some()) && !self.is_of_full_disk()
+    }
+
+    /// Whether git has found the disk full. It exits as for any other reason, and says so in the system's words.
+    pub fn is_of_full_disk(&self) -> bool {
+        FULL.iter().any(|words| self.stderr.contains(words))
     }
 }
 
@@ -139,6 +147,20 @@ mod tests {
             ("", GitEnd::Io(std::io::ErrorKind::NotFound.into()), "`git rev-list` in /r: entity not found"),
         ] {
             assert_eq!(failure(stderr, end).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_no_refusal() {
+        let exited = || GitEnd::Exited(ExitStatus::from_raw(128 << 8));
+        for (stderr, end, expected) in [
+            ("error: Entry 'a' not uptodate. Cannot merge.", exited(), true),
+            ("fatal: write error: No space left on device", exited(), false),
+            ("error: unable to write file s/1: Disk quota exceeded", exited(), false),
+            ("", GitEnd::Exited(ExitStatus::from_raw(9)), false),
+            ("", GitEnd::Stopped, false),
+        ] {
+            assert_eq!(failure(stderr, end).is_refusal(), expected, "{stderr}");
         }
     }
 

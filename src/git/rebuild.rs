@@ -51,7 +51,7 @@ impl Checkout {
             let apply = ["apply", "--cached", "--binary", "--3way", "--whitespace=nowarn", "-"];
             if let Err(error) = call(&apply).input(patch).output() {
                 return match GitFailure::find(&error) {
-                    Some(failure) if !failure.was_cut_off() => {
+                    Some(failure) if failure.is_refusal() => {
                         Ok(Err(DoesNotApply(failure.stderr.trim().to_owned())))
                     }
                     _ => Err(error),
@@ -62,7 +62,7 @@ impl Checkout {
             Ok(tree) => Ok(Ok(tree)),
             // What a three-way merge could not bring together is left in the index.
             Err(error) => match GitFailure::find(&error) {
-                Some(failure) if !failure.was_cut_off() => {
+                Some(failure) if failure.is_refusal() => {
                     Ok(Err(DoesNotApply(failure.stderr.trim().to_owned())))
                 }
                 _ => Err(error),

@@ -52,7 +52,10 @@ fn disturb(name: &str, (_, before, command): &Case, fault: Fault) {
     let expected = state(&t, &repo);
     start.put_back();
     let run = || t.execenv(*command);
-    sweep_to(name, fault, &start, status, run, |_, when| {
+    sweep_to(name, fault, &start, status, run, |done, when| {
+        if status == 0 {
+            done.assert_is_no_conflict(when);
+        }
         run().run().sane(&[0, 1, 2, 5]);
         let now = state(&t, &repo);
         assert!(now == expected, "{when}\n{now:#?}\n{expected:#?}");

@@ -55,7 +55,8 @@ fn disturb(name: &str, (_, words): &Case, fault: Fault) {
     run().run().status(0);
     let expected = state(&t);
     start.put_back();
-    sweep(name, fault, &start, run, |_, when| {
+    sweep(name, fault, &start, run, |done, when| {
+        done.assert_is_no_conflict(when);
         run().run().sane(&[0]);
         let now = state(&t);
         assert!(now == expected, "{when}\n{now:#?}\n{expected:#?}");

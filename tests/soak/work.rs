@@ -48,7 +48,8 @@ fn disturb(name: &str, (_, command, is_gone, statuses): &Case, fault: Fault) {
     let user = of_user(&source);
     let run = || -> Run<'_> { t.execenv(*command) };
     let start = Start::new(&t);
-    sweep(name, fault, &start, run, |_, when| {
+    sweep(name, fault, &start, run, |done, when| {
+        done.assert_is_no_conflict(when);
         if !is_gone && !moves {
             assert_same(&work, &files(&work_dir), when);
         }

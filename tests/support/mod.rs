@@ -347,6 +347,12 @@ impl Done {
         self.check(holds, &format!("status {expected}"))
     }
 
+    /// What the disk refuses is told as that, never as work that is in the way.
+    #[track_caller]
+    pub fn assert_is_no_conflict(&self, when: &str) {
+        assert_ne!(self.status, Some(5), "{when}\n{self}");
+    }
+
     /// No panic, no stray signal, an error line where it failed.
     #[track_caller]
     pub fn sane(self, statuses: &[i32]) -> Done {
