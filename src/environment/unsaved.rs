@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::lookup::FoundEnv;
+use super::own_refs::ref_key;
 use super::repository::{Known, Leaving, place_of};
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trash::{TrashEntry, leaving_of};
-use crate::git::{Fate, Git, Registered, Unsaved};
+use crate::git::{Fate, Git, NoWork, Registered, Unsaved};
 use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{FileKind, Tree};
@@ -17,28 +18,31 @@ pub(crate) fn unsaved_work(found: &FoundEnv, all: bool, git: &Git) -> Vec<Unsave
     let env = &found.env;
     let ours = env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
     let ours = Manifest::load(&env.tree).ok().flatten().unwrap_or_default().ours(ours.as_ref());
+    let key = env.key();
+    let own_refs = ref_key(&key);
+    let ours = NoWork { files: &ours, key: &own_refs };
     let work_dir = Path::new(names::WORK_DIR);
     let (mut unsaved, goes) = match all {
-        true => (unsaved_in_env(&env.tree, Path::new(""), &ours, git), env.path.clone()),
+        true => (unsaved_in_env(&env.tree, Path::new(""), ours, git), env.path.clone()),
         false if found.work_dir.is_user_folder() => return Vec::new(),
         false => {
             let goes = env.path.join(work_dir);
-            (unsaved_in(&env.tree, work_dir, &goes, &ours, git), goes)
+            (unsaved_in(&env.tree, work_dir, &goes, ours, git), goes)
         }
     };
     if !found.work_dir.is_user_folder() {
         let folder = env.tree.plain_subtree(work_dir).ok();
         let known = Known::of(found.meta.as_ref().and_then(|meta| meta.own.as_ref()));
-        let (place, key) = (place_of(&env.path), env.key());
+        let place = place_of(&env.path);
         let leaving =
             Leaving { env: Some(&env.tree), folder: folder.as_ref(), place: &place, key: &key, known };
-        unsaved.extend(unsaved_by_registration(&leaving, &goes, &ours, git));
+        unsaved.extend(unsaved_by_registration(&leaving, &goes, ours, git));
     }
     unsaved
 }
 
 /// Work in a worktree of ours that the search has not found as one, because its `.git` is gone. `goes` is removed with it.
-fn unsaved_by_registration(leaving: &Leaving<'_>, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+fn unsaved_by_registration(leaving: &Leaving<'_>, goes: &Path, ours: NoWork<'_>, git: &Git) -> Vec<Unsaved> {
     let named = leaving.folder.and_then(|folder| Registered::named_in(folder).ok().flatten());
     // An empty folder holds nothing more than one that is gone.
     let is_filled = |folder: &&Tree| folder.names(Path::new("")).map_or(true, |names| !names.is_empty());
@@ -46,7 +50,7 @@ fn unsaved_by_registration(leaving: &Leaving<'_>, goes: &Path, ours: &[PathBuf],
     match leaving.registered() {
         Some(registered) if named.is_some_and(|named| registered.is(&named)) => Vec::new(),
         Some(registered) => git.unsaved_in_worktree(&registered, folder.map(Tree::path), goes, ours),
-        None => folder.and_then(|folder| lost_repository(leaving, folder, ours)).into_iter().collect(),
+        None => folder.and_then(|folder| lost_repository(leaving, folder, ours.files)).into_iter().collect(),
     }
 }
 
@@ -72,14 +76,14 @@ fn lost_repository(leaving: &Leaving<'_>, folder: &Tree, ours: &[PathBuf]) -> Op
 /// results. Agent CLIs keep repositories of their own in their homes; those can be fetched again.
 const PLACES_OF_WORK: [&str; 3] = [names::WORK_DIR, names::WORKTREE, names::OUTPUT];
 
-/// Work in an env root at `place` of an open folder. `ours` are files of our own, which do not count.
-fn unsaved_in_env(tree: &Tree, place: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+/// Work in an env root at `place` of an open folder. `ours` does not count.
+fn unsaved_in_env(tree: &Tree, place: &Path, ours: NoWork<'_>, git: &Git) -> Vec<Unsaved> {
     let goes = tree.path().join(place);
     PLACES_OF_WORK.iter().flat_map(|name| unsaved_in(tree, &place.join(name), &goes, ours, git)).collect()
 }
 
 /// Work in one folder that is removed together with all of `goes`. What a link in its place leads to is not removed.
-fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: &[PathBuf], git: &Git) -> Vec<Unsaved> {
+fn unsaved_in(tree: &Tree, folder: &Path, goes: &Path, ours: NoWork<'_>, git: &Git) -> Vec<Unsaved> {
     let path = tree.path().join(folder);
     match tree.kind(folder) {
         Ok(Some(FileKind::Dir)) => {
@@ -115,12 +119,14 @@ pub(crate) fn unsaved_in_trash(
     let ours = manifest.unwrap_or_default().ours(tree.plain_subtree(&files).ok().as_ref());
     let ours = ours.iter().filter_map(|file| Some(path.join(file.strip_prefix(origin).ok()?)));
     let ours: Vec<PathBuf> = ours.collect();
+    let own_refs = ref_key(&entry.parsed.key);
+    let ours = NoWork { files: &ours, key: &own_refs };
     let mut unsaved = match entry.parsed.work_dir_only {
-        true => unsaved_in(tree, &place, &path, &ours, git),
-        false => unsaved_in_env(tree, &place, &ours, git),
+        true => unsaved_in(tree, &place, &path, ours, git),
+        false => unsaved_in_env(tree, &place, ours, git),
     };
     leaving_of(tree, &entry.parsed, &place, |leaving| {
-        unsaved.extend(unsaved_by_registration(leaving, &path, &ours, git));
+        unsaved.extend(unsaved_by_registration(leaving, &path, ours, git));
     });
     unsaved
 }

@@ -93,6 +93,6 @@ pub use shape::{borrows_from, leads_elsewhere, refs_lead_elsewhere};
 pub use source::{Base, Shared, Source};
 pub use source_checkout::{Fingerprint, SourceCheckout};
 pub use sparse::{check_sparse, names_settings_of_worktrees, write_sparse};
-pub use unsaved::{Fate, Reason, Unsaved, UnsavedKind};
+pub use unsaved::{Fate, NoWork, Reason, Unsaved, UnsavedKind};
 pub use working::Working;
 pub use worktree::Worktree;

@@ -10,29 +10,26 @@ use std::time::UNIX_EPOCH;
 use anyhow::Result;
 
 use super::command::Repository;
-use super::refs::OWN_REFS;
 use super::reftable::TABLES;
 
 /// Files that git writes when it makes a repository, and no more.
 const AT_BIRTH: [&str; 2] = ["description", "info/exclude"];
-/// The end of the name of the ref that holds the newest checkpoint.
-const NEWEST: &str = "/wip";
 
 /// What the refs of a repository hold besides the commits of branches.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Others {
     /// Refs that hold something else than a commit.
     pub(super) refs: Vec<String>,
-    /// The commits of newest checkpoints.
+    /// The commit of the newest checkpoint.
     pub(super) checkpoints: Vec<String>,
 }
 
 impl Repository<'_> {
-    /// Looks at all refs.
+    /// Looks at all refs. `newest` is the one that holds the newest checkpoint.
     ///
     /// # Errors
     /// As [`output`](super::command::GitCommand::output).
-    pub(super) fn other_objects(&self, common: &Path) -> Result<Others> {
+    pub(super) fn other_objects(&self, common: &Path, newest: &str) -> Result<Others> {
         let format = "--format=%(objecttype) %(objectname) %(creatordate:unix) %(refname)";
         let mut listed = Vec::new();
         self.look(["for-each-ref", format]).pass_on(&mut |block| {
@@ -42,7 +39,7 @@ impl Repository<'_> {
         // In tables nothing tells what a clone has fetched.
         let has_tables = common.join(TABLES).is_dir();
         let is_packed = |name: &str| !has_tables && !common.join(name).is_file();
-        Ok(sort(&String::from_utf8_lossy(&listed), birth(common), &is_packed))
+        Ok(sort(&String::from_utf8_lossy(&listed), birth(common), newest, &is_packed))
     }
 }
 
@@ -59,7 +56,7 @@ fn is_younger(date: &str, birth: Option<u64>) -> bool {
     date.parse().ok().zip(birth).is_some_and(|(date, birth): (u64, u64)| date > birth)
 }
 
-fn sort(listed: &str, birth: Option<u64>, is_packed: &dyn Fn(&str) -> bool) -> Others {
+fn sort(listed: &str, birth: Option<u64>, newest: &str, is_packed: &dyn Fn(&str) -> bool) -> Others {
     let mut others = Others::default();
     for line in listed.lines() {
         let mut words = line.splitn(4, ' ');
@@ -69,7 +66,7 @@ fn sort(listed: &str, birth: Option<u64>, is_packed: &dyn Fn(&str) -> bool) -> O
             continue;
         };
         match kind {
-            "commit" if name.starts_with(OWN_REFS) && name.ends_with(NEWEST) => {
+            "commit" if name == newest => {
                 others.checkpoints.push(id.to_owned());
             }
             "commit" => {}
@@ -90,7 +87,7 @@ mod tests {
     fn only_what_was_made_there_counts() {
         let listed = "commit a 5 refs/heads/main\ntag b 5 refs/tags/theirs\ntag c 15 refs/tags/ours\n\
                       blob d  refs/keep/x\nblob e  refs/tags/packed\ncommit f 5 refs/execenv/k/wip\n";
-        let others = sort(listed, Some(10), &|name| name.ends_with("packed"));
+        let others = sort(listed, Some(10), "refs/execenv/k/wip", &|name| name.ends_with("packed"));
         let expected = Others {
             refs: vec!["refs/tags/ours".into(), "refs/keep/x".into()],
             checkpoints: vec!["f".into()],

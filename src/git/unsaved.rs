@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::command::{Git, Repository, patience};
 use super::linked::{Registered, Registration};
 use super::other_objects::Others;
-use super::refs::STASH;
+use super::refs::{NEWEST, OWN_REFS, STASH};
 use super::search::{FoundRepository, Patience, search};
 use super::view::{GitFolders, View};
 use crate::sys::tree::{FileKind, Tree};
@@ -113,11 +113,28 @@ impl Reason {
     }
 }
 
+/// What is execenv's own and no work.
+#[derive(Clone, Copy, Debug)]
+pub struct NoWork<'a> {
+    /// Files.
+    pub files: &'a [PathBuf],
+    /// The part of our refs that stands for the environment; empty: it has none.
+    pub key: &'a str,
+}
+
+impl NoWork<'_> {
+    /// The ref of the newest checkpoint. What it holds is the work that is in the files, which are asked about, or was at a moment
+    /// before. Of another environment that is not so.
+    fn newest(self) -> String {
+        format!("{OWN_REFS}{}/{NEWEST}", self.key)
+    }
+}
+
 impl Git {
     /// Work below `folder` that would be lost for good with all that is in `goes`, the folder itself or one above it.
-    /// `ours` are files of our own, which do not count as changes. What was not searched is not claimed to be safe, and
+    /// `ours` does not count. What was not searched is not claimed to be safe, and
     /// all of it takes two minutes at most.
-    pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: &[PathBuf]) -> Vec<Unsaved> {
+    pub fn unsaved_work(&self, folder: &Path, goes: &Path, ours: NoWork<'_>) -> Vec<Unsaved> {
         let mut asking = Asking::begin(self, goes, ours);
         let searched = search(folder, asking.patience);
         for repository in searched.repositories {
@@ -135,7 +152,7 @@ impl Git {
         registered: &Registration,
         folder: Option<&Path>,
         goes: &Path,
-        ours: &[PathBuf],
+        ours: NoWork<'_>,
     ) -> Vec<Unsaved> {
         let mut asking = Asking::begin(self, goes, ours);
         let (own, common) = (registered.git_dir().to_owned(), registered.common().to_owned());
@@ -152,7 +169,7 @@ impl Git {
 struct Asking<'a> {
     git: &'a Git,
     goes: &'a Path,
-    ours: &'a [PathBuf],
+    ours: NoWork<'a>,
     patience: Patience<'a>,
     /// The repositories that were asked, by their shared git folders.
     asked: BTreeSet<PathBuf>,
@@ -162,7 +179,7 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn begin(git: &'a Git, goes: &'a Path, ours: &'a [PathBuf]) -> Asking<'a> {
+    fn begin(git: &'a Git, goes: &'a Path, ours: NoWork<'a>) -> Asking<'a> {
         let patience = Patience { deadline: Instant::now() + patience(), stop: git.stop() };
         let (asked, going) = (BTreeSet::new(), BTreeSet::new());
         Asking { git, goes, ours, patience, asked, going, found: Vec::new() }
@@ -271,8 +288,6 @@ const EXAMPLES: usize = 5;
 const MODULES: &str = "modules";
 const WORKTREES: &str = "worktrees";
 
-/// What checkpoints and heartbeats hold is the work that is in the files, which are asked about, or was at a moment before.
-const SNAPSHOTS_OF_WORK: &str = "--exclude=refs/execenv/*/wip";
 /// Refs that belong to one worktree and are lost with it.
 const PER_WORKTREE: [&str; 3] = ["refs/worktree/*", "refs/bisect/*", "refs/rewritten/*"];
 
@@ -283,13 +298,16 @@ impl Repository<'_> {
         folders: &GitFolders,
         is_bare: bool,
         foreign: bool,
-        ours: &[PathBuf],
+        ours: NoWork<'_>,
     ) -> Result<Option<Unsaved>> {
         let common = &folders.common;
         let mut reasons = Vec::new();
 
-        let changed =
-            if is_bare { Vec::new() } else { self.changed_files(&self.view(folders, false)?, ours, true)? };
+        let changed = if is_bare {
+            Vec::new()
+        } else {
+            self.changed_files(&self.view(folders, false)?, ours.files, true)?
+        };
         if !changed.is_empty() {
             let first = changed.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
             reasons.push(Reason { kind: ReasonKind::Uncommitted, count: changed.len() as u64, first });
@@ -321,10 +339,12 @@ impl Repository<'_> {
         } else {
             // The repository itself goes, with the commits of all its refs and worktrees that no remote has.
             // The stash is named on its own.
-            others = self.other_objects(common)?;
+            let newest = ours.newest();
+            others = self.other_objects(common, &newest)?;
             // What a checkpoint is built on is no part of it.
             let below = others.checkpoints.iter().map(|checkpoint| format!("{checkpoint}^@"));
-            let all = ["--exclude=refs/stash", SNAPSHOTS_OF_WORK, "--all"].map(str::to_owned);
+            let newest = format!("--exclude={newest}");
+            let all = ["--exclude=refs/stash", &newest, "--all"].map(str::to_owned);
             let remotes = ["--not", "--remotes"].map(str::to_owned);
             self.as_stored().commits(all.into_iter().chain(below).chain(remotes))?
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::git::{Branch, Git, Registered, Repository, Worktree};
+use crate::git::{Branch, Git, NoWork, Registered, Repository, Worktree};
 use crate::sys::tree::Tree;
 
 /// Where the branches of agents are. The slash matters: a branch called `agent` is none of them.
@@ -59,7 +59,12 @@ impl<'a> BareRepo<'a> {
         if let Some(commit) = self.repository.only_in(&registered)?.first() {
             return Ok(Some(format!("its commit {commit} is on no branch")));
         }
-        let unsaved = self.git.unsaved_in_worktree(&registered, None, self.repository.dir(), &[]);
+        let unsaved = self.git.unsaved_in_worktree(
+            &registered,
+            None,
+            self.repository.dir(),
+            NoWork { files: &[], key: "" },
+        );
         Ok(unsaved.first().map(|unsaved| format!("{}: {}", unsaved.path.display(), unsaved.what)))
     }
 

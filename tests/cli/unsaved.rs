@@ -410,10 +410,15 @@ fn what_a_ref_holds_besides_commits_counts() {
         ("git tag x $(git hash-object -w file)", Some("(refs/tags/x)")),
         (
             "c=$(git commit-tree -m work HEAD^{tree} -p HEAD); w=$(git commit-tree -m wip HEAD^{tree} -p $c); \
-             git update-ref refs/execenv/x/wip $w",
+             git update-ref refs/execenv/KEY/wip $w",
             Some("1 commit on no remote ("),
         ),
-        ("git update-ref refs/execenv/x/wip $(git commit-tree -m wip HEAD^{tree} -p HEAD)", None),
+        ("git update-ref refs/execenv/KEY/wip $(git commit-tree -m wip HEAD^{tree} -p HEAD)", None),
+        // It is no checkpoint of this environment.
+        (
+            "git update-ref refs/execenv/x/wip $(git commit-tree -m wip HEAD^{tree} -p HEAD)",
+            Some("1 commit on no remote ("),
+        ),
         ("git tag light", None),
     ] {
         let t = TestEnv::new();
@@ -426,7 +431,7 @@ fn what_a_ref_holds_besides_commits_counts() {
         );
         let repo = t.prepare(["--task-id", TASK]).join("workdir/repo");
         clone(&t, &source, &repo);
-        script(&t, &repo, hold);
+        script(&t, &repo, &hold.replace("KEY", KEY));
         let answer = cleanup(&t);
         match expected {
             None => assert_eq!(answer["status"], 0, "{hold}: {answer}"),
