@@ -582,6 +582,28 @@ fn nothing_that_a_repository_names_is_run_or_decides_where_it_goes() {
 }
 
 #[test]
+fn a_second_squash_brings_only_what_came_since_the_first() {
+    let w = World::new();
+    let squash = ["merge", "--base", "main", "--squash"];
+    for (text, others, next) in
+        [("one\ntwo\n", "", "x\n"), ("one\nthree\n", "x\n", "y\n"), ("four\n", "y\n", "z\n")]
+    {
+        w.write("file", text);
+        w.publish(&squash).run().status(0);
+        assert_eq!(git_out(&w.t, &w.source, &["show", "main:file"]), text.trim_end());
+        assert_eq!(git_out(&w.t, &w.source, &["log", "-1", "--format=%P", "main"]).len(), 40);
+        assert_eq!(fs::read_to_string(w.source.join("others")).unwrap_or_default(), others);
+        // What others do in between stays.
+        w.commit("others", next);
+    }
+    // Whoever takes it back has the last word.
+    w.commit("file", "back\n");
+    w.write("new", "newer\n");
+    w.publish(&squash).run().status(0);
+    assert_eq!(git_out(&w.t, &w.source, &["show", "main:file"]), "back");
+}
+
+#[test]
 fn what_cannot_be_published_is_refused_before_anything_is_committed() {
     let w = World::new();
     let head = w.git(&["rev-parse", "HEAD"]);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Work that was handed on. It is for people and scripts to read, because the agent can write to the record: all that rests on it is
-/// which commits `publish --force-with-lease` may replace, if they are related to the work.
+/// which commits `publish --force-with-lease` may replace, if they are related to the work, and what a squash need not bring again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishedRecord {

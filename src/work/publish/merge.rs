@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::order::{Job, Published};
+use super::order::{Job, Published, To};
 use super::target::{Target, default_branch, folder_of};
-use crate::environment::{FoundEnv, LockedEnv, LockedRoot, quoted};
+use crate::environment::{FoundEnv, LockedEnv, LockedRoot, PublishedRecord, quoted};
 use crate::failure::{Code, Failure};
-use crate::git::{Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Pending, Repository};
+use crate::git::{
+    Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Pending, Repository, is_commit_id,
+};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 use crate::work::place::shown;
@@ -87,7 +89,8 @@ impl Job<'_> {
             published.merged = Some(tip.to_owned());
             return Ok(());
         }
-        let ours = Named { id: tip, name: base.branch.short() };
+        let since = self.squashed_before(repository, base, &commit)?;
+        let ours = Named { id: since.as_deref().unwrap_or(tip), name: base.branch.short() };
         let theirs = Named { id: &commit, name: &published.branch };
         let Merged { tree, conflicts, .. } = repository.merge_in_objects(ours, theirs)?;
         if !conflicts.is_empty() {
@@ -115,6 +118,39 @@ impl Job<'_> {
         }
         published.merged = Some(merged);
         Ok(())
+    }
+
+    /// What the base is merged as where a part of the work was squashed into it before: its files, on the commit that was squashed. So
+    /// only what came since is merged, and nothing conflicts with its own earlier self.
+    ///
+    /// The record names the two commits. An agent that forges it changes what becomes of its own work, as by a commit.
+    fn squashed_before(
+        &self,
+        repository: &Repository<'_>,
+        base: &Base,
+        commit: &str,
+    ) -> Result<Option<String>> {
+        let own = self.env.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let published = own.map(|own| own.published.as_slice()).unwrap_or_default();
+        let is_same = |it: &&PublishedRecord| {
+            it.to == To::Merge.word()
+                && it.repository == self.place.below()
+                && it.base.as_deref() == Some(base.branch.short())
+        };
+        let Some(earlier) = published.iter().rev().find(is_same).filter(|_| self.order.squash) else {
+            return Ok(None);
+        };
+        let Some(merged) = earlier.merged.as_deref().filter(|id| is_commit_id(id)) else { return Ok(None) };
+        let (tip, work) = (base.branch.tip.as_str(), earlier.commit.as_str());
+        let leads = |from: &str, to: &str| repository.is_ancestor(from, to).unwrap_or(false);
+        let holds = is_commit_id(work) && leads(merged, tip) && leads(work, commit) && !leads(work, tip);
+        if !holds {
+            return Ok(None);
+        }
+        let tree = repository.tree_of(tip)?;
+        let message = "execenv: where the work was squashed\n";
+        let commit = NewCommit { tree: &tree, parents: &[work], message, by: &self.by };
+        repository.make_commit(commit).map(Some)
     }
 
     /// The branch is checked out: its files follow, unless there is work in them.
