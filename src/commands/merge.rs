@@ -460,10 +460,15 @@ fn check(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {
         "merged": documents(&all.merged),
         "skipped": documents(&all.skipped),
         "unmerged": documents(&all.unmerged),
+        "older": documents(&all.older),
     });
     let mut lines: Vec<String> =
         all.unmerged.iter().map(|branch| format!("unmerged\t{}", escape(&branch.name))).collect();
     let (merged, skipped, unmerged) = (all.merged.len(), all.skipped.len(), all.unmerged.len());
-    lines.push(format!("{merged} merged, {skipped} skipped, {unmerged} unmerged"));
+    let older = match all.older.len() {
+        0 => String::new(),
+        older => format!("; not counted: {older} older than the environment (`execenv merge list`)"),
+    };
+    lines.push(format!("{merged} merged, {skipped} skipped, {unmerged} unmerged{older}"));
     Ok(Answer::new(lines.join("\n"), json).with_status((!complete).then_some(Code::Unmerged)))
 }

@@ -77,8 +77,16 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
             "context file, skills and brief are not in the work dir: `execenv reuse {key} --task FILE` puts them back"
         ));
     }
-    let files = counted(done.changes.files.len() as u64, "file", "files");
-    let text = format!("{files}, +{} -{}", done.changes.added, done.changes.removed);
+    let written = counted(done.written as u64, "file", "files");
+    let state = match (&done.commit, done.changes.files.len() as u64) {
+        (Some(_), _) => "all is committed".to_owned(),
+        (None, 0) => "nothing is uncommitted".to_owned(),
+        (None, files) => {
+            let files = counted(files, "file is", "files are");
+            format!("{files} uncommitted, +{} -{}", done.changes.added, done.changes.removed)
+        }
+    };
+    let text = format!("restored {written}; {state}");
     let json = json!({
         "schema": 1,
         "repository": done.repository.to_string_lossy(),
@@ -86,6 +94,7 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         "base": done.base,
         "fetched_from": done.fetched,
         "branch": done.branch,
+        "written": done.written,
         "files": done.changes.files,
         "added": done.changes.added,
         "removed": done.changes.removed,

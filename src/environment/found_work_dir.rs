@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::lookup::FoundEnv;
+use super::path::quoted;
 use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
@@ -82,8 +83,20 @@ impl FoundEnv {
         self.env.tree.subtree(Path::new(names::WORK_DIR)).map_err(|_| {
             let path = self.env.path.join(names::WORK_DIR);
             Failure::new(Code::WorkDirGone, format!("the work dir {} does not exist", path.display()))
-                .hint("prepare the task again: `execenv prepare`, or `execenv reuse --or-prepare`")
+                .hint(self.way_back())
                 .into()
         })
+    }
+
+    /// What to do about a managed work dir that is gone.
+    fn way_back(&self) -> String {
+        let again = "prepare the task again: `execenv prepare`, or `execenv reuse --or-prepare`";
+        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let is_saved = own.is_some_and(|own| own.repository.is_some() && !own.checkpoints.is_empty());
+        if !is_saved {
+            return again.to_owned();
+        }
+        let key = quoted(Path::new(&self.env.key()));
+        format!("`execenv restore {key}` makes it again, as the last checkpoint has it; or {again}")
     }
 }

@@ -52,9 +52,14 @@ impl OwnRefs<'_> {
             repository.delete_refs(&go)?;
         }
         let way = format!("git -C {} update-ref -d", quoted(repository.dir()));
+        let same = repository.with_a_tree_of_a_branch(&stay)?;
         let told = |one: &&Branch| {
             let name = one.name.clone();
-            let what = format!("{name} holds work that is on no branch; `{way} {name}` deletes it");
+            let why = match same.contains(&name) {
+                true => "has the files of a commit on a branch, in a commit of its own",
+                false => "holds work that is on no branch",
+            };
+            let what = format!("{name} {why}; `{way} {name}` deletes it");
             (name, what)
         };
         Ok(stay.iter().map(told).collect())

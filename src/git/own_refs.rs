@@ -1,11 +1,14 @@
 //! Refs of execenv's own, `refs/execenv/<key>/…`: which there are for one environment, and which commits only they hold.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
 use super::command::Repository;
 use super::refs::{Branch, OWN_REFS};
+
+/// How many commits of branches and tags are looked through for the files of a ref.
+const LOOKED_THROUGH: usize = 2_000;
 
 /// A commit that no branch and no tag has, with its parents.
 pub type Unheld = HashMap<String, Vec<String>>;
@@ -39,6 +42,29 @@ impl Repository<'_> {
             Some((ids.next()?, ids.collect()))
         });
         Ok(parsed.collect())
+    }
+
+    /// The names of those refs whose files one of the newest commits on a branch, a tag or a branch of a remote has just so.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output).
+    pub fn with_a_tree_of_a_branch(&self, refs: &[&Branch]) -> Result<HashSet<String>> {
+        if refs.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let trees = |words: &[&str]| -> Result<Vec<String>> {
+            let list = ["rev-list", "--no-commit-header", "--format=%T"];
+            Ok(self.as_stored().look(list).args(words).text()?.lines().map(str::to_owned).collect())
+        };
+        let held = trees(&[&format!("--max-count={LOOKED_THROUGH}"), "--branches", "--tags", "--remotes"])?;
+        let held: HashSet<String> = held.into_iter().collect();
+        let mut same = HashSet::new();
+        for one in refs {
+            if trees(&["--max-count=1", &one.tip])?.first().is_some_and(|tree| held.contains(tree)) {
+                same.insert(one.name.clone());
+            }
+        }
+        Ok(same)
     }
 
     /// Deletes refs, if each still points where it did; else none of them. The repository is that of a git folder.

@@ -62,6 +62,8 @@ pub struct Restored {
     pub base: Option<String>,
     /// The branch that is checked out.
     pub branch: Option<String>,
+    /// How many files were written or removed.
+    pub written: usize,
     /// What differs from the commit that is checked out.
     pub changes: Changes,
     /// The commit that was made of it.
@@ -112,7 +114,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
     checkout.repair()?;
     let head = checkout.head()?;
     let tree = tree_of(env, &place, &checkout, checkpoint, &wanted.source, base.as_deref())?;
-    refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;
+    let written = refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;
     checkout.write_files(&tree)?;
     let by = git.committer(own.git_identity.as_ref());
     let name = checkpoint.map_or_else(|| "a patch".to_owned(), |one| format!("checkpoint {}", one.n));
@@ -136,6 +138,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         base,
         fetched,
         branch: head.branch,
+        written,
         changes,
         commit,
         lacks_sidecars: lacks_sidecars(env)?,
@@ -235,30 +238,26 @@ fn read_patch(env: &LockedEnv, n: u64, sha256: &str) -> Result<Vec<u8>> {
     plain(&bytes, &shown)
 }
 
-/// Refuses to replace files that hold work. What was deleted is none: that is why a work dir is rebuilt.
+/// Refuses to replace files that hold work. What was deleted is none: that is why a work dir is rebuilt. Returns how many files are
+/// to be written or removed.
 fn refuse_work(
     env: &LockedEnv,
     place: &Place,
     checkout: &Checkout,
     head: Option<&str>,
     tree: &str,
-) -> Result<()> {
+) -> Result<usize> {
     let ours = ours(env, place)?;
     let picture = checkout.picture(&ours, NO_BOUNDS, Objects::Dropped)?;
     let empty = crate::git::empty_tree(tree);
     // What is in the result is not lost.
-    let is_kept = |from: &str| -> Result<Vec<PathBuf>> {
-        let changes = picture.changes_since(from)?;
-        Ok(changes.files.into_iter().filter(|file| file.action != b'D').map(|file| file.path).collect())
+    let is_kept = |changes: &Changes| -> BTreeSet<PathBuf> {
+        let files = changes.files.iter().filter(|file| file.action != b'D');
+        files.map(|file| file.path.clone()).collect()
     };
-    let changed = is_kept(head.unwrap_or(empty))?;
-    let lost: Vec<PathBuf> = match changed.is_empty() {
-        true => Vec::new(),
-        false => {
-            let differing = is_kept(tree)?;
-            changed.into_iter().filter(|path| differing.contains(path)).collect()
-        }
-    };
+    let to_do = picture.changes_since(tree)?;
+    let (changed, differing) = (is_kept(&picture.changes_since(head.unwrap_or(empty))?), is_kept(&to_do));
+    let lost: Vec<PathBuf> = changed.intersection(&differing).cloned().collect();
     let path = place.path().display();
     let refuse = |what: &str, files: &[PathBuf], hint: String| {
         let message = format!("{path} holds {what} that would be replaced: {}", shown(files));
@@ -281,7 +280,7 @@ fn refuse_work(
     if !ignored.is_empty() {
         return refuse("files that git does not know", &ignored, "move or remove them first".to_owned());
     }
-    Ok(())
+    Ok(to_do.files.len())
 }
 
 /// The files whose staged version is neither committed, nor in the working files, nor in the result.

@@ -438,8 +438,9 @@ fn branches_are_skipped_with_a_reason_and_those_of_before_are_not_counted() {
     assert_eq!(sorted, expected);
     assert_eq!(
         w.merge(&["check"]).run().status(5).stdout,
-        "unmerged\tmakima/fix-bbbb0000\n1 merged, 0 skipped, 1 unmerged\n"
+        "unmerged\tmakima/fix-bbbb0000\n1 merged, 0 skipped, 1 unmerged; not counted: 1 older than the environment (`execenv merge list`)\n"
     );
+    assert_eq!(w.merge_json(&["check"], 5)["older"][0]["branch"], "agent/old/00000000aaaa");
     w.merge(&["skip", "nothing", "why"]).fails(3, &["no branch or task `nothing`"]);
     w.merge(&["skip", "bbbb0000"]).fails(2, &["missing argument"]);
     w.merge(&["skip", "bbbb0000", " "]).fails(2, &["the reason is empty"]);

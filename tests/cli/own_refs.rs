@@ -69,7 +69,7 @@ fn left(t: &TestEnv, source: &Path) -> String {
 #[test]
 fn refs_go_with_the_environment_if_nothing_is_lost_with_them() {
     type Case = (&'static str, fn(&World), &'static str, &'static [&'static str]);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (
             "asked for, and nowhere else",
             World::save,
@@ -84,6 +84,17 @@ fn refs_go_with_the_environment_if_nothing_is_lost_with_them() {
             },
             "",
             &[],
+        ),
+        (
+            "on a branch meanwhile, in another commit",
+            |w| {
+                w.save();
+                let tree = format!("refs/execenv/{KEY}/checkpoint-1^{{tree}}");
+                let commit = git_out(&w.t, &w.source, &["commit-tree", "-m", "the same files", &tree]);
+                git(&w.t, &w.source, &["branch", "same", &commit]);
+            },
+            "checkpoint-1",
+            &["checkpoint-1 has the files of a commit on a branch", "update-ref -d"],
         ),
         (
             "nobody asked for it",

@@ -101,8 +101,14 @@ fn a_worktree_whose_folder_is_gone_is_made_again_on_its_branch() {
     let branch = git_out(&t, &work_dir, &["symbolic-ref", "HEAD"]);
     let user = snapshot(&source.join(".git"));
     fs::remove_dir_all(&work_dir).unwrap();
+    for command in ["diff", "clone"] {
+        let words = [command, KEY, "copy"];
+        let words = if command == "diff" { &words[..2] } else { &words[..] };
+        t.execenv(words).fails(3, &["does not exist", &format!("`execenv restore {KEY}` makes it again")]);
+    }
     let done = t.execenv(["restore", KEY]).run().status(0);
     assert!(done.stderr.contains("execenv reuse"), "what is not restored is told: {done}");
+    assert!(done.stdout.starts_with("restored ") && !done.stdout.contains("restored 0"), "{done}");
     assert_same(&expected, &kept(files(&work_dir)), "restored");
     assert_eq!(git_out(&t, &work_dir, &["symbolic-ref", "HEAD"]), branch);
     let after = snapshot(&source.join(".git"));

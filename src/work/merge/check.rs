@@ -7,7 +7,7 @@ use super::branches::{Counted, Standing, TaskBranch, choose};
 use super::desk::Desk;
 use crate::environment::{Durability, Meta, SkippedBranch};
 
-/// The branches of tasks by what has become of them. Those that were there before the environment are not in it.
+/// The branches of tasks by what has become of them.
 #[derive(Debug, Default)]
 pub struct Completeness {
     /// Merged.
@@ -16,17 +16,21 @@ pub struct Completeness {
     pub skipped: Vec<TaskBranch>,
     /// Still to be merged.
     pub unmerged: Vec<TaskBranch>,
+    /// Neither, but there before the environment: they do not count.
+    pub older: Vec<TaskBranch>,
 }
 
 impl Completeness {
     /// Sorts branches by what has become of them.
     pub fn of(branches: Vec<TaskBranch>) -> Completeness {
         let mut all = Completeness::default();
-        for branch in branches.into_iter().filter(|branch| branch.counted == Counted::Yes) {
-            match branch.standing {
-                Standing::Merged(_) => &mut all.merged,
-                Standing::Skipped(_) => &mut all.skipped,
-                Standing::Unmerged => &mut all.unmerged,
+        for branch in branches {
+            match (&branch.standing, branch.counted) {
+                (Standing::Unmerged, Counted::Older) => &mut all.older,
+                (_, Counted::Older) => continue,
+                (Standing::Merged(_), _) => &mut all.merged,
+                (Standing::Skipped(_), _) => &mut all.skipped,
+                (Standing::Unmerged, _) => &mut all.unmerged,
             }
             .push(branch);
         }
