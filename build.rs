@@ -1,4 +1,5 @@
-//! How the program is linked: with the unwinder in it, and in a release build without tables to unwind and with short relocations.
+//! How the program is linked: with the unwinder in it, and in a release build without tables to unwind, with short relocations,
+//! and with functions of the same code once.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +16,9 @@ fn main() {
         leave_out_tables();
         if variable("HOST") == variable("TARGET") && reads_short_relocations() {
             println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+        }
+        if links_with(SAME_CODE_ONCE) {
+            println!("cargo:rustc-link-arg-bins={SAME_CODE_ONCE}");
         }
     }
 }
@@ -35,7 +39,8 @@ fn has_archive() -> bool {
 /// A panic ends the release program, so nothing is ever unwound in it; the tables for that would be a twelfth of its size. The
 /// program takes no backtrace either.
 fn leave_out_tables() {
-    const SCRIPT: &str = "SECTIONS { /DISCARD/ : { *(.eh_frame) } } INSERT AFTER .text;\n";
+    const SCRIPT: &str =
+        "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.gcc_except_table*) } } INSERT AFTER .text;\n";
     let folder = variable("OUT_DIR").expect("cargo names a folder for what a build script makes");
     let path = Path::new(&folder).join("no-tables.ld");
     #[expect(clippy::disallowed_methods, reason = "the build is no part of the program")]
@@ -49,6 +54,29 @@ fn reads_short_relocations() -> bool {
     let answer = answer("getconf", "GNU_LIBC_VERSION");
     let mut numbers = answer.trim().trim_start_matches("glibc ").split('.').map(str::parse::<u32>);
     matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= (2, 36))
+}
+
+/// Generic functions often become the same code for several types. Nothing tells functions apart by their addresses: Rust does
+/// not promise that they differ, and the compiler itself puts some together.
+const SAME_CODE_ONCE: &str = "-Wl,--icf=all";
+
+/// Whether the linker that the compiler will use takes an argument: lld and mold fold code, GNU's does not know the word. Which of
+/// them it is depends on the compiler's version and the builder's flags, so a program without content is linked in the same way.
+fn links_with(argument: &str) -> bool {
+    let folder = variable("OUT_DIR").expect("cargo names a folder for what a build script makes");
+    let (source, program) = (Path::new(&folder).join("empty.rs"), Path::new(&folder).join("empty"));
+    #[expect(clippy::disallowed_methods, reason = "the build is no part of the program")]
+    std::fs::write(&source, "fn main() {}\n")
+        .expect("the folder for what a build script makes can be written");
+    let (Some(compiler), Some(target)) = (variable("RUSTC"), variable("TARGET")) else { return false };
+    #[expect(clippy::disallowed_methods, reason = "the build is no part of the program")]
+    let mut command = Command::new(compiler);
+    command.arg("--target").arg(target).arg("-o").arg(program).arg(source);
+    command.args(variable("RUSTC_LINKER").map(|linker| format!("-Clinker={linker}")));
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    command.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
+    command.arg(format!("-Clink-arg={argument}"));
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// What a program prints; nothing where it cannot be started.
