@@ -13,6 +13,7 @@ use crate::gc::usage::{
     Aggregate, Outside, Places, ProfileReport, Report, Stores, Totals, count_tasks, look, outside,
 };
 use crate::invocation::{Context, Origin};
+use crate::order;
 use crate::output::{Answer, columns, counted, escape, shell_quote, show_age_in_two, show_bytes};
 
 /// The most other roots that are listed.
@@ -232,7 +233,7 @@ fn other_roots(context: &Context) -> Vec<(usize, String)> {
         (count_tasks(&WorkspacesRoot::new(path.clone())), path.display().to_string())
     });
     let mut found: Vec<(usize, String)> = counted.filter(|(count, _)| *count > 0).collect();
-    found.sort_by_key(|(count, _)| std::cmp::Reverse(*count)); // stable: ties stay by name
+    order::sort_by_key(&mut found, |(count, _)| std::cmp::Reverse(*count)); // stable: ties stay by name
     found.truncate(MOST_HINTS);
     found
 }

@@ -1,6 +1,5 @@
 //! `execenv trash`.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -13,6 +12,7 @@ use crate::environment::{Deletion, TrashEntry};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
+use crate::order;
 use crate::output::log::Verbosity;
 use crate::output::{Answer, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
 use crate::sys::remove::Stopped;
@@ -213,7 +213,7 @@ fn choose<'a>(found: &'a [TrashEntry], text: &str, tree: &Tree, context: &Contex
         let named: Vec<&TrashEntry> = found.iter().filter(|entry| form(entry)).collect();
         let Some(newest) = named.last() else { continue };
         let place = |entry: &TrashEntry| (entry.parsed.workspace.clone(), entry.parsed.key.clone());
-        let environments: BTreeSet<_> = named.iter().map(|entry| place(entry)).collect();
+        let environments = order::set(named.iter().map(|entry| place(entry)));
         if environments.len() == 1 {
             return Ok(newest);
         }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use super::own_files::OwnFiles;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{CopyCut, Copying, FileKind, Most, Tree, leaves_tree};
 
 /// The most that is copied: an agent may have filled its work dir.
@@ -94,7 +95,7 @@ impl CopiedFrom {
             }
         }
         let mut folders = self.own.folders.clone();
-        folders.sort_unstable();
+        order::sort(&mut folders);
         for folder in folders.iter().rev().filter(|folder| self.is_named(folder)) {
             let _ = work_dir.remove_dir(folder); // an empty one only
         }

@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use super::record::{Own, RepositoryRecord};
 use crate::git::{Checkout, names_settings_of_worktrees};
 use crate::layout::names;
+use crate::order;
 use crate::sidecar::{EntryKind, Manifest, SidecarPlan, Step};
 use crate::sys::tree::{FileKind, Tree};
 
@@ -68,7 +69,7 @@ pub fn git_variables(env: &Tree, own: &Own) -> BTreeMap<String, OsString> {
     }
     let file = env.path().join(names::EXCLUDES).into_os_string();
     let set = [("COUNT", "1".into()), ("KEY_0", "core.excludesFile".into()), ("VALUE_0", file)];
-    set.into_iter().map(|(name, value)| (format!("GIT_CONFIG_{name}"), value)).collect()
+    order::map(set.into_iter().map(|(name, value)| (format!("GIT_CONFIG_{name}"), value)))
 }
 
 fn read_users(path: &Path) -> Vec<u8> {

@@ -8,6 +8,7 @@ use super::record::CheckpointRecord;
 use super::repository::Deletion;
 use super::trust::Trust;
 use crate::git::{Checkout, Git};
+use crate::order;
 
 impl FoundEnv {
     /// The repositories in a user folder of which checkpoints were made. A work dir of ours takes its worktrees
@@ -54,7 +55,7 @@ impl FoundEnv {
 fn places(checkpoints: &[CheckpointRecord]) -> Vec<PathBuf> {
     let mut places: Vec<PathBuf> = checkpoints.iter().map(|one| PathBuf::from(&one.place)).collect();
     places.retain(|place| place.components().all(|part| matches!(part, Component::Normal(_))));
-    places.sort_unstable();
+    order::sort(&mut places);
     places.dedup();
     places
 }

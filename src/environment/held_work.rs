@@ -10,6 +10,7 @@ use super::request::{Existing, Request};
 use super::unsaved::unsaved_work;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::sidecar::Manifest;
 use crate::sys::tree::FileKind;
 
@@ -65,6 +66,6 @@ fn work_in(found: &FoundEnv, request: &Request<'_>) -> Option<String> {
     };
     let foreign = |name: &OsStr| !is_ours(name) && !is_repository(&work_dir.join(name));
     let mut names: Vec<_> = tree.names(work_dir).ok()?.into_iter().filter(|name| foreign(name)).collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     names.first().map(|name| place.join(name).display().to_string())
 }

@@ -12,6 +12,7 @@ use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
+use crate::order;
 use crate::sys::silent::is_one_path;
 use crate::sys::tree::Tree;
 use crate::task::{TaskId, WorkspaceId, hex};
@@ -403,7 +404,7 @@ fn by_prefix(root: &WorkspacesRoot, tree: &Tree, only: Option<&str>, text: &str)
     if found.iter().any(|path| path.file_name().is_some_and(|name| name == text)) {
         found.retain(|path| path.file_name().is_some_and(|name| name == text));
     }
-    found.sort_unstable();
+    order::sort(&mut found);
     Ok(found)
 }
 

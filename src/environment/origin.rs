@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::record::Meta;
 use crate::layout::names;
+use crate::order;
 use crate::sidecar::Manifest;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -74,7 +75,7 @@ pub fn upstream_roots(home: &Path) -> Vec<UpstreamRoot> {
     profiles
         .extend(left.iter().filter_map(|name| name.strip_prefix(ROOT)?.strip_prefix('_')).map(str::to_owned));
     profiles.retain(|name| !name.is_empty());
-    profiles.sort_unstable();
+    order::sort(&mut profiles);
     profiles.dedup();
     let named = profiles.into_iter().map(|profile| {
         let path = home.join(format!("{ROOT}_{profile}"));

@@ -38,6 +38,7 @@ use crate::environment::local::LocalDir;
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::layout::names;
+use crate::order;
 use crate::provider::Provider;
 use crate::provider::plan::HomePlan;
 use crate::sidecar::{Earlier, Folder, Inventory, Manifest, SidecarPlan, Site, State, take_back};
@@ -625,7 +626,8 @@ impl Placing<'_> {
         // The rename to its place may reach the disk before what was written here.
         sync_env(&tree, is_worktree).context("sync the environment")?;
         let private_env = home_plan.private_exports.into_keys();
-        let private_env = private_env.map(|name| (name.clone(), private_file(&final_root, &name))).collect();
+        let private_env =
+            order::map(private_env.map(|name| (name.clone(), private_file(&final_root, &name))));
         let (name, token) = (name.to_owned(), token.to_owned());
         let key = at.key.clone();
         Ok(Staged { tree, name, plan, meta, private_env, key, token, inventory, spare: Vec::new(), lock })

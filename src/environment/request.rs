@@ -22,6 +22,7 @@ use crate::failure::{Code, Failure};
 use crate::formats::closest;
 use crate::git::{Git, GitIdentity};
 use crate::layout::names;
+use crate::order;
 use crate::provider::plan::{Home, HomeContent, HomeOptions, HomePlan, McpMode};
 use crate::provider::{self, Provider};
 use crate::sidecar::Seal;
@@ -303,7 +304,7 @@ pub(super) fn platform_plan(
     let given = PLATFORM_VARIABLES.iter().map(|(name, value)| ((*name).to_owned(), value(request, env_root)));
     let content = HomeContent::Folder { mode: 0o700, entries: Vec::new(), dropped: Vec::new() };
     (
-        given.filter(|(_, value)| !value.is_empty()).collect(),
+        order::map(given.filter(|(_, value)| !value.is_empty())),
         Some(Home { name: names::PLATFORM_CONFIG, content }),
     )
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 use crate::layout::{self, names};
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::{EnvKey, WorkspaceId};
 
@@ -152,7 +153,7 @@ impl WorkspacesRoot {
         let mut keys =
             tree.names(folder).with_context(|| format!("list {}", self.path.join(folder).display()))?;
         keys.retain(|key| is_environment(tree, &folder.join(key)));
-        keys.sort_unstable();
+        order::sort(&mut keys);
         Ok(keys)
     }
 
@@ -168,7 +169,7 @@ impl WorkspacesRoot {
                 found.push(name.to_owned());
             }
         }
-        found.sort_unstable();
+        order::sort(&mut found);
         Ok(found)
     }
 }

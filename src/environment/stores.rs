@@ -17,6 +17,7 @@ use super::busy::{WAIT, held_too_long};
 use super::homes::is_name;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::provider::plan::MOST_COPIED;
 use crate::sys::lock::{self, IfMissing, Share};
 use crate::sys::tree::{FileKind, Tree};
@@ -196,7 +197,7 @@ pub fn prune(
         return Ok(pruned);
     }
     let mut names = root.names(locks).context("list the locks")?;
-    names.sort_unstable();
+    order::sort(&mut names);
     for name in
         names.iter().filter_map(|name| name.to_str()).filter(|name| name.starts_with(names::STORE_LOCK))
     {

@@ -18,6 +18,7 @@ use super::repository::{Deletion, Known, Leaving, place_of};
 use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::sys::mount_points::mount_within;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
@@ -167,7 +168,7 @@ pub(crate) fn entries(root: &WorkspacesRoot, tree: &Tree) -> Result<Vec<TrashEnt
         }
         found.push(TrashEntry { name: name.to_owned(), parsed, origin, bytes: 0 });
     }
-    found.sort_unstable_by(|a, b| (a.parsed.at, &a.name).cmp(&(b.parsed.at, &b.name)));
+    order::sort_by(&mut found, |a, b| (a.parsed.at, &a.name).cmp(&(b.parsed.at, &b.name)));
     Ok(found)
 }
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::environment::LockedEnv;
 use crate::git::Git;
+use crate::order;
 use crate::sys::remove::remove_tree;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
@@ -171,8 +172,8 @@ impl<'a> Survey<'a> {
         if env.walk(&mut self).is_err() {
             self.size.unreadable += 1;
         }
-        self.found.kept.sort_unstable();
-        self.found.failed.sort_unstable();
+        order::sort(&mut self.found.kept);
+        order::sort(&mut self.found.failed);
         (self.size, self.found)
     }
 

@@ -13,6 +13,7 @@ use super::parallel::halved;
 use super::reclaim::decide_and_apply;
 use super::state::{Cycle, Sink};
 use super::way_out::TRY_AGAIN;
+use crate::order;
 use crate::server::Parent;
 
 /// How many environments are looked at before their decisions are handed on: bounds the memory of a cycle.
@@ -52,7 +53,7 @@ impl Cycle<'_> {
         };
         let visible = names.into_iter().filter(|name| !name.as_encoded_bytes().starts_with(b"."));
         let mut keys: Vec<PathBuf> = visible.map(PathBuf::from).collect();
-        keys.sort_unstable();
+        order::sort(&mut keys);
         keys
     }
 

@@ -18,6 +18,7 @@ use super::reach::out_of_reach;
 use super::reclaim::take;
 use super::state::{Cycle, Sink};
 use crate::layout::names;
+use crate::order;
 use crate::repos::{IdleRepo, RepoPolicy};
 
 /// Brings the root within its bounds as far as possible, and reports every environment that they might have taken.
@@ -27,7 +28,7 @@ pub(super) fn evict(cycle: &mut Cycle<'_>, sink: &mut Sink<'_>) -> Result<()> {
         return Ok(());
     }
     let mut candidates = std::mem::take(&mut cycle.candidates);
-    candidates.sort_unstable();
+    order::sort(&mut candidates);
     // A cycle that ended before it had seen everything does not know how the bounds stand.
     let mut account = match cycle.stopped() {
         true => None,

@@ -16,6 +16,8 @@ pub use outside::{Outside, Places, outside};
 
 use super::artifacts::{MANAGED, Patterns};
 
+use crate::order;
+
 /// One environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TaskUsage {
@@ -252,8 +254,9 @@ impl Report {
         now: DateTime<Utc>,
     ) -> Report {
         let Scan { mut tasks, stores } = scan;
-        tasks
-            .sort_unstable_by(|a, b| (Reverse(a.size_bytes), &a.path).cmp(&(Reverse(b.size_bytes), &b.path)));
+        order::sort_by(&mut tasks, |a, b| {
+            (Reverse(a.size_bytes), &a.path).cmp(&(Reverse(b.size_bytes), &b.path))
+        });
         let workspaces = by_workspace(&tasks);
         let totals = Totals::default().and(&tasks, workspaces.len());
         Report {
@@ -363,7 +366,7 @@ fn by_workspace(tasks: &[TaskUsage]) -> Vec<WorkspaceUsage> {
         workspace.oldest_age_seconds = workspace.oldest_age_seconds.max(task.age_seconds);
     }
     let mut found: Vec<WorkspaceUsage> = found.into_values().collect();
-    found.sort_by_key(|workspace| Reverse(workspace.size_bytes)); // stable: ties stay by name
+    order::sort_by_key(&mut found, |workspace| Reverse(workspace.size_bytes)); // stable: ties stay by name
     found
 }
 

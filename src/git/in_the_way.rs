@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
 use super::view::View;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The most files that one call hashes.
@@ -76,7 +77,7 @@ impl Checkout {
             differing.extend(chunk.iter().filter(differs).cloned());
         }
         let mut paths: Vec<PathBuf> = differing.into_iter().map(|(path, _)| path).collect();
-        paths.sort_unstable();
+        order::sort(&mut paths);
         paths.dedup();
         Ok(paths)
     }

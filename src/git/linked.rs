@@ -26,6 +26,7 @@ use super::source::{Shared, Source};
 use super::sparse::{names_settings_of_worktrees, write_settings, write_sparse};
 use super::worktree::Worktree;
 use crate::layout::names;
+use crate::order;
 use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -510,7 +511,7 @@ impl Registration {
         let removing =
             || format!("remove the registration {} of a worktree in {}", self.name, common.path().display());
         let mut names = self.folder.names(Path::new("")).with_context(removing)?;
-        names.sort_unstable_by_key(|name| name == "gitdir");
+        order::sort_by_key(&mut names, |name| name == "gitdir");
         for name in names {
             self.folder.remove_all(Path::new(&name)).with_context(removing)?;
         }

@@ -7,6 +7,8 @@ use anyhow::Result;
 use super::checkout::Checkout;
 use super::remote::Remote;
 
+use crate::order;
+
 /// The longest that it may take: a history may come with it.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -25,7 +27,7 @@ impl Checkout {
             .map(|(key, url)| (key != "remote.origin.url", url))
             .filter(|(_, url)| !url.is_empty())
             .collect();
-        found.sort_by_key(|(is_other, _)| *is_other);
+        order::sort_by_key(&mut found, |(is_other, _)| *is_other);
         Ok(found.into_iter().map(|(_, url)| url.to_owned()).collect())
     }
 

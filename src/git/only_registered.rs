@@ -9,6 +9,8 @@ use super::operation::COMMITS;
 use super::refs::{STASH, is_commit_id};
 use super::reftable::has_tables;
 
+use crate::order;
+
 /// The log of what was checked out.
 const LOG: &str = "logs/HEAD";
 /// Refs that belong to one worktree and are lost with it.
@@ -31,7 +33,7 @@ impl Registration {
             .chain(operation.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()))
             .collect();
         named.retain(|id| is_commit_id(id) && id.bytes().any(|byte| byte != b'0'));
-        named.sort_unstable();
+        order::sort(&mut named);
         named.dedup();
         named
     }

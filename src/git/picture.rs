@@ -19,6 +19,7 @@ use super::index_file::copy_index;
 use super::profile::{Look, Work};
 use super::scratch::{Scratch, Where};
 use super::view::View;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// A split index would put a part of itself into the view, which is gone with the call.
@@ -247,7 +248,7 @@ impl Picture<'_> {
                 plan.add.push(path.as_os_str().as_bytes().to_vec());
             }
         }
-        self.links.sort_unstable();
+        order::sort(&mut self.links);
         let mut size = TooMuch { files: 0, bytes: 0, first: PathBuf::new() };
         let mut folders = Folders::default();
         for path in &listed.new {

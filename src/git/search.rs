@@ -9,6 +9,7 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use super::traps;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::{Place, Visitor, is_empty};
 
@@ -73,7 +74,7 @@ pub(super) fn search(work_dir: &Path, patience: Patience<'_>) -> Search {
     let Searcher { mut found, mounts, .. } = searcher;
     // Git would go into the mount.
     found.repositories.retain(|repository| !mounts.iter().any(|mount| mount.starts_with(&repository.path)));
-    found.repositories.sort_unstable();
+    order::sort(&mut found.repositories);
     let mut refused = Vec::new();
     found.repositories.retain(|repository| match refusal(&tree, work_dir, repository) {
         Some(Refusal::Trap(path)) => {

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::command::Git;
 use super::reftable::has_tables;
 use super::view::GitFolders;
+use crate::order;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
 
@@ -145,7 +146,7 @@ impl Git {
         let refs = refs.lines().filter_map(|line| line.rsplit_once(' '));
         let refs = refs.filter(|(name, _)| !checkout.is_of_a_task(name));
         let mut found = Fingerprint {
-            refs: refs.map(|(name, commit)| (name.to_owned(), commit.to_owned())).collect(),
+            refs: order::map(refs.map(|(name, commit)| (name.to_owned(), commit.to_owned()))),
             settings: own_settings(&listed),
             ..Fingerprint::default()
         };

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use super::command::Repository;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Where a repository keeps the settings of one worktree; a bare one, those that are not its worktrees'.
@@ -100,7 +101,7 @@ fn patterns(folders: &[String]) -> String {
     };
     let mut text = "/*\n!/*/\n".to_owned();
     // Parents come before what is in them.
-    let all: BTreeSet<&str> = above.iter().chain(&whole).copied().collect();
+    let all = order::set(above.iter().chain(&whole).copied());
     for folder in all.into_iter().filter(|folder| !is_inside(folder)) {
         let _ = writeln!(text, "/{folder}/");
         if !whole.contains(folder) {

@@ -15,6 +15,7 @@ use super::other_objects::Others;
 use super::refs::{NEWEST, OWN_REFS, STASH};
 use super::search::{FoundRepository, Patience, search};
 use super::view::{GitFolders, View};
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// What kind of work is at stake.
@@ -319,7 +320,7 @@ impl Repository<'_> {
                 operations.extend(self.in_progress(&own)?);
             }
         }
-        operations.sort_unstable();
+        order::sort(&mut operations);
         operations.dedup();
         if !operations.is_empty() {
             let first = operations.iter().map(|name| (*name).to_owned()).collect();

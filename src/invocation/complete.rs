@@ -1,6 +1,5 @@
 //! Candidates for completion: the shell asks the program itself, so that ENV completes to environments that exist.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use super::settings::Settings;
 use crate::brief::Platform;
 use crate::environment::{WorkspacesRoot, trash, upstream_roots};
 use crate::gc::look;
+use crate::order;
 use crate::output::show_age;
 use crate::provider;
 use crate::sys::clock;
@@ -56,8 +56,7 @@ fn workspaces(current: &OsStr) -> Vec<CompletionCandidate> {
 fn trash(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((root, tree, _)) = open_root() else { return Vec::new() };
     let entries = trash::entries(&root, &tree).unwrap_or_default();
-    let keys: BTreeMap<String, String> =
-        entries.into_iter().map(|entry| (entry.parsed.key, entry.parsed.workspace)).collect();
+    let keys = order::map(entries.into_iter().map(|entry| (entry.parsed.key, entry.parsed.workspace)));
     let matching = keys.into_iter().filter(|(key, _)| key.as_bytes().starts_with(current.as_encoded_bytes()));
     let shown = matching.take(MOST);
     shown.map(|(key, workspace)| CompletionCandidate::new(key).help(Some(workspace.into()))).collect()

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use super::plan::{Home, HomeContent, HomeEntry, HomeRequest};
 use super::row::HomeFolder;
 use super::user_file::names_in;
+use crate::order;
 use crate::skills::files::{PlannedFile, PlannedSkill};
 use crate::sys::tree::{FileKind, Tree};
 
@@ -63,7 +64,7 @@ pub(super) fn stale_links(
         let is_link = matches!(tree.kind(&folder.join(name)), Ok(Some(FileKind::Link)));
         is_link && !entries.iter().any(|(path, _)| path.as_os_str() == name)
     });
-    stale.sort_unstable();
+    order::sort(&mut stale);
     Ok(stale)
 }
 
@@ -100,7 +101,7 @@ fn empty_home_in(tree: &Tree, row: &HomeFolder) -> Result<Home> {
         }
     };
     let (mut dropped, kept): (Vec<OsString>, Vec<OsString>) = names.into_iter().partition(goes);
-    dropped.sort_unstable();
+    order::sort(&mut dropped);
     if kept.is_empty() {
         return Ok(nothing);
     }

@@ -12,6 +12,8 @@ use super::{
     openclaw, opencode, pi, qoder, qwen, qwenpaw, reasonix,
 };
 
+use crate::order;
+
 /// Where skills go for a provider without a folder of its own.
 pub const GENERIC_SKILLS_DIR: &str = ".agent_context/skills";
 
@@ -318,7 +320,7 @@ pub fn every_sidecar() -> Vec<&'static str> {
 }
 
 fn sorted_once(values: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    order::set(values).into_iter().collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::plan::HomeRequest;
 use crate::failure::{Code, Failure};
 use crate::formats::jsonc::{self, NotAnObject};
 use crate::layout::names;
+use crate::order;
 
 /// The longest configuration file that is read, in bytes.
 const MAX_FILE: u64 = 16 << 20;
@@ -101,7 +102,7 @@ pub(super) fn names_in(folder: &Path) -> Result<Vec<OsString>> {
     for entry in entries {
         names.push(entry.with_context(|| format!("list {}", folder.display()))?.file_name());
     }
-    names.sort_unstable();
+    order::sort(&mut names);
     Ok(names)
 }
 

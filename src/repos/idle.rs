@@ -14,6 +14,7 @@ use super::shape::stands_alone;
 use crate::environment::WorkspacesRoot;
 use crate::git::Git;
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::Tree;
 use crate::sys::walk::measure;
 
@@ -66,6 +67,6 @@ pub fn idle(
             }
         }
     }
-    found.sort_by(|a, b| (a.used, &a.relative).cmp(&(b.used, &b.relative)));
+    order::sort_by(&mut found, |a, b| (a.used, &a.relative).cmp(&(b.used, &b.relative)));
     found
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::policy::RepoReport;
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The start of the reason with which a checkout locks its worktree (`git worktree lock`). Such a lock does not outlive
@@ -69,7 +70,7 @@ pub(super) fn plain_folders(tree: &Tree, folder: &Path, report: &mut RepoReport)
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
         !is_hidden && matches!(opened.kind(Path::new(name)), Ok(Some(FileKind::Dir)))
     });
-    names.sort_unstable();
+    order::sort(&mut names);
     names
 }
 

@@ -17,6 +17,7 @@ use super::registration::{Registration, WORKTREES};
 use crate::environment::staging_lock_alone;
 use crate::git::Worktree;
 use crate::layout::names;
+use crate::order;
 use crate::sys::silent::{self, is_missing, is_one_path};
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
@@ -209,7 +210,7 @@ impl Cache<'_> {
         let mut steps = below.components().map(|step| step.as_os_str().as_encoded_bytes());
         let called =
             [steps.next().unwrap_or_default(), b"+", steps.next().unwrap_or_default(), b"+"].concat();
-        entries.sort_by_key(|entry| !entry.as_encoded_bytes().starts_with(&called));
+        order::sort_by_key(&mut entries, |entry| !entry.as_encoded_bytes().starts_with(&called));
         for entry in entries {
             for inside in [Some(&*in_env), in_env.strip_prefix(names::WORK_DIR).ok()].into_iter().flatten() {
                 let file = trash.join(&entry).join(inside).join(".git");
@@ -234,7 +235,7 @@ fn ids(bare: &Tree) -> Result<Vec<String>> {
     let names = folder.names(Path::new("")).with_context(listing)?;
     let mut ids: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     ids.retain(|id| matches!(folder.kind(Path::new(id)), Ok(Some(FileKind::Dir))));
-    ids.sort_unstable();
+    order::sort(&mut ids);
     Ok(ids)
 }
 

@@ -13,6 +13,7 @@ use super::plan::{SidecarPlan, Step, backup_name, temporary_of};
 use super::site::Site;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{Folders, Tree, folders_of, has_changed};
 
 impl SidecarPlan {
@@ -100,7 +101,7 @@ impl SidecarPlan {
         let targets = self.steps.iter().filter_map(Step::target);
         let mut folders = folders_of(made.clone().chain(targets));
         folders.extend(made.map(Path::to_owned));
-        folders.sort_unstable();
+        order::sort(&mut folders);
         folders.dedup();
         folders
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::path_text;
+use crate::order;
 use crate::sys::tree::{Attributes, Tree};
 use crate::task::hex;
 
@@ -60,7 +61,7 @@ impl Before {
             mode,
             owner: Some(owner),
             modified: Some(modified),
-            extended: Some(extended.collect()),
+            extended: Some(order::map(extended)),
             flags: Some(flags),
             link,
         })

@@ -4,7 +4,6 @@
 //! The manifest has the digest of the file, and so its proof covers it. Files are read once here; `verify` reads only those
 //! whose length, times, inode or mode are not as recorded, because no program can set the time of the last change back.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::before::digest;
 use super::path_text;
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{FileKind, Look, Tree};
 
 /// The version of the file that this program writes.
@@ -144,7 +144,7 @@ impl Inventory {
                 return Err(io::Error::other(format!("it has more than {MOST_ENTRIES} entries")));
             }
         }
-        inventory.entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        order::sort_by(&mut inventory.entries, |one, other| one.path.cmp(&other.path));
         Ok(inventory)
     }
 
@@ -199,8 +199,7 @@ impl Inventory {
     /// The same for what was found. What was recorded and cannot be looked at any more is a change: nothing shows that it is
     /// as it was.
     fn compare(&self, tree: &Tree, now: Inventory) -> (Vec<Change>, Vec<Unread>) {
-        let mut missing: BTreeMap<&Path, &Item> =
-            self.entries.iter().map(|item| (item.path.as_path(), item)).collect();
+        let mut missing = order::map(self.entries.iter().map(|item| (item.path.as_path(), item)));
         // What was not looked at then, or is not now, is neither new nor gone.
         let is_in = |unread: &[Unread], path: &Path| {
             let path = PathBuf::from(path.to_string_lossy().into_owned());
@@ -238,10 +237,10 @@ impl Inventory {
                 is: format!("out of sight ({})", unread.why),
             }));
         }
-        changes.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        order::sort_by(&mut changes, |one, other| one.path.cmp(&other.path));
         let mut unread = self.unread.clone();
         unread.extend(now.unread);
-        unread.sort_unstable();
+        order::sort(&mut unread);
         unread.dedup();
         (changes, unread)
     }

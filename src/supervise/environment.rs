@@ -1,9 +1,9 @@
 //! The agent's variables.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::order;
 use crate::provider;
 
 /// Names with values.
@@ -67,8 +67,8 @@ pub fn compose(
     clear: bool,
 ) -> (Variables, Vec<String>) {
     let mut warnings = Vec::new();
-    let mut all: BTreeMap<OsString, OsString> =
-        inherited.into_iter().filter(|(name, _)| !is_removed(name) && (!clear || is_kept(name))).collect();
+    let kept = inherited.into_iter().filter(|(name, _)| !is_removed(name) && (!clear || is_kept(name)));
+    let mut all = order::map(kept);
     for (name, value) in custom {
         let shown = name.to_string_lossy();
         if !is_valid(&name, &value) {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::place::Place;
 use crate::environment::{FoundEnv, own_files};
 use crate::git::Ours;
+use crate::order;
 
 /// The sidecars among the working files.
 ///
@@ -20,6 +21,8 @@ pub(super) fn ours(found: &FoundEnv, place: &Place) -> Result<Ours> {
     };
     Ok(Ours {
         absent: own.absent.iter().filter_map(|path| inside(path)).collect(),
-        instead: own.instead.into_iter().filter_map(|(path, bytes)| Some((inside(&path)?, bytes))).collect(),
+        instead: order::map(
+            own.instead.into_iter().filter_map(|(path, bytes)| Some((inside(&path)?, bytes))),
+        ),
     })
 }

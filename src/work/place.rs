@@ -9,6 +9,7 @@ use crate::environment::{FoundEnv, Trust, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::{Checkout, Git, Registered};
 use crate::layout::names;
+use crate::order;
 use crate::sys::silent;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -91,7 +92,7 @@ impl Place {
         let mut inside: Vec<OsString> =
             work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
         inside.retain(|name| opened(&work_dir, name).is_some_and(|folder| is_repository(&folder)));
-        inside.sort_unstable();
+        order::sort(&mut inside);
         match inside.as_slice() {
             [] => {
                 Err(Failure::new(Code::Failed, format!("there is no git repository in {}", path.display()))

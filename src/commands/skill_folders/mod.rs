@@ -14,6 +14,7 @@ use self::left_out::LeftOut;
 use self::supporting::{Folder, Room, unlistable};
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
+use crate::order;
 use crate::skills::files::SKILL_FILE;
 use crate::skills::frontmatter;
 use crate::sys::tree::{FileKind, Tree};
@@ -96,7 +97,7 @@ fn note_misplaced(tree: &Tree, name: &Path, left_out: &mut LeftOut) {
     for _ in 0..SEARCHED {
         let Some((folder, depth)) = folders.pop() else { return };
         let mut names = tree.names(&folder).unwrap_or_default();
-        names.sort_unstable();
+        order::sort(&mut names);
         for entry in names {
             let path = folder.join(&entry);
             match tree.kind(&path) {
@@ -124,6 +125,6 @@ fn sorted_names(folder: &Path) -> Result<Vec<std::ffi::OsString>> {
     let listed = std::fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>());
     let mut names = listed.map_err(|error| unlistable(folder, &error))?;
-    names.sort_unstable();
+    order::sort(&mut names);
     Ok(names)
 }

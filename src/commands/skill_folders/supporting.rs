@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::left_out::LeftOut;
 use crate::failure::{Code, Failure};
 use crate::invocation::UserInput;
+use crate::order;
 use crate::skills::files::{self, SKILL_FILE};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::SkillFile;
@@ -139,7 +140,7 @@ impl Reader<'_, '_> {
         }
         let listed = self.skill.tree.names(&real);
         let mut names = listed.map_err(|error| unlistable(&self.skill.tree.path().join(&real), &error))?;
-        names.sort_unstable();
+        order::sort(&mut names);
         self.above.push(real.clone());
         for name in names {
             self.entry(&real.join(&name), &shown.join(&name), &name)?;

@@ -14,6 +14,7 @@ use crate::environment::request::sets_variable;
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
 use crate::layout::names;
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The longest value of a variable that is read, in bytes. (Linux passes 128 KiB at most.)
@@ -146,7 +147,7 @@ pub(crate) fn private_files(env: &Tree, provider: &str) -> Result<BTreeMap<Strin
         .into_iter()
         .filter_map(|name| name.into_string().ok())
         .filter(|name| sets_variable(provider, name) && is_plain(name));
-    Ok(files.map(|name| (name.clone(), private_file(env.path(), &name))).collect())
+    Ok(order::map(files.map(|name| (name.clone(), private_file(env.path(), &name)))))
 }
 
 /// Whether a shell accepts a text as the name of a variable.

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::failure::{Code, Failure};
 use crate::layout;
+use crate::order;
 
 /// The default patterns.
 const DEFAULT_PATTERNS: &str = "node_modules,.next,.turbo";
@@ -26,7 +27,7 @@ impl Patterns {
         let text = if text.trim().is_empty() { DEFAULT_PATTERNS } else { text };
         let words = text.split(',').map(str::trim);
         let usable = words.filter(|word| !word.is_empty() && !word.contains(['/', '\\']));
-        let patterns: BTreeSet<String> = usable.map(str::to_owned).collect();
+        let patterns = order::set(usable.map(str::to_owned));
         match patterns.iter().find_map(|pattern| Some((pattern, kept_under(pattern)?))) {
             None => Ok(Patterns(patterns)),
             Some((pattern, what)) => Err(Failure::new(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use serde::Serialize;
 
+use crate::order;
 use crate::sys::tree::Tree;
 use crate::sys::walk::{Place, Size, Visitor, measure};
 
@@ -80,7 +81,7 @@ fn own_folders(base: &Path, what: &'static str, wanted: impl Fn(&str) -> bool) -
 fn with_profiles(home: &Path) -> Vec<PathBuf> {
     let profiles = std::fs::read_dir(home.join("profiles")).into_iter().flatten().flatten();
     let mut homes: Vec<PathBuf> = profiles.map(|entry| entry.path()).collect();
-    homes.sort_unstable();
+    order::sort(&mut homes);
     homes.insert(0, home.to_owned());
     homes
 }

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::order;
+
 /// Which servers an agent takes besides those that are programs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Takes {
@@ -14,7 +16,7 @@ pub(super) struct Takes {
 pub(super) fn list(servers: &Map<String, Value>, takes: Takes) -> (Vec<Value>, Vec<String>) {
     let (mut listed, mut left_out) = (Vec::new(), Vec::new());
     let mut servers: Vec<_> = servers.iter().collect();
-    servers.sort_unstable_by_key(|(name, _)| *name);
+    order::sort_by_key(&mut servers, |(name, _)| *name);
     for (name, server) in servers {
         match entry(name, server, takes) {
             Some(entry) => listed.push(entry),
@@ -53,7 +55,7 @@ fn pairs(map: Option<&Value>) -> Vec<Value> {
         .flatten()
         .filter_map(|(name, value)| Some((name, value.as_str()?)))
         .collect();
-    pairs.sort_unstable();
+    order::sort(&mut pairs);
     pairs.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 

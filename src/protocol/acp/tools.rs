@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::line::Update;
 use super::read::{Any, Meta, object, text};
+use crate::order;
 use crate::protocol::{JsonText, Sink, Transcript};
 
 /// Announcements that never came to anything must not pile up.
@@ -92,7 +93,7 @@ impl Tools {
     /// Tells what is still held: the turn is over.
     pub(super) fn flush(&mut self, transcript: &mut Transcript, sink: &mut Sink<'_>) -> io::Result<()> {
         let mut held: Vec<_> = self.held.drain().collect();
-        held.sort_unstable();
+        order::sort(&mut held);
         held.iter().try_for_each(|(id, name)| transcript.tool_use(id, name, None, sink))
     }
 }

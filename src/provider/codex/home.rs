@@ -30,6 +30,7 @@ use super::shared::{HOME_NAME, SharedHome};
 use super::shell::allowed_names;
 use super::{limits, profiles, sessions, skills, source, switches};
 use crate::failure::{Code, Failure};
+use crate::order;
 use crate::provider::plan::{ALWAYS_EXPORTED, Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Os};
 use crate::provider::row::HomeFolder;
 use crate::provider::version::{Version, check_minimum, find_version};
@@ -247,7 +248,7 @@ fn disabled_skills<'a>(
     }
     let mut paths: Vec<String> =
         paths.into_iter().filter_map(|path| path.into_os_string().into_string().ok()).collect();
-    paths.sort_unstable();
+    order::sort(&mut paths);
     paths.dedup();
     paths
 }

@@ -7,6 +7,7 @@ use toml_edit::Item;
 use super::blocks::Block;
 use super::source::{self, Form, basic_string};
 use crate::failure::{Code, Failure};
+use crate::order;
 use crate::provider::plan::{Mcp, McpMode, is_switched_on};
 
 const TABLE: &str = "mcp_servers";
@@ -60,7 +61,7 @@ fn as_table(text: &str) -> Result<String> {
 
 fn render(servers: &Map<String, Value>) -> Result<String> {
     let mut names: Vec<_> = servers.keys().filter(|name| is_switched_on(&servers[*name])).collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let mut tables = Vec::new();
     for name in names {
         if !is_bare(name) {
@@ -135,7 +136,7 @@ fn number(number: &serde_json::Number) -> Option<String> {
 
 fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut pairs: Vec<_> = map.iter().collect();
-    pairs.sort_unstable_by_key(|(key, _)| *key);
+    order::sort_by_key(&mut pairs, |(key, _)| *key);
     pairs
 }
 

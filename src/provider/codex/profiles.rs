@@ -15,6 +15,7 @@ use super::draft::Draft;
 use super::mirror;
 use super::shared::SharedHome;
 use crate::failure::{Code, Failure};
+use crate::order;
 use crate::provider::plan::{HomeEntry, HomeRequest};
 
 const ENDING: &str = ".config.toml";
@@ -129,7 +130,7 @@ fn names(home: &Path) -> io::Result<Vec<String>> {
         let name = entry?.file_name();
         names.extend(name.to_str().and_then(profile_of).map(str::to_owned));
     }
-    names.sort_unstable();
+    order::sort(&mut names);
     Ok(names)
 }
 

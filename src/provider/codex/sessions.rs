@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::shared::SharedHome;
 use crate::layout::names;
+use crate::order;
 use crate::provider::plan::{HomeEntry, HomeRequest, MOST_COPIED};
 use crate::sys::tree::{FileKind, Tree};
 use crate::task::{TaskDocument, hex};
@@ -167,7 +168,7 @@ fn folders(tree: &Tree, above: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in above {
         let mut names = tree.names(folder).unwrap_or_default();
-        names.sort_unstable();
+        order::sort(&mut names);
         let paths = names.iter().rev().map(|name| folder.join(name));
         found.extend(paths.filter(|path| matches!(tree.kind(path), Ok(Some(FileKind::Dir)))));
     }

@@ -8,6 +8,8 @@ use anyhow::Result;
 use super::blocks::{self, Block};
 use super::{source, switches};
 
+use crate::order;
+
 const TABLE: &str = "shell_environment_policy";
 
 /// The names that commands get, sorted and each once, case aside.
@@ -24,7 +26,7 @@ pub fn allowed_names<'a>(
     // The list is of patterns: a name with one of their signs would let others through.
     let mut names: Vec<String> =
         all.filter(|name| !name.is_empty() && !name.contains(['*', '?'])).map(str::to_owned).collect();
-    names.sort_by_cached_key(|name| (name.to_ascii_lowercase(), name.clone()));
+    order::sort_by_key(&mut names, |name| (name.to_ascii_lowercase(), name.clone()));
     names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
     names
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::shared::SharedHome;
 use crate::formats::yaml::edit as yaml;
+use crate::order;
 use crate::provider::plan::HomeEntry;
 use crate::skills::files::{PlannedFile, PlannedSkill, SKILL_FILE};
 use crate::skills::slug::slug;
@@ -90,7 +91,7 @@ fn user_skills(folder: &Path) -> io::Result<Vec<(String, Option<PathBuf>)>> {
             Err(_) => found.push((name, None)),
         }
     }
-    found.sort_unstable();
+    order::sort(&mut found);
     Ok(found)
 }
 

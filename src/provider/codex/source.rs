@@ -9,6 +9,8 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use toml_edit::{Document, DocumentMut, InlineTable, Item, Key, Table, TableLike, Value};
 
+use crate::order;
+
 /// A text that is not TOML. The message never quotes the text: it may hold secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
@@ -257,7 +259,7 @@ fn statement(text: &str, key: &Key, value: &Value) -> Result<Range<usize>> {
 
 /// The text without these places, which may lie inside each other.
 pub(super) fn without(text: &str, mut cuts: Vec<Range<usize>>) -> String {
-    cuts.sort_unstable_by_key(|cut| cut.start);
+    order::sort_by_key(&mut cuts, |cut| cut.start);
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     for cut in cuts {

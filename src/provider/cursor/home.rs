@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::approval;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
+use crate::order;
 use crate::provider::plan::{
     Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode, is_switched_on,
 };
@@ -77,7 +78,7 @@ fn sorted(servers: &Map<String, Value>) -> Result<Map<String, Value>> {
         Failure::new(Code::BadDocument, message).hint(hint)
     };
     let mut names: Vec<&String> = servers.keys().collect();
-    names.sort_unstable();
+    order::sort(&mut names);
     let mut all = Map::new();
     for name in names {
         if name.trim().is_empty() {
@@ -172,18 +173,17 @@ fn data_folder(
         "workspacePath": project.to_string_lossy(),
     });
     let file = |text: String| HomeEntry::File { bytes: text.into_bytes(), mode: 0o600 };
-    vec![
+    let mut entries = vec![
         (projects, HomeEntry::Kept { mode: 0o700 }),
         (own.join(APPROVALS), file(format!("{:#}", Value::from(keys)))),
         (own.join(".workspace-trusted"), file(format!("{trust:#}"))),
         // The login of an earlier task is removed, whether this one brings one or not.
         (own.join(AUTH_FILE), auth.map_or(HomeEntry::Absent, |target| HomeEntry::Link { target })),
         (own, HomeEntry::Kept { mode: 0o700 }),
-    ]
-    .into_iter()
-    .collect::<std::collections::BTreeMap<_, _>>() // parents before children
-    .into_iter()
-    .collect()
+    ];
+    // Parents before children.
+    order::sort_by(&mut entries, |(one, _), (other, _)| one.cmp(other));
+    entries
 }
 
 /// A data folder without approvals and logins, whichever project they are for. Cursor's sessions stay.

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::order;
+
 /// The text of a value.
 pub(super) fn stringify(value: &Value) -> String {
     let mut text = String::new();
@@ -43,7 +45,7 @@ fn write_object<'a>(text: &mut String, members: impl IntoIterator<Item = (&'a st
 /// Keys that are array indexes come first, by number; the others as they were written.
 fn in_order(object: &Map<String, Value>) -> Vec<(&str, &Value)> {
     let mut members: Vec<(&str, &Value)> = object.iter().map(|(key, value)| (key.as_str(), value)).collect();
-    members.sort_by_key(|(key, _)| array_index(key).map_or(u64::MAX, u64::from));
+    order::sort_by_key(&mut members, |(key, _)| array_index(key).map_or(u64::MAX, u64::from));
     members
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{ANSWER, LONGEST_ORDER, ORDER, Written, place};
 use crate::layout::names;
+use crate::order;
 use crate::supervise::{Order, Orders, Reply};
 use crate::sys::tree::Tree;
 
@@ -37,7 +38,7 @@ impl Inbox {
         };
         let names = self.env.names(Path::new(names::INBOX)).unwrap_or_default();
         let mut waiting: Vec<String> = names.into_iter().filter_map(named).collect();
-        waiting.sort_unstable();
+        order::sort(&mut waiting);
         waiting
     }
 

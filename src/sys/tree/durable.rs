@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::Tree;
+use crate::order;
 use crate::sys::platform::fsync;
 
 /// How many entries are synced at a time: a journal commits what waits for it at one time in one go.
@@ -119,7 +120,7 @@ impl Tree {
 pub fn folders_of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> =
         paths.into_iter().filter_map(|path| path.parent().map(Path::to_owned)).collect();
-    folders.sort_unstable();
+    order::sort(&mut folders);
     folders.dedup();
     folders
 }

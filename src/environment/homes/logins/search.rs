@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
+use crate::order;
 use crate::provider::homes::is_login;
 use crate::sys::tree::{FileKind, Tree};
 
@@ -44,7 +45,7 @@ pub(super) fn links_in(env: &Tree, exports: &BTreeMap<String, String>) -> Vec<Se
             }
         }
     }
-    found.sort_unstable_by(|one, other| one.place.cmp(&other.place));
+    order::sort_by(&mut found, |one, other| one.place.cmp(&other.place));
     found.dedup();
     found
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::value::RawValue;
 
 use super::message::{Counts, Line, Message};
+use crate::order;
 use crate::protocol::Usage;
 
 /// One message is printed as several lines that repeat its usage: so many recent ones are remembered, to count each once.
@@ -146,7 +147,7 @@ fn by_model(line: &Line<'_>) -> BTreeMap<String, Usage> {
     let stated =
         line.model_usage.and_then(|raw| serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()).ok());
     let stated = stated.unwrap_or_default().into_iter();
-    stated.map(|(model, usage)| (model, read(usage).unwrap_or_default())).collect()
+    order::map(stated.map(|(model, usage)| (model, read(usage).unwrap_or_default())))
 }
 
 /// Token counts in either spelling.
