@@ -15,6 +15,7 @@ mod gc;
 mod git;
 mod invocation;
 mod layout;
+mod object;
 mod order;
 mod output;
 mod protocol;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::object;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 /// Reads one line; `None`: it is no message.
 pub fn read(line: &str) -> Option<Message<'_>> {
-    let Line { id, method, params, result, error } = serde_json::from_str(line).ok()?;
+    let Line { id, method, params, result, error } = object::read(line).ok()?;
     Some(match (method, id) {
         (Some(method), Some(id)) if id.get() != "null" => Message::Request { id, method, params },
         (Some(method), _) => Message::Notification { method, params },

@@ -8,10 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::claim::{
-    ChatAttachment, ConnectedApp, FoldedComment, IssueStatus, SiblingRun, null_is_default, plugin,
-    worth_a_warning,
+    ChatAttachment, ConnectedApp, FoldedComment, IssueStatus, SiblingRun, null_is_default, object, objects,
+    plugin, worth_a_warning,
 };
 use crate::failure::{Code, Failure};
+use crate::object::Object;
 
 /// Everything known about a task. Empty strings and lists mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -26,7 +27,7 @@ pub struct TaskDocument {
     pub provider: String,
     #[serde(deserialize_with = "null_is_default")]
     pub agent_id: String,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "object")]
     pub agent: Agent,
     #[serde(deserialize_with = "null_is_default")]
     pub issue_id: String,
@@ -48,12 +49,12 @@ pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
     pub new_comments_since: String,
     /// Comments that were folded into this run; empty on servers that only name them.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub coalesced_comments: Vec<FoldedComment>,
     /// Their ids.
     #[serde(deserialize_with = "null_is_default")]
     pub coalesced_comment_ids: Vec<String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub repos: Vec<Repository>,
     #[serde(deserialize_with = "null_is_default")]
     pub project_id: String,
@@ -61,7 +62,7 @@ pub struct TaskDocument {
     pub project_title: String,
     #[serde(deserialize_with = "null_is_default")]
     pub project_description: String,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub project_resources: Vec<ProjectResource>,
     #[serde(deserialize_with = "null_is_default")]
     pub chat_session_id: String,
@@ -80,7 +81,7 @@ pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
     pub chat_channel_delivers_files: bool,
     /// Files of the message.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub chat_message_attachments: Vec<ChatAttachment>,
     #[serde(deserialize_with = "null_is_default")]
     pub autopilot_run_id: String,
@@ -134,14 +135,14 @@ pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
     pub squad_name: String,
     /// Statuses that the workspace has besides the built-in ones.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub issue_statuses: Vec<IssueStatus>,
     /// How many more there are.
     #[serde(deserialize_with = "null_is_default")]
     pub issue_statuses_omitted: i64,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub connected_apps: Vec<ConnectedApp>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub active_sibling_runs: Vec<SiblingRun>,
     /// The earlier session was to be resumed, and cannot be.
     #[serde(deserialize_with = "null_is_default")]
@@ -176,7 +177,7 @@ pub struct Agent {
     pub name: String,
     #[serde(deserialize_with = "null_is_default")]
     pub instructions: String,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub skills: Vec<Skill>,
     /// Skills of which the claim has only the names; multica's daemon fetches them.
     #[serde(deserialize_with = "null_is_default")]
@@ -193,7 +194,7 @@ pub struct Agent {
     /// Settings of the provider's own runtime, such as OpenClaw's mode and gateway. They may contain a token.
     pub runtime_config: Option<Value>,
     /// Skills of the machine's user that this agent must not see.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub disabled_runtime_skills: Vec<DisabledSkill>,
 }
 
@@ -225,7 +226,7 @@ pub struct Skill {
     pub description: String,
     #[serde(deserialize_with = "null_is_default")]
     pub content: String,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "objects")]
     pub files: Vec<SkillFile>,
 }
 
@@ -392,7 +393,6 @@ pub fn not_served(task: &TaskDocument) -> Vec<String> {
 
 /// Reads any JSON document in the same way: returns unknown fields, and errors name the field and the line.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T, Vec<String>)> {
-    // serde reads a struct from an array as well; a document is an object.
     if text.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
         let message = format!("{origin}, line 1: a JSON object is expected");
         return Err(Failure::new(Code::BadDocument, message).into());
@@ -401,11 +401,11 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], origin: &str) -> Result<(T
     let mut track = serde_path_to_error::Track::new();
     let mut json = serde_json::Deserializer::from_slice(text);
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let parsed = serde_ignored::deserialize(tracked, |path| {
+    let parsed = serde_ignored::deserialize::<_, _, Object<T>>(tracked, |path| {
         // A `?` stands for a step through an `Option`, which is ours and not the document's.
         unknown.push(path.to_string().replace(".?", ""));
     });
-    let value = parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
+    let value = parsed.and_then(|Object(value)| json.end().map(|()| value)).map_err(|error| {
         let path = track.path().to_string();
         let field = if path == "." { String::new() } else { format!("field `{path}`: ") };
         // serde_json ends its own message with the position; keep one.

@@ -147,7 +147,7 @@ impl Client {
             unknown.iter().for_each(|kind| self.skipped.unknown(kind));
             return Ok(());
         }
-        // serde would read a struct from an array as well.
+        // Most lines that are no messages end here, before they are parsed.
         match line.starts_with('{').then(|| rpc::read(line)).flatten() {
             Some(Message::Notification { method, params }) => self.notification(&method, params, sink, step),
             Some(Message::Request { id, method, params }) => self.question(id, &method, params, sink, step),

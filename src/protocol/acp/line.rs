@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::content::Content;
 use super::read::{Any, object, text};
+use crate::object;
 use crate::protocol::ndjson::field::Maybe;
 
 /// `session/update`.
@@ -63,7 +64,7 @@ struct Params<'a> {
 
 /// The update that a line carries; `None` where the line is another message, or has its parts elsewhere.
 pub(super) fn quick(line: &str) -> Option<(Kind<'_>, Update<'_>)> {
-    let line: Line<'_> = serde_json::from_str(line).ok()?;
+    let line: Line<'_> = object::read(line).ok()?;
     let is_update =
         line.id.is_none() && line.method.is_some_and(|method| method.get() == "\"session/update\"");
     let update = line.params.0.filter(|_| is_update)?.update.0?;

@@ -23,9 +23,7 @@ pub(super) fn literal(value: Any<'_>) -> JsonText<'_> {
 
 /// A value that is an object of this form.
 pub(super) fn object<'a, T: Deserialize<'a>>(value: Any<'a>) -> Option<T> {
-    let json = value?.get();
-    // serde would read a struct from an array as well.
-    json.starts_with('{').then(|| serde_json::from_str(json).ok())?
+    crate::object::read(value?.get()).ok()
 }
 
 /// The elements of a value that is an array.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::object;
 use crate::protocol::JsonText;
 
 /// What the notifications of a turn hold.
@@ -38,7 +39,7 @@ pub(super) struct ItemLine<'a> {
 pub(super) fn item_line(line: &str) -> Option<ItemLine<'_>> {
     // As the server writes it; another order of the keys only takes longer.
     let begins = line.starts_with(r#"{"method":"item/"#);
-    begins.then(|| serde_json::from_str(line).ok()).flatten().filter(|line: &ItemLine<'_>| line.id.is_none())
+    begins.then(|| object::read(line).ok()).flatten().filter(|line: &ItemLine<'_>| line.id.is_none())
 }
 
 /// A piece of a turn; its type says which fields count.

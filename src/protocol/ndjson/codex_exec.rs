@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{
     AgentFailure, Event, JsonText, NoticeLevel, Opening, Properties, Sink, Step, Transcript, Usage,
 };
@@ -87,7 +88,7 @@ impl LineReader for CodexExec {
     }
 
     fn line(&mut self, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(text) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(text) else { return Ok(Understood::No) };
         match &*word(line.kind) {
             "thread.started" => {
                 step.is_progress = true;

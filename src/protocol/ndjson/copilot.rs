@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::field::{Field, List, Maybe, Text, error_text, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Opening, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -199,7 +200,7 @@ impl Copilot {
 
 impl LineReader for Copilot {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(line) else { return Ok(Understood::No) };
         if &*line.kind == "result" {
             self.result(&line, sink)?;
             step.is_progress = true;

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::field::{Field, List, Maybe, Text, error_text, is_true, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{JsonText, Opening, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -211,7 +212,7 @@ fn texts(message: &Maybe<Message<'_>>) -> String {
 
 impl LineReader for Cursor {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(line) else { return Ok(Understood::No) };
         self.transcript.session(&line.session_id, Some(&line.model), sink)?;
         match (&*line.kind, &*line.subtype) {
             ("system", _) => {}

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::field::{Field, Text, error_text, is_true, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{Event, JsonText, NoticeLevel, Opening, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -107,7 +108,7 @@ fn usage(counts: Field<'_>) -> Usage {
 
 impl LineReader for Gemini {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(line) else { return Ok(Understood::No) };
         if matches!(&*line.kind, "tool_use" | "result") && std::mem::take(&mut self.is_in_parts) {
             self.transcript.message_ended(JsonText::default(), sink)?;
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::stream::{LineReader, Understood};
+use crate::object;
 use crate::protocol::{AgentFailure, JsonText, Properties, Sink, Step, Transcript};
 
 /// How it begins a message that is an error.
@@ -75,7 +76,7 @@ impl LineReader for Grok {
     }
 
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(Line { role, content, tool_calls, tool_call_id }) = serde_json::from_str(line) else {
+        let Ok(Line { role, content, tool_calls, tool_call_id }) = object::read(line) else {
             return Ok(Understood::No);
         };
         let text = content.and_then(|content| JsonText::from_json(content.get())).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::io;
 
 use super::field::{Field, Maybe, Text, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{FailureReason, Opening, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -167,7 +168,7 @@ fn usage(tokens: &Tokens<'_>) -> Usage {
 
 impl LineReader for OpenCode {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(line) else { return Ok(Understood::No) };
         self.transcript.session(&line.session_id, None, sink)?;
         match (&*line.kind, &line.part.0) {
             ("step_start", _) => {

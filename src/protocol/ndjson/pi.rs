@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::field::{Field, List, Maybe, Text, error_text, is_true, literal, number};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{JsonText, Opening, Properties, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -219,11 +220,11 @@ impl LineReader for Pi {
 
     fn line(&mut self, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
         if text.starts_with(UPDATE) {
-            let Ok(line) = serde_json::from_str::<UpdateLine<'_>>(text) else { return Ok(Understood::No) };
+            let Ok(line) = object::read::<UpdateLine<'_>>(text) else { return Ok(Understood::No) };
             line.part.0.iter().try_for_each(|part| self.part(part, sink, step))?;
             return Ok(Understood::Yes);
         }
-        let Ok(line) = serde_json::from_str::<Line<'_>>(text) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(text) else { return Ok(Understood::No) };
         match &*line.kind {
             "session" => self.transcript.session(&line.id, None, sink)?,
             "message_update" => {
@@ -254,7 +255,7 @@ impl LineReader for Pi {
                 self.transcript.fail_with(&*line.final_error, None);
             }
             "error" => {
-                let error = serde_json::from_str::<ErrorLine<'_>>(text).map(|line| error_text(line.message));
+                let error = object::read::<ErrorLine<'_>>(text).map(|line| error_text(line.message));
                 self.transcript.fail_with(error.unwrap_or_default(), None);
             }
             "auto_retry_end" | "compaction_start" | "compaction_end" => {}

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::field::{Field, Maybe, Text, is_true, literal, number, read};
 use super::stream::{LineReader, LineStream, Understood};
+use crate::object;
 use crate::protocol::{Event, JsonText, NoticeLevel, Opening, Sink, Step, Transcript, Usage};
 
 /// Reads the lines.
@@ -165,7 +166,7 @@ impl Reasonix {
 
 impl LineReader for Reasonix {
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {
-        let Ok(line) = serde_json::from_str::<Line<'_>>(line) else { return Ok(Understood::No) };
+        let Ok(line) = object::read::<Line<'_>>(line) else { return Ok(Understood::No) };
         self.transcript.session(&line.session_id, None, sink)?;
         if &*line.last == "result" {
             self.result(&line);

@@ -157,7 +157,6 @@ fn take<R: LineReader>(
     if begin.is_empty() {
         return Ok(());
     }
-    // serde would read a struct from an array as well.
     let understood =
         if begin.starts_with('{') { reader.line(begin, sink, step)? } else { reader.other_line(begin) };
     match understood {

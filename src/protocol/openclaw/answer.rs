@@ -6,6 +6,7 @@ use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
+use crate::object;
 use crate::protocol::ndjson::field::{Field, Maybe, Text, ignore_scalars, is_true, number, read};
 use crate::protocol::{JsonText, Usage};
 
@@ -100,7 +101,7 @@ struct Payload<'a> {
 impl Answer {
     /// The answer that this text is, if it is one and not a line of a log.
     pub(super) fn read(json: &str) -> Option<Answer> {
-        let object: Object<'_> = serde_json::from_str(json).ok()?;
+        let object: Object<'_> = object::read(json).ok()?;
         let is_refused = object.ok.is_some_and(|ok| ok.get() == "false");
         let meta = object.meta.0.unwrap_or_default();
         if !object.payloads.is_list && !is_refused && number(meta.duration_ms) == 0 {

@@ -158,7 +158,7 @@ impl Talk {
             self.note_progress(was_progress, step);
             return Ok(());
         }
-        // serde would read a struct from an array as well.
+        // Most lines that are no messages end here, before they are parsed.
         match text.starts_with('{').then(|| rpc::read(text)).flatten() {
             Some(Message::Request { id, method, params }) => self.asks(id, &method, params, sink, step)?,
             Some(Message::Answer { id, outcome }) => {

@@ -14,6 +14,7 @@ use super::answer::{Answer, control_response};
 use super::failure::{self, Stated};
 use super::message::{Block, Content, Head, Line, Message};
 use super::tokens::{Counting, Tokens};
+use crate::object;
 use crate::protocol::ndjson::field::{self, is_true, plain_text};
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
@@ -79,12 +80,12 @@ impl Reader {
         if begin.is_empty() {
             return Ok(());
         }
-        // serde would read a struct from an array as well.
+        // Most lines that are no messages end here, before they are parsed.
         if begin.starts_with('{') {
-            if let Ok(line) = serde_json::from_str::<Line<'_>>(&text) {
+            if let Ok(line) = object::read::<Line<'_>>(&text) {
                 return self.known(&line, &text, sink, step);
             }
-            if let Ok(head) = serde_json::from_str::<Head<'_>>(&text) {
+            if let Ok(head) = object::read::<Head<'_>>(&text) {
                 if &*head.kind == "assistant" {
                     self.fallback.clear();
                 }

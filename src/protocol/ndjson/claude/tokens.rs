@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::value::RawValue;
 
 use super::message::{Counts, Line, Message};
+use crate::object;
 use crate::order;
 use crate::protocol::Usage;
 
@@ -152,7 +153,7 @@ fn by_model(line: &Line<'_>) -> BTreeMap<String, Usage> {
 
 /// Token counts in either spelling.
 fn read(usage: &RawValue) -> Option<Usage> {
-    let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
+    let counts: Counts<'_> = object::read(usage.get()).ok()?;
     let number = |a: Option<&RawValue>, b: Option<&RawValue>| {
         [a, b].into_iter().flatten().find_map(|number| number.get().parse().ok()).unwrap_or(0)
     };
