@@ -1,4 +1,4 @@
-//! Worktrees: `prepare --repo` against `git worktree add`, and `--continue-from` against `cp`.
+//! Worktrees: `prepare --repo` against `git worktree add`, `--continue-from` against `cp`, `checkpoint` against `git stash create`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,37 +39,77 @@ pub(crate) fn worktree(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), T
     remove(&many)
 }
 
-/// A work dir that begins with all files of another one: a worktree of 5,000 small files, and a plain folder with a large one, too.
+/// A worktree with the files of another environment's, 5,000 files and 1,000 of them not tracked.
 pub(crate) fn continued(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
-    let source = repository(bench, "continued", 5_000)?;
-    for (what, arguments) in [
-        ("a worktree of 5,000 files", &["--repo".into(), source.to_string_lossy().into_owned()][..]),
-        ("a folder with 5,000 files and one of 200 MB", &[]),
-    ] {
-        let env = output(execenv(&bench.dir).args(["prepare", "--lease", "1d"]).args(arguments))?;
+    let repository = repository(bench, "continued", 4_000)?;
+    let env = output(execenv(&bench.dir).args(["prepare", "--repo"]).arg(&repository))?;
+    let work_dir = Path::new(&env).join("workdir");
+    let new = work_dir.join("new");
+    fs::create_dir(&new)?;
+    for number in 0..1_000 {
+        fs::write(new.join(format!("{number}.txt")), format!("line {number}\n").repeat(20))?;
+    }
+    settle()?;
+    let copy = bench.dir.join("continued-copy");
+    let pairs = Pairs::measure(
+        11,
+        |_| {
+            let start = std::time::Instant::now();
+            let next = output(execenv(&bench.dir).args(["prepare", "--continue-from", &env]))?;
+            let took = start.elapsed();
+            remove_env(bench, &next)?;
+            Ok(took)
+        },
+        |_| {
+            let mut cp = program("cp", &bench.dir);
+            let took = time(cp.args(["-a", "--reflink=auto"]).arg(&work_dir).arg(&copy))?;
+            remove(&copy)?;
+            Ok(took)
+        },
+    )?;
+    show(pairs.row("P14", "prepare --continue-from, 5,000 files".into(), "`cp -a --reflink=auto`", 1.5));
+    remove_env(bench, &env)?;
+    remove(&repository)
+}
+
+/// What a heartbeat does as well: a commit beside the branch and a patch, of ten changed files.
+pub(crate) fn checkpoint(bench: &Bench, show: &mut dyn FnMut(Row)) -> Result<(), Trouble> {
+    for files in [100, 5_000] {
+        let repository = repository(bench, &format!("checkpoint-{files}"), files)?;
+        let env = output(execenv(&bench.dir).args(["prepare", "--repo"]).arg(&repository))?;
         let work_dir = Path::new(&env).join("workdir");
-        if arguments.is_empty() {
-            time(program("cp", &bench.dir).arg("-r").arg(source.join("src")).arg(&work_dir))?;
-            fs::write(work_dir.join("large"), vec![b'x'; 200_000_000])?;
-        }
         settle()?;
-        let from = ["--continue-from", &env];
-        let copy = bench.dir.join("copy");
+        let change = |round: usize, by: &str| -> Result<(), Trouble> {
+            for number in 0..10 {
+                fs::write(
+                    work_dir.join(format!("src/0/{number}.txt")),
+                    format!("{by} {round}\n").repeat(20),
+                )?;
+            }
+            Ok(())
+        };
         let pairs = Pairs::measure(
-            21,
-            |_| prepare_with(bench, &from),
-            |_| {
-                let cp =
-                    time(program("cp", &bench.dir).args(["-a", "--reflink=auto"]).args([&work_dir, &copy]))?;
-                remove(&copy)?;
-                Ok(cp)
+            51,
+            |round| {
+                change(round, "ours")?;
+                time(execenv(&bench.dir).args(["-q", "checkpoint", "-m", "x", &env]))
+            },
+            |round| {
+                change(round, "gits")?;
+                let who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.invalid"];
+                time(program("git", &work_dir).args(who).args(["stash", "create"]))
             },
         )?;
-        let against = "`cp -a --reflink=auto` of the work dir";
-        show(pairs.row("P13", format!("prepare --continue-from, {what}"), against, 1.5));
-        time(execenv(&bench.dir).args(["-q", "cleanup", "--all", "--force", &env]))?;
+        let work = format!("checkpoint, 10 of {files} files changed");
+        show(pairs.row("P15", work, "`git stash create`", 1.5));
+        remove_env(bench, &env)?;
+        remove(&repository)?;
     }
-    remove(&source)
+    Ok(())
+}
+
+fn remove_env(bench: &Bench, env: &str) -> Result<(), Trouble> {
+    time(execenv(&bench.dir).args(["-q", "cleanup", "--all", "--force", env])).map(drop)
 }
 
 fn git(bench: &Bench, dir: &Path, arguments: &[&str]) -> Result<(), Trouble> {

@@ -13,7 +13,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 13] = [
+pub(crate) const ALL: [(&str, Measure, &str); 14] = [
     (
         "P1",
         prepare,
@@ -62,10 +62,16 @@ pub(crate) const ALL: [(&str, Measure, &str); 13] = [
         "1,000 environments of an issue each, a server with the batch route: `hyperfine -N 'execenv gc -q --server URL'` \
          against P4's `find` and one `curl -s`",
     ),
+    // P13 is the time of the test command, which is no row.
     (
-        "P13",
+        "P14",
         crate::git::continued,
-        "`time execenv prepare --continue-from ENV`, and `time cp -a --reflink=auto ENV/workdir COPY`",
+        "`time execenv prepare --continue-from ENV`, and `time cp -a --reflink=auto WORK_DIR NEW`",
+    ),
+    (
+        "P15",
+        crate::git::checkpoint,
+        "`time execenv checkpoint -m x ENV`, and `time git -C WORK_DIR stash create`, after a line more in ten files",
     ),
 ];
 
