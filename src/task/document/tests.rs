@@ -15,6 +15,8 @@ fn an_error_quotes_no_value() {
         r#"{"agent":{"custom_args":"sk-secret at line 7, expected x"}}"#,
         r#"{"agent":{"custom_env":{"A":4711}}}"#,
         r#"{"agent":"sk-secret"}"#,
+        r#"{"agent":["sk-secret"]}"#,
+        r#"{"agent":{"skills":[["sk-secret"]]}}"#,
     ] {
         let message = format!("{:#}", parse_document(bad.as_bytes(), "t.json").unwrap_err());
         assert!(message.contains("field `agent") && message.contains("expected"), "{message}");
