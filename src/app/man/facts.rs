@@ -286,6 +286,7 @@ pub(super) const PAGES: &[Facts] = &[
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             ("n", "number of the checkpoint; null: from a file"),
+            ("written", "how many files were written or removed"),
             (
                 "base, fetched_from",
                 "the commit that the patch began from (null: from nothing), and the address from which it was fetched, or null",
@@ -412,6 +413,10 @@ pub(super) const PAGES: &[Facts] = &[
         statuses: CHECKED,
         fields: &[
             ("schema, can_complete", "version of this object; true: no branch is left to be merged"),
+            (
+                "older[]",
+                "the branches that were there before the environment, and do not count; as in `list`",
+            ),
             ("merged[], skipped[], unmerged[]", "the branches, as `execenv merge list` has them"),
         ],
         files: STATE,
