@@ -15,7 +15,9 @@ use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
 use super::record::{CheckpointRecord, Own, RepositoryRecord};
 use super::repository_proof::is_proved;
-use crate::git::{Branch, Checkout, Git, Quiet, Registered, Registration, Repository, refs_lead_elsewhere};
+use crate::git::{
+    Branch, Checkout, Git, OWN_REFS, Quiet, Registered, Registration, Repository, refs_lead_elsewhere,
+};
 use crate::layout;
 use crate::layout::names;
 use crate::sys::silent;
@@ -232,6 +234,7 @@ impl Leaving<'_> {
         let _quiet = Quiet::in_repository(registered.common());
         let mut kept = Vec::new();
         let common = registered.common().to_owned();
+        let staged = self.staged(deletion, &registered); // HEAD names a branch yet
         for branch in self.branches(deletion.git, &registered) {
             match self.release_branch(deletion, &registered, &branch) {
                 Ok(what) => kept.extend(what.map(|what| (common.clone(), what))),
@@ -259,8 +262,27 @@ impl Leaving<'_> {
                 format!("{name} holds a commit that was checked out without a branch and is nowhere else");
             kept.push((common.clone(), what));
         }
+        if let Some(commit) = staged {
+            let name = repository.keep_commit(&format!("{}/staged", ref_key(self.key)), &commit)?;
+            kept.push((common, format!("{name} holds what was staged and not committed")));
+        }
         registered.remove()?;
         Ok(kept)
+    }
+
+    /// A commit of what is staged in a worktree whose files are gone.
+    fn staged(&self, deletion: &Deletion<'_>, registered: &Registration) -> Option<String> {
+        let is_gone = |folder: &Tree| !matches!(folder.kind(Path::new(".git")), Ok(Some(_)));
+        if !self.folder.is_none_or(is_gone) {
+            return None;
+        }
+        let kept = format!("{OWN_REFS}{}/staged*", ref_key(self.key));
+        let repository = registered.repository(deletion.git);
+        let staged = repository.staged_in(registered, &kept, &deletion.git.committer(None));
+        staged.unwrap_or_else(|error| {
+            log::warn!("what is staged in {} was not looked at: {error:#}", self.place.display());
+            None
+        })
     }
 
     /// What stays in a repository of which nothing proves that execenv has made the worktree there.

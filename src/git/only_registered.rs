@@ -1,14 +1,16 @@
 //! What only the registration of a worktree holds: a commit that is checked out without a branch, those of an operation in
-//! progress, and the refs of this worktree alone.
+//! progress, the refs of this worktree alone, and what is staged.
 
 use anyhow::Result;
 
 use super::command::Repository;
+use super::commit::NewCommit;
+use super::identity::GitIdentity;
 use super::linked::Registration;
 use super::operation::COMMITS;
 use super::refs::{STASH, is_commit_id};
 use super::reftable::has_tables;
-
+use super::view::GitFolders;
 use crate::order;
 
 /// The log of what was checked out.
@@ -73,5 +75,41 @@ impl Repository<'_> {
             }
         }
         Ok(lost)
+    }
+
+    /// A commit of what is staged in a worktree whose files are gone and that is not committed; only the index names it. `kept` begins the
+    /// names of refs that may hold it already.
+    ///
+    /// # Errors
+    /// As [`output`](super::command::GitCommand::output), also where a merge has left conflicts.
+    pub fn staged_in(
+        &self,
+        registered: &Registration,
+        kept: &str,
+        by: &GitIdentity,
+    ) -> Result<Option<String>> {
+        let own = registered.git_dir().to_owned();
+        if !own.join("index").is_file() {
+            return Ok(None);
+        }
+        let folders = GitFolders { own, common: registered.common().to_owned() };
+        let view = self.view(&folders, true)?;
+        let head =
+            self.look(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"]).through(&view).answer()?;
+        let head = head.map(|id| String::from_utf8_lossy(&id).trim_end().to_owned());
+        let Some(head) = head else { return Ok(None) };
+        // What is only staged as removed is in the commit.
+        let differing =
+            ["diff-index", "--cached", "--name-only", "--no-renames", "--diff-filter=d", "-z", &head];
+        if self.look(differing).through(&view).output()?.is_empty() {
+            return Ok(None);
+        }
+        let tree = self.work(["write-tree"]).through(&view).and_to(view.tree()).text()?;
+        let held = self.look(["for-each-ref", "--format=%(tree)", kept]).text()?;
+        if held.lines().any(|held| held == tree) {
+            return Ok(None);
+        }
+        let message = "staged, and not committed\n";
+        self.make_commit(NewCommit { tree: &tree, parents: &[&head], message, by }).map(Some)
     }
 }

@@ -396,6 +396,25 @@ fn a_submodule_whose_commit_is_nowhere_else_is_named_when_work_is_published() {
 }
 
 #[test]
+fn what_is_staged_in_a_worktree_without_files_is_kept() {
+    for words in [&["cleanup", "--all", KEY][..], &["cleanup", "--all", "--force", KEY]] {
+        let w = World::new();
+        w.sh("echo staged > staged; git add staged; git rm -q --cached file");
+        fs::remove_dir_all(w.work_dir()).unwrap();
+        w.execenv(words).status(0);
+        let kept = format!("refs/execenv/{KEY}/staged");
+        assert_eq!(git_out(&w.t, &w.source, &["show", &format!("{kept}:staged")]), "staged", "{words:?}");
+        assert!(!w.source.join(".git/worktrees").exists(), "{words:?}");
+        // What is only staged as removed is in the commit.
+        let w = World::new();
+        w.sh("git rm -q --cached file");
+        fs::remove_dir_all(w.work_dir()).unwrap();
+        w.execenv(words).status(0);
+        assert_eq!(git_out(&w.t, &w.source, &["for-each-ref", "refs/execenv"]), "", "{words:?}");
+    }
+}
+
+#[test]
 fn a_branch_that_is_rebased_elsewhere_stays() {
     let w = World::new();
     w.sh(&format!(
