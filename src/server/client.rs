@@ -1,6 +1,7 @@
 //! One request and its reply, with bounds on time, size and redirects; failures in words that are safe to print.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body};
 
 use super::resolver::SystemResolver;
-use super::{Connection, Token, address};
+use super::{Connection, Roots, Token, address};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: u32 = 10;
@@ -49,6 +50,11 @@ pub(super) struct Client {
     sent: AtomicU64,
 }
 
+fn tls(roots: Roots) -> TlsConfig {
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    TlsConfig::builder().root_certs(roots.0).unversioned_rustls_crypto_provider(ring).build()
+}
+
 impl Client {
     /// Keeps up to `connections` open between requests. Nothing is sent yet.
     pub(super) fn new(connection: Connection, connections: usize) -> Client {
@@ -62,7 +68,7 @@ impl Client {
             // Over plain http anyone on the way could answer that an issue is gone.
             .https_only(base_url.starts_with("https:"))
             .proxy(proxy.map(|proxy| proxy.0))
-            .tls_config(TlsConfig::builder().root_certs(roots.0).build())
+            .tls_config(tls(roots))
             .max_idle_connections(connections)
             .max_idle_connections_per_host(connections)
             .user_agent(concat!("execenv/", env!("CARGO_PKG_VERSION")))

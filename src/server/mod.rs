@@ -53,7 +53,7 @@ impl Connection {
     ///
     /// # Errors
     /// A [`Code::BadConfig`](crate::failure::Code::BadConfig) failure for an address or a proxy that cannot be used, or
-    /// for named certificates that cannot be read.
+    /// where https finds no certificates.
     pub fn new(
         address: &str,
         token: Option<Token>,
@@ -61,7 +61,8 @@ impl Connection {
     ) -> Result<Connection> {
         let base_url = normalise(address)?;
         let proxy = Proxy::choose(&base_url, variables)?;
-        let roots = Roots::load(variables)?;
+        let is_https = base_url.starts_with("https:");
+        let roots = if is_https { Roots::load(variables)? } else { Roots::none() };
         Ok(Connection { base_url, token, timeout: TIMEOUT, proxy, roots })
     }
 }

@@ -34,7 +34,7 @@ fn connection(url: &str) -> Connection {
         token: Some(Token::new(SECRET).unwrap()),
         timeout: Duration::from_secs(20),
         proxy: None,
-        roots: Roots::built_in(),
+        roots: Roots::none(),
     }
 }
 
