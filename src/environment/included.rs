@@ -40,7 +40,14 @@ pub(super) fn patterns(top: Option<&Path>, asked: Option<&Path>) -> Result<Optio
             .hint("name a file with patterns, one a line, as in .gitignore")
             .into());
     }
-    Ok(top.map(|top| top.join(PATTERNS)).filter(|file| file.is_file()))
+    let Some(file) = top.map(|top| top.join(PATTERNS)) else { return Ok(None) };
+    if file.is_file() {
+        return Ok(Some(file));
+    }
+    if file.symlink_metadata().is_ok() {
+        log::warn!("{} is no file that can be read: no ignored files come along", file.display());
+    }
+    Ok(None)
 }
 
 /// Copies the files of the checkout at `top` that match `patterns` into its new worktree. What lies below `root` is left out.

@@ -173,3 +173,24 @@ fn beyond_the_limits_nothing_more_is_copied_and_one_warning_says_so() {
     assert!(!work_dir.join("big").exists() && !work_dir.join("local").exists());
     assert!(warnings.concat().contains("2011 files not copied"), "{warnings:?}");
 }
+
+/// A link to a file of patterns is one; what cannot be read is told, or the user misses the files only when the agent fails.
+#[test]
+fn patterns_that_cannot_be_read_are_named() {
+    let t = TestEnv::new();
+    let source = source(&t, ".env\n");
+    t.write(source.join(".env"), "S\n");
+    let patterns = source.join(".worktreeinclude");
+    std::fs::rename(&patterns, source.join("real")).unwrap();
+    symlink("real", &patterns).unwrap();
+    assert!(prepared(&t, &source, &[]).0.join(".env").is_file());
+    for target in ["gone", "secret"] {
+        std::fs::create_dir_all(source.join("secret")).unwrap();
+        std::fs::remove_file(&patterns).unwrap();
+        symlink(target, &patterns).unwrap();
+        let always =
+            ["prepare", "--replace", "--task-id", TASK, "-o", "json", "--repo", source.to_str().unwrap()];
+        let done = t.execenv(always).run().status(0);
+        assert!(done.stderr.contains(".worktreeinclude is no file that can be read"), "{target}: {done}");
+    }
+}
