@@ -183,15 +183,14 @@ impl Changing<'_> {
         let absent = self.absent_by_choice()?;
         self.work(["read-tree", "HEAD"]).variable("GIT_INDEX_FILE", &index).output()?;
         let list = self.work(["ls-files", "-z", "--full-name"]).variable("GIT_INDEX_FILE", &index);
-        let listed = paths(&list.output()?);
-        let known: BTreeSet<&Path> = listed.iter().map(PathBuf::as_path).collect();
+        let known: BTreeSet<PathBuf> = paths(&list.output()?).into_iter().collect();
         let wanted: Vec<&Path> =
             files.iter().map(PathBuf::as_path).filter(|path| !absent.contains(*path)).collect();
         // First what goes: a folder may take the place of a file.
         for file in wanted.iter().filter(|file| !known.contains(**file)) {
             self.remove(file)?;
         }
-        let back = nul_lines(wanted.iter().copied().filter(|file| known.contains(file)));
+        let back = nul_lines(wanted.iter().copied().filter(|file| known.contains(*file)));
         if !back.is_empty() {
             let write = ["checkout-index", "--force", "--quiet", "-z", "--stdin"];
             self.write(write).variable("GIT_INDEX_FILE", &index).input(back).output()?;

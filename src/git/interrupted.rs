@@ -18,6 +18,7 @@ use super::failure::GitFailure;
 use super::index_file::{IndexLock, is_locked};
 use super::refs::is_commit_id;
 use super::working::{Working, nul_lines, paths};
+use crate::order;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The largest file of which it is told whether it is the beginning of a version, in bytes.
@@ -129,7 +130,7 @@ impl Checkout {
         chosen
             .retain(|one| !absent.contains(&one.path) && (!not_old.contains(&one.path) || is_new(&one.path)));
         let of = |one: fn(&Differing) -> &Option<Version>| -> BTreeMap<&Path, &Version> {
-            chosen.iter().filter_map(|it| Some((it.path.as_path(), one(it).as_ref()?))).collect()
+            order::map(chosen.iter().filter_map(|it| Some((it.path.as_path(), one(it).as_ref()?))))
         };
         let files_not_old = working.differing_files("old", &of(|it| &it.old))?;
         let files_not_new = working.differing_files("new", &of(|it| &it.new))?;
