@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::addressed::{Addressed, prepare_on};
 use super::announce::undo;
@@ -15,7 +14,7 @@ use super::worktree::WorktreeArgs;
 use crate::environment::{EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, reuse_and_hold};
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
-use crate::invocation::{Context, WaitArgs};
+use crate::invocation::{Context, WaitArgs, one_of};
 use crate::run::{Keep, RunningEnv};
 
 /// The task of `run --new` and `run --task`
@@ -25,7 +24,7 @@ pub struct OwnEnvArgs {
     #[arg(long, conflicts_with_all = ["env", "cleanup_after"])]
     pub new: bool,
     /// With --new, keep the environment: always, failed (only where the run did not complete) or never
-    #[arg(long, value_name = "WHEN", value_parser = keep(), hide_possible_values = true, requires = "new")]
+    #[arg(long, value_name = "WHEN", value_parser = one_of(&Keep::WORDS), hide_possible_values = true, requires = "new")]
     pub keep: Option<Keep>,
     /// With --new, replace an environment of the task even if it is reserved and holds work; it goes to the trash
     #[arg(long, requires = "new")]
@@ -39,13 +38,6 @@ pub struct OwnEnvArgs {
     /// The task.
     #[command(flatten, next_help_heading = "Task, with --new, or with --task in place of ENV")]
     pub task: TaskInput,
-}
-
-fn keep() -> impl TypedValueParser<Value = Keep> {
-    PossibleValuesParser::new(Keep::WORDS.map(|(word, _)| word)).map(|word| {
-        let found = Keep::WORDS.into_iter().find(|(known, _)| *known == word);
-        found.map_or(Keep::default(), |(_, keep)| keep)
-    })
 }
 
 /// Where the task works: in a user folder, or on a repository that is named by its address.

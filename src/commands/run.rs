@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::identity::IdentityArgs;
 use super::own_env::{OwnEnvArgs, left};
@@ -17,7 +16,7 @@ use crate::brief::Role;
 use crate::environment::{RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
-    Context, UserInput, WaitArgs, describe_setting, env_completer, parse_duration, parse_size,
+    Context, UserInput, WaitArgs, describe_setting, env_completer, one_of, parse_duration, parse_size,
 };
 use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
@@ -79,13 +78,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "resume")]
     pub history: Option<PathBuf>,
     /// Part of the agent in a larger task, which its system prompt explains: subtask, orchestrator or supervisor
-    #[arg(long, value_name = "ROLE", value_parser = role(), hide_possible_values = true)]
+    #[arg(long, value_name = "ROLE", value_parser = one_of(&Role::WORDS), hide_possible_values = true)]
     pub role: Option<Role>,
     /// How to talk to the agent, where its CLI has several ways: stream-json, acp, app-server, exec, …
     #[arg(long, value_name = "NAME")]
     pub dialect: Option<String>,
     /// What to answer an agent that asks for a permission: allow or deny
-    #[arg(long, value_name = "ANSWER", default_value = "allow", value_parser = permission(), hide_possible_values = true)]
+    #[arg(long, value_name = "ANSWER", default_value = "allow", value_parser = one_of(&Permission::WORDS), hide_possible_values = true)]
     pub permission: Permission,
     /// The model for the agent to use
     #[arg(long, value_name = "NAME")]
@@ -142,7 +141,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub heartbeat: Option<Duration>,
     /// Where heartbeats go: ref (beside the branch), or branch (on it, but beside it during a merge or a rebase)
-    #[arg(long, value_name = "MODE", default_value = "ref", value_parser = heartbeat_mode(), hide_possible_values = true, requires = "heartbeat")]
+    #[arg(long, value_name = "MODE", default_value = "ref", value_parser = one_of(&HeartbeatMode::WORDS), hide_possible_values = true, requires = "heartbeat")]
     pub heartbeat_mode: HeartbeatMode,
     /// End the run when this file appears
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
@@ -295,27 +294,6 @@ fn parse_memory(text: &str) -> Result<u64, String> {
         size if size < LEAST => Err(format!("no agent starts in less than {} MiB", LEAST >> 20)),
         size => Ok(size),
     }
-}
-
-fn permission() -> impl TypedValueParser<Value = Permission> {
-    PossibleValuesParser::new(Permission::WORDS.map(|(word, _)| word)).map(|word| {
-        let found = Permission::WORDS.into_iter().find(|(known, _)| *known == word);
-        found.map_or(Permission::default(), |(_, permission)| permission)
-    })
-}
-
-fn role() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::WORDS.map(|(word, _)| word)).map(|word| {
-        let found = Role::WORDS.into_iter().find(|(known, _)| *known == word);
-        found.map_or(Role::Subtask, |(_, role)| role)
-    })
-}
-
-fn heartbeat_mode() -> impl TypedValueParser<Value = HeartbeatMode> {
-    PossibleValuesParser::new(HeartbeatMode::WORDS.map(|(word, _)| word)).map(|word| {
-        let found = HeartbeatMode::WORDS.into_iter().find(|(known, _)| *known == word);
-        found.map_or(HeartbeatMode::default(), |(_, mode)| mode)
-    })
 }
 
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {

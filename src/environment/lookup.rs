@@ -38,6 +38,15 @@ impl FoundEnv {
         FoundEnv { env, meta, work_dir }
     }
 
+    /// The environment in an open env root, with its record as it is now: another process may have changed it.
+    ///
+    /// # Errors
+    /// As the system reports them, and where the record is damaged.
+    pub fn read_again(env: &EnvRoot) -> Result<FoundEnv> {
+        let meta = Meta::load(&env.tree)?;
+        Ok(FoundEnv::new(env.try_clone()?, meta))
+    }
+
     /// Opens an env root.
     ///
     /// # Errors

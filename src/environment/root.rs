@@ -219,6 +219,15 @@ impl EnvRoot {
         Ok(EnvRoot { tree, path: path.to_owned() })
     }
 
+    /// The same folder by a handle of its own.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn try_clone(&self) -> Result<EnvRoot> {
+        let tree = self.tree.try_clone().context("duplicate the handle of the env root")?;
+        Ok(EnvRoot { tree, path: self.path.clone() })
+    }
+
     /// The folder's name: the key.
     pub fn key(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()

@@ -3,7 +3,7 @@
 //! Before the first file is written, the lock on the index says from which tree to which the files are brought; the new index
 //! comes after the last file. So of each path that the two trees have differently it can be told how far it is: a file that equals the
 //! old tree is not written yet, one that equals the new tree is, and one that holds only the beginning of a version was being
-//! written. Those are brought back to the old tree. All else is somebody's edit, and stays.
+//! written. Those are brought back to the old tree. All else was edited meanwhile, and stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

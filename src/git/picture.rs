@@ -102,14 +102,7 @@ impl Checkout {
                 Some((repository.scratch(Where::Disk)?, self.folders().common.join("objects")))
             }
         };
-        let mut picture = Picture {
-            repository,
-            view,
-            objects,
-            tree: String::new(),
-            links: Vec::new(),
-            special: Vec::new(),
-        };
+        let mut picture = Picture::begin(repository, view, objects);
         let own = &self.folders().own;
         let own = Tree::open(own).with_context(|| format!("open {}", own.display()))?;
         let add = |picture: &mut Picture<'_>| {
@@ -136,14 +129,7 @@ impl Checkout {
         let repository = self.repository();
         let view = repository.view_of_files(self.folders())?;
         let objects = Some((repository.scratch(Where::Disk)?, self.folders().common.join("objects")));
-        let mut picture = Picture {
-            repository,
-            view,
-            objects,
-            tree: String::new(),
-            links: Vec::new(),
-            special: Vec::new(),
-        };
+        let mut picture = Picture::begin(repository, view, objects);
         let own = &self.folders().own;
         copy_index(
             &Tree::open(own).with_context(|| format!("open {}", own.display()))?,
@@ -158,6 +144,14 @@ impl Checkout {
         }
         picture.tree = picture.work(["write-tree"]).text()?;
         Ok(picture)
+    }
+}
+
+impl<'a> Picture<'a> {
+    /// One of nothing yet.
+    fn begin(repository: Repository<'a>, view: View, objects: Option<(Scratch, PathBuf)>) -> Picture<'a> {
+        let (tree, links, special) = (String::new(), Vec::new(), Vec::new());
+        Picture { repository, view, objects, tree, links, special }
     }
 }
 

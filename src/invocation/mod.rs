@@ -9,6 +9,7 @@ mod server;
 mod settings;
 mod size;
 mod wait;
+mod words;
 
 pub(crate) use complete::{
     env_completer, platform_completer, provider_completer, trash_completer, workspace_completer,
@@ -21,3 +22,4 @@ pub use server::{ServerArgs, connection};
 pub use settings::{CODEX_SANDBOXES, MCP_MODES, Origin, SETTINGS, Setting, Settings, describe_setting};
 pub use size::parse_size;
 pub use wait::WaitArgs;
+pub use words::one_of;

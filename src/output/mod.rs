@@ -88,7 +88,7 @@ impl Answer {
 /// When standard output cannot be written to: what the deed makes of that. When the answer has no such format.
 pub fn answer(answer: &Answer, deed: Deed<'_>, format: Format) -> Result<u8> {
     match print(answer, format) {
-        // What was found out counts, although nobody reads on.
+        // What was found out counts, although no program reads on.
         Err(error) if matches!(deed, Deed::Nothing) && answer.status != 0 && is_broken_pipe(&error) => {
             Ok(answer.status)
         }

@@ -21,9 +21,7 @@ use super::slots::Slots;
 use super::source::SourceWatch;
 use super::start::{Logs, Start, start_guard};
 use super::watch::WorkWatch;
-use crate::environment::{
-    CleanupOptions, CleanupOutcome, EnvRoot, FoundEnv, Meta, RenewedLogins, Trust, cleanup, quoted,
-};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::protocol::{Event, NoticeLevel, Usage};
@@ -165,9 +163,7 @@ fn begin(
 
 /// What the heartbeats of a run are made with.
 fn body<'a>(env: &RunningEnv, mode: HeartbeatMode, surroundings: &Surroundings<'a>) -> Result<Body<'a>> {
-    let root = &env.found.env;
-    let tree = root.tree.try_clone().context("duplicate the handle of the env root")?;
-    let env = EnvRoot { tree, path: root.path.clone() };
+    let env = env.found.env.try_clone()?;
     Ok(Body { env, git: surroundings.git.clone(), trust: surroundings.trust, mode })
 }
 
@@ -358,11 +354,8 @@ impl Run<'_, '_> {
 
     /// The work as it is now; `None`: it cannot be looked at.
     fn work(&self) -> Option<String> {
-        let root = &self.env.found.env;
-        let tree = root.tree.try_clone().ok()?;
-        let meta = Meta::load(&tree).ok()?;
-        let found = FoundEnv::new(EnvRoot { tree, path: root.path.clone() }, meta);
-        let state = state(&found, self.git, self.trust);
+        let state =
+            FoundEnv::read_again(&self.env.found.env).and_then(|found| state(&found, self.git, self.trust));
         state.inspect_err(|error| log::debug!("look at the work: {error:#}")).ok()
     }
 

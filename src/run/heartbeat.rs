@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::environment::{EnvRoot, FoundEnv, Meta, Trust};
+use crate::environment::{EnvRoot, FoundEnv, Trust};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, was_cut_off};
 use crate::protocol::{Event, NoticeLevel};
@@ -92,10 +92,7 @@ struct Told {
 impl Body<'_> {
     /// Saves the work, unless its files are those of `saved`.
     fn beat(&self, git: &Git, saved: Option<&str>, now: DateTime<Utc>) -> Beat {
-        let tree = self.env.tree.try_clone().context("duplicate the handle of the env root")?;
-        let env = EnvRoot { tree, path: self.env.path.clone() };
-        let meta = Meta::load(&env.tree)?;
-        let found = FoundEnv::new(env, meta);
+        let found = FoundEnv::read_again(&self.env)?;
         let place = Place::find(&found, None, self.trust)?;
         let message = format!("Work in progress, {}", now.to_rfc3339_opts(SecondsFormat::Secs, true));
         let wanted = Wanted { message: &message, on_branch: false, manual: false, saved, now };

@@ -1,5 +1,5 @@
 //! The certificates that an https server has to be signed by: those of the platform, which may include a company's own
-//! CA. None are part of the binary: they would grow old with it, and nobody could take one back.
+//! CA. None are part of the binary: they would grow old with it, and the system could take none back.
 
 use std::ffi::OsString;
 

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{BETWEEN_LOCKS, Given, PATIENCE, give, is_held, silent};
 use crate::environment::{FoundEnv, Meta};
 use crate::failure::{Code, Failure};
-use crate::invocation::{Context, env_completer, parse_duration};
+use crate::invocation::{Context, env_completer, one_of, parse_duration};
 use crate::output::{Answer, escape};
 use crate::supervise::Order;
 
@@ -44,7 +43,7 @@ pub struct StopArgs {
     #[arg(long, value_name = "ID", requires = "all")]
     pub workspace: Option<String>,
     /// Signal for the agent: term or int
-    #[arg(long, value_name = "SIGNAL", default_value = "term", value_parser = signal(), hide_possible_values = true)]
+    #[arg(long, value_name = "SIGNAL", default_value = "term", value_parser = one_of(&SIGNALS), hide_possible_values = true)]
     pub signal: Signal,
     /// Time until SIGKILL [default: that of the run]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -52,12 +51,6 @@ pub struct StopArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub no_wait: bool,
-}
-
-fn signal() -> impl TypedValueParser<Value = Signal> {
-    PossibleValuesParser::new(SIGNALS.map(|(word, _)| word)).map(|word| {
-        SIGNALS.into_iter().find(|(known, _)| *known == word).map_or(Signal::TERM, |(_, signal)| signal)
-    })
 }
 
 /// How one run was stopped.

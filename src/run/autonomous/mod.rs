@@ -15,7 +15,7 @@ pub const MOST_ITERATIONS: u32 = 50;
 
 /// What the first prompt of an autonomous run ends with: no agent prints the block if nothing explains it.
 pub(super) const ABOUT_THE_GATE: &str = "\n\n---\n\
-You work without supervision: nobody answers questions, and when your turn ends you are asked to go on, until everything is done.\n\
+You work without supervision: no person answers questions, and when your turn ends you are asked to go on, until everything is done.\n\
 End each turn with this block, as plain text outside of code fences:\n\
 \n\
 <COMPLETION_GATE>\n\
