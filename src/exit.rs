@@ -31,7 +31,7 @@ pub fn of_command(end: End, is_run: bool, signal: Option<i32>) -> u8 {
         (End::ReaderGone, true) => signalled(13),
         (End::Failed(Code::Interrupted), _) => signal.map_or(Code::Interrupted.status(), signalled),
         // 125, so that a failure of execenv is never taken for one of the agent.
-        (End::Failed(Code::Failed), true) => Code::RunFailed.status(),
+        (End::Failed(Code::Failed | Code::GhMissing), true) => Code::RunFailed.status(),
         (End::Failed(Code::AgentNotFound | Code::AgentNotStarted), false) => Code::Failed.status(),
         (End::Failed(code), _) => code.status(),
     }
@@ -71,6 +71,8 @@ mod tests {
             (End::Failed(Code::Failed), other, None, 1),
             (End::Failed(Code::Failed), run, None, 125),
             (End::Failed(Code::Failed), other, Some(2), 1),
+            (End::Failed(Code::GhMissing), other, None, 1),
+            (End::Failed(Code::GhMissing), run, None, 125),
             (End::Failed(Code::Interrupted), other, None, 130),
             (End::Failed(Code::Interrupted), other, Some(15), 143),
             (End::Failed(Code::AgentNotFound), other, None, 1),
@@ -80,7 +82,8 @@ mod tests {
         ] {
             assert_eq!(of_command(end, is_run, signal), status, "{end:?} {is_run} {signal:?}");
         }
-        let fixed = [Code::Failed, Code::Interrupted, Code::AgentNotFound, Code::AgentNotStarted];
+        let fixed =
+            [Code::Failed, Code::GhMissing, Code::Interrupted, Code::AgentNotFound, Code::AgentNotStarted];
         for code in Code::ALL.iter().filter(|code| !fixed.contains(code)) {
             for is_run in [other, run] {
                 assert_eq!(of_command(End::Failed(*code), is_run, Some(2)), code.status(), "{code:?}");

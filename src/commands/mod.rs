@@ -19,6 +19,7 @@ pub mod hook;
 mod identity;
 pub mod list;
 pub mod merge;
+mod on_success;
 pub mod orders;
 mod own_env;
 pub mod prepare;

@@ -9,11 +9,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use super::merge::{lines, shown};
+use super::on_success::gh;
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
-use crate::output::{self, Answer, Format, counted, escape};
-use crate::supervise::find_program;
+use crate::output::{self, Answer, Format, escape};
 use crate::work::publish::{Forge, Order, Published, To, publish};
 
 /// Hand the work of an environment on: as a branch, merged, or as a pull request
@@ -103,8 +103,7 @@ pub(crate) fn run(args: &PublishArgs, context: &Context) -> Result<Answer> {
         now: context.now,
     };
     let inherited = &context.settings.inherited;
-    let path = inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-    let gh = find_program(None, None, "gh", &path.unwrap_or_default()).ok();
+    let gh = gh(context);
     let forge = Forge { program: gh.as_deref(), inherited, stop: &context.stop };
     let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
     answer(args.to, &publish(&env, &place, &order, &git, &forge)?, &env.env.key(), context)
@@ -133,11 +132,11 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         base,
         merged,
         conflicts,
-        links,
         target,
         is_elsewhere,
         url,
         number,
+        links: _,
     } = published;
     let json = json!({
         "schema": 1,
@@ -152,19 +151,14 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         "pr_url": url,
         "pr_number": number,
     });
-    for link in links {
-        let link = escape(&link.display().to_string());
-        log::warn!(
-            "{link} is a repository of its own: which commit it is at is published, that commit is not, and it is on no remote: push it there"
-        );
+    for warning in published.warnings() {
+        log::warn!("{}", escape(&warning));
     }
     if *is_elsewhere {
         output::log::note(&format!("the branch {} is in {}", escape(branch), escape(target)));
     }
-    if !conflicts.is_empty() {
-        let base = escape(base.as_deref().unwrap_or_default());
-        let count = counted(conflicts.len() as u64, "path", "paths");
-        let message = format!("{} and {base} conflict at {count}; nothing was merged", escape(branch));
+    if let Some(message) = published.conflict() {
+        let (message, base) = (escape(&message), escape(base.as_deref().unwrap_or_default()));
         let failure = Failure::new(Code::Conflicts, message).hint(format!(
             "merge {base} into the work first: `execenv merge start {key} {base}`, then repeat the command"
         ));
@@ -172,11 +166,6 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         return Ok(Answer::new(lines(conflicts), json).with_status(Some(Code::Conflicts)));
     }
     let text = url.as_ref().or(merged.as_ref()).unwrap_or(branch);
-    let branch = escape(branch);
-    let what = match (url, base) {
-        (Some(url), _) => format!("{branch} is the pull request {}", escape(url)),
-        (None, Some(base)) if merged.is_some() => format!("{branch} is merged into {}", escape(base)),
-        _ => format!("{branch} is in {}", escape(target)),
-    };
+    let what = escape(&published.says());
     Ok(Answer::new(escape(text), json).after(what, "the same command again prints the answer"))
 }

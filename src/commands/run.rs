@@ -10,6 +10,7 @@ use chrono::Duration;
 use clap::Args;
 
 use super::identity::IdentityArgs;
+use super::on_success::OnSuccessArgs;
 use super::own_env::{OwnEnvArgs, left};
 use super::slots::SlotArgs;
 use crate::brief::Role;
@@ -36,6 +37,9 @@ use crate::sys::clock;
 /// With --new or --task, `run` prepares the environment itself and takes the options of `prepare`. If the agent cannot be
 /// started, its exit status is that of `prepare`, and with --new nothing is left behind.
 ///
+/// With --on-success the work is published when the agent has completed. Where that fails, the run fails with status 1 and the reason
+/// publish_failed; the work stays, and `execenv publish` repeats it.
+///
 /// A run that reaches --max-cost, --max-tokens or --max-turns fails with the reason cost_limit, token_limit or
 /// iteration_limit. A bound on something that the agent does not say is refused (status 2).
 ///
@@ -54,6 +58,7 @@ use crate::sys::clock;
   execenv run \"$env\" --resume --prompt 'and now the docs'
   execenv run \"$env\" --heartbeat 5m --prompt 'port the parser'
   execenv run \"$env\" --autonomous --max-cost 5 --prompt 'make all tests pass'
+  execenv run \"$env\" --on-success merge --into main --prompt 'fix the failing test'
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
   execenv run \"$env\" -- make test
   execenv run --new --provider codex --local-dir . --prompt 'fix the failing test'
@@ -143,6 +148,9 @@ pub struct RunArgs {
     /// Where heartbeats go: ref (beside the branch), or branch (on it, but beside it during a merge or a rebase)
     #[arg(long, value_name = "MODE", default_value = "ref", value_parser = one_of(&HeartbeatMode::WORDS), hide_possible_values = true, requires = "heartbeat")]
     pub heartbeat_mode: HeartbeatMode,
+    /// The work, when the agent has completed.
+    #[command(flatten)]
+    pub on_success: OnSuccessArgs,
     /// End the run when this file appears
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     pub cancel_file: Option<PathBuf>,
@@ -223,6 +231,7 @@ impl RunArgs {
             autonomous: self.autonomous.then_some(self.max_iterations),
             heartbeats: limit(self.heartbeat.unwrap_or_default())
                 .map(|every| Heartbeats { every, mode: self.heartbeat_mode }),
+            on_success: self.on_success.read(context)?,
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,
@@ -357,8 +366,9 @@ fn start(
     let inherited = &context.settings.inherited;
     let ends = || context.take_signals_back();
     let git = &context.git();
+    let (begins, ends, signal) = (&begins, &ends, &|| context.signal());
     let surroundings =
-        Surroundings { inherited, now: &now, trust, git, slots, begins: &begins, ends: &ends, has_started };
+        Surroundings { inherited, now: &now, trust, git, slots, begins, ends, signal, has_started };
     execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
 }
 

@@ -80,6 +80,8 @@ reasons! {
     CodexInactivity = "codex_semantic_inactivity",
     /// The session is too long for Codex to resume.
     CodexResumeOversized = "codex_resume_oversized",
+    /// The agent was done, but its work could not be published as the run was asked to.
+    PublishFailed = "publish_failed",
     /// The run ended before its agent was started.
     NotStarted = "not_started",
 }

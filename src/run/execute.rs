@@ -1,7 +1,6 @@
 //! The steps of a run, in the order in which they happen.
 
 use std::cell::Cell;
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::Instant;
@@ -15,55 +14,20 @@ use super::inbox::Inbox;
 use super::log::RunLog;
 use super::options::{CleanupAfter, Keep, RunOptions};
 use super::plan::{RunPlan, Turn};
+use super::publishing::Publishing;
 use super::record::{BegunRun, RunningEnv};
-use super::result::RunResult;
+use super::result::{PublishedWork, RunResult};
 use super::slots::Slots;
 use super::source::SourceWatch;
 use super::start::{Logs, Start, start_guard};
+use super::surroundings::{RunSink, Surroundings};
 use super::watch::WorkWatch;
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
-use crate::protocol::{Event, NoticeLevel, Usage};
-use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, Used};
+use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
+use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, RunVerdict, Used};
 use crate::work::state;
-
-/// What a run takes from its process.
-pub struct Surroundings<'a> {
-    /// The variables that execenv was started with.
-    pub inherited: &'a Vec<(OsString, OsString)>,
-    /// The clock: a run is long.
-    pub now: &'a dyn Fn() -> DateTime<Utc>,
-    /// What a record can be proved with.
-    pub trust: Trust<'a>,
-    /// The user's git.
-    pub git: &'a Git,
-    /// What counts the run against the limits of others.
-    pub slots: &'a Slots,
-    /// Called when the run has taken the signals: from there on it decides when to stop.
-    ///
-    /// An error means that one has arrived before.
-    pub begins: &'a dyn Fn() -> Result<()>,
-    /// Called when the run has ended and a clean-up follows: from there on a signal sets [`CleanupAfter::stop`].
-    pub ends: &'a dyn Fn() -> Result<()>,
-    /// Set as soon as the agent has been started.
-    pub has_started: &'a Cell<bool>,
-}
-
-/// Where the events of a run go, and its result.
-pub trait RunSink {
-    /// Takes one event.
-    ///
-    /// # Errors
-    /// Where nothing more can be taken; that ends the run.
-    fn event(&mut self, event: &Event<'_>) -> io::Result<()>;
-
-    /// Takes the result, after the last event.
-    ///
-    /// # Errors
-    /// Where it cannot be taken.
-    fn result(&mut self, result: &RunResult) -> io::Result<()>;
-}
 
 /// Runs an agent in an environment that is locked for it, and cleans the environment up afterwards where that was asked for. Returns the exit
 /// status.
@@ -121,6 +85,8 @@ fn begin(
     // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
     let guard = start_guard()?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
+    let publishing = options.on_success.as_ref().map(|wanted| Publishing { wanted, surroundings });
+    publishing.as_ref().map_or(Ok(()), |publishing| publishing.foresee(&env.found))?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
     (surroundings.begins)()?;
@@ -156,6 +122,7 @@ fn begin(
             ways_in,
             watch,
             body: body.as_ref(),
+            publishing,
         };
         run.whole()
     })
@@ -201,6 +168,8 @@ struct Run<'a, 'scope> {
     watch: WorkWatch<'a, 'scope>,
     /// What heartbeats are made with, where there are any.
     body: Option<&'a Body<'a>>,
+    /// Where the work is to be published.
+    publishing: Option<Publishing<'a>>,
 }
 
 impl Run<'_, '_> {
@@ -235,13 +204,14 @@ impl Run<'_, '_> {
         self.settle_logins();
         let commits = self.save_the_rest();
         match outcome {
-            Ok((outcome, turns)) => {
+            Ok((mut outcome, turns)) => {
                 let (source_drift, notice) = source.map_or((None, None), SourceWatch::end);
                 if let Some(notice) = notice {
                     let _ = self.notice(&notice); // as above
                 }
+                let published = self.publish(&mut outcome.verdict);
                 let result = RunResult::of(outcome, turns, now());
-                self.end(result.with_drift(source_drift).with_commits(commits))
+                self.end(result.with_drift(source_drift).with_commits(commits).with_published(published))
             }
             Err(error) => {
                 if let Err(second) = self.end(RunResult::not_started(&error, now())) {
@@ -262,6 +232,36 @@ impl Run<'_, '_> {
         heart.end(body, (self.now)(), &mut |event| {
             let _ = sink.event(&event); // a reader that has gone is no reason to save less
         })
+    }
+
+    /// Publishes the work of an agent that completed, where that was asked for. Where it cannot be published, the run has failed.
+    fn publish(&mut self, verdict: &mut RunVerdict) -> Option<(PublishedWork, Option<String>)> {
+        let publishing = self.publishing.take().filter(|_| verdict.status == RunStatus::Completed)?;
+        let Publishing { wanted, surroundings } = &publishing;
+        let before = self.ways_in.interrupts.take_end();
+        let published = match before {
+            Some(_) => Err(anyhow::anyhow!("a signal arrived before the work was published")),
+            None => (surroundings.ends)().and_then(|()| publishing.publish(&self.env.found)),
+        };
+        let error = match published {
+            Ok(published) => {
+                for warning in published.warnings() {
+                    let _ = self.notice(&warning); // a reader that has gone changes nothing of what was done
+                }
+                let _ = self.sink.event(&Event::Notice { level: NoticeLevel::Info, text: &published.says() });
+                return Some(PublishedWork::of(wanted.to, published));
+            }
+            Err(error) => error,
+        };
+        let again = wanted.command(&self.env.found.env.path);
+        let text =
+            format!("the agent is done, but its work was not published: {error:#}; {again} publishes it");
+        *verdict = verdict.clone().stopped(FailureReason::PublishFailed, text);
+        if let Some(signal) = before.or_else(|| publishing.is_stopped().then(surroundings.signal).flatten()) {
+            (verdict.status, verdict.stopped_by) = (RunStatus::Interrupted, Some(signal));
+            verdict.failure_reason = Some(FailureReason::Cancelled);
+        }
+        None
     }
 
     /// Puts the links to logins back that the agent has replaced by files.

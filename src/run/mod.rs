@@ -8,11 +8,13 @@
 //! | `renewal` | the sign to multica's collector that a run is on |
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
+//! | `surroundings` | what a run takes from its process, and where its events go |
 //! | `result` | the one document that every end has |
 //! | `slots` | how many runs are on at once |
 //! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
 //! | `watch` | what is looked after while the agent works |
 //! | `heartbeat` | commits of the work while the agent works |
+//! | `publishing` | the work of a run that completed, handed on |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
 //! | `inbox` | what other commands ask of the run, and its answers |
@@ -27,6 +29,7 @@ mod log;
 mod logged_session;
 mod options;
 mod plan;
+mod publishing;
 mod record;
 mod renewal;
 mod result;
@@ -34,16 +37,19 @@ mod session;
 mod slots;
 mod source;
 mod start;
+mod surroundings;
 mod variables;
 mod watch;
 
 pub use autonomous::MOST_ITERATIONS;
-pub use execute::{RunSink, Surroundings, execute};
+pub use execute::execute;
 pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
+pub use publishing::OnSuccess;
 pub use record::RunningEnv;
 pub use result::RunResult;
 pub use slots::{SlotLimits, Slots};
 pub use start::guard;
+pub use surroundings::{RunSink, Surroundings};
 pub use variables::temporary_places;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::heartbeat::Heartbeats;
+use super::publishing::OnSuccess;
 use crate::brief::Role;
 use crate::environment::{RenewedLogins, WorkspacesRoot};
 use crate::git::{Git, GitIdentity};
@@ -70,6 +71,8 @@ pub struct RunOptions {
     pub autonomous: Option<u32>,
     /// How often the work is saved; `None`: not at all.
     pub heartbeats: Option<Heartbeats>,
+    /// The work is published after a run that completed.
+    pub on_success: Option<OnSuccess>,
     /// The run ends when this file appears.
     pub cancel_file: Option<PathBuf>,
     /// Set where the environment is to be cleaned up after the run.

@@ -15,6 +15,7 @@ use crate::git::Drift;
 use crate::layout::names;
 use crate::protocol::{FailureReason, Usage};
 use crate::supervise::{Exit, RunOutcome, RunStatus};
+use crate::work::publish::{Published, To};
 
 /// The names of the logs.
 pub(super) const AGENT_LOG: &str = "agent.ndjson";
@@ -54,8 +55,10 @@ pub struct RunResult {
     pub iterations: u32,
     /// Commits that the run made.
     pub commits: Vec<String>,
-    /// The pull request that the run opened.
+    /// The pull request that the run opened, or found open.
     pub pr_url: Option<String>,
+    /// What the run published; `null`: nothing was to be published, or it could not be.
+    pub published: Option<PublishedWork>,
     /// What has changed in the checkout that the work dir is a worktree of; `null`: there is none, or it could not be looked at.
     pub source_drift: Option<Vec<Drift>>,
     /// Processes that had left the agent's group and were killed at the end.
@@ -96,6 +99,32 @@ impl Logs {
     }
 }
 
+/// What was published, for the result.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PublishedWork {
+    /// How: `branch`, `merge` or `pr`.
+    to: &'static str,
+    /// The repository's folder or address, without secrets.
+    target: String,
+    /// The branch.
+    branch: String,
+    /// Its commit.
+    commit: String,
+    /// The branch that it went to.
+    base: Option<String>,
+    /// The commit of that branch now.
+    merged: Option<String>,
+}
+
+impl PublishedWork {
+    /// The same, for the result; and the address of the pull request.
+    pub(super) fn of(to: To, published: Published) -> (PublishedWork, Option<String>) {
+        let Published { branch, commit, base, merged, target, url, .. } = published;
+        (PublishedWork { to: to.word(), target, branch, commit, base, merged }, url)
+    }
+}
+
 impl RunResult {
     /// The result with the paths of the logs.
     pub(super) fn with_logs(self, env_root: &Path) -> RunResult {
@@ -105,6 +134,12 @@ impl RunResult {
     /// The result with the commits that the run made.
     pub(super) fn with_commits(self, commits: Vec<String>) -> RunResult {
         RunResult { commits, ..self }
+    }
+
+    /// The result with what the run published, and the address of its pull request.
+    pub(super) fn with_published(self, published: Option<(PublishedWork, Option<String>)>) -> RunResult {
+        let (published, pr_url) = published.unzip();
+        RunResult { published, pr_url: pr_url.flatten(), ..self }
     }
 
     /// The result with what has changed in the checkout that the worktree came from.
@@ -163,6 +198,7 @@ impl RunResult {
             iterations: 0,
             commits: Vec::new(),
             pr_url: None,
+            published: None,
             source_drift: None,
             survivors_killed: 0,
             logs: Logs::default(),

@@ -66,6 +66,7 @@ mod merge;
 mod new_repository;
 mod occupants;
 mod old_roots;
+mod on_success;
 mod orders;
 mod other_tasks;
 mod own_refs;

@@ -201,10 +201,7 @@ fn the_fields_of_a_run_are_on_its_page() {
     let done = t.execenv(["run", "-o", "json", KEY, "--", "echo", "hello"]).ok();
     let listed = listed("run");
     let result: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
-    // What this version never fills in.
-    let empty = ["commits", "pr_url"];
-    let missing: Vec<String> =
-        keys(&result).difference(&listed).filter(|key| !empty.contains(&key.as_str())).cloned().collect();
+    let missing: Vec<String> = keys(&result).difference(&listed).cloned().collect();
     assert!(missing.is_empty(), "not on its page: {missing:?}");
     assert!(listed.iter().all(|key| result.get(key).is_some()), "{listed:?}");
 }

@@ -10,19 +10,19 @@ use crate::support::git_http::serve;
 use crate::support::repository::{git, git_out, make_repository};
 use crate::support::{KEY, Run, TASK, TestEnv};
 
-const OURS: &str = "agent/ada/555555abcdef";
+pub const OURS: &str = "agent/ada/555555abcdef";
 /// `ada:s3cret`, as HTTP has it.
 const LOGIN: &str = "Basic YWRhOnMzY3JldA==";
 
 /// A user's repository with `main` checked out, and an environment that works in a worktree of it, with uncommitted work.
-struct World {
-    t: TestEnv,
+pub struct World {
+    pub t: TestEnv,
     source: PathBuf,
     work: PathBuf,
 }
 
 impl World {
-    fn new() -> World {
+    pub fn new() -> World {
         World::with(&[])
     }
 
@@ -38,7 +38,7 @@ impl World {
     }
 
     /// An environment with a repository of its own in the work dir, whose remote `origin` is `address`.
-    fn alone(t: TestEnv, address: &str) -> World {
+    pub fn alone(t: TestEnv, address: &str) -> World {
         let source = t.tmp.join("source");
         make_repository(&t, &source, &[]);
         let work = t.prepare(["--task-id", TASK, "--agent-name", "Ada"]).join("workdir/repo");
@@ -52,27 +52,27 @@ impl World {
         w
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         self.t.write(self.work.join(name), text);
     }
 
-    fn git(&self, words: &[&str]) -> String {
+    pub fn git(&self, words: &[&str]) -> String {
         git_out(&self.t, &self.work, words)
     }
 
-    fn at(&self, commit: &str) -> String {
+    pub fn at(&self, commit: &str) -> String {
         git_out(&self.t, &self.source, &["rev-parse", commit])
     }
 
     /// Commits in the user's repository.
-    fn commit(&self, name: &str, text: &str) -> String {
+    pub fn commit(&self, name: &str, text: &str) -> String {
         self.t.write(self.source.join(name), text);
         git(&self.t, &self.source, &["add", name]);
         git(&self.t, &self.source, &["commit", "-q", "-m", name]);
         self.at("HEAD")
     }
 
-    fn publish<'a>(&'a self, words: &[&'a str]) -> Run<'a> {
+    pub fn publish<'a>(&'a self, words: &[&'a str]) -> Run<'a> {
         self.t.execenv([&["publish", KEY, "--to"], words].concat())
     }
 
@@ -81,7 +81,7 @@ impl World {
         serde_json::from_str(&done.stdout).unwrap()
     }
 
-    fn record(&self) -> Value {
+    pub fn record(&self) -> Value {
         let meta = fs::read_to_string(self.t.root.join("default").join(KEY).join(".gc_meta.json")).unwrap();
         serde_json::from_str::<Value>(&meta).unwrap()["execenv"]["published"].clone()
     }
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// A program of this name in front of all others.
-    fn path_with(&self, name: &str, script: &str) -> String {
+    pub fn path_with(&self, name: &str, script: &str) -> String {
         let path = self.t.write(format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         format!("{}:{}", self.t.tmp.join("bin").display(), std::env::var("PATH").unwrap())
@@ -102,7 +102,7 @@ impl World {
 }
 
 /// Repositories below `served`, as a server has them, with `ada/app.git` among them.
-fn served(t: &TestEnv) -> PathBuf {
+pub fn served(t: &TestEnv) -> PathBuf {
     let served = t.tmp.join("served");
     fs::create_dir_all(served.join("ada")).unwrap();
     git(t, &served, &["init", "-q", "--bare", "-b", "main", "ada/app.git"]);
@@ -423,7 +423,7 @@ fn the_default_branch_of_the_target_is_published_to_only_by_its_name() {
 }
 
 /// Plays gh: keeps the pull requests in `pulls`, one a line, and what it was called with in `calls`.
-const GH: &str = r#"dir=$(dirname "$0")
+pub const GH: &str = r#"dir=$(dirname "$0")
 printf '%s\n' "$*" >> "$dir/calls"
 env | grep -q '^GIT_' && exit 3
 [ "$GH_PROMPT_DISABLED" = 1 ] || exit 4

@@ -113,6 +113,14 @@ pub(super) const PAGES: &[Facts] = &[
                 "text",
                 "of text and thinking: a part; of the result: the agent's last answer (of more than 512 KiB: its beginning and its end, with a line between them)",
             ),
+            (
+                "commits, pr_url",
+                "of the result: the commits of --heartbeat, and the pull request of --on-success; null where there is none",
+            ),
+            (
+                "published",
+                "of the result: what --on-success has published (to, target, branch, commit, base, merged); null: nothing",
+            ),
             ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
             (

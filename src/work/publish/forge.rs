@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// No question, no colour, no look for an update.
 const QUIET: [(&str, &str); 4] =
     [("GH_PROMPT_DISABLED", "1"), ("GH_NO_UPDATE_NOTIFIER", "1"), ("NO_COLOR", "1"), ("GH_PAGER", "cat")];
+const INSTALL: &str = "install it (https://cli.github.com)";
 /// What is asked of each pull request.
 const FIELDS: &str = "url,number,baseRefName,isCrossRepository";
 
@@ -59,12 +60,7 @@ impl Job<'_> {
             quoted(Path::new(&repository)),
             quoted(Path::new(branch))
         );
-        if forge.program.is_none() {
-            let message = "gh, the program that opens pull requests, is not in PATH";
-            return Err(Failure::new(Code::GhMissing, message)
-                .hint(format!("install it (https://cli.github.com); {again}"))
-                .into());
-        }
+        forge.program(Some(&again))?;
         let failed = |error: anyhow::Error| {
             error.context(Failure::new(Code::Failed, "no pull request was opened").hint(again.clone()))
         };
@@ -98,7 +94,17 @@ fn chosen(listed: Vec<Listed>, base: Option<&str>) -> Option<Listed> {
     listed.into_iter().find(is_it)
 }
 
-impl Forge<'_> {
+impl<'a> Forge<'a> {
+    /// # Errors
+    /// A [`Code::GhMissing`] failure.
+    pub(super) fn program(&self, then: Option<&str>) -> Result<&'a Path> {
+        self.program.ok_or_else(|| {
+            let message = "gh, the program that opens pull requests, is not in PATH";
+            let hint = then.map_or_else(|| INSTALL.to_owned(), |then| format!("{INSTALL}; {then}"));
+            Failure::new(Code::GhMissing, message).hint(hint).into()
+        })
+    }
+
     /// The open pull requests of branches with this name.
     fn open(&self, repository: &str, branch: &str) -> Result<Vec<Listed>> {
         let list =
@@ -108,7 +114,7 @@ impl Forge<'_> {
     }
 
     fn call(&self, words: &[&str], input: Option<Vec<u8>>) -> Result<Captured> {
-        let program = self.program.context("gh is not installed")?;
+        let program = self.program(None)?;
         let is_set = |name: &OsString| QUIET.iter().any(|(known, _)| name == known);
         let is_gits = |name: &OsString| name.as_encoded_bytes().starts_with(b"GIT_");
         let kept = self.inherited.iter().filter(|(name, _)| !is_set(name) && !is_gits(name)).cloned();

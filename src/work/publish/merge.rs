@@ -29,6 +29,13 @@ struct Base {
     worktree: Option<PathBuf>,
 }
 
+impl MergeTarget {
+    /// Refuses a branch that is not there.
+    pub(super) fn exists(&self) -> Result<()> {
+        find(&self.folder, &self.base).map(drop)
+    }
+}
+
 impl Job<'_> {
     /// The repository and the branch to merge into. The user names both, but for the repository that the work dir is a worktree of:
     /// where `origin` leads, and what its default branch is, can be an agent's choice.

@@ -17,4 +17,4 @@ mod target;
 
 pub use forge::Forge;
 pub use order::{Order, Published, To};
-pub use steps::publish;
+pub use steps::{foresee, publish};

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::Map;
 
-use crate::environment::{Durability, LockedEnv, Meta, PublishedRecord};
+use crate::environment::{Durability, LockedEnv, Meta, Own, PublishedRecord};
 use crate::failure::{Code, Failure};
 use crate::git::{Checkout, Conflict, Git, GitIdentity};
 use crate::work::Place;
@@ -88,6 +88,40 @@ pub struct Published {
     pub number: Option<u64>,
 }
 
+impl Published {
+    /// What was done, in a sentence without an end; as git has the names.
+    pub fn says(&self) -> String {
+        let Published { branch, base, merged, target, url, .. } = self;
+        match (url, base) {
+            (Some(url), _) => format!("{branch} is the pull request {url}"),
+            (None, Some(base)) if merged.is_some() => format!("{branch} is merged into {base}"),
+            _ => format!("{branch} is in {target}"),
+        }
+    }
+
+    /// What stopped a merge; `None`: nothing did.
+    pub fn conflict(&self) -> Option<String> {
+        let paths = match self.conflicts.len() {
+            0 => return None,
+            1 => "1 path".to_owned(),
+            n => format!("{n} paths"),
+        };
+        let base = self.base.as_deref().unwrap_or_default();
+        Some(format!("{} and {base} conflict at {paths}; nothing was merged", self.branch))
+    }
+
+    /// What a person should know of it.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let of = |link: &PathBuf| {
+            let link = link.display();
+            format!(
+                "{link} is a repository of its own: which commit it is at is published, that commit is not, and it is on no remote: push it there"
+            )
+        };
+        self.links.iter().map(of)
+    }
+}
+
 /// What every step needs.
 pub(super) struct Job<'a> {
     pub(super) order: &'a Order<'a>,
@@ -99,7 +133,21 @@ pub(super) struct Job<'a> {
     pub(super) title: String,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// # Errors
+    /// As [`Place::checkout`].
+    pub(super) fn new(
+        env: &'a LockedEnv,
+        place: &'a Place,
+        order: &'a Order<'a>,
+        git: &'a Git,
+    ) -> Result<Job<'a>> {
+        let own = env.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        let by = git.committer(own.and_then(|own| own.git_identity.as_ref()));
+        let title = order.title.map_or_else(|| title(own), str::to_owned);
+        Ok(Job { order, env, place, checkout: place.checkout(git)?, git, by, title })
+    }
+
     /// All work in a commit, and the name of its branch.
     pub(super) fn start(&self) -> Result<Published> {
         if let Some(name) = self.order.branch {
@@ -149,4 +197,15 @@ impl Job<'_> {
         })?;
         Ok(())
     }
+}
+
+/// What the work is called where nothing else is said.
+fn title(own: Option<&Own>) -> String {
+    let task = own.map(|own| own.task_id.as_str()).filter(|task| !task.is_empty()).unwrap_or("unknown");
+    let agent = own.map(|own| own.agent_name.trim()).filter(|agent| !agent.is_empty());
+    let text = match agent {
+        Some(agent) => format!("Work of {agent} on task {task}"),
+        None => format!("Work on task {task}"),
+    };
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::forge::Forge;
 use super::order::{Job, Order, Published, To};
-use crate::environment::{LockedEnv, Own};
+use crate::environment::LockedEnv;
 use crate::git::Git;
 use crate::work::Place;
 use crate::work::lock::GitLock;
@@ -22,10 +22,7 @@ pub fn publish(
     forge: &Forge<'_>,
 ) -> Result<Published> {
     let _lock = GitLock::acquire(&env.env)?;
-    let own = env.meta.as_ref().and_then(|meta| meta.own.as_ref());
-    let by = git.committer(own.and_then(|own| own.git_identity.as_ref()));
-    let title = order.title.map_or_else(|| title(own), str::to_owned);
-    let job = Job { order, env, place, checkout: place.checkout(git)?, git, by, title };
+    let job = Job::new(env, place, order, git)?;
     // Before anything is committed.
     let into = if order.to == To::Merge { Some(job.merge_target()?) } else { None };
     let mut published = job.start()?;
@@ -40,13 +37,20 @@ pub fn publish(
     Ok(published)
 }
 
-/// What the work is called where nothing else is said.
-fn title(own: Option<&Own>) -> String {
-    let task = own.map(|own| own.task_id.as_str()).filter(|task| !task.is_empty()).unwrap_or("unknown");
-    let agent = own.map(|own| own.agent_name.trim()).filter(|agent| !agent.is_empty());
-    let text = match agent {
-        Some(agent) => format!("Work of {agent} on task {task}"),
-        None => format!("Work on task {task}"),
-    };
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Refuses what could not be published as it is ordered, whatever the work will be: for an agent that has not started yet. Changes nothing.
+///
+/// # Errors
+/// [`Code::GhMissing`](crate::failure::Code::GhMissing), and those of [`publish`] for a branch to merge into that is not there.
+pub fn foresee(
+    env: &LockedEnv,
+    place: Option<&Place>,
+    order: &Order<'_>,
+    git: &Git,
+    forge: &Forge<'_>,
+) -> Result<()> {
+    match (order.to, place) {
+        (To::Pr, _) => forge.program(None).map(drop),
+        (To::Merge, Some(place)) => Job::new(env, place, order, git)?.merge_target()?.exists(),
+        (To::Branch | To::Merge, _) => Ok(()),
+    }
 }

@@ -1,0 +1,121 @@
+//! `run --on-success`: the work is published when the agent is done.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::publish::{GH, OURS, World, served};
+use crate::support::git_http::serve;
+use crate::support::repository::git_out;
+use crate::support::{Done, KEY, TestEnv};
+
+fn run(w: &World, options: &[&str], script: &str) -> Done {
+    w.t.execenv([&["run", KEY, "-o", "json", "--on-success"], options, &["--", "sh", "-c", script]].concat())
+        .run()
+}
+
+/// The result, which the file and the last event have.
+fn result(w: &World, done: &Done) -> Value {
+    let file = w.t.root.join("default").join(KEY).join("output/result.json");
+    let file: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let last: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
+    for (key, value) in file.as_object().unwrap() {
+        assert_eq!(last[key], *value, "{key}");
+    }
+    file
+}
+
+#[test]
+fn the_work_of_an_agent_that_is_done_is_merged() {
+    let w = World::new();
+    let done = run(&w, &["merge", "--into", "main"], "echo three >> file").status(0);
+    let result = result(&w, &done);
+    let commit = w.at("main");
+    let expected = json!({"to": "merge", "target": result["published"]["target"], "branch": OURS,
+        "commit": commit, "base": "main", "merged": commit});
+    assert_eq!(result["published"], expected, "{done}");
+    assert_eq!((&result["status"], &result["pr_url"]), (&json!("completed"), &Value::Null));
+    assert!(done.stdout.contains(&format!("{OURS} is merged into main")), "{done}");
+    assert_eq!(git_out(&w.t, &w.t.tmp.join("source"), &["show", "main:file"]), "one\ntwo\nthree");
+    assert_eq!(w.record()[0]["merged"], json!(commit));
+
+    let again = run(&w, &["merge", "--into", "main"], "true").status(0);
+    assert_eq!(self::result(&w, &again)["published"]["merged"], json!(commit), "{again}");
+}
+
+#[test]
+fn an_agent_that_failed_publishes_nothing() {
+    let w = World::new();
+    let before = (w.at("main"), w.at(OURS));
+    let done = run(&w, &["merge", "--into", "main"], "echo three >> file; exit 3").status(3);
+    assert_eq!(result(&w, &done)["published"], Value::Null, "{done}");
+    assert_eq!((w.at("main"), w.at(OURS)), before);
+    assert_eq!(w.record(), Value::Null);
+}
+
+#[test]
+fn what_could_not_be_published_stops_the_run_before_it_costs_anything() {
+    let w = World::new();
+    let marker = w.t.tmp.join("started");
+    let script = format!("touch {}", marker.display());
+    let no_gh = w.t.tmp.join("no-gh");
+    fs::create_dir(&no_gh).unwrap();
+    let rows: [(&[&str], u8, &str); 5] = [
+        (&["merge"], 2, "needs the name of the branch to merge into"),
+        (&["branch", "--into", "main"], 2, "`--into` means nothing"),
+        (&["none", "--into", "main"], 2, "`--into` means nothing"),
+        (&["merge", "--into", "mian"], 2, "has no branch `mian`"),
+        (&["pr"], 1, "gh, the program that opens pull requests, is not in PATH"),
+    ];
+    for tool in ["git", "sh", "touch"] {
+        let found = w.t.command("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+        let found = String::from_utf8(found.stdout).unwrap();
+        std::os::unix::fs::symlink(found.trim(), no_gh.join(tool)).unwrap();
+    }
+    for (options, status, said) in rows {
+        let words = [&["run", KEY, "--on-success"], options, &["--", "sh", "-c", &script]].concat();
+        let done = w.t.execenv(words).var("PATH", &no_gh).run();
+        let expected = if status == 1 { 125 } else { status };
+        let done = done.status(i32::from(expected));
+        assert!(done.stderr.contains(said), "{options:?}: {done}");
+        assert!(!marker.exists(), "{options:?}: the agent was started");
+    }
+    // A program that is there; the branch is missed when the repository is, because the agent may make it.
+    run(&w, &["merge", "--into", "refs/heads/main"], &script).status(0);
+}
+
+#[test]
+fn work_that_cannot_be_merged_stays_and_fails_the_run() {
+    let w = World::new();
+    let main = w.commit("file", "another\n");
+    let done = run(&w, &["merge", "--into", "main"], "echo three >> file").status(1);
+    let result = result(&w, &done);
+    assert_eq!((&result["status"], &result["failure_reason"]), (&json!("failed"), &json!("publish_failed")));
+    let error = result["error"].as_str().unwrap();
+    for said in ["the agent is done", "conflict at 1 path", "execenv publish ", "--to merge"] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    assert_eq!(w.at("main"), main);
+    w.publish(&["merge", "--base", "main"]).run().status(5);
+    assert_eq!(git_out(&w.t, &w.t.tmp.join("source"), &["show", &format!("{OURS}:file")]), "one\ntwo\nthree");
+}
+
+#[test]
+fn a_pull_request_is_in_the_result_and_a_signal_stops_it() {
+    let t = TestEnv::new();
+    let served = served(&t);
+    let server = serve(&served, None);
+    let w = World::alone(t, &format!("{}/ada/app.git", server.url()));
+    w.git(&["push", "-q", "origin", "main"]);
+    let path = w.path_with("gh", GH);
+    let words = ["run", KEY, "-o", "json", "--on-success", "pr", "--into", "main", "--", "true"];
+    let done = w.t.execenv(words).var("PATH", &path).run().status(0);
+    assert_eq!(result(&w, &done)["pr_url"], json!("https://forge/ada/app/pull/1"), "{done}");
+
+    // The signal arrives while gh works.
+    let path = w.path_with("gh", "kill -TERM $PPID; sleep 60");
+    let words = ["run", KEY, "-o", "json", "--on-success", "pr", "--", "true"];
+    let done = w.t.execenv(words).var("PATH", &path).run().status(143);
+    let result = result(&w, &done);
+    assert_eq!((&result["status"], &result["failure_reason"]), (&json!("interrupted"), &json!("cancelled")));
+}
