@@ -145,6 +145,9 @@ pub struct RunArgs {
     /// Save the work this often as a commit beside the branch, and once more when the agent has ended; 0: not at all
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub heartbeat: Option<Duration>,
+    /// Push heartbeats to the remote `origin`, too, each run to a ref of its own, refs/execenv/KEY/wip-RUN
+    #[arg(long, requires = "heartbeat")]
+    pub checkpoint_push: bool,
     /// Where heartbeats go: ref (beside the branch), or branch (on it, but beside it during a merge or a rebase)
     #[arg(long, value_name = "MODE", default_value = "ref", value_parser = one_of(&HeartbeatMode::WORDS), hide_possible_values = true, requires = "heartbeat")]
     pub heartbeat_mode: HeartbeatMode,
@@ -229,8 +232,11 @@ impl RunArgs {
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
             renewed_logins: RenewedLogins::of(self.keep_login),
             autonomous: self.autonomous.then_some(self.max_iterations),
-            heartbeats: limit(self.heartbeat.unwrap_or_default())
-                .map(|every| Heartbeats { every, mode: self.heartbeat_mode }),
+            heartbeats: limit(self.heartbeat.unwrap_or_default()).map(|every| Heartbeats {
+                every,
+                mode: self.heartbeat_mode,
+                push: self.checkpoint_push,
+            }),
             on_success: self.on_success.read(context)?,
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
             cleanup_after: self.keep().map(|keep| CleanupAfter {

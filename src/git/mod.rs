@@ -84,7 +84,7 @@ pub use merge_state::AtHead;
 pub use operation::Pending;
 pub use own_refs::Unheld;
 pub use picture::{Bounds, Objects, Ours, Picture, TooMuch};
-pub use push::GitFolder;
+pub use push::{GitFolder, PUSHING, Push};
 pub use quiet::Quiet;
 pub use refs::{Branch, CHECKPOINT, NEWEST, OWN_REFS, is_commit_id, is_passing};
 pub use remote::{BLOBLESS, BRANCHES, Login, OTHERS, Remote, RemoteHead};

@@ -14,7 +14,7 @@ use super::remote::{Remote, parse_head};
 use crate::sys::tree::Tree;
 
 /// The longest that a push may take.
-const PUSHING: Duration = Duration::from_secs(30 * 60);
+pub const PUSHING: Duration = Duration::from_secs(30 * 60);
 /// Settings of the user's that would push more than was asked for, or run a program.
 const PUSH: [&str; 6] =
     ["push", "--quiet", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
@@ -26,6 +26,19 @@ pub struct RemoteBranch {
     pub tip: Option<String>,
     /// The default branch of the remote, as far as it says.
     pub default: Option<String>,
+}
+
+/// A commit, and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Push<'a> {
+    /// The commit.
+    pub commit: &'a str,
+    /// The ref there, by its full name.
+    pub name: &'a str,
+    /// The ref may have this commit, which need not lead to the new one; empty: it may not be there. `None`: what it has leads to it.
+    pub over: Option<&'a str>,
+    /// The longest that it may take.
+    pub limit: Duration,
 }
 
 /// The git folder of a repository that is changed without its working files. Calls that write can write only there, where the
@@ -125,16 +138,17 @@ impl Checkout {
         Ok(RemoteBranch { tip: tip.map(str::to_owned), default: parse_head(&said).branch })
     }
 
-    /// Pushes a commit as a branch. `over`: the branch may have this commit, which need not lead to the new one.
+    /// Pushes a commit.
     ///
     /// # Errors
-    /// As [`output`](super::command::GitCommand::output), also where the branch has other commits.
-    pub fn push(&self, remote: &Remote, commit: &str, branch: &str, over: Option<&str>) -> Result<()> {
+    /// As [`output`](super::command::GitCommand::output), also where the ref has other commits.
+    pub fn push(&self, remote: &Remote, push: Push<'_>) -> Result<()> {
+        let Push { commit, name, over, limit } = push;
         let repository = self.repository();
-        let repository = repository.within(PUSHING, repository.stop());
+        let repository = repository.within(limit, repository.stop());
         let view = repository.view_of_files(self.folders())?;
-        let lease = over.map(|over| format!("--force-with-lease=refs/heads/{branch}:{over}"));
-        let refspec = format!("{commit}:refs/heads/{branch}");
+        let lease = over.map(|over| format!("--force-with-lease={name}:{over}"));
+        let refspec = format!("{commit}:{name}");
         let words = PUSH.into_iter().chain(lease.as_deref()).chain(["origin", &refspec]);
         repository.remote_call(words, remote, &view)?.output().map(drop)
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::base::Head;
 use super::checkout::Checkout;
+use super::command::Repository;
 use super::commit::NewCommit;
 use super::identity::GitIdentity;
 use super::index_file::IndexLock;
@@ -60,6 +61,17 @@ impl fmt::Display for NotNow {
     }
 }
 
+impl Repository<'_> {
+    /// As [`Checkout::keep`].
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn keep(&self, refs: &[String], commit: &str) -> Result<()> {
+        let lines: String = refs.iter().map(|name| format!("update {name} {commit}\n")).collect();
+        self.work(["update-ref", "--stdin"]).input(lines.into_bytes()).output().map(drop)
+    }
+}
+
 impl Checkout {
     /// Saves the working files as a commit on what is checked out, and touches nothing but the store of objects: neither
     /// HEAD, nor the index, nor a branch. `None`: nothing differs from what is checked out, or from what is saved already.
@@ -96,8 +108,7 @@ impl Checkout {
     /// # Errors
     /// As git reports it.
     pub fn keep(&self, refs: &[String], commit: &str) -> Result<()> {
-        let lines: String = refs.iter().map(|name| format!("update {name} {commit}\n")).collect();
-        self.repository().work(["update-ref", "--stdin"]).input(lines.into_bytes()).output().map(drop)
+        self.repository().keep(refs, commit)
     }
 
     /// Why no commit can be made on the branch that is checked out; `None`: nothing is known to be in the way. What a killed command

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
 use super::autonomous::{GO_ON, Loop, Next, Said};
-use super::heartbeat::{Body, Heart, HeartbeatMode};
+use super::heartbeat::{Body, Heart, Heartbeats};
 use super::inbox::Inbox;
 use super::log::RunLog;
 use super::options::{CleanupAfter, Keep, RunOptions};
@@ -27,7 +27,7 @@ use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
 use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, RunVerdict, Used};
-use crate::work::state;
+use crate::work::{Mirror, Place, state};
 
 /// Runs an agent in an environment that is locked for it, and cleans the environment up afterwards where that was asked for. Returns the exit
 /// status.
@@ -92,7 +92,7 @@ fn begin(
     (surroundings.begins)()?;
     let log = RunLog::open(&env.found.env.tree)?;
     let inbox = Inbox::open(&env.found.env.tree, &plan.run_id).context("empty the inbox of the run")?;
-    let body = options.heartbeats.map(|beats| body(env, beats.mode, surroundings)).transpose()?;
+    let body = options.heartbeats.map(|beats| body(env, beats, &plan.run_id, surroundings)).transpose()?;
     std::thread::scope(|scope| {
         let heart = options.heartbeats.zip(body.as_ref());
         let heart = heart.map(|(beats, body)| Heart::begin(beats.every, body, scope)).transpose()?;
@@ -129,9 +129,21 @@ fn begin(
 }
 
 /// What the heartbeats of a run are made with.
-fn body<'a>(env: &RunningEnv, mode: HeartbeatMode, surroundings: &Surroundings<'a>) -> Result<Body<'a>> {
-    let env = env.found.env.try_clone()?;
-    Ok(Body { env, git: surroundings.git.clone(), trust: surroundings.trust, mode })
+fn body<'a>(
+    env: &RunningEnv,
+    beats: Heartbeats,
+    run_id: &str,
+    surroundings: &Surroundings<'a>,
+) -> Result<Body<'a>> {
+    let (git, trust) = (surroundings.git.clone(), surroundings.trust);
+    let mirror = match beats.push {
+        true => {
+            let place = Place::find(&env.found, None, trust)?;
+            Some(Mirror::of(&place, &env.found.env.key(), run_id, &git)?)
+        }
+        false => None,
+    };
+    Ok(Body { env: env.found.env.try_clone()?, git, trust, mode: beats.mode, mirror })
 }
 
 /// What reaches a run from outside.
@@ -181,6 +193,11 @@ impl Run<'_, '_> {
         }
         for notice in &self.plan.notices {
             self.notice(notice)?;
+        }
+        if let Some(mirror) = self.body.and_then(|body| body.mirror.as_ref()) {
+            let text = format!("heartbeats are pushed to {} as {}", mirror.address(), mirror.name());
+            self.log.notice(&text, (self.now)());
+            self.sink.event(&Event::Notice { level: NoticeLevel::Info, text: &text })?;
         }
         self.finish()
     }

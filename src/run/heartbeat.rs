@@ -16,7 +16,7 @@ use crate::environment::{EnvRoot, FoundEnv, Trust};
 use crate::failure::{Code, Failure};
 use crate::git::{Git, was_cut_off};
 use crate::protocol::{Event, NoticeLevel};
-use crate::work::{Place, Wanted, checkpoint};
+use crate::work::{Mirror, Place, Wanted, checkpoint};
 
 /// Where the commits of heartbeats go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct Heartbeats {
     pub every: Duration,
     /// Where they go.
     pub mode: HeartbeatMode,
+    /// They are pushed to the remote `origin`, too.
+    pub push: bool,
 }
 
 /// What a heartbeat came to; `None`: nothing has changed since the last one.
@@ -52,6 +54,19 @@ struct Made {
     commit: String,
     tree: String,
     patch: Option<String>,
+    /// Whether it is on the remote; `None`: it was not to be.
+    pushed: Option<Result<()>>,
+}
+
+/// What is saved already.
+#[derive(Clone, Debug, Default)]
+struct Saved {
+    /// The tree of files.
+    tree: Option<String>,
+    /// The commit.
+    commit: Option<String>,
+    /// The commit on the remote.
+    pushed: Option<String>,
 }
 
 /// What the commits are made with.
@@ -64,6 +79,8 @@ pub(super) struct Body<'a> {
     pub(super) trust: Trust<'a>,
     /// Where the commits go.
     pub(super) mode: HeartbeatMode,
+    /// Where they are pushed to.
+    pub(super) mirror: Option<Mirror>,
 }
 
 /// Saves the work of one run.
@@ -83,19 +100,19 @@ pub(super) struct Heart<'scope> {
 #[derive(Debug, Default)]
 struct Told {
     commits: Vec<String>,
-    /// The files of the last one.
-    tree: Option<String>,
+    saved: Saved,
     /// Why there was none: a cause that lasts is told once.
     causes: Vec<String>,
 }
 
 impl Body<'_> {
-    /// Saves the work, unless its files are those of `saved`.
-    fn beat(&self, git: &Git, saved: Option<&str>, now: DateTime<Utc>) -> Beat {
+    /// Saves the work, unless its files are those that are saved.
+    fn beat(&self, git: &Git, last: &Saved, now: DateTime<Utc>) -> Beat {
         let found = FoundEnv::read_again(&self.env)?;
         let place = Place::find(&found, None, self.trust)?;
         let message = format!("Work in progress, {}", now.to_rfc3339_opts(SecondsFormat::Secs, true));
-        let wanted = Wanted { message: &message, on_branch: false, manual: false, saved, now };
+        let wanted =
+            Wanted { message: &message, on_branch: false, manual: false, saved: last.tree.as_deref(), now };
         let made = match self.mode {
             HeartbeatMode::Ref => checkpoint(&found, &place, wanted, git),
             HeartbeatMode::Branch => {
@@ -108,10 +125,21 @@ impl Body<'_> {
                 }
             }
         }?;
-        Ok(made.map(|made| Made {
-            commit: made.record.sha,
-            tree: made.tree,
-            patch: made.record.patch.map(|patch| patch.file),
+        let push = |commit: &str| {
+            self.mirror.as_ref().map(|mirror| mirror.push(&place, commit, last.pushed.as_deref(), git))
+        };
+        if let Some(made) = made {
+            let (commit, patch) = (made.record.sha, made.record.patch.map(|patch| patch.file));
+            return Ok(Some(Made { pushed: push(&commit), commit, tree: made.tree, patch }));
+        }
+        // The one before may be here only.
+        let (Some(commit), Some(tree)) = (&last.commit, &last.tree) else { return Ok(None) };
+        let pushed = if last.pushed.as_ref() == Some(commit) { None } else { push(commit) };
+        Ok(pushed.map(|pushed| Made {
+            commit: commit.clone(),
+            tree: tree.clone(),
+            patch: None,
+            pushed: Some(pushed),
         }))
     }
 }
@@ -131,11 +159,11 @@ impl<'scope> Heart<'scope> {
         let stop = Arc::new(AtomicBool::new(false));
         let git = body.git.clone().until(Arc::clone(&stop));
         let work = move || {
-            let mut saved: Option<String> = None;
+            let mut saved = Saved::default();
             for now in ordered {
-                let beat = body.beat(&git, saved.as_deref(), now);
+                let beat = body.beat(&git, &saved, now);
                 if let Ok(Some(made)) = &beat {
-                    saved = Some(made.tree.clone());
+                    saved.add(made);
                 }
                 if tell.send(beat).is_err() {
                     return;
@@ -182,28 +210,48 @@ impl<'scope> Heart<'scope> {
         for beat in beats.try_iter().filter(|beat| !beat.as_ref().is_err_and(was_cut_off)) {
             told.tell(beat, tell);
         }
-        let last = body.beat(&body.git, told.tree.as_deref(), now);
+        let last = body.beat(&body.git, &told.saved, now);
         told.tell(last, tell);
         told.commits
     }
 }
 
+impl Saved {
+    fn add(&mut self, made: &Made) {
+        (self.tree, self.commit) = (Some(made.tree.clone()), Some(made.commit.clone()));
+        if let Some(Ok(())) = made.pushed {
+            self.pushed = Some(made.commit.clone());
+        }
+    }
+}
+
 impl Told {
+    /// A cause that lasts is told once.
+    fn warn(&mut self, cause: String, tell: &mut dyn FnMut(Event<'_>)) {
+        if !self.causes.contains(&cause) {
+            tell(Event::Notice { level: NoticeLevel::Warning, text: &cause });
+            self.causes.push(cause);
+        }
+    }
+
     fn tell(&mut self, beat: Beat, tell: &mut dyn FnMut(Event<'_>)) {
         match beat {
             Ok(None) => {}
             Ok(Some(made)) => {
-                tell(Event::Heartbeat { commit: &made.commit, pushed: false, patch: made.patch.as_deref() });
-                self.commits.push(made.commit);
-                self.tree = Some(made.tree);
-            }
-            Err(error) => {
-                let cause = format!("the work was not saved: {error:#}");
-                if !self.causes.contains(&cause) {
-                    tell(Event::Notice { level: NoticeLevel::Warning, text: &cause });
-                    self.causes.push(cause);
+                let pushed = matches!(made.pushed, Some(Ok(())));
+                let is_new = self.commits.last() != Some(&made.commit);
+                if is_new || pushed {
+                    tell(Event::Heartbeat { commit: &made.commit, pushed, patch: made.patch.as_deref() });
+                }
+                self.saved.add(&made);
+                if is_new {
+                    self.commits.push(made.commit);
+                }
+                if let Some(Err(error)) = made.pushed {
+                    self.warn(format!("the work is saved here, but was not pushed: {error:#}"), tell);
                 }
             }
+            Err(error) => self.warn(format!("the work was not saved: {error:#}"), tell),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::publish::served;
+use crate::support::git_http::serve;
 use crate::support::repository::{commit_files, git, git_out, make_repository};
 use crate::support::{Done, KEY, TASK, TestEnv, assert_same, snapshot};
 
@@ -120,6 +122,69 @@ fn on_the_branch_a_heartbeat_is_a_commit_like_any_other() {
         ""
     );
     assert_eq!(events(&done, "result")[0]["commits"], serde_json::json!([commit]));
+}
+
+#[test]
+fn they_are_pushed_to_the_remote_of_the_time_when_the_agent_started() {
+    let t = TestEnv::new();
+    let served = served(&t);
+    let server = serve(&served, None);
+    let url = format!("{}/ada/app.git", server.url());
+    let work_dir = worktree(&t);
+    let source = t.tmp.join("source");
+    let options = ["--checkpoint-push"];
+    let refused = run(&t, &options, "touch started").status(2);
+    assert!(refused.stderr.contains("has no remote `origin`"), "{refused}");
+    assert!(!work_dir.join("started").exists());
+
+    git(&t, &source, &["remote", "add", "origin", &url]);
+    // The agent names another remote; the work does not go there.
+    let script =
+        "git remote set-url origin http://127.0.0.1:1/x.git; echo one > new; sleep 1.8; echo two > new";
+    let done = run(&t, &options, script).status(0);
+    let beats = events(&done, "heartbeat");
+    assert!(beats.len() >= 2 && beats.iter().all(|beat| beat["pushed"] == true), "{done}");
+    let there = served.join("ada/app.git");
+    let refs = git_out(&t, &there, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+    let (name, commit) = refs.split_once(' ').unwrap();
+    assert_eq!(commit, beats.last().unwrap()["commit"], "one ref, and the last commit: {refs}");
+    assert!(name.starts_with(&format!("refs/execenv/{KEY}/wip-")), "{refs}");
+    assert!(done.stdout.contains(&format!("heartbeats are pushed to {url} as {name}")), "{done}");
+    assert_eq!(git_out(&t, &there, &["show", &format!("{commit}:new")]), "two");
+
+    // Another run writes over nothing; a folder is a remote, too.
+    let bare = t.tmp.join("bare.git");
+    git(&t, &t.tmp, &["clone", "-q", "--bare", "source", "bare.git"]);
+    git(&t, &source, &["remote", "set-url", "origin", bare.to_str().unwrap()]);
+    for _ in 0..2 {
+        run(&t, &options, "date +%N > new").status(0);
+    }
+    let refs = git_out(&t, &bare, &["for-each-ref", "--format=%(refname)", "refs/execenv"]);
+    assert_eq!(refs.lines().count(), 2, "{refs}");
+}
+
+#[test]
+fn a_push_that_fails_is_told_once_and_tried_again() {
+    let t = TestEnv::new();
+    let served = served(&t);
+    let server = serve(&served, None);
+    let work_dir = worktree(&t);
+    let url = format!("{}/ada/app.git", server.url());
+    git(&t, &t.tmp.join("source"), &["remote", "add", "origin", &url]);
+    let there = served.join("ada/app.git");
+    let (lost, here) = (served.join("lost"), there.display());
+    let script =
+        format!("mv {here} {}; echo one > new; sleep 2.6; mv {} {here}", lost.display(), lost.display());
+    let done = run(&t, &["--checkpoint-push"], &script).status(0);
+    let told = events(&done, "heartbeat");
+    let pushed: Vec<bool> = told.iter().map(|beat| beat["pushed"].as_bool().unwrap()).collect();
+    assert_eq!(pushed, [false, true], "{done}");
+    assert_eq!(events(&done, "result")[0]["commits"].as_array().unwrap().len(), 1, "one commit, told twice");
+    let failed = |event: &Value| event["text"].as_str().unwrap().contains("was not pushed");
+    assert_eq!(events(&done, "notice").into_iter().filter(failed).count(), 1, "{done}");
+    let refs = git_out(&t, &there, &["for-each-ref", "--format=%(objectname)"]);
+    assert_eq!(refs, told[0]["commit"].as_str().unwrap());
+    assert_eq!(git_out(&t, &work_dir, &["show", &format!("{refs}:new")]), "one");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::merge::refuse_pending;
 use super::order::{Job, Published};
 use super::target::{Target, default_branch, folder_of, hold};
 use crate::failure::{Code, Failure};
-use crate::git::{GitFolder, Move};
+use crate::git::{GitFolder, Move, PUSHING, Push};
 use crate::repos::RepoUrl;
 use crate::task::is_branch_of;
 
@@ -68,7 +68,8 @@ impl Job<'_> {
                 let noted = if self.order.target.is_none() { self.checkout.noted(branch)? } else { None };
                 self.refuse_to_replace(published, tip, is_related, noted.as_deref())?;
             }
-            self.checkout.push(&url.remote(false), commit, branch, over)?;
+            let push = Push { commit, name: &format!("refs/heads/{branch}"), over, limit: PUSHING };
+            self.checkout.push(&url.remote(false), push)?;
         }
         // Without `--target` it is the remote of this repository.
         if self.order.target.is_none() {
