@@ -136,6 +136,10 @@ pub struct RunArgs {
     /// Time between SIGTERM and SIGKILL
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub kill_grace: Option<Duration>,
+    /// If the agent asks for a login, begin one by its CLI, print the address to open, and wait 10 minutes for `execenv send
+    /// ENV --auth-code CODE`; then the agent is started again (Claude Code)
+    #[arg(long)]
+    pub auth_login: bool,
     /// Let the agent go on by itself, turn after turn in one session, until it says that it is done
     #[arg(long)]
     pub autonomous: bool,
@@ -231,6 +235,7 @@ impl RunArgs {
             idle_timeout,
             kill_grace: self.kill_grace.unwrap_or(settings.kill_grace).to_std().unwrap_or_default(),
             renewed_logins: RenewedLogins::of(self.keep_login),
+            auth_login: self.auth_login,
             autonomous: self.autonomous.then_some(self.max_iterations),
             heartbeats: limit(self.heartbeat.unwrap_or_default()).map(|every| Heartbeats {
                 every,

@@ -50,6 +50,11 @@ pub trait Conversation: Debug {
         Delivery::Unsupported
     }
 
+    /// Takes the code of a login that a person sent.
+    fn code(&mut self, _code: &str, _step: &mut Step) -> Delivery {
+        Delivery::Unsupported
+    }
+
     /// How many messages wait for the end of the turn.
     fn queued(&self) -> usize {
         0
@@ -147,6 +152,8 @@ pub enum Delivery {
     Written,
     /// It waits for the end of the turn in progress.
     Queued,
+    /// Nothing was asked yet.
+    TooEarly,
     /// The conversation is over.
     TooLate,
     /// The dialect takes no messages while the agent works.

@@ -22,7 +22,7 @@ fn asks_for_login(text: &str) -> bool {
 }
 
 /// The first known login address in a text.
-fn login_url(text: &str) -> Option<String> {
+pub(super) fn login_url(text: &str) -> Option<String> {
     let start = ["https://claude.ai/oauth", "https://console.anthropic.com/oauth"]
         .iter()
         .filter_map(|known| text.find(known))

@@ -12,6 +12,7 @@
 //! | `reason` | the stable words for why a run failed |
 //! | `transcript` | what is collected for the end of a conversation, with the events that go with it |
 //! | `permission` | the rule for an agent that asks a person |
+//! | `login_talk` | a CLI's own login, with a code from a person |
 //! | [`login`] | login trouble, as it shows in an agent's texts |
 //! | `plain` | an agent that prints its answer as text |
 //! | `raw` | a program that speaks no dialect: its bytes are its output, its exit status its result |
@@ -27,6 +28,7 @@ mod conversation;
 mod event;
 mod kept_text;
 pub mod login;
+mod login_talk;
 pub mod ndjson;
 mod openclaw;
 mod permission;
@@ -41,6 +43,7 @@ pub use conversation::{
     AgentFailure, AgentResult, Conversation, Delivery, Ending, GiveUp, Opening, Properties, Step,
 };
 pub use event::{Event, NoticeLevel, Sink, Spent, TOOL_OUTPUT, Usage, prefix};
+pub use login_talk::LoginTalk;
 pub use openclaw::OpenClaw;
 pub use permission::Permission;
 pub use plain::{Plain, SessionMark};

@@ -37,6 +37,8 @@ pub struct Provider {
     pub login: Option<LoginPlaces>,
     /// What an agent's error says to type when a login is missing.
     pub login_hint: Option<&'static str>,
+    /// The arguments by which the CLI logs in without a terminal: it prints an address, and reads a code from standard input.
+    pub auth_login: Option<&'static [&'static str]>,
     /// Every variable that its plan can set: what else a record names was put there by another program.
     pub exports: &'static [&'static str],
     /// Variables that the environment sets and a task may not: with other values the CLI would leave its home.
@@ -216,6 +218,7 @@ impl Provider {
             folders: &[],
             login: None,
             login_hint: None,
+            auth_login: None,
             exports: &[],
             own_variables: &[],
             plan_variables: &[],
@@ -280,6 +283,10 @@ impl Provider {
 
     pub(super) const fn login_hint(self, hint: &'static str) -> Provider {
         Provider { login_hint: Some(hint), ..self }
+    }
+
+    pub(super) const fn auth_login(self, args: &'static [&'static str]) -> Provider {
+        Provider { auth_login: Some(args), ..self }
     }
 
     pub(super) const fn exports(self, names: &'static [&'static str]) -> Provider {

@@ -67,6 +67,8 @@ pub struct RunOptions {
     pub kill_grace: Duration,
     /// What becomes of a login that the agent renews in its home.
     pub renewed_logins: RenewedLogins,
+    /// The CLI is logged in with a person's help where the agent asks for it.
+    pub auth_login: bool,
     /// The agent goes on by itself, for so many turns at most; `None`: one turn.
     pub autonomous: Option<u32>,
     /// How often the work is saved; `None`: not at all.

@@ -20,6 +20,8 @@ use crate::work::publish::{Published, To};
 /// The names of the logs.
 pub(super) const AGENT_LOG: &str = "agent.ndjson";
 pub(super) const STDERR_LOG: &str = "agent.stderr.log";
+/// What the CLI printed when it logged in.
+pub(super) const LOGIN_LOG: &str = "login.log";
 pub(super) const RUN_LOG: &str = "run.log";
 
 /// How a run ended: the same fields for every end.

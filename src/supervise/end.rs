@@ -11,7 +11,8 @@ use super::outcome::{Cause, Exit, RunFacts, RunOutcome, judge};
 use super::redact;
 use serde_json::Number;
 
-use crate::protocol::Event;
+use crate::protocol::login::LoginRequest;
+use crate::protocol::{Event, FailureReason};
 use crate::sys::tree::Tree;
 
 /// What the supervision saw of the process.
@@ -75,6 +76,9 @@ pub(super) fn conclude(
         hides_refusal: listener.conversation.hides_refusal(),
         resume: command.resume.as_deref(),
     });
+    if verdict.failure_reason == Some(FailureReason::AuthOrAccess) {
+        listener.ask_for_login(&LoginRequest { url: None }); // unless its texts have said so already
+    }
     RunOutcome {
         verdict,
         session_id: ending.session_id,

@@ -190,8 +190,9 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn ask_for_login(&mut self, request: &LoginRequest) {
-        if std::mem::replace(&mut self.has_asked_for_login, true) {
+    /// Says once that the agent asks for a login. A program that is no agent asks for none.
+    pub(super) fn ask_for_login(&mut self, request: &LoginRequest) {
+        if self.provider == COMMAND.name || std::mem::replace(&mut self.has_asked_for_login, true) {
             return;
         }
         let provider = self.provider.clone();

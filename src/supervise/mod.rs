@@ -65,7 +65,7 @@ pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judg
 pub use outside::RecordedAgent;
 pub use process::run;
 pub use program::find_program;
-pub use requests::{Order, Orders, Reply, Requests};
+pub use requests::{LoginCode, Order, Orders, Reply, Requests};
 pub use survivors::AtWork;
 pub use watch::{Watch, WorkDirGone};
 

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::outcome::Cause;
 use super::requests::{Order, Reply};
 use super::timers::Supervisor;
-use crate::protocol::{Delivery, Event, Step};
+use crate::protocol::{Conversation, Delivery, Event, Step};
 use crate::sys::child;
 
 /// So many messages may wait for an agent that does not read.
@@ -21,7 +21,8 @@ impl Supervisor<'_, '_, '_> {
                 Order::Pause => self.pause(),
                 Order::Resume => self.resume(),
                 Order::Stop { signal, grace_ms } => self.stop_by_order(signal, grace_ms),
-                Order::Send { text } => self.send(&text),
+                Order::Send { text } => self.send(|conversation, step| conversation.send(&text, step)),
+                Order::AuthCode { code } => self.send(|conversation, step| conversation.code(&code.0, step)),
             };
             self.requests.reply(reply);
         }
@@ -64,7 +65,7 @@ impl Supervisor<'_, '_, '_> {
     }
 
     /// Gives the agent a message. A paused one goes on: it could not read it.
-    fn send(&mut self, text: &str) -> Reply {
+    fn send(&mut self, give: impl FnOnce(&mut dyn Conversation, &mut Step) -> Delivery) -> Reply {
         if !self.agent.can_stop() {
             return Reply::TooLate;
         }
@@ -72,7 +73,7 @@ impl Supervisor<'_, '_, '_> {
             return Reply::Full;
         }
         let mut step = Step::default();
-        let delivery = self.listener.conversation.send(text, &mut step);
+        let delivery = give(self.listener.conversation, &mut step);
         if matches!(delivery, Delivery::Written | Delivery::Queued) {
             self.resume();
         }
@@ -81,6 +82,7 @@ impl Supervisor<'_, '_, '_> {
         match delivery {
             Delivery::Written => Reply::Written,
             Delivery::Queued => Reply::Queued,
+            Delivery::TooEarly => Reply::TooEarly,
             Delivery::TooLate => Reply::TooLate,
             Delivery::Unsupported => Reply::Unsupported,
         }

@@ -34,6 +34,22 @@ pub enum Order {
         /// Its text.
         text: String,
     },
+    /// Give the login in progress its code.
+    AuthCode {
+        /// The code.
+        code: LoginCode,
+    },
+}
+
+/// The code of a login: a secret, though it counts once only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LoginCode(pub String);
+
+impl fmt::Debug for LoginCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginCode")
+    }
 }
 
 /// What became of an order.
@@ -48,6 +64,8 @@ pub enum Reply {
     Written,
     /// The message waits for the end of the turn.
     Queued,
+    /// The login has not asked for a code yet.
+    TooEarly,
     /// The agent is ending.
     TooLate,
     /// This agent takes no messages while it works.

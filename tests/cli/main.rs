@@ -12,6 +12,7 @@ mod support;
 
 mod acp_streams;
 mod artifacts;
+mod auth_login;
 mod autonomous;
 mod branch;
 mod checkout;

@@ -224,7 +224,8 @@ impl<'a> Run<'a> {
         (done, was_stopped)
     }
 
-    fn run_with_child(mut self, with: impl FnOnce(&std::process::Child)) -> Done {
+    /// Runs it, and does `with` meanwhile.
+    pub fn run_with_child(mut self, with: impl FnOnce(&std::process::Child)) -> Done {
         let shown = format!("{:?}", self.command);
         let words: Vec<&OsStr> = self.command.get_args().take_while(|word| *word != "--").collect();
         let prints_events =

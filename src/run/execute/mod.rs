@@ -1,5 +1,7 @@
 //! The steps of a run, in the order in which they happen.
 
+mod login;
+
 use std::cell::Cell;
 use std::io;
 use std::path::Path;
@@ -8,26 +10,30 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
-use super::autonomous::{GO_ON, Loop, Next, Said};
-use super::heartbeat::{Body, Heart, Heartbeats};
-use super::inbox::Inbox;
-use super::log::RunLog;
-use super::options::{CleanupAfter, Keep, RunOptions};
-use super::plan::{RunPlan, Turn};
-use super::publishing::Publishing;
-use super::record::{BegunRun, RunningEnv};
-use super::result::{PublishedWork, RunResult};
-use super::slots::Slots;
-use super::source::SourceWatch;
-use super::start::{Logs, Start, start_guard};
-use super::surroundings::{RunSink, Surroundings};
-use super::watch::WorkWatch;
+use self::login::{Login, args_to_log_in};
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
+use crate::run::autonomous::{GO_ON, Loop, Next, Said};
+use crate::run::heartbeat::{Body, Heart, Heartbeats};
+use crate::run::inbox::Inbox;
+use crate::run::log::RunLog;
+use crate::run::options::{CleanupAfter, Keep, RunOptions};
+use crate::run::plan::{RunPlan, Turn};
+use crate::run::publishing::Publishing;
+use crate::run::record::{BegunRun, RunningEnv};
+use crate::run::result::{PublishedWork, RunResult};
+use crate::run::slots::Slots;
+use crate::run::source::SourceWatch;
+use crate::run::start::{Logs, Start, start_guard};
+use crate::run::surroundings::{RunSink, Surroundings};
+use crate::run::watch::WorkWatch;
 use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, RunVerdict, Used};
 use crate::work::{Mirror, Place, state};
+
+/// The prompt of an agent whose CLI was logged in while it worked.
+const AFTER_LOGIN: &str = "Your login had expired and is renewed. Go on with the task where you were.";
 
 /// Runs an agent in an environment that is locked for it, and cleans the environment up afterwards where that was asked for. Returns the exit
 /// status.
@@ -85,6 +91,7 @@ fn begin(
     // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
     let guard = start_guard()?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
+    let logs_in = args_to_log_in(options, &plan.provider)?;
     let publishing = options.on_success.as_ref().map(|wanted| Publishing { wanted, surroundings });
     publishing.as_ref().map_or(Ok(()), |publishing| publishing.foresee(&env.found))?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
@@ -122,6 +129,8 @@ fn begin(
             ways_in,
             watch,
             body: body.as_ref(),
+            logs_in,
+            wants_login: false,
             publishing,
         };
         run.whole()
@@ -180,6 +189,10 @@ struct Run<'a, 'scope> {
     watch: WorkWatch<'a, 'scope>,
     /// What heartbeats are made with, where there are any.
     body: Option<&'a Body<'a>>,
+    /// The arguments by which the agent's CLI logs in; `None`: the run does not do that.
+    logs_in: Option<&'static [&'static str]>,
+    /// Whether the agent has asked for a login.
+    wants_login: bool,
     /// Where the work is to be published.
     publishing: Option<Publishing<'a>>,
 }
@@ -376,8 +389,38 @@ impl Run<'_, '_> {
         state.inspect_err(|error| log::debug!("look at the work: {error:#}")).ok()
     }
 
-    /// Starts the agent once.
+    /// Starts the agent once, and once more after a login, where it asks for one and the run may log it in. What tools have done
+    /// is not done twice: it goes on in its session then.
     fn attempt(&mut self, turn: Turn<'_>) -> Result<RunOutcome> {
+        let first = self.attempt_once(turn)?;
+        let Some(args) = self.logs_in.filter(|_| self.asks_for_login(&first)) else { return Ok(first) };
+        self.logs_in = None; // a login that does not help is no reason for another one
+        self.since.get_or_insert_with(Instant::now);
+        match self.log_in(args)? {
+            Login::Done => {}
+            Login::GivenUp => return Ok(first),
+            Login::Stopped(verdict) => {
+                let RunVerdict { text, poisoned, .. } = first.verdict;
+                return Ok(RunOutcome { verdict: RunVerdict { text, poisoned, ..verdict }, ..first });
+            }
+        }
+        let session = first.session_id.clone().filter(|_| first.tool_calls > 0);
+        match session {
+            Some(session) => {
+                let next = Turn { resume: Some(&session), prompt: Some(AFTER_LOGIN), ..turn };
+                Ok(first.then(self.attempt_once(next)?))
+            }
+            None => Ok(self.attempt_once(turn)?.after(first)),
+        }
+    }
+
+    fn asks_for_login(&self, outcome: &RunOutcome) -> bool {
+        self.wants_login && outcome.verdict.status == RunStatus::Failed
+    }
+
+    /// Starts the agent once.
+    fn attempt_once(&mut self, turn: Turn<'_>) -> Result<RunOutcome> {
+        self.wants_login = false;
         let started = self.plan.start(self.env, self.slots, turn, &mut self.logs)?;
         let Start { mut command, session, mut conversation } = started;
         (command.limits.used, command.limits.since) = (self.used, self.since);
@@ -396,6 +439,7 @@ impl Run<'_, '_> {
         let (now, sink) = (self.now, &mut *self.sink);
         let mut said = self.autonomous.map(|_| &mut self.said);
         let mut last_session = session.unwrap_or_default();
+        let wants_login = &mut self.wants_login;
         let outcome = supervise::run(
             guard,
             command,
@@ -405,6 +449,7 @@ impl Run<'_, '_> {
                 if let Event::Paused(is_paused) = event {
                     return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());
                 }
+                *wants_login |= matches!(event, Event::AuthRequired { .. });
                 if let (Event::Text { text, is_part }, Some(said)) = (&event, &mut said) {
                     said.add(&text.decode(), *is_part);
                 }
