@@ -44,6 +44,7 @@ pub fn of_agent(verdict: &RunVerdict) -> u8 {
         (RunStatus::Timeout, _) => Code::TimedOut.status(),
         (RunStatus::Interrupted, _) => signalled(verdict.stopped_by.unwrap_or(15)),
         (RunStatus::Killed, _) => signalled(9),
+        (RunStatus::Crashed, _) => Code::RunFailed.status(),
         (RunStatus::Failed, Exit { signal: Some(number), .. }) => signalled(number),
         (RunStatus::Failed, Exit { code: Some(code @ 1..=255), .. }) => u8::try_from(code).unwrap_or(1),
         // The agent ended with 0 and reported a failure, or its end is unknown.
@@ -106,6 +107,7 @@ mod tests {
             (RunStatus::Interrupted, exit(Some(0), None), Some(13), 141),
             (RunStatus::Interrupted, exit(Some(0), None), None, 143),
             (RunStatus::Killed, exit(None, Some(9)), Some(15), 137),
+            (RunStatus::Crashed, exit(None, None), None, 125),
         ] {
             let verdict = RunVerdict {
                 status,

@@ -4,6 +4,7 @@ mod agents;
 mod finding;
 mod left;
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +14,9 @@ use serde_json::{Value, json};
 
 use finding::Finding;
 
-use crate::environment::health::{Problem, Repair, examine};
+use crate::environment::health::{Complaint, Problem, RecoverRun, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
-use crate::environment::{Deletion, FoundEnv, WorkspacesRoot, is_root_exposed, sweep_run_folders};
+use crate::environment::{Deletion, FoundEnv, LockedEnv, WorkspacesRoot, is_root_exposed, sweep_run_folders};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -24,7 +25,7 @@ use crate::output::{Answer, columns, counted, escape, shell_quote, stopped_after
 use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
 use crate::provider::{self, Provider};
-use crate::run::temporary_places;
+use crate::run::{DeadRun, recover, temporary_places};
 use crate::supervise::{self, find_program, host};
 use crate::sys::mounts::{Reach, mount_of};
 use crate::sys::tree::Tree;
@@ -298,17 +299,25 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
     }
     findings.extend(left::findings(fix, context, tree)?);
-    let examined = examine(&context.root, tree, fix, context.trust(None), context.now, &context.stop)?;
+    let trust = context.trust(None);
+    let mut dead_runs = HashMap::new();
+    let mut recover_run = |found: &LockedEnv| -> Result<()> {
+        let dead = recover(found, &git, trust, context.now)?;
+        dead_runs.extend(dead.map(|dead| (found.env.path.clone(), dead)));
+        Ok(())
+    };
+    let repair: Option<&mut RecoverRun<'_>> = if fix { Some(&mut recover_run) } else { None };
+    let examined = examine(&context.root, tree, repair, trust, &context.stop)?;
     if examined.seen < examined.all {
         log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));
     }
-    for Problem { path, complaint, fixed, note, run_id } in examined.problems {
+    for Problem { path, complaint, fixed, note } in examined.problems {
         let mut what = complaint.what().to_owned();
         if !note.is_empty() {
             what.push_str(&format!(" ({note})"));
         }
-        if let Some(run_id) = run_id {
-            what.push_str(&processes_of_dead_run(&run_id, &path, fixed));
+        if complaint == Complaint::CrashedRun {
+            what.push_str(&of_dead_run(dead_runs.get(&path), &path));
         }
         findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });
     }
@@ -334,13 +343,9 @@ fn not_marked(fix: bool, root: &Path, tree: &Tree) -> Result<Finding> {
     Ok(finding(what, None, false))
 }
 
-/// Ends what a dead run has left, with `fix`, and names what may be left without its marks: an agent can drop them.
-fn processes_of_dead_run(run_id: &str, env_root: &Path, fix: bool) -> String {
-    let mut text = String::new();
-    if fix {
-        let killed = supervise::end_leftovers(run_id, env_root);
-        text.push_str(&format!(", {} ended", counted(killed as u64, "process", "processes")));
-    }
+/// What was found of a dead run, with `fix`, and what may be left of it without its marks: an agent can drop them.
+fn of_dead_run(dead: Option<&DeadRun>, env_root: &Path) -> String {
+    let mut text = dead.map(|dead| format!("; {}", dead.words())).unwrap_or_default();
     let work_dir = FoundEnv::open(env_root).map(|found| found.work_dir_path()).ok();
     let folders: Vec<&Path> = [Some(env_root), work_dir.as_deref()].into_iter().flatten().collect();
     let left = supervise::working_in(&folders);

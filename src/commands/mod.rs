@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod clone;
 pub mod config;
 mod copies;
+mod dead_run;
 pub mod demo;
 pub mod diff;
 pub mod doctor;

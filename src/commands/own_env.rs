@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::addressed::{Addressed, prepare_on};
 use super::announce::undo;
+use super::dead_run::recover_first;
 use super::reuse::complete;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
@@ -144,6 +145,7 @@ impl OwnEnvArgs {
             None => !is_worktree || !found.work_dir.is_user_folder(),
         });
         let Some(found) = found else { return self.prepare(task, wanted, context) };
+        let found = recover_first(found, context)?;
         let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
         complete(task, &own, self.task.platform_cli.is_some());
         let request = Request { renewed_logins, ..self.request(task, wanted.local_dir, context)? };

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::announce::announce;
+use super::dead_run::recover_first;
 use super::identity::IdentityArgs;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
@@ -102,7 +103,7 @@ pub(super) fn complete(task: &mut Task, own: &Own, names_platform: bool) {
 fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Context) -> Result<Prepared> {
     let word = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let mut local_dir = word.clone();
-    let attempt = context.find(name).and_then(|found| {
+    let attempt = context.find(name).and_then(|found| recover_first(found, context)).and_then(|found| {
         let meta = found.require_meta()?;
         let own = meta.own_or_rebuilt(&found.env.tree);
         let names_task = args.task.task_id.is_some() || args.task.task.is_some();

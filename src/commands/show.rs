@@ -131,7 +131,11 @@ fn document(found: &FoundEnv) -> Answer {
     }
     if let Some(last) = &own.last_result {
         let reason = last.failure_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        row(result, &format!("{}{}, status {}", escape(&last.status), escape(&reason), last.exit_code));
+        let source = if last.recovered { ", rebuilt from its log" } else { "" };
+        row(
+            result,
+            &format!("{}{}, status {}{source}", escape(&last.status), escape(&reason), last.exit_code),
+        );
     }
     if damaged.is_empty() && found.meta.is_none() {
         row("record", &format!("there is no {}", names::META));

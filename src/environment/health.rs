@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
 
 use super::busy::{Held, cannot_lock};
 use super::homes;
@@ -12,11 +11,10 @@ use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::origin::{MadeBy, made_by};
 use super::path::quoted;
-use super::record::{Durability, EnvStatus, LastResult, Meta};
+use super::record::EnvStatus;
 use super::root::{EnvRoot, WorkspacesRoot};
 use super::trust::Trust;
 use crate::failure::Failure;
-use crate::layout::names;
 use crate::sidecar::Manifest;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
@@ -118,8 +116,6 @@ pub struct Problem {
     pub fixed: bool,
     /// Details of what was found, or why it could not be repaired; empty where there are none.
     pub note: String,
-    /// The id of the run that died: processes with this id are left over from it.
-    pub run_id: Option<String>,
 }
 
 /// What was found in a root.
@@ -133,16 +129,19 @@ pub struct Examined {
     pub all: usize,
 }
 
-/// Examines every environment that no process holds, until `stop` is set; with `fix`, repairs what can be repaired.
+/// How an environment is recovered whose run has died.
+pub type RecoverRun<'a> = dyn FnMut(&LockedEnv) -> Result<()> + 'a;
+
+/// Examines every environment that no process holds, until `stop` is set; with `fix`, repairs what can be repaired, dead runs
+/// by that.
 ///
 /// # Errors
 /// When the root cannot be listed.
 pub fn examine(
     root: &WorkspacesRoot,
     tree: &Tree,
-    fix: bool,
+    mut fix: Option<&mut RecoverRun<'_>>,
     trust: Trust<'_>,
-    now: DateTime<Utc>,
     stop: &AtomicBool,
 ) -> Result<Examined> {
     let mut found = Vec::new();
@@ -153,21 +152,23 @@ pub fn examine(
             all += 1;
             if !stop.load(Ordering::Relaxed) {
                 seen += 1;
-                found.extend(examine_one(&root.path().join(folder).join(key), fix, trust, now));
+                found.extend(examine_one(&root.path().join(folder).join(key), fix.as_deref_mut(), trust));
             }
         }
     }
     Ok(Examined { problems: found, seen, all })
 }
 
-fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> Vec<Problem> {
+fn examine_one(path: &Path, fix: Option<&mut RecoverRun<'_>>, trust: Trust<'_>) -> Vec<Problem> {
     let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, with_hint(&error))];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => {
             let why = format!("{error:#}");
             let mut problems = unreadable(error);
-            if fix && let Some(note) = take_back_without_record(path, trust) {
+            if fix.is_some()
+                && let Some(note) = take_back_without_record(path, trust)
+            {
                 problems.iter_mut().for_each(|problem| problem.note = format!("{why}; {note}"));
             }
             return problems;
@@ -195,13 +196,11 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
         Err(Held::ByOther | Held::Moved) => return Vec::new(),
     };
     let Some(found) = found else { return Vec::new() };
-    if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {
+    if let Some(locked) = locked.as_ref().filter(|_| fix.is_some() && found.meta.is_some()) {
         locked.sweep_temporaries();
     }
     let mut problems = problems_of(found, trust);
-    if !fix || problems.is_empty() {
-        return problems;
-    }
+    let Some(recover_run) = fix.filter(|_| !problems.is_empty()) else { return problems };
     let locked = match locked {
         Some(locked) => locked,
         None => {
@@ -215,7 +214,7 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
         }
     };
     for problem in &mut problems {
-        match locked.fix(problem.complaint, trust, now) {
+        match locked.fix(problem.complaint, trust, recover_run) {
             Ok(fixed) => problem.fixed = fixed,
             Err(error) => problem.note = with_hint(&error),
         }
@@ -224,7 +223,7 @@ fn examine_one(path: &Path, fix: bool, trust: Trust<'_>, now: DateTime<Utc>) -> 
 }
 
 fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
-    Problem { path: path.to_owned(), complaint, fixed: false, note, run_id: None }
+    Problem { path: path.to_owned(), complaint, fixed: false, note }
 }
 
 /// Takes back what a manifest proves although the record beside it is damaged. Returns what became of it and what to do now;
@@ -290,16 +289,14 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
         problems.push(problem(path, Complaint::VanishedWorkDir, work_dir.display().to_string()));
     }
     if own.status.is_active() {
-        let run_id = own.run.map(|run| run.id);
-        let crashed = problem(path, Complaint::CrashedRun, String::new());
-        problems.push(Problem { run_id, ..crashed });
+        problems.push(problem(path, Complaint::CrashedRun, String::new()));
     }
     problems
 }
 
 impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
-    fn fix(&self, complaint: Complaint, trust: Trust<'_>, now: DateTime<Utc>) -> Result<bool> {
+    fn fix(&self, complaint: Complaint, trust: Trust<'_>, recover_run: &mut RecoverRun<'_>) -> Result<bool> {
         match complaint {
             Complaint::Unlockable
             | Complaint::Unreadable
@@ -309,29 +306,8 @@ impl LockedEnv {
             | Complaint::NoManifest => return Ok(false),
             Complaint::UnfinishedSidecars => drop(self.recover(trust)?),
             Complaint::UnfinishedHomes => self.recover_homes()?,
-            Complaint::CrashedRun => self.record_crash(now)?,
+            Complaint::CrashedRun => recover_run(self)?,
         }
         Ok(true)
-    }
-
-    /// Records that the run died, and removes what it left.
-    fn record_crash(&self, now: DateTime<Utc>) -> Result<()> {
-        let own = self.meta.as_ref().map(|meta| meta.own_or_rebuilt(&self.env.tree));
-        if let Some(run) = own.and_then(|own| own.run) {
-            self.forget_temporary(&run.id, run.temporary.as_deref());
-        }
-        Meta::change_own(&self.env.tree, Durability::Synced, |meta, own| {
-            own.status = EnvStatus::Crashed;
-            own.last_result = Some(LastResult {
-                status: EnvStatus::Crashed.word().into(),
-                exit_code: 125,
-                failure_reason: Some("crashed".into()),
-                file: format!("{}/{}", names::OUTPUT, names::RESULT),
-                ended_at: Some(now),
-                ..LastResult::default()
-            });
-            meta.completed_at = Some(now);
-        })
-        .map(drop)
     }
 }

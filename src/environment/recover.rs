@@ -15,7 +15,7 @@ use crate::sidecar::{Manifest, Site, TakenBack, sweep_state_temporaries, take_ba
 impl LockedEnv {
     /// Removes the temporary files that a killed command left. One that cannot be removed stays: the next writer of its file
     /// replaces it.
-    pub(super) fn sweep_temporaries(&self) {
+    pub(crate) fn sweep_temporaries(&self) {
         let tree = &self.env.tree;
         let swept = sweep_state_temporaries(tree).map_err(anyhow::Error::from);
         if let Err(error) = swept.and_then(|()| record::sweep_temporary(tree)) {

@@ -84,6 +84,8 @@ reasons! {
     PublishFailed = "publish_failed",
     /// The run ended before its agent was started.
     NotStarted = "not_started",
+    /// The run died before it could say how it ended.
+    Crashed = "crashed",
 }
 
 impl FailureReason {

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::result::{RUN_LOG, RunResult};
 use super::start::open_log;
+use super::starts::Starts;
 use crate::formats::escape;
 use crate::supervise::AgentCommand;
 use crate::sys::tree::Tree;
@@ -27,11 +28,13 @@ impl RunLog {
     pub(super) fn started(&mut self, command: &AgentCommand, now: DateTime<Utc>) {
         let mut words = vec![command.program.display().to_string()];
         words.extend(command.args.iter().map(|arg| shown(&arg.to_string_lossy())));
-        self.line(
-            now,
-            &format!("run {} of {} in {}", command.run_id, command.provider, command.work_dir.display()),
-        );
+        let begun = Starts::run_line(&command.run_id, &command.provider, &command.work_dir);
+        self.line(now, &begun);
         self.line(now, &format!("start {}", words.join(" ")));
+        // All turns of a run are in one log: read again after a crash, each is a conversation of its own.
+        if let Ok(log) = command.log.metadata() {
+            self.line(now, &Starts::from_line(log.len()));
+        }
     }
 
     /// Notes a notice to the user.

@@ -17,8 +17,9 @@
 //! | `publishing` | the work of a run that completed, handed on |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
+//! | `starts` | what is read of it again after a crash |
 //! | `inbox` | what other commands ask of the run, and its answers |
-//! | `logged_session` | the session of a run that died, from its log |
+//! | `recovery` | what is left of a run that died |
 
 mod autonomous;
 mod codex;
@@ -26,17 +27,18 @@ mod execute;
 mod heartbeat;
 mod inbox;
 mod log;
-mod logged_session;
 mod options;
 mod plan;
 mod publishing;
 mod record;
+mod recovery;
 mod renewal;
 mod result;
 mod session;
 mod slots;
 mod source;
 mod start;
+mod starts;
 mod surroundings;
 mod variables;
 mod watch;
@@ -48,6 +50,7 @@ pub use inbox::{LONGEST_MESSAGE, Letter};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use publishing::OnSuccess;
 pub use record::RunningEnv;
+pub use recovery::{DeadRun, recover};
 pub use result::RunResult;
 pub use slots::{SlotLimits, Slots};
 pub use start::guard;

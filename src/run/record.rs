@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
-use super::logged_session;
+use super::recovery::{self, DeadRun};
 use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
@@ -20,7 +20,7 @@ use crate::environment::{
     renew_store_links,
 };
 use crate::failure::{Code, Failure};
-use crate::layout::names;
+use crate::git::Git;
 use crate::sidecar::Manifest;
 use crate::sys::lock::touch;
 use crate::sys::machine::Machine;
@@ -32,8 +32,6 @@ pub struct RunningEnv {
     pub found: LockedEnv,
     /// The record as it is on the disk.
     pub meta: Meta,
-    /// The run that died here before, whose processes may still live.
-    pub died: Option<RunRecord>,
     /// The session that could not be recorded when the agent named it; the next change records it.
     session_to_record: Option<SessionRecord>,
     /// While a run is on.
@@ -47,7 +45,9 @@ pub(super) struct BegunRun<'a> {
     pub(super) dialect: &'a str,
     /// The agent's private folder for temporary files.
     pub(super) temporary: &'a Path,
-    /// It goes on counting the turns of the run before.
+    /// The agent goes on by itself.
+    pub(super) is_autonomous: bool,
+    /// It then goes on counting the turns of the run before.
     pub(super) counts_on: bool,
 }
 
@@ -107,31 +107,22 @@ impl RunningEnv {
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;
         check_needs(&found.env.tree, &own.needs)?;
         renew_store_links(&found.env.tree)?;
-        let died = own.run.as_ref().filter(|_| own.status.is_active()).cloned();
-        let mut env = RunningEnv { found, meta, died, session_to_record: None, renewal: None };
-        env.find_lost_session(&own);
-        Ok(env)
+        Ok(RunningEnv { found, meta, session_to_record: None, renewal: None })
     }
 
-    /// Finds the session of a run that died before the record that names it was on the disk: the log has it.
-    fn find_lost_session(&mut self, own: &Own) {
-        let Some(run) =
-            own.run.as_ref().filter(|_| own.status.is_active() || own.status == EnvStatus::Crashed)
-        else {
-            return;
-        };
-        let is_recorded = own.session.as_ref().is_some_and(|session| session.updated_at >= run.started_at);
-        if is_recorded {
-            return;
-        }
-        let Some(id) = logged_session::in_log(&self.found.env.tree, &own.provider, &run.dialect) else {
-            return;
-        };
-        let session = self.named_session(&id, run.started_at);
-        let mut own = own.clone();
-        own.session = Some(session.clone());
-        self.meta.own = Some(own);
-        self.session_to_record = Some(session);
+    /// Recovers the environment, if the run before has died here. Returns what was found of that run.
+    ///
+    /// # Errors
+    /// As [`recovery::recover`].
+    pub(super) fn recover_dead_run(
+        &mut self,
+        git: &Git,
+        trust: Trust<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DeadRun>> {
+        let Some(dead) = recovery::recover(&self.found, git, trust, now)? else { return Ok(None) };
+        self.meta = dead.meta.clone();
+        Ok(Some(dead))
     }
 
     fn named_session(&self, id: &str, at: Option<DateTime<Utc>>) -> SessionRecord {
@@ -191,7 +182,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub(super) fn starting(&mut self, begun: &BegunRun<'_>, now: DateTime<Utc>) -> Result<()> {
-        let BegunRun { run_id, dialect, temporary, counts_on } = *begun;
+        let BegunRun { run_id, dialect, temporary, is_autonomous, counts_on } = *begun;
         let Machine { host, boot_id, pid_namespace } = Machine::this();
         // The sign of life comes first: without it another machine takes the run for a dead one.
         touch(&self.lock_handle()?).context("touch the lock file")?;
@@ -200,7 +191,8 @@ impl RunningEnv {
         // XFS writes a renamed file's bytes later: a power cut would leave an empty record.
         self.change(Durability::Synced, |_, own| {
             let seq = own.run.as_ref().map_or(0, |run| run.seq) + 1;
-            let autonomous = own.run.as_ref().and_then(|run| run.autonomous.clone()).filter(|_| counts_on);
+            let before = own.run.as_ref().and_then(|run| run.autonomous.clone()).filter(|_| counts_on);
+            let autonomous = is_autonomous.then(|| before.unwrap_or_default());
             own.status = EnvStatus::Starting;
             own.lease_until = None;
             own.run = Some(RunRecord {
@@ -288,20 +280,13 @@ impl RunningEnv {
         self.change(Durability::Synced, |_, own| own.session = None)
     }
 
-    /// Writes the result's file, then the record that points to it; both are on the disk when the run ends. The file is
-    /// private: the agent's text may quote secrets.
+    /// Writes the result's file, then the record that points to it; both are on the disk when the run ends.
     ///
     /// # Errors
     /// As the system reports them.
     pub(super) fn ended(&mut self, result: &RunResult) -> Result<()> {
-        let tree = &self.found.env.tree;
         self.renewal = None; // from here on the record says to multica that the run is over
-        let file = Path::new(names::OUTPUT).join(names::RESULT);
-        let document = serde_json::to_vec(result).context("write the result")?;
-        tree.ensure_dir(Path::new(names::OUTPUT), 0o755)
-            .and_then(|()| tree.replace_unsynced(&file, &document, 0o600, names::TEMPORARY))
-            .and_then(|()| tree.sync_all_of(&file))
-            .with_context(|| format!("write {}", tree.path().join(&file).display()))?;
+        result.store(&self.found.env.tree)?;
         self.change(Durability::Synced, |meta, own| {
             meta.completed_at = Some(result.ended_at);
             own.status = result.status.into();

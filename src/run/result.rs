@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Error;
+use anyhow::{Context as _, Error, Result};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
@@ -14,7 +14,8 @@ use crate::failure::Failure;
 use crate::git::Drift;
 use crate::layout::names;
 use crate::protocol::{FailureReason, Usage};
-use crate::supervise::{Exit, RunOutcome, RunStatus};
+use crate::supervise::{Exit, RunOutcome, RunStatus, RunVerdict};
+use crate::sys::tree::Tree;
 use crate::work::publish::{Published, To};
 
 /// The names of the logs.
@@ -32,6 +33,8 @@ pub struct RunResult {
     #[serde(rename = "type")]
     #[cfg_attr(test, schemars(extend("const" = "result")))]
     kind: &'static str,
+    /// The id of the run, which its processes have as `EXECENV_RUN_ID`.
+    pub run_id: String,
     /// How it ended.
     pub status: RunStatus,
     /// Why it did not complete.
@@ -69,6 +72,9 @@ pub struct RunResult {
     pub logs: Logs,
     /// When it ended.
     pub ended_at: DateTime<Utc>,
+    /// Another command has rebuilt this from the log, because the run died before it could write it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
     /// Why the session must not be resumed. Belongs to the record of the session, not to the result.
     #[serde(skip)]
     pub(super) poisoned: Option<FailureReason>,
@@ -128,9 +134,14 @@ impl PublishedWork {
 }
 
 impl RunResult {
-    /// The result with the paths of the logs.
-    pub(super) fn with_logs(self, env_root: &Path) -> RunResult {
-        RunResult { logs: Logs::of(env_root), ..self }
+    /// The result with the id of the run, and the paths of its logs.
+    pub(super) fn of_run(self, run_id: &str, env_root: &Path) -> RunResult {
+        RunResult { run_id: run_id.to_owned(), logs: Logs::of(env_root), ..self }
+    }
+
+    /// The result of a run that died and left so many processes, rebuilt from what is known of it.
+    pub(super) fn rebuilt(self, survivors_killed: usize) -> RunResult {
+        RunResult { recovered: true, survivors_killed, ..self }
     }
 
     /// The result with the commits that the run made.
@@ -184,9 +195,21 @@ impl RunResult {
         }
     }
 
+    /// The result of a run that died, of which nothing is known.
+    pub(super) fn crashed(now: DateTime<Utc>) -> RunResult {
+        let verdict = RunVerdict::crashed(String::new());
+        RunResult {
+            exit_code: exit::of_agent(&verdict),
+            failure_reason: verdict.failure_reason,
+            error: verdict.error,
+            ..RunResult::empty(verdict.status, now)
+        }
+    }
+
     fn empty(status: RunStatus, now: DateTime<Utc>) -> RunResult {
         RunResult {
             kind: "result",
+            run_id: String::new(),
             status,
             failure_reason: None,
             error: None,
@@ -205,8 +228,22 @@ impl RunResult {
             survivors_killed: 0,
             logs: Logs::default(),
             ended_at: now,
+            recovered: false,
             poisoned: None,
         }
+    }
+
+    /// Writes the file of an env root, so that it is on the disk. It is private: the agent's text may quote secrets.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn store(&self, env: &Tree) -> Result<()> {
+        let file = result_file();
+        let document = serde_json::to_vec(self).context("write the result")?;
+        env.ensure_dir(Path::new(names::OUTPUT), 0o755)
+            .and_then(|()| env.replace_unsynced(&file, &document, 0o600, names::TEMPORARY))
+            .and_then(|()| env.sync_all_of(&file))
+            .with_context(|| format!("write {}", env.path().join(&file).display()))
     }
 
     /// Whether the agent was started.
@@ -220,11 +257,17 @@ impl RunResult {
             status: self.status.word().into(),
             exit_code: self.exit_code,
             failure_reason: self.failure_reason.map(|reason| reason.word().into()),
-            file: format!("{}/{}", names::OUTPUT, names::RESULT),
+            file: result_file().to_string_lossy().into_owned(),
             ended_at: Some(self.ended_at),
+            recovered: self.recovered,
             ..LastResult::default()
         }
     }
+}
+
+/// The file of a result, below an env root.
+pub(super) fn result_file() -> PathBuf {
+    Path::new(names::OUTPUT).join(names::RESULT)
 }
 
 /// The environment's status after a run: the only place where one follows from the other.
@@ -236,6 +279,7 @@ impl From<RunStatus> for EnvStatus {
             RunStatus::Timeout => EnvStatus::Timeout,
             RunStatus::Interrupted => EnvStatus::Interrupted,
             RunStatus::Killed => EnvStatus::Killed,
+            RunStatus::Crashed => EnvStatus::Crashed,
         }
     }
 }
@@ -252,6 +296,7 @@ mod tests {
             RunStatus::Timeout,
             RunStatus::Interrupted,
             RunStatus::Killed,
+            RunStatus::Crashed,
         ] {
             assert_eq!(status.word(), EnvStatus::from(status).word());
             assert_eq!(serde_json::to_value(status).unwrap(), status.word());

@@ -34,7 +34,7 @@ fn read_closing_file(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// Whether a number can be a price: an agent may print any.
-fn is_price(number: &Number) -> bool {
+pub(super) fn is_price(number: &Number) -> bool {
     number.as_f64().is_some_and(|price| price.is_finite() && price >= 0.0)
 }
 

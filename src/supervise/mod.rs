@@ -18,6 +18,7 @@
 //! | `survivors` | the processes that an agent leaves |
 //! | `outside` | the agent of another run, which does not answer |
 //! | [`outcome`] | the verdict |
+//! | `replay` | the same for a run that died, from its log |
 //! | [`reason`] | failure reasons and unusable sessions, found in error texts |
 //! | [`redact`] | secrets and control characters, removed from texts |
 //! | [`environment`] | the agent's variables |
@@ -45,6 +46,7 @@ mod process;
 pub mod program;
 pub mod reason;
 pub mod redact;
+mod replay;
 mod requests;
 mod status;
 mod streams;
@@ -65,7 +67,9 @@ pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judg
 pub use outside::RecordedAgent;
 pub use process::run;
 pub use program::find_program;
+pub use replay::{Printed, replay};
 pub use requests::{LoginCode, Order, Orders, Reply, Requests};
+pub use streams::SEARCHED;
 pub use survivors::AtWork;
 pub use watch::{Watch, WorkDirGone};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use super::bounds::Reached;
@@ -12,7 +12,7 @@ use super::{reason, redact};
 use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
@@ -26,6 +26,8 @@ pub enum RunStatus {
     Interrupted,
     /// It was asked to end, and had to be killed.
     Killed,
+    /// execenv died before its end. `run` never says so: another command has rebuilt the result.
+    Crashed,
 }
 
 impl RunStatus {
@@ -37,6 +39,7 @@ impl RunStatus {
             RunStatus::Timeout => "timeout",
             RunStatus::Interrupted => "interrupted",
             RunStatus::Killed => "killed",
+            RunStatus::Crashed => "crashed",
         }
     }
 }
@@ -151,6 +154,23 @@ pub struct RunVerdict {
 }
 
 impl RunVerdict {
+    /// The verdict over a run of which nothing says how it ended.
+    #[must_use]
+    pub fn crashed(text: String) -> RunVerdict {
+        RunVerdict {
+            status: RunStatus::Crashed,
+            exit: Exit::default(),
+            stopped_by: None,
+            failure_reason: Some(FailureReason::Crashed),
+            error: Some(
+                "the run died before its end: execenv was killed, or the machine went down".to_owned(),
+            ),
+            text,
+            poisoned: None,
+            resume_refused: false,
+        }
+    }
+
     /// The verdict over a run that was ended between two turns of its agent, which had ended the last one well.
     #[must_use]
     pub fn stopped(self, reason: FailureReason, error: String) -> RunVerdict {

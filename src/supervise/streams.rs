@@ -18,9 +18,9 @@ use super::outcome::Exit;
 
 const BLOCK: usize = 256 << 10;
 const BLOCKS: usize = 4;
-const TAIL: usize = 2048;
-/// How much of the end of standard error is searched for what a server answered: a stack trace may stand after it.
-const SEARCHED: usize = 16 << 10;
+pub(super) const TAIL: usize = 2048;
+/// How much of the end of standard error is searched for what a server answered, in bytes: a stack trace may stand after it.
+pub const SEARCHED: usize = 16 << 10;
 
 /// What a thread reports.
 #[derive(Debug)]
@@ -108,13 +108,17 @@ impl Errors {
     }
 
     fn last(&self, most: usize) -> String {
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tail = &tail[tail.len().saturating_sub(most)..];
-        while let [0x80..=0xBF, rest @ ..] = tail {
-            tail = rest;
-        }
-        String::from_utf8_lossy(tail).into_owned()
+        last(&self.tail.lock().unwrap_or_else(PoisonError::into_inner), most)
     }
+}
+
+/// The last of some bytes, from the first complete character on.
+pub(super) fn last(bytes: &[u8], most: usize) -> String {
+    let mut tail = &bytes[bytes.len().saturating_sub(most)..];
+    while let [0x80..=0xBF, rest @ ..] = tail {
+        tail = rest;
+    }
+    String::from_utf8_lossy(tail).into_owned()
 }
 
 /// So many bytes of standard error may wait to be processed; then its reader waits.

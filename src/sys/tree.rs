@@ -172,21 +172,30 @@ impl Tree {
     /// # Errors
     /// If the entry is not a regular file.
     pub fn read_start(&self, relative: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(file) = self.open_file(relative)? else { return Ok(None) };
+        let mut bytes =
+            Vec::with_capacity(usize::try_from(file.metadata()?.len().min(most)).unwrap_or(0) + 1);
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Opens a regular file for reading; `None` if it is missing.
+    ///
+    /// # Errors
+    /// If the entry is not a regular file.
+    pub fn open_file(&self, relative: &Path) -> io::Result<Option<std::fs::File>> {
         let mut options = OpenOptions::new();
         // A FIFO in a file's place must not make us wait for a writer.
         options.read(true).custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32);
         let file = match self.root.open_with(relative, &options) {
-            Ok(file) => file,
+            Ok(file) => file.into_std(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
+        if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(most)).unwrap_or(0) + 1);
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        Ok(Some(file))
     }
 
     /// The names in a folder, unsorted.

@@ -76,6 +76,7 @@ mod prepare;
 mod provider_homes;
 mod publish;
 mod record;
+mod recovery;
 mod ref_formats;
 mod repos;
 mod restore;

@@ -526,7 +526,7 @@ fn a_record_that_names_another_environments_run_ends_nothing_of_it() {
     claim["execenv"]["run"] = meta(&victim)["execenv"]["run"].clone();
     t.write(forged.join(".gc_meta.json"), claim.to_string());
     let done = t.execenv(["doctor", "--fix"]).ok();
-    assert!(done.stdout.contains("crashed_run") && done.stdout.contains("0 processes ended"), "{done}");
+    assert!(done.stdout.contains("crashed_run") && done.stdout.contains("killed 0 processes"), "{done}");
     assert!(run.try_wait().unwrap().is_none(), "the other run goes on");
     run.kill().unwrap();
     run.wait().unwrap();

@@ -48,6 +48,22 @@ fn main() {
                     std::thread::sleep(Duration::from_millis(10));
                 }
             }
+            // A part of a file that another process writes.
+            "sleep-until-said" => {
+                let (path, text) = rest.split_once(' ').unwrap();
+                let is_said = || std::fs::read(path).is_ok_and(|bytes| memmem(&bytes, text.as_bytes()));
+                while !is_said() && has_world(&script) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            }
+            // The parent is the guard, and that one's parent is execenv.
+            "kill-execenv" => kill(parent_of(parent_of(std::process::id()))),
+            "kill-guard-and-execenv" => {
+                let guard = parent_of(std::process::id());
+                let execenv = parent_of(guard);
+                kill(guard);
+                kill(execenv);
+            }
             "hang" | "never-read" => {
                 while has_world(&script) {
                     std::thread::sleep(Duration::from_secs(1));
@@ -133,6 +149,20 @@ fn main() {
             other => panic!("{other}?"),
         }
     }
+}
+
+fn memmem(bytes: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || bytes.windows(text.len()).any(|part| part == text)
+}
+
+fn parent_of(pid: u32) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 /// A test that failed takes its folder away, and so its agents end.

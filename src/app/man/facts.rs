@@ -121,6 +121,7 @@ pub(super) const PAGES: &[Facts] = &[
                 "published",
                 "of the result: what --on-success has published (to, target, branch, commit, base, merged); null: nothing",
             ),
+            ("run_id", "of the result: the run, which its processes have as EXECENV_RUN_ID"),
             ("usage, cost_usd", "of the result: tokens by model, and the cost where the agent states it"),
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
             (
@@ -222,6 +223,10 @@ pub(super) const PAGES: &[Facts] = &[
                 "variables with which the agent must be started, and files with the secret ones",
             ),
             ("session, run, last_result", "conversation, current or last run, and how the last one ended"),
+            (
+                "last_result.recovered",
+                "true: the run died, and another command has rebuilt its result from its log",
+            ),
             (
                 "sidecars",
                 "files and dirs that execenv created in the work dir; complete: no step was interrupted",

@@ -325,7 +325,7 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LastResult {
-    /// `completed`, `failed`, `timeout`, `interrupted`, `killed`.
+    /// `completed`, `failed`, `timeout`, `interrupted`, `killed`, `crashed`.
     pub status: String,
     /// The exit status of `execenv run`.
     pub exit_code: u8,
@@ -335,6 +335,9 @@ pub struct LastResult {
     pub file: String,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// The run died, and another command has rebuilt the result from the log.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub recovered: bool,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -12,7 +12,7 @@ use super::failure::{self, Stderr};
 use super::line::{Notice, quick};
 use super::profile::{AcpRequest, Profile};
 use super::question::{self, Answer};
-use super::read::{Any, object, text};
+use super::read::{Any, object};
 use super::update::Told;
 use crate::protocol::login::{self, LoginRequest};
 use crate::protocol::ndjson::lines::Lines;
@@ -24,6 +24,7 @@ use crate::protocol::{
 };
 
 mod opening;
+mod overheard;
 mod turn;
 
 /// So long without a word, and an agent has told all that belongs to what is over.
@@ -120,11 +121,6 @@ impl Client {
         }
     }
 
-    /// Makes it one that takes the session's id from wherever it stands.
-    pub(super) fn listen(&mut self) {
-        self.is_listening = true;
-    }
-
     /// The first request.
     pub(super) fn initialize(&mut self) -> Vec<u8> {
         let mut frames = Vec::new();
@@ -139,8 +135,10 @@ impl Client {
 
     /// Takes one line.
     pub(super) fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<()> {
-        if !self.is_listening
-            && self.hears_updates()
+        if self.is_listening {
+            return self.overhear(line, sink, step);
+        }
+        if self.hears_updates()
             && let Some((kind, update)) = quick(line)
         {
             let unknown = self.told.take(kind, &update, self.profile.errors_as_text, sink, step)?;
@@ -184,13 +182,10 @@ impl Client {
     ) -> io::Result<()> {
         match method {
             "session/update" | "session/notification" => {
-                let Some(Notice { session_id, update }) = object(params) else {
+                let Some(Notice { update, .. }) = object(params) else {
                     self.skipped.unknown(method);
                     return Ok(());
                 };
-                if self.is_listening {
-                    return self.told.transcript.session(text(session_id).trim_start(), None, sink); // may be an alias
-                }
                 if self.hears_updates() {
                     let unknown = self.told.update(update, self.profile.errors_as_text, sink, step)?;
                     unknown.iter().for_each(|kind| self.skipped.unknown(kind));

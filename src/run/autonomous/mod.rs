@@ -55,6 +55,11 @@ impl Said {
     }
 }
 
+/// Whether an agent has said at the end of a turn that it is done.
+pub(super) fn is_done(said: &Said, answer: &str) -> bool {
+    Gate::last(&said.0).or_else(|| Gate::last(answer)).is_some_and(|gate| gate.ready)
+}
+
 /// A run that goes on by itself, from its first turn to its last.
 #[derive(Debug)]
 pub(super) struct Loop {

@@ -23,6 +23,7 @@ use crate::run::options::{CleanupAfter, Keep, RunOptions};
 use crate::run::plan::{RunPlan, Turn};
 use crate::run::publishing::Publishing;
 use crate::run::record::{BegunRun, RunningEnv};
+use crate::run::recovery::DeadRun;
 use crate::run::result::{PublishedWork, RunResult};
 use crate::run::slots::Slots;
 use crate::run::source::SourceWatch;
@@ -90,6 +91,7 @@ fn begin(
 ) -> Result<u8> {
     // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
     let guard = start_guard()?;
+    let dead = env.recover_dead_run(surroundings.git, surroundings.trust, (surroundings.now)())?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
     let logs_in = args_to_log_in(options, &plan.provider)?;
     let publishing = options.on_success.as_ref().map(|wanted| Publishing { wanted, surroundings });
@@ -111,6 +113,7 @@ fn begin(
         let (git, guard) = (surroundings.git, Some(guard));
         let run = Run {
             plan: &plan,
+            dead,
             guard,
             now,
             has_started,
@@ -165,6 +168,8 @@ struct WaysIn<'a> {
 /// A run that has begun.
 struct Run<'a, 'scope> {
     plan: &'a RunPlan,
+    /// The run before, if it has died.
+    dead: Option<DeadRun>,
     /// The guard of the first start.
     guard: Option<Guard>,
     now: &'a dyn Fn() -> DateTime<Utc>,
@@ -199,10 +204,8 @@ struct Run<'a, 'scope> {
 
 impl Run<'_, '_> {
     fn whole(mut self) -> Result<u8> {
-        if let Some(died) = self.env.died.take() {
-            let killed = supervise::end_leftovers(&died.id, &self.env.found.env.path);
-            self.env.found.forget_temporary(&died.id, died.temporary.as_deref());
-            self.notice(&format!("the last run here died; killed {killed} processes that it had left"))?;
+        if let Some(dead) = self.dead.take() {
+            self.notice(&format!("the last run here died; {}", dead.words()))?;
         }
         for notice in &self.plan.notices {
             self.notice(notice)?;
@@ -221,7 +224,8 @@ impl Run<'_, '_> {
             run_id: &plan.run_id,
             dialect: plan.dialect(),
             temporary: &plan.temporary,
-            counts_on: self.autonomous.is_some() && plan.resume.is_some(),
+            is_autonomous: self.autonomous.is_some(),
+            counts_on: plan.resume.is_some(),
         };
         let root = &self.env.found.env;
         plan.logins.store_news(&root.tree, self.trust.keys.seal(&root.key()).as_ref())?;
@@ -304,7 +308,7 @@ impl Run<'_, '_> {
 
     /// Records, logs and reports the result, whichever of these fails.
     fn end(&mut self, result: RunResult) -> Result<u8> {
-        let result = result.with_logs(&self.env.found.env.path);
+        let result = result.of_run(&self.plan.run_id, &self.env.found.env.path);
         let recorded = self.env.ended(&result);
         self.log.ended(&result);
         let reported = self.sink.result(&result);

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::names;
 use crate::supervise::Order;
+use crate::sys::tree::Tree;
 
 pub use put::Letter;
 pub(super) use take::Inbox;
@@ -37,6 +38,13 @@ struct Written {
     run_id: String,
     #[serde(flatten)]
     order: Order,
+}
+
+/// Removes what a run that died has left in the inbox of an env root.
+pub(super) fn clear(env: &Tree) {
+    if let Err(error) = env.remove_all(Path::new(names::INBOX)) {
+        log::debug!("empty {}: {error}", env.path().join(names::INBOX).display());
+    }
 }
 
 fn place(name: &str, extension: &str) -> PathBuf {

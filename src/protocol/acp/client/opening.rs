@@ -96,9 +96,6 @@ impl Client {
             current => current.to_owned(),
         };
         let Some(session) = stated.or(asked) else {
-            if self.is_listening {
-                return Ok(());
-            }
             let failure =
                 AgentFailure { error: "the agent named no session".into(), ..AgentFailure::default() };
             return self.fail(failure, sink, step);
@@ -145,7 +142,7 @@ impl Client {
 }
 
 /// The session that Hermes says it is in.
-fn provenance(meta: Any<'_>) -> Option<String> {
+pub(super) fn provenance(meta: Any<'_>) -> Option<String> {
     let hermes: Hermes<'_> = object(object::<Meta<'_>>(meta)?.hermes)?;
     let provenance: Provenance<'_> = object(hermes.session_provenance)?;
     Some(text(provenance.acp_session_id).into_owned()).filter(|id| !id.is_empty())

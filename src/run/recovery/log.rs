@@ -1,0 +1,149 @@
+//! What the log of a run that died says, read as the run would have.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::environment::RunRecord;
+use crate::layout::names;
+use crate::protocol::{Conversation, Event, Raw};
+use crate::provider;
+use crate::run::autonomous::{Said, is_done};
+use crate::run::result::{AGENT_LOG, STDERR_LOG};
+use crate::run::starts::Starts;
+use crate::supervise::{Printed, RunOutcome, RunStatus, RunVerdict, SEARCHED, replay};
+use crate::sys::tree::Tree;
+
+/// Of a longer log so much is read of its beginning, where the session is named, and of its end, where the result is. In bytes.
+const BEGINNING: u64 = 16 << 20;
+const END: u64 = 240 << 20;
+
+/// What was heard of a run.
+pub(super) struct Heard {
+    pub(super) outcome: RunOutcome,
+    /// How many turns of the agent were begun.
+    pub(super) turns: u32,
+}
+
+/// What the log says of this run. `None`: the agent was not started, or no log of it can be read.
+pub(super) fn read(env: &Tree, provider: &str, run: &RunRecord) -> Option<Heard> {
+    let starts = Starts::logged(env);
+    // The log of the agent's output is begun anew before this line is written, and before the agent's process is recorded.
+    let is_of_run = match starts.run_id.as_str() {
+        "" => run.agent_pid.is_some(),
+        id => id == run.id,
+    };
+    if !is_of_run {
+        return None;
+    }
+    let open = |name: &str| env.open_file(&Path::new(names::LOGS).join(name));
+    let told = |error: &io::Error| log::debug!("read the log of a run that died: {error}");
+    let log = open(AGENT_LOG).inspect_err(told).ok()??;
+    let errors =
+        open(STDERR_LOG).and_then(|log| log.map_or(Ok(Vec::new()), |log| end_of(&log))).inspect_err(told);
+    let errors = errors.unwrap_or_default();
+    let length = log.metadata().ok()?.len();
+    let is_program = starts.provider == provider::COMMAND.name;
+    let mut heard: Option<RunOutcome> = None;
+    let turns = turns(&log, length, &starts.from);
+    let mut said = Said::default();
+    for (from, to) in &turns {
+        let mut conversation = listener(provider, &run.dialect, is_program)?;
+        said = Said::default();
+        let mut sink = |event: Event<'_>| {
+            if let Event::Text { text, is_part } = event {
+                said.add(&text.decode(), is_part);
+            }
+            Ok(())
+        };
+        let printed = Printed { provider, output: parts(&log, *from, *to), errors: &errors };
+        let outcome = replay(conversation.as_mut(), printed, &mut sink).inspect_err(told).ok()?;
+        heard = Some(match heard {
+            None => outcome,
+            Some(before) => before.then(outcome),
+        });
+    }
+    let mut outcome = heard?;
+    let verdict = &mut outcome.verdict;
+    // It would have gone on, unless its agent had said that it is done.
+    if run.autonomous.is_some() && verdict.status == RunStatus::Completed && !is_done(&said, &verdict.text) {
+        *verdict = RunVerdict::crashed(std::mem::take(&mut verdict.text));
+    }
+    outcome.duration = duration(&log, run.started_at);
+    let turns = if run.autonomous.is_some() { turns.len() } else { 1 };
+    Some(Heard { outcome, turns: u32::try_from(turns).unwrap_or(u32::MAX) })
+}
+
+/// A conversation that only listens. `None`: this version does not know the dialect.
+fn listener(provider: &str, dialect: &str, is_program: bool) -> Option<Box<dyn Conversation>> {
+    if is_program {
+        return Some(Box::new(Raw::new(None)));
+    }
+    let dialects = provider::find(provider)?.dialects;
+    // A release before recorded no dialect: it had one for each provider.
+    let spoken = dialects.iter().find(|known| known.name == dialect).or(dialects.first());
+    Some((spoken?.listener)())
+}
+
+/// From the start of the agent to its last word.
+fn duration(log: &File, started_at: Option<DateTime<Utc>>) -> Duration {
+    let written = log.metadata().and_then(|log| log.modified()).ok().map(DateTime::<Utc>::from);
+    let taken = written.zip(started_at).and_then(|(written, began)| (written - began).to_std().ok());
+    taken.unwrap_or_default()
+}
+
+/// Where each turn begins and ends in the log. A log that was shortened has not got the places that were noted: what no line
+/// begins at is none.
+fn turns(log: &File, length: u64, starts: &[u64]) -> Vec<(u64, u64)> {
+    let begins_line = |at: u64| {
+        let mut before = [0];
+        at < length && log.read_exact_at(&mut before, at - 1).is_ok() && before == *b"\n"
+    };
+    let mut from: Vec<u64> = vec![0];
+    for at in starts.iter().copied().filter(|at| *at > 0) {
+        if from.last().is_some_and(|last| at > *last) && begins_line(at) {
+            from.push(at);
+        }
+    }
+    let to = from.iter().skip(1).copied().chain([length]);
+    from.iter().copied().zip(to).collect()
+}
+
+/// A part of a log; of a long one its beginning and its end.
+fn parts(log: &File, from: u64, to: u64) -> impl Read {
+    let part = |from, to| Part { log, from, to };
+    let (first, last) = match to - from > BEGINNING + END {
+        true => (part(from, from + BEGINNING), part(to - END, to)),
+        false => (part(from, to), part(to, to)),
+    };
+    let cut: &[u8] = if last.from < last.to { b"\n" } else { b"" };
+    first.chain(cut).chain(last)
+}
+
+/// The end of standard error, as a live run keeps it.
+fn end_of(log: &File) -> io::Result<Vec<u8>> {
+    let length = log.metadata()?.len();
+    let mut bytes = Vec::new();
+    Part { log, from: length.saturating_sub(SEARCHED as u64), to: length }.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Some of the bytes of a file.
+struct Part<'a> {
+    log: &'a File,
+    from: u64,
+    to: u64,
+}
+
+impl Read for Part<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.to - self.from).unwrap_or(usize::MAX).min(bytes.len());
+        let read = self.log.read_at(&mut bytes[..most], self.from)?;
+        self.from += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,98 @@
+//! What a run that died has printed, read again through its dialect.
+
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use super::end::is_price;
+use super::outcome::{Exit, RunFacts, RunOutcome, RunVerdict, judge};
+use super::redact;
+use super::streams::{SEARCHED, TAIL, last};
+use crate::protocol::{Conversation, Sink, Step};
+
+/// So much is read at a time, in bytes.
+const BLOCK: usize = 256 << 10;
+/// For how long nothing came after the last byte.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// What an agent has printed.
+#[derive(Debug)]
+pub struct Printed<'a, R> {
+    /// The agent's name, for error texts.
+    pub provider: &'a str,
+    /// Its standard output.
+    pub output: R,
+    /// The end of its standard error.
+    pub errors: &'a [u8],
+}
+
+/// What came of one start of an agent, from what it has printed alone. How its process ended is not known, so it counts as
+/// [crashed](super::RunStatus::Crashed) unless its turn was over: then it had nothing more to do but to exit.
+///
+/// # Errors
+/// Those of reading, and of the sink.
+pub fn replay<R: Read>(
+    conversation: &mut dyn Conversation,
+    printed: Printed<'_, R>,
+    sink: &mut Sink<'_>,
+) -> io::Result<RunOutcome> {
+    let Printed { provider, mut output, errors } = printed;
+    let mut step = Step::default();
+    let _ = conversation.open(); // some tell their answers by the questions
+    let mut block = vec![0; BLOCK];
+    let mut is_over = false;
+    loop {
+        let length = match output.read(&mut block) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        for line in block[..length].split_inclusive(|byte| *byte == b'\n') {
+            conversation.output(line, sink, &mut step)?;
+            // What follows is another turn: a message came while the last one ended.
+            is_over = step.is_turn_over || is_over && !step.is_progress;
+            step = Step::default(); // the agent takes no answers any more
+        }
+    }
+    conversation.errors(errors, sink, &mut step)?;
+    // Some say that they are done by saying nothing more.
+    for at in [Instant::now(), Instant::now() + SILENCE] {
+        conversation.tick(at, &mut step);
+    }
+    // Not from the end of the output: that came when the agent was killed.
+    let is_over = is_over || step.is_turn_over;
+    conversation.output_ended(sink, &mut step)?;
+    let properties = conversation.properties();
+    let hides_refusal = conversation.hides_refusal();
+    let mut ending = conversation.end();
+    ending.cost_usd = ending.cost_usd.filter(is_price);
+    let (stderr, tail) = (last(errors, SEARCHED), last(errors, TAIL));
+    let verdict = match is_over && properties.states_result && ending.result.is_some() {
+        true => judge(&RunFacts {
+            provider,
+            states_result: true,
+            ending: &ending,
+            is_result_first: true,
+            cause: None,
+            is_killed: false,
+            exit: Exit::default(),
+            read_error: None,
+            write_error: None,
+            stderr: &tail,
+            searched: &stderr,
+            hides_refusal,
+            resume: None,
+        }),
+        false => RunVerdict::crashed(std::mem::take(&mut ending.last_text)),
+    };
+    Ok(RunOutcome {
+        verdict,
+        session_id: ending.session_id,
+        usage: ending.usage,
+        cost_usd: ending.cost_usd,
+        tool_calls: ending.tool_calls,
+        duration: Duration::ZERO,
+        stderr_tail: redact::redact(tail.trim()),
+        survivors_killed: 0,
+    })
+}
