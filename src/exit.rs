@@ -14,6 +14,51 @@ pub enum End {
     ReaderGone,
 }
 
+/// What a caller that starts `run` again by its status should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The same command would end in the same way, or there is nothing left to do.
+    No,
+    /// Start it again.
+    Yes,
+    /// Start it again one time.
+    Once,
+    /// Nothing speaks against it.
+    AsYouLike,
+    /// Start it again where the engine has ended it: its work is still there.
+    Requeue,
+}
+
+impl Retry {
+    /// The word in the manual.
+    pub fn word(self) -> &'static str {
+        match self {
+            Retry::No => "no",
+            Retry::Yes => "yes",
+            Retry::Once => "once",
+            Retry::AsYouLike => "as you like",
+            Retry::Requeue => "requeue",
+        }
+    }
+}
+
+/// Whether to start `run` again: statuses, what to do, and why. The last row is for all others.
+pub const RETRIES: [(&[u8], Retry, &str); 9] = [
+    (&[0], Retry::No, "the agent is done"),
+    (&[2, 3], Retry::No, "the command, its input or the environment must be changed first"),
+    (&[4], Retry::Yes, "another process uses the environment; with `--wait` the command waits for it"),
+    (&[5], Retry::No, "a file that is not execenv's is in the way, or work would be lost"),
+    (&[124], Retry::AsYouLike, "a limit of time ended the agent; with `--resume` it goes on where it was"),
+    (&[125], Retry::Once, "execenv itself failed, as on a full disk; the second time a person has to look"),
+    (&[126, 127], Retry::No, "the agent's program cannot be started, or is not there"),
+    (
+        &[129, 130, 137, 141, 143],
+        Retry::Requeue,
+        "a signal ended the run, 128 + its number; with `--resume` the agent goes on where it was",
+    ),
+    (&[], Retry::AsYouLike, "the agent failed with this status"),
+];
+
 /// The status of a process that a signal ended: 128 + its number, as a shell reports it.
 fn signalled(number: i32) -> u8 {
     u8::try_from(128 + number).unwrap_or(1)
@@ -90,6 +135,23 @@ mod tests {
                 assert_eq!(of_command(End::Failed(*code), is_run, Some(2)), code.status(), "{code:?}");
             }
         }
+    }
+
+    /// Every status that is not an agent's own, and each once.
+    #[test]
+    fn every_status_of_the_contract_has_its_row_about_a_retry() {
+        let in_rows = |status: u8| RETRIES.iter().filter(|(statuses, ..)| statuses.contains(&status)).count();
+        for code in Code::ALL.iter().filter(|code| !matches!(code.status(), 1)) {
+            assert_eq!(in_rows(code.status()), 1, "{code:?}");
+        }
+        for signal in [1, 2, 9, 13, 15] {
+            assert_eq!(in_rows(signalled(signal)), 1, "{signal}");
+        }
+        for status in 0..=255 {
+            assert!(in_rows(status) <= 1, "{status}");
+        }
+        let (last, ..) = RETRIES[RETRIES.len() - 1];
+        assert!(last.is_empty() && in_rows(1) == 0, "1 is also an agent's own status");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::sys::walk::measure;
 #[command(after_help = "Examples:
   execenv list
   execenv list --sizes -o json | jq '.environments[] | select(.live)'
+  execenv list -o json | jq -r '.environments[]|[.task_id,.last_result.status,.last_result.exit_code]|@tsv'
   execenv list --foreign")]
 pub struct ListArgs {
     /// Add the disk usage of each environment
@@ -211,6 +212,13 @@ impl Seen {
             "live": facts.is_held(),
             "local_directory": facts.local_directory,
             "last_used": facts.last_used,
+            "run": self.own.run.as_ref().map(|run| json!({"host": run.host})),
+            "last_result": self.own.last_result.as_ref().map(|last| json!({
+                "status": last.status,
+                "exit_code": last.exit_code,
+                "failure_reason": last.failure_reason,
+                "ended_at": last.ended_at,
+            })),
         });
         if let Some(bytes) = self.bytes {
             json["bytes"] = bytes.into();

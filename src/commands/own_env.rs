@@ -12,11 +12,13 @@ use super::dead_run::recover_first;
 use super::reuse::complete;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
-use crate::environment::{EnvLock, Existing, Prepared, RenewedLogins, Request, find_of_task, reuse_and_hold};
+use crate::environment::{
+    EnvLock, Existing, FoundEnv, LockedEnv, Prepared, RenewedLogins, Request, find_of_task, reuse_held,
+};
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
 use crate::invocation::{Context, WaitArgs, one_of};
-use crate::run::{Keep, RunningEnv};
+use crate::run::{Keep, Once, RunningEnv};
 
 /// The task of `run --new` and `run --task`
 #[derive(Debug, Args)]
@@ -46,7 +48,12 @@ pub struct OwnEnvArgs {
 struct Wanted<'a> {
     local_dir: Option<&'a Path>,
     addressed: Option<&'a Addressed>,
+    /// Not if the task is done.
+    once: bool,
 }
+
+/// An environment that is prepared and locked, or one whose task is done.
+type Taken = Once<(Prepared, EnvLock), LockedEnv>;
 
 /// An environment that is held for a run.
 pub(super) struct OwnEnv {
@@ -86,17 +93,29 @@ impl OwnEnvArgs {
         renewed_logins: RenewedLogins,
         git_identity: Option<GitIdentity>,
         wait: WaitArgs,
+        once: bool,
         context: &Context,
-    ) -> Result<OwnEnv> {
+    ) -> Result<Once<OwnEnv, LockedEnv>> {
         let mut task = self.task.read(context)?.by(git_identity);
+        if once && !task.is_named() {
+            let failure = Failure::new(
+                Code::Usage,
+                "`--once` needs the id of the task: nothing else tells that it is done",
+            );
+            return Err(failure.hint("give the task document an `id`, or the command `--task-id ID`").into());
+        }
         context.defer_signals()?;
         task.tell_start("preparing");
         let addressed = self.repository.addressed(context)?;
-        let wanted = Wanted { local_dir, addressed: addressed.as_ref() };
-        let (prepared, lock) = wait.begin().while_busy(context, || match self.new {
+        let wanted = Wanted { local_dir, addressed: addressed.as_ref(), once };
+        let taken = wait.begin().while_busy(context, || match self.new {
             true => self.prepare(&task, wanted, context),
             false => self.reuse_or_prepare(&mut task, wanted, renewed_logins, context),
         })?;
+        let (prepared, lock) = match taken {
+            Once::Todo(taken) => taken,
+            Once::Done(env) => return Ok(Once::Done(env)),
+        };
         task.tell(&prepared);
         if context.is_stopped() {
             drop(lock);
@@ -106,7 +125,7 @@ impl OwnEnvArgs {
         // The folder may only have been what a worktree is made from.
         let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
         match RunningEnv::take_over(&prepared, lock, &context.other_roots(), trust) {
-            Ok(env) => Ok(OwnEnv { env, prepared }),
+            Ok(env) => Ok(Once::Todo(OwnEnv { env, prepared })),
             Err(error) => {
                 left(&prepared, context);
                 Err(error)
@@ -114,19 +133,18 @@ impl OwnEnvArgs {
         }
     }
 
-    fn request<'a>(
-        &self,
-        task: &'a Task,
-        local_dir: Option<&Path>,
-        context: &'a Context,
-    ) -> Result<Request<'a>> {
-        let existing = if self.replace { Existing::ReplaceAny } else { Existing::Replace };
-        let request = task.request(context, local_dir.map(Path::to_owned), existing);
+    fn request<'a>(&self, task: &'a Task, wanted: Wanted<'_>, context: &'a Context) -> Result<Request<'a>> {
+        let existing = match (self.replace, wanted.once) {
+            (true, _) => Existing::ReplaceAny,
+            (false, true) => Existing::ReplaceUndone,
+            (false, false) => Existing::Replace,
+        };
+        let request = task.request(context, wanted.local_dir.map(Path::to_owned), existing);
         self.repository.apply(Request { inventory: self.inventory, ..request }, context)
     }
 
-    fn prepare(&self, task: &Task, wanted: Wanted<'_>, context: &Context) -> Result<(Prepared, EnvLock)> {
-        prepare_on(wanted.addressed, &self.request(task, wanted.local_dir, context)?, context)
+    fn prepare(&self, task: &Task, wanted: Wanted<'_>, context: &Context) -> Result<Taken> {
+        prepare_on(wanted.addressed, &self.request(task, wanted, context)?, context).map(Once::Todo)
     }
 
     /// An environment of the task is refreshed; where there is none, or none that can be used again, one is prepared.
@@ -136,25 +154,34 @@ impl OwnEnvArgs {
         wanted: Wanted<'_>,
         renewed_logins: RenewedLogins,
         context: &Context,
-    ) -> Result<(Prepared, EnvLock)> {
-        let asked = self.request(task, wanted.local_dir, context)?;
+    ) -> Result<Taken> {
+        let asked = self.request(task, wanted, context)?;
         let is_worktree = asked.repository.is_some() || wanted.addressed.is_some();
         // Whoever names another folder than the environment's wants another environment, and so does who wants a worktree.
-        let found = find_of_task(&asked)?.filter(|found| match &asked.local_dir {
+        let fits = |found: &FoundEnv| match &asked.local_dir {
             Some(dir) => found.works_in(dir),
             None => !is_worktree || !found.work_dir.is_user_folder(),
-        });
-        let Some(found) = found else { return self.prepare(task, wanted, context) };
-        let found = recover_first(found, context)?;
+        };
+        let found = match find_of_task(&asked)? {
+            Some(found) if fits(&found) || wanted.once => LockedEnv::acquire(recover_first(found, context)?)?,
+            _ => return self.prepare(task, wanted, context),
+        };
+        if wanted.once && found.has_completed() {
+            return Ok(Once::Done(found));
+        }
+        if !fits(&found) {
+            drop(found);
+            return self.prepare(task, wanted, context);
+        }
         let own = found.require_meta()?.own_or_rebuilt(&found.env.tree);
         complete(task, &own, self.task.platform_cli.is_some());
-        let request = Request { renewed_logins, ..self.request(task, wanted.local_dir, context)? };
-        match reuse_and_hold(&request, found) {
+        let request = Request { renewed_logins, ..self.request(task, wanted, context)? };
+        match reuse_held(&request, found) {
             Err(error) if matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) => {
                 log::info!("{error}; preparing a new environment instead");
                 self.prepare(task, wanted, context)
             }
-            held => held,
+            held => held.map(Once::Todo),
         }
     }
 }

@@ -9,12 +9,13 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 
+use super::dead_run::recover_first;
 use super::identity::IdentityArgs;
 use super::on_success::OnSuccessArgs;
 use super::own_env::{OwnEnvArgs, left};
 use super::slots::SlotArgs;
 use crate::brief::Role;
-use crate::environment::{RenewedLogins, Trust};
+use crate::environment::{LockedEnv, RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
     Context, UserInput, WaitArgs, describe_setting, env_completer, one_of, parse_duration, parse_size,
@@ -22,8 +23,8 @@ use crate::invocation::{
 use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
 use crate::run::{
-    CleanupAfter, HeartbeatMode, Heartbeats, Keep, MOST_ITERATIONS, Resume, RunOptions, RunningEnv,
-    Surroundings, execute,
+    CleanupAfter, HeartbeatMode, Heartbeats, Keep, MOST_ITERATIONS, Once, Resume, RunOptions, RunningEnv,
+    Slots, Surroundings, execute, repeat,
 };
 use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
@@ -49,6 +50,10 @@ use crate::sys::clock;
 /// --autonomous` goes on counting. --timeout, --max-cost and --max-tokens are those of all turns together, --idle-timeout and
 /// --max-turns of each.
 ///
+/// With --once, a task whose last run completed is not run again: engines such as Slurm or Kubernetes may start a job twice. The result of that
+/// run is printed as at its end, and --cleanup-after does what it would have done. The id of the task counts, not the text of its document. The task
+/// runs again when its environment is gone (`gc`, `cleanup --all`) or was refreshed (`reuse`).
+///
 /// A task document's `auth_token` is never kept or passed on: give it to the agent's platform CLI as a variable, such as
 /// MULTICA_TOKEN, with --env-file.
 #[derive(Debug, Args)]
@@ -62,7 +67,8 @@ use crate::sys::clock;
   execenv run \"$env\" --timeout 30m -o json | jq -r 'select(.type==\"result\").text'
   execenv run \"$env\" -- make test
   execenv run --new --provider codex --local-dir . --prompt 'fix the failing test'
-  execenv run --task task.json")]
+  execenv run --task task.json
+  execenv run --task tasks.jsonl --line 7 --once --wait 3m --resume --cleanup-after=completed")]
 pub struct RunArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer(), required_unless_present_any = ["new", "task"], conflicts_with = "task")]
@@ -161,9 +167,12 @@ pub struct RunArgs {
     /// End the run when this file appears
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     pub cancel_file: Option<PathBuf>,
-    /// Clean up the environment after the run, however it ends
-    #[arg(long)]
-    pub cleanup_after: bool,
+    /// Clean up the environment after the run: `always`, however it ends (the same without a value), or `completed`, only if it completed
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "always", value_parser = one_of(&Keep::CLEANUP_AFTER_WORDS), hide_possible_values = true)]
+    pub cleanup_after: Option<Keep>,
+    /// If the last run of the task completed, print its result and end with status 0, in place of running it again
+    #[arg(long, conflicts_with = "new")]
+    pub once: bool,
     /// If the agent renews a login of yours in its home, write the new login into your own file: only if it is newer and
     /// of the same form. An agent that you do not trust can write a login of its own there
     #[arg(long)]
@@ -255,11 +264,7 @@ impl RunArgs {
 
     /// When the environment stays; `None`: nothing is cleaned up.
     fn keep(&self) -> Option<Keep> {
-        match (self.own.new, self.cleanup_after) {
-            (true, _) => Some(self.own.keep.unwrap_or_default()),
-            (false, true) => Some(Keep::Never),
-            (false, false) => None,
-        }
+        if self.own.new { Some(self.own.keep.unwrap_or_default()) } else { self.cleanup_after }
     }
 
     /// The variables of `--env-file` and `--env`.
@@ -331,10 +336,14 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
                 RenewedLogins::of(args.keep_login),
                 options.git_identity.clone(),
                 args.wait,
+                args.once,
                 context,
             )
             .map_err(BeforeAgent::mark)?;
-        let (env, prepared) = held.into_parts();
+        let (env, prepared) = match held {
+            Once::Todo(held) => held.into_parts(),
+            Once::Done(env) => return repeated(env, &options, trust, context),
+        };
         let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
         let has_started = Cell::new(false);
         let ended = start(args, env, &options, &has_started, trust, context);
@@ -349,14 +358,25 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
             ended => ended,
         };
     };
+    // The first process of a container does not die of a signal that it does not handle.
+    context.defer_signals()?;
     // After a wait the environment may be another one, or gone.
     let env = args.wait.begin().while_busy(context, || {
         let found = found.take().map_or_else(|| context.find(name), Ok)?;
-        RunningEnv::acquire(found, &context.other_roots(), trust)
+        let found = if args.once { recover_first(found, context)? } else { found };
+        let found = LockedEnv::acquire(found)?;
+        if args.once && found.has_completed() {
+            return Ok(Once::Done(found));
+        }
+        RunningEnv::of(found, &context.other_roots(), trust).map(Once::Todo)
     })?;
-    start(args, env, &options, &Cell::new(false), trust, context)
+    match env {
+        Once::Todo(env) => start(args, env, &options, &Cell::new(false), trust, context),
+        Once::Done(env) => repeated(env, &options, trust, context),
+    }
 }
 
+/// Runs the agent.
 fn start(
     args: &RunArgs,
     env: RunningEnv,
@@ -366,6 +386,28 @@ fn start(
     context: &Context,
 ) -> Result<u8> {
     let slots = &args.slots.take(args.role, context)?;
+    let whole = |surroundings: &Surroundings<'_>, printer: &mut Printer<'_>| {
+        execute(env, options, surroundings, printer)
+    };
+    within(slots, has_started, trust, context, whole)
+}
+
+/// Gives the result of a task that is done.
+fn repeated(env: LockedEnv, options: &RunOptions, trust: Trust<'_>, context: &Context) -> Result<u8> {
+    let whole = |surroundings: &Surroundings<'_>, printer: &mut Printer<'_>| {
+        repeat(env, options, surroundings, printer)
+    };
+    within(&Slots::default(), &Cell::new(false), trust, context, whole)
+}
+
+/// Calls `run` with what it takes from this process.
+fn within(
+    slots: &Slots,
+    has_started: &Cell<bool>,
+    trust: Trust<'_>,
+    context: &Context,
+    run: impl FnOnce(&Surroundings<'_>, &mut Printer<'_>) -> Result<u8>,
+) -> Result<u8> {
     let fixed = context.settings.variable("EXECENV_TEST_NOW");
     let now = || clock::now(fixed);
     let begins = || match context.hand_over_signals() {
@@ -380,7 +422,7 @@ fn start(
     let (begins, ends, signal) = (&begins, &ends, &|| context.signal());
     let surroundings =
         Surroundings { inherited, now: &now, trust, git, slots, begins, ends, signal, has_started };
-    execute(env, options, &surroundings, &mut Printer::new(context.settings.output, &now))
+    run(&surroundings, &mut Printer::new(context.settings.output, &now))
 }
 
 /// A limit of time; zero is none.

@@ -398,6 +398,11 @@ impl Task {
         &mut self.platform
     }
 
+    /// Whether an id was given, rather than a new one made.
+    pub fn is_named(&self) -> bool {
+        !self.document.id.is_empty()
+    }
+
     /// Whether the document names no issue, chat or run: a plain task.
     pub fn is_plain(&self) -> bool {
         crate::task::TaskKind::of(&self.document) == crate::task::TaskKind::Plain

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::busy::{Held, busy};
 use super::lock::EnvLock;
 use super::lookup::FoundEnv;
-use super::record::Meta;
+use super::record::{Meta, Own};
 use super::root::EnvRoot;
 use crate::failure::{Code, Failure};
 
@@ -83,6 +83,19 @@ impl LockedRoot {
 }
 
 impl LockedEnv {
+    /// Locks an environment, and reads its record again.
+    ///
+    /// # Errors
+    /// A [`Code::EnvBusy`] failure that says why it cannot be locked; a damaged record.
+    pub fn acquire(found: FoundEnv) -> Result<LockedEnv> {
+        LockedRoot::acquire(found.env)?.read()
+    }
+
+    /// Whether its task is done, as [`Own::has_completed`] says.
+    pub fn has_completed(&self) -> bool {
+        self.found.meta.as_ref().and_then(|meta| meta.own.as_ref()).is_some_and(Own::has_completed)
+    }
+
     /// A second handle on the lock file: it keeps the lock for the guard of a run.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ pub use record::{
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
 pub use request::{Existing, Prepared, Request, Sidecars};
-pub use reuse::{reuse, reuse_and_hold};
+pub use reuse::{reuse, reuse_held};
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub(crate) use run_folder::sweep_run_folders;

@@ -380,6 +380,10 @@ impl Placing<'_> {
             local.refuse_second_user(self.request.root, self.root, Some(&old_path))?;
         }
         let old = old.read()?;
+        if self.request.existing == Existing::ReplaceUndone && old.has_completed() {
+            let message = format!("another process has just completed the task of {}", old_path.display());
+            return Err(Failure::new(Code::EnvBusy, message).hint("repeat the command").into());
+        }
         refuse_reserved_work(&old, self.request)?;
         let mut warnings = match self.local {
             Some(local) => local.take_over(self.request, Some(&old_path))?,

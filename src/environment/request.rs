@@ -38,6 +38,8 @@ pub enum Existing {
     Replace,
     /// The same, whatever it holds.
     ReplaceAny,
+    /// Replace it, but not if its task is done, nor while it is reserved and holds work.
+    ReplaceUndone,
     /// Return it unchanged.
     Keep,
 }

@@ -11,7 +11,7 @@ use super::found_work_dir::{agent_dir, ensure_dirs};
 use super::homes::Logins;
 use super::local::LocalDir;
 use super::lock::{EnvLock, path_lock};
-use super::locked::LockedRoot;
+use super::locked::LockedEnv;
 use super::lookup::FoundEnv;
 use super::places::{KNOWN_BY_NAME, every_place};
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
@@ -33,18 +33,32 @@ use crate::sys::tree::Tree;
 /// # Errors
 /// 3 when its work dir is gone, 4 when it is in use, 5 when a place is taken.
 pub fn reuse(request: &Request<'_>, found: FoundEnv) -> Result<Prepared> {
-    reuse_and_hold(request, found).map(|(prepared, _)| prepared)
+    let (contents, warnings) = contents_of(request)?;
+    // What was found may have been changed until the lock was taken.
+    refresh(request, &contents, LockedEnv::acquire(found)?, warnings).map(|(prepared, _)| prepared)
 }
 
-/// The same; the environment stays locked.
+/// The same for an environment that is locked already, and stays so.
 ///
 /// # Errors
 /// As [`reuse`].
-pub fn reuse_and_hold(request: &Request<'_>, found: FoundEnv) -> Result<(Prepared, EnvLock)> {
-    let (provider, mut warnings) = provider_of(request.task);
-    let contents = Contents::new(request.task, provider, request.platform, request.sidecars)?;
-    // What was found may have been changed until the lock was taken.
-    let found = LockedRoot::acquire(found.env)?.read()?;
+pub fn reuse_held(request: &Request<'_>, found: LockedEnv) -> Result<(Prepared, EnvLock)> {
+    let (contents, warnings) = contents_of(request)?;
+    refresh(request, &contents, found, warnings)
+}
+
+/// The input, checked before anything is touched, and warnings about it.
+fn contents_of<'a>(request: &Request<'a>) -> Result<(Contents<'a>, Vec<String>)> {
+    let (provider, warnings) = provider_of(request.task);
+    Ok((Contents::new(request.task, provider, request.platform, request.sidecars)?, warnings))
+}
+
+fn refresh(
+    request: &Request<'_>,
+    contents: &Contents<'_>,
+    found: LockedEnv,
+    mut warnings: Vec<String>,
+) -> Result<(Prepared, EnvLock)> {
     let env = &found.env;
     let meta = found.require_meta()?;
     meta.refuse_newer(&env.tree)?;

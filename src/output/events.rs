@@ -7,13 +7,14 @@ use serde::Serialize;
 
 use super::Format;
 use super::live::{self, Live, used};
+use super::log::note;
 use super::stamp::{AfterBrace, Clock, Stamp};
 use super::terminal::painted;
 use super::text::show_age_in_two;
 use super::{escape, story};
 use crate::formats::{HarmlessJson, write_lines, write_part};
 use crate::protocol::{Event, JsonText, NoticeLevel, Spent, Usage};
-use crate::run::{RunResult, RunSink};
+use crate::run::{EarlierResult, RunResult, RunSink};
 use crate::supervise::redact::redact;
 
 /// The longest part of a program's line that becomes one JSON event, in bytes.
@@ -111,6 +112,23 @@ impl RunSink for Printer<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// JSON: the one event. Text: the answer, and why there is no more.
+    fn earlier(&mut self, earlier: &EarlierResult) -> io::Result<()> {
+        if self.format == Format::Json {
+            self.object(&earlier.fields)?;
+            return self.out.flush();
+        }
+        write_lines(&mut self.out, earlier.text())?;
+        self.out.flush()?;
+        note(&format!(
+            "the task {} completed at {}, and with `--once` it does not run again; its output is in {}",
+            earlier.task_id,
+            earlier.ended_at(),
+            earlier.log()
+        ));
+        Ok(())
     }
 
     /// JSON: the last event. Text: what a person should know of the end.

@@ -14,6 +14,8 @@
 //! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
 //! | `watch` | what is looked after while the agent works |
 //! | `heartbeat` | commits of the work while the agent works |
+//! | `engine` | the job of an engine that the run is part of |
+//! | `once` | the result of a task that is done |
 //! | `publishing` | the work of a run that completed, handed on |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
@@ -23,10 +25,12 @@
 
 mod autonomous;
 mod codex;
+mod engine;
 mod execute;
 mod heartbeat;
 mod inbox;
 mod log;
+mod once;
 mod options;
 mod plan;
 mod publishing;
@@ -44,9 +48,11 @@ mod variables;
 mod watch;
 
 pub use autonomous::MOST_ITERATIONS;
-pub use execute::execute;
+pub use engine::VARIABLES as ENGINE_VARIABLES;
+pub use execute::{execute, repeat};
 pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
+pub use once::{EarlierResult, Once};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use publishing::OnSuccess;
 pub use record::RunningEnv;

@@ -106,6 +106,10 @@ impl Keep {
     /// The words of the option.
     pub const WORDS: [(&'static str, Keep); 3] =
         [("always", Keep::Always), ("failed", Keep::Failed), ("never", Keep::Never)];
+
+    /// The words of `--cleanup-after`, which names the runs after which the environment goes.
+    pub const CLEANUP_AFTER_WORDS: [(&'static str, Keep); 2] =
+        [("always", Keep::Never), ("completed", Keep::Failed)];
 }
 
 /// A clean-up after the run, and what it needs.

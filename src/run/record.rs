@@ -52,30 +52,11 @@ pub(super) struct BegunRun<'a> {
 }
 
 impl RunningEnv {
-    /// Locks an environment and checks that it can be run.
+    /// Checks that a locked environment can be run.
     ///
     /// # Errors
-    /// 4 when it is held, or another task works in its user folder; 3 when its work dir is gone or its sidecars are not in
-    /// place.
-    pub fn acquire(found: FoundEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
-        RunningEnv::of(LockedRoot::acquire(found.env)?.read()?, other_roots, trust)
-    }
-
-    /// Takes over an environment that this process has prepared or refreshed, with its lock.
-    ///
-    /// # Errors
-    /// As [`RunningEnv::acquire`].
-    pub fn take_over(
-        prepared: &Prepared,
-        lock: EnvLock,
-        other_roots: &[PathBuf],
-        trust: Trust<'_>,
-    ) -> Result<RunningEnv> {
-        let env = EnvRoot::open(&prepared.root_dir)?;
-        RunningEnv::of(LockedRoot::held(env, lock).read()?, other_roots, trust)
-    }
-
-    fn of(found: LockedEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
+    /// 4 when another task works in its user folder; 3 when its work dir is gone or its sidecars are not in place.
+    pub fn of(found: LockedEnv, other_roots: &[PathBuf], trust: Trust<'_>) -> Result<RunningEnv> {
         let path = found.env.path.clone();
         let meta = found.require_meta()?;
         if let Some(warning) = found.without_record() {
@@ -108,6 +89,20 @@ impl RunningEnv {
         check_needs(&found.env.tree, &own.needs)?;
         renew_store_links(&found.env.tree)?;
         Ok(RunningEnv { found, meta, session_to_record: None, renewal: None })
+    }
+
+    /// Takes over an environment that this process has prepared or refreshed, with its lock.
+    ///
+    /// # Errors
+    /// As [`RunningEnv::of`].
+    pub fn take_over(
+        prepared: &Prepared,
+        lock: EnvLock,
+        other_roots: &[PathBuf],
+        trust: Trust<'_>,
+    ) -> Result<RunningEnv> {
+        let env = EnvRoot::open(&prepared.root_dir)?;
+        RunningEnv::of(LockedRoot::held(env, lock).read()?, other_roots, trust)
     }
 
     /// Recovers the environment, if the run before has died here. Returns what was found of that run.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Number;
 
+use super::engine::Engine;
 use crate::environment::{EnvStatus, LastResult};
 use crate::exit;
 use crate::failure::Failure;
@@ -75,6 +76,13 @@ pub struct RunResult {
     /// Another command has rebuilt this from the log, because the run died before it could write it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub recovered: bool,
+    /// The name of the machine that it ran on.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// The job of the engine that it was part of, by the engine's own variables: `SLURM_JOB_ID`, `JOB_COMPLETION_INDEX`,
+    /// `GITHUB_RUN_ID`, …
+    #[serde(skip_serializing_if = "Engine::is_empty")]
+    pub engine: Engine,
     /// Why the session must not be resumed. Belongs to the record of the session, not to the result.
     #[serde(skip)]
     pub(super) poisoned: Option<FailureReason>,
@@ -144,6 +152,11 @@ impl RunResult {
         RunResult { recovered: true, survivors_killed, ..self }
     }
 
+    /// The result with the machine and the job in which the run was.
+    pub(super) fn within(self, host: String, engine: Engine) -> RunResult {
+        RunResult { host, engine, ..self }
+    }
+
     /// The result with the commits that the run made.
     pub(super) fn with_commits(self, commits: Vec<String>) -> RunResult {
         RunResult { commits, ..self }
@@ -206,6 +219,11 @@ impl RunResult {
         }
     }
 
+    /// The result of a run that completed then, of which nothing else is known.
+    pub(super) fn completed(then: DateTime<Utc>) -> RunResult {
+        RunResult { iterations: 1, ..RunResult::empty(RunStatus::Completed, then) }
+    }
+
     fn empty(status: RunStatus, now: DateTime<Utc>) -> RunResult {
         RunResult {
             kind: "result",
@@ -229,6 +247,8 @@ impl RunResult {
             logs: Logs::default(),
             ended_at: now,
             recovered: false,
+            host: String::new(),
+            engine: Engine::new(),
             poisoned: None,
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::once::EarlierResult;
 use super::result::RunResult;
 use super::slots::Slots;
 use crate::environment::Trust;
@@ -50,4 +51,10 @@ pub trait RunSink {
     /// # Errors
     /// Where it cannot be taken.
     fn result(&mut self, result: &RunResult) -> io::Result<()>;
+
+    /// Takes the result of an earlier run: the only thing that comes.
+    ///
+    /// # Errors
+    /// Where it cannot be taken.
+    fn earlier(&mut self, result: &EarlierResult) -> io::Result<()>;
 }

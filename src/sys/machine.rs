@@ -14,12 +14,17 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The name of this machine.
+    pub fn host() -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
     /// This machine.
     pub fn this() -> Machine {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |file| file.ino());
         Machine {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: Machine::host(),
             boot_id: read("/proc/sys/kernel/random/boot_id"),
             pid_namespace: namespace,
         }

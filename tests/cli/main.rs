@@ -33,6 +33,7 @@ mod diff;
 mod doctor;
 mod documented;
 mod du;
+mod engines;
 mod everything;
 mod examples;
 mod file_systems;

@@ -198,7 +198,7 @@ fn the_fields_of_the_commands_for_a_repository_are_on_their_pages() {
 fn the_fields_of_a_run_are_on_its_page() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
-    let done = t.execenv(["run", "-o", "json", KEY, "--", "echo", "hello"]).ok();
+    let done = t.execenv(["run", "-o", "json", KEY, "--", "echo", "hello"]).var("SLURM_JOB_ID", "1").ok();
     let listed = listed("run");
     let result: Value = serde_json::from_str(done.stdout.lines().last().unwrap()).unwrap();
     let missing: Vec<String> = keys(&result).difference(&listed).cloned().collect();

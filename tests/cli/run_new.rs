@@ -116,6 +116,21 @@ fn a_task_is_prepared_once_and_its_environment_is_used_again() {
 }
 
 #[test]
+fn a_task_that_is_done_is_answered_once_more_without_its_agent() {
+    let w = world();
+    let engine = ["--task", "task.json", "--once", "--resume", "--cleanup-after=completed"];
+    run(&w, &[INIT, FAILURE, "expect-eof"], &engine).run().status(1);
+    let said = run(&w, GOOD, &engine).run().status(0).stdout;
+    assert!(!w.env.join("workdir").exists(), "it is cleaned up");
+    let again = run(&w, &["exit 99"], &engine).run().status(0);
+    assert_eq!(
+        (again.stdout.as_str(), said.as_str()),
+        ("done\n", "hällo\n"),
+        "the last message is the answer: {again}"
+    );
+}
+
+#[test]
 fn no_other_process_gets_the_environment_between_prepare_and_run() {
     let w = world();
     let script = ["print-part x", "sleep-until-file @/go", INIT, RESULT, "expect-eof"];

@@ -131,6 +131,11 @@ pub(super) const PAGES: &[Facts] = &[
             ),
             ("logs", "of the result: paths of the logs"),
             ("survivors_killed, ended_at", "of the result: processes that were left over, and when it ended"),
+            (
+                "host, engine",
+                "of the result: the name of the machine, and the job that the run was part of, by the variables of the engine (see ENGINES); \
+                 absent: there is none",
+            ),
         ],
         files: &[names::META, names::LOGS, names::RESULT, names::LAUNCH, names::RUN_TEMPORARY],
     },
@@ -169,7 +174,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema", "version of this object"),
             (
                 "environments[]",
-                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, local_directory, last_used; with --sizes bytes",
+                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, local_directory, last_used, run (host of the current or last run), last_result (status, exit_code, failure_reason and ended_at of the last run that ended); with --sizes bytes",
             ),
             (
                 "roots[]",

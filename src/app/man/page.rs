@@ -6,10 +6,12 @@ use anyhow::{Context as _, Result};
 use clap_mangen::Man;
 
 use super::facts::{DOCUMENT, Facts, PAGES, STATUSES};
+use crate::exit::RETRIES;
 use crate::failure::Code;
 use crate::gc::Reason;
 use crate::invocation::SETTINGS;
 use crate::layout::{Owner, Place, Row, TABLE};
+use crate::run::ENGINE_VARIABLES;
 
 /// The date of the pages. Fixed, so that they change only when a command changes.
 const DATE: &str = "2026-11-28";
@@ -49,12 +51,15 @@ pub(super) fn page(command: &clap::Command, name: &str, all: &[String]) -> Resul
     match key {
         Some("gc") => roff.push_str(&(reasons() + &settings(Some("gc")))),
         Some("hook" | "hook-claude") => roff.push_str(&claude_settings()),
-        Some("run") => roff.push_str(&settings(Some("run"))),
+        Some("run") => roff.push_str(&(settings(Some("run")) + &engines())),
         Some("prepare" | "reuse") => roff.push_str(&(settings(Some("prepare")) + &document_fields())),
         None => roff.push_str(&settings(None)),
         _ => {}
     }
     match PAGES.iter().find(|facts| Some(facts.page) == key) {
+        Some(facts) if facts.page == "run" => {
+            roff.push_str(&(statuses(facts) + &retries() + &json_fields(facts)))
+        }
         Some(facts) => roff.push_str(&(statuses(facts) + &json_fields(facts))),
         None => roff.push_str(&codes()),
     }
@@ -88,6 +93,30 @@ fn claude_settings() -> String {
         roff(before),
         roff(&settings).replace('\'', "\\(aq")
     )
+}
+
+/// Whether to start `run` again after a status.
+fn retries() -> String {
+    let mut text = String::from(
+        ".SS \"Whether to start it again\"\nFor an engine that starts \\fBrun\\fR again by its status:\n",
+    );
+    for (statuses, retry, why) in RETRIES {
+        let statuses: Vec<String> = statuses.iter().map(u8::to_string).collect();
+        let statuses = if statuses.is_empty() { "any other".to_owned() } else { statuses.join(", ") };
+        term(&mut text, &statuses, &format!("{}: {why}", retry.word()));
+    }
+    text
+}
+
+/// The variables by which engines name their jobs.
+fn engines() -> String {
+    let mut text = String::from(
+        ".SH ENGINES\nThe result names the machine (host) and the job (engine) in which the run was, by the first 256 bytes of these variables and no others:\n",
+    );
+    for (engine, names) in ENGINE_VARIABLES {
+        term(&mut text, engine, &names.join(", "));
+    }
+    text
 }
 
 fn statuses(facts: &Facts) -> String {
@@ -267,6 +296,18 @@ fn wrap(text: &mut String, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The guide has the same table.
+    #[test]
+    fn the_guide_says_the_same_about_retries() {
+        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide.md")).unwrap();
+        for (statuses, retry, why) in RETRIES {
+            let statuses: Vec<String> = statuses.iter().map(u8::to_string).collect();
+            let statuses = if statuses.is_empty() { "any other".to_owned() } else { statuses.join(", ") };
+            let row = format!("| {statuses} | {} | {why} |\n", retry.word());
+            assert!(guide.contains(&row), "{row}");
+        }
+    }
 
     #[test]
     fn an_empty_default_is_none() {

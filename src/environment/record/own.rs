@@ -92,6 +92,15 @@ impl Own {
     pub fn is_reserved(&self) -> bool {
         self.lease_until.is_some() || self.status.is_active()
     }
+
+    /// Whether its task is done: the last run completed, and since then nothing was prepared and no run began. A clean-up
+    /// leaves a task done.
+    pub fn has_completed(&self) -> bool {
+        let Some(last) = &self.last_result else { return false };
+        let is_over = matches!(self.status, EnvStatus::Completed | EnvStatus::Cleaned);
+        let began_later = self.run.as_ref().is_some_and(|run| run.started_at > last.ended_at);
+        is_over && last.status == EnvStatus::Completed.word() && !began_later
+    }
 }
 
 /// The status of an environment.

@@ -11,14 +11,19 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
 use self::login::{Login, args_to_log_in};
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, RenewedLogins, Trust, cleanup, quoted};
+use crate::environment::{
+    CleanupOptions, CleanupOutcome, EnvStatus, FoundEnv, LockedEnv, Meta, RenewedLogins, Trust, cleanup,
+    quoted,
+};
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
 use crate::run::autonomous::{GO_ON, Loop, Next, Said};
+use crate::run::engine::{Engine, engine_of};
 use crate::run::heartbeat::{Body, Heart, Heartbeats};
 use crate::run::inbox::Inbox;
 use crate::run::log::RunLog;
+use crate::run::once::EarlierResult;
 use crate::run::options::{CleanupAfter, Keep, RunOptions};
 use crate::run::plan::{RunPlan, Turn};
 use crate::run::publishing::Publishing;
@@ -31,6 +36,7 @@ use crate::run::start::{Logs, Start, start_guard};
 use crate::run::surroundings::{RunSink, Surroundings};
 use crate::run::watch::WorkWatch;
 use crate::supervise::{self, Guard, Interrupts, Requests, RunOutcome, RunStatus, RunVerdict, Used};
+use crate::sys::machine::Machine;
 use crate::work::{Mirror, Place, state};
 
 /// The prompt of an agent whose CLI was logged in while it worked.
@@ -48,7 +54,36 @@ pub fn execute(
     sink: &mut dyn RunSink,
 ) -> Result<u8> {
     let ended = begin(options, surroundings, &mut env, sink);
-    let found = env.release();
+    tidy(ended, env.release(), options, surroundings)
+}
+
+/// Gives the result of a task that is done in the place of a run, and cleans the environment up where the run would have. Returns
+/// 0.
+///
+/// # Errors
+/// When the result cannot be given, or the clean-up fails.
+pub fn repeat(
+    env: LockedEnv,
+    options: &RunOptions,
+    surroundings: &Surroundings<'_>,
+    sink: &mut dyn RunSink,
+) -> Result<u8> {
+    sink.earlier(&EarlierResult::read(&env)?)?;
+    let found = env.unlock();
+    let is_cleaned = |meta: &Meta| meta.own.as_ref().is_some_and(|own| own.status == EnvStatus::Cleaned);
+    if found.meta.as_ref().is_some_and(is_cleaned) {
+        return Ok(0);
+    }
+    tidy(Ok(0), found, options, surroundings)
+}
+
+/// Cleans up after a run where that was asked for. Returns how both ended.
+fn tidy(
+    ended: Result<u8>,
+    found: FoundEnv,
+    options: &RunOptions,
+    surroundings: &Surroundings<'_>,
+) -> Result<u8> {
     let Some(after) = &options.cleanup_after else { return ended };
     if is_kept(after.keep, &ended) {
         if after.keep == Keep::Failed && surroundings.has_started.get() {
@@ -123,6 +158,7 @@ fn begin(
             env,
             sink,
             log,
+            engine: engine_of(surroundings.inherited),
             slots: surroundings.slots,
             autonomous: options.autonomous,
             said: Said::default(),
@@ -180,6 +216,7 @@ struct Run<'a, 'scope> {
     env: &'a mut RunningEnv,
     sink: &'a mut dyn RunSink,
     log: RunLog,
+    engine: Engine,
     slots: &'a Slots,
     /// The most turns, where the agent goes on by itself.
     autonomous: Option<u32>,
@@ -308,7 +345,9 @@ impl Run<'_, '_> {
 
     /// Records, logs and reports the result, whichever of these fails.
     fn end(&mut self, result: RunResult) -> Result<u8> {
-        let result = result.of_run(&self.plan.run_id, &self.env.found.env.path);
+        let result = result
+            .of_run(&self.plan.run_id, &self.env.found.env.path)
+            .within(Machine::host(), self.engine.clone());
         let recorded = self.env.ended(&result);
         self.log.ended(&result);
         let reported = self.sink.result(&result);
