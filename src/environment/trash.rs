@@ -19,6 +19,7 @@ use super::root::{EnvRoot, WorkspacesRoot};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::order;
+use crate::sys::lock::{FileLock, NotLocked, try_lock_folder};
 use crate::sys::mount_points::mount_within;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::measure;
@@ -379,23 +380,40 @@ pub(super) fn leaving_of<T>(
     Some(act(&Leaving { env, folder, place: &place, key: &parsed.key, known }))
 }
 
-/// Marks an entry as one that is being deleted, and returns its new name. `None`: another process is deleting it.
-fn doom(tree: &Tree, name: &str) -> Result<Option<String>> {
-    if name.ends_with(REMOVING) {
-        return Ok(Some(name.to_owned()));
-    }
+/// An entry that this process deletes.
+struct Doomed {
+    /// Its name, by which it is not restored any more.
+    name: String,
+    /// Held until its files are gone; `None`: the file system locks no folders.
+    _alone: Option<FileLock>,
+}
+
+/// Marks an entry as one that is being deleted. `None`: another process is deleting it.
+fn doom(tree: &Tree, name: &str) -> Result<Option<Doomed>> {
     let trash = Path::new(names::TRASH);
+    // The lock comes first: under its new name every command that deletes finds it.
+    let alone = match tree.subtree(&trash.join(name)).map(|entry| try_lock_folder(&entry)) {
+        Ok(Err(NotLocked::Busy)) => return Ok(None),
+        Ok(locked) => locked.ok(),
+        Err(_) => None, // a file, or gone
+    };
+    if name.ends_with(REMOVING) {
+        return Ok(Some(Doomed { name: name.to_owned(), _alone: alone }));
+    }
     refuse_mount(&tree.path().join(trash).join(name))?;
     let doomed = format!("{name}{REMOVING}");
     match tree.move_to(&trash.join(name), tree, &trash.join(&doomed)) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        other => other.with_context(|| format!("delete {name} from the trash")).map(|()| Some(doomed)),
+        other => other
+            .with_context(|| format!("delete {name} from the trash"))
+            .map(|()| Some(Doomed { name: doomed, _alone: alone })),
     }
 }
 
 /// Removes the files of a marked entry. A file that another process still has open may stay as a hidden one, where the
 /// file system keeps it until it is closed: then the next command that deletes from the trash finishes the entry.
-fn finish(tree: &Tree, doomed: &str, deletion: &Deletion<'_>) -> Result<()> {
+fn finish(tree: &Tree, doomed: &Doomed, deletion: &Deletion<'_>) -> Result<()> {
+    let doomed = doomed.name.as_str();
     release(tree, doomed, deletion)?;
     let path = Path::new(names::TRASH).join(doomed);
     match tree.remove_all_until(&path, deletion.stop) {

@@ -138,6 +138,19 @@ pub fn try_lock(
     })
 }
 
+/// Locks an open folder itself, without waiting: the lock stays with the folder when that is renamed.
+///
+/// # Errors
+/// [`NotLocked`]; network file systems lock no folders.
+pub fn try_lock_folder(folder: &Tree) -> Result<FileLock, NotLocked> {
+    let file = folder.handle().map_err(NotLocked::Failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(FileLock { file }),
+        Err(TryLockError::WouldBlock) => Err(NotLocked::Busy),
+        Err(TryLockError::Error(error)) => Err(NotLocked::Refused(error)),
+    }
+}
+
 /// Sets the time of a lock file to now: a sign of life for those whom the lock does not reach.
 ///
 /// # Errors

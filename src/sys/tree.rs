@@ -96,6 +96,14 @@ impl Tree {
         Ok(Tree { root: Dir::open_ambient_dir(path, ambient_authority())?, path: path.to_owned() })
     }
 
+    /// A second handle on the folder.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn handle(&self) -> io::Result<std::fs::File> {
+        Ok(self.root.try_clone()?.into_std_file())
+    }
+
     /// The folder's path as it was opened.
     pub fn path(&self) -> &Path {
         &self.path

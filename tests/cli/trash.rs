@@ -183,3 +183,27 @@ fn empty_stops_between_entries() {
     let rest = said.strip_prefix(&format!("warning: stopped: {shown} of 3,001 entries")).expect(&said);
     assert!(rest == "\n" || rest.starts_with("; the next command deletes the rest of default+"), "{said}");
 }
+
+#[test]
+fn what_one_command_deletes_no_other_one_deletes_as_well() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.execenv(["cleanup", "--all", "--trash", KEY]).ok();
+    let trash = t.root.join(".trash");
+    let entry = std::fs::read_dir(&trash).unwrap().next().unwrap().unwrap().path();
+    let doomed = trash.join(format!("{}.removing", entry.file_name().unwrap().to_str().unwrap()));
+    // One that is about to be marked, and one that is.
+    for place in [&entry, &doomed] {
+        if *place == doomed {
+            std::fs::rename(&entry, &doomed).unwrap();
+        }
+        let other = std::fs::File::open(place).unwrap();
+        other.lock().unwrap();
+        for command in [&["gc", "--trash-ttl", "0"][..], &["trash", "empty"], &["doctor", "--fix"]] {
+            t.execenv(command).run().sane(&[0]);
+            assert!(place.join(".gc_meta.json").is_file(), "{command:?} {}", place.display());
+        }
+    }
+    t.execenv(["gc"]).run().sane(&[0]);
+    assert!(!doomed.exists());
+}
