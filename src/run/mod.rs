@@ -17,6 +17,8 @@
 //! | `engine` | the job of an engine that the run is part of |
 //! | `once` | the result of a task that is done |
 //! | `publishing` | the work of a run that completed, handed on |
+//! | `login` | whether a run may log its agent's CLI in |
+//! | `pause` | a pause of the agent, in the record and in the events |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
 //! | `log` | `logs/run.log` |
 //! | `starts` | what is read of it again after a crash |
@@ -30,8 +32,10 @@ mod execute;
 mod heartbeat;
 mod inbox;
 mod log;
+mod login;
 mod once;
 mod options;
+mod pause;
 mod plan;
 mod publishing;
 mod record;

@@ -5,17 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::{Run, tell_pause};
+use super::Run;
 use crate::environment::quoted;
-use crate::failure::{Code, Failure};
 use crate::protocol::{Event, LoginTalk, NoticeLevel};
-use crate::provider::registry;
-use crate::run::options::RunOptions;
+use crate::run::login::Login;
+use crate::run::pause::tell_pause;
 use crate::run::result::LOGIN_LOG;
 use crate::run::start::{open_log, start_guard};
-use crate::supervise::{
-    self, AgentCommand, Bounds, Limits, Requests, RunOutcome, RunStatus, RunVerdict, Used,
-};
+use crate::supervise::{self, AgentCommand, Bounds, Limits, Requests, RunOutcome, RunStatus, Used};
 
 /// A person has to open the address and come back.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -23,34 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 const STARTS: u32 = 3;
 /// No browser, and nothing for a terminal.
 const QUIET: [(&str, &str); 3] = [("BROWSER", "false"), ("NO_COLOR", "1"), ("TERM", "dumb")];
-
-/// The arguments by which the CLI of a run logs in; `None`: it is not to.
-///
-/// # Errors
-/// A [`Code::Usage`] failure for a CLI that cannot do so without a terminal.
-pub(super) fn args_to_log_in(
-    options: &RunOptions,
-    provider: &str,
-) -> Result<Option<&'static [&'static str]>, Failure> {
-    if !options.auth_login {
-        return Ok(None);
-    }
-    let args = registry::find(provider).and_then(|row| row.auth_login);
-    args.map(Some).ok_or_else(|| {
-        Failure::new(Code::Usage, format!("`--auth-login` cannot log {provider} in"))
-            .hint("leave it out; the event `auth_required` says what to do by hand")
-    })
-}
-
-/// What became of it.
-pub(super) enum Login {
-    /// The CLI is logged in.
-    Done,
-    /// It is not, and a person knows why.
-    GivenUp,
-    /// The run is to end.
-    Stopped(RunVerdict),
-}
 
 impl Run<'_, '_> {
     /// Logs the agent's CLI in by these arguments, with the help of a person.

@@ -10,7 +10,6 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 
-use self::login::{Login, args_to_log_in};
 use crate::environment::{
     CleanupOptions, CleanupOutcome, EnvStatus, FoundEnv, LockedEnv, Meta, RenewedLogins, Trust, cleanup,
     quoted,
@@ -23,8 +22,10 @@ use crate::run::engine::{Engine, engine_of};
 use crate::run::heartbeat::{Body, Heart, Heartbeats};
 use crate::run::inbox::Inbox;
 use crate::run::log::RunLog;
+use crate::run::login::{Login, args_to_log_in};
 use crate::run::once::EarlierResult;
 use crate::run::options::{CleanupAfter, Keep, RunOptions};
+use crate::run::pause::tell_pause;
 use crate::run::plan::{RunPlan, Turn};
 use crate::run::publishing::Publishing;
 use crate::run::record::{BegunRun, RunningEnv};
@@ -521,21 +522,6 @@ impl Run<'_, '_> {
         self.sink.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
         self.sink.event(&Event::Idle)
     }
-}
-
-/// Records a pause, or its end, and says so.
-fn tell_pause(
-    env: &mut RunningEnv,
-    sink: &mut dyn RunSink,
-    is_paused: bool,
-    now: DateTime<Utc>,
-) -> io::Result<()> {
-    if let Err(error) = env.paused(is_paused.then_some(now)) {
-        log::warn!("the pause could not be recorded: {error:#}");
-    }
-    let text = if is_paused { "the agent is paused" } else { "the agent goes on" };
-    sink.event(&Event::Notice { level: NoticeLevel::Info, text })?;
-    sink.event(&Event::Idle)
 }
 
 /// Records a session; that it cannot be recorded is no reason to stop the agent.
