@@ -3,6 +3,7 @@
 mod agents;
 mod finding;
 mod left;
+mod repairs;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -13,10 +14,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use finding::Finding;
+use repairs::Repairs;
 
-use crate::environment::health::{Complaint, Problem, RecoverRun, Repair, examine};
+use crate::environment::health::{Complaint, Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
-use crate::environment::{Deletion, FoundEnv, LockedEnv, WorkspacesRoot, is_root_exposed, sweep_run_folders};
+use crate::environment::{Deletion, WorkspacesRoot, is_root_exposed, sweep_run_folders};
 use crate::failure::Code;
 use crate::gc::sweep_staging;
 use crate::invocation::Context;
@@ -25,8 +27,8 @@ use crate::output::{Answer, columns, counted, escape, shell_quote, stopped_after
 use crate::provider::login::{self, Login};
 use crate::provider::version::probe_version;
 use crate::provider::{self, Provider};
-use crate::run::{DeadRun, recover, temporary_places};
-use crate::supervise::{self, find_program, host};
+use crate::run::temporary_places;
+use crate::supervise::{find_program, host};
 use crate::sys::mounts::{Reach, mount_of};
 use crate::sys::tree::Tree;
 
@@ -35,8 +37,9 @@ use crate::sys::tree::Tree;
 /// `doctor` looks for each program's login where the program stores it, and never reads it; a login in the system's key
 /// store may not be seen.
 ///
-/// With --fix, it removes half-made environments, checkouts and clones, undoes interrupted preparations and records dead
-/// runs as crashed. Status 1: a problem remains.
+/// With --fix, it removes half-made environments, checkouts and clones, and undoes what interrupted commands have left. Of a run
+/// that died it ends the processes, saves the work as a checkpoint, rebuilds the result from the log as far as that goes, and
+/// prints the command that goes on. Status 1: a problem remains.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv doctor
@@ -48,8 +51,6 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
-/// The most processes that are named.
-const MOST_NAMED: usize = 5;
 /// Programs that are not agents.
 const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 
@@ -289,25 +290,26 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         };
         let what = "`prepare` was interrupted while it built this".to_owned();
         let path = leftover.path;
-        findings.push(Finding { path, complaint: "half_made", what, repair: Some(repair), fixed: fix });
+        findings.push(Finding {
+            path,
+            complaint: "half_made",
+            what,
+            repair: Some(repair),
+            fixed: fix,
+            dead: None,
+        });
     }
     for name in half_deleted(tree)? {
         let fixed = fix && !context.is_stopped() && delete(tree, &name, &deletion).is_ok();
         let path = context.root.path().join(names::TRASH).join(&name);
         let what = "its deletion was interrupted".to_owned();
         let repair = Some(Repair { would: "finishes it", done: "finished it" });
-        findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed });
+        findings.push(Finding { path, complaint: "half_deleted", what, repair, fixed, dead: None });
     }
     findings.extend(left::findings(fix, context, tree)?);
     let trust = context.trust(None);
-    let mut dead_runs = HashMap::new();
-    let mut recover_run = |found: &LockedEnv| -> Result<()> {
-        let dead = recover(found, &git, trust, context.now)?;
-        dead_runs.extend(dead.map(|dead| (found.env.path.clone(), dead)));
-        Ok(())
-    };
-    let repair: Option<&mut RecoverRun<'_>> = if fix { Some(&mut recover_run) } else { None };
-    let examined = examine(&context.root, tree, repair, trust, &context.stop)?;
+    let mut repairs = Repairs { git: &git, trust, now: context.now, dead_runs: HashMap::new() };
+    let examined = examine(&context.root, tree, fix, &mut repairs, trust, &context.stop)?;
     if examined.seen < examined.all {
         log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));
     }
@@ -316,10 +318,14 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
         if !note.is_empty() {
             what.push_str(&format!(" ({note})"));
         }
+        let mut dead = None;
         if complaint == Complaint::CrashedRun {
-            what.push_str(&of_dead_run(dead_runs.get(&path), &path));
+            let (words, found) = repairs.of_dead_run(&path);
+            what.push_str(&words);
+            dead = found;
         }
-        findings.push(Finding { path, complaint: complaint.word(), what, repair: complaint.repair(), fixed });
+        let repair = complaint.repair();
+        findings.push(Finding { path, complaint: complaint.word(), what, repair, fixed, dead });
     }
     Ok(findings)
 }
@@ -327,8 +333,14 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding
 /// A root without its marker. An empty one gets it, as from the next `prepare`; in any other only the user knows whether it is
 /// a root.
 fn not_marked(fix: bool, root: &Path, tree: &Tree) -> Result<Finding> {
-    let finding =
-        |what, repair, fixed| Finding { path: root.to_owned(), complaint: "not_marked", what, repair, fixed };
+    let finding = |what, repair, fixed| Finding {
+        path: root.to_owned(),
+        complaint: "not_marked",
+        what,
+        repair,
+        fixed,
+        dead: None,
+    };
     if WorkspacesRoot::is_empty(tree).with_context(|| format!("list {}", root.display()))? {
         let repair = Repair { would: "marks it", done: "marked it" };
         let what = "it is empty and has no marker file, so `gc` refuses it".to_owned();
@@ -341,25 +353,4 @@ fn not_marked(fix: bool, root: &Path, tree: &Tree) -> Result<Finding> {
     let what =
         format!("it has no marker file, so `gc` refuses it; if it is a workspaces root: `touch {mark}`");
     Ok(finding(what, None, false))
-}
-
-/// What was found of a dead run, with `fix`, and what may be left of it without its marks: an agent can drop them.
-fn of_dead_run(dead: Option<&DeadRun>, env_root: &Path) -> String {
-    let mut text = dead.map(|dead| format!("; {}", dead.words())).unwrap_or_default();
-    let work_dir = FoundEnv::open(env_root).map(|found| found.work_dir_path()).ok();
-    let folders: Vec<&Path> = [Some(env_root), work_dir.as_deref()].into_iter().flatten().collect();
-    let left = supervise::working_in(&folders);
-    let names: Vec<String> =
-        left.iter().take(MOST_NAMED).map(|(pid, name)| format!("{pid} ({name})")).collect();
-    match left.len() {
-        0 => {}
-        count => text.push_str(&format!(
-            "; {} at work in its folders, perhaps of that run: {}{}",
-            counted(count as u64, "process is", "processes are"),
-            names.join(", "),
-            if count > MOST_NAMED { ", …" } else { "" }
-        )),
-    }
-    text.push_str("; a process that works elsewhere without the run's mark is not found");
-    text
 }

@@ -26,6 +26,8 @@ pub enum Complaint {
     UnfinishedSidecars,
     /// A change of the provider's homes was interrupted.
     UnfinishedHomes,
+    /// A command was killed while it switched the working files to another commit.
+    HalfSwitched,
     /// Its run died without recording how it ended.
     CrashedRun,
     /// No process can take its lock, so that every command counts it as in use.
@@ -57,6 +59,7 @@ impl Complaint {
         match self {
             Complaint::UnfinishedSidecars => "unfinished_sidecars",
             Complaint::UnfinishedHomes => "unfinished_homes",
+            Complaint::HalfSwitched => "half_switched",
             Complaint::CrashedRun => "crashed_run",
             Complaint::Unlockable => "unlockable",
             Complaint::Unreadable => "unreadable",
@@ -72,6 +75,9 @@ impl Complaint {
         match self {
             Complaint::UnfinishedSidecars => "`prepare`, `reuse` or `cleanup` was interrupted",
             Complaint::UnfinishedHomes => "a change of the agent's configuration was interrupted",
+            Complaint::HalfSwitched => {
+                "`branch`, `merge`, `restore` or `publish` was interrupted while it wrote the working files"
+            }
             Complaint::CrashedRun => "its run died without a result",
             Complaint::Unlockable => "it cannot be locked, so every command counts it as in use",
             Complaint::Unreadable => "a state file cannot be read",
@@ -91,8 +97,9 @@ impl Complaint {
         let (would, done) = match self {
             Complaint::UnfinishedSidecars => ("removes its generated files", "removed its generated files"),
             Complaint::UnfinishedHomes => ("finishes that change", "finished that change"),
+            Complaint::HalfSwitched => ("takes back what was written", "took back what was written"),
             Complaint::CrashedRun => {
-                ("records the run as crashed and ends its processes", "recorded the run as crashed")
+                ("ends its processes, saves its work, and records how it ended", "recorded how it ended")
             }
             Complaint::Unlockable
             | Complaint::Unreadable
@@ -129,18 +136,33 @@ pub struct Examined {
     pub all: usize,
 }
 
-/// How an environment is recovered whose run has died.
-pub type RecoverRun<'a> = dyn FnMut(&LockedEnv) -> Result<()> + 'a;
+/// What is found and repaired by those who know more than an environment does: runs, and the work in repositories.
+pub trait Above {
+    /// Whether a killed command has left working files half switched to another commit.
+    fn is_half_switched(&self, found: &FoundEnv) -> bool;
 
-/// Examines every environment that no process holds, until `stop` is set; with `fix`, repairs what can be repaired, dead runs
-/// by that.
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// As git and the system report them.
+    fn take_switch_back(&self, found: &LockedEnv) -> Result<()>;
+
+    /// Recovers an environment whose run has died.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    fn recover_run(&mut self, found: &LockedEnv) -> Result<()>;
+}
+
+/// Examines every environment that no process holds, until `stop` is set; with `fix`, repairs what can be repaired.
 ///
 /// # Errors
 /// When the root cannot be listed.
 pub fn examine(
     root: &WorkspacesRoot,
     tree: &Tree,
-    mut fix: Option<&mut RecoverRun<'_>>,
+    fix: bool,
+    above: &mut dyn Above,
     trust: Trust<'_>,
     stop: &AtomicBool,
 ) -> Result<Examined> {
@@ -152,23 +174,21 @@ pub fn examine(
             all += 1;
             if !stop.load(Ordering::Relaxed) {
                 seen += 1;
-                found.extend(examine_one(&root.path().join(folder).join(key), fix.as_deref_mut(), trust));
+                found.extend(examine_one(&root.path().join(folder).join(key), fix, above, trust));
             }
         }
     }
     Ok(Examined { problems: found, seen, all })
 }
 
-fn examine_one(path: &Path, fix: Option<&mut RecoverRun<'_>>, trust: Trust<'_>) -> Vec<Problem> {
+fn examine_one(path: &Path, fix: bool, above: &mut dyn Above, trust: Trust<'_>) -> Vec<Problem> {
     let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, with_hint(&error))];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => {
             let why = format!("{error:#}");
             let mut problems = unreadable(error);
-            if fix.is_some()
-                && let Some(note) = take_back_without_record(path, trust)
-            {
+            if fix && let Some(note) = take_back_without_record(path, trust) {
                 problems.iter_mut().for_each(|problem| problem.note = format!("{why}; {note}"));
             }
             return problems;
@@ -196,11 +216,13 @@ fn examine_one(path: &Path, fix: Option<&mut RecoverRun<'_>>, trust: Trust<'_>) 
         Err(Held::ByOther | Held::Moved) => return Vec::new(),
     };
     let Some(found) = found else { return Vec::new() };
-    if let Some(locked) = locked.as_ref().filter(|_| fix.is_some() && found.meta.is_some()) {
+    if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {
         locked.sweep_temporaries();
     }
-    let mut problems = problems_of(found, trust);
-    let Some(recover_run) = fix.filter(|_| !problems.is_empty()) else { return problems };
+    let mut problems = problems_of(found, above, trust);
+    if !fix || problems.is_empty() {
+        return problems;
+    }
     let locked = match locked {
         Some(locked) => locked,
         None => {
@@ -214,7 +236,7 @@ fn examine_one(path: &Path, fix: Option<&mut RecoverRun<'_>>, trust: Trust<'_>) 
         }
     };
     for problem in &mut problems {
-        match locked.fix(problem.complaint, trust, recover_run) {
+        match locked.fix(problem.complaint, trust, above) {
             Ok(fixed) => problem.fixed = fixed,
             Err(error) => problem.note = with_hint(&error),
         }
@@ -258,7 +280,7 @@ fn with_hint(error: &anyhow::Error) -> String {
 }
 
 /// What is wrong with an environment that no process holds.
-fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
+fn problems_of(found: &FoundEnv, above: &dyn Above, trust: Trust<'_>) -> Vec<Problem> {
     let path = &found.env.path;
     let Some(meta) = &found.meta else {
         // multica writes its record when a task ends; gc removes what has none by its age.
@@ -283,6 +305,9 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
     if homes::has_leftovers(&found.env.tree) {
         problems.push(problem(path, Complaint::UnfinishedHomes, String::new()));
     }
+    if above.is_half_switched(found) {
+        problems.push(problem(path, Complaint::HalfSwitched, String::new()));
+    }
     let own = meta.own_or_rebuilt(&found.env.tree);
     let work_dir = found.work_dir_path();
     if meta.own.is_some() && own.status != EnvStatus::Cleaned && silent::is_dir(&work_dir) == Some(false) {
@@ -296,7 +321,7 @@ fn problems_of(found: &FoundEnv, trust: Trust<'_>) -> Vec<Problem> {
 
 impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
-    fn fix(&self, complaint: Complaint, trust: Trust<'_>, recover_run: &mut RecoverRun<'_>) -> Result<bool> {
+    fn fix(&self, complaint: Complaint, trust: Trust<'_>, above: &mut dyn Above) -> Result<bool> {
         match complaint {
             Complaint::Unlockable
             | Complaint::Unreadable
@@ -306,7 +331,8 @@ impl LockedEnv {
             | Complaint::NoManifest => return Ok(false),
             Complaint::UnfinishedSidecars => drop(self.recover(trust)?),
             Complaint::UnfinishedHomes => self.recover_homes()?,
-            Complaint::CrashedRun => recover_run(self)?,
+            Complaint::HalfSwitched => above.take_switch_back(self)?,
+            Complaint::CrashedRun => above.recover_run(self)?,
         }
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! Environments, one folder on disk for each task: layout, locks, records, and the steps that change them.
 
+mod agent_process;
 mod busy;
 mod checkout;
 mod cleanup;

@@ -19,7 +19,7 @@ use crate::sys::tree::{FileKind, Tree};
 
 /// The index in a git folder, and its copy in a view.
 pub(super) const INDEX: &str = "index";
-const LOCK: &str = "index.lock";
+pub(super) const LOCK: &str = "index.lock";
 /// A second name of a lock of ours.
 const OURS: &str = "index.execenv";
 /// The new index, before it has its name.

@@ -16,6 +16,7 @@ use super::checkout::Checkout;
 use super::conflict::Version;
 use super::failure::GitFailure;
 use super::index_file::{IndexLock, is_locked};
+use super::linked::Registered;
 use super::refs::is_commit_id;
 use super::working::{Working, nul_lines, paths};
 use crate::order;
@@ -72,6 +73,17 @@ struct Differing {
     path: PathBuf,
     old: Option<Version>,
     new: Option<Version>,
+}
+
+/// Whether a command that was killed has left something to [take back](Checkout::repair) in the working files of this folder.
+/// Asks no git: what the folder names is only looked at.
+pub fn is_half_written(top: &Tree) -> bool {
+    let named = Registered::named_in(top).ok().flatten();
+    let own = match named {
+        Some(registered) => registered.open().map(|open| IndexLock::is_left(open.folder())),
+        None => top.plain_subtree(Path::new(".git")).ok().map(|own| IndexLock::is_left(&own)),
+    };
+    own.is_some_and(|is_left| is_left.is_ok_and(|is_left| is_left))
 }
 
 impl Checkout {

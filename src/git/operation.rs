@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::checkout::Checkout;
 use super::command::Repository;
 use super::reftable::has_tables;
 use super::view::WORKTREES;
@@ -82,6 +83,16 @@ pub(super) fn pending(common: &Tree, branch: &str, but: Option<&str>) -> Option<
         in_one(&folder)
     });
     in_one(common).or_else(|| linked.next())
+}
+
+impl Checkout {
+    /// Names the operations in progress.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn operations(&self) -> Result<Vec<&'static str>> {
+        self.repository().in_progress(&self.folders().own)
+    }
 }
 
 impl Repository<'_> {

@@ -103,6 +103,20 @@ impl Checkout {
         Ok(refs.iter().filter_map(|one| number(&one.name)).collect())
     }
 
+    /// The tree of files that a ref holds; `None`: there is no such ref.
+    ///
+    /// # Errors
+    /// As git reports it.
+    pub fn saved_tree(&self, name: &str) -> Result<Option<String>> {
+        let repository = self.repository();
+        let wanted = format!("{name}^{{tree}}");
+        if !repository.has_ref(&wanted)? {
+            return Ok(None);
+        }
+        let tree = repository.look(["rev-parse", "--verify", "--end-of-options", &wanted]).text()?;
+        Ok(Some(tree.trim().to_owned()))
+    }
+
     /// Lets refs of ours (`refs/execenv/…`) hold a commit, whatever they held before.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ pub use once::{EarlierResult, Once};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use publishing::OnSuccess;
 pub use record::RunningEnv;
-pub use recovery::{DeadRun, recover};
+pub use recovery::{DeadRun, recover, way_on};
 pub use result::RunResult;
 pub use slots::{SlotLimits, Slots};
 pub use start::guard;

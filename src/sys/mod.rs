@@ -13,6 +13,7 @@ pub mod lock;
 pub mod machine;
 pub mod mount_points;
 pub mod mounts;
+pub mod openers;
 mod platform;
 pub mod private;
 pub mod remove;

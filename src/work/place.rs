@@ -76,41 +76,55 @@ impl Place {
     pub fn find(found: &FoundEnv, wanted: Option<&Path>, trust: Trust<'_>) -> Result<Place> {
         let work_dir = found.open_work_dir(trust)?;
         let path = work_dir.path().to_owned();
-        let at = |work_dir: Tree, wanted: &Path| {
-            let (tree, below) = named(&work_dir, wanted)?;
-            let whose = Whose::of(found, &work_dir, &tree, trust);
-            Ok(Place { tree, work_dir, below, whose })
-        };
         if let Some(wanted) = wanted {
-            return at(work_dir, wanted);
+            let (tree, below) = named(&work_dir, wanted)?;
+            return Ok(Place::at(found, work_dir, tree, below, trust));
         }
-        if is_repository(&work_dir) {
-            let tree = work_dir.try_clone().with_context(|| format!("open {}", path.display()))?;
-            let whose = Whose::of(found, &work_dir, &tree, trust);
-            return Ok(Place { tree, work_dir, below: PathBuf::new(), whose });
-        }
-        let mut inside: Vec<OsString> =
-            work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
-        inside.retain(|name| opened(&work_dir, name).is_some_and(|folder| is_repository(&folder)));
-        order::sort(&mut inside);
-        match inside.as_slice() {
-            [] => {
-                Err(Failure::new(Code::Failed, format!("there is no git repository in {}", path.display()))
-                    .hint("`--in DIR` names a folder of the work dir that is one")
-                    .into())
-            }
-            [one] => at(work_dir, Path::new(one)),
-            [first, ..] => {
-                let mut shown: Vec<String> =
-                    inside.iter().take(SHOWN).map(|name| name.to_string_lossy().into_owned()).collect();
-                if inside.len() > SHOWN {
-                    shown.push(format!("{} more", inside.len() - SHOWN));
+        let mut all = Place::all(found, trust)?;
+        match all.len() {
+            0 => Err(Failure::new(Code::Failed, format!("there is no git repository in {}", path.display()))
+                .hint("`--in DIR` names a folder of the work dir that is one")
+                .into()),
+            1 => Ok(all.remove(0)),
+            count => {
+                let name = |place: &Place| place.below.to_string_lossy().into_owned();
+                let mut shown: Vec<String> = all.iter().take(SHOWN).map(name).collect();
+                if count > SHOWN {
+                    shown.push(format!("{} more", count - SHOWN));
                 }
                 let message = format!("{} holds several repositories: {}", path.display(), shown.join(", "));
-                let hint = format!("say which one is meant: `--in {}`", quoted(Path::new(first)));
+                let hint = format!("say which one is meant: `--in {}`", quoted(&all[0].below));
                 Err(Failure::new(Code::Usage, message).hint(hint).into())
             }
         }
+    }
+
+    /// All repositories of an environment: the work dir, if it is one, else those directly in it.
+    ///
+    /// # Errors
+    /// Those of [`FoundEnv::user_folder`]; as the system reports them.
+    pub(super) fn all(found: &FoundEnv, trust: Trust<'_>) -> Result<Vec<Place>> {
+        let work_dir = found.open_work_dir(trust)?;
+        let path = work_dir.path().to_owned();
+        let again = || work_dir.try_clone().with_context(|| format!("open {}", path.display()));
+        if is_repository(&work_dir) {
+            return Ok(vec![Place::at(found, again()?, again()?, PathBuf::new(), trust)]);
+        }
+        let mut inside: Vec<OsString> =
+            work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
+        order::sort(&mut inside);
+        let mut all = Vec::new();
+        for name in inside {
+            if let Some(folder) = opened(&work_dir, &name).filter(is_repository) {
+                all.push(Place::at(found, again()?, folder, PathBuf::from(name), trust));
+            }
+        }
+        Ok(all)
+    }
+
+    fn at(found: &FoundEnv, work_dir: Tree, tree: Tree, below: PathBuf, trust: Trust<'_>) -> Place {
+        let whose = Whose::of(found, &work_dir, &tree, trust);
+        Place { tree, work_dir, below, whose }
     }
 
     /// Its path.

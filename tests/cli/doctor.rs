@@ -20,7 +20,7 @@ const DAMAGE: [Damage; 11] = [
         "a dead run",
         |_, env| edit(env, |meta| meta["execenv"]["status"] = json!("running")),
         "crashed_run",
-        Some(["--fix records the run as crashed and ends its processes", "recorded the run as crashed"]),
+        Some(["--fix ends its processes, saves its work, and records how it ended", "recorded how it ended"]),
     ),
     (
         "sidecars that were announced only",

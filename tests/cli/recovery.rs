@@ -3,13 +3,16 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::support::fake_claude::{FAILURE, GOOD, INIT, RESULT, SAYS, World};
+use crate::support::process::{is_gone, wait_until};
+use crate::support::repository::{commit_files, git, git_out, make_repository};
 use crate::support::spoken::SPOKEN;
-use crate::support::{Done, KEY};
+use crate::support::{Done, KEY, TASK, TestEnv};
 
 /// The last lines of a script: execenv is killed once its log has this text.
 fn killed_at(w: &World, text: &str) -> [String; 3] {
@@ -363,4 +366,244 @@ fn a_claim_in_a_result_or_a_record_is_no_more_than_one() {
         doctor(&w).0.status(0);
         assert_recorded(&w, "crashed", what);
     }
+}
+
+/// Kills the guard of a run, and execenv.
+const BOTH: &str = "execenv=$(cut -d' ' -f4 /proc/$PPID/stat); kill -9 $PPID $execenv";
+
+/// A run of a program that goes on without its guard, without execenv and without the mark; its process.
+fn abandoned(w: &World) -> String {
+    let script = format!(
+        "echo $$ >pid; while ! grep -q agent_start ../.gc_meta.json; do sleep 0.01; done; {BOTH}; exec env -i PATH=\"$PATH\" sleep 1000 </dev/null >/dev/null 2>&1"
+    );
+    let done = w.program(&["sh", "-c", &script]).run();
+    assert!(done.was_killed(), "{done}");
+    let pid = fs::read_to_string(w.env.join("workdir/pid")).unwrap().trim().to_owned();
+    wait_until("the program without its variables", || {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sleep").then_some(())
+    });
+    w.wait_until_free();
+    assert_eq!(w.meta()["execenv"]["run"]["agent_pid"].to_string(), pid);
+    pid
+}
+
+fn kill(pid: &str) {
+    let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn the_agents_group_is_ended_only_where_the_record_names_it_beyond_doubt() {
+    let w = World::new();
+    let pid = abandoned(&w);
+    let (done, json) = doctor(&w);
+    assert_eq!(json["problems"][0]["killed"], 1, "{done}");
+    wait_until("its end", || is_gone(&pid).then_some(()));
+
+    let changes: [(&str, fn(&mut Value)); 4] = [
+        ("another start of the system", |run| run["boot_id"] = json!("11111111-1111-4111-8111-111111111111")),
+        ("another namespace", |run| run["pid_namespace"] = json!(1)),
+        ("another process of this number", |run| run["agent_start"] = json!(1)),
+        ("no process", |run| drop(run.as_object_mut().unwrap().remove("agent_pid"))),
+    ];
+    for (what, change) in changes {
+        let w = World::new();
+        let pid = abandoned(&w);
+        edit_record(&w, |own| change(&mut own["run"]));
+        let done = doctor(&w).0;
+        assert!(!is_gone(&pid), "{what}");
+        assert!(done.stdout.contains(&format!("perhaps of that run: {pid} (sleep)")), "{what}: {done}");
+        kill(&pid);
+    }
+    // A process of the user's that a record claims, and that works elsewhere.
+    let w = World::new();
+    die(&w, &[INIT], &[]);
+    let mut users = w.t.command("sleep").arg("1000").spawn().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", users.id())).unwrap();
+    let start: u64 = stat.rsplit(") ").next().unwrap().split(' ').nth(19).unwrap().parse().unwrap();
+    edit_record(&w, |own| {
+        own["run"]["agent_pid"] = json!(users.id());
+        own["run"]["agent_start"] = json!(start);
+    });
+    doctor(&w).0.status(0);
+    assert!(users.try_wait().unwrap().is_none(), "it goes on");
+    users.kill().unwrap();
+    users.wait().unwrap();
+}
+
+/// An environment with a worktree of a repository that has two commits.
+fn worktree() -> World {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    commit_files(&t, &source, "two", &[("tracked", "before\n"), ("other", "other\n")]);
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--repo", "source"]);
+    World::around(t, env)
+}
+
+fn work_dir(w: &World) -> PathBuf {
+    w.env.join("workdir")
+}
+
+fn git_dir(w: &World) -> PathBuf {
+    git_out(&w.t, &work_dir(w), &["rev-parse", "--absolute-git-dir"]).into()
+}
+
+fn problem(json: &Value) -> &Value {
+    assert_eq!(json["problems"].as_array().unwrap().len(), 1, "{json}");
+    &json["problems"][0]
+}
+
+#[test]
+fn the_work_of_a_dead_run_is_saved_and_the_next_command_is_named() {
+    let w = worktree();
+    let (work, newest) = (work_dir(&w), format!("refs/execenv/{KEY}/wip"));
+    let write = format!("write-file {} work", work.join("new").display());
+    die(&w, &[&write, INIT], &[]);
+    let head = git_out(&w.t, &work, &["rev-parse", "HEAD"]);
+    let (done, json) = doctor(&w);
+    let found = problem(&json);
+    assert_eq!((&found["recoverable"], &found["status"]), (&json!("resume"), &json!("crashed")), "{done}");
+    assert_eq!(git_out(&w.t, &work, &["show", &format!("{newest}:new")]), "work");
+    assert_eq!(
+        git_out(&w.t, &work, &["rev-parse", &newest]),
+        found["checkpoint"]["commit"].as_str().unwrap()
+    );
+    assert_eq!(git_out(&w.t, &work, &["rev-parse", "HEAD"]), head);
+    assert_eq!(w.result()["commits"], json!([found["checkpoint"]["commit"]]));
+    let next = format!("execenv run {} --resume --prompt 'Go on.'", w.env.display());
+    assert_eq!(found["next"], next);
+    assert!(found["note"].as_str().unwrap().contains(&format!("resume: `{next}`")), "{found}");
+    // It can be typed.
+    w.script("script", GOOD);
+    let typed = format!("{next} --agent-bin ./fake-claude");
+    w.t.sh(&typed).var("IS_SANDBOX", "1").run().status(0);
+    assert!(w.read("args1").contains("--resume\ns1\n"));
+    // What is saved already is not saved again.
+    die(&w, &[INIT], &[]);
+    let (_, json) = doctor(&w);
+    assert_eq!(problem(&json)["checkpoint"], Value::Null, "{json}");
+    assert_eq!(w.meta()["execenv"]["checkpoints"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_there_decides_on_the_way_back() {
+    let w = worktree();
+    let write = format!("write-file {} work", work_dir(&w).join("new").display());
+    die(&w, &[&write, INIT], &[]);
+    w.t.execenv(["checkpoint", KEY, "-m", "m"]).run().status(0);
+    fs::remove_dir_all(work_dir(&w)).unwrap();
+    let (_, json) = doctor(&w);
+    let found =
+        json["problems"].as_array().unwrap().iter().find(|it| it["complaint"] == "crashed_run").unwrap();
+    assert_eq!(found["recoverable"], "restore", "{json}");
+    w.t.sh(found["next"].as_str().unwrap()).run().status(0);
+    assert_eq!(fs::read_to_string(work_dir(&w).join("new")).unwrap(), "work");
+
+    let w = World::new();
+    die(&w, &[INIT], &[]);
+    fs::remove_dir_all(work_dir(&w)).unwrap();
+    let (_, json) = doctor(&w);
+    let found =
+        json["problems"].as_array().unwrap().iter().find(|it| it["complaint"] == "crashed_run").unwrap();
+    assert_eq!(found["recoverable"], "lost", "{json}");
+    w.t.sh(found["next"].as_str().unwrap()).run().status(0);
+    assert!(!w.env.exists());
+}
+
+#[test]
+fn an_operation_of_git_in_progress_is_named_and_stays() {
+    let w = worktree();
+    let work = work_dir(&w);
+    die(&w, &[INIT], &[]);
+    git(&w.t, &work, &["checkout", "-q", "-b", "aside", "HEAD~1"]);
+    fs::write(work.join("aside"), "aside").unwrap();
+    git(&w.t, &work, &["add", "aside"]);
+    git(&w.t, &work, &["commit", "-qm", "aside"]);
+    git(&w.t, &work, &["merge", "-q", "--no-commit", "--no-ff", "-"]);
+    let merging = fs::read(git_dir(&w).join("MERGE_HEAD")).unwrap();
+    let (_, json) = doctor(&w);
+    assert_eq!(problem(&json)["operations"], json!(["a merge"]), "{json}");
+    assert!(problem(&json)["note"].as_str().unwrap().contains("git is in the middle of a merge"), "{json}");
+    assert_eq!(fs::read(git_dir(&w).join("MERGE_HEAD")).unwrap(), merging);
+}
+
+#[test]
+fn a_lock_that_a_killed_git_has_left_goes_and_any_other_stays() {
+    let later = SystemTime::now() + Duration::from_secs(3600);
+    for (what, is_open, time, is_left) in [
+        ("a killed git's", false, None, false),
+        ("one that a process has open", true, None, true),
+        ("one that was made after the run", false, Some(later), true),
+    ] {
+        let w = worktree();
+        die(&w, &[INIT], &[]);
+        let lock = git_dir(&w).join("index.lock");
+        let file = fs::File::create(&lock).unwrap();
+        if let Some(time) = time {
+            file.set_modified(time).unwrap();
+        }
+        let open = is_open.then_some(file);
+        let (_, json) = doctor(&w);
+        assert_eq!(lock.exists(), is_left, "{what}: {json}");
+        assert!(problem(&json)["note"].as_str().unwrap().contains("index.lock"), "{what}: {json}");
+        drop(open);
+    }
+    // In a folder of the user's it may be anyone's.
+    let t = TestEnv::new();
+    make_repository(&t, &t.project, &[]);
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--local-dir", "project"]);
+    let w = World::around(t, env);
+    die(&w, &[INIT], &[]);
+    w.t.write("project/work", "work");
+    w.t.write("project/.git/index.lock", "");
+    let before = git_out(&w.t, &w.t.project, &["for-each-ref"]);
+    let (_, json) = doctor(&w);
+    assert!(w.t.project.join(".git/index.lock").exists());
+    assert_eq!(problem(&json)["checkpoint"], Value::Null, "{json}");
+    assert_eq!(git_out(&w.t, &w.t.project, &["for-each-ref"]), before, "no refs that nobody asked for");
+}
+
+#[test]
+fn files_that_were_half_switched_are_taken_back_by_doctor() {
+    let w = worktree();
+    let (work, files) = (work_dir(&w), 1..=9);
+    git(&w.t, &w.t.tmp.join("source"), &["checkout", "-q", "-b", "next"]);
+    let texts: Vec<(String, String)> = files.map(|n| (format!("s{n}"), format!("{n}\n"))).collect();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    commit_files(&w.t, &w.t.tmp.join("source"), "next", &texts);
+    let head = git_out(&w.t, &work, &["rev-parse", "HEAD"]);
+    let own = git_dir(&w);
+    let mut named = 0;
+    for point in 1.. {
+        let branch = || w.t.execenv(["branch", KEY, "other", "--from", "next"]);
+        let done = branch().var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
+        if !done.was_killed() {
+            break;
+        }
+        let was_left = own.join("index.execenv").exists();
+        let when = format!("killed at change {point}");
+        let looked = w.t.execenv(["doctor", "-o", "json"]).run();
+        assert_eq!(looked.stdout.contains("half_switched"), was_left, "{when}: {looked}");
+        named += usize::from(was_left);
+        w.t.execenv(["doctor", "--fix"]).run().status(0);
+        assert!(!own.join("index.execenv").exists() && !own.join("index.lock").exists(), "{when}");
+        let status = ["status", "--porcelain", "--", ".", ":!.agent_context", ":!CLAUDE.md"];
+        let status = git_out(&w.t, &work, &status);
+        assert_eq!(status, "", "{when}");
+        git(&w.t, &work, &["checkout", "-q", "--detach", &head]);
+        let task = format!("agent/agent/{KEY}");
+        git(&w.t, &work, &["checkout", "-q", &task]);
+        let _ = w.t.command("git").arg("-C").arg(&work).args(["branch", "-qD", "other"]).output().unwrap();
+    }
+    assert!(named > 1, "{named}");
+}
+
+#[test]
+fn a_work_dir_that_was_moved_by_hand_is_gone() {
+    let w = World::new();
+    die(&w, &[INIT], &[]);
+    fs::rename(work_dir(&w), w.t.tmp.join("moved")).unwrap();
+    w.asked(GOOD, &[]).fails(3, &["does not exist"]);
+    let _: &Path = &w.env;
 }

@@ -15,6 +15,8 @@ pub(super) struct Finding {
     /// What `--fix` does about it; `None`: nothing.
     pub(super) repair: Option<Repair>,
     pub(super) fixed: bool,
+    /// What is known of a run that died.
+    pub(super) dead: Option<Value>,
 }
 
 impl Finding {
@@ -36,12 +38,16 @@ impl Finding {
     }
 
     pub(super) fn json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "path": self.path.to_string_lossy(),
             "complaint": self.complaint,
             "fixed": self.fixed,
             "note": self.what,
             "repair": self.repair.map(|repair| if self.fixed { repair.done } else { repair.would }),
-        })
+        });
+        if let (Some(Value::Object(dead)), Some(json)) = (&self.dead, json.as_object_mut()) {
+            json.extend(dead.clone());
+        }
+        json
     }
 }

@@ -53,5 +53,5 @@ fn finding(
         Some(Ok(())) => (what.to_owned(), true),
         Some(Err(error)) => (format!("{what} ({error:#})"), false),
     };
-    Finding { path, complaint, what, repair: Some(repair), fixed }
+    Finding { path, complaint, what, repair: Some(repair), fixed, dead: None }
 }

@@ -1,7 +1,7 @@
 //! A run that does not answer: it hangs, mostly because something does not read what it prints. Its agent can still be signalled,
 //! if the record names it beyond doubt.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use rustix::process::Signal;
@@ -10,23 +10,15 @@ use super::no_answer;
 use crate::environment::{FoundEnv, RunRecord};
 use crate::failure::{Code, Failure};
 use crate::supervise::{RecordedAgent, Reply};
-use crate::sys::machine::Machine;
-
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// The agent of a run, if this machine can tell its process from any other one.
 ///
 /// # Errors
 /// 1 where it cannot.
 fn agent(found: &FoundEnv, run: &RunRecord) -> Result<Option<RecordedAgent>> {
-    let this = Machine::this();
-    let is_here = !this.boot_id.is_empty()
-        && run.boot_id == this.boot_id
-        && run.pid_namespace != 0
-        && run.pid_namespace == this.pid_namespace;
-    match (run.agent_pid, run.agent_start) {
-        (Some(pid), Some(start)) if is_here => Ok(RecordedAgent::find(pid, start)),
-        _ => {
+    match run.agent_here() {
+        Some(agent) => Ok(agent),
+        None => {
             let message = format!(
                 "the run in {} does not answer, and its agent's process cannot be told from others here",
                 found.env.path.display()
@@ -59,12 +51,6 @@ pub(super) fn pause(found: &FoundEnv, run: &RunRecord) -> Result<Reply> {
 pub(super) fn stop(found: &FoundEnv, run: &RunRecord, signal: Signal, grace: Duration) -> Result<()> {
     let Some(agent) = agent(found, run)? else { return Ok(()) };
     log::warn!("the run in {} does not answer; ending its agent", found.env.path.display());
-    agent.signal(signal);
-    agent.signal(Signal::CONT); // a stopped process takes no other signal
-    let asked = Instant::now();
-    while agent.is_there() && asked.elapsed() < grace {
-        std::thread::sleep(BETWEEN_LOOKS);
-    }
-    agent.signal(Signal::KILL);
+    agent.end(signal, grace);
     Ok(())
 }

@@ -5,16 +5,29 @@
 //! in the live run. The record says last that the run is over; a kill before that leaves all to the next command.
 
 mod log;
+mod way_on;
 mod written;
+
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
+use rustix::process::Signal;
 
 use super::inbox;
 use super::result::RunResult;
-use crate::environment::{Durability, LockedEnv, Meta, Own, RunRecord, SessionRecord, Trust};
+use crate::environment::{CheckpointRecord, Durability, LockedEnv, Meta, RunRecord, SessionRecord, Trust};
 use crate::git::Git;
+use crate::layout::names;
 use crate::supervise::{self, RunStatus};
+use crate::work::{LeftBehind, look_behind};
+
+pub use way_on::way_on;
+
+/// How long an agent that is left gets to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+/// A live run touches its lock at least this often, and what was changed up to then may be of it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// What was found of a run that died.
 #[derive(Debug)]
@@ -25,6 +38,8 @@ pub struct DeadRun {
     pub source: Source,
     /// How many processes were left, and were killed.
     pub killed: usize,
+    /// What was found in the repositories of the work dir.
+    pub left: LeftBehind,
     /// The record as it is now.
     pub(super) meta: Meta,
 }
@@ -43,14 +58,24 @@ pub enum Source {
 impl DeadRun {
     /// What was found and done.
     pub fn words(&self) -> String {
-        let killed = format!("killed {} processes that it had left", self.killed);
+        let mut words = vec![format!("killed {} processes that it had left", self.killed)];
+        let status = self.status.word();
         match self.source {
-            Source::Run => format!("{killed}; it had written its result: {}", self.status.word()),
-            Source::Log => {
-                format!("{killed}; its result was rebuilt from its log: {}", self.status.word())
-            }
-            Source::Nothing => killed,
+            Source::Run => words.push(format!("it had written its result: {status}")),
+            Source::Log => words.push(format!("its result was rebuilt from its log: {status}")),
+            Source::Nothing => {}
         }
+        if let Some((n, commit)) = &self.left.saved {
+            words.push(format!(
+                "its work is saved as checkpoint {n} ({})",
+                commit.get(..12).unwrap_or(commit)
+            ));
+        }
+        words.extend(
+            self.left.operations.iter().map(|operation| format!("git is in the middle of {operation}")),
+        );
+        words.extend(self.left.notes.iter().cloned());
+        words.join("; ")
     }
 }
 
@@ -64,20 +89,22 @@ pub fn recover(
     trust: Trust<'_>,
     now: DateTime<Utc>,
 ) -> Result<Option<DeadRun>> {
-    let _ = (git, trust);
     let tree = &found.env.tree;
     let Some(own) = found.meta.as_ref().map(|meta| meta.own_or_rebuilt(tree)) else { return Ok(None) };
     if !own.status.is_active() {
         return Ok(None);
     }
     let run = own.run.clone().unwrap_or_default();
-    let killed = supervise::end_leftovers(&run.id, &found.env.path);
+    let died = found.env.tree.written(names::LOCK.as_ref()).map(|touched| touched + SIGN_OF_LIFE);
+    let killed = end_processes(found, &run);
     found.forget_temporary(&run.id, run.temporary.as_deref());
     inbox::clear(tree);
     found.sweep_temporaries();
+    let left = look_behind(found, git, trust, died.unwrap_or(SystemTime::UNIX_EPOCH), now);
     let heard = log::read(tree, &own.provider, &run);
     let session = heard.as_ref().and_then(|heard| heard.outcome.session_id.clone());
-    let (result, source) = result(found, &own, &run, heard, killed, now);
+    let saved = Meta::load(tree)?.and_then(|meta| meta.own).map(|own| own.checkpoints).unwrap_or_default();
+    let (result, source) = result(found, &saved, &run, heard, killed, now);
     let recorded = match written::by(tree, &run.id) {
         Some(written) => Recorded::Written(written),
         None => {
@@ -106,7 +133,19 @@ pub fn recover(
             session.poisoned = Some(why.word().into());
         }
     })?;
-    Ok(Some(DeadRun { status, source, killed, meta }))
+    Ok(Some(DeadRun { status, source, killed, left, meta }))
+}
+
+/// Ends what the run has left: the group of its agent, if the record names it beyond doubt and it works in this environment, and
+/// every process with the run's mark. The record alone could name any process. Returns how many that were.
+fn end_processes(found: &LockedEnv, run: &RunRecord) -> usize {
+    let folders = [found.env.path.clone(), found.agent_dir()];
+    let folders = folders.each_ref().map(std::path::PathBuf::as_path);
+    let agent = run.agent_here().flatten().filter(|agent| agent.works_in(&folders));
+    if let Some(agent) = agent {
+        agent.end(Signal::TERM, GRACE);
+    }
+    usize::from(agent.is_some()) + supervise::end_leftovers(&run.id, &found.env.path)
 }
 
 /// What the record is to point to.
@@ -120,7 +159,7 @@ enum Recorded {
 /// The result of the run, from what was heard of it.
 fn result(
     found: &LockedEnv,
-    own: &Own,
+    saved: &[CheckpointRecord],
     run: &RunRecord,
     heard: Option<log::Heard>,
     killed: usize,
@@ -138,7 +177,7 @@ fn result(
         }
     };
     let is_of_run = |at: Option<DateTime<Utc>>| at.zip(run.started_at).is_some_and(|(at, began)| at >= began);
-    let saved = own.checkpoints.iter().filter(|one| !one.manual && is_of_run(one.at));
+    let saved = saved.iter().filter(|one| !one.manual && is_of_run(one.at));
     let commits = saved.map(|one| one.sha.clone()).collect();
     (result.rebuilt(killed).with_commits(commits).of_run(&run.id, &found.env.path), source)
 }
