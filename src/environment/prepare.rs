@@ -31,6 +31,7 @@ use super::request::{
     Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::{EnvRoot, WorkspacesRoot};
+use super::staged::release_left;
 use super::user_folder::By;
 use super::work_dir::WorkDir;
 use super::{record, repository_proof, stores, trash};
@@ -80,6 +81,9 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     };
     let root = request.root.open_or_create()?;
     warnings.extend(platform_mark(request, &root));
+    if checkout.is_some() {
+        release_left(request, &root);
+    }
     let _staging = staging_lock(&root)?;
     let workspace = Path::new(request.workspace_id.as_str());
     root.ensure_dir(workspace, 0o755)

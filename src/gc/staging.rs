@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use crate::environment::{
-    Deletion, Meta, WorkspacesRoot, may_be_built_elsewhere, put_aside_as, release_staged, staging_lock_alone,
-    trash,
+    Deletion, WorkspacesRoot, is_whole_staging, may_be_built_elsewhere, put_aside_as, release_staged,
+    staging_lock_alone, trash,
 };
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -49,7 +49,7 @@ pub fn sweep_staging(
             if tree.subtree(&relative).is_ok_and(|staging| may_be_built_elsewhere(&staging)) {
                 continue;
             }
-            let whole = tree.subtree(&relative).is_ok_and(|staging| has_record(&staging));
+            let whole = tree.subtree(&relative).is_ok_and(|staging| is_whole_staging(&staging));
             found.push(Leftover { path: root.path().join(&relative), whole });
             let Some(deletion) = fix else { continue };
             let key = rest.rsplit_once('-').map_or(rest, |(key, _)| key);
@@ -62,12 +62,4 @@ pub fn sweep_staging(
         }
     }
     Ok(found)
-}
-
-/// Whether an environment that was being made has its record, which is written last: one that was cut off is no record yet.
-fn has_record(staging: &Tree) -> bool {
-    match Meta::load_even_damaged(staging) {
-        Ok(record) => matches!(record, Ok(Some(_))),
-        Err(_) => true, // it may have one
-    }
 }

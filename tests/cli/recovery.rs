@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -400,7 +400,8 @@ fn the_agents_group_is_ended_only_where_the_record_names_it_beyond_doubt() {
     assert_eq!(json["problems"][0]["killed"], 1, "{done}");
     wait_until("its end", || is_gone(&pid).then_some(()));
 
-    let changes: [(&str, fn(&mut Value)); 4] = [
+    type Change = (&'static str, fn(&mut Value));
+    let changes: [Change; 4] = [
         ("another start of the system", |run| run["boot_id"] = json!("11111111-1111-4111-8111-111111111111")),
         ("another namespace", |run| run["pid_namespace"] = json!(1)),
         ("another process of this number", |run| run["agent_start"] = json!(1)),
@@ -605,5 +606,53 @@ fn a_work_dir_that_was_moved_by_hand_is_gone() {
     die(&w, &[INIT], &[]);
     fs::rename(work_dir(&w), w.t.tmp.join("moved")).unwrap();
     w.asked(GOOD, &[]).fails(3, &["does not exist"]);
-    let _: &Path = &w.env;
+}
+
+#[test]
+fn a_prepare_that_is_repeated_after_a_kill_gets_the_branch_of_the_killed_one() {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    let prepare = || t.execenv(["prepare", "--task-id", TASK, "--repo", "source"]);
+    let branches = || git_out(&t, &source, &["branch", "--list", "agent/*", "--format=%(refname:short)"]);
+    let first = format!("agent/agent/{KEY}");
+    let mut had_branch = 0;
+    for point in 1.. {
+        let done = prepare().var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
+        if !done.was_killed() {
+            break;
+        }
+        let when = format!("killed at change {point}");
+        // A whole environment without its name goes to the trash, and keeps its branch.
+        let is_left = branches() == first;
+        let workspace = fs::read_dir(t.root.join("default")).into_iter().flatten().flatten();
+        let is_whole = workspace.into_iter().any(|entry| entry.path().join(".gc_meta.json").exists());
+        had_branch += usize::from(is_left && !is_whole);
+        let done = prepare().run().sane(&[0]);
+        if !is_whole {
+            assert_eq!(branches(), first, "{when}\n{done}");
+        }
+        t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+        t.execenv(["doctor", "--fix"]).run();
+        t.execenv(["trash", "empty", "--yes"]).run();
+        assert_eq!(branches(), "", "{when}");
+    }
+    assert!(had_branch > 3, "{had_branch}");
+    // One on which something was committed is no one's to delete.
+    let count = t.tmp.join("count");
+    prepare().var("EXECENV_TEST_COUNT", &count).run().status(0);
+    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+    let changes = fs::read_to_string(&count).unwrap().lines().count();
+    for point in 1..changes {
+        prepare().var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
+        if branches() == first {
+            git(&t, &source, &["update-ref", &format!("refs/heads/{first}"), "HEAD^{commit}"]);
+            let made = git_out(&t, &source, &["commit-tree", "-p", "HEAD", "-m", "work", "HEAD^{tree}"]);
+            git(&t, &source, &["update-ref", &format!("refs/heads/{first}"), &made]);
+            prepare().run().sane(&[0]);
+            assert_eq!(git_out(&t, &source, &["rev-parse", &first]), made, "killed at change {point}");
+            return;
+        }
+    }
+    panic!("no branch was left");
 }
