@@ -221,6 +221,7 @@ impl RunArgs {
             command: self.command.clone(),
             prompt,
             resume: self.resume.as_ref().map(|session| match session.as_str() {
+                "" if self.own.task.task.is_some() => Resume::LastIfBegun,
                 "" => Resume::Last,
                 id => Resume::Named(id.to_owned()),
             }),

@@ -254,7 +254,10 @@ pub(super) fn launch_of(request: &Request<'_>, work_dir: &WorkDir) -> LaunchFile
         shared_folder: work_dir.is_user_folder(),
     };
     LaunchFile {
-        prompt: brief::compose_prompt(task, &turn),
+        prompt: match task.prompt.as_str() {
+            "" => brief::compose_prompt(task, &turn),
+            prompt => Some(prompt.to_owned()),
+        },
         custom_env: task.agent.custom_env.clone(),
         custom_args: task.agent.custom_args.clone(),
         model: task.agent.model.clone(),

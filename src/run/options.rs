@@ -86,6 +86,8 @@ pub struct RunOptions {
 pub enum Resume {
     /// The environment's last one, where it can be resumed.
     Last,
+    /// The same, for a task that an engine may start for the first time or once more.
+    LastIfBegun,
     /// This one, whatever is known of it.
     Named(String),
 }

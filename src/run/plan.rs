@@ -436,7 +436,9 @@ fn prompt(options: &RunOptions, file: &LaunchFile) -> Result<String> {
     let prompt = options.prompt.clone().or_else(|| file.prompt.clone());
     prompt.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
         Failure::new(Code::Usage, "there is no prompt, and the task document has none")
-            .hint("give one: `--prompt TEXT` or `--prompt-file FILE`")
+            .hint(
+                "give one: `--prompt TEXT` or `--prompt-file FILE`, or a field `prompt` in the task document",
+            )
             .into()
     })
 }

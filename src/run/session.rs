@@ -28,6 +28,9 @@ pub(super) fn choose(
         if let Resume::Named(id) = asked {
             return Ok(Some(id.clone()));
         }
+        if *asked == Resume::LastIfBegun && own.run.is_none() {
+            return Ok(None);
+        }
         notices.push("there is no session to resume; the agent starts a new one".into());
         return Ok(None);
     };
@@ -37,12 +40,10 @@ pub(super) fn choose(
             return Ok(Some(id.clone()));
         }
         (Resume::Named(id), _) => return Ok(Some(id.clone())),
-        (Resume::Last, Some(why)) => format!("cannot be resumed ({why})"),
-        (Resume::Last, None) if session.provider != own.provider => "belongs to another provider".into(),
-        (Resume::Last, None) if session.work_dir != env.found.agent_dir() => {
-            "was held in another folder".into()
-        }
-        (Resume::Last, None) => return Ok(Some(session.id)),
+        (_, Some(why)) => format!("cannot be resumed ({why})"),
+        (_, None) if session.provider != own.provider => "belongs to another provider".into(),
+        (_, None) if session.work_dir != env.found.agent_dir() => "was held in another folder".into(),
+        (_, None) => return Ok(Some(session.id)),
     };
     notices.push(format!("the last session {obstacle}; the agent starts a new one"));
     Ok(None)

@@ -25,6 +25,9 @@ pub struct TaskDocument {
     /// Which agent CLI the environment is for; empty: the generic layout.
     #[serde(deserialize_with = "null_is_default")]
     pub provider: String,
+    /// What the agent is to do, in place of the prompt that is composed from the other fields. Ours, not multica's.
+    #[serde(deserialize_with = "null_is_default")]
+    pub prompt: String,
     #[serde(deserialize_with = "null_is_default")]
     pub agent_id: String,
     #[serde(deserialize_with = "object")]

@@ -119,7 +119,8 @@ fn a_task_is_prepared_once_and_its_environment_is_used_again() {
 fn a_task_that_is_done_is_answered_once_more_without_its_agent() {
     let w = world();
     let engine = ["--task", "task.json", "--once", "--resume", "--cleanup-after=completed"];
-    run(&w, &[INIT, FAILURE, "expect-eof"], &engine).run().status(1);
+    let first = run(&w, &[INIT, FAILURE, "expect-eof"], &engine).run().status(1);
+    assert!(!first.stderr.contains("session"), "the first run has none to resume: {first}");
     let said = run(&w, GOOD, &engine).run().status(0).stdout;
     assert!(!w.env.join("workdir").exists(), "it is cleaned up");
     let again = run(&w, &["exit 99"], &engine).run().status(0);

@@ -610,9 +610,10 @@ const GC: &[(&str, &str)] = &[
 ];
 
 /// The fields of the task document that execenv uses, with their meaning.
-pub(super) const DOCUMENT: [(&str, &str); 54] = [
+pub(super) const DOCUMENT: [(&str, &str); 55] = [
     ("id, workspace_id", "ids of the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
     ("provider", "agent CLI the environment is for"),
+    ("prompt", "what the agent is to do, in place of the prompt that is composed from the other fields"),
     ("agent.id, agent.name", "the agent that does the task"),
     ("agent.instructions", "instructions for the agent, at the start of the brief"),
     ("agent.skills[]", "name, description, content (the text of SKILL.md), files[] of path and content"),
