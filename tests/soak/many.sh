@@ -129,7 +129,7 @@ echo $$ > "$work/held/$1/pid"
 echo "$2" > "token.$2"
 sleep "${3:-0.0$((RANDOM % 10))}"
 [ "$(cat "token.$2" 2>&1)" = "$2" ] || echo "the work dir of $1 was taken away during its run ($PWD)" >> "$work/lost"
-rm -rf "$work/held/$1"
+rm -rf "$work/held/$1" 2> /dev/null
 AGENT
 chmod +x "$work/bin/worked"
 
