@@ -72,5 +72,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
 
 /// The internal entry of the program. `None`: this is an ordinary command line.
 pub(super) fn hidden(arguments: &[OsString]) -> Option<u8> {
-    crate::run::guard(arguments).or_else(|| crate::sys::child::bound(arguments))
+    crate::run::guard(arguments)
+        .or_else(|| crate::supervise::sandbox::stage(arguments))
+        .or_else(|| crate::sys::child::bound(arguments))
 }

@@ -135,8 +135,8 @@ mod tests {
             (&["prepare", "task.json"], "unknown argument `task.json`", "`--task task.json`"),
             (&["prepare", "--json"], "unknown argument `--json`", "`-o json`"),
             (
-                &["run", "x", "--sandbox"],
-                "unknown argument `--sandbox`",
+                &["run", "x", "--container"],
+                "unknown argument `--container`",
                 "`execenv run --help` lists its options",
             ),
             (&["run", "x", "echo", "hi"], "unknown argument `echo`", "`execenv run ENV -- echo …`"),

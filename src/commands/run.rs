@@ -14,6 +14,7 @@ use super::identity::IdentityArgs;
 use super::on_success::OnSuccessArgs;
 use super::own_env::{OwnEnvArgs, left};
 use super::slots::SlotArgs;
+use super::task_input::on_or_off;
 use crate::brief::Role;
 use crate::environment::{LockedEnv, RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
@@ -24,7 +25,7 @@ use crate::output::{Printer, is_broken_pipe};
 use crate::protocol::Permission;
 use crate::run::{
     CleanupAfter, HeartbeatMode, Heartbeats, Keep, MOST_ITERATIONS, Once, Resume, RunOptions, RunningEnv,
-    Slots, Surroundings, execute, repeat,
+    SandboxKind, SandboxRequest, Slots, Surroundings, execute, repeat,
 };
 use crate::supervise::LEAST_LOG;
 use crate::sys::clock;
@@ -118,6 +119,13 @@ pub struct RunArgs {
     /// Add the text of this file to the agent's system prompt
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub system_prompt_file: Option<PathBuf>,
+    /// What shuts the agent in: none, bwrap or landlock. It then writes only in its work dir, its homes and its folder for temporary
+    /// files, and sees no other environment, key or login of yours; status 125 if that cannot be done here
+    #[arg(long, value_name = "none|bwrap|landlock", value_parser = one_of(&SandboxKind::WORDS), hide_possible_values = true)]
+    pub sandbox: Option<SandboxKind>,
+    /// Whether an agent in a sandbox has a network: on or off
+    #[arg(long, value_name = "on|off", value_parser = on_or_off(), hide_possible_values = true)]
+    pub sandbox_net: Option<bool>,
     /// Set a variable for the agent; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub env_vars: Vec<String>,
@@ -254,6 +262,13 @@ impl RunArgs {
             }),
             on_success: self.on_success.read(context)?,
             cancel_file: self.cancel_file.as_ref().map(absolute).transpose()?,
+            sandbox: SandboxRequest {
+                kind: self.sandbox.unwrap_or(settings.sandbox),
+                has_network: self.sandbox_net.unwrap_or(settings.sandbox_net),
+                home: settings.home.clone(),
+                other_roots: context.other_roots(),
+                key_file: settings.key_file.clone(),
+            },
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,
                 root: context.root.clone(),

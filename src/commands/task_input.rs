@@ -222,7 +222,7 @@ fn mcp_mode() -> impl TypedValueParser<Value = McpMode> {
 }
 
 /// Reads `on` or `off`.
-fn on_or_off() -> impl TypedValueParser<Value = bool> {
+pub(super) fn on_or_off() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
 }
 

@@ -22,7 +22,7 @@ pub(super) fn written_in(made: &RepositoryRecord) -> Vec<PathBuf> {
 
 impl FoundEnv {
     /// Those of the work dir, if it is a worktree. The folders of its branch are made again where git has packed the branch.
-    pub(super) fn written_by_commits(&self, git: &Git, keys: &KeyFile) -> Vec<PathBuf> {
+    pub(crate) fn written_by_commits(&self, git: &Git, keys: &KeyFile) -> Vec<PathBuf> {
         let Ok(folder) = self.env.tree.plain_subtree(Path::new(names::WORK_DIR)) else { return Vec::new() };
         let known = Known::of(self.meta.as_ref().and_then(|meta| meta.own.as_ref()));
         let (place, key) = (place_of(&self.env.path), self.env.key());

@@ -13,7 +13,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, Mcp, McpMode};
-use super::row::HomeFolder;
+use super::row::{HomeFolder, LoginFile, below};
 use super::{mcp_server as server, overlay, user_file};
 use crate::failure::{Code, Failure};
 use crate::layout::names;
@@ -36,6 +36,10 @@ pub(super) const HOME: HomeFolder = HomeFolder {
 };
 
 pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
+
+/// Its conversations, where its home is the user's (0.61.0).
+pub(super) const WRITES: &[LoginFile] =
+    &[below(HOME_VARIABLE, "", ".gemini/tmp"), below(HOME_VARIABLE, "", ".gemini/history")];
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";
 /// The variable that makes it trust the work dir.

@@ -16,6 +16,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::plan::{Home, HomeContent, HomeEntry, HomePlan, HomeRequest, HomeSidecar, IfTaken, Mcp, McpMode};
+use super::row::{LoginFile, below};
 use super::{mcp_server as server, user_file};
 use crate::layout::names;
 
@@ -25,6 +26,13 @@ pub use self::launch::{DIALECTS, JSON, OWN_ARGUMENTS};
 pub(super) const IGNORE_FILE: &str = ".opencode/.gitignore";
 
 const IGNORED: &str = "node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore";
+
+/// Its conversations with their database, and its state (1.18.33).
+pub(super) const WRITES: &[LoginFile] = &[
+    below("XDG_DATA_HOME", ".local/share", "opencode"),
+    below("XDG_STATE_HOME", ".local/state", "opencode"),
+    below("XDG_CACHE_HOME", ".cache", "opencode"),
+];
 
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";

@@ -44,6 +44,7 @@ static PROVIDERS: &[Provider] = &[
             ],
             login_file("CLAUDE_CONFIG_DIR", ".claude", ".credentials.json"),
         )
+        .writes(claude::WRITES)
         .login_hint("run `claude setup-token` or set ANTHROPIC_API_KEY")
         .auth_login(claude::AUTH_LOGIN)
         .own_arguments(claude::launch::OWN_ARGUMENTS)
@@ -133,6 +134,7 @@ static PROVIDERS: &[Provider] = &[
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
         )
+        .writes(gemini::WRITES)
         .own_arguments(gemini::OWN_ARGUMENTS)
         .dialects(gemini::DIALECTS),
     Provider::new("grok", ".grok/skills")
@@ -204,6 +206,7 @@ static PROVIDERS: &[Provider] = &[
         .sidecars(&[opencode::IGNORE_FILE])
         .exports(&[opencode::CONTENT])
         .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json"))
+        .writes(opencode::WRITES)
         .own_arguments(opencode::OWN_ARGUMENTS)
         .dialects(opencode::DIALECTS),
     Provider::new("pi", ".pi/skills")

@@ -33,6 +33,8 @@ pub struct Provider {
     pub sidecars: &'static [&'static str],
     /// The folders among its homes in the env root.
     pub folders: &'static [HomeFolder],
+    /// Folders outside of the env root that it writes in: its conversations, and what it keeps of itself.
+    pub writes: &'static [LoginFile],
     /// How to see whether the user is logged in.
     pub login: Option<LoginPlaces>,
     /// What an agent's error says to type when a login is missing.
@@ -192,11 +194,7 @@ impl Provider {
 
 impl LoginFile {
     /// The file's path: below the folder that the variable names, else below the user's home.
-    pub(super) fn path(
-        &self,
-        home: Option<&Path>,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<PathBuf> {
+    pub fn path(&self, home: Option<&Path>, variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
         let named = variable(self.variable).filter(|path| !path.is_empty()).map(PathBuf::from);
         Some(named.or_else(|| Some(home?.join(self.below_home)))?.join(self.file))
     }
@@ -216,6 +214,7 @@ impl Provider {
             plan: None,
             sidecars: &[],
             folders: &[],
+            writes: &[],
             login: None,
             login_hint: None,
             auth_login: None,
@@ -281,6 +280,10 @@ impl Provider {
         Provider { login: Some(LoginPlaces { variables, file }), ..self }
     }
 
+    pub(super) const fn writes(self, folders: &'static [LoginFile]) -> Provider {
+        Provider { writes: folders, ..self }
+    }
+
     pub(super) const fn login_hint(self, hint: &'static str) -> Provider {
         Provider { login_hint: Some(hint), ..self }
     }
@@ -320,6 +323,15 @@ impl Provider {
     pub(super) const fn dialects(self, dialects: &'static [Dialect]) -> Provider {
         Provider { dialects, ..self }
     }
+}
+
+/// A folder for [`Provider::writes`].
+pub(super) const fn below(
+    variable: &'static str,
+    below_home: &'static str,
+    folder: &'static str,
+) -> LoginFile {
+    LoginFile { variable, below_home, file: folder }
 }
 
 /// A login file for [`Provider::login`].

@@ -30,6 +30,10 @@ impl RunLog {
         words.extend(command.args.iter().map(|arg| shown(&arg.to_string_lossy())));
         let begun = Starts::run_line(&command.run_id, &command.provider, &command.work_dir);
         self.line(now, &begun);
+        if let Some(jail) = &command.jail {
+            let network = if jail.has_network() { "on" } else { "off" };
+            self.line(now, &format!("sandbox {} network {network}", jail.word()));
+        }
         self.line(now, &format!("start {}", words.join(" ")));
         // All turns of a run are in one log: read again after a crash, each is a conversation of its own.
         if let Ok(log) = command.log.metadata() {

@@ -9,6 +9,8 @@
 //! | `start` | from the plan to one start of the agent |
 //! | `execute` | the order of the steps |
 //! | `surroundings` | what a run takes from its process, and where its events go |
+//! | `sandbox_request` | the sandbox that was asked for |
+//! | `sandbox` | what the agent may read and write, and what shuts it in |
 //! | `result` | the one document that every end has |
 //! | `slots` | how many runs are on at once |
 //! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
@@ -42,6 +44,8 @@ mod record;
 mod recovery;
 mod renewal;
 mod result;
+mod sandbox;
+mod sandbox_request;
 mod session;
 mod slots;
 mod source;
@@ -62,6 +66,7 @@ pub use publishing::OnSuccess;
 pub use record::RunningEnv;
 pub use recovery::{DeadRun, recover, way_on};
 pub use result::RunResult;
+pub use sandbox_request::{SandboxKind, SandboxRequest};
 pub use slots::{SlotLimits, Slots};
 pub use start::guard;
 pub use surroundings::{RunSink, Surroundings};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::heartbeat::Heartbeats;
 use super::publishing::OnSuccess;
+use super::sandbox_request::SandboxRequest;
 use crate::brief::Role;
 use crate::environment::{RenewedLogins, WorkspacesRoot};
 use crate::git::{Git, GitIdentity};
@@ -77,6 +78,8 @@ pub struct RunOptions {
     pub on_success: Option<OnSuccess>,
     /// The run ends when this file appears.
     pub cancel_file: Option<PathBuf>,
+    /// What shuts the agent in.
+    pub sandbox: SandboxRequest,
     /// Set where the environment is to be cleaned up after the run.
     pub cleanup_after: Option<CleanupAfter>,
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::autonomous::ABOUT_THE_GATE;
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
+use super::sandbox::{self, Means};
 use super::slots::Slots;
 use super::variables::ThisRun;
 use super::{codex, session, variables};
@@ -43,6 +44,10 @@ pub(super) struct RunPlan {
     pub(super) notices: Vec<String>,
     /// Logins of the user's that the environment's homes link to.
     pub(super) logins: Logins,
+    /// What the sandbox is made with; `None`: there is none.
+    pub(super) sandbox: Option<Means>,
+    /// The row of the agent's CLI, where it is that which runs.
+    pub(super) row: Option<&'static Provider>,
     /// The names of the variables that Codex passes on to its shell commands; `None`: not an environment of Codex's.
     pub(super) shell_names: Option<Vec<String>>,
     /// The provider's name, for error texts.
@@ -115,6 +120,7 @@ impl RunPlan {
         let own = env.own();
         let LaunchInput { file, warning } = LaunchFile::load(&env.found, trust.keys)?;
         let run_id = uuid::Uuid::new_v4().to_string();
+        let sandbox = Means::find(&options.sandbox, inherited)?;
         let base = variables::temp_base(inherited)?;
         let places = TemporaryPlaces {
             env_root: &env.found.env.path,
@@ -135,7 +141,15 @@ impl RunPlan {
             ));
         }
         let this = ThisRun { id: &run_id, slot: slots.number(), role: options.role, temporary: &temporary };
-        let agents = AgentVariables::compose(options, inherited, env, &file, &exports, &this)?;
+        let own_row = provider::find(&own.provider);
+        let own_login = own_row.and_then(|row| row.login.as_ref()).map_or(&[][..], |login| login.variables);
+        let (kept, notice) = match &sandbox {
+            Some(_) => sandbox::inherited(inherited, own_login),
+            None => (inherited.clone(), None),
+        };
+        notices.extend(notice);
+        notices.extend(sandbox.as_ref().and_then(|means| means.notice(options.sandbox.has_network)));
+        let agents = AgentVariables::compose(options, &kept, env, &file, &exports, &this)?;
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
         let (program, agent) = if is_command {
@@ -146,6 +160,8 @@ impl RunPlan {
         let plan = RunPlan {
             resume: session::choose(options.resume.as_ref(), env, is_command, &mut notices)?,
             logins: logins(options, env, &exports, trust)?,
+            sandbox,
+            row: own_row.filter(|row| !is_command || is_its_program(row, &program)),
             shell_names: agents.shell_names,
             provider: if is_command { provider::COMMAND.name.into() } else { own.provider },
             variables: agents.all,
@@ -247,6 +263,11 @@ impl ProviderPlan {
             is_root: rustix::process::geteuid().is_root(),
         })
     }
+}
+
+/// Whether a program has the name of the provider's.
+fn is_its_program(row: &Provider, program: &Path) -> bool {
+    row.program.is_some_and(|own| program.file_name() == Some(OsStr::new(own.name)))
 }
 
 /// The logins that the environment's homes link to.

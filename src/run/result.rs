@@ -69,6 +69,9 @@ pub struct RunResult {
     pub source_drift: Option<Vec<Drift>>,
     /// Processes that had left the agent's group and were killed at the end.
     pub survivors_killed: usize,
+    /// The sandbox that the agent was in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandboxed>,
     /// Where the agent's output is.
     pub logs: Logs,
     /// When it ended.
@@ -93,6 +96,16 @@ pub struct RunResult {
 pub(super) struct Stopped {
     pub(super) reason: FailureReason,
     pub(super) error: String,
+}
+
+/// The sandbox of a run.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Sandboxed {
+    /// Its kind: `bwrap` or `landlock`.
+    pub kind: &'static str,
+    /// Whether the agent had a network.
+    pub network: bool,
 }
 
 /// The logs of a run, by their absolute paths.
@@ -155,6 +168,11 @@ impl RunResult {
     /// The result with the machine and the job in which the run was.
     pub(super) fn within(self, host: String, engine: Engine) -> RunResult {
         RunResult { host, engine, ..self }
+    }
+
+    /// The result with the sandbox.
+    pub(super) fn with_sandbox(self, sandbox: Option<Sandboxed>) -> RunResult {
+        RunResult { sandbox, ..self }
     }
 
     /// The result with the commits that the run made.
@@ -244,6 +262,7 @@ impl RunResult {
             published: None,
             source_drift: None,
             survivors_killed: 0,
+            sandbox: None,
             logs: Logs::default(),
             ended_at: now,
             recovered: false,

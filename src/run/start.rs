@@ -11,10 +11,12 @@ use super::options::Variables;
 use super::plan::{AgentPlan, RunPlan, Turn};
 use super::record::RunningEnv;
 use super::result::{AGENT_LOG, STDERR_LOG};
+use super::sandbox::Places;
 use super::slots::Slots;
 use crate::layout::names;
 use crate::protocol::{Conversation, Raw};
 use crate::provider::launch::LaunchPlan;
+use crate::supervise::sandbox::Jail;
 use crate::supervise::{self, AgentCommand, Guard};
 use crate::sys::tree::Tree;
 
@@ -40,6 +42,7 @@ impl RunPlan {
         slots: &Slots,
         turn: Turn<'_>,
         logs: &mut Option<Logs>,
+        places: Option<&Places>,
     ) -> Result<Start> {
         let tree = &env.found.env.tree;
         if let Some(allowed) = &self.shell_names {
@@ -54,6 +57,7 @@ impl RunPlan {
         for (file, bytes) in &launch.files {
             write_private(tree, file, bytes)?;
         }
+        let jail = self.jail(places, tree, launch.files.iter().map(|(file, _)| file.as_path()))?;
         let LaunchPlan { args, mut variables, session, conversation, .. } = launch;
         if turn.iteration > 1 {
             variables.push(("EXECENV_ITERATION".into(), turn.iteration.to_string().into()));
@@ -68,6 +72,7 @@ impl RunPlan {
             args,
             work_dir: self.work_dir.clone(),
             env: with(&self.variables, variables),
+            jail,
             run_id: self.run_id.clone(),
             resume: turn.resume.map(str::to_owned),
             limits: self.limits,
@@ -77,6 +82,20 @@ impl RunPlan {
             stderr_log: logs.errors.try_clone().context("duplicate the handle of a log")?,
         };
         Ok(Start { command, session, conversation })
+    }
+}
+
+impl RunPlan {
+    /// What shuts the agent in. It can read the files that it is started with.
+    pub(super) fn jail<'a>(
+        &self,
+        places: Option<&Places>,
+        env: &Tree,
+        files: impl Iterator<Item = &'a Path>,
+    ) -> Result<Option<Jail>> {
+        let (Some(means), Some(places)) = (&self.sandbox, places) else { return Ok(None) };
+        let files = files.map(|file| env.path().join(file)).collect();
+        Ok(Some(means.jail(places, files, &self.work_dir)?))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::bounds::{Bounds, Used};
+use super::sandbox::Jail;
 
 /// One start of an agent: the program, where it runs, and the limits it runs under.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct AgentCommand {
     pub work_dir: PathBuf,
     /// All of its variables but `EXECENV_RUN_ID`, which is added: leftover processes are found by it.
     pub env: Vec<(OsString, OsString)>,
+    /// What shuts it in; `None`: nothing.
+    pub jail: Option<Jail>,
     /// The id of this run.
     pub run_id: String,
     /// The session that the agent was asked to resume.

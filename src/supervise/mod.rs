@@ -15,6 +15,7 @@
 //! | `agent_log` | what an agent printed, whole or shortened |
 //! | `bounds` | what an agent may use up |
 //! | [`guard`] | the process that ends the agent if this one is killed |
+//! | [`sandbox`] | what shuts an agent in, and the stages that do so |
 //! | `survivors` | the processes that an agent leaves |
 //! | `outside` | the agent of another run, which does not answer |
 //! | [`outcome`] | the verdict |
@@ -48,6 +49,7 @@ pub mod reason;
 pub mod redact;
 mod replay;
 mod requests;
+pub mod sandbox;
 mod status;
 mod streams;
 mod survivors;

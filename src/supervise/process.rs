@@ -1,9 +1,10 @@
 //! One start of an agent, from the order to the guard to the outcome.
 
+use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use rustix::process::Pid;
 
 use super::agent::Agent;
@@ -14,6 +15,7 @@ use super::guard::{Guard, Pipes, end_group};
 use super::listener::Listener;
 use super::outcome::RunOutcome;
 use super::requests::Requests;
+use super::sandbox::NoSandbox;
 use super::streams::{self, Message, WriteError, Writer};
 use super::survivors::{self, ProcessTree};
 use super::timers::{Supervisor, drain};
@@ -47,7 +49,7 @@ pub fn run<'a>(
         Err(error) => {
             drop(guard);
             tree.kill_all(&command.run_id); // where something has killed the guard
-            return Err(super::program::not_started(&command.program, &command.work_dir, error));
+            return Err(not_started(&command, error));
         }
     };
     tree.spare(pid);
@@ -93,6 +95,15 @@ pub fn run<'a>(
     let is_result_first = is_result_first || drain(&mut listener) && agent.cause().is_none();
     let seen = Seen { exit, is_result_first, survivors_killed, write_error: writer_error.take(), begin };
     Ok(conclude(&command, &agent, listener, seen))
+}
+
+/// The failure of an agent that did not start, or of its sandbox.
+fn not_started(command: &AgentCommand, error: io::Error) -> Error {
+    let no_sandbox = error.get_ref().and_then(|inner| inner.downcast_ref::<NoSandbox>());
+    match command.jail.as_ref().zip(no_sandbox) {
+        Some((jail, why)) => jail.failure(why),
+        None => super::program::not_started(&command.program, &command.work_dir, error),
+    }
 }
 
 /// Reaps the agent, whose group has ended, ends what had left the group, and waits for the guard's end. Returns how many

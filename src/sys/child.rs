@@ -52,14 +52,19 @@ pub fn start_limited(
     stdout: Stdio,
     stderr: Stdio,
 ) -> io::Result<Child> {
-    let Some(bytes) = memory else { return start(program, stdin, stdout, stderr) };
+    limited(memory, || start(program, stdin, stdout, stderr))
+}
+
+/// Starts a child with a limit on its memory.
+fn limited(memory: Option<u64>, start: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
+    let Some(bytes) = memory else { return start() };
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
         let before = getrlimit(Resource::Data);
         let bytes = before.maximum.map_or(bytes, |most| most.min(bytes));
         setrlimit(Resource::Data, Rlimit { current: Some(bytes), ..before })?;
-        let child = start(program, stdin, stdout, stderr);
+        let child = start();
         setrlimit(Resource::Data, before)?;
         if let Ok(child) = &child {
             // Nor can it lift the limit.
@@ -70,7 +75,7 @@ pub fn start_limited(
     }
     #[cfg(not(target_os = "linux"))]
     {
-        let _ = (bytes, program, stdin, stdout, stderr);
+        let _ = (bytes, start);
         Err(io::Error::new(io::ErrorKind::Unsupported, "this system keeps no limit on a process's memory"))
     }
 }
@@ -302,12 +307,33 @@ pub fn bound(arguments: &[OsString]) -> Option<u8> {
         let is_there = rustix::process::getppid()
             .is_some_and(|now| parent.to_str() == Some(&now.as_raw_nonzero().to_string()));
         if is_there {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-            let error = std::os::unix::process::CommandExt::exec(Command::new(path).args(args));
+            let error = become_program(Path::new(path), args);
             let _ = writeln!(io::stderr(), "{}: {error}", path.display());
         }
         NOT_STARTED
     })
+}
+
+/// Becomes another program, with the same variables, folder and streams. Returns only why it could not.
+pub fn become_program(path: &Path, args: &[OsString]) -> io::Error {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    std::os::unix::process::CommandExt::exec(Command::new(path).args(args))
+}
+
+/// Starts this program itself again, as a process of this one's group, with one more open file for it. It keeps to `memory` as by
+/// [`start_limited`].
+///
+/// # Errors
+/// As [`start`].
+pub fn start_itself(
+    program: Program<'_>,
+    memory: Option<u64>,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+) -> io::Result<Child> {
+    let program = Program { path: Path::new(ITSELF), ..program };
+    limited(memory, || command(program).stdin(stdin).stdout(stdout).stderr(stderr).spawn())
 }
 
 /// The status of a shell that cannot start a program.

@@ -3,7 +3,19 @@
 //!
 //! A thread of its own does the work, because a confinement cannot be taken off again.
 
+#[cfg(target_os = "linux")]
+use std::{io, path::PathBuf};
+
 use super::tree::Tree;
+
+/// What may be done below a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Read, list and execute.
+    Read,
+    /// The same, and change.
+    Write,
+}
 
 /// The system cannot confine: it is not Linux 5.13 or later, Landlock is switched off, or there is no thread to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +49,100 @@ pub fn can_confine() -> bool {
     confined(&[], || ()).is_ok()
 }
 
+/// The version of Landlock that the system has, as far as execenv knows it; 0: none.
+pub fn landlock_version() -> i32 {
+    #[cfg(target_os = "linux")]
+    return std::thread::spawn(linux::version).join().unwrap_or(0);
+    #[cfg(not(target_os = "linux"))]
+    0
+}
+
+/// Confines this thread to paths, for good.
+///
+/// # Errors
+/// Where the system cannot, or a path cannot be opened.
+#[cfg(target_os = "linux")]
+pub(super) fn for_good(rights: &[(PathBuf, Right)]) -> io::Result<()> {
+    linux::confine_to(rights)
+}
+
+/// Keeps this thread from abstract sockets that others have made; whether the system can.
+#[cfg(target_os = "linux")]
+pub(super) fn scoped() -> bool {
+    linux::scope_sockets().is_ok()
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::io;
     use std::os::fd::AsFd;
+    use std::path::PathBuf;
 
     use landlock::{
-        ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-        RulesetCreatedAttr, RulesetError,
+        ABI, Access as _, AccessFs, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
+        RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
     };
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
 
-    use super::CannotConfine;
+    use super::{CannotConfine, Right};
     use crate::sys::fault;
     use crate::sys::tree::Tree;
+
+    /// The version with which an agent is confined.
+    const OF_AGENTS: ABI = ABI::V6;
+
+    pub(super) fn version() -> i32 {
+        let restricted = Ruleset::default()
+            .handle_access(AccessFs::Execute)
+            .and_then(Ruleset::create)
+            .and_then(RulesetCreated::restrict_self);
+        match restricted.map(|status| status.landlock) {
+            Ok(LandlockStatus::Available { effective_abi, .. }) if !fault::is_without_landlock() => {
+                effective_abi as i32
+            }
+            _ => 0,
+        }
+    }
+
+    pub(super) fn confine_to(rights: &[(PathBuf, Right)]) -> io::Result<()> {
+        let (all, of_files) = (AccessFs::from_all(OF_AGENTS), AccessFs::from_file(OF_AGENTS));
+        let reading = AccessFs::from_read(OF_AGENTS);
+        // No device is made, and none is controlled.
+        let writing = all & !(AccessFs::MakeChar | AccessFs::MakeBlock);
+        let mut rules = Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(all)
+            .and_then(|rules| rules.scope(Scope::from_all(OF_AGENTS)))
+            .and_then(Ruleset::create)
+            .map_err(io::Error::other)?;
+        for (path, right) in rights {
+            let pin = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let place = match rustix::fs::open(path, pin, Mode::empty()) {
+                Ok(place) => place,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let right = match right {
+                Right::Read => reading,
+                Right::Write => writing,
+            };
+            let kind = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode);
+            let right = match kind {
+                rustix::fs::FileType::Directory => right,
+                // What it leads to has a rule of its own, or none.
+                rustix::fs::FileType::Symlink => continue,
+                _ => right & of_files,
+            };
+            rules = rules.add_rule(PathBeneath::new(place, right)).map_err(io::Error::other)?;
+        }
+        rules.restrict_self().map(drop).map_err(io::Error::other)
+    }
+
+    pub(super) fn scope_sockets() -> Result<(), RulesetError> {
+        let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        rules.scope(Scope::from_all(OF_AGENTS))?.create()?.restrict_self().map(drop)
+    }
 
     pub(super) fn restrict_thread(folders: &[&Tree]) -> Result<(), CannotConfine> {
         let restricted = if fault::is_without_landlock() { None } else { restrict(folders).ok() };

@@ -9,6 +9,8 @@ pub mod clock;
 pub mod confine;
 pub mod fault;
 pub mod handles;
+#[cfg(target_os = "linux")]
+pub mod jail;
 pub mod lock;
 pub mod machine;
 pub mod mount_points;

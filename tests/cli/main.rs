@@ -87,6 +87,7 @@ mod run;
 mod run_bounds;
 mod run_new;
 mod run_terminal;
+mod sandbox;
 mod server_client;
 mod show;
 mod skills;

@@ -13,6 +13,7 @@ use super::value::{self, CODEX_SANDBOXES, MCP_MODES};
 use crate::environment::CurrentFolder;
 use crate::output::{Color, Format, log::Verbosity};
 use crate::provider::plan::McpMode;
+use crate::run::SandboxKind;
 
 macro_rules! settings {
     ($($key:ident: $type:ty, $read:expr, $default:literal, [$($variable:literal),+], $command:literal $option:literal, $help:literal;)*) => {
@@ -114,6 +115,10 @@ settings! {
         "run" "--idle-timeout", "End the run when the agent prints nothing for this long and no tool runs; 0: no limit";
     kill_grace: Duration, value::duration, "5s", ["EXECENV_KILL_GRACE"],
         "run" "--kill-grace", "Time between SIGTERM and SIGKILL";
+    sandbox: SandboxKind, |text| value::word(text, &SandboxKind::WORDS), "none", ["EXECENV_SANDBOX"],
+        "run" "--sandbox", "What shuts the agent in: none, bwrap or landlock";
+    sandbox_net: bool, |text| value::word(text, &value::SWITCH), "on", ["EXECENV_SANDBOX_NET"],
+        "run" "--sandbox-net", "Whether an agent in a sandbox has a network";
     max_concurrent: Option<u32>, value::count, "", ["EXECENV_MAX_CONCURRENT"],
         "run" "--max-concurrent", "Start only if fewer runs than this that have such a limit are on in the workspaces root";
     mcp_mode: McpMode, |text| value::word(text, &MCP_MODES), "strict", ["EXECENV_MCP_MODE"],

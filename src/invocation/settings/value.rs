@@ -14,6 +14,9 @@ pub const MCP_MODES: [(&str, McpMode); 2] = [("strict", McpMode::Strict), ("merg
 /// The words of `codex_sandbox`: what Codex may do to the system (decision D9).
 pub const CODEX_SANDBOXES: [&str; 4] = ["auto", "read-only", "workspace-write", "danger-full-access"];
 
+/// The words of a switch that must not be misread.
+pub(super) const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+
 /// A setting's text.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {

@@ -3,6 +3,24 @@
 mod home;
 pub mod launch;
 
+use super::row::{LoginFile, below};
+
+/// Where it keeps conversations and what belongs to them (2.1.332). Settings, commands and plugins lie beside these, and run programs
+/// when the user starts it again: a sandbox does not let an agent write them.
+pub(super) const WRITES: &[LoginFile] = &[
+    of_configuration("debug"),
+    of_configuration("file-history"),
+    of_configuration("projects"),
+    of_configuration("session-env"),
+    of_configuration("shell-snapshots"),
+    of_configuration("tasks"),
+    of_configuration("todos"),
+];
+
+const fn of_configuration(folder: &'static str) -> LoginFile {
+    below("CLAUDE_CONFIG_DIR", ".claude", folder)
+}
+
 pub(super) use self::home::MEMORY_VARIABLE;
 pub use self::home::{SETTINGS, plan};
 pub use self::launch::DIALECTS;

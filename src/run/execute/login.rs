@@ -51,6 +51,8 @@ impl Run<'_, '_> {
         let tree = &self.env.found.env.tree;
         let log = open_log(tree, LOGIN_LOG)?;
         let plan = self.plan;
+        // Its settings are in the work dir, too, where the agent can write them.
+        let jail = plan.jail(self.places.as_ref(), tree, std::iter::empty())?;
         let is_kept = |name: &OsString| !QUIET.iter().any(|(quiet, _)| name == quiet);
         let kept = plan.variables.iter().filter(|(name, _)| is_kept(name)).cloned();
         let total = match (plan.limits.total, self.since) {
@@ -65,6 +67,7 @@ impl Run<'_, '_> {
             env: kept.chain(QUIET.map(|(name, value)| (name.into(), value.into()))).collect(),
             run_id: plan.run_id.clone(),
             resume: None,
+            jail,
             limits: Limits {
                 total: Some(total),
                 idle: None,

@@ -30,7 +30,8 @@ use crate::run::plan::{RunPlan, Turn};
 use crate::run::publishing::Publishing;
 use crate::run::record::{BegunRun, RunningEnv};
 use crate::run::recovery::DeadRun;
-use crate::run::result::{PublishedWork, RunResult};
+use crate::run::result::{PublishedWork, RunResult, Sandboxed};
+use crate::run::sandbox::{Asked, Places};
 use crate::run::slots::Slots;
 use crate::run::source::SourceWatch;
 use crate::run::start::{Logs, Start, start_guard};
@@ -147,9 +148,19 @@ fn begin(
         let (now, has_started) = (surroundings.now, surroundings.has_started);
         let (trust, renewed_logins) = (surroundings.trust, options.renewed_logins);
         let (git, guard) = (surroundings.git, Some(guard));
+        let asked = Asked {
+            request: &options.sandbox,
+            inherited: surroundings.inherited,
+            variables: &plan.variables,
+            program: &plan.program,
+            row: plan.row,
+            temporary: &plan.temporary,
+        };
         let run = Run {
             plan: &plan,
             dead,
+            asked,
+            places: None,
             guard,
             now,
             has_started,
@@ -207,6 +218,9 @@ struct Run<'a, 'scope> {
     plan: &'a RunPlan,
     /// The run before, if it has died.
     dead: Option<DeadRun>,
+    /// What is asked for the sandbox, and once the run has begun, where it is.
+    asked: Asked<'a>,
+    places: Option<Places>,
     /// The guard of the first start.
     guard: Option<Guard>,
     now: &'a dyn Fn() -> DateTime<Utc>,
@@ -271,7 +285,7 @@ impl Run<'_, '_> {
         notice.map_or(Ok(()), |notice| self.notice(&notice))?;
         self.env.starting(&begun, now())?;
         let folder = self.env.found.make_temporary(&plan.run_id, &plan.temporary);
-        let outcome = folder.and_then(|_held| self.turns());
+        let outcome = folder.and_then(|_held| self.look_for_places().and_then(|()| self.turns()));
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
         let commits = self.save_the_rest();
@@ -283,7 +297,8 @@ impl Run<'_, '_> {
                 }
                 let published = self.publish(&mut outcome.verdict);
                 let result = RunResult::of(outcome, turns, now());
-                self.end(result.with_drift(source_drift).with_commits(commits).with_published(published))
+                let result = result.with_drift(source_drift).with_commits(commits);
+                self.end(result.with_published(published).with_sandbox(self.sandboxed()))
             }
             Err(error) => {
                 if let Err(second) = self.end(RunResult::not_started(&error, now())) {
@@ -292,6 +307,20 @@ impl Run<'_, '_> {
                 Err(error)
             }
         }
+    }
+
+    /// The sandbox of the agent.
+    fn sandboxed(&self) -> Option<Sandboxed> {
+        let network = self.asked.request.has_network;
+        self.plan.sandbox.as_ref().map(|_| Sandboxed { kind: self.asked.request.kind.word(), network })
+    }
+
+    /// Looks for what matters to the sandbox.
+    fn look_for_places(&mut self) -> Result<()> {
+        if self.plan.sandbox.is_some() {
+            self.places = Some(Places::find(self.env, self.asked, self.git, self.trust)?);
+        }
+        Ok(())
     }
 
     /// The last heartbeat, when the agent has ended. Returns the commits of all.
@@ -465,7 +494,7 @@ impl Run<'_, '_> {
     /// Starts the agent once.
     fn attempt_once(&mut self, turn: Turn<'_>) -> Result<RunOutcome> {
         self.wants_login = false;
-        let started = self.plan.start(self.env, self.slots, turn, &mut self.logs)?;
+        let started = self.plan.start(self.env, self.slots, turn, &mut self.logs, self.places.as_ref())?;
         let Start { mut command, session, mut conversation } = started;
         (command.limits.used, command.limits.since) = (self.used, self.since);
         self.env.found.refuse_moved()?;

@@ -1,7 +1,7 @@
 //! The guard, as the run sees it.
 
 use std::ffi::OsString;
-use std::io::{self, BufReader, PipeReader, PipeWriter, Write as _};
+use std::io::{self, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -15,6 +15,8 @@ use super::BETWEEN_LOOKS;
 use super::talk::{self, Order, Report};
 use crate::supervise::command::AgentCommand;
 use crate::supervise::outcome::Exit;
+use crate::supervise::redact;
+use crate::supervise::sandbox::NoSandbox;
 use crate::supervise::streams::{self, Message};
 use crate::supervise::survivors;
 use crate::sys::child::{self, Program};
@@ -85,6 +87,7 @@ impl Guard {
             Some(Report::Started(pid)) => Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?,
             Some(Report::NotStarted(Some(number), _)) => return Err(io::Error::from_raw_os_error(number)),
             Some(Report::NotStarted(None, text)) => return Err(io::Error::other(text)),
+            Some(Report::NoSandbox(why)) => return Err(io::Error::other(NoSandbox(or_errors(why, errors)))),
             _ => return Err(guard_is_gone(io::ErrorKind::UnexpectedEof.into())),
         };
         let (ended, number) = channel();
@@ -162,9 +165,11 @@ impl Drop for Guard {
 
 /// The order to start an agent, and its block.
 fn order(command: &AgentCommand, streams: usize) -> io::Result<(Order, Vec<u8>)> {
+    let staged = command.jail.as_ref().map(|jail| jail.words(&command.program, &command.args));
+    let args = staged.as_deref().unwrap_or(&command.args);
     let block = talk::block(&Program {
         path: &command.program,
-        args: &command.args,
+        args,
         dir: Some(&command.work_dir),
         env: &command.env,
     })?;
@@ -173,11 +178,31 @@ fn order(command: &AgentCommand, streams: usize) -> io::Result<(Order, Vec<u8>)>
         run_id: command.run_id.clone(),
         grace_ms: command.limits.kill_grace.as_millis().try_into().unwrap_or(u64::MAX),
         streams,
-        args: command.args.len(),
+        args: args.len(),
+        is_staged: command.jail.is_some(),
         memory: command.limits.memory,
         length: block.len(),
     };
     Ok((order, block))
+}
+
+/// Why a sandbox was not built; where the stage does not know, what bubblewrap has printed.
+fn or_errors(why: String, errors: PipeReader) -> String {
+    /// The longest text, in bytes.
+    const MOST: u64 = 1 << 10;
+    if !why.is_empty() {
+        return why;
+    }
+    let mut text = Vec::new();
+    // All that could write has ended, unless it has left something behind: then nothing is waited for.
+    let read = rustix::io::ioctl_fionbio(&errors, true)
+        .map_err(io::Error::from)
+        .and_then(|()| errors.take(MOST).read_to_end(&mut text));
+    if let Err(error) = read {
+        log::debug!("what bubblewrap printed: {error}");
+    }
+    let text = redact::redact(&String::from_utf8_lossy(&text));
+    if text.trim().is_empty() { "it ended without a word".to_owned() } else { text.trim().to_owned() }
 }
 
 fn guard_is_gone(error: io::Error) -> io::Error {
@@ -201,7 +226,7 @@ fn hear_out(
                 }
             }
             Report::Ended(number) => drop(ended.send(number)),
-            Report::Started(_) | Report::NotStarted(..) => {}
+            Report::Started(_) | Report::NotStarted(..) | Report::NoSandbox(_) => {}
         }
     }
     if let Some(to) = to {

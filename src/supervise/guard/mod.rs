@@ -20,7 +20,7 @@ mod talk;
 use std::io::{self, BufReader};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,9 +28,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::interrupts::Interrupts;
+use super::sandbox::{self, stage_words};
 use super::streams;
 use super::survivors::{self, ProcessTree};
-use crate::sys::{child, handles};
+use crate::sys::child::{self, Program};
+use crate::sys::handles;
 pub use held::Guard;
 pub(super) use held::Pipes;
 use talk::{Order, Ordered, Report};
@@ -93,11 +95,11 @@ fn obey(
             Order::End => return true,
             Order::Pause => shared.is_paused.store(true, Ordering::Release),
             Order::Resume => shared.is_paused.store(false, Ordering::Release),
-            Order::Start { run: run_pid, run_id, grace_ms, streams, args, memory, length } => {
+            Order::Start { run: run_pid, run_id, grace_ms, streams, args, is_staged, memory, length } => {
                 let slots = handles.split_off(streams.min(handles.len()));
                 let streams = std::mem::take(&mut handles);
                 let started = Ordered::read(&mut orders, length, args)
-                    .and_then(|ordered| start(&ordered, memory, streams));
+                    .and_then(|ordered| start(&ordered, is_staged, memory, streams));
                 let agent = match started {
                     Ok(agent) => agent,
                     Err(error) => {
@@ -143,13 +145,38 @@ fn keep_going(run: Pid, shared: &Shared) {
 }
 
 /// Starts the agent. No handle on its streams stays here.
-fn start(ordered: &Ordered, memory: Option<u64>, streams: Vec<OwnedFd>) -> io::Result<Pid> {
+fn start(ordered: &Ordered, is_staged: bool, memory: Option<u64>, streams: Vec<OwnedFd>) -> io::Result<Pid> {
     let mut streams = streams.into_iter().map(Stdio::from);
     let (Some(output), Some(errors)) = (streams.next(), streams.next()) else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let input = streams.next().unwrap_or_else(Stdio::null);
-    child::start_limited(ordered.program(), memory, input, output, errors).map(|child| child::pid(&child))
+    let program = ordered.program();
+    if is_staged {
+        return start_staged(program, |program| child::start_itself(program, memory, input, output, errors));
+    }
+    child::start_limited(program, memory, input, output, errors).map(|child| child::pid(&child))
+}
+
+/// Starts the stage that becomes the agent, and waits until it has.
+fn start_staged(
+    program: Program<'_>,
+    start: impl FnOnce(Program<'_>) -> io::Result<Child>,
+) -> io::Result<Pid> {
+    let (told, writer) = io::pipe()?;
+    // A duplicate, which the child inherits, unlike all else that this process has open.
+    let handed = rustix::io::dup(&writer)?;
+    drop(writer);
+    let mut words = stage_words(&handed);
+    words.extend_from_slice(program.args);
+    let mut child = start(Program { args: &words, ..program })?;
+    drop(handed);
+    let pid = child::pid(&child);
+    sandbox::await_agent(told).map(|()| pid).inspect_err(|_| {
+        // It leads a group, unless it has failed before that.
+        child::signal_group(pid, Signal::KILL);
+        let _ = child.kill().and_then(|()| child.wait()); // it may have ended
+    })
 }
 
 /// Waits for the agent's process from a thread, and reports its end.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::supervise::outcome::Exit;
+use crate::supervise::sandbox::NoSandbox;
 use crate::sys::child::Program;
 
 /// What the run wants of the guard. No further order, and no [`Order::End`] before that: the run was killed, or has no agent.
@@ -31,6 +32,8 @@ pub(super) enum Order {
         streams: usize,
         /// How many strings of the block are arguments.
         args: usize,
+        /// The arguments are those of a stage, which becomes the agent in its sandbox.
+        is_staged: bool,
         /// The limit on its memory.
         memory: Option<u64>,
         /// How long the block is.
@@ -51,6 +54,8 @@ pub(super) enum Report {
     Started(i32),
     /// The agent could not be started: the system's number of the error, and its text.
     NotStarted(Option<i32>, String),
+    /// The agent's sandbox could not be built: why, as far as the stage knows.
+    NoSandbox(String),
     /// The agent's process has ended: its exit status, or the signal. It is not reaped yet.
     Exited(Option<i32>, Option<i32>),
     /// So many processes had left the agent's group; none is left.
@@ -59,7 +64,10 @@ pub(super) enum Report {
 
 impl Report {
     pub(super) fn not_started(error: &io::Error) -> Report {
-        Report::NotStarted(error.raw_os_error(), error.to_string())
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<NoSandbox>()) {
+            Some(NoSandbox(why)) => Report::NoSandbox(why.clone()),
+            None => Report::NotStarted(error.raw_os_error(), error.to_string()),
+        }
     }
 
     pub(super) fn exited(exit: Exit) -> Report {

@@ -1,0 +1,291 @@
+//! What there is on this machine that a plan depends on. Reads the disk, and makes the folders that the agent's own CLI writes in.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::plan::{Entry, PRIVATE, Scene};
+use super::secrets;
+use crate::environment::{Exports, FoundEnv, Trust};
+use crate::git::Git;
+use crate::layout::{self, Owner, Place, names};
+use crate::provider::{self, Provider};
+use crate::run::options::Variables;
+use crate::run::record::RunningEnv;
+use crate::run::sandbox_request::SandboxRequest;
+use crate::run::variables::value;
+use crate::sys::silent;
+use crate::sys::tree::{FileKind, Tree};
+
+/// What a program reads of a system that keeps its programs elsewhere.
+const SYSTEMS: [&str; 4] =
+    ["/run/booted-system", "/run/current-system", "/run/opengl-driver", "/run/wrappers"];
+/// Where the addresses of name servers are; often a link into `/run`.
+const RESOLVER: &str = "/etc/resolv.conf";
+/// Folders of programs in an installation.
+const PROGRAMS: [&str; 2] = ["bin", "sbin"];
+const MODULES: &str = "node_modules";
+/// Files of a worktree's registration that say which repository it belongs to, and settings of it.
+const REGISTRATION: [&str; 3] = ["commondir", "config.worktree", "gitdir"];
+/// A table of the sockets that have a place.
+const SOCKETS: &str = "/proc/net/unix";
+/// The most sockets that are hidden one by one.
+const MOST_SOCKETS: usize = 256;
+
+/// What is asked for a run's sandbox.
+#[derive(Clone, Copy)]
+pub(in crate::run) struct Asked<'a> {
+    pub(in crate::run) request: &'a SandboxRequest,
+    pub(in crate::run) inherited: &'a Variables,
+    /// The agent's variables, and those among them that were given to it.
+    pub(in crate::run) variables: &'a Variables,
+    pub(in crate::run) program: &'a Path,
+    /// The row of the agent's CLI; `None`: another program runs.
+    pub(in crate::run) row: Option<&'static Provider>,
+    pub(in crate::run) temporary: &'a Path,
+}
+
+/// The places that matter to a sandbox, as they were when the run began.
+pub(in crate::run) struct Places(Scene);
+
+impl Places {
+    /// Looks for them.
+    ///
+    /// # Errors
+    /// When a folder that the agent's CLI writes in cannot be made.
+    pub(in crate::run) fn find(
+        env: &RunningEnv,
+        asked: Asked<'_>,
+        git: &Git,
+        trust: Trust<'_>,
+    ) -> Result<Places> {
+        let spelt_home = asked.request.home.as_deref();
+        let home = spelt_home.and_then(real);
+        let root = env.found.env.path.parent().and_then(Path::parent);
+        let mut scene = Scene {
+            work_dir: resolved(&env.found.work_dir_path()),
+            root: root.map(resolved).unwrap_or_default(),
+            other_roots: asked.request.other_roots.iter().filter_map(|root| real(root)).collect(),
+            has_network: asked.request.has_network,
+            is_root: rustix::process::geteuid().is_root(),
+            ..Scene::default()
+        };
+        scene.secrets = secret_places(home.as_deref(), &asked);
+        scene.links.extend(spelt_home.into_iter().chain(root).filter_map(link_at));
+        scene.home = home;
+        for path in [asked.program].into_iter().chain(SYSTEMS.map(Path::new)) {
+            scene.show(path);
+        }
+        scene.shown.extend(installation(asked.program));
+        let path = value(asked.variables, "PATH").unwrap_or_default();
+        for folder in std::env::split_paths(path).filter(|path| path.is_absolute()) {
+            scene.show(&folder);
+            scene.shown.extend(real(&folder).and_then(|folder| above_programs(&folder)));
+        }
+        scene.shown.extend(resolver());
+        for (_, given) in asked.variables.iter().filter(|variable| !asked.inherited.contains(variable)) {
+            // What was given to the agent by its path.
+            let path = Path::new(given);
+            if path.is_absolute() && scene.secrets.iter().any(|secret| path.starts_with(secret)) {
+                scene.secrets.retain(|secret| secret != path);
+                scene.show(path);
+            }
+        }
+        scene.writable.push(resolved(asked.temporary));
+        scene.add_own_files(env);
+        scene.add_places_of_its_cli(&asked)?;
+        scene.add_repository(&env.found, git, trust);
+        Ok(Places(scene))
+    }
+
+    pub(super) fn scene(&self) -> Scene {
+        self.0.clone()
+    }
+}
+
+impl Scene {
+    /// Lets a path be seen, wherever it lies; also what it leads to.
+    fn show(&mut self, path: &Path) {
+        let Some(place) = real(path) else { return };
+        if place != path {
+            self.links.extend(link_at(path));
+        }
+        self.shown.push(place);
+    }
+
+    /// The homes of the env root, and the stores that they lead to.
+    fn add_own_files(&mut self, env: &RunningEnv) {
+        let tree = &env.found.env.tree;
+        let folder = resolved(&env.found.env.path);
+        let stores = folder.parent().and_then(Path::parent).map(|root| root.join(names::STORES));
+        for row in layout::env_rows().filter(|row| row.is_home()) {
+            let name = Path::new(row.name);
+            match tree.kind(name) {
+                Ok(Some(FileKind::Dir)) => self.writable.push(folder.join(name)),
+                Ok(Some(FileKind::File { .. })) => self.shown.push(folder.join(name)),
+                _ => continue,
+            }
+            for entry in tree.names(name).unwrap_or_default() {
+                let link = tree.read_link(&name.join(entry)).ok();
+                let store =
+                    link.zip(stores.as_deref()).and_then(|(link, stores)| store_of(env, &link, stores));
+                self.writable.extend(store);
+            }
+        }
+        let exports = Exports::of(&env.own()).variables;
+        let named = exports.values().filter_map(|path| store_of(env, Path::new(path), stores.as_deref()?));
+        self.writable.extend(named);
+        if matches!(tree.kind(Path::new(names::EXCLUDES)), Ok(Some(FileKind::File { .. }))) {
+            self.shown.push(folder.join(names::EXCLUDES));
+        }
+    }
+
+    /// The login and the data of the agent's own CLI.
+    fn add_places_of_its_cli(&mut self, asked: &Asked<'_>) -> Result<()> {
+        let (Some(row), Some(home)) = (asked.row, &self.home) else { return Ok(()) };
+        let text = |name: &str| value(asked.inherited, name).and_then(OsStr::to_str).map(str::to_owned);
+        let mut found = Vec::new();
+        for place in row.writes {
+            let Some(path) = place.path(Some(home), &text) else { continue };
+            let below = path.strip_prefix(home).ok().filter(|_| real(&path).is_none());
+            if let Some(below) = below {
+                let made = Tree::open(home).and_then(|home| home.ensure_dir(below, 0o700));
+                made.with_context(|| format!("make {} for {}", path.display(), row.name))?;
+            }
+            found.extend(real(&path));
+        }
+        let login = row.login.as_ref().and_then(|login| login.file.as_ref()?.path(Some(home), &text));
+        found.extend(login.and_then(|login| real(&login)));
+        self.writable.extend(found);
+        Ok(())
+    }
+
+    /// What git needs to work in a worktree, and what it must not be told there.
+    fn add_repository(&mut self, found: &FoundEnv, git: &Git, trust: Trust<'_>) {
+        let folders = found.written_by_commits(git, trust.keys);
+        // The first is the registration: `<repository>/worktrees/<name>`.
+        if let Some(registration) = folders.first().map(|folder| resolved(folder)) {
+            self.shown.extend(registration.ancestors().nth(2).map(Path::to_path_buf));
+            let files = REGISTRATION.iter().map(|name| registration.join(name));
+            self.sealed.extend(files.filter(|file| file.exists()));
+        }
+        self.writable.extend(folders.iter().map(|folder| resolved(folder)));
+        let git_folder = self.work_dir.join(".git");
+        let is_of_user = found.work_dir.is_user_folder();
+        match git_folder.symlink_metadata() {
+            Ok(entry) if entry.is_file() || entry.is_dir() && is_of_user => self.sealed.push(git_folder),
+            _ => {}
+        }
+    }
+
+    /// Hides the sockets that can be seen: a program connects to them without writing a file.
+    pub(super) fn hide_sockets(&mut self) {
+        let table = std::fs::read_to_string(SOCKETS).unwrap_or_default();
+        let sockets = table.lines().filter_map(|line| line.get(line.find(" /")? + 1..).map(PathBuf::from));
+        let is_given = |path: &PathBuf| {
+            let is_below = |above: &PathBuf| path.starts_with(above);
+            let is_private = PRIVATE.iter().any(|private| path.starts_with(private))
+                && !self.shown.iter().chain(&self.home).any(is_below);
+            is_private
+                || self.shown.contains(path)
+                || self.writable.iter().chain([&self.work_dir]).any(is_below)
+                || self.secrets.iter().chain(&self.other_roots).chain([&self.root]).any(is_below)
+        };
+        let found: Vec<PathBuf> = sockets
+            .filter(|path| !is_given(path))
+            .filter_map(|path| real(&path))
+            .take(MOST_SOCKETS)
+            .collect();
+        self.secrets.extend(found);
+    }
+}
+
+/// A store that a path leads to, if it is one of this agent's: the agent can make links to any.
+fn store_of(env: &RunningEnv, path: &Path, stores: &Path) -> Option<PathBuf> {
+    let below = path.strip_prefix(stores).ok()?;
+    let own = env.own();
+    let agent: String =
+        own.agent_id.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect();
+    let key = env.found.env.path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let kind = below.iter().next()?.to_str()?;
+    let is_kind = layout::TABLE
+        .iter()
+        .any(|row| row.place == Place::Stores && row.is(kind) && is_of(row.owner, &own.provider));
+    let agents = [if agent.is_empty() { "_" } else { &agent }, if agent.is_empty() { key } else { &agent }];
+    let is_own = below.iter().skip(1).any(|part| agents.iter().any(|agent| part == *agent));
+    (is_kind && is_own).then(|| real(path)).flatten().filter(|place| place.starts_with(stores))
+}
+
+fn is_of(owner: Owner, provider: &str) -> bool {
+    matches!(owner, Owner::Provider(name) if name == provider)
+}
+
+/// What is secret, as far as it is there: each place itself, and what it leads to.
+fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut places = secrets::places(home, asked.inherited, is_root);
+    let text = |name: &str| value(asked.inherited, name).and_then(OsStr::to_str).map(str::to_owned);
+    let is_own = |row: &&Provider| asked.row.is_some_and(|own| own.name == row.name);
+    for row in provider::all().filter(|row| !is_own(row)) {
+        places.extend(row.login.as_ref().and_then(|login| login.file.as_ref()?.path(home, &text)));
+    }
+    places.extend(asked.request.key_file.clone());
+    // Root's home is one of the system's secrets to anybody but root.
+    places.retain(|place| home.is_none_or(|home| !home.starts_with(place)));
+    let mut found = Vec::new();
+    for place in places.into_iter().filter(|place| place.symlink_metadata().is_ok()) {
+        found.extend(real(&place).filter(|target| *target != place));
+        found.push(place);
+    }
+    found
+}
+
+/// Where an installation begins that a program is part of: it reads more than its own file.
+fn installation(program: &Path) -> Option<PathBuf> {
+    let place = real(program)?;
+    let modules = place.ancestors().filter(|above| above.file_name() == Some(OsStr::new(MODULES))).last();
+    match modules {
+        Some(modules) => Some(modules.to_owned()),
+        None => above_programs(place.parent()?),
+    }
+}
+
+/// The folder above one of programs, unless that is everybody's.
+fn above_programs(folder: &Path) -> Option<PathBuf> {
+    let is_of_programs = PROGRAMS.iter().any(|name| folder.file_name() == Some(OsStr::new(name)));
+    let above = folder.parent().filter(|_| is_of_programs)?;
+    let is_shared = PRIVATE.iter().any(|private| Path::new(private).starts_with(above));
+    (!is_shared).then(|| above.to_owned())
+}
+
+/// The file with the name servers' addresses, if it lies in what is hidden: the folder, because the file is replaced.
+fn resolver() -> Option<PathBuf> {
+    let file = real(Path::new(RESOLVER))?;
+    let folder = file.parent()?;
+    let is_private = PRIVATE.iter().any(|private| folder == Path::new(private));
+    Some(if is_private { file } else { folder.to_owned() })
+}
+
+/// A link, if there is one at a path; only its last name counts.
+fn link_at(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let is_hidden = PRIVATE.iter().any(|private| path.starts_with(private));
+    let target = std::fs::read_link(path).ok().filter(|_| is_hidden)?;
+    Some((path.to_owned(), target))
+}
+
+/// A path without links; `None`: it leads nowhere.
+pub(super) fn real(path: &Path) -> Option<PathBuf> {
+    silent::resolve(path)
+}
+
+/// A path without links, as far as it leads somewhere.
+fn resolved(path: &Path) -> PathBuf {
+    real(path).unwrap_or_else(|| path.to_owned())
+}
+
+/// The entries of a folder; none where it cannot be listed, so that nothing of it is seen.
+pub(super) fn entries(folder: &Path) -> Vec<Entry> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| (entry.file_name(), std::fs::read_link(entry.path()).ok())).collect()
+}
