@@ -529,15 +529,15 @@ pub(super) const PAGES: &[Facts] = &[
             ("environments", "how many there are"),
             ("problems[]", "path, complaint, fixed, note, repair"),
             (
-                "problems[].recoverable, next",
+                "problems[].recoverable, problems[].next",
                 "of a run that died: resume (its work dir is there), restore (a checkpoint is) or lost, and the command to type next",
             ),
             (
-                "problems[].status, killed",
+                "problems[].status, problems[].killed",
                 "of a run that --fix recovered: how it ended, and how many of its processes were left",
             ),
             (
-                "problems[].checkpoint, operations, notes",
+                "problems[].checkpoint, problems[].operations, problems[].notes",
                 "of its work: n and commit of the checkpoint that was made, operations of git in progress, and what else was found",
             ),
         ],
