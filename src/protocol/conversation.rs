@@ -104,6 +104,8 @@ pub struct Properties {
     pub states_result: bool,
     /// Standard error is part of the conversation.
     pub reads_errors: bool,
+    /// The agent prints something as soon as it has started: one that does not may wait for a login, or for its server.
+    pub begins_at_once: bool,
     /// How long the agent may take to exit once its turn is over.
     pub exit_within: Duration,
 }

@@ -30,7 +30,12 @@ impl LoginTalk {
 
 impl Conversation for LoginTalk {
     fn properties(&self) -> Properties {
-        Properties { states_result: false, reads_errors: true, exit_within: Duration::MAX }
+        Properties {
+            states_result: false,
+            reads_errors: true,
+            begins_at_once: false,
+            exit_within: Duration::MAX,
+        }
     }
 
     fn open(&mut self) -> Opening {

@@ -108,7 +108,12 @@ impl OpenClaw {
 
 impl Conversation for OpenClaw {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(3) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: false,
+            exit_within: Duration::from_secs(3),
+        }
     }
 
     fn open(&mut self) -> Opening {

@@ -98,7 +98,12 @@ fn id_in(text: &str) -> &str {
 
 impl Conversation for Plain {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::MAX }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: false,
+            exit_within: Duration::MAX,
+        }
     }
 
     fn open(&mut self) -> Opening {

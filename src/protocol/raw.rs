@@ -22,7 +22,12 @@ impl Raw {
 
 impl Conversation for Raw {
     fn properties(&self) -> Properties {
-        Properties { states_result: false, reads_errors: true, exit_within: Duration::MAX }
+        Properties {
+            states_result: false,
+            reads_errors: true,
+            begins_at_once: false,
+            exit_within: Duration::MAX,
+        }
     }
 
     fn open(&mut self) -> Opening {

@@ -32,6 +32,9 @@ const MOST_HISTORY: usize = 200 << 10;
 /// A tool may be silent for this long, or for the idle limit where that is longer: builds and tests are.
 const TOOL_LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// When a person learns that an agent has not said a word since it started.
+const MUTE: [Duration; 3] = [Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(600)];
+
 /// Everything about a run that is known before it starts.
 #[derive(Debug)]
 pub(super) struct RunPlan {
@@ -170,6 +173,7 @@ impl RunPlan {
                 total: options.timeout,
                 idle: options.idle_timeout,
                 tool: options.idle_timeout.map(|idle| idle.max(TOOL_LIMIT)),
+                mute: &MUTE,
                 kill_grace: options.kill_grace,
                 bounds: bounds(options),
                 used: Used::default(),

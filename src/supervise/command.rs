@@ -48,6 +48,8 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// The longest silence while a tool is at work.
     pub tool: Option<Duration>,
+    /// After so long without a word from an agent that speaks as soon as it starts, a person learns of it, each time once.
+    pub mute: &'static [Duration],
     /// The time between SIGTERM and SIGKILL.
     pub kill_grace: Duration,
     /// What the agent may use up.

@@ -28,6 +28,8 @@ pub(super) struct Listener<'a> {
     /// When the agent last gave a sign of work.
     pub(super) last_progress: Instant,
     pub(super) turn_over: Option<Instant>,
+    /// The agent has printed something.
+    pub(super) has_begun: bool,
     has_asked_for_login: bool,
     pub(super) is_sink_broken: bool,
     /// The sink was given something since it last learned that nothing more is waiting.
@@ -59,6 +61,7 @@ impl<'a> Listener<'a> {
             last_byte: now,
             last_progress: now,
             turn_over: None,
+            has_begun: false,
             has_asked_for_login: false,
             is_sink_broken: false,
             is_sink_waiting: false,
@@ -86,7 +89,7 @@ impl<'a> Listener<'a> {
         let mut step = Step::default();
         match message {
             Message::Output(block, length) => {
-                self.last_byte = Instant::now();
+                (self.last_byte, self.has_begun) = (Instant::now(), true);
                 self.converse(|conversation, sink| conversation.output(&block[..length], sink, &mut step));
                 let _ = self.give_back.send(block);
             }

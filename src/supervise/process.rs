@@ -81,6 +81,7 @@ pub fn run<'a>(
         begin: command.limits.since.unwrap_or(begin),
         interruptions: 0,
         turns_over: None,
+        mute_told: 0,
         is_result_first: false,
         paused: None,
     }

@@ -50,6 +50,8 @@ pub(super) struct Supervisor<'a, 'b, 'c> {
     pub(super) turns_over: Option<Instant>,
     /// The result came before any reason to stop the agent.
     pub(super) is_result_first: bool,
+    /// How often a person was told that the agent has not begun to speak.
+    pub(super) mute_told: usize,
     /// Since when the agent has been paused by order.
     pub(super) paused: Option<Instant>,
 }
@@ -235,9 +237,24 @@ impl Supervisor<'_, '_, '_> {
         }
     }
 
+    /// Says that the agent has not begun to speak, at each of the times once.
+    fn tell_muteness(&mut self, silent: Duration) {
+        if self.listener.has_begun || !self.listener.properties.begins_at_once {
+            return;
+        }
+        let Some(due) = self.limits.mute.get(self.mute_told).filter(|due| silent >= **due) else { return };
+        self.mute_told += 1;
+        let seconds = due.as_secs();
+        self.listener.warn(&format!(
+            "the agent has printed nothing for {seconds} s: it may wait for a login, for its server, or for a person; its own \
+             errors are in logs/agent.stderr.log"
+        ));
+    }
+
     /// The limits on silence. Only looked at when nothing unread is waiting.
     fn look_at_silence(&mut self, now: Instant) {
         self.listener.look_at_errors();
+        self.tell_muteness(now.duration_since(self.listener.last_byte));
         if self.listener.turn_over.is_some() || !self.agent.can_stop() {
             return;
         }

@@ -279,6 +279,21 @@ fn silence_and_time_have_their_limits() {
 }
 
 #[test]
+fn an_agent_that_does_not_begin_to_speak_is_told_at_each_time_once() {
+    let told = |script: &[&str], options: &[&str]| {
+        let report =
+            Bench::new().run(script, &[&["timeout-ms=900", "grace-ms=100", "mute-ms=100"], options].concat());
+        let is_it = |event: &&serde_json::Value| {
+            event["text"].as_str().is_some_and(|text| text.starts_with("the agent has printed nothing"))
+        };
+        report.events.iter().filter(is_it).count()
+    };
+    assert_eq!(told(&["hang"], &[]), 2, "after one and two times the time, and no more");
+    assert_eq!(told(&[INIT, "hang"], &[]), 0, "it has begun");
+    assert_eq!(told(&["hang"], &["raw"]), 0, "a program may be silent");
+}
+
+#[test]
 fn requests_are_answered() {
     let bench = Bench::new();
     let report = bench.run(

@@ -1,7 +1,7 @@
 //! Runs one agent and prints its events, then its outcome: `run-host FOLDER GUARD AGENT SCRIPT [KEY=VALUE…]`.
 //!
 //! A process of its own, because a run looks after all children of its process. Keys: `raw`, `acp`, `handshake-ms`,
-//! `resume`, `input=none` (of a raw program), `prompt-bytes`, `send` (a message for the agent; its delivery goes to a file), `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `cancel`, `quiet` (events are counted only), `logs` (where
+//! `resume`, `input=none` (of a raw program), `prompt-bytes`, `send` (a message for the agent; its delivery goes to a file), `timeout-ms`, `idle-ms`, `tool-ms`, `grace-ms`, `mute-ms` (after one and two of these the silence is told), `cancel`, `quiet` (events are counted only), `logs` (where
 //! both logs go), `refuse` (the start is not recorded).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test's program")]
 
@@ -75,6 +75,9 @@ fn main() {
             total: duration("timeout-ms"),
             idle: duration("idle-ms"),
             tool: duration("tool-ms"),
+            mute: Box::leak(
+                duration("mute-ms").map(|time| [time, time * 2, time * 3600]).into_iter().flatten().collect(),
+            ),
             kill_grace: duration("grace-ms").unwrap_or(Duration::from_secs(10)),
             bounds: Default::default(),
             used: Default::default(),

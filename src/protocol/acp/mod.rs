@@ -72,7 +72,7 @@ const CANCEL: Duration = Duration::from_secs(5);
 impl Conversation for Acp {
     fn properties(&self) -> Properties {
         let exit_within = if self.leaves_on_eof { EXIT } else { NO_EXIT };
-        Properties { states_result: true, reads_errors: true, exit_within }
+        Properties { states_result: true, reads_errors: true, begins_at_once: true, exit_within }
     }
 
     fn open(&mut self) -> Opening {

@@ -49,7 +49,12 @@ impl AppServer {
 
 impl Conversation for AppServer {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(10) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: true,
+            exit_within: Duration::from_secs(10),
+        }
     }
 
     fn open(&mut self) -> Opening {

@@ -72,7 +72,12 @@ impl Grok {
 
 impl LineReader for Grok {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(3) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: true,
+            exit_within: Duration::from_secs(3),
+        }
     }
 
     fn line(&mut self, line: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {

@@ -215,7 +215,12 @@ fn texts<'a>(blocks: &List<Block<'a>>) -> Cow<'a, str> {
 impl LineReader for Pi {
     /// It may still shorten its session when its turn is over.
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(60) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: true,
+            exit_within: Duration::from_secs(60),
+        }
     }
 
     fn line(&mut self, text: &str, sink: &mut Sink<'_>, step: &mut Step) -> io::Result<Understood> {

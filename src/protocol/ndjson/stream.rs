@@ -30,7 +30,12 @@ pub enum Understood {
 pub trait LineReader: Debug {
     /// As [`Conversation::properties`]: the CLI states its result, and then ends soon.
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(5) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: true,
+            exit_within: Duration::from_secs(5),
+        }
     }
 
     /// The line without what some builds of a CLI put before it.

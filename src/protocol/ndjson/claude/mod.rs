@@ -55,7 +55,12 @@ impl Claude {
 
 impl Conversation for Claude {
     fn properties(&self) -> Properties {
-        Properties { states_result: true, reads_errors: true, exit_within: Duration::from_secs(3) }
+        Properties {
+            states_result: true,
+            reads_errors: true,
+            begins_at_once: true,
+            exit_within: Duration::from_secs(3),
+        }
     }
 
     fn open(&mut self) -> Opening {
