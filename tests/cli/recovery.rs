@@ -437,7 +437,8 @@ fn worktree() -> World {
     let t = TestEnv::new();
     let source = t.tmp.join("source");
     make_repository(&t, &source, &[]);
-    commit_files(&t, &source, "two", &[("tracked", "before\n"), ("other", "other\n")]);
+    let files = [("tracked", "before\n"), ("other", "other\n"), (".gitattributes", "s* filter=held\n")];
+    commit_files(&t, &source, "two", &files);
     let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--repo", "source"]);
     World::around(t, env)
 }
@@ -655,4 +656,56 @@ fn a_prepare_that_is_repeated_after_a_kill_gets_the_branch_of_the_killed_one() {
         }
     }
     panic!("no branch was left");
+}
+
+/// Holds git at the first file that it writes, until a line comes.
+const HOLD: &str = "[ \"$1\" = s1 ] && read -r _ <\"$T/fifo\"\nexec cat\n";
+
+#[test]
+fn no_git_of_a_killed_command_writes_on() {
+    let w = worktree();
+    let (t, work) = (&w.t, work_dir(&w));
+    let source = t.tmp.join("source");
+    git(t, &source, &["checkout", "-q", "-b", "next"]);
+    let texts: Vec<(String, String)> = (1..=9).map(|n| (format!("s{n}"), format!("{n}\n"))).collect();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    commit_files(t, &source, "next", &texts);
+    let script = t.write("hold", HOLD);
+    let filter = format!(
+        "[filter \"held\"]\n\tsmudge = sh {} %f\n\tclean = cat\n\trequired = true\n",
+        script.display()
+    );
+    let config = t.write("gitconfig", filter);
+    t.sh("mkfifo fifo").ok();
+    let branch = t.execenv(["branch", KEY, "other", "--from", "next"]);
+    let mut child = branch.var("GIT_CONFIG_GLOBAL", &config).var("T", &t.tmp).start();
+    // It can be opened so as soon as something reads it.
+    let open = || {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        fs::OpenOptions::new().write(true).custom_flags(flags).open(t.tmp.join("fifo")).ok()
+    };
+    let mut fifo = wait_until("git at the first file", || {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended before");
+        open()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let written = |work: &PathBuf| {
+        let names =
+            fs::read_dir(work).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    let before = written(&work);
+    fifo.write_all(b"go on\n").unwrap();
+    // Git has a handle on the lock as long as it lives.
+    w.wait_until_free();
+    assert_eq!(written(&work), before, "git has gone on");
+    assert!(!work.join("s9").exists());
+    w.t.execenv(["doctor", "--fix"]).run().status(0);
+    assert!(!git_dir(&w).join("index.lock").exists());
+    t.execenv(["branch", KEY, "other", "--from", "next"]).run().status(0);
+    assert_eq!(fs::read_to_string(work.join("s9")).unwrap(), "9\n");
 }
