@@ -103,18 +103,15 @@ impl Checkout {
         Ok(refs.iter().filter_map(|one| number(&one.name)).collect())
     }
 
-    /// The tree of files that a ref holds; `None`: there is no such ref.
+    /// The commit that a ref holds, and its tree of files; `None`: there is no such ref.
     ///
     /// # Errors
     /// As git reports it.
-    pub fn saved_tree(&self, name: &str) -> Result<Option<String>> {
-        let repository = self.repository();
-        let wanted = format!("{name}^{{tree}}");
-        if !repository.has_ref(&wanted)? {
-            return Ok(None);
-        }
-        let tree = repository.look(["rev-parse", "--verify", "--end-of-options", &wanted]).text()?;
-        Ok(Some(tree.trim().to_owned()))
+    pub fn held_by(&self, name: &str) -> Result<Option<(String, String)>> {
+        let list = ["for-each-ref", "--format=%(objectname) %(tree)", name];
+        let listed = self.repository().look(list).text()?;
+        let one = listed.lines().next().and_then(|line| line.split_once(' '));
+        Ok(one.map(|(commit, tree)| (commit.to_owned(), tree.to_owned())))
     }
 
     /// Lets refs of ours (`refs/execenv/…`) hold a commit, whatever they held before.

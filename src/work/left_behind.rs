@@ -102,7 +102,10 @@ fn look_into(
         return Ok(());
     }
     let newest = format!("{OWN_REFS}{}/{NEWEST}", ref_key(&found.env.key()));
-    let saved = checkout.saved_tree(&newest)?;
+    // One that the record does not know has no patch: it was cut short.
+    let saved = checkout.held_by(&newest)?;
+    let saved = saved.filter(|(commit, _)| own.checkpoints.iter().any(|one| one.sha == *commit));
+    let saved = saved.map(|(_, tree)| tree);
     let message = format!("Work of a run that died, {}", now.to_rfc3339_opts(SecondsFormat::Secs, true));
     let wanted = Wanted { message: &message, on_branch: false, manual: false, saved: saved.as_deref(), now };
     let made = checkpoint(found, place, wanted, git)?;

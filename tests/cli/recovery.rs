@@ -709,3 +709,74 @@ fn no_git_of_a_killed_command_writes_on() {
     t.execenv(["branch", KEY, "other", "--from", "next"]).run().status(0);
     assert_eq!(fs::read_to_string(work.join("s9")).unwrap(), "9\n");
 }
+
+#[test]
+fn between_any_two_steps_a_run_can_die() {
+    let w = World::new();
+    let arguments = ["--kill-grace", "1s", "--max-concurrent", "1"];
+    let mut rows = std::collections::BTreeMap::<&str, u32>::new();
+    // It says no more before its session is recorded.
+    let wait = format!("sleep-until-said {} s1", w.env.join(".gc_meta.json").display());
+    let script = ["pid @/agent", INIT, &wait, SAYS, RESULT, "expect-eof"];
+    for point in 1.. {
+        let run = w.asked(&script, &arguments).var("EXECENV_TEST_CRASH_AT", point.to_string());
+        if !run.run().was_killed() {
+            break;
+        }
+        w.wait_until_free();
+        w.assert_agent_gone("the guard let go of the lock");
+        let own = w.meta()["execenv"].clone();
+        let is_active = ["starting", "running"].iter().any(|status| own["status"] == *status);
+        let log = fs::read_to_string(log(&w)).unwrap_or_default();
+        let has_result = w.env.join("output/result.json").exists();
+        let has_process = own["run"]["agent_pid"].is_u64();
+        let row = match (is_active, has_result, has_process) {
+            (false, false, _) => "the lock is taken",
+            (false, true, _) => "all is recorded",
+            (true, true, _) => "the result is written",
+            (true, false, false) if log.is_empty() => "the record says `starting`",
+            (true, false, false) => "the agent is started",
+            (true, false, true) if log.contains(r#""type":"result""#) => "the result is seen",
+            (true, false, true) if log.contains("s1") && own["session"]["id"] != "s1" => {
+                "the session is named"
+            }
+            (true, false, true) => "the agent is recorded",
+        };
+        *rows.entry(row).or_default() += 1;
+        let when = format!("killed at change {point}, when {row}");
+        let (done, json) = doctor(&w);
+        let found = json["problems"].as_array().unwrap();
+        assert_eq!(found.len(), usize::from(is_active), "{when}: {done}");
+        let is_over = log.contains(r#""type":"result""#);
+        if is_active {
+            assert_recorded(&w, if is_over { "completed" } else { "crashed" }, &when);
+            assert_eq!(found[0]["recoverable"], "resume", "{when}: {done}");
+            let session = if log.contains("s1") { json!("s1") } else { own["session"]["id"].clone() };
+            assert_eq!(w.meta()["execenv"]["session"]["id"], session, "{when}: {done}");
+            let is_rebuilt = w.meta()["execenv"]["last_result"]["recovered"] == true;
+            assert_eq!(is_rebuilt, !has_result, "{when}: {done}");
+        }
+        // The slot is free, and nothing is in the way.
+        w.asked(GOOD, &arguments).run().sane(&[0]);
+        w.t.assert_nothing_half_made(&when);
+        for name in ["output/result.json", "logs/agent.ndjson", "logs/run.log"] {
+            let _ = fs::remove_file(w.env.join(name));
+        }
+        edit_record(&w, |own| {
+            for key in ["session", "run", "last_result"] {
+                own.remove(key);
+            }
+            own.insert("status".into(), json!("prepared"));
+        });
+    }
+    let seen: Vec<&str> = rows.keys().copied().collect();
+    for row in [
+        "the lock is taken",
+        "the record says `starting`",
+        "the session is named",
+        "the result is seen",
+        "the result is written",
+    ] {
+        assert!(seen.contains(&row), "{row}: {rows:?}");
+    }
+}

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use libtest_mimic::Trial;
 
 use crate::support::escaping;
-use crate::support::fake_claude::{GOOD, World};
+use crate::support::fake_claude::{GOOD, INIT, RESULT, SAYS, World};
+use crate::support::repository::{git_out, make_repository};
 use crate::support::{KEY, Snapshot, TestEnv, assert_same};
 use crate::sweep::{Fault, Start, sweep, trial};
 
@@ -31,7 +32,123 @@ pub fn trials() -> Vec<Trial> {
         escaping::no_process_survives(50);
         Ok(())
     });
-    runs.into_iter().chain([cleanup, new, full, task, escaping]).collect()
+    let saving = trial("run_saving::killed".to_owned(), run_saving);
+    let doctors = [("doctor_of_result::killed", true), ("doctor_of_beginning::killed", false)]
+        .map(|(name, is_whole)| trial(name.to_owned(), move |name| doctor_of_dead_run(name, is_whole)));
+    runs.into_iter().chain([cleanup, new, full, task, escaping, saving]).chain(doctors).collect()
+}
+
+/// An environment with a worktree.
+fn worktree() -> World {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    let env = t.prepare(["--task-id", crate::support::TASK, "--provider", "claude", "--repo", "source"]);
+    World::around(t, env)
+}
+
+/// What an agent does that works in it, and is sent a message by what it has started.
+fn works(w: &World) -> [String; 4] {
+    let send = format!("{} send \"$EXECENV_ROOT\" hello", env!("CARGO_BIN_EXE_execenv"));
+    [
+        "pid @/agent".to_owned(),
+        format!("write-file {} work", w.env.join("workdir/new").display()),
+        INIT.to_owned(),
+        format!("shell {send}"),
+    ]
+}
+
+/// A run with heartbeats, an order and a slot.
+fn run_saving(name: &str) {
+    let w = worktree();
+    let works = works(&w);
+    let script: Vec<&str> = works.iter().map(String::as_str).chain([SAYS, RESULT, "expect-eof"]).collect();
+    let arguments = ["--kill-grace", "1s", "--heartbeat", "1h", "--max-concurrent", "1"];
+    let start = Start::new(&w.t);
+    sweep(
+        name,
+        Fault::Kill,
+        &start,
+        || w.asked(&script, &arguments),
+        |_, when| {
+            w.wait_until_free();
+            w.assert_agent_gone(when);
+            let is_active = w.meta()["execenv"]["run"].is_object()
+                && ["starting", "running"].iter().any(|status| w.meta()["execenv"]["status"] == *status);
+            let log = fs::read_to_string(w.env.join("logs/agent.ndjson")).unwrap_or_default();
+            let has_worked = w.env.join("workdir/new").exists();
+            let done = w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            assert_eq!(done.stdout.contains("crashed_run"), is_active, "{when}\n{done}");
+            assert_saved(&w, has_worked && is_active, when);
+            let status = w.meta()["execenv"]["status"].clone();
+            let is_whole = log.contains(r#""type":"result""#);
+            match is_active {
+                true => assert_eq!(status, if is_whole { "completed" } else { "crashed" }, "{when}"),
+                false => {
+                    assert!(["prepared", "completed"].iter().any(|word| status == *word), "{when}: {status}")
+                }
+            }
+            assert_goes_on(&w, &arguments, log.contains("s1"), has_worked, when);
+        },
+    );
+}
+
+/// The work is in the work dir, and where a run has died, in a ref.
+fn assert_saved(w: &World, is_in_ref: bool, when: &str) {
+    let newest = format!("refs/execenv/{KEY}/wip:new");
+    if is_in_ref {
+        assert_eq!(git_out(&w.t, &w.env.join("workdir"), &["show", &newest]), "work", "{when}");
+    }
+}
+
+/// The next run goes through, in the session if there is one, and the work is there.
+fn assert_goes_on(w: &World, arguments: &[&str], has_session: bool, has_worked: bool, when: &str) {
+    let begun = fs::read_dir(&w.t.tmp).unwrap().flatten();
+    let begun = begun.filter(|entry| entry.file_name().to_string_lossy().starts_with("args")).count();
+    let resume: &[&str] = if has_session { &["--resume"] } else { &[] };
+    let again: Vec<&str> = arguments.iter().chain(resume).copied().collect();
+    let done = w.asked(GOOD, &again).run();
+    assert_eq!(done.status, Some(0), "{when}, then again\n{done}");
+    let told = w.read(&format!("args{begun}"));
+    assert_eq!(told.contains("--resume\ns1\n"), has_session, "{when}\n{told}");
+    let work = fs::read_to_string(w.env.join("workdir/new")).ok();
+    assert_eq!(work.as_deref(), has_worked.then_some("work"), "{when}");
+    w.assert_nothing_temporary(when);
+    // What git must not show of execenv's files in the worktree.
+    w.t.assert_nothing_half_made_but(".execenv.excludes", when);
+}
+
+/// The recovery of a run that died is killed itself.
+fn doctor_of_dead_run(name: &str, is_whole: bool) {
+    let w = worktree();
+    let works = works(&w);
+    let last = if is_whole { RESULT } else { SAYS };
+    let text = last.strip_prefix("print ").unwrap();
+    let wait = format!("sleep-until-said {} {text}", w.env.join("logs/agent.ndjson").display());
+    let end = [SAYS, last, &wait, "kill-execenv", "hang"];
+    let script: Vec<&str> = works.iter().map(String::as_str).chain(end).collect();
+    assert!(w.asked(&script, &["--kill-grace", "1s", "--heartbeat", "1h"]).run().was_killed());
+    w.wait_until_free();
+    let lock = git_out(&w.t, &w.env.join("workdir"), &["rev-parse", "--absolute-git-dir"]);
+    fs::write(PathBuf::from(lock).join("index.lock"), "").unwrap();
+    let start = Start::new(&w.t);
+    sweep(
+        name,
+        Fault::Kill,
+        &start,
+        || w.t.execenv(["doctor", "--fix"]),
+        |_, when| {
+            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            let meta = w.meta();
+            let status = if is_whole { "completed" } else { "crashed" };
+            assert_eq!([&meta["execenv"]["status"], &w.result()["status"]], [status; 2], "{when}");
+            assert_eq!([&meta["execenv"]["session"]["id"], &w.result()["session_id"]], ["s1"; 2], "{when}");
+            assert_eq!(w.result()["commits"].as_array().unwrap().len(), 1, "{when}");
+            assert_saved(&w, true, when);
+            git_out(&w.t, &w.env.join("workdir"), &["add", "-A"]); // nothing has the index locked
+            assert_goes_on(&w, &[], true, true, when);
+        },
+    );
 }
 
 fn run(name: &str, fault: Fault, is_local: bool) {

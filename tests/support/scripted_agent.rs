@@ -56,6 +56,12 @@ fn main() {
                     std::thread::sleep(Duration::from_millis(5));
                 }
             }
+            // A command beside the agent's own output. Whether it goes well is its own matter.
+            "shell" => {
+                let mut command = Command::new("sh");
+                command.args(["-c", rest]).stdin(Stdio::null()).stdout(Stdio::null());
+                command.status().unwrap();
+            }
             // The parent is the guard, and that one's parent is execenv.
             "kill-execenv" => kill(parent_of(parent_of(std::process::id()))),
             "kill-guard-and-execenv" => {
