@@ -40,6 +40,8 @@ pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 /// Its conversations, where its home is the user's (0.61.0).
 pub(super) const WRITES: &[LoginFile] =
     &[below(HOME_VARIABLE, "", ".gemini/tmp"), below(HOME_VARIABLE, "", ".gemini/history")];
+/// Where it notes the projects that it has seen, at each start.
+pub(super) const SCRATCH: &[LoginFile] = &[below(HOME_VARIABLE, "", ".gemini")];
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";
 /// The variable that makes it trust the work dir.

@@ -34,6 +34,9 @@ pub(super) const WRITES: &[LoginFile] = &[
     below("XDG_CACHE_HOME", ".cache", "opencode"),
 ];
 
+/// Where it writes a list of what git ignores, and looks for plugins, at each start.
+pub(super) const SCRATCH: &[LoginFile] = &[below("XDG_CONFIG_HOME", ".config", "opencode")];
+
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";
 /// The folder of the env root with the values of servers that may be secrets.

@@ -135,6 +135,7 @@ static PROVIDERS: &[Provider] = &[
             login_file("GEMINI_CLI_HOME", "", ".gemini/oauth_creds.json"),
         )
         .writes(gemini::WRITES)
+        .scratch(gemini::SCRATCH)
         .own_arguments(gemini::OWN_ARGUMENTS)
         .dialects(gemini::DIALECTS),
     Provider::new("grok", ".grok/skills")
@@ -207,6 +208,7 @@ static PROVIDERS: &[Provider] = &[
         .exports(&[opencode::CONTENT])
         .login(&[], login_file("XDG_DATA_HOME", ".local/share", "opencode/auth.json"))
         .writes(opencode::WRITES)
+        .scratch(opencode::SCRATCH)
         .own_arguments(opencode::OWN_ARGUMENTS)
         .dialects(opencode::DIALECTS),
     Provider::new("pi", ".pi/skills")

@@ -35,6 +35,8 @@ pub struct Provider {
     pub folders: &'static [HomeFolder],
     /// Folders outside of the env root that it writes in: its conversations, and what it keeps of itself.
     pub writes: &'static [LoginFile],
+    /// Folders of its settings in which it also makes files: in a sandbox it gets copies of them, where it can.
+    pub scratch: &'static [LoginFile],
     /// How to see whether the user is logged in.
     pub login: Option<LoginPlaces>,
     /// What an agent's error says to type when a login is missing.
@@ -215,6 +217,7 @@ impl Provider {
             sidecars: &[],
             folders: &[],
             writes: &[],
+            scratch: &[],
             login: None,
             login_hint: None,
             auth_login: None,
@@ -282,6 +285,10 @@ impl Provider {
 
     pub(super) const fn writes(self, folders: &'static [LoginFile]) -> Provider {
         Provider { writes: folders, ..self }
+    }
+
+    pub(super) const fn scratch(self, folders: &'static [LoginFile]) -> Provider {
+        Provider { scratch: folders, ..self }
     }
 
     pub(super) const fn login_hint(self, hint: &'static str) -> Provider {

@@ -32,6 +32,13 @@ pub(super) fn shell_names(
     )
 }
 
+/// Whether the configuration in the task's home has Codex confine its commands.
+pub(super) fn confines_commands(env: &Tree) -> bool {
+    const SWITCHED_OFF: &str = "sandbox_mode = \"danger-full-access\"";
+    let read = env.subtree(Path::new(HOME)).and_then(|home| home.read(Path::new(CONFIG), MAX_CONFIG));
+    !read.ok().flatten().is_some_and(|text| String::from_utf8_lossy(&text).contains(SWITCHED_OFF))
+}
+
 /// Writes the names into the configuration of the task's home, where they have changed.
 ///
 /// # Errors

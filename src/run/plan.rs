@@ -151,6 +151,15 @@ impl RunPlan {
             None => (inherited.clone(), None),
         };
         notices.extend(notice);
+        let holds_another = sandbox.as_ref().is_none_or(Means::can_hold_another);
+        let is_codex = own.provider == provider::codex::NAME && options.command.is_empty();
+        if !holds_another && is_codex && codex::confines_commands(&env.found.env.tree) {
+            notices.push(
+                "Codex cannot build its own sandbox in this one, so its commands fail: `execenv reuse` with \
+                 `--codex-sandbox danger-full-access` leaves them to the sandbox of the run"
+                    .to_owned(),
+            );
+        }
         notices.extend(sandbox.as_ref().and_then(|means| means.notice(options.sandbox.has_network)));
         let agents = AgentVariables::compose(options, &kept, env, &file, &exports, &this)?;
         notices.extend(agents.warnings);

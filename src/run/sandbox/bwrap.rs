@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::plan::{Entry, PRIVATE, Part, Plan, around};
+use crate::supervise::sandbox::copied;
 
 /// What bubblewrap makes itself.
 const MADE: [&str; 2] = ["/dev", "/proc"];
@@ -12,6 +13,9 @@ const MADE: [&str; 2] = ["/dev", "/proc"];
 /// What root may write in the system's table of processes, although it has no capability: it changes the machine.
 const OF_ROOT: [&str; 6] =
     ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi"];
+
+/// The largest file that is copied, in bytes.
+const MOST_COPIED: u64 = 1 << 20;
 
 /// The arguments up to the program.
 pub(super) fn arguments(
@@ -65,6 +69,9 @@ pub(super) fn arguments(
     if !has_root {
         args.at("--tmpfs", &plan.root);
     }
+    for folder in &plan.scratch {
+        args.copy_of(folder, plan, entries);
+    }
     plan.links.iter().for_each(|(path, target)| args.link(target, path));
     plan.writable.iter().for_each(|path| args.bind("--bind", path));
     plan.sealed.iter().for_each(|path| args.bind("--ro-bind", path));
@@ -87,6 +94,23 @@ impl Arguments {
 
     fn bind(&mut self, option: &str, path: &Path) {
         self.0.extend([option.into(), path.into(), path.into()]);
+    }
+
+    /// A folder in memory with what is in another one: copies of its files, which stay as they are.
+    fn copy_of(&mut self, folder: &Path, plan: &Plan, entries: &dyn Fn(&Path) -> Vec<Entry>) {
+        self.at("--tmpfs", folder);
+        for (name, link) in entries(folder) {
+            let path = folder.join(name);
+            let is_other = plan.hidden.contains(&path) || plan.writable.contains(&path);
+            match (link, path.metadata()) {
+                _ if is_other => {}
+                (Some(target), _) => self.link(&target, &path),
+                (None, Ok(file)) if file.is_file() && file.len() <= MOST_COPIED => {
+                    self.0.extend(["--file".into(), copied(&path), path.into()]);
+                }
+                (None, _) => self.bind("--ro-bind", &path),
+            }
+        }
     }
 
     fn link(&mut self, target: &Path, path: &Path) {

@@ -111,6 +111,11 @@ impl Means {
         }
     }
 
+    /// Whether an agent can build a sandbox of its own in this one.
+    pub(super) fn can_hold_another(&self) -> bool {
+        matches!(self, Means::Bwrap(_)) && !rustix::process::geteuid().is_root()
+    }
+
     /// What a person should know of it.
     pub(super) fn notice(&self, has_network: bool) -> Option<String> {
         let reaches = matches!(self, Means::Bwrap(_)) && has_network && landlock_version() < LEAST_LANDLOCK;

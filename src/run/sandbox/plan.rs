@@ -28,6 +28,8 @@ pub(super) struct Scene {
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// What it may write, besides the work dir.
     pub(super) writable: Vec<PathBuf>,
+    /// Folders of which it gets copies.
+    pub(super) scratch: Vec<PathBuf>,
     /// What it may not write, although it lies in such a place.
     pub(super) sealed: Vec<PathBuf>,
     /// It keeps the network.
@@ -49,6 +51,8 @@ pub(super) struct Plan {
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// These can be changed; parents first.
     pub(super) writable: Vec<PathBuf>,
+    /// Of these the agent gets copies, where that can be done.
+    pub(super) scratch: Vec<PathBuf>,
     /// These cannot, although they lie there.
     pub(super) sealed: Vec<PathBuf>,
     /// The agent keeps the network.
@@ -72,6 +76,7 @@ impl Plan {
             mut shown,
             links,
             mut writable,
+            scratch,
             sealed,
             has_network,
             is_root,
@@ -108,7 +113,7 @@ impl Plan {
                 |above: &PathBuf| above != path && path.starts_with(above) && !lies_between(above, path);
             lies_between(Path::new("/"), path) && !all.iter().any(is_seen_already)
         });
-        Ok(Plan { hidden, root, shown, links, writable, sealed, has_network, is_root })
+        Ok(Plan { hidden, root, shown, links, writable, scratch, sealed, has_network, is_root })
     }
 }
 

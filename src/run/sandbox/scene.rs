@@ -145,19 +145,26 @@ impl Scene {
     fn add_places_of_its_cli(&mut self, asked: &Asked<'_>) -> Result<()> {
         let (Some(row), Some(home)) = (asked.row, &self.home) else { return Ok(()) };
         let text = |name: &str| value(asked.inherited, name).and_then(OsStr::to_str).map(str::to_owned);
-        let mut found = Vec::new();
-        for place in row.writes {
+        let (mut found, mut scratch) = (Vec::new(), Vec::new());
+        for place in row.scratch.iter().chain(row.writes) {
             let Some(path) = place.path(Some(home), &text) else { continue };
             let below = path.strip_prefix(home).ok().filter(|_| real(&path).is_none());
             if let Some(below) = below {
-                let made = Tree::open(home).and_then(|home| home.ensure_dir(below, 0o700));
+                let mut above: Vec<&Path> =
+                    below.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+                above.reverse();
+                let made = Tree::open(home)
+                    .and_then(|home| above.iter().try_for_each(|folder| home.ensure_dir(folder, 0o700)));
                 made.with_context(|| format!("make {} for {}", path.display(), row.name))?;
             }
-            found.extend(real(&path));
+            let list =
+                if row.writes.iter().any(|own| std::ptr::eq(own, place)) { &mut found } else { &mut scratch };
+            list.extend(real(&path));
         }
         let login = row.login.as_ref().and_then(|login| login.file.as_ref()?.path(Some(home), &text));
         found.extend(login.and_then(|login| real(&login)));
         self.writable.extend(found);
+        self.scratch.extend(scratch);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ const INSIDE: &str = "inside";
 /// Before a path in the words of a stage: what may be done there.
 const READ: u8 = b'r';
 const WRITE: u8 = b'w';
+/// Before the path of a file that is to be open.
+const COPIED: &str = "copy:";
 /// Before the paths: whether the agent keeps the network.
 const NETWORK: &str = "net";
 const NO_NETWORK: &str = "no-net";
@@ -45,6 +47,13 @@ const NO_NETWORK: &str = "no-net";
 /// The words before those of a stage: the pipe through which it tells what fails.
 pub(super) fn stage_words(pipe: &OwnedFd) -> Vec<OsString> {
     vec![STAGE_WORD.into(), pipe.as_raw_fd().to_string().into()]
+}
+
+/// The word for a file that bubblewrap gets open, to copy it: it takes the number of one.
+pub fn copied(file: &Path) -> OsString {
+    let mut word = OsString::from(COPIED);
+    word.push(file);
+    word
 }
 
 /// What shuts an agent in.

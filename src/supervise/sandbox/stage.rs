@@ -2,12 +2,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::told::Told;
-use super::{BWRAP, INSIDE, LANDLOCK, NO_NETWORK, STAGE_WORD, WRITE};
+use super::{BWRAP, COPIED, INSIDE, LANDLOCK, NO_NETWORK, STAGE_WORD, WRITE};
 use crate::sys::child;
 use crate::sys::confine::Right;
 use crate::sys::jail;
@@ -33,6 +33,16 @@ pub fn main(arguments: &[OsString]) -> Option<u8> {
         }
         NOT_BUILT
     })
+}
+
+/// A word of bubblewrap's; for a file to copy, the number of it, which is opened. One that cannot be read is empty.
+fn with_file(word: &OsStr, open: &mut Vec<OwnedFd>) -> OsString {
+    let Some(path) = word.as_bytes().strip_prefix(COPIED.as_bytes()) else { return word.to_owned() };
+    let file = File::open(OsStr::from_bytes(path)).or_else(|_| File::open("/dev/null"));
+    let Some(file) = file.ok().and_then(|file| rustix::io::dup(file).ok()) else { return word.to_owned() };
+    let number = file.as_raw_fd().to_string();
+    open.push(file);
+    number.into()
 }
 
 /// The status of a stage that could not become the agent. The guard does not go by it.
@@ -70,7 +80,8 @@ impl Stage<'_> {
         let itself = File::open("/proc/self/exe").and_then(|file| Ok(rustix::io::dup(file)?));
         let itself = itself.map_err(|error| format!("open execenv: {error}"))?;
         let number = itself.as_raw_fd().to_string();
-        let mut all = args.to_vec();
+        let mut open = Vec::new();
+        let mut all: Vec<OsString> = args.iter().map(|word| with_file(word, &mut open)).collect();
         let inside = [
             "--",
             &format!("/proc/self/fd/{number}"),
