@@ -18,6 +18,7 @@
 //! | `heartbeat` | commits of the work while the agent works |
 //! | `engine` | the job of an engine that the run is part of |
 //! | `once` | the result of a task that is done |
+//! | `on_success` | how the work of a run that completed is published |
 //! | `publishing` | the work of a run that completed, handed on |
 //! | `login` | whether a run may log its agent's CLI in |
 //! | `pause` | a pause of the agent, in the record and in the events |
@@ -35,6 +36,7 @@ mod heartbeat;
 mod inbox;
 mod log;
 mod login;
+mod on_success;
 mod once;
 mod options;
 mod pause;
@@ -60,9 +62,9 @@ pub use engine::VARIABLES as ENGINE_VARIABLES;
 pub use execute::{execute, repeat};
 pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
+pub use on_success::OnSuccess;
 pub use once::{EarlierResult, Once};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};
-pub use publishing::OnSuccess;
 pub use record::RunningEnv;
 pub use recovery::{DeadRun, recover, way_on};
 pub use result::RunResult;

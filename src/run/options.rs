@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::heartbeat::Heartbeats;
-use super::publishing::OnSuccess;
+use super::on_success::OnSuccess;
 use super::sandbox_request::SandboxRequest;
 use crate::brief::Role;
 use crate::environment::{RenewedLogins, WorkspacesRoot};

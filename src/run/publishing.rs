@@ -1,40 +1,18 @@
 //! What becomes of the work of a run that completed.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 
+use super::on_success::OnSuccess;
 use super::surroundings::Surroundings;
-use crate::environment::{LockedEnv, quoted};
+use crate::environment::LockedEnv;
 use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::work::Place;
-use crate::work::publish::{Forge, Order, Published, To, foresee, publish};
-
-/// How the work is published after a run that completed.
-#[derive(Debug)]
-pub struct OnSuccess {
-    /// How.
-    pub to: To,
-    /// The branch to merge into; of a pull request, the branch that it is for.
-    pub into: Option<String>,
-    /// The program that opens pull requests, where there is one.
-    pub gh: Option<PathBuf>,
-    /// Set by a signal that arrives when the agent has ended.
-    pub stop: Arc<AtomicBool>,
-}
-
-impl OnSuccess {
-    /// The command that publishes the work of the environment at `path` in the same way.
-    pub(super) fn command(&self, path: &Path) -> String {
-        let (path, word) = (quoted(path), self.to.word());
-        let base = self.into.as_deref().map(|into| format!(" --base {}", quoted(Path::new(into))));
-        format!("`execenv publish {path} --to {word}{}`", base.unwrap_or_default())
-    }
-}
+use crate::work::publish::{Forge, Order, Published, foresee, publish};
 
 /// Publishes the work of one run.
 pub(super) struct Publishing<'a> {

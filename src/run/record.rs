@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
+use super::on_success::OnSuccess;
 use super::recovery::{self, DeadRun};
 use super::renewal::Renewal;
 use super::result::RunResult;
@@ -49,6 +50,8 @@ pub(super) struct BegunRun<'a> {
     pub(super) is_autonomous: bool,
     /// It then goes on counting the turns of the run before.
     pub(super) counts_on: bool,
+    /// How its work is to be published.
+    pub(super) on_success: Option<&'a OnSuccess>,
 }
 
 impl RunningEnv {
@@ -177,7 +180,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub(super) fn starting(&mut self, begun: &BegunRun<'_>, now: DateTime<Utc>) -> Result<()> {
-        let BegunRun { run_id, dialect, temporary, is_autonomous, counts_on } = *begun;
+        let BegunRun { run_id, dialect, temporary, is_autonomous, counts_on, on_success } = *begun;
         let Machine { host, boot_id, pid_namespace } = Machine::this();
         // The sign of life comes first: without it another machine takes the run for a dead one.
         touch(&self.lock_handle()?).context("touch the lock file")?;
@@ -202,6 +205,8 @@ impl RunningEnv {
                 pid_namespace,
                 started_at: Some(now),
                 autonomous,
+                on_success: on_success.map(|wanted| wanted.to.word().to_owned()).unwrap_or_default(),
+                into: on_success.and_then(|wanted| wanted.into.clone()),
                 ..RunRecord::default()
             });
         })

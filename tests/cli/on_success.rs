@@ -5,9 +5,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::publish::{GH, OURS, World, served};
+use crate::support::fake_claude::{GOOD, World as Agent};
 use crate::support::git_http::serve;
-use crate::support::repository::git_out;
-use crate::support::{Done, KEY, TestEnv};
+use crate::support::repository::{git, git_out, make_repository};
+use crate::support::{Done, KEY, TASK, TestEnv};
 
 fn run(w: &World, options: &[&str], script: &str) -> Done {
     w.t.execenv([&["run", KEY, "-o", "json", "--on-success"], options, &["--", "sh", "-c", script]].concat())
@@ -118,4 +119,40 @@ fn a_pull_request_is_in_the_result_and_a_signal_stops_it() {
     let done = w.t.execenv(words).var("PATH", &path).run().status(143);
     let result = result(&w, &done);
     assert_eq!((&result["status"], &result["failure_reason"]), (&json!("interrupted"), &json!("cancelled")));
+}
+
+#[test]
+fn a_run_that_died_while_it_published_is_not_taken_for_done() {
+    let t = TestEnv::new();
+    let served = served(&t);
+    let server = serve(&served, None);
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    git(&t, &source, &["remote", "add", "origin", &format!("{}/ada/app.git", server.url())]);
+    git(&t, &source, &["push", "-q", "origin", "main"]);
+    let env = t.prepare(["--task-id", TASK, "--provider", "claude", "--repo", "source"]);
+    let w = Agent::around(t, env);
+    let gh = |script: &str| {
+        let path = w.t.write("bin/gh", format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    let path = format!("{}:{}", w.t.tmp.join("bin").display(), std::env::var("PATH").unwrap());
+    let run = |options: &[&str]| {
+        w.asked(GOOD, &[&["--on-success", "pr"], options].concat()).var("PATH", &path).run()
+    };
+
+    gh("kill -KILL $PPID");
+    assert!(run(&[]).was_killed());
+    w.wait_until_free();
+    w.t.execenv(["doctor", "--fix"]).run();
+    let result = w.result();
+    assert_eq!((&result["status"], &result["failure_reason"]), (&json!("failed"), &json!("publish_failed")));
+    let error = result["error"].as_str().unwrap();
+    assert!(error.contains("execenv publish ") && error.contains("--to pr"), "{error}");
+    // A job that is delivered again does what is left.
+    gh(GH);
+    run(&["--once"]).status(0);
+    assert_eq!(w.result()["pr_url"], "https://forge/ada/app/pull/1");
+    gh("exit 1");
+    run(&["--once"]).status(0);
 }

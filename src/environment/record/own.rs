@@ -288,6 +288,12 @@ pub struct RunRecord {
     /// What an autonomous run has counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autonomous: Option<IterationRecord>,
+    /// How its work is to be published when its agent has completed; empty: not at all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub on_success: String,
+    /// The branch that this is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
     /// Since when it has been paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_at: Option<DateTime<Utc>>,

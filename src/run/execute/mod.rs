@@ -278,6 +278,7 @@ impl Run<'_, '_> {
             temporary: &plan.temporary,
             is_autonomous: self.autonomous.is_some(),
             counts_on: plan.resume.is_some(),
+            on_success: self.publishing.as_ref().map(|publishing| publishing.wanted),
         };
         let root = &self.env.found.env;
         plan.logins.store_news(&root.tree, self.trust.keys.seal(&root.key()).as_ref())?;

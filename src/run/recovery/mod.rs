@@ -15,11 +15,16 @@ use chrono::{DateTime, Utc};
 use rustix::process::Signal;
 
 use super::inbox;
+use super::on_success;
 use super::result::RunResult;
-use crate::environment::{CheckpointRecord, Durability, LockedEnv, Meta, RunRecord, SessionRecord, Trust};
+use crate::environment::{
+    CheckpointRecord, Durability, LockedEnv, Meta, Own, PublishedRecord, RunRecord, SessionRecord, Trust,
+};
 use crate::git::Git;
 use crate::layout::names;
-use crate::supervise::{self, RunStatus};
+use crate::protocol::FailureReason;
+use crate::supervise::{self, RunStatus, RunVerdict};
+use crate::work::publish::To;
 use crate::work::{LeftBehind, look_behind};
 
 pub use way_on::way_on;
@@ -104,6 +109,10 @@ pub fn recover(
     let heard = log::read(tree, &own.provider, &run);
     let session = heard.as_ref().and_then(|heard| heard.outcome.session_id.clone());
     let saved = Meta::load(tree)?.and_then(|meta| meta.own).map(|own| own.checkpoints).unwrap_or_default();
+    let heard = heard.map(|mut heard| {
+        unpublished(&mut heard.outcome.verdict, &own, &run, found);
+        heard
+    });
     let (result, source) = result(found, &saved, &run, heard, killed, now);
     let recorded = match written::by(tree, &run.id) {
         Some(written) => Recorded::Written(written),
@@ -146,6 +155,21 @@ fn end_processes(found: &LockedEnv, run: &RunRecord) -> usize {
         agent.end(Signal::TERM, GRACE);
     }
     usize::from(agent.is_some()) + supervise::end_leftovers(&run.id, &found.env.path)
+}
+
+/// A run whose agent had completed, and whose work was to be published, has failed, unless it came to that.
+fn unpublished(verdict: &mut RunVerdict, own: &Own, run: &RunRecord, found: &LockedEnv) {
+    let wanted = To::ALL.into_iter().find(|to| to.word() == run.on_success);
+    let Some(to) = wanted.filter(|_| verdict.status == RunStatus::Completed) else { return };
+    let is_of_run = |one: &&PublishedRecord| one.to == to.word() && one.at >= run.started_at;
+    if own.published.iter().any(|one| is_of_run(&one)) {
+        return;
+    }
+    let again = on_success::command(to, run.into.as_deref(), &found.env.path);
+    let text = format!(
+        "the agent is done, but execenv died before its work was known to be published; {again} publishes it"
+    );
+    *verdict = verdict.clone().stopped(FailureReason::PublishFailed, text);
 }
 
 /// What the record is to point to.
