@@ -1,8 +1,8 @@
-//! What a command does first that refreshes an environment for its next task: the run before may have died in it.
+//! What a command does first that makes an environment ready for its next task: the run before may have died in it.
 
 use anyhow::Result;
 
-use crate::environment::{FoundEnv, LockedRoot, Meta};
+use crate::environment::{FoundEnv, LockedEnv, LockedRoot, Meta};
 use crate::invocation::Context;
 use crate::output::escape;
 use crate::run::recover;
@@ -15,14 +15,16 @@ pub(super) fn recover_first(found: FoundEnv, context: &Context) -> Result<FoundE
     if !found.meta.as_ref().is_some_and(|meta| Meta::status(meta).is_active()) {
         return Ok(found);
     }
-    let locked = LockedRoot::acquire(found.env)?.read()?;
-    let dead = recover(&locked, &context.git(), context.trust(None), context.now)?;
-    if let Some(dead) = dead {
-        log::warn!(
-            "the last run in {} died; {}",
-            escape(&locked.env.path.display().to_string()),
-            dead.words()
-        );
-    }
-    FoundEnv::read_again(&locked.env)
+    Ok(recover_held(LockedRoot::acquire(found.env)?.read()?, context)?.unlock())
+}
+
+/// The same for one that is held.
+///
+/// # Errors
+/// As [`recover`].
+pub(super) fn recover_held(env: LockedEnv, context: &Context) -> Result<LockedEnv> {
+    let Some(dead) = recover(&env, &context.git(), context.trust(None), context.now)? else { return Ok(env) };
+    log::warn!("the last run in {} died; {}", escape(&env.env.path.display().to_string()), dead.words());
+    let (found, lock) = env.into_parts();
+    LockedRoot::held(found.env, lock).read()
 }

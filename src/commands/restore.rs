@@ -7,8 +7,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use super::dead_run::recover_held;
 use super::repository::{RepositoryArgs, git_under, hold};
-use crate::environment::quoted;
+use crate::environment::{Meta, quoted};
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
 use crate::output::log::note;
 use crate::output::{Answer, counted, escape};
@@ -58,6 +59,14 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
     };
     context.defer_signals()?;
     let env = args.wait.begin().while_busy(context, || hold(&args.env, context))?;
+    // What a dead run has left is saved now, and is not what was asked for.
+    let dead = env.meta.as_ref().filter(|meta| Meta::status(meta).is_active());
+    let newest = dead.and_then(|meta| Some(meta.own.as_ref()?.checkpoints.last()?.n));
+    let source = match (source, newest) {
+        (Source::Last, Some(n)) => Source::Number(n),
+        (source, _) => source,
+    };
+    let env = recover_held(env, context)?;
     let local_dir = args.repository.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
     let wanted = Restoring {
