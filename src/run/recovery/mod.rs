@@ -1,5 +1,6 @@
 //! A run that died: execenv was killed, or the machine went down. Whoever has the environment's lock next ends what is left
-//! of it, reads its log again, and records how it ended: `run` and `reuse` before they begin, `doctor --fix` for all.
+//! of it, reads its log again, and records how it ended: `run`, `reuse` and `restore` before they begin, `doctor --fix` for
+//! all.
 //!
 //! Everything here is a claim of the agent's: the record, the log, the result. None of it leads further than it would have
 //! in the live run. The record says last that the run is over; a kill before that leaves all to the next command.
