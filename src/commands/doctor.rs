@@ -4,6 +4,7 @@ mod agents;
 mod finding;
 mod left;
 mod repairs;
+mod sandboxes;
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use finding::Finding;
 use repairs::Repairs;
+use sandboxes::Sandboxes;
 
 use crate::environment::health::{Complaint, Problem, Repair, examine};
 use crate::environment::trash::{delete, half_deleted};
@@ -61,6 +63,11 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         lines.extend(program_lines(&programs));
     }
     let namespaces = if args.fix { None } else { codex_sandbox(context, &programs, &mut lines) };
+    let sandboxes = (!args.fix).then(|| {
+        let bwrap = programs.iter().find(|seen| seen.name == "bwrap" && seen.path.is_some());
+        Sandboxes::look(bwrap.map(|seen| seen.version.clone()), namespaces)
+    });
+    lines.extend(sandboxes.iter().flat_map(Sandboxes::lines));
     if args.fix {
         sweep_run_folders(&temporary_places(&context.settings.inherited));
     }
@@ -101,6 +108,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         "root": context.root.path(),
         "programs": programs.iter().map(Seen::json).collect::<Vec<_>>(),
         "codex_sandbox": {"namespaces": namespaces},
+        "sandboxes": sandboxes.as_ref().map(Sandboxes::json),
         "environments": environments,
         "locks": locks,
         "problems": problems.iter().map(Finding::json).collect::<Vec<_>>(),

@@ -55,6 +55,16 @@ use crate::sys::clock;
 /// run is printed as at its end, and --cleanup-after does what it would have done. The id of the task counts, not the text of its document. The task
 /// runs again when its environment is gone (`gc`, `cleanup --all`) or was refreshed (`reuse`).
 ///
+/// With --sandbox the agent reads what you can read, but no other environment, no key, token or login of yours, no socket by which a
+/// program leaves a sandbox, and nothing of the environment's record. It writes in its work dir, its homes, its folder for temporary
+/// files, the folders of its CLI's conversations, and, in a worktree, what `git commit` needs; in a folder of yours not in `.git`. Variables
+/// whose names sound like secrets stay outside, unless --env, --env-file or the task gives them, or they are the login of the agent's
+/// CLI. All its processes end with the run. What cannot be built ends the run with status 125 before anything is started; `execenv
+/// doctor` says what works here. `bwrap` needs bubblewrap and user namespaces. `landlock` needs Linux 6.12 and no program; with it, folders
+/// that lead to something hidden cannot be listed, there are no Unix sockets with a path, no terminals and no /tmp but TMPDIR, a folder of
+/// yours with a `.git` in it is refused, and --sandbox-net off needs a user namespace. The sandbox of Codex works in `bwrap` if you are not
+/// root; else prepare with --codex-sandbox danger-full-access. Gemini needs --mcp-config in `landlock`.
+///
 /// A task document's `auth_token` is never kept or passed on: give it to the agent's platform CLI as a variable, such as
 /// MULTICA_TOKEN, with --env-file.
 #[derive(Debug, Args)]

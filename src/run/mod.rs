@@ -68,6 +68,7 @@ pub use options::{CleanupAfter, Keep, Resume, RunOptions};
 pub use record::RunningEnv;
 pub use recovery::{DeadRun, recover, way_on};
 pub use result::RunResult;
+pub use sandbox::LEAST_LANDLOCK;
 pub use sandbox_request::{SandboxKind, SandboxRequest};
 pub use slots::{SlotLimits, Slots};
 pub use start::guard;

@@ -69,8 +69,7 @@ pub struct RunResult {
     pub source_drift: Option<Vec<Drift>>,
     /// Processes that had left the agent's group and were killed at the end.
     pub survivors_killed: usize,
-    /// The sandbox that the agent was in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The sandbox that the agent was in; `null`: none.
     pub sandbox: Option<Sandboxed>,
     /// Where the agent's output is.
     pub logs: Logs,

@@ -129,6 +129,7 @@ pub(super) const PAGES: &[Facts] = &[
                 "of the result: what has changed in the checkout that the work dir is a worktree of (what, before, after); \
                  null: there is none",
             ),
+            ("sandbox", "of the result: kind and network of the sandbox that the agent was in; null: none"),
             ("logs", "of the result: paths of the logs"),
             ("survivors_killed, ended_at", "of the result: processes that were left over, and when it ended"),
             (
@@ -520,6 +521,10 @@ pub(super) const PAGES: &[Facts] = &[
             (
                 "programs[].agent",
                 "what execenv makes of it: dialects [{name, tells}], mcp {strict, why}, resumes, own_sandbox; null: no agent",
+            ),
+            (
+                "sandboxes",
+                "which kinds of `run --sandbox` work here: bwrap, landlock, landlock_version (0: none), namespaces; null with --fix",
             ),
             ("codex_sandbox", "namespaces: whether Codex can sandbox its commands here; null: unknown"),
             (

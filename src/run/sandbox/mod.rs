@@ -32,7 +32,7 @@ pub(super) use scene::{Asked, Places};
 /// The program of one kind.
 const BWRAP: &str = "bwrap";
 /// The version of Landlock that keeps an agent from signalling processes outside, and from sockets without a path.
-const LEAST_LANDLOCK: i32 = 6;
+pub const LEAST_LANDLOCK: i32 = 6;
 
 /// What a sandbox is made with, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

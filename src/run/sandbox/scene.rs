@@ -174,6 +174,7 @@ impl Scene {
         // The first is the registration: `<repository>/worktrees/<name>`.
         if let Some(registration) = folders.first().map(|folder| resolved(folder)) {
             self.shown.extend(registration.ancestors().nth(2).map(Path::to_path_buf));
+            forestall_settings(&registration);
             let files = REGISTRATION.iter().map(|name| registration.join(name));
             self.sealed.extend(files.filter(|file| file.exists()));
         }
@@ -205,6 +206,24 @@ impl Scene {
             .take(MOST_SOCKETS)
             .collect();
         self.secrets.extend(found);
+    }
+}
+
+/// Makes a worktree's settings, without any, where the repository has such: the agent could make some by which git starts a program.
+fn forestall_settings(registration: &Path) {
+    /// The longest configuration that is read, in bytes.
+    const MOST: u64 = 1 << 20;
+    let Some(common) = registration.ancestors().nth(2).and_then(|common| Tree::open(common).ok()) else {
+        return;
+    };
+    let config = common.read(Path::new("config"), MOST).ok().flatten().unwrap_or_default();
+    if !String::from_utf8_lossy(&config).to_ascii_lowercase().contains("worktreeconfig") {
+        return;
+    }
+    let made = Tree::open(registration)
+        .and_then(|folder| folder.create_unseen(Path::new("config.worktree"), b"", 0o644));
+    if let Err(error) = made {
+        log::debug!("{}: {error}", registration.display()); // most often one is there
     }
 }
 
