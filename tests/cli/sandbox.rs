@@ -198,6 +198,28 @@ fn a_link_in_the_work_dir_leads_nowhere() {
 }
 
 #[test]
+fn a_link_that_an_agent_has_planted_shows_nothing() {
+    for &kind in kinds() {
+        let s = Scene::new(&["--provider", "opencode"]);
+        // Where the agent can write: in place of its login, of a folder in PATH, and of a program.
+        let work = s.env.join("workdir");
+        let key = s.at("home/.ssh/id_ed25519");
+        s.t.link("home/.local/share/opencode/auth.json", &key);
+        std::os::unix::fs::symlink(s.at("home/.ssh"), work.join("bin")).unwrap();
+        let tool = s.t.write(
+            "tools/bin/opencode",
+            format!("#!/bin/sh\nfor f in ~/.local/share/opencode/auth.json {}; do\ncat $f >/dev/null 2>&1 && echo yes || echo no\ndone\n", key.display()),
+        );
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}:/usr/bin:/bin", work.join("bin").display(), s.at("tools/bin").display());
+        let env = s.env.to_str().unwrap();
+        let words = ["run", env, "--sandbox", kind, "--", "opencode"];
+        let done = s.t.execenv(words).var("PATH", path).run();
+        assert_eq!(answers(&done), ["no", "no"], "{kind}: {done}");
+    }
+}
+
+#[test]
 fn secret_variables_stay_outside_unless_they_are_given() {
     for &kind in kinds() {
         let s = Scene::new(&[]);

@@ -152,6 +152,7 @@ fn begin(
             request: &options.sandbox,
             inherited: surroundings.inherited,
             variables: &plan.variables,
+            given: &options.variables,
             program: &plan.program,
             row: plan.row,
             temporary: &plan.temporary,

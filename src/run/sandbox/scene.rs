@@ -38,8 +38,10 @@ const MOST_SOCKETS: usize = 256;
 pub(in crate::run) struct Asked<'a> {
     pub(in crate::run) request: &'a SandboxRequest,
     pub(in crate::run) inherited: &'a Variables,
-    /// The agent's variables, and those among them that were given to it.
+    /// The agent's variables.
     pub(in crate::run) variables: &'a Variables,
+    /// Those that the operator gives to it.
+    pub(in crate::run) given: &'a Variables,
     pub(in crate::run) program: &'a Path,
     /// The row of the agent's CLI; `None`: another program runs.
     pub(in crate::run) row: Option<&'static Provider>,
@@ -74,28 +76,19 @@ impl Places {
         scene.secrets = secret_places(home.as_deref(), &asked);
         scene.links.extend(spelt_home.into_iter().chain(root).filter_map(link_at));
         scene.home = home;
-        for path in [asked.program].into_iter().chain(SYSTEMS.map(Path::new)) {
-            scene.show(path);
-        }
-        scene.shown.extend(installation(asked.program));
-        let path = value(asked.variables, "PATH").unwrap_or_default();
-        for folder in std::env::split_paths(path).filter(|path| path.is_absolute()) {
-            scene.show(&folder);
-            scene.shown.extend(real(&folder).and_then(|folder| above_programs(&folder)));
-        }
         scene.shown.extend(resolver());
-        for (_, given) in asked.variables.iter().filter(|variable| !asked.inherited.contains(variable)) {
+        scene.writable.push(resolved(asked.temporary));
+        scene.add_own_files(env);
+        scene.add_places_of_its_cli(&asked)?;
+        scene.add_repository(&env.found, git, trust);
+        scene.add_programs(&asked);
+        for path in asked.given.iter().map(|(_, path)| Path::new(path)) {
             // What was given to the agent by its path.
-            let path = Path::new(given);
             if path.is_absolute() && scene.secrets.iter().any(|secret| path.starts_with(secret)) {
                 scene.secrets.retain(|secret| secret != path);
                 scene.show(path);
             }
         }
-        scene.writable.push(resolved(asked.temporary));
-        scene.add_own_files(env);
-        scene.add_places_of_its_cli(&asked)?;
-        scene.add_repository(&env.found, git, trust);
         Ok(Places(scene))
     }
 
@@ -112,6 +105,32 @@ impl Scene {
             self.links.extend(link_at(path));
         }
         self.shown.push(place);
+    }
+
+    /// The agent's program, and those that it may start. What an agent can write has no say in what is seen: a link there could lead to
+    /// a key.
+    fn add_programs(&mut self, asked: &Asked<'_>) {
+        let path = value(asked.variables, "PATH").unwrap_or_default();
+        let folders = std::env::split_paths(path).filter(|path| path.is_absolute());
+        let all = SYSTEMS.iter().map(PathBuf::from).chain([asked.program.to_owned()]).chain(folders);
+        for path in all {
+            let is_writable = |path: &Path| {
+                self.writable.iter().chain([&self.work_dir]).any(|place| path.starts_with(place))
+            };
+            let above = path.parent().map(resolved).unwrap_or_default();
+            if is_writable(&path) || is_writable(&above) {
+                continue;
+            }
+            let around = real(&path).and_then(|place| {
+                if path == asked.program { installation(&place) } else { above_programs(&place) }
+            });
+            let is_secret = |place: &PathBuf| self.secrets.iter().any(|secret| place.starts_with(secret));
+            let around = around.filter(|place| !is_secret(place));
+            if !real(&path).is_some_and(|place| is_secret(&place)) {
+                self.show(&path);
+            }
+            self.shown.extend(around);
+        }
     }
 
     /// The homes of the env root, and the stores that they lead to.
@@ -162,6 +181,10 @@ impl Scene {
             list.extend(real(&path));
         }
         let login = row.login.as_ref().and_then(|login| login.file.as_ref()?.path(Some(home), &text));
+        // In what the agent can write, a link could stand in its place.
+        let login = login.filter(|login| {
+            !found.iter().any(|place| resolved(login.parent().unwrap_or(login)).starts_with(place))
+        });
         found.extend(login.and_then(|login| real(&login)));
         self.writable.extend(found);
         self.scratch.extend(scratch);
@@ -240,7 +263,8 @@ fn store_of(env: &RunningEnv, path: &Path, stores: &Path) -> Option<PathBuf> {
         .any(|row| row.place == Place::Stores && row.is(kind) && is_of(row.owner, &own.provider));
     let agents = [if agent.is_empty() { "_" } else { &agent }, if agent.is_empty() { key } else { &agent }];
     let is_own = below.iter().skip(1).any(|part| agents.iter().any(|agent| part == *agent));
-    (is_kind && is_own).then(|| real(path)).flatten().filter(|place| place.starts_with(stores))
+    // Through no link of the agent's.
+    (is_kind && is_own).then(|| real(path)).flatten().filter(|place| *place == stores.join(below))
 }
 
 fn is_of(owner: Owner, provider: &str) -> bool {
@@ -257,8 +281,6 @@ fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
         places.extend(row.login.as_ref().and_then(|login| login.file.as_ref()?.path(home, &text)));
     }
     places.extend(asked.request.key_file.clone());
-    // Root's home is one of the system's secrets to anybody but root.
-    places.retain(|place| home.is_none_or(|home| !home.starts_with(place)));
     let mut found = Vec::new();
     for place in places.into_iter().filter(|place| place.symlink_metadata().is_ok()) {
         found.extend(real(&place).filter(|target| *target != place));
@@ -268,8 +290,7 @@ fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
 }
 
 /// Where an installation begins that a program is part of: it reads more than its own file.
-fn installation(program: &Path) -> Option<PathBuf> {
-    let place = real(program)?;
+fn installation(place: &Path) -> Option<PathBuf> {
     let modules = place.ancestors().filter(|above| above.file_name() == Some(OsStr::new(MODULES))).last();
     match modules {
         Some(modules) => Some(modules.to_owned()),

@@ -150,7 +150,7 @@ const SOCKETS: [&str; 3] =
     ["/var/lib/incus/unix.socket", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"];
 
 /// Of the system, where only root can read it.
-const OF_ROOT: [&str; 12] = [
+const OF_ROOT: [&str; 11] = [
     "/etc/gshadow",
     "/etc/gshadow-",
     "/etc/kubernetes",
@@ -162,7 +162,6 @@ const OF_ROOT: [&str; 12] = [
     "/var/lib/containerd",
     "/var/lib/docker",
     "/var/lib/kubelet",
-    "/root",
 ];
 
 /// Variables that name a way out of a sandbox.
@@ -199,6 +198,8 @@ pub(super) fn places(home: Option<&Path>, inherited: &Variables, is_root: bool) 
     places.extend(SOCKETS.iter().map(PathBuf::from));
     if is_root {
         places.extend(OF_ROOT.iter().map(PathBuf::from));
+        // Its home may be another one at present.
+        places.extend(BELOW_HOME.lines().map(|name| Path::new("/root").join(name)));
     }
     places
 }

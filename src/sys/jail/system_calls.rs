@@ -106,7 +106,7 @@ const PROCESSOR: Option<u32> = Some(0xc000_00b7);
 const PROCESSOR: Option<u32> = None;
 
 /// Installs a filter: no local socket but pairs of connected ones, no `io_uring`, which makes sockets without a system call of their
-/// own, and no system calls of another processor, which have other numbers.
+/// own, no keys that the kernel keeps for the user, and no system calls of another processor, which have other numbers.
 pub(super) fn forbid_local_sockets() -> io::Result<()> {
     let Some(processor) = PROCESSOR else { return Err(io::ErrorKind::Unsupported.into()) };
     let filter = filter(processor);
@@ -131,8 +131,8 @@ const TYPE: u32 = 0xf;
 const X32: u32 = 0x4000_0000;
 
 fn filter(processor: u32) -> Vec<libc::sock_filter> {
-    let [socket, pair, ring] =
-        [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_io_uring_setup].map(|call| call as u32);
+    let [socket, pair] = [libc::SYS_socket, libc::SYS_socketpair].map(|call| call as u32);
+    let absent = [libc::SYS_io_uring_setup, libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key];
     let local = libc::AF_UNIX as u32;
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EACCES as u32;
     let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -145,15 +145,18 @@ fn filter(processor: u32) -> Vec<libc::sock_filter> {
     ];
     let step =
         |code: u32, yes: u8, no: u8, k: u32| libc::sock_filter { code: code as u16, jt: yes, jf: no, k };
-    vec![
+    let mut filter = vec![
         step(load, 0, 0, ARCHITECTURE),
         step(equal, 1, 0, processor),
         step(ret, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(load, 0, 0, NUMBER),
         step(more, 0, 1, X32),
         step(ret, 0, 0, missing),
-        step(equal, 0, 1, ring),
-        step(ret, 0, 0, missing),
+    ];
+    for call in absent {
+        filter.extend([step(equal, 0, 1, call as u32), step(ret, 0, 0, missing)]);
+    }
+    filter.extend([
         step(equal, 2, 0, socket),
         step(equal, 4, 0, pair),
         step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
@@ -170,7 +173,8 @@ fn filter(processor: u32) -> Vec<libc::sock_filter> {
         step(equal, 0, 1, libc::SOCK_SEQPACKET as u32),
         step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
         step(ret, 0, 0, refuse),
-    ]
+    ]);
+    filter
 }
 
 fn checked(result: i32) -> io::Result<()> {
