@@ -30,7 +30,8 @@ pub struct Surroundings<'a> {
     ///
     /// An error means that one has arrived before.
     pub begins: &'a dyn Fn() -> Result<()>,
-    /// Called when the run has ended and a clean-up follows: from there on a signal sets [`CleanupAfter::stop`].
+    /// Called when the agent has ended and something follows: from there on a signal sets the flag of that (`CleanupAfter::stop`,
+    /// `OnSuccess::stop`).
     pub ends: &'a dyn Fn() -> Result<()>,
     /// The number of the signal that has arrived since `ends`.
     pub signal: &'a dyn Fn() -> Option<i32>,
