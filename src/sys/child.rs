@@ -35,7 +35,24 @@ pub struct Program<'a> {
 pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> io::Result<Child> {
     let mut command = command(program);
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.stdin(stdin).stdout(stdout).stderr(stderr).spawn()
+    spawn(command.stdin(stdin).stdout(stdout).stderr(stderr))
+}
+
+/// A program that is just being written cannot be started: it is tried for so often, with a pause in between. Who updates a CLI is done
+/// soon; and a process that another thread of this one has just made still has the file open for a moment.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 1..TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(BETWEEN_TRIES)
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 /// As [`start`], with a limit on the memory that the child, and each process that it starts, may allocate. It is the memory
@@ -460,5 +477,28 @@ pub fn signal_group(group: Pid, signal: Signal) {
         && error != rustix::io::Errno::SRCH
     {
         log::debug!("signal {signal:?} to group {group:?}: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_just_being_written_is_started_when_it_is_done() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("program");
+        std::fs::copy("/bin/true", &path).unwrap();
+        let writer = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+        let begun = Instant::now();
+        let held = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(60));
+            drop(writer);
+        });
+        let program = Program { path: &path, args: &[], dir: None, env: &[] };
+        let mut child = start(program, Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
+        assert!(child.wait().unwrap().success());
+        held.join().unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(50), "it was not held");
     }
 }
