@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real Claude Code in runs that other commands act on: `send`, `pause`, `resume`, `stop`, heartbeats and the autonomous loop.
+# The real Claude Code in runs that other commands act on: `send`, `pause`, `resume`, `stop`, heartbeats, the autonomous loop, and a login.
 #
 #   tests/real/control.sh DIR     (see common.sh)
 set -euo pipefail
@@ -72,4 +72,17 @@ ready: true
 </COMPLETION_GATE>' --autonomous
 check "one that is ready ends the run" ended 0
 check "after one turn" test "$(grep -c '"type":"iteration"' "$work/events")" = 1
+# Not logged in: the run begins Claude Code's own login, and a person brings the code. No service answers here, so no code is right.
+unset ANTHROPIC_API_KEY ANTHROPIC_BASE_URL
+env=$("$execenv" prepare --provider claude --task-id login)
+"$execenv" run "$env" --prompt hi --auth-login -o json > "$work/events" 2> "$work/errors" &
+run=$!
+addresses() { grep -c '"login_url":"https://claude.ai/oauth/authorize' "$work/events" || true; }
+asked() { for _ in $(seq 300); do [ "$(addresses)" -ge "$1" ] && return; sleep 0.1; done; cat "$work/events" "$work/errors"; return 1; }
+check "a login prints its address" asked 1
+check "it takes a code" "$execenv" send "$env" --auth-code 'no#code'
+check "a wrong one begins another login" asked 2
+check "stop ends the wait" "$execenv" stop "$env"
+check "and the run" ended 143
+check "nothing of it is left" no_agent
 echo "control: all well"
