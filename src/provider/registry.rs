@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, login_file};
+use super::row::{HomeFolder, McpChannel, OwnSandbox, Provider, below, login_file};
 use super::version::Version;
 use super::{
     acp, antigravity, claude, cline, codex, copilot, cursor, dsh, gemini, grok, hermes, kilo, mcp_file, omp,
@@ -216,6 +216,8 @@ static PROVIDERS: &[Provider] = &[
         .program("pi", "MULTICA_PI_PATH")
         .mcp(McpChannel::Never)
         .login(&[], login_file("PI_CODING_AGENT_DIR", ".pi/agent", "auth.json"))
+        .writes(&[below("PI_CODING_AGENT_DIR", ".pi/agent", "sessions")])
+        .scratch(&[below("PI_CODING_AGENT_DIR", ".pi/agent", "")])
         .own_arguments(pi::OWN_ARGUMENTS)
         .dialects(pi::DIALECTS),
     Provider::new("qoder", ".qoder/skills")
@@ -237,6 +239,8 @@ static PROVIDERS: &[Provider] = &[
         .plan(qwen::plan)
         .exports(&[qwen::VARIABLE])
         .login(&["OPENAI_API_KEY"], login_file("QWEN_HOME", ".qwen", "oauth_creds.json"))
+        .writes(&[below("QWEN_HOME", ".qwen", "projects"), below("QWEN_HOME", ".qwen", "tmp")])
+        .scratch(&[below("QWEN_HOME", ".qwen", "")])
         .own_arguments(qwen::OWN_ARGUMENTS)
         .dialects(qwen::DIALECTS),
     Provider::new("qwenpaw", "")

@@ -482,7 +482,45 @@ fn a_sandbox_that_cannot_be_built_fails_closed() {
         .var("PATH", &path)
         .run();
     assert!(json.stderr.contains(r#""code":"no_sandbox""#), "{json}");
+    let new = t.execenv(["run", "--new", "--sandbox", "bwrap", "--", "true"]).var("PATH", &path).run();
+    assert_eq!(new.status, Some(125), "{new}");
     assert!(!env.join("workdir/ran").exists());
+}
+
+#[test]
+fn a_system_without_namespaces_is_told_from_one_with_them() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    // In a namespace of its own a test may forbid further ones.
+    let inside = |words: &str| {
+        let script = format!(
+            "unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_user_namespaces || exit 77; exec execenv run {} {words} -- touch ran'",
+            env.display()
+        );
+        t.sh(&script).run()
+    };
+    let tried = inside("--sandbox landlock --sandbox-net off");
+    if tried.status == Some(77) || tried.stderr.contains("unshare") {
+        let _ = writeln!(
+            std::io::stderr(),
+            "not run here: a namespace that forbids further ones: {}",
+            tried.stderr
+        );
+        return;
+    }
+    for &kind in kinds() {
+        let (words, named) = match kind {
+            "bwrap" => ("--sandbox bwrap", "bwrap: "),
+            _ => ("--sandbox landlock --sandbox-net off", "a user and a network namespace"),
+        };
+        let done = inside(words);
+        assert_eq!(done.status, Some(125), "{kind}: {done}");
+        assert!(done.stderr.contains(named) && done.stderr.contains("hint: "), "{kind}: {done}");
+        assert!(!env.join("workdir/ran").exists(), "{kind}");
+        if kind == "landlock" {
+            assert_eq!(inside("--sandbox landlock").status, Some(0), "it needs none");
+        }
+    }
 }
 
 #[test]

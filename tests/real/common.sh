@@ -14,6 +14,7 @@
 #   tests/real/claude_hooks.sh DIR             # Claude Code makes the worktrees, by `execenv hook claude`
 #   tests/real/control.sh DIR                  # send, pause, stop, heartbeats and the autonomous loop with Claude Code
 #   tests/real/codex_commit.sh DIR             # Codex commits in a worktree, from its sandbox
+#   tests/real/sandbox.sh DIR                  # Claude Code, Codex, OpenCode, Gemini … in `run --sandbox`, of both kinds
 #   tests/real/skills_and_servers.sh DIR    # a table of all programs: skills and servers of all kinds; takes half an hour
 #
 # Needs npm (or the install in DIR already), python3 and git. Everything happens on loopback, without an account.

@@ -125,8 +125,11 @@ impl Jail {
         let word = self.word();
         let message = format!("the sandbox `{word}` cannot be built, so the agent was not started: {why}");
         let hint = match self {
-            Jail::Bubblewrap { .. } => {
+            Jail::Bubblewrap { .. } if self.has_network() => {
                 "`execenv doctor` shows what this system allows; `--sandbox landlock` needs no namespaces"
+            }
+            Jail::Bubblewrap { .. } => {
+                "`execenv doctor` shows what this system allows; an agent without a network needs namespaces"
             }
             Jail::Landlock { has_network: false, .. } => {
                 "`execenv doctor` shows what this system allows; `--sandbox-net on` needs no namespaces"
