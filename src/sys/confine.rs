@@ -115,7 +115,7 @@ mod linux {
             .handle_access(all)
             .and_then(|rules| rules.scope(Scope::from_all(OF_AGENTS)))
             .and_then(Ruleset::create)
-            .map_err(io::Error::other)?;
+            .map_err(refused)?;
         for (path, right) in rights {
             let pin = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let place = match rustix::fs::open(path, pin, Mode::empty()) {
@@ -134,9 +134,14 @@ mod linux {
                 rustix::fs::FileType::Symlink => continue,
                 _ => right & of_files,
             };
-            rules = rules.add_rule(PathBeneath::new(place, right)).map_err(io::Error::other)?;
+            rules = rules.add_rule(PathBeneath::new(place, right)).map_err(refused)?;
         }
-        rules.restrict_self().map(drop).map_err(io::Error::other)
+        rules.restrict_self().map(drop).map_err(refused)
+    }
+
+    /// What the kernel said: the library's own words would make the program larger.
+    fn refused(_: RulesetError) -> io::Error {
+        io::Error::last_os_error()
     }
 
     pub(super) fn scope_sockets() -> Result<(), RulesetError> {
