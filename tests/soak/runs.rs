@@ -35,7 +35,10 @@ pub fn trials() -> Vec<Trial> {
     let saving = trial("run_saving::killed".to_owned(), run_saving);
     let doctors = [("doctor_of_result::killed", true), ("doctor_of_beginning::killed", false)]
         .map(|(name, is_whole)| trial(name.to_owned(), move |name| doctor_of_dead_run(name, is_whole)));
-    runs.into_iter().chain([cleanup, new, full, task, escaping, saving]).chain(doctors).collect()
+    let publishing = trial("run_publishing::killed".to_owned(), run_publishing);
+    let autonomous = trial("run_autonomous::killed".to_owned(), run_autonomous);
+    let others = [cleanup, new, full, task, escaping, saving, publishing, autonomous];
+    runs.into_iter().chain(others).chain(doctors).collect()
 }
 
 /// An environment with a worktree.
@@ -89,6 +92,67 @@ fn run_saving(name: &str) {
                 }
             }
             assert_goes_on(&w, &arguments, log.contains("s1"), has_worked, when);
+        },
+    );
+}
+
+/// A run whose work is merged when its agent has completed. It never counts as completed while the work is not there, and a second
+/// delivery brings it there.
+fn run_publishing(name: &str) {
+    let w = worktree();
+    let new = format!("write-file {} work", w.env.join("workdir/new").display());
+    let script = ["pid @/agent", &new, INIT, SAYS, RESULT, "expect-eof"];
+    let arguments = ["--kill-grace", "1s", "--once", "--on-success", "merge", "--into", "main"];
+    let published = |w: &World| {
+        let source = w.t.tmp.join("source");
+        git_out(&w.t, &source, &["ls-tree", "--name-only", "main", "new"]) == "new"
+            && source.join("new").exists()
+    };
+    let start = Start::new(&w.t);
+    sweep(
+        name,
+        Fault::Kill,
+        &start,
+        || w.asked(&script, &arguments),
+        |_, when| {
+            w.wait_until_free();
+            w.assert_agent_gone(when);
+            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            if w.meta()["execenv"]["status"] == "completed" {
+                assert!(published(&w), "{when}");
+            }
+            let done = w.asked(&script, &arguments).run();
+            assert_eq!(done.status, Some(0), "{when}, then again\n{done}");
+            assert!(published(&w), "{when}, then again");
+            assert_eq!(w.result()["status"], "completed", "{when}");
+        },
+    );
+}
+
+/// A run of two turns goes on where it was.
+fn run_autonomous(name: &str) {
+    const READY: &str = r#"print {"type":"assistant","session_id":"s1","message":{"id":"b","model":"m","content":[{"type":"text","text":"<COMPLETION_GATE>\nready: true\n</COMPLETION_GATE>"}]}}"#;
+    let w = worktree();
+    w.script("script0", &["pid @/agent", INIT, SAYS, RESULT, "expect-eof"]);
+    let script = ["pid @/agent", INIT, READY, RESULT, "expect-eof"];
+    let arguments = ["--kill-grace", "1s", "--autonomous"];
+    let start = Start::new(&w.t);
+    sweep(
+        name,
+        Fault::Kill,
+        &start,
+        || w.asked(&script, &arguments),
+        |_, when| {
+            w.wait_until_free();
+            w.assert_agent_gone(when);
+            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            let has_session = w.meta()["execenv"]["session"]["id"] == "s1";
+            let resume: &[&str] = if has_session { &["--resume"] } else { &[] };
+            let again: Vec<&str> = arguments.iter().chain(resume).copied().collect();
+            let done = w.asked(&script, &again).run();
+            assert_eq!(done.status, Some(0), "{when}, then again\n{done}");
+            assert_eq!(w.result()["status"], "completed", "{when}");
+            w.assert_nothing_temporary(when);
         },
     );
 }
