@@ -125,7 +125,8 @@ fn copy_all(from: &Path, to: &Path) {
 /// Visits the points of a case: for each, the start state is put back, `command` is disturbed, and `check` looks at what
 /// it left.
 ///
-/// The number of points is exact: the last one is reached, and one beyond it the command goes through.
+/// The number of points is exact, but for a few that depend on the clock: the last ones are reached or not there, and beyond them the command goes
+/// through.
 pub fn sweep<'a>(
     name: &str,
     fault: Fault,
@@ -138,7 +139,7 @@ pub fn sweep<'a>(
 
 /// How often a point is tried until a run gets there.
 const TRIES: u32 = 3;
-/// How many changes a run makes at most beside those that were counted.
+/// How many changes a run makes at most beside those that were counted, or less than these.
 const MARGIN: u32 = 4;
 
 /// The same for a command that ends with `status` when nothing disturbs it.
@@ -168,8 +169,12 @@ pub fn sweep_to<'a>(
         }
         let done = done.expect("it was tried");
         let when = format!("{name}, {} at change {point} of {count}", fault.name());
-        if fault == Fault::Kill {
-            assert!(done.was_killed(), "{when}: the point was not reached\n{done}");
+        if fault == Fault::Kill && !done.was_killed() {
+            // One of the last ones, which only the run has that was counted: this one went through.
+            let is_one_of_the_last = point + MARGIN > count;
+            let went_through = done.status == Some(status) && done.signal.is_none();
+            assert!(is_one_of_the_last && went_through, "{when}: the point was not reached\n{done}");
+            continue;
         }
         check(&done, &when);
     }
