@@ -77,14 +77,14 @@ pub fn drop_capabilities() -> io::Result<()> {
     calls::drop_capabilities()
 }
 
-/// Denies this process and all that it starts every socket with a place in the file system, which no version of Landlock tells apart
-/// (up to 8), and the ways round that. Pairs of connected sockets stay.
+/// Forbids this process, and those that it becomes and starts, what no other part of a sandbox keeps from it. `is_apart`: namespaces keep
+/// it from other processes.
 ///
 /// # Errors
-/// Where the system has no filter of system calls, or execenv none for this processor.
-pub fn forbid_local_sockets() -> io::Result<()> {
+/// As the system reports them; [`io::ErrorKind::Unsupported`] on a processor whose calls are not known here.
+pub fn forbid(is_apart: bool) -> io::Result<()> {
     calls::forbid_new_privileges()?;
-    calls::forbid_local_sockets()
+    calls::forbid(is_apart)
 }
 
 /// Confines this process, and all that it starts, to these paths. What is not there is left out.

@@ -103,6 +103,12 @@ impl Stage<'_> {
         drop(itself.and_then(jail::handed));
         jail::heed_requests();
         jail::leave_sockets_without_path(); // where it cannot, the run has said so
+        match jail::forbid(true) {
+            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
+                return Err(format!("the filter of system calls: {error}"));
+            }
+            _ => {}
+        }
         self.start(told)
     }
 
@@ -123,7 +129,7 @@ impl Stage<'_> {
             })
             .collect();
         jail::confine(&rights).map_err(|error| format!("Landlock: {error}"))?;
-        jail::forbid_local_sockets().map_err(|error| format!("the filter of system calls: {error}"))?;
+        jail::forbid(false).map_err(|error| format!("the filter of system calls: {error}"))?;
         self.start(told)
     }
 

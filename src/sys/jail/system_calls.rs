@@ -105,11 +105,13 @@ const PROCESSOR: Option<u32> = Some(0xc000_00b7);
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const PROCESSOR: Option<u32> = None;
 
-/// Installs a filter: no local socket but pairs of connected ones, no `io_uring`, which makes sockets without a system call of their
-/// own, no keys that the kernel keeps for the user, and no system calls of another processor, which have other numbers.
-pub(super) fn forbid_local_sockets() -> io::Result<()> {
+/// Installs a filter of system calls. In every sandbox there is no `io_uring`, which does what is forbidden without a call of its own, no key
+/// that the kernel keeps for the user, no way to a hypervisor, and no call of another processor, which have other numbers. Where no
+/// namespace keeps the agent apart there is no local socket either but pairs of connected ones, no memory, messages or semaphores that
+/// programs share by a number, and no limit for another process.
+pub(super) fn forbid(is_apart: bool) -> io::Result<()> {
     let Some(processor) = PROCESSOR else { return Err(io::ErrorKind::Unsupported.into()) };
-    let filter = filter(processor);
+    let filter = filter(processor, is_apart);
     let program = libc::sock_fprog {
         len: u16::try_from(filter.len()).unwrap_or(0),
         filter: filter.as_ptr().cast_mut(),
@@ -130,12 +132,39 @@ const TYPE: u32 = 0xf;
 /// System calls of another kind have this bit on one processor.
 const X32: u32 = 0x4000_0000;
 
-fn filter(processor: u32) -> Vec<libc::sock_filter> {
+const ABSENT: [i64; 4] =
+    [libc::SYS_io_uring_setup, libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key];
+/// Of what programs share by a number.
+const SHARED: [i64; 4] = [libc::SYS_shmget, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open];
+/// Those of a number that is known already.
+const SHARED_BY_NUMBER: [i64; 8] = [
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+];
+
+/// Calls whose first argument is a process; 0: this one.
+const OF_PROCESS: [i64; 5] = [
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+];
+/// Calls whose first argument says what the second one is: a process, a group, or from this number on all that a user has.
+const OF_SEVERAL: [(i64, u32); 2] = [(libc::SYS_setpriority, 2), (libc::SYS_ioprio_set, 3)];
+
+fn filter(processor: u32, is_apart: bool) -> Vec<libc::sock_filter> {
     let [socket, pair] = [libc::SYS_socket, libc::SYS_socketpair].map(|call| call as u32);
-    let absent = [libc::SYS_io_uring_setup, libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key];
-    let local = libc::AF_UNIX as u32;
+    let [local, hypervisor] = [libc::AF_UNIX as u32, libc::AF_VSOCK as u32];
     let refuse = libc::SECCOMP_RET_ERRNO | libc::EACCES as u32;
     let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let allow = libc::SECCOMP_RET_ALLOW;
     let [load, equal, more, and, ret] = [
         libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
         libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
@@ -153,27 +182,54 @@ fn filter(processor: u32) -> Vec<libc::sock_filter> {
         step(more, 0, 1, X32),
         step(ret, 0, 0, missing),
     ];
-    for call in absent {
-        filter.extend([step(equal, 0, 1, call as u32), step(ret, 0, 0, missing)]);
+    let shared = SHARED.iter().chain(&SHARED_BY_NUMBER).filter(|_| !is_apart);
+    for call in ABSENT.iter().chain(shared) {
+        filter.extend([step(equal, 0, 1, *call as u32), step(ret, 0, 0, missing)]);
     }
-    filter.extend([
-        step(equal, 2, 0, socket),
-        step(equal, 4, 0, pair),
-        step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
-        // A socket.
-        step(load, 0, 0, FIRST),
-        step(equal, 8, 0, local),
-        step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
-        // A pair: one of datagrams could be connected elsewhere.
-        step(load, 0, 0, FIRST),
-        step(equal, 0, 4, local),
-        step(load, 0, 0, SECOND),
-        step(and, 0, 0, TYPE),
-        step(equal, 1, 0, libc::SOCK_STREAM as u32),
-        step(equal, 0, 1, libc::SOCK_SEQPACKET as u32),
-        step(ret, 0, 0, libc::SECCOMP_RET_ALLOW),
-        step(ret, 0, 0, refuse),
-    ]);
+    // A socket; not of these families.
+    let families: &[u32] = if is_apart { &[hypervisor] } else { &[hypervisor, local] };
+    filter.extend([step(equal, 0, 2 + 2 * families.len() as u8, socket), step(load, 0, 0, FIRST)]);
+    for family in families {
+        filter.extend([step(equal, 0, 1, *family), step(ret, 0, 0, refuse)]);
+    }
+    filter.push(step(ret, 0, 0, allow));
+    if !is_apart {
+        filter.extend([
+            // A pair: one of datagrams could be connected elsewhere.
+            step(equal, 0, 9, pair),
+            step(load, 0, 0, FIRST),
+            step(equal, 1, 0, local),
+            step(ret, 0, 0, allow),
+            step(load, 0, 0, SECOND),
+            step(and, 0, 0, TYPE),
+            step(equal, 1, 0, libc::SOCK_STREAM as u32),
+            step(equal, 0, 1, libc::SOCK_SEQPACKET as u32),
+            step(ret, 0, 0, allow),
+            step(ret, 0, 0, refuse),
+        ]);
+        // Limits and turns of this very process.
+        for call in OF_PROCESS {
+            filter.extend([
+                step(equal, 0, 4, call as u32),
+                step(load, 0, 0, FIRST),
+                step(equal, 0, 1, 0),
+                step(ret, 0, 0, allow),
+                step(ret, 0, 0, refuse),
+            ]);
+        }
+        for (call, of_user) in OF_SEVERAL {
+            filter.extend([
+                step(equal, 0, 6, call as u32),
+                step(load, 0, 0, SECOND),
+                step(equal, 0, 3, 0),
+                step(load, 0, 0, FIRST),
+                step(more, 1, 0, of_user),
+                step(ret, 0, 0, allow),
+                step(ret, 0, 0, refuse),
+            ]);
+        }
+    }
+    filter.push(step(ret, 0, 0, allow));
     filter
 }
 
