@@ -8,7 +8,7 @@ use super::command::{Git, Repository};
 use super::traps;
 use super::view::GitFolders;
 use crate::failure::{Code, Failure};
-use crate::sys::tree::Tree;
+use crate::sys::tree::{FileKind, Tree};
 
 /// A folder that is the top of a repository's working files.
 ///
@@ -103,6 +103,16 @@ impl Checkout {
         Ok(!name.starts_with('-')
             && name != "HEAD"
             && self.repository().look(["check-ref-format", &full]).succeeds()?)
+    }
+
+    /// Whether a log that a commit on this branch would be added to is something else than a file: an agent can make a link.
+    pub fn has_odd_logs(&self, branch: &str) -> bool {
+        let is_odd = |folder: &Path, file: &Path| {
+            let kind = Tree::open(folder).and_then(|folder| folder.kind(file));
+            !matches!(kind, Ok(None | Some(FileKind::File { .. })))
+        };
+        let GitFolders { own, common, .. } = self.folders();
+        is_odd(own, Path::new("logs/HEAD")) || is_odd(common, &Path::new("logs/refs/heads").join(branch))
     }
 
     /// Its git folders.

@@ -165,7 +165,9 @@ impl Checkout {
         lock.end()?;
         installed?;
         let before = head.commit.as_deref().unwrap_or("");
-        let moved = ["update-ref", "-m", why, "HEAD", &saved.commit, before];
+        // By its name: HEAD may lead elsewhere by now, and so may a branch that is another name for one.
+        let name = format!("refs/heads/{}", head.branch.as_deref().unwrap_or_default());
+        let moved = ["update-ref", "--no-deref", "-m", why, &name, &saved.commit, before];
         self.repository().work(moved).output()?;
         Ok(Ok(()))
     }

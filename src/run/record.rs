@@ -50,6 +50,8 @@ pub(super) struct BegunRun<'a> {
     pub(super) is_autonomous: bool,
     /// It then goes on counting the turns of the run before.
     pub(super) counts_on: bool,
+    /// Its agent is in a sandbox.
+    pub(super) sandboxed: bool,
     /// How its work is to be published.
     pub(super) on_success: Option<&'a OnSuccess>,
 }
@@ -180,7 +182,7 @@ impl RunningEnv {
     /// # Errors
     /// As the system reports them.
     pub(super) fn starting(&mut self, begun: &BegunRun<'_>, now: DateTime<Utc>) -> Result<()> {
-        let BegunRun { run_id, dialect, temporary, is_autonomous, counts_on, on_success } = *begun;
+        let BegunRun { run_id, dialect, temporary, is_autonomous, counts_on, on_success, sandboxed } = *begun;
         let Machine { host, boot_id, pid_namespace } = Machine::this();
         // The sign of life comes first: without it another machine takes the run for a dead one.
         touch(&self.lock_handle()?).context("touch the lock file")?;
@@ -205,6 +207,7 @@ impl RunningEnv {
                 pid_namespace,
                 started_at: Some(now),
                 autonomous,
+                sandboxed: sandboxed || own.run.as_ref().is_some_and(|run| run.sandboxed),
                 on_success: on_success.map(|wanted| wanted.to.word().to_owned()).unwrap_or_default(),
                 into: on_success.and_then(|wanted| wanted.into.clone()),
                 ..RunRecord::default()

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::base::{Prefer, base};
+use super::chosen::refuse_chosen;
 use super::diff::{BOUNDS, too_much};
 use super::lock::GitLock;
 use super::ours::ours;
@@ -67,6 +68,9 @@ pub fn checkpoint(found: &FoundEnv, place: &Place, wanted: Wanted<'_>, git: &Git
         checkout.repair()?;
     }
     let head = checkout.head()?;
+    if wanted.on_branch {
+        refuse_chosen(found, place, &checkout, head.branch.as_deref(), None)?;
+    }
     let own = found.require_meta()?.own.unwrap_or_default();
     let saving = Saving {
         head: &head,

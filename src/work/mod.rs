@@ -4,6 +4,7 @@
 mod base;
 mod branch;
 mod checkpoint;
+mod chosen;
 mod clone;
 mod diff;
 mod half_cloned;

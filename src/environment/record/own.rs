@@ -288,6 +288,9 @@ pub struct RunRecord {
     /// What an autonomous run has counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autonomous: Option<IterationRecord>,
+    /// Its agent, or that of a run before, was in a sandbox.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sandboxed: bool,
     /// How its work is to be published when its agent has completed; empty: not at all.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub on_success: String,

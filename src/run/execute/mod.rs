@@ -19,7 +19,7 @@ use crate::git::Git;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
 use crate::run::autonomous::{GO_ON, Loop, Next, Said};
 use crate::run::engine::{Engine, engine_of};
-use crate::run::heartbeat::{Body, Heart, Heartbeats};
+use crate::run::heartbeat::{Body, Heart, HeartbeatMode, Heartbeats};
 use crate::run::inbox::Inbox;
 use crate::run::log::RunLog;
 use crate::run::login::{Login, args_to_log_in};
@@ -131,6 +131,13 @@ fn begin(
     let dead = env.recover_dead_run(surroundings.git, surroundings.trust, (surroundings.now)())?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
     let logs_in = args_to_log_in(options, &plan.provider)?;
+    if plan.sandbox.is_some() && options.heartbeats.is_some_and(|beats| beats.mode == HeartbeatMode::Branch) {
+        // The agent could change what a branch's name leads to at any moment.
+        let message = "`--heartbeat-mode branch` does not work with `--sandbox`";
+        return Err(Failure::new(Code::Usage, message)
+            .hint("leave it out: heartbeats go beside the branch then")
+            .into());
+    }
     let publishing = options.on_success.as_ref().map(|wanted| Publishing { wanted, surroundings });
     publishing.as_ref().map_or(Ok(()), |publishing| publishing.foresee(&env.found))?;
     // Until here a signal ends the process; from the first change on the run decides when to stop.
@@ -279,6 +286,7 @@ impl Run<'_, '_> {
             temporary: &plan.temporary,
             is_autonomous: self.autonomous.is_some(),
             counts_on: plan.resume.is_some(),
+            sandboxed: plan.sandbox.is_some(),
             on_success: self.publishing.as_ref().map(|publishing| publishing.wanted),
         };
         let root = &self.env.found.env;

@@ -7,6 +7,7 @@ use super::state::State;
 use crate::environment::{CurrentMerge, LockedEnv, MergedBranch};
 use crate::failure::{Code, Failure};
 use crate::git::{AtHead, Conflict, Move, NewCommit};
+use crate::work::chosen::refuse_chosen;
 use crate::work::lock::GitLock;
 
 /// The most paths that a message names.
@@ -45,7 +46,10 @@ impl Desk<'_> {
     ) -> Result<Committed> {
         let (head, state) = self.settle(env)?;
         let (current, heads) = match state {
-            State::Merging(current, heads) => (current, heads),
+            State::Merging(current, heads) => {
+                refuse_chosen(env, self.place, &self.checkout, head.branch.as_deref(), None)?;
+                (current, heads)
+            }
             State::Committed(current, commit) => {
                 let squash = current.squash;
                 return Ok(Committed { commit, branch: current.branch, squash, was_there: true });

@@ -11,6 +11,7 @@ use super::state::State;
 use crate::environment::{CurrentMerge, LockedEnv};
 use crate::failure::{Code, Failure};
 use crate::git::{Conflict, InTheWay, Merged, Named};
+use crate::work::chosen::refuse_chosen;
 use crate::work::lock::GitLock;
 use crate::work::ours::ours;
 use crate::work::place::shown;
@@ -71,6 +72,7 @@ impl Desk<'_> {
             State::Idle { .. } | State::Committed(..) => {}
         }
         let branch = head.branch.as_deref().ok_or_else(|| self.is_detached())?;
+        refuse_chosen(env, self.place, &self.checkout, Some(branch), None)?;
         self.refuse_dirty()?;
         let source = chosen.commit.clone();
         let mut started =

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::order::Job;
 use crate::failure::{Code, Failure};
 use crate::git::{NotNow, Saving};
+use crate::work::chosen::refuse_chosen;
 use crate::work::diff::{BOUNDS, too_much};
 use crate::work::ours::ours;
 
@@ -20,6 +21,7 @@ impl Job<'_> {
             return Err(self.in_progress(operation).into());
         }
         let head = self.checkout.head()?;
+        refuse_chosen(self.env, self.place, &self.checkout, head.branch.as_deref(), self.order.branch)?;
         let message = format!("{}\n", self.title);
         let saving = Saving {
             head: &head,
