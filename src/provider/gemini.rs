@@ -38,9 +38,8 @@ pub(super) const HOME: HomeFolder = HomeFolder {
 pub use self::launch::{DIALECTS, OWN_ARGUMENTS};
 
 /// Its conversations, where its home is the user's (0.61.0).
-pub(super) const WRITES: &[LoginFile] =
-    &[below(HOME_VARIABLE, "", ".gemini/tmp"), below(HOME_VARIABLE, "", ".gemini/history")];
-/// Where it notes the projects that it has seen, at each start.
+pub(super) const WRITES: &[LoginFile] = &[below(HOME_VARIABLE, "", ".gemini/tmp")];
+/// Where it notes the projects that it has seen, at each start; its `history` has repositories, whose settings can name programs.
 pub(super) const SCRATCH: &[LoginFile] = &[below(HOME_VARIABLE, "", ".gemini")];
 /// An empty list allows every server; this one allows none, because no server has this name.
 const NO_SERVER: &str = "execenv: no MCP server";

@@ -31,11 +31,16 @@ const IGNORED: &str = "node_modules\npackage.json\npackage-lock.json\nbun.lock\n
 pub(super) const WRITES: &[LoginFile] = &[
     below("XDG_DATA_HOME", ".local/share", "opencode"),
     below("XDG_STATE_HOME", ".local/state", "opencode"),
-    below("XDG_CACHE_HOME", ".cache", "opencode"),
 ];
 
-/// Where it writes a list of what git ignores, and looks for plugins, at each start.
-pub(super) const SCRATCH: &[LoginFile] = &[below("XDG_CONFIG_HOME", ".config", "opencode")];
+/// Where it writes a list of what git ignores, and looks for plugins, at each start; where it keeps programs that it starts; and
+/// repositories of its own, whose settings can name programs.
+pub(super) const SCRATCH: &[LoginFile] = &[
+    below("XDG_CONFIG_HOME", ".config", "opencode"),
+    below("XDG_CACHE_HOME", ".cache", "opencode"),
+    below("XDG_DATA_HOME", ".local/share", "opencode/bin"),
+    below("XDG_DATA_HOME", ".local/share", "opencode/snapshot"),
+];
 
 /// The variable.
 pub(super) const CONTENT: &str = "OPENCODE_CONFIG_CONTENT";

@@ -45,6 +45,7 @@ static PROVIDERS: &[Provider] = &[
             login_file("CLAUDE_CONFIG_DIR", ".claude", ".credentials.json"),
         )
         .writes(claude::WRITES)
+        .scratch(claude::SCRATCH)
         .login_hint("run `claude setup-token` or set ANTHROPIC_API_KEY")
         .auth_login(claude::AUTH_LOGIN)
         .own_arguments(claude::launch::OWN_ARGUMENTS)

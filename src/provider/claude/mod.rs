@@ -11,11 +11,13 @@ pub(super) const WRITES: &[LoginFile] = &[
     of_configuration("debug"),
     of_configuration("file-history"),
     of_configuration("projects"),
-    of_configuration("session-env"),
-    of_configuration("shell-snapshots"),
     of_configuration("tasks"),
     of_configuration("todos"),
 ];
+
+/// What it runs in its shells, also in those of a Claude Code of the user's that works at the same time.
+pub(super) const SCRATCH: &[LoginFile] =
+    &[of_configuration("session-env"), of_configuration("shell-snapshots")];
 
 const fn of_configuration(folder: &'static str) -> LoginFile {
     below("CLAUDE_CONFIG_DIR", ".claude", folder)

@@ -2,7 +2,7 @@
 //! program puts in the place of a hidden one stays hidden, too.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::plan::{Entry, PRIVATE, Part, Plan, around};
 use crate::supervise::sandbox::copied;
@@ -54,7 +54,7 @@ pub(super) fn arguments(
                     args.at("--tmpfs", &path);
                     folders.push(path);
                 }
-                Part::Whole(path) => args.bind("--ro-bind", &path),
+                Part::Whole(path) => args.bind("--ro-bind-try", &path), // it may be gone by then
                 Part::Link(path, target) => args.link(&target, &path),
             }
         }
@@ -69,11 +69,12 @@ pub(super) fn arguments(
     if !has_root {
         args.at("--tmpfs", &plan.root);
     }
-    for folder in &plan.scratch {
-        args.copy_of(folder, plan, entries);
-    }
+    let lies_in_writable = |folder: &&PathBuf| plan.writable.iter().any(|above| folder.starts_with(above));
+    let (inside, outside): (Vec<_>, Vec<_>) = plan.scratch.iter().partition(lies_in_writable);
+    outside.iter().for_each(|folder| args.copy_of(folder, plan, entries));
     plan.links.iter().for_each(|(path, target)| args.link(target, path));
     plan.writable.iter().for_each(|path| args.bind("--bind", path));
+    inside.iter().for_each(|folder| args.copy_of(folder, plan, entries));
     plan.sealed.iter().for_each(|path| args.bind("--ro-bind", path));
     // Nothing that is written there would stay.
     folders.iter().chain([&root.to_path_buf()]).for_each(|path| args.at("--remount-ro", path));

@@ -24,6 +24,14 @@ pub(super) fn jail(plan: &Plan, entries: &dyn Fn(&Path) -> Vec<Entry>) -> Result
         return Err(Failure::new(Code::NoSandbox, message)
             .hint("use `--sandbox bwrap`, or a worktree: `execenv prepare --local-dir DIR --worktree`"));
     }
+    let lies_in_writable = |folder: &&PathBuf| plan.writable.iter().any(|above| folder.starts_with(above));
+    if let Some(folder) = plan.scratch.iter().find(lies_in_writable) {
+        let message = format!(
+            "Landlock cannot keep the agent from {}, from which its CLI starts programs for you",
+            folder.display()
+        );
+        return Err(Failure::new(Code::NoSandbox, message).hint("use `--sandbox bwrap`"));
+    }
     let mut hidden = plan.hidden.clone();
     hidden.push(ALL_DEVICES.into());
     let bases = std::iter::once(Path::new("/")).chain(plan.shown.iter().map(PathBuf::as_path));

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::plan::{Entry, PRIVATE, Scene};
 use super::secrets;
 use crate::environment::{Exports, FoundEnv, Trust};
+use crate::failure::{Code, Failure};
 use crate::git::Git;
 use crate::layout::{self, Owner, Place, names};
 use crate::provider::{self, Provider};
@@ -78,6 +79,16 @@ impl Places {
         scene.home = home;
         scene.shown.extend(resolver());
         scene.writable.push(resolved(asked.temporary));
+        let git_folder = scene.work_dir.join(".git");
+        if env.found.work_dir.is_user_folder() && git_folder.is_symlink() {
+            let message = format!(
+                "{} is a link, which no sandbox can keep the agent from replacing",
+                git_folder.display()
+            );
+            return Err(Failure::new(Code::NoSandbox, message)
+                .hint("use a worktree: `execenv prepare --local-dir DIR --worktree`")
+                .into());
+        }
         scene.add_own_files(env);
         scene.add_places_of_its_cli(&asked)?;
         scene.add_repository(&env.found, git, trust);
@@ -232,17 +243,9 @@ impl Scene {
     }
 }
 
-/// Makes a worktree's settings, without any, where the repository has such: the agent could make some by which git starts a program.
+/// Makes a worktree's settings, without any: the agent could make some by which git starts a program, as soon as the repository lets
+/// worktrees have settings.
 fn forestall_settings(registration: &Path) {
-    /// The longest configuration that is read, in bytes.
-    const MOST: u64 = 1 << 20;
-    let Some(common) = registration.ancestors().nth(2).and_then(|common| Tree::open(common).ok()) else {
-        return;
-    };
-    let config = common.read(Path::new("config"), MOST).ok().flatten().unwrap_or_default();
-    if !String::from_utf8_lossy(&config).to_ascii_lowercase().contains("worktreeconfig") {
-        return;
-    }
     let made = Tree::open(registration)
         .and_then(|folder| folder.create_unseen(Path::new("config.worktree"), b"", 0o644));
     if let Err(error) = made {
@@ -271,7 +274,7 @@ fn is_of(owner: Owner, provider: &str) -> bool {
     matches!(owner, Owner::Provider(name) if name == provider)
 }
 
-/// What is secret, as far as it is there: each place itself, and what it leads to.
+/// What is secret: each place itself, and what it leads to.
 fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
     let is_root = rustix::process::geteuid().is_root();
     let mut places = secrets::places(home, asked.inherited, is_root);
@@ -282,7 +285,8 @@ fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
     }
     places.extend(asked.request.key_file.clone());
     let mut found = Vec::new();
-    for place in places.into_iter().filter(|place| place.symlink_metadata().is_ok()) {
+    // Also what is not there: it may come while the agent works.
+    for place in places {
         found.extend(real(&place).filter(|target| *target != place));
         found.push(place);
     }
