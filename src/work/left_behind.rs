@@ -10,6 +10,7 @@ use super::lock::GitLock;
 use super::place::Place;
 use crate::environment::{FoundEnv, Trust, ref_key};
 use crate::git::{Git, NEWEST, OWN_REFS, StaleLock, is_half_written};
+use crate::supervise;
 
 /// What was found in a repository after a run had died, and done about it.
 #[derive(Debug, Default)]
@@ -86,7 +87,12 @@ fn look_into(
         if files > 0 {
             left.notes.push(format!("{files} files that were half switched are as they were before"));
         }
-        let removed = if is_users { StaleLock::None } else { checkout.remove_stale_lock(died)? };
+        let removed = match is_users {
+            true => StaleLock::None,
+            // `git commit` closes its lock while a hook or an editor of it runs.
+            false if is_git_at_work(place) => StaleLock::None,
+            false => checkout.remove_stale_lock(died)?,
+        };
         match removed {
             StaleLock::None => {}
             StaleLock::Removed => {
@@ -111,4 +117,9 @@ fn look_into(
     let made = checkpoint(found, place, wanted, git)?;
     left.saved = made.map(|made| (made.record.n, made.record.sha));
     Ok(())
+}
+
+/// Whether a git process works in a repository.
+fn is_git_at_work(place: &Place) -> bool {
+    supervise::working_in(&[place.path()]).iter().any(|(_, name)| name.starts_with("git"))
 }

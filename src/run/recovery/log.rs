@@ -49,7 +49,7 @@ pub(super) fn read(env: &Tree, provider: &str, run: &RunRecord) -> Option<Heard>
     let length = log.metadata().ok()?.len();
     let is_program = starts.provider == provider::COMMAND.name;
     let mut heard: Option<RunOutcome> = None;
-    let turns = turns(&log, length, &starts.from);
+    let turns = newest(&turns(&log, length, &starts.from)).to_vec();
     let mut said = Said::default();
     for (from, to) in &turns {
         let mut conversation = listener(provider, &run.dialect, is_program)?;
@@ -111,6 +111,19 @@ fn turns(log: &File, length: u64, starts: &[u64]) -> Vec<(u64, u64)> {
     }
     let to = from.iter().skip(1).copied().chain([length]);
     from.iter().copied().zip(to).collect()
+}
+
+/// The last turns, as many as may be read: an agent can write where they begin.
+fn newest(turns: &[(u64, u64)]) -> &[(u64, u64)] {
+    let mut left = BEGINNING + END;
+    let fits = |(from, to): &&(u64, u64)| {
+        let size = (to - from).min(BEGINNING + END);
+        let is_in = left >= size;
+        left = left.saturating_sub(size);
+        is_in
+    };
+    let count = turns.iter().rev().take_while(fits).count();
+    &turns[turns.len() - count.max(1).min(turns.len())..]
 }
 
 /// A part of a log; of a long one its beginning and its end.

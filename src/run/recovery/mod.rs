@@ -116,8 +116,13 @@ pub fn recover(
     });
     let (result, source) = result(found, &saved, &run, heard, killed, now);
     let recorded = match written::by(tree, &run.id) {
-        Some(written) => Recorded::Written(written),
-        None => {
+        // One that says it is done, of work that is not published, is not the run's.
+        Some(written)
+            if !(written.status == RunStatus::Completed && is_unpublished(&own, &run).is_some()) =>
+        {
+            Recorded::Written(written)
+        }
+        _ => {
             result.store(tree)?;
             Recorded::Rebuilt
         }
@@ -160,17 +165,20 @@ fn end_processes(found: &LockedEnv, run: &RunRecord) -> usize {
 
 /// A run whose agent had completed, and whose work was to be published, has failed, unless it came to that.
 fn unpublished(verdict: &mut RunVerdict, own: &Own, run: &RunRecord, found: &LockedEnv) {
-    let wanted = To::ALL.into_iter().find(|to| to.word() == run.on_success);
+    let wanted = is_unpublished(own, run);
     let Some(to) = wanted.filter(|_| verdict.status == RunStatus::Completed) else { return };
-    let is_of_run = |one: &&PublishedRecord| one.to == to.word() && one.at >= run.started_at;
-    if own.published.iter().any(|one| is_of_run(&one)) {
-        return;
-    }
     let again = on_success::command(to, run.into.as_deref(), &found.env.path);
     let text = format!(
         "the agent is done, but execenv died before its work was known to be published; {again} publishes it"
     );
     *verdict = verdict.clone().stopped(FailureReason::PublishFailed, text);
+}
+
+/// How the work of a run is still to be published; `None`: it is, or it was not to be.
+fn is_unpublished(own: &Own, run: &RunRecord) -> Option<To> {
+    let to = To::ALL.into_iter().find(|to| to.word() == run.on_success)?;
+    let is_it = |one: &PublishedRecord| one.to == to.word() && one.at >= run.started_at;
+    (!own.published.iter().any(is_it)).then_some(to)
 }
 
 /// What the record is to point to.
