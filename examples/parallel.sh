@@ -7,6 +7,6 @@
 set -eu
 export EXECENV_WORKSPACES_ROOT="${EXECENV_WORKSPACES_ROOT:-$HOME/agents}"
 
-seq "$(wc -l < tasks.jsonl)" |
+seq "$(grep -c '' tasks.jsonl)" |
     parallel -j "${JOBS:-8}" --retries 2 --joblog log --resume-failed --results results --termseq TERM,10000,KILL,1000 \
         execenv run --task tasks.jsonl --line {} --once --wait 3m --resume --timeout 45m

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Many tasks on Slurm: each line of tasks.jsonl is an element of an array, on one root that all nodes share.
 #
-#   sbatch --array="1-$(wc -l < tasks.jsonl)%8" examples/slurm-array.sh
+#   sbatch --array="1-$(grep -c '' tasks.jsonl)%8" examples/slurm-array.sh
 #   scrontab: 0 * * * * execenv gc -q --workspaces-root $HOME/agents --max-total 200G
 #
 # The root must be on a file system whose locks all nodes see (`execenv doctor` says so): NFS 4, CephFS, GPFS, Lustre with

@@ -137,6 +137,122 @@ fn secrets_cannot_be_read_and_the_rest_can() {
 }
 
 #[test]
+fn secrets_that_come_while_the_agent_works_cannot_be_read() {
+    for &kind in kinds() {
+        let t = TestEnv::new();
+        t.write("home/project/file", "readable");
+        let env = t.prepare(["--task-id", TASK]);
+        let later =
+            [".ssh/id", ".netrc", ".config/gh/hosts.yml", ".codex/auth.json", ".local/share/execenv/key"];
+        let mut script =
+            "echo > begun; while [ ! -e go ]; do sleep 0.05; done; cat ~/project/file; ".to_owned();
+        for name in later {
+            script += &format!("cat ~/{name}; ");
+        }
+        let words = ["run", KEY, "--sandbox", kind, "--", "sh", "-c", &script];
+        let done = t.execenv(words).run_with_child(|_| {
+            wait_until("the agent", || env.join("workdir/begun").exists().then_some(()));
+            for name in later {
+                t.write(format!("home/{name}"), "SECRET");
+            }
+            fs::write(env.join("workdir/go"), "").unwrap();
+        });
+        assert_eq!(done.stdout, "readable", "{kind}: {done}");
+    }
+}
+
+#[test]
+fn no_limit_of_another_process_can_be_changed() {
+    let has_tool = std::process::Command::new("prlimit").arg("--version").output().is_ok();
+    for &kind in kinds().iter().filter(|_| has_tool) {
+        let t = TestEnv::new();
+        t.prepare(["--task-id", TASK]);
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let limits = || fs::read_to_string(format!("/proc/{}/limits", other.id())).unwrap();
+        let before = limits();
+        let script = format!(
+            "prlimit --pid {} --nofile=0:0 --cpu=1:1 --fsize=0:0; prlimit --pid $$ --nofile; ulimit -n 64; ulimit -n",
+            other.id()
+        );
+        let done = t.execenv(["run", KEY, "--sandbox", kind, "--", "sh", "-c", &script]).run();
+        assert_eq!(limits(), before, "{kind}: {done}");
+        assert!(done.stdout.ends_with("64\n"), "its own can be: {kind}: {done}");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_git_folder_that_is_a_link_is_refused() {
+    for &kind in kinds() {
+        let t = TestEnv::new();
+        let project = t.tmp.join("project");
+        make_repository(&t, &project, &[]);
+        fs::rename(project.join(".git"), t.tmp.join("git-folder")).unwrap();
+        t.link("project/.git", "../git-folder");
+        t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+        let words = ["run", KEY, "--local-dir", "project", "--sandbox", kind, "--", "true"];
+        t.execenv(words).fails(125, &["is a link", "--worktree"]);
+    }
+}
+
+/// A user's repository with the branches `main` and `release`, and an environment in a worktree of it.
+fn in_a_worktree() -> (TestEnv, PathBuf, PathBuf) {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    git_out(&t, &source, &["branch", "release"]);
+    let env = t.prepare(["--task-id", TASK, "--agent-name", "Ada", "--repo", "source"]);
+    (t, source, env)
+}
+
+#[test]
+fn execenv_commits_on_no_branch_that_the_agent_has_chosen() {
+    let ways: [&[&str]; 3] =
+        [&["--heartbeat", "1h"], &["--on-success", "branch"], &["--on-success", "merge", "--into", "main"]];
+    for (&kind, options) in kinds().iter().flat_map(|kind| ways.map(|options| (kind, options))) {
+        for branch in ["release", "main"] {
+            let (t, source, env) = in_a_worktree();
+            let tips = || git_out(&t, &source, &["rev-parse", "main", "release"]);
+            let before = tips();
+            let script = format!(
+                "echo evil > evil; echo 'ref: refs/heads/{branch}' > $(git rev-parse --absolute-git-dir)/HEAD"
+            );
+            let fixed = ["run", KEY, "--sandbox", kind];
+            let words = fixed.iter().chain(options).copied().chain(["--", "sh", "-c", &script]);
+            let done = t.execenv(words).run();
+            let when = format!("{kind} {options:?} {branch}");
+            assert_eq!(tips(), before, "{when}: {done}");
+            let later = t.execenv(["publish", KEY, "--to", "branch"]).run().status(5);
+            assert!(later.stderr.contains("an agent in a sandbox may have chosen it"), "{when}: {later}");
+            t.execenv(["checkpoint", KEY, "-m", "m", "--on-branch"]).run().status(5);
+            assert_eq!(tips(), before, "{when}: {later}");
+            assert_eq!(
+                fs::read_to_string(env.join("workdir/evil")).unwrap(),
+                "evil\n",
+                "{when}: the work stays"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_log_of_git_leads_execenv_elsewhere() {
+    for &kind in kinds() {
+        let (t, source, _) = in_a_worktree();
+        let config = fs::read(source.join(".git/config")).unwrap();
+        let script = "G=$(git rev-parse --absolute-git-dir); mkdir -p $G/logs; rm -f $G/logs/HEAD; ln -s $G/../../config $G/logs/HEAD && echo x > x";
+        t.execenv(["run", KEY, "--sandbox", kind, "--", "sh", "-c", script]).run().status(0);
+        let later = t.execenv(["publish", KEY, "--to", "branch"]).run().status(5);
+        assert!(later.stderr.contains("is no file: an agent has made it"), "{kind}: {later}");
+        assert_eq!(fs::read(source.join(".git/config")).unwrap(), config, "{kind}");
+        let branch = ["--heartbeat", "1h", "--heartbeat-mode", "branch", "--", "true"];
+        t.execenv(["run", KEY, "--sandbox", kind].iter().chain(&branch))
+            .fails(2, &["does not work with `--sandbox`", "beside the branch"]);
+    }
+}
+
+#[test]
 fn only_work_dir_and_temporary_folder_can_be_written() {
     for &kind in kinds() {
         let s = Scene::new(&[]);
@@ -215,6 +331,10 @@ fn a_link_that_an_agent_has_planted_shows_nothing() {
         let env = s.env.to_str().unwrap();
         let words = ["run", env, "--sandbox", kind, "--", "opencode"];
         let done = s.t.execenv(words).var("PATH", path).run();
+        if kind == "landlock" {
+            assert!(done.status(125).stderr.contains("opencode/bin, from which its CLI starts programs"));
+            continue;
+        }
         assert_eq!(answers(&done), ["no", "no"], "{kind}: {done}");
     }
 }
