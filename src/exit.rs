@@ -46,7 +46,11 @@ impl Retry {
 pub const RETRIES: [(&[u8], Retry, &str); 9] = [
     (&[0], Retry::No, "the agent is done"),
     (&[2, 3], Retry::No, "the command, its input or the environment must be changed first"),
-    (&[4], Retry::Yes, "another process uses the environment; with `--wait` the command waits for it"),
+    (
+        &[4],
+        Retry::Yes,
+        "another process uses the environment; with `--wait` the command waits for it. A limit of runs (`--max-concurrent`) has a wait of its own, `--wait-slot`",
+    ),
     (&[5], Retry::No, "a file that is not execenv's is in the way, or work would be lost"),
     (&[124], Retry::AsYouLike, "a limit of time ended the agent; with `--resume` it goes on where it was"),
     (&[125], Retry::Once, "execenv itself failed, as on a full disk; the second time a person has to look"),

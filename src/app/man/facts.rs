@@ -95,14 +95,18 @@ pub(super) const PAGES: &[Facts] = &[
         fields: &[
             (
                 "type",
-                "one event a line: session, text, thinking, tool_use, tool_result, usage, permission, notice, stderr, auth_required; \
-                 the last is result",
+                "one event a line: session, text, thinking, tool_use, tool_result, usage, permission, notice, stderr, auth_required, \
+                 heartbeat, iteration; the last is result. All their fields are in schemas/run-event.json",
             ),
             (
                 "time",
                 "of each event: when it was printed, in UTC; the first event has schema, the version of the contract",
             ),
-            ("status", "of the result: completed, failed, timeout, interrupted or killed"),
+            (
+                "status",
+                "of the result: completed, failed, timeout, interrupted or killed; crashed where execenv died, and another command has \
+                 rebuilt the result from the log (it has recovered: true then)",
+            ),
             ("failure_reason, error", "of the result: a stable word, and a sentence; null after a success"),
             (
                 "exit_code, agent_exit",
@@ -126,8 +130,8 @@ pub(super) const PAGES: &[Facts] = &[
             ("duration_ms, iterations", "of the result: time from start to end, and turns"),
             (
                 "source_drift",
-                "of the result: what has changed in the checkout that the work dir is a worktree of (what, before, after); \
-                 null: there is none",
+                "of the result: what has changed in the checkout that the work dir is a worktree of (what, before, after), \
+                 [] if nothing; null: it is no worktree, or it could not be looked at",
             ),
             ("sandbox", "of the result: kind and network of the sandbox that the agent was in; null: none"),
             ("logs", "of the result: paths of the logs"),
