@@ -11,6 +11,7 @@
 //! | `surroundings` | what a run takes from its process, and where its events go |
 //! | `sandbox_request` | the sandbox that was asked for |
 //! | `sandbox` | what the agent may read and write, and what shuts it in |
+//! | `tidy` | the clean-up after a run |
 //! | `result` | the one document that every end has |
 //! | `slots` | how many runs are on at once |
 //! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
@@ -54,6 +55,7 @@ mod source;
 mod start;
 mod starts;
 mod surroundings;
+mod tidy;
 mod variables;
 mod watch;
 

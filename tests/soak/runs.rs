@@ -115,9 +115,7 @@ fn run_publishing(name: &str) {
         &start,
         || w.asked(&script, &arguments),
         |_, when| {
-            w.wait_until_free();
-            w.assert_agent_gone(when);
-            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            assert_recovered(&w, when);
             if w.meta()["execenv"]["status"] == "completed" {
                 assert!(published(&w), "{when}");
             }
@@ -143,9 +141,7 @@ fn run_autonomous(name: &str) {
         &start,
         || w.asked(&script, &arguments),
         |_, when| {
-            w.wait_until_free();
-            w.assert_agent_gone(when);
-            w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+            assert_recovered(&w, when);
             let has_session = w.meta()["execenv"]["session"]["id"] == "s1";
             let resume: &[&str] = if has_session { &["--resume"] } else { &[] };
             let again: Vec<&str> = arguments.iter().chain(resume).copied().collect();
@@ -155,6 +151,13 @@ fn run_autonomous(name: &str) {
             w.assert_nothing_temporary(when);
         },
     );
+}
+
+/// No process is left, and the environment is recovered.
+fn assert_recovered(w: &World, when: &str) {
+    w.wait_until_free();
+    w.assert_agent_gone(when);
+    w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
 }
 
 /// The work is in the work dir, and where a run has died, in a ref.
@@ -247,9 +250,7 @@ fn run(name: &str, fault: Fault, is_local: bool) {
 }
 
 fn assert_settled(w: &World, before: &Snapshot, when: &str) {
-    w.wait_until_free();
-    w.assert_agent_gone(when);
-    w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+    assert_recovered(w, when);
     let meta = w.meta().to_string();
     assert!(!meta.contains(r#""starting""#) && !meta.contains(r#""running""#), "{when}: {meta}");
     assert_same(before, &w.t.project_now(), when);
@@ -267,9 +268,7 @@ fn cleanup_after(name: &str) {
     let start = Start::new(&w.t);
     let command = || w.asked(GOOD, &["--kill-grace", "1s", "--cleanup-after"]);
     sweep(name, Fault::Kill, &start, command, |_, when| {
-        w.wait_until_free();
-        w.assert_agent_gone(when);
-        w.t.execenv(["doctor", "--fix"]).run().sane(&[0]);
+        assert_recovered(&w, when);
         w.t.execenv(["cleanup", KEY]).run().sane(&[0]);
         let left: Vec<PathBuf> = w.t.project_now().into_keys().collect();
         assert_eq!(left, [PathBuf::from("mine")], "{when}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::{Code, Failure};
 use crate::order;
 
-/// What shows itself to nobody, whatever is in it: other programs' temporary files and sockets.
+/// What no sandbox shows, whatever is in it: other programs' temporary files and sockets.
 pub(super) const PRIVATE: [&str; 3] = ["/run", "/tmp", "/var/tmp"];
 
 /// All that a plan depends on. Every path is absolute, and has no link in it but perhaps as its last name.
