@@ -72,9 +72,20 @@ fn clean_up(
             .hint(format!("`execenv cleanup {}` does the rest", quoted(&path)))
             .into());
     }
-    if matches!(report.outcome, CleanupOutcome::Removed | CleanupOutcome::Trashed) && report.errors.is_empty()
-    {
-        return Ok(());
+    if report.errors.is_empty() {
+        match report.outcome {
+            CleanupOutcome::Removed | CleanupOutcome::Trashed => return Ok(()),
+            // The run did what it should, and so did the clean-up: nothing failed.
+            CleanupOutcome::RetainedDirty | CleanupOutcome::RetainedUnpushed => {
+                log::warn!(
+                    "the environment stays, as its work is saved in no other place; `execenv publish {path} --to branch` commits it, \
+                     and `execenv cleanup {path}` then removes the environment",
+                    path = quoted(&path)
+                );
+                return Ok(());
+            }
+            _ => {}
+        }
     }
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
     let why = why.map_or("it cannot be removed", |why| why);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::fake_claude::{FAILURE, GOOD, INIT, RESULT, SAYS, World};
+use crate::support::repository::make_repository;
 use crate::support::{Run, TASK, TestEnv, assert_same};
 
 const DOCUMENT: &str = r#"{"id":"11111111-2222-4333-8444-555555abcdef","workspace_id":"w","provider":"claude",
@@ -144,4 +145,18 @@ fn no_other_process_gets_the_environment_between_prepare_and_run() {
     assert_eq!(busy.status, Some(4), "{busy}");
     w.t.write("go", "");
     assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn work_that_is_saved_in_no_other_place_stays_and_the_run_has_not_failed_for_that() {
+    let w = world();
+    make_repository(&w.t, &w.t.tmp.join("repository"), &[]);
+    let arguments = ["run", "--new", "--repo", "repository", "--provider", "command", "--", "sh", "-c"];
+    let done = w.t.execenv(arguments.iter().copied().chain(["echo two >> file"])).run().status(0);
+    let env = only_env(&w);
+    assert!(done.stderr.contains("the environment stays"), "{done}");
+    assert!(done.stderr.contains("`execenv publish [ROOT]/default/"), "{done}");
+    assert_eq!(fs::read_to_string(env.join("workdir/file")).unwrap(), "one\ntwo\n");
+    let result = fs::read_to_string(env.join("output/result.json")).unwrap();
+    assert!(result.contains(r#""exit_code":0"#), "{result}");
 }
