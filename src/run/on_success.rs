@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::environment::quoted;
+use crate::failure::Code;
 use crate::work::publish::To;
 
 /// How the work is published after a run that completed.
@@ -24,6 +25,19 @@ impl OnSuccess {
     /// The command that publishes the work of the environment at `path` in the same way.
     pub(super) fn command(&self, path: &Path) -> String {
         command(self.to, self.into.as_deref(), path)
+    }
+
+    /// What to do where the work could not be published for this reason.
+    pub(super) fn way_on(&self, path: &Path, code: Code) -> String {
+        let again = self.command(path);
+        match (code, &self.into) {
+            (Code::Conflicts, Some(into)) => format!(
+                "merge the branch into the work first (`execenv merge start {} {}`), then {again}",
+                quoted(path),
+                quoted(Path::new(into))
+            ),
+            _ => format!("when the cause is removed, {again} publishes it"),
+        }
     }
 }
 

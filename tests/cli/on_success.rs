@@ -93,7 +93,9 @@ fn work_that_cannot_be_merged_stays_and_fails_the_run() {
     let result = result(&w, &done);
     assert_eq!((&result["status"], &result["failure_reason"]), (&json!("failed"), &json!("publish_failed")));
     let error = result["error"].as_str().unwrap();
-    for said in ["the agent is done", "conflict at 1 path", "execenv publish ", "--to merge"] {
+    for said in
+        ["the agent is done", "conflict in file;", "execenv merge start ", "execenv publish ", "--to merge"]
+    {
         assert!(error.contains(said), "{said}: {error}");
     }
     assert_eq!(w.at("main"), main);

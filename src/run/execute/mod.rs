@@ -321,9 +321,8 @@ impl Run<'_, '_> {
             }
             Err(error) => error,
         };
-        let again = wanted.command(&self.env.found.env.path);
-        let text =
-            format!("the agent is done, but its work was not published: {error:#}; {again} publishes it");
+        let way_on = wanted.way_on(&self.env.found.env.path, Failure::code_of(&error));
+        let text = format!("the agent is done, but its work was not published: {error:#}; {way_on}");
         *verdict = verdict.clone().stopped(FailureReason::PublishFailed, text);
         if let Some(signal) = before.or_else(|| publishing.is_stopped().then(surroundings.signal).flatten()) {
             (verdict.status, verdict.stopped_by) = (RunStatus::Interrupted, Some(signal));

@@ -61,6 +61,9 @@ pub struct Order<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// So many paths of a conflict are named in a sentence.
+const NAMED: usize = 3;
+
 /// What was published.
 #[derive(Debug, Default)]
 pub struct Published {
@@ -99,15 +102,17 @@ impl Published {
         }
     }
 
-    /// What stopped a merge; `None`: nothing did.
+    /// What stopped a merge; `None`: nothing did. The paths are as git has them.
     pub fn conflict(&self) -> Option<String> {
-        let paths = match self.conflicts.len() {
-            0 => return None,
-            1 => "1 path".to_owned(),
-            n => format!("{n} paths"),
+        let named: Vec<_> = self.conflicts.iter().take(NAMED).map(|one| one.path.to_string_lossy()).collect();
+        let more = match self.conflicts.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
         let base = self.base.as_deref().unwrap_or_default();
-        Some(format!("{} and {base} conflict at {paths}; nothing was merged", self.branch))
+        let all = named.join(", ");
+        (!named.is_empty())
+            .then(|| format!("{} and {base} conflict in {all}{more}; nothing was merged", self.branch))
     }
 
     /// What a person should know of it.
