@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, GitCommand, Repository};
+use super::command::GitCommand;
 use super::identity::GitIdentity;
 use super::profile::Network;
+use super::program::Git;
+use super::repository::Repository;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The message of the commit: a branch of which it is the only commit has no work of the agent's.

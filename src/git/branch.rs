@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 
 use super::changing::InTheWay;
 use super::checkout::Checkout;
-use super::command::Repository;
 use super::refs::Branch;
+use super::repository::Repository;
 
 /// Stands first in the log of a branch that is made for an environment: how a call that was cut short knows its own, and what a
 /// clean-up goes by.

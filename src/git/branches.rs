@@ -67,7 +67,7 @@ impl Checkout {
     /// The commit of a ref, by its full name; `None`: there is none.
     ///
     /// # Errors
-    /// As [`Repository::commit_of`](super::command::Repository::commit_of).
+    /// As [`Repository::commit_of`](super::repository::Repository::commit_of).
     pub fn commit_at(&self, full: &str) -> Result<Option<String>> {
         let repository = self.repository();
         // What is more than a name (`x~1`, `x@{1}`) is none.
@@ -113,7 +113,7 @@ impl Checkout {
     /// Keeps a commit by a new ref `refs/execenv/<name>`, with a number where that exists, and returns the ref.
     ///
     /// # Errors
-    /// As [`Repository::keep_commit`](super::command::Repository::keep_commit).
+    /// As [`Repository::keep_commit`](super::repository::Repository::keep_commit).
     pub fn keep_commit(&self, name: &str, commit: &str) -> Result<String> {
         self.repository().keep_commit(name, commit)
     }

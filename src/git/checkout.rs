@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, Repository};
+use super::program::Git;
+use super::repository::Repository;
 use super::traps;
 use super::view::GitFolders;
 use crate::failure::{Code, Failure};

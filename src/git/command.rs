@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::failure::{GitEnd, GitFailure, end_of};
-use super::profile::{Look, Network, Profile, Work};
+use super::profile::Profile;
+use super::program::Git;
 use super::traps;
 use super::without_view::needs_no_view;
 use crate::failure::{Code, Failure};
@@ -25,220 +26,38 @@ use crate::sys::confine::{CannotConfine, confined};
 use crate::sys::fault;
 use crate::sys::tree::Tree;
 
-/// The longest that a call may take, unless its repository says otherwise.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// The longest that all calls for one environment may take together.
-pub(super) fn patience() -> Duration {
-    crate::sys::fault::patience().unwrap_or(LIMIT)
-}
-
 /// How often a call that looks is tried while refs come and go, and how far apart.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
-/// The user's git.
-#[derive(Clone, Debug)]
-pub struct Git {
-    program: Option<PathBuf>,
-    /// The variables of this process without git's own.
-    env: Vec<(OsString, OsString)>,
-    /// Git's own variables of this process, of which each profile takes what it needs.
-    own: Vec<(OsString, OsString)>,
-    stop: Arc<AtomicBool>,
-    /// Locks that each call which writes holds, too.
-    locks: Vec<Arc<File>>,
-}
-
 /// Variables of git's that name the user's configuration: every call keeps them.
 const CONFIGURATION: [&str; 2] = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"];
 
-impl Git {
-    /// `program` is git's path, `None` where git is not installed; `inherited` the variables of this process.
-    pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
-        let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
-        let (own, env) = inherited.iter().cloned().partition(is_gits);
-        Git { program, env, own, stop: Arc::default(), locks: Vec::new() }
-    }
-
-    /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
-    #[must_use]
-    pub fn until(self, stop: Arc<AtomicBool>) -> Git {
-        Git { stop, ..self }
-    }
-
-    /// The same git under a lock. A call that writes holds it to its own end, even where this process is killed before: until then
-    /// no other command has the lock. Calls that talk to a remote do not, because they may leave helpers behind.
-    #[must_use]
-    pub fn holding(mut self, lock: File) -> Git {
-        self.locks.push(Arc::new(lock));
-        self
-    }
-
-    /// Set when calls have to end.
-    pub(super) fn stop(&self) -> &AtomicBool {
-        &self.stop
-    }
-
-    /// The repository or worktree at `dir`.
-    pub fn at<'a>(&'a self, dir: &'a Path) -> Repository<'a> {
-        Repository {
-            git: self,
-            dir,
-            limit: LIMIT,
-            stop: &self.stop,
-            deadline: None,
-            confined: None,
-            around: &[],
-            as_stored: false,
-            upwards: false,
-            git_dir: None,
-        }
-    }
-}
-
-/// A repository or worktree that git is asked about, and how long a call may take.
+/// Where a call works, and until when.
 #[derive(Clone, Copy, Debug)]
-pub struct Repository<'a> {
-    git: &'a Git,
-    dir: &'a Path,
-    limit: Duration,
-    stop: &'a AtomicBool,
-    deadline: Option<Instant>,
-    confined: Option<&'a Tree>,
-    /// The only folders that calls which write may write below, where the system can confine them.
-    around: &'a [Tree],
-    as_stored: bool,
-    upwards: bool,
-    git_dir: Option<&'a Path>,
+pub(super) struct Scene<'a> {
+    pub(super) git: &'a Git,
+    pub(super) dir: &'a Path,
+    pub(super) limit: Duration,
+    pub(super) stop: &'a AtomicBool,
+    pub(super) deadline: Option<Instant>,
+    /// Git also looks for the repository in the folders above.
+    pub(super) upwards: bool,
+    /// The git folder, whatever the folder's `.git` says.
+    pub(super) git_dir: Option<&'a Path>,
 }
 
-impl<'a> Repository<'a> {
-    /// The same with another time limit for each call; calls also end once `stop` is set.
-    #[must_use]
-    pub fn within(self, limit: Duration, stop: &'a AtomicBool) -> Repository<'a> {
-        Repository { limit, stop, ..self }
-    }
-
-    /// The same where all calls together have to end by `deadline`.
-    #[must_use]
-    pub fn before(self, deadline: Instant) -> Repository<'a> {
-        Repository { deadline: Some(deadline), ..self }
-    }
-
-    /// The same where calls can write only below `folder`, whatever the repository's links and paths lead to.
-    #[must_use]
-    pub fn confined_to(self, folder: &'a Tree) -> Repository<'a> {
-        Repository { confined: Some(folder), ..self }
-    }
-
-    /// The same where calls that write can write only below `folders`, if this system can confine them. Where it cannot, they
-    /// are as free as the user is.
-    #[must_use]
-    pub(super) fn around(self, folders: &'a [Tree]) -> Repository<'a> {
-        Repository { around: folders, ..self }
-    }
-
-    /// The same where git also looks for the repository in the folders above.
-    #[must_use]
-    pub(super) fn upwards(self) -> Repository<'a> {
-        Repository { upwards: true, ..self }
-    }
-
-    /// The same where this is the git folder, whatever the folder's `.git` says and the configuration calls its working files.
-    #[must_use]
-    pub(super) fn by(self, git_dir: &'a Path) -> Repository<'a> {
-        Repository { git_dir: Some(git_dir), ..self }
-    }
-
+impl Scene<'_> {
     /// The longest that a call may take that begins now.
-    fn limit_now(&self) -> Duration {
+    pub(super) fn limit_now(&self) -> Duration {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         left.map_or(self.limit, |left| left.min(self.limit))
-    }
-
-    /// The same without replacement objects (`git replace`): whether a commit is elsewhere is asked of the commits as
-    /// they are stored.
-    #[must_use]
-    pub fn as_stored(self) -> Repository<'a> {
-        Repository { as_stored: true, ..self }
-    }
-
-    /// A variable of this process.
-    pub(super) fn variable(&self, name: &str) -> Option<&'a OsStr> {
-        let (_, value) = self.git.env.iter().find(|(known, _)| known == name)?;
-        Some(value)
-    }
-
-    /// One of git's own variables of this process, whether or not calls keep it.
-    pub(super) fn own_variable(&self, name: &str) -> Option<&'a OsStr> {
-        let (_, value) = self.git.own.iter().find(|(known, _)| known == name)?;
-        Some(value)
-    }
-
-    /// Ends calls once it is set.
-    pub(super) fn stop(&self) -> &'a AtomicBool {
-        self.stop
-    }
-
-    /// The same git for another folder.
-    pub(super) fn beside<'b>(&self, dir: &'b Path) -> Repository<'b>
-    where
-        'a: 'b,
-    {
-        Repository { dir, ..*self }
-    }
-
-    /// The git that is asked.
-    pub(super) fn git(&self) -> &'a Git {
-        self.git
-    }
-
-    /// Its folder.
-    pub fn dir(&self) -> &'a Path {
-        self.dir
-    }
-
-    /// A call that looks.
-    pub fn look<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Look> {
-        self.command(args)
-    }
-
-    /// A call that writes.
-    pub fn work<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Work> {
-        let command = self.command(args);
-        match self.around {
-            [] => command,
-            folders => GitCommand { around: folders.iter().collect(), ..command },
-        }
-    }
-
-    /// A call that talks to a remote.
-    pub fn network<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, Network> {
-        self.command(args)
-    }
-
-    fn command<P: Profile, S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> GitCommand<'a, P> {
-        let objects = self.as_stored.then(|| ("GIT_NO_REPLACE_OBJECTS".into(), "1".into()));
-        GitCommand {
-            repository: *self,
-            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
-            variables: objects.into_iter().collect(),
-            input: None,
-            has_view: false,
-            confined: self.confined.map(|folder| vec![folder]),
-            around: Vec::new(),
-            hidden: Vec::new(),
-            kept: Vec::new(),
-            is_bound: false,
-            profile: PhantomData,
-        }
     }
 }
 
 /// One call to git.
 pub struct GitCommand<'a, P> {
-    repository: Repository<'a>,
+    scene: Scene<'a>,
     args: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
     /// The only folders that the call may write below; `None`: it is not confined.
@@ -258,6 +77,33 @@ pub struct GitCommand<'a, P> {
 }
 
 impl<'a, P: Profile> GitCommand<'a, P> {
+    /// A call with these arguments. `confined`: the only folder that it may write below.
+    pub(super) fn new<S: AsRef<OsStr>>(
+        scene: Scene<'a>,
+        args: impl IntoIterator<Item = S>,
+        confined: Option<&'a Tree>,
+    ) -> Self {
+        GitCommand {
+            scene,
+            args: args.into_iter().map(|arg| arg.as_ref().to_owned()).collect(),
+            variables: Vec::new(),
+            input: None,
+            has_view: false,
+            confined: confined.map(|folder| vec![folder]),
+            around: Vec::new(),
+            hidden: Vec::new(),
+            kept: Vec::new(),
+            is_bound: false,
+            profile: PhantomData,
+        }
+    }
+
+    /// Lets the call write only below `folders`, if this system can confine it.
+    #[must_use]
+    pub(super) fn around(self, folders: &'a [Tree]) -> Self {
+        GitCommand { around: folders.iter().collect(), ..self }
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
@@ -413,8 +259,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         }
         let (env, args) = (self.env(), self.words());
         let input = self.input.take();
-        let Repository { git, dir, stop, .. } = self.repository;
-        let limit = self.repository.limit_now();
+        let Scene { git, dir, stop, .. } = self.scene;
+        let limit = self.scene.limit_now();
         let mut keeps = self.kept;
         if P::CHANGES && !P::IS_USERS {
             keeps.extend(git.locks.iter().cloned());
@@ -476,8 +322,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
     }
 
     /// The whole environment of the call.
-    fn env(&self) -> Vec<(OsString, OsString)> {
-        let Repository { git, dir, upwards, .. } = self.repository;
+    pub(super) fn env(&self) -> Vec<(OsString, OsString)> {
+        let Scene { git, dir, upwards, git_dir, .. } = self.scene;
         let mut env = git.env.clone();
         let mut set = |name: OsString, value: OsString| {
             env.retain(|(known, _)| *known != name);
@@ -493,7 +339,7 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         if let Some(above) = dir.parent().filter(|_| !upwards) {
             set("GIT_CEILING_DIRECTORIES".into(), above.into());
         }
-        if let Some(git_dir) = self.repository.git_dir {
+        if let Some(git_dir) = git_dir {
             set("GIT_DIR".into(), git_dir.into());
             set("GIT_WORK_TREE".into(), dir.into());
         }
@@ -503,7 +349,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         env
     }
 
-    fn words(&self) -> Vec<OsString> {
+    /// The arguments, with the settings of the profile.
+    pub(super) fn words(&self) -> Vec<OsString> {
         let settings = P::SETTINGS.iter().flat_map(|setting| ["-c", setting]).map(OsString::from);
         settings.chain(self.args.iter().cloned()).collect()
     }
@@ -535,93 +382,5 @@ impl Call {
             hidden.iter().fold(text, |text, (secret, instead)| text.replace(secret, instead)).into_boxed_str()
         };
         GitFailure { program, arguments: args.into(), dir, stdout: shown(stdout), stderr: shown(stderr), end }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn git() -> Git {
-        let inherited = [
-            ("HOME", "/home/ada"),
-            ("GIT_DIR", "/elsewhere"),
-            ("GIT_CONFIG_GLOBAL", "/home/ada/config"),
-            ("GIT_CONFIG_COUNT", "1"),
-            ("GIT_SSH_COMMAND", "ssh -i key"),
-            ("LC_ALL", "de_DE.UTF-8"),
-        ];
-        Git::new(Some("/usr/bin/git".into()), &inherited.map(|(name, value)| (name.into(), value.into())))
-    }
-
-    fn has(env: &[(OsString, OsString)], name: &str) -> Option<String> {
-        let found: Vec<_> = env.iter().filter(|(known, _)| known == name).collect();
-        assert!(found.len() < 2, "{name} is set twice");
-        found.first().map(|(_, value)| value.to_string_lossy().into_owned())
-    }
-
-    #[test]
-    fn variables_that_point_git_elsewhere_are_taken_out() {
-        let git = git();
-        let at = git.at(Path::new("/w/repository"));
-        let (look, network) = (at.look(["status"]).env(), at.network(["fetch"]).env());
-        for env in [&look, &network] {
-            assert_eq!(has(env, "GIT_DIR"), None);
-            assert_eq!(has(env, "GIT_CONFIG_COUNT"), None);
-            assert_eq!(has(env, "GIT_CONFIG_GLOBAL").as_deref(), Some("/home/ada/config"));
-            assert_eq!(has(env, "HOME").as_deref(), Some("/home/ada"));
-            assert_eq!(has(env, "LC_ALL").as_deref(), Some("C"));
-            assert_eq!(has(env, "GIT_TERMINAL_PROMPT").as_deref(), Some("0"));
-            assert_eq!(has(env, "GIT_CEILING_DIRECTORIES").as_deref(), Some("/w"));
-        }
-        assert_eq!(has(&look, "GIT_ALLOW_PROTOCOL").as_deref(), Some("none"));
-        assert_eq!(has(&look, "GIT_SSH_COMMAND"), None);
-        assert_eq!(has(&network, "GIT_ALLOW_PROTOCOL"), None);
-        assert_eq!(has(&network, "GIT_SSH_COMMAND").as_deref(), Some("ssh -i key"));
-    }
-
-    #[test]
-    fn a_repository_of_another_user_is_looked_at_and_nothing_is_fetched_into_it() {
-        let git = git();
-        let at = git.at(Path::new("/r"));
-        let trusts = |words: Vec<OsString>| words.iter().any(|word| word == "safe.directory=*");
-        assert!(trusts(at.look(["x"]).words()) && trusts(at.work(["x"]).words()));
-        assert!(!trusts(at.network(["x"]).words()));
-    }
-
-    #[test]
-    fn a_call_ends_before_its_deadline() {
-        let git = git();
-        let at = git.at(Path::new("/r"));
-        assert_eq!(at.limit_now(), LIMIT);
-        assert_eq!(at.before(Instant::now()).limit_now(), Duration::ZERO);
-        let soon = at.before(Instant::now() + Duration::from_secs(5)).limit_now();
-        assert!(soon <= Duration::from_secs(5) && soon > Duration::ZERO);
-    }
-
-    #[test]
-    fn no_profile_runs_a_hook_or_a_monitor() {
-        let git = git();
-        let at = git.at(Path::new("/r"));
-        for words in [at.look(["x"]).words(), at.work(["x"]).words(), at.network(["x"]).words()] {
-            for setting in ["core.hooksPath=/dev/null", "core.fsmonitor=false"] {
-                assert!(words.windows(2).any(|pair| pair[0] == "-c" && pair[1] == setting), "{words:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_needs_a_view_does_not_start_without_one() {
-        let git = git();
-        let error = git.at(Path::new("/")).work(["write-tree"]).output().unwrap_err();
-        assert!(error.to_string().contains("is not started"), "{error:#}");
-    }
-
-    #[test]
-    fn without_git_every_call_says_so() {
-        let git = Git::new(None, &[]);
-        let error = git.at(Path::new("/")).look(["rev-parse"]).output().unwrap_err();
-        assert_eq!(Failure::code_of(&error), Code::Failed);
-        assert!(GitFailure::find(&error).is_none());
     }
 }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::checkout::Checkout;
-use super::command::Repository;
 use super::identity::GitIdentity;
+use super::repository::Repository;
 
 /// A commit that is to be made of a tree.
 #[derive(Clone, Copy, Debug)]

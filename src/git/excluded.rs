@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::checkout::Checkout;
-use super::command::Git;
+use super::program::Git;
 use super::sparse::{OF_WORKTREE, names_settings_of_worktrees};
 use crate::sys::tree::Tree;
 

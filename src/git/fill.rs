@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::command::Git;
+use super::program::Git;
 use super::remote::Remote;
 use super::view::GitFolders;
 use crate::sys::tree::Tree;

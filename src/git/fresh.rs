@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::command::Git;
 use super::identity::GitIdentity;
+use super::program::Git;
 
 /// The message of the first commit.
 const MESSAGE: &str = "execenv: an empty repository";
@@ -42,7 +42,7 @@ impl Git {
     }
 }
 
-impl super::command::Repository<'_> {
+impl super::repository::Repository<'_> {
     /// Whether a commit is the first one of a repository that [`Git::init`] has made: there is nothing in it.
     ///
     /// # Errors

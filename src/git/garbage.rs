@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 
 impl Repository<'_> {
     /// Packs this bare repository, and drops objects that have been unreferenced for as long as `kept` says in git's

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 use super::view::View;
 
 /// The most files that one call hashes.

@@ -7,8 +7,9 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::command::{Git, GitCommand};
+use super::command::GitCommand;
 use super::profile::Profile;
+use super::program::Git;
 
 /// The settings that decide it: git prefers the special ones.
 const SETTINGS: &str = r"^(user|author|committer)\.(name|email)$";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 
 impl Repository<'_> {
     /// Files that are not tracked and that match the patterns in a file (gitignore(5)), relative to the repository. What lies

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::command::{GitCommand, Repository};
+use super::command::GitCommand;
 use super::profile::Work;
+use super::repository::Repository;
 use super::view::{GitFolders, View};
 
 /// An index file of our own for one worktree.

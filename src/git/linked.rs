@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, Repository};
 use super::fill::Empty;
 use super::operation::pending;
+use super::program::Git;
 use super::quiet::Quiet;
 use super::refs::Branch;
 use super::reftable::{TABLES, has_tables};
+use super::repository::Repository;
 use super::source::{Shared, Source};
 use super::sparse::{names_settings_of_worktrees, write_settings, write_sparse};
 use super::worktree::Worktree;

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::Repository;
 use super::conflict::Conflict;
 use super::refs::is_commit_id;
+use super::repository::Repository;
 use super::view::{GitFolders, View};
 
 /// The result of a merge.

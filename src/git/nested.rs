@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::command::Git;
+use super::program::Git;
 use super::source::Source;
 
 impl Git {

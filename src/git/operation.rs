@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::checkout::Checkout;
-use super::command::Repository;
 use super::reftable::has_tables;
+use super::repository::Repository;
 use super::view::WORKTREES;
 use crate::sys::tree::Tree;
 

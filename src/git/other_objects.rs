@@ -9,8 +9,8 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 
-use super::command::Repository;
 use super::reftable::TABLES;
+use super::repository::Repository;
 
 /// Files that git writes when it makes a repository, and no more.
 const AT_BIRTH: [&str; 2] = ["description", "info/exclude"];

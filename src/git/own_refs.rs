@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 
-use super::command::Repository;
 use super::refs::{Branch, OWN_REFS};
+use super::repository::Repository;
 
 /// How many commits of branches and tags are looked through for the files of a ref.
 const LOOKED_THROUGH: usize = 2_000;

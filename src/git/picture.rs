@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::{GitCommand, Repository};
+use super::command::GitCommand;
 use super::index_file::copy_index;
 use super::profile::{Look, Work};
+use super::repository::Repository;
 use super::scratch::{Scratch, Where};
 use super::view::View;
 use crate::order;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::{Git, Repository};
 use super::operation::{Pending, pending};
+use super::program::Git;
 use super::refs::Branch;
 use super::remote::{Remote, parse_head};
+use super::repository::Repository;
 use crate::sys::tree::Tree;
 
 /// The longest that a push may take.

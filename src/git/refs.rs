@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::command::Repository;
+use super::repository::Repository;
 use super::shape::refs_lead_elsewhere;
 
 /// Begins the name of every ref of ours.

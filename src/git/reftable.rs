@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The folder of tables, in the git folder of a repository and in that of each of its linked worktrees.

@@ -7,9 +7,10 @@
 
 use anyhow::Result;
 
-use super::command::{GitCommand, Repository};
+use super::command::GitCommand;
 use super::profile::Network;
 use super::refs::is_commit_id;
+use super::repository::Repository;
 use super::view::{GitFolders, View};
 
 /// Where the branches of the remote are kept. As `refs/heads/*:refs/heads/*`, a fetch would fail as a whole once a worktree

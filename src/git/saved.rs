@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 
 use super::base::Head;
 use super::checkout::Checkout;
-use super::command::Repository;
 use super::commit::NewCommit;
 use super::identity::GitIdentity;
 use super::index_file::IndexLock;
 use super::picture::{Bounds, Objects, Ours, Picture};
 use super::refs::CHECKPOINT;
+use super::repository::Repository;
 use crate::sys::tree::Tree;
 
 /// What is saved, and how.

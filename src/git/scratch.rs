@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::Repository;
+use super::repository::Repository;
 use crate::sys::fault;
 use crate::sys::tree::Tree;
 

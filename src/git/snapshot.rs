@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, Repository, patience};
 use super::identity::GitIdentity;
 use super::index::PrivateIndex;
+use super::program::Git;
+use super::repository::{Repository, patience};
 use super::search::{Patience, search};
 use super::view::GitFolders;
 use crate::sys::tree::Tree;

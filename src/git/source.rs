@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, Repository};
 use super::failure::GitFailure;
+use super::program::Git;
 use super::refs::is_commit_id;
 use super::remote::Remote;
+use super::repository::Repository;
 use crate::sys::tree::Tree;
 
 /// What git says where it finds no repository.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use super::command::Git;
+use super::program::Git;
 use super::reftable::has_tables;
 use super::view::GitFolders;
 use crate::order;

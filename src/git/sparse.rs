@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::command::Repository;
+use super::repository::Repository;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::order;

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::command::{Git, Repository, patience};
 use super::identity::GitIdentity;
 use super::linked::Registration;
+use super::program::Git;
 use super::refs::{OWN_REFS, STASH};
+use super::repository::{Repository, patience};
 use super::unsaved::registration_of;
 use super::view::GitFolders;
 use crate::sys::tree::Tree;

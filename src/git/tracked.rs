@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 
 impl Repository<'_> {
     /// The files of the index below folders of these names, wherever they lie, relative to the repository.

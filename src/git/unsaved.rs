@@ -9,10 +9,11 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::command::{Git, Repository, patience};
 use super::linked::{Registered, Registration};
 use super::other_objects::Others;
+use super::program::Git;
 use super::refs::{NEWEST, OWN_REFS, STASH};
+use super::repository::{Repository, patience};
 use super::search::{FoundRepository, Patience, search};
 use super::view::{GitFolders, View};
 use crate::order;

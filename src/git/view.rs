@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::command::{GitCommand, Repository};
+use super::command::GitCommand;
 use super::profile::Profile;
 use super::reftable::{TABLES, has_tables};
+use super::repository::Repository;
 use super::scratch::{Scratch, Where};
 use crate::sys::silent::{is_one_path, resolve};
 use crate::sys::tree::Tree;

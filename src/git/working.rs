@@ -11,12 +11,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::checkout::Checkout;
-use super::command::{GitCommand, Repository};
+use super::command::GitCommand;
 use super::commit::NewCommit;
 use super::conflict::Conflict;
 use super::identity::GitIdentity;
 use super::index_file::{INDEX, copy_index};
 use super::profile::{Look, Work};
+use super::repository::Repository;
 use super::view::View;
 use crate::sys::tree::{FileKind, Tree};
 

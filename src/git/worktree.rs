@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::command::Repository;
+use super::repository::Repository;
 
 /// A linked worktree, or the repository's own folder, which git lists first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,48 @@
+//! The user's git, and what every call to it shares.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The user's git.
+#[derive(Clone, Debug)]
+pub struct Git {
+    pub(super) program: Option<PathBuf>,
+    /// The variables of this process without git's own.
+    pub(super) env: Vec<(OsString, OsString)>,
+    /// Git's own variables of this process, of which each profile takes what it needs.
+    pub(super) own: Vec<(OsString, OsString)>,
+    stop: Arc<AtomicBool>,
+    /// Locks that each call which writes holds, too.
+    pub(super) locks: Vec<Arc<File>>,
+}
+
+impl Git {
+    /// `program` is git's path, `None` where git is not installed; `inherited` the variables of this process.
+    pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
+        let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
+        let (own, env) = inherited.iter().cloned().partition(is_gits);
+        Git { program, env, own, stop: Arc::default(), locks: Vec::new() }
+    }
+
+    /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Git {
+        Git { stop, ..self }
+    }
+
+    /// The same git under a lock. A call that writes holds it to its own end, even where this process is killed before: until then
+    /// no other command has the lock. Calls that talk to a remote do not, because they may leave helpers behind.
+    #[must_use]
+    pub fn holding(mut self, lock: File) -> Git {
+        self.locks.push(Arc::new(lock));
+        self
+    }
+
+    /// Set when calls have to end.
+    pub(super) fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+}
