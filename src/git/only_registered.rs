@@ -5,10 +5,10 @@ use anyhow::Result;
 
 use super::commit::NewCommit;
 use super::identity::GitIdentity;
-use super::linked::Registration;
 use super::operation::COMMITS;
 use super::refs::{STASH, is_commit_id};
 use super::reftable::has_tables;
+use super::registration::Registration;
 use super::repository::Repository;
 use super::view::GitFolders;
 use crate::order;

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use super::identity::GitIdentity;
-use super::linked::Registration;
 use super::program::Git;
 use super::refs::{OWN_REFS, STASH};
+use super::registration::Registration;
 use super::repository::{Repository, patience};
 use super::unsaved::registration_of;
 use super::view::GitFolders;

@@ -9,10 +9,10 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::linked::{Registered, Registration};
 use super::other_objects::Others;
 use super::program::Git;
 use super::refs::{NEWEST, OWN_REFS, STASH};
+use super::registration::{Registered, Registration};
 use super::repository::{Repository, patience};
 use super::search::{FoundRepository, Patience, search};
 use super::view::{GitFolders, View};
