@@ -1,6 +1,7 @@
 //! `execenv doctor`.
 
 mod agents;
+pub(crate) mod document;
 mod finding;
 mod left;
 mod repairs;
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde_json::{Value, json};
 
+use document::{CodexSandbox, DoctorDocument, LockReach, LoginReport, ProgramReport};
 use finding::Finding;
 use repairs::Repairs;
 use sandboxes::Sandboxes;
@@ -53,6 +54,9 @@ pub struct DoctorArgs {
     pub fix: bool,
 }
 
+/// The version of the answer.
+const SCHEMA: u32 = 1;
+
 /// Programs that are not agents.
 const TOOLS: [&str; 3] = ["git", "gh", "bwrap"];
 
@@ -74,7 +78,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     let mut problems = Vec::new();
     let mut environments = 0;
     let shown = escape(&context.root.path().display().to_string());
-    let mut locks = Value::Null;
+    let mut locks = None;
     match context.root.open()? {
         None => lines.push(format!("workspaces root {shown}: does not exist; `execenv prepare` creates it")),
         Some(tree) => {
@@ -103,16 +107,17 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
     if !args.fix {
         lines.extend(missing(&programs));
     }
-    let json = json!({
-        "schema": 1,
-        "root": context.root.path(),
-        "programs": programs.iter().map(Seen::json).collect::<Vec<_>>(),
-        "codex_sandbox": {"namespaces": namespaces},
-        "sandboxes": sandboxes.as_ref().map(Sandboxes::json),
-        "environments": environments,
-        "locks": locks,
-        "problems": problems.iter().map(Finding::json).collect::<Vec<_>>(),
-    });
+    let document = DoctorDocument {
+        schema: SCHEMA,
+        root: context.root.path().to_string_lossy().into_owned(),
+        programs: programs.iter().map(Seen::report).collect(),
+        codex_sandbox: CodexSandbox { namespaces },
+        sandboxes: sandboxes.as_ref().map(Sandboxes::report),
+        environments,
+        locks,
+        problems: problems.iter().map(Finding::report).collect(),
+    };
+    let json = serde_json::to_value(document).context("encode the answer")?;
     let answer = Answer::new(lines.join("\n"), json).with_status((left > 0).then_some(Code::Incomplete));
     Ok(match problems.len() - left {
         0 => answer,
@@ -188,19 +193,21 @@ impl Seen {
         [self.name.to_owned(), version.to_owned(), escape(&path), notes.join("; ")]
     }
 
-    fn json(&self) -> Value {
-        let login = self.login.as_ref();
-        json!({
-            "name": self.name,
-            "program": self.wanted,
-            "found": self.path.is_some(),
-            "path": self.path.as_ref().map(|path| path.to_string_lossy()),
-            "version": self.version,
-            "too_old": self.too_old,
-            "minimum": self.minimum(),
-            "agent": self.row.map(agents::json),
-            "login": login.map(|seen| json!({"seen": seen.is_some(), "by": seen.as_ref().map(shown_login)})),
-        })
+    fn report(&self) -> ProgramReport {
+        ProgramReport {
+            name: self.name,
+            program: self.wanted,
+            found: self.path.is_some(),
+            path: self.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            version: self.version.clone(),
+            too_old: self.too_old,
+            minimum: self.minimum(),
+            agent: self.row.map(agents::report),
+            login: self
+                .login
+                .as_ref()
+                .map(|login| LoginReport { seen: login.is_some(), by: login.as_ref().map(shown_login) }),
+        }
     }
 }
 
@@ -272,8 +279,8 @@ fn codex_sandbox(context: &Context, programs: &[Seen], lines: &mut Vec<String>) 
 }
 
 /// How far locks reach on the root's file system. Printed only where other machines may mount it and do not see them.
-fn reach_of_locks(tree: &Tree, lines: &mut Vec<String>) -> Value {
-    let Ok(mount) = mount_of(tree) else { return Value::Null };
+fn reach_of_locks(tree: &Tree, lines: &mut Vec<String>) -> Option<LockReach> {
+    let mount = mount_of(tree).ok()?;
     if mount.reach == Reach::ThisMachine {
         lines.push(format!(
             "locks on the file system of the workspaces root ({}) reach this machine only: use one root per machine. A run \
@@ -281,7 +288,7 @@ fn reach_of_locks(tree: &Tree, lines: &mut Vec<String>) -> Value {
             escape(&mount.kind)
         ));
     }
-    json!({"file_system": mount.kind, "reach": mount.reach.word()})
+    Some(LockReach { reach: mount.reach.word(), file_system: mount.kind })
 }
 
 fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<Vec<Finding>> {

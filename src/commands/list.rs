@@ -1,11 +1,14 @@
 //! `execenv list`.
 
+pub(crate) mod document;
+
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::{Value, json};
+
+use document::{ListDocument, ListedEnv, ListedResult, ListedRoot, ListedRun};
 
 use crate::environment::{Identity, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
 use crate::gc::{GcFacts, look};
@@ -34,17 +37,8 @@ pub struct ListArgs {
     pub foreign: bool,
 }
 
-/// An environment and what is known of it.
-struct Seen {
-    workspace: String,
-    identity: Identity,
-    key: String,
-    facts: GcFacts,
-    made_by: MadeBy,
-    /// Our own part of the record, where there is one.
-    own: Own,
-    bytes: Option<u64>,
-}
+/// The version of the answer.
+const SCHEMA: u32 = 1;
 
 pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     if args.foreign {
@@ -61,10 +55,13 @@ pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
     if seen.is_empty() && args.workspace.is_none() {
         context.note_that_nothing_is_there(tree.as_ref())?;
     }
-    let rows: Vec<[String; 9]> = seen.iter().map(|seen| seen.row(context)).collect();
+    let rows: Vec<[String; 9]> = seen.iter().map(|seen| row(seen, context.now)).collect();
     let text = if rows.is_empty() { String::new() } else { table(&rows) };
-    let environments: Vec<Value> = seen.iter().map(Seen::json).collect();
-    Ok(Answer::new(text, json!({"schema": 1, "environments": environments})))
+    answer(text, ListDocument { schema: SCHEMA, environments: seen, roots: None })
+}
+
+fn answer(text: String, document: ListDocument) -> Result<Answer> {
+    Ok(Answer::new(text, serde_json::to_value(document).context("encode the list")?))
 }
 
 fn environments(
@@ -72,7 +69,7 @@ fn environments(
     tree: &Tree,
     args: &ListArgs,
     now: DateTime<Utc>,
-) -> Result<Vec<Seen>> {
+) -> Result<Vec<ListedEnv>> {
     let mut seen = Vec::new();
     for workspace in root.workspaces(tree)? {
         let is_other = args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace);
@@ -89,15 +86,17 @@ fn environments(
                 continue;
             }
             let Some(facts) = look(tree, &workspace, Path::new(key), now) else { continue };
-            seen.push(Seen {
-                workspace: workspace.clone(),
+            let own = record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default();
+            let bytes = args.sizes.then(|| measure(&facts.root_dir).bytes);
+            seen.push(listed(
+                workspace.clone(),
                 identity,
-                key: key.to_string_lossy().into_owned(),
+                &key.to_string_lossy(),
                 made_by,
-                own: record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default(),
-                bytes: args.sizes.then(|| measure(&facts.root_dir).bytes),
                 facts,
-            });
+                own,
+                bytes,
+            ));
         }
     }
     Ok(seen)
@@ -154,27 +153,24 @@ fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
         }
         seen.extend(there);
     }
-    let json = json!({
-        "schema": 1,
-        "environments": seen.iter().map(Seen::json).collect::<Vec<_>>(),
-        "roots": roots.iter().map(|root| json!({
-            "path": root.path.to_string_lossy(),
-            "environments": root.environments,
-            "collect": root.commands(),
-        })).collect::<Vec<_>>(),
+    let text = foreign_text(&seen, &roots, context);
+    let roots = roots.iter().map(|root| ListedRoot {
+        path: root.path.to_string_lossy().into_owned(),
+        environments: root.environments,
+        collect: root.commands(),
     });
-    Ok(Answer::new(foreign_text(&seen, &roots, context), json))
+    answer(text, ListDocument { schema: SCHEMA, environments: seen, roots: Some(roots.collect()) })
 }
 
-fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> String {
+fn foreign_text(seen: &[ListedEnv], roots: &[ForeignRoot], context: &Context) -> String {
     if seen.is_empty() {
         return String::new();
     }
     let header = ["MADE BY", "KIND", "STATUS", "LIVE", "AGE", "SIZE", "PATH"].map(str::to_owned);
     let rows = seen.iter().map(|seen| {
-        let [_, _, _, _, kind, status, live, age, size] = seen.row(context);
+        let [_, _, _, _, kind, status, live, age, size] = row(seen, context.now);
         let size = if size.is_empty() { "-".to_owned() } else { size };
-        let path = escape(&seen.facts.root_dir.to_string_lossy());
+        let path = escape(&seen.root_dir);
         [seen.made_by.word().to_owned(), kind, status, live, age, size, path]
     });
     let mut text = columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
@@ -194,53 +190,59 @@ fn foreign_text(seen: &[Seen], roots: &[ForeignRoot], context: &Context) -> Stri
     text
 }
 
-impl Seen {
-    fn json(&self) -> Value {
-        let facts = &self.facts;
-        let mut json = json!({
-            "root_dir": facts.root_dir.to_string_lossy(),
-            "workspace_id": match self.identity.workspace_id.as_str() {
-                "" => &self.workspace,
-                id => id,
-            },
-            "key": self.key,
-            "task_id": self.identity.task_id,
-            "provider": self.own.provider,
-            "made_by": self.made_by,
-            "kind": facts.kind,
-            "status": facts.status,
-            "live": facts.is_held(),
-            "local_directory": facts.local_directory,
-            "last_used": facts.last_used,
-            "run": self.own.run.as_ref().map(|run| json!({"host": run.host})),
-            "last_result": self.own.last_result.as_ref().map(|last| json!({
-                "status": last.status,
-                "exit_code": last.exit_code,
-                "failure_reason": last.failure_reason,
-                "ended_at": last.ended_at,
-            })),
-        });
-        if let Some(bytes) = self.bytes {
-            json["bytes"] = bytes.into();
-        }
-        json
+/// What is shown of an environment; `own` is our own part of its record.
+fn listed(
+    workspace: String,
+    identity: Identity,
+    key: &str,
+    made_by: MadeBy,
+    facts: GcFacts,
+    own: Own,
+    bytes: Option<u64>,
+) -> ListedEnv {
+    let live = facts.is_held();
+    ListedEnv {
+        root_dir: facts.root_dir.to_string_lossy().into_owned(),
+        workspace_id: if identity.workspace_id.is_empty() {
+            workspace.clone()
+        } else {
+            identity.workspace_id
+        },
+        workspace,
+        key: key.to_owned(),
+        task_id: identity.task_id,
+        provider: own.provider,
+        made_by,
+        kind: facts.kind,
+        status: facts.status,
+        live,
+        local_directory: facts.local_directory,
+        last_used: facts.last_used,
+        run: own.run.map(|run| ListedRun { host: run.host }),
+        last_result: own.last_result.map(|last| ListedResult {
+            status: last.status,
+            exit_code: last.exit_code,
+            failure_reason: last.failure_reason,
+            ended_at: last.ended_at,
+        }),
+        bytes,
     }
+}
 
-    fn row(&self, context: &Context) -> [String; 9] {
-        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
-        let age = self.facts.last_used.map(|at| context.now - at);
-        [
-            escape(&self.workspace),
-            dash(&self.key),
-            dash(&self.identity.task_id),
-            dash(&self.own.provider),
-            dash(&self.facts.kind),
-            self.facts.status.word().to_owned(),
-            if self.facts.is_held() { "live" } else { "-" }.to_owned(),
-            age.map_or_else(|| "-".to_owned(), show_age),
-            self.bytes.map(show_bytes).unwrap_or_default(),
-        ]
-    }
+fn row(env: &ListedEnv, now: DateTime<Utc>) -> [String; 9] {
+    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
+    let age = env.last_used.map(|at| now - at);
+    [
+        escape(&env.workspace),
+        dash(&env.key),
+        dash(&env.task_id),
+        dash(&env.provider),
+        dash(&env.kind),
+        env.status.word().to_owned(),
+        if env.live { "live" } else { "-" }.to_owned(),
+        age.map_or_else(|| "-".to_owned(), show_age),
+        env.bytes.map(show_bytes).unwrap_or_default(),
+    ]
 }
 
 fn table(rows: &[[String; 9]]) -> String {

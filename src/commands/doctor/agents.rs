@@ -1,7 +1,6 @@
 //! What execenv makes of each agent CLI.
 
-use serde_json::{Value, json};
-
+use super::document::{AgentReport, DialectReport, McpReport, TellsReport};
 use crate::provider::Provider;
 use crate::provider::launch::{Dialect, Tells};
 use crate::provider::row::{McpChannel, OwnSandbox};
@@ -26,17 +25,17 @@ pub(super) fn row(provider: &Provider) -> [String; 6] {
 }
 
 /// The same for programs.
-pub(super) fn json(provider: &Provider) -> Value {
+pub(super) fn report(provider: &Provider) -> AgentReport {
     let dialect = |dialect: &Dialect| {
         let Tells { tokens, cost, turns } = dialect.tells;
-        json!({ "name": dialect.name, "tells": { "tokens": tokens, "cost": cost, "turns": turns } })
+        DialectReport { name: dialect.name, tells: TellsReport { tokens, cost, turns } }
     };
-    json!({
-        "dialects": provider.dialects.iter().map(dialect).collect::<Vec<_>>(),
-        "mcp": { "strict": is_strict(provider.mcp), "why": servers(provider.mcp) },
-        "resumes": provider.resumes(),
-        "own_sandbox": sandbox(provider.own_sandbox),
-    })
+    AgentReport {
+        dialects: provider.dialects.iter().map(dialect).collect(),
+        mcp: McpReport { strict: is_strict(provider.mcp), why: servers(provider.mcp) },
+        resumes: provider.resumes(),
+        own_sandbox: sandbox(provider.own_sandbox),
+    }
 }
 
 /// Whether the agent can be limited to the task's MCP servers.

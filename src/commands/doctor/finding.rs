@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
-
+use super::document::{DeadRunReport, ProblemReport};
 use crate::environment::health::Repair;
 use crate::output::escape;
 
@@ -16,7 +15,7 @@ pub(super) struct Finding {
     pub(super) repair: Option<Repair>,
     pub(super) fixed: bool,
     /// What is known of a run that died.
-    pub(super) dead: Option<Value>,
+    pub(super) dead: Option<DeadRunReport>,
 }
 
 impl Finding {
@@ -37,17 +36,14 @@ impl Finding {
         [state.to_owned(), self.complaint.to_owned(), escape(&self.path.display().to_string()), text]
     }
 
-    pub(super) fn json(&self) -> Value {
-        let mut json = json!({
-            "path": self.path.to_string_lossy(),
-            "complaint": self.complaint,
-            "fixed": self.fixed,
-            "note": self.what,
-            "repair": self.repair.map(|repair| if self.fixed { repair.done } else { repair.would }),
-        });
-        if let (Some(Value::Object(dead)), Some(json)) = (&self.dead, json.as_object_mut()) {
-            json.extend(dead.clone());
+    pub(super) fn report(&self) -> ProblemReport {
+        ProblemReport {
+            path: self.path.to_string_lossy().into_owned(),
+            complaint: self.complaint,
+            fixed: self.fixed,
+            note: self.what.clone(),
+            repair: self.repair.map(|repair| if self.fixed { repair.done } else { repair.would }),
+            dead: self.dead.clone(),
         }
-        json
     }
 }

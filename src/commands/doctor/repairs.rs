@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
+use super::document::{DeadRunReport, SavedWork};
 use crate::environment::health::Above;
 use crate::environment::{FoundEnv, LockedEnv, Trust};
 use crate::git::Git;
@@ -45,7 +45,7 @@ impl Above for Repairs<'_> {
 impl Repairs<'_> {
     /// What is known of a run that died, in words, and as JSON: what was found of it if it was recovered, what may be left of it
     /// without its marks, because an agent can drop them, and what to do next.
-    pub(super) fn of_dead_run(&self, env_root: &Path) -> (String, Option<Value>) {
+    pub(super) fn of_dead_run(&self, env_root: &Path) -> (String, Option<DeadRunReport>) {
         let dead = self.dead_runs.get(env_root);
         let mut text = dead.map(|dead| format!("; {}", dead.words())).unwrap_or_default();
         let found = FoundEnv::open(env_root).ok();
@@ -54,16 +54,17 @@ impl Repairs<'_> {
         let Some(found) = found else { return (text, None) };
         let (recoverable, next) = way_on(&found, self.trust);
         text.push_str(&format!("; {}: `{next}`", recoverable.word()));
-        let json = json!({
-            "recoverable": recoverable.word(),
-            "next": next,
-            "status": dead.map(|dead| dead.status.word()),
-            "killed": dead.map(|dead| dead.killed),
-            "checkpoint": dead.and_then(|dead| dead.left.saved.as_ref()).map(|(n, commit)| json!({"n": n, "commit": commit})),
-            "operations": dead.map(|dead| &dead.left.operations),
-            "notes": dead.map(|dead| &dead.left.notes),
-        });
-        (text, Some(json))
+        let saved = dead.and_then(|dead| dead.left.saved.clone());
+        let report = DeadRunReport {
+            recoverable: recoverable.word(),
+            next,
+            status: dead.map(|dead| dead.status.word()),
+            killed: dead.map(|dead| dead.killed),
+            checkpoint: saved.map(|(n, commit)| SavedWork { n, commit }),
+            operations: dead.map(|dead| dead.left.operations.clone()),
+            notes: dead.map(|dead| dead.left.notes.clone()),
+        };
+        (text, Some(report))
     }
 }
 

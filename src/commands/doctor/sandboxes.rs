@@ -1,7 +1,6 @@
 //! Which sandboxes of `run --sandbox` this system can build.
 
-use serde_json::{Value, json};
-
+use super::document::SandboxReport;
 use crate::run::LEAST_LANDLOCK;
 use crate::sys::confine::landlock_version;
 
@@ -45,13 +44,13 @@ impl Sandboxes {
     }
 
     /// The same for programs.
-    pub(super) fn json(&self) -> Value {
-        json!({
-            "bwrap": self.bwrap.is_some() && self.namespaces != Some(false),
-            "landlock": self.landlock >= LEAST_LANDLOCK,
-            "landlock_version": self.landlock,
-            "namespaces": self.namespaces,
-        })
+    pub(super) fn report(&self) -> SandboxReport {
+        SandboxReport {
+            bwrap: self.bwrap.is_some() && self.namespaces != Some(false),
+            landlock: self.landlock >= LEAST_LANDLOCK,
+            landlock_version: self.landlock,
+            namespaces: self.namespaces,
+        }
     }
 }
 
