@@ -176,7 +176,6 @@ impl Row {
 macro_rules! table {
     ($($(#[doc = $what:literal])+ $constant:ident = $row:expr;)+) => {
         /// The names, each from its row of [`TABLE`].
-        #[expect(dead_code, reason = "the walks need some rows that no code names")]
         pub mod names {
             $($(#[doc = $what])+ pub const $constant: &str = super::rows::$constant.name;)+
         }

@@ -18,6 +18,7 @@ mod layout;
 mod object;
 mod order;
 mod output;
+mod progress;
 mod protocol;
 mod provider;
 mod repos;

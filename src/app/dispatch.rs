@@ -1,6 +1,7 @@
 //! From a parsed command line to the command that it names.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::CommandFactory;
@@ -12,7 +13,7 @@ use crate::commands::{
     orders, prepare, publish, restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
-use crate::output::{Format, answer, no_shell_form};
+use crate::output::{Format, LiveLine, answer, no_shell_form};
 
 /// Runs a command, prints its answer, and returns the exit status.
 ///
@@ -34,6 +35,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     if changes {
         context.defer_signals()?;
     }
+    let _live = shown(&command).and_then(|name| LiveLine::start(name, Arc::clone(&context.progress)));
     let done = match command {
         // These stream.
         Command::Diff(args) => return diff::run(&args, context),
@@ -68,6 +70,32 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
     let mut done = done?;
     let deed = std::mem::take(&mut done.deed);
     answer(&done, deed, format)
+}
+
+/// The name of a command that may take long and does not draw on the terminal itself: a line shows its progress.
+fn shown(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Prepare(_) => "prepare",
+        Command::Reuse(_) => "reuse",
+        Command::Run(_) => "run", // until the agent starts
+        Command::Cleanup(_) => "cleanup",
+        Command::Gc(args) if args.stream => return None,
+        Command::Gc(_) => "gc",
+        Command::Checkout(_) => "checkout",
+        Command::Clone(_) => "clone",
+        Command::Branch(_) => "branch",
+        Command::Checkpoint(_) => "checkpoint",
+        Command::Restore(_) => "restore",
+        Command::Du(_) => "du",
+        Command::List(_) => "list",
+        Command::Merge(_) => "merge",
+        Command::Publish(_) => "publish",
+        Command::Stop(_) => "stop",
+        Command::Verify(_) => "verify",
+        Command::Trash(_) => "trash",
+        Command::Doctor(_) => "doctor",
+        _ => return None,
+    })
 }
 
 /// The internal entry of the program. `None`: this is an ordinary command line.

@@ -77,6 +77,9 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let all = reports.len() + found.len();
     let git = context.git().until(Arc::clone(&context.stop));
     let mut patience = args.wait.begin();
+    if all > 1 {
+        context.progress.expect(Some(all as u64), "environments");
+    }
     for env in found {
         if !reports.is_empty() && context.is_stopped() {
             log::warn!("{}", stopped_after(reports.len(), all, "environments"));
@@ -93,7 +96,11 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
             Err(error) => Err(error),
         };
         match patience.until_free(context, attempt, in_use) {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                context.progress.count();
+                context.progress.add_bytes(report.bytes, "removed");
+                reports.push(report);
+            }
             Err(error) if args.envs.len() == 1 => return Err(error),
             // The other environments are still cleaned up and reported.
             Err(error) => {

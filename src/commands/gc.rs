@@ -18,7 +18,7 @@ use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{self, Format, HarmlessJson, Progress, counted, line, show_bytes, stream};
+use crate::output::{self, Format, HarmlessJson, Stream, counted, line, show_bytes, stream};
 use crate::repos::RepoPolicy;
 use crate::run::temporary_places;
 use crate::sys::lock::Holder;
@@ -136,10 +136,11 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
     }
     context.defer_signals()?;
     warn_if_nothing_is_there(args, context)?;
+    expect(context)?;
     let summary = match context.settings.output {
         _ if args.stream => print_stream(&request)?,
-        Format::Json => print_json(&request)?,
-        _ => print_text(&request)?,
+        Format::Json => print_json(&request, context)?,
+        _ => print_text(&request, context)?,
     };
     if summary.already_running {
         let failure = already_running(context, summary.held_by.as_ref());
@@ -313,7 +314,7 @@ fn claude_projects(settings: &Settings) -> Option<PathBuf> {
 /// The output of a cycle's report. A cycle that changes things goes on without its reader, and when the disk is too full
 /// for the report: it was asked to keep a root within bounds, and it may be freeing the space that is missing.
 struct Report {
-    out: HarmlessJson<io::BufWriter<io::Stdout>>,
+    out: HarmlessJson<io::BufWriter<Stream>>,
     outlives_errors: bool,
     lost: Option<io::Error>,
 }
@@ -361,22 +362,19 @@ impl Write for Report {
 }
 
 /// Prints one document, written as the cycle goes on: a hundred thousand decisions need no memory.
-fn print_json(request: &GcRequest<'_>) -> Result<Summary> {
+fn print_json(request: &GcRequest<'_>, context: &Context) -> Result<Summary> {
     let mut out = Report::of(request);
-    let mut progress = Progress::new("gc");
     write!(out, "{{\"schema\":1,\"dry_run\":{},\"decisions\":[", request.dry_run)?;
     let mut first = true;
-    let done = cycle(request, &mut |judged| {
+    let summary = cycle(request, &mut |judged| {
         if !std::mem::take(&mut first) {
             out.write_all(b",")?;
         }
         serde_json::to_writer(&mut out, &decision_json(judged, request))?;
-        progress.step();
+        count(context, judged);
         report_trouble(judged);
         Ok(())
-    });
-    progress.clear();
-    let summary = done?; // an incomplete document; the error says why
+    })?; // an incomplete document; the error says why
     let counts = Value::Object(summary_json(&summary)).to_string();
     writeln!(out, "],{}", counts.trim_start_matches('{'))?;
     out.end()?;
@@ -411,23 +409,19 @@ fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     Ok(summary)
 }
 
-fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
+fn print_text(request: &GcRequest<'_>, context: &Context) -> Result<Summary> {
     let mut out = Report::of(request);
-    let mut progress = Progress::new("gc");
     let all = log::log_enabled!(log::Level::Info);
     let is_quiet = log::max_level() < log::Level::Warn;
-    let done = cycle(request, &mut |judged| {
-        progress.step();
+    let summary = cycle(request, &mut |judged| {
+        count(context, judged);
         let is_news = judged.outcome.is_some() || judged.decision.action.removes() || judged.has_artifacts();
         if (is_news && !is_quiet) || all {
-            progress.clear();
             writeln!(out, "{}", row(judged))?;
         }
         report_trouble(judged);
         Ok(())
-    });
-    progress.clear();
-    let summary = done?;
+    })?;
     // Cron mails what is printed.
     if summary.already_running || is_quiet {
         return Ok(summary);
@@ -435,6 +429,24 @@ fn print_text(request: &GcRequest<'_>) -> Result<Summary> {
     write!(out, "{}", report::summary_text(&summary, request.dry_run))?;
     out.end()?;
     Ok(summary)
+}
+
+/// Counts an environment for the line that shows the progress.
+fn count(context: &Context, judged: &Judged) {
+    context.progress.count();
+    if matches!(judged.outcome, Some(CleanupOutcome::Removed | CleanupOutcome::Trashed)) {
+        context.progress.add_bytes(judged.bytes, "reclaimed");
+    }
+}
+
+/// Counts what lies ahead, where somebody looks.
+fn expect(context: &Context) -> Result<()> {
+    if let Some(tree) = context.root.open()?.filter(|_| context.progress.is_shown()) {
+        let workspaces = context.root.workspaces(&tree)?;
+        let keys = |name: &String| context.root.keys(&tree, name).map_or(0, |keys| keys.len() as u64);
+        context.progress.expect(Some(workspaces.iter().map(keys).sum()), "environments");
+    }
+    Ok(())
 }
 
 fn report_trouble(judged: &Judged) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod document;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -10,18 +11,41 @@ use clap::Args;
 
 use document::{ListDocument, ListedEnv, ListedResult, ListedRoot, ListedRun};
 
+use super::rows::{Field, SelectArgs, Selection, Value, describe, tone, watch};
 use crate::environment::{Identity, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
 use crate::gc::{GcFacts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
-use crate::output::{Answer, columns, escape, shell_quote, show_age, show_bytes};
+use crate::output::{Answer, Cell, Column, Screen, Table, Tone, escape, shell_quote, show_age, show_bytes};
 use crate::sys::tree::Tree;
 use crate::sys::walk::measure;
 
+/// What a row can be sorted and filtered by.
+const FIELDS: [Field; 11] = [
+    Field::Key,
+    Field::Task,
+    Field::Workspace,
+    Field::Provider,
+    Field::Kind,
+    Field::Status,
+    Field::Live,
+    Field::Local,
+    Field::MadeBy,
+    Field::Age,
+    Field::Size,
+];
+
 /// List all environments in the workspaces root
+///
+/// ENV is what other commands take to name the environment. AGE is the time since its last use. On a terminal that is too narrow,
+/// long names are shortened and the last columns left out; a file or a pipe gets all.
 #[derive(Debug, Args)]
+#[command(mut_args(describe(&FIELDS)))]
 #[command(after_help = "Examples:
   execenv list
+  execenv list --sort -size --filter 'age>7d'
+  execenv list --filter status=failed,crashed --filter task~login
+  execenv list --filter live=true --watch
   execenv list --sizes -o json | jq '.environments[] | select(.live)'
   execenv list -o json | jq -r '.environments[]|[.task_id,.last_result.status,.last_result.exit_code]|@tsv'
   execenv list --foreign")]
@@ -35,71 +59,101 @@ pub struct ListArgs {
     /// List only environments of other tools: in the workspaces root, in ~/multica_workspaces and in its profiles' roots
     #[arg(long)]
     pub foreign: bool,
+    /// Which of them, and in which order.
+    #[command(flatten)]
+    pub select: SelectArgs,
 }
 
 /// The version of the answer.
 const SCHEMA: u32 = 1;
 
 pub(crate) fn run(args: &ListArgs, context: &Context) -> Result<Answer> {
-    if args.foreign {
-        return foreign(args, context);
+    let selection = Selection::of(&args.select, &FIELDS)?;
+    let request = Request { args, sizes: args.sizes || selection.needs(Field::Size), selection };
+    if let Some(pause) = args.select.watch {
+        watch("list", pause, context, |now| Ok(request.answer(now, true, context)?.text))?;
     }
-    let tree = context.root.open()?;
-    if let Some(name) = &args.workspace {
-        context.warn_if_no_workspace(tree.as_ref(), name)?;
+    request.answer(context.now, false, context)
+}
+
+/// What is asked for, checked.
+struct Request<'a> {
+    args: &'a ListArgs,
+    /// Each environment is measured.
+    sizes: bool,
+    selection: Selection,
+}
+
+impl Request<'_> {
+    /// The answer at this time; `is_again`: there was one before.
+    fn answer(&self, now: DateTime<Utc>, is_again: bool, context: &Context) -> Result<Answer> {
+        if self.args.foreign { self.foreign(now, context) } else { self.own(now, is_again, context) }
     }
-    let seen = match &tree {
-        Some(tree) => environments(&context.root, tree, args, context.now)?,
-        None => Vec::new(),
-    };
-    if seen.is_empty() && args.workspace.is_none() {
-        context.note_that_nothing_is_there(tree.as_ref())?;
+
+    fn own(&self, now: DateTime<Utc>, is_again: bool, context: &Context) -> Result<Answer> {
+        let tree = context.root.open()?;
+        if let Some(name) = &self.args.workspace {
+            context.warn_if_no_workspace(tree.as_ref(), name)?;
+        }
+        let mut seen = match &tree {
+            Some(tree) => self.environments(&context.root, tree, now)?,
+            None => Vec::new(),
+        };
+        if seen.is_empty() && self.args.workspace.is_none() && !is_again {
+            context.note_that_nothing_is_there(tree.as_ref())?;
+        }
+        self.select(&mut seen, now);
+        answer(own_text(&seen, now), ListDocument { schema: SCHEMA, environments: seen, roots: None })
     }
-    let rows: Vec<[String; 9]> = seen.iter().map(|seen| row(seen, context.now)).collect();
-    let text = if rows.is_empty() { String::new() } else { table(&rows) };
-    answer(text, ListDocument { schema: SCHEMA, environments: seen, roots: None })
+
+    fn select(&self, seen: &mut Vec<ListedEnv>, now: DateTime<Utc>) {
+        self.selection.filter(seen, |env, field| value(env, field, now));
+        self.selection.sort(seen, |env, field| value(env, field, now));
+    }
+
+    fn environments(&self, root: &WorkspacesRoot, tree: &Tree, now: DateTime<Utc>) -> Result<Vec<ListedEnv>> {
+        let mut seen = Vec::new();
+        let mut keys = HashMap::new();
+        let wanted = self.args.workspace.as_ref();
+        for workspace in root.workspaces(tree)? {
+            let is_other = wanted.is_some_and(|wanted| *wanted != workspace);
+            for key in &root.keys(tree, &workspace).unwrap_or_default() {
+                *keys.entry(key.to_string_lossy().into_owned()).or_insert(0_u32) += 1;
+                let Ok(env) = tree.subtree(&Path::new(&workspace).join(key)) else { continue };
+                let record = Meta::load(&env);
+                let identity = Identity::of(&env, record.as_ref().ok().and_then(Option::as_ref));
+                // multica's folders are named for people; the record has the id.
+                if is_other && wanted != Some(&identity.workspace_id) {
+                    continue;
+                }
+                let made_by = made_by(&env, &record);
+                if self.args.foreign && made_by == MadeBy::Execenv {
+                    continue;
+                }
+                let Some(facts) = look(tree, &workspace, Path::new(key), now) else { continue };
+                let own = record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default();
+                let bytes = self.sizes.then(|| measure(&facts.root_dir).bytes);
+                seen.push(listed(
+                    workspace.clone(),
+                    identity,
+                    &key.to_string_lossy(),
+                    made_by,
+                    facts,
+                    own,
+                    bytes,
+                ));
+            }
+        }
+        for env in &mut seen {
+            let is_alone = keys.get(&env.key) == Some(&1);
+            env.name = if is_alone { env.key.clone() } else { format!("{}/{}", env.workspace, env.key) };
+        }
+        Ok(seen)
+    }
 }
 
 fn answer(text: String, document: ListDocument) -> Result<Answer> {
     Ok(Answer::new(text, serde_json::to_value(document).context("encode the list")?))
-}
-
-fn environments(
-    root: &WorkspacesRoot,
-    tree: &Tree,
-    args: &ListArgs,
-    now: DateTime<Utc>,
-) -> Result<Vec<ListedEnv>> {
-    let mut seen = Vec::new();
-    for workspace in root.workspaces(tree)? {
-        let is_other = args.workspace.as_ref().is_some_and(|wanted| *wanted != workspace);
-        for key in &root.keys(tree, &workspace).unwrap_or_default() {
-            let Ok(env) = tree.subtree(&Path::new(&workspace).join(key)) else { continue };
-            let record = Meta::load(&env);
-            let identity = Identity::of(&env, record.as_ref().ok().and_then(Option::as_ref));
-            // multica's folders are named for people; the record has the id.
-            if is_other && args.workspace.as_ref() != Some(&identity.workspace_id) {
-                continue;
-            }
-            let made_by = made_by(&env, &record);
-            if args.foreign && made_by == MadeBy::Execenv {
-                continue;
-            }
-            let Some(facts) = look(tree, &workspace, Path::new(key), now) else { continue };
-            let own = record.ok().flatten().and_then(|meta| meta.own).unwrap_or_default();
-            let bytes = args.sizes.then(|| measure(&facts.root_dir).bytes);
-            seen.push(listed(
-                workspace.clone(),
-                identity,
-                &key.to_string_lossy(),
-                made_by,
-                facts,
-                own,
-                bytes,
-            ));
-        }
-    }
-    Ok(seen)
 }
 
 /// A root of another tool that contains environments.
@@ -123,59 +177,81 @@ impl ForeignRoot {
     }
 }
 
-/// Lists the environments of other tools in all places that execenv knows.
-fn foreign(args: &ListArgs, context: &Context) -> Result<Answer> {
-    let own = context.root.open()?;
-    let mut seen = match &own {
-        Some(tree) => environments(&context.root, tree, args, context.now)?,
-        None => Vec::new(),
-    };
-    let own_identity = own.as_ref().map(Tree::identity).transpose()?;
-    let mut roots = Vec::new();
-    for upstream in context.settings.home.as_deref().map(upstream_roots).unwrap_or_default() {
-        let root = WorkspacesRoot::new(upstream.path);
-        // One that cannot be read does not hide the others.
-        let tree = match root.open() {
-            Ok(Some(tree)) => tree,
-            Ok(None) => continue,
-            Err(error) => {
-                log::warn!("{error:#}");
+impl Request<'_> {
+    /// Lists the environments of other tools in all places that execenv knows.
+    fn foreign(&self, now: DateTime<Utc>, context: &Context) -> Result<Answer> {
+        let own = context.root.open()?;
+        let mut seen = match &own {
+            Some(tree) => self.environments(&context.root, tree, now)?,
+            None => Vec::new(),
+        };
+        let own_identity = own.as_ref().map(Tree::identity).transpose()?;
+        let mut roots = Vec::new();
+        for upstream in context.settings.home.as_deref().map(upstream_roots).unwrap_or_default() {
+            let root = WorkspacesRoot::new(upstream.path);
+            // One that cannot be read does not hide the others.
+            let tree = match root.open() {
+                Ok(Some(tree)) => tree,
+                Ok(None) => continue,
+                Err(error) => {
+                    log::warn!("{error:#}");
+                    continue;
+                }
+            };
+            if own_identity.is_some() && tree.identity().ok() == own_identity {
                 continue;
             }
-        };
-        if own_identity.is_some() && tree.identity().ok() == own_identity {
-            continue;
+            let there = self.environments(&root, &tree, now)?;
+            if !there.is_empty() {
+                let is_marked = WorkspacesRoot::is_marked(&tree)?;
+                roots.push(ForeignRoot {
+                    path: root.path().to_owned(),
+                    environments: there.len(),
+                    is_marked,
+                });
+            }
+            seen.extend(there);
         }
-        let there = environments(&root, &tree, args, context.now)?;
-        if !there.is_empty() {
-            let is_marked = WorkspacesRoot::is_marked(&tree)?;
-            roots.push(ForeignRoot { path: root.path().to_owned(), environments: there.len(), is_marked });
-        }
-        seen.extend(there);
+        let in_roots: usize = roots.iter().map(|root| root.environments).sum();
+        let is_any_ours = in_roots < seen.len();
+        self.select(&mut seen, now);
+        let text = foreign_text(&seen, &roots, is_any_ours, now);
+        let roots = roots.iter().map(|root| ListedRoot {
+            path: root.path.to_string_lossy().into_owned(),
+            environments: root.environments,
+            collect: root.commands(),
+        });
+        answer(text, ListDocument { schema: SCHEMA, environments: seen, roots: Some(roots.collect()) })
     }
-    let text = foreign_text(&seen, &roots, context);
-    let roots = roots.iter().map(|root| ListedRoot {
-        path: root.path.to_string_lossy().into_owned(),
-        environments: root.environments,
-        collect: root.commands(),
-    });
-    answer(text, ListDocument { schema: SCHEMA, environments: seen, roots: Some(roots.collect()) })
 }
 
-fn foreign_text(seen: &[ListedEnv], roots: &[ForeignRoot], context: &Context) -> String {
+fn foreign_text(seen: &[ListedEnv], roots: &[ForeignRoot], is_any_ours: bool, now: DateTime<Utc>) -> String {
     if seen.is_empty() {
         return String::new();
     }
-    let header = ["MADE BY", "KIND", "STATUS", "LIVE", "AGE", "SIZE", "PATH"].map(str::to_owned);
-    let rows = seen.iter().map(|seen| {
-        let [_, _, _, _, kind, status, live, age, size] = row(seen, context.now);
-        let size = if size.is_empty() { "-".to_owned() } else { size };
-        let path = escape(&seen.root_dir);
-        [seen.made_by.word().to_owned(), kind, status, live, age, size, path]
-    });
-    let mut text = columns(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
-    let in_roots: usize = roots.iter().map(|root| root.environments).sum();
-    if in_roots < seen.len() {
+    let mut table = Table::new([
+        Column::words("MADE BY"),
+        Column::words("KIND").rank(2),
+        Column::words("STATUS"),
+        Column::words("LIVE").rank(1),
+        Column::numbers("AGE"),
+        Column::numbers("SIZE"),
+        Column::words("PATH"),
+    ]);
+    for env in seen {
+        let made_by = Cell::from(env.made_by.word());
+        table.row([
+            made_by,
+            kind(env),
+            status(env),
+            live(env),
+            age(env, now),
+            size(env),
+            escape(&env.root_dir).into(),
+        ]);
+    }
+    let mut text = table.text(Screen::of_stdout());
+    if is_any_ours {
         text.push_str("\n\n`execenv gc` collects those in the workspaces root (see `execenv gc --dry-run`)");
     }
     if !roots.is_empty() {
@@ -209,6 +285,7 @@ fn listed(
             identity.workspace_id
         },
         workspace,
+        name: key.to_owned(),
         key: key.to_owned(),
         task_id: identity.task_id,
         provider: own.provider,
@@ -229,28 +306,87 @@ fn listed(
     }
 }
 
-fn row(env: &ListedEnv, now: DateTime<Utc>) -> [String; 9] {
-    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { escape(text) };
-    let age = env.last_used.map(|at| now - at);
-    [
-        escape(&env.workspace),
-        dash(&env.key),
-        dash(&env.task_id),
-        dash(&env.provider),
-        dash(&env.kind),
-        env.status.word().to_owned(),
-        if env.live { "live" } else { "-" }.to_owned(),
-        age.map_or_else(|| "-".to_owned(), show_age),
-        env.bytes.map(show_bytes).unwrap_or_default(),
-    ]
+/// What a row has in a field.
+fn value(env: &ListedEnv, field: Field, now: DateTime<Utc>) -> Value<'_> {
+    match field {
+        Field::Key => env.key.as_str().into(),
+        Field::Task => env.task_id.as_str().into(),
+        Field::Workspace => env.workspace_id.as_str().into(),
+        Field::Provider => env.provider.as_str().into(),
+        Field::Kind => env.kind.as_str().into(),
+        Field::Status => env.status.word().into(),
+        Field::MadeBy => env.made_by.word().into(),
+        Field::Live => Value::Flag(env.live),
+        Field::Local => Value::Flag(env.local_directory),
+        Field::Age => seconds(env, now).into(),
+        Field::Size => env.bytes.into(),
+        Field::Artifacts => Value::Unknown,
+    }
 }
 
-fn table(rows: &[[String; 9]]) -> String {
-    let header =
-        ["WORKSPACE", "KEY", "TASK", "PROVIDER", "KIND", "STATUS", "LIVE", "AGE", "SIZE"].map(str::to_owned);
-    let has_sizes = rows.iter().any(|row| !row[8].is_empty());
-    let has_several = rows.iter().any(|row| row[0] != rows[0][0]);
-    let shown = usize::from(!has_several)..if has_sizes { 9 } else { 8 };
-    let all: Vec<&[String]> = std::iter::once(&header).chain(rows).map(|row| &row[shown.clone()]).collect();
-    columns(&all)
+/// How long it has not been used.
+fn seconds(env: &ListedEnv, now: DateTime<Utc>) -> Option<u64> {
+    env.last_used.map(|at| u64::try_from((now - at).num_seconds()).unwrap_or(0))
+}
+
+/// What matters first comes first.
+fn own_text(seen: &[ListedEnv], now: DateTime<Utc>) -> String {
+    if seen.is_empty() {
+        return String::new();
+    }
+    let has_sizes = seen.iter().any(|env| env.bytes.is_some());
+    let has_several = seen.iter().any(|env| env.workspace != seen[0].workspace);
+    let columns = [
+        Some(Column::words("ENV")),
+        Some(Column::words("STATUS")),
+        Some(Column::words("LIVE").rank(1)),
+        Some(Column::numbers("AGE")),
+        has_sizes.then_some(Column::numbers("SIZE")),
+        Some(Column::words("TASK").at_least(12).rank(2)),
+        Some(Column::words("PROVIDER").rank(3)),
+        Some(Column::words("KIND").rank(5)),
+        has_several.then_some(Column::words("WORKSPACE").at_least(10).rank(4)),
+    ];
+    let is_shown = columns.map(|column| column.is_some());
+    let mut table = Table::new(columns.into_iter().flatten().collect::<Vec<_>>());
+    for env in seen {
+        let cells = [
+            escape(&env.name).into(),
+            status(env),
+            live(env),
+            age(env, now),
+            size(env),
+            dash(&env.task_id),
+            dash(&env.provider),
+            kind(env),
+            escape(&env.workspace).into(),
+        ];
+        let cells = cells.into_iter().zip(is_shown).filter_map(|(cell, is_shown)| is_shown.then_some(cell));
+        table.row(cells.collect::<Vec<_>>());
+    }
+    table.text(Screen::of_stdout())
+}
+
+fn dash(text: &str) -> Cell {
+    if text.is_empty() { Cell::from("-").tone(Tone::Faint) } else { escape(text).into() }
+}
+
+fn kind(env: &ListedEnv) -> Cell {
+    dash(&env.kind)
+}
+
+fn status(env: &ListedEnv) -> Cell {
+    Cell::from(env.status.word()).tone(tone(env.status))
+}
+
+fn live(env: &ListedEnv) -> Cell {
+    if env.live { Cell::from("live").tone(Tone::Good) } else { dash("") }
+}
+
+fn age(env: &ListedEnv, now: DateTime<Utc>) -> Cell {
+    env.last_used.map_or_else(|| dash(""), |at| show_age(now - at).into())
+}
+
+fn size(env: &ListedEnv) -> Cell {
+    env.bytes.map_or_else(|| dash(""), |bytes| show_bytes(bytes).into())
 }

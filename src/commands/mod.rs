@@ -28,6 +28,7 @@ pub mod publish;
 pub mod repository;
 pub mod restore;
 pub mod reuse;
+mod rows;
 pub mod run;
 pub mod show;
 mod skill_folders;

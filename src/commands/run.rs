@@ -28,7 +28,6 @@ use crate::run::{
     SandboxKind, SandboxRequest, Slots, Surroundings, execute, repeat,
 };
 use crate::supervise::LEAST_LOG;
-use crate::sys::clock;
 
 /// Run the agent, or any program, in an environment and wait for it
 ///
@@ -434,8 +433,7 @@ fn within(
     context: &Context,
     run: impl FnOnce(&Surroundings<'_>, &mut Printer<'_>) -> Result<u8>,
 ) -> Result<u8> {
-    let fixed = context.settings.variable("EXECENV_TEST_NOW");
-    let now = || clock::now(fixed);
+    let now = || context.time();
     let begins = || match context.hand_over_signals() {
         true => {
             Err(Failure::new(Code::Interrupted, "interrupted by a signal before the agent started").into())

@@ -112,6 +112,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
     for name in half_deleted(tree)? {
         failed += u64::from(has_failed(delete(tree, &name, &deletion)));
     }
+    context.progress.expect(Some(found.len() as u64), "entries");
     for (done, entry) in found.iter().enumerate() {
         if context.is_stopped() {
             log::warn!("{}", stopped_after(done, found.len(), "entries"));
@@ -132,6 +133,8 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
         } else {
             deleted += 1;
             bytes += size;
+            context.progress.count();
+            context.progress.add_bytes(size, "deleted");
         }
     }
     let text = match context.settings.log {

@@ -24,8 +24,11 @@ pub enum MadeBy {
 }
 
 impl MadeBy {
+    /// All of them.
+    pub const ALL: [MadeBy; 3] = [MadeBy::Execenv, MadeBy::Multica, MadeBy::Unknown];
+
     /// The stable word.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             MadeBy::Execenv => "execenv",
             MadeBy::Multica => "multica",

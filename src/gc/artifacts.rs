@@ -20,9 +20,11 @@ use crate::sys::remove::remove_tree;
 use crate::sys::tree::{FileKind, Tree};
 use crate::sys::walk::{Identity, Place, Size, Visitor, identity, is_still};
 
+mod by_folder;
 mod patterns;
 mod tracked;
 
+pub use by_folder::weigh_folders;
 use patterns::GIT;
 pub(super) use patterns::NO_PATTERNS;
 pub use patterns::Patterns;
@@ -76,13 +78,6 @@ fn remove_from(env: &Tree, patterns: &Patterns, managed: bool, git: &Git) -> Art
     survey.tracked = Some(Tracked::new(env, git, patterns));
     survey.removes = true;
     survey.run(env).1
-}
-
-/// Measures a whole environment, and the artifacts in it, in one pass. Changes nothing.
-pub fn weigh(env: &Tree, patterns: &Patterns) -> (Size, Artifacts) {
-    let mut survey = Survey::new(env.path(), patterns);
-    survey.weighs = true;
-    survey.run(env)
 }
 
 /// Whether there is a managed cache that could be removed: two folders, neither of them a link.

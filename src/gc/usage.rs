@@ -4,6 +4,7 @@
 
 mod look;
 mod outside;
+mod parts;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use look::{count_tasks, look};
 pub use outside::{Outside, Places, outside};
+pub use parts::PartUsage;
 
 use super::artifacts::{MANAGED, Patterns};
 
@@ -47,6 +49,9 @@ pub struct TaskUsage {
     pub size_bytes: u64,
     /// Of these, build artifacts.
     pub artifact_size_bytes: u64,
+    /// What it consists of, the largest first; only with `du --tree`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartUsage>,
 }
 
 /// One workspace.
@@ -274,8 +279,14 @@ impl Report {
         }
     }
 
-    /// Keeps only the largest environments, or workspaces. Sums do not change.
-    pub fn keep_largest(&mut self, count: usize, workspaces: bool) {
+    /// Changes which environments are reported, and the workspaces with them. Sums do not change.
+    pub fn select(&mut self, select: impl FnOnce(&mut Vec<TaskUsage>)) {
+        select(&mut self.tasks);
+        self.workspaces = by_workspace(&self.tasks);
+    }
+
+    /// Keeps only the first environments, or workspaces. Sums do not change.
+    pub fn keep_first(&mut self, count: usize, workspaces: bool) {
         match workspaces {
             true => self.workspaces.truncate(count),
             false => self.tasks.truncate(count),
@@ -430,9 +441,9 @@ mod tests {
         assert_eq!((shares.trash.fraction, shares.repositories.bytes), (0.2, 5));
         assert_eq!(shares.outside, Share { bytes: 25, fraction: 0.25 });
         let whole = report.totals;
-        report.keep_largest(1, false);
+        report.keep_first(1, false);
         assert_eq!((report.tasks.len(), report.workspaces.len(), report.totals), (1, 2, whole));
-        report.keep_largest(1, true);
+        report.keep_first(1, true);
         assert_eq!(report.workspaces.len(), 1);
     }
 

@@ -18,6 +18,7 @@ use anyhow::Result;
 use super::failure::{GitEnd, GitFailure, end_of};
 use super::profile::Profile;
 use super::program::Git;
+use super::progress::{follow, telling, without_progress};
 use super::traps;
 use super::without_view::needs_no_view;
 use crate::failure::{Code, Failure};
@@ -257,7 +258,8 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         if P::CHANGES {
             fault::step()?;
         }
-        let (env, args) = (self.env(), self.words());
+        let watched = telling(&self.args).filter(|_| self.scene.git.progress.is_shown());
+        let (env, args) = (self.env(), self.words(watched));
         let input = self.input.take();
         let Scene { git, dir, stop, .. } = self.scene;
         let limit = self.scene.limit_now();
@@ -283,9 +285,16 @@ impl<'a, P: Profile> GitCommand<'a, P> {
                 // Over the network it is only slow.
                 let is_stuck: Option<&(dyn Fn() -> bool + Sync)> =
                     if P::IS_USERS { None } else { Some(&is_stuck) };
-                let streams =
-                    Streams { input: input.clone(), sink: sink.take(), keeps: &keeps, is_stuck, is_bound };
-                let captured = child::exchange(started, streams, limit, stop);
+                let progress = Arc::clone(&git.progress);
+                let errors: Option<child::Overheard> =
+                    watched.map(|_| Box::new(move |said: &[u8]| follow(said, &progress)) as child::Overheard);
+                let input = input.clone();
+                let streams = Streams { input, sink: sink.take(), errors, keeps: &keeps, is_stuck, is_bound };
+                let mut captured = child::exchange(started, streams, limit, stop);
+                if let (Some(_), Ok((done, _))) = (watched, &mut captured) {
+                    git.progress.step("");
+                    done.stderr = without_progress(&done.stderr);
+                }
                 match &captured {
                     Ok((done, None)) if may_repeat && tries < TRIES && lost_a_ref(done) => tries += 1,
                     _ => return captured,
@@ -349,10 +358,12 @@ impl<'a, P: Profile> GitCommand<'a, P> {
         env
     }
 
-    /// The arguments, with the settings of the profile.
-    pub(super) fn words(&self) -> Vec<OsString> {
+    /// All words of the call, with the option that makes git say how far it is.
+    pub(super) fn words(&self, telling: Option<&str>) -> Vec<OsString> {
         let settings = P::SETTINGS.iter().flat_map(|setting| ["-c", setting]).map(OsString::from);
-        settings.chain(self.args.iter().cloned()).collect()
+        let (command, rest) = self.args.split_at(self.args.len().min(1));
+        let telling = telling.map(OsString::from);
+        settings.chain(command.iter().cloned()).chain(telling).chain(rest.iter().cloned()).collect()
     }
 }
 

@@ -41,6 +41,7 @@ mod own_refs;
 mod picture;
 mod profile;
 mod program;
+mod progress;
 mod published_links;
 mod push;
 mod quiet;

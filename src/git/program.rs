@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::progress::Progress;
+
 /// The user's git.
 #[derive(Clone, Debug)]
 pub struct Git {
@@ -17,6 +19,8 @@ pub struct Git {
     stop: Arc<AtomicBool>,
     /// Locks that each call which writes holds, too.
     pub(super) locks: Vec<Arc<File>>,
+    /// Where it is said how far a call has come.
+    pub(super) progress: Arc<Progress>,
 }
 
 impl Git {
@@ -24,7 +28,7 @@ impl Git {
     pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
         let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
         let (own, env) = inherited.iter().cloned().partition(is_gits);
-        Git { program, env, own, stop: Arc::default(), locks: Vec::new() }
+        Git { program, env, own, stop: Arc::default(), locks: Vec::new(), progress: Arc::default() }
     }
 
     /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
@@ -39,6 +43,12 @@ impl Git {
     pub fn holding(mut self, lock: File) -> Git {
         self.locks.push(Arc::new(lock));
         self
+    }
+
+    /// The same git, which says in `progress` how far a call has come, if somebody looks there.
+    #[must_use]
+    pub fn watched(self, progress: Arc<Progress>) -> Git {
+        Git { progress, ..self }
     }
 
     /// Set when calls have to end.

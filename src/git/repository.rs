@@ -197,8 +197,8 @@ mod tests {
         let git = git();
         let at = git.at(Path::new("/r"));
         let trusts = |words: Vec<OsString>| words.iter().any(|word| word == "safe.directory=*");
-        assert!(trusts(at.look(["x"]).words()) && trusts(at.work(["x"]).words()));
-        assert!(!trusts(at.network(["x"]).words()));
+        assert!(trusts(at.look(["x"]).words(None)) && trusts(at.work(["x"]).words(None)));
+        assert!(!trusts(at.network(["x"]).words(None)));
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
     fn no_profile_runs_a_hook_or_a_monitor() {
         let git = git();
         let at = git.at(Path::new("/r"));
-        for words in [at.look(["x"]).words(), at.work(["x"]).words(), at.network(["x"]).words()] {
+        for words in [at.look(["x"]).words(None), at.work(["x"]).words(None), at.network(["x"]).words(None)] {
             for setting in ["core.hooksPath=/dev/null", "core.fsmonitor=false"] {
                 assert!(words.windows(2).any(|pair| pair[0] == "-c" && pair[1] == setting), "{words:?}");
             }

@@ -16,6 +16,7 @@ use crate::environment::{
 };
 use crate::git::Git;
 use crate::output::log::note;
+use crate::progress::Progress;
 use crate::supervise::{Ignored, find_program};
 use crate::sys::clock;
 use crate::sys::tree::Tree;
@@ -33,6 +34,8 @@ pub struct Context {
     pub now: DateTime<Utc>,
     /// Set by a signal: the command ends after the step in progress.
     pub stop: Arc<AtomicBool>,
+    /// How far the command has come, for the line that shows it.
+    pub progress: Arc<Progress>,
     signal: Arc<AtomicUsize>,
     defers_signals: AtomicBool,
     deferring: Mutex<Vec<SigId>>,
@@ -45,7 +48,7 @@ impl Context {
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
         let keys = KeyFile::new(settings.key_file.clone());
-        let now = clock::now(settings.variable("EXECENV_TEST_NOW"));
+        let now = time(&settings);
         // A write beyond the limit of `ulimit -f` fails then, and is told and undone, where it would kill the process. A
         // handler, unlike "ignore", does not pass on to children.
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
@@ -56,6 +59,7 @@ impl Context {
             keys,
             now,
             stop,
+            progress: Arc::default(),
             signal,
             defers_signals: AtomicBool::new(false),
             deferring: Mutex::default(),
@@ -107,6 +111,11 @@ impl Context {
         self.stop.store(false, Ordering::Relaxed);
         self.defers_signals.store(false, Ordering::Relaxed);
         self.defer_signals()
+    }
+
+    /// The time of this moment.
+    pub fn time(&self) -> DateTime<Utc> {
+        time(&self.settings)
     }
 
     /// The workspaces roots that are known without a setting, but for the one in use: multica's, and the default one.
@@ -188,7 +197,8 @@ impl Context {
     pub fn git(&self) -> Git {
         let inherited = &self.settings.inherited;
         let path = inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-        Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), inherited)
+        let git = Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), inherited);
+        git.watched(Arc::clone(&self.progress))
     }
 
     /// Reads an input that the command line names; see [`UserInput::read`].
@@ -214,4 +224,8 @@ impl Context {
     pub fn absolute(&self, path: &Path) -> Result<PathBuf> {
         Ok(self.settings.cwd.absolute(path)?)
     }
+}
+
+fn time(settings: &Settings) -> DateTime<Utc> {
+    clock::now(settings.variable("EXECENV_TEST_NOW"))
 }

@@ -51,6 +51,7 @@ pub struct Printer<'a> {
 impl Printer<'_> {
     /// A printer to standard output; `clock` gives JSON events their time.
     pub fn new(format: Format, clock: Clock<'_>) -> Printer<'_> {
+        live::end();
         Printer {
             format,
             stamp: Stamp::new(clock),

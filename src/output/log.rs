@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
@@ -37,7 +36,7 @@ impl Verbosity {
 pub fn note(text: &str) {
     if log::max_level() >= LevelFilter::Warn {
         let line = format!("{} {}\n", painted("note:", AnsiColor::Cyan.on_default()), super::escape(text));
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        super::story(&line);
     }
 }
 
@@ -82,8 +81,7 @@ impl Log for Stderr {
             return;
         }
         let line = format!("{} {text}\n", painted(word, style));
-        super::live::hide();
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        super::story(&line);
     }
 
     fn flush(&self) {}

@@ -1,14 +1,14 @@
 //! The only code that prints: answers to standard output, log and failures to standard error.
-#![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
 mod deed;
 mod events;
 mod live;
 pub mod log;
-mod progress;
+mod redrawn;
 #[cfg(test)]
 mod run_event_schema;
 mod stamp;
+mod table;
 pub mod terminal;
 mod text;
 
@@ -24,9 +24,11 @@ use crate::failure::{Code, Failure};
 pub use crate::formats::{HarmlessJson, escape, harmless_json};
 pub use deed::{Deed, is_broken_pipe};
 pub use events::Printer;
-pub use progress::Progress;
+pub use live::LiveLine;
+pub use redrawn::Redrawn;
+pub use table::{Cell, Column, Table, Tone};
 use terminal::painted;
-pub use terminal::{Color, help};
+pub use terminal::{Color, Screen, help};
 pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes, stopped_after};
 
 /// How answers are printed.
@@ -121,6 +123,7 @@ pub fn no_shell_form() -> Failure {
 /// # Errors
 /// When stdout cannot be written to.
 pub fn line(text: &str) -> Result<()> {
+    live::end();
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.write_all(b"\n")?;
@@ -128,19 +131,41 @@ pub fn line(text: &str) -> Result<()> {
 }
 
 /// A buffered stdout for answers that stream.
-pub fn stream() -> io::BufWriter<io::Stdout> {
-    io::BufWriter::with_capacity(1 << 16, io::stdout())
+pub fn stream() -> io::BufWriter<Stream> {
+    io::BufWriter::with_capacity(1 << 16, Stream(io::stdout()))
+}
+
+/// Standard output, in the place of a line that stands on the terminal.
+#[derive(Debug)]
+pub struct Stream(io::Stdout);
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        live::above(|| self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        live::above(|| self.0.flush())
+    }
+}
+
+/// Ends the line that shows the progress of the command: from here on it draws on the terminal itself.
+pub fn end_live_line() {
+    live::end();
 }
 
 /// Prints text to standard error unchanged.
 pub fn story(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    live::above(|| {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    });
 }
 
 /// The same for bytes that a program printed.
 pub fn story_bytes(bytes: &[u8]) {
-    live::hide();
-    let _ = io::stderr().lock().write_all(bytes);
+    live::above(|| {
+        let _ = io::stderr().lock().write_all(bytes);
+    });
 }
 
 /// Asks a question on a terminal; `None`: there is none to ask on. Only `y` and `yes` are a yes.
@@ -149,9 +174,12 @@ pub fn ask(question: &str) -> Option<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return None;
     }
-    story(&format!("{question} [y/N] "));
     let mut answer = String::new();
-    let _ = io::stdin().read_line(&mut answer);
+    // Nothing is drawn over the question until it is answered.
+    live::above(|| {
+        let _ = io::stderr().lock().write_all(format!("{question} [y/N] ").as_bytes());
+        let _ = io::stdin().read_line(&mut answer);
+    });
     Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -166,7 +194,7 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
     if as_json {
         let code = Failure::code_of(error).word();
         let object = json!({"error": {"code": code, "message": message, "hint": hint, "causes": causes}});
-        eprintln!("{}", harmless_json(&object.to_string()));
+        story(&format!("{}\n", harmless_json(&object.to_string())));
         return;
     }
     let bold = |color: AnsiColor| color.on_default().bold();

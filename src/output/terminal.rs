@@ -40,6 +40,44 @@ pub fn start(color: Color, variables: &[(OsString, OsString)]) {
     IS_DUMB.store(is_dumb, Ordering::Relaxed);
 }
 
+/// What an answer in text is drawn on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// How many characters a line has; `None`: as many as are printed.
+    pub width: Option<usize>,
+    /// Colours can be used.
+    pub is_colored: bool,
+}
+
+impl Screen {
+    /// What is no terminal.
+    #[cfg(test)]
+    pub const PLAIN: Screen = Screen { width: None, is_colored: false };
+
+    /// Standard output.
+    pub fn of_stdout() -> Screen {
+        let is_drawn = io::stdout().is_terminal() && !IS_DUMB.load(Ordering::Relaxed);
+        let width = if is_drawn { stdout_size().map(|(columns, _)| columns) } else { None };
+        Screen { width, is_colored: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
+    }
+
+    /// A text in a style, where colours can be used.
+    pub fn painted(self, text: &str, style: Style) -> String {
+        if self.is_colored && style != Style::new() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// How many columns and rows the terminal at standard output has; `None`: it is none, or does not say.
+pub(super) fn stdout_size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    let size = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (size.0 > 0 && size.1 > 0).then_some(size)
+}
+
 /// A word for standard error, in colour where that makes sense.
 pub(super) fn painted(word: &str, style: Style) -> String {
     match AutoStream::choice(&io::stderr()) {

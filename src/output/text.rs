@@ -27,11 +27,11 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
 
 /// How far a stopped command came: `stopped: 812 of 3,001 entries`.
 pub fn stopped_after(done: usize, of: usize, what: &str) -> String {
-    format!("stopped: {} of {} {what}", grouped(done), grouped(of))
+    format!("stopped: {} of {} {what}", grouped(done as u64), grouped(of as u64))
 }
 
 /// A number with a comma after each three digits.
-fn grouped(number: usize) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -192,6 +192,9 @@ pub fn capture_with_cut(
 /// Takes the output of a child piece by piece. An error ends the child.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> io::Result<()> + Send + 'a;
 
+/// Is shown what a child prints.
+pub type Overheard = Box<dyn FnMut(&[u8]) + Send>;
+
 /// Where a helper program reads, and where its output goes.
 #[derive(Default)]
 pub struct Streams<'a, 'b> {
@@ -199,6 +202,8 @@ pub struct Streams<'a, 'b> {
     pub input: Option<Vec<u8>>,
     /// Takes its whole output; `None`: the beginning of it is kept.
     pub sink: Option<&'a mut Sink<'b>>,
+    /// Is shown each piece of its standard error, as it comes.
+    pub errors: Option<Overheard>,
     /// Files that the child holds open, too, to its end: a lock outlives this process with it.
     pub keeps: &'a [Arc<File>],
     /// Asked once when the child has not ended after a second: whether it never will.
@@ -224,7 +229,7 @@ pub fn exchange(
     stop: &AtomicBool,
 ) -> io::Result<(Captured, Option<Cut>)> {
     let begun = Instant::now();
-    let is_stuck = streams.is_stuck;
+    let (is_stuck, errors) = (streams.is_stuck, streams.errors);
     let stdin = if streams.input.is_some() { Stdio::piped() } else { Stdio::null() };
     // Duplicates, which a child inherits, unlike all else that this process has open. A child that another thread starts in this
     // moment has them, too.
@@ -252,7 +257,8 @@ pub fn exchange(
         }
         _ => Ok(()),
     };
-    let streams = fed.and_then(|()| read_aside(stdout)).and_then(|out| Ok((out, read_aside(stderr)?)));
+    let streams =
+        fed.and_then(|()| read_aside(stdout, None)).and_then(|out| Ok((out, read_aside(stderr, errors)?)));
     let (stdout, stderr) = streams.map_err(|error| give_up(&mut child, error))?;
     let (done, ended) = channel::<()>();
     let mut passed_on = Ok(());
@@ -417,12 +423,23 @@ fn pass_on(mut pipe: impl Read + std::os::fd::AsFd, sink: &mut Sink<'_>, limit: 
     }
 }
 
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> io::Result<Option<Receiver<Vec<u8>>>> {
+fn read_aside(
+    pipe: Option<impl Read + Send + 'static>,
+    overheard: Option<Overheard>,
+) -> io::Result<Option<Receiver<Vec<u8>>>> {
     let Some(pipe) = pipe else { return Ok(None) };
     let (send, receive) = channel();
     std::thread::Builder::new().spawn(move || {
         let mut text = Vec::new();
-        let _ = pipe.take(MOST_CAPTURED).read_to_end(&mut text);
+        let mut pipe = pipe.take(MOST_CAPTURED);
+        if let Some(mut overheard) = overheard {
+            let mut block = vec![0; 4 << 10];
+            while let Ok(length @ 1..) = pipe.read(&mut block) {
+                overheard(&block[..length]);
+                text.extend_from_slice(&block[..length]);
+            }
+        }
+        let _ = pipe.read_to_end(&mut text);
         let _ = send.send(text);
     })?;
     Ok(Some(receive))

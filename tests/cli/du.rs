@@ -199,10 +199,10 @@ fn tables_show_rows_and_sums_of_what_is_cut_off_too() {
     let shown = du(&t, &[]).ok().shown_stdout;
     let paths: Vec<&str> =
         shown.lines().skip(2).map_while(|line| line.split_once(' ').map(|(path, _)| path)).take(4).collect();
-    assert_eq!(paths, ["v/large", "w/tie-a", "w/tie-b", "v/small"], "{shown}");
+    assert_eq!(paths, ["large", "tie-a", "tie-b", "small"], "{shown}");
     let words = |line: usize| shown.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
-    assert_eq!(words(1), ["ENV", "KIND", "STATUS", "AGE", "SIZE", "ARTIFACTS"]);
-    assert_eq!(words(2), ["v/large", "unknown", "unknown", "3d", "4h", "1.5", "KiB", "0", "B"]);
+    assert_eq!(words(1), ["ENV", "STATUS", "AGE", "SIZE", "ARTIFACTS", "KIND", "WORKSPACE"]);
+    assert_eq!(words(2), ["large", "unknown", "3d", "4h", "1.5", "KiB", "0", "B", "unknown", "v"]);
     assert!(
         shown.contains("\ntotal: 4 task directories, 2 workspaces, 3.4 KiB, of which artifacts 0 B (0%)"),
         "{shown}"
@@ -415,4 +415,86 @@ fn workspaces_are_named_whole_and_a_row_is_an_env() {
         t.execenv(["cleanup", "--all", &first]).ok();
     }
     t.execenv(["show", KEY]).ok();
+}
+
+#[test]
+fn rows_are_filtered_and_sorted_and_the_totals_are_of_all() {
+    let t = TestEnv::new();
+    fill(&t, "root/v/small/workdir/x", 100);
+    fill(&t, "root/v/old/workdir/node_modules/x", 3_000);
+    fill(&t, "root/w/large/workdir/x", 5_000);
+    age(&t.root.join("v/old"), 24 * 9);
+    for (arguments, expected) in [
+        (&["--sort", "size"][..], &["small", "old", "large"][..]),
+        (&["--sort", "-artifacts,size"], &["old", "small", "large"]),
+        (&["--filter", "size>200"], &["large", "old"]),
+        (&["--filter", "age>7d"], &["old"]),
+        (&["--filter", "artifacts>0", "--filter", "workspace=w"], &[]),
+        (&["--reverse", "--top", "1"], &["small"]),
+    ] {
+        let report = report(&t, arguments);
+        assert_eq!(names(&report["tasks"], "task_short"), expected, "{arguments:?}");
+        assert_eq!(report["total_size_bytes"], 8_100, "{arguments:?}");
+    }
+    let by_workspace = |arguments: &[&str]| names(&report(&t, arguments)["workspaces"], "workspace_id");
+    assert_eq!(by_workspace(&["--by-workspace", "--sort", "size"]), ["v", "w"]);
+    assert_eq!(by_workspace(&["--by-workspace", "--filter", "age>7d"]), ["v"]);
+    let shown = du(&t, &["--filter", "age>7d"]).ok().stdout;
+    assert!(shown.contains("\nshown: 1 of 3, 2.9 KiB\ntotal: 3 task directories"), "{shown}");
+    du(&t, &["--filter", "task=x"])
+        .fails(2, &["there is no field `task`", "hint: the fields are key, workspace, "]);
+    du(&t, &["--by-workspace", "--sort", "status"])
+        .fails(2, &["hint: the fields are workspace, age, size, artifacts"]);
+    du(&t, &["--watch"]).fails(2, &["draws on a terminal"]);
+}
+
+#[test]
+fn the_tree_has_the_parts_of_each_environment_and_its_sizes_add_up() {
+    let t = TestEnv::new();
+    fill(&t, "root/w/env/workdir/src", 6_000);
+    fill(&t, "root/w/env/workdir/node_modules/x", 2_000);
+    fill(&t, "root/w/env/output/x", 1_000);
+    fill(&t, "root/w/env/codex-home/x", 500);
+    fill(&t, "root/w/env/home/x", 100);
+    fill(&t, "root/w/env/.gc_meta.json", 400);
+    fill(&t, "root/环境\u{1b}[31m/evil/workdir/x", 3_000);
+    fill(&t, "root/.trash/x", 7_000);
+    let report = report(&t, &["--tree"]);
+    let part = |part: &str, size: u64, artifacts: u64| json!({"part": part, "size_bytes": size, "artifact_size_bytes": artifacts});
+    let expected = [
+        part("workdir", 8_000, 2_000),
+        part("output", 1_000, 0),
+        part("homes", 600, 0),
+        part("other", 400, 0),
+    ];
+    assert_eq!(report["tasks"][0]["parts"], json!(expected));
+    assert!(self::report(&t, &[])["tasks"][0].get("parts").is_none());
+
+    let tree = |locale: &str, arguments: &[&str]| {
+        let all: Vec<&str> = ["--tree"].iter().chain(arguments).copied().collect();
+        du(&t, &all).var("LANG", locale).ok().shown_stdout
+    };
+    let shown = tree("C.UTF-8", &[]);
+    assert!(!shown.contains('\u{1b}') && shown.contains("├─ 环境\\u{1b}[31m "), "{shown}");
+    let line = |name: &str| {
+        let line =
+            shown.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}: {shown}"));
+        line.split_once(name).unwrap().1.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("[ROOT]"), "19.5 KiB 100% 8.8 KiB ███████████░░░░░░░░░");
+    assert_eq!(line("─ env"), "unknown 9.8 KiB 50% 2.0 KiB ████████░░");
+    assert_eq!(line("─ workdir"), "7.8 KiB 40% 2.0 KiB ██████░░");
+    assert_eq!(line("─ trash (0)"), "6.8 KiB 35% 6.8 KiB ░░░░░░░");
+    assert!(shown.contains("\n░ reclaimable: build artifacts ("), "{shown}");
+    // The same without characters that the terminal does not have.
+    let plain = tree("C", &["--filter", "workspace=w"]);
+    assert!(plain.is_ascii() && plain.contains("`- workdir") | plain.contains("|- workdir"), "{plain}");
+    assert!(!plain.contains("trash (0)"), "of a part only its own sizes add up: {plain}");
+    for n in 0..12 {
+        fill(&t, &format!("root/w/more-{n:02}/workdir/x"), 10);
+    }
+    let shown = tree("C.UTF-8", &[]);
+    assert!(shown.contains("└─ 3 more environments"), "{shown}");
+    assert!(!tree("C.UTF-8", &["--top", "0"]).contains("more environments"));
+    du(&t, &["--tree", "--sort", "size"]).fails(2, &["--tree"]);
 }

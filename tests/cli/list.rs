@@ -45,11 +45,13 @@ fn a_folder_without_a_sign_of_an_environment_is_not_listed() {
 fn the_workspace_is_shown_where_there_is_more_than_one() {
     let t = TestEnv::new();
     t.prepare(["--task-id", TASK]);
-    assert!(t.execenv(["list"]).ok().stdout.starts_with("KEY "));
+    assert!(t.execenv(["list"]).ok().stdout.starts_with("ENV "));
     t.prepare(["--task-id", TASK, "--workspace-id", "other"]);
     let text = t.execenv(["list"]).ok().stdout;
     let firsts: Vec<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(firsts, ["WORKSPACE", "default", "other"]);
+    let other = format!("other/{KEY}");
+    assert_eq!(firsts, ["ENV", &format!("default/{KEY}"), &other], "a key that names two is no name");
+    t.execenv(["show", &other]).ok();
     t.execenv(["show", KEY]).fails(2, &["more than one", "hint: give `<workspace>/<key>`, or its path"]);
     t.execenv(["show", TASK]).fails(2, &["more than one", "hint: give `<workspace>/<key>`, or its path"]);
 }
@@ -174,4 +176,73 @@ fn an_empty_root_is_said_to_be_empty() {
     t.prepare(["--task-id", TASK]);
     t.execenv(["cleanup", "--all", KEY]).ok();
     assert_eq!(t.execenv(["list"]).ok_saying("note: no environments in [ROOT]\n").stdout, "");
+}
+
+#[test]
+fn rows_are_filtered_and_sorted_in_text_and_json() {
+    let t = TestEnv::new();
+    let at = |time: &'static str, task: &str, provider: &str| {
+        t.execenv(["prepare", "-q", "--task-id", task, "--provider", provider])
+            .var("EXECENV_TEST_NOW", time)
+            .ok();
+    };
+    at("2026-05-01T00:00:00Z", "Fix-Login", "codex");
+    at("2026-05-31T00:00:00Z", "fix-logout", "claude");
+    at("2026-06-01T11:00:00Z", "other", "claude");
+    let env = t.execenv(["show", "other", "-o", "json"]).json();
+    t.write(format!("{}/workdir/big", env["root_dir"].as_str().unwrap()), vec![0; 50_000]);
+    for (arguments, expected) in [
+        (&["--sort", "age"][..], "other fix-logout Fix-Login"),
+        (&["--sort", "-age"], "Fix-Login fix-logout other"),
+        (&["--sort=provider,-age"], "fix-logout other Fix-Login"),
+        (&["--sort", "task", "--reverse"], "other fix-logout Fix-Login"),
+        (&["--sort", "-size", "--filter", "size>40K"], "other"),
+        (&["--filter", "task~LOG", "--sort", "task"], "Fix-Login fix-logout"),
+        (&["--filter", "task~log", "--filter", "age>7d"], "Fix-Login"),
+        (&["--filter", "age<2d", "--filter", "provider=claude,codex", "--sort", "age"], "other fix-logout"),
+        (&["--filter", "live=true"], ""),
+        (
+            &["--filter", "status=prepared", "--filter", "made_by!=multica", "--sort", "task"],
+            "Fix-Login fix-logout other",
+        ),
+        (
+            &[
+                "--filter",
+                "workspace=default",
+                "--filter",
+                "kind=",
+                "--filter",
+                "local=false",
+                "--sort",
+                "task",
+            ],
+            "Fix-Login fix-logout other",
+        ),
+        (&["--filter", "key=nothing"], ""),
+    ] {
+        let json = t.execenv(["list", "-o", "json"].iter().chain(arguments)).json();
+        let tasks: Vec<&str> = json["environments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["task_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(tasks.join(" "), expected, "{arguments:?}");
+        let text = t.execenv(["list"].iter().chain(arguments)).ok().stdout;
+        let head: Vec<&str> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+        let column = head.iter().position(|name| *name == "TASK").unwrap_or_default();
+        let has_size = usize::from(head.contains(&"SIZE")); // a size is two words
+        let shown = text.lines().skip(1).map(|line| line.split_whitespace().nth(column + has_size).unwrap());
+        assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{arguments:?}: {text}");
+    }
+    let all = "hint: the fields are key, task, workspace, provider, kind, status, live, local, made_by, age, size\n";
+    t.execenv(["list", "--filter", "colour=red"]).fails(2, &["`--filter`: there is no field `colour`", all]);
+    t.execenv(["list", "--sort", "-colour"]).fails(2, &["`--sort`: there is no field `colour`", all]);
+    t.execenv(["list", "--filter", "age=7d"]).fails(2, &["compared by `<` or `>`", "hint: write `age>7d`"]);
+    t.execenv(["list", "--filter", "status=runing"]).fails(2, &["`runing` is none of prepared, starting, "]);
+    for arguments in [&["--watch"][..], &["--watch=1", "-o", "json"]] {
+        let refused = t.execenv(["list"].iter().chain(arguments)).run().status(2);
+        assert!(refused.stderr.contains("draws on a terminal") && refused.stdout.is_empty(), "{refused}");
+    }
+    t.execenv(["list", "--watch=0"]).fails(2, &["write whole seconds from 1 on"]);
 }

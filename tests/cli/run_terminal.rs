@@ -66,7 +66,7 @@ fn a_line_shows_how_the_run_goes_and_one_stays_at_its_end() {
     assert!(stays[1].starts_with("completed in ") && stays[1].contains(" · log: "), "{stays:?}");
     assert!(stays[1].ends_with("/logs/agent.ndjson"), "{stays:?}");
     // The line is never wider than the terminal.
-    let narrow = on_terminal(&w, &script, &[], 8, "s · Ba");
+    let narrow = on_terminal(&w, &script, &[], 8, "s · B…");
     assert!(!narrow.contains("Bash"), "{narrow:?}");
 
     let stays = what_stays(&on_terminal(&w, &[INIT, FAILURE, "expect-eof"], &[], 60, "s · x"));

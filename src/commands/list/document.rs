@@ -27,6 +27,9 @@ pub(crate) struct ListedEnv {
     /// The name of the workspace's folder.
     #[serde(skip)]
     pub(super) workspace: String,
+    /// What names it on a command line: its key, or `<workspace>/<key>` where another workspace has that key.
+    #[serde(skip)]
+    pub(super) name: String,
     /// The name of the env root.
     pub(super) key: String,
     /// The id of its task; empty where it is not known.

@@ -136,13 +136,29 @@ pub enum EnvStatus {
 }
 
 impl EnvStatus {
+    /// All of them, in the order of an environment's life.
+    pub const ALL: [EnvStatus; 12] = [
+        EnvStatus::Prepared,
+        EnvStatus::Starting,
+        EnvStatus::Running,
+        EnvStatus::Paused,
+        EnvStatus::Completed,
+        EnvStatus::Failed,
+        EnvStatus::Timeout,
+        EnvStatus::Interrupted,
+        EnvStatus::Killed,
+        EnvStatus::Crashed,
+        EnvStatus::Cleaned,
+        EnvStatus::Unknown,
+    ];
+
     /// Whether a run should be holding the environment's lock.
     pub fn is_active(self) -> bool {
         matches!(self, EnvStatus::Starting | EnvStatus::Running | EnvStatus::Paused)
     }
 
     /// The stable word.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             EnvStatus::Prepared => "prepared",
             EnvStatus::Starting => "starting",

@@ -8,12 +8,14 @@ use std::time::SystemTime;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
+use super::parts::Parts;
 use super::{Scan, Stores, TaskUsage};
 use crate::environment::{EnvStatus, Identity, Meta, WorkspacesRoot, count_stores, is_environment, trash};
-use crate::gc::artifacts::{Patterns, weigh};
+use crate::gc::artifacts::{Patterns, weigh_folders};
 use crate::gc::facts::LockState;
 use crate::gc::look::lock_of;
 use crate::layout::names;
+use crate::progress::Progress;
 use crate::sys::tree::{FileKind, Tree};
 
 /// A folder of a task, by its names.
@@ -23,13 +25,25 @@ type Task = (String, OsString);
 ///
 /// # Errors
 /// When the root cannot be read. A workspace that cannot be read is left out.
-pub fn look(root: &WorkspacesRoot, patterns: &Patterns, now: DateTime<Utc>) -> Result<Scan> {
+pub fn look(
+    root: &WorkspacesRoot,
+    patterns: &Patterns,
+    now: DateTime<Utc>,
+    progress: &Progress,
+) -> Result<Scan> {
     let Some(tree) = root.open()? else { return Ok(Scan::default()) };
     let found = tasks(root, &tree)?;
+    progress.expect(Some(found.len() as u64), "environments");
     let next = AtomicUsize::new(0);
     let work = || {
         let claim = || found.get(next.fetch_add(1, Ordering::Relaxed));
-        let looked = std::iter::from_fn(|| claim().map(|task| look_at_task(&tree, task, patterns, now)));
+        let look = |task| {
+            let seen = look_at_task(&tree, task, patterns, now);
+            progress.count();
+            progress.add_bytes(seen.as_ref().map_or(0, |task| task.size_bytes), "measured");
+            seen
+        };
+        let looked = std::iter::from_fn(|| claim().map(look));
         looked.flatten().collect::<Vec<TaskUsage>>()
     };
     // The time is spent in system calls: a second thread nearly halves it.
@@ -70,7 +84,9 @@ fn look_at_task(
     now: DateTime<Utc>,
 ) -> Option<TaskUsage> {
     let env = tree.subtree(&Path::new(workspace).join(key)).ok()?;
-    let (size, artifacts) = weigh(&env, patterns);
+    let mut parts = Parts::default();
+    let (size, artifacts) =
+        weigh_folders(&env, patterns, &mut |folder, bytes, artifacts| parts.add(folder, bytes, artifacts));
     let meta = Meta::load(&env).ok().flatten();
     let kind = meta.as_ref().map(kind).filter(|kind| !kind.is_empty());
     Some(TaskUsage {
@@ -88,6 +104,7 @@ fn look_at_task(
         age_seconds: age_seconds(env.path(), meta.as_ref(), now),
         size_bytes: size.bytes,
         artifact_size_bytes: artifacts.bytes,
+        parts: parts.of_whole(size.bytes),
     })
 }
 

@@ -15,7 +15,7 @@ pub use names::Sources;
 
 /// The map of `lib.rs` from the bottom to the top: a module may use those of its own layer and of those below.
 const LAYERS: &[&[&str]] = &[
-    &["failure", "object", "order"],
+    &["failure", "object", "order", "progress"],
     &["sys"],
     &["layout", "task"],
     &["formats", "skills", "brief", "git", "protocol", "server", "sidecar"],
