@@ -245,6 +245,20 @@ table! {
     KEPT = Row::new("kept-sidecars", Place::EnvFolder("output"), Owner::Execenv);
     /// what the agent printed
     LOGS = Row::env("logs", Owner::Execenv).in_every_env();
+    /// what the agent printed on standard output, byte for byte
+    AGENT_LOG = Row::new("agent.ndjson", Place::EnvFolder("logs"), Owner::Execenv);
+    /// the same for standard error
+    STDERR_LOG = Row::new("agent.stderr.log", Place::EnvFolder("logs"), Owner::Execenv);
+    /// when each part of the two was read
+    AGENT_TIMES = Row::new("agent.times", Place::EnvFolder("logs"), Owner::Execenv);
+    /// when the agent was started, with what, what a person was told, and how it ended
+    RUN_LOG = Row::new("run.log", Place::EnvFolder("logs"), Owner::Execenv);
+    /// what the agent's CLI printed when it logged in
+    LOGIN_LOG = Row::new("login.log", Place::EnvFolder("logs"), Owner::Execenv);
+    /// the logs and the result of the run before
+    PREVIOUS_LOGS = Row::new("previous", Place::EnvFolder("logs"), Owner::Execenv);
+    /// the same while they are put there: the next run finishes it
+    PREVIOUS_NEXT = Row::new("previous.next", Place::EnvFolder("logs"), Owner::Execenv);
     /// the private input of a run: folder 0700, files 0600
     LAUNCH = Row::env("launch", Owner::Execenv).secret().goes_with_work_dir();
     /// secret variables, one file each

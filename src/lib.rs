@@ -68,7 +68,7 @@ pub mod internals {
     pub mod supervise {
         pub use crate::supervise::{
             AgentCommand, Cause, Exit, Guard, Interrupts, Limits, Order, Orders, Reply, Requests, RunFacts,
-            Started, guard, judge, run,
+            Started, TimesFile, guard, judge, run,
         };
     }
 }

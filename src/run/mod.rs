@@ -24,8 +24,11 @@
 //! | `login` | whether a run may log its agent's CLI in |
 //! | `pause` | a pause of the agent, in the record and in the events |
 //! | `source` | the checkout that the work dir's worktree came from, before and after |
+//! | `logs` | the files of a run's logs, and those of the run before |
 //! | `log` | `logs/run.log` |
-//! | `starts` | what is read of it again after a crash |
+//! | `log_line` | its lines, as they are written and read again |
+//! | `starts` | what is read of it after a crash |
+//! | `transcript` | what a run has printed, read again for a person |
 //! | `inbox` | what other commands ask of the run, and its answers |
 //! | `recovery` | what is left of a run that died |
 
@@ -36,7 +39,9 @@ mod execute;
 mod heartbeat;
 mod inbox;
 mod log;
+mod log_line;
 mod login;
+mod logs;
 mod on_success;
 mod once;
 mod options;
@@ -56,6 +61,7 @@ mod start;
 mod starts;
 mod surroundings;
 mod tidy;
+pub mod transcript;
 mod variables;
 mod watch;
 
@@ -64,6 +70,7 @@ pub use engine::VARIABLES as ENGINE_VARIABLES;
 pub use execute::{execute, repeat};
 pub use heartbeat::{HeartbeatMode, Heartbeats};
 pub use inbox::{LONGEST_MESSAGE, Letter};
+pub use logs::Which;
 pub use on_success::OnSuccess;
 pub use once::{EarlierResult, Once};
 pub use options::{CleanupAfter, Keep, Resume, RunOptions};

@@ -4,6 +4,7 @@ use std::io;
 
 use chrono::{DateTime, Utc};
 
+use super::log::RunLog;
 use super::record::RunningEnv;
 use super::surroundings::RunSink;
 use crate::protocol::{Event, NoticeLevel};
@@ -11,6 +12,7 @@ use crate::protocol::{Event, NoticeLevel};
 /// Records a pause, or its end, and says so.
 pub(super) fn tell_pause(
     env: &mut RunningEnv,
+    log: &mut RunLog,
     sink: &mut dyn RunSink,
     is_paused: bool,
     now: DateTime<Utc>,
@@ -19,6 +21,8 @@ pub(super) fn tell_pause(
         log::warn!("the pause could not be recorded: {error:#}");
     }
     let text = if is_paused { "the agent is paused" } else { "the agent goes on" };
-    sink.event(&Event::Notice { level: NoticeLevel::Info, text })?;
+    let notice = Event::Notice { level: NoticeLevel::Info, text };
+    log.event(&notice, now);
+    sink.event(&notice)?;
     sink.event(&Event::Idle)
 }

@@ -19,13 +19,6 @@ use crate::supervise::{Exit, RunOutcome, RunStatus, RunVerdict};
 use crate::sys::tree::Tree;
 use crate::work::publish::{Published, To};
 
-/// The names of the logs.
-pub(super) const AGENT_LOG: &str = "agent.ndjson";
-pub(super) const STDERR_LOG: &str = "agent.stderr.log";
-/// What the CLI printed when it logged in.
-pub(super) const LOGIN_LOG: &str = "login.log";
-pub(super) const RUN_LOG: &str = "run.log";
-
 /// How a run ended: the same fields for every end.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -123,7 +116,7 @@ impl Logs {
     /// The logs of an env root.
     fn of(env_root: &Path) -> Logs {
         let log = |name| env_root.join(names::LOGS).join(name);
-        Logs { output: log(AGENT_LOG), stderr: log(STDERR_LOG), run: log(RUN_LOG) }
+        Logs { output: log(names::AGENT_LOG), stderr: log(names::STDERR_LOG), run: log(names::RUN_LOG) }
     }
 }
 

@@ -1,23 +1,23 @@
 //! From the plan to one start of the agent: opens the logs, and writes the files that the agent is started with.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
 
 use super::codex;
+use super::logs::Logs;
 use super::options::Variables;
 use super::plan::{AgentPlan, RunPlan, Turn};
 use super::record::RunningEnv;
-use super::result::{AGENT_LOG, STDERR_LOG};
 use super::sandbox::Places;
 use super::slots::Slots;
 use crate::layout::names;
 use crate::protocol::{Conversation, Raw};
 use crate::provider::launch::LaunchPlan;
 use crate::supervise::sandbox::Jail;
-use crate::supervise::{self, AgentCommand, Guard};
+use crate::supervise::{self, AgentCommand, Guard, TimesFile};
 use crate::sys::tree::Tree;
 
 /// The word that leads to the guard.
@@ -42,6 +42,7 @@ impl RunPlan {
         slots: &Slots,
         turn: Turn<'_>,
         logs: &mut Option<Logs>,
+        now: DateTime<Utc>,
         places: Option<&Places>,
     ) -> Result<Start> {
         let tree = &env.found.env.tree;
@@ -64,7 +65,7 @@ impl RunPlan {
         }
         let logs = match logs {
             Some(logs) => &*logs,
-            None => &*logs.insert(Logs::open(tree)?),
+            None => &*logs.insert(Logs::create(tree)?),
         };
         let command = AgentCommand {
             provider: self.provider.clone(),
@@ -80,6 +81,10 @@ impl RunPlan {
             slots: slots.handles().context("duplicate the handle of a slot")?,
             log: logs.output.try_clone().context("duplicate the handle of a log")?,
             stderr_log: logs.errors.try_clone().context("duplicate the handle of a log")?,
+            times: Some(TimesFile {
+                file: logs.times.try_clone().context("duplicate the handle of a log")?,
+                now,
+            }),
         };
         Ok(Start { command, session, conversation })
     }
@@ -96,19 +101,6 @@ impl RunPlan {
         let (Some(means), Some(places)) = (&self.sandbox, places) else { return Ok(None) };
         let files = files.map(|file| env.path().join(file)).collect();
         Ok(Some(means.jail(places, files, &self.work_dir)?))
-    }
-}
-
-/// The logs of what the agent prints: all turns of a run go on in them.
-#[derive(Debug)]
-pub(super) struct Logs {
-    output: File,
-    errors: File,
-}
-
-impl Logs {
-    fn open(tree: &Tree) -> Result<Logs> {
-        Ok(Logs { output: open_log(tree, AGENT_LOG)?, errors: open_log(tree, STDERR_LOG)? })
     }
 }
 
@@ -145,17 +137,4 @@ fn write_private(tree: &Tree, file: &Path, bytes: &[u8]) -> Result<()> {
     tree.ensure_dir(folder, 0o700)
         .and_then(|()| tree.replace_unsynced(file, bytes, 0o600, names::TEMPORARY))
         .with_context(|| format!("write {}", tree.path().join(file).display()))
-}
-
-/// Opens a log; the one of the run before is kept beside it.
-///
-/// # Errors
-/// As the system reports them.
-pub(super) fn open_log(tree: &Tree, name: &str) -> Result<File> {
-    let logs = Path::new(names::LOGS);
-    let path = logs.join(name);
-    tree.ensure_dir(logs, 0o755)
-        .and_then(|()| tree.keep_previous(&path, &logs.join(format!("{name}.previous"))))
-        .and_then(|()| tree.open_log(&path))
-        .with_context(|| format!("open {}", tree.path().join(&path).display()))
 }

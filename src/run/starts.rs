@@ -1,13 +1,12 @@
-//! The lines of `logs/run.log` that are read again after a crash: which run has started an agent, and where in the log of its
-//! output each start begins.
+//! What `logs/run.log` says after a crash: which run has started an agent, and where in the log of its output each start begins.
 
-use std::path::Path;
+use std::io::Read as _;
 
-use super::result::RUN_LOG;
+use super::log_line::LogLine;
+use super::logs::{self, Which};
 use crate::layout::names;
 use crate::sys::tree::Tree;
 
-const FROM: &str = "log from byte ";
 /// The most that is read of such a log, in bytes.
 const MOST_READ: u64 = 1 << 20;
 
@@ -23,34 +22,29 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    /// The line with which a start of an agent begins.
-    pub(super) fn run_line(run_id: &str, provider: &str, work_dir: &Path) -> String {
-        format!("run {run_id} of {provider} in {}", work_dir.display())
-    }
-
-    /// The line that says where in the log of its output a start begins.
-    pub(super) fn from_line(at: u64) -> String {
-        format!("{FROM}{at}")
-    }
-
     /// Those in the log of an env root, as far as it can be read.
     pub(super) fn logged(env: &Tree) -> Starts {
-        let log = env.read_start(&Path::new(names::LOGS).join(RUN_LOG), MOST_READ);
-        let log = log.inspect_err(|error| log::debug!("read the log of the run: {error}")).ok().flatten();
-        Starts::parse(&String::from_utf8_lossy(&log.unwrap_or_default()))
+        let mut log = Vec::new();
+        let read = logs::open(env, Which::Last, names::RUN_LOG)
+            .and_then(|file| file.map_or(Ok(0), |file| file.take(MOST_READ).read_to_end(&mut log)));
+        if let Err(error) = read {
+            log::debug!("read the log of the run: {error}");
+        }
+        Starts::parse(&String::from_utf8_lossy(&log))
     }
 
     fn parse(log: &str) -> Starts {
         let mut starts = Starts::default();
-        for text in log.lines().filter_map(|line| Some(line.split_once(' ')?.1)) {
-            if let Some((id, rest)) = text.strip_prefix("run ").and_then(|rest| rest.split_once(" of ")) {
-                id.clone_into(&mut starts.run_id);
-                rest.split(' ').next().unwrap_or_default().clone_into(&mut starts.provider);
-            } else if let Some(at) = text.strip_prefix(FROM).and_then(|at| at.parse().ok()) {
-                if at == 0 {
-                    starts.from.clear(); // the log was begun anew
+        for line in log.lines().filter_map(|line| LogLine::parse(line.split_once(' ')?.1)) {
+            match line {
+                LogLine::Run { id, provider } => (starts.run_id, starts.provider) = (id, provider),
+                LogLine::From(at) => {
+                    if at == 0 {
+                        starts.from.clear(); // the log was begun anew
+                    }
+                    starts.from.push(at);
                 }
-                starts.from.push(at);
+                _ => {}
             }
         }
         starts

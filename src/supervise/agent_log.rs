@@ -8,15 +8,28 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
+use super::times::Times;
+
 /// The smallest limit of a log, in bytes.
 pub const LEAST: u64 = 64 << 10;
 /// So many bytes are moved at a time, and searched for the end of a line.
 const BLOCK: usize = 8 << 10;
 
+/// How the line begins that stands in the place of what was left out.
+const GAP: &str = "{\"type\":\"execenv\",\"left_out_bytes\":";
+
+/// How many bytes of a log were left out, where this line stands. `None`: it is a line of the agent's. (An agent may print one of this
+/// form.)
+pub fn left_out(line: &[u8]) -> Option<u64> {
+    let number = line.strip_prefix(GAP.as_bytes())?.strip_suffix(b"}\n")?;
+    std::str::from_utf8(number).ok()?.trim_end().parse().ok()
+}
+
 /// A log that is abandoned at its first error: a full disk must not stop the agent.
 pub(super) struct AgentLog {
     file: Option<File>,
     limit: Option<Limit>,
+    times: Option<Times>,
 }
 
 /// What a person should know of a log; each once.
@@ -29,11 +42,11 @@ pub(super) enum Incomplete {
 }
 
 impl AgentLog {
-    pub(super) fn new(file: File, most: Option<u64>) -> AgentLog {
+    pub(super) fn new(file: File, most: Option<u64>, times: Option<Times>) -> AgentLog {
         // An earlier turn of the same run may have written to it.
         let length = file.metadata().map_or(0, |file| file.len());
         let limit = most.map(|most| Limit { most: most.max(LEAST), length, ..Limit::default() });
-        AgentLog { file: Some(file), limit }
+        AgentLog { file: Some(file), limit, times }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Option<Incomplete> {
@@ -44,8 +57,11 @@ impl AgentLog {
             Some(limit) => limit.write(file, bytes),
         };
         if let Err(error) = written {
-            self.file = None;
+            (self.file, self.times) = (None, None);
             return Some(Incomplete::Failed(error));
+        }
+        if let Some(times) = &mut self.times {
+            times.note(bytes.len());
         }
         (was_whole && !self.has_all()).then_some(Incomplete::Full)
     }
@@ -76,7 +92,7 @@ impl Gap {
     /// The line in its place: always as long.
     fn line(&self) -> String {
         let begin = if self.is_in_line { "\n" } else { "" };
-        format!("{begin}{{\"type\":\"execenv\",\"left_out_bytes\":{:<20}}}\n", self.left_out)
+        format!("{begin}{GAP}{:<20}}}\n", self.left_out)
     }
 
     fn end(&self) -> u64 {
@@ -157,7 +173,7 @@ mod tests {
     /// What is left of these blocks, and how often it was said that some is not there.
     fn logged(blocks: &[&[u8]]) -> (String, usize) {
         let mut read = tempfile::tempfile().unwrap();
-        let mut log = AgentLog::new(read.try_clone().unwrap(), Some(LEAST));
+        let mut log = AgentLog::new(read.try_clone().unwrap(), Some(LEAST), None);
         let mut told = 0;
         for block in blocks {
             told += usize::from(matches!(log.write(block), Some(Incomplete::Full)));

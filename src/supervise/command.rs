@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::bounds::{Bounds, Used};
 use super::sandbox::Jail;
+use super::times::TimesFile;
 
 /// One start of an agent: the program, where it runs, and the limits it runs under.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct AgentCommand {
     pub log: File,
     /// Receives every byte of standard error.
     pub stderr_log: File,
+    /// Receives when they were read; `None`: that is not noted.
+    pub times: Option<TimesFile>,
 }
 
 /// Limits of one start; `None` is no limit.

@@ -13,6 +13,7 @@
 //! | `orders` | how an order is carried out |
 //! | `streams` | the threads that read, write and wait |
 //! | `agent_log` | what an agent printed, whole or shortened |
+//! | `times` | when it was read |
 //! | `bounds` | what an agent may use up |
 //! | [`guard`] | the process that ends the agent if this one is killed |
 //! | [`sandbox`] | what shuts an agent in, and the stages that do so |
@@ -54,13 +55,14 @@ mod status;
 mod streams;
 mod survivors;
 mod timers;
+mod times;
 mod watch;
 
 use std::path::Path;
 
 use survivors::Marks;
 
-pub use agent_log::LEAST as LEAST_LOG;
+pub use agent_log::{LEAST as LEAST_LOG, left_out};
 pub use bounds::{Bounds, Used};
 pub use command::{AgentCommand, Limits, Started};
 pub use guard::Guard;
@@ -69,10 +71,11 @@ pub use outcome::{Cause, Exit, RunFacts, RunOutcome, RunStatus, RunVerdict, judg
 pub use outside::RecordedAgent;
 pub use process::run;
 pub use program::find_program;
-pub use replay::{Printed, replay};
+pub use replay::{Again, Printed, replay};
 pub use requests::{LoginCode, Order, Orders, Reply, Requests};
 pub use streams::SEARCHED;
 pub use survivors::AtWork;
+pub use times::{Stream, TimeLine, TimesFile};
 pub use watch::{Watch, WorkDirGone};
 
 /// The other processes that this one can look at, each with its current folder.

@@ -19,6 +19,7 @@ use super::sandbox::NoSandbox;
 use super::streams::{self, Message, WriteError, Writer};
 use super::survivors::{self, ProcessTree};
 use super::timers::{Supervisor, drain};
+use super::times::{Times, TimesFile};
 use crate::protocol::{Conversation, Opening, Sink};
 use crate::sys::child;
 
@@ -42,6 +43,7 @@ pub fn run<'a>(
     let mut tree = ProcessTree::before(&[guard.pid()]);
     command.env.retain(|(name, _)| name != survivors::MARK);
     command.env.push((survivors::MARK.into(), command.run_id.clone().into()));
+    let times = command.times.take();
     let opening = conversation.open();
     let (to, messages) = streams::messages();
     let (pid, pipes) = match guard.start_agent(&command, opening != Opening::Nothing, to.clone()) {
@@ -55,7 +57,7 @@ pub fn run<'a>(
     tree.spare(pid);
     let mut agent = Agent::new(pid);
     let begun = match announce(&guard, pid, started) {
-        Ok(()) => listen(&command, pipes, (to, messages), opening, &mut agent, conversation, sink),
+        Ok(()) => listen(&command, (times, pipes), (to, messages), opening, &mut agent, conversation, sink),
         Err(error) => {
             end_group(pid, Duration::ZERO, &mut || true);
             drop(pipes); // not before: to an agent the end of its input is a prompt
@@ -129,20 +131,23 @@ fn announce(guard: &Guard, pid: Pid, started: &mut dyn FnMut(&Started) -> Result
 /// Starts the threads around the agent, and gives it its prompt.
 fn listen<'a>(
     command: &AgentCommand,
-    pipes: Pipes,
+    (times, pipes): (Option<TimesFile>, Pipes),
     (to, messages): (Sender<Message>, Receiver<Message>),
     opening: Opening,
     agent: &mut Agent,
     conversation: &'a mut dyn Conversation,
     sink: &'a mut Sink<'a>,
 ) -> Result<(Listener<'a>, WriteError)> {
-    let log = |file: &std::fs::File| -> Result<AgentLog> {
+    let log = |file: &std::fs::File, times: Option<Times>| -> Result<AgentLog> {
         let file = file.try_clone().context("duplicate a log's handle")?;
-        Ok(AgentLog::new(file, command.limits.log))
+        Ok(AgentLog::new(file, command.limits.log, times))
     };
-    let give_back = streams::read_output(pipes.output, log(&command.log)?, to.clone())?;
+    let length = command.log.metadata().map_or(0, |log| log.len());
+    let times = times.map(|times| times.begin(length)).transpose().context("duplicate a log's handle")?;
+    let (output_times, errors_times) = times.unzip();
+    let give_back = streams::read_output(pipes.output, log(&command.log, output_times)?, to.clone())?;
     let send_on = conversation.properties().reads_errors;
-    let errors = streams::read_errors(pipes.errors, log(&command.stderr_log)?, to, send_on)?;
+    let errors = streams::read_errors(pipes.errors, log(&command.stderr_log, errors_times)?, to, send_on)?;
     let mut write_error = WriteError::default();
     if let Some(pipe) = pipes.input {
         let writer = Writer::start(pipe)?;

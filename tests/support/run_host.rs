@@ -15,7 +15,7 @@ use execenv::internals::protocol::acp::{Acp, AcpRequest, Profile};
 use execenv::internals::protocol::ndjson::Claude;
 use execenv::internals::protocol::{Conversation, Event, Permission, Raw};
 use execenv::internals::supervise::{
-    self, AgentCommand, Guard, Interrupts, Limits, Order, Orders, Reply, Requests,
+    self, AgentCommand, Guard, Interrupts, Limits, Order, Orders, Reply, Requests, TimesFile,
 };
 
 /// One message for the agent, given at once; what became of it goes to a file.
@@ -89,6 +89,7 @@ fn main() {
         slots: Vec::new(),
         log: log("agent.ndjson"),
         stderr_log: log("agent.stderr.log"),
+        times: Some(TimesFile { file: log("agent.times"), now: "2026-06-01T12:00:00Z".parse().unwrap() }),
         resume: options.get("resume").map(|id| (*id).to_owned()),
     };
     let guard = Guard::start(Path::new(&args[2]), &[]).unwrap();

@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result};
 
 use super::Run;
 use crate::environment::quoted;
+use crate::layout::names;
 use crate::protocol::{Event, LoginTalk, NoticeLevel};
 use crate::run::login::Login;
+use crate::run::logs::create;
 use crate::run::pause::tell_pause;
-use crate::run::result::LOGIN_LOG;
-use crate::run::start::{open_log, start_guard};
+use crate::run::start::start_guard;
 use crate::supervise::{self, AgentCommand, Bounds, Limits, Requests, RunOutcome, RunStatus, Used};
 
 /// A person has to open the address and come back.
@@ -49,7 +50,7 @@ impl Run<'_, '_> {
 
     fn command_to_log_in(&self, args: &[&str], patience: Duration) -> Result<AgentCommand> {
         let tree = &self.env.found.env.tree;
-        let log = open_log(tree, LOGIN_LOG)?;
+        let log = create(tree, names::LOGIN_LOG)?;
         let plan = self.plan;
         // Its settings are in the work dir, too, where the agent can write them.
         let jail = plan.jail(self.places.as_ref(), tree, std::iter::empty())?;
@@ -81,6 +82,7 @@ impl Run<'_, '_> {
             slots: self.slots.handles().context("duplicate the handle of a slot")?,
             stderr_log: log.try_clone().context("duplicate the handle of a log")?,
             log,
+            times: None,
         })
     }
 
@@ -93,7 +95,7 @@ impl Run<'_, '_> {
             .with_watch(&mut self.watch);
         let env = std::cell::RefCell::new(&mut *self.env);
         let path = env.borrow().found.env.path.clone();
-        let sink = &mut *self.sink;
+        let (sink, log) = (&mut *self.sink, &mut self.log);
         let (now, mut talk) = (self.now, LoginTalk::default());
         supervise::run(
             guard,
@@ -102,12 +104,15 @@ impl Run<'_, '_> {
             &mut requests,
             &mut |event| {
                 if let Event::Paused(is_paused) = event {
-                    return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());
+                    return tell_pause(&mut env.borrow_mut(), log, sink, is_paused, now());
                 }
+                log.event(&event, now());
                 sink.event(&event)?;
                 let Event::AuthRequired { login_url: Some(url), .. } = event else { return Ok(()) };
                 let text = format!("open {url}, then `execenv send {} --auth-code CODE`", quoted(&path));
-                sink.event(&Event::Notice { level: NoticeLevel::Warning, text: &text })?;
+                let notice = Event::Notice { level: NoticeLevel::Warning, text: &text };
+                log.event(&notice, now());
+                sink.event(&notice)?;
                 sink.event(&Event::Idle)
             },
             &mut |started| env.borrow_mut().running(started.pid.unsigned_abs(), started.start_time),

@@ -20,6 +20,7 @@ use crate::run::heartbeat::{Body, Heart, HeartbeatMode, Heartbeats};
 use crate::run::inbox::Inbox;
 use crate::run::log::RunLog;
 use crate::run::login::{Login, args_to_log_in};
+use crate::run::logs::Logs;
 use crate::run::once::EarlierResult;
 use crate::run::options::RunOptions;
 use crate::run::pause::tell_pause;
@@ -31,7 +32,7 @@ use crate::run::result::{PublishedWork, RunResult, Sandboxed};
 use crate::run::sandbox::{Asked, Places};
 use crate::run::slots::Slots;
 use crate::run::source::SourceWatch;
-use crate::run::start::{Logs, Start, start_guard};
+use crate::run::start::{Start, start_guard};
 use crate::run::surroundings::{RunSink, Surroundings};
 use crate::run::tidy::tidy;
 use crate::run::watch::WorkWatch;
@@ -100,7 +101,7 @@ fn begin(
     // Until here a signal ends the process; from the first change on the run decides when to stop.
     let interrupts = Interrupts::install().context("set up the signals")?;
     (surroundings.begins)()?;
-    let log = RunLog::open(&env.found.env.tree)?;
+    let log = RunLog::open(&env.found.env.tree, &plan, (surroundings.now)())?;
     let inbox = Inbox::open(&env.found.env.tree, &plan.run_id).context("empty the inbox of the run")?;
     let body = options.heartbeats.map(|beats| body(env, beats, &plan.run_id, surroundings)).transpose()?;
     std::thread::scope(|scope| {
@@ -229,8 +230,7 @@ impl Run<'_, '_> {
         }
         if let Some(mirror) = self.body.and_then(|body| body.mirror.as_ref()) {
             let text = format!("heartbeats are pushed to {} as {}", mirror.address(), mirror.name());
-            self.log.notice(&text, (self.now)());
-            self.sink.event(&Event::Notice { level: NoticeLevel::Info, text: &text })?;
+            self.tell(&Event::Notice { level: NoticeLevel::Info, text: &text })?;
         }
         self.finish()
     }
@@ -293,11 +293,13 @@ impl Run<'_, '_> {
     /// The last heartbeat, when the agent has ended. Returns the commits of all.
     fn save_the_rest(&mut self) -> Vec<String> {
         let (Some(heart), Some(body)) = (self.watch.heart.take(), self.body) else { return Vec::new() };
+        let (log, now) = (&mut self.log, self.now);
         if !self.has_started.get() {
             return Vec::new(); // dropping it ends its thread
         }
         let sink = &mut *self.sink;
         heart.end(body, (self.now)(), &mut |event| {
+            log.event(&event, now());
             let _ = sink.event(&event); // a reader that has gone is no reason to save less
         })
     }
@@ -316,7 +318,7 @@ impl Run<'_, '_> {
                 for warning in published.warnings() {
                     let _ = self.notice(&warning); // a reader that has gone changes nothing of what was done
                 }
-                let _ = self.sink.event(&Event::Notice { level: NoticeLevel::Info, text: &published.says() });
+                let _ = self.tell(&Event::Notice { level: NoticeLevel::Info, text: &published.says() });
                 return Some(PublishedWork::of(wanted.to, published));
             }
             Err(error) => error,
@@ -377,7 +379,6 @@ impl Run<'_, '_> {
         }
         self.notice("the agent cannot resume its session; it starts a new one")?;
         self.env.forget_session()?;
-        self.logs = None; // those of the first start are kept beside
         Ok(self.attempt(Turn::first(None))?.after(first))
     }
 
@@ -391,7 +392,7 @@ impl Run<'_, '_> {
         while outcome.verdict.status == RunStatus::Completed {
             let turn = going.judge(&std::mem::take(&mut self.said), &outcome.verdict.text, self.work());
             let ready = matches!(turn.next, Next::Done);
-            self.sink.event(&Event::Iteration { n: turn.number, ready, reason: turn.reason.as_deref() })?;
+            self.tell(&Event::Iteration { n: turn.number, ready, reason: turn.reason.as_deref() })?;
             self.sink.event(&Event::Idle)?;
             if let Err(error) = self.env.count(going.counted()) {
                 log::warn!("the iteration could not be recorded: {error:#}");
@@ -460,7 +461,9 @@ impl Run<'_, '_> {
     /// Starts the agent once.
     fn attempt_once(&mut self, turn: Turn<'_>) -> Result<RunOutcome> {
         self.wants_login = false;
-        let started = self.plan.start(self.env, self.slots, turn, &mut self.logs, self.places.as_ref())?;
+        let began = (self.now)();
+        let started =
+            self.plan.start(self.env, self.slots, turn, &mut self.logs, began, self.places.as_ref())?;
         let Start { mut command, session, mut conversation } = started;
         (command.limits.used, command.limits.since) = (self.used, self.since);
         self.env.found.refuse_moved()?;
@@ -475,7 +478,7 @@ impl Run<'_, '_> {
         let mut requests =
             Requests::new(interrupts, *cancel_file).with_orders(inbox).with_watch(&mut self.watch);
         let env = std::cell::RefCell::new(&mut *self.env);
-        let (now, sink) = (self.now, &mut *self.sink);
+        let (now, sink, log) = (self.now, &mut *self.sink, &mut self.log);
         let mut said = self.autonomous.map(|_| &mut self.said);
         let mut last_session = session.unwrap_or_default();
         let wants_login = &mut self.wants_login;
@@ -486,7 +489,7 @@ impl Run<'_, '_> {
             &mut requests,
             &mut |event| {
                 if let Event::Paused(is_paused) = event {
-                    return tell_pause(&mut env.borrow_mut(), sink, is_paused, now());
+                    return tell_pause(&mut env.borrow_mut(), log, sink, is_paused, now());
                 }
                 *wants_login |= matches!(event, Event::AuthRequired { .. });
                 if let (Event::Text { text, is_part }, Some(said)) = (&event, &mut said) {
@@ -498,6 +501,7 @@ impl Run<'_, '_> {
                     (*session_id).clone_into(&mut last_session);
                     record_session(&mut env.borrow_mut(), session_id, now());
                 }
+                log.event(&event, now());
                 sink.event(&event)
             },
             &mut |started| {
@@ -513,9 +517,14 @@ impl Run<'_, '_> {
     }
 
     fn notice(&mut self, text: &str) -> io::Result<()> {
-        self.log.notice(text, (self.now)());
-        self.sink.event(&Event::Notice { level: NoticeLevel::Warning, text })?;
+        self.tell(&Event::Notice { level: NoticeLevel::Warning, text })?;
         self.sink.event(&Event::Idle)
+    }
+
+    /// Logs an event of the run's own, and passes it on.
+    fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
+        self.log.event(event, (self.now)());
+        self.sink.event(event)
     }
 }
 

@@ -2,19 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::environment::RunRecord;
 use crate::layout::names;
-use crate::protocol::{Conversation, Event, Raw};
+use crate::protocol::Event;
 use crate::provider;
 use crate::run::autonomous::{Said, is_done};
-use crate::run::result::{AGENT_LOG, STDERR_LOG};
+use crate::run::logs::{self, Which};
 use crate::run::starts::Starts;
+use crate::run::transcript::{Part, listener, turns};
 use crate::supervise::{Printed, RunOutcome, RunStatus, RunVerdict, SEARCHED, replay};
 use crate::sys::tree::Tree;
 
@@ -40,11 +39,12 @@ pub(super) fn read(env: &Tree, provider: &str, run: &RunRecord) -> Option<Heard>
     if !is_of_run {
         return None;
     }
-    let open = |name: &str| env.open_file(&Path::new(names::LOGS).join(name));
+    let open = |name: &str| logs::open(env, Which::Last, name);
     let told = |error: &io::Error| log::debug!("read the log of a run that died: {error}");
-    let log = open(AGENT_LOG).inspect_err(told).ok()??;
-    let errors =
-        open(STDERR_LOG).and_then(|log| log.map_or(Ok(Vec::new()), |log| end_of(&log))).inspect_err(told);
+    let log = open(names::AGENT_LOG).inspect_err(told).ok()??;
+    let errors = open(names::STDERR_LOG)
+        .and_then(|log| log.map_or(Ok(Vec::new()), |log| end_of(&log)))
+        .inspect_err(told);
     let errors = errors.unwrap_or_default();
     let length = log.metadata().ok()?.len();
     let is_program = starts.provider == provider::COMMAND.name;
@@ -78,39 +78,11 @@ pub(super) fn read(env: &Tree, provider: &str, run: &RunRecord) -> Option<Heard>
     Some(Heard { outcome, turns: u32::try_from(turns).unwrap_or(u32::MAX) })
 }
 
-/// A conversation that only listens. `None`: this version does not know the dialect.
-fn listener(provider: &str, dialect: &str, is_program: bool) -> Option<Box<dyn Conversation>> {
-    if is_program {
-        return Some(Box::new(Raw::new(None)));
-    }
-    let dialects = provider::find(provider)?.dialects;
-    // A release before recorded no dialect: it had one for each provider.
-    let spoken = dialects.iter().find(|known| known.name == dialect).or(dialects.first());
-    Some((spoken?.listener)())
-}
-
 /// From the start of the agent to its last word.
 fn duration(log: &File, started_at: Option<DateTime<Utc>>) -> Duration {
     let written = log.metadata().and_then(|log| log.modified()).ok().map(DateTime::<Utc>::from);
     let taken = written.zip(started_at).and_then(|(written, began)| (written - began).to_std().ok());
     taken.unwrap_or_default()
-}
-
-/// Where each turn begins and ends in the log. A log that was shortened has not got the places that were noted: what no line
-/// begins at is none.
-fn turns(log: &File, length: u64, starts: &[u64]) -> Vec<(u64, u64)> {
-    let begins_line = |at: u64| {
-        let mut before = [0];
-        at < length && log.read_exact_at(&mut before, at - 1).is_ok() && before == *b"\n"
-    };
-    let mut from: Vec<u64> = vec![0];
-    for at in starts.iter().copied().filter(|at| *at > 0) {
-        if from.last().is_some_and(|last| at > *last) && begins_line(at) {
-            from.push(at);
-        }
-    }
-    let to = from.iter().skip(1).copied().chain([length]);
-    from.iter().copied().zip(to).collect()
 }
 
 /// The last turns, as many as may be read: an agent can write where they begin.
@@ -143,20 +115,4 @@ fn end_of(log: &File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     Part { log, from: length.saturating_sub(SEARCHED as u64), to: length }.read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Some of the bytes of a file.
-struct Part<'a> {
-    log: &'a File,
-    from: u64,
-    to: u64,
-}
-
-impl Read for Part<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.to - self.from).unwrap_or(usize::MAX).min(bytes.len());
-        let read = self.log.read_at(&mut bytes[..most], self.from)?;
-        self.from += read as u64;
-        Ok(read)
-    }
 }

@@ -1,0 +1,29 @@
+//! What a run has printed, read again for a person or a report.
+//!
+//! | module | answers for |
+//! |---|---|
+//! | `recorded` | which run there is to look at, what is known of it, and its files |
+//! | `player` | its events in their order: what the agent printed, mixed with what only the run itself knew |
+//! | `output` | the log of what the agent printed, also while it grows and is shortened |
+//! | `errors` | the same for standard error |
+//! | `notices` | where an event stands; notices that come twice |
+//! | `story` | `run.log`, line by line |
+//! | `times` | when each part was read |
+//! | `printed` | dialects that only listen, and the parts of a log |
+//!
+//! Everything here is a claim of the agent's, as its output was: it is shown, and nothing is decided by it. Logs are read in
+//! pieces, so their length takes no memory.
+
+mod errors;
+mod notices;
+mod output;
+mod player;
+mod printed;
+mod recorded;
+mod story;
+mod times;
+
+pub use notices::{At, Sink};
+pub use player::{Heard, Pause, follow, replay};
+pub(super) use printed::{Part, listener, turns};
+pub use recorded::{Recorded, RunEnd};
