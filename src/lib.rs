@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod protocol;
 mod provider;
+mod report;
 mod repos;
 mod run;
 mod server;

@@ -10,7 +10,7 @@ use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
     branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
-    orders, prepare, publish, restore, reuse, run, show, trash, verify,
+    orders, prepare, publish, report, restore, reuse, run, show, trash, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, LiveLine, answer, no_shell_form};
@@ -59,6 +59,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Pause(args) => orders::pause::run(&args, context),
         Command::Resume(args) => orders::resume::run(&args, context),
         Command::Stop(args) => orders::stop::run(&args, context),
+        Command::Report(args) => return report::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),

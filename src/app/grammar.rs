@@ -49,6 +49,8 @@ pub enum Command {
     Du(commands::du::DuArgs),
     /// Show one environment in full: record, generated files, last run, paths
     Show(commands::show::ShowArgs),
+    /// Show one run as a page: how it ended, a timeline, the transcript, the changes
+    Report(commands::report::ReportArgs),
     /// Show what the work in an environment has changed
     Diff(commands::diff::DiffArgs),
     /// Save the work in an environment as a commit and as a patch

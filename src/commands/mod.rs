@@ -25,6 +25,7 @@ pub mod orders;
 mod own_env;
 pub mod prepare;
 pub mod publish;
+pub mod report;
 pub mod repository;
 pub mod restore;
 pub mod reuse;

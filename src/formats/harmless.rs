@@ -1,5 +1,6 @@
 //! Texts of tasks, files and agents, made harmless for a terminal and for a log.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::scan::{self, below, equal};
@@ -14,6 +15,24 @@ pub fn escape(text: &str) -> String {
         if is_hostile(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     safe
+}
+
+/// Makes text of several lines harmless for a page: its lines and tabs stay, all other control characters become visible.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if find_suspect(text).is_none() {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' | '\t' => safe.push(c),
+            '\r' if rest.peek() == Some(&'\n') => {}
+            c if is_hostile(c) => safe.extend(c.escape_default()),
+            c => safe.push(c),
+        }
+    }
+    safe.into()
 }
 
 /// Writes text of several lines: they stay lines, and the last one gets its end. Other control characters become visible.
@@ -143,6 +162,19 @@ mod tests {
             let mut out = Vec::new();
             write_lines(&mut out, text).unwrap();
             assert_eq!(String::from_utf8(out).unwrap(), printed, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_lines_and_tabs() {
+        for (text, shown) in [
+            ("", ""),
+            ("ä € plain", "ä € plain"),
+            ("a\r\n\tb\rc", "a\n\tb\\rc"),
+            ("\u{1b}[31m\0\u{85}", "\\u{1b}[31m\\u{0}\\u{85}"),
+            ("x\u{202e}y\u{2066}z", "x\\u{202e}y\\u{2066}z"),
+        ] {
+            assert_eq!(visible(text), shown, "{text:?}");
         }
     }
 

@@ -8,5 +8,5 @@ pub(crate) mod scan;
 mod similar;
 pub(crate) mod yaml;
 
-pub use harmless::{HarmlessJson, escape, harmless_json, write_lines, write_part};
+pub use harmless::{HarmlessJson, escape, harmless_json, visible, write_lines, write_part};
 pub use similar::closest;

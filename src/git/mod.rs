@@ -73,7 +73,7 @@ pub use base::{Head, empty_tree};
 pub use baseline::BaselinePlan;
 pub use branch::{NewBranch, NotMade};
 pub use branches::ListedBranch;
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 pub use changing::InTheWay;
 pub use checkout::Checkout;
 pub use commit::{Move, NewCommit};

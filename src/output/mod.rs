@@ -25,11 +25,12 @@ pub use crate::formats::{HarmlessJson, escape, harmless_json};
 pub use deed::{Deed, is_broken_pipe};
 pub use events::Printer;
 pub use live::LiveLine;
+pub use log::note;
 pub use redrawn::Redrawn;
 pub use table::{Cell, Column, Table, Tone};
 use terminal::painted;
 pub use terminal::{Color, Screen, help};
-pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes, stopped_after};
+pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use serde::{Serialize, Serializer};
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
+    ($(#[doc = $meaning:literal] $name:ident = $word:literal,)*) => {
         /// Why a run did not complete. The word is part of the result's contract.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum FailureReason {
-            $($(#[$doc])* $name,)*
+            $(#[doc = $meaning] $name,)*
         }
 
         impl FailureReason {
@@ -16,6 +16,22 @@ macro_rules! reasons {
                 match self {
                     $(FailureReason::$name => $word,)*
                 }
+            }
+
+            /// The reason with this word. `None`: this version does not know it.
+            pub fn of_word(word: &str) -> Option<FailureReason> {
+                match word {
+                    $($word => Some(FailureReason::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// The same in plain words: one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(FailureReason::$name => $meaning,)*
+                }
+                .trim_start()
             }
         }
 

@@ -28,6 +28,7 @@ pub use diff::{Compared, DiffForm, diff};
 pub use half_cloned::left_clones;
 pub use left_behind::{LeftBehind, is_half_switched, look_behind, take_switch_back};
 pub use mirror::Mirror;
+pub use patch::patch_of_checkpoint;
 pub use place::Place;
 pub use restore::{Restoring, Source, restore};
 pub use state::state;

@@ -9,8 +9,10 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+use crate::environment::{CheckpointRecord, FoundEnv};
 use crate::failure::{Code, Failure};
 use crate::formats::base64;
+use crate::layout::names;
 use crate::sys::child::Sink;
 use crate::task::hex;
 
@@ -72,6 +74,27 @@ pub(super) fn plain(bytes: &[u8], path: &Path) -> Result<Vec<u8>> {
         Ok(_) if plain.len() as u64 > MOST_PLAIN => Err(bad("it is longer than 512 MiB").into()),
         Ok(_) => Ok(plain),
     }
+}
+
+/// The beginning of the patch of a checkpoint, and whether it goes on. `None`: it has none that can be read.
+pub fn patch_of_checkpoint(
+    found: &FoundEnv,
+    checkpoint: &CheckpointRecord,
+    most: usize,
+) -> Option<(Vec<u8>, bool)> {
+    let file = &checkpoint.patch.as_ref()?.file;
+    // The record is a claim: no other file of the env root is shown for it.
+    if !Path::new(file).starts_with(Path::new(names::OUTPUT).join(names::CHECKPOINTS)) {
+        return None;
+    }
+    let bytes = found.env.tree.read(Path::new(file), MOST as u64);
+    let bytes = bytes.inspect_err(|error| log::debug!("read the patch {file}: {error}")).ok()??;
+    let mut patch = Vec::new();
+    // What was read before a damaged part counts.
+    let _ = MultiGzDecoder::new(&bytes[..]).take(most as u64 + 1).read_to_end(&mut patch);
+    let goes_on = patch.len() > most;
+    patch.truncate(most);
+    (!patch.is_empty()).then_some((patch, goes_on))
 }
 
 #[cfg(test)]

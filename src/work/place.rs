@@ -103,7 +103,7 @@ impl Place {
     ///
     /// # Errors
     /// Those of [`FoundEnv::user_folder`]; as the system reports them.
-    pub(super) fn all(found: &FoundEnv, trust: Trust<'_>) -> Result<Vec<Place>> {
+    pub fn all(found: &FoundEnv, trust: Trust<'_>) -> Result<Vec<Place>> {
         let work_dir = found.open_work_dir(trust)?;
         let path = work_dir.path().to_owned();
         let again = || work_dir.try_clone().with_context(|| format!("open {}", path.display()));

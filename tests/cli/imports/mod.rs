@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["work"],
     &["gc", "run", "exit"],
     &["output", "invocation"],
+    &["report"],
     &["commands"],
     &["app"],
     &["lib", "main"],

@@ -1,0 +1,111 @@
+//! Everything that is known of a run, put together. It only reads: no lock is taken, and nothing is changed.
+
+mod changes;
+mod ending;
+
+use std::path::Path;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::claim::Claim;
+use super::collect::{Collected, Collector, Moment};
+use super::excerpt::{Excerpt, Most};
+use super::model::{Checkpoint, Report, Task, Which};
+use super::timeline::Unit;
+use crate::environment::{FoundEnv, LaunchFile, Own, Trust};
+use crate::git::Git;
+use crate::protocol::Event;
+use ending::Known;
+
+/// The longest prompt that is shown, in bytes.
+const PROMPT: Most = Most { head: 12 << 10, tail: 4 << 10 };
+/// The most checkpoints that are listed.
+const CHECKPOINTS: usize = 200;
+
+/// What a report is made from.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// The environment.
+    pub found: &'a FoundEnv,
+    /// What can be proved.
+    pub trust: Trust<'a>,
+    /// The user's git.
+    pub git: &'a Git,
+    /// Now.
+    pub now: DateTime<Utc>,
+    /// Which run.
+    pub which: Which,
+}
+
+/// Makes the report of a run.
+///
+/// # Errors
+/// A [`Code::NoRun`](crate::failure::Code::NoRun) failure where there is no such run.
+pub fn gather(sources: &Sources<'_>) -> Result<Report> {
+    let found = sources.found;
+    let own = found.meta.as_ref().map(|meta| meta.own_or_rebuilt(&found.env.tree)).unwrap_or_default();
+    let known = Known::of(found, &own, sources.which)?;
+    let mut warnings = known.warnings.clone();
+    let run = known.ending(sources.now);
+    let log = known.replay(run.started_at, run.ended_at, &mut warnings);
+    let (changes, no_changes) = changes::changes(sources, &own);
+    Ok(Report {
+        schema: 1,
+        made_at: sources.now,
+        which: sources.which,
+        task: task(sources, &own, &mut warnings),
+        run,
+        timeline: log.timeline,
+        transcript: log.transcript,
+        stderr: log.stderr,
+        changes,
+        no_changes,
+        checkpoints: checkpoints(&own),
+        warnings: warnings.into_iter().chain(log.warnings).collect(),
+    })
+}
+
+fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
+    let found = sources.found;
+    let meta = found.meta.clone().unwrap_or_default();
+    let workspace =
+        if meta.workspace_id.is_empty() { found.env.workspace() } else { meta.workspace_id.clone() };
+    let launch = LaunchFile::load(found, sources.trust.keys).unwrap_or_else(|error| {
+        warnings.push(Claim::new(format!("the prompt is not shown: {error:#}")));
+        Default::default()
+    });
+    Task {
+        key: Claim::new(found.env.key()),
+        root_dir: path(&found.env.path),
+        work_dir: path(&found.work_dir_path()),
+        has_work_dir: found.open_work_dir(sources.trust).is_ok(),
+        workspace_id: Claim::new(workspace),
+        task_id: Claim::new(own.task_id.clone()),
+        kind: Claim::new(meta.kind),
+        provider: Claim::new(own.provider.clone()),
+        agent_name: Claim::new(own.agent_name.clone()),
+        branch: Claim::new(own.repository.as_ref().map_or("", |repository| &repository.branch)),
+        prompt: Excerpt::of(&launch.file.prompt.unwrap_or_default(), PROMPT),
+    }
+}
+
+fn path(path: &Path) -> Claim {
+    Claim::new(path.to_string_lossy())
+}
+
+fn checkpoints(own: &Own) -> Vec<Checkpoint> {
+    let all = &own.checkpoints;
+    let shown = all[all.len().saturating_sub(CHECKPOINTS)..].iter();
+    let checkpoint = |point: &crate::environment::CheckpointRecord| Checkpoint {
+        n: point.n,
+        commit: Claim::new(crate::protocol::prefix(&point.sha, 12)),
+        message: Claim::beginning(&point.message, 400),
+        at: point.at,
+        files: point.files,
+        added: point.added,
+        removed: point.removed,
+        patch: Claim::new(point.patch.as_ref().map_or("", |patch| &patch.file)),
+    };
+    shown.map(checkpoint).collect()
+}

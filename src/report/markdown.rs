@@ -1,0 +1,378 @@
+//! A report for a job's summary and for a pull request: short enough for both.
+//!
+//! What comes from outside stands in code only, in a span or in a fence that is longer than any in it: there neither HTML, images
+//! and links nor `@names` and `#numbers` become active.
+
+use std::fmt::Write as _;
+
+use super::claim::Claim;
+use super::excerpt::{Excerpt, Most};
+use super::model::{Changes, Report, Which};
+use super::timeline::{Lane, Unit};
+use super::transcript::{Entry, What};
+use super::words::{duration, money, tokens};
+use crate::output::{counted, show_bytes, show_count};
+use crate::protocol::prefix;
+
+/// The longest report, in bytes. GitHub takes 65,536 characters as the text of a pull request, and 1 MiB as the summary of a step.
+pub(super) const MOST: usize = 60_000;
+/// The longest parts, in bytes.
+const ANSWER: Most = Most { head: 6_000, tail: 2_000 };
+const ERROR: Most = Most { head: 1_500, tail: 1_500 };
+const OUTPUT: Most = Most { head: 300, tail: 700 };
+const PATCH: usize = 16_000;
+const PROMPT: Most = Most { head: 2_000, tail: 500 };
+/// The longest text in a span.
+const SPAN: usize = 160;
+/// The most rows of a list.
+const ROWS: usize = 30;
+/// The last steps that are shown.
+const STEPS: usize = 25;
+
+/// The report as Markdown.
+pub fn markdown(report: &Report) -> String {
+    let mut out = Out { text: String::new() };
+    ending(report, &mut out);
+    answer(report, &mut out);
+    for changes in &report.changes {
+        self::changes(changes, report, &mut out);
+    }
+    if let Some(why) = &report.no_changes {
+        out.part(&format!("**Changes:** {}\n", span(&Claim::new(why.as_str()))));
+    }
+    tools(report, &mut out);
+    steps(report, &mut out);
+    checkpoints(report, &mut out);
+    task(report, &mut out);
+    let key = span(&report.task.key);
+    let _ = write!(
+        out.text,
+        "\n<sub>Made by `execenv report`. All of it: `execenv report KEY --html report.html`, where KEY is {key}.</sub>\n"
+    );
+    out.text
+}
+
+/// The text so far.
+struct Out {
+    text: String,
+}
+
+impl Out {
+    /// Adds a part, if there is room.
+    fn part(&mut self, part: &str) {
+        // The last line of all comes after the last part.
+        if self.text.len() + part.len() + 400 <= MOST {
+            self.text.push('\n');
+            self.text.push_str(part);
+        }
+    }
+
+    /// Adds a part that is folded.
+    fn folded(&mut self, title: &str, part: &str) {
+        self.part(&format!("<details><summary>{title}</summary>\n\n{part}\n</details>\n"));
+    }
+}
+
+fn ending(report: &Report, out: &mut Out) {
+    let run = &report.run;
+    let who = super::html::title(report);
+    let look = run.status.look();
+    let mut text = format!("## {} {}: {}\n\n", look.sign, run.status.word(), span(&who));
+    if report.which == Which::Previous {
+        text.push_str("This is the run before the last one.\n\n");
+    }
+    text.push_str(run.status.sentence());
+    if let Some(why) = &run.explanation {
+        let _ = write!(text, " {why}");
+    }
+    text.push_str("\n\n| | |\n|---|---|\n");
+    let mut row = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(text, "| {name} | {value} |");
+        }
+    };
+    let claim = |claim: &Claim| (!claim.is_empty()).then(|| span(claim));
+    row("Task", claim(&report.task.task_id));
+    row("Exit status", run.exit_code.map(|code| code.to_string()));
+    row("Reason", run.failure_reason.as_ref().map(span));
+    row("Duration", run.duration_ms.map(duration));
+    row("Turns", (run.iterations > 0).then(|| run.iterations.to_string()));
+    row("Cost", run.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(money));
+    row("Tokens", Some(tokens(run)).filter(|tokens| *tokens > 0).map(show_count));
+    row("Branch", claim(&report.task.branch));
+    row("Pull request", claim(&run.pr_url));
+    row("Machine", claim(&run.host));
+    out.part(&text);
+    if let Some(error) = run.error.as_ref().filter(|error| !error.is_empty()) {
+        out.part(&fence(&Excerpt::of(&error.visible(), ERROR), ""));
+    }
+    if !report.warnings.is_empty() {
+        let mut text = format!("**{}**\n\n", counted(report.warnings.len() as u64, "warning", "warnings"));
+        for warning in report.warnings.iter().take(ROWS) {
+            let _ = writeln!(text, "- {}", span(warning));
+        }
+        out.part(&text);
+    }
+}
+
+fn answer(report: &Report, out: &mut Out) {
+    let run = &report.run;
+    if !run.text.is_empty() {
+        let title = if run.is_over { "Answer of the agent" } else { "Last text of the agent" };
+        out.part(&format!("### {title}\n\n{}", fence(&shorter(&run.text, ANSWER), "text")));
+    }
+}
+
+fn changes(changes: &Changes, report: &Report, out: &mut Out) {
+    let count = changes.files.len() as u64 + changes.more_files;
+    let mut text = format!(
+        "### Changes\n\n{}, +{} −{}\n\n",
+        counted(count, "file", "files"),
+        changes.added,
+        changes.removed
+    );
+    for file in changes.files.iter().take(ROWS) {
+        let _ = writeln!(text, "- {} {}", file.action, span(&file.path));
+    }
+    if count > ROWS as u64 {
+        let _ = writeln!(text, "- and {} more", count - ROWS as u64);
+    }
+    out.part(&text);
+    if changes.patch.is_empty() {
+        return;
+    }
+    let patch = changes.patch.visible();
+    let kept = prefix(&patch, PATCH);
+    let mut text = fence(&Excerpt { text: Claim::new(kept), ..Excerpt::default() }, "diff");
+    if kept.len() < patch.len() || changes.is_patch_cut {
+        let key = span(&report.task.key);
+        let _ = writeln!(text, "\nThe diff goes on. All of it: `execenv diff KEY`, where KEY is {key}.");
+    }
+    out.folded("Diff", &text);
+}
+
+fn tools(report: &Report, out: &mut Out) {
+    let mut lanes: Vec<&Lane> =
+        report.timeline.lanes.iter().filter(|lane| !super::layout::is_text(lane)).collect();
+    if lanes.is_empty() {
+        return;
+    }
+    lanes.sort_by_key(|lane| std::cmp::Reverse(lane.calls));
+    let has_times = report.timeline.unit == Unit::Milliseconds;
+    let mut text = "| tool | calls | failed | time |\n|---|--:|--:|--:|\n".to_owned();
+    for lane in lanes.iter().take(ROWS) {
+        let time = if has_times { duration(lane.total) } else { String::new() };
+        let _ = writeln!(text, "| {} | {} | {} | {time} |", span(&lane.tool), lane.calls, lane.errors);
+    }
+    out.folded("Tools", &text);
+}
+
+fn steps(report: &Report, out: &mut Out) {
+    let transcript = &report.transcript;
+    let all: Vec<&Entry> = transcript.entries.iter().chain(&transcript.end).collect();
+    let shown = &all[all.len().saturating_sub(STEPS)..];
+    let mut text = String::new();
+    for entry in shown {
+        match &entry.what {
+            What::Tool { tool, summary, output, is_error, .. } => {
+                let sign = if *is_error { "✕ " } else { "" };
+                let _ = write!(text, "- {sign}{}", span(tool));
+                if !summary.is_empty() {
+                    let _ = write!(text, " {}", span(summary));
+                }
+                text.push('\n');
+                if let Some(output) = output.as_ref().filter(|output| *is_error && !output.is_empty()) {
+                    let fenced = fence(&shorter(output, OUTPUT), "");
+                    fenced.lines().for_each(|line| {
+                        let _ = writeln!(text, "  {line}");
+                    });
+                }
+            }
+            What::Text { text: said } => {
+                let _ = writeln!(text, "- {}", span(&Claim::new(said.text.first_line())));
+            }
+            What::Output { text: said } => {
+                text.push_str(&fence(&shorter(said, ANSWER), "text"));
+            }
+            _ => {}
+        }
+    }
+    if !text.is_empty() {
+        let left_out = transcript.left_out + (all.len() - shown.len()) as u64;
+        let title = match left_out {
+            0 => "Steps".to_owned(),
+            _ => format!("The last steps ({left_out} before them left out)"),
+        };
+        out.folded(&title, &text);
+    }
+}
+
+fn checkpoints(report: &Report, out: &mut Out) {
+    if report.checkpoints.is_empty() {
+        return;
+    }
+    let mut text = "| n | message | commit | files | lines |\n|--:|---|---|--:|--:|\n".to_owned();
+    for point in report.checkpoints.iter().rev().take(ROWS) {
+        let (message, commit) = (span(&point.message), span(&point.commit));
+        let lines = format!("+{} −{}", point.added, point.removed);
+        let _ = writeln!(text, "| {} | {message} | {commit} | {} | {lines} |", point.n, point.files);
+    }
+    out.folded("Checkpoints", &text);
+}
+
+fn task(report: &Report, out: &mut Out) {
+    if !report.task.prompt.is_empty() {
+        out.folded("Prompt of the task document", &fence(&shorter(&report.task.prompt, PROMPT), "text"));
+    }
+}
+
+/// Less of a text.
+fn shorter(text: &Excerpt, most: Most) -> Excerpt {
+    if text.len() <= most.head + most.tail {
+        return text.clone();
+    }
+    if text.left_out == 0 {
+        return Excerpt::of(&text.text.visible(), most);
+    }
+    let (head, end) = (text.text.visible(), text.end.visible());
+    let kept = prefix(&head, most.head);
+    let begin = (end.len().saturating_sub(most.tail)..=end.len()).find(|at| end.is_char_boundary(*at));
+    let begin = begin.unwrap_or(end.len());
+    Excerpt {
+        left_out: text.left_out + (head.len() - kept.len() + begin) as u64,
+        text: Claim::new(kept),
+        end: Claim::new(&end[begin..]),
+    }
+}
+
+/// A text in a fence that is longer than any in it.
+fn fence(text: &Excerpt, language: &str) -> String {
+    let mut inside = text.text.visible().into_owned();
+    if text.left_out > 0 {
+        let _ = write!(inside, "\n[… {} left out …]\n{}", show_bytes(text.left_out), text.end.visible());
+    }
+    let inside = inside.trim_end_matches('\n');
+    let fence = "`".repeat(longest_run(inside).max(2) + 1);
+    format!("{fence}{language}\n{inside}\n{fence}\n")
+}
+
+/// A text in a span of one line, which may stand in a table.
+fn span(text: &Claim) -> String {
+    let line = text.visible().split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = match line.len() > SPAN {
+        true => format!("{}…", prefix(&line, SPAN)),
+        false => line,
+    };
+    if line.is_empty() {
+        return "-".to_owned();
+    }
+    // In a table, a bar would end the cell, although it stands in code.
+    if line.contains('|') {
+        line = line.replace('|', "¦");
+    }
+    let ticks = "`".repeat(longest_run(&line) + 1);
+    let space = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
+    format!("{ticks}{space}{line}{space}{ticks}")
+}
+
+/// The most backticks in a row.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_holds_what_is_in_it() {
+        for (text, expected) in [
+            ("plain", "`plain`"),
+            ("a`b", "``a`b``"),
+            ("``", "``` `` ```"),
+            ("`x", "`` `x ``"),
+            ("a\n\n# b | c", "`a # b ¦ c`"),
+            ("@who #1 <img src=x>", "`@who #1 <img src=x>`"),
+            ("", "-"),
+            ("\u{202e}x", "`\\u{202e}x`"),
+        ] {
+            assert_eq!(span(&Claim::new(text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_fence_holds_what_is_in_it() {
+        for (text, expected) in [
+            ("a\n", "```x\na\n```\n"),
+            ("```\n@x\n```", "````x\n```\n@x\n```\n````\n"),
+            ("`````", "``````x\n`````\n``````\n"),
+        ] {
+            assert_eq!(fence(&Excerpt::of(text, ANSWER), "x"), expected, "{text:?}");
+        }
+        let cut = fence(&Excerpt::of(&"x".repeat(9_000), ANSWER), "");
+        assert!(cut.contains("\n[… 1000 B left out …]\n"), "{cut}");
+    }
+
+    #[test]
+    fn a_shorter_text_counts_all_that_is_gone() {
+        let text = Excerpt::of(&"y".repeat(30_000), Most { head: 10_000, tail: 10_000 });
+        let less = shorter(&text, ANSWER);
+        assert_eq!(less.len() as u64 + less.left_out, 30_000);
+        assert_eq!(shorter(&less, ANSWER), less);
+    }
+
+    /// The text outside of fences and spans, as CommonMark finds them.
+    fn outside_code(text: &str) -> String {
+        let mut outside = String::new();
+        let mut fence: Option<usize> = None;
+        for line in text.lines() {
+            let ticks = line.trim_start().len() - line.trim_start().trim_start_matches('`').len();
+            let is_bare = line.trim().chars().all(|c| c == '`');
+            match fence {
+                Some(open) if ticks >= open && is_bare => fence = None,
+                Some(_) => {}
+                None if ticks >= 3 && !line.trim_start()[ticks..].contains('`') => fence = Some(ticks),
+                None => {
+                    let mut rest = line;
+                    while let Some(at) = rest.find('`') {
+                        outside.push_str(&rest[..at]);
+                        let ticks = rest[at..].len() - rest[at..].trim_start_matches('`').len();
+                        let inner = &rest[at + ticks..];
+                        let close = inner.char_indices().map(|(at, _)| at).find(|end| {
+                            let run = inner[*end..].len() - inner[*end..].trim_start_matches('`').len();
+                            run == ticks && !inner[..*end].ends_with('`')
+                        });
+                        let close = close.unwrap_or_else(|| panic!("an open span: {line}"));
+                        rest = &inner[close + ticks..];
+                    }
+                    outside.push_str(rest);
+                    outside.push('\n');
+                }
+            }
+        }
+        assert_eq!(fence, None, "an open fence");
+        outside
+    }
+
+    #[test]
+    fn nothing_from_outside_stands_outside_of_code() {
+        use crate::report::sample::report;
+        let plain = outside_code(&markdown(&report("x")));
+        for hostile in [
+            "a`b``c```\n```\n# @who #1\n~~~\n<img src=x>\n</details>\n![](http://x.test)\n`",
+            "| | |\n|-|-|\n````\n@x",
+            "`````` `` `",
+        ] {
+            let outside = outside_code(&markdown(&report(hostile)));
+            assert_eq!(outside, plain, "{hostile}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_never_too_long() {
+        let text = "word `word` <b>\n".repeat(60_000);
+        let made = markdown(&crate::report::sample::report(&text));
+        assert!(made.len() <= MOST, "{}", made.len());
+        assert!(made.ends_with("</sub>\n") && made.contains("## ✕ failed"), "{made}");
+    }
+}
