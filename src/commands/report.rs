@@ -9,7 +9,8 @@ use clap::Args;
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
 use crate::output::{Answer, Deed, Format, answer, escape, note, show_bytes, stream};
-use crate::report::{Report, Sources, Which, gather, html, markdown, text};
+use crate::report::{Report, Sources, gather, html, markdown, text};
+use crate::run::Which;
 use crate::sys::tree::{FileKind, Tree};
 
 /// Show one run as a page: how it ended, a timeline, the transcript, the changes
@@ -62,7 +63,8 @@ pub(crate) fn run(args: &ReportArgs, context: &Context) -> Result<u8> {
     let (page, summary) = (page?, summary?);
     let git = context.git().until(Arc::clone(&context.stop));
     let which = if args.previous { Which::Previous } else { Which::Last };
-    let report = gather(&Sources { found: &found, trust: context.trust(None), git: &git, now: context.now, which })?;
+    let report =
+        gather(&Sources { found: &found, trust: context.trust(None), git: &git, now: context.now, which })?;
     for (target, form) in [(&page, html as fn(&Report) -> String), (&summary, markdown)] {
         if let Some(target) = target {
             target.write(&form(&report), found.work_dir_path().as_path())?;

@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_beginning_is_whole_or_marked() {
-        for (text, most, kept) in [("abc", 3, "abc"), ("abcdef", 5, "ab…"), ("ääää", 6, "ä…"), ("abc", 0, "…")]
+        for (text, most, kept) in
+            [("abc", 3, "abc"), ("abcdef", 5, "ab…"), ("ääää", 6, "ä…"), ("abc", 0, "…")]
         {
             assert_eq!(Claim::beginning(text, most), Claim::new(kept), "{text}");
         }

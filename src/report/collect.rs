@@ -34,7 +34,8 @@ pub struct Moment {
 /// Takes the events of a run.
 #[derive(Debug)]
 pub struct Collector {
-    unit: Unit,
+    /// What a position is: known with the first event of the agent.
+    unit: Option<Unit>,
     began: Option<DateTime<Utc>>,
     last: u64,
     last_time: Option<DateTime<Utc>>,
@@ -45,6 +46,8 @@ pub struct Collector {
     /// A text that goes on, and the entry that it becomes.
     text: Option<(Moment, Cutting)>,
     program: Option<(Moment, Cutting)>,
+    /// What the turns before have used up, and all so far.
+    spent: (u64, u64),
     /// Its standard error.
     errors: Cutting,
     warnings: Vec<Claim>,
@@ -74,19 +77,20 @@ pub struct Collected {
 }
 
 impl Collector {
-    /// Of a run that began then. Without that time, or without times of the events, positions are bytes of the log.
-    pub fn new(began: Option<DateTime<Utc>>, unit: Unit) -> Collector {
+    /// Of a run that began then. Where nothing says when the events came, positions are bytes of the log.
+    pub fn new(began: Option<DateTime<Utc>>) -> Collector {
         Collector {
-            unit,
+            unit: None,
             began,
             last: 0,
             last_time: None,
             turn: 0,
             entries: Entries::default(),
-            timeline: Timeline { unit, ..Timeline::default() },
+            timeline: Timeline::default(),
             calls: HashMap::new(),
             text: None,
             program: None,
+            spent: (0, 0),
             errors: Cutting::new(ERRORS),
             warnings: Vec::new(),
         }
@@ -98,6 +102,7 @@ impl Collector {
         if moment.turn > self.turn {
             self.end_text();
             self.turn = moment.turn;
+            self.spent.0 = self.spent.1;
             self.timeline.begin_turn(moment.turn, at);
         }
         if !goes_beside(event) {
@@ -165,7 +170,8 @@ impl Collector {
         if let Some((moment, program)) = self.program.take() {
             self.push(moment, What::Output { text: program.finish() });
         }
-        let end = match (self.unit, self.began, ended) {
+        self.timeline.unit = self.unit.unwrap_or_default();
+        let end = match (self.timeline.unit, self.began, ended) {
             (Unit::Milliseconds, Some(began), Some(ended)) => millis(began, ended).max(self.last),
             _ => self.last,
         };
@@ -186,7 +192,15 @@ impl Collector {
     /// The place of a moment; never before the one before.
     fn position(&mut self, moment: Moment) -> u64 {
         self.last_time = moment.time.or(self.last_time);
-        let at = match (self.unit, moment.time) {
+        // What is told before the first start of the agent always has a time.
+        let known = match moment.time {
+            Some(_) => Unit::Milliseconds,
+            None => Unit::Bytes,
+        };
+        if moment.turn > 0 {
+            self.unit.get_or_insert(known);
+        }
+        let at = match (self.unit.unwrap_or_default(), moment.time) {
             (Unit::Milliseconds, Some(time)) => millis(*self.began.get_or_insert(time), time),
             (Unit::Milliseconds, None) => self.last,
             (Unit::Bytes, _) => moment.offset,
@@ -201,10 +215,7 @@ impl Collector {
     }
 
     fn text(&mut self, moment: Moment, text: JsonText<'_>, is_part: bool) {
-        self.text
-            .get_or_insert_with(|| (moment, Cutting::new(TEXT)))
-            .1
-            .add(text.decode().as_bytes());
+        self.text.get_or_insert_with(|| (moment, Cutting::new(TEXT))).1.add(text.decode().as_bytes());
         if !is_part {
             self.end_text();
         }
@@ -262,7 +273,8 @@ impl Collector {
     fn spend(&mut self, at: u64, spent: &Spent) {
         let price = spent.cost_usd.as_ref().and_then(serde_json::Number::as_f64);
         let micro_usd = price.filter(|price| (0.0..1e12).contains(price)).map(|price| (price * 1e6) as u64);
-        self.timeline.spend(Spend { at, tokens: spent.tokens, micro_usd });
+        self.spent.1 = self.spent.0.saturating_add(spent.tokens);
+        self.timeline.spend(Spend { at, tokens: self.spent.1, micro_usd });
     }
 }
 

@@ -112,11 +112,7 @@ impl Cutting {
         let head = &self.head[..whole_end(&self.head)];
         let begin = self.tail.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
         let lost = self.head.len() - head.len() + begin;
-        Excerpt {
-            text: lossy(head),
-            left_out: self.dropped + lost as u64,
-            end: lossy(&self.tail[begin..]),
-        }
+        Excerpt { text: lossy(head), left_out: self.dropped + lost as u64, end: lossy(&self.tail[begin..]) }
     }
 }
 

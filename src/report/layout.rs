@@ -72,9 +72,8 @@ impl Scale {
 }
 
 fn step_of_time(length: u64) -> u64 {
-    const SECONDS: [u64; 17] = [
-        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400,
-    ];
+    const SECONDS: [u64; 17] =
+        [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
     let fits = |step: &u64| length / (step * 1000) <= TICKS;
     SECONDS.into_iter().find(fits).map_or_else(|| length.div_ceil(TICKS), |step| step * 1000)
 }
@@ -222,14 +221,8 @@ mod tests {
         let scale = Scale::of(&timeline(10));
         let middle = (LEFT + RIGHT) / 2.0;
         let line = steps([(0, 0), (5, 4)].into_iter(), scale, 10.0);
-        let expected = [
-            (LEFT, 10.0),
-            (LEFT, 10.0),
-            (LEFT, 10.0),
-            (middle, 10.0),
-            (middle, 0.0),
-            (RIGHT, 0.0),
-        ];
+        let expected =
+            [(LEFT, 10.0), (LEFT, 10.0), (LEFT, 10.0), (middle, 10.0), (middle, 0.0), (RIGHT, 0.0)];
         assert_eq!(line, expected);
         assert_eq!(steps([].into_iter(), scale, 10.0), [(LEFT, 10.0), (RIGHT, 10.0)]);
     }

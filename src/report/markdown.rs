@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::claim::Claim;
 use super::excerpt::{Excerpt, Most};
-use super::model::{Changes, Report, Which};
+use super::model::{Changes, Report};
 use super::timeline::{Lane, Unit};
 use super::transcript::{Entry, What};
 use super::words::{duration, money, tokens};
@@ -78,7 +78,7 @@ fn ending(report: &Report, out: &mut Out) {
     let who = super::html::title(report);
     let look = run.status.look();
     let mut text = format!("## {} {}: {}\n\n", look.sign, run.status.word(), span(&who));
-    if report.which == Which::Previous {
+    if report.previous {
         text.push_str("This is the run before the last one.\n\n");
     }
     text.push_str(run.status.sentence());

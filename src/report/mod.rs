@@ -34,5 +34,5 @@ mod words;
 pub use gather::{Sources, gather};
 pub use html::page as html;
 pub use markdown::markdown;
-pub use model::{Report, Which};
+pub use model::Report;
 pub use text::text;

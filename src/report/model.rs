@@ -20,8 +20,8 @@ pub struct Report {
     pub schema: u32,
     /// When the report was made.
     pub made_at: DateTime<Utc>,
-    /// Which run of the environment it is about.
-    pub which: Which,
+    /// Whether it is about the run before the last one.
+    pub previous: bool,
     /// The environment and its task.
     pub task: Task,
     /// How the run ended.
@@ -41,17 +41,6 @@ pub struct Report {
     pub checkpoints: Vec<Checkpoint>,
     /// What a reader should know: notices of the run, and what this report could not find out.
     pub warnings: Vec<Claim>,
-}
-
-/// Which run of an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Which {
-    /// The last one, or the one that is on.
-    Last,
-    /// The one before.
-    Previous,
 }
 
 /// The environment and its task.

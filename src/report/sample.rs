@@ -6,8 +6,7 @@ use serde_json::value::RawValue;
 use super::claim::Claim;
 use super::collect::{Collector, Moment};
 use super::excerpt::{Excerpt, Most};
-use super::model::{ChangedFile, Changes, Checkpoint, Ending, Report, State, Task, Which};
-use super::timeline::Unit;
+use super::model::{ChangedFile, Changes, Checkpoint, Ending, Report, State, Task};
 use crate::protocol::{Event, NoticeLevel, Spent, Usage};
 
 const MOST: Most = Most { head: 10_000, tail: 10_000 };
@@ -17,7 +16,7 @@ pub(super) fn report(text: &str) -> Report {
     let claim = || Claim::new(text);
     let excerpt = || Excerpt::of(text, MOST);
     let began: DateTime<Utc> = "2026-06-01T12:00:00Z".parse().unwrap();
-    let mut collector = Collector::new(Some(began), Unit::Milliseconds);
+    let mut collector = Collector::new(Some(began));
     let json = serde_json::json!({ "command": text, text: [text] }).to_string();
     let input = RawValue::from_string(json).unwrap();
     let events = [
@@ -46,7 +45,7 @@ pub(super) fn report(text: &str) -> Report {
     Report {
         schema: 1,
         made_at: began,
-        which: Which::Last,
+        previous: false,
         task: Task {
             key: claim(),
             root_dir: claim(),

@@ -22,7 +22,14 @@ pub fn text(report: &Report) -> String {
         }
     };
     row("run", &[one_line(&task.provider), one_line(&task.key)].join(" "));
-    row("ended", &format!("{}{}", run.status.word(), run.exit_code.map(|code| format!(", status {code}")).unwrap_or_default()));
+    row(
+        "ended",
+        &format!(
+            "{}{}",
+            run.status.word(),
+            run.exit_code.map(|code| format!(", status {code}")).unwrap_or_default()
+        ),
+    );
     row("why", &why(report));
     let figures = [
         run.duration_ms.map(duration),
@@ -31,7 +38,8 @@ pub fn text(report: &Report) -> String {
         run.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(money),
     ];
     row("figures", &figures.into_iter().flatten().collect::<Vec<_>>().join(", "));
-    let mut lanes: Vec<_> = report.timeline.lanes.iter().filter(|lane| !super::layout::is_text(lane)).collect();
+    let mut lanes: Vec<_> =
+        report.timeline.lanes.iter().filter(|lane| !super::layout::is_text(lane)).collect();
     lanes.sort_by_key(|lane| std::cmp::Reverse(lane.calls));
     let tools = lanes.iter().take(6).map(|lane| {
         let failed = if lane.errors > 0 { format!(" ({} failed)", lane.errors) } else { String::new() };

@@ -7,7 +7,7 @@ use super::end::is_price;
 use super::outcome::{Exit, RunFacts, RunOutcome, RunVerdict, judge};
 use super::redact;
 use super::streams::{SEARCHED, TAIL, last};
-use crate::protocol::{Conversation, Event, NoticeLevel, Sink, Step};
+use crate::protocol::{Conversation, Event, NoticeLevel, Sink, Spent, Step};
 
 /// So much is read at a time, in bytes.
 const BLOCK: usize = 256 << 10;
@@ -78,6 +78,11 @@ impl<'a> Again<'a> {
         // What follows is another turn: a message came while the last one ended.
         self.is_over = step.is_turn_over || self.is_over && !step.is_progress;
         Ok(())
+    }
+
+    /// What the agent has used up so far, as far as it tells.
+    pub fn spent(&self) -> Spent {
+        self.conversation.spent()
     }
 
     /// Takes bytes of standard error.

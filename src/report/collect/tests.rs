@@ -15,14 +15,12 @@ fn result<'a>(id: &'a str, output: &'a str, is_error: bool) -> Event<'a> {
 
 fn names(transcript: &Transcript) -> Vec<String> {
     let entries = transcript.entries.iter().chain(&transcript.end);
-    entries
-        .map(|entry| serde_json::to_value(entry).unwrap()["type"].as_str().unwrap().to_owned())
-        .collect()
+    entries.map(|entry| serde_json::to_value(entry).unwrap()["type"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn a_call_and_its_answer_are_one_entry_and_one_mark() {
-    let mut collector = Collector::new(moment(0).time, Unit::Milliseconds);
+    let mut collector = Collector::new(moment(0).time);
     let input = raw(r#"{"command":"ls"}"#);
     collector.take(moment(1), &Event::ToolUse { id: "a", tool: "Bash", input: &input });
     collector.take(moment(2), &Event::ToolUse { id: "b", tool: "Bash", input: &input });
@@ -43,7 +41,7 @@ fn a_call_and_its_answer_are_one_entry_and_one_mark() {
 
 #[test]
 fn parts_of_a_text_are_one_entry() {
-    let mut collector = Collector::new(None, Unit::Milliseconds);
+    let mut collector = Collector::new(None);
     for (text, is_part) in [("a", true), ("b", true), ("c", false), ("d", true)] {
         collector.take(moment(1), &Event::Text { text: text.into(), is_part });
     }
@@ -57,9 +55,9 @@ fn parts_of_a_text_are_one_entry() {
 
 #[test]
 fn without_times_the_places_in_the_log_count() {
-    let mut collector = Collector::new(None, Unit::Bytes);
+    let mut collector = Collector::new(None);
     for offset in [5, 3, 9] {
-        let moment = Moment { offset, ..Moment::default() };
+        let moment = Moment { offset, turn: 1, ..Moment::default() };
         collector.take(moment, &Event::Text { text: "x".into(), is_part: false });
     }
     let done = collector.finish(None);
@@ -69,12 +67,18 @@ fn without_times_the_places_in_the_log_count() {
 
 #[test]
 fn calls_without_answers_take_bounded_memory() {
-    let mut collector = Collector::new(None, Unit::Bytes);
+    let mut collector = Collector::new(None);
     let input = raw("{}");
     for n in 0..5000 {
         let id = n.to_string();
-        collector.take(Moment { offset: n, ..Moment::default() }, &Event::ToolUse { id: &id, tool: "T", input: &input });
-        collector.take(Moment { offset: n, ..Moment::default() }, &Event::ToolUse { id: "same", tool: "T", input: &input });
+        collector.take(
+            Moment { offset: n, turn: 1, ..Moment::default() },
+            &Event::ToolUse { id: &id, tool: "T", input: &input },
+        );
+        collector.take(
+            Moment { offset: n, turn: 1, ..Moment::default() },
+            &Event::ToolUse { id: "same", tool: "T", input: &input },
+        );
         assert!(collector.calls.len() <= WAITING);
     }
     let lane = &collector.finish(None).timeline.lanes[0];
@@ -83,7 +87,7 @@ fn calls_without_answers_take_bounded_memory() {
 
 #[test]
 fn notices_that_matter_are_warnings() {
-    let mut collector = Collector::new(None, Unit::Bytes);
+    let mut collector = Collector::new(None);
     for (level, text) in [(NoticeLevel::Info, "i"), (NoticeLevel::Warning, "w"), (NoticeLevel::Error, "e")] {
         collector.take(Moment::default(), &Event::Notice { level, text });
     }
@@ -92,7 +96,7 @@ fn notices_that_matter_are_warnings() {
 
 #[test]
 fn what_a_program_prints_is_one_text_with_its_end() {
-    let mut collector = Collector::new(None, Unit::Bytes);
+    let mut collector = Collector::new(None);
     for _ in 0..1000 {
         collector.take(Moment::default(), &Event::Output(&[b'x'; 1000]));
     }

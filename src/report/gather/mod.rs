@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use super::claim::Claim;
 use super::collect::{Collected, Collector, Moment};
 use super::excerpt::{Excerpt, Most};
-use super::model::{Checkpoint, Report, Task, Which};
-use super::timeline::Unit;
+use super::model::{Checkpoint, Report, Task};
 use crate::environment::{FoundEnv, LaunchFile, Own, Trust};
 use crate::git::Git;
-use crate::protocol::Event;
+use crate::run::Which;
+use crate::run::transcript::{At, replay};
 use ending::Known;
 
 /// The longest prompt that is shown, in bytes.
@@ -48,12 +48,13 @@ pub fn gather(sources: &Sources<'_>) -> Result<Report> {
     let known = Known::of(found, &own, sources.which)?;
     let mut warnings = known.warnings.clone();
     let run = known.ending(sources.now);
-    let log = known.replay(run.started_at, run.ended_at, &mut warnings);
+    let ended = run.ended_at.or((!run.is_over).then_some(sources.now));
+    let log = replayed(&known, run.started_at, ended, &mut warnings);
     let (changes, no_changes) = changes::changes(sources, &own);
     Ok(Report {
         schema: 1,
         made_at: sources.now,
-        which: sources.which,
+        previous: sources.which == Which::Previous,
         task: task(sources, &own, &mut warnings),
         run,
         timeline: log.timeline,
@@ -64,6 +65,30 @@ pub fn gather(sources: &Sources<'_>) -> Result<Report> {
         checkpoints: checkpoints(&own),
         warnings: warnings.into_iter().chain(log.warnings).collect(),
     })
+}
+
+/// What the log says. One that cannot be read to its end is shown as far as it goes.
+fn replayed(
+    known: &Known<'_>,
+    began: Option<DateTime<Utc>>,
+    ended: Option<DateTime<Utc>>,
+    warnings: &mut Vec<Claim>,
+) -> Collected {
+    let mut collector = Collector::new(began);
+    match &known.recorded {
+        Some(recorded) => {
+            let mut take = |at: At, event: crate::protocol::Event<'_>| {
+                let At { time, turn, offset } = at;
+                collector.take(Moment { time, turn, offset }, &event);
+                Ok(())
+            };
+            if let Err(error) = replay(recorded, &mut take) {
+                warnings.push(Claim::new(format!("The log could not be read to its end: {error}.")));
+            }
+        }
+        None => warnings.push(Claim::new("There is no log of this run.")),
+    }
+    collector.finish(ended)
 }
 
 fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {

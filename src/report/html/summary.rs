@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::excerpt;
 use crate::output::{counted, show_count};
 use crate::report::claim::Claim;
-use crate::report::model::{Ending, Report, Which};
+use crate::report::model::{Ending, Report};
 use crate::report::words::{duration, money, tokens};
 
 /// The line that stays at the top.
@@ -21,7 +21,7 @@ pub(super) fn header(report: &Report) -> Markup {
                 }
                 span .who {
                     b { (title(report)) }
-                    @if report.which == Which::Previous { " " span .dim { "(the run before the last one)" } }
+                    @if report.previous { " " span .dim { "(the run before the last one)" } }
                 }
                 span .facts {
                     @if let Some(millis) = run.duration_ms { span { (duration(millis)) } }
@@ -38,7 +38,8 @@ pub(super) fn header(report: &Report) -> Markup {
 
 /// The parts that this report has.
 fn parts(report: &Report) -> Vec<(&'static str, &'static str)> {
-    let mut parts = vec![("ending", "Ending"), ("task", "Task"), ("timeline", "Timeline"), ("changes", "Changes")];
+    let mut parts =
+        vec![("ending", "Ending"), ("task", "Task"), ("timeline", "Timeline"), ("changes", "Changes")];
     parts.push(("transcript", "Transcript"));
     if !report.checkpoints.is_empty() {
         parts.push(("checkpoints", "Checkpoints"));

@@ -40,7 +40,8 @@ fn shape(page: &str) -> Vec<(String, Vec<String>)> {
                     outside.push_str(piece);
                 }
             }
-            names.extend(outside.split_whitespace().skip(1).map(|word| word.trim_end_matches('=').to_owned()));
+            names
+                .extend(outside.split_whitespace().skip(1).map(|word| word.trim_end_matches('=').to_owned()));
             (name(tag), names)
         })
         .collect()
@@ -60,10 +61,12 @@ fn the_page_needs_nothing_else_and_runs_one_script() {
     let page = page(&report(HOSTILE));
     let names: Vec<String> = shape(&page).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names.iter().filter(|name| *name == "script").count(), 1);
-    for never in ["img", "link", "iframe", "object", "embed", "base", "form", "use", "image", "foreignObject"] {
+    for never in ["img", "link", "iframe", "object", "embed", "base", "form", "use", "image", "foreignObject"]
+    {
         assert!(!names.iter().any(|name| name == never), "{never}");
     }
-    let links: Vec<String> = tags(&page).into_iter().filter(|tag| tag.contains("href=") || tag.contains("src=")).collect();
+    let links: Vec<String> =
+        tags(&page).into_iter().filter(|tag| tag.contains("href=") || tag.contains("src=")).collect();
     assert!(!links.is_empty() && links.iter().all(|tag| tag.starts_with("a href=\"#")), "{links:?}");
     assert!(page.contains("default-src 'none'") && !page.contains("unsafe-inline"), "the policy");
     for hidden in ['\u{1b}', '\u{7}', '\u{0}', '\u{9b}', '\u{202e}', '\u{2066}'] {
@@ -80,7 +83,10 @@ fn the_policy_names_the_script_and_the_style_of_the_page() {
         assert!(!text.contains("</"), "it would end its element");
     }
     let page = page(&report("x"));
-    assert!(page.contains(&format!("<style>{STYLE}</style>")) && page.contains(&format!("<script>{SCRIPT}</script>")));
+    assert!(
+        page.contains(&format!("<style>{STYLE}</style>"))
+            && page.contains(&format!("<script>{SCRIPT}</script>"))
+    );
 }
 
 #[test]
@@ -88,7 +94,10 @@ fn each_part_and_each_picture_has_a_name() {
     let page = page(&report("x"));
     for id in ["ending", "task", "timeline", "changes", "transcript", "checkpoints", "about"] {
         assert!(page.contains(&format!("<section id=\"{id}\" aria-labelledby=\"{id}-h\">")), "{id}");
-        assert!(page.contains(&format!("<h2 id=\"{id}-h\">")) && page.contains(&format!("href=\"#{id}\"")), "{id}");
+        assert!(
+            page.contains(&format!("<h2 id=\"{id}-h\">")) && page.contains(&format!("href=\"#{id}\"")),
+            "{id}"
+        );
     }
     assert!(page.contains("role=\"img\"") && page.contains("<title id=\"timeline-title\">"));
     let ids: Vec<&str> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();

@@ -91,7 +91,8 @@ fn entry(entry: &Entry, unit: Unit) -> Markup {
             }
         },
         What::Tool { tool, summary, input, output, is_error, answered_at } => {
-            let took = answered_at.filter(|_| unit == Unit::Milliseconds).map(|end| end.saturating_sub(entry.at));
+            let took =
+                answered_at.filter(|_| unit == Unit::Milliseconds).map(|end| end.saturating_sub(entry.at));
             html! {
                 article .entry .tool .failed[*is_error] data-kind="tool" {
                     (at)
@@ -128,22 +129,42 @@ fn entry(entry: &Entry, unit: Unit) -> Markup {
             };
             small(&at, class, sign, &html! { (text) })
         }
-        What::Session { session_id, model } => small(&at, "note", "session", &html! {
-            code { (session_id) } @if !model.is_empty() { " with " code { (model) } }
-        }),
+        What::Session { session_id, model } => small(
+            &at,
+            "note",
+            "session",
+            &html! {
+                code { (session_id) } @if !model.is_empty() { " with " code { (model) } }
+            },
+        ),
         What::Permission { request, decision } => {
             small(&at, "note", "permission", &html! { (decision) ": " (request) })
         }
-        What::Iteration { n, ready, reason } => small(&at, "note", "turn over", &html! {
-            "turn " (n) ": " @if *ready { "the agent says that it is done" } @else { "the agent goes on" }
-            @if !reason.is_empty() { ". " (reason) }
-        }),
-        What::Heartbeat { commit, pushed } => small(&at, "note", "saved", &html! {
-            "commit " code { (commit) } @if *pushed { ", pushed" }
-        }),
-        What::AuthRequired { provider, hint } => small(&at, "note warn", "⚠ login", &html! {
-            (provider) " asks for a login. " (hint)
-        }),
+        What::Iteration { n, ready, reason } => small(
+            &at,
+            "note",
+            "turn over",
+            &html! {
+                "turn " (n) ": " @if *ready { "the agent says that it is done" } @else { "the agent goes on" }
+                @if !reason.is_empty() { ". " (reason) }
+            },
+        ),
+        What::Heartbeat { commit, pushed } => small(
+            &at,
+            "note",
+            "saved",
+            &html! {
+                "commit " code { (commit) } @if *pushed { ", pushed" }
+            },
+        ),
+        What::AuthRequired { provider, hint } => small(
+            &at,
+            "note warn",
+            "⚠ login",
+            &html! {
+                (provider) " asks for a login. " (hint)
+            },
+        ),
     }
 }
 

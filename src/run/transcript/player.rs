@@ -11,7 +11,7 @@ use super::printed::{begins_line, listener};
 use super::recorded::{Files, Recorded};
 use super::story::{Story, Told};
 use super::times::Times;
-use crate::protocol::{Event, NoticeLevel};
+use crate::protocol::{Event, NoticeLevel, Spent};
 use crate::provider;
 use crate::run::log_line::LogLine;
 use crate::supervise::{Again, RunOutcome};
@@ -69,6 +69,8 @@ struct Player<'a> {
     from: u64,
     at: At,
     notices: Notices,
+    /// What the present start of the agent has used up.
+    spent: Spent,
     /// The run has ended: whatever is there now is read, and nothing more will come.
     is_last: bool,
 }
@@ -87,6 +89,7 @@ impl<'a> Player<'a> {
             from: 0,
             at: At::default(),
             notices: Notices::default(),
+            spent: Spent::default(),
             is_last: !recorded.is_live,
         };
         player.refresh()?;
@@ -202,6 +205,7 @@ impl<'a> Player<'a> {
         self.from = from;
         self.output.begin(from);
         self.at.offset = from;
+        self.spent = Spent::default();
         let is_program = self.provider == provider::COMMAND.name;
         let Some(mut conversation) = listener(&self.provider, &self.dialect, is_program) else {
             let text = format!("this version of execenv cannot read what `{}` prints", self.provider);
@@ -272,6 +276,11 @@ impl<'a> Player<'a> {
             }
             let (at, notices) = (self.at, &mut self.notices);
             again.output(piece, &mut |event| notices.pass(at, event, sink))?;
+            let spent = again.spent();
+            if spent != self.spent {
+                sink(at, Event::Working(&spent))?;
+                self.spent = spent;
+            }
         }
         Ok(())
     }
