@@ -84,6 +84,7 @@ pub use own_files::own_files;
 pub(crate) use own_refs::ref_key;
 pub use path::CurrentFolder;
 pub(crate) use path::quoted;
+pub use places::CONTEXT as CONTEXT_FILE;
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 pub use record::{

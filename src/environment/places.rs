@@ -4,7 +4,7 @@ use crate::provider;
 use crate::sidecar::Places;
 
 /// The context file.
-pub(super) const CONTEXT: &str = ".agent_context/issue_context.md";
+pub const CONTEXT: &str = ".agent_context/issue_context.md";
 /// multica's marker of a task.
 pub(super) const TASK_MARKER: &str = ".multica/daemon_task_context.json";
 /// The resources of the task's project.

@@ -29,12 +29,10 @@ pub use log::note;
 pub use redrawn::Redrawn;
 pub use table::{Cell, Column, Table, Tone};
 use terminal::painted;
-pub use live::LiveLine;
-pub use redrawn::Redrawn;
-pub use table::{Cell, Column, Table, Tone};
-use terminal::painted;
 pub use terminal::{Color, Screen, help};
-pub use text::{columns, counted, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after};
+pub use text::{
+    columns, counted, grouped, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after,
+};
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub fn stopped_after(done: usize, of: usize, what: &str) -> String {
 }
 
 /// A number with a comma after each three digits.
-pub(super) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

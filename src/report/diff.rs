@@ -1,5 +1,8 @@
 //! A patch, file by file.
 
+/// How lines begin that say again what a patch is about.
+const HEADS: [&str; 3] = ["index ", "--- ", "+++ "];
+
 /// The patch of one file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct FileDiff<'a> {
@@ -18,8 +21,10 @@ pub(super) struct FileDiff<'a> {
 pub(super) enum LineKind {
     Added,
     Removed,
-    /// The head of a hunk, or of the file.
+    /// The head of a hunk, or what became of the file as a whole.
     Place,
+    /// What the names and the ids of the file say again.
+    Head,
     Same,
 }
 
@@ -36,8 +41,9 @@ pub(super) fn files(patch: &str) -> Vec<FileDiff<'_>> {
         let Some(file) = files.last_mut() else { continue };
         in_hunk |= line.starts_with("@@");
         let kind = match line.as_bytes().first() {
-            Some(b'@') => LineKind::Place,
+            _ if !in_hunk && HEADS.iter().any(|head| line.starts_with(head)) => LineKind::Head,
             _ if !in_hunk => LineKind::Place,
+            Some(b'@') => LineKind::Place,
             Some(b'+') => LineKind::Added,
             Some(b'-') => LineKind::Removed,
             _ => LineKind::Same,

@@ -124,7 +124,14 @@ fn bars(marks: impl Iterator<Item = Mark>, scale: Scale) -> Vec<Bar> {
     for mark in marks {
         let (x, end) = (scale.x(mark.from), scale.x(mark.to));
         let end = end.max(x + LEAST);
-        match bars.last_mut().filter(|last| x < last.x + last.width + 1.0) {
+        // Calls one after the other stay apart; those at the same time, or too short to be told apart, are one bar.
+        if let Some(last) = bars.last_mut().filter(|last| x > last.x + LEAST + 1.0) {
+            let overlap = last.x + last.width - x;
+            if (-1.0..=2.0).contains(&overlap) {
+                last.width = x - last.x - 1.0;
+            }
+        }
+        match bars.last_mut().filter(|last| x < last.x + last.width + 0.9) {
             Some(last) => {
                 last.width = last.width.max(end - last.x);
                 last.mark.to = last.mark.to.max(mark.to);

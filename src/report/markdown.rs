@@ -118,7 +118,7 @@ fn ending(report: &Report, out: &mut Out) {
 fn answer(report: &Report, out: &mut Out) {
     let run = &report.run;
     if !run.text.is_empty() {
-        let title = if run.is_over { "Answer of the agent" } else { "Last text of the agent" };
+        let title = super::html::answer_title(run);
         out.part(&format!("### {title}\n\n{}", fence(&shorter(&run.text, ANSWER), "text")));
     }
 }

@@ -69,6 +69,8 @@ pub struct Task {
     pub branch: Claim,
     /// The prompt of the task document. A run may have been given another one.
     pub prompt: Excerpt,
+    /// The context file, as it is in the work dir now.
+    pub context: Excerpt,
 }
 
 /// How a run ended, or how far it is.

@@ -155,11 +155,12 @@ git -C "$work/repo" init -q -b main
 git -C "$work/repo" add -A
 git -C "$work/repo" -c user.name=a -c user.email=a@b commit -qm first
 
-run_scene() { # SCENE PROMPT
+run_scene() { # SCENE
     local env
-    env=$("$execenv" prepare --task-id "$1" --provider claude --agent-name "${3:-fixer}" --repo "$work/repo" -q)
+    printf '{"id":"%s","workspace_id":"shop","provider":"claude","agent":{"id":"a1","name":"fixer"},"chat_session_id":"c1","chat_message":"The average of an empty cart fails with a division by zero. Make it 0, and keep the tests green."}' "$1" > "$work/task.json"
+    env=$("$execenv" prepare --task "$work/task.json" --repo "$work/repo" -q)
     (cd "$env" && SCENE=$1 PORT=$port IS_SANDBOX=1 "$execenv" run "$env" -q --env "SCENE=$1" --env "PORT=$port" --env "CALLS=${CALLS:-}" --env "LINES=${LINES:-}" \
-        --agent-bin "$work/agent" --prompt "$2" > /dev/null 2> "$work/$1.err") || true
+        --agent-bin "$work/agent" > /dev/null 2> "$work/$1.err") || true
     if [ "$1" = success ]; then "$execenv" checkpoint "$env" -m 'the empty case' -q > /dev/null; fi
     "$execenv" report "$env" --html "$keep/$1.html" --markdown "$keep/$1.md" -q
     "$execenv" report "$env" --json > "$keep/$1.json"
@@ -172,7 +173,7 @@ chrome() { # ARG…
 }
 
 for scene in success failure hostile; do
-    run_scene "$scene" "Fix the average of an empty cart"
+    run_scene "$scene"
     chrome --dump-dom "file://$keep/$scene.html" > "$work/$scene.dom"
     check "$scene: the page is whole" grep -q 'id="about"' "$work/$scene.dom"
     check "$scene: its own script ran" sh -c "! grep -q 'class=\"toolbar\" hidden' '$work/$scene.dom'"

@@ -12,7 +12,7 @@ use super::claim::Claim;
 use super::collect::{Collected, Collector, Moment};
 use super::excerpt::{Excerpt, Most};
 use super::model::{Checkpoint, Report, Task};
-use crate::environment::{FoundEnv, LaunchFile, Own, Trust};
+use crate::environment::{CONTEXT_FILE, FoundEnv, LaunchFile, Own, Trust};
 use crate::git::Git;
 use crate::run::Which;
 use crate::run::transcript::{At, replay};
@@ -100,6 +100,10 @@ fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
         warnings.push(Claim::new(format!("the prompt is not shown: {error:#}")));
         Default::default()
     });
+    let context = found.open_agent_dir(sources.trust).ok().and_then(|dir| {
+        let most = (PROMPT.head + PROMPT.tail) as u64;
+        dir.read_start(Path::new(CONTEXT_FILE), most).ok().flatten()
+    });
     Task {
         key: Claim::new(found.env.key()),
         root_dir: path(&found.env.path),
@@ -112,6 +116,7 @@ fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
         agent_name: Claim::new(own.agent_name.clone()),
         branch: Claim::new(own.repository.as_ref().map_or("", |repository| &repository.branch)),
         prompt: Excerpt::of(&launch.file.prompt.unwrap_or_default(), PROMPT),
+        context: Excerpt::of(&String::from_utf8_lossy(&context.unwrap_or_default()), PROMPT),
     }
 }
 

@@ -26,10 +26,12 @@ fn repository(changes: &Changes, report: &Report) -> Markup {
     let count = changes.files.len() as u64 + changes.more_files;
     html! {
         p {
-            b { (counted(count, "file", "files")) }
-            " " span .good { "+" (changes.added) } " " span .bad { "−" (changes.removed) }
-            " in " code { (changes.repository) }
-            @if let Some(base) = &changes.base { ", since " code { (base.chars().take(12).collect::<String>()) } }
+            @if count == 0 { "Nothing differs" } @else {
+                b { (counted(count, "file", "files")) }
+                " " span .good { "+" (changes.added) } " " span .bad { "−" (changes.removed) }
+            }
+            @if report.changes.len() > 1 || !report.task.has_work_dir { " in " code { (changes.repository) } }
+            @if let Some(base) = &changes.base { " since commit " code { (base.chars().take(12).collect::<String>()) } }
         }
         @if !changes.files.is_empty() {
             details open[changes.files.len() <= 40] {
@@ -73,6 +75,7 @@ fn diff(diff: &FileDiff<'_>, is_open: bool) -> Markup {
                     @match kind {
                         LineKind::Added => ins { (line) "\n" },
                         LineKind::Removed => del { (line) "\n" },
+                        LineKind::Head => {},
                         LineKind::Place => span .hunk { (line) "\n" },
                         LineKind::Same => { (line) "\n" },
                     }

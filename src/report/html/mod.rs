@@ -11,7 +11,7 @@ mod picture;
 mod summary;
 mod transcript;
 
-pub(super) use summary::title;
+pub(super) use summary::{answer_title, title};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
@@ -72,7 +72,7 @@ fn headline(report: &Report) -> Markup {
     let first = report.task.prompt.text.first_line();
     let line: String = first.chars().take(120).collect();
     html! {
-        @if line.trim().is_empty() { "Task " (report.task.key) }
+        @if line.trim().is_empty() { "Task " (report.task.task_id) }
         @else { (line) @if first.chars().count() > 120 { "…" } }
     }
 }

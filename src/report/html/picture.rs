@@ -103,13 +103,15 @@ struct Chart {
 fn charts(timeline: &Timeline) -> Vec<Chart> {
     let mut charts = Vec::new();
     let Some(last) = timeline.spent.last() else { return charts };
-    if last.tokens > 0 {
+    // What came all at once is no curve: the numbers stand at the top.
+    if last.tokens > 0 && timeline.spent.len() > 1 {
         let points = timeline.spent.iter().map(|spend| (spend.at, spend.tokens)).collect();
         charts.push(Chart { name: "tokens", points, sum: show_count(last.tokens) });
     }
     let priced = timeline.spent.iter().filter_map(|spend| Some((spend.at, spend.micro_usd?)));
     let points: Vec<(u64, u64)> = priced.collect();
-    if let Some((_, most)) = points.last().copied().filter(|(_, most)| *most > 0) {
+    let steps = points.windows(2).filter(|pair| pair[0].1 < pair[1].1).count();
+    if let Some((_, most)) = points.last().copied().filter(|_| steps > 1) {
         charts.push(Chart { name: "cost", points, sum: money(most as f64 / 1e6) });
     }
     charts
@@ -151,6 +153,7 @@ pub(super) fn table(timeline: &Timeline) -> Markup {
     let mut tools: Vec<&Lane> = timeline.lanes.iter().filter(|lane| !is_text(lane)).collect();
     tools.sort_by_key(|lane| std::cmp::Reverse(lane.calls));
     let has_times = timeline.unit == Unit::Milliseconds;
+    let has_open = tools.iter().any(|lane| lane.unanswered > 0);
     html! {
         @if !tools.is_empty() {
             div .wide tabindex="0" role="group" aria-label="Tools, scrolls sideways" {
@@ -159,7 +162,7 @@ pub(super) fn table(timeline: &Timeline) -> Markup {
                         th scope="col" { "tool" }
                         th .number scope="col" { "calls" }
                         th .number scope="col" { "failed" }
-                        th .number scope="col" { "no answer" }
+                        @if has_open { th .number scope="col" { "no answer" } }
                         @if has_times { th .number scope="col" { "time" } }
                     } }
                     tbody {
@@ -168,7 +171,7 @@ pub(super) fn table(timeline: &Timeline) -> Markup {
                                 th scope="row" { code { (lane.tool) } }
                                 td .number { (lane.calls) }
                                 td .number .bad[lane.errors > 0] { (lane.errors) }
-                                td .number { (lane.unanswered) }
+                                @if has_open { td .number { (lane.unanswered) } }
                                 @if has_times { td .number { (duration(lane.total)) } }
                             }
                         }

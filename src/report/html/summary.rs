@@ -4,9 +4,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
 use super::excerpt;
-use crate::output::{counted, show_count};
+use crate::output::{counted, grouped, show_count};
 use crate::report::claim::Claim;
-use crate::report::model::{Ending, Report};
+use crate::report::model::{Ending, Report, State};
 use crate::report::words::{duration, money, tokens};
 
 /// The line that stays at the top.
@@ -21,6 +21,8 @@ pub(super) fn header(report: &Report) -> Markup {
                 }
                 span .who {
                     b { (title(report)) }
+                    @if !report.task.agent_name.is_empty() { " " span .dim { (report.task.provider) } }
+                    " " span .dim { (report.task.key) }
                     @if report.previous { " " span .dim { "(the run before the last one)" } }
                 }
                 span .facts {
@@ -79,15 +81,23 @@ pub(super) fn ending(report: &Report) -> Markup {
                 (tile("Turns", (run.iterations > 0).then_some(run.iterations)))
                 (tile("Cost", price(run).map(money)))
                 (tile("Tokens", (tokens(run) > 0).then(|| show_count(tokens(run)))))
-                (tile("Reason", run.failure_reason.as_ref()))
+                (tile("Reason", run.failure_reason.as_ref().map(|reason| html! { code { (reason) } })))
             }
             (warnings(report))
             @if !run.text.is_empty() {
-                h3 { @if run.is_over { "Answer of the agent" } @else { "Last text of the agent" } }
+                h3 { (answer_title(run)) }
                 div .answer { (excerpt(&run.text)) }
             }
             (usage(run))
         }
+    }
+}
+
+/// What the agent's text is.
+pub(in crate::report) fn answer_title(run: &Ending) -> &'static str {
+    match run.status {
+        State::Completed => "Answer of the agent",
+        _ => "Last text of the agent",
     }
 }
 
@@ -122,10 +132,9 @@ fn usage(run: &Ending) -> Markup {
                         @for (model, usage) in run.usage.iter().take(50) {
                             tr {
                                 th scope="row" { code { (model) } }
-                                td .number { (usage.input_tokens) }
-                                td .number { (usage.output_tokens) }
-                                td .number { (usage.cache_read_tokens) }
-                                td .number { (usage.cache_write_tokens) }
+                                @for count in [usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens] {
+                                    td .number { (grouped(count)) }
+                                }
                             }
                         }
                     }
@@ -154,6 +163,9 @@ pub(super) fn task(report: &Report) -> Markup {
                     summary { "Prompt of the task document" }
                     (excerpt(&task.prompt))
                 }
+            }
+            @if !task.context.is_empty() {
+                details { summary { "Context file of the agent" } (excerpt(&task.context)) }
             }
         }
     }
