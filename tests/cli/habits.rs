@@ -3,7 +3,7 @@
 use toml_edit::{DocumentMut, Table};
 
 /// `[dependencies]` may have this many entries.
-const MOST: usize = 28;
+const MOST: usize = 29;
 
 fn manifest() -> DocumentMut {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

@@ -79,6 +79,7 @@ mod publish;
 mod record;
 mod recovery;
 mod ref_formats;
+mod report;
 mod repos;
 mod restore;
 mod reuse;

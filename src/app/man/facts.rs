@@ -270,6 +270,42 @@ pub(super) const PAGES: &[Facts] = &[
         files: STATE,
     },
     Facts {
+        page: "report",
+        statuses: &[0, 1, 2, 3],
+        fields: &[
+            ("schema, made_at", "version of this object, and when it was made"),
+            ("previous", "true: it is about the run before the last one"),
+            (
+                "task",
+                "key, root_dir, work_dir, has_work_dir, workspace_id, task_id, kind, provider, agent_name, branch, prompt, context",
+            ),
+            (
+                "run",
+                "id, status, is_over, failure_reason, explanation (the same in plain words), error, exit_code, text, started_at, ended_at, \
+                 duration_ms, iterations, cost_usd, usage, session_id, host, engine, sandbox, recovered, survivors_killed, commits, pr_url, \
+                 published, source_drift",
+            ),
+            (
+                "timeline",
+                "unit (milliseconds, or bytes where the log has no times), length, turns[], lanes[] (tool, calls, errors, unanswered, \
+                 total, marks[]), spent[] (at, tokens, micro_usd)",
+            ),
+            (
+                "transcript",
+                "entries[]: time, at, turn, type and what it is; left_out and end[] of a long one",
+            ),
+            ("stderr", "the end of the agent's standard error, without what looks like a secret"),
+            (
+                "changes[], no_changes",
+                "of each repository: base, files[], more_files, added, removed, patch, is_patch_cut; why there are none",
+            ),
+            ("checkpoints[]", "n, commit, message, at, files, added, removed, patch"),
+            ("warnings[]", "what a reader should know"),
+            ("text, left_out, end", "of each text: its beginning, how many bytes were left out, and its end"),
+        ],
+        files: &[names::META, names::LOGS, names::OUTPUT],
+    },
+    Facts {
         page: "diff",
         statuses: LOOK,
         fields: &[

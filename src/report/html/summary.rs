@@ -193,6 +193,8 @@ pub(super) fn about(report: &Report) -> Markup {
                 @for (name, value) in run.engine.iter().take(20) { dt { (name) } dd { code { (value) } } }
                 (row("sandbox", &run.sandbox))
                 (row("pull request", &run.pr_url))
+                @if let Some(published) = &run.published { (row("published", &Claim::new(published.to_string()))) }
+                @for drift in &run.source_drift { (row("changed meanwhile", drift)) }
                 @if !run.commits.is_empty() {
                     dt { "commits" }
                     dd { @for commit in run.commits.iter().take(50) { code { (commit) } " " } }
