@@ -19,7 +19,7 @@ use crate::sys::tree::{FileKind, Tree};
 /// how the run ended and why, a timeline of turns and tool calls, the transcript with folded outputs, the changed files with their
 /// diff, checkpoints and warnings. Of a long run it shows the beginning and the end, and says how much was left out.
 ///
-/// `report` only reads: it takes no lock, and also works while the run is on, after `cleanup`, and for a run that died. Texts and
+/// `report` changes nothing and waits for no lock. It also works while the run is on, after `cleanup`, and for a run that died. Texts and
 /// outputs of the agent are shown as text and can run nothing. They may hold secrets that the agent or its tools have printed, so look
 /// at a report before you pass it on.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub struct ReportArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Write a page to FILE, which is replaced as a whole; `-`: to standard output
+    /// Write a page to FILE, which is replaced as a whole and can be read by you only; `-`: to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub html: Option<PathBuf>,
     /// Write Markdown to FILE, which is replaced as a whole; `-`: to standard output. It is shorter than 65,536 characters, so that
@@ -117,9 +117,13 @@ impl Target {
             anyhow::Error::from(error).context(bad("cannot be written: its folder cannot be opened"))
         })?;
         let name = PathBuf::from(name);
+        // A link is replaced and not followed: an agent may have put it there. One such as /dev/stdout is meant to be followed.
+        let leads_to = shown.metadata().ok();
         match folder.kind(&name) {
             Ok(Some(FileKind::Dir)) => Err(bad("is a folder").into()),
-            Ok(Some(FileKind::Other)) => Err(bad("is a device, a FIFO or a socket").into()),
+            _ if leads_to.is_some_and(|found| !found.is_file()) => {
+                Err(bad("is no regular file; `-` is standard output").into())
+            }
             _ => Ok(Target { folder, name, shown }),
         }
     }

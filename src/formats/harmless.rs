@@ -17,9 +17,10 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-/// Makes text of several lines harmless for a page: its lines and tabs stay, all other control characters become visible.
+/// Makes text of several lines harmless for a page: its lines and tabs stay, all other control characters become visible, and so do
+/// characters without a width, in which a text could be hidden from its reader.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if find_suspect(text).is_none() {
+    if !text.contains(|c| is_hostile(c) && c != '\n' || is_invisible(c)) {
         return text.into();
     }
     let mut safe = String::with_capacity(text.len() + 16);
@@ -28,7 +29,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         match c {
             '\n' | '\t' => safe.push(c),
             '\r' if rest.peek() == Some(&'\n') => {}
-            c if is_hostile(c) => safe.extend(c.escape_default()),
+            c if is_hostile(c) || is_invisible(c) => safe.extend(c.escape_default()),
             c => safe.push(c),
         }
     }
@@ -118,6 +119,11 @@ fn is_hostile(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Characters without a width that no script of a language needs: what joins letters and emoji is not among them.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 /// The place of the first character that may be hostile: a control character, or one that begins with a byte with which
 /// hostile ones begin.
 fn find_suspect(text: &str) -> Option<usize> {
@@ -171,6 +177,7 @@ mod tests {
             ("", ""),
             ("ä € plain", "ä € plain"),
             ("a\r\n\tb\rc", "a\n\tb\\rc"),
+            ("\u{feff}x\u{200b}\u{e0041}👩\u{200d}🔧", "\\u{feff}x\\u{200b}\\u{e0041}👩\u{200d}🔧"),
             ("\u{1b}[31m\0\u{85}", "\\u{1b}[31m\\u{0}\\u{85}"),
             ("x\u{202e}y\u{2066}z", "x\\u{202e}y\\u{2066}z"),
         ] {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::claim::Claim;
 use super::excerpt::{Cutting, Excerpt};
 use super::summary::summary;
-use super::timeline::{Spend, TEXT_LANE, Timeline, Unit};
+use super::timeline::{NAME as TOOL, Spend, TEXT_LANE, Timeline, Unit};
 use super::transcript::{ERRORS, Entries, Entry, INPUT, OUTPUT, PROGRAM, TEXT, THOUGHT, Transcript, What};
 use crate::protocol::{Event, JsonText, NoticeLevel, Permission, Spent};
 use crate::supervise::redact::redact;
@@ -232,7 +232,7 @@ impl Collector {
     fn call(&mut self, moment: Moment, id: &str, tool: &str, input: &RawValue) {
         let lane = self.timeline.lane(tool);
         let what = What::Tool {
-            tool: short(tool),
+            tool: Claim::beginning(tool, TOOL),
             summary: summary(input),
             input: Excerpt::of(input.get(), INPUT),
             output: None,
@@ -259,7 +259,7 @@ impl Collector {
     fn answered(&mut self, moment: Moment, id: &str, tool: &str, output: Excerpt, is_error: bool) {
         let now = self.last;
         let Some(call) = self.calls.remove(crate::protocol::prefix(id, SHORT)) else {
-            self.push(moment, What::ToolResult { tool: short(tool), output, is_error });
+            self.push(moment, What::ToolResult { tool: Claim::beginning(tool, TOOL), output, is_error });
             return;
         };
         self.timeline.add(call.lane, call.from, now, is_error);

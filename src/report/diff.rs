@@ -61,6 +61,10 @@ fn name(names: &str) -> &str {
     // The same name twice, as a rule.
     match (names.get(..half), names.get(half + 1..)) {
         (Some(a), Some(b)) if a.get(2..) == b.get(2..) && b.starts_with("b/") => &b[2..],
+        // A name that git quotes.
+        (Some(a), Some(b)) if a.get(3..) == b.get(3..) && b.starts_with("\"b/") => {
+            b[3..].trim_end_matches('"')
+        }
         _ => names.rsplit_once(" b/").map_or(names, |(_, name)| name),
     }
 }
@@ -72,11 +76,11 @@ mod tests {
     #[test]
     fn files_and_lines() {
         let patch = "diff --git a/x b b/x b\nindex 1..2\n--- a/x b\n+++ b/x b\n@@ -1 +1,2 @@\n-a\n+b\n+diff --git a/q b/q\n c\n\
-                     diff --git a/old b/new\nrename from old\n";
+                     diff --git a/old b/new\nrename from old\ndiff --git \"a/\\303\" \"b/\\303\"\n";
         let found = files(patch);
         let shown: Vec<_> =
             found.iter().map(|file| (file.name, file.added, file.removed, file.lines.len())).collect();
-        assert_eq!(shown, [("x b", 2, 1, 8), ("new", 0, 0, 1)]);
+        assert_eq!(shown, [("x b", 2, 1, 8), ("new", 0, 0, 1), ("\\303", 0, 0, 0)]);
         assert_eq!(found[0].lines[3], (LineKind::Place, "@@ -1 +1,2 @@"));
         assert_eq!(found[0].lines[4], (LineKind::Removed, "-a"));
         assert_eq!(files("no patch\n"), []);

@@ -13,7 +13,7 @@ const POINTS: usize = 256;
 /// The most turns that are listed.
 const TURNS: usize = 512;
 /// The longest name of a tool, in bytes.
-const NAME: usize = 80;
+pub(super) const NAME: usize = 80;
 
 /// A picture's data: positions are milliseconds since the beginning, or bytes of the log where no time is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

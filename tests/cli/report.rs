@@ -136,6 +136,10 @@ fn a_run_that_is_on_is_shown_as_far_as_it_is() {
     assert_eq!((&report["run"]["status"], &report["run"]["is_over"]), (&json!("running"), &json!(false)));
     assert!(report["transcript"]["entries"][2]["output"].is_null(), "{report}");
     assert!(report["warnings"][0].as_str().unwrap().starts_with("The run is on"), "{report}");
+    assert_eq!(
+        (&report["run"]["text"]["text"], &report["run"]["usage"]["m"]["output_tokens"]),
+        (&json!("hällo"), &json!(2))
+    );
     assert!(page(&w).contains("The run is not over"));
     w.t.write("go", "");
     assert!(running.wait().unwrap().success());
@@ -223,6 +227,8 @@ fn a_file_is_written_whole_and_only_where_one_can_be() {
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(w.t.tmp.join("out")).unwrap().count(), 2, "nothing temporary");
     w.t.execenv(["report", KEY, "--html", "out"]).fails(2, &["is a folder"]);
+    w.t.execenv(["report", KEY, "--html", "/dev/stdout"])
+        .fails(2, &["is no regular file; `-` is standard output"]);
     w.t.execenv(["report", KEY, "--html", "missing/r.html"]).fails(2, &["its folder cannot be opened"]);
     w.t.execenv(["report", KEY, "--html", "-", "--markdown", "-"])
         .fails(2, &["cannot both go to standard output"]);

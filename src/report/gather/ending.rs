@@ -10,6 +10,7 @@ use crate::failure::{Code, Failure};
 use crate::report::model::{Ending, State};
 use crate::report::words::explanation;
 use crate::run::transcript::{Recorded, RunEnd};
+use crate::supervise::RunOutcome;
 
 /// The longest answer that is shown.
 const ANSWER: Most = Most { head: 48 << 10, tail: 16 << 10 };
@@ -189,6 +190,20 @@ impl<'a> Known<'a> {
             pr_url: Claim::beginning(self.text("pr_url"), 400),
             published: self.result.get("published").filter(|published| published.is_object()).cloned(),
             source_drift: self.list("source_drift", |drift| Some(Claim::beginning(&drift.to_string(), 400))),
+        }
+    }
+
+    /// Fills in what a run without a result has used up and said last, from its log.
+    pub(super) fn complete(&self, run: &mut Ending, outcome: RunOutcome) {
+        if !self.result.is_empty() {
+            return;
+        }
+        let usage = outcome.usage.into_iter().take(ROWS);
+        run.usage = usage.map(|(model, usage)| (Claim::beginning(&model, WORD), usage)).collect();
+        run.cost_usd = outcome.cost_usd;
+        run.text = Excerpt::of(&outcome.verdict.text, ANSWER);
+        if run.session_id.is_empty() {
+            run.session_id = Claim::beginning(&outcome.session_id.unwrap_or_default(), WORD);
         }
     }
 

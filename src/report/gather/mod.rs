@@ -15,7 +15,7 @@ use super::model::{Checkpoint, Report, Task};
 use crate::environment::{CONTEXT_FILE, FoundEnv, LaunchFile, Own, Trust};
 use crate::git::Git;
 use crate::run::Which;
-use crate::run::transcript::{At, replay};
+use crate::run::transcript::{At, Heard, replay};
 use ending::Known;
 
 /// The longest prompt that is shown, in bytes.
@@ -47,9 +47,12 @@ pub fn gather(sources: &Sources<'_>) -> Result<Report> {
     let own = found.meta.as_ref().map(|meta| meta.own_or_rebuilt(&found.env.tree)).unwrap_or_default();
     let known = Known::of(found, &own, sources.which)?;
     let mut warnings = known.warnings.clone();
-    let run = known.ending(sources.now);
+    let mut run = known.ending(sources.now);
     let ended = run.ended_at.or((!run.is_over).then_some(sources.now));
-    let log = replayed(&known, run.started_at, ended, &mut warnings);
+    let (log, heard) = replayed(&known, run.started_at, ended, &mut warnings);
+    if let Some(outcome) = heard.outcome {
+        known.complete(&mut run, outcome);
+    }
     let (changes, no_changes) = changes::changes(sources, &own);
     Ok(Report {
         schema: 1,
@@ -73,7 +76,8 @@ fn replayed(
     began: Option<DateTime<Utc>>,
     ended: Option<DateTime<Utc>>,
     warnings: &mut Vec<Claim>,
-) -> Collected {
+) -> (Collected, Heard) {
+    let mut heard = Heard::default();
     let mut collector = Collector::new(began);
     match &known.recorded {
         Some(recorded) => {
@@ -82,13 +86,16 @@ fn replayed(
                 collector.take(Moment { time, turn, offset }, &event);
                 Ok(())
             };
-            if let Err(error) = replay(recorded, &mut take) {
-                warnings.push(Claim::new(format!("The log could not be read to its end: {error}.")));
+            match replay(recorded, &mut take) {
+                Ok(all) => heard = all,
+                Err(error) => {
+                    warnings.push(Claim::new(format!("The log could not be read to its end: {error}.")));
+                }
             }
         }
         None => warnings.push(Claim::new("There is no log of this run.")),
     }
-    collector.finish(ended)
+    (collector.finish(ended), heard)
 }
 
 fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
