@@ -32,10 +32,13 @@ codes! {
     Differs "differs" 1 "`verify` found differences";
     Unproved "unproved" 1 "nothing proves which folder of the user an environment works in (`--local-dir` says it), or what a run would start";
     Incomplete "incomplete" 1 "part of the work failed; the next attempt tries it again";
+    SetupFailed "setup_failed" 1 "a setup command failed, or reached its time limit";
+    TeardownFailed "teardown_failed" 1 "a teardown command failed, or reached its time limit; the rest was done";
     Usage "usage" 2 "wrong usage of the command line";
     NoInput "no_input" 2 "`send`: the agent takes no messages while it works";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
     BadConfig "bad_config" 2 "the configuration file or the value of a setting is not valid";
+    Untrusted "untrusted" 2 "the repository names setup or teardown commands that you have not trusted (`execenv trust`)";
     BadPath "bad_path" 2 "a path cannot be used for this purpose";
     AmbiguousEnv "ambiguous_env" 2 "ENV names more than one environment";
     NoEnv "no_env" 3 "the environment does not exist";
@@ -52,6 +55,7 @@ codes! {
     QueueFull "queue_full" 4 "`send`: 100 messages wait for the agent already";
     RootBusy "root_busy" 4 "another process holds a lock of the workspaces root";
     Occupied "occupied" 5 "a path is occupied by a file that execenv must not touch";
+    PortTaken "port_taken" 5 "another program listens on a port of the environment, or none is left in the setting `port_range`";
     LeavesTree "leaves_tree" 5 "a link leads out of the work dir";
     Retained "retained" 5 "work was kept because it exists nowhere else";
     Conflicts "conflicts" 5 "a merge stopped at conflicts, or one is in progress";

@@ -222,6 +222,8 @@ table! {
     EXCLUDES = Row::env(".execenv.excludes", Owner::Execenv);
     /// the proof that execenv has made the worktree of the environment in a certain repository
     REPOSITORY_PROOF = Row::env(".repository_proof", Owner::Execenv);
+    /// the proof that `prepare` or `reuse` has accepted the setup and teardown commands of a `.execenv.json` here
+    SETUP_PROOF = Row::env(".setup_proof", Owner::Execenv);
     /// the index of a snapshot that `cleanup --force` is making
     SNAPSHOT_INDEX = Row::env(".execenv.index", Owner::Execenv);
     /// git's lock on that index
@@ -259,6 +261,8 @@ table! {
     PREVIOUS_LOGS = Row::new("previous", Place::EnvFolder("logs"), Owner::Execenv);
     /// the same while they are put there: the next run finishes it
     PREVIOUS_NEXT = Row::new("previous.next", Place::EnvFolder("logs"), Owner::Execenv);
+    /// what the setup and teardown commands of the environment printed
+    SETUP_LOG = Row::new("setup.log", Place::EnvFolder("logs"), Owner::Execenv);
     /// the private input of a run: folder 0700, files 0600
     LAUNCH = Row::env("launch", Owner::Execenv).secret().goes_with_work_dir();
     /// secret variables, one file each
@@ -363,6 +367,8 @@ table! {
     REPO_LOCK = Row::new("repo-", Place::Locks, Owner::Execenv).form(Form::Prefix);
     /// held while the runs of a root are counted
     SLOTS_LOCK = Row::new("slots", Place::Locks, Owner::Execenv);
+    /// held while a port is chosen, until the record has it
+    PORTS_LOCK = Row::new("ports", Place::Locks, Owner::Execenv);
     /// held by a run that counts against a limit
     SLOT = Row::new("slot-", Place::Locks, Owner::Execenv).form(Form::Prefix);
     /// the path of a folder in which a `clone` is being made, so that `doctor` finds it if that is killed

@@ -10,7 +10,7 @@ use super::grammar::{Cli, Command};
 use super::{completions, man};
 use crate::commands::{
     branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
-    orders, prepare, publish, report, restore, reuse, run, show, trash, verify,
+    orders, prepare, publish, report, restore, reuse, run, show, trash, trust, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, LiveLine, answer, no_shell_form};
@@ -63,6 +63,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),
+        Command::Trust(args) => trust::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(args) => config::run(&args, context),
         Command::Completions(args) => completions::run(&args),
@@ -101,7 +102,7 @@ fn shown(command: &Command) -> Option<&'static str> {
 
 /// The internal entry of the program. `None`: this is an ordinary command line.
 pub(super) fn hidden(arguments: &[OsString]) -> Option<u8> {
-    crate::run::guard(arguments)
+    crate::supervise::guard::entry(arguments)
         .or_else(|| crate::supervise::sandbox::stage(arguments))
         .or_else(|| crate::sys::child::bound(arguments))
 }

@@ -77,6 +77,8 @@ pub enum Command {
     Verify(commands::verify::VerifyArgs),
     /// List, restore or delete removed environments
     Trash(commands::trash::TrashArgs),
+    /// Allow the setup and teardown commands that a repository names in its .execenv.json
+    Trust(commands::trust::TrustArgs),
     /// Make and remove environments for an agent CLI that asks for worktrees itself
     Hook(commands::hook::HookArgs),
     /// Check programs, logins, the workspaces root and crashed environments

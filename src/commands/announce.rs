@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::task_input::Task;
 use crate::environment::trash::{entries, restore};
-use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Prepared, cleanup};
+use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Prepared, Trust, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::Context;
 use crate::output::{Deed, answer};
@@ -35,9 +35,11 @@ pub(super) fn announce(task: &Task, prepared: &Prepared, context: &Context) -> R
 /// Removes what was prepared, because no caller will learn of it: a signal has arrived, or the answer could not be printed.
 /// An environment that was replaced comes back. Returns what became of it, in words.
 pub(super) fn undo(prepared: &Prepared, context: &Context) -> String {
-    let options = CleanupOptions { all: true, ..CleanupOptions::default() };
+    let options = CleanupOptions { all: true, undoes: true, ..CleanupOptions::default() };
     // The user has just named the folder, also where no key could be had for a proof.
-    let trust = context.trust(prepared.meta.local_directory.then_some(&prepared.work_dir));
+    let hooks = context.hooks.undisturbed();
+    let word = prepared.meta.local_directory.then_some(prepared.work_dir.as_path());
+    let trust = Trust { hooks: &hooks, ..context.trust(word) };
     let undone = FoundEnv::open(&prepared.root_dir)
         // The signal that asks for this must not stop it.
         .and_then(|found| {
@@ -45,7 +47,9 @@ pub(super) fn undo(prepared: &Prepared, context: &Context) -> String {
             cleanup(&context.root, found, options, trust, &context.git(), &never, context.now)
         });
     match undone {
-        Ok(report) if report.outcome == CleanupOutcome::Removed => {}
+        Ok(report) if report.outcome == CleanupOutcome::Removed => {
+            report.teardown.notice().iter().for_each(|notice| log::warn!("{notice}"));
+        }
         Ok(_) | Err(_) => return format!("{} was not removed", prepared.root_dir.display()),
     }
     match prepared.replaced.as_ref().map(|entry| (entry, put_back(entry, context))) {

@@ -19,6 +19,10 @@ use crate::output::{self, Answer, Format, escape, stopped_after};
 /// Files that execenv wrote with secrets in them (MCP servers, logins) are removed; the agent's conversations stay, so that
 /// `reuse` can continue them. A second `cleanup` changes nothing. Commits that exist nowhere else, stashes and uncommitted
 /// changes in the work dir are kept, with status 5, unless --force or --trash is given.
+///
+/// Teardown commands of the repository (see `execenv trust`) run before anything is removed, if you have trusted the file as it is
+/// in the work dir by then. If they do not run, a warning names them; if one fails, the environment is removed all the same, and
+/// the status is 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv cleanup \"$env\"
@@ -60,7 +64,7 @@ pub struct CleanupArgs {
 pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     let CleanupArgs { all, trash, force, keep_branch, forget, keep_login, .. } = *args;
     let renewed_logins = RenewedLogins::of(keep_login);
-    let options = CleanupOptions { all, trash, force, keep_branch, forget, renewed_logins };
+    let options = CleanupOptions { all, trash, force, keep_branch, forget, renewed_logins, undoes: false };
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let trust = context.trust(local_dir.as_deref());
     // All names are looked up before the first environment is touched.
@@ -121,7 +125,12 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
         for removed in &report.removed {
             log::info!("removed {}", removed.display());
         }
-        for notice in &report.notices {
+        let is_failure = report.teardown.has_failed();
+        for notice in report
+            .notices
+            .iter()
+            .filter(|notice| !is_failure || report.teardown.notice().as_ref() != Some(notice))
+        {
             log::warn!("{notice}");
         }
         for kept in &report.kept {
@@ -182,7 +191,9 @@ fn already_gone(env: &str, context: &Context) -> Option<CleanupReport> {
 
 fn code_of(report: &CleanupReport) -> Option<Code> {
     match report.outcome {
-        CleanupOutcome::Removed | CleanupOutcome::Trashed | CleanupOutcome::Raced => None,
+        CleanupOutcome::Removed | CleanupOutcome::Trashed | CleanupOutcome::Raced => {
+            report.teardown.has_failed().then_some(Code::TeardownFailed)
+        }
         CleanupOutcome::RetainedLive => Some(Code::EnvBusy),
         CleanupOutcome::RetainedDirty | CleanupOutcome::RetainedUnpushed => Some(Code::Retained),
         CleanupOutcome::RetainedUnreadable | CleanupOutcome::Failed => Some(Code::Incomplete),
@@ -192,6 +203,11 @@ fn code_of(report: &CleanupReport) -> Option<Code> {
 /// Why a clean-up did not remove all that it was to remove.
 pub(super) fn failure_of(report: &CleanupReport) -> Option<Failure> {
     let code = code_of(report)?;
+    if code == Code::TeardownFailed {
+        let why = report.teardown.why.as_deref().unwrap_or("it failed");
+        let message = format!("{}: removed, but its teardown failed: {why}", report.root_dir.display());
+        return Some(Failure::new(code, message).hint("end by hand what its setup has started outside"));
+    }
     let why = report.errors.first().or_else(|| Some(&report.kept.first()?.why));
     let message =
         format!("{}: {}", report.root_dir.display(), why.map_or("it could not be removed", |why| why));
@@ -217,6 +233,7 @@ fn document(report: &CleanupReport) -> Value {
         "kept": report.kept,
         "errors": report.errors,
         "bytes": report.bytes,
+        "teardown": report.teardown,
     })
 }
 

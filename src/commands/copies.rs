@@ -69,6 +69,7 @@ impl CopyArgs {
             sources.copied.push(CopiedFrom {
                 work_dir,
                 own,
+                from_sandbox: found.was_sandboxed(),
                 files: Files::All,
                 stop: Arc::clone(&context.stop),
             });
@@ -80,6 +81,7 @@ impl CopyArgs {
             sources.copied.push(CopiedFrom {
                 work_dir,
                 own,
+                from_sandbox: found.was_sandboxed(),
                 files: Files::Named(named),
                 stop: Arc::clone(&context.stop),
             });

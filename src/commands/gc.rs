@@ -276,7 +276,8 @@ impl GcArgs {
         };
         let request = GcRequest {
             root: &context.root,
-            keys: context.trust(None).keys,
+            keys: &context.keys,
+            hooks: &context.hooks,
             policy: self.policy(settings),
             patterns: Patterns::parse(&patterns)?,
             bounds,
@@ -450,6 +451,13 @@ fn expect(context: &Context) -> Result<()> {
 }
 
 fn report_trouble(judged: &Judged) {
+    if let Some(notice) = judged.teardown.notice() {
+        let name = judged.facts.root_dir.display();
+        match judged.teardown.has_failed() {
+            true => log::error!("{name}: {notice}; end by hand what its setup has started outside"),
+            false => log::warn!("{name}: {notice}"),
+        }
+    }
     if let Some(error) = &judged.error {
         let name = judged.facts.root_dir.display();
         match judged.outcome {

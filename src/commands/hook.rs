@@ -12,8 +12,8 @@ use super::announce::undo;
 use super::cleanup::failure_of;
 use super::task_input::{Task, TaskInput};
 use crate::environment::{
-    CleanupOptions, Existing, Prepared, RepositoryFrom, RepositoryRequest, Request, Sidecars, cleanup,
-    prepare,
+    CleanupOptions, Existing, OnUntrusted, Prepared, RepositoryFrom, RepositoryRequest, Request,
+    SetupRequest, Sidecars, cleanup, prepare,
 };
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
@@ -50,6 +50,8 @@ pub enum HookAgent {
     /// WorktreeCreate prepares an environment whose work dir is a worktree of the repository that the session is in, on a new
     /// branch, and prints the path of the work dir. For a name that has an environment already it prints that one. The
     /// worktree is locked in its repository and leased, `gc` keeps it while a process works in it, and `list` shows it.
+    ///
+    /// Setup commands of the repository run if you have trusted them (`execenv trust`); else they are left out, with a warning.
     ///
     /// WorktreeRemove removes the environment of a worktree that this hook has made. Uncommitted changes are kept, with a status that
     /// is not 0, and Claude Code keeps the worktree then. A branch with commits that are nowhere else stays.
@@ -157,7 +159,9 @@ fn prepared(
 ) -> Result<Prepared> {
     let from = RepositoryFrom::Existing { path: event.cwd.clone(), base: args.base.clone() };
     let repository = Some(RepositoryRequest { from, include: None });
-    prepare(&Request { repository, ..task.request(context, None, existing) })
+    // Who calls the hook cannot trust anything: commands that are not trusted are left out, and named.
+    let setup = SetupRequest { on_untrusted: OnUntrusted::Skip, ..SetupRequest::default() };
+    prepare(&Request { repository, setup, ..task.request(context, None, existing) })
 }
 
 /// The task of a worktree: one for each name in a repository.
@@ -198,7 +202,7 @@ fn remove(event: &Event, context: &Context) -> Result<u8> {
     for notice in &report.notices {
         log::warn!("{notice}");
     }
-    match failure_of(&report) {
+    match failure_of(&report).filter(|_| !report.teardown.has_failed()) {
         Some(failure) => Err(failure.into()),
         None => {
             for kept in &report.kept {

@@ -10,6 +10,7 @@ use super::addressed::{Addressed, prepare_on};
 use super::announce::undo;
 use super::dead_run::recover_first;
 use super::reuse::complete;
+use super::setup_args::SetupArgs;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
 use crate::environment::{
@@ -38,6 +39,9 @@ pub struct OwnEnvArgs {
     /// The repository.
     #[command(flatten)]
     pub repository: WorktreeArgs,
+    /// Setup and ports.
+    #[command(flatten)]
+    pub setup: SetupArgs,
     /// The task.
     #[command(flatten, next_help_heading = "Task, with --new, or with --task in place of ENV")]
     pub task: TaskInput,
@@ -74,7 +78,9 @@ impl OwnEnvArgs {
 
     /// Refuses options of a task for an environment that has one.
     pub(super) fn refuse_idle(&self) -> Result<()> {
-        let is_idle = self.task == TaskInput::default() && self.repository == WorktreeArgs::default();
+        let is_idle = self.task == TaskInput::default()
+            && self.repository == WorktreeArgs::default()
+            && self.setup == SetupArgs::default();
         if self.is_asked() || is_idle {
             return Ok(());
         }
@@ -140,7 +146,8 @@ impl OwnEnvArgs {
             (false, false) => Existing::Replace,
         };
         let request = task.request(context, wanted.local_dir.map(Path::to_owned), existing);
-        self.repository.apply(Request { inventory: self.inventory, ..request }, context)
+        let setup = self.setup.request();
+        self.repository.apply(Request { inventory: self.inventory, setup, ..request }, context)
     }
 
     fn prepare(&self, task: &Task, wanted: Wanted<'_>, context: &Context) -> Result<Taken> {

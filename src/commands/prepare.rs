@@ -9,6 +9,7 @@ use super::addressed::prepare_on;
 use super::announce::announce;
 use super::copies::CopyArgs;
 use super::identity::IdentityArgs;
+use super::setup_args::SetupArgs;
 use super::task_input::TaskInput;
 use super::worktree::WorktreeArgs;
 use crate::environment::{Existing, Request};
@@ -28,6 +29,7 @@ use crate::invocation::{Context, WaitArgs, describe_setting};
   execenv prepare --local-dir . --worktree --agent-name ada
   execenv prepare --repo https://github.com/octocat/Hello-World --agent-name ada
   execenv prepare --continue-from 3f9c --agent-name ada
+  execenv prepare --repo . --setup 'npm ci' --port web
   eval \"$(execenv prepare -o shell --local-dir .)\"; cd \"$EXECENV_WORKDIR\"
   curl -s \"$URL\" | execenv prepare --task -")]
 pub struct PrepareArgs {
@@ -55,6 +57,9 @@ pub struct PrepareArgs {
     /// If the task already has an environment, return it unchanged
     #[arg(long)]
     pub keep_existing: bool,
+    /// Setup and ports.
+    #[command(flatten)]
+    pub setup: SetupArgs,
     /// The name in commits.
     #[command(flatten)]
     pub identity: IdentityArgs,
@@ -73,7 +78,11 @@ pub(crate) fn run(args: &PrepareArgs, context: &Context) -> Result<u8> {
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     context.defer_signals()?;
     task.tell_start("preparing");
-    let request = Request { inventory: args.inventory, ..task.request(context, local_dir, existing) };
+    let request = Request {
+        inventory: args.inventory,
+        setup: args.setup.request(),
+        ..task.request(context, local_dir, existing)
+    };
     let request = args.repository.apply(request, context)?;
     let sources = args.copies.open(context)?;
     let repository = request.repository.clone().or_else(|| sources.repository.clone());

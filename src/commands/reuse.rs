@@ -8,6 +8,7 @@ use clap::Args;
 use super::announce::announce;
 use super::dead_run::recover_first;
 use super::identity::IdentityArgs;
+use super::setup_args::SetupArgs;
 use super::task_input::{Task, TaskInput};
 use super::worktree::WorktreeArgs;
 use crate::brief::Platform;
@@ -18,7 +19,8 @@ use crate::invocation::{Context, WaitArgs, describe_setting, env_completer};
 /// Refresh an existing environment for a new task document
 ///
 /// Removes the files that execenv wrote for the previous task, then writes context files, skills and the brief for the
-/// new one. The work that the agent left stays.
+/// new one. The work that the agent left stays. Setup commands of the repository run again only if its `.execenv.json` has changed
+/// since, or they have not all run; those of `--setup` run each time.
 #[derive(Debug, Args)]
 #[command(
     mut_args(describe_setting),
@@ -48,6 +50,9 @@ pub struct ReuseArgs {
     /// file, do so now; see `execenv run --keep-login`
     #[arg(long)]
     pub keep_login: bool,
+    /// Setup and ports.
+    #[command(flatten)]
+    pub setup: SetupArgs,
     /// The name in commits.
     #[command(flatten)]
     pub identity: IdentityArgs,
@@ -117,17 +122,18 @@ fn reuse_or_prepare(args: &ReuseArgs, name: &str, task: &mut Task, context: &Con
         }
         task.tell_start("refreshing the environment");
         let renewed_logins = RenewedLogins::of(args.keep_login);
-        reuse(&Request { renewed_logins, ..task.request(context, word, Existing::Replace) }, found)
+        let setup = args.setup.request();
+        let request = task.request(context, word, Existing::Replace);
+        reuse(&Request { renewed_logins, setup, ..request }, found)
     });
     match attempt {
         Err(error)
             if args.or_prepare && matches!(Failure::code_of(&error), Code::NoEnv | Code::WorkDirGone) =>
         {
             log::info!("{error}; preparing a new environment instead");
-            prepare(
-                &WorktreeArgs::default()
-                    .apply(task.request(context, local_dir, Existing::Replace), context)?,
-            )
+            let request = task.request(context, local_dir, Existing::Replace);
+            let request = Request { setup: args.setup.request(), ..request };
+            prepare(&WorktreeArgs::default().apply(request, context)?)
         }
         other => other,
     }

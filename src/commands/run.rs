@@ -277,6 +277,7 @@ impl RunArgs {
                 home: settings.home.clone(),
                 other_roots: context.other_roots(),
                 key_file: settings.key_file.clone(),
+                trusted_file: settings.trusted_file.clone(),
             },
             cleanup_after: self.keep().map(|keep| CleanupAfter {
                 keep,

@@ -78,6 +78,8 @@ fn document(found: &FoundEnv) -> Answer {
         "checkpoints": own.checkpoints,
         "env": Exports::of(&own).variables,
         "private_env": private_files(&env.tree, &own.provider).unwrap_or_default(),
+        "setup": own.setup,
+        "ports": own.ports,
         "session": own.session,
         "run": own.run,
         "last_result": own.last_result,
@@ -119,6 +121,14 @@ fn document(found: &FoundEnv) -> Answer {
     if let Some(last) = own.checkpoints.last() {
         let count = own.checkpoints.len();
         row("checkpoints", &format!("{count}, the last is {}: {}", last.n, escape(&last.message)));
+    }
+    if let Some(setup) = &json["setup"]["state"].as_str() {
+        row("setup", setup);
+    }
+    if !own.ports.is_empty() {
+        let ports: Vec<String> =
+            own.ports.iter().map(|record| format!("{} {}", escape(&record.name), record.port)).collect();
+        row("ports", &ports.join(", "));
     }
     for (label, key) in [("output", "output"), ("logs", "logs")] {
         row(label, &plain(&json["paths"][key]));

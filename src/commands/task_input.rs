@@ -7,13 +7,13 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{
-    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, Sidecars, choose_platform,
-    git_variables,
+    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, SetupRequest, Sidecars,
+    choose_platform, git_variables,
 };
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
@@ -345,6 +345,8 @@ impl Task {
             copied: &[],
             inventory: false,
             keys: &context.keys,
+            hooks: &context.hooks,
+            setup: SetupRequest::default(),
             sidecars: self.sidecars,
             lease: self.lease,
             existing,
@@ -479,6 +481,8 @@ impl Task {
         let gits = Tree::open(&prepared.root_dir).map(|env| git_variables(&env, &own)).unwrap_or_default();
         exports.extend(gits.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())));
         let warnings = self.tell(prepared);
+        let ports: Map<String, Value> =
+            own.ports.iter().map(|record| (record.name.clone(), record.port.into())).collect();
         let json = json!({
             "schema": 1,
             "root_dir": prepared.root_dir,
@@ -491,6 +495,8 @@ impl Task {
             "branch_name": own.repository.as_ref().map(|repository| &repository.branch),
             "env": exports,
             "private_env": prepared.private_env,
+            "setup": own.setup,
+            "ports": ports,
             "sidecars": {"files": prepared.files, "dirs": prepared.dirs},
             "warnings": warnings,
             "reused": prepared.reused,

@@ -17,6 +17,7 @@ use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::repository::{BranchRule, Deletion};
 use super::root::{EnvRoot, WorkspacesRoot};
+use super::setup::Teardown;
 use super::trash::{delete, half_deleted_of, refuse_mount};
 use super::trust::Trust;
 use super::unsaved::unsaved_work;
@@ -49,6 +50,8 @@ pub struct CleanupOptions {
     pub forget: bool,
     /// What becomes of a login that the agent has renewed in its home.
     pub renewed_logins: RenewedLogins,
+    /// Of an environment that was just prepared: what its setup commands have written is no work, unless a run has begun there.
+    pub undoes: bool,
 }
 
 /// How a clean-up ended.
@@ -106,6 +109,8 @@ pub struct CleanupReport {
     pub errors: Vec<String>,
     /// Bytes that were freed or moved to the trash.
     pub bytes: u64,
+    /// What became of the teardown of what the setup has started.
+    pub teardown: Teardown,
     /// What a person should know besides.
     pub notices: Vec<String>,
     /// What to do about it.
@@ -124,6 +129,7 @@ impl CleanupReport {
             kept: Vec::new(),
             errors: Vec::new(),
             bytes: 0,
+            teardown: Teardown::default(),
             notices: Vec::new(),
             hint: None,
             is_stopped: false,
@@ -211,7 +217,9 @@ pub fn cleanup(
         log::warn!("{error:#}");
     }
     // What is moved to the trash can be restored, with unsaved work.
-    let unsaved = if options.trash { Vec::new() } else { unsaved_work(&found, options.all, git) };
+    let is_only_set_up = options.undoes && found.meta.as_ref().is_some_and(Meta::is_only_set_up);
+    let unsaved =
+        if options.trash || is_only_set_up { Vec::new() } else { unsaved_work(&found, options.all, git) };
     if stop.load(Ordering::Relaxed) {
         report.hint = Some("repeat the command".to_owned());
         report.is_stopped = true;
@@ -256,6 +264,17 @@ pub fn cleanup(
             report.outcome = CleanupOutcome::Failed;
             return Ok(report.failed(&error));
         }
+    }
+    report.teardown = found.tear_down(trust);
+    report.notices.extend(report.teardown.notice());
+    if report.teardown.is_stopped() {
+        report.hint = Some("repeat the command: the teardown begins again".to_owned());
+        report.is_stopped = true;
+        return Ok(retained(
+            report,
+            CleanupOutcome::Failed,
+            "stopped during the teardown: nothing was removed",
+        ));
     }
     // Taken before the first sidecar goes: that they went must be recorded.
     let record = if options.all { None } else { Some(Meta::lock(&env.tree)?) };
@@ -336,6 +355,7 @@ fn take_down(
                 own.status = EnvStatus::Cleaned;
                 own.used_at = Some(now);
                 own.lease_until = None;
+                own.ports.clear();
                 meta.own = Some(own);
             }
         })?;

@@ -39,6 +39,8 @@ pub struct CopiedFrom {
     pub own: OwnFiles,
     /// What is copied.
     pub files: Files,
+    /// An agent in a sandbox has worked there.
+    pub from_sandbox: bool,
     /// Ends the copying once it is set.
     pub stop: Arc<AtomicBool>,
 }

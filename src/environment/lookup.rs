@@ -100,6 +100,12 @@ impl FoundEnv {
         if id.is_empty() { self.env.workspace() } else { id }
     }
 
+    /// Whether an agent in a sandbox has worked there: what it wrote must not run outside of that.
+    pub fn was_sandboxed(&self) -> bool {
+        let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        own.and_then(|own| own.run.as_ref()).is_some_and(|run| run.sandboxed)
+    }
+
     /// What to say where multica has not written its record.
     pub fn without_record(&self) -> Option<String> {
         self.meta.is_none().then(|| {

@@ -33,6 +33,7 @@ mod own_files;
 mod own_refs;
 mod path;
 mod places;
+mod ports;
 mod prepare;
 mod reattach;
 mod record;
@@ -44,6 +45,7 @@ mod request;
 mod reuse;
 mod root;
 mod run_folder;
+mod setup;
 mod staged;
 mod status;
 mod stores;
@@ -85,12 +87,14 @@ pub(crate) use own_refs::ref_key;
 pub use path::CurrentFolder;
 pub(crate) use path::quoted;
 pub use places::CONTEXT as CONTEXT_FILE;
+pub(crate) use ports::refuse_taken as refuse_taken_ports;
+pub use ports::{PortName, PortRange};
 pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 pub use record::{
     CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, IterationRecord, LastResult,
     MergeRecord, MergedBranch, Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord, RunRecord,
-    SessionRecord, SkippedBranch,
+    SessionRecord, SetupRecord, SetupState, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
@@ -99,6 +103,9 @@ pub use reuse::{reuse, reuse_held};
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub(crate) use run_folder::sweep_run_folders;
+pub use setup::{
+    Hooks, OnUntrusted, PROJECT_FILE, ProjectFile, SetupRequest, Teardown, TrustedEntry, TrustedFile,
+};
 pub(crate) use staged::is_whole as is_whole_staging;
 pub use stores::{Pruned, Pruning, count as count_stores, prune as prune_stores};
 pub(crate) use temporary::{TemporaryPlaces, is_too_long, is_writable};

@@ -95,7 +95,7 @@ impl LocalDir {
         if let Some(file) = self.older_file(&locked.env.tree)? {
             return Err(self.is_no_list_of_a_task(&path, &file));
         }
-        let trust = Trust { keys: request.keys, local_dir: Some(&self.path) };
+        let trust = Trust { local_dir: Some(&self.path), ..request.proof_only() };
         let report = locked.take_sidecars_back(trust, Some(self.identity))?;
         if let Some(error) = report.errors.first() {
             let message = format!(

@@ -25,13 +25,17 @@ use super::homes::{self, private_file};
 use super::lock::{EnvLock, path_lock, staging_lock};
 use super::locked::LockedRoot;
 use super::lookup::{self, FoundEnv, is_gone};
-use super::record::{Durability, EnvStatus, Identity, Meta, Own, RepositoryRecord, SCHEMA};
+use super::ports::reserve;
+use super::record::{Durability, EnvStatus, Identity, Meta, Own, RepositoryRecord, SCHEMA, SetupRecord};
 use super::repository::{Deletion, place_of, release_staged};
+use super::repository_request::RepositoryFrom;
 use super::request::{
     Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::{EnvRoot, WorkspacesRoot};
+use super::setup::{self, Before, Scene, Setup};
 use super::staged::release_left;
+use super::trust::Trust;
 use super::user_folder::By;
 use super::work_dir::WorkDir;
 use super::{record, repository_proof, stores, trash};
@@ -217,7 +221,9 @@ fn return_existing(
     let own = meta.own_or_rebuilt(&found.env.tree);
     let manifest = Manifest::load(&found.env.tree)?.unwrap_or_default();
     let work_dir = found.work_dir_path();
-    let is_whole = manifest.is_in_place() && !homes::is_unfinished(&found.env.tree);
+    let is_whole = manifest.is_in_place()
+        && !homes::is_unfinished(&found.env.tree)
+        && !own.setup.as_ref().is_some_and(SetupRecord::is_unfinished);
     if own.status == EnvStatus::Cleaned || !is_whole || silent::is_dir(&work_dir) != Some(true) {
         return Err(Failure::new(Code::WorkDirGone, format!("{} is not ready for a run", path.display()))
             .hint("prepare it without `--keep-existing`, or `execenv reuse` it")
@@ -322,6 +328,7 @@ struct Staged {
     token: String,
     /// The digest of the inventory, if there is one.
     inventory: Option<String>,
+    setup: Setup,
     /// Handles that undoing it needs, also when the process may open no more.
     spare: Vec<OwnedFd>,
     lock: EnvLock,
@@ -360,9 +367,11 @@ impl Placing<'_> {
             }
         }
         let placed = self.refuse_another(&staged, &place).and_then(|()| self.sync_places(at));
-        match placed.and_then(|()| self.fill_local(&staged)) {
+        let filled = placed.and_then(|()| self.fill_local(&staged));
+        match filled.and_then(|manifest| self.set_up(&mut staged, at).map(|()| manifest)) {
             Ok(manifest) => Ok(Some(self.prepared(at, staged, manifest))),
             Err(error) => {
+                self.tear_down(&staged, at);
                 self.undo_local(&mut staged);
                 if self.may_go(&staged) {
                     self.discard(&place, at);
@@ -409,6 +418,8 @@ impl Placing<'_> {
         if let Some(local) = self.local {
             warnings.extend(local.unknown_task()?);
         }
+        let teardown = old.tear_down(self.request.proof_only());
+        setup::tell_teardown(&old_path, &teardown);
         let mut staged = self.stage(at)?;
         staged.plan.warnings.extend(warnings);
         let place = at.relative();
@@ -425,6 +436,7 @@ impl Placing<'_> {
             .refuse_another(&staged, &place)
             .and_then(|()| self.sync_places(at))
             .and_then(|()| self.fill_local(&staged))
+            .and_then(|manifest| self.set_up(&mut staged, at).map(|()| manifest))
             .and_then(|manifest| self.set_aside(&staged.name, at).map(|entry| (manifest, entry)));
         match done {
             Ok((manifest, entry)) => {
@@ -433,6 +445,7 @@ impl Placing<'_> {
                 Ok(Some((Prepared { replaced: entry.or(swapped), ..prepared }, lock)))
             }
             Err(error) => {
+                self.tear_down(&staged, at);
                 self.undo_local(&mut staged);
                 if self.may_go(&staged) && self.root.exchange(&staged.name, &place).unwrap_or(false) {
                     self.discard(&staged.name, at);
@@ -554,8 +567,13 @@ impl Placing<'_> {
         stores::fill(self.root, &home_plan.store_files)?;
         let mut repository = None;
         let mut applied = None;
+        let setup;
         let mut plan = match self.local {
-            Some(local) => self.contents.plan(&local.open()?, below, &home_plan)?,
+            Some(local) => {
+                let folder = local.open()?;
+                setup = self.decide_setup(&folder, &local.path, Some(&local.path))?;
+                self.contents.plan(&folder, below, &home_plan)?
+            }
             None => {
                 tree.make_dir(Path::new(names::WORK_DIR), 0o755)?;
                 let work_tree = tree.subtree(Path::new(names::WORK_DIR))?;
@@ -578,6 +596,7 @@ impl Placing<'_> {
                 for copied in request.copied {
                     warnings.extend(copied.copy_to(&work_tree)?);
                 }
+                setup = self.decide_setup(&work_tree, &work_dir.path(&final_root), None)?;
                 let plan = self.contents.plan(&work_tree, below, &home_plan)?;
                 let has_files = repository.is_some() || !request.copied.is_empty();
                 match has_files.then_some(repository.as_ref()) {
@@ -626,9 +645,19 @@ impl Placing<'_> {
             write(names::MANAGED, &bytes, 0o644)?;
         }
         let is_worktree = repository.as_ref().is_some_and(RepositoryRecord::is_worktree);
-        let meta = self.meta(&work_dir, &final_root, &home_plan, repository);
+        let ports =
+            reserve(self.root, &request.hooks.port_range, &request.task_id.to_string(), &setup.ports, &[])?;
+        let mut meta = self.meta(&work_dir, &final_root, &home_plan, repository);
+        if let Some(own) = meta.own.as_mut() {
+            own.setup.clone_from(&setup.record);
+            own.ports.clone_from(&ports.records);
+        }
+        if let Some(digest) = &setup.accepted {
+            plan.warnings.extend(request.prove_commands(&tree, &at.key, digest)?);
+        }
         write(names::META, &meta.to_bytes(), record::MODE)?;
-        plan.warnings.extend(exposed_env(&tree));
+        drop(ports);
+        plan.warnings.extend(setup.warnings.iter().cloned().chain(exposed_env(&tree)));
         meta.show_lease(&tree);
         stores::keep(self.root, &home_plan.caches);
         // The rename to its place may reach the disk before what was written here.
@@ -638,7 +667,66 @@ impl Placing<'_> {
             order::map(private_env.map(|name| (name.clone(), private_file(&final_root, &name))));
         let (name, token) = (name.to_owned(), token.to_owned());
         let key = at.key.clone();
-        Ok(Staged { tree, name, plan, meta, private_env, key, token, inventory, spare: Vec::new(), lock })
+        Ok(Staged {
+            tree,
+            name,
+            plan,
+            meta,
+            private_env,
+            key,
+            token,
+            inventory,
+            setup,
+            spare: Vec::new(),
+            lock,
+        })
+    }
+
+    /// What the setup in a work dir is, which is or will be at `shown`. `way`: the folder of the user's that it is.
+    fn decide_setup(&self, folder: &Tree, shown: &Path, way: Option<&Path>) -> Result<Setup> {
+        let request = self.request;
+        let before =
+            Before { record: None, was_sandboxed: request.copied.iter().any(|from| from.from_sandbox) };
+        let named = request.repository.as_ref().and_then(|asked| match &asked.from {
+            RepositoryFrom::Existing { path, .. } | RepositoryFrom::Folder { path } => Some(path.as_path()),
+            _ => None,
+        });
+        setup::decide(&request.setup, request.hooks, (folder, shown), way.or(named), before)
+    }
+
+    /// Runs the setup of an environment that is in its place.
+    fn set_up(&self, staged: &mut Staged, at: &Place) -> Result<()> {
+        let env_root = at.path(self.request.root);
+        let scene = Scene {
+            env: &staged.tree,
+            env_root: &env_root,
+            lock: staged.lock.file(),
+            work_dir: &staged.work_dir(),
+            agent_dir: &staged.agent_dir(),
+            now: self.request.now,
+        };
+        if let Some(meta) = setup::carry_out(&staged.setup, self.request.hooks, &scene, &staged.meta)? {
+            staged.meta = meta;
+        }
+        Ok(())
+    }
+
+    /// The teardown of an environment whose setup has failed: a part of it may have started something.
+    fn tear_down(&self, staged: &Staged, at: &Place) {
+        if staged.setup.commands.is_empty() {
+            return;
+        }
+        let path = at.path(self.request.root);
+        let hooks = self.request.hooks.undisturbed();
+        let trust = Trust { hooks: &hooks, ..self.request.trust() };
+        let teardown = EnvRoot::open(&path).and_then(|env| setup::tear_down_held(env, &staged.lock, trust));
+        match teardown {
+            Ok(teardown) => setup::tell_teardown(&path, &teardown),
+            Err(error) => log::warn!("{}: the teardown did not run: {error:#}", path.display()),
+        }
+        if self.local.is_some() {
+            log::warn!("what the setup commands have written in {} stays there", staged.work_dir().display());
+        }
     }
 
     /// Records everything that is in the user folder, if that was asked for. Returns the digest for the manifest.

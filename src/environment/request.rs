@@ -15,6 +15,7 @@ use super::key::KeyFile;
 use super::record::{Meta, Own};
 use super::repository_request::RepositoryRequest;
 use super::root::WorkspacesRoot;
+use super::setup::{Hooks, SetupRequest, write_proof};
 use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
@@ -79,6 +80,10 @@ pub struct Request<'a> {
     pub inventory: bool,
     /// The operator's key, which proves the record of a user folder.
     pub keys: &'a KeyFile,
+    /// What setup and teardown commands are started with.
+    pub hooks: &'a Hooks,
+    /// What is asked for the setup.
+    pub setup: SetupRequest,
     /// Which files for the agent go into the work dir.
     pub sidecars: Sidecars,
     /// How long `gc` leaves the environment alone without a run.
@@ -134,12 +139,26 @@ impl Request<'_> {
 
     /// What a record can be proved with: who names a folder to work in says that it may be cleaned up.
     pub(super) fn trust(&self) -> Trust<'_> {
-        Trust { keys: self.keys, local_dir: self.local_dir.as_deref() }
+        Trust { local_dir: self.local_dir.as_deref(), ..self.proof_only() }
     }
 
     /// The same without the user's word.
     pub(super) fn proof_only(&self) -> Trust<'_> {
-        Trust { keys: self.keys, local_dir: None }
+        Trust { keys: self.keys, local_dir: None, hooks: self.hooks }
+    }
+
+    /// Proves that the commands of a file with this digest were accepted for the environment; a warning where that cannot be
+    /// done.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn prove_commands(&self, tree: &Tree, env: &str, digest: &str) -> Result<Option<String>> {
+        match self.keys.seal_or_make(env) {
+            Ok(seal) => write_proof(tree, digest, &seal).map(|()| None),
+            Err(why) => Ok(Some(format!(
+                "no key to prove with that these commands were accepted ({why}): no teardown will run"
+            ))),
+        }
     }
 
     /// What the files in an env root are proved with. For a user folder, a worktree and logins the key is made; without one a

@@ -14,10 +14,12 @@ use super::lock::{EnvLock, path_lock};
 use super::locked::LockedEnv;
 use super::lookup::FoundEnv;
 use super::places::{KNOWN_BY_NAME, every_place};
+use super::ports::reserve;
 use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
 use super::request::{
     Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
+use super::setup::{self, Before, Scene};
 use super::user_folder::{By, UserFolder};
 use super::work_dir::WorkDir;
 use super::{homes, stores};
@@ -110,6 +112,11 @@ fn refresh(
     if let Some(root) = env.path.parent().and_then(Path::parent).and_then(|root| Tree::open(root).ok()) {
         warnings.extend(platform_mark(request, &root));
     }
+    let own = meta.own_or_rebuilt(&env.tree);
+    let before = Before { record: own.setup.as_ref(), was_sandboxed: found.was_sandboxed() };
+    let setup =
+        setup::decide(&request.setup, request.hooks, (&work_tree, &work_dir), Some(&work_dir), before)?;
+    warnings.extend(setup.warnings.iter().cloned());
     found.recover_homes()?;
     let git_folders = || found.written_by_commits(&request.git(), request.keys);
     let home_plan = contents.home_plan(
@@ -189,17 +196,32 @@ fn refresh(
             .replace(Path::new(names::MANAGED), &proof, 0o644, names::TEMPORARY)
             .with_context(|| format!("write {}", env.path.join(names::MANAGED).display()))?;
     }
-    let changed = record.change(&env.tree, Durability::Synced, |meta| {
-        *meta = refreshed(request, &found, meta, &kind, &home_plan);
-    })?;
+    if let Some(digest) = &setup.accepted {
+        warnings.extend(request.prove_commands(&env.tree, &env.key(), digest)?);
+    }
+    let ports = {
+        let root = request.root.open_or_create()?;
+        let seed = request.task_id.to_string();
+        reserve(&root, &request.hooks.port_range, &seed, &setup.ports, &own.ports)?
+    };
+    let renewed = |meta: &Meta| {
+        let mut meta = refreshed(request, &found, meta, &kind, &home_plan);
+        if let Some(own) = meta.own.as_mut() {
+            own.setup.clone_from(&setup.record);
+            own.ports.clone_from(&ports.records);
+        }
+        meta
+    };
+    let changed = record.change(&env.tree, Durability::Synced, |meta| *meta = renewed(meta))?;
     let meta = match changed {
         Some(meta) => meta,
         None => {
-            let meta = refreshed(request, &found, &meta, &kind, &home_plan);
+            let meta = renewed(&meta);
             meta.restore(&env.tree)?;
             meta
         }
     };
+    drop(ports);
     let token = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
     let applied = plan.apply(&site, &token, &earlier);
     let manifest = match applied {
@@ -223,6 +245,17 @@ fn refresh(
         });
         warnings.extend(excluded.err().map(|error| format!("git shows files of execenv: {error:#}")));
     }
+    let lock = found.lock_handle().context("duplicate the handle of the lock")?;
+    let scene = Scene {
+        env: &env.tree,
+        env_root: &env.path,
+        lock: &lock,
+        work_dir: &work_dir,
+        agent_dir: &agents,
+        now: request.now,
+    };
+    let meta = setup::carry_out(&setup, request.hooks, &scene, &meta)?.unwrap_or(meta);
+    drop(lock);
     meta.show_lease(&env.tree);
     warnings.extend(exposed_env(&env.tree));
     if kind.is_user_folder() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::key::KeyFile;
+use super::setup::Hooks;
 
 /// What a command can prove a record with (decision D36).
 #[derive(Clone, Copy, Debug)]
@@ -11,4 +12,6 @@ pub struct Trust<'a> {
     pub keys: &'a KeyFile,
     /// The folder of which the user says that the environment works in it (`--local-dir`).
     pub local_dir: Option<&'a Path>,
+    /// What the user's setup and teardown commands are started with.
+    pub hooks: &'a Hooks,
 }

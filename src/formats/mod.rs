@@ -1,6 +1,7 @@
 //! Formats of files that people and agents write: parsing with positions, and writing into them.
 
 pub mod base64;
+mod duration;
 mod harmless;
 pub(crate) mod jsonc;
 pub mod path_text;
@@ -8,5 +9,6 @@ pub(crate) mod scan;
 mod similar;
 pub(crate) mod yaml;
 
+pub use duration::parse_duration;
 pub use harmless::{HarmlessJson, escape, harmless_json, visible, write_lines, write_part};
 pub use similar::closest;

@@ -12,7 +12,7 @@ use super::effects::{CycleLock, Disk, Effects, StillDue, TrashItem, prune};
 use super::facts::GcFacts;
 use super::hold::{self, HeldEnv, Holding, NotHeld};
 use super::request::StorePolicy;
-use crate::environment::{Pruned, Pruning};
+use crate::environment::{Pruned, Pruning, Teardown};
 use crate::repos::{IdleRepo, RepoPolicy, RepoReport};
 
 /// Remembers what would be gone.
@@ -61,14 +61,15 @@ impl Effects for DryRun<'_> {
         self.disk.env_bytes(root_dir).saturating_sub(artifacts)
     }
 
-    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<()> {
+    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<Teardown> {
+        let teardown = held.found().foresee_teardown(self.disk.request.trust());
         let mut gone = self.gone();
         if for_good {
             gone.freed += bytes;
         } else {
             gone.trashed.insert(held.facts.root_dir.clone(), bytes);
         }
-        Ok(())
+        Ok(teardown)
     }
 
     fn remove_artifacts(

@@ -15,7 +15,7 @@ use super::request::{GcRequest, StorePolicy};
 use super::staging::sweep_staging;
 use super::way_out::with_way_out;
 use crate::environment::{
-    Deletion, Durability, Meta, Pruned, Pruning, TrashEntry, WorkspacesRoot, prune_conversations,
+    Deletion, Durability, Meta, Pruned, Pruning, Teardown, TrashEntry, WorkspacesRoot, prune_conversations,
     prune_stores, root_busy, root_lock, staging_lock_alone, sweep_run_folders, trash,
 };
 use crate::layout::names;
@@ -43,8 +43,8 @@ pub(super) trait Effects: Sync {
     /// What an environment takes, in bytes, without what this cycle has removed from it.
     fn env_bytes(&self, root_dir: &Path) -> u64;
 
-    /// Removes an environment of `bytes` bytes: for good, or into the trash.
-    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<()>;
+    /// Removes an environment of `bytes` bytes: for good, or into the trash. Before that its teardown runs.
+    fn remove_env(&self, held: HeldEnv, bytes: u64, for_good: bool) -> Result<Teardown>;
 
     /// Removes from the environment that `first` describes what was `found` for `action`, and notes that in its record.
     fn remove_artifacts(
@@ -204,14 +204,23 @@ impl Effects for Disk<'_> {
         measure(root_dir).bytes
     }
 
-    fn remove_env(&self, held: HeldEnv, _: u64, for_good: bool) -> Result<()> {
+    fn remove_env(&self, held: HeldEnv, _: u64, for_good: bool) -> Result<Teardown> {
         let env = held.into_locked()?;
+        let teardown = env.tear_down(self.request.trust());
+        if teardown.is_stopped() {
+            return Ok(teardown);
+        }
         env.forget_dead_run();
         if for_good {
-            env.delete(self.tree, self.request.now, &self.deletion())
+            // One that is asked to stop is out of its place; the next cycle deletes the rest, and counts nothing of it.
+            match env.delete(self.tree, self.request.now, &self.deletion()) {
+                Err(error) if Stopped::find(&error).is_some() => {}
+                deleted => deleted?,
+            }
         } else {
-            env.put_aside(self.tree, false, self.request.now).map(drop)
+            env.put_aside(self.tree, false, self.request.now)?;
         }
+        Ok(teardown)
     }
 
     fn remove_artifacts(

@@ -6,7 +6,7 @@ use super::artifacts::Artifacts;
 use super::decide::{Decision, decide};
 use super::facts::GcFacts;
 use super::request::GcRequest;
-use crate::environment::CleanupOutcome;
+use crate::environment::{CleanupOutcome, Teardown};
 use crate::git::Unsaved;
 use crate::server::Parent;
 
@@ -27,6 +27,8 @@ pub struct Judged {
     pub hint: Option<String>,
     /// The unsaved work that keeps it.
     pub unsaved: Vec<Unsaved>,
+    /// What became of its teardown.
+    pub teardown: Teardown,
     /// What was removed of it, in bytes.
     pub bytes: u64,
     /// The build artifacts that were removed from it.
@@ -43,6 +45,7 @@ impl Judged {
             error: None,
             hint: None,
             unsaved: Vec::new(),
+            teardown: Teardown::default(),
             bytes: 0,
             artifacts: None,
         }

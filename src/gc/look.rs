@@ -11,7 +11,7 @@ use super::decide::protection;
 use super::facts::{GcFacts, LockState, MetaState};
 use super::request::GcRequest;
 use crate::environment::{
-    EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, Trust, WorkDir, is_environment, is_restored,
+    EnvLock, EnvRoot, EnvStatus, FoundEnv, Held, Meta, WorkDir, is_environment, is_restored,
 };
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -125,7 +125,7 @@ impl GcFacts {
     /// unproved record names is not opened.
     pub(super) fn look_at_user_folder(&mut self, request: &GcRequest<'_>) {
         if self.local_directory && self.status == EnvStatus::Cleaned && self.meta == MetaState::Read {
-            let trust = Trust { keys: request.keys, local_dir: None };
+            let trust = request.trust();
             self.folder_restored =
                 FoundEnv::open(&self.root_dir).is_ok_and(|found| is_restored(&found, trust));
         }

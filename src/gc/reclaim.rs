@@ -12,7 +12,6 @@ use super::request::GcRequest;
 use crate::environment::{CleanupOutcome, cannot_lock, quoted, retained_for, unsaved_work};
 use crate::failure::Failure;
 use crate::server::Parent;
-use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
 
 /// Decides on an environment and carries that out.
@@ -120,14 +119,13 @@ pub(super) fn take(
             Some(format!("end it, then `execenv cleanup --all {}`", quoted(&judged.facts.root_dir)));
         return Ok(());
     }
-    match effects.remove_env(held, bytes, for_good) {
-        // It is out of its place; the next cycle deletes the rest, and counts nothing of it.
-        Err(error) if Stopped::find(&error).is_some() => {}
-        removed => {
-            removed?;
-            judged.bytes = bytes;
-        }
+    judged.teardown = effects.remove_env(held, bytes, for_good)?;
+    if judged.teardown.is_stopped() {
+        judged.error = Some("stopped during its teardown, which begins again in the next cycle".to_owned());
+        judged.outcome = Some(CleanupOutcome::RetainedLive);
+        return Ok(());
     }
+    judged.bytes = bytes;
     judged.outcome = Some(if for_good { CleanupOutcome::Removed } else { CleanupOutcome::Trashed });
     Ok(())
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use super::artifacts::{NO_PATTERNS, Patterns};
 use super::bounds::Bounds;
 use super::decide::{Action, Policy};
-use crate::environment::{KeyFile, Occupants, WorkspacesRoot};
+use crate::environment::{Hooks, KeyFile, Occupants, Trust, WorkspacesRoot};
 use crate::git::Git;
 use crate::layout::{self, StoreKind};
 use crate::repos::RepoPolicy;
@@ -21,6 +21,8 @@ pub struct GcRequest<'a> {
     pub root: &'a WorkspacesRoot,
     /// The key that proves which user folder an environment works in.
     pub keys: &'a KeyFile,
+    /// What teardown commands are started with.
+    pub hooks: &'a Hooks,
     /// The age limits.
     pub policy: Policy,
     /// The names of build artifacts.
@@ -79,6 +81,11 @@ impl GcRequest<'_> {
     /// The patterns that a decision for build artifacts asks for.
     pub(super) fn patterns(&self, action: Action) -> &Patterns {
         if action == Action::Artifacts { &self.patterns } else { &NO_PATTERNS }
+    }
+
+    /// What a record can be proved with.
+    pub(super) fn trust(&self) -> Trust<'_> {
+        Trust { keys: self.keys, local_dir: None, hooks: self.hooks }
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -99,6 +99,8 @@ impl Summary {
                 return;
             }
         }
+        // What its setup has started may still be there.
+        self.failed += u64::from(judged.teardown.has_failed());
         self.env_bytes += judged.bytes;
         self.bytes_reclaimed += judged.bytes;
         if judged.outcome == Some(CleanupOutcome::Removed) {

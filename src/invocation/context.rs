@@ -12,7 +12,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use super::input::UserInput;
 use super::settings::Settings;
 use crate::environment::{
-    FoundEnv, KeyFile, Trust, WorkspacesRoot, find, find_even_damaged, has_workspace, upstream_roots,
+    FoundEnv, Hooks, KeyFile, Trust, TrustedFile, WorkspacesRoot, find, find_even_damaged, has_workspace,
+    upstream_roots,
 };
 use crate::git::Git;
 use crate::output::log::note;
@@ -30,6 +31,8 @@ pub struct Context {
     pub root: WorkspacesRoot,
     /// The operator's key.
     pub keys: KeyFile,
+    /// What setup and teardown commands are started with.
+    pub hooks: Hooks,
     /// The time at the start.
     pub now: DateTime<Utc>,
     /// Set by a signal: the command ends after the step in progress.
@@ -48,6 +51,12 @@ impl Context {
         let signal = Arc::new(AtomicUsize::new(0));
         let root = WorkspacesRoot::new(settings.workspaces_root.clone());
         let keys = KeyFile::new(settings.key_file.clone());
+        let hooks = Hooks {
+            trusted: TrustedFile::new(settings.trusted_file.clone()),
+            port_range: settings.port_range.clone(),
+            inherited: settings.inherited.clone(),
+            stop: Arc::clone(&stop),
+        };
         let now = time(&settings);
         // A write beyond the limit of `ulimit -f` fails then, and is told and undone, where it would kill the process. A
         // handler, unlike "ignore", does not pass on to children.
@@ -57,6 +66,7 @@ impl Context {
             settings,
             root,
             keys,
+            hooks,
             now,
             stop,
             progress: Arc::default(),
@@ -155,7 +165,7 @@ impl Context {
 
     /// What this command can prove a record with; `local_dir` is the user's word (`--local-dir`).
     pub fn trust<'a>(&'a self, local_dir: Option<&'a Path>) -> Trust<'a> {
-        Trust { keys: &self.keys, local_dir }
+        Trust { keys: &self.keys, local_dir, hooks: &self.hooks }
     }
 
     /// Warns when the workspaces root has no workspace of this name, because the name may be mistyped. `tree`: the root,

@@ -80,6 +80,5 @@ pub use result::RunResult;
 pub use sandbox::LEAST_LANDLOCK;
 pub use sandbox_request::{SandboxKind, SandboxRequest};
 pub use slots::{SlotLimits, Slots};
-pub use start::guard;
 pub use surroundings::{RunSink, Surroundings};
 pub use variables::temporary_places;

@@ -17,8 +17,8 @@ use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvLock, EnvRoot, EnvStatus, Exports, FoundEnv, IterationRecord, LockedEnv, LockedRoot, Meta,
-    Own, Prepared, RunRecord, SessionRecord, Trust, check_exports, check_needs, has_unfinished_homes,
-    renew_store_links,
+    Own, Prepared, RunRecord, SessionRecord, SetupRecord, SetupState, Trust, check_exports, check_needs,
+    has_unfinished_homes, refuse_taken_ports, renew_store_links,
 };
 use crate::failure::{Code, Failure};
 use crate::git::Git;
@@ -88,6 +88,21 @@ impl RunningEnv {
                 ))
                 .into());
         }
+        if own.setup.as_ref().is_some_and(SetupRecord::is_unfinished) {
+            return Err(unfit("is incomplete: its setup failed or was interrupted")
+                .hint(format!(
+                    "`execenv reuse {0}` runs the setup again; `execenv reuse {0} --no-setup` goes on without it",
+                    path.display()
+                ))
+                .into());
+        }
+        if own.setup.as_ref().is_some_and(|setup| setup.state == SetupState::TornDown) {
+            log::warn!(
+                "the teardown of {0} has run, so what its setup had started is gone; `execenv reuse {0}` runs the setup again",
+                path.display()
+            );
+        }
+        refuse_taken_ports(&path, &own.ports)?;
         found.open_agent_dir(trust)?;
         found.refuse_other_task(other_roots, trust)?;
         check_exports(&found.env.tree, &Exports::of(&own).variables)?;

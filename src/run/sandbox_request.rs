@@ -38,4 +38,6 @@ pub struct SandboxRequest {
     pub other_roots: Vec<PathBuf>,
     /// The operator's key.
     pub key_file: Option<PathBuf>,
+    /// The list of what the user has trusted, which nothing in a sandbox may see.
+    pub trusted_file: Option<PathBuf>,
 }

@@ -1,6 +1,5 @@
 //! From the plan to one start of the agent: opens the logs, and writes the files that the agent is started with.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -17,11 +16,8 @@ use crate::layout::names;
 use crate::protocol::{Conversation, Raw};
 use crate::provider::launch::LaunchPlan;
 use crate::supervise::sandbox::Jail;
-use crate::supervise::{self, AgentCommand, Guard, TimesFile};
+use crate::supervise::{AgentCommand, TimesFile};
 use crate::sys::tree::Tree;
-
-/// The word that leads to the guard.
-const GUARD_WORD: &str = "__guard";
 
 /// One start of the agent: its command, and the conversation with it.
 pub(super) struct Start {
@@ -102,25 +98,6 @@ impl RunPlan {
         let files = files.map(|file| env.path().join(file)).collect();
         Ok(Some(means.jail(places, files, &self.work_dir)?))
     }
-}
-
-/// Starts the guard of a run.
-///
-/// # Errors
-/// When no process can be started.
-pub(super) fn start_guard() -> Result<Guard> {
-    let program = std::env::current_exe().context("find the program's own file")?;
-    Guard::start(&program, &[GUARD_WORD.into()])
-        .with_context(|| format!("start the guard `{}`", program.display()))
-}
-
-/// The guard's entry: `execenv __guard`, started by a run. `None` for any other command line.
-pub fn guard(arguments: &[OsString]) -> Option<u8> {
-    let [_, word] = arguments else { return None };
-    (word == GUARD_WORD).then(|| {
-        supervise::guard::main();
-        0
-    })
 }
 
 /// The variables, with others that win over them.

@@ -72,6 +72,12 @@ fn clean_up(
             .hint(format!("`execenv cleanup {}` does the rest", quoted(&path)))
             .into());
     }
+    if report.teardown.has_failed() {
+        let why = report.teardown.why.unwrap_or_default();
+        return Err(Failure::new(Code::RunFailed, format!("the teardown after the run: {why}"))
+            .hint("the environment was cleaned up; end by hand what its setup has started outside")
+            .into());
+    }
     if report.errors.is_empty() {
         match report.outcome {
             CleanupOutcome::Removed | CleanupOutcome::Trashed => return Ok(()),

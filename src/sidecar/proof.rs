@@ -19,6 +19,8 @@ const LAUNCH_FILE: &[u8] = b"execenv launch file 1\n";
 const LOGINS: &[u8] = b"execenv linked logins 1\n";
 /// The same for the repository that a work dir is a worktree of.
 const REPOSITORY: &[u8] = b"execenv repository 1\n";
+/// The same for the commands of a repository that were accepted for an environment.
+const COMMANDS: &[u8] = b"execenv setup commands 1\n";
 /// The block length of SHA-256, in bytes.
 const BLOCK: usize = 64;
 
@@ -85,6 +87,16 @@ impl Seal<'_> {
     /// Whether a text is that proof.
     pub fn proves_repository(&self, path: &[u8], proof: &str) -> bool {
         is_equal(proof, &self.of_repository(path))
+    }
+
+    /// The proof that the setup and teardown commands of a file with this digest were accepted for the environment.
+    pub fn of_commands(&self, digest: &str) -> String {
+        self.prove(COMMANDS, &Sha256::digest(digest).into())
+    }
+
+    /// Whether a text is that proof.
+    pub fn proves_commands(&self, digest: &str, proof: &str) -> bool {
+        is_equal(proof, &self.of_commands(digest))
     }
 
     fn prove(&self, purpose: &[u8], covered: &[u8; 32]) -> String {

@@ -12,9 +12,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 pub struct Interrupts {
     ends: Vec<(i32, Arc<AtomicBool>)>,
     stop: Option<Arc<AtomicBool>>,
+    /// A flag of the command's, which stays set, and whether it was seen.
+    of_command: Option<(Arc<AtomicBool>, AtomicBool)>,
 }
 
 impl Interrupts {
+    /// No signal is caught: the command has caught them, and sets this flag.
+    pub fn of_command(stop: Arc<AtomicBool>) -> Self {
+        Self { of_command: Some((stop, AtomicBool::new(false))), ..Self::default() }
+    }
+
     /// Flags that no signal sets.
     pub fn none() -> Self {
         Self::default()
@@ -39,7 +46,7 @@ impl Interrupts {
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             ends.extend(catch(signal)?.map(|flag| (signal, flag)));
         }
-        Ok(Self { ends, stop: catch(SIGTSTP)? })
+        Ok(Self { ends, stop: catch(SIGTSTP)?, of_command: None })
     }
 
     /// The signal that asked for the end since the last call. Several at once count as one: a service manager sends SIGTERM
@@ -50,6 +57,12 @@ impl Interrupts {
             if flag.swap(false, Ordering::AcqRel) {
                 seen = seen.or(Some(*signal));
             }
+        }
+        if let Some((stop, is_seen)) = &self.of_command
+            && stop.load(Ordering::Relaxed)
+            && !is_seen.swap(true, Ordering::Relaxed)
+        {
+            seen = seen.or(Some(SIGTERM));
         }
         seen
     }

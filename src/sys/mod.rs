@@ -17,6 +17,7 @@ pub mod mount_points;
 pub mod mounts;
 pub mod openers;
 mod platform;
+pub mod ports;
 pub mod private;
 pub mod remove;
 pub mod silent;

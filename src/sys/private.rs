@@ -65,6 +65,17 @@ impl PrivateFile {
     /// # Errors
     /// As the system reports them; an entry that is no regular file is an error.
     pub fn read(&self, len: usize) -> io::Result<Found> {
+        Ok(match self.read_whole(2 * len as u64)? {
+            Found::Whole(bytes) if bytes.len() < len => Found::Part,
+            found => found,
+        })
+    }
+
+    /// Reads all of it, but no more than `most` bytes. What another user can have read or written has no bytes.
+    ///
+    /// # Errors
+    /// As the system reports them; an entry that is no regular file is an error.
+    pub fn read_whole(&self, most: u64) -> io::Result<Found> {
         let metadata = self.0.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -79,8 +90,8 @@ impl PrivateFile {
         let mut file = &self.0;
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0))?;
-        file.take(2 * len as u64).read_to_end(&mut bytes)?;
-        Ok(if bytes.len() < len { Found::Part } else { Found::Whole(bytes) })
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(Found::Whole(bytes))
     }
 
     /// Writes it, durably. It must have been opened by [`PrivateFile::open_or_create`].

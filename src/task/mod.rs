@@ -11,6 +11,7 @@ pub(crate) use branch::is_branch_of;
 pub use claim::{FoldedComment, IssueStatus, SiblingRun};
 #[cfg(test)]
 pub use document::Agent;
+pub(crate) use document::parse as parse_json;
 pub use document::{
     DisabledSkill, ExecutionMode, ProjectResource, Repository, Skill, SkillFile, TaskDocument, TriggerSource,
     not_served, parse_document,

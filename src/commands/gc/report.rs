@@ -33,6 +33,9 @@ pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
     if let Some(artifacts) = &judged.artifacts {
         decision["artifacts"] = json!({"removed": artifacts.count, "by_pattern": artifacts.by_pattern});
     }
+    if !judged.teardown.is_none() {
+        decision["teardown"] = json!(judged.teardown);
+    }
     if let Some(error) = &judged.error {
         decision["error"] = error.as_str().into();
         decision["hint"] = way_out(judged).into();

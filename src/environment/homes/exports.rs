@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::environment::ports;
 use crate::environment::record::Own;
 use crate::environment::request::sets_variable;
 use crate::failure::{Code, Failure};
@@ -38,6 +39,7 @@ impl Exports {
             |name| format!("ignored variable {name:?} of the record: {} sets no such variable", maker(own));
         let mut exports = Exports { variables: known, warnings: unknown.keys().map(warning).collect() };
         exports.extend_by(own.git_identity.as_ref());
+        exports.variables.extend(ports::variables(&own.ports));
         exports
     }
 

@@ -57,6 +57,11 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Whether setup commands have worked in the environment, and no run has begun since.
+    pub(in crate::environment) fn is_only_set_up(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.setup.is_some() && own.run.is_none())
+    }
+
     /// The record of a new environment: multica's keys for the kind of the task.
     pub fn of_task(task: &TaskDocument, task_id: &str, workspace_id: &str, local_directory: bool) -> Meta {
         let kind = TaskKind::of(task);

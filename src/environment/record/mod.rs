@@ -13,6 +13,7 @@ mod merge;
 mod meta;
 mod own;
 mod published;
+mod setup;
 
 pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
@@ -23,3 +24,4 @@ pub use meta::Meta;
 pub(super) use meta::SCHEMA;
 pub use own::{EnvStatus, IterationRecord, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};
 pub use published::PublishedRecord;
+pub use setup::{PortRecord, SetupRecord, SetupState};

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::checkpoint::CheckpointRecord;
 use super::merge::MergeRecord;
 use super::published::PublishedRecord;
+use super::setup::{PortRecord, SetupRecord};
 use crate::git::GitIdentity;
 use crate::layout;
 
@@ -73,6 +74,12 @@ pub struct Own {
     /// What was handed on of the work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<PublishedRecord>,
+    /// What its setup commands have done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<SetupRecord>,
+    /// The ports that it has for itself, the first of them as `EXECENV_PORT`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortRecord>,
     /// The agent's conversation, which the next run can resume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionRecord>,

@@ -86,17 +86,36 @@ impl Resolved {
         let by_default = || {
             Some(data?.join("execenv/key")).filter(|key| !key.starts_with(&root) && key.to_str().is_some())
         };
-        let named = self.path_of("key_file")?;
-        if let Some(key) = named.as_ref().filter(|key| key.starts_with(&root)) {
-            let message = format!("the key {} is inside the workspaces root", key.display());
-            let hint =
-                "name a place outside of it: `key_file` in the configuration file, or EXECENV_KEY_FILE";
-            return Err(Failure::new(Code::BadConfig, message).hint(hint).into());
-        }
+        let key = self.outside_of(&root, "key_file", "the key", "EXECENV_KEY_FILE")?.or_else(by_default);
+        let trusted = self.outside_of(
+            &root,
+            "trusted_file",
+            "the list of what you have trusted",
+            "EXECENV_TRUSTED_FILE",
+        )?;
+        let trusted = trusted.or_else(|| {
+            Some(dirs::config_dir()?.join("execenv/trusted.json"))
+                .filter(|list| !list.starts_with(&root) && list.to_str().is_some())
+        });
         self.set_path("workspaces_root", "name another one with `--workspaces-root DIR`", &root)?;
-        named
-            .or_else(by_default)
-            .map_or(Ok(()), |key| self.set_path("key_file", "name another one with EXECENV_KEY_FILE", &key))
+        for (setting, variable, path) in
+            [("key_file", "EXECENV_KEY_FILE", key), ("trusted_file", "EXECENV_TRUSTED_FILE", trusted)]
+        {
+            if let Some(path) = path {
+                self.set_path(setting, &format!("name another one with {variable}"), &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of a setting that no agent may be able to write to.
+    fn outside_of(&self, root: &Path, setting: &str, what: &str, variable: &str) -> Result<Option<PathBuf>> {
+        let named = self.path_of(setting)?;
+        let Some(inside) = named.as_ref().filter(|path| path.starts_with(root)) else { return Ok(named) };
+        let message = format!("{what} {} is inside the workspaces root", inside.display());
+        let hint =
+            format!("name a place outside of it: `{setting}` in the configuration file, or {variable}");
+        Err(Failure::new(Code::BadConfig, message).hint(hint).into())
     }
 
     /// The absolute path that a setting names; `None` if it is empty.

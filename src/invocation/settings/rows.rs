@@ -10,7 +10,7 @@ use clap::Arg;
 
 use super::setting::{Resolved, Row, Setting};
 use super::value::{self, CODEX_SANDBOXES, MCP_MODES};
-use crate::environment::CurrentFolder;
+use crate::environment::{CurrentFolder, PortRange};
 use crate::output::{Color, Format, log::Verbosity};
 use crate::provider::plan::McpMode;
 use crate::run::SandboxKind;
@@ -64,6 +64,10 @@ settings! {
         "" "--workspaces-root", "Folder that holds the environments";
     key_file: Option<PathBuf>, value::path_if_any, "", ["EXECENV_KEY_FILE"],
         "" "", "File with the key by which execenv recognises its records of your folders; made when it is needed";
+    trusted_file: Option<PathBuf>, value::path_if_any, "", ["EXECENV_TRUSTED_FILE"],
+        "" "", "File with the list of what you have trusted by `execenv trust`";
+    port_range: PortRange, |text| text.value.parse(), "20000-29999", ["EXECENV_PORTS_RANGE"],
+        "prepare" "", "Ports that environments may get (`prepare --port`)";
     output: Format, |text| value::word(text, &Format::WORDS), "text", ["EXECENV_OUTPUT"],
         "" "--output", "Format of the answer: text, json, or shell (prepare and reuse)";
     log: Verbosity, |text| value::word(text, &Verbosity::WORDS), "warnings", ["EXECENV_LOG"],

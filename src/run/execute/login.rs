@@ -12,8 +12,7 @@ use crate::protocol::{Event, LoginTalk, NoticeLevel};
 use crate::run::login::Login;
 use crate::run::logs::create;
 use crate::run::pause::tell_pause;
-use crate::run::start::start_guard;
-use crate::supervise::{self, AgentCommand, Bounds, Limits, Requests, RunOutcome, RunStatus, Used};
+use crate::supervise::{self, AgentCommand, Bounds, Guard, Limits, Requests, RunOutcome, RunStatus, Used};
 
 /// A person has to open the address and come back.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -88,7 +87,7 @@ impl Run<'_, '_> {
 
     fn log_in_once(&mut self, args: &[&str], patience: Duration) -> Result<RunOutcome> {
         let command = self.command_to_log_in(args, patience)?;
-        let guard = start_guard()?;
+        let guard = Guard::begin()?;
         let interrupts = self.ways_in.interrupts;
         let mut requests = Requests::new(interrupts, self.ways_in.cancel_file)
             .with_orders(&mut self.ways_in.inbox)

@@ -32,7 +32,7 @@ use crate::run::result::{PublishedWork, RunResult, Sandboxed};
 use crate::run::sandbox::{Asked, Places};
 use crate::run::slots::Slots;
 use crate::run::source::SourceWatch;
-use crate::run::start::{Start, start_guard};
+use crate::run::start::Start;
 use crate::run::surroundings::{RunSink, Surroundings};
 use crate::run::tidy::tidy;
 use crate::run::watch::WorkWatch;
@@ -85,7 +85,7 @@ fn begin(
     sink: &mut dyn RunSink,
 ) -> Result<u8> {
     // Its start takes longer than that of most programs, and nothing waits for it before the agent is to be started.
-    let guard = start_guard()?;
+    let guard = Guard::begin()?;
     let dead = env.recover_dead_run(surroundings.git, surroundings.trust, (surroundings.now)())?;
     let plan = RunPlan::new(options, surroundings.inherited, env, surroundings.slots, surroundings.trust)?;
     let logs_in = args_to_log_in(options, &plan.provider)?;
@@ -473,7 +473,7 @@ impl Run<'_, '_> {
             self.sink.event(&Event::Session { session_id: session, model: None })?;
             record_session(self.env, session, (self.now)());
         }
-        let guard = self.guard.take().map_or_else(start_guard, Ok)?;
+        let guard = self.guard.take().map_or_else(Guard::begin, Ok)?;
         let WaysIn { interrupts, cancel_file, inbox } = &mut self.ways_in;
         let mut requests =
             Requests::new(interrupts, *cancel_file).with_orders(inbox).with_watch(&mut self.watch);

@@ -284,6 +284,7 @@ fn secret_places(home: Option<&Path>, asked: &Asked<'_>) -> Vec<PathBuf> {
         places.extend(row.login.as_ref().and_then(|login| login.file.as_ref()?.path(home, &text)));
     }
     places.extend(asked.request.key_file.clone());
+    places.extend(asked.request.trusted_file.clone());
     let mut found = Vec::new();
     // Also what is not there: it may come while the agent works.
     for place in places {

@@ -9,6 +9,7 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal};
 
 use super::BETWEEN_LOOKS;
@@ -54,6 +55,16 @@ impl Guard {
         let program = Program { path, args, dir: Some(Path::new("/")), env: &[] };
         let child = child::start(program, OwnedFd::from(theirs).into(), Stdio::null(), Stdio::null())?;
         Ok(Self { child, orders, ended: None })
+    }
+
+    /// Starts this program itself as the guard.
+    ///
+    /// # Errors
+    /// When no process can be started.
+    pub fn begin() -> Result<Self> {
+        let program = std::env::current_exe().context("find the program's own file")?;
+        Guard::start(&program, &[super::WORD.into()])
+            .with_context(|| format!("start the guard `{}`", program.display()))
     }
 
     pub(in crate::supervise) fn pid(&self) -> Pid {

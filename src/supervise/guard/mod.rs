@@ -17,6 +17,7 @@
 mod held;
 mod talk;
 
+use std::ffi::OsString;
 use std::io::{self, BufReader};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -41,6 +42,18 @@ use talk::{Order, Ordered, Report};
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
 /// How often orphans that have ended are reaped.
 const REAP: Duration = Duration::from_secs(10);
+
+/// The word that leads to the guard.
+const WORD: &str = "__guard";
+
+/// The guard's entry: `execenv __guard`, started by whoever supervises a program. `None` for any other command line.
+pub fn entry(arguments: &[OsString]) -> Option<u8> {
+    let [_, word] = arguments else { return None };
+    (word == WORD).then(|| {
+        main();
+        0
+    })
+}
 
 /// What the threads of the guard share.
 #[derive(Debug)]

@@ -1,0 +1,203 @@
+//! What is to be run in an environment, and which ports it gets: decided before anything is made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::hooks::Hooks;
+use super::project_file::{Command, DEFAULT_SETUP_TIMEOUT, NAME, ProjectFile};
+use crate::environment::path::quoted;
+use crate::environment::ports::PortName;
+use crate::environment::record::{SetupRecord, SetupState};
+use crate::failure::{Code, Failure};
+use crate::sys::tree::Tree;
+
+/// What becomes of commands that the user has not trusted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUntrusted {
+    /// Nothing is prepared.
+    #[default]
+    Refuse,
+    /// They are left out, with a warning.
+    Skip,
+}
+
+/// What is asked for the setup of an environment.
+#[derive(Clone, Debug, Default)]
+pub struct SetupRequest {
+    /// Commands of the user's own (`--setup`): they need no trust.
+    pub commands: Vec<String>,
+    /// The commands of the repository are left out (`--no-setup`).
+    pub is_off: bool,
+    /// Ports besides those of the file (`--port`).
+    pub ports: Vec<PortName>,
+    /// What becomes of commands that are not trusted.
+    pub on_untrusted: OnUntrusted,
+}
+
+/// What is to be run, and what is recorded of it.
+#[derive(Debug, Default)]
+pub(in crate::environment) struct Setup {
+    /// In their order: those of the file, then those of the command line.
+    pub(in crate::environment) commands: Vec<Command>,
+    /// For all of them together.
+    pub(in crate::environment) limit: Duration,
+    /// The ports that are wanted.
+    pub(in crate::environment) ports: Vec<PortName>,
+    /// The record until the commands have run; `None`: there is no setup.
+    pub(in crate::environment) record: Option<SetupRecord>,
+    /// The digest of the file whose commands were accepted now.
+    pub(in crate::environment) accepted: Option<String>,
+    /// What a person should know.
+    pub(in crate::environment) warnings: Vec<String>,
+}
+
+/// What was there before, where an environment is used again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::environment) struct Before<'a> {
+    /// The setup.
+    pub(in crate::environment) record: Option<&'a SetupRecord>,
+    /// An agent in a sandbox has worked there: what it wrote must not run outside of that.
+    pub(in crate::environment) was_sandboxed: bool,
+}
+
+/// Decides what is to be run in the work dir `folder`, which is shown as `shown`. `way`: where the user finds the same file.
+///
+/// # Errors
+/// A [`Code::Untrusted`] failure for commands that the user has not trusted; a [`Code::BadDocument`] one for a file that cannot
+/// be read.
+pub(in crate::environment) fn decide(
+    request: &SetupRequest,
+    hooks: &Hooks,
+    (folder, shown): (&Tree, &Path),
+    way: Option<&Path>,
+    before: Before<'_>,
+) -> Result<Setup> {
+    let mut setup =
+        Setup { limit: DEFAULT_SETUP_TIMEOUT, record: before.record.cloned(), ..Setup::default() };
+    let file = match ProjectFile::read(folder, shown) {
+        Err(error) if request.is_off => {
+            setup.warnings.push(format!("{NAME} is left out: {error:#}"));
+            None
+        }
+        file => file?,
+    };
+    if let Some(file) = &file {
+        if !file.unknown.is_empty() {
+            setup.warnings.push(format!("unknown fields in {NAME} are ignored: {}", file.unknown.join(", ")));
+        }
+        setup.limit = file.setup_timeout;
+        setup.ports.extend(file.ports.iter().cloned());
+    }
+    setup.ports.extend(request.ports.iter().cloned());
+    if let Some(file) = file.filter(ProjectFile::has_commands) {
+        let is_made = before
+            .record
+            .is_some_and(|record| record.state == SetupState::Done && record.digest == file.digest);
+        if !is_made {
+            setup.take_file(file, request, hooks, way, before)?;
+        }
+    }
+    setup.commands.extend(request.commands.iter().cloned().map(Command::Shell));
+    if !setup.commands.is_empty() {
+        let record = setup.record.get_or_insert_default();
+        record.state = SetupState::Running;
+        record.commands = setup.commands.len();
+    }
+    Ok(setup)
+}
+
+impl Setup {
+    fn take_file(
+        &mut self,
+        file: ProjectFile,
+        request: &SetupRequest,
+        hooks: &Hooks,
+        way: Option<&Path>,
+        before: Before<'_>,
+    ) -> Result<()> {
+        let why = match (request.is_off, before.was_sandboxed) {
+            (true, _) => None,
+            (false, true) => Some(Refused::Sandboxed),
+            (false, false) => match hooks.trusted.has(&file.digest) {
+                Ok(true) => return Ok(self.accept(file)),
+                Ok(false) => Some(Refused::Untrusted),
+                Err(error) if request.on_untrusted == OnUntrusted::Refuse => return Err(error),
+                Err(error) => {
+                    self.warnings.push(format!("{error:#}"));
+                    Some(Refused::Untrusted)
+                }
+            },
+        };
+        match why {
+            Some(why) if request.on_untrusted == OnUntrusted::Refuse => {
+                return Err(why.failure(&file, way).into());
+            }
+            Some(why) => {
+                let failure = why.failure(&file, way);
+                self.warnings.push(format!("{}; {}", failure.message, failure.hint.unwrap_or_default()));
+            }
+            None => {}
+        }
+        self.record = Some(SetupRecord {
+            state: SetupState::Skipped,
+            digest: file.digest,
+            ..self.record.take().unwrap_or_default()
+        });
+        Ok(())
+    }
+
+    fn accept(&mut self, file: ProjectFile) {
+        self.accepted = Some(file.digest.clone());
+        self.record = Some(SetupRecord {
+            state: SetupState::Done,
+            digest: file.digest,
+            commands: file.setup.len(),
+            ..self.record.take().unwrap_or_default()
+        });
+        self.commands = file.setup;
+    }
+}
+
+/// Why the commands of a file do not run.
+#[derive(Clone, Copy)]
+enum Refused {
+    Untrusted,
+    Sandboxed,
+}
+
+impl Refused {
+    fn failure(self, file: &ProjectFile, way: Option<&Path>) -> Failure {
+        /// How many commands a message names.
+        const MOST: usize = 5;
+        let all: Vec<String> =
+            file.setup.iter().chain(&file.teardown).map(|command| format!("`{command}`")).collect();
+        let more = if all.len() > MOST { format!(" and {} more", all.len() - MOST) } else { String::new() };
+        let named = format!("{}{more}", all[..all.len().min(MOST)].join(", "));
+        let digest = &file.digest[..12];
+        match self {
+            Refused::Untrusted => Failure::new(
+                Code::Untrusted,
+                format!("{NAME} names commands that you have not trusted (sha256 {digest}…): {named}"),
+            )
+            .hint(match way {
+                Some(way) => format!(
+                    "`execenv trust {}` shows them and asks; `--no-setup` goes on without them",
+                    quoted(way)
+                ),
+                None => "prepare with `--no-setup`, look at the work dir, `execenv trust` it, then `execenv reuse` the \
+                         environment: that runs them"
+                    .to_owned(),
+            }),
+            Refused::Sandboxed => Failure::new(
+                Code::Untrusted,
+                format!(
+                    "{NAME} names commands, and an agent in a sandbox has worked in this work dir: they would run what it \
+                     wrote outside of its sandbox: {named}"
+                ),
+            )
+            .hint("`--no-setup` goes on without them; commands of your own: `--setup COMMAND`"),
+        }
+    }
+}
