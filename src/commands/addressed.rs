@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::environment::{EnvLock, Prepared, RepositoryFrom, RepositoryRequest, Request, prepare_and_hold};
+use super::announce::undo;
+use crate::environment::{
+    EnvLock, Prepared, RepositoryFrom, RepositoryRequest, Request, SetupRequest, finish_setup,
+    prepare_and_hold,
+};
 use crate::invocation::Context;
 use crate::repos::{RepoUrl, SharedRepo, Sharing};
 
@@ -68,10 +72,21 @@ impl Addressed {
             let address = PathBuf::from(self.url.address());
             let from = RepositoryFrom::Shared { address, source, base, sparse: self.sparse.clone() };
             let repository = Some(RepositoryRequest { from, include: None });
-            prepare_and_hold(&Request { repository, ..request.clone() })
+            let setup = SetupRequest { is_deferred: true, ..request.setup.clone() };
+            prepare_and_hold(&Request { repository, setup, ..request.clone() })
         })?;
         shared.name_coauthor(request.platform.cli() == Some(MULTICA));
-        Ok(prepared)
+        // Others need the repository, and setup commands may take long.
+        drop(shared);
+        let (mut prepared, lock) = prepared;
+        match finish_setup(request, &mut prepared, &lock) {
+            Ok(()) => Ok((prepared, lock)),
+            Err(error) => {
+                drop(lock);
+                log::info!("{}", undo(&prepared, context));
+                Err(error)
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::environment::{OnUntrusted, PortName, SetupRequest};
+use crate::environment::{PortName, SetupRequest};
 
 /// Setup and ports
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -35,7 +35,7 @@ impl SetupArgs {
             commands: self.setup.clone(),
             is_off: self.no_setup,
             ports: self.port.clone(),
-            on_untrusted: OnUntrusted::Refuse,
+            ..SetupRequest::default()
         }
     }
 }

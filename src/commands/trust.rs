@@ -72,7 +72,8 @@ pub(crate) fn run(args: &TrustArgs, context: &Context) -> Result<Answer> {
     }
     let is_known = context.hooks.trusted.has(&file.digest)?;
     if !is_known {
-        note(&format!("{} names these commands:\n{}", path.display(), shown(&file)));
+        note(&format!("{} names these commands", path.display()));
+        shown(&file).iter().for_each(|line| note(line));
         note(
             "they run as you, outside of any sandbox, in work dirs in which an agent may have changed every other file",
         );
@@ -96,7 +97,8 @@ pub(crate) fn run(args: &TrustArgs, context: &Context) -> Result<Answer> {
     Ok(answer(&path, &file, true))
 }
 
-fn shown(file: &ProjectFile) -> String {
+/// The commands, one a line.
+fn shown(file: &ProjectFile) -> Vec<String> {
     let lines = |what: &'static str, commands: &[_], limit: std::time::Duration| {
         let limit = chrono::Duration::from_std(limit).map(show_duration).unwrap_or_default();
         let head = format!("{what} (at most {limit}):");
@@ -105,7 +107,7 @@ fn shown(file: &ProjectFile) -> String {
     };
     let mut all = lines("setup", &file.setup, file.setup_timeout);
     all.extend(lines("teardown", &file.teardown, file.teardown_timeout));
-    all.join("\n")
+    all
 }
 
 fn answer(path: &Path, file: &ProjectFile, is_trusted: bool) -> Answer {

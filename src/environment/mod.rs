@@ -89,7 +89,7 @@ pub(crate) use path::quoted;
 pub use places::CONTEXT as CONTEXT_FILE;
 pub(crate) use ports::refuse_taken as refuse_taken_ports;
 pub use ports::{PortName, PortRange};
-pub use prepare::{find_of_task, prepare, prepare_and_hold};
+pub use prepare::{find_of_task, finish_setup, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 pub use record::{
     CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, IterationRecord, LastResult,

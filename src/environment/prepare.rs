@@ -123,6 +123,29 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     .into())
 }
 
+/// Carries out the setup that a request has deferred. After a failure the environment stays, and no agent starts there: the
+/// caller takes it back.
+///
+/// # Errors
+/// As a setup in [`prepare`].
+pub fn finish_setup(request: &Request<'_>, prepared: &mut Prepared, lock: &EnvLock) -> Result<()> {
+    let Some(pending) = prepared.pending.take() else { return Ok(()) };
+    let env = EnvRoot::open(&prepared.root_dir)?;
+    let work_dir = FoundEnv::read_again(&env)?.work_dir_path();
+    let scene = Scene {
+        env: &env.tree,
+        env_root: &env.path,
+        lock: lock.file(),
+        work_dir: &work_dir,
+        agent_dir: &prepared.work_dir,
+        now: request.now,
+    };
+    if let Some(meta) = setup::carry_out(&pending, request.hooks, &scene, &prepared.meta)? {
+        prepared.meta = meta;
+    }
+    Ok(())
+}
+
 /// The environment of the request's task, where there is one.
 ///
 /// # Errors
@@ -267,6 +290,7 @@ fn return_existing(
         warnings,
         reused: true,
         replaced: None,
+        pending: None,
     };
     Ok((prepared, lock))
 }
@@ -696,6 +720,9 @@ impl Placing<'_> {
 
     /// Runs the setup of an environment that is in its place.
     fn set_up(&self, staged: &mut Staged, at: &Place) -> Result<()> {
+        if self.request.setup.is_deferred {
+            return Ok(());
+        }
         let env_root = at.path(self.request.root);
         let scene = Scene {
             env: &staged.tree,
@@ -843,6 +870,7 @@ impl Placing<'_> {
             meta: staged.meta,
             reused: false,
             replaced: None,
+            pending: self.request.setup.is_deferred.then_some(staged.setup),
         };
         (prepared, staged.lock)
     }

@@ -15,7 +15,7 @@ use super::key::KeyFile;
 use super::record::{Meta, Own};
 use super::repository_request::RepositoryRequest;
 use super::root::WorkspacesRoot;
-use super::setup::{Hooks, SetupRequest, write_proof};
+use super::setup::{Hooks, Setup, SetupRequest, write_proof};
 use super::trust::Trust;
 use super::work_dir::WorkDir;
 use crate::brief::{self, HostOs, Platform, Session, TurnOptions};
@@ -226,6 +226,8 @@ pub struct Prepared {
     pub reused: bool,
     /// The trash entry of the environment whose place it took.
     pub replaced: Option<String>,
+    /// The setup that is still to be carried out.
+    pub(super) pending: Option<Setup>,
 }
 
 /// The provider's row and what its environment still lacks.

@@ -276,6 +276,7 @@ fn refresh(
         warnings,
         reused: true,
         replaced: None,
+        pending: None,
     };
     Ok((prepared, lock))
 }

@@ -28,6 +28,7 @@ mod merges;
 mod publishes;
 mod runs;
 mod sessions;
+mod setups;
 mod swapped;
 mod sweep;
 mod work;
@@ -49,6 +50,7 @@ fn main() {
         logins::trials(),
         runs::trials(),
         sessions::trials(),
+        setups::trials(),
         collector::trials(),
         swapped::trials(),
         dialects::trials(),

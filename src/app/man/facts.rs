@@ -69,6 +69,11 @@ const PREPARED: &[(&str, &str)] = &[
     ),
     ("env", "variables with which the agent must be started"),
     ("private_env", "the same for secrets: name to a file with the value"),
+    (
+        "setup",
+        "state (running, done, failed, skipped or torn_down), digest of the `.execenv.json`, commands, at; null: there is none",
+    ),
+    ("ports", "the environment's ports, by their names"),
     ("sidecars", "files and dirs that execenv created in the work dir"),
     ("warnings[]", "the warnings that were printed"),
     ("reused", "true: the environment existed before"),
@@ -91,7 +96,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "run",
-        statuses: &[0, 1, 2, 3, 4, 124, 125, 126, 127, 130],
+        statuses: &[0, 1, 2, 3, 4, 5, 124, 125, 126, 127, 130],
         fields: &[
             (
                 "type",
@@ -163,6 +168,11 @@ pub(super) const PAGES: &[Facts] = &[
             ),
             ("errors[]", "what went wrong"),
             ("bytes", "bytes that were removed or moved to the trash"),
+            (
+                "teardown",
+                "outcome (none, ran, failed, timed_out, stopped, skipped_untrusted, skipped_unproved, skipped_sandboxed or \
+                 skipped_unreadable), commands, why",
+            ),
         ],
         files: &[names::META, names::MANIFEST, names::OUTPUT, names::KEPT, names::TRASH],
     },
@@ -231,6 +241,10 @@ pub(super) const PAGES: &[Facts] = &[
             (
                 "env, private_env",
                 "variables with which the agent must be started, and files with the secret ones",
+            ),
+            (
+                "setup, ports[]",
+                "as in `execenv prepare`, the ports as a list of name and port; null, []: none",
             ),
             ("session, run, last_result", "conversation, current or last run, and how the last one ended"),
             (
@@ -521,6 +535,18 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts { page: "hook", statuses: ENV, fields: &[], files: STATE },
     Facts { page: "hook-claude", statuses: ENV, fields: &[], files: STATE },
+    Facts {
+        page: "trust",
+        statuses: PLAIN,
+        fields: &[
+            ("schema", "version of this object"),
+            ("path, sha256", "the file, and the digest of its bytes"),
+            ("setup, teardown, ports", "what it names"),
+            ("trusted", "whether it is trusted now; with --list, each file: path, sha256, trusted_at"),
+            ("removed[]", "with --remove: the digests that were trusted"),
+        ],
+        files: &[names::SETUP_LOG],
+    },
     Facts { page: "trash", statuses: PLAIN, fields: &[], files: &[names::TRASH] },
     Facts {
         page: "trash-list",
@@ -625,6 +651,10 @@ const GC: &[(&str, &str)] = &[
         "result: removed, trashed, failed, raced, retained_live, retained_dirty, retained_unpushed, retained_unreadable; null: not touched, or dry run",
     ),
     ("decisions[].unsaved[]", "the work that keeps it: path, why, and unsaved[] as in `execenv cleanup`"),
+    (
+        "decisions[].teardown",
+        "absent where there is none: outcome, commands and why as in `execenv cleanup`; would_run: a dry run",
+    ),
     ("scanned", "number of environments examined"),
     (
         "cleaned, orphaned",

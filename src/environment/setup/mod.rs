@@ -32,6 +32,6 @@ pub(super) use plan::{Before, Setup, decide};
 pub use plan::{OnUntrusted, SetupRequest};
 pub use project_file::{NAME as PROJECT_FILE, ProjectFile};
 pub(super) use proof::write as write_proof;
-pub use teardown::{Teardown, TeardownOutcome};
+pub use teardown::Teardown;
 pub(super) use teardown::{tear_down_held, tell as tell_teardown};
 pub use trusted::{TrustedEntry, TrustedFile};

@@ -34,10 +34,12 @@ pub struct SetupRequest {
     pub ports: Vec<PortName>,
     /// What becomes of commands that are not trusted.
     pub on_untrusted: OnUntrusted,
+    /// The commands are left to [`finish_setup`](crate::environment::finish_setup): the caller holds a lock that others wait for.
+    pub is_deferred: bool,
 }
 
 /// What is to be run, and what is recorded of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::environment) struct Setup {
     /// In their order: those of the file, then those of the command line.
     pub(in crate::environment) commands: Vec<Command>,

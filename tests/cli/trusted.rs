@@ -1,0 +1,138 @@
+//! `execenv trust`: what the user has allowed to run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::support::TestEnv;
+
+const FILE: &str =
+    r#"{"setup": ["npm ci", ["cp", "a b", "c"]], "teardown": ["docker compose down"], "ports": ["web"]}"#;
+
+fn list(t: &TestEnv) -> std::path::PathBuf {
+    t.home.join(".config/execenv/trusted.json")
+}
+
+#[test]
+fn it_shows_every_command_stores_the_digest_once_and_lists_it() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", FILE);
+    let done = t.execenv(["trust", "--yes"]).cwd(&t.project).run().status(0);
+    for part in [
+        "setup (at most 15m)",
+        "  npm ci",
+        "  cp 'a b' c",
+        "teardown (at most 2m)",
+        "  docker compose down",
+        "outside of any sandbox",
+    ] {
+        assert!(done.stderr.contains(part), "{part}: {done}");
+    }
+    assert_eq!(fs::metadata(list(&t)).unwrap().permissions().mode() & 0o777, 0o600);
+    let stored: serde_json::Value = serde_json::from_slice(&fs::read(list(&t)).unwrap()).unwrap();
+    let entry = &stored["trusted"][0];
+    assert_eq!(
+        (&entry["path"], &entry["trusted_at"]),
+        (&json!(t.project.join(".execenv.json")), &json!("2026-06-01T12:00:00Z"))
+    );
+    let before = fs::read(list(&t)).unwrap();
+    let again = t.execenv(["trust", "project", "-o", "json"]).json();
+    assert_eq!((&again["trusted"], &again["sha256"]), (&true.into(), &entry["sha256"]));
+    assert_eq!(fs::read(list(&t)).unwrap(), before, "nothing new");
+    let listed = t.execenv(["trust", "--list"]).ok();
+    assert!(
+        listed.shown_stdout.contains("[PROJECT]/.execenv.json") && listed.stdout.lines().count() == 1,
+        "{listed}"
+    );
+    assert_eq!(t.execenv(["trust", "--list", "-o", "json"]).json()["trusted"][0], *entry);
+}
+
+#[test]
+fn without_a_terminal_it_asks_for_yes_and_stores_nothing() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", FILE);
+    t.execenv(["trust", "project"]).fails(2, &["npm ci", "`trust` asks, and this is no terminal", "--yes"]);
+    t.execenv(["trust", "project"]).input("y\n").fails(2, &["no terminal"]);
+    assert!(!list(&t).exists());
+}
+
+#[test]
+fn what_it_shows_cannot_command_a_terminal() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", "{\"setup\": [\"echo \\u001b[2J\\r\\u202e hidden\\nsecond\"]}");
+    let done = t.execenv(["trust", "--yes", "project"]).run().status(0);
+    assert!(!done.stderr.contains(['\u{1b}', '\r', '\u{202e}']) && done.stderr.contains("hidden"), "{done}");
+    assert!(!done.stderr.lines().any(|line| line.starts_with("second")), "{done}");
+}
+
+#[test]
+fn remove_takes_every_version_of_a_folder_and_names_bytes_that_stay_trusted() {
+    let t = TestEnv::new();
+    for text in [FILE, r#"{"setup": ["two"]}"#] {
+        t.write("project/.execenv.json", text);
+        t.execenv(["trust", "--yes", "project"]).run().status(0);
+    }
+    t.write("copy/.execenv.json", FILE);
+    t.execenv(["trust", "--yes", "copy"]).run().status(0);
+    let done = t.execenv(["trust", "--remove", "project"]).run().status(0);
+    assert_eq!(done.stdout.lines().count(), 2, "{done}");
+    assert!(done.stderr.contains("still trusted, as another path"), "{done}");
+    let done = t.execenv(["trust", "--remove", "project", "-o", "json"]).run().status(0);
+    assert!(done.stdout.contains(r#""removed":[]"#) && done.stderr.contains("was not trusted"), "{done}");
+    fs::remove_dir_all(t.tmp.join("copy")).unwrap();
+    t.execenv(["trust", "--remove", "copy"]).ok();
+    assert_eq!(t.execenv(["trust", "--list"]).ok().stdout, "");
+}
+
+#[test]
+fn a_folder_without_the_file_or_without_commands_has_nothing_to_trust() {
+    let t = TestEnv::new();
+    t.execenv(["trust", "--yes", "project"])
+        .fails(2, &["[PROJECT] has no .execenv.json", "top of a repository"]);
+    t.write("project/.execenv.json", r#"{"ports": ["web"]}"#);
+    let done = t.execenv(["trust", "--yes", "project", "-o", "json"]).run().status(0);
+    assert!(
+        done.stdout.contains(r#""trusted":false"#) && done.stderr.contains("names no commands"),
+        "{done}"
+    );
+    assert!(!list(&t).exists());
+    t.execenv(["prepare", "--local-dir", "project"]).ok();
+}
+
+#[test]
+fn a_list_that_others_can_write_lies_in_the_root_or_is_damaged_trusts_nothing() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", FILE);
+    t.execenv(["trust", "--yes", "project"]).run().status(0);
+    fs::set_permissions(list(&t), PermissionsExt::from_mode(0o666)).unwrap();
+    let prepare = ["prepare", "--local-dir", "project"];
+    t.execenv(prepare).fails(2, &["trusted.json, is not used: its mode is 0666"]);
+    fs::set_permissions(list(&t), PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(list(&t), "{").unwrap();
+    t.execenv(prepare).fails(2, &["trusted.json, is not used: "]);
+    t.execenv(["trust", "--yes", "project"]).run().status(2);
+    assert_eq!(fs::read(list(&t)).unwrap(), b"{");
+    let inside = t.root.join("trusted.json");
+    t.execenv(["list"])
+        .var("EXECENV_TRUSTED_FILE", &inside)
+        .fails(2, &["inside the workspaces root", "trusted_file"]);
+    let elsewhere = t.tmp.join("other/list.json");
+    t.execenv(["trust", "--yes", "project"]).var("EXECENV_TRUSTED_FILE", &elsewhere).run().status(0);
+    assert!(elsewhere.exists());
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let t = TestEnv::new();
+    let children: Vec<_> = (0..12)
+        .map(|number| {
+            t.write(format!("p{number}/.execenv.json"), format!(r#"{{"setup": ["echo {number}"]}}"#));
+            t.execenv(["trust", "--yes", &format!("p{number}")]).start()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(t.execenv(["trust", "--list"]).ok().stdout.lines().count(), 12);
+}
