@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +17,8 @@ use crate::task::{hex, parse_json};
 
 /// Its name, at the top of a work dir.
 pub const NAME: &str = ".execenv.json";
+/// The key by which editors find a schema.
+const EDITORS: &str = "$schema";
 /// The longest file that is read, in bytes.
 const MOST: u64 = 64 << 10;
 /// The most commands of a kind, and the most ports.
@@ -95,8 +96,6 @@ struct Written {
     ports: Vec<PortName>,
     setup_timeout: Option<Limit>,
     teardown_timeout: Option<Limit>,
-    #[serde(rename = "$schema")]
-    _schema: IgnoredAny,
 }
 
 /// What a `.execenv.json` says, and the digest of the bytes that say it.
@@ -150,10 +149,11 @@ fn bytes(folder: &Tree) -> Result<Option<Vec<u8>>, String> {
 /// Parses the bytes of a file that is called `origin`.
 fn parse(bytes: &[u8], origin: &str) -> Result<ProjectFile, Failure> {
     let bad = |failure: Failure| failure.hint(HINT);
-    let (written, unknown): (Written, _) = parse_json(bytes, origin).map_err(|error| {
+    let (written, mut unknown): (Written, Vec<String>) = parse_json(bytes, origin).map_err(|error| {
         let message = Failure::find(&error).map_or_else(|| error.to_string(), |f| f.message.clone());
         bad(Failure::new(Code::BadDocument, message))
     })?;
+    unknown.retain(|key| key != EDITORS);
     let wrong = |field: &str, why: &str| {
         Err(bad(Failure::new(Code::BadDocument, format!("{origin}: field `{field}`: {why}"))))
     };
@@ -205,8 +205,8 @@ mod tests {
     fn a_wrong_file_is_named_with_line_and_field() {
         for (text, part) in [
             ("{", "f, line 1"),
-            ("[]", "an object"),
-            ("\"x\"", "an object"),
+            ("[]", "a JSON object"),
+            ("\"x\"", "a JSON object"),
             ("{\n\"setup\": 1}", "line 2"),
             ("{\"setup\": [1]}", "setup"),
             ("{\"setup\": [\"\"]}", "field `setup[0]`: the command is empty"),
