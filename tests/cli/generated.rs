@@ -1,5 +1,5 @@
-//! What is generated is in the repository and current: completions and manual pages from the one clap definition, and
-//! the picture of the demo from its output.
+//! What is generated is in the repository and current: completions and manual pages from the one clap definition, the page of
+//! the guide from `docs/guide.md`, and the picture of the demo from its output.
 //! `EXECENV_REGENERATE=1 cargo test --test cli generated` rewrites them.
 
 use std::fs;
@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use execenv::internals::completions::{self, registration};
 use execenv::internals::{Cli, man};
 
-use crate::support::TestEnv;
+use crate::support::{TestEnv, guide};
 
 fn compare(folder: &str, expected: &[(String, String)]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -42,8 +42,12 @@ fn completions_are_current() {
 
 #[test]
 fn manual_pages_are_current() {
-    let pages =
-        man::pages(Cli::command()).unwrap().into_iter().map(|(name, text)| (format!("{name}.1"), text));
+    let pages = man::pages(Cli::command()).unwrap();
+    let date = pages[0].1.split(' ').nth(3).unwrap().to_owned();
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide.md")).unwrap();
+    let guide = guide::page(&guide, env!("CARGO_PKG_VERSION"), &date);
+    let pages = pages.into_iter().map(|(name, text)| (format!("{name}.1"), text));
+    let pages = pages.chain([("execenv-guide.7".to_owned(), guide)]);
     compare("man", &pages.collect::<Vec<_>>());
 }
 

@@ -163,13 +163,14 @@ fn decisions_that_the_code_cites_are_written_down() {
 }
 
 /// Options of other programs that the papers name: cargo, git, systemctl, Claude Code.
-const OPTIONS_OF_OTHERS: [&str; 13] = [
+const OPTIONS_OF_OTHERS: [&str; 14] = [
     "examples",
     "lib",
     "locked",
     "megabytes",
     "nocapture",
     "now",
+    "oneline",
     "path",
     "permission-mode",
     "release",

@@ -9,6 +9,7 @@
 pub mod escaping;
 pub mod fake_claude;
 pub mod git_http;
+pub mod guide;
 pub mod homes;
 pub mod process;
 pub mod repository;
