@@ -128,6 +128,7 @@ impl Place<'_> {
                 lock: self.lock.try_clone().context("duplicate the handle of the lock")?,
                 slots: Vec::new(),
                 log: null()?,
+                times: None,
                 stderr_log: null()?,
             };
             let interrupts = Interrupts::of_command(Arc::clone(self.stop));
