@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::checkout_remote::world;
+use crate::support::git_http::serve;
 use crate::support::process::{is_gone, wait_until};
 use crate::support::repository::{commit_files, make_repository};
 use crate::support::{KEY, TASK, TestEnv, assert_same, snapshot};
@@ -367,12 +369,10 @@ fn what_an_agent_in_a_sandbox_has_written_is_not_set_up_outside_of_it() {
 
 #[test]
 fn a_setup_on_a_shared_repository_holds_nothing_that_others_wait_for() {
-    let t = TestEnv::new();
-    make_repository(&t, &t.project, &[]);
-    let address = format!("file://{}", t.project.display());
-    let words = |task: &'static str| {
-        ["prepare", "--task-id", task, "--repo", &address.clone(), "--setup"].map(str::to_owned)
-    };
+    let (t, served) = world();
+    let server = serve(&served, None);
+    let address = format!("{}/org/repo", server.url());
+    let words = |task: &str| ["prepare", "--task-id", task, "--repo", &address, "--setup"].map(str::to_owned);
     let script =
         "echo $$ > ../../../../pid; while [ ! -e ../../../../go ]; do sleep 0.05; done; touch ../ran"
             .to_owned();

@@ -123,7 +123,10 @@ impl Setup {
             (true, _) => None,
             (false, true) => Some(Refused::Sandboxed),
             (false, false) => match hooks.trusted.has(&file.digest) {
-                Ok(true) => return Ok(self.accept(file)),
+                Ok(true) => {
+                    self.accept(file);
+                    return Ok(());
+                }
                 Ok(false) => Some(Refused::Untrusted),
                 Err(error) if request.on_untrusted == OnUntrusted::Refuse => return Err(error),
                 Err(error) => {
