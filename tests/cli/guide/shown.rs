@@ -63,8 +63,10 @@ fn mask(part: &str) -> &str {
         "ID"
     } else if part.len() >= 7 && has_digit && is_hex(part) {
         "HEX"
-    } else if has_digit && part.contains(':') && part.starts_with(|c: char| c.is_ascii_digit()) {
+    } else if has_digit && part.contains(':') && part.starts_with(|c: char| c.is_ascii_digit() || c == '+') {
         "TIME"
+    } else if groups.len() == 3 && part.len() == 10 && groups.iter().all(|group| is_number(group)) {
+        "DATE"
     } else if ["ms", "s", "m", "h", "d"].iter().any(|unit| part.strip_suffix(unit).is_some_and(is_number)) {
         "LONG"
     } else {
@@ -104,6 +106,8 @@ fn what_differs_is_not_compared_and_all_else_is() {
         ("(4.2 KiB)\n", "(12 B)\n", true),
         ("4 files\n", "5 files\n", false),
         ("2026-11-29T21:35:49Z\n", "2026-06-01T12:00:00.5Z\n", true),
+        ("2026-11-29 21:35:49 +00:00\n", "2026-06-01 12:00:00 -05:30\n", false),
+        ("2026-11-29 21:35:49 +00:00\n", "2026-06-01 12:00:00 +05:30\n", true),
     ] {
         assert_eq!(is_as(shown, printed), is_same, "{shown:?} {printed:?}");
     }
