@@ -1,11 +1,13 @@
 //! How the program is linked: with the unwinder in it, and in a release build without tables to unwind, with short relocations,
-//! and with functions of the same code once.
+//! and with functions of the same code once. And what it carries: the JSON Schemas, packed.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    pack_schemas();
     println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
     let target = ["OS", "ENV"].map(|part| variable(&format!("CARGO_CFG_TARGET_{part}")));
     if target != ["linux", "gnu"].map(|part| Some(part.to_owned())) || !has_archive() {
@@ -21,6 +23,28 @@ fn main() {
             println!("cargo:rustc-link-arg-bins={SAME_CODE_ONCE}");
         }
     }
+}
+
+/// Packs the files of `schemas/`, which one test generates: name and text of each, by name, each followed by a byte 0, deflated
+/// together, because they have much in common.
+fn pack_schemas() {
+    println!("cargo:rerun-if-changed=schemas");
+    let entries = std::fs::read_dir("schemas").into_iter().flatten().flatten();
+    let mut files: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some()).collect();
+    files.sort_by(|one, other| one.file_stem().cmp(&other.file_stem()));
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    for file in files {
+        let name = file.file_stem().and_then(|name| name.to_str()).expect("names of schemas are UTF-8");
+        let text = std::fs::read(&file).expect("a schema can be read");
+        let parts: [&[u8]; 4] = [name.as_bytes(), b"\0", &text, b"\0"];
+        parts.iter().try_for_each(|part| packer.write_all(part)).expect("memory can be written to");
+    }
+    let folder = variable("OUT_DIR").expect("cargo names a folder for what a build script makes");
+    let packed = packer.finish().expect("memory can be written to");
+    #[expect(clippy::disallowed_methods, reason = "the build is no part of the program")]
+    std::fs::write(Path::new(&folder).join("schemas.deflate"), packed)
+        .expect("the folder for what a build script makes can be written");
 }
 
 /// As a shared library (`libgcc_s`) the unwinder is opened, mapped and relocated at each start, which takes a tenth of the time of

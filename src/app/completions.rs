@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use clap_complete::env::{CompleteEnv, Shells};
-use serde_json::json;
+use serde::Serialize;
 
-use crate::output::Answer;
+use crate::output::{Answer, Version};
 
 /// The variable with which a shell's script asks for candidates; not `COMPLETE`, which other programs use.
 const VARIABLE: &str = "EXECENV_COMPLETE";
@@ -30,7 +30,10 @@ pub struct CompletionsArgs {
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Answer> {
     let text = registration(&args.shell).context("write the script")?;
-    Ok(Answer::new(text.trim_end(), json!({"schema": 1, "shell": args.shell, "script": text})))
+    Ok(Answer::new(
+        text.trim_end(),
+        CompletionsDocument { schema: Version, shell: &args.shell, script: &text },
+    ))
 }
 
 /// Answers a shell that asks for candidates. `None`: this is an ordinary call.
@@ -56,4 +59,15 @@ pub fn registration(shell: &str) -> std::io::Result<String> {
         completer.write_registration(VARIABLE, "execenv", "execenv", "execenv", &mut bytes)?;
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The script with which a shell completes execenv's command lines.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CompletionsDocument<'a> {
+    schema: Version,
+    /// The shell.
+    shell: &'a str,
+    /// The script.
+    script: &'a str,
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use super::grammar::{Cli, Command};
-use super::{completions, man};
+use super::{completions, man, schema};
 use crate::commands::{
     branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
     orders, prepare, publish, report, restore, reuse, run, show, trash, trust, verify,
@@ -68,6 +68,7 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Config(args) => config::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args, Cli::command(), context),
+        Command::Schema(args) => schema::run(&args),
     };
     let mut done = done?;
     let deed = std::mem::take(&mut done.deed);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{completions, man};
+use super::{completions, man, schema};
 use crate::commands;
 use crate::invocation::{GlobalArgs, describe_setting};
 
@@ -91,6 +91,8 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Show the manual page of a command
     Man(man::ManArgs),
+    /// Print the JSON Schema of a JSON answer, of the task document or of a state file
+    Schema(schema::SchemaArgs),
 }
 
 /// Parses a command line.

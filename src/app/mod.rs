@@ -7,6 +7,7 @@ mod grammar;
 pub mod man;
 mod meant;
 mod process;
+mod schema;
 mod usage;
 
 pub use grammar::Cli;

@@ -1,14 +1,15 @@
 //! `execenv branch`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::invocation::{Context, WaitArgs, env_completer};
-use crate::output::{Answer, Deed, answer, escape};
+use crate::output::{Answer, Deed, Version, answer, document, escape};
 use crate::work;
 
 /// Begin a new branch in the repository of an environment
@@ -44,12 +45,12 @@ pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<u8> {
     let git = git_under(&env, context)?.until(Arc::clone(&context.stop));
     let made = work::branch(&env, &place, &args.name, args.from.as_deref(), &git)?;
     log::info!("{} was at {}", made.repository.display(), escape(&made.new.before));
-    let json = json!({
-        "schema": 1,
-        "repository": made.repository.to_string_lossy(),
-        "branch": args.name,
-        "commit": made.new.commit,
-        "before": made.new.before,
+    let json = document(Branched {
+        schema: Version,
+        repository: made.repository.to_string_lossy(),
+        branch: &args.name,
+        commit: made.new.commit.as_deref(),
+        before: &made.new.before,
     });
     let name = escape(&args.name);
     // A signal that has arrived must not stop it.
@@ -58,4 +59,19 @@ pub(crate) fn run(args: &BranchArgs, context: &Context) -> Result<u8> {
         Err(error) => format!("the branch {name} stays: {error:#}"),
     };
     answer(&Answer::new(&*name, json), Deed::TakenBack(Box::new(undo)), context.settings.output)
+}
+
+/// A new branch in the repository of an environment.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Branched<'a> {
+    schema: Version,
+    /// The folder of the repository.
+    repository: Cow<'a, str>,
+    /// The new branch, which is checked out now.
+    branch: &'a str,
+    /// The commit where it begins; null: the repository has none yet.
+    commit: Option<&'a str>,
+    /// What was checked out before: a branch, in full, or a commit.
+    before: &'a str,
 }

@@ -1,10 +1,11 @@
 //! `execenv checkout`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::addressed::{MULTICA, WAIT_FOR_SHARED};
 use crate::environment::{Exports, FoundEnv};
@@ -12,7 +13,7 @@ use crate::failure::{Code, Failure};
 use crate::git::check_sparse;
 use crate::invocation::{Context, env_completer, parse_duration};
 use crate::output::log::note;
-use crate::output::{Answer, Deed, answer, escape};
+use crate::output::{Answer, Deed, Version, answer, escape};
 use crate::provider::codex;
 use crate::repos::{Checkout, Mode, RepoUrl, SharedRepo, Sharing, Wanted, check_place};
 use crate::sys::tree::{FileKind, Tree};
@@ -77,15 +78,15 @@ fn shown(checkout: &Checkout, url: &RepoUrl) -> Answer {
     let text = path.display().to_string();
     Answer::new(
         text,
-        json!({
-            "schema": 1,
-            "path": path.to_string_lossy(),
-            "branch_name": branch,
-            "base": base.name,
-            "commit": base.commit,
-            "mode": mode.word(),
-            "notes": notes,
-        }),
+        CheckedOut {
+            schema: Version,
+            path: path.to_string_lossy(),
+            branch_name: branch,
+            base: &base.name,
+            commit: &base.commit,
+            mode: mode.word(),
+            notes,
+        },
     )
 }
 
@@ -160,4 +161,23 @@ fn check_out(
         Err(error) => format!("the checkout was not taken back: {error:#}"),
     };
     answer(&built, Deed::TakenBack(Box::new(undo)), context.settings.output)
+}
+
+/// A repository that was checked out into a work dir.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct CheckedOut<'a> {
+    schema: Version,
+    /// The folder of the checkout.
+    path: Cow<'a, str>,
+    /// Its branch.
+    branch_name: &'a str,
+    /// The branch, tag or commit at which the branch begins.
+    base: &'a str,
+    /// The id of that commit.
+    commit: &'a str,
+    /// `linked`: a worktree of the shared repository; `isolated`: a clone that stands alone.
+    mode: &'static str,
+    /// What the checkout lacks, such as submodules.
+    notes: &'a [String],
 }

@@ -1,17 +1,18 @@
 //! `execenv checkpoint`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::repository::{RepositoryArgs, git_under, hold};
-use crate::environment::FoundEnv;
+use crate::environment::{FoundEnv, PatchRecord};
 use crate::failure::Code;
-use crate::git::Git;
+use crate::git::{Change, Git};
 use crate::invocation::{Context, WaitArgs, env_completer};
-use crate::output::{Answer, counted, escape};
+use crate::output::{Answer, Version, counted, escape};
 use crate::work::{Wanted, checkpoint};
 
 /// Save the work in an environment as a commit and as a patch
@@ -69,7 +70,7 @@ fn save(args: &CheckpointArgs, found: &FoundEnv, git: &Git, context: &Context) -
     };
     let repository = place.path().to_string_lossy().into_owned();
     let Some(made) = checkpoint(found, &place, wanted, git)? else {
-        let json = json!({"schema": 1, "created": false, "repository": repository});
+        let json = Checkpointed::Nothing { schema: Version, created: false, repository };
         let code = args.fail_if_clean.then_some(Code::Failed);
         return Ok(Answer::new("nothing to save", json).with_status(code));
     };
@@ -85,22 +86,70 @@ fn save(args: &CheckpointArgs, found: &FoundEnv, git: &Git, context: &Context) -
     }
     let sums = format!("{}, +{} -{}", counted(record.files, "file", "files"), record.added, record.removed);
     let text = format!("checkpoint {}\t{}\t{sums}", record.n, record.sha);
-    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-    let json = json!({
-        "schema": 1,
-        "created": true,
-        "repository": repository,
-        "n": record.n,
-        "sha": record.sha,
-        "base_sha": some(&record.base_sha),
-        "branch": some(&record.branch),
-        "on_branch": args.on_branch,
-        "files": made.changes.files,
-        "added": record.added,
-        "removed": record.removed,
-        "patch": record.patch,
-        "links": made.links.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+    let json = Checkpointed::Made(Made {
+        schema: Version,
+        created: true,
+        repository,
+        n: record.n,
+        sha: &record.sha,
+        base_sha: Some(record.base_sha.as_str()).filter(|base| !base.is_empty()),
+        branch: Some(record.branch.as_str()).filter(|branch| !branch.is_empty()),
+        on_branch: args.on_branch,
+        files: &made.changes.files,
+        added: record.added,
+        removed: record.removed,
+        patch: record.patch.as_ref(),
+        links: made.links.iter().map(|path| path.to_string_lossy()).collect(),
     });
     let hint = format!("`execenv restore {} --from {}` brings it back", found.env.key(), record.n);
     Ok(Answer::new(text, json).after(format!("checkpoint {} was saved", record.n), hint))
+}
+
+/// What `checkpoint` saved.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub(crate) enum Checkpointed<'a> {
+    /// A checkpoint.
+    Made(Made<'a>),
+    /// Nothing: no file differs from the last commit.
+    Nothing {
+        schema: Version,
+        /// Whether a checkpoint was made.
+        #[cfg_attr(test, schemars(extend("const" = false)))]
+        created: bool,
+        /// The folder of the repository.
+        repository: String,
+    },
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Made<'a> {
+    schema: Version,
+    /// Whether a checkpoint was made.
+    #[cfg_attr(test, schemars(extend("const" = true)))]
+    created: bool,
+    /// The folder of the repository.
+    repository: String,
+    /// The number of the checkpoint, from 1.
+    n: u64,
+    /// Its commit.
+    sha: &'a str,
+    /// The commit that the patch begins from; null: from nothing.
+    base_sha: Option<&'a str>,
+    /// The branch that is checked out, or null.
+    branch: Option<&'a str>,
+    /// Whether the commit is on that branch.
+    on_branch: bool,
+    /// The files that differ from the last commit.
+    files: &'a [Change],
+    /// How many lines were added; binary files have none.
+    added: u64,
+    /// How many lines were removed.
+    removed: u64,
+    /// The patch; null: it would have been longer than 10 MiB.
+    patch: Option<&'a PatchRecord>,
+    /// Submodules and other repositories, of which only the commit is saved.
+    links: Vec<Cow<'a, str>>,
 }

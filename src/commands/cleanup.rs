@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::cleaned::CleanedDocument;
 use crate::environment::{CleanupOptions, CleanupOutcome, CleanupReport, FoundEnv, RenewedLogins, cleanup};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, WaitArgs, env_completer};
 use crate::output::log::Verbosity;
-use crate::output::{self, Answer, Format, escape, stopped_after};
+use crate::output::{self, Answer, Format, document, escape, stopped_after};
 
 /// Remove what execenv wrote, then the work dir; output/ and logs/ stay
 ///
@@ -145,7 +146,7 @@ pub(crate) fn run(args: &CleanupArgs, context: &Context) -> Result<Answer> {
     for failure in &failures {
         output::failure(failure, context.settings.output == Format::Json);
     }
-    let documents: Vec<Value> = reports.iter().map(document).collect();
+    let documents: Vec<Value> = reports.iter().map(|report| document(CleanedDocument::of(report))).collect();
     let json = match args.envs.len() {
         1 => documents.into_iter().next().unwrap_or_default(),
         _ => Value::Array(documents),
@@ -222,19 +223,6 @@ pub(super) fn failure_of(report: &CleanupReport) -> Option<Failure> {
         _ => "fix the cause, then repeat the command",
     };
     Some(Failure::new(code, message).hint(hint))
-}
-
-fn document(report: &CleanupReport) -> Value {
-    json!({
-        "schema": 1,
-        "root_dir": report.root_dir.to_string_lossy(),
-        "outcome": report.outcome,
-        "removed": report.removed.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
-        "kept": report.kept,
-        "errors": report.errors,
-        "bytes": report.bytes,
-        "teardown": report.teardown,
-    })
 }
 
 fn line(report: &CleanupReport) -> String {

@@ -1,15 +1,16 @@
 //! `execenv clone`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::repository::RepositoryArgs;
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, Deed, answer, escape};
+use crate::output::{Answer, Deed, Version, answer, escape};
 use crate::work::{clone, look_at_target};
 
 /// Copy the work in an environment into a repository of its own
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<u8> {
             (true, true) => "empty",
             (true, false) => "not empty",
         };
-        let json = json!({"schema": 1, "exists": target.exists, "empty": target.is_empty});
+        let json = CloneTarget { schema: Version, exists: target.exists, empty: target.is_empty };
         return answer(&Answer::new(text, json), Deed::Nothing, context.settings.output);
     }
     context.defer_signals()?;
@@ -59,12 +60,34 @@ pub(crate) fn run(args: &CloneArgs, context: &Context) -> Result<u8> {
         log::warn!("{link} is a repository of its own: which commit it is at is copied, its files are not");
     }
     let shown = escape(&made.path.display().to_string());
-    let links: Vec<_> = made.links.iter().map(|link| link.to_string_lossy()).collect();
+    let links = made.links.iter().map(|link| link.to_string_lossy()).collect();
     let built =
-        Answer::new(shown.clone(), json!({"schema": 1, "path": made.path.to_string_lossy(), "links": links}));
+        Answer::new(shown.clone(), Cloned { schema: Version, path: made.path.to_string_lossy(), links });
     let undo = || match made.take_back() {
         Ok(()) => format!("{shown} was removed"),
         Err(error) => format!("{shown} stays: {error:#}"),
     };
     answer(&built, Deed::TakenBack(Box::new(undo)), context.settings.output)
+}
+
+/// A clone of the work in an environment.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Cloned<'a> {
+    schema: Version,
+    /// The folder of the clone.
+    path: Cow<'a, str>,
+    /// Submodules and other repositories, of which only the commit was copied.
+    links: Vec<Cow<'a, str>>,
+}
+
+/// The folder that a clone would be made in.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct CloneTarget {
+    schema: Version,
+    /// Whether the folder exists.
+    exists: bool,
+    /// Whether it may be used: it is missing or empty.
+    empty: bool,
 }

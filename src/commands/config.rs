@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::invocation::{Context, Origin};
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Version, document, escape};
 
 /// Show every setting, its value and where the value comes from
 #[derive(Debug, Args)]
@@ -26,7 +27,32 @@ pub(crate) fn run(_args: &ConfigArgs, context: &Context) -> Result<Answer> {
             Origin::Default => "default".to_owned(),
         };
         lines.push(format!("{:<16} {:<24} {}", setting.row.key, escape(&setting.value), escape(&origin)));
-        settings.insert(setting.row.key.into(), json!({"value": setting.value, "origin": origin}));
+        settings.insert(
+            setting.row.key.into(),
+            document(SettingInForce { value: &setting.value, origin: &origin }),
+        );
     }
-    Ok(Answer::new(lines.join("\n"), json!({"schema": 1, "file": file, "settings": Value::Object(settings)})))
+    Ok(Answer::new(lines.join("\n"), ConfigDocument { schema: Version, file, settings }))
+}
+
+/// The settings in force.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ConfigDocument {
+    schema: Version,
+    /// The configuration file that was read, or null.
+    file: Option<String>,
+    /// Each setting by its name.
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, SettingInForce<'static>>"))]
+    settings: Map<String, Value>,
+}
+
+/// A setting in force.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct SettingInForce<'a> {
+    /// Its value, as an option or the configuration file has it.
+    value: &'a str,
+    /// Where the value comes from: `command line`, `variable NAME`, `file PATH` or `default`.
+    origin: &'a str,
 }

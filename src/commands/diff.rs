@@ -1,16 +1,18 @@
 //! `execenv diff`.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::repository::RepositoryArgs;
 use crate::formats::write_part;
+use crate::git::Change;
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, Deed, Format, answer, stream};
+use crate::output::{Answer, Deed, Format, Version, answer, stream};
 use crate::work::{Compared, DiffForm, diff};
 
 /// Show what the work in an environment has changed
@@ -66,15 +68,15 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<u8> {
                 Ok(())
             })?;
         }
-        let json = json!({
-            "schema": 1,
-            "repository": place.path().to_string_lossy(),
-            "base": difference.base,
-            "files": changes.files,
-            "added": changes.added,
-            "removed": changes.removed,
-            "patch": (!args.stat).then(|| String::from_utf8_lossy(&patch)),
-        });
+        let json = DiffDocument {
+            schema: Version,
+            repository: place.path().to_string_lossy(),
+            base: difference.base.as_deref(),
+            files: &changes.files,
+            added: changes.added,
+            removed: changes.removed,
+            patch: (!args.stat).then(|| String::from_utf8_lossy(&patch)),
+        };
         return answer(&Answer::new("", json), Deed::Nothing, Format::Json);
     }
     let mut out = stream();
@@ -94,4 +96,23 @@ pub(crate) fn run(args: &DiffArgs, context: &Context) -> Result<u8> {
     }
     out.flush()?;
     Ok(0)
+}
+
+/// What the work in an environment has changed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct DiffDocument<'a> {
+    schema: Version,
+    /// The folder of the repository.
+    repository: Cow<'a, str>,
+    /// The commit that was compared with; null: everything is new.
+    base: Option<&'a str>,
+    /// The files that differ.
+    files: &'a [Change],
+    /// How many lines were added; binary files have none.
+    added: u64,
+    /// How many lines were removed.
+    removed: u64,
+    /// The difference as text, with a sign in place of what is no UTF-8; null with `--stat`.
+    patch: Option<Cow<'a, str>>,
 }

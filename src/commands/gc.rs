@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use chrono::Duration;
 use clap::Args;
-use serde_json::{Map, Value, json};
 
 use crate::environment::{CleanupOutcome, Occupants, damage};
 use crate::failure::{Code, Failure};
@@ -18,14 +17,21 @@ use crate::invocation::{
     Context, ServerArgs, Settings, connection, describe_setting, env_completer, parse_duration, parse_size,
     workspace_completer,
 };
-use crate::output::{self, Format, HarmlessJson, Stream, counted, line, show_bytes, stream};
+use crate::output::{
+    self, Format, HarmlessJson, Stream, Version, counted, document, harmless_json, line, show_bytes, stream,
+};
 use crate::repos::RepoPolicy;
 use crate::run::temporary_places;
 use crate::sys::lock::Holder;
 use crate::sys::space::disk_size;
 
+mod document;
 mod report;
-use report::{decision_json, explanation, row, summary_json};
+#[cfg(test)]
+pub(crate) use document::GcDocument;
+use document::{Counts, DecisionDocument, SummaryDocument};
+pub(crate) use document::{ExplainDocument, GcLine};
+use report::{explanation, row};
 
 /// Remove old environments: one cycle over the workspaces root
 ///
@@ -125,10 +131,8 @@ pub(crate) fn run(args: &GcArgs, context: &Context) -> Result<u8> {
         let policy = &args.policy(&context.settings);
         match context.settings.output {
             Format::Json => {
-                let mut decision = decision_json(&judged, &request);
-                decision["due"] = report::due_json(&judged, policy, context.now);
-                decision["damaged"] = json!(damaged);
-                line(&decision.to_string())?;
+                let explained = ExplainDocument::of(&judged, &request, policy, &damaged);
+                line(&harmless_json(&document(explained).to_string()))?;
             }
             _ => line(&explanation(&judged, &damaged, policy, context.now))?,
         }
@@ -371,12 +375,12 @@ fn print_json(request: &GcRequest<'_>, context: &Context) -> Result<Summary> {
         if !std::mem::take(&mut first) {
             out.write_all(b",")?;
         }
-        serde_json::to_writer(&mut out, &decision_json(judged, request))?;
+        serde_json::to_writer(&mut out, &DecisionDocument::of(judged, request))?;
         count(context, judged);
         report_trouble(judged);
         Ok(())
     })?; // an incomplete document; the error says why
-    let counts = Value::Object(summary_json(&summary)).to_string();
+    let counts = serde_json::to_string(&Counts::of(&summary))?;
     writeln!(out, "],{}", counts.trim_start_matches('{'))?;
     out.end()?;
     Ok(summary)
@@ -386,12 +390,7 @@ fn print_json(request: &GcRequest<'_>, context: &Context) -> Result<Summary> {
 fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
     let mut out = Report::of(request);
     let summary = cycle(request, &mut |judged| {
-        let mut object = Map::new();
-        object.insert("type".into(), "decision".into());
-        if let Value::Object(decision) = decision_json(judged, request) {
-            object.extend(decision);
-        }
-        serde_json::to_writer(&mut out, &object)?;
+        serde_json::to_writer(&mut out, &GcLine::Decision(DecisionDocument::of(judged, request)))?;
         out.write_all(b"\n")?;
         // A reader that follows sees at once what was done.
         if judged.outcome.is_some() && !request.dry_run {
@@ -400,12 +399,10 @@ fn print_stream(request: &GcRequest<'_>) -> Result<Summary> {
         report_trouble(judged);
         Ok(())
     })?;
-    let mut last = Map::new();
-    last.insert("type".into(), "summary".into());
-    last.insert("schema".into(), 1.into());
-    last.insert("dry_run".into(), request.dry_run.into());
-    last.extend(summary_json(&summary));
-    writeln!(out, "{}", Value::Object(last))?;
+    let (dry_run, counts) = (request.dry_run, Counts::of(&summary));
+    let last = GcLine::Summary(SummaryDocument { schema: Version, dry_run, counts });
+    serde_json::to_writer(&mut out, &last)?;
+    out.write_all(b"\n")?;
     out.end()?;
     Ok(summary)
 }

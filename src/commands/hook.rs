@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::announce::undo;
@@ -145,7 +144,7 @@ fn create(event: &Event, args: &ClaudeHookArgs, context: &Context) -> Result<u8>
     task.tell(&prepared);
     let path = prepared.work_dir.display().to_string();
     // Claude Code reads the last line, whatever the format of other answers is set to.
-    let built = Answer::new(path.clone(), json!({"schema": 1, "worktree_path": path}));
+    let built = Answer::new(path.clone(), ());
     let undo = || if prepared.reused { format!("{path} stays") } else { undo(&prepared, context) };
     answer(&built, Deed::TakenBack(Box::new(undo)), Format::Text)
 }

@@ -1,24 +1,27 @@
 //! `execenv merge`.
 
+mod documents;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::{FoundEnv, LockedEnv};
 use crate::failure::{Code, Failure};
-use crate::formats::path_text;
 use crate::git::{Conflict, ConflictKind};
 use crate::invocation::{Context, WaitArgs, env_completer};
-use crate::output::{self, Answer, Format, columns, counted, escape, show_age};
+use crate::output::{self, Answer, Format, Version, columns, counted, document, escape, show_age};
 use crate::work::Place;
-use crate::work::merge::{
-    By, Completeness, Counted, Desk, Resolution, Standing, StartOptions, Started, TaskBranch,
-    resolution_words,
+use crate::work::merge::{Completeness, Desk, Resolution, StartOptions, Started, resolution_words};
+pub(crate) use documents::{
+    MergeAborted, MergeCheck, MergeCommitted, MergeList, MergeResolved, MergeSkipped, MergeStarted,
+    MergeStatus,
 };
+pub(super) use documents::{Shown, shown};
+use documents::{rows, word};
 
 /// Merge the branches of tasks into the branch of one environment, step by step
 ///
@@ -196,8 +199,11 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> Result<Answer> {
             if done.was_there {
                 output::log::note(&format!("the merge of {} was committed already", escape(&done.branch)));
             }
-            let json = json!({
-                "schema": 1, "commit": done.commit, "branch": done.branch, "squash": done.squash,
+            let json = document(MergeCommitted {
+                schema: Version,
+                commit: &done.commit,
+                branch: &done.branch,
+                squash: done.squash,
             });
             let what = format!("the merge of {} is committed as {}", escape(&done.branch), done.commit);
             Ok(Answer::new(done.commit, json).after(what, hint(env)))
@@ -209,9 +215,13 @@ pub(crate) fn run(args: &MergeArgs, context: &Context) -> Result<Answer> {
                 None => "no merge is in progress".to_owned(),
             };
             let aborted = done.branch.is_some();
-            let json = json!({
-                "schema": 1, "aborted": aborted, "branch": done.branch, "head": done.head, "kept": done.kept,
-            });
+            let json = MergeAborted {
+                schema: Version,
+                aborted,
+                branch: done.branch.as_deref(),
+                head: &done.head,
+                kept: done.kept.as_deref(),
+            };
             Ok(if aborted {
                 Answer::new(text.clone(), json).after(text, hint(env))
             } else {
@@ -253,19 +263,6 @@ impl Looked {
     }
 }
 
-/// A path with a conflict, for a program.
-#[derive(Serialize)]
-pub(super) struct Shown<'a> {
-    #[serde(serialize_with = "path_text::serialize")]
-    path: &'a PathBuf,
-    kind: ConflictKind,
-    what: &'static str,
-}
-
-pub(super) fn shown(conflicts: &[Conflict]) -> Vec<Shown<'_>> {
-    conflicts.iter().map(|it| Shown { path: &it.path, kind: it.kind(), what: it.what() }).collect()
-}
-
 pub(super) fn lines(conflicts: &[Conflict]) -> String {
     let word = |kind: ConflictKind| serde_json::to_value(kind).ok();
     let line = |it: &Conflict| {
@@ -292,15 +289,15 @@ fn start(
     let started = desk.start(env, &chosen, options)?;
     let Started { branch, source, is_up_to_date, conflicts, messages, committed } = &started;
     let commit = committed.as_ref().map(|done| done.commit.as_str());
-    let json = json!({
-        "schema": 1,
-        "branch": branch,
-        "source": source,
-        "up_to_date": is_up_to_date,
-        "conflicts": shown(conflicts),
-        "messages": messages,
-        "commit": commit,
-    });
+    let json = MergeStarted {
+        schema: Version,
+        branch,
+        source,
+        up_to_date: *is_up_to_date,
+        conflicts: shown(conflicts),
+        messages,
+        commit,
+    };
     let branch = escape(branch);
     if !conflicts.is_empty() {
         let key = env.env.key();
@@ -355,11 +352,11 @@ fn resolve(
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
     let (done, left) = desk.resolve(env, &files, resolution)?;
     let _ = context;
-    let json = json!({
-        "schema": 1,
-        "resolved": done.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
-        "conflicts": shown(&left),
-    });
+    let json = MergeResolved {
+        schema: Version,
+        resolved: done.iter().map(|path| path.to_string_lossy()).collect(),
+        conflicts: shown(&left),
+    };
     let text =
         format!("resolved {}, {} left", counted(done.len() as u64, "conflict", "conflicts"), left.len());
     Ok(Answer::new(text.clone(), json).after(text, hint(env)))
@@ -372,14 +369,14 @@ fn status(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {
         (false, true) => "interrupted",
         (false, false) => "none",
     };
-    let json = json!({
-        "schema": 1,
-        "state": state,
-        "branch": progress.branch,
-        "source": progress.source,
-        "head": progress.head,
-        "conflicts": shown(&progress.conflicts),
-    });
+    let json = MergeStatus {
+        schema: Version,
+        state,
+        branch: progress.branch.as_deref(),
+        source: progress.source.as_deref(),
+        head: progress.head.as_deref(),
+        conflicts: shown(&progress.conflicts),
+    };
     let branch = escape(progress.branch.as_deref().or(progress.source.as_deref()).unwrap_or_default());
     let mut text = match state {
         "merging" => format!(
@@ -395,38 +392,9 @@ fn status(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {
     Ok(Answer::new(text, json))
 }
 
-fn word(branch: &TaskBranch) -> &'static str {
-    match (&branch.standing, branch.counted) {
-        (Standing::Merged(_), _) => "merged",
-        (Standing::Skipped(_), _) => "skipped",
-        (Standing::Unmerged, Counted::Older) => "older",
-        (Standing::Unmerged, Counted::Yes) => "unmerged",
-    }
-}
-
-fn document(branch: &TaskBranch) -> Value {
-    let (merged_by, reason) = match &branch.standing {
-        Standing::Merged(By::Git) => (Some("git"), None),
-        Standing::Merged(By::Record) => (Some("record"), None),
-        Standing::Merged(By::Chain) => (Some("chain"), None),
-        Standing::Skipped(reason) => (None, Some(reason)),
-        Standing::Unmerged => (None, None),
-    };
-    json!({
-        "branch": branch.name,
-        "task": branch.key,
-        "status": word(branch),
-        "merged_by": merged_by,
-        "reason": reason,
-        "commit": branch.commit,
-        "committed_at": branch.committed_at,
-        "subject": branch.subject,
-    })
-}
-
 fn list(desk: &mut Desk<'_>, context: &Context) -> Result<Answer> {
     let branches = desk.task_branches()?;
-    let json = json!({"schema": 1, "branches": branches.iter().map(document).collect::<Vec<_>>()});
+    let json = MergeList { schema: Version, branches: rows(&branches) };
     let header = ["BRANCH", "STATUS", "AGE", "SUBJECT"].map(str::to_owned);
     let rows = branches.iter().map(|branch| {
         let age = branch.committed_at.map(|at| show_age((context.now - at).max(chrono::Duration::zero())));
@@ -443,7 +411,7 @@ fn skip(desk: &mut Desk<'_>, branch: &str, reason: Option<&str>, context: &Conte
     }
     let found = desk.skip(branch, key_of(branch, context).as_deref(), reason)?;
     let done = if reason.is_some() { "skipped" } else { "to be merged" };
-    let json = json!({"schema": 1, "branch": found.name, "task": found.key, "reason": reason});
+    let json = MergeSkipped { schema: Version, branch: &found.name, task: &found.key, reason };
     let name = escape(&found.name);
     let what = format!("{name} is {done}");
     Ok(Answer::new(format!("{done}\t{name}"), json)
@@ -453,15 +421,14 @@ fn skip(desk: &mut Desk<'_>, branch: &str, reason: Option<&str>, context: &Conte
 fn check(desk: &mut Desk<'_>, _: &Context) -> Result<Answer> {
     let all = Completeness::of(desk.task_branches()?);
     let complete = all.is_complete();
-    let documents = |branches: &[TaskBranch]| branches.iter().map(document).collect::<Vec<_>>();
-    let json = json!({
-        "schema": 1,
-        "can_complete": complete,
-        "merged": documents(&all.merged),
-        "skipped": documents(&all.skipped),
-        "unmerged": documents(&all.unmerged),
-        "older": documents(&all.older),
-    });
+    let json = MergeCheck {
+        schema: Version,
+        can_complete: complete,
+        merged: rows(&all.merged),
+        skipped: rows(&all.skipped),
+        unmerged: rows(&all.unmerged),
+        older: rows(&all.older),
+    };
     let mut lines: Vec<String> =
         all.unmerged.iter().map(|branch| format!("unmerged\t{}", escape(&branch.name))).collect();
     let (merged, skipped, unmerged) = (all.merged.len(), all.skipped.len(), all.unmerged.len());

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::json;
+use serde::Serialize;
 
-use super::merge::{lines, shown};
+use super::merge::{Shown, lines, shown};
 use super::on_success::gh;
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
-use crate::output::{self, Answer, Format, escape};
+use crate::output::{self, Answer, Format, Version, escape};
 use crate::work::publish::{Forge, Order, Published, To, publish};
 
 /// Hand the work of an environment on: as a branch, merged, or as a pull request
@@ -138,19 +138,19 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
         number,
         links: _,
     } = published;
-    let json = json!({
-        "schema": 1,
-        "to": to.word(),
-        "branch": branch,
-        "commit": commit,
-        "saved": saved,
-        "target": target,
-        "base": base,
-        "merged": merged,
-        "conflicts": shown(conflicts),
-        "pr_url": url,
-        "pr_number": number,
-    });
+    let json = PublishDocument {
+        schema: Version,
+        to: to.word(),
+        branch,
+        commit,
+        saved: *saved,
+        target,
+        base: base.as_deref(),
+        merged: merged.as_deref(),
+        conflicts: shown(conflicts),
+        pr_url: url.as_deref(),
+        pr_number: *number,
+    };
     for warning in published.warnings() {
         log::warn!("{}", escape(&warning));
     }
@@ -168,4 +168,31 @@ fn answer(to: To, published: &Published, key: &str, context: &Context) -> Result
     let text = url.as_ref().or(merged.as_ref()).unwrap_or(branch);
     let what = escape(&published.says());
     Ok(Answer::new(escape(text), json).after(what, "the same command again prints the answer"))
+}
+
+/// What `publish` handed on.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PublishDocument<'a> {
+    schema: Version,
+    /// `branch`, `merge` or `pr`.
+    to: &'static str,
+    /// The branch.
+    branch: &'a str,
+    /// Its commit.
+    commit: &'a str,
+    /// Whether uncommitted work was committed first.
+    saved: bool,
+    /// Where it went: the folder of a repository, or an address without a login.
+    target: &'a str,
+    /// The branch that it was merged into, or that the pull request is for; else null.
+    base: Option<&'a str>,
+    /// The commit of that branch with the work in it, with `--to merge`; else null.
+    merged: Option<&'a str>,
+    /// Where the merge stopped.
+    conflicts: Vec<Shown<'a>>,
+    /// The address of the pull request; null without `--to pr`.
+    pr_url: Option<&'a str>,
+    /// Its number; null without `--to pr`.
+    pr_number: Option<u64>,
 }

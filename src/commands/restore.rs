@@ -1,18 +1,20 @@
 //! `execenv restore`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::dead_run::recover_held;
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::{Meta, quoted};
+use crate::git::Change;
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
 use crate::output::log::note;
-use crate::output::{Answer, counted, escape};
+use crate::output::{Answer, Version, counted, escape};
 use crate::work::{Restoring, Source, restore};
 
 /// Rebuild the work dir of an environment from a checkpoint or a patch
@@ -96,19 +98,46 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         }
     };
     let text = format!("restored {written}; {state}");
-    let json = json!({
-        "schema": 1,
-        "repository": done.repository.to_string_lossy(),
-        "n": done.n,
-        "base": done.base,
-        "fetched_from": done.fetched,
-        "branch": done.branch,
-        "written": done.written,
-        "files": done.changes.files,
-        "added": done.changes.added,
-        "removed": done.changes.removed,
-        "commit": done.commit,
-    });
+    let json = RestoreDocument {
+        schema: Version,
+        repository: done.repository.to_string_lossy(),
+        n: done.n,
+        base: done.base.as_deref(),
+        fetched_from: done.fetched.as_deref(),
+        branch: done.branch.as_deref(),
+        written: done.written,
+        files: &done.changes.files,
+        added: done.changes.added,
+        removed: done.changes.removed,
+        commit: done.commit.as_deref(),
+    };
     let what = format!("{} is as it was saved", done.repository.display());
     Ok(Answer::new(text, json).after(what, format!("`execenv diff {}` shows its changes", env.env.key())))
+}
+
+/// What `restore` rebuilt.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RestoreDocument<'a> {
+    schema: Version,
+    /// The folder of the repository.
+    repository: Cow<'a, str>,
+    /// The number of the checkpoint; null: it came from a file.
+    n: Option<u64>,
+    /// The commit that the patch begins from; null: from nothing.
+    base: Option<&'a str>,
+    /// The address from which that commit was fetched; null: it was there.
+    fetched_from: Option<&'a str>,
+    /// The branch that is checked out, or null.
+    branch: Option<&'a str>,
+    /// How many files were written or removed.
+    written: usize,
+    /// The files that differ from the last commit.
+    files: &'a [Change],
+    /// How many lines were added; binary files have none.
+    added: u64,
+    /// How many lines were removed.
+    removed: u64,
+    /// The commit that was made, with `--commit`; else null.
+    commit: Option<&'a str>,
 }

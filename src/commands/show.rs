@@ -1,18 +1,23 @@
 //! `execenv show`.
 
+mod document;
 mod file;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::environment::{EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, private_files};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
-use crate::output::{Answer, Deed, answer, escape};
+use crate::output::{Answer, Deed, Version, answer, document, escape};
 use crate::sidecar::Manifest;
+pub(crate) use document::ShowDocument;
+use document::{PathsOf, SidecarsOf};
+#[cfg(test)]
+pub(crate) use file::FileDocument;
 
 /// Show one environment in full: record, generated files, last run, paths
 #[derive(Debug, Args)]
@@ -37,12 +42,12 @@ pub(crate) fn run(args: &ShowArgs, context: &Context) -> Result<u8> {
     let found = context.find_even_damaged(&args.env)?;
     match &args.file {
         Some(path) => file::print(&found, path, !args.no_limit, context),
-        None => answer(&document(&found), Deed::Nothing, context.settings.output),
+        None => answer(&shown(&found), Deed::Nothing, context.settings.output),
     }
 }
 
 /// What is known of an environment. A state file that cannot be read is named, and the rest is shown.
-fn document(found: &FoundEnv) -> Answer {
+fn shown(found: &FoundEnv) -> Answer {
     let env = &found.env;
     let meta = found.require_meta().ok();
     if let Some(warning) = found.without_record().filter(|_| meta.is_some()) {
@@ -57,38 +62,40 @@ fn document(found: &FoundEnv) -> Answer {
     let meta = meta.unwrap_or_default();
     let manifest = Manifest::load(&env.tree).ok().flatten().unwrap_or_default();
     let work_dir = found.work_dir_path();
-    let json = json!({
-        "schema": 1,
-        "root_dir": env.path,
-        "work_dir": work_dir,
-        "key": env.key(),
-        "workspace_id": if meta.workspace_id.is_empty() { env.workspace() } else { meta.workspace_id },
-        "task_id": own.task_id,
-        "provider": own.provider,
-        "agent_name": own.agent_name,
-        "platform": own.platform,
-        "kind": meta.kind,
-        "status": status,
-        "live": live,
-        "local_directory": found.work_dir.is_user_folder(),
-        "prepared_at": own.prepared_at,
-        "completed_at": meta.completed_at,
-        "lease_until": own.lease_until,
-        "repository": own.repository,
-        "checkpoints": own.checkpoints,
-        "env": Exports::of(&own).variables,
-        "private_env": private_files(&env.tree, &own.provider).unwrap_or_default(),
-        "setup": own.setup,
-        "ports": own.ports,
-        "session": own.session,
-        "run": own.run,
-        "last_result": own.last_result,
-        "sidecars": {"files": manifest.files, "dirs": manifest.dirs, "complete": manifest.is_complete()},
-        "paths": {
-            "output": env.path.join(names::OUTPUT),
-            "logs": env.path.join(names::LOGS),
+    let folders = [names::OUTPUT, names::LOGS].map(|name| env.path.join(name));
+    let json = document(ShowDocument {
+        schema: Version,
+        root_dir: &env.path,
+        work_dir: &work_dir,
+        key: &env.key(),
+        workspace_id: if meta.workspace_id.is_empty() { env.workspace() } else { meta.workspace_id },
+        task_id: &own.task_id,
+        provider: &own.provider,
+        agent_name: &own.agent_name,
+        platform: &own.platform,
+        kind: &meta.kind,
+        status,
+        live,
+        local_directory: found.work_dir.is_user_folder(),
+        prepared_at: own.prepared_at,
+        completed_at: meta.completed_at,
+        lease_until: own.lease_until,
+        repository: own.repository.as_ref(),
+        checkpoints: &own.checkpoints,
+        env: &Exports::of(&own).variables,
+        private_env: &private_files(&env.tree, &own.provider).unwrap_or_default(),
+        setup: own.setup.as_ref(),
+        ports: &own.ports,
+        session: own.session.as_ref(),
+        run: own.run.as_ref(),
+        last_result: own.last_result.as_ref(),
+        sidecars: SidecarsOf {
+            files: &manifest.files,
+            dirs: &manifest.dirs,
+            complete: manifest.is_complete(),
         },
-        "damaged": damaged,
+        paths: PathsOf { output: &folders[0], logs: &folders[1] },
+        damaged: &damaged,
     });
     let mut lines = Vec::new();
     let mut row = |label: &str, value: &str| lines.push(format!("{label:<15} {value}"));

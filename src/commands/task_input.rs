@@ -7,13 +7,14 @@ use anyhow::Result;
 use chrono::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::prepared::PreparedDocument;
 use super::skill_folders::read_skills;
 use crate::brief::Platform;
 use crate::environment::{
-    Existing, Exports, Own, Prepared, RenewedLogins, RepositoryRecord, Request, SetupRequest, Sidecars,
-    choose_platform, git_variables,
+    Existing, Exports, Own, Prepared, RenewedLogins, Request, SetupRequest, Sidecars, choose_platform,
+    git_variables,
 };
 use crate::failure::{Code, Failure};
 use crate::git::GitIdentity;
@@ -22,7 +23,7 @@ use crate::invocation::{
     workspace_completer,
 };
 use crate::layout::names;
-use crate::output::{Answer, counted, log::note, shell_quote};
+use crate::output::{Answer, counted, document, log::note, shell_quote};
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, Mcp, McpMode};
 use crate::provider::version::find_version;
 use crate::provider::{self, codex, openclaw};
@@ -481,30 +482,8 @@ impl Task {
         let gits = Tree::open(&prepared.root_dir).map(|env| git_variables(&env, &own)).unwrap_or_default();
         exports.extend(gits.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())));
         let warnings = self.tell(prepared);
-        let ports: Map<String, Value> =
-            own.ports.iter().map(|record| (record.name.clone(), record.port.into())).collect();
-        let json = json!({
-            "schema": 1,
-            "root_dir": prepared.root_dir,
-            "work_dir": prepared.work_dir,
-            "provider": own.provider,
-            "task_id": own.task_id,
-            "workspace_id": prepared.meta.workspace_id,
-            "local_directory": prepared.meta.local_directory,
-            "type": if own.repository.as_ref().is_some_and(RepositoryRecord::is_worktree) { "git_worktree" } else { "directory" },
-            "branch_name": own.repository.as_ref().map(|repository| &repository.branch),
-            "env": exports,
-            "private_env": prepared.private_env,
-            "setup": own.setup,
-            "ports": ports,
-            "sidecars": {"files": prepared.files, "dirs": prepared.dirs},
-            "warnings": warnings,
-            "reused": prepared.reused,
-            "replaced": prepared.replaced.as_ref().map(|entry| json!({
-                "entry": entry,
-                "path": context.root.path().join(names::TRASH).join(entry),
-            })),
-        });
+        let trash = context.root.path().join(names::TRASH);
+        let json = document(PreparedDocument::of(prepared, &own, &exports, &warnings, &trash));
         let places = [&prepared.root_dir, &prepared.work_dir].map(|place| place.display().to_string());
         let names = ALWAYS_EXPORTED.map(str::to_owned);
         let exports = names.into_iter().zip(places).chain(exports);

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::environment::trash::{delete, entries, half_deleted, restore, size_of, task_of};
 use crate::environment::{Deletion, TrashEntry};
@@ -14,7 +14,7 @@ use crate::invocation::{Context, trash_completer};
 use crate::layout::names;
 use crate::order;
 use crate::output::log::Verbosity;
-use crate::output::{Answer, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
+use crate::output::{Answer, Version, ask, columns, counted, escape, show_age, show_bytes, stopped_after};
 use crate::sys::remove::Stopped;
 use crate::sys::tree::Tree;
 
@@ -84,18 +84,16 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             let text = place.display().to_string();
             let (what, hint) =
                 (format!("{text} is restored"), format!("`execenv show {text}` prints what it is"));
-            let json = json!({"schema": 1, "restored": place, "entry": entry.name});
+            let json = TrashRestored { schema: Version, restored: place, entry: &entry.name };
             Ok(Answer::new(text, json).after(what, hint))
         }
         (TrashAction::Restore { entry, .. }, None) => Err(no_entry(entry).into()),
-        (TrashAction::Empty { .. }, None) => {
-            Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})))
-        }
+        (TrashAction::Empty { .. }, None) => Ok(Answer::new("", TrashEmptied::default())),
         (TrashAction::Empty { yes }, Some(tree)) => {
             let count = counted(found.len() as u64, "entry", "entries");
             if !found.is_empty() && !yes && ask(&format!("delete {count} for good?")) == Some(false) {
                 log::warn!("nothing was deleted");
-                return Ok(Answer::new("", json!({"schema": 1, "deleted": 0, "bytes": 0, "failed": 0})));
+                return Ok(Answer::new("", TrashEmptied::default()));
             }
             context.defer_signals()?;
             empty(context, &tree, &found)
@@ -141,7 +139,7 @@ fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer>
         Verbosity::Errors => String::new(),
         _ => format!("deleted {}, {}", counted(deleted, "entry", "entries"), show_bytes(bytes)),
     };
-    let json = json!({"schema": 1, "deleted": deleted, "bytes": bytes, "failed": failed});
+    let json = TrashEmptied { schema: Version, deleted, bytes, failed };
     let what = format!("{} deleted", counted(deleted, "entry is", "entries are"));
     let answer = Answer::new(text, json).with_status((failed > 0).then_some(Code::Incomplete));
     Ok(answer.after(what, "`execenv trash list` shows what is left"))
@@ -182,22 +180,20 @@ fn list(context: &Context, mut found: Vec<TrashEntry>) -> Result<Answer> {
         .collect();
     let rows: Vec<_> = found
         .iter()
-        .map(|entry| {
-            json!({
-                "entry": entry.name,
-                "origin": entry.origin,
-                "workspace_id": entry.parsed.workspace,
-                "key": entry.parsed.key,
-                "trashed_at": time(entry),
-                "deleted_after": deleted_after(entry),
-                "bytes": entry.bytes,
-            })
+        .map(|entry| TrashRow {
+            entry: &entry.name,
+            origin: &entry.origin,
+            workspace_id: &entry.parsed.workspace,
+            key: &entry.parsed.key,
+            trashed_at: time(entry),
+            deleted_after: deleted_after(entry),
+            bytes: entry.bytes,
         })
         .collect();
     let folder = context.root.path().join(names::TRASH);
     let rows_of_text: Vec<_> = std::iter::once(header).chain(lines).collect();
     let text = if found.is_empty() { String::new() } else { columns(&rows_of_text) };
-    Ok(Answer::new(text, json!({"schema": 1, "trash": folder, "entries": rows})))
+    Ok(Answer::new(text, TrashList { schema: Version, trash: &folder, entries: rows }))
 }
 
 /// The entry of this name, else the newest one of the environment that `text` names in any form of ENV.
@@ -250,4 +246,59 @@ fn is_at_end_of(entry: &TrashEntry, text: &str) -> bool {
 fn no_entry(text: &str) -> Failure {
     Failure::new(Code::NoEnv, format!("no entry `{}` in the trash", text.escape_debug()))
         .hint("list the entries: `execenv trash list`")
+}
+
+/// The environments in the trash.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TrashList<'a> {
+    schema: Version,
+    /// The folder.
+    trash: &'a Path,
+    /// Its entries, the oldest first.
+    entries: Vec<TrashRow<'a>>,
+}
+
+/// An environment in the trash.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TrashRow<'a> {
+    /// The name of the entry, as `trash restore` takes it.
+    entry: &'a str,
+    /// The path that it had.
+    origin: &'a Path,
+    /// Its workspace.
+    workspace_id: &'a str,
+    /// Its key.
+    key: &'a str,
+    /// When it was put here; null: not known.
+    trashed_at: Option<DateTime<Utc>>,
+    /// When `gc` deletes it for good; null: not known.
+    deleted_after: Option<DateTime<Utc>>,
+    /// Its size in bytes.
+    bytes: u64,
+}
+
+/// An environment that was restored from the trash.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TrashRestored<'a> {
+    schema: Version,
+    /// The path to which it was moved.
+    restored: &'a Path,
+    /// The name that its entry had.
+    entry: &'a str,
+}
+
+/// What `trash empty` deleted.
+#[derive(Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TrashEmptied {
+    schema: Version,
+    /// How many entries were deleted.
+    deleted: u64,
+    /// Their size in bytes.
+    bytes: u64,
+    /// How many entries could not be deleted.
+    failed: u64,
 }

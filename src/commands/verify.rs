@@ -1,15 +1,15 @@
 //! `execenv verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
-use crate::environment::{Verification, verify};
+use crate::environment::{Difference, Verification, verify};
 use crate::failure::Code;
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Version, escape};
 use crate::sidecar::Unread;
 
 /// Check that a work dir is as it was before prepare, and list each difference
@@ -52,16 +52,16 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<Answer> {
         lines.push(format!("{}: not compared ({})", escape(&place.display().to_string()), escape(why)));
     }
     lines.push(sum_up(&verdict));
-    let json = json!({
-        "schema": 1,
-        "verdict": if as_it_was { "as_it_was" } else { "differs" },
-        "work_dir": verdict.work_dir,
-        "compared": verdict.compared,
-        "scope": if verdict.inventory.is_some() { "folder" } else { "touched" },
-        "inventory": verdict.inventory,
-        "not_compared": verdict.not_compared,
-        "differences": verdict.differences,
-    });
+    let json = VerifyDocument {
+        schema: Version,
+        verdict: if as_it_was { Verdict::AsItWas } else { Verdict::Differs },
+        work_dir: &verdict.work_dir,
+        compared: verdict.compared,
+        scope: if verdict.inventory.is_some() { Scope::Folder } else { Scope::Touched },
+        inventory: verdict.inventory,
+        not_compared: &verdict.not_compared,
+        differences: &verdict.differences,
+    };
     Ok(Answer::new(lines.join("\n"), json).with_status((!as_it_was).then_some(Code::Differs)))
 }
 
@@ -86,6 +86,47 @@ fn sum_up(verdict: &Verification) -> String {
             format!("{differ} places differ from the folder as it was before `prepare` ({entries} entries)")
         }
     }
+}
+
+/// Whether a work dir is as it was before `prepare`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct VerifyDocument<'a> {
+    schema: Version,
+    /// The verdict; the exit status is 1 if it is `differs`.
+    verdict: Verdict,
+    /// The folder that was compared.
+    work_dir: &'a Path,
+    /// How many places were compared: everything that execenv touched.
+    compared: usize,
+    /// What was compared.
+    scope: Scope,
+    /// How many entries the folder had before `prepare --inventory`; null without one.
+    inventory: Option<usize>,
+    /// Folders that could not be read, and mounts.
+    not_compared: &'a [Unread],
+    /// The differences.
+    differences: &'a [Difference],
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    /// All that was compared is as it was.
+    AsItWas,
+    /// Something differs.
+    Differs,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum Scope {
+    /// Only the places that execenv touched.
+    Touched,
+    /// Everything in the folder.
+    Folder,
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ pub struct CleanupOptions {
 
 /// How a clean-up ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CleanupOutcome {
     /// It is gone, or was gone already.
@@ -78,9 +79,11 @@ pub enum CleanupOutcome {
 
 /// Something that was kept, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Kept {
     /// Where it is.
     #[serde(serialize_with = "path_text::serialize")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Why it is still there.
     pub why: String,

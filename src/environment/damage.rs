@@ -11,6 +11,7 @@ use crate::sidecar::Manifest;
 
 /// A state file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Damage {
     /// Its path.
     pub path: PathBuf,

@@ -61,7 +61,7 @@ mod work_dir;
 pub use busy::Held;
 pub(crate) use busy::{cannot_lock, root_busy};
 pub(crate) use cleanup::retained_for;
-pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, cleanup};
+pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, Kept, cleanup};
 pub(crate) use contents::choose_platform;
 pub use conversations::prune as prune_conversations;
 pub use copied::{CopiedFrom, Files};
@@ -91,10 +91,12 @@ pub(crate) use ports::refuse_taken as refuse_taken_ports;
 pub use ports::{PortName, PortRange};
 pub use prepare::{find_of_task, finish_setup, prepare, prepare_and_hold};
 pub use reattach::name_registration;
+#[cfg(test)]
+pub(crate) use record::MetaFile;
 pub use record::{
     CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, IterationRecord, LastResult,
-    MergeRecord, MergedBranch, Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord, RunRecord,
-    SessionRecord, SetupRecord, SetupState, SkippedBranch,
+    MergeRecord, MergedBranch, Meta, Own, PatchRecord, PortRecord, PublishedRecord, RepositoryRecord,
+    RunRecord, SessionRecord, SetupRecord, SetupState, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};
 pub use repository_request::{NEW as NEW_REPOSITORY, RepositoryFrom, RepositoryRequest};
@@ -113,5 +115,5 @@ pub use trash::TrashEntry;
 pub(crate) use trash::put_aside_as;
 pub use trust::Trust;
 pub(crate) use unsaved::{unsaved_in_trash, unsaved_work};
-pub use verify::{Verification, is_restored, verify};
+pub use verify::{Difference, Verification, is_restored, verify};
 pub use work_dir::WorkDir;

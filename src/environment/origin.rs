@@ -13,6 +13,7 @@ use crate::sys::tree::{FileKind, Tree};
 
 /// The program that created an environment, judging by its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MadeBy {
     /// execenv.

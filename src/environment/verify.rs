@@ -36,9 +36,11 @@ pub struct Verification {
 
 /// One path that differs.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     /// Where.
     #[serde(serialize_with = "path_text::serialize")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// What stood there before prepare.
     pub expected: String,

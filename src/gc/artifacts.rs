@@ -37,6 +37,7 @@ const MANAGED_KEY: &str = "managed:codex-home/.sandbox-bin";
 
 /// Folders of one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tally {
     /// How many.
     pub count: u64,

@@ -56,6 +56,7 @@ impl Account {
 
 /// A kind of bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
     /// `--max-total`.
@@ -92,6 +93,7 @@ impl Bound {
 
 /// One bound at the end of a cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BoundReport {
     /// Which one.
     pub bound: Bound,

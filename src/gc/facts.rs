@@ -9,6 +9,7 @@ use crate::environment::{EnvStatus, Meta};
 
 /// Whether the record could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MetaState {
     /// There is a record.
@@ -21,6 +22,7 @@ pub enum MetaState {
 
 /// The state of the environment's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LockState {
     /// No process holds it.
@@ -37,6 +39,7 @@ pub enum LockState {
 
 /// Everything that the decision on one environment is based on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GcFacts {
     /// The env root.
     #[serde(skip)]

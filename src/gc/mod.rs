@@ -30,8 +30,8 @@ mod sweep;
 pub mod usage;
 mod way_out;
 
-pub use artifacts::Patterns;
-pub use bounds::{Bound, Bounds};
+pub use artifacts::{Patterns, Tally};
+pub use bounds::{Bound, BoundReport, Bounds};
 pub use cycle::cycle;
 pub use decide::{Policy, Reason};
 pub use due::{Due, due};

@@ -22,6 +22,7 @@ use crate::order;
 
 /// One environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskUsage {
     /// The workspace's id, as `list` shows it: from the environment's files, else the folder's name.
     pub workspace_id: String,
@@ -56,6 +57,7 @@ pub struct TaskUsage {
 
 /// One workspace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WorkspaceUsage {
     /// Its id, as its environments name it, else its folder name.
     pub workspace_id: String,
@@ -78,6 +80,7 @@ pub struct WorkspaceUsage {
 
 /// Sums over a whole scan, even if only a part of it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Environments.
     #[serde(rename = "total_task_count")]
@@ -98,6 +101,7 @@ pub struct Totals {
 
 /// What a root holds besides environments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Stores {
     /// The shared bare repositories.
     pub repo_cache_size_bytes: u64,
@@ -136,6 +140,7 @@ impl Stores {
 
 /// A part of all bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Share {
     /// The part.
     pub bytes: u64,
@@ -145,6 +150,7 @@ pub struct Share {
 
 /// Where the bytes are. All = tasks + trash + repositories + stores + other + outside; artifacts are a part of the tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shares {
     /// Environments, including their artifacts.
     pub tasks: Share,
@@ -164,6 +170,7 @@ pub struct Shares {
 
 /// The report on one root.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// Version of this object.
     pub schema: u32,
@@ -193,6 +200,7 @@ pub struct Report {
 
 /// One root among several.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileReport {
     /// The profile's name.
     pub profile: String,
@@ -202,6 +210,7 @@ pub struct ProfileReport {
 
 /// The report on several roots.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Aggregate {
     /// Version of this object.
     pub schema: u32,
@@ -227,13 +236,21 @@ pub struct Aggregate {
 
 /// [`Stores`] of several roots, by multica's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TotalStores {
+    /// The shared repositories.
     pub total_repo_cache_size_bytes: u64,
+    /// How many there are.
     pub total_repo_cache_count: u64,
+    /// The trash.
     pub total_trash_size_bytes: u64,
+    /// Its entries.
     pub total_trash_count: u64,
+    /// Conversations and memories of agents.
     pub total_stores_size_bytes: u64,
+    /// How many stores there are.
     pub total_stores_count: u64,
+    /// Marker files, locks, leftovers.
     pub total_other_size_bytes: u64,
 }
 

@@ -26,15 +26,19 @@ const DIFF: [&str; 7] = [
 
 /// One file that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Change {
     /// `A` added, `M` modified, `D` deleted, `R` renamed, `T` of another kind now (a link, a submodule).
     #[serde(serialize_with = "as_letter")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub action: u8,
     /// Its path, relative to the top of the repository.
     #[serde(serialize_with = "path_text::serialize")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub path: PathBuf,
     /// Its path before it was renamed.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub from: Option<PathBuf>,
 }
 

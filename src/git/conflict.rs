@@ -32,6 +32,7 @@ pub enum Side {
 
 /// How the two sides disagree on a path. The words are those of `git status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictKind {
     /// Both changed it.

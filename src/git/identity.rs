@@ -19,6 +19,7 @@ const EMPTY_WORDS: &[char] = &['.', ',', ':', ';', '<', '>', '"', '\\', '\''];
 
 /// The author and the committer of commits; an empty text is one that is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct GitIdentity {
     /// The author's name.

@@ -65,6 +65,7 @@ impl Unsaved {
 
 /// One reason why work would be lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reason {
     /// Of what the work consists.
     pub kind: ReasonKind,
@@ -76,6 +77,7 @@ pub struct Reason {
 
 /// Of what unsaved work consists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
     /// Files that differ from what is committed.

@@ -1,12 +1,11 @@
 //! The only code that prints: answers to standard output, log and failures to standard error.
 
 mod deed;
+mod document;
 mod events;
 mod live;
 pub mod log;
 mod redrawn;
-#[cfg(test)]
-mod run_event_schema;
 mod stamp;
 mod table;
 pub mod terminal;
@@ -17,12 +16,16 @@ use std::io::{self, Write};
 
 use anstyle::AnsiColor;
 use anyhow::Result;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 
 pub use crate::formats::{HarmlessJson, escape, harmless_json};
 pub use deed::{Deed, is_broken_pipe};
+pub(crate) use document::FailureDocument;
+use document::FailureFields;
+pub use document::{Version, document};
 pub use events::Printer;
 pub use live::LiveLine;
 pub use log::note;
@@ -68,8 +71,8 @@ pub struct Answer {
 
 impl Answer {
     /// An answer of text and JSON, with status 0.
-    pub fn new(text: impl Into<String>, json: Value) -> Answer {
-        Answer { text: text.into(), json, shell: None, status: 0, deed: Deed::Nothing }
+    pub fn new(text: impl Into<String>, json: impl Serialize) -> Answer {
+        Answer { text: text.into(), json: document(json), shell: None, status: 0, deed: Deed::Nothing }
     }
 
     /// The same answer with another exit status.
@@ -196,8 +199,8 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
     let hint = Failure::hint_of(error);
     if as_json {
         let code = Failure::code_of(error).word();
-        let object = json!({"error": {"code": code, "message": message, "hint": hint, "causes": causes}});
-        story(&format!("{}\n", harmless_json(&object.to_string())));
+        let error = FailureFields { code, message: &message, hint: hint.as_deref(), causes: &causes };
+        story(&format!("{}\n", harmless_json(&document(FailureDocument { error }).to_string())));
         return;
     }
     let bold = |color: AnsiColor| color.on_default().bold();

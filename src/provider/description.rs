@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// How a described CLI is started.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Description {
     /// A name on `PATH`, or a path.
@@ -33,6 +34,7 @@ fn text() -> String {
 
 /// An argument, or several that stay together.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "expected a text, or a list of texts that stay together")]
 enum Piece {
     One(String),

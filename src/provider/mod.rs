@@ -44,6 +44,8 @@ pub mod row;
 mod user_file;
 pub mod version;
 
+#[cfg(test)]
+pub(crate) use self::description::Description;
 pub use self::registry::{
     COMMAND, GENERIC_SKILLS_DIR, all, describe, every_brief_file, every_sidecar, every_skills_dir, find,
     find_or_generic, own_variables, plan_variables,

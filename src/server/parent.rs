@@ -30,6 +30,7 @@ pub struct Question {
 
 /// What is known of an environment's parent: the server's answer, or why the server was not asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Parent {
     /// The server knows it.
@@ -51,6 +52,7 @@ pub enum Parent {
     },
     /// No server can be asked about its id.
     #[serde(rename = "unknown")]
+    #[cfg_attr(test, schemars(skip))] // in JSON the variant above
     Unaskable {
         /// What is wrong with the id.
         why: &'static str,

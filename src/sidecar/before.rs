@@ -14,6 +14,7 @@ use crate::task::hex;
 
 /// A file of the user as it was before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Before {
     /// Digest of its bytes.
@@ -36,6 +37,7 @@ pub struct Before {
     pub flags: Option<u32>,
     /// The text of the link at the path, if the file was reached through one.
     #[serde(skip_serializing_if = "Option::is_none", with = "path_text::optional")]
+    #[cfg_attr(test, schemars(with = "Option<path_text::Text>"))]
     pub link: Option<PathBuf>,
 }
 

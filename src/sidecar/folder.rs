@@ -15,6 +15,7 @@ use crate::sys::tree::{Stamp, Tree};
 
 /// A folder and the one above it, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Folder {
     /// Number of its inode.

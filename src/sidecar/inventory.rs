@@ -40,6 +40,7 @@ pub struct Inventory {
 
 /// A part of a folder that was not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Unread {
     /// Its path in the folder, as a text for people.

@@ -23,6 +23,7 @@ const MAX_MANIFEST: u64 = 32 << 20;
 
 /// The file. Paths in `files` and `dirs` are absolute, as multica writes and reads them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Manifest {
     /// Created files, in the order of creation.
@@ -44,6 +45,7 @@ pub struct Manifest {
 
 /// The journal, which multica's lists do not contain.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Record {
     /// Version of this object.
@@ -124,6 +126,7 @@ impl Earlier {
 
 /// How far a round got. A round is one `prepare` or `reuse` that writes sidecars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Announced; some, all or none of it is on disk.
@@ -139,6 +142,7 @@ pub enum State {
 
 /// One file or folder in the work dir.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ManifestEntry {
     /// Its path, relative to the work dir.
@@ -155,6 +159,7 @@ pub struct ManifestEntry {
 
 /// Kinds of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// A folder that execenv created.

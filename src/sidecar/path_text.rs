@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
-enum Text {
+pub(super) enum Text {
+    /// The path.
     Plain(String),
+    /// Its bytes, as it is no UTF-8.
     Bytes(Vec<u8>),
 }
 

@@ -9,6 +9,7 @@ macro_rules! object {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(default)]
         pub struct $name {
             $($(#[$field_doc])* #[serde(deserialize_with = "null_is_default")] pub $field: $kind,)+
@@ -134,6 +135,16 @@ pub(super) fn plugin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Strin
         Value::String(name) => Ok(name),
         _ => Err(serde::de::Error::custom("invalid type: not a text, expected a string")),
     }
+}
+
+/// What stands for a plugin in a document: its name, or the flag of earlier documents.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its form is of interest")]
+pub(super) enum Plugin {
+    Name(String),
+    Flag(bool),
 }
 
 /// Fields of a claim that say nothing which an environment needs, without the numbers of list entries. They are not

@@ -7,6 +7,8 @@ use anyhow::Result;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+#[cfg(test)]
+use super::claim::Plugin;
 use super::claim::{
     ChatAttachment, ConnectedApp, FoldedComment, IssueStatus, SiblingRun, null_is_default, object, objects,
     plugin, worth_a_warning,
@@ -16,6 +18,7 @@ use crate::object::Object;
 
 /// Everything known about a task. Empty strings and lists mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TaskDocument {
     #[serde(deserialize_with = "null_is_default")]
@@ -172,6 +175,7 @@ pub struct TaskDocument {
 
 /// The agent that works on the task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Agent {
     #[serde(deserialize_with = "null_is_default")]
@@ -203,6 +207,7 @@ pub struct Agent {
 
 /// A skill of the user that is disabled for this task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct DisabledSkill {
     /// Which folder it is in: `provider` (the agent CLI's own) or `universal` (`~/.agents/skills`).
@@ -216,11 +221,13 @@ pub struct DisabledSkill {
     pub name: String,
     /// The plugin that it comes from; empty: none.
     #[serde(deserialize_with = "plugin")]
+    #[cfg_attr(test, schemars(with = "Plugin"))]
     pub plugin: String,
 }
 
 /// A skill: the text of its `SKILL.md` and files beside it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Skill {
     #[serde(deserialize_with = "null_is_default")]
@@ -235,12 +242,14 @@ pub struct Skill {
 
 /// One file beside a `SKILL.md`. `path` comes from outside and is checked before it is used.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SkillFile {
     #[serde(deserialize_with = "null_is_default")]
     pub path: String,
     /// Its bytes; in a document they are text.
     #[serde(deserialize_with = "text_as_bytes")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub content: Vec<u8>,
     /// Its permission bits. A document has none.
     #[serde(skip)]
@@ -255,6 +264,7 @@ impl Default for SkillFile {
 
 /// A repository the agent may check out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Repository {
     #[serde(deserialize_with = "null_is_default")]
@@ -267,6 +277,7 @@ pub struct Repository {
 
 /// A resource attached to the project. Also written to `resources.json`, so it reads and writes the same JSON.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ProjectResource {
     #[serde(deserialize_with = "null_is_default")]

@@ -24,7 +24,7 @@ fn without_reason(table: &Table) -> Vec<&str> {
 #[test]
 fn dependencies_are_few_and_each_has_its_reason() {
     let manifest = manifest();
-    for name in ["dependencies", "dev-dependencies"] {
+    for name in ["dependencies", "build-dependencies", "dev-dependencies"] {
         let table = manifest[name].as_table().unwrap();
         assert_eq!(without_reason(table), [] as [&str; 0], "[{name}]: say why in a comment");
     }

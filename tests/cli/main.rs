@@ -92,6 +92,7 @@ mod run_bounds;
 mod run_new;
 mod run_terminal;
 mod sandbox;
+mod schemas;
 mod server_client;
 mod setup;
 mod show;

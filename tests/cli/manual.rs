@@ -238,6 +238,7 @@ fn values_are_completed_and_an_environment_is_described() {
         (&["list", "--color", ""], "never"),
         (&["completions", ""], "zsh"),
         (&["man", "g"], "gc"),
+        (&["schema", "trash-r"], "trash-restore"),
         (&["show", "5555"], KEY),
     ] {
         let shown = complete(words, "bash");

@@ -13,7 +13,7 @@ pub mod guide;
 pub mod homes;
 pub mod process;
 pub mod repository;
-mod schema;
+pub mod schema;
 pub mod server;
 pub(crate) mod signals;
 pub mod spoken;
@@ -228,9 +228,7 @@ impl<'a> Run<'a> {
     /// Runs it, and does `with` meanwhile.
     pub fn run_with_child(mut self, with: impl FnOnce(&std::process::Child)) -> Done {
         let shown = format!("{:?}", self.command);
-        let words: Vec<&OsStr> = self.command.get_args().take_while(|word| *word != "--").collect();
-        let prints_events =
-            words.first().is_some_and(|word| *word == "run") && words.contains(&OsStr::new("json"));
+        let called = schema::Called::of(&self.command, &self.env.root);
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if self.input.is_some() {
             self.command.stdin(Stdio::piped());
@@ -244,6 +242,7 @@ impl<'a> Run<'a> {
         }
         with(&child);
         let output = child.wait_with_output().unwrap();
+        let checked = called.map_or(Ok(()), |called| called.check(&output, &self.env.root));
         use std::os::unix::process::ExitStatusExt;
         let done = Done {
             shown: self.env.masked(shown.as_bytes()),
@@ -255,7 +254,7 @@ impl<'a> Run<'a> {
             stderr: self.env.masked(&output.stderr),
             bytes: output.stdout,
         };
-        if let Some(Err(error)) = prints_events.then(|| schema::check_run_events(&done.stdout)) {
+        if let Err(error) = checked {
             panic!("{error}\n{done}");
         }
         done
@@ -360,6 +359,16 @@ impl Done {
     pub fn sane(self, statuses: &[i32]) -> Done {
         self.assert_sane(statuses);
         self
+    }
+
+    /// With `-o json`: no panic, and a failure is one object in the last line.
+    #[track_caller]
+    pub fn assert_sane_json(&self) {
+        let is_told = self.stderr.lines().next_back().is_some_and(|line| line.starts_with("{\"error\":"));
+        let holds = self.status.is_some()
+            && !self.stderr.contains("panicked")
+            && (!self.stdout.is_empty() || is_told);
+        assert!(holds, "expected an answer or a failure\n{self}");
     }
 
     #[track_caller]

@@ -1,13 +1,16 @@
 //! What a manual page says besides what the grammar says: statuses, fields of the JSON answer, files.
 
+use crate::exit::{End, of_command};
+use crate::failure::Code::{self, *};
 use crate::layout::names;
 
 /// What one page says.
 pub(super) struct Facts {
     /// The page, without `execenv-`.
     pub(super) page: &'static str,
-    /// The exit statuses that the command returns.
-    pub(super) statuses: &'static [u8],
+    /// The failures that the command can end with, besides those of every command. The exit statuses follow from them. The tests
+    /// compare them with what each command they start has returned.
+    codes: &'static [&'static [Code]],
     /// The fields of its answer with `-o json`, and their meaning. A test compares the outermost ones with real answers.
     pub(super) fields: &'static [(&'static str, &'static str)],
     /// The files that it reads or writes, by their names in the table of the layout.
@@ -35,10 +38,44 @@ pub(super) const STATUSES: [(u8, &str); 11] = [
     (130, "interrupted; 128 and the signal's number"),
 ];
 
-const ENV: &[u8] = &[0, 1, 2, 3, 4, 5, 130];
-const LOOK: &[u8] = &[0, 1, 2, 3];
-const PLAIN: &[u8] = &[0, 1, 2];
-const ENV_OF_RUN: &[u8] = &[0, 1, 2, 3, 4, 130];
+/// What any command can end with.
+const EVERY: &[Code] = &[Failed, Usage, BadConfig, Interrupted];
+/// Where ENV is looked up, and its state files are read.
+const FIND: &[Code] = &[BadPath, AmbiguousEnv, NoEnv, UnreadableState];
+
+/// Where the work dir, or a user folder, is opened.
+const OPEN: &[Code] = &[WorkDirGone, LeavesTree, Unproved];
+/// Where the environment is held while it is changed.
+const HOLD: &[Code] = &[EnvBusy, PathBusy, RootBusy];
+/// Where an environment is made or refreshed.
+const MAKE: &[Code] = &[BadDocument, Occupied, Incomplete, AgentNotStarted, AgentNotFound];
+/// What a run of an agent adds.
+const AGENT: &[Code] = &[NoSlot, TimedOut, RunFailed, NoSandbox, GhMissing, Retained, Conflicts, Dirty];
+/// Where the files, the index or the branch of a repository are changed.
+const CHANGE: &[Code] = &[Occupied, Dirty, Conflicts];
+
+const PLAIN: &[&[Code]] = &[];
+const LOOK: &[&[Code]] = &[FIND, OPEN];
+/// What the commands of a repository, and ports, add to that.
+const SETUP: &[Code] = &[Untrusted, SetupFailed, PortTaken];
+const PREPARE: &[&[Code]] = &[FIND, OPEN, HOLD, MAKE, SETUP];
+const ENV: &[&[Code]] = &[FIND, OPEN, HOLD, CHANGE];
+const ORDER: &[&[Code]] = &[FIND, &[NotRunning, NoAnswer]];
+
+impl Facts {
+    /// The failures that the command can end with, in the order of the table.
+    pub(super) fn codes(&self) -> Vec<Code> {
+        let own: Vec<&Code> = self.codes.iter().copied().flatten().chain(EVERY).collect();
+        Code::ALL.iter().copied().filter(|code| own.contains(&code)).collect()
+    }
+
+    /// The exit statuses of a failure. `run` ends as `prepare` does where it makes the environment, before its agent starts.
+    pub(super) fn statuses_of(&self, code: Code) -> Vec<u8> {
+        let kinds: &[bool] = if self.page == "run" { &[true, false] } else { &[false] };
+        kinds.iter().map(|is_run| of_command(End::Failed(code), *is_run, None)).collect()
+    }
+}
+
 const ORDERS: &[&str] = &[names::META, names::INBOX];
 const PAUSED: &[(&str, &str)] = &[
     ("schema, root_dir", "version of this object, and the env root"),
@@ -46,7 +83,6 @@ const PAUSED: &[(&str, &str)] = &[
 ];
 const STATE: &[&str] = &[names::META, names::MANIFEST];
 
-const CHECKED: &[u8] = &[0, 1, 2, 3, 5];
 const CONFLICTS: (&str, &str) = (
     "conflicts[]",
     "what is still to be resolved: path, kind (`both_modified`, `both_added`, `deleted_by_us`, `deleted_by_them`, `added_by_us`, \
@@ -84,19 +120,19 @@ const PREPARED: &[(&str, &str)] = &[
 pub(super) const PAGES: &[Facts] = &[
     Facts {
         page: "prepare",
-        statuses: ENV,
+        codes: PREPARE,
         fields: PREPARED,
         files: &[names::META, names::MANIFEST, names::WORK_DIR, names::LAUNCH, names::TRASH],
     },
     Facts {
         page: "reuse",
-        statuses: ENV,
+        codes: PREPARE,
         fields: PREPARED,
         files: &[names::META, names::MANIFEST, names::LAUNCH, names::KEPT],
     },
     Facts {
         page: "run",
-        statuses: &[0, 1, 2, 3, 4, 5, 124, 125, 126, 127, 130],
+        codes: &[FIND, OPEN, HOLD, MAKE, AGENT, SETUP, &[TeardownFailed]],
         fields: &[
             (
                 "type",
@@ -151,7 +187,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "cleanup",
-        statuses: ENV,
+        codes: &[FIND, OPEN, HOLD, &[Occupied, Incomplete, Retained]],
         fields: &[
             ("schema", "version of this object; for several ENV an array of such objects"),
             ("root_dir", "the env root"),
@@ -178,13 +214,13 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "gc",
-        statuses: &[0, 1, 2, 3, 130],
+        codes: &[FIND, &[RootBusy, Incomplete]],
         fields: GC,
         files: &[names::MARK, names::META, names::TRASH, names::STORES, names::REPOS],
     },
     Facts {
         page: "list",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[
             ("schema", "version of this object"),
             (
@@ -200,7 +236,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "du",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[
             ("schema, generated_at", "version of this object, and when the report was made"),
             ("workspaces_root", "the root"),
@@ -225,7 +261,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "show",
-        statuses: &[0, 1, 2, 3, 5],
+        codes: LOOK,
         fields: &[
             ("schema", "version of this object"),
             ("root_dir, work_dir, key, workspace_id", "where it is"),
@@ -265,7 +301,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "verify",
-        statuses: LOOK,
+        codes: &[FIND, OPEN, &[Differs]],
         fields: &[
             ("schema", "version of this object"),
             ("verdict", "as_it_was or differs"),
@@ -285,7 +321,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "report",
-        statuses: &[0, 1, 2, 3],
+        codes: LOOK,
         fields: &[
             ("schema, made_at", "version of this object, and when it was made"),
             ("previous", "true: it is about the run before the last one"),
@@ -321,7 +357,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "diff",
-        statuses: LOOK,
+        codes: LOOK,
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             ("base", "the commit that was compared with; null: everything is new"),
@@ -336,7 +372,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "checkpoint",
-        statuses: ENV,
+        codes: ENV,
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             ("created", "false: nothing differs from the last commit, and there are no other fields"),
@@ -355,7 +391,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "restore",
-        statuses: ENV,
+        codes: &[FIND, OPEN, HOLD, CHANGE, &[BadDocument, NoCheckpoint, UnknownBase, Retained]],
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             ("n", "number of the checkpoint; null: from a file"),
@@ -373,7 +409,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "clone",
-        statuses: ENV,
+        codes: &[FIND, OPEN, &[Occupied]],
         fields: &[
             ("schema, path", "version of this object, and the folder of the clone"),
             ("links[]", "submodules and other repositories, of which only the commit was copied"),
@@ -386,7 +422,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "branch",
-        statuses: ENV,
+        codes: ENV,
         fields: &[
             ("schema, repository", "version of this object, and the folder of the repository"),
             (
@@ -399,7 +435,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "checkout",
-        statuses: ENV,
+        codes: &[FIND, OPEN, HOLD, &[Occupied]],
         fields: &[
             ("schema, path", "version of this object, and the folder of the checkout"),
             ("branch_name", "its branch"),
@@ -412,16 +448,16 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: &[names::REPOS, names::WORK_DIR],
     },
-    Facts { page: "merge", statuses: ENV, fields: &[], files: STATE },
+    Facts { page: "merge", codes: ENV, fields: &[], files: STATE },
     Facts {
         page: "merge-list",
-        statuses: LOOK,
+        codes: LOOK,
         fields: &[("schema", "version of this object"), BRANCHES],
         files: STATE,
     },
     Facts {
         page: "merge-start",
-        statuses: ENV,
+        codes: ENV,
         fields: &[
             ("schema, branch, source", "version of this object, the branch that is merged and its commit"),
             ("up_to_date", "true: it is merged already; nothing was begun"),
@@ -433,7 +469,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "merge-status",
-        statuses: LOOK,
+        codes: LOOK,
         fields: &[
             (
                 "schema, state",
@@ -449,13 +485,13 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "merge-resolve",
-        statuses: ENV,
+        codes: ENV,
         fields: &[("schema, resolved[]", "version of this object; the files"), CONFLICTS],
         files: STATE,
     },
     Facts {
         page: "merge-commit",
-        statuses: ENV,
+        codes: ENV,
         fields: &[
             ("schema, commit", "version of this object; the commit"),
             ("branch, squash", "the branch that was merged; true: the commit has one parent"),
@@ -464,7 +500,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "merge-abort",
-        statuses: ENV,
+        codes: ENV,
         fields: &[
             ("schema, aborted", "version of this object; false: no merge was in progress"),
             ("branch, head", "the branch that was being merged, and the commit that is checked out"),
@@ -474,7 +510,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "merge-skip",
-        statuses: LOOK,
+        codes: &[FIND, OPEN, HOLD],
         fields: &[
             ("schema, branch, task", "version of this object; the branch and the key of its task"),
             ("reason", "why; null with `--undo`"),
@@ -483,7 +519,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "merge-check",
-        statuses: CHECKED,
+        codes: &[FIND, OPEN, &[Unmerged]],
         fields: &[
             ("schema, can_complete", "version of this object; true: no branch is left to be merged"),
             (
@@ -496,18 +532,18 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "send",
-        statuses: ENV_OF_RUN,
+        codes: &[FIND, &[NotRunning, NoAnswer, NoInput, QueueFull]],
         fields: &[
             ("schema, root_dir", "version of this object, and the env root"),
             ("delivery", "`written`: on its way to the agent; `queued`: it waits for the end of the turn"),
         ],
         files: ORDERS,
     },
-    Facts { page: "pause", statuses: ENV_OF_RUN, fields: PAUSED, files: ORDERS },
-    Facts { page: "resume", statuses: ENV_OF_RUN, fields: PAUSED, files: ORDERS },
+    Facts { page: "pause", codes: ORDER, fields: PAUSED, files: ORDERS },
+    Facts { page: "resume", codes: ORDER, fields: PAUSED, files: ORDERS },
     Facts {
         page: "stop",
-        statuses: ENV_OF_RUN,
+        codes: &[FIND, &[EnvBusy, NoAnswer, Incomplete]],
         fields: &[
             (
                 "schema, root_dir",
@@ -520,7 +556,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "publish",
-        statuses: ENV,
+        codes: &[FIND, OPEN, HOLD, CHANGE, &[BadDocument, GhMissing]],
         fields: &[
             ("schema, to", "version of this object; `branch`, `merge` or `pr`"),
             ("branch, commit", "the branch, and its commit"),
@@ -533,11 +569,16 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: STATE,
     },
-    Facts { page: "hook", statuses: ENV, fields: &[], files: STATE },
-    Facts { page: "hook-claude", statuses: ENV, fields: &[], files: STATE },
+    Facts { page: "hook", codes: &[FIND, OPEN, HOLD, MAKE, SETUP, &[Retained]], fields: &[], files: STATE },
+    Facts {
+        page: "hook-claude",
+        codes: &[FIND, OPEN, HOLD, MAKE, SETUP, &[Retained]],
+        fields: &[],
+        files: STATE,
+    },
     Facts {
         page: "trust",
-        statuses: PLAIN,
+        codes: &[&[BadPath, BadDocument, RootBusy]],
         fields: &[
             ("schema", "version of this object"),
             ("path, sha256", "the file, and the digest of its bytes"),
@@ -547,10 +588,10 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: &[names::SETUP_LOG],
     },
-    Facts { page: "trash", statuses: PLAIN, fields: &[], files: &[names::TRASH] },
+    Facts { page: "trash", codes: PLAIN, fields: &[], files: &[names::TRASH] },
     Facts {
         page: "trash-list",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[
             ("schema, trash", "version of this object, and the folder"),
             ("entries[]", "entry, origin, workspace_id, key, trashed_at, deleted_after, bytes"),
@@ -559,7 +600,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "trash-restore",
-        statuses: &[0, 1, 2, 3, 5],
+        codes: &[FIND, &[Occupied, RootBusy]],
         fields: &[
             ("schema", "version of this object"),
             ("restored, entry", "path to which it was moved, and the entry's name"),
@@ -568,7 +609,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "trash-empty",
-        statuses: PLAIN,
+        codes: &[&[Incomplete]],
         fields: &[
             ("schema", "version of this object"),
             ("deleted, bytes, failed", "entries deleted, their size, and entries that could not be deleted"),
@@ -577,7 +618,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "doctor",
-        statuses: PLAIN,
+        codes: &[&[RootBusy, Incomplete]],
         fields: &[
             ("schema, root", "version of this object, and the workspaces root"),
             (
@@ -614,10 +655,10 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: &[names::MARK, names::META, names::MANIFEST, names::TRASH],
     },
-    Facts { page: "demo", statuses: PLAIN, fields: &[], files: &[] },
+    Facts { page: "demo", codes: PREPARE, fields: &[], files: &[] },
     Facts {
         page: "config",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[
             ("schema, file", "version of this object, and the configuration file that was read, or null"),
             ("settings", "each setting by its name: value and origin"),
@@ -626,13 +667,14 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "completions",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[("schema, shell, script", "version of this object, the shell and its script")],
         files: &[],
     },
+    Facts { page: "schema", codes: PLAIN, fields: &[("name, id, title", "of each schema")], files: &[] },
     Facts {
         page: "man",
-        statuses: PLAIN,
+        codes: PLAIN,
         fields: &[("schema, name, roff", "version of this object, the page's name and its text")],
         files: &[],
     },
@@ -685,7 +727,7 @@ const GC: &[(&str, &str)] = &[
 ];
 
 /// The fields of the task document that execenv uses, with their meaning.
-pub(super) const DOCUMENT: [(&str, &str); 55] = [
+pub(in crate::app) const DOCUMENT: [(&str, &str); 55] = [
     ("id, workspace_id", "ids of the task and its workspace: 1 to 128 letters, digits, `.`, `_`, `-`"),
     ("provider", "agent CLI the environment is for"),
     ("prompt", "what the agent is to do, in place of the prompt that is composed from the other fields"),

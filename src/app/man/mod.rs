@@ -9,13 +9,15 @@ use std::io::IsTerminal;
 use anyhow::Result;
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::failure::{Code, Failure};
 use crate::invocation::Context;
-use crate::output::{Answer, Format};
+use crate::output::{Answer, Format, Version};
 use crate::supervise::find_program;
 use crate::sys::child::{self, Program};
+#[cfg(test)]
+pub(super) use facts::DOCUMENT;
 
 /// Show the manual page of a command
 ///
@@ -52,7 +54,7 @@ pub(super) fn run(args: &ManArgs, grammar: clap::Command, context: &Context) -> 
         Failure::new(Code::Usage, format!("there is no command `{}`", args.command.join(" ")))
             .hint("`execenv --help` lists the commands")
     })?;
-    let json = json!({"schema": 1, "name": page.0, "roff": page.1});
+    let json = ManDocument { schema: Version, name: &page.0, roff: &page.1 };
     let is_for_a_person =
         std::io::stdout().is_terminal() && context.settings.output == Format::Text && !args.roff;
     if !is_for_a_person {
@@ -84,6 +86,18 @@ pub fn pages(mut root: clap::Command) -> Result<Vec<(String, String)>> {
     commands.iter().map(|(name, command)| Ok((name.clone(), page::page(command, name, &names)?))).collect()
 }
 
+/// The codes of the failures that the command of a page can end with. `None`: there is no such page.
+pub fn codes_of(page: &str) -> Option<Vec<Code>> {
+    facts::PAGES.iter().find(|facts| facts.page == page).map(facts::Facts::codes)
+}
+
+/// The exit statuses that the command of a page returns, besides those of its agent. `None`: there is no such page.
+pub fn statuses_of(page: &str) -> Option<Vec<u8>> {
+    let facts = facts::PAGES.iter().find(|facts| facts.page == page)?;
+    let of_failures = facts.codes().into_iter().flat_map(|code| facts.statuses_of(code));
+    Some(std::iter::once(0).chain(of_failures).collect())
+}
+
 fn below(command: &clap::Command, prefix: &str, found: &mut Vec<(String, clap::Command)>) {
     for command in
         command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
@@ -93,6 +107,17 @@ fn below(command: &clap::Command, prefix: &str, found: &mut Vec<(String, clap::C
         found.push((name.clone(), shown));
         below(command, &name, found);
     }
+}
+
+/// A manual page.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ManDocument<'a> {
+    schema: Version,
+    /// Its name, such as `execenv-gc`.
+    name: &'a str,
+    /// Its text, in roff.
+    roff: &'a str,
 }
 
 #[cfg(test)]

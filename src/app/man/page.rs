@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap_mangen::Man;
 
 use super::facts::{DOCUMENT, Facts, PAGES, STATUSES};
+use crate::app::schema;
 use crate::exit::RETRIES;
 use crate::failure::Code;
 use crate::gc::Reason;
@@ -120,9 +121,17 @@ fn engines() -> String {
 }
 
 fn statuses(facts: &Facts) -> String {
-    let mut text = String::from(".SH \"EXIT STATUS\"\n");
-    for (status, meaning) in STATUSES.iter().filter(|(status, _)| facts.statuses.contains(status)) {
-        term(&mut text, &status.to_string(), meaning);
+    let mut text = String::from(
+        ".SH \"EXIT STATUS\"\nThe words in brackets are the codes of the failures with \\fB\\-o json\\fR.\n",
+    );
+    for (status, meaning) in STATUSES {
+        let codes = facts.codes().into_iter().filter(|code| facts.statuses_of(*code).contains(&status));
+        let words: Vec<&str> = codes.map(Code::word).collect();
+        match (status, words.is_empty()) {
+            (0, _) => term(&mut text, "0", meaning),
+            (_, true) => {}
+            (_, false) => term(&mut text, &status.to_string(), &format!("{meaning} ({})", words.join(", "))),
+        }
     }
     if facts.page == "run" {
         text.push_str(".PP\nOtherwise the agent's own status; 128 and the number of the signal that ended the agent; 1 if the agent ended with 0 but reported a failure.\n");
@@ -139,7 +148,7 @@ fn codes() -> String {
         term(&mut text, &format!("{} \\fI{}\\fR", code.status(), code.word()), code.meaning());
     }
     text.push_str(".PP\n\\fBrun\\fR also returns the agent's own status; 128+N if signal N ended the agent; 1 if the agent ended with 0 but reported a failure.\n");
-    text.push_str(".SH \"JSON FIELDS\"\nWith \\fB\\-o json\\fR a command prints one object; the page of each command lists its fields. A failure is one object on standard error, as its last line:\n");
+    text.push_str(".SH \"JSON FIELDS\"\nWith \\fB\\-o json\\fR a command prints one object; the page of each command lists its fields, and \\fBexecenv schema\\fR prints the JSON Schemas. A failure is one object on standard error, as its last line:\n");
     for (name, meaning) in [
         ("error.code", "the stable word above"),
         ("error.message", "what failed, and where"),
@@ -155,6 +164,9 @@ fn json_fields(facts: &Facts) -> String {
     let mut text = String::from(".SH \"JSON FIELDS\"\n");
     match facts.page {
         "demo" => text.push_str("The demo prints text only.\n"),
+        "schema" => text.push_str(
+            "With \\fB\\-o json\\fR and a name the answer is the schema. Without a name it is a list of objects:\n",
+        ),
         "merge" | "trash" => text.push_str("Each of the commands below has its own.\n"),
         "hook" | "hook-claude" => {
             text.push_str("A hook prints what the agent CLI expects, whatever the format is set to.\n")
@@ -163,6 +175,11 @@ fn json_fields(facts: &Facts) -> String {
     }
     for (names, meaning) in facts.fields {
         term(&mut text, &format!("\\fB{}\\fR", roff(names)), meaning);
+    }
+    let schema = if facts.page == "run" { "run-event" } else { facts.page };
+    if schema::has(schema) {
+        let command = roff(&format!("execenv schema {schema}"));
+        let _ = writeln!(text, ".PP\n\\fB{command}\\fR prints the JSON Schema.");
     }
     text
 }

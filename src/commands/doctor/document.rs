@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DoctorDocument {
     /// Version of this object.
     pub(super) schema: u32,
@@ -25,6 +26,7 @@ pub(crate) struct DoctorDocument {
 
 /// A program that was looked for.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProgramReport {
     /// The agent CLI's name in execenv, or the program's.
     pub(super) name: &'static str,
@@ -48,6 +50,7 @@ pub(crate) struct ProgramReport {
 
 /// What execenv makes of an agent CLI.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct AgentReport {
     /// The dialects that execenv reads of it, the one in use first.
     pub(super) dialects: Vec<DialectReport>,
@@ -61,6 +64,7 @@ pub(crate) struct AgentReport {
 
 /// A dialect.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DialectReport {
     /// Its name.
     pub(super) name: &'static str,
@@ -70,6 +74,7 @@ pub(crate) struct DialectReport {
 
 /// What an agent says, while it works, of what it uses up.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct TellsReport {
     /// Tokens.
     pub(super) tokens: bool,
@@ -81,6 +86,7 @@ pub(crate) struct TellsReport {
 
 /// Which MCP servers an agent sees.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct McpReport {
     /// The agent can be limited to the task's.
     pub(super) strict: bool,
@@ -90,6 +96,7 @@ pub(crate) struct McpReport {
 
 /// Whether a login was seen.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct LoginReport {
     /// One was seen.
     pub(super) seen: bool,
@@ -99,6 +106,7 @@ pub(crate) struct LoginReport {
 
 /// What Codex's own sandbox needs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CodexSandbox {
     /// This user can make namespaces; nothing: not known.
     pub(super) namespaces: Option<bool>,
@@ -106,6 +114,7 @@ pub(crate) struct CodexSandbox {
 
 /// The sandboxes of `run --sandbox`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SandboxReport {
     /// `--sandbox bwrap` works.
     pub(super) bwrap: bool,
@@ -119,6 +128,7 @@ pub(crate) struct SandboxReport {
 
 /// How far locks reach.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct LockReach {
     /// The type of the file system.
     pub(super) file_system: String,
@@ -128,6 +138,7 @@ pub(crate) struct LockReach {
 
 /// A problem, and what was or can be done about it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ProblemReport {
     /// Where.
     pub(super) path: String,
@@ -146,6 +157,7 @@ pub(crate) struct ProblemReport {
 
 /// What is known of a run that died.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct DeadRunReport {
     /// What there is to go on with: `resume`, `restore` or `lost`.
     pub(super) recoverable: &'static str,
@@ -165,6 +177,7 @@ pub(crate) struct DeadRunReport {
 
 /// The checkpoint that work was saved as.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SavedWork {
     /// Its number.
     pub(super) n: u64,

@@ -1,87 +1,13 @@
 //! Shows the decisions and counts of a cycle: for a person, and as JSON.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::environment::{CleanupOutcome, Damage, quoted};
-use crate::gc::{Due, GcRequest, Judged, Policy, Reason, Summary, TRY_AGAIN, due};
+use crate::gc::{Due, Judged, Policy, Reason, Summary, TRY_AGAIN, due};
 use crate::invocation::show_duration;
 use crate::output::{counted, escape, show_age, show_age_in_two, show_bytes};
 use crate::server::Parent;
-
-/// One decision with its evidence. In a dry run what would be removed has no outcome yet.
-pub(super) fn decision_json(judged: &Judged, request: &GcRequest<'_>) -> Value {
-    let facts = &judged.facts;
-    let mut evidence = serde_json::to_value(facts).unwrap_or_default();
-    if let Some(used) = facts.last_used {
-        evidence["age_seconds"] = (request.now - used).num_seconds().into();
-    }
-    evidence["parent"] = serde_json::to_value(&judged.parent).unwrap_or_default();
-    let unsaved = judged.unsaved.iter();
-    let unsaved =
-        unsaved.map(|found| json!({"path": found.path, "why": found.what, "unsaved": found.reasons}));
-    let mut decision = json!({
-        "root_dir": facts.root_dir.to_string_lossy(),
-        "kind": facts.kind,
-        "action": judged.decision.action.word(),
-        "outcome": judged.outcome.filter(|_| !(request.dry_run && judged.is_gone())),
-        "reason": judged.decision.reason.word(),
-        "evidence": evidence,
-        "bytes": judged.bytes,
-        "unsaved": unsaved.collect::<Vec<_>>(),
-    });
-    if let Some(artifacts) = &judged.artifacts {
-        decision["artifacts"] = json!({"removed": artifacts.count, "by_pattern": artifacts.by_pattern});
-    }
-    if !judged.teardown.is_none() {
-        decision["teardown"] = json!(judged.teardown);
-    }
-    if let Some(error) = &judged.error {
-        decision["error"] = error.as_str().into();
-        decision["hint"] = way_out(judged).into();
-    }
-    decision
-}
-
-/// The counts of a cycle.
-pub(super) fn summary_json(summary: &Summary) -> Map<String, Value> {
-    let counts = json!({
-        "scanned": summary.scanned,
-        "cleaned": summary.cleaned,
-        "orphaned": summary.orphaned,
-        "artifact_dirs": summary.artifact_dirs,
-        "artifact_removed": summary.artifact_removed,
-        "skipped": summary.skipped,
-        "active": summary.active,
-        "failed": summary.failed,
-        "bytes_reclaimed": summary.bytes_reclaimed,
-        "bytes_freed": summary.bytes_freed,
-        "by_pattern": summary.by_pattern,
-        "repos": {
-            "pruned": summary.repos.pruned,
-            "branches_deleted": summary.repos.branches_deleted,
-            "branches_kept": summary.repos.branches_kept,
-            "evicted": summary.repos.evicted,
-        },
-        "stores": {"pruned": summary.stores_pruned},
-        "trash": {
-            "entries": summary.trash_entries,
-            "swept": summary.trash_swept,
-            "bytes": summary.trash_bytes,
-        },
-        "bounds": summary.bounds,
-        "requests": summary.requests,
-        "parents_unknown": summary.parents_unknown,
-        "parents_no_uuid": summary.parents_no_uuid,
-        "already_running": summary.already_running,
-        "interrupted": summary.interrupted,
-        "not_reached": summary.not_reached,
-    });
-    match counts {
-        Value::Object(counts) => counts,
-        _ => Map::new(),
-    }
-}
 
 /// One line for one environment: action, reason, size, path and, if kept, what keeps it.
 pub(super) fn row(judged: &Judged) -> String {
@@ -319,10 +245,4 @@ fn removed(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> String {
         |(limit, ttl)| format!("by --{limit} {}", show_duration(ttl)),
     );
     format!("in {}, {by}, if it is not used until then", show_age_in_two(seconds))
-}
-
-/// When the environment will be removed, as JSON.
-pub(super) fn due_json(judged: &Judged, policy: &Policy, now: DateTime<Utc>) -> Value {
-    let due = due(&judged.facts, &judged.parent, policy, now);
-    due.map_or(Value::Null, |Due { at, limit }| json!({"at": at, "limit": limit.map(|(limit, _)| limit)}))
 }

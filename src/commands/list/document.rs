@@ -7,6 +7,7 @@ use crate::environment::{EnvStatus, MadeBy};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListDocument {
     /// Version of this object.
     pub(super) schema: u32,
@@ -19,6 +20,7 @@ pub(crate) struct ListDocument {
 
 /// An environment and what is known of it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListedEnv {
     /// The env root.
     pub(super) root_dir: String,
@@ -59,6 +61,7 @@ pub(crate) struct ListedEnv {
 
 /// A run.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListedRun {
     /// The machine it was started on.
     pub(super) host: String,
@@ -66,6 +69,7 @@ pub(crate) struct ListedRun {
 
 /// How a run ended.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListedResult {
     /// The status of the run.
     pub(super) status: String,
@@ -79,6 +83,7 @@ pub(crate) struct ListedResult {
 
 /// A root of another tool that contains environments.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ListedRoot {
     /// Its folder.
     pub(super) path: String,

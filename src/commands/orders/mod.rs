@@ -6,6 +6,13 @@ pub mod send;
 mod silent;
 pub mod stop;
 
+#[cfg(test)]
+pub(crate) use pause::PauseDocument;
+#[cfg(test)]
+pub(crate) use send::SendDocument;
+#[cfg(test)]
+pub(crate) use stop::StopDocument;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Result;

@@ -1,12 +1,14 @@
 //! `execenv pause`.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Given, RunningEnvArgs, give, no_run, silent, too_late};
 use crate::invocation::Context;
-use crate::output::Answer;
+use crate::output::{Answer, Version};
 use crate::supervise::{Order, Reply};
 
 /// Stop the agent of a run where it is, until `resume`
@@ -35,8 +37,18 @@ pub(crate) fn run(args: &PauseArgs, context: &Context) -> Result<Answer> {
     }
     let changed = reply == Reply::Done;
     let text = if changed { "paused" } else { "was paused already" };
-    Ok(Answer::new(
-        text,
-        json!({"schema": 1, "root_dir": found.env.path, "paused": true, "changed": changed}),
-    ))
+    Ok(Answer::new(text, PauseDocument { schema: Version, root_dir: &found.env.path, paused: true, changed }))
+}
+
+/// Whether an agent is paused.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PauseDocument<'a> {
+    pub(super) schema: Version,
+    /// The env root.
+    pub(super) root_dir: &'a Path,
+    /// Whether the agent is paused now.
+    pub(super) paused: bool,
+    /// Whether this command has changed that.
+    pub(super) changed: bool,
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
 
+use super::pause::PauseDocument;
 use super::{Given, RunningEnvArgs, give, no_answer, no_run};
 use crate::invocation::Context;
-use crate::output::Answer;
+use crate::output::{Answer, Version};
 use crate::supervise::{Order, Reply};
 
 /// Let the paused agent of a run go on
@@ -32,6 +32,6 @@ pub(crate) fn run(args: &ResumeArgs, context: &Context) -> Result<Answer> {
     let text = if changed { "resumed" } else { "was not paused" };
     Ok(Answer::new(
         text,
-        json!({"schema": 1, "root_dir": found.env.path, "paused": false, "changed": changed}),
+        PauseDocument { schema: Version, root_dir: &found.env.path, paused: false, changed },
     ))
 }

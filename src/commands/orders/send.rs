@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{Given, RunningEnvArgs, give, no_answer, no_run, too_late};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, UserInput};
-use crate::output::Answer;
+use crate::output::{Answer, Version};
 use crate::supervise::{LoginCode, Order, Reply};
 
 /// Give the running agent of an environment a message
@@ -81,8 +81,8 @@ pub(crate) fn run(args: &SendArgs, context: &Context) -> Result<Answer> {
         Given::Silent(_) => return Err(no_answer(&found).into()),
     };
     let (delivery, text) = match reply {
-        Reply::Done | Reply::Unchanged | Reply::Written => ("written", "sent"),
-        Reply::Queued => ("queued", "waits for the end of the turn"),
+        Reply::Done | Reply::Unchanged | Reply::Written => (Delivery::Written, "sent"),
+        Reply::Queued => (Delivery::Queued, "waits for the end of the turn"),
         Reply::TooLate => return Err(too_late(&found).into()),
         Reply::Unsupported => return Err(args.unsupported(&found.env.path).into()),
         Reply::TooEarly => {
@@ -96,5 +96,26 @@ pub(crate) fn run(args: &SendArgs, context: &Context) -> Result<Answer> {
                 .into());
         }
     };
-    Ok(Answer::new(text, json!({"schema": 1, "root_dir": found.env.path, "delivery": delivery})))
+    Ok(Answer::new(text, SendDocument { schema: Version, root_dir: &found.env.path, delivery }))
+}
+
+/// What became of a message to an agent.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct SendDocument<'a> {
+    schema: Version,
+    /// The env root.
+    root_dir: &'a Path,
+    /// How far the message came.
+    delivery: Delivery,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum Delivery {
+    /// It is on its way to the agent.
+    Written,
+    /// It waits for the end of the turn.
+    Queued,
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Args;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{BETWEEN_LOCKS, Given, PATIENCE, give, is_held, silent};
 use crate::environment::{FoundEnv, Meta};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer, one_of, parse_duration};
-use crate::output::{Answer, escape};
+use crate::output::{Answer, Version, document, escape};
 use crate::supervise::Order;
 
 /// How long the end of a run may take after its agent's.
@@ -106,14 +106,14 @@ fn stop_all(args: &StopArgs, context: &Context) -> Result<Answer> {
         match wait(&found, outcome, args, context) {
             Ok(stopped) => {
                 lines.push(format!("{}\t{}", escape(&found.env.path.display().to_string()), stopped.text()));
-                all.push(stopped.json(&found));
+                all.push(document(stopped.json(&found)));
             }
             Err(error) => note(&found, error),
         }
     }
     let text = if lines.is_empty() { "no runs".to_owned() } else { lines.join("\n") };
     let code = failed.then_some(Code::Incomplete);
-    Ok(Answer::new(text, Value::Array(all)).with_status(code))
+    Ok(Answer::new(text, all).with_status(code))
 }
 
 /// The environments in the workspaces root that something holds.
@@ -196,12 +196,25 @@ impl Stopped {
         }
     }
 
-    fn json(&self, found: &FoundEnv) -> Value {
-        json!({
-            "schema": 1,
-            "root_dir": found.env.path,
-            "outcome": self.outcome.word(),
-            "status": self.status,
-        })
+    fn json<'a>(&self, found: &'a FoundEnv) -> StopDocument<'a> {
+        StopDocument {
+            schema: Version,
+            root_dir: &found.env.path,
+            outcome: self.outcome.word(),
+            status: self.status,
+        }
     }
+}
+
+/// How a run was stopped.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StopDocument<'a> {
+    schema: Version,
+    /// The env root.
+    root_dir: &'a Path,
+    /// `stopped`; `asked`: it was not waited for; or `not_running`.
+    outcome: &'static str,
+    /// How the run has ended, as `execenv show` has it; null where it was not waited for.
+    status: Option<&'static str>,
 }

@@ -1,16 +1,17 @@
 //! `execenv show --file`: one file of a work dir.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::environment::FoundEnv;
 use crate::failure::{Code, Failure};
 use crate::formats::base64;
 use crate::invocation::Context;
-use crate::output::{Answer, Deed, Format, answer, stream};
+use crate::output::{Answer, Deed, Format, Version, answer, stream};
 use crate::sys::tree::{FileKind, Tree, leaves_tree};
 
 /// The most of a file that JSON has, in bytes, without `--no-limit`.
@@ -70,19 +71,30 @@ fn resolve(found: &FoundEnv, path: &Path, context: &Context) -> Result<(Tree, Pa
 }
 
 /// What JSON says of a file of `len` bytes that begins with these.
-fn document(path: &Path, bytes: &[u8], len: u64, is_truncated: bool) -> Value {
+fn document<'a>(path: &'a Path, bytes: &[u8], len: u64, is_truncated: bool) -> FileDocument<'a> {
     let (encoding, content) = match text(bytes, is_truncated) {
         Some(text) => ("utf-8", text.to_owned()),
         None => ("base64", base64::encode(bytes)),
     };
-    json!({
-        "schema": 1,
-        "path": path.to_string_lossy(),
-        "bytes": len,
-        "encoding": encoding,
-        "content": content,
-        "truncated": is_truncated,
-    })
+    let path = path.to_string_lossy();
+    FileDocument { schema: Version, path, bytes: len, encoding, content, truncated: is_truncated }
+}
+
+/// A file of a work dir.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct FileDocument<'a> {
+    schema: Version,
+    /// The file.
+    path: Cow<'a, str>,
+    /// Its length.
+    bytes: u64,
+    /// The form of the content: `utf-8` or `base64`.
+    encoding: &'static str,
+    /// The content in that form.
+    content: String,
+    /// Whether the content is only the beginning of the file, 1 MiB at most.
+    truncated: bool,
 }
 
 /// The bytes as text; a character that was cut through at their end is left out. `None`: they are none.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 /// One checkpoint. The agent can write to the record: what this names is looked up by its number, and checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CheckpointRecord {
     /// Its number, from 1.
@@ -47,6 +48,7 @@ pub struct CheckpointRecord {
 
 /// The patch of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PatchRecord {
     /// Its file, relative to the env root.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 /// The `merge` key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct MergeRecord {
     /// The merge in progress. It is written before the first file is changed.
@@ -54,6 +55,7 @@ impl MergeRecord {
 
 /// A merge in progress.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CurrentMerge {
     /// The repository's folder in the work dir; empty: the work dir itself.
@@ -85,6 +87,7 @@ pub struct CurrentMerge {
 
 /// A branch that was merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct MergedBranch {
     /// The repository's folder in the work dir.
@@ -105,6 +108,7 @@ pub struct MergedBranch {
 
 /// A branch that is not to be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SkippedBranch {
     /// The repository's folder in the work dir.

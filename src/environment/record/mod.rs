@@ -11,6 +11,8 @@ mod checkpoint;
 mod identity;
 mod merge;
 mod meta;
+#[cfg(test)]
+mod meta_file;
 mod own;
 mod published;
 mod setup;
@@ -22,6 +24,8 @@ pub use identity::Identity;
 pub use merge::{CurrentMerge, MergeRecord, MergedBranch, SkippedBranch};
 pub use meta::Meta;
 pub(super) use meta::SCHEMA;
+#[cfg(test)]
+pub(crate) use meta_file::MetaFile;
 pub use own::{EnvStatus, IterationRecord, LastResult, Own, RepositoryRecord, RunRecord, SessionRecord};
 pub use published::PublishedRecord;
 pub use setup::{PortRecord, SetupRecord, SetupState};

@@ -16,6 +16,7 @@ use crate::layout;
 
 /// The `execenv` key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Own {
     /// Version of this object.
@@ -112,6 +113,7 @@ impl Own {
 
 /// The status of an environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EnvStatus {
     /// Ready for a run.
@@ -185,6 +187,7 @@ impl EnvStatus {
 
 /// A conversation of the agent's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SessionRecord {
     /// The agent's id for it.
@@ -234,6 +237,7 @@ impl Own {
 
 /// What the record says of the repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RepositoryRecord {
     /// Its git folder, which all of its worktrees share.
@@ -265,6 +269,7 @@ pub struct RepositoryRecord {
 
 /// What an autonomous run counts, so that a resumed one goes on counting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct IterationRecord {
     /// Turns that have ended.
@@ -280,6 +285,7 @@ pub struct IterationRecord {
 /// A run's processes and times. Process ids serve for display and for the clean-up after a crash, never to decide
 /// whether a run is alive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RunRecord {
     /// A new UUID for each run, also in the environment variables of every process of the run.
@@ -364,6 +370,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct LastResult {
     /// `completed`, `failed`, `timeout`, `interrupted`, `killed`, `crashed`.

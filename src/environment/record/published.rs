@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 /// Work that was handed on. It is for people and scripts to read, because the agent can write to the record: all that rests on it is
 /// which commits `publish --force-with-lease` may replace, if they are related to the work, and what a squash need not bring again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PublishedRecord {
     /// How: `branch`, `merge` or `pr`.

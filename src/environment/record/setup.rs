@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 /// How far the setup of an environment has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SetupState {
     /// Its commands are at work, or a kill ended them.
@@ -26,6 +27,7 @@ pub enum SetupState {
 
 /// The setup of an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SetupRecord {
     /// How far it has come.
@@ -50,6 +52,7 @@ impl SetupRecord {
 
 /// A port that the environment has for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct PortRecord {
     /// Its name.

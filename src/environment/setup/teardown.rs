@@ -21,6 +21,7 @@ use crate::environment::trust::Trust;
 
 /// What became of a teardown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TeardownOutcome {
     /// There was nothing to run.
@@ -48,6 +49,7 @@ pub enum TeardownOutcome {
 
 /// The teardown of an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Teardown {
     /// What became of it.
     pub outcome: TeardownOutcome,

@@ -13,6 +13,7 @@ use crate::sys::walk::{Place, Size, Visitor, measure};
 
 /// One place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Outside {
     /// The folder.
     pub path: String,

@@ -8,6 +8,7 @@ use crate::layout::{Row, in_env, names};
 
 /// A part of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The work dir.
@@ -51,6 +52,7 @@ impl Part {
 
 /// The size of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PartUsage {
     /// Which part.
     pub part: Part,
