@@ -86,6 +86,16 @@ pub fn of_command(end: End, is_run: bool, signal: Option<i32>) -> u8 {
     }
 }
 
+/// The exit status of `shell` after its program has ended: that one's own.
+pub fn of_program(exit: Exit) -> u8 {
+    match exit {
+        Exit { signal: Some(number), .. } => signalled(number),
+        Exit { code: Some(code), .. } => u8::try_from(code).unwrap_or(1),
+        // Its end is not known.
+        Exit { code: None, signal: None } => Code::RunFailed.status(),
+    }
+}
+
 /// The exit status of `run` after an agent has run: the agent's own wherever that says enough.
 pub fn of_agent(verdict: &RunVerdict) -> u8 {
     match (verdict.status, verdict.exit) {

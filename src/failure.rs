@@ -47,6 +47,7 @@ codes! {
     NoRun "no_run" 3 "the environment has had no such run";
     UnknownBase "unknown_base" 3 "the repository does not have the commit that a patch begins from";
     NotRunning "not_running" 3 "no run holds the environment, or its agent is ending";
+    NoLogs "no_logs" 3 "the environment has no logs of such a run";
     UnreadableState "unreadable_state" 3 "a state file of the environment is damaged or from a newer version";
     EnvBusy "env_busy" 4 "a running process uses the environment";
     PathBusy "path_busy" 4 "another environment uses the local directory";

@@ -9,8 +9,8 @@ use clap::CommandFactory;
 use super::grammar::{Cli, Command};
 use super::{completions, man, schema};
 use crate::commands::{
-    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, merge,
-    orders, prepare, publish, report, restore, reuse, run, show, trash, trust, verify,
+    branch, checkout, checkpoint, cleanup, clone, config, demo, diff, doctor, du, gc, hook, list, logs,
+    merge, orders, prepare, publish, report, restore, reuse, run, shell, show, trash, trust, verify,
 };
 use crate::invocation::Context;
 use crate::output::{Format, LiveLine, answer, no_shell_form};
@@ -60,6 +60,8 @@ pub(super) fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Resume(args) => orders::resume::run(&args, context),
         Command::Stop(args) => orders::stop::run(&args, context),
         Command::Report(args) => return report::run(&args, context),
+        Command::Shell(args) => return shell::run(&args, context),
+        Command::Logs(args) => return logs::run(&args, context),
         Command::Show(args) => return show::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Trash(args) => trash::run(&args, context),

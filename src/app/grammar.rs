@@ -51,6 +51,8 @@ pub enum Command {
     Show(commands::show::ShowArgs),
     /// Show one run as a page: how it ended, a timeline, the transcript, the changes
     Report(commands::report::ReportArgs),
+    /// Print what the agent of the last run did, or follow the run that is on
+    Logs(commands::logs::LogsArgs),
     /// Show what the work in an environment has changed
     Diff(commands::diff::DiffArgs),
     /// Save the work in an environment as a commit and as a patch
@@ -65,6 +67,8 @@ pub enum Command {
     Merge(commands::merge::MergeArgs),
     /// Hand the work of an environment on: as a branch, merged, or as a pull request
     Publish(commands::publish::PublishArgs),
+    /// Open a shell in the work dir of an environment, with the variables that a run would give
+    Shell(commands::shell::ShellArgs),
     /// Give the running agent of an environment a message
     Send(commands::orders::send::SendArgs),
     /// Stop the agent of a run where it is, until `resume`

@@ -62,7 +62,7 @@ fn run(arguments: &[OsString]) -> u8 {
             return usage_error(&error, arguments, format);
         }
     };
-    let is_run = matches!(cli.command, Command::Run(_));
+    let is_run = matches!(cli.command, Command::Run(_) | Command::Shell(_));
     let settings = Settings::resolve(&cli.global, inherited);
     let format = settings.as_ref().map_or_else(|_| asked.format(), |settings| settings.output);
     let mut signal = None;

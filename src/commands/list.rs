@@ -12,11 +12,14 @@ use clap::Args;
 use document::{ListDocument, ListedEnv, ListedResult, ListedRoot, ListedRun};
 
 use super::rows::{Field, SelectArgs, Selection, Value, describe, tone, watch};
-use crate::environment::{Identity, MadeBy, Meta, Own, WorkspacesRoot, made_by, upstream_roots};
+use crate::environment::{
+    Identity, MadeBy, Meta, Own, WorkspacesRoot, holder_of_env, made_by, upstream_roots,
+};
 use crate::gc::{GcFacts, look};
 use crate::invocation::{Context, workspace_completer};
 use crate::layout::names;
 use crate::output::{Answer, Cell, Column, Screen, Table, Tone, escape, shell_quote, show_age, show_bytes};
+use crate::sys::lock::Holder;
 use crate::sys::tree::Tree;
 use crate::sys::walk::measure;
 
@@ -277,6 +280,7 @@ fn listed(
     bytes: Option<u64>,
 ) -> ListedEnv {
     let live = facts.is_held();
+    let holder = live.then(|| holder_of_env(&facts.root_dir)).flatten();
     ListedEnv {
         root_dir: facts.root_dir.to_string_lossy().into_owned(),
         workspace_id: if identity.workspace_id.is_empty() {
@@ -293,6 +297,8 @@ fn listed(
         kind: facts.kind,
         status: facts.status,
         live,
+        is_shell: holder.as_ref().is_some_and(Holder::is_shell),
+        held_by: holder.map(|holder| holder.to_string()),
         local_directory: facts.local_directory,
         last_used: facts.last_used,
         run: own.run.map(|run| ListedRun { host: run.host }),
@@ -380,7 +386,11 @@ fn status(env: &ListedEnv) -> Cell {
 }
 
 fn live(env: &ListedEnv) -> Cell {
-    if env.live { Cell::from("live").tone(Tone::Good) } else { dash("") }
+    match (env.live, env.is_shell) {
+        (true, true) => Cell::from("shell").tone(Tone::Good),
+        (true, false) => Cell::from("live").tone(Tone::Good),
+        (false, _) => dash(""),
+    }
 }
 
 fn age(env: &ListedEnv, now: DateTime<Utc>) -> Cell {

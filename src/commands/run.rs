@@ -15,6 +15,7 @@ use super::on_success::OnSuccessArgs;
 use super::own_env::{OwnEnvArgs, left};
 use super::slots::SlotArgs;
 use super::task_input::on_or_off;
+use super::variables::VariableArgs;
 use crate::brief::Role;
 use crate::environment::{LockedEnv, RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
@@ -135,15 +136,9 @@ pub struct RunArgs {
     /// Whether an agent in a sandbox has a network: on or off
     #[arg(long, value_name = "on|off", value_parser = on_or_off(), hide_possible_values = true)]
     pub sandbox_net: Option<bool>,
-    /// Set a variable for the agent; may be repeated
-    #[arg(long = "env", value_name = "NAME=VALUE")]
-    pub env_vars: Vec<String>,
-    /// Set variables for the agent from this file of NAME=VALUE lines
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
-    pub env_file: Option<PathBuf>,
-    /// Pass on only basic variables: PATH, HOME, USER, LOGNAME, SHELL, TERM, LANG, LC_*, TZ, TMPDIR
-    #[arg(long)]
-    pub clear_env: bool,
+    /// Variables.
+    #[command(flatten)]
+    pub variables: VariableArgs,
     /// Use this executable as the agent
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub agent_bin: Option<PathBuf>,
@@ -253,8 +248,8 @@ impl RunArgs {
             max_log: self.max_log,
             max_memory: self.max_memory,
             system_prompt: read(UserInput::SYSTEM_PROMPT, &self.system_prompt_file)?,
-            variables: self.variables(context)?,
-            clear_env: self.clear_env,
+            variables: self.variables.read(context)?,
+            clear_env: self.variables.clear_env,
             git_identity: self.identity.read(context)?,
             agent_bin,
             agent_args: self.agent_arg.clone(),
@@ -291,38 +286,6 @@ impl RunArgs {
     /// When the environment stays; `None`: nothing is cleaned up.
     fn keep(&self) -> Option<Keep> {
         if self.own.new { Some(self.own.keep.unwrap_or_default()) } else { self.cleanup_after }
-    }
-
-    /// The variables of `--env-file` and `--env`.
-    fn variables(&self, context: &Context) -> Result<Vec<(OsString, OsString)>> {
-        let mut variables = Vec::new();
-        let mut add = |line: &str, origin: &dyn Fn() -> String| -> Result<()> {
-            match line.split_once('=') {
-                Some((name, value)) if !name.trim().is_empty() => {
-                    variables.push((name.trim().into(), value.into()));
-                    Ok(())
-                }
-                // The text is not shown: it may be a secret.
-                _ => {
-                    Err(Failure::new(Code::Usage, format!("{} is not of the form NAME=VALUE", origin()))
-                        .into())
-                }
-            }
-        };
-        if let Some(path) = &self.env_file {
-            let text = context.read_text(UserInput::ENV_FILE, path)?;
-            let path = context.absolute(path)?;
-            for (number, line) in text.lines().enumerate() {
-                let line = line.trim_start();
-                if !line.is_empty() && !line.starts_with('#') {
-                    add(line, &|| format!("{}, line {}", path.display(), number + 1))?;
-                }
-            }
-        }
-        for (number, line) in self.env_vars.iter().enumerate() {
-            add(line, &|| format!("the value of `--env` number {}", number + 1))?;
-        }
-        Ok(variables)
     }
 }
 
@@ -447,7 +410,7 @@ fn within(
     let (begins, ends, signal) = (&begins, &ends, &|| context.signal());
     let surroundings =
         Surroundings { inherited, now: &now, trust, git, slots, begins, ends, signal, has_started };
-    run(&surroundings, &mut Printer::new(context.settings.output, &now))
+    run(&surroundings, &mut Printer::new(context.settings.output, &|| Some(now())))
 }
 
 /// A limit of time; zero is none.

@@ -9,7 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::Value;
 
-use crate::environment::{EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, private_files};
+use crate::environment::{
+    EnvLock, EnvStatus, Exports, FoundEnv, Held, Meta, damage, holder_of_env, private_files,
+};
 use crate::invocation::{Context, env_completer};
 use crate::layout::names;
 use crate::output::{Answer, Deed, Version, answer, document, escape};
@@ -57,6 +59,7 @@ fn shown(found: &FoundEnv) -> Answer {
     let is_foreign = meta.as_ref().is_none_or(|meta| meta.own.is_none());
     let own = meta.as_ref().map(|meta| meta.own_or_rebuilt(&env.tree)).unwrap_or_default();
     let live = matches!(EnvLock::try_acquire(&env.tree, false), Err(Held::ByOther | Held::Unknown(_)));
+    let held_by = live.then(|| holder_of_env(&env.path)).flatten().map(|holder| holder.to_string());
     let recorded = meta.as_ref().map_or(EnvStatus::Unknown, Meta::status);
     let status = recorded.seen(is_foreign, live);
     let meta = meta.unwrap_or_default();
@@ -76,6 +79,7 @@ fn shown(found: &FoundEnv) -> Answer {
         kind: &meta.kind,
         status,
         live,
+        held_by: held_by.as_deref(),
         local_directory: found.work_dir.is_user_folder(),
         prepared_at: own.prepared_at,
         completed_at: meta.completed_at,
@@ -120,6 +124,12 @@ fn shown(found: &FoundEnv) -> Answer {
         ("leased until", "lease_until"),
     ] {
         row(label, &plain(&json[key]));
+    }
+    if held_by.is_some() {
+        row("held by", &plain(&json["held_by"]));
+    }
+    if own.run.is_some() {
+        row("transcript", &format!("execenv logs {}", env.key()));
     }
     if let Some(repository) = &own.repository {
         row("repository", &escape(&repository.source.display().to_string()));

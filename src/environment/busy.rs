@@ -74,7 +74,7 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
 }
 
 /// Who has the lock of an environment, as far as the system tells.
-pub(super) fn holder_of_env(root: &Path) -> Option<Holder> {
+pub(crate) fn holder_of_env(root: &Path) -> Option<Holder> {
     lock::holder(&Tree::open(root).ok()?, Path::new(names::LOCK))
 }
 

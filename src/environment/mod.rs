@@ -59,7 +59,7 @@ mod verify;
 mod work_dir;
 
 pub use busy::Held;
-pub(crate) use busy::{cannot_lock, root_busy};
+pub(crate) use busy::{cannot_lock, holder_of_env, root_busy};
 pub(crate) use cleanup::retained_for;
 pub use cleanup::{CleanupOptions, CleanupOutcome, CleanupReport, Kept, cleanup};
 pub(crate) use contents::choose_platform;

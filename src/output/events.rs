@@ -1,9 +1,10 @@
 //! Prints the events of a run: as text, or as one JSON object a line.
 
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::{self, BufWriter, StdoutLock, Write};
 
 use anstyle::AnsiColor;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::Format;
 use super::live::{self, Live, used};
@@ -31,9 +32,9 @@ enum Stream {
 }
 
 /// Prints events to standard output; those that come together are written together.
-pub struct Printer<'a> {
+pub struct Printer<'a, W: Write = StdoutLock<'static>> {
     format: Format,
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<W>,
     /// For JSON.
     stamp: Stamp<'a>,
     /// The begun line of a program's output, for JSON.
@@ -65,7 +66,41 @@ impl Printer<'_> {
     }
 }
 
-impl RunSink for Printer<'_> {
+impl<W: Write> Printer<'_, W> {
+    /// A printer of JSON events that were recorded: `clock` gives the time of each, where it is known.
+    pub fn of_recorded(out: W, clock: Clock<'_>) -> Printer<'_, W> {
+        Printer {
+            format: Format::Json,
+            stamp: Stamp::new(clock),
+            out: BufWriter::with_capacity(BUFFER, out),
+            line: Vec::new(),
+            errors: Vec::new(),
+            is_line_begun: false,
+            live: None,
+            is_agent: false,
+        }
+    }
+
+    /// Prints the result that was recorded: the last event.
+    ///
+    /// # Errors
+    /// Where it cannot be printed.
+    pub fn recorded_result(&mut self, fields: &Map<String, Value>) -> io::Result<()> {
+        self.flush_lines()?;
+        self.object(fields)
+    }
+
+    /// Prints what is still held back.
+    ///
+    /// # Errors
+    /// Where it cannot be printed.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.flush_lines()?;
+        self.out.flush()
+    }
+}
+
+impl<W: Write> RunSink for Printer<'_, W> {
     fn event(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::Idle | Event::Working(_) => {
@@ -171,7 +206,7 @@ fn summary(result: &RunResult) -> String {
     parts.join(" · ")
 }
 
-impl Printer<'_> {
+impl<W: Write> Printer<'_, W> {
     /// Shows on a terminal that the agent is at work. In the middle of a message, its words show that.
     fn show_work(&mut self, event: &Event<'_>) {
         let Some(live) = &mut self.live else { return };

@@ -1,7 +1,9 @@
 //! The only code that prints: answers to standard output, log and failures to standard error.
 
+mod clean;
 mod deed;
 mod document;
+mod entries;
 mod events;
 mod live;
 pub mod log;
@@ -10,6 +12,7 @@ mod stamp;
 mod table;
 pub mod terminal;
 mod text;
+mod transcript;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -26,6 +29,7 @@ pub use deed::{Deed, is_broken_pipe};
 pub(crate) use document::FailureDocument;
 use document::FailureFields;
 pub use document::{Version, document};
+pub use entries::{Entries, Lines};
 pub use events::Printer;
 pub use live::LiveLine;
 pub use log::note;
@@ -36,6 +40,7 @@ pub use terminal::{Color, Screen, help};
 pub use text::{
     columns, counted, grouped, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after,
 };
+pub use transcript::Transcript;
 
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 /// The version of the contract in `schemas/run-event.json`. Further fields and types of events leave it as it is.
 pub(super) const SCHEMA: u32 = 1;
 
-/// Where the present time comes from.
-pub type Clock<'a> = &'a dyn Fn() -> DateTime<Utc>;
+/// Where the time of an event comes from; `None`: it is not known.
+pub type Clock<'a> = &'a dyn Fn() -> Option<DateTime<Utc>>;
 
 /// Writes events as JSON objects of one line, with their time; the first one also has the version of the contract.
 pub(super) struct Stamp<'a> {
@@ -27,7 +27,10 @@ impl<'a> Stamp<'a> {
 
     /// Writes the beginning of an event; its first own field follows.
     pub(super) fn begin(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let now = (self.clock)();
+        let Some(now) = (self.clock)() else {
+            out.write_all(br#"{"time":null,"#)?;
+            return self.version(out);
+        };
         // A stream has thousands of events a second.
         if now.timestamp() != self.second {
             self.second = now.timestamp();
@@ -38,6 +41,10 @@ impl<'a> Stamp<'a> {
         let digit = |unit: u32| b'0' + (milliseconds / unit % 10) as u8;
         out.write_all(self.beginning.as_bytes())?;
         out.write_all(&[b'.', digit(100), digit(10), digit(1), b'Z', b'"', b','])?;
+        self.version(out)
+    }
+
+    fn version(&mut self, out: &mut impl Write) -> io::Result<()> {
         if !std::mem::replace(&mut self.has_begun, true) {
             write!(out, "\"schema\":{SCHEMA},")?;
         }
@@ -86,10 +93,10 @@ mod tests {
 
     #[test]
     fn each_event_has_its_time_and_the_first_the_version() {
-        let times = ["2026-06-01T12:00:00.007Z", "2026-06-01T12:00:00.450Z", "2026-06-01T12:00:01Z"];
+        let times = ["2026-06-01T12:00:00.007Z", "2026-06-01T12:00:00.450Z", "2026-06-01T12:00:01Z", "-"];
         let next = std::cell::Cell::new(0);
         let clock = || {
-            let time = times[next.get()].parse().unwrap();
+            let time = times[next.get()].parse().ok();
             next.set(next.get() + 1);
             time
         };
@@ -104,7 +111,8 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "{\"time\":\"2026-06-01T12:00:00.007Z\",\"schema\":1,\"type\":\"x\"}\n\
              {\"time\":\"2026-06-01T12:00:00.450Z\",\"type\":\"x\"}\n\
-             {\"time\":\"2026-06-01T12:00:01.000Z\",\"type\":\"x\"}\n"
+             {\"time\":\"2026-06-01T12:00:01.000Z\",\"type\":\"x\"}\n\
+             {\"time\":null,\"type\":\"x\"}\n"
         );
     }
 }

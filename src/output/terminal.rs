@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,22 @@ pub(super) fn painted(word: &str, style: Style) -> String {
         ColorChoice::Never => word.to_owned(),
         _ => format!("{style}{word}{style:#}"),
     }
+}
+
+/// A word for standard output, in colour where that makes sense.
+pub(super) fn painted_out(word: &str, style: Style) -> String {
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => word.to_owned(),
+        _ => format!("{style}{word}{style:#}"),
+    }
+}
+
+/// Whether whoever read standard output has closed it: a command that waits for more to print learns it only so.
+pub fn is_reader_gone() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut polled, Some(&now)), Ok(1..)) && polled[0].revents().contains(PollFlags::ERR)
 }
 
 /// Prints help, with its colours as escape sequences, on standard output: in one piece, not line by line.

@@ -48,9 +48,14 @@ impl RunLog {
         }
         self.line(now, &format!("start {}", words.join(" ")));
         // All turns of a run are in one log: read again after a crash, each is a conversation of its own.
-        if let Ok(log) = command.log.metadata() {
+        if let Some(Ok(log)) = command.log.as_ref().map(File::metadata) {
             self.line(now, &LogLine::From(log.len()).text());
         }
+    }
+
+    /// Notes a session that is known before the agent says so.
+    pub(super) fn session(&mut self, id: &str, now: DateTime<Utc>) {
+        self.line(now, &LogLine::Session(id.to_owned()).text());
     }
 
     /// Notes a notice to the user.

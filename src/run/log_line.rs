@@ -18,6 +18,8 @@ pub(super) enum LogLine {
     Dialect(String),
     /// Where in the log of the agent's output this start begins.
     From(u64),
+    /// The agent's session is known before it says so.
+    Session(String),
     /// A person was told something.
     Notice(NoticeLevel, String),
     /// A turn of an autonomous run has ended.
@@ -66,6 +68,7 @@ impl LogLine {
             LogLine::Run { id, provider } => format!("run {id} of {provider}"),
             LogLine::Dialect(name) => format!("dialect {name}"),
             LogLine::From(at) => format!("{FROM}{at}"),
+            LogLine::Session(id) => format!("session {id}"),
             LogLine::Notice(level, text) => {
                 let word = NOTICES.iter().find(|(_, of)| of == level).map_or(NOTICES[1].0, |(word, _)| word);
                 format!("{word}{text}")
@@ -102,6 +105,7 @@ impl LogLine {
                 let provider = rest.split(' ').next().unwrap_or_default();
                 Some(LogLine::Run { id: id.to_owned(), provider: provider.to_owned() })
             }
+            "session" => Some(LogLine::Session(rest.to_owned())),
             "dialect" => Some(LogLine::Dialect(rest.to_owned())),
             "iteration" => {
                 let (n, rest) = rest.split_once(' ')?;
@@ -141,6 +145,7 @@ mod tests {
             LogLine::Dialect("stream-json".into()),
             LogLine::Dialect(String::new()),
             LogLine::From(70),
+            LogLine::Session("s1".into()),
             LogLine::Notice(NoticeLevel::Info, "a b".into()),
             LogLine::Notice(NoticeLevel::Warning, "run x of y".into()),
             LogLine::Notice(NoticeLevel::Error, String::new()),

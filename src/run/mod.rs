@@ -17,6 +17,7 @@
 //! | `autonomous` | turn after turn: the gate by which an agent says that it is done, and the breaker |
 //! | `watch` | what is looked after while the agent works |
 //! | `heartbeat` | commits of the work while the agent works |
+//! | `shell` | a shell of the user's in an environment: no run |
 //! | `engine` | the job of an engine that the run is part of |
 //! | `once` | the result of a task that is done |
 //! | `on_success` | how the work of a run that completed is published |
@@ -55,6 +56,7 @@ mod result;
 mod sandbox;
 mod sandbox_request;
 mod session;
+mod shell;
 mod slots;
 mod source;
 mod start;
@@ -79,6 +81,7 @@ pub use recovery::{DeadRun, recover, way_on};
 pub use result::RunResult;
 pub use sandbox::LEAST_LANDLOCK;
 pub use sandbox_request::{SandboxKind, SandboxRequest};
+pub use shell::{ShellSurroundings, open_shell};
 pub use slots::{SlotLimits, Slots};
 pub use surroundings::{RunSink, Surroundings};
 pub use variables::temporary_places;

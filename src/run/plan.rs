@@ -207,6 +207,14 @@ impl RunPlan {
         }
     }
 
+    /// The arguments of a program that is no agent.
+    pub(super) fn command_args(&self) -> &[OsString] {
+        match &self.agent {
+            AgentPlan::Command { args, .. } => args,
+            AgentPlan::Provider(_) => &[],
+        }
+    }
+
     /// Plans the first start already: what the provider refuses is refused before anything is changed.
     fn checked(mut self, env: &Tree) -> Result<RunPlan> {
         if let AgentPlan::Provider(agent) = &self.agent {

@@ -317,6 +317,15 @@ impl RunningEnv {
         tree.sync().with_context(|| format!("sync {}", tree.path().display()))
     }
 
+    /// Records that it was used now, without a run: `gc` counts its age from then. What the record says of runs stays.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub(super) fn used(&mut self, now: DateTime<Utc>) -> Result<()> {
+        touch(&self.lock_handle()?).context("touch the lock file")?;
+        self.change(Durability::Unsynced, |_, own| own.used_at = Some(now))
+    }
+
     /// Releases the lock, and returns the environment.
     pub fn release(self) -> FoundEnv {
         FoundEnv { meta: Some(self.meta), ..self.found.unlock() }

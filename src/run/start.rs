@@ -75,8 +75,8 @@ impl RunPlan {
             limits: self.limits,
             lock: env.lock_handle()?,
             slots: slots.handles().context("duplicate the handle of a slot")?,
-            log: logs.output.try_clone().context("duplicate the handle of a log")?,
-            stderr_log: logs.errors.try_clone().context("duplicate the handle of a log")?,
+            log: Some(logs.output.try_clone().context("duplicate the handle of a log")?),
+            stderr_log: Some(logs.errors.try_clone().context("duplicate the handle of a log")?),
             times: Some(TimesFile {
                 file: logs.times.try_clone().context("duplicate the handle of a log")?,
                 now,

@@ -34,10 +34,10 @@ pub struct AgentCommand {
     pub lock: File,
     /// Handles on what counts the run against the limits of others; the guard keeps these, too.
     pub slots: Vec<File>,
-    /// Receives every byte of standard output.
-    pub log: File,
-    /// Receives every byte of standard error.
-    pub stderr_log: File,
+    /// Receives every byte of standard output; `None`: that is not kept.
+    pub log: Option<File>,
+    /// Receives every byte of standard error; `None`: that is not kept.
+    pub stderr_log: Option<File>,
     /// Receives when they were read; `None`: that is not noted.
     pub times: Option<TimesFile>,
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `command` | what a run is given to start |
 //! | `process` | one start of an agent, from the order to the guard to the outcome |
+//! | `attend` | a program on the user's own streams |
 //! | `timers` | the supervision loop: requests, limits, silence |
 //! | `listener` | what the agent prints, on its way through the dialect to the sink |
 //! | `agent` | the process, as far as writing to it and stopping it goes |
@@ -33,6 +34,7 @@
 
 mod agent;
 mod agent_log;
+mod attend;
 mod bounds;
 mod command;
 mod end;
@@ -46,6 +48,7 @@ pub mod outcome;
 mod outside;
 mod process;
 pub mod program;
+mod program_signal;
 pub mod reason;
 pub mod redact;
 mod replay;
@@ -63,6 +66,7 @@ use std::path::Path;
 use survivors::Marks;
 
 pub use agent_log::{LEAST as LEAST_LOG, left_out};
+pub use attend::attend;
 pub use bounds::{Bounds, Used};
 pub use command::{AgentCommand, Limits, Started};
 pub use guard::Guard;

@@ -1,5 +1,6 @@
 //! One start of an agent, from the order to the guard to the outcome.
 
+use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -41,8 +42,7 @@ pub fn run<'a>(
     let begin = Instant::now();
     survivors::adopt();
     let mut tree = ProcessTree::before(&[guard.pid()]);
-    command.env.retain(|(name, _)| name != survivors::MARK);
-    command.env.push((survivors::MARK.into(), command.run_id.clone().into()));
+    mark(&mut command);
     let times = command.times.take();
     let opening = conversation.open();
     let (to, messages) = streams::messages();
@@ -100,8 +100,14 @@ pub fn run<'a>(
     Ok(conclude(&command, &agent, listener, seen))
 }
 
+/// Gives all processes of an agent the mark of its run.
+pub(super) fn mark(command: &mut AgentCommand) {
+    command.env.retain(|(name, _)| name != survivors::MARK);
+    command.env.push((survivors::MARK.into(), command.run_id.clone().into()));
+}
+
 /// The failure of an agent that did not start, or of its sandbox.
-fn not_started(command: &AgentCommand, error: io::Error) -> Error {
+pub(super) fn not_started(command: &AgentCommand, error: io::Error) -> Error {
     let no_sandbox = error.get_ref().and_then(|inner| inner.downcast_ref::<NoSandbox>());
     match command.jail.as_ref().zip(no_sandbox) {
         Some((jail, why)) => jail.failure(why),
@@ -111,7 +117,7 @@ fn not_started(command: &AgentCommand, error: io::Error) -> Error {
 
 /// Reaps the agent, whose group has ended, ends what had left the group, and waits for the guard's end. Returns how many
 /// had left.
-fn end_rest(mut guard: Guard, agent: Pid, tree: &mut ProcessTree, run_id: &str) -> usize {
+pub(super) fn end_rest(mut guard: Guard, agent: Pid, tree: &mut ProcessTree, run_id: &str) -> usize {
     let ended = guard.end_rest();
     drop(guard);
     ended.unwrap_or_else(|| {
@@ -138,11 +144,11 @@ fn listen<'a>(
     conversation: &'a mut dyn Conversation,
     sink: &'a mut Sink<'a>,
 ) -> Result<(Listener<'a>, WriteError)> {
-    let log = |file: &std::fs::File, times: Option<Times>| -> Result<AgentLog> {
-        let file = file.try_clone().context("duplicate a log's handle")?;
+    let log = |file: &Option<File>, times: Option<Times>| -> Result<AgentLog> {
+        let file = file.as_ref().map(File::try_clone).transpose().context("duplicate a log's handle")?;
         Ok(AgentLog::new(file, command.limits.log, times))
     };
-    let length = command.log.metadata().map_or(0, |log| log.len());
+    let length = command.log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |log| log.len());
     let times = times.map(|times| times.begin(length)).transpose().context("duplicate a log's handle")?;
     let (output_times, errors_times) = times.unzip();
     let give_back = streams::read_output(pipes.output, log(&command.log, output_times)?, to.clone())?;

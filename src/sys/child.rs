@@ -38,6 +38,22 @@ pub fn start(program: Program<'_>, stdin: Stdio, stdout: Stdio, stderr: Stdio) -
     spawn(command.stdin(stdin).stdout(stdout).stderr(stderr))
 }
 
+/// Starts a child in a process group that is there.
+///
+/// # Errors
+/// As [`start`]; where the group is gone, or of another session.
+pub fn start_in_group(
+    program: Program<'_>,
+    group: i32,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+) -> io::Result<Child> {
+    let mut command = command(program);
+    std::os::unix::process::CommandExt::process_group(&mut command, group);
+    spawn(command.stdin(stdin).stdout(stdout).stderr(stderr))
+}
+
 /// A program that is just being written cannot be started: it is tried for so often, with a pause in between. Who updates a CLI is done
 /// soon; and a process that another thread of this one has just made still has the file open for a moment.
 const TRIES: u32 = 20;

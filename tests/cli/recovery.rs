@@ -325,11 +325,16 @@ fn a_result_that_the_run_wrote_itself_counts() {
     let w = World::new();
     let count = w.t.tmp.join("count");
     let run = |w: &World| w.asked(&[INIT, FAILURE, "exit 7"], &[]).run().status;
+    // Each run of the loop keeps the logs of two before.
+    for _ in 0..2 {
+        assert_eq!(run(&w), Some(7));
+        fs::remove_file(w.env.join("output/result.json")).unwrap();
+    }
     let counted = w.asked(&[INIT, FAILURE, "exit 7"], &[]).var("EXECENV_TEST_COUNT", &count).run().status(7);
     drop(counted);
     let changes = fs::read_to_string(&count).unwrap().lines().count();
     let mut written = 0;
-    for point in changes - 12..=changes {
+    for point in changes - 9..=changes {
         let _ = fs::remove_file(w.env.join("output/result.json"));
         w.asked(&[INIT, FAILURE, "exit 7"], &[]).var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
         w.wait_until_free();
@@ -341,7 +346,7 @@ fn a_result_that_the_run_wrote_itself_counts() {
         assert_eq!(last["exit_code"], if is_written { 7 } else { 1 }, "killed at change {point}: {last}");
         written += usize::from(is_written);
     }
-    assert!(written > 0 && written < 12, "{written}");
+    assert!(written > 0 && written < 10, "{written}");
     assert_eq!(run(&w), Some(7));
     // That of the run before is none of it.
     die(&w, &[INIT, SAYS], &[]);

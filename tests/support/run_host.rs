@@ -87,8 +87,8 @@ fn main() {
         },
         lock: lock.try_clone().unwrap(),
         slots: Vec::new(),
-        log: log("agent.ndjson"),
-        stderr_log: log("agent.stderr.log"),
+        log: Some(log("agent.ndjson")),
+        stderr_log: Some(log("agent.stderr.log")),
         times: Some(TimesFile { file: log("agent.times"), now: "2026-06-01T12:00:00Z".parse().unwrap() }),
         resume: options.get("resume").map(|id| (*id).to_owned()),
     };

@@ -225,7 +225,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema", "version of this object"),
             (
                 "environments[]",
-                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, local_directory, last_used, run (host of the current or last run), last_result (status, exit_code, failure_reason and ended_at of the last run that ended); with --sizes bytes",
+                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, held_by (the process that holds it, or null), local_directory, last_used, run (host of the current or last run), last_result (status, exit_code, failure_reason and ended_at of the last run that ended); with --sizes bytes",
             ),
             (
                 "roots[]",
@@ -267,6 +267,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("root_dir, work_dir, key, workspace_id", "where it is"),
             ("task_id, provider, agent_name, platform, kind", "what it is for"),
             ("status, live", "its status, and whether a process holds its lock"),
+            ("held_by", "which process that is, as far as the system tells; else null"),
             ("local_directory", "true: the work dir is a folder of yours"),
             ("prepared_at, completed_at, lease_until", "times"),
             (
@@ -298,6 +299,30 @@ pub(super) const PAGES: &[Facts] = &[
             ("truncated", "with --file: true: the content is the beginning of the file, 1 MiB at most"),
         ],
         files: STATE,
+    },
+    Facts {
+        page: "shell",
+        codes: &[FIND, OPEN, HOLD, &[AgentNotStarted, AgentNotFound, RunFailed, PortTaken]],
+        fields: &[],
+        files: &[names::META, names::LOCK, names::RUN_TEMPORARY],
+    },
+    Facts {
+        page: "logs",
+        codes: &[FIND, OPEN],
+        fields: &[
+            ("time", "when execenv read the output, or noted the event; null: that was not recorded"),
+            ("schema", "version of the events, in the first one"),
+            ("type, …", "the event and its fields, as in execenv-run(1)"),
+        ],
+        files: &[
+            names::LOGS,
+            names::AGENT_LOG,
+            names::STDERR_LOG,
+            names::AGENT_TIMES,
+            names::RUN_LOG,
+            names::PREVIOUS_LOGS,
+            names::RESULT,
+        ],
     },
     Facts {
         page: "verify",

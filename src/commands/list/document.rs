@@ -46,6 +46,11 @@ pub(crate) struct ListedEnv {
     pub(super) status: EnvStatus,
     /// A running process holds it.
     pub(super) live: bool,
+    /// That is a shell.
+    #[serde(skip)]
+    pub(super) is_shell: bool,
+    /// Which process that is, as far as the system tells.
+    pub(super) held_by: Option<String>,
     /// Its agent works in a user folder.
     pub(super) local_directory: bool,
     /// When it was last used, as far as that is known.

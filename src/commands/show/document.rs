@@ -39,6 +39,8 @@ pub(crate) struct ShowDocument<'a> {
     pub(super) status: EnvStatus,
     /// Whether a process holds its lock.
     pub(super) live: bool,
+    /// Which process that is, as far as the system tells; null: none.
+    pub(super) held_by: Option<&'a str>,
     /// Whether the work dir is a folder of the user.
     pub(super) local_directory: bool,
     /// When it was prepared; null: not known.

@@ -79,8 +79,8 @@ impl Run<'_, '_> {
             },
             lock: self.env.lock_handle()?,
             slots: self.slots.handles().context("duplicate the handle of a slot")?,
-            stderr_log: log.try_clone().context("duplicate the handle of a log")?,
-            log,
+            stderr_log: Some(log.try_clone().context("duplicate the handle of a log")?),
+            log: Some(log),
             times: None,
         })
     }

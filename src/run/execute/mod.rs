@@ -468,6 +468,9 @@ impl Run<'_, '_> {
         (command.limits.used, command.limits.since) = (self.used, self.since);
         self.env.found.refuse_moved()?;
         log::info!("starting {} in {}", command.program.display(), command.work_dir.display());
+        if let Some(session) = &session {
+            self.log.session(session, (self.now)());
+        }
         self.log.started(&command, (self.now)());
         if let Some(session) = &session {
             self.sink.event(&Event::Session { session_id: session, model: None })?;

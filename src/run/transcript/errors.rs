@@ -17,13 +17,13 @@ pub(super) struct Errors {
 }
 
 impl Errors {
-    /// When the next piece was read, and where it ends, if that is not later than `time`. `reads`: by when so many bytes had been
+    /// When the next piece was read, and where it ends, if that is earlier than `time`. `reads`: by when so many bytes had been
     /// read since the start of the agent.
     pub(super) fn due(&self, reads: &[(u64, i64)], time: DateTime<Utc>) -> Option<(u64, DateTime<Utc>)> {
         let done = self.position.saturating_sub(self.base);
         let (bytes, at) = reads.get(reads.partition_point(|(bytes, _)| *bytes <= done))?;
         let at = DateTime::from_timestamp_millis(*at)?;
-        (at <= time).then_some((self.base.saturating_add(*bytes), at))
+        (at < time).then_some((self.base.saturating_add(*bytes), at))
     }
 
     /// Reads on, up to `to`, and gives each piece to `take`.

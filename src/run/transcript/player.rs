@@ -184,6 +184,7 @@ impl<'a> Player<'a> {
                     sink(at, Event::Notice { level: *level, text })?;
                 }
             }
+            LogLine::Session(id) => sink(at, Event::Session { session_id: id, model: None })?,
             LogLine::Iteration { n, ready, reason } => {
                 sink(at, Event::Iteration { n: *n, ready: *ready, reason: reason.as_deref() })?;
             }

@@ -84,12 +84,45 @@ impl Guard {
         let (their_input, input) = if has_input { Some(io::pipe()?) } else { None }.unzip();
         let (output, their_output) = io::pipe()?;
         let (errors, their_errors) = io::pipe()?;
-        let (order, block) = order(command, if has_input { 3 } else { 2 })?;
-        let mut theirs = vec![command.lock.as_fd(), their_output.as_fd(), their_errors.as_fd()];
-        theirs.extend(their_input.iter().map(|pipe| pipe.as_fd()));
+        let mut streams: Vec<OwnedFd> = vec![their_output.into(), their_errors.into()];
+        streams.extend(their_input.map(OwnedFd::from));
+        let pid = self.order_start(command, streams, None, to, Some(errors.try_clone()?))?;
+        Ok((pid, Pipes { input, output, errors }))
+    }
+
+    /// Has a program started on this process's own streams, in its process group, once. Its end comes as a message.
+    ///
+    /// # Errors
+    /// As [`Guard::start_agent`].
+    pub(in crate::supervise) fn start_attached(
+        &mut self,
+        command: &AgentCommand,
+        to: Sender<Message>,
+    ) -> io::Result<Pid> {
+        let streams = vec![
+            io::stdout().as_fd().try_clone_to_owned()?,
+            io::stderr().as_fd().try_clone_to_owned()?,
+            io::stdin().as_fd().try_clone_to_owned()?,
+        ];
+        let group = rustix::process::getpgrp().as_raw_nonzero().get();
+        self.order_start(command, streams, Some(group), to, None)
+    }
+
+    /// Orders the start of a program with its streams: output, errors, and input where it has one.
+    fn order_start(
+        &mut self,
+        command: &AgentCommand,
+        streams: Vec<OwnedFd>,
+        group: Option<i32>,
+        to: Sender<Message>,
+        errors: Option<PipeReader>,
+    ) -> io::Result<Pid> {
+        let (order, block) = order(command, streams.len(), group)?;
+        let mut theirs = vec![command.lock.as_fd()];
+        theirs.extend(streams.iter().map(OwnedFd::as_fd));
         theirs.extend(command.slots.iter().map(|slot| slot.as_fd()));
         handles::send(&self.orders, &theirs).map_err(guard_is_gone)?;
-        drop((their_input, their_output, their_errors));
+        drop(streams);
         talk::say(&self.orders, &order).map_err(guard_is_gone)?;
         self.orders.write_all(&block).map_err(guard_is_gone)?;
 
@@ -98,14 +131,16 @@ impl Guard {
             Some(Report::Started(pid)) => Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?,
             Some(Report::NotStarted(Some(number), _)) => return Err(io::Error::from_raw_os_error(number)),
             Some(Report::NotStarted(None, text)) => return Err(io::Error::other(text)),
-            Some(Report::NoSandbox(why)) => return Err(io::Error::other(NoSandbox(or_errors(why, errors)))),
+            Some(Report::NoSandbox(why)) => {
+                return Err(io::Error::other(NoSandbox(or_errors(why, errors))));
+            }
             _ => return Err(guard_is_gone(io::ErrorKind::UnexpectedEof.into())),
         };
         let (ended, number) = channel();
         let guard = self.pid();
         streams::spawn("guard", move || hear_out(reports, guard, pid, to, &ended))?;
         self.ended = Some(number);
-        Ok((pid, Pipes { input, output, errors }))
+        Ok(pid)
     }
 
     /// The agent runs before the guard can say so, and may have stopped it by then.
@@ -175,7 +210,7 @@ impl Drop for Guard {
 }
 
 /// The order to start an agent, and its block.
-fn order(command: &AgentCommand, streams: usize) -> io::Result<(Order, Vec<u8>)> {
+fn order(command: &AgentCommand, streams: usize, group: Option<i32>) -> io::Result<(Order, Vec<u8>)> {
     let staged = command.jail.as_ref().map(|jail| jail.words(&command.program, &command.args));
     let args = staged.as_deref().unwrap_or(&command.args);
     let block = talk::block(&Program {
@@ -192,18 +227,17 @@ fn order(command: &AgentCommand, streams: usize) -> io::Result<(Order, Vec<u8>)>
         args: args.len(),
         is_staged: command.jail.is_some(),
         memory: command.limits.memory,
+        group,
         length: block.len(),
     };
     Ok((order, block))
 }
 
 /// Why a sandbox was not built; where the stage does not know, what bubblewrap has printed.
-fn or_errors(why: String, errors: PipeReader) -> String {
+fn or_errors(why: String, errors: Option<PipeReader>) -> String {
     /// The longest text, in bytes.
     const MOST: u64 = 1 << 10;
-    if !why.is_empty() {
-        return why;
-    }
+    let Some(errors) = errors.filter(|_| why.is_empty()) else { return why };
     let mut text = Vec::new();
     // All that could write has ended, unless it has left something behind: then nothing is waited for.
     let read = rustix::io::ioctl_fionbio(&errors, true)

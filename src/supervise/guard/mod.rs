@@ -29,6 +29,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::interrupts::Interrupts;
+use super::program_signal::signal_program;
 use super::sandbox::{self, stage_words};
 use super::streams;
 use super::survivors::{self, ProcessTree};
@@ -68,6 +69,8 @@ struct Charge {
     agent: Pid,
     run_id: String,
     grace: Duration,
+    /// It is on a person's terminal.
+    is_attached: bool,
     /// The slots of the run: they are free when the agent is gone.
     _slots: Vec<OwnedFd>,
 }
@@ -86,7 +89,10 @@ pub fn main() {
     let _lock = handed.next(); // held until this returns
     let mut charge = None;
     let is_killed = !obey(&run, handed.collect(), &shared, &mut charge);
-    let Some(Charge { agent, run_id, grace, _slots }) = charge else { return };
+    let Some(Charge { agent, run_id, grace, is_attached, _slots }) = charge else { return };
+    if is_killed && is_attached {
+        end_program(agent, grace);
+    }
     if is_killed {
         end_group(agent, grace, &mut || false);
     }
@@ -108,11 +114,21 @@ fn obey(
             Order::End => return true,
             Order::Pause => shared.is_paused.store(true, Ordering::Release),
             Order::Resume => shared.is_paused.store(false, Ordering::Release),
-            Order::Start { run: run_pid, run_id, grace_ms, streams, args, is_staged, memory, length } => {
+            Order::Start {
+                run: run_pid,
+                run_id,
+                grace_ms,
+                streams,
+                args,
+                is_staged,
+                memory,
+                group,
+                length,
+            } => {
                 let slots = handles.split_off(streams.min(handles.len()));
                 let streams = std::mem::take(&mut handles);
                 let started = Ordered::read(&mut orders, length, args)
-                    .and_then(|ordered| start(&ordered, is_staged, memory, streams));
+                    .and_then(|ordered| start(&ordered, is_staged, memory, group, streams));
                 let agent = match started {
                     Ok(agent) => agent,
                     Err(error) => {
@@ -122,7 +138,8 @@ fn obey(
                 };
                 shared.tree.lock().unwrap_or_else(PoisonError::into_inner).spare(agent);
                 let grace = Duration::from_millis(grace_ms);
-                *charge = Some(Charge { agent, run_id, grace, _slots: slots });
+                let is_attached = group.is_some();
+                *charge = Some(Charge { agent, run_id, grace, is_attached, _slots: slots });
                 // A run that cannot hear it any more has been killed: the next order will not come.
                 let _ = talk::say(run, &Report::Started(agent.as_raw_nonzero().get()));
                 if report_exit(run, agent).is_err() {
@@ -158,13 +175,22 @@ fn keep_going(run: Pid, shared: &Shared) {
 }
 
 /// Starts the agent. No handle on its streams stays here.
-fn start(ordered: &Ordered, is_staged: bool, memory: Option<u64>, streams: Vec<OwnedFd>) -> io::Result<Pid> {
+fn start(
+    ordered: &Ordered,
+    is_staged: bool,
+    memory: Option<u64>,
+    group: Option<i32>,
+    streams: Vec<OwnedFd>,
+) -> io::Result<Pid> {
     let mut streams = streams.into_iter().map(Stdio::from);
     let (Some(output), Some(errors)) = (streams.next(), streams.next()) else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     let input = streams.next().unwrap_or_else(Stdio::null);
     let program = ordered.program();
+    if let Some(group) = group {
+        return child::start_in_group(program, group, input, output, errors).map(|child| child::pid(&child));
+    }
     if is_staged {
         return start_staged(program, |program| child::start_itself(program, memory, input, output, errors));
     }
@@ -198,6 +224,22 @@ fn report_exit(run: &UnixStream, agent: Pid) -> io::Result<()> {
     streams::spawn("agent-wait", move || {
         let _ = talk::say(&run, &Report::exited(streams::wait_for(agent)));
     })
+}
+
+/// Ends a program that may not lead a group, as a terminal that closes would.
+fn end_program(agent: Pid, grace: Duration) {
+    signal_program(agent, Signal::HUP);
+    signal_program(agent, Signal::CONT);
+    let asked = Instant::now();
+    while !survivors::has_ended(agent) {
+        if asked.elapsed() >= grace {
+            signal_program(agent, Signal::KILL);
+        }
+        if asked.elapsed() >= grace + survivors::PATIENCE {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Ends a group: SIGTERM, SIGCONT, a wait, SIGKILL, and a wait until no member is left. `hurry` cuts the first wait short.

@@ -36,6 +36,8 @@ pub(super) enum Order {
         is_staged: bool,
         /// The limit on its memory.
         memory: Option<u64>,
+        /// The process group that it belongs to, on a person's terminal; `None`: one of its own.
+        group: Option<i32>,
         /// How long the block is.
         length: usize,
     },

@@ -226,6 +226,11 @@ pub(crate) fn is_stopped(pid: Pid) -> bool {
     state(pid.as_raw_nonzero().get()) == Some(b'T')
 }
 
+/// Whether a child that is not reaped has ended.
+pub(crate) fn has_ended(pid: Pid) -> bool {
+    state(pid.as_raw_nonzero().get()).is_none_or(|state| matches!(state, b'Z' | b'X'))
+}
+
 /// When a process started, in clock ticks since boot.
 pub(crate) fn start_time(pid: Pid) -> Option<u64> {
     stat(pid.as_raw_nonzero().get()).map(|stat| stat.start)

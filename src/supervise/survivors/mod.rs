@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 mod linux;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{
-    ProcessTree, adopt, ancestors, at_work, group_alive, is_stopped, kill_marked, name_of, start_time,
-    working_in,
+    ProcessTree, adopt, ancestors, at_work, group_alive, has_ended, is_stopped, kill_marked, name_of,
+    start_time, working_in,
 };
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::{
-    ProcessTree, adopt, ancestors, at_work, group_alive, is_stopped, kill_marked, name_of, start_time,
-    working_in,
+    ProcessTree, adopt, ancestors, at_work, group_alive, has_ended, is_stopped, kill_marked, name_of,
+    start_time, working_in,
 };
 
 /// A process, and the folder in which it works.

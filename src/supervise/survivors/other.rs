@@ -31,6 +31,10 @@ pub(crate) fn group_alive(group: Pid) -> bool {
     rustix::process::test_kill_process_group(group).is_ok()
 }
 
+pub(crate) fn has_ended(_pid: Pid) -> bool {
+    true
+}
+
 pub(crate) fn is_stopped(_pid: Pid) -> bool {
     false
 }

@@ -15,6 +15,13 @@ pub struct Holder {
     name: Option<String>,
 }
 
+impl Holder {
+    /// Whether it is a shell that a person has opened.
+    pub fn is_shell(&self) -> bool {
+        self.name.as_deref().is_some_and(|name| name.ends_with(&format!(" {SHELL}")))
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
@@ -34,7 +41,17 @@ pub fn holder_of(file: &File) -> Option<Holder> {
         holder_in(&locks, metadata.dev(), metadata.ino())
     })?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
-    Some(Holder { pid, name: name.map(|name| name.trim_end().escape_debug().to_string()) })
+    let name = name.map(|name| name.trim_end().escape_debug().to_string());
+    Some(Holder { pid, name: name.map(|name| if is_shell(pid) { format!("{name} {SHELL}") } else { name }) })
+}
+
+/// The command that holds an environment for as long as a person likes.
+const SHELL: &str = "shell";
+
+/// Whether a process was started by that command.
+fn is_shell(pid: i32) -> bool {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).nth(1) == Some(SHELL.as_bytes())
 }
 
 /// The first process that has a lock on this file, from the text of `/proc/locks`. Some file systems (btrfs, overlayfs)

@@ -1,0 +1,107 @@
+//! The events of a run, as text or as JSON.
+
+use std::cell::Cell;
+use std::io;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::follow::Follower;
+use crate::output::log::note;
+use crate::output::{Entries, Lines, Printer, Transcript};
+use crate::protocol::Event;
+use crate::run::RunSink as _;
+use crate::run::transcript::{At, Heard, Sink, follow, replay};
+
+/// Which events are printed.
+struct Chosen {
+    since: Option<DateTime<Utc>>,
+    /// An event without a time was printed.
+    has_unknown: bool,
+}
+
+impl Chosen {
+    fn has(&mut self, at: At, event: &Event<'_>) -> bool {
+        let Some(since) = self.since else { return true };
+        match at.time {
+            _ if matches!(event, Event::Idle) => true,
+            Some(time) => time >= since,
+            None => {
+                self.has_unknown = true;
+                true
+            }
+        }
+    }
+
+    fn tell(&self) {
+        if self.has_unknown {
+            note("when a part of this was printed is not known, so `--since` has kept it");
+        }
+    }
+}
+
+/// Reads the run, and follows it where that is wanted.
+fn play(follower: &mut Follower<'_>, sink: &mut Sink<'_>) -> io::Result<Heard> {
+    let recorded = follower.recorded;
+    match follower.is_followed {
+        true => follow(recorded, sink, &mut || follower.pause()),
+        false => replay(recorded, sink),
+    }
+}
+
+/// Prints the events as `run -o json` does.
+pub(super) fn print_json(
+    last: Option<usize>,
+    since: Option<DateTime<Utc>>,
+    mut follower: Follower<'_>,
+) -> Result<()> {
+    let time = Cell::new(None);
+    let clock = || time.get();
+    let mut entries = Entries::new(last);
+    let mut printer = Printer::of_recorded(Lines::new(&mut entries), &clock);
+    let mut chosen = Chosen { since, has_unknown: false };
+    play(&mut follower, &mut |at, event| {
+        time.set(at.time);
+        if chosen.has(at, &event) { printer.event(&event) } else { Ok(()) }
+    })?;
+    if let Some(result) = follower.recorded.result().filter(|_| !is_on(&follower)) {
+        let ended = result.get("ended_at").and_then(|at| at.as_str()?.parse().ok());
+        time.set(ended);
+        printer.recorded_result(&result)?;
+    }
+    printer.finish()?;
+    chosen.tell();
+    Ok(())
+}
+
+/// Prints the transcript.
+pub(super) fn print_text(
+    last: Option<usize>,
+    since: Option<DateTime<Utc>>,
+    mut follower: Follower<'_>,
+) -> Result<()> {
+    let recorded = follower.recorded;
+    let mut transcript = Transcript::new(last);
+    let mut chosen = Chosen { since, has_unknown: false };
+    if last.is_none() && since.is_none() && !recorded.is_program() {
+        transcript.head(&recorded.provider, &recorded.dialect, recorded.began)?;
+    }
+    play(&mut follower, &mut |at, event| {
+        if chosen.has(at, &event) { transcript.event(at, &event) } else { Ok(()) }
+    })?;
+    let is_on = is_on(&follower);
+    if !is_on {
+        transcript.end(recorded.result().as_ref(), recorded.end.as_ref())?;
+    }
+    transcript.finish()?;
+    chosen.tell();
+    if is_on && !follower.is_followed {
+        note("the run is on; `-f` follows it");
+    }
+    Ok(())
+}
+
+/// Whether the run goes on after what was printed.
+fn is_on(follower: &Follower<'_>) -> bool {
+    follower.recorded.is_live && (!follower.is_followed || follower.is_stopped())
+}
