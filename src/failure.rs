@@ -44,7 +44,6 @@ codes! {
     NoEnv "no_env" 3 "the environment does not exist";
     WorkDirGone "work_dir_gone" 3 "the environment's work dir no longer exists";
     NoCheckpoint "no_checkpoint" 3 "the environment has no such checkpoint";
-    NoRun "no_run" 3 "the environment has had no such run";
     UnknownBase "unknown_base" 3 "the repository does not have the commit that a patch begins from";
     NotRunning "not_running" 3 "no run holds the environment, or its agent is ending";
     NoLogs "no_logs" 3 "the environment has no logs of such a run";

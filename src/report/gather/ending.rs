@@ -240,5 +240,5 @@ fn no_run(found: &FoundEnv, which: Which) -> anyhow::Error {
             format!("of the last one: `execenv report {key}`"),
         ),
     };
-    Failure::new(Code::NoRun, message).hint(hint).into()
+    Failure::new(Code::NoLogs, message).hint(hint).into()
 }

@@ -41,7 +41,7 @@ pub struct Sources<'a> {
 /// Makes the report of a run.
 ///
 /// # Errors
-/// A [`Code::NoRun`](crate::failure::Code::NoRun) failure where there is no such run.
+/// A [`Code::NoLogs`](crate::failure::Code::NoLogs) failure where there is no such run.
 pub fn gather(sources: &Sources<'_>) -> Result<Report> {
     let found = sources.found;
     let own = found.meta.as_ref().map(|meta| meta.own_or_rebuilt(&found.env.tree)).unwrap_or_default();
