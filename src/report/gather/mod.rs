@@ -15,7 +15,7 @@ use super::model::{Checkpoint, Report, Task};
 use crate::environment::{CONTEXT_FILE, FoundEnv, LaunchFile, Own, Trust};
 use crate::git::Git;
 use crate::run::Which;
-use crate::run::transcript::{At, Heard, replay};
+use crate::run::transcript::{At, Heard, replay_with_spent};
 use ending::Known;
 
 /// The longest prompt that is shown, in bytes.
@@ -86,7 +86,7 @@ fn replayed(
                 collector.take(Moment { time, turn, offset }, &event);
                 Ok(())
             };
-            match replay(recorded, &mut take) {
+            match replay_with_spent(recorded, &mut take) {
                 Ok(all) => heard = all,
                 Err(error) => {
                     warnings.push(Claim::new(format!("The log could not be read to its end: {error}.")));

@@ -30,6 +30,6 @@ mod times;
 pub use bytes::{LogBytes, Read};
 pub use gist::gist;
 pub use notices::{At, Sink};
-pub use player::{Heard, Pause, follow, replay};
+pub use player::{Heard, Pause, follow, replay, replay_with_spent};
 pub(super) use printed::{Part, listener, turns};
 pub use recorded::{Recorded, RunEnd};

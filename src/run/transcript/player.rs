@@ -47,6 +47,14 @@ pub fn replay(recorded: &Recorded, sink: &mut Sink<'_>) -> io::Result<Heard> {
     Player::new(recorded)?.play(sink, None)
 }
 
+/// The same, with an [`Event::Working`] wherever the agent says that it has used up more.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_with_spent(recorded: &Recorded, sink: &mut Sink<'_>) -> io::Result<Heard> {
+    Player { tells_spent: true, ..Player::new(recorded)? }.play(sink, None)
+}
+
 /// The same for a run that is on: whenever there is nothing more, `pause` waits, and says whether the run still is on.
 ///
 /// # Errors
@@ -71,6 +79,7 @@ struct Player<'a> {
     notices: Notices,
     /// What the present start of the agent has used up.
     spent: Spent,
+    tells_spent: bool,
     /// The run has ended: whatever is there now is read, and nothing more will come.
     is_last: bool,
 }
@@ -90,6 +99,7 @@ impl<'a> Player<'a> {
             at: At::default(),
             notices: Notices::default(),
             spent: Spent::default(),
+            tells_spent: false,
             is_last: !recorded.is_live,
         };
         player.refresh()?;
@@ -277,7 +287,7 @@ impl<'a> Player<'a> {
             }
             let (at, notices) = (self.at, &mut self.notices);
             again.output(piece, &mut |event| notices.pass(at, event, sink))?;
-            let spent = again.spent();
+            let spent = if self.tells_spent { again.spent() } else { Spent::default() };
             if spent != self.spent {
                 sink(at, Event::Working(&spent))?;
                 self.spent = spent;
