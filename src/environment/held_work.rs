@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::lookup::FoundEnv;
+use super::record::Meta;
 use super::request::{Existing, Request};
 use super::unsaved::unsaved_work;
 use crate::failure::{Code, Failure};
@@ -23,6 +24,10 @@ pub(super) fn refuse_reserved_work(found: &FoundEnv, request: &Request<'_>) -> R
     let lease = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.lease_until);
     let Some(until) = lease.filter(|until| *until > request.now) else { return Ok(()) };
     if request.existing == Existing::ReplaceAny || found.work_dir.is_user_folder() {
+        return Ok(());
+    }
+    // What a killed setup has left is nobody's work: no agent could start.
+    if found.meta.as_ref().is_some_and(Meta::is_half_set_up) {
         return Ok(());
     }
     let Some(work) = work_in(found, request) else { return Ok(()) };

@@ -89,7 +89,7 @@ pub(crate) use path::quoted;
 pub use places::CONTEXT as CONTEXT_FILE;
 pub(crate) use ports::refuse_taken as refuse_taken_ports;
 pub use ports::{PortName, PortRange};
-pub use prepare::{find_of_task, finish_setup, prepare, prepare_and_hold};
+pub use prepare::{find_of_task, prepare, prepare_and_hold};
 pub use reattach::name_registration;
 #[cfg(test)]
 pub(crate) use record::MetaFile;
@@ -107,6 +107,7 @@ pub use root::{EnvRoot, WorkspacesRoot};
 pub(crate) use run_folder::sweep_run_folders;
 pub use setup::{
     Hooks, OnUntrusted, PROJECT_FILE, ProjectFile, SetupRequest, Teardown, TrustedEntry, TrustedFile,
+    finish_setup,
 };
 pub(crate) use staged::is_whole as is_whole_staging;
 pub use stores::{Pruned, Pruning, count as count_stores, prune as prune_stores};

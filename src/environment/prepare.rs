@@ -4,6 +4,8 @@
 //! journal that already lies in the env root. So a crash leaves nothing, or a nameless folder (taken away by
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
+mod setting_up;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -28,14 +30,12 @@ use super::lookup::{self, FoundEnv, is_gone};
 use super::ports::reserve;
 use super::record::{Durability, EnvStatus, Identity, Meta, Own, RepositoryRecord, SCHEMA, SetupRecord};
 use super::repository::{Deletion, place_of, release_staged};
-use super::repository_request::RepositoryFrom;
 use super::request::{
     Existing, Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::setup::{self, Before, Scene, Setup};
+use super::setup::{self, Setup};
 use super::staged::release_left;
-use super::trust::Trust;
 use super::user_folder::By;
 use super::work_dir::WorkDir;
 use super::{record, repository_proof, stores, trash};
@@ -121,29 +121,6 @@ pub fn prepare_and_hold(request: &Request<'_>) -> Result<(Prepared, EnvLock)> {
     )
     .hint("wait for them to end, then try again")
     .into())
-}
-
-/// Carries out the setup that a request has deferred. After a failure the environment stays, and no agent starts there: the
-/// caller takes it back.
-///
-/// # Errors
-/// As a setup in [`prepare`].
-pub fn finish_setup(request: &Request<'_>, prepared: &mut Prepared, lock: &EnvLock) -> Result<()> {
-    let Some(pending) = prepared.pending.take() else { return Ok(()) };
-    let env = EnvRoot::open(&prepared.root_dir)?;
-    let work_dir = FoundEnv::read_again(&env)?.work_dir_path();
-    let scene = Scene {
-        env: &env.tree,
-        env_root: &env.path,
-        lock: lock.file(),
-        work_dir: &work_dir,
-        agent_dir: &prepared.work_dir,
-        now: request.now,
-    };
-    if let Some(meta) = setup::carry_out(&pending, request.hooks, &scene, &prepared.meta)? {
-        prepared.meta = meta;
-    }
-    Ok(())
 }
 
 /// The environment of the request's task, where there is one.
@@ -704,56 +681,6 @@ impl Placing<'_> {
             spare: Vec::new(),
             lock,
         })
-    }
-
-    /// What the setup in a work dir is, which is or will be at `shown`. `way`: the folder of the user's that it is.
-    fn decide_setup(&self, folder: &Tree, shown: &Path, way: Option<&Path>) -> Result<Setup> {
-        let request = self.request;
-        let before =
-            Before { record: None, was_sandboxed: request.copied.iter().any(|from| from.from_sandbox) };
-        let named = request.repository.as_ref().and_then(|asked| match &asked.from {
-            RepositoryFrom::Existing { path, .. } | RepositoryFrom::Folder { path } => Some(path.as_path()),
-            _ => None,
-        });
-        setup::decide(&request.setup, request.hooks, (folder, shown), way.or(named), before)
-    }
-
-    /// Runs the setup of an environment that is in its place.
-    fn set_up(&self, staged: &mut Staged, at: &Place) -> Result<()> {
-        if self.request.setup.is_deferred {
-            return Ok(());
-        }
-        let env_root = at.path(self.request.root);
-        let scene = Scene {
-            env: &staged.tree,
-            env_root: &env_root,
-            lock: staged.lock.file(),
-            work_dir: &staged.work_dir(),
-            agent_dir: &staged.agent_dir(),
-            now: self.request.now,
-        };
-        if let Some(meta) = setup::carry_out(&staged.setup, self.request.hooks, &scene, &staged.meta)? {
-            staged.meta = meta;
-        }
-        Ok(())
-    }
-
-    /// The teardown of an environment whose setup has failed: a part of it may have started something.
-    fn tear_down(&self, staged: &Staged, at: &Place) {
-        if staged.setup.commands.is_empty() {
-            return;
-        }
-        let path = at.path(self.request.root);
-        let hooks = self.request.hooks.undisturbed();
-        let trust = Trust { hooks: &hooks, ..self.request.trust() };
-        let teardown = EnvRoot::open(&path).and_then(|env| setup::tear_down_held(env, &staged.lock, trust));
-        match teardown {
-            Ok(teardown) => setup::tell_teardown(&path, &teardown),
-            Err(error) => log::warn!("{}: the teardown did not run: {error:#}", path.display()),
-        }
-        if self.local.is_some() {
-            log::warn!("what the setup commands have written in {} stays there", staged.work_dir().display());
-        }
     }
 
     /// Records everything that is in the user folder, if that was asked for. Returns the digest for the manifest.

@@ -80,8 +80,6 @@ mod tests {
             if cfg!(target_os = "linux") {
                 assert_eq!(listener(port).unwrap().0, own);
             }
-            drop(listening);
-            assert!(is_free(port), "{address}");
         }
     }
 

@@ -51,7 +51,7 @@ fn twenty_at_once_never_get_the_same_port() {
         .map(|number| {
             let id = format!("task-{number}");
             t.execenv(["prepare", "-o", "json", "--task-id", &id, "--port", "a", "--port", "b"])
-                .var("EXECENV_PORTS_RANGE", "21000-21060")
+                .var("EXECENV_PORTS_RANGE", "31000-31060")
                 .start()
         })
         .collect();
@@ -70,8 +70,9 @@ fn twenty_at_once_never_get_the_same_port() {
 #[test]
 fn a_port_that_is_in_use_or_given_is_passed_over_and_none_left_is_status_5() {
     let t = TestEnv::new();
-    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = busy.local_addr().unwrap().port();
+    // Below the ports that the kernel gives to whoever asks for any, and above those of other tests.
+    let (port, busy) =
+        (30_000..31_000).find_map(|port| Some((port, TcpListener::bind(("127.0.0.1", port)).ok()?))).unwrap();
     let range = format!("{port}-{port}");
     let words = ["prepare", "--task-id", TASK, "--port", "web"];
     t.execenv(words)

@@ -12,6 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
 use super::own::Own;
+use super::setup::SetupRecord;
 use crate::failure::{Code, Failure};
 use crate::layout::names;
 use crate::sys::tree::{Tree, is_unreadable};
@@ -57,6 +58,12 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Whether setup commands have begun in the environment and not all ended well, and no run has begun since.
+    pub(in crate::environment) fn is_half_set_up(&self) -> bool {
+        self.is_only_set_up()
+            && self.own.as_ref().is_some_and(|own| own.setup.as_ref().is_some_and(SetupRecord::is_unfinished))
+    }
+
     /// Whether setup commands have worked in the environment, and no run has begun since.
     pub(in crate::environment) fn is_only_set_up(&self) -> bool {
         self.own.as_ref().is_some_and(|own| own.setup.is_some() && own.run.is_none())

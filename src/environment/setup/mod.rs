@@ -7,6 +7,7 @@
 //! | `hooks` | what commands are started with |
 //! | `plan` | what is to be run in an environment, decided before anything is made |
 //! | `carry_out` | the setup of an environment |
+//! | `finish` | the same for a caller that had to let go of a lock first |
 //! | `teardown` | the teardown of one |
 //! | `commands` | one command after the other, each supervised as an agent is |
 //! | `log` | what they printed, with a bound |
@@ -18,6 +19,7 @@
 
 mod carry_out;
 mod commands;
+mod finish;
 mod hooks;
 mod log;
 mod plan;
@@ -27,6 +29,7 @@ mod teardown;
 mod trusted;
 
 pub(super) use carry_out::{Scene, carry_out};
+pub use finish::finish_setup;
 pub use hooks::Hooks;
 pub(super) use plan::{Before, Setup, decide};
 pub use plan::{OnUntrusted, SetupRequest};
