@@ -3,6 +3,7 @@
 #
 #   packaging/release.sh check [TAG]    the version has its entries in CHANGELOG.md and packaging/changelog, and TAG is v<version>
 #   packaging/release.sh build          the release build of this machine, tried
+#   packaging/release.sh notices        the licences of the crates that are compiled into the program; `build` writes them, too; needs jq
 #   packaging/release.sh archive        the program with its manual pages, completions, papers and licence, as .tar.gz
 #   packaging/release.sh deb            a Debian package; needs cargo-deb, and dpkg-dev for the dependencies
 #   packaging/release.sh rpm            an RPM package; needs cargo-generate-rpm
@@ -37,7 +38,47 @@ check() {
 build() {
     cargo build --release --locked --bin execenv
     [ "$("$binary" --version)" = "execenv $version" ] || fail "$binary is not version $version"
-    EXECENV_WORKSPACES_ROOT=$(mktemp -d) "$binary" demo > /dev/null
+    "$binary" demo > /dev/null
+    notices
+}
+
+# Crates of the program (not of its tests and build) with their texts, each text once. Of several licences to choose from it is MIT.
+notices() {
+    local name version folder texts text digest
+    local notices=$build/release/THIRD-PARTY metadata work
+    work=$(mktemp -d)
+    metadata=$work/metadata
+    cargo metadata --locked --format-version 1 --filter-platform "$target" > "$metadata"
+    while read -r name version; do
+        [ "$name" != execenv ] || continue
+        folder=$(jq -r --arg name "$name" --arg version "${version#v}" \
+            '.packages[] | select(.name == $name and .version == $version) | .manifest_path' "$metadata")
+        folder=$(dirname "$folder")
+        texts=$(find "$folder" -maxdepth 1 -type f -iname 'licen[sc]e*mit*')
+        [ -n "$texts" ] || texts=$(find "$folder" -maxdepth 1 -type f \( -iname 'licen[sc]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort)
+        if [ -z "$texts" ]; then
+            jq -r --arg name "$name" --arg version "${version#v}" \
+                '.packages[] | select(.name == $name and .version == $version) | "\(.name) \(.version): \(.license); its package has no text of it"' "$metadata" >> "$work/bare"
+            continue
+        fi
+        while read -r text; do
+            digest=$(digests "$text" | cut -d ' ' -f 1)
+            cp "$text" "$work/text-$digest"
+            echo "$name ${version#v}" >> "$work/names-$digest"
+        done <<< "$texts"
+    done < <(cargo tree --locked --edges normal --prefix none --target "$target" | cut -d ' ' -f 1,2 | sort -u)
+    {
+        echo "These crates are compiled into execenv."
+        [ ! -e "$work/bare" ] || { echo; sort "$work/bare"; }
+        for text in "$work"/text-*; do
+            printf '\n%s\n' "----------------------------------------------------------------"
+            sort "$work/names-${text##*/text-}"
+            echo
+            cat "$text"
+        done
+    } > "$notices"
+    rm -rf "$work"
+    echo "$notices"
 }
 
 has_short_relocations() { readelf -d "$binary" | grep -q RELR; }
@@ -51,7 +92,7 @@ archive() {
     local stage=$dist/stage/$name
     rm -rf "$dist/stage"
     mkdir -p "$stage"
-    cp "$binary" "$stage/"
+    cp "$binary" "$build/release/THIRD-PARTY" "$stage/"
     cp -R man completions docs examples schemas README.md SECURITY.md CHANGELOG.md LICENSE "$stage/"
     local same=()
     if tar --version | grep -q 'GNU tar'; then
@@ -85,6 +126,6 @@ sums() {
 mkdir -p "$dist"
 case ${1:-} in
 check) check "${2:-}" ;;
-build | needs | archive | deb | rpm | sums | notes) "$1" ;;
+build | needs | notices | archive | deb | rpm | sums | notes) "$1" ;;
 *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
