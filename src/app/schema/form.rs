@@ -26,11 +26,12 @@ pub(super) fn null_is_absent(schema: &mut Value) {
     }
 }
 
-/// What is printed only if it is there is never `null`.
-pub(super) fn absent_is_not_null(schema: &mut Value) {
+/// What is printed only if it is there is never `null`, except for these fields: they are absent together, or all there.
+pub(super) fn absent_is_not_null(schema: &mut Value, together: &[Value]) {
     if let Value::Object(object) = schema {
         let required = object.get("required").cloned().unwrap_or_default();
-        let is_required = |name: &str| required.as_array().is_some_and(|names| names.contains(&name.into()));
+        let required = required.as_array().map_or(&[][..], Vec::as_slice);
+        let is_required = |name: &str| [required, together].iter().any(|names| names.contains(&name.into()));
         for (name, field) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten()
         {
             if !is_required(name) {
@@ -39,8 +40,8 @@ pub(super) fn absent_is_not_null(schema: &mut Value) {
         }
     }
     match schema {
-        Value::Object(object) => object.values_mut().for_each(absent_is_not_null),
-        Value::Array(list) => list.iter_mut().for_each(absent_is_not_null),
+        Value::Object(object) => object.values_mut().for_each(|inner| absent_is_not_null(inner, together)),
+        Value::Array(list) => list.iter_mut().for_each(|inner| absent_is_not_null(inner, together)),
         _ => {}
     }
 }

@@ -11,6 +11,7 @@ use super::SchemaRow;
 use super::form::{absent_is_not_null, null_is_absent, plain};
 use crate::app::completions::CompletionsDocument;
 use crate::app::man::{DOCUMENT, ManDocument};
+use crate::commands::doctor::document::DeadRunReport;
 use crate::commands::orders::{PauseDocument, SendDocument, StopDocument};
 use crate::commands::{
     branch, checkout, checkpoint, cleaned, clone, config, diff, doctor, gc, list, merge, prepared, publish,
@@ -29,7 +30,10 @@ use crate::task::TaskDocument;
 /// What a reader can rely on.
 const PRINTED: &str =
     "Later versions may add fields, and words to a list of words: a reader skips what it does not know.";
-const KEPT: &str = "Later versions and other programs may add fields: they are kept as they are when the file is written again.";
+const KEPT: &str = "Later versions and other programs may add fields: they are kept as they are when the file is written again. \
+    A file of an earlier version may lack fields that are required here.";
+const WRITTEN: &str = "Later versions may add fields, and words to a list of words: a reader skips what it does not know. A file of an \
+    earlier version may lack fields that are required here.";
 
 type Make = fn(&mut SchemaGenerator) -> Value;
 
@@ -42,6 +46,11 @@ fn one_or_more<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     let description = of::<T>(generator)["description"].clone();
     let one = generator.subschema_for::<T>().to_value();
     json!({"description": description, "anyOf": [one, {"type": "array", "items": one}]})
+}
+
+fn list_of_schemas(generator: &mut SchemaGenerator) -> Value {
+    let row = generator.subschema_for::<SchemaRow<'_>>().to_value();
+    json!({"description": "The schemas, by name. With a name the answer is that schema.", "type": "array", "items": row})
 }
 
 /// The answers, by the words of their command; `gc --stream`: of the command with that option.
@@ -77,7 +86,7 @@ const ANSWERS: &[(&str, Make)] = &[
     ("restore", of::<restore::RestoreDocument<'_>>),
     ("resume", of::<PauseDocument<'_>>),
     ("reuse", of::<prepared::PreparedDocument<'_>>),
-    ("schema", of::<Vec<SchemaRow<'_>>>),
+    ("schema", list_of_schemas),
     ("send", of::<SendDocument<'_>>),
     ("show", of::<show::ShowDocument<'_>>),
     ("show --file", of::<show::FileDocument<'_>>),
@@ -169,7 +178,7 @@ const OTHERS: &[Other] = &[
     ),
     ("manifest", "The sidecar manifest, .multica_sidecar_manifest.json", KEPT, printing, of::<Manifest>),
     ("meta", "The record of an environment, .gc_meta.json", KEPT, printing, of::<MetaFile>),
-    ("result", "The result of a run, output/result.json", PRINTED, printing, of::<RunResult>),
+    ("result", "The result of a run, output/result.json", WRITTEN, printing, of::<RunResult>),
     ("run-event", "A line of `execenv run -o json`", PRINTED, printing, run_event),
     (
         "task",
@@ -205,7 +214,12 @@ fn document(name: &str, title: &str, comment: &str, mut generator: SchemaGenerat
         version.entry("const").or_insert(Version::NUMBER.into());
     }
     if *generator.contract() == Contract::Serialize {
-        absent_is_not_null(&mut whole);
+        let together = if name == "doctor" {
+            of::<DeadRunReport>(&mut printing())["required"].clone()
+        } else {
+            json!([])
+        };
+        absent_is_not_null(&mut whole, together.as_array().unwrap());
     } else if name == "task" {
         null_is_absent(&mut whole);
         described_by_page(&mut whole);

@@ -58,8 +58,8 @@ pub struct Called {
     is_json: bool,
     /// Documents that it reads.
     inputs: Vec<(&'static str, PathBuf)>,
-    /// The state files of the root as they are now, by their inodes.
-    state: BTreeMap<PathBuf, u64>,
+    /// The inodes of the state files before: a file that is written has another one.
+    state: BTreeSet<u64>,
 }
 
 impl Called {
@@ -99,7 +99,7 @@ impl Called {
             schema: schema_of(&page, &words),
             is_json: format == Some("json"),
             inputs: task.into_iter().chain(config).collect(),
-            state: state_files(root),
+            state: state_files(root).into_values().collect(),
             page,
         })
     }
@@ -125,8 +125,7 @@ impl Called {
                 check(name, &document)?;
             }
         }
-        let written =
-            state_files(root).into_iter().filter(|(path, inode)| self.state.get(path) != Some(inode));
+        let written = state_files(root).into_iter().filter(|(_, inode)| !self.state.contains(inode));
         for (path, _) in written {
             let Ok(bytes) = std::fs::read(&path) else { continue };
             let Ok(document) = serde_json::from_slice::<Value>(&bytes) else { continue };
@@ -221,10 +220,8 @@ fn state_files(root: &Path) -> BTreeMap<PathBuf, u64> {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
     };
-    let is_workspace =
-        |path: &PathBuf| !path.file_name().unwrap_or_default().to_string_lossy().starts_with('.');
-    let env_roots =
-        folders(root).filter(is_workspace).flat_map(|workspace| folders(&workspace).collect::<Vec<_>>());
+    // Those in the trash, too: what a test has put there comes back as it is.
+    let env_roots = folders(root).flat_map(|workspace| folders(&workspace).collect::<Vec<_>>());
     let files = env_roots.flat_map(|env| STATE.map(|(name, _)| env.join(name)));
     let inode = |path: PathBuf| {
         let metadata = path.symlink_metadata().ok().filter(|metadata| metadata.is_file())?;
