@@ -85,6 +85,7 @@ impl ShellArgs {
                 home: settings.home.clone(),
                 other_roots: Vec::new(),
                 key_file: settings.key_file.clone(),
+                trusted_file: settings.trusted_file.clone(),
             },
             cleanup_after: None,
         })

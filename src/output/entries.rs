@@ -1,13 +1,13 @@
 //! Entries on standard output: all of them, or the last ones.
 
 use std::collections::VecDeque;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Write};
 
-use super::stream;
+use super::{Stream, stream};
 
 /// Prints entries, or holds them back until it is known which ones are the last.
 #[derive(Debug)]
-pub struct Entries<W: Write = BufWriter<Stdout>> {
+pub struct Entries<W: Write = BufWriter<Stream>> {
     out: W,
     /// The last entries, where only some are printed: how many, and those so far.
     last: Option<(usize, VecDeque<Vec<u8>>)>,
@@ -60,7 +60,7 @@ impl<W: Write> Entries<W> {
 
 /// A writer whose lines are entries. A flush releases them.
 #[derive(Debug)]
-pub struct Lines<'a, W: Write = BufWriter<Stdout>> {
+pub struct Lines<'a, W: Write = BufWriter<Stream>> {
     entries: &'a mut Entries<W>,
     begun: Vec<u8>,
 }

@@ -114,7 +114,6 @@ impl Place<'_> {
                 }
                 Ok(())
             };
-            let null = || File::options().write(true).open("/dev/null").context("open /dev/null");
             let command = AgentCommand {
                 provider: crate::provider::COMMAND.name.to_owned(),
                 program,
@@ -127,9 +126,9 @@ impl Place<'_> {
                 limits: limits(left),
                 lock: self.lock.try_clone().context("duplicate the handle of the lock")?,
                 slots: Vec::new(),
-                log: null()?,
+                log: None,
                 times: None,
-                stderr_log: null()?,
+                stderr_log: None,
             };
             let interrupts = Interrupts::of_command(Arc::clone(self.stop));
             let mut requests = Requests::new(&interrupts, None);

@@ -13,10 +13,9 @@ use super::options::{RunOptions, Variables};
 use super::plan::RunPlan;
 use super::record::RunningEnv;
 use super::slots::Slots;
-use super::start::start_guard;
 use crate::environment::Trust;
 use crate::git::Git;
-use crate::supervise::{self, AgentCommand, Exit, Interrupts};
+use crate::supervise::{self, AgentCommand, Exit, Guard, Interrupts};
 use prompt::Prompt;
 
 /// What a shell takes from its process.
@@ -50,7 +49,7 @@ pub fn open_shell(
     mut options: RunOptions,
     surroundings: &ShellSurroundings<'_>,
 ) -> Result<Exit> {
-    let guard = start_guard()?;
+    let guard = Guard::begin()?;
     if let Some(dead) = env.recover_dead_run(surroundings.git, surroundings.trust, (surroundings.now)())? {
         log::warn!("the last run here died; {}", dead.words());
     }
