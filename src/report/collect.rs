@@ -38,7 +38,6 @@ pub struct Collector {
     unit: Option<Unit>,
     began: Option<DateTime<Utc>>,
     last: u64,
-    last_time: Option<DateTime<Utc>>,
     turn: u32,
     entries: Entries,
     timeline: Timeline,
@@ -72,8 +71,6 @@ pub struct Collected {
     pub stderr: Excerpt,
     /// Warnings and errors among the notices.
     pub warnings: Vec<Claim>,
-    /// When the last event came, if that is known.
-    pub last_time: Option<DateTime<Utc>>,
 }
 
 impl Collector {
@@ -83,7 +80,6 @@ impl Collector {
             unit: None,
             began,
             last: 0,
-            last_time: None,
             turn: 0,
             entries: Entries::default(),
             timeline: Timeline::default(),
@@ -185,13 +181,11 @@ impl Collector {
             timeline,
             stderr: Excerpt::of(&redact(&self.errors.finish().visible_lines()), ERRORS),
             warnings: self.warnings,
-            last_time: self.last_time,
         }
     }
 
     /// The place of a moment; never before the one before.
     fn position(&mut self, moment: Moment) -> u64 {
-        self.last_time = moment.time.or(self.last_time);
         // What is told before the first start of the agent always has a time.
         let known = match moment.time {
             Some(_) => Unit::Milliseconds,

@@ -54,13 +54,14 @@ pub(super) fn transcript(report: &Report) -> Markup {
     }
 }
 
-fn entries(entries: &[Entry], mut turn: u32, unit: Unit) -> Markup {
+/// Entries one after the other; `before`: the turn of the entry before the first one.
+fn entries(entries: &[Entry], before: u32, unit: Unit) -> Markup {
+    let turns = std::iter::once(before).chain(entries.iter().map(|entry| entry.turn));
     html! {
-        @for entry in entries {
-            @if entry.turn != turn && (entry.turn > 1 || turn > 1) {
+        @for (entry, before) in entries.iter().zip(turns) {
+            @if entry.turn != before && (entry.turn > 1 || before > 1) {
                 h3 .turn { "Turn " (entry.turn) }
             }
-            @let _ = turn = entry.turn;
             (self::entry(entry, unit))
         }
     }
