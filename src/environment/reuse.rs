@@ -139,6 +139,17 @@ fn refresh(
     let logins = Logins::recorded(&env.tree, old_seal.as_ref()).and_planned(&home_plan);
     warnings.extend(logins.settle(&env.tree, request.renewed_logins).or_stuck()?);
 
+    // Where no port is left, the environment stays as it is.
+    if let Some(digest) = &setup.accepted {
+        warnings.extend(request.prove_commands(&env.tree, &env.key(), digest)?);
+    }
+    let ports = {
+        // That of the environment, which may be another one than the request's.
+        let root = env.path.parent().and_then(Path::parent).unwrap_or(request.root.path());
+        let root = Tree::open(root).with_context(|| format!("open {}", root.display()))?;
+        let seed = request.task_id.to_string();
+        reserve(&root, &request.hooks.port_range, &seed, &setup.ports, &own.ports)?
+    };
     // Also taken before anything is removed: the new task must be recorded before its sidecars are written.
     let record = Meta::lock(&env.tree)?;
     let mut manifest = match manifest {
@@ -196,14 +207,6 @@ fn refresh(
             .replace(Path::new(names::MANAGED), &proof, 0o644, names::TEMPORARY)
             .with_context(|| format!("write {}", env.path.join(names::MANAGED).display()))?;
     }
-    if let Some(digest) = &setup.accepted {
-        warnings.extend(request.prove_commands(&env.tree, &env.key(), digest)?);
-    }
-    let ports = {
-        let root = request.root.open_or_create()?;
-        let seed = request.task_id.to_string();
-        reserve(&root, &request.hooks.port_range, &seed, &setup.ports, &own.ports)?
-    };
     let renewed = |meta: &Meta| {
         let mut meta = refreshed(request, &found, meta, &kind, &home_plan);
         if let Some(own) = meta.own.as_mut() {
