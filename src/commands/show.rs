@@ -104,10 +104,11 @@ fn shown(found: &FoundEnv) -> Answer {
     let mut lines = Vec::new();
     let mut row = |label: &str, value: &str| lines.push(format!("{label:<15} {value}"));
     row("env root", &escape(&env.path.display().to_string()));
-    let (completed, result) = match status.is_active() {
+    let (ended, result) = match status {
         // What the record says of an end is of the run before.
-        true => ("previous run", "previous result"),
-        false => ("completed", "last result"),
+        status if status.is_active() => ("previous run", "previous result"),
+        EnvStatus::Completed => ("completed", "last result"),
+        _ => ("ended", "last result"),
     };
     for (label, key) in [
         ("work dir", "work_dir"),
@@ -120,7 +121,7 @@ fn shown(found: &FoundEnv) -> Answer {
         ("live", "live"),
         ("local directory", "local_directory"),
         ("prepared", "prepared_at"),
-        (completed, "completed_at"),
+        (ended, "completed_at"),
         ("leased until", "lease_until"),
     ] {
         row(label, &plain(&json[key]));

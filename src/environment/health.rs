@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 
-use super::busy::{Held, cannot_lock};
+use super::busy::{Held, cannot_lock, holder_of_env};
 use super::homes;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
@@ -16,6 +16,7 @@ use super::root::{EnvRoot, WorkspacesRoot};
 use super::trust::Trust;
 use crate::failure::Failure;
 use crate::sidecar::Manifest;
+use crate::sys::lock::Holder;
 use crate::sys::silent;
 use crate::sys::tree::Tree;
 
@@ -125,11 +126,22 @@ pub struct Problem {
     pub note: String,
 }
 
+/// An environment that another process holds.
+#[derive(Clone, Debug)]
+pub struct HeldEnv {
+    /// The env root.
+    pub path: PathBuf,
+    /// The process, as far as the system names it.
+    pub holder: Option<Holder>,
+}
+
 /// What was found in a root.
 #[derive(Debug)]
 pub struct Examined {
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// What is in use, and so not examined.
+    pub held: Vec<HeldEnv>,
     /// How many environments were examined.
     pub seen: usize,
     /// How many there are.
@@ -166,7 +178,7 @@ pub fn examine(
     trust: Trust<'_>,
     stop: &AtomicBool,
 ) -> Result<Examined> {
-    let mut found = Vec::new();
+    let (mut found, mut held) = (Vec::new(), Vec::new());
     let (mut seen, mut all) = (0, 0);
     for workspace in root.workspaces(tree)? {
         let folder = Path::new(&workspace);
@@ -174,14 +186,20 @@ pub fn examine(
             all += 1;
             if !stop.load(Ordering::Relaxed) {
                 seen += 1;
-                found.extend(examine_one(&root.path().join(folder).join(key), fix, above, trust));
+                found.extend(examine_one(&root.path().join(folder).join(key), fix, above, trust, &mut held));
             }
         }
     }
-    Ok(Examined { problems: found, seen, all })
+    Ok(Examined { problems: found, held, seen, all })
 }
 
-fn examine_one(path: &Path, fix: bool, above: &mut dyn Above, trust: Trust<'_>) -> Vec<Problem> {
+fn examine_one(
+    path: &Path,
+    fix: bool,
+    above: &mut dyn Above,
+    trust: Trust<'_>,
+    in_use: &mut Vec<HeldEnv>,
+) -> Vec<Problem> {
     let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, with_hint(&error))];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
@@ -213,7 +231,11 @@ fn examine_one(path: &Path, fix: bool, above: &mut dyn Above, trust: Trust<'_>) 
             let why = cannot_lock(path).map(|(why, hint)| format!("{why}: {hint}"));
             return why.map(|why| problem(path, Complaint::Unlockable, why)).into_iter().collect();
         }
-        Err(Held::ByOther | Held::Moved) => return Vec::new(),
+        Err(Held::ByOther) => {
+            in_use.push(HeldEnv { path: path.to_owned(), holder: holder_of_env(path) });
+            return Vec::new();
+        }
+        Err(Held::Moved) => return Vec::new(),
     };
     let Some(found) = found else { return Vec::new() };
     if let Some(locked) = locked.as_ref().filter(|_| fix && found.meta.is_some()) {

@@ -11,7 +11,7 @@ use super::live::{self, Live, used};
 use super::log::note;
 use super::stamp::{AfterBrace, Clock, Stamp};
 use super::terminal::painted;
-use super::text::show_age_in_two;
+use super::text::{counted, show_age_in_two};
 use super::{escape, story};
 use crate::formats::{HarmlessJson, write_lines, write_part};
 use crate::protocol::{Event, JsonText, NoticeLevel, Spent, Usage};
@@ -184,7 +184,8 @@ impl<W: Write> RunSink for Printer<'_, W> {
             log::error!("{error}");
         }
         if result.survivors_killed > 0 {
-            log::warn!("killed {} processes that the agent had left", result.survivors_killed);
+            let killed = counted(result.survivors_killed as u64, "process", "processes");
+            log::warn!("killed {killed} that the agent had left");
         }
         if self.is_agent && self.live.is_some() {
             story(&format!("{}\n", summary(result)));

@@ -34,11 +34,12 @@ pub use events::Printer;
 pub use live::LiveLine;
 pub use log::note;
 pub use redrawn::Redrawn;
-pub use table::{Cell, Column, Table, Tone};
+pub use table::{Cell, Column, Table, Tone, styled};
 use terminal::painted;
 pub use terminal::{Color, Screen, help};
 pub use text::{
     columns, counted, grouped, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after,
+    wrapped,
 };
 pub use transcript::Transcript;
 

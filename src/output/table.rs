@@ -55,6 +55,8 @@ pub enum Tone {
     Bad,
     /// It matters less.
     Faint,
+    /// It matters more.
+    Strong,
 }
 
 impl Tone {
@@ -66,8 +68,14 @@ impl Tone {
             Tone::Busy => AnsiColor::Yellow.on_default(),
             Tone::Bad => AnsiColor::Red.on_default(),
             Tone::Faint => Style::new().dimmed(),
+            Tone::Strong => Style::new().bold(),
         }
     }
+}
+
+/// A text in a tone, as standard output takes it.
+pub fn styled(text: &str, tone: Tone, screen: Screen) -> String {
+    screen.painted(text, tone.style())
 }
 
 /// A cell of a table. Its text is escaped already.

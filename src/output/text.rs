@@ -87,6 +87,24 @@ pub fn columns<R: AsRef<[String]>>(rows: &[R]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A text that begins `indent` characters after the left edge, broken between words so that it fits into `width`; `None`: as it is.
+pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width > 2 * indent) else { return text.to_owned() };
+    let (mut wrapped, mut at) = (String::new(), indent);
+    for word in text.split(' ') {
+        if at > indent && at + 1 + word.width() > width {
+            wrapped.push_str(&format!("\n{:indent$}", ""));
+            at = indent;
+        } else if at > indent {
+            wrapped.push(' ');
+            at += 1;
+        }
+        wrapped.push_str(word);
+        at += word.width();
+    }
+    wrapped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +117,21 @@ mod tests {
             (100_000, 1_000_000, "stopped: 100,000 of 1,000,000 entries"),
         ] {
             assert_eq!(stopped_after(done, of, "entries"), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_is_broken_between_words() {
+        for (text, indent, width, expected) in [
+            ("a bc def", 2, None, "a bc def"),
+            ("a bc def", 2, Some(10), "a bc def"),
+            ("a bc def", 2, Some(9), "a bc\n  def"),
+            ("环境 bc", 2, Some(8), "环境\n  bc"),
+            ("longer than that", 2, Some(6), "longer\n  than\n  that"),
+            ("too narrow", 4, Some(8), "too narrow"),
+            ("", 2, Some(9), ""),
+        ] {
+            assert_eq!(wrapped(text, indent, width), expected, "{text} {width:?}");
         }
     }
 

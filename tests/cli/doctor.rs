@@ -20,7 +20,7 @@ const DAMAGE: [Damage; 11] = [
         "a dead run",
         |_, env| edit(env, |meta| meta["execenv"]["status"] = json!("running")),
         "crashed_run",
-        Some(["--fix ends its processes, saves its work, and records how it ended", "recorded how it ended"]),
+        Some(["ends its processes, saves its work, and records how it ended", "recorded how it ended"]),
     ),
     (
         "sidecars that were announced only",
@@ -30,7 +30,7 @@ const DAMAGE: [Damage; 11] = [
             fs::write(file, text.replace("\"applied\"", "\"applying\"")).unwrap();
         },
         "unfinished_sidecars",
-        Some(["--fix removes its generated files", "removed its generated files"]),
+        Some(["removes its generated files", "removed its generated files"]),
     ),
     ("a damaged record", |_, env| fs::write(env.join(".gc_meta.json"), "{").unwrap(), "unreadable", None),
     (
@@ -51,13 +51,13 @@ const DAMAGE: [Damage; 11] = [
         "a half-made environment",
         |t, _| drop(t.write("root/default/.staging-0123456789ab-0123456789ab/output/x", "x")),
         "half_made",
-        Some(["--fix removes it", "removed"]),
+        Some(["removes it", "removed"]),
     ),
     (
         "a half-deleted environment",
         |t, _| drop(t.write("root/.trash/default+0123456789ab+1780000000-01234567.removing/x", "x")),
         "half_deleted",
-        Some(["--fix finishes it", "finished it"]),
+        Some(["finishes it", "finished it"]),
     ),
     (
         "a root that was created and not marked",
@@ -66,7 +66,7 @@ const DAMAGE: [Damage; 11] = [
             fs::create_dir(&t.root).unwrap();
         },
         "not_marked",
-        Some(["--fix marks it", "marked it"]),
+        Some(["marks it", "marked it"]),
     ),
     (
         "a root that has lost its marker",
@@ -83,8 +83,12 @@ fn every_kind_of_damage_is_named_and_what_fix_would_do_is_not_told_as_done() {
         let env = t.prepare(["--task-id", TASK]);
         make(&t, &env);
         let looked = t.execenv(["doctor"]).run().status(1);
-        let line = looked.stdout.lines().find(|line| line.starts_with("problem ")).expect(what);
+        let mut lines = looked.stdout.lines();
+        let line = lines.find(|line| line.starts_with("  FAIL ")).expect(what);
         assert!(line.contains(word), "{what}: {looked}");
+        // What is to be done stands right below, or in the line itself.
+        let todo = lines.next().unwrap();
+        assert!(todo.starts_with("         do: ") || line.contains('`'), "{what}: {looked}");
         let json = t.execenv(["doctor", "-o", "json"]).run().status(1);
         let json: Value = serde_json::from_str(&json.stdout).unwrap();
         assert_eq!(
@@ -95,12 +99,12 @@ fn every_kind_of_damage_is_named_and_what_fix_would_do_is_not_told_as_done() {
         let fixed = t.execenv(["doctor", "--fix"]).run().status(i32::from(repair.is_none()));
         let Some([would, done]) = repair else {
             assert!(!looked.stdout.contains("doctor --fix"), "{looked}");
-            assert!(fixed.stdout.lines().any(|line| line.starts_with("problem ")), "{fixed}");
+            assert!(fixed.stdout.lines().any(|line| line.starts_with("  FAIL ")), "{fixed}");
             continue;
         };
-        assert!(line.ends_with(&format!("; {would}")), "{what}: {looked}");
+        assert_eq!(todo, format!("         do: `execenv doctor --fix` {would}"), "{what}: {looked}");
         assert!(looked.stdout.contains("1 problem; `execenv doctor --fix` fixes all"), "{looked}");
-        let line = fixed.stdout.lines().find(|line| line.starts_with("fixed ")).expect(what);
+        let line = fixed.stdout.lines().find(|line| line.starts_with("  fixed ")).expect(what);
         assert!(line.ends_with(&format!("; {done}")), "{what}: {fixed}");
         t.execenv(["doctor"]).ok();
     }
@@ -162,9 +166,10 @@ fn what_a_first_run_lacks_is_said() {
     let t = TestEnv::new();
     let bin = t.tmp.join("bin");
     fs::create_dir(&bin).unwrap();
-    let doctor = |variable: &str| t.execenv(["doctor"]).var("PATH", &bin).var(variable, "x").ok().stdout;
+    let doctor =
+        |variable: &str| t.execenv(["doctor"]).var("PATH", &bin).var(variable, "x").ok().shown_stdout;
     let none = doctor("X");
-    assert!(none.contains("no agent CLI was found: install one"), "{none}");
+    assert!(none.contains("  warn   no agent CLI was found\n         do: install one "), "{none}");
     let claude = t.write("bin/claude", "#!/bin/sh\necho 9.9.9\n");
     t.sh("chmod +x \"$C\"").var("C", &claude).ok();
     let without = doctor("X");
@@ -174,9 +179,17 @@ fn what_a_first_run_lacks_is_said() {
     );
     let with = doctor("ANTHROPIC_API_KEY");
     assert!(!with.contains("no login") && !with.contains("no agent CLI"), "{with}");
-    let [head, row] =
-        ["PROGRAM", "claude"].map(|name| with.lines().find(|line| line.starts_with(name)).unwrap());
-    assert_eq!(head.find("VERSION"), row.find("9.9.9"), "aligned: {with}");
+    assert!(
+        with.contains("  ok     claude 9.9.9, [TMP]/bin/claude; login by variable ANTHROPIC_API_KEY\n"),
+        "{with}"
+    );
+    // What is missing has a line, too, and what to do about it.
+    let git = none.split_once("  FAIL   git is not in PATH").unwrap().1;
+    assert!(git.contains("\n         do: install git 2.38 or later\n"), "{none}");
+    assert!(
+        none.ends_with(": no problems with the environments\n") && none.contains("\nWorkspaces root\n"),
+        "{none}"
+    );
 }
 
 #[test]
@@ -197,7 +210,8 @@ fn what_execenv_makes_of_each_agent_is_told() {
     let program = t.write("bin/claude", "#!/bin/sh\necho '2.1.0 (Claude Code)'\n");
     fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let text = t.execenv(["doctor"]).var("PATH", program.parent().unwrap()).run().stdout;
-    let line = text.lines().find(|line| line.starts_with("claude") && line.contains("stream-json")).unwrap();
+    let line =
+        text.lines().find(|line| line.starts_with("  claude") && line.contains("stream-json")).unwrap();
     assert!(line.contains("the task's only") && line.contains("tokens, cost, turns"), "{text}");
 }
 
@@ -259,4 +273,38 @@ fn what_killed_commands_leave_is_named_and_removed_and_a_claim_removes_nothing_e
     let done = t.execenv(["doctor"]).ok();
     assert!(done.stdout.contains("no problems with the environments"), "{done}");
     crate::support::repository::git(&t, &other.join("workdir/source"), &["status"]);
+}
+
+#[test]
+fn what_is_in_use_is_named_with_its_holder() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let none = t.execenv(["doctor"]).ok().stdout;
+    assert!(none.contains("\nEnvironments\n  ok     1 environment, none in use\n"), "{none}");
+    let lock = fs::File::open(env.join(".task_lock")).unwrap();
+    lock.lock().unwrap();
+    let done = t.execenv(["doctor"]).ok();
+    let pid = std::process::id();
+    let line =
+        format!("  ok     1 environment, 1 in use\n  ok     in use: [ROOT]/default/{KEY} by pid {pid}, ");
+    assert!(done.shown_stdout.contains(&line), "{done}");
+    let json = t.execenv(["doctor", "-o", "json"]).json();
+    assert_eq!(json["live"][0]["path"], env.to_str().unwrap());
+    assert!(json["live"][0]["holder"].as_str().unwrap().starts_with(&format!("pid {pid}, ")), "{json}");
+}
+
+#[test]
+fn a_plain_programs_environment_that_died_is_run_again_with_a_program() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK, "--provider", "command"]);
+    edit(&env, |meta| meta["execenv"]["status"] = json!("running"));
+    let done = t.execenv(["doctor"]).run().status(1);
+    assert!(done.shown_stdout.contains("\nRuns that died\n  FAIL   crashed_run  "), "{done}");
+    let next = format!("         do: then `execenv run '[ROOT]/default/{KEY}' -- PROGRAM` (resume)\n");
+    assert!(
+        done.shown_stdout
+            .replace(&format!("run [ROOT]/default/{KEY} "), &format!("run '[ROOT]/default/{KEY}' "))
+            .contains(&next),
+        "{done}"
+    );
 }

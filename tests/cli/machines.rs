@@ -58,7 +58,11 @@ fn a_run_elsewhere_is_alive_where_locks_do_not_reach_it() {
             t.execenv(gc).var("EXECENV_TEST_MOUNT", mount).run().sane(&[0, 1]);
         }
         let doctor = t.execenv(["doctor", "--fix"]).var("EXECENV_TEST_MOUNT", mount).ok();
-        assert!(doctor.stdout.contains("reach this machine only: use one root per machine"), "{doctor}");
+        assert!(
+            doctor.stdout.contains("reach this machine only; ")
+                && doctor.stdout.contains("do: use one root per machine"),
+            "{doctor}"
+        );
         assert_same(&before, &snapshot(&env), mount);
         // The sign is too old, or the machine is this one.
         touched(&env, Duration::from_secs(11 * 60));

@@ -60,6 +60,7 @@ mod last_copies;
 mod laws;
 mod layout;
 mod list;
+mod live_line;
 mod locks;
 mod logins;
 mod logs;

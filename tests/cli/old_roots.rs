@@ -237,7 +237,7 @@ fn a_dead_run_is_recorded_and_the_next_run_goes_through() {
     t.execenv(["doctor"]).ok();
 
     let t = lay_out(CRASHED);
-    let warning = "warning: the last run here died; killed 0 processes that it had left\n";
+    let warning = "warning: the last run here died; no process of it was left\n";
     t.execenv(["run", KEY, "--", "true"]).ok_saying(warning);
     assert_eq!(record(&t)["execenv"]["status"], "completed");
 }

@@ -17,6 +17,7 @@ pub mod schema;
 pub mod server;
 pub(crate) mod signals;
 pub mod spoken;
+pub mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -664,6 +664,7 @@ pub(super) const PAGES: &[Facts] = &[
                 "file_system and reach: whether the locks of the root hold on other machines too; null without a root",
             ),
             ("environments", "how many there are"),
+            ("live", "environments that are in use: path, and holder (the process, or null)"),
             ("problems[]", "path, complaint, fixed, note, repair"),
             (
                 "problems[].recoverable, problems[].next",

@@ -1,12 +1,20 @@
 //! What execenv makes of each agent CLI.
 
 use super::document::{AgentReport, DialectReport, McpReport, TellsReport};
+use crate::output::Column;
 use crate::provider::Provider;
 use crate::provider::launch::{Dialect, Tells};
 use crate::provider::row::{McpChannel, OwnSandbox};
 
-/// The header of the table.
-pub(super) const HEADER: [&str; 6] = ["AGENT", "DIALECTS", "MCP SERVERS", "RESUME", "TELLS", "OWN SANDBOX"];
+/// The columns of the table.
+pub(super) const COLUMNS: [Column; 6] = [
+    Column::words("AGENT"),
+    Column::words("DIALECTS").at_least(12),
+    Column::words("MCP SERVERS"),
+    Column::words("RESUME").rank(1),
+    Column::words("TELLS").rank(2),
+    Column::words("OWN SANDBOX").rank(3),
+];
 
 /// One line of the table.
 pub(super) fn row(provider: &Provider) -> [String; 6] {

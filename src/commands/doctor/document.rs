@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::environment::health::HeldEnv;
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -22,6 +24,26 @@ pub(crate) struct DoctorDocument {
     pub(super) locks: Option<LockReach>,
     /// What is wrong, and what was fixed.
     pub(super) problems: Vec<ProblemReport>,
+    /// The environments that are in use.
+    pub(super) live: Vec<LiveReport>,
+}
+
+/// An environment that a process holds.
+#[derive(Debug, Serialize)]
+pub(crate) struct LiveReport {
+    /// The env root.
+    pub(super) path: String,
+    /// Who holds it, in words; nothing where the system does not name it.
+    pub(super) holder: Option<String>,
+}
+
+impl LiveReport {
+    pub(super) fn of(held: &HeldEnv) -> LiveReport {
+        LiveReport {
+            path: held.path.to_string_lossy().into_owned(),
+            holder: held.holder.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 /// A program that was looked for.

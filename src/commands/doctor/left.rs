@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::finding::Finding;
+use super::finding::{About, Finding};
 use crate::environment::health::Repair;
 use crate::invocation::Context;
 use crate::repos::{LeftKind, left_of_killed};
@@ -53,5 +53,14 @@ fn finding(
         Some(Ok(())) => (what.to_owned(), true),
         Some(Err(error)) => (format!("{what} ({error:#})"), false),
     };
-    Finding { path, complaint, what, repair: Some(repair), fixed, dead: None }
+    Finding {
+        about: About::Repositories,
+        path,
+        complaint,
+        what,
+        repair: Some(repair),
+        fixed,
+        todo: None,
+        dead: None,
+    }
 }

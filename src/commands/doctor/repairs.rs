@@ -53,7 +53,6 @@ impl Repairs<'_> {
         text.push_str(&at_work(&[Some(env_root), work_dir.as_deref()]));
         let Some(found) = found else { return (text, None) };
         let (recoverable, next) = way_on(&found, self.trust);
-        text.push_str(&format!("; {}: `{next}`", recoverable.word()));
         let saved = dead.and_then(|dead| dead.left.saved.clone());
         let report = DeadRunReport {
             recoverable: recoverable.word(),

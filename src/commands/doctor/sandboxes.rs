@@ -1,6 +1,7 @@
 //! Which sandboxes of `run --sandbox` this system can build.
 
 use super::document::SandboxReport;
+use super::group::{Line, Mark};
 use crate::run::LEAST_LANDLOCK;
 use crate::sys::confine::landlock_version;
 
@@ -20,12 +21,17 @@ impl Sandboxes {
     }
 
     /// The lines of the answer.
-    pub(super) fn lines(&self) -> [String; 2] {
+    pub(super) fn lines(&self) -> [Line; 2] {
         let bwrap = match (&self.bwrap, self.namespaces) {
-            (None, _) => "no: bubblewrap is not installed".to_owned(),
-            (Some(_), Some(false)) => "no: the system lets this user make no namespaces".to_owned(),
+            (None, _) => Line::new(Mark::Note, "`run --sandbox bwrap`: no: bubblewrap is not installed")
+                .todo("install the package `bubblewrap`"),
+            (Some(_), Some(false)) => {
+                Line::new(Mark::Note, "`run --sandbox bwrap`: no: the system lets this user make no namespaces")
+                    .todo("allow it: `sysctl kernel.unprivileged_userns_clone=1` (Debian), `sysctl kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu)")
+            }
             (Some(version), _) => {
-                format!("yes (bubblewrap {})", version.as_deref().unwrap_or("of an unknown version"))
+                let version = version.as_deref().unwrap_or("of an unknown version");
+                Line::new(Mark::Ok, format!("`run --sandbox bwrap`: yes (bubblewrap {version})"))
             }
         };
         let network = match self.namespaces {
@@ -33,14 +39,24 @@ impl Sandboxes {
             Some(true) => "; `--sandbox-net off` yes",
             None => "; `--sandbox-net off` not known: it needs namespaces",
         };
+        let newer = "use `run --sandbox bwrap`, or Linux 6.12 or later";
         let landlock = match self.landlock {
-            0 => "no: the system has no Landlock, or it is switched off".to_owned(),
-            version if version < LEAST_LANDLOCK => {
-                format!("no: Landlock has version {version}, and {LEAST_LANDLOCK} is needed (Linux 6.12)")
+            0 => {
+                let why = "`run --sandbox landlock`: no: the system has no Landlock, or it is switched off";
+                Line::new(Mark::Note, why).todo(newer)
             }
-            version => format!("yes (Landlock version {version}){network}"),
+            version if version < LEAST_LANDLOCK => {
+                let why = format!(
+                    "no: Landlock has version {version}, and {LEAST_LANDLOCK} is needed (Linux 6.12)"
+                );
+                Line::new(Mark::Note, format!("`run --sandbox landlock`: {why}")).todo(newer)
+            }
+            version => Line::new(
+                Mark::Ok,
+                format!("`run --sandbox landlock`: yes (Landlock version {version}){network}"),
+            ),
         };
-        [format!("`run --sandbox bwrap`: {bwrap}"), format!("`run --sandbox landlock`: {landlock}")]
+        [bwrap, landlock]
     }
 
     /// The same for programs.
@@ -74,7 +90,7 @@ mod tests {
         ] {
             let lines = Sandboxes { bwrap, namespaces, landlock }.lines();
             for (line, expected) in lines.iter().zip(expected) {
-                assert!(line.contains(expected), "{line}");
+                assert!(format!("{line:?}").contains(expected), "{line:?}");
             }
         }
     }

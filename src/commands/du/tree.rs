@@ -2,7 +2,7 @@
 
 use super::text::{Shown, names, percent, tone_of};
 use crate::gc::usage::{Outside, Report, TaskUsage};
-use crate::output::{Cell, Column, Screen, Table, Tone, counted, escape, show_bytes};
+use crate::output::{Cell, Column, Table, Tone, counted, escape, show_bytes};
 
 /// How many characters a bar has, and on a wide terminal.
 const BAR: usize = 20;
@@ -53,26 +53,22 @@ pub(super) fn text(report: &Report, shown: &Shown) -> String {
     let strokes = if shown.draws_blocks { BLOCKS } else { ASCII };
     let length = if shown.screen.width.is_some_and(|width| width >= WIDE) { LONG_BAR } else { BAR };
     let mut table = Table::new([
-        Column::words("").at_least(16),
-        Column::words("STATUS").rank(2),
+        Column::words("").at_least(28),
+        Column::words("STATUS").rank(3),
         Column::numbers("SIZE"),
         Column::numbers("%"),
-        Column::numbers("RECLAIMABLE").rank(1),
-        Column::words("").rank(3),
+        Column::numbers("RECLAIMABLE").rank(2),
+        Column::words("").rank(1),
     ]);
     draw(&mut table, &root, ["", ""], root.bytes, length, &strokes);
-    let mut text = fitted(&table, shown.screen);
+    let mut text = format!("{}\n{}\n", escape(&report.workspaces_root), table.text(shown.screen));
     if root.reclaimable > 0 {
         text.push_str(&format!(
-            "\n{} reclaimable: build artifacts (`execenv gc --artifact-ttl D`), the trash (`execenv trash empty`)\n",
+            "\n{} reclaimable: `execenv gc --artifact-ttl D` removes build artifacts,\n  `execenv trash empty` the trash\n",
             strokes.reclaimable
         ));
     }
     text
-}
-
-fn fitted(table: &Table, screen: Screen) -> String {
-    table.text(screen) + "\n"
 }
 
 /// What a report consists of.
@@ -99,7 +95,7 @@ fn root(report: &Report, shown: &Shown) -> Node {
     }
     let (bytes, reclaimable) =
         below.iter().fold((0, 0), |(bytes, of), node| (bytes + node.bytes, of + node.reclaimable));
-    Node { name: escape(&report.workspaces_root), status: "", bytes, reclaimable, below }
+    Node { name: "total".to_owned(), status: "", bytes, reclaimable, below }
 }
 
 /// One that is a small part of the whole has no line for its own parts.

@@ -60,7 +60,16 @@ impl Live {
 pub(in crate::output) fn used(spent: &Spent) -> Vec<String> {
     let tokens = (spent.tokens > 0).then(|| format!("{} tokens", show_count(spent.tokens)));
     let cost = spent.cost_usd.as_ref().and_then(serde_json::Number::as_f64).filter(|cost| *cost > 0.0);
-    tokens.into_iter().chain(cost.map(|cost| format!("${cost:.2}"))).collect()
+    tokens.into_iter().chain(cost.map(show_cost)).collect()
+}
+
+/// A price: `$1.23`, and as many digits of a small one that it is not nothing: `$0.0042`.
+fn show_cost(dollars: f64) -> String {
+    match dollars {
+        _ if dollars >= 0.01 => format!("${dollars:.2}"),
+        _ if dollars >= 0.0001 => format!("${dollars:.4}"),
+        _ => "less than $0.0001".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -80,5 +89,19 @@ mod tests {
         assert_eq!(live.text(after), "1m 12s · 读取 · 12.3k tokens · $0.12");
         live.tool_ends("b");
         assert_eq!(live.text(after), "1m 12s · 12.3k tokens · $0.12");
+    }
+
+    #[test]
+    fn a_price_is_never_shown_as_none() {
+        for (dollars, expected) in [
+            (12.344, "$12.34"),
+            (0.5, "$0.50"),
+            (0.01, "$0.01"),
+            (0.0042, "$0.0042"),
+            (0.00012, "$0.0001"),
+            (0.000_001, "less than $0.0001"),
+        ] {
+            assert_eq!(show_cost(dollars), expected);
+        }
     }
 }

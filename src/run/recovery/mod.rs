@@ -64,7 +64,11 @@ pub enum Source {
 impl DeadRun {
     /// What was found and done.
     pub fn words(&self) -> String {
-        let mut words = vec![format!("killed {} processes that it had left", self.killed)];
+        let mut words = vec![match self.killed {
+            0 => "no process of it was left".to_owned(),
+            1 => "killed 1 process that it had left".to_owned(),
+            count => format!("killed {count} processes that it had left"),
+        }];
         let status = self.status.word();
         match self.source {
             Source::Run => words.push(format!("it had written its result: {status}")),
