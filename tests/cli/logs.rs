@@ -59,6 +59,21 @@ fn a_transcript_has_what_a_person_wants_to_know() {
     assert_eq!(text(&w, &["-f"]), printed);
 }
 
+/// Where a message in parts is cut depends on how it was read: the parts become one.
+fn joined(events: Vec<Value>) -> Vec<Value> {
+    let mut joined: Vec<Value> = Vec::new();
+    for event in events {
+        match joined.last_mut() {
+            Some(last) if last["partial"] == true && event["partial"] == true => {
+                let text = |event: &Value| event["text"].as_str().unwrap().to_owned();
+                last["text"] = Value::String(text(last) + &text(&event));
+            }
+            _ => joined.push(event),
+        }
+    }
+    joined
+}
+
 /// What a run printed for a program is printed once more.
 #[test]
 fn the_events_are_those_of_the_run_in_each_dialect() {
@@ -72,7 +87,7 @@ fn the_events_are_those_of_the_run_in_each_dialect() {
                 assert!(event["time"].is_string(), "{}: {event}", spoken.name());
                 event.as_object_mut().unwrap().remove("time");
             }
-            events
+            joined(events)
         };
         let (of_run, of_logs) = (without_time(&run.stdout), without_time(&text(&w, &["--events"])));
         assert!(of_run.len() > 1, "{}", spoken.name());
