@@ -81,12 +81,17 @@ fn commands(transcript: &str) -> Vec<(String, String)> {
     commands
 }
 
+/// Lines that wait for what must happen; a minute and more is enough on any machine.
+fn until(condition: &str) -> String {
+    format!("n=0; until {condition} || [ $((n += 1)) -gt 3000 ]; do sleep 0.02; done\n")
+}
+
 /// The blocks as one script, which prints a line before each. A command that is left in the background has begun its work
 /// when the next one is started.
 fn script(blocks: &[Block]) -> String {
     let mut script = String::from("set +e\n");
     for Block { line, kind, text } in blocks {
-        script += &format!("echo '@@ {line}'\n");
+        script += &format!("echo '== block {line}'\n");
         match kind {
             Kind::Commands => script += &format!("set -e\n{text}set +e\n"),
             Kind::Script | Kind::Job => script += &format!("(set -e; N=1\n{text}) || exit\n"),
@@ -96,13 +101,16 @@ fn script(blocks: &[Block]) -> String {
                     script += &format!("printf '%s\\n' {}\n", quoted(&shown));
                     script +=
                         if is_background { "rm -f ~/agent-is-on\n" } else { "(exit \"${status:-0}\")\n" };
-                    // The shell would tell that it was killed, when it happens to see it.
+                    // The shell would tell that it was killed, when it happens to see it. The guard needs a moment for the agent.
                     script += &match command.starts_with("kill ") {
-                        true => format!("{{ {command}; wait; }} 2> /dev/null\n"),
+                        true => format!(
+                            "{{ {command}; wait; }} 2> /dev/null\n{}",
+                            until("execenv show \"$env\" -o json | grep -q '\"live\":false'")
+                        ),
                         false => format!("{command}\nstatus=$?\n"),
                     };
                     if is_background {
-                        script += "until [ -e ~/agent-is-on ]; do sleep 0.02; done\n";
+                        script += &until("[ -e ~/agent-is-on ]");
                     }
                 }
             }
@@ -110,7 +118,7 @@ fn script(blocks: &[Block]) -> String {
             Kind::Elsewhere | Kind::Other => {}
         }
     }
-    script + "echo '@@ end'\n"
+    script + "echo '== block end'\n"
 }
 
 #[test]
@@ -127,7 +135,7 @@ fn each_example_runs_and_prints_what_the_guide_shows() {
     let printed = done.stdout.replace(t.home.to_str().unwrap(), "/home/ada");
     let mut printed: BTreeMap<&str, &str> = format!("\n{printed}")
         .leak()
-        .split("\n@@ ")
+        .split("\n== block ")
         .skip(1)
         .map(|part| part.split_once('\n').unwrap_or((part, "")))
         .collect();
