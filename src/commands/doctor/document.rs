@@ -30,6 +30,7 @@ pub(crate) struct DoctorDocument {
 
 /// An environment that a process holds.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct LiveReport {
     /// The env root.
     pub(super) path: String,
