@@ -52,7 +52,8 @@ pub(in crate::environment) fn reserve(
         if has(&records, name) {
             continue;
         }
-        let seed = format!("{seed}\0{name}");
+        // Other workspaces roots of the machine begin elsewhere.
+        let seed = format!("{}\0{seed}\0{name}", root.path().display());
         let Some(port) = range.choose(&seed, &given, avoided.as_ref(), &ports::is_free) else {
             let message = format!("no port is left for `{name}` in {range}");
             return Err(Failure::new(Code::PortTaken, message)
