@@ -58,8 +58,8 @@ pub struct Called {
     is_json: bool,
     /// Documents that it reads.
     inputs: Vec<(&'static str, PathBuf)>,
-    /// The inodes of the state files before: a file that is written has another one.
-    state: BTreeSet<u64>,
+    /// The state files before, by inode and time: one that is written has others.
+    state: BTreeSet<Identity>,
 }
 
 impl Called {
@@ -125,7 +125,7 @@ impl Called {
                 check(name, &document)?;
             }
         }
-        let written = state_files(root).into_iter().filter(|(_, inode)| !self.state.contains(inode));
+        let written = state_files(root).into_iter().filter(|(_, file)| !self.state.contains(file));
         for (path, _) in written {
             let Ok(bytes) = std::fs::read(&path) else { continue };
             let Ok(document) = serde_json::from_slice::<Value>(&bytes) else { continue };
@@ -214,7 +214,10 @@ const STATE: [(&str, &str); 3] = [
     ("output/result.json", "result"),
 ];
 
-fn state_files(root: &Path) -> BTreeMap<PathBuf, u64> {
+/// Inode and time: the number alone is soon that of another file.
+type Identity = (u64, i64, i64);
+
+fn state_files(root: &Path) -> BTreeMap<PathBuf, Identity> {
     use std::os::unix::fs::MetadataExt;
     let folders = |path: &Path| {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
@@ -223,9 +226,9 @@ fn state_files(root: &Path) -> BTreeMap<PathBuf, u64> {
     // Those in the trash, too: what a test has put there comes back as it is.
     let env_roots = folders(root).flat_map(|workspace| folders(&workspace).collect::<Vec<_>>());
     let files = env_roots.flat_map(|env| STATE.map(|(name, _)| env.join(name)));
-    let inode = |path: PathBuf| {
+    let identity = |path: PathBuf| {
         let metadata = path.symlink_metadata().ok().filter(|metadata| metadata.is_file())?;
-        Some((path, metadata.ino()))
+        Some((path, (metadata.ino(), metadata.mtime(), metadata.mtime_nsec())))
     };
-    files.filter_map(inode).collect()
+    files.filter_map(identity).collect()
 }
