@@ -134,13 +134,21 @@ pub struct Ending {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// An agent works.
     Running,
+    /// The agent is stopped by `execenv pause`.
     Paused,
+    /// The agent was done.
     Completed,
+    /// It failed.
     Failed,
+    /// It reached a time limit.
     Timeout,
+    /// It was stopped.
     Interrupted,
+    /// It had to be killed.
     Killed,
+    /// It died without recording how it ended.
     Crashed,
     /// Nothing says how it ended.
     Unknown,

@@ -4,9 +4,11 @@ use std::io;
 
 use anyhow::Result;
 
-use super::{Claim, Sources, Which, path};
+use super::sources::{Sources, path};
 use crate::environment::Own;
+use crate::report::claim::Claim;
 use crate::report::model::{ChangedFile, Changes};
+use crate::run::Which;
 use crate::work::{Compared, DiffForm, Place, diff, patch_of_checkpoint};
 
 /// The most files that are listed, the longest diff that is shown in bytes, and the most repositories.

@@ -4,11 +4,13 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{Claim, Excerpt, Most, Which};
 use crate::environment::{EnvStatus, FoundEnv, LastResult, Own};
 use crate::failure::{Code, Failure};
+use crate::report::claim::Claim;
+use crate::report::excerpt::{Excerpt, Most};
 use crate::report::model::{Ending, State};
 use crate::report::words::explanation;
+use crate::run::Which;
 use crate::run::transcript::{Recorded, RunEnd};
 use crate::supervise::RunOutcome;
 

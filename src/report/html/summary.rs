@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 
-use super::excerpt;
+use super::excerpt::excerpt;
 use crate::output::{counted, grouped, show_count};
 use crate::report::claim::Claim;
 use crate::report::model::{Ending, Report, State};

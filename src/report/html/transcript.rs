@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::excerpt;
-use crate::output::{counted, show_bytes};
+use super::excerpt::{excerpt, rest};
+use crate::output::counted;
 use crate::protocol::NoticeLevel;
 use crate::report::claim::Claim;
 use crate::report::excerpt::Excerpt;
@@ -207,15 +207,5 @@ fn line(text: &Claim) -> String {
     match first.char_indices().nth(160) {
         Some((end, _)) => format!("{}…", &first[..end]),
         None => first.into_owned(),
-    }
-}
-
-/// What of a text comes after its beginning.
-pub(super) fn rest(text: &Excerpt) -> Markup {
-    html! {
-        @if text.left_out > 0 {
-            p .cut { "⋯ " (show_bytes(text.left_out)) " left out" }
-            pre { (text.end) }
-        }
     }
 }
