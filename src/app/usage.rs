@@ -154,7 +154,7 @@ mod tests {
             (&["status", "x"], "unknown command `status`", "`execenv list`"),
             (&["undelete", "x"], "unknown command `undelete`", "`execenv trash restore ENV`"),
             (&["version"], "unknown command `version`", "`execenv --version`"),
-            (&["trust"], "unknown command `trust`", "`execenv --help` lists the commands and options"),
+            (&["truss"], "unknown command `truss`", "`execenv --help` lists the commands and options"),
             (&["shelf"], "unknown command `shelf`", "`execenv --help` lists the commands"),
             (&["completions", "tcsh"], "`tcsh` is not a value of `<SHELL>`", "completions --help"),
             (&["trash", "rm", "x"], "unknown command `rm`", "`execenv trash empty`"),

@@ -107,7 +107,7 @@ impl Request<'_> {
 
     fn shown(&self, context: &Context) -> Shown {
         Shown {
-            tree: self.args.tree.then(|| match self.args.top {
+            tree: self.args.tree.then_some(match self.args.top {
                 None => TOP_OF_TREE,
                 Some(0) => usize::MAX,
                 Some(top) => top,

@@ -1,15 +1,18 @@
 //! `execenv trust`.
 
+pub(crate) mod document;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde_json::{Value, json};
+
+use document::{TrustDocument, TrustList, TrustRemoved};
 
 use crate::environment::{PROJECT_FILE, ProjectFile, TrustedEntry};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, show_duration};
-use crate::output::{Answer, ask, escape, log::note};
+use crate::output::{Answer, Version, ask, document, escape, note};
 use crate::sys::tree::Tree;
 
 /// Allow the setup and teardown commands that a repository names in its .execenv.json
@@ -112,14 +115,14 @@ fn shown(file: &ProjectFile) -> Vec<String> {
 
 fn answer(path: &Path, file: &ProjectFile, is_trusted: bool) -> Answer {
     let texts = |commands: &[_]| commands.iter().map(ToString::to_string).collect::<Vec<String>>();
-    let json = json!({
-        "schema": 1,
-        "path": path.to_string_lossy(),
-        "sha256": file.digest,
-        "setup": texts(&file.setup),
-        "teardown": texts(&file.teardown),
-        "ports": file.ports.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "trusted": is_trusted,
+    let json = document(TrustDocument {
+        schema: Version,
+        path: path.to_string_lossy(),
+        sha256: &file.digest,
+        setup: texts(&file.setup),
+        teardown: texts(&file.teardown),
+        ports: file.ports.iter().map(ToString::to_string).collect(),
+        trusted: is_trusted,
     });
     let text = match is_trusted {
         true => format!("trusted\t{}\t{}", file.digest, escape(&path.display().to_string())),
@@ -141,7 +144,7 @@ fn list(context: &Context) -> Result<Answer> {
         format!("{}\t{at}\t{}", escape(&digest), escape(&entry.path))
     };
     let text = entries.iter().map(line).collect::<Vec<_>>().join("\n");
-    Ok(Answer::new(text, json!({"schema": 1, "trusted": entries})))
+    Ok(Answer::new(text, document(TrustList { schema: Version, trusted: &entries })))
 }
 
 fn remove(folder: &Path, context: &Context) -> Result<Answer> {
@@ -158,6 +161,6 @@ fn remove(folder: &Path, context: &Context) -> Result<Answer> {
         );
     }
     let text = gone.iter().map(|digest| format!("removed\t{digest}")).collect::<Vec<_>>().join("\n");
-    let removed: Vec<Value> = gone.into_iter().map(Value::from).collect();
-    Ok(Answer::new(text, json!({"schema": 1, "path": path.to_string_lossy(), "removed": removed})))
+    let json = document(TrustRemoved { schema: Version, path: path.to_string_lossy(), removed: &gone });
+    Ok(Answer::new(text, json))
 }

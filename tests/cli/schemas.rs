@@ -25,6 +25,7 @@ fn of_environments() {
         "task.json",
         json!({"id": TASK, "agent": {"name": "ada", "skills": null}, "repos": []}).to_string(),
     );
+    t.write("project/.execenv.json", r#"{"ports": ["web"]}"#);
     t.write("config.json", r#"{"ttl": "2h", "max_count": 3, "providers": {"mine": {"program": "mine", "arguments": ["{prompt}"]}}}"#);
     run_all(
         &t,
@@ -37,6 +38,9 @@ fn of_environments() {
          du
          du --all-profiles
          doctor
+         trust project
+         trust --list
+         trust --remove project
          gc --explain K
          gc --stream --dry-run
          config --config config.json
@@ -94,6 +98,7 @@ fn of_runs() {
     assert!(run.wait().unwrap().success());
     run_all(&w.t, "stop K\nstop --all");
     w.t.execenv(["run", KEY, "-o", "json", "--", "echo", "hello"]).ok();
+    run_all(&w.t, "logs K\nreport K");
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn a_name_that_is_not_known_is_refused_with_the_near_ones() {
 fn the_comparison_finds_what_is_wrong() {
     let cleaned = |change: fn(&mut Value)| {
         let mut document = json!({"schema": 1, "root_dir": "/r", "outcome": "removed", "removed": [], "kept": [], "errors": [],
-            "bytes": 1});
+            "bytes": 1, "teardown": {"outcome": "none", "commands": 0, "why": null}});
         change(&mut document);
         check("cleanup", &document)
     };

@@ -187,7 +187,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "cleanup",
-        codes: &[FIND, OPEN, HOLD, &[Occupied, Incomplete, Retained]],
+        codes: &[FIND, OPEN, HOLD, &[Occupied, Incomplete, Retained, TeardownFailed]],
         fields: &[
             ("schema", "version of this object; for several ENV an array of such objects"),
             ("root_dir", "the env root"),
@@ -214,7 +214,7 @@ pub(super) const PAGES: &[Facts] = &[
     },
     Facts {
         page: "gc",
-        codes: &[FIND, &[RootBusy, Incomplete]],
+        codes: &[FIND, &[RootBusy, Incomplete, TeardownFailed]],
         fields: GC,
         files: &[names::MARK, names::META, names::TRASH, names::STORES, names::REPOS],
     },

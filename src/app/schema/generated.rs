@@ -15,14 +15,15 @@ use crate::commands::doctor::document::DeadRunReport;
 use crate::commands::orders::{PauseDocument, SendDocument, StopDocument};
 use crate::commands::{
     branch, checkout, checkpoint, cleaned, clone, config, diff, doctor, gc, list, merge, prepared, publish,
-    restore, show, trash, verify,
+    restore, show, trash, trust, verify,
 };
 use crate::environment::MetaFile;
-use crate::gc::usage::{Aggregate, Report};
+use crate::gc::usage::{Aggregate, Report as Usage};
 use crate::invocation::SETTINGS;
 use crate::output::{FailureDocument, Version};
 use crate::protocol::Event;
 use crate::provider::Description;
+use crate::report::Report;
 use crate::run::RunResult;
 use crate::sidecar::Manifest;
 use crate::task::TaskDocument;
@@ -65,7 +66,7 @@ const ANSWERS: &[(&str, Make)] = &[
     ("config", of::<config::ConfigDocument>),
     ("diff", of::<diff::DiffDocument<'_>>),
     ("doctor", of::<doctor::document::DoctorDocument>),
-    ("du", of::<Report>),
+    ("du", of::<Usage>),
     ("du --all-profiles", of::<Aggregate>),
     ("gc", of::<gc::GcDocument<'_>>),
     ("gc --explain", of::<gc::ExplainDocument<'_>>),
@@ -83,6 +84,7 @@ const ANSWERS: &[(&str, Make)] = &[
     ("pause", of::<PauseDocument<'_>>),
     ("prepare", of::<prepared::PreparedDocument<'_>>),
     ("publish", of::<publish::PublishDocument<'_>>),
+    ("report", of::<Report>),
     ("restore", of::<restore::RestoreDocument<'_>>),
     ("resume", of::<PauseDocument<'_>>),
     ("reuse", of::<prepared::PreparedDocument<'_>>),
@@ -94,6 +96,9 @@ const ANSWERS: &[(&str, Make)] = &[
     ("trash empty", of::<trash::TrashEmptied>),
     ("trash list", of::<trash::TrashList<'_>>),
     ("trash restore", of::<trash::TrashRestored<'_>>),
+    ("trust", of::<trust::document::TrustDocument<'_>>),
+    ("trust --list", of::<trust::document::TrustList<'_>>),
+    ("trust --remove", of::<trust::document::TrustRemoved<'_>>),
     ("verify", of::<verify::VerifyDocument<'_>>),
 ];
 
@@ -105,11 +110,11 @@ fn reading() -> SchemaGenerator {
     SchemaSettings::draft2020_12().for_deserialize().into_generator()
 }
 
-/// An event: what its type says, and what the printer puts before it.
-fn stamped(mut event: Value) -> Value {
+/// An event: what its type says, and what the printer puts before it. `time`: what it says of the time.
+fn stamped(mut event: Value, time: &Value) -> Value {
     let event_fields = event["properties"].as_object_mut().map(std::mem::take).unwrap_or_default();
     let mut fields = Map::new();
-    fields.insert("time".into(), json!({"type": "string", "format": "date-time"}));
+    fields.insert("time".into(), time.clone());
     fields.insert("schema".into(), json!({"const": Version::NUMBER}));
     fields.extend(event_fields);
     event["properties"] = fields.into();
@@ -119,15 +124,29 @@ fn stamped(mut event: Value) -> Value {
     event
 }
 
-fn run_event(generator: &mut SchemaGenerator) -> Value {
+fn events(generator: &mut SchemaGenerator, description: &str, time: &Value) -> Value {
     let Value::Object(mut events) = of::<Event<'_>>(generator) else { unreachable!() };
     let mut kinds = events.remove("oneOf").unwrap().as_array().unwrap().clone();
     kinds.push(of::<RunResult>(generator));
-    json!({
-        "description": "One line. The first event of a run has `schema`, the last one is `result`. A reader skips events of a type that it \
-            does not know.",
-        "oneOf": kinds.into_iter().map(stamped).collect::<Vec<_>>(),
-    })
+    let kinds: Vec<Value> = kinds.into_iter().map(|kind| stamped(kind, time)).collect();
+    json!({"description": description, "oneOf": kinds})
+}
+
+fn run_event(generator: &mut SchemaGenerator) -> Value {
+    events(
+        generator,
+        "One line. The first event of a run has `schema`, the last one is `result`. A reader skips events of a type that it does not know.",
+        &json!({"type": "string", "format": "date-time"}),
+    )
+}
+
+fn logged_event(generator: &mut SchemaGenerator) -> Value {
+    events(
+        generator,
+        "One line. The first event has `schema`; if the run has ended, the last one is `result`. A reader skips events of a type that it \
+         does not know.",
+        &json!({"type": ["string", "null"], "format": "date-time", "description": "When execenv read the output; null: that was not recorded."}),
+    )
 }
 
 /// Takes the meaning of a field from the manual page.
@@ -176,6 +195,7 @@ const OTHERS: &[Other] = &[
         printing,
         of::<FailureDocument<'_>>,
     ),
+    ("logs", "A line of `execenv logs --events`", PRINTED, printing, logged_event),
     ("manifest", "The sidecar manifest, .multica_sidecar_manifest.json", KEPT, printing, of::<Manifest>),
     ("meta", "The record of an environment, .gc_meta.json", KEPT, printing, of::<MetaFile>),
     ("result", "The result of a run, output/result.json", WRITTEN, printing, of::<RunResult>),
@@ -282,7 +302,9 @@ fn every_field_is_described() {
     }
     let mut found = Vec::new();
     // The task document has multica's names, and the events say what they are by their type.
-    for (name, schema) in all().iter().filter(|(name, _)| !matches!(name.as_str(), "task" | "run-event")) {
+    for (name, schema) in
+        all().iter().filter(|(name, _)| !matches!(name.as_str(), "task" | "run-event" | "logs"))
+    {
         undescribed(schema, name, &mut found);
     }
     assert_eq!(found, [] as [String; 0]);

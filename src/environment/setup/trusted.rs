@@ -27,6 +27,7 @@ const SCHEMA: u32 = 1;
 
 /// One file that was trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct TrustedEntry {
     /// Where it was.

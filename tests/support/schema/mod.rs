@@ -164,7 +164,7 @@ impl Called {
             return Ok(());
         }
         let schema = self.schema.as_deref().ok_or_else(|| format!("{} has no schema", self.page))?;
-        if schema == "run-event" {
+        if ["run-event", "logs"].contains(&schema) {
             for (number, line) in stdout.lines().enumerate() {
                 let event: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
                 check(schema, &event)?;
