@@ -2,6 +2,9 @@
 //!
 //! The records are the truth. Who gives ports holds one lock of the root until its own record has them, and reads the records
 //! of all environments meanwhile: also of those that are being built and of those in the trash, which may come back.
+//!
+//! The lock keeps no environment at its place: another process may move one from where it is built, or to the trash, while the
+//! records are read. So they are read again until that finds no more ports.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -46,7 +49,7 @@ pub(in crate::environment) fn reserve(
     let file = root_lock(root, names::PORTS_LOCK)?;
     let lock = lock_within(root, &file, IfMissing::Create, Share::Alone, WAIT, &|| false)
         .map_err(|why| root_busy(root, &file, why))?;
-    let mut given = given(root).context("read which ports are given")?;
+    let mut given = until_nothing_new(|| given(root)).context("read which ports are given")?;
     let avoided = ports::given_by_kernel();
     for name in wanted {
         if has(&records, name) {
@@ -66,7 +69,20 @@ pub(in crate::environment) fn reserve(
     Ok(Ports { records, _lock: Some(lock) })
 }
 
-/// Every port that an environment of the root has, by the records.
+/// What looking finds, repeated until it finds nothing that it had not found before; at least twice. An environment that moves
+/// during one look may be missed at its old place and at its new one; the other look finds it where it is.
+fn until_nothing_new(mut look: impl FnMut() -> io::Result<BTreeSet<u16>>) -> io::Result<BTreeSet<u16>> {
+    let mut found = look()?;
+    loop {
+        let before = found.len();
+        found.append(&mut look()?);
+        if found.len() == before {
+            return Ok(found);
+        }
+    }
+}
+
+/// Every port that an environment of the root has, by the records; but for an environment that is moved meanwhile.
 fn given(root: &Tree) -> io::Result<BTreeSet<u16>> {
     let mut given = BTreeSet::new();
     for folder in root.names(Path::new(""))? {
@@ -87,4 +103,26 @@ fn given(root: &Tree) -> io::Result<BTreeSet<u16>> {
         }
     }
     Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_one_look_misses_is_found_by_another() {
+        for (looks, expected, times) in [
+            (&[&[][..], &[]][..], &[][..], 2),
+            (&[&[1], &[1]], &[1], 2),
+            (&[&[1, 2], &[1]], &[1, 2], 2),
+            (&[&[1], &[1, 2], &[1, 2]], &[1, 2], 3),
+            (&[&[], &[1], &[2], &[1, 2]], &[1, 2], 4),
+        ] {
+            let mut left = looks.iter();
+            let found = until_nothing_new(|| Ok(left.next().unwrap().iter().copied().collect())).unwrap();
+            assert_eq!(found.into_iter().collect::<Vec<u16>>(), expected, "{looks:?}");
+            assert_eq!(looks.len() - left.len(), times, "{looks:?}");
+        }
+        assert!(until_nothing_new(|| Err(io::ErrorKind::PermissionDenied.into())).is_err());
+    }
 }
