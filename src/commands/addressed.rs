@@ -83,7 +83,9 @@ impl Addressed {
             Ok(()) => Ok((prepared, lock)),
             Err(error) => {
                 drop(lock);
-                log::info!("{}", undo(&prepared, context));
+                // Not within the macro: that computes nothing unless this level is shown.
+                let undone = undo(&prepared, context);
+                log::info!("{undone}");
                 Err(error)
             }
         }
