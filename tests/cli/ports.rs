@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
 use crate::setup::{env_root, forge};
+use crate::support::process::wait_until;
 use crate::support::{KEY, TASK, TestEnv};
 
 fn prepare(t: &TestEnv, words: &[&str]) -> Value {
@@ -15,6 +16,13 @@ fn prepare(t: &TestEnv, words: &[&str]) -> Value {
 
 fn ports(answer: &Value) -> Vec<u16> {
     answer["ports"].as_object().unwrap().values().map(|port| port.as_u64().unwrap() as u16).collect()
+}
+
+/// Lets go of a port. A program that another test is just starting has the handle, too, until it is started.
+fn let_go(listener: TcpListener) {
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    wait_until("the port to be free", || TcpStream::connect(address).is_err().then_some(()));
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn a_port_that_is_in_use_or_given_is_passed_over_and_none_left_is_status_5() {
         .var("EXECENV_PORTS_RANGE", &range)
         .fails(5, &["no port is left for `web`", "port_range"]);
     assert!(!env_root(&t).exists());
-    drop(busy);
+    let_go(busy);
     t.execenv(words).var("EXECENV_PORTS_RANGE", &range).ok();
     let other = ["prepare", "--task-id", "other", "--port", "web"];
     t.execenv(other).var("EXECENV_PORTS_RANGE", &range).fails(5, &["no port is left"]);
@@ -104,7 +112,7 @@ fn a_run_is_refused_while_another_program_listens_on_its_port() {
         t.execenv(words).fails(5, &[&own, &format!("listens on port {port}"), "`web`"]);
         let json = t.execenv(["run", KEY, "-o", "json", "--", "true"]).run().status(5);
         assert!(json.stderr.contains(r#""code":"port_taken""#), "{json}");
-        drop(taken);
+        let_go(taken);
         t.execenv(words).ok();
     }
 }
