@@ -132,8 +132,9 @@ fn a_shell_on_a_terminal_has_the_environment_its_lock_and_job_control() {
     let listed = t.execenv(["list"]).ok().stdout;
     assert!(listed.contains(" shell "), "{listed}");
 
-    // Keys reach what runs in the shell, and nothing else.
-    person.types("sh -c 'echo began; sleep 1000'\n");
+    // Keys reach what runs in the shell, and nothing else. A dash that is about to start a program loses Ctrl-C, so
+    // that it becomes the program instead.
+    person.types("sh -c 'echo began; exec sleep 1000'\n");
     person.waits_for("began\r\n");
     person.types("\x03");
     person.types("echo \"ended with $?\"\n");
@@ -142,6 +143,7 @@ fn a_shell_on_a_terminal_has_the_environment_its_lock_and_job_control() {
     person.waits_for("began\r\n");
     person.types("\x1a");
     person.waits_for("Stopped");
+    person.waits_for(&format!("(execenv {KEY}) "));
     person.types("fg\n");
     person.types("\n");
     person.waits_for("went on\r\n");
@@ -190,10 +192,14 @@ fn the_marks_of_other_shells_and_the_users_own_files() {
 fn a_program_on_the_terminal_can_be_stopped_and_goes_on() {
     let t = prepared();
     let mut person = Person::at_terminal(&t, "/bin/bash");
-    person.types(&format!("$X shell {KEY} -- sh -c 'echo began; read line; echo \"went on\"; sleep 1000'\n"));
+    // A dash that is about to start a program loses Ctrl-C, so that it becomes the program instead.
+    let program = "sh -c 'echo began; read line; echo \"went on\"; exec sleep 1000'";
+    person.types(&format!("$X shell {KEY} -- {program}\n"));
     person.waits_for("began\r\n");
     person.types("\x1a");
     person.waits_for("Stopped");
+    // The line that says so names the command as well, as the next one does.
+    person.waits_for("outer> ");
     person.types("fg\n");
     person.waits_for("shell");
     person.types("\n");
