@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -172,17 +173,30 @@ fn a_shell_on_a_terminal_has_the_environment_its_lock_and_job_control() {
 
 #[test]
 fn the_marks_of_other_shells_and_the_users_own_files() {
-    for (shell, file, own) in
-        [("/bin/bash", ".bashrc", "PS1='mine> '; MINE=yes"), ("/bin/sh", ".shrc", "PS1='mine> '; MINE=yes")]
-    {
+    let posix = "PS1='mine> '; MINE=yes";
+    let zsh = "PROMPT='mine> '; MINE=yes";
+    let fish = "set MINE yes; function fish_prompt; echo -n \"$status mine> \"; end";
+    for (shell, file, own, prompt) in [
+        ("/bin/bash", "home/.bashrc", posix, ["mine> "; 2]),
+        ("/bin/sh", "home/.shrc", posix, ["mine> "; 2]),
+        ("/usr/bin/zsh", "home/my zsh/.zshrc", zsh, ["mine> "; 2]),
+        ("/usr/bin/fish", "home/.config/fish/config.fish", fish, ["0 mine> ", "1 mine> "]),
+    ] {
+        // The first two are on every machine where these tests run.
+        if !Path::new(shell).exists() && shell.starts_with("/usr/") {
+            continue;
+        }
         let t = prepared();
-        t.write(format!("home/{file}"), format!("{own}\n"));
+        t.write(file, format!("{own}\n"));
+        t.write("home/my zsh/.zshenv", "setopt sh_word_split\n");
         let mut person = Person::at_terminal(&t, shell);
-        person.types("export ENV=$HOME/.shrc\n");
+        person.types("export ENV=$HOME/.shrc ZDOTDIR=\"$HOME/my zsh\"\n");
         person.types(&format!("$X shell {KEY}\n"));
-        person.waits_for(&format!("(execenv {KEY}) mine> "));
+        person.waits_for(&format!("(execenv {KEY}) {}", prompt[0]));
         person.types("echo \"it is $MINE\"\n");
         person.waits_for("it is yes");
+        person.types("false\n");
+        person.waits_for(&format!("(execenv {KEY}) {}", prompt[1]));
         person.types("exit\n");
         person.waits_for("outer> ");
     }

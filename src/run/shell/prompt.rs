@@ -64,7 +64,7 @@ impl Prompt {
                 (
                     ".zshenv",
                     "execenv_zdotdir=$ZDOTDIR\nZDOTDIR=${EXECENV_ZDOTDIR:-$HOME}\n\
-                     if [ -f $ZDOTDIR/.zshenv ]; then . $ZDOTDIR/.zshenv; fi\n\
+                     if [ -f \"$ZDOTDIR/.zshenv\" ]; then . \"$ZDOTDIR/.zshenv\"; fi\n\
                      EXECENV_ZDOTDIR=$ZDOTDIR\nZDOTDIR=$execenv_zdotdir\nunset execenv_zdotdir\n"
                         .to_owned(),
                 ),
@@ -72,8 +72,8 @@ impl Prompt {
                     ".zshrc",
                     format!(
                         "ZDOTDIR=$EXECENV_ZDOTDIR\nunset EXECENV_ZDOTDIR\n\
-                         if [ -f $ZDOTDIR/.zshrc ]; then . $ZDOTDIR/.zshrc; fi\n\
-                         if [ $ZDOTDIR = $HOME ]; then unset ZDOTDIR; fi\nPROMPT=\"{mark}$PROMPT\"\n"
+                         if [ -f \"$ZDOTDIR/.zshrc\" ]; then . \"$ZDOTDIR/.zshrc\"; fi\n\
+                         if [ \"$ZDOTDIR\" = \"$HOME\" ]; then unset ZDOTDIR; fi\nPROMPT=\"{mark}$PROMPT\"\n"
                     ),
                 ),
             ],
@@ -115,9 +115,12 @@ impl Prompt {
             Kind::Bash => vec!["--rcfile".into(), temporary.join(FOLDER).join("bashrc").into()],
             Kind::Fish => {
                 let mark = &self.mark;
+                // The user's prompt may show the status of the last command.
                 let command = format!(
-                    "functions -q fish_prompt; and functions -c fish_prompt execenv_users_prompt; function fish_prompt; echo -n \
-                     '{mark}'; functions -q execenv_users_prompt; and execenv_users_prompt; end"
+                    "functions -q fish_prompt; and functions -c fish_prompt execenv_users_prompt; \
+                     function execenv_status; return $argv; end; \
+                     function fish_prompt; set -l execenv_last $status; echo -n '{mark}'; \
+                     if functions -q execenv_users_prompt; execenv_status $execenv_last; execenv_users_prompt; end; end"
                 );
                 vec!["--init-command".into(), command.into()]
             }
