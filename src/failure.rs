@@ -64,10 +64,10 @@ codes! {
     GhMissing "gh_missing" 1 "`publish --to pr`: gh is not installed; the branch is pushed";
     Interrupted "interrupted" 130 "interrupted by a signal; 128 + its number";
     TimedOut "timed_out" 124 "`run`: a time limit ended the agent";
-    RunFailed "run_failed" 125 "`run`: execenv itself failed";
+    RunFailed "run_failed" 125 "`run`, `shell`: execenv itself failed";
     NoSandbox "no_sandbox" 125 "`run`: the sandbox that was asked for cannot be built here; nothing was started";
-    AgentNotStarted "agent_not_started" 126 "`run`: the agent's program could not be started (other commands: 1)";
-    AgentNotFound "agent_not_found" 127 "`run`: the agent's program was not found (other commands: 1)";
+    AgentNotStarted "agent_not_started" 126 "`run`, `shell`: the program could not be started (other commands: 1)";
+    AgentNotFound "agent_not_found" 127 "`run`, `shell`: the program was not found (other commands: 1)";
 }
 
 /// A failure about which the user can do something.

@@ -33,8 +33,8 @@ pub(super) const STATUSES: [(u8, &str); 11] = [
     ),
     (124, "a time limit ended the agent"),
     (125, "execenv itself failed"),
-    (126, "the agent's program could not be started"),
-    (127, "the agent's program was not found"),
+    (126, "the program could not be started"),
+    (127, "the program was not found"),
     (130, "interrupted; 128 and the signal's number"),
 ];
 
@@ -69,9 +69,19 @@ impl Facts {
         Code::ALL.iter().copied().filter(|code| own.contains(&code)).collect()
     }
 
-    /// The exit statuses of a failure. `run` ends as `prepare` does where it makes the environment, before its agent starts.
+    /// Whether the command returns the status of the program that it has started.
+    pub(super) fn is_of_program(&self) -> bool {
+        ["run", "shell"].contains(&self.page)
+    }
+
+    /// The exit statuses of a failure. `run` ends as `prepare` does where it makes the environment, before its agent starts;
+    /// `shell` makes none.
     pub(super) fn statuses_of(&self, code: Code) -> Vec<u8> {
-        let kinds: &[bool] = if self.page == "run" { &[true, false] } else { &[false] };
+        let kinds: &[bool] = match self.page {
+            "run" => &[true, false],
+            "shell" => &[true],
+            _ => &[false],
+        };
         kinds.iter().map(|is_run| of_command(End::Failed(code), *is_run, None)).collect()
     }
 }

@@ -91,7 +91,12 @@ pub fn codes_of(page: &str) -> Option<Vec<Code>> {
     facts::PAGES.iter().find(|facts| facts.page == page).map(facts::Facts::codes)
 }
 
-/// The exit statuses that the command of a page returns, besides those of its agent. `None`: there is no such page.
+/// Whether the command of a page returns the status of the program that it has started, besides its own.
+pub fn is_of_program(page: &str) -> bool {
+    facts::PAGES.iter().any(|facts| facts.page == page && facts.is_of_program())
+}
+
+/// The exit statuses that the command of a page returns, besides those of its program. `None`: there is no such page.
 pub fn statuses_of(page: &str) -> Option<Vec<u8>> {
     let facts = facts::PAGES.iter().find(|facts| facts.page == page)?;
     let of_failures = facts.codes().into_iter().flat_map(|code| facts.statuses_of(code));

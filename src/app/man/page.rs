@@ -133,8 +133,10 @@ fn statuses(facts: &Facts) -> String {
             (_, false) => term(&mut text, &status.to_string(), &format!("{meaning} ({})", words.join(", "))),
         }
     }
-    if facts.page == "run" {
-        text.push_str(".PP\nOtherwise the agent's own status; 128 and the number of the signal that ended the agent; 1 if the agent ended with 0 but reported a failure.\n");
+    match facts.page {
+        "run" => text.push_str(".PP\nOtherwise the agent's own status; 128 and the number of the signal that ended the agent; 1 if the agent ended with 0 but reported a failure.\n"),
+        "shell" => text.push_str(".PP\nOnce the shell, or COMMAND, has started: its own status, whatever that is; 128 and the number of the signal that ended it.\n"),
+        _ => {}
     }
     text
 }
@@ -147,7 +149,7 @@ fn codes() -> String {
     for code in Code::ALL {
         term(&mut text, &format!("{} \\fI{}\\fR", code.status(), code.word()), code.meaning());
     }
-    text.push_str(".PP\n\\fBrun\\fR also returns the agent's own status; 128+N if signal N ended the agent; 1 if the agent ended with 0 but reported a failure.\n");
+    text.push_str(".PP\n\\fBrun\\fR also returns the agent's own status; 128+N if signal N ended the agent; 1 if the agent ended with 0 but reported a failure. \\fBshell\\fR returns the status of its shell, or of COMMAND.\n");
     text.push_str(".SH \"JSON FIELDS\"\nWith \\fB\\-o json\\fR a command prints one object; the page of each command lists its fields, and \\fBexecenv schema\\fR prints the JSON Schemas. A failure is one object on standard error, as its last line:\n");
     for (name, meaning) in [
         ("error.code", "the stable word above"),

@@ -136,9 +136,13 @@ impl Called {
         Ok(())
     }
 
-    /// The manual page lists the exit status. `run` returns its agent's, and a signal that of every program.
+    /// The manual page lists the exit status. `run` and `shell` return that of their program, and a signal that of every
+    /// program.
     fn check_status(&self, status: Option<i32>) -> Result<(), String> {
-        let Some(listed) = man::statuses_of(&self.page).filter(|_| self.page != "run") else { return Ok(()) };
+        if man::is_of_program(&self.page) {
+            return Ok(());
+        }
+        let Some(listed) = man::statuses_of(&self.page) else { return Ok(()) };
         let is_listed =
             |status: i32| status > 128 || u8::try_from(status).is_ok_and(|status| listed.contains(&status));
         match status {
