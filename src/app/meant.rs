@@ -119,11 +119,7 @@ const ELSEWHERE: &[(&[&str], &str, &str)] = &[
         "`execenv cleanup --all ENV` removes one environment whatever its age",
     ),
     (&["--all", "-a", "-l", "--long"], "list", "`execenv list` lists all; `--sizes` adds their sizes"),
-    (
-        &["--status", "--filter"],
-        "list",
-        "`execenv list -o json | jq '.environments[] | select(.status == \"failed\")'`",
-    ),
+    (&["--status"], "list", "`execenv list --filter status=failed` lists those with that status"),
     (&["--repair"], "doctor", "`--fix`"),
 ];
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// Keywords that say nothing about a value, or that are looked at with another one.
 const SILENT: [&str; 7] = ["$schema", "$id", "$comment", "$defs", "title", "description", "readOnly"];
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 19] = [
     "$ref",
     "additionalProperties",
     "allOf",
@@ -17,8 +17,10 @@ const KNOWN: [&str; 17] = [
     "format",
     "items",
     "maxItems",
+    "maxLength",
     "maximum",
     "minItems",
+    "minLength",
     "minimum",
     "oneOf",
     "prefixItems",
@@ -101,6 +103,15 @@ impl Checker<'_> {
                 }
                 "type" => check_type(inner, value)?,
                 "format" => check_format(inner, value)?,
+                "minLength" | "maxLength" => {
+                    let length = value.as_str().map(|text| text.chars().count() as u64);
+                    let limit = inner.as_u64().ok_or_else(|| format!("{keyword} is no number"))?;
+                    let fits =
+                        |length| if keyword == "minLength" { length >= limit } else { length <= limit };
+                    if length.is_some_and(|length| !fits(length)) {
+                        return Err(format!("{value} has not a length of {keyword} {limit}"));
+                    }
+                }
                 "minimum" | "maximum" => {
                     let (limit, number) = (inner.as_f64(), value.as_f64());
                     let is_within = limit.zip(number).is_none_or(|(limit, number)| {
