@@ -23,8 +23,8 @@ use crate::sys::tree::Tree;
 /// `prepare` ends with status 2, and teardown commands are left out and named.
 ///
 /// The commands run as you, outside of any sandbox of the agent's. Trust covers the file, not the scripts and configurations that its commands
-/// read: in a work dir, an agent may have changed those. After a run with `--sandbox` teardown commands are left out for that
-/// reason. The other ones must be safe to run twice, because a killed command is begun again. Processes that a command leaves are ended with it; a
+/// read: in a work dir, an agent may have changed those. After a run with `--sandbox` the commands are left out in that environment for
+/// that reason; in another environment that begins from the agent's files or commits they run. The other ones must be safe to run twice, because a killed command is begun again. Processes that a command leaves are ended with it; a
 /// service that another program holds (`docker compose up -d`) goes on.
 ///
 /// The file is one JSON object with `setup` and `teardown` (lists of commands: a text for `sh -c`, or a list of words), `ports` (a list of

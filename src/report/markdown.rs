@@ -45,9 +45,10 @@ pub fn markdown(report: &Report) -> String {
     checkpoints(report, &mut out);
     task(report, &mut out);
     let key = span(&report.task.key);
+    let previous = if report.previous { " --previous" } else { "" };
     let _ = write!(
         out.text,
-        "\n<sub>Made by `execenv report`. All of it: `execenv report KEY --html report.html`, where KEY is {key}.</sub>\n"
+        "\n<sub>Made by `execenv report`. All of it: `execenv report KEY{previous} --html report.html`, where KEY is {key}.</sub>\n"
     );
     out.text
 }

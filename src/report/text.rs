@@ -73,7 +73,8 @@ pub fn text(report: &Report) -> String {
     if !run.text.is_empty() {
         block(if run.is_over { "answer" } else { "last text" }, &run.text.text.visible());
     }
-    let _ = write!(out, "\nAll of it: `execenv report {} --html report.html`", one_line(&task.key));
+    let previous = if report.previous { " --previous" } else { "" };
+    let _ = write!(out, "\nAll of it: `execenv report {}{previous} --html report.html`", one_line(&task.key));
     out
 }
 

@@ -10,6 +10,7 @@ use super::bounds::Reached;
 use super::watch::WorkDirGone;
 use super::{reason, redact};
 use crate::protocol::{AgentFailure, Ending, FailureReason, GiveUp, Usage};
+use crate::provider::COMMAND;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,6 +276,10 @@ pub fn judge(facts: &RunFacts<'_>) -> RunVerdict {
 /// that it failed.
 fn reason_in_words(facts: &RunFacts<'_>, error: &str) -> FailureReason {
     use FailureReason::{ProcessFailure, Unknown};
+    // What a program prints of servers and logins is not of a model's.
+    if facts.provider == COMMAND.name {
+        return ProcessFailure;
+    }
     let own = reason::classify(error);
     let is_vague = matches!(own, Unknown | ProcessFailure);
     match reason::classify_log(facts.stderr, facts.searched) {

@@ -241,3 +241,21 @@ fn what_a_plain_agent_printed_last_is_its_error() {
     assert!(verdict.error.unwrap().ends_with(words));
     assert_eq!(judge(&RunFacts { exit: Exit::default(), ..failed }).status, RunStatus::Completed);
 }
+
+#[test]
+fn what_a_plain_program_prints_says_nothing_of_a_model() {
+    let failed = Exit { code: Some(1), signal: None };
+    for words in ["connect: Connection refused", "expected 401 unauthorized", "rate limit test failed 429"] {
+        let program = RunFacts {
+            provider: "command",
+            states_result: false,
+            exit: failed,
+            stderr: words,
+            searched: words,
+            ..facts()
+        };
+        assert_eq!(judge(&program).failure_reason, Some(FailureReason::ProcessFailure), "{words}");
+        let agent = RunFacts { provider: "claude", ..program };
+        assert_ne!(judge(&agent).failure_reason, Some(FailureReason::ProcessFailure), "{words}");
+    }
+}

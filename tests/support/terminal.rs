@@ -16,7 +16,7 @@ pub fn on_terminal(command: Command, columns: u16, seen: &mut dyn FnMut(&str)) -
 
 /// The same; `seen` gets the command's process, too.
 pub fn on_terminal_as(mut command: Command, columns: u16, seen: &mut dyn FnMut(&str, Pid)) -> String {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
     let name = ptsname(&ours, Vec::new()).unwrap();

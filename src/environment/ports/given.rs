@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::choose::PortRange;
-use super::name::PortName;
+use super::name::{MOST_PORTS, PortName};
 use crate::environment::busy::{WAIT, root_busy};
 use crate::environment::lock::root_lock;
 use crate::environment::record::{Meta, PortRecord};
@@ -98,7 +98,9 @@ fn given(root: &Tree) -> io::Result<BTreeSet<u16>> {
             if memchr::memmem::find(&bytes, b"\"ports\"").is_some()
                 && let Ok(meta) = Meta::parse(&bytes)
             {
-                given.extend(meta.own.iter().flat_map(|own| own.ports.iter().map(|record| record.port)));
+                // An agent can write to its record: one alone must not take all ports.
+                let ports = meta.own.iter().flat_map(|own| own.ports.iter().take(MOST_PORTS));
+                given.extend(ports.map(|record| record.port));
             }
         }
     }

@@ -7,6 +7,7 @@ mod taken;
 
 pub use choose::PortRange;
 pub(super) use given::reserve;
+pub(super) use name::MOST_PORTS;
 pub use name::PortName;
 pub(super) use name::variables;
 pub(super) use taken::note_those_of_setup;

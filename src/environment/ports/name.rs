@@ -11,6 +11,8 @@ use crate::environment::record::PortRecord;
 const FIRST: &str = "EXECENV_PORT";
 /// The longest name.
 const LONGEST: usize = 32;
+/// The most ports of an environment: of a record that names more, the first ones count.
+pub(in crate::environment) const MOST_PORTS: usize = 32;
 
 /// The name of a port: a letter, then letters, digits, `-`, `.` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +68,12 @@ fn variable(name: &str) -> String {
 
 /// The variables of recorded ports. The agent can write to the record: what is no name of a port, and no port, is left out.
 pub(in crate::environment) fn variables(ports: &[PortRecord]) -> impl Iterator<Item = (String, String)> {
-    let good = || ports.iter().filter(|record| record.port > 0 && record.name.parse::<PortName>().is_ok());
+    let good = || {
+        ports
+            .iter()
+            .take(MOST_PORTS)
+            .filter(|record| record.port > 0 && record.name.parse::<PortName>().is_ok())
+    };
     let first = good().next().map(|record| (FIRST.to_owned(), record.port.to_string()));
     first.into_iter().chain(good().map(|record| (variable(&record.name), record.port.to_string())))
 }

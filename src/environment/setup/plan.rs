@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::hooks::Hooks;
 use super::project_file::{Command, DEFAULT_SETUP_TIMEOUT, NAME, ProjectFile};
 use crate::environment::path::quoted;
-use crate::environment::ports::PortName;
+use crate::environment::ports::{MOST_PORTS, PortName};
 use crate::environment::record::{SetupRecord, SetupState};
 use crate::failure::{Code, Failure};
 use crate::sys::tree::Tree;
@@ -93,6 +93,11 @@ pub(in crate::environment) fn decide(
         setup.ports.extend(file.ports.iter().cloned());
     }
     setup.ports.extend(request.ports.iter().cloned());
+    if setup.ports.len() > MOST_PORTS {
+        let message =
+            format!("{} ports for one environment, and the most are {MOST_PORTS}", setup.ports.len());
+        return Err(Failure::new(Code::Usage, message).hint("give fewer `--port`").into());
+    }
     if let Some(file) = file.filter(ProjectFile::has_commands) {
         let is_made = before
             .record
@@ -188,7 +193,7 @@ impl Refused {
             )
             .hint(match way {
                 Some(way) => format!(
-                    "`execenv trust {}` shows them and asks; `--no-setup` goes on without them",
+                    "`execenv trust {}` shows them and asks (a worktree has the file as it is committed); `--no-setup` goes on without them",
                     quoted(way)
                 ),
                 None => "prepare with `--no-setup`, look at the work dir, `execenv trust` it, then `execenv reuse` the \

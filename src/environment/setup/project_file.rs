@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 
-use crate::environment::ports::PortName;
+use crate::environment::ports::{MOST_PORTS, PortName};
 use crate::failure::{Code, Failure};
 use crate::formats::parse_duration;
 use crate::sys::tree::Tree;
@@ -21,9 +21,9 @@ pub const NAME: &str = ".execenv.json";
 const EDITORS: &str = "$schema";
 /// The longest file that is read, in bytes.
 const MOST: u64 = 64 << 10;
-/// The most commands of a kind, and the most ports.
+/// The most commands of a kind.
 const MOST_COMMANDS: usize = 64;
-const MOST_PORTS: usize = 32;
+
 /// How long the commands may take where the file does not say it, and at most.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(2 * 60);

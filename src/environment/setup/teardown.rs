@@ -153,7 +153,7 @@ impl FoundEnv {
             Ok(false) => named(
                 TeardownOutcome::SkippedUntrusted,
                 format!(
-                    "{NAME} is not as you have trusted it, so no command was run: {}",
+                    "{NAME} is not as you have trusted it, so no command was run; what it names now an agent may have written: {}",
                     listed(&file.teardown)
                 ),
             ),

@@ -94,8 +94,9 @@ impl Resolved {
             "EXECENV_TRUSTED_FILE",
         )?;
         let trusted = trusted.or_else(|| {
+            // Below a relative HOME it would be in whatever folder the command is called in, and could be anyone's.
             Some(dirs::config_dir()?.join("execenv/trusted.json"))
-                .filter(|list| !list.starts_with(&root) && list.to_str().is_some())
+                .filter(|list| list.is_absolute() && !list.starts_with(&root) && list.to_str().is_some())
         });
         self.set_path("workspaces_root", "name another one with `--workspaces-root DIR`", &root)?;
         for (setting, variable, path) in
