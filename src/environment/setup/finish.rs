@@ -12,7 +12,7 @@ use crate::environment::root::EnvRoot;
 /// caller takes it back.
 ///
 /// # Errors
-/// As a setup in [`prepare`](crate::environment::prepare).
+/// As a setup in [`prepare`](fn@crate::environment::prepare).
 pub fn finish_setup(request: &Request<'_>, prepared: &mut Prepared, lock: &EnvLock) -> Result<()> {
     let Some(pending) = prepared.pending.take() else { return Ok(()) };
     let env = EnvRoot::open(&prepared.root_dir)?;
