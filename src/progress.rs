@@ -63,12 +63,12 @@ impl Progress {
         self.told().step = step.into();
     }
 
-    /// Says that somebody looks, so that what takes work to find out is worth it.
+    /// Says that it is shown, so that what takes work to find out is worth it.
     pub fn show(&self) {
         self.is_shown.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody looks.
+    /// Whether it is shown.
     pub fn is_shown(&self) -> bool {
         self.is_shown.load(Ordering::Relaxed)
     }

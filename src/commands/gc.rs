@@ -437,7 +437,7 @@ fn count(context: &Context, judged: &Judged) {
     }
 }
 
-/// Counts what lies ahead, where somebody looks.
+/// Counts what lies ahead, where that is shown.
 fn expect(context: &Context) -> Result<()> {
     if let Some(tree) = context.root.open()?.filter(|_| context.progress.is_shown()) {
         let workspaces = context.root.workspaces(&tree)?;

@@ -26,7 +26,7 @@ pub(super) fn refuse_reserved_work(found: &FoundEnv, request: &Request<'_>) -> R
     if request.existing == Existing::ReplaceAny || found.work_dir.is_user_folder() {
         return Ok(());
     }
-    // What a killed setup has left is nobody's work: no agent could start.
+    // What a killed setup has left is no work to keep: no agent could start.
     if found.meta.as_ref().is_some_and(Meta::is_half_set_up) {
         return Ok(());
     }

@@ -45,7 +45,7 @@ impl Git {
         self
     }
 
-    /// The same git, which says in `progress` how far a call has come, if somebody looks there.
+    /// The same git, which says in `progress` how far a call has come, if that is shown.
     #[must_use]
     pub fn watched(self, progress: Arc<Progress>) -> Git {
         Git { progress, ..self }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::progress::Progress;
 
-/// The option with which a call says how far it is although nobody sees its standard error. `None`: it never does.
+/// The option with which a call says how far it is although its standard error is no terminal. `None`: it never does.
 pub(super) fn telling(args: &[OsString]) -> Option<&'static str> {
     match args.first()?.to_str()? {
         "clone" | "fetch" | "push" => Some("--progress"),

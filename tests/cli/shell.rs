@@ -2,18 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::support::process::{is_gone, wait_until};
+use crate::support::terminal;
 use crate::support::{KEY, TASK, TestEnv};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,22 +27,15 @@ struct Person {
 
 impl Person {
     fn at_terminal(t: &TestEnv, shell: &str) -> Person {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&ours).unwrap();
-        unlockpt(&ours).unwrap();
-        let name = ptsname(&ours, Vec::new()).unwrap();
-        let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         // Lines that are longer than the screen would be shown in parts.
-        let size = Winsize { ws_row: 24, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&theirs, size).unwrap();
-        let copy = || -> Stdio { OwnedFd::from(theirs.try_clone().unwrap()).into() };
+        let (keys, theirs) = terminal::open(1000);
+        let copy = || terminal::copy(&theirs);
         let mut command = t.command("setsid");
         command.args(["--ctty", "bash", "--norc", "--noprofile", "-i"]);
         command.env("PS1", "outer> ").env("TERM", "dumb").env("SHELL", shell);
         command.env("X", env!("CARGO_BIN_EXE_execenv"));
         let shell = command.stdin(copy()).stdout(copy()).stderr(copy()).spawn().unwrap();
         drop((theirs, command));
-        let keys = File::from(ours);
         let (to, screen) = channel();
         let mut reader = keys.try_clone().unwrap();
         std::thread::spawn(move || {

@@ -9,6 +9,22 @@ use rustix::process::Pid;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+/// A terminal of this width: the side of whoever sits at it, which no child inherits, and that of the programs.
+pub fn open(columns: u16) -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    tcsetwinsize(&theirs, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    (ours.into(), theirs)
+}
+
+/// A stream of a program that goes to this side.
+pub fn copy(side: &File) -> Stdio {
+    OwnedFd::from(side.try_clone().unwrap()).into()
+}
+
 /// What a command prints on a terminal of this width; `seen` gets all of it whenever there is more.
 pub fn on_terminal(command: Command, columns: u16, seen: &mut dyn FnMut(&str)) -> String {
     on_terminal_as(command, columns, &mut |printed, _| seen(printed))
@@ -16,17 +32,11 @@ pub fn on_terminal(command: Command, columns: u16, seen: &mut dyn FnMut(&str)) -
 
 /// The same; `seen` gets the command's process, too.
 pub fn on_terminal_as(mut command: Command, columns: u16, seen: &mut dyn FnMut(&str, Pid)) -> String {
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let name = ptsname(&ours, Vec::new()).unwrap();
-    let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    tcsetwinsize(&theirs, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let copy = |file: &File| -> Stdio { OwnedFd::from(file.try_clone().unwrap()).into() };
+    let (mut ours, theirs) = open(columns);
     let mut child = command.stdout(copy(&theirs)).stderr(copy(&theirs)).spawn().unwrap();
     drop((theirs, command));
     let pid = Pid::from_child(&child);
-    let (mut ours, mut printed, mut block) = (File::from(ours), Vec::new(), [0; 4096]);
+    let (mut printed, mut block) = (Vec::new(), [0; 4096]);
     // An error once the last of them has closed it.
     while let Ok(length @ 1..) = ours.read(&mut block) {
         printed.extend_from_slice(&block[..length]);

@@ -162,7 +162,7 @@ impl FoundEnv {
     }
 }
 
-/// The commands, for a message. What is in the file may be anybody's.
+/// The commands, for a message. An agent may have written the file.
 fn listed(commands: &[Command]) -> String {
     /// The most that are named, and the longest that is shown.
     const MOST: usize = 5;

@@ -65,7 +65,7 @@ impl Times {
                     Stream::Output => &mut turn.output,
                     Stream::Errors => &mut turn.errors,
                 };
-                // Both only grow, unless somebody else has written there.
+                // Both only grow, unless another program has written there.
                 if reads.last().is_none_or(|(before, then)| bytes >= *before && at >= *then) {
                     reads.push((bytes, at));
                 }
