@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Place, Placing, Staged};
+use super::placing::Placing;
+use super::slot::Place;
+use super::staging::Staged;
 use crate::environment::repository_request::RepositoryFrom;
 use crate::environment::root::EnvRoot;
 use crate::environment::setup::{self, Before, Scene, Setup};

@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use crate::environment::root::EnvRoot;
+
 /// Prefix of a digest that replaces a name that is too long or not UTF-8.
 const DIGEST: &str = "digest-";
 const DIGEST_DIGITS: usize = 32;
@@ -72,6 +74,12 @@ impl TrashName {
         let at = stamp.split_once('-')?.0.parse().ok()?;
         Some(TrashName { workspace: workspace.into(), key: key.into(), at, work_dir_only, text: text.into() })
     }
+}
+
+/// What the name of an entry calls an environment: its folder's own name, as `key()` is UTF-8, which that may not be.
+pub(super) fn key_of(env: &EnvRoot) -> String {
+    let name = env.path.file_name().unwrap_or_default();
+    name.to_str().map_or_else(|| digest(name), str::to_owned)
 }
 
 #[cfg(test)]
