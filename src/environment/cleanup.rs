@@ -1,165 +1,35 @@
 //! Clean-up: removes the sidecars from a user folder, then the work dir or the whole env root, never a user folder.
 
-use std::path::{Path, PathBuf};
+mod forced;
+mod report;
+
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
+use self::forced::save_by_force;
+pub(crate) use self::report::retained_for;
+pub use self::report::{CleanupOptions, CleanupOutcome, CleanupReport, Kept};
 use super::busy::{self, Held};
-use super::homes::{Logins, RenewedLogins};
+use super::homes::Logins;
 use super::locked::{LockedEnv, LockedRoot};
 use super::lookup::FoundEnv;
 use super::occupants::Occupants;
-use super::own_refs::ref_key;
 use super::path::quoted;
 use super::record::{Durability, EnvStatus, LockedRecord, Meta};
 use super::repository::{BranchRule, Deletion};
 use super::root::{EnvRoot, WorkspacesRoot};
-use super::setup::Teardown;
 use super::trash::{delete, half_deleted_of, refuse_mount};
 use super::trust::Trust;
 use super::unsaved::unsaved_work;
-use crate::failure::{Code, Failure};
-use crate::formats::path_text;
-use crate::git::{Fate, Git, Reason, Unsaved, UnsavedKind};
+use crate::git::{Git, Unsaved};
 use crate::layout::{self, names};
-use crate::sidecar::{Manifest, TakenBack};
+use crate::sidecar::TakenBack;
 use crate::sys::remove::Stopped;
 use crate::sys::tree::{FileKind, Tree, is_of_full_disk};
 use crate::sys::walk::{Size, measure};
-
-/// The index of a snapshot, below the env root, and git's lock of it.
-const SNAPSHOT_INDEX: &str = names::SNAPSHOT_INDEX;
-const SNAPSHOT_INDEX_LOCK: &str = names::SNAPSHOT_INDEX_LOCK;
-
-/// What a clean-up removes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CleanupOptions {
-    /// The whole env root, `output/` and `logs/` too.
-    pub all: bool,
-    /// Put what goes into the trash instead of deleting it.
-    pub trash: bool,
-    /// Go on in spite of unsaved work: what belongs to a repository elsewhere is written into it first, and what only a repository
-    /// has that goes is put into the trash with it.
-    pub force: bool,
-    /// The branch of a worktree stays.
-    pub keep_branch: bool,
-    /// With `all`: go on although sidecars stay in a user folder, and drop the record of them.
-    pub forget: bool,
-    /// What becomes of a login that the agent has renewed in its home.
-    pub renewed_logins: RenewedLogins,
-    /// Of an environment that was just prepared: what its setup commands have written is no work, unless a run has begun there.
-    pub undoes: bool,
-}
-
-/// How a clean-up ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CleanupOutcome {
-    /// It is gone, or was gone already.
-    Removed,
-    /// It lies in the trash.
-    Trashed,
-    /// It holds uncommitted changes of a git repository.
-    RetainedDirty,
-    /// It holds commits that are on no remote.
-    RetainedUnpushed,
-    /// A live process holds its lock.
-    RetainedLive,
-    /// Its state cannot be read, so nothing was touched.
-    RetainedUnreadable,
-    /// It was changed or removed during the clean-up.
-    Raced,
-    /// Something that was to be removed could not be removed.
-    Failed,
-}
-
-/// Something that was kept, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Kept {
-    /// Where it is.
-    #[serde(serialize_with = "path_text::serialize")]
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub path: PathBuf,
-    /// Why it is still there.
-    pub why: String,
-    /// The same for unsaved work, reason by reason.
-    pub unsaved: Vec<Reason>,
-}
-
-impl Kept {
-    fn new(path: PathBuf, why: impl Into<String>) -> Kept {
-        Kept { path, why: why.into(), unsaved: Vec::new() }
-    }
-}
-
-/// What a clean-up did.
-#[derive(Clone, Debug)]
-pub struct CleanupReport {
-    /// The env root.
-    pub root_dir: PathBuf,
-    /// How it ended.
-    pub outcome: CleanupOutcome,
-    /// What was removed or put back.
-    pub removed: Vec<PathBuf>,
-    /// What was kept.
-    pub kept: Vec<Kept>,
-    /// What went wrong.
-    pub errors: Vec<String>,
-    /// Bytes that were freed or moved to the trash.
-    pub bytes: u64,
-    /// What became of the teardown of what the setup has started.
-    pub teardown: Teardown,
-    /// What a person should know besides.
-    pub notices: Vec<String>,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// A signal ended it before everything was removed; the last of `kept` says how far it came.
-    pub is_stopped: bool,
-}
-
-impl CleanupReport {
-    /// The report on an environment at which nothing has been done.
-    pub fn nothing_to_do(root_dir: PathBuf) -> CleanupReport {
-        CleanupReport {
-            root_dir,
-            outcome: CleanupOutcome::Removed,
-            removed: Vec::new(),
-            kept: Vec::new(),
-            errors: Vec::new(),
-            bytes: 0,
-            teardown: Teardown::default(),
-            notices: Vec::new(),
-            hint: None,
-            is_stopped: false,
-        }
-    }
-
-    /// The report for an environment whose record cannot be read.
-    fn unreadable(mut self, error: &anyhow::Error) -> CleanupReport {
-        self.outcome = CleanupOutcome::RetainedUnreadable;
-        self.failed(error)
-    }
-
-    /// The report where nothing could be taken back out of a user folder.
-    fn not_taken_back(mut self, error: &anyhow::Error) -> CleanupReport {
-        self.outcome = match Failure::code_of(error) {
-            Code::PathBusy => CleanupOutcome::RetainedLive,
-            _ => CleanupOutcome::RetainedUnreadable,
-        };
-        self.failed(error)
-    }
-
-    fn failed(mut self, error: &anyhow::Error) -> CleanupReport {
-        self.errors.push(format!("{error:#}"));
-        self.hint = Failure::hint_of(error);
-        self
-    }
-}
 
 /// Cleans up one environment. A second time is a no-op. Once `stop` is set, it does not begin to remove, or stops removing:
 /// what is left then is out of sight, and the next command deletes it.
@@ -465,100 +335,6 @@ fn unless_stopped(
     report.kept.push(Kept::new(root_tree.path().join(names::TRASH), why));
     report.is_stopped = true;
     Ok(())
-}
-
-/// Writes work whose repository lies elsewhere into that repository, as refs of ours that the report names, and
-/// gives back their names, and what could not be written. With `--force` nothing else stops the removal: work whose repository
-/// goes, too, has to go to the trash.
-fn save_by_force(
-    found: &LockedEnv,
-    unsaved: Vec<Unsaved>,
-    git: &Git,
-    now: DateTime<Utc>,
-    report: &mut CleanupReport,
-) -> Forced {
-    let work_tree = found.env.tree.plain_subtree(Path::new(names::WORK_DIR)).ok();
-    let ours = Manifest::load(&found.env.tree).ok().flatten().unwrap_or_default().ours(work_tree.as_ref());
-    let name = format!("{}/snapshot-{}", ref_key(&found.env.key()), now.timestamp());
-    let (mut names, mut failed) = (Vec::new(), Vec::new());
-    let mut only_here = Vec::new();
-    let way = format!("`execenv trash restore {}`", quoted(&found.env.path));
-    let here = |unsaved: &Unsaved| {
-        let path = unsaved.path.display();
-        format!(
-            "{path}: {}: no other repository has it, so it goes to the trash; {way} restores it",
-            unsaved.what
-        )
-    };
-    let mut unsaved = unsaved.into_iter().peekable();
-    let recorded = found.meta.as_ref().and_then(|meta| meta.own.as_ref()?.git_identity.as_ref());
-    let by = unsaved.peek().map(|_| git.committer(recorded)).unwrap_or_default();
-    for unsaved in unsaved {
-        // Git must not write to a file that the agent put there, and must start with an empty index.
-        let forget = || {
-            [SNAPSHOT_INDEX, SNAPSHOT_INDEX_LOCK]
-                .iter()
-                .try_for_each(|name| found.env.tree.remove_all(Path::new(name)))
-        };
-        let index = found.env.path.join(SNAPSHOT_INDEX);
-        let save = || match unsaved.fate {
-            Fate::Goes => git.save_submodule((&unsaved.path, &found.env.path), &name, &index, &ours, &by),
-            Fate::Stays => git.snapshot(&unsaved.path, &name, &index, &ours, &by).map(Some),
-            Fate::OutOfReach => {
-                anyhow::bail!("its repository cannot be asked, or does not know this worktree")
-            }
-        };
-        let saved = forget()
-            .context("make room for an index")
-            .and_then(|()| found.refuse_moved())
-            .and_then(|()| save());
-        if let Err(error) = forget() {
-            log::warn!("remove {}: {error}", index.display());
-        }
-        match saved {
-            Ok(None) => only_here.push(here(&unsaved)),
-            // Nothing is known of it.
-            Err(error) if unsaved.fate == Fate::Goes && unsaved.kind == UnsavedKind::Unknown => {
-                log::debug!("{error:#}");
-                only_here.push(here(&unsaved));
-            }
-            Ok(Some(name)) => {
-                let why = format!("{}, saved in its repository as {name}", unsaved.what);
-                report.kept.push(Kept { path: unsaved.path, why, unsaved: unsaved.reasons });
-                names.push(name);
-            }
-            Err(error) => {
-                let path = unsaved.path.display();
-                report.errors.push(format!("{path}: {}, and no snapshot of it: {error:#}", unsaved.what));
-                failed.push(unsaved);
-            }
-        }
-    }
-    if !failed.is_empty() {
-        only_here.clear(); // nothing is removed
-    }
-    Forced { refs: names, failed, only_here }
-}
-
-/// What `--force` made of unsaved work.
-struct Forced {
-    /// The refs that hold it now.
-    refs: Vec<String>,
-    /// What could not be saved.
-    failed: Vec<Unsaved>,
-    /// What only a repository has that goes, too: where it is, in words.
-    only_here: Vec<String>,
-}
-
-/// What unsaved work means for a removal; `None`: nothing is in its way.
-pub(crate) fn retained_for(unsaved: &[Unsaved]) -> Option<CleanupOutcome> {
-    let has = |kind| unsaved.iter().any(|unsaved| unsaved.kind == kind);
-    match unsaved {
-        [] => None,
-        _ if has(UnsavedKind::Dirty) => Some(CleanupOutcome::RetainedDirty),
-        _ if has(UnsavedKind::Unpushed) => Some(CleanupOutcome::RetainedUnpushed),
-        _ => Some(CleanupOutcome::RetainedUnreadable),
-    }
 }
 
 fn retained(mut report: CleanupReport, outcome: CleanupOutcome, why: &str) -> CleanupReport {

@@ -1,5 +1,7 @@
 //! From options, record and launch file to everything that is known of a run before it starts. Changes nothing.
 
+mod allowed;
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use self::allowed::{bounds, dialect, not_runnable, of_agents_only, prompt, refuse_untold};
 use super::autonomous::ABOUT_THE_GATE;
 use super::options::{RunOptions, Variables};
 use super::record::RunningEnv;
@@ -24,7 +27,7 @@ use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::plan::{Mcp, McpMode};
 use crate::provider::version::{Version, probe_version};
 use crate::provider::{self, Provider, argv, mcp_file};
-use crate::supervise::{Bounds, Limits, Used, environment, find_program};
+use crate::supervise::{Limits, Used, environment, find_program};
 use crate::sys::tree::Tree;
 
 /// So much of an earlier conversation goes into a prompt, in bytes.
@@ -366,16 +369,6 @@ fn command(
     Ok((program, AgentPlan::Command { args, input: options.prompt.clone() }))
 }
 
-/// An option that a program has no use for.
-fn of_agents_only(options: &RunOptions) -> Option<&'static str> {
-    let asked = [
-        ("--autonomous", options.autonomous.is_some()),
-        ("--role", options.role.is_some()),
-        ("--history", options.history.is_some()),
-    ];
-    asked.into_iter().find(|(_, is_asked)| *is_asked).map(|(option, _)| option)
-}
-
 /// The provider's agent.
 fn agent(
     options: &RunOptions,
@@ -427,62 +420,6 @@ fn agent(
         version,
     };
     Ok((program, AgentPlan::Provider(Box::new(agent))))
-}
-
-fn bounds(options: &RunOptions) -> Bounds {
-    Bounds { cost_usd: options.max_cost, tokens: options.max_tokens, turns: options.max_turns.map(u64::from) }
-}
-
-/// Refuses a bound on something that the agent never says: it would never be reached.
-fn refuse_untold(options: &RunOptions, tells: Tells, who: &str, how: &str) -> Result<(), Failure> {
-    let bounds = bounds(options);
-    let untold = [
-        ("--max-cost", "what it costs", bounds.cost_usd.is_some() && !tells.cost),
-        ("--max-tokens", "how many tokens it uses", bounds.tokens.is_some() && !tells.tokens),
-        ("--max-turns", "where a turn ends", bounds.turns.is_some() && !tells.turns),
-    ];
-    let Some((option, what, _)) = untold.into_iter().find(|(.., is_untold)| *is_untold) else {
-        return Ok(());
-    };
-    let message = format!("`{option}`: {who} does not say {what} ({how})");
-    Err(Failure::new(Code::Usage, message)
-        .hint(format!("leave `{option}` out; `--timeout` bounds every run")))
-}
-
-/// The dialect that was asked for, else the first.
-fn dialect(row: &Provider, asked: Option<&str>) -> Result<&'static Dialect, Failure> {
-    let found = match asked {
-        None => row.dialects.first(),
-        Some(name) => row.dialects.iter().find(|dialect| dialect.name == name),
-    };
-    found.ok_or_else(|| {
-        let known: Vec<String> = row.dialects.iter().map(|dialect| format!("`{}`", dialect.name)).collect();
-        Failure::new(Code::Usage, format!("{} has no dialect of that name", row.name)).hint(format!(
-            "`--dialect` takes {} for {}",
-            known.join(" or "),
-            row.name
-        ))
-    })
-}
-
-fn not_runnable(provider: &str, env: &str) -> Failure {
-    let message = if provider.is_empty() {
-        "the environment has no provider, so there is no agent to run".to_owned()
-    } else {
-        format!("this version cannot run the agent of `{provider}` itself")
-    };
-    Failure::new(Code::Usage, message).hint(format!("name the program: `execenv run {env} -- PROGRAM ARG…`"))
-}
-
-fn prompt(options: &RunOptions, file: &LaunchFile) -> Result<String> {
-    let prompt = options.prompt.clone().or_else(|| file.prompt.clone());
-    prompt.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-        Failure::new(Code::Usage, "there is no prompt, and the task document has none")
-            .hint(
-                "give one: `--prompt TEXT` or `--prompt-file FILE`, or a field `prompt` in the task document",
-            )
-            .into()
-    })
 }
 
 fn agent_program(
