@@ -5,6 +5,7 @@
 //! `doctor --fix` or `gc`), or an announced round of sidecars (taken back by the next command that sees it).
 
 mod existing;
+mod in_place;
 mod placing;
 mod setting_up;
 mod slot;

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::placing::Placing;
+use super::placing::{Placing, Staged};
 use super::slot::Place;
-use super::staging::Staged;
 use crate::environment::repository_request::RepositoryFrom;
 use crate::environment::root::EnvRoot;
 use crate::environment::setup::{self, Before, Scene, Setup};

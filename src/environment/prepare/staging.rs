@@ -1,14 +1,12 @@
 //! An env root is built under a nameless place.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::placing::Placing;
+use super::placing::{Placing, Staged};
 use super::slot::Place;
 use crate::environment::checkout::Checkout;
 use crate::environment::commits::written_in;
@@ -21,34 +19,16 @@ use crate::environment::ports::reserve;
 use crate::environment::record::{self, EnvStatus, Meta, Own, RepositoryRecord, SCHEMA};
 use crate::environment::repository::place_of;
 use crate::environment::request::{SealFor, launch_of, managed_proof, own_of};
-use crate::environment::setup::Setup;
 use crate::environment::work_dir::WorkDir;
 use crate::environment::{repository_proof, stores};
 use crate::layout::names;
 use crate::order;
 use crate::provider::plan::HomePlan;
-use crate::sidecar::{Earlier, Folder, Inventory, SidecarPlan, Site, State};
+use crate::sidecar::{Earlier, Folder, Inventory, Site, State};
 use crate::sys::tree::Tree;
 
 /// More handles than taking sidecars back and removing an env root need at a time.
 const SPARE_HANDLES: usize = 12;
-
-/// An env root that is complete but not in its place.
-pub(super) struct Staged {
-    pub(super) tree: Tree,
-    pub(super) name: PathBuf,
-    pub(super) plan: SidecarPlan,
-    pub(super) meta: Meta,
-    pub(super) private_env: BTreeMap<String, PathBuf>,
-    pub(super) key: String,
-    pub(super) token: String,
-    /// The digest of the inventory, if there is one.
-    pub(super) inventory: Option<String>,
-    pub(super) setup: Setup,
-    /// Handles that undoing it needs, also when the process may open no more.
-    pub(super) spare: Vec<OwnedFd>,
-    pub(super) lock: EnvLock,
-}
 
 impl Placing<'_> {
     /// Builds the env root under a nameless place and locks it there.
@@ -277,16 +257,4 @@ fn sync_env(env: &Tree, is_worktree: bool) -> io::Result<()> {
         env.sync_all(name)?;
     }
     env.sync_entries(&[&work_dir.join(".git"), work_dir, Path::new("")])
-}
-
-impl Staged {
-    pub(super) fn work_dir(&self) -> PathBuf {
-        self.meta.own.as_ref().map(|own| own.work_dir.clone()).unwrap_or_default()
-    }
-
-    /// The folder in which the agent runs.
-    pub(super) fn agent_dir(&self) -> PathBuf {
-        let repository = self.meta.own.as_ref().and_then(|own| own.repository.as_ref());
-        agent_dir(self.work_dir(), repository.map_or(Path::new(""), RepositoryRecord::folder))
-    }
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::placing::Placing;
+use super::placing::{Placing, Staged};
 use super::slot::Place;
-use super::staging::Staged;
 use crate::environment::repository::{Deletion, release_staged};
 use crate::sidecar::{Manifest, Site, State, take_back};
 
