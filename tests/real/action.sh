@@ -48,6 +48,7 @@ act() {
     mkdir -p "$scene/checkout" "$scene/temp" "$scene/seen"
     git -C "$scene/checkout" init -q -b main
     echo 'My rules.' > "$scene/checkout/CLAUDE.md"
+    [ -z "${project_file:-}" ] || echo "$project_file" > "$scene/checkout/.execenv.json"
     git -C "$scene/checkout" add .
     git -C "$scene/checkout" -c user.name=Ada -c user.email=ada@example.invalid commit -qm start
     local more=${3:-"{}"}
@@ -103,6 +104,16 @@ check "and nothing else is done" is "$(outcome 'Run the agent'),$(outcome Report
 act program '{"local-dir": ".", "prompt": "by standard input", "run-args": "--\nsh\n-c\ncat > got; echo \"$1\" >> got\nsh\n; touch pwned #"}'
 check "a program gets its arguments as they are" is "$(cat "$scene/checkout/got")" "by standard input; touch pwned #"
 check "and runs nothing else" is "$(checkout)" "?? got"
+
+project_file='{"setup": ["echo set up > made"], "teardown": ["rm made"]}'
+act untrusted '{"provider": "claude", "local-dir": ".", "prompt": "go"}'
+check "commands of a checkout do not run unasked" is "$(of .status),$(outcome 'Trust the setup commands'),$(checkout)" failed,skipped,
+act trusted '{"provider": "claude", "local-dir": ".", "trust": "true", "prompt": "do: cat made > $SEEN/made"}'
+check "trusted ones run before the agent" is "$(of .status),$(cat "$seen/made")" "success,set up"
+check "and after it" is "$(checkout)" ""
+act trusted_repo '{"provider": "claude", "repo": ".", "trust": "true", "prompt": "do: cat made > $SEEN/made"}'
+check "also in a worktree" is "$(of .status),$(cat "$seen/made")" "success,set up"
+project_file=
 
 act worktree '{"provider": "claude", "repo": ".", "prompt": "do: echo work > work.txt"}'
 check "work that is nowhere else is kept with a warning" is "$(of .status),$(of '.annotations[-1]' | cut -c1-30)" "success,warning: the work dir was kept"
