@@ -22,8 +22,8 @@ name=execenv-$version-$target
 fail() { printf 'error: %s\n' "$1" >&2; exit 1; }
 digests() { if command -v sha256sum > /dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
 notes() {
-    awk -v head="## $version" '
-        index($0, head) == 1 { found = 1; next }
+    awk -v version="$version" '
+        $1 == "##" && $2 == version { found = 1; next }
         found && /^## / { exit }
         found { print }' CHANGELOG.md
 }

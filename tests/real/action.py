@@ -118,7 +118,9 @@ class Scene:
         outputs, stopped = {}, None
         for line in process.stdout:
             self.told["printed"] += line
-            found = re.match(r"\s*::([\w-]+)(?: (.*?))?::(.*)", line.rstrip("\n"))
+            # The runner's older form counts anywhere in a line.
+            found = re.match(r"\s*::([\w-]+)(?: (.*?))?::(.*)", line.rstrip("\n")) or re.search(
+                r"##\[([\w-]+)(?: (.*?))?\](.*)", line.rstrip("\n"))
             if not found:
                 continue
             command, properties, data = found.groups()

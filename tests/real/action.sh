@@ -144,6 +144,16 @@ act hostile_agent '{"provider": "claude", "local-dir": ".", "prompt": "do: for f
     "$(jq -n --arg s $'s1\nstatus<<x\ncompleted' '{env: {SESSION: $s, SAYS: "::set-output name=env-root::/etc\n::add-mask::root\n::error::forged\n::stop-commands::x\n::x::"}}')"
 check "what an agent prints commands nothing" is "$(of '.masks + .annotations | map(select(contains("report") | not)) | join(" ")')" ""
 check "its session id sets no other output" is "$(of '.outputs.status'),$(of '.outputs."env-root"' | grep -c "^$scene/temp/")" completed,1
+check "the step's own variables do not reach it" is "$(grep -cE '^(PROMPT|RUN_ARGS|TIMEOUT|SANDBOX|EXECENV|ENV_ROOT)=' "$seen/env")" 0
+act hostile_names '{"provider": "claude", "repo": ".", "prompt": "do: touch \"a ##[add-mask]e\" \"##[set-output name=env-root]x\""}'
+check "what an agent calls its files commands nothing" is "$(of '.masks + .annotations | map(select(contains("was kept") | not)) | join(" ")')" ""
+check "and its work is kept" is "$(of '.annotations[-1]' | cut -c1-30)" "warning: the work dir was kept"
+project_file='{"setup": ["true ##[add-mask]root"]}'
+act hostile_commands '{"provider": "claude", "local-dir": ".", "trust": "true", "prompt": "go"}'
+check "nor do the commands of a checkout" is "$(of .status),$(of '.masks | join(" ")')" success,
+project_file=
+act trust_of_an_address '{"provider": "claude", "repo": "https://example.invalid/x", "trust": "true", "prompt": "go"}'
+check "an address cannot be trusted" has "$(of '.annotations | join(" ")')" "is no folder here"
 
 # A release as the workflow makes it, as far as the action uses it.
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
