@@ -145,7 +145,7 @@ act hostile_agent '{"provider": "claude", "local-dir": ".", "prompt": "do: for f
 check "what an agent prints commands nothing" is "$(of '.masks + .annotations | map(select(contains("report") | not)) | join(" ")')" ""
 check "its session id sets no other output" is "$(of '.outputs.status'),$(of '.outputs."env-root"' | grep -c "^$scene/temp/")" completed,1
 check "the step's own variables do not reach it" is "$(grep -cE '^(PROMPT|RUN_ARGS|TIMEOUT|SANDBOX|EXECENV|ENV_ROOT)=' "$seen/env")" 0
-act hostile_names '{"provider": "claude", "repo": ".", "prompt": "do: touch \"a ##[add-mask]e\" \"##[set-output name=env-root]x\""}'
+act hostile_names '{"provider": "claude", "repo": ".", "prompt": "do: touch \"a ##[add-mask]e\""}'
 check "what an agent calls its files commands nothing" is "$(of '.masks + .annotations | map(select(contains("was kept") | not)) | join(" ")')" ""
 check "and its work is kept" is "$(of '.annotations[-1]' | cut -c1-30)" "warning: the work dir was kept"
 project_file='{"setup": ["true ##[add-mask]root"]}'
