@@ -289,6 +289,9 @@ fn todo(complaint: Complaint, path: &Path, what: &str) -> Option<String> {
         Complaint::Unreadable if !what.contains("`execenv ") => {
             Some(format!("look at that file; `execenv cleanup --all {env}` removes the environment"))
         }
+        Complaint::UnfinishedSetup => {
+            Some(format!("`execenv reuse {env}` runs it again; with `--no-setup` it goes on without it"))
+        }
         Complaint::NewerRecord => {
             Some("update execenv; `execenv --version` prints which one this is".to_owned())
         }

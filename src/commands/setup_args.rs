@@ -1,6 +1,7 @@
 //! The options of setup commands and ports.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use crate::environment::{PortName, SetupRequest};
 
@@ -11,7 +12,7 @@ pub struct SetupArgs {
     ///
     /// It is a command for `sh -c`, and your own: it needs no trust. It has the variables of a run, but for those of the task. If it
     /// fails, so does the command, and a new environment is removed; what it has written in a folder of yours stays.
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub setup: Vec<String>,
     /// Leave out the setup and teardown commands that the repository names in `.execenv.json`
     ///

@@ -29,6 +29,8 @@ pub enum Complaint {
     UnfinishedHomes,
     /// A command was killed while it switched the working files to another commit.
     HalfSwitched,
+    /// Its setup commands have not all ended well, so no agent starts there.
+    UnfinishedSetup,
     /// Its run died without recording how it ended.
     CrashedRun,
     /// No process can take its lock, so that every command counts it as in use.
@@ -61,6 +63,7 @@ impl Complaint {
             Complaint::UnfinishedSidecars => "unfinished_sidecars",
             Complaint::UnfinishedHomes => "unfinished_homes",
             Complaint::HalfSwitched => "half_switched",
+            Complaint::UnfinishedSetup => "unfinished_setup",
             Complaint::CrashedRun => "crashed_run",
             Complaint::Unlockable => "unlockable",
             Complaint::Unreadable => "unreadable",
@@ -78,6 +81,9 @@ impl Complaint {
             Complaint::UnfinishedHomes => "a change of the agent's configuration was interrupted",
             Complaint::HalfSwitched => {
                 "`branch`, `merge`, `restore` or `publish` was interrupted while it wrote the working files"
+            }
+            Complaint::UnfinishedSetup => {
+                "its setup failed or was interrupted, so `run` starts no agent there"
             }
             Complaint::CrashedRun => "its run died without a result",
             Complaint::Unlockable => "it cannot be locked, so every command counts it as in use",
@@ -102,7 +108,8 @@ impl Complaint {
             Complaint::CrashedRun => {
                 ("ends its processes, saves its work, and records how it ended", "recorded how it ended")
             }
-            Complaint::Unlockable
+            Complaint::UnfinishedSetup
+            | Complaint::Unlockable
             | Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord
@@ -335,6 +342,10 @@ fn problems_of(found: &FoundEnv, above: &dyn Above, trust: Trust<'_>) -> Vec<Pro
     if meta.own.is_some() && own.status != EnvStatus::Cleaned && silent::is_dir(&work_dir) == Some(false) {
         problems.push(problem(path, Complaint::VanishedWorkDir, work_dir.display().to_string()));
     }
+    let is_over = own.status == EnvStatus::Cleaned;
+    if own.setup.as_ref().is_some_and(|setup| !is_over && setup.is_unfinished()) {
+        problems.push(problem(path, Complaint::UnfinishedSetup, String::new()));
+    }
     if own.status.is_active() {
         problems.push(problem(path, Complaint::CrashedRun, String::new()));
     }
@@ -345,7 +356,8 @@ impl LockedEnv {
     /// Fixes one problem; `false`: it cannot be fixed.
     fn fix(&self, complaint: Complaint, trust: Trust<'_>, above: &mut dyn Above) -> Result<bool> {
         match complaint {
-            Complaint::Unlockable
+            Complaint::UnfinishedSetup
+            | Complaint::Unlockable
             | Complaint::Unreadable
             | Complaint::NewerRecord
             | Complaint::NoRecord

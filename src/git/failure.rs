@@ -83,7 +83,12 @@ pub fn was_cut_off(error: &anyhow::Error) -> bool {
 
 impl fmt::Display for GitFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let command = self.arguments.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+        // Settings may stand before the command.
+        let mut words = self.arguments.iter().map(|word| word.to_string_lossy());
+        let mut command = words.next().unwrap_or_default();
+        while command == "-c" {
+            command = words.nth(1).unwrap_or_default();
+        }
         write!(f, "`git {command}` in {}", self.dir.display())?;
         let words = self.stderr.trim();
         match &self.end {

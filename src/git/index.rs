@@ -2,6 +2,7 @@
 //! that the user or the agent works with.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -53,13 +54,7 @@ impl<'a> PrivateIndex<'a> {
         let add = self.call(["-c", "core.safecrlf=false", "add", "--sparse", all, "--", "."]);
         let excluded = excluded.filter_map(|path| path.strip_prefix(self.worktree.dir()).ok());
         let excluded = excluded.filter(|path| !path.as_os_str().is_empty());
-        add.args(excluded.map(|path| {
-            let mut word = OsString::from(":(top,exclude,literal)");
-            word.push(path);
-            word
-        }))
-        .output()
-        .map(drop)
+        add.args(excluded.flat_map(left_out)).output().map(drop)
     }
 
     /// Writes the index as a tree and returns its id.
@@ -74,5 +69,40 @@ impl<'a> PrivateIndex<'a> {
         let worktree: Repository<'s> = self.worktree;
         let call = worktree.work(args).through(&self.view).and_to(self.view.tree());
         call.variable("GIT_INDEX_FILE", self.file)
+    }
+}
+
+/// The words that leave a path and what is below it out of `git add`.
+///
+/// They are patterns although they have no wildcard: of a plain path that is ignored anyway git says that it cannot be added, and
+/// ends with an error, although it was to be left out; also of one below an ignored folder. The escaped first byte makes all of it
+/// a pattern.
+fn left_out(path: &Path) -> [OsString; 2] {
+    let mut word = b":(top,exclude)".to_vec();
+    let bytes = path.as_os_str().as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(byte, b'*' | b'?' | b'[' | b'\\') || at == 0 {
+            word.push(b'\\');
+        }
+        word.push(*byte);
+    }
+    let below = [&word[..], b"/*"].concat();
+    [word, below].map(OsString::from_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_left_out_is_a_pattern_of_itself() {
+        for (path, expected) in [
+            ("CLAUDE.md", [r":(top,exclude)\CLAUDE.md", r":(top,exclude)\CLAUDE.md/*"]),
+            ("a*/[b", [r":(top,exclude)\a\*/\[b", r":(top,exclude)\a\*/\[b/*"]),
+            (r"\c\", [r":(top,exclude)\\c\\", r":(top,exclude)\\c\\/*"]),
+            ("é", [":(top,exclude)\\é", ":(top,exclude)\\é/*"]),
+        ] {
+            assert_eq!(left_out(Path::new(path)), expected.map(OsString::from));
+        }
     }
 }

@@ -17,7 +17,7 @@ use super::renewal::Renewal;
 use super::result::RunResult;
 use crate::environment::{
     Durability, EnvLock, EnvRoot, EnvStatus, Exports, FoundEnv, IterationRecord, LockedEnv, LockedRoot, Meta,
-    Own, Prepared, RunRecord, SessionRecord, SetupRecord, SetupState, Trust, check_exports, check_needs,
+    Own, Prepared, RunRecord, SessionRecord, SetupState, Trust, check_exports, check_needs,
     has_unfinished_homes, refuse_taken_ports, renew_store_links,
 };
 use crate::failure::{Code, Failure};
@@ -88,12 +88,16 @@ impl RunningEnv {
                 ))
                 .into());
         }
-        if own.setup.as_ref().is_some_and(SetupRecord::is_unfinished) {
+        if let Some(setup) = own.setup.as_ref().filter(|setup| setup.is_unfinished()) {
+            let env = path.display();
+            let again = match setup.given {
+                0 => format!("`execenv reuse {env}` runs the setup again"),
+                _ => format!(
+                    "`execenv reuse {env} --setup COMMAND` runs the setup again, with the commands that are given"
+                ),
+            };
             return Err(unfit("is incomplete: its setup failed or was interrupted")
-                .hint(format!(
-                    "`execenv reuse {0}` runs the setup again; `execenv reuse {0} --no-setup` goes on without it",
-                    path.display()
-                ))
+                .hint(format!("{again}; `execenv reuse {env} --no-setup` goes on without it"))
                 .into());
         }
         if own.setup.as_ref().is_some_and(|setup| setup.state == SetupState::TornDown) {

@@ -234,6 +234,68 @@ fn a_killed_setup_leaves_an_environment_in_which_no_agent_starts_until_it_has_ru
     assert!(t.project.join("started").exists());
 }
 
+/// Kills a `prepare` in the middle of its setup, and waits until nothing of that is left.
+fn killed_in_its_setup(t: &TestEnv, words: &[&str]) {
+    let done = t.execenv(words).run_with_child(|child| {
+        wait_until("the setup", || t.tmp.join("begun").exists().then_some(()));
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), rustix::process::Signal::KILL)
+            .unwrap();
+    });
+    assert!(done.was_killed(), "{done}");
+    wait_until("the lock", || (t.execenv(["run", KEY, "--", "true"]).run().status != Some(4)).then_some(()));
+}
+
+#[test]
+fn commands_that_were_given_are_not_lost_by_a_kill_unsaid() {
+    let own = "echo own >> marks";
+    let slow = "touch ../begun; test -e ../go || exec sleep 600".to_owned();
+    for (file, given) in [(json!({"setup": [&slow]}), own), (json!({}), slow.as_str())] {
+        let t = TestEnv::new();
+        trusted(&t, &file);
+        killed_in_its_setup(&t, &[&LOCAL[..], &["--setup", given]].concat());
+        t.execenv(["run", KEY, "--", "true"]).fails(3, &["reuse", "--setup COMMAND", "--no-setup"]);
+        let found = t.execenv(["doctor", "--fix"]).run().status(1);
+        assert!(found.stdout.contains("unfinished_setup") && found.stdout.contains("--no-setup"), "{found}");
+        t.execenv(["reuse", KEY]).fails(2, &["does not keep commands of `--setup`", "it had 1"]);
+        t.execenv(["run", KEY, "--", "true"]).fails(3, &["its setup failed or was interrupted"]);
+        t.write("go", "");
+        t.execenv(["reuse", KEY, "--setup", given]).ok();
+        t.execenv(["run", KEY, "--", "true"]).run().status(0);
+        t.execenv(["doctor"]).run().status(0);
+        assert_eq!(t.project.join("marks").exists(), given == own);
+    }
+}
+
+#[test]
+fn without_a_setup_an_interrupted_one_is_gone_on_from() {
+    let t = TestEnv::new();
+    t.write("project/file", "");
+    killed_in_its_setup(&t, &[&LOCAL[..], &["--setup", "touch ../begun; exec sleep 600"]].concat());
+    t.execenv(["reuse", KEY, "--no-setup"]).ok();
+    assert_eq!(record(&t)["setup"]["state"], "skipped");
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+    // A file that names no commands any more has nothing that could be missing.
+    let t = TestEnv::new();
+    trusted(&t, &json!({"setup": ["touch ../begun; exec sleep 600"]}));
+    killed_in_its_setup(&t, &LOCAL);
+    t.write("project/.execenv.json", "{}");
+    t.execenv(["reuse", KEY]).ok();
+    t.execenv(["run", KEY, "--", "true"]).run().status(0);
+}
+
+#[test]
+fn what_cannot_be_a_setup_is_refused() {
+    let t = TestEnv::new();
+    t.execenv(LOCAL.iter().copied().chain(["--setup", ""])).fails(2, &["--setup"]);
+    let two = ["--port", "a-b", "--port", "web", "--port", "a_b"];
+    t.execenv(LOCAL.iter().copied().chain(two)).fails(2, &["`a-b` and `a_b`", "one variable"]);
+    assert!(!env_root(&t).exists());
+    // One name in the file and on the command line is one port.
+    trusted(&t, &json!({"ports": ["web"]}));
+    t.execenv(LOCAL.iter().copied().chain(["--port", "web"])).ok();
+    assert_eq!(record(&t)["ports"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn what_a_setup_prints_is_kept_within_bounds() {
     let t = TestEnv::new();

@@ -323,6 +323,28 @@ fn force_saves_the_work_of_a_worktree_in_its_repository() {
 }
 
 #[test]
+fn force_saves_the_work_where_git_ignores_what_execenv_has_put_in() {
+    let t = TestEnv::new();
+    let source = source(&t);
+    for ignored in ["CLAUDE.md", ".claude", ".agent_context", "*", "CLAUDE.md\n.agent_context/*"] {
+        t.write("rules", "Be brief.");
+        t.write(source.join(".git/info/exclude"), format!("{ignored}\n"));
+        let words = ["prepare", "--task-id", TASK, "--provider", "claude", "--instructions", "rules"];
+        t.execenv(words.into_iter().chain(["--repo", source.to_str().unwrap()])).run().status(0);
+        let tree = t.root.join("default").join(KEY).join("workdir");
+        assert!(tree.join("CLAUDE.md").exists(), "{ignored}");
+        t.write(tree.join("file"), "edited\n");
+        t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+        let name = snapshot_ref(&t, &source);
+        let mut command = t.command("git");
+        command.args(["-C", source.to_str().unwrap(), "diff", "--name-only", "HEAD", &name]);
+        let changed = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert_eq!(changed, "file\n", "{ignored}");
+        git(&t, &source, &["update-ref", "-d", &name]);
+    }
+}
+
+#[test]
 fn force_takes_nothing_that_could_not_be_saved() {
     let t = TestEnv::new();
     let source = source(&t);

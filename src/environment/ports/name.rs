@@ -24,6 +24,16 @@ impl PortName {
         &self.0
     }
 
+    /// Two different names that have one variable.
+    pub(in crate::environment) fn two_of_one_variable(names: &[PortName]) -> Option<(&PortName, &PortName)> {
+        names.iter().enumerate().find_map(|(at, name)| {
+            names[..at]
+                .iter()
+                .find(|earlier| *earlier != name && name.is_same(&earlier.0))
+                .map(|one| (one, name))
+        })
+    }
+
     /// Whether two names have one variable.
     pub(super) fn is_same(&self, recorded: &str) -> bool {
         variable(&self.0) == variable(recorded)

@@ -36,11 +36,19 @@ pub struct SetupRecord {
     pub digest: String,
     /// How many commands it had.
     pub commands: usize,
+    /// How many of them were given with `--setup`. They are not kept.
+    #[serde(skip_serializing_if = "is_none")]
+    pub given: usize,
     /// When it came so far.
     pub at: Option<DateTime<Utc>>,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 impl SetupRecord {

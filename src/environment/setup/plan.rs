@@ -93,6 +93,11 @@ pub(in crate::environment) fn decide(
         setup.ports.extend(file.ports.iter().cloned());
     }
     setup.ports.extend(request.ports.iter().cloned());
+    if let Some((one, other)) = PortName::two_of_one_variable(&setup.ports) {
+        let message = format!("the ports `{one}` and `{other}` would have one variable");
+        return Err(Failure::new(Code::Usage, message).hint("give one of them another name").into());
+    }
+    refuse_lost(request, before.record)?;
     if setup.ports.len() > MOST_PORTS {
         let message =
             format!("{} ports for one environment, and the most are {MOST_PORTS}", setup.ports.len());
@@ -111,8 +116,28 @@ pub(in crate::environment) fn decide(
         let record = setup.record.get_or_insert_default();
         record.state = SetupState::Running;
         record.commands = setup.commands.len();
+        record.given = request.commands.len();
+    } else if let Some(record) = setup.record.as_mut().filter(|record| record.is_unfinished()) {
+        record.state = SetupState::Skipped; // nothing is to run any more, so nothing is missing
     }
     Ok(setup)
+}
+
+/// Refuses to go on with a setup that had commands of the user's own, unless they are given again or left out: execenv does not
+/// keep them.
+fn refuse_lost(request: &SetupRequest, record: Option<&SetupRecord>) -> Result<(), Failure> {
+    let Some(lost) = record.filter(|record| record.is_unfinished() && record.given > 0) else {
+        return Ok(());
+    };
+    if request.is_off || !request.commands.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the setup of the environment failed or was interrupted, and execenv does not keep commands of `--setup`; it had {}",
+        lost.given
+    );
+    Err(Failure::new(Code::Usage, message)
+        .hint("give them again: `--setup COMMAND`; or go on without a setup: `--no-setup`"))
 }
 
 impl Setup {
