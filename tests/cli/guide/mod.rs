@@ -172,11 +172,11 @@ fn nearly_all_examples_run() {
     }
     let run = counts.remove("run").unwrap();
     assert!(run >= RUN, "only {run} examples run");
-    assert_eq!(counts, BTreeMap::from([("file", 3), ("not execenv's", 1), ("parsed only", 3)]));
+    assert_eq!(counts, BTreeMap::from([("file", 3), ("not execenv's", 1), ("parsed only", 2)]));
 }
 
 /// Blocks that run, at least.
-const RUN: usize = 24;
+const RUN: usize = 25;
 
 #[test]
 fn command_lines_of_what_needs_more_are_understood() {
@@ -190,5 +190,5 @@ fn command_lines_of_what_needs_more_are_understood() {
             }
         }
     }
-    assert!(count >= 3, "only {count} command lines were found");
+    assert!(count >= 2, "only {count} command lines were found");
 }
