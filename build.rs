@@ -1,13 +1,18 @@
 //! How the program is linked: with the unwinder in it, and in a release build without tables to unwind, with short relocations,
-//! and with functions of the same code once. And what it carries: the JSON Schemas, packed.
+//! and with functions of the same code once. And what it carries: the JSON Schemas and the guide, packed.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+/// The guide as a manual page, which a test generates.
+const GUIDE: &str = "man/execenv-guide.7";
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     pack_schemas();
+    println!("cargo:rerun-if-changed={GUIDE}");
+    pack("guide.deflate", &[&std::fs::read(GUIDE).expect("the guide's page can be read")]);
     println!("cargo:rerun-if-env-changed=RUSTC_LINKER");
     let target = ["OS", "ENV"].map(|part| variable(&format!("CARGO_CFG_TARGET_{part}")));
     if target != ["linux", "gnu"].map(|part| Some(part.to_owned())) || !has_archive() {
@@ -33,17 +38,23 @@ fn pack_schemas() {
     let mut files: Vec<_> =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some()).collect();
     files.sort_by(|one, other| one.file_stem().cmp(&other.file_stem()));
-    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
-    for file in files {
+    let mut parts = Vec::new();
+    for file in &files {
         let name = file.file_stem().and_then(|name| name.to_str()).expect("names of schemas are UTF-8");
-        let text = std::fs::read(&file).expect("a schema can be read");
-        let parts: [&[u8]; 4] = [name.as_bytes(), b"\0", &text, b"\0"];
-        parts.iter().try_for_each(|part| packer.write_all(part)).expect("memory can be written to");
+        let text = std::fs::read(file).expect("a schema can be read");
+        parts.extend([name.as_bytes().to_vec(), vec![0], text, vec![0]]);
     }
+    pack("schemas.deflate", &parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+/// Deflates parts, one after the other, into a file that the program includes.
+fn pack(name: &str, parts: &[&[u8]]) {
+    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    parts.iter().try_for_each(|part| packer.write_all(part)).expect("memory can be written to");
     let folder = variable("OUT_DIR").expect("cargo names a folder for what a build script makes");
     let packed = packer.finish().expect("memory can be written to");
     #[expect(clippy::disallowed_methods, reason = "the build is no part of the program")]
-    std::fs::write(Path::new(&folder).join("schemas.deflate"), packed)
+    std::fs::write(Path::new(&folder).join(name), packed)
         .expect("the folder for what a build script makes can be written");
 }
 

@@ -214,6 +214,9 @@ fn a_page_is_named_as_the_command_is_typed() {
     assert_eq!(roff(&["trash-restore"]), roff(&["trash", "restore"]));
     assert_eq!(roff(&["execenv-gc"]), roff(&["gc"]));
     assert_eq!(roff(&["gc", "--roff"]), roff(&["gc"]));
+    let guide = include_str!("../../man/execenv-guide.7");
+    assert_eq!(roff(&["guide"]).trim_end(), guide.trim_end());
+    assert_eq!(roff(&["execenv-guide"]), roff(&["guide"]));
     t.execenv(["man", "nope"]).fails(2, &["there is no command `nope`"]);
 }
 
@@ -238,6 +241,7 @@ fn values_are_completed_and_an_environment_is_described() {
         (&["list", "--color", ""], "never"),
         (&["completions", ""], "zsh"),
         (&["man", "g"], "gc"),
+        (&["man", "gu"], "guide"),
         (&["schema", "trash-r"], "trash-restore"),
         (&["show", "5555"], KEY),
     ] {

@@ -1,6 +1,7 @@
 //! `execenv man`.
 
 mod facts;
+mod guide;
 mod page;
 mod plain;
 
@@ -19,7 +20,9 @@ use crate::sys::child::{self, Program};
 #[cfg(test)]
 pub(super) use facts::DOCUMENT;
 
-/// Show the manual page of a command
+/// Show the manual page of a command, or the user's guide
+///
+/// `execenv man guide` shows the guide: from the first environment to a fleet of machines.
 ///
 /// On a terminal the page is shown by `man`, else as plain text. Into a file or a pipe, and with --roff, it is printed in
 /// roff.
@@ -27,9 +30,10 @@ pub(super) use facts::DOCUMENT;
 #[command(after_help = "Examples:
   execenv man gc
   execenv man trash restore
+  execenv man guide
   execenv man gc > ~/.local/share/man/man1/execenv-gc.1")]
 pub struct ManArgs {
-    /// Command, such as `gc` or `trash restore` [default: execenv itself]
+    /// Command, such as `gc` or `trash restore`, or `guide` [default: execenv itself]
     #[arg(value_name = "COMMAND", add = ArgValueCandidates::new(candidates))]
     pub command: Vec<String>,
     /// Print the page in roff also on a terminal
@@ -38,7 +42,8 @@ pub struct ManArgs {
 }
 
 fn candidates() -> Vec<clap_complete::CompletionCandidate> {
-    facts::PAGES.iter().filter(|facts| !facts.page.contains('-')).map(|facts| facts.page.into()).collect()
+    let commands = facts::PAGES.iter().filter(|facts| !facts.page.contains('-')).map(|facts| facts.page);
+    commands.chain(["guide"]).map(Into::into).collect()
 }
 
 /// Shows or prints a page.
@@ -49,7 +54,8 @@ pub(super) fn run(args: &ManArgs, grammar: clap::Command, context: &Context) -> 
     let words: Vec<&str> = args.command.iter().flat_map(|word| word.split(['-', ' '])).collect();
     let words = if words.first() == Some(&"execenv") { &words[1..] } else { &words[..] };
     let wanted = words.iter().fold("execenv".to_owned(), |name, word| format!("{name}-{word}"));
-    let pages = pages(grammar)?;
+    let mut pages = pages(grammar)?;
+    pages.push((guide::NAME.to_owned(), guide::page()));
     let page = pages.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
         Failure::new(Code::Usage, format!("there is no command `{}`", args.command.join(" ")))
             .hint("`execenv --help` lists the commands")

@@ -34,6 +34,10 @@ pub(super) fn text(page: &str) -> String {
                 printer.flush();
                 printer.is_example = request == "EX";
             }
+            "IP" => {
+                printer.flush();
+                printer.words.push("-".to_owned());
+            }
             "PP" | "sp" => printer.paragraph(),
             "br" => printer.flush(),
             _ => {}
@@ -88,8 +92,8 @@ mod tests {
 
     #[test]
     fn what_our_pages_have_is_shown() {
-        let page = ".TH a 1\n.SH NAME\na \\- b\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone\n.TP\n1\nfailed\n.PP\nmore\n.SH EXAMPLES\n.EX\na \\(aqx\\(aq   y \\e\n.EE\n";
-        let expected = "NAME\n       a - b\n\nEXIT STATUS\n       0\n              done\n       1\n              failed\n\n       more\n\nEXAMPLES\n       a 'x'   y \\";
+        let page = ".TH a 1\n.SH NAME\na \\- b\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\ndone\n.TP\n1\nfailed\n.PP\nmore\n.SH EXAMPLES\n.EX\na \\(aqx\\(aq   y \\e\n.EE\n.PP\n.IP \\(bu 2\none\n.IP \\(bu 2\ntwo\n";
+        let expected = "NAME\n       a - b\n\nEXIT STATUS\n       0\n              done\n       1\n              failed\n\n       more\n\nEXAMPLES\n       a 'x'   y \\\n\n       - one\n       - two";
         assert_eq!(text(page), expected);
     }
 }
