@@ -17,12 +17,14 @@ use crate::environment::{
     git_variables,
 };
 use crate::failure::{Code, Failure};
+use crate::formats::with_meant;
 use crate::git::GitIdentity;
 use crate::invocation::{
     CODEX_SANDBOXES, Context, MCP_MODES, UserInput, parse_duration, platform_completer, provider_completer,
     workspace_completer,
 };
 use crate::layout::names;
+use crate::object;
 use crate::output::{Answer, counted, document, log::note, shell_quote};
 use crate::provider::plan::{ALWAYS_EXPORTED, HomeOptions, Mcp, McpMode};
 use crate::provider::version::find_version;
@@ -140,7 +142,8 @@ impl TaskInput {
         };
         let mut warnings = Vec::new();
         if !unknown.is_empty() {
-            warnings.push(format!("unknown fields in the task document are ignored: {}", unknown.join(", ")));
+            let named = with_meant(&unknown, object::fields::<TaskDocument>());
+            warnings.push(format!("unknown fields in the task document are ignored: {named}"));
         }
         warnings.extend(not_served(&document));
         let set = |field: &mut String, flag: &Option<String>| {

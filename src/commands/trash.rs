@@ -57,7 +57,7 @@ pub enum TrashAction {
     },
     /// Delete everything in the trash for good
     ///
-    /// Asks first on a terminal. A signal such as Ctrl-C stops it, and the next command deletes the rest of the entry in progress.
+    /// Asks first on a terminal; if the answer is no, it ends with status 1. A signal such as Ctrl-C stops it, and the next command deletes the rest of the entry in progress.
     #[command(after_help = "Examples:\n  execenv trash empty\n  execenv trash empty --yes")]
     Empty {
         /// Do not ask
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
             let count = counted(found.len() as u64, "entry", "entries");
             if !found.is_empty() && !yes && ask(&format!("delete {count} for good?")) == Some(false) {
                 log::warn!("nothing was deleted");
-                return Ok(Answer::new("", TrashEmptied::default()));
+                return Ok(Answer::new("", TrashEmptied::default()).with_status(Some(Code::Failed)));
             }
             context.defer_signals()?;
             empty(context, &tree, &found)

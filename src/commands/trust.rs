@@ -12,14 +12,14 @@ use document::{TrustDocument, TrustList, TrustRemoved};
 use crate::environment::{PROJECT_FILE, ProjectFile, TrustedEntry};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, show_duration};
-use crate::output::{Answer, Version, ask, document, escape, note};
+use crate::output::{Answer, Version, ask, counted, document, escape, note};
 use crate::sys::tree::Tree;
 
 /// Allow the setup and teardown commands that a repository names in its .execenv.json
 ///
 /// `prepare` and `reuse` run the setup commands of the file at the top of the work dir, in the work dir, before the environment is
 /// ready; `cleanup`, `gc` and a failed `prepare` run the teardown commands. They run only if you have trusted these very bytes:
-/// after any change of the file, trust it again. `trust` prints every command and asks; no other command asks. Without trust
+/// after any change of the file, trust it again. `trust` prints every command and asks; if the answer is no, it ends with status 1. No other command asks. Without trust
 /// `prepare` ends with status 2, and teardown commands are left out and named.
 ///
 /// The commands run as you, outside of any sandbox of the agent's. Trust covers the file, not the scripts and configurations that its commands
@@ -63,12 +63,15 @@ pub(crate) fn run(args: &TrustArgs, context: &Context) -> Result<Answer> {
     }
     let opened = Tree::open(&folder).with_context(|| format!("open {}", folder.display()))?;
     let path = folder.join(PROJECT_FILE);
-    let Some(file) = ProjectFile::read(&opened, &folder)? else {
+    let Some(file) = ProjectFile::read(&opened, &path.display().to_string())? else {
         let message = format!("{} has no {PROJECT_FILE}", folder.display());
         return Err(Failure::new(Code::Usage, message)
             .hint("name the folder with the file: the top of a repository or of a work dir")
             .into());
     };
+    if let Some(unknown) = file.unknown_keys() {
+        log::warn!("{unknown}");
+    }
     if !file.has_commands() {
         note(&format!("{} names no commands, so that there is nothing to trust", path.display()));
         return Ok(answer(&path, &file, false));
@@ -80,11 +83,13 @@ pub(crate) fn run(args: &TrustArgs, context: &Context) -> Result<Answer> {
         note(
             "they run as you, outside of any sandbox, in work dirs in which an agent may have changed every other file",
         );
-        match if args.yes { Some(true) } else { ask("trust them?") } {
+        let count = counted((file.setup.len() + file.teardown.len()) as u64, "command", "commands");
+        match if args.yes { Some(true) } else { ask(&format!("trust {count}?")) } {
             Some(true) => {}
             Some(false) => {
                 log::warn!("nothing was trusted");
-                return Ok(answer(&path, &file, false));
+                // What comes after it in a script relies on the trust.
+                return Ok(answer(&path, &file, false).with_status(Some(Code::Failed)));
             }
             None => {
                 let message = "`trust` asks, and this is no terminal";
@@ -105,7 +110,8 @@ fn shown(file: &ProjectFile) -> Vec<String> {
     let lines = |what: &'static str, commands: &[_], limit: std::time::Duration| {
         let limit = chrono::Duration::from_std(limit).map(show_duration).unwrap_or_default();
         let head = format!("{what} (at most {limit}):");
-        let commands: Vec<String> = commands.iter().map(|command| format!("  {command}")).collect();
+        let commands: Vec<String> =
+            commands.iter().enumerate().map(|(at, command)| format!("  {}. {command}", at + 1)).collect();
         if commands.is_empty() { Vec::new() } else { std::iter::once(head).chain(commands).collect() }
     };
     let mut all = lines("setup", &file.setup, file.setup_timeout);

@@ -19,7 +19,7 @@ use super::record::{Durability, EnvStatus, Meta, Own, SCHEMA};
 use super::request::{
     Prepared, Request, SealFor, launch_of, managed_proof, own_of, platform_mark, provider_of,
 };
-use super::setup::{self, Before, Scene};
+use super::setup::{self, Before, Origin, Scene};
 use super::user_folder::{By, UserFolder};
 use super::work_dir::WorkDir;
 use super::{homes, stores};
@@ -114,8 +114,8 @@ fn refresh(
     }
     let own = meta.own_or_rebuilt(&env.tree);
     let before = Before { record: own.setup.as_ref(), was_sandboxed: found.was_sandboxed() };
-    let setup =
-        setup::decide(&request.setup, request.hooks, (&work_tree, &work_dir), Some(&work_dir), before)?;
+    let origin = Origin::folder(&work_dir);
+    let setup = setup::decide(&request.setup, request.hooks, &work_tree, &origin, before)?;
     warnings.extend(setup.warnings.iter().cloned());
     found.recover_homes()?;
     let git_folders = || found.written_by_commits(&request.git(), request.keys);

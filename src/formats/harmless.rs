@@ -1,6 +1,7 @@
 //! Texts of tasks, files and agents, made harmless for a terminal and for a log.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::scan::{self, below, equal};
@@ -13,6 +14,40 @@ pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_hostile(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
+/// Makes everything visible that could hide a part of a text from its reader: control characters, characters without a width or
+/// without a sign, unusual spaces; and a long run of one of them, or of plain spaces, which could move what follows out of sight, is
+/// shown as one with its length: `\u{20}{500}`.
+pub fn escape_unseen(text: &str) -> String {
+    /// Of plain spaces, so many side by side stay as they are.
+    const MOST_SPACES: usize = 8;
+    /// Of the others.
+    const MOST_OTHERS: usize = 2;
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_unseen = c != ' ' && (c.is_whitespace() || is_hostile(c) || is_invisible(c) || is_blank(c));
+        if c != ' ' && !is_unseen {
+            safe.push(c);
+            continue;
+        }
+        let mut length = 1;
+        while rest.next_if_eq(&c).is_some() {
+            length += 1;
+        }
+        let shown = match c {
+            ' ' if length <= MOST_SPACES => " ".to_owned(),
+            '\n' | '\r' | '\t' => c.escape_default().to_string(),
+            c => c.escape_unicode().to_string(),
+        };
+        if length <= if c == ' ' { MOST_SPACES } else { MOST_OTHERS } {
+            safe.push_str(&shown.repeat(length));
+        } else {
+            let _ = write!(safe, "{shown}{{{length}}}");
+        }
     }
     safe
 }
@@ -124,6 +159,17 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Characters that most terminals show as nothing or as a blank, and that stand in no command for a good reason.
+fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200c}'..='\u{200f}' | '\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0080}'..='\u{e0fff}'
+    )
+}
+
 /// The place of the first character that may be hostile: a control character, or one that begins with a byte with which
 /// hostile ones begin.
 fn find_suspect(text: &str) -> Option<usize> {
@@ -135,6 +181,21 @@ fn find_suspect(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_command_is_out_of_sight() {
+        for (text, shown) in [
+            ("make  -j 'ä b' 東", "make  -j 'ä b' 東"),
+            ("a\u{200b}b\u{202e}c\u{200d}d\u{ad}e", "a\\u{200b}b\\u{202e}c\\u{200d}d\\u{ad}e"),
+            ("a\u{a0}b\u{3000}c\u{2800}\u{3164}", "a\\u{a0}b\\u{3000}c\\u{2800}\\u{3164}"),
+            ("a\n\tb\r\u{1b}[2J", "a\\n\\tb\\r\\u{1b}[2J"),
+            ("true        ; x", "true        ; x"),
+        ] {
+            assert_eq!(escape_unseen(text), shown, "{text:?}");
+        }
+        let padded = format!("true{}; rm{}x{}", " ".repeat(500), "\n".repeat(80), "\u{200b}".repeat(3));
+        assert_eq!(escape_unseen(&padded), "true\\u{20}{500}; rm\\n{80}x\\u{200b}{3}");
+    }
 
     #[test]
     fn json_shows_no_hostile_character_and_means_the_same() {

@@ -10,5 +10,5 @@ mod similar;
 pub(crate) mod yaml;
 
 pub use duration::parse_duration;
-pub use harmless::{HarmlessJson, escape, harmless_json, visible, write_lines, write_part};
-pub use similar::closest;
+pub use harmless::{HarmlessJson, escape, escape_unseen, harmless_json, visible, write_lines, write_part};
+pub use similar::{closest, with_meant};

@@ -15,19 +15,34 @@ pub fn closest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     rated.min().map(|(_, _, word)| word)
 }
 
-/// How many letters must be changed, added or taken away to make one word of the other.
+/// Unknown words as a list for a message, each with the known word that it may have been meant to be.
+pub fn with_meant(unknown: &[String], known: &[&str]) -> String {
+    let shown = unknown.iter().map(|word| match closest(word, known.iter().copied()) {
+        Some(meant) => format!("{word} (did you mean `{meant}`?)"),
+        None => word.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// How many letters must be changed, added or taken away to make one word of the other. Two neighbours in the wrong order are one.
 fn distance(one: &str, other: &str) -> usize {
+    let one: Vec<char> = one.chars().take(64).collect();
     let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().take(64).enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, with) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *with);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for i in 0..one.len() {
+        let mut row = vec![i + 1];
+        for j in 0..other.len() {
+            let changed = last[j] + usize::from(one[i] != other[j]);
+            let mut least = changed.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && one[i] == other[j - 1] && one[i - 1] == other[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut last, row);
     }
-    row[other.len()]
+    last[other.len()]
 }
 
 #[cfg(test)]
@@ -52,6 +67,8 @@ mod tests {
             assert_eq!(closest(typed, known), meant, "{typed}");
         }
         assert_eq!(closest("cleanpu", ["cleanup", "list"]), Some("cleanup"));
+        assert_eq!(closest("setpu", ["setup", "ports"]), Some("setup"));
+        assert_eq!(closest("lsit", ["list", "logs"]), Some("list"));
         assert_eq!(closest("clean", ["cleanup", "list"]), Some("cleanup"));
         assert_eq!(closest("tcsh", ["bash", "zsh", "fish"]), None);
     }

@@ -476,3 +476,58 @@ fn a_worktree_that_was_set_up_and_not_announced_is_taken_back_whatever_the_setup
         t.root_listing()
     );
 }
+
+/// A worktree has the file as it is committed: that is said once, with the user's file, and a loop of `trust` and `prepare` is not offered.
+#[test]
+fn a_file_of_the_checkout_that_the_worktree_does_not_have_is_told_once() {
+    let t = TestEnv::new();
+    make_repository(&t, &t.project, &[]);
+    t.write("project/.execenv.json", r#"{"ports": ["web"]}"#);
+    let prepare = ["prepare", "--task-id", TASK, "--repo", "project"];
+    let told = |done: &crate::support::Done, says: &str| {
+        let told = done.stderr.matches("[PROJECT]/.execenv.json is not ").count();
+        assert!(told == usize::from(!says.is_empty()) && done.stderr.contains(says), "{says}: {done}");
+    };
+    told(&t.execenv(prepare).run().status(0), "is not in the commit with which the worktree begins (HEAD ");
+    commit_files(&t, &t.project, "file", &[(".execenv.json", r#"{"setup": ["true"]}"#)]);
+    trust(&t, &t.project);
+    told(&t.execenv(prepare).run().status(0), "");
+    t.write("project/.execenv.json", r#"{"setup": ["touch other"]}"#);
+    told(
+        &t.execenv(prepare).run().status(0),
+        "is not as in the commit with which the worktree begins (HEAD ",
+    );
+    // What is not committed is there with `--worktree`.
+    trust(&t, &t.project);
+    let done =
+        t.execenv(["prepare", "--task-id", TASK, "--local-dir", "project", "--worktree"]).run().status(0);
+    told(&done, "");
+    assert!(env_root(&t).join("workdir/other").exists());
+    // The one that would run is not the one that `trust` of the checkout would show.
+    t.execenv(["trust", "--remove", "project"]).run().status(0);
+    t.execenv(["cleanup", "--all", "--force", KEY]).run().status(0);
+    let done = t.execenv(prepare).fails(2, &["`execenv trust` it, then `execenv reuse`"]);
+    told(&done, "is not as in the commit");
+    assert!(!done.stderr.contains("`execenv trust /"), "{done}");
+}
+
+/// A broken file is named by the place at which the user finds it, with line and column.
+#[test]
+fn a_broken_file_is_named_where_the_user_finds_it() {
+    let t = TestEnv::new();
+    make_repository(&t, &t.project, &[]);
+    commit_files(&t, &t.project, "file", &[(".execenv.json", "{\n  \"setup\": [\"a\",]\n}\n")]);
+    for words in
+        [&["--local-dir", "project"][..], &["--repo", "project"], &["--local-dir", "project", "--worktree"]]
+    {
+        let words = ["prepare", "--task-id", TASK].iter().chain(words);
+        t.execenv(words).fails(2, &["[PROJECT]/.execenv.json, line 2, column 17: "]);
+    }
+    t.write("project/.execenv.json", "{}");
+    t.execenv(["prepare", "--task-id", TASK, "--repo", "project"])
+        .fails(2, &["[PROJECT]/.execenv.json as it is in HEAD ", ", line 2, column 17: "]);
+    let origin = t.tmp.join("origin.git");
+    t.sh("git clone -q --bare project origin.git").ok();
+    t.execenv(["prepare", "--task-id", TASK, "--repo", origin.to_str().unwrap()])
+        .fails(2, &[".execenv.json in HEAD ", ", line 2, column 17: "]);
+}

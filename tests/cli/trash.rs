@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{KEY, TASK, TestEnv};
+use crate::support::{KEY, TASK, TestEnv, terminal};
 
 #[test]
 fn a_work_dir_alone_goes_back_to_its_environment() {
@@ -138,17 +138,17 @@ fn entries(t: &TestEnv) -> usize {
 #[test]
 fn empty_asks_on_a_terminal_and_nowhere_else() {
     let t = with_trash(2);
-    // `script` gives the command a terminal.
-    let on_terminal = |words: &str, answer: &str| {
-        let command = format!("execenv {words}");
-        t.sh(&format!("echo {answer} | script -qec '{command}' /dev/null")).run().stdout
+    let on_terminal = |answer: &str| {
+        let mut command = t.command(env!("CARGO_BIN_EXE_execenv"));
+        command.args(["trash", "empty"]);
+        terminal::answering(command, "delete 2 entries for good? [y/N]", answer)
     };
-    for no in ["n", "", "nonsense"] {
-        let said = on_terminal("trash empty", no);
-        assert!(said.contains("delete 2 entries for good? [y/N]"), "{said}");
+    for no in ["n\n", "\n", "nonsense\n", "\u{4}"] {
+        let (ended, seen) = on_terminal(no);
+        assert!(ended == Some(1) && seen.contains("nothing was deleted"), "{no:?}: {seen}");
         assert_eq!(entries(&t), 2, "{no:?}");
     }
-    on_terminal("trash empty", "y");
+    assert_eq!(on_terminal("y\n").0, Some(0));
     assert_eq!(entries(&t), 0);
     let t = with_trash(2);
     t.execenv(["trash", "empty"]).ok();

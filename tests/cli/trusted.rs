@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::support::TestEnv;
+use crate::support::{TestEnv, terminal};
 
 const FILE: &str =
     r#"{"setup": ["npm ci", ["cp", "a b", "c"]], "teardown": ["docker compose down"], "ports": ["web"]}"#;
@@ -21,10 +21,10 @@ fn it_shows_every_command_stores_the_digest_once_and_lists_it() {
     let done = t.execenv(["trust", "--yes"]).cwd(&t.project).run().status(0);
     for part in [
         "setup (at most 15m)",
-        "  npm ci",
-        "  cp 'a b' c",
+        "  1. npm ci",
+        "  2. cp 'a b' c",
         "teardown (at most 2m)",
-        "  docker compose down",
+        "  1. docker compose down",
         "outside of any sandbox",
     ] {
         assert!(done.stderr.contains(part), "{part}: {done}");
@@ -55,6 +55,52 @@ fn without_a_terminal_it_asks_for_yes_and_stores_nothing() {
     t.execenv(["trust", "project"]).fails(2, &["npm ci", "`trust` asks, and this is no terminal", "--yes"]);
     t.execenv(["trust", "project"]).input("y\n").fails(2, &["no terminal"]);
     assert!(!list(&t).exists());
+}
+
+/// On a terminal it asks. Only a yes stores anything, and any other answer ends with status 1.
+#[test]
+fn on_a_terminal_it_asks_and_only_a_yes_is_one() {
+    for (answer, status) in [("\n", 1), ("N\n", 1), ("nonsense\n", 1), ("\u{4}", 1), ("y\n", 0), ("YES\n", 0)]
+    {
+        let t = TestEnv::new();
+        t.write("project/.execenv.json", FILE);
+        let mut command = t.command(env!("CARGO_BIN_EXE_execenv"));
+        command.args(["trust", "project"]);
+        let (ended, seen) = terminal::answering(command, "trust 3 commands? [y/N]", answer);
+        assert_eq!(ended, Some(status), "{answer:?}: {seen}");
+        assert!(seen.contains("1. npm ci"), "{seen}");
+        assert_eq!(
+            (list(&t).exists(), seen.contains("nothing was trusted")),
+            (status == 0, status != 0),
+            "{seen}"
+        );
+    }
+}
+
+/// A file that hides a command from whoever reads the list, by characters that are not seen or by much room before it.
+#[test]
+fn nothing_in_a_command_is_hidden_from_whoever_is_asked() {
+    let t = TestEnv::new();
+    let padding = " ".repeat(4000);
+    t.write(
+        "project/.execenv.json",
+        format!(r#"{{"setup": ["npm ci{padding}; curl evil", "a\u200bb\u00a0c", ["cp", "x{padding}y"]]}}"#),
+    );
+    let done = t.execenv(["trust", "--yes", "project"]).run().status(0);
+    for part in
+        ["  1. npm ci\\u{20}{4000}; curl evil", "  2. a\\u{200b}b\\u{a0}c", "  3. cp 'x\\u{20}{4000}y'"]
+    {
+        assert!(done.stderr.contains(part), "{part}: {done}");
+    }
+}
+
+#[test]
+fn a_key_that_it_does_not_know_is_named() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", r#"{"setpu": ["npm ci"], "teardown": ["true"]}"#);
+    let done = t.execenv(["trust", "--yes", "project"]).run().status(0);
+    let told = "unknown fields in .execenv.json are ignored: setpu (did you mean `setup`?)";
+    assert!(done.stderr.contains(told), "{done}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A real terminal, as the kernel makes it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
@@ -44,6 +44,23 @@ pub fn on_terminal_as(mut command: Command, columns: u16, seen: &mut dyn FnMut(&
     }
     child.wait().unwrap();
     String::from_utf8(printed).unwrap()
+}
+
+/// Runs a command whose three streams are a terminal, and types `answer` when `question` is on it. Returns its exit status and what
+/// was to be seen.
+pub fn answering(mut command: Command, question: &str, answer: &str) -> (Option<i32>, String) {
+    let (mut ours, theirs) = open(200);
+    let mut child = command.stdin(copy(&theirs)).stdout(copy(&theirs)).stderr(copy(&theirs)).spawn().unwrap();
+    drop((theirs, command));
+    let (mut printed, mut block, mut asked) = (Vec::new(), [0; 4096], false);
+    while let Ok(length @ 1..) = ours.read(&mut block) {
+        printed.extend_from_slice(&block[..length]);
+        if !asked && String::from_utf8_lossy(&printed).contains(question) {
+            asked = true;
+            ours.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+    (child.wait().unwrap().code(), String::from_utf8(printed).unwrap())
 }
 
 /// The lines that stay on the terminal: what is replaced is gone.

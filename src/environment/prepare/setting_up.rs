@@ -6,23 +6,43 @@ use anyhow::Result;
 
 use super::placing::{Placing, Staged};
 use super::slot::Place;
+use crate::environment::checkout::Checkout;
+use crate::environment::record::RepositoryRecord;
 use crate::environment::repository_request::RepositoryFrom;
 use crate::environment::root::EnvRoot;
-use crate::environment::setup::{self, Before, Scene, Setup};
+use crate::environment::setup::{self, Before, Origin, PROJECT_FILE, Scene, Setup};
 use crate::environment::trust::Trust;
 use crate::sys::tree::Tree;
 
 impl Placing<'_> {
-    /// What the setup in a work dir is, which is or will be at `shown`. `way`: the folder of the user's that it is.
-    pub(super) fn decide_setup(&self, folder: &Tree, shown: &Path, way: Option<&Path>) -> Result<Setup> {
+    /// What the setup in a work dir is, which is or will be at `shown`. `made`: what was checked out there.
+    pub(super) fn decide_setup(
+        &self,
+        folder: &Tree,
+        shown: &Path,
+        made: Option<&RepositoryRecord>,
+    ) -> Result<Setup> {
         let request = self.request;
         let before =
             Before { record: None, was_sandboxed: request.copied.iter().any(|from| from.from_sandbox) };
-        let named = request.repository.as_ref().and_then(|asked| match &asked.from {
-            RepositoryFrom::Existing { path, .. } | RepositoryFrom::Folder { path } => Some(path.as_path()),
-            _ => None,
-        });
-        setup::decide(&request.setup, request.hooks, (folder, shown), way.or(named), before)
+        let asked = request.repository.as_ref().map(|asked| &asked.from);
+        let top = self.checkout.and_then(Checkout::top);
+        let origin = match (asked, made) {
+            (Some(RepositoryFrom::Existing { .. } | RepositoryFrom::Folder { .. }), Some(made)) => {
+                let commit: String = made.base_commit.chars().take(12).collect();
+                let commit = format!("{} {commit}", made.base);
+                match top {
+                    Some(top) => Origin::checkout(folder, top, &commit),
+                    None => Origin { name: format!("{PROJECT_FILE} in {commit}"), ..Origin::default() },
+                }
+            }
+            (Some(RepositoryFrom::Shared { address, .. }), _) => {
+                Origin { name: format!("{PROJECT_FILE} of {}", address.display()), ..Origin::default() }
+            }
+            (Some(RepositoryFrom::Continued { path, .. }), _) => Origin { way: None, ..Origin::folder(path) },
+            _ => Origin::folder(shown),
+        };
+        setup::decide(&request.setup, request.hooks, folder, &origin, before)
     }
 
     /// Runs the setup of an environment that is in its place.

@@ -92,7 +92,7 @@ impl Placing<'_> {
         let mut plan = match self.local {
             Some(local) => {
                 let folder = local.open()?;
-                setup = self.decide_setup(&folder, &local.path, Some(&local.path))?;
+                setup = self.decide_setup(&folder, &local.path, None)?;
                 self.contents.plan(&folder, below, &home_plan)?
             }
             None => {
@@ -117,7 +117,7 @@ impl Placing<'_> {
                 for copied in request.copied {
                     warnings.extend(copied.copy_to(&work_tree)?);
                 }
-                setup = self.decide_setup(&work_tree, &work_dir.path(&final_root), None)?;
+                setup = self.decide_setup(&work_tree, &work_dir.path(&final_root), repository.as_ref())?;
                 let plan = self.contents.plan(&work_tree, below, &home_plan)?;
                 let has_files = repository.is_some() || !request.copied.is_empty();
                 match has_files.then_some(repository.as_ref()) {

@@ -31,7 +31,7 @@ mod trusted;
 pub(super) use carry_out::{Scene, carry_out};
 pub use finish::finish_setup;
 pub use hooks::Hooks;
-pub(super) use plan::{Before, Setup, decide};
+pub(super) use plan::{Before, Origin, Setup, decide};
 pub use plan::{OnUntrusted, SetupRequest};
 pub use project_file::{NAME as PROJECT_FILE, ProjectFile};
 pub(super) use proof::write as write_proof;

@@ -1,6 +1,6 @@
 //! What is to be run in an environment, and which ports it gets: decided before anything is made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -64,7 +64,47 @@ pub(in crate::environment) struct Before<'a> {
     pub(in crate::environment) was_sandboxed: bool,
 }
 
-/// Decides what is to be run in the work dir `folder`, which is shown as `shown`. `way`: where the user finds the same file.
+/// Where the user finds the file that lies in a work dir, which may not be there yet or be gone when they read a message.
+#[derive(Clone, Debug, Default)]
+pub(in crate::environment) struct Origin {
+    /// What messages call the file.
+    pub(in crate::environment) name: String,
+    /// The folder whose file has the same bytes; `None`: the user has no such folder.
+    pub(in crate::environment) way: Option<PathBuf>,
+    /// How the file of the user's checkout is another one.
+    pub(in crate::environment) drift: Option<String>,
+}
+
+impl Origin {
+    /// The file of a folder of the user's, or of a work dir that stays.
+    pub(in crate::environment) fn folder(path: &Path) -> Origin {
+        Origin { name: path.join(NAME).display().to_string(), way: Some(path.to_owned()), drift: None }
+    }
+
+    /// The file of a folder that was checked out from `checkout`, the user's, at the commit that `commit` names.
+    pub(in crate::environment) fn checkout(folder: &Tree, checkout: &Path, commit: &str) -> Origin {
+        let here = Origin::folder(checkout);
+        let theirs =
+            Tree::open(checkout).ok().and_then(|checkout| ProjectFile::bytes(&checkout).ok()).flatten();
+        let ours = ProjectFile::bytes(folder).ok().flatten();
+        let says = match (&theirs, &ours) {
+            (theirs, ours) if theirs == ours => return here,
+            (None, _) => None,
+            (Some(_), None) => Some("is not in"),
+            (Some(_), Some(_)) => Some("is not as in"),
+        };
+        let drift = says.map(|says| {
+            format!(
+                "{} {says} the commit with which the worktree begins ({commit}), so it is not used; `--base REF` names another \
+                 commit, `--local-dir DIR --worktree` takes along what is not committed",
+                here.name
+            )
+        });
+        Origin { name: format!("{} as it is in {commit}", here.name), way: None, drift }
+    }
+}
+
+/// Decides what is to be run in the work dir `folder`, whose file the user finds at `origin`.
 ///
 /// # Errors
 /// A [`Code::Untrusted`] failure for commands that the user has not trusted; a [`Code::BadDocument`] one for a file that cannot
@@ -72,23 +112,22 @@ pub(in crate::environment) struct Before<'a> {
 pub(in crate::environment) fn decide(
     request: &SetupRequest,
     hooks: &Hooks,
-    (folder, shown): (&Tree, &Path),
-    way: Option<&Path>,
+    folder: &Tree,
+    origin: &Origin,
     before: Before<'_>,
 ) -> Result<Setup> {
     let mut setup =
         Setup { limit: DEFAULT_SETUP_TIMEOUT, record: before.record.cloned(), ..Setup::default() };
-    let file = match ProjectFile::read(folder, shown) {
+    let file = match ProjectFile::read(folder, &origin.name) {
         Err(error) if request.is_off => {
             setup.warnings.push(format!("{NAME} is left out: {error:#}"));
             None
         }
         file => file?,
     };
+    setup.warnings.extend(origin.drift.clone().filter(|_| !request.is_off));
     if let Some(file) = &file {
-        if !file.unknown.is_empty() {
-            setup.warnings.push(format!("unknown fields in {NAME} are ignored: {}", file.unknown.join(", ")));
-        }
+        setup.warnings.extend(file.unknown_keys());
         setup.limit = file.setup_timeout;
         setup.ports.extend(file.ports.iter().cloned());
     }
@@ -108,7 +147,7 @@ pub(in crate::environment) fn decide(
             .record
             .is_some_and(|record| record.state == SetupState::Done && record.digest == file.digest);
         if !is_made {
-            setup.take_file(file, request, hooks, way, before)?;
+            setup.take_file(file, request, hooks, origin, before)?;
         }
     }
     setup.commands.extend(request.commands.iter().cloned().map(Command::Shell));
@@ -146,7 +185,7 @@ impl Setup {
         file: ProjectFile,
         request: &SetupRequest,
         hooks: &Hooks,
-        way: Option<&Path>,
+        origin: &Origin,
         before: Before<'_>,
     ) -> Result<()> {
         let why = match (request.is_off, before.was_sandboxed) {
@@ -167,10 +206,10 @@ impl Setup {
         };
         match why {
             Some(why) if request.on_untrusted == OnUntrusted::Refuse => {
-                return Err(why.failure(&file, way).into());
+                return Err(why.failure(&file, origin).into());
             }
             Some(why) => {
-                let failure = why.failure(&file, way);
+                let failure = why.failure(&file, origin);
                 self.warnings.push(format!("{}; {}", failure.message, failure.hint.unwrap_or_default()));
             }
             None => {}
@@ -203,7 +242,7 @@ enum Refused {
 }
 
 impl Refused {
-    fn failure(self, file: &ProjectFile, way: Option<&Path>) -> Failure {
+    fn failure(self, file: &ProjectFile, origin: &Origin) -> Failure {
         /// How many commands a message names.
         const MOST: usize = 5;
         let all: Vec<String> =
@@ -216,14 +255,17 @@ impl Refused {
                 Code::Untrusted,
                 format!("{NAME} names commands that you have not trusted (sha256 {digest}…): {named}"),
             )
-            .hint(match way {
+            .hint(match &origin.way {
                 Some(way) => format!(
-                    "`execenv trust {}` shows them and asks (a worktree has the file as it is committed); `--no-setup` goes on without them",
+                    "`execenv trust {}` shows them and asks; `--no-setup` goes on without them",
                     quoted(way)
                 ),
-                None => "prepare with `--no-setup`, look at the work dir, `execenv trust` it, then `execenv reuse` the \
-                         environment: that runs them"
-                    .to_owned(),
+                None => {
+                    let drift = origin.drift.iter().map(|drift| format!("{drift}. "));
+                    let way = "Prepare with `--no-setup`, look at the work dir, `execenv trust` it, then `execenv reuse` the \
+                               environment: that runs them";
+                    drift.chain([way.to_owned()]).collect()
+                }
             }),
             Refused::Sandboxed => Failure::new(
                 Code::Untrusted,

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::environment::ports::{MOST_PORTS, PortName};
 use crate::failure::{Code, Failure};
-use crate::formats::parse_duration;
+use crate::formats::{escape_unseen, parse_duration, with_meant};
+use crate::object;
 use crate::sys::tree::Tree;
 use crate::task::{hex, parse_json};
 
@@ -56,16 +57,16 @@ impl Command {
     }
 }
 
-/// As a person would type it. Escaped: it is printed on terminals.
+/// As a person would type it. Escaped: it is printed on terminals, and a person decides by it.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
         match self {
-            Command::Shell(text) => write!(f, "{}", crate::formats::escape(text)),
+            Command::Shell(text) => write!(f, "{}", escape_unseen(text)),
             Command::Words(words) => {
                 let shown = words.iter().map(|word| match word {
                     word if !word.is_empty() && word.chars().all(is_plain) => word.clone(),
-                    word => format!("'{}'", crate::formats::escape(word).replace('\'', "'\\''")),
+                    word => format!("'{}'", escape_unseen(word).replace('\'', "'\\''")),
                 });
                 f.write_str(&shown.collect::<Vec<_>>().join(" "))
             }
@@ -118,14 +119,13 @@ pub struct ProjectFile {
 }
 
 impl ProjectFile {
-    /// Reads the file at the top of an open folder, which is shown as `shown`. `None`: there is none.
+    /// Reads the file at the top of an open folder, which messages call `origin`. `None`: there is none.
     ///
     /// # Errors
     /// A [`Code::BadDocument`] failure that names the file, the line and the field.
-    pub fn read(folder: &Tree, shown: &Path) -> Result<Option<ProjectFile>> {
-        let origin = shown.join(NAME).display().to_string();
-        match bytes(folder) {
-            Ok(Some(bytes)) => parse(&bytes, &origin).map(Some).map_err(Into::into),
+    pub fn read(folder: &Tree, origin: &str) -> Result<Option<ProjectFile>> {
+        match ProjectFile::bytes(folder) {
+            Ok(Some(bytes)) => parse(&bytes, origin).map(Some).map_err(Into::into),
             Ok(None) => Ok(None),
             Err(why) => {
                 Err(Failure::new(Code::BadDocument, format!("cannot read {origin}: {why}")).hint(HINT).into())
@@ -133,17 +133,24 @@ impl ProjectFile {
         }
     }
 
+    /// The bytes of the file at the top of an open folder. `None`: there is none. An error says why they cannot be read.
+    pub(super) fn bytes(folder: &Tree) -> Result<Option<Vec<u8>>, String> {
+        folder.read(Path::new(NAME), MOST).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => format!("it is longer than {} KiB", MOST >> 10),
+            _ => error.to_string(),
+        })
+    }
+
+    /// What to say of the keys that this version does not know, if there are any.
+    pub fn unknown_keys(&self) -> Option<String> {
+        let named = with_meant(&self.unknown, object::fields::<Written>());
+        (!self.unknown.is_empty()).then(|| format!("unknown fields in {NAME} are ignored: {named}"))
+    }
+
     /// Whether it names anything that would run.
     pub fn has_commands(&self) -> bool {
         !self.setup.is_empty() || !self.teardown.is_empty()
     }
-}
-
-fn bytes(folder: &Tree) -> Result<Option<Vec<u8>>, String> {
-    folder.read(Path::new(NAME), MOST).map_err(|error| match error.kind() {
-        std::io::ErrorKind::FileTooLarge => format!("it is longer than {} KiB", MOST >> 10),
-        _ => error.to_string(),
-    })
 }
 
 /// Parses the bytes of a file that is called `origin`.
@@ -196,9 +203,17 @@ mod tests {
         let shown: Vec<String> = file.setup.iter().map(Command::to_string).collect();
         assert_eq!(shown, ["npm ci", "cp 'a b' c"]);
         assert_eq!((file.setup_timeout, file.teardown_timeout.as_secs()), (SETUP_TIMEOUT, 30));
-        assert_eq!((file.ports[0].as_str(), file.unknown), ("web", vec!["later".to_owned()]));
+        assert_eq!((file.ports[0].as_str(), &file.unknown), ("web", &vec!["later".to_owned()]));
         assert_eq!(file.digest.len(), 64);
         assert!(!parse(b"{}", "f").unwrap().has_commands());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_what_it_may_have_been_meant_to_be() {
+        let told = |text: &str| parse(text.as_bytes(), "f").unwrap().unknown_keys();
+        assert_eq!(told("{\"$schema\":\"x\",\"ports\":[]}"), None);
+        let both = told("{\"setpu\":[\"x\"],\"colour\":1}").unwrap();
+        assert!(both.ends_with("ignored: setpu (did you mean `setup`?), colour"), "{both}");
     }
 
     #[test]

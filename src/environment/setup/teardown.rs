@@ -129,7 +129,7 @@ impl FoundEnv {
             Ok(folder) => folder,
             Err(error) => return unreadable(error),
         };
-        let file = match ProjectFile::read(&folder, &self.work_dir_path()) {
+        let file = match ProjectFile::read(&folder, &self.work_dir_path().join(NAME).display().to_string()) {
             Ok(Some(file)) => file,
             Ok(None) => {
                 let why = format!("{NAME} is gone from the work dir, so no command was run");
