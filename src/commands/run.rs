@@ -84,7 +84,8 @@ pub struct RunArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer(), required_unless_present_any = ["new", "task"], conflicts_with = "task")]
     pub env: Option<String>,
-    /// Run this program instead of the provider's agent; it reads the prompt, if there is one, from its standard input
+    /// Run this program instead of the provider's agent: one in PATH, or a path, which is looked for in the work dir, where it runs. It
+    /// reads the prompt, if there is one, from its standard input
     #[arg(last = true, value_name = "PROGRAM", num_args = 0..)]
     pub command: Vec<OsString>,
     /// The prompt [default: composed from the task document]
@@ -139,7 +140,7 @@ pub struct RunArgs {
     /// Variables.
     #[command(flatten)]
     pub variables: VariableArgs,
-    /// Use this executable as the agent
+    /// Use this executable as the agent; a relative path is looked for where you are
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::ExecutablePath)]
     pub agent_bin: Option<PathBuf>,
     /// Pass this argument to the agent's program; may be repeated

@@ -10,7 +10,7 @@ use crate::environment::{PortName, SetupRequest};
 pub struct SetupArgs {
     /// Run this command in the work dir before the environment is ready, after those of the repository; may be repeated
     ///
-    /// It is a command for `sh -c`, and your own: it needs no trust. It has the variables of a run, but for those of the task. If it
+    /// It is a command for `sh -c`, with paths as in the work dir, and your own: it needs no trust. It has the variables of a run, but for those of the task. If it
     /// fails, so does the command, and a new environment is removed; what it has written in a folder of yours stays.
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub setup: Vec<String>,

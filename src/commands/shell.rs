@@ -35,7 +35,7 @@ pub struct ShellArgs {
     /// Environment: a path, a task id, or 4 or more characters of its key
     #[arg(value_name = "ENV", add = env_completer())]
     pub env: String,
-    /// Run this program instead of your shell
+    /// Run this program instead of your shell: one in PATH, or a path, which is looked for in the work dir, where it runs
     #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
     pub command: Vec<OsString>,
     /// Variables.

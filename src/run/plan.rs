@@ -168,7 +168,7 @@ impl RunPlan {
         notices.extend(agents.warnings);
         let is_command = !options.command.is_empty();
         let (program, agent) = if is_command {
-            command(options, &agents.all, &own.provider, file.merge_mcp)?
+            command(options, &agents.all, &own.provider, file.merge_mcp, &env.found.agent_dir())?
         } else {
             agent(options, inherited, &own.provider, &file, &agents.all, &mut notices)?
         };
@@ -342,6 +342,7 @@ fn command(
     variables: &Variables,
     provider: &str,
     merges: bool,
+    work_dir: &Path,
 ) -> Result<(PathBuf, AgentPlan)> {
     let (name, args) = options.command.split_first().expect("the caller has looked");
     if let Some(option) = of_agents_only(options) {
@@ -355,10 +356,20 @@ fn command(
     let nothing = Tells { tokens: false, cost: false, turns: false };
     refuse_untold(options, nothing, &name.to_string_lossy(), "as a program")?;
     let path = variables::value(variables, "PATH").unwrap_or_default();
-    let program =
-        find_program(Some(Path::new(name)), None, &name.to_string_lossy(), path).map_err(|failure| {
-            failure.hint("give a program in PATH or the path of one; for shell syntax: `-- sh -c '…'`")
-        })?;
+    // Where it runs, as its arguments are. An absolute path stays as it is, and a name without `/` is in PATH.
+    let is_path = name.as_encoded_bytes().contains(&b'/');
+    let below = Path::new(name).strip_prefix(".").unwrap_or(Path::new(name));
+    let wanted = if is_path { work_dir.join(below) } else { name.into() };
+    let program = find_program(Some(&wanted), None, &name.to_string_lossy(), path).map_err(|failure| {
+        let here = std::path::absolute(name).ok().filter(|here| is_path && *here != wanted && here.is_file());
+        failure.hint(match here {
+            Some(here) => format!(
+                "a path is looked for in the work dir, where the program runs; where you are there is {}",
+                here.display()
+            ),
+            None => "give a program in PATH, or a path, which is one in the work dir; for shell syntax: `-- sh -c '…'`".to_owned(),
+        })
+    })?;
     let mode = if merges { McpMode::Merge } else { McpMode::Strict };
     // The provider's own CLI gets the task's MCP servers, where the environment has a file of them.
     let servers = variables::value(variables, mcp_file::VARIABLE).map(Path::new);

@@ -110,6 +110,16 @@ fn a_start_that_fails_has_its_status() {
     fs::set_permissions(w.t.tmp.join("stub"), fs::Permissions::from_mode(0o755)).unwrap();
     w.program(&[w.t.tmp.join("stub").to_str().unwrap()]).fails(126, &["stub"]);
     assert_eq!(w.result()["exit_code"], 126);
+    // A path is one in the work dir, where it runs, as for its arguments; not one where the caller is.
+    w.program(&["./stub"])
+        .fails(127, &["workdir/stub does not exist", "looked for in the work dir", "there is [TMP]/stub"]);
+    let script = w.env.join("workdir/prog.sh");
+    w.t.write(&script, "#!/bin/sh\necho \"of the work dir: $0\"\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    for words in [&["run", KEY, "--", "./prog.sh"][..], &["shell", KEY, "--", "./prog.sh"]] {
+        let done = w.t.execenv(words).run().status(0);
+        assert!(done.stdout.starts_with("of the work dir: "), "{done}");
+    }
     w.program(&["sh", "-c", "exit 9"]).run().status(9);
     w.program(&["sh", "-c", "kill -TERM $$"]).run().status(143);
     assert_eq!(w.program(&["sh", "-c", "echo out; exit 0"]).ok().stdout, "out\n");
