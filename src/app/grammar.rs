@@ -1,8 +1,11 @@
 //! The grammar of the command line.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{completions, man, schema};
 use crate::commands;
@@ -110,7 +113,43 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         Some(matches) => matches,
         None => whole_unless_help(whole, arguments).try_get_matches_from(arguments)?,
     };
+    if arguments.iter().any(|word| word.as_encoded_bytes().contains(&b'+')) {
+        let mut grammar = Cli::command();
+        grammar.build();
+        refuse_signs(&grammar, &matches)?;
+    }
     Cli::from_arg_matches(&matches)
+}
+
+/// Refuses a number with a sign in front, which the standard library reads: `--last +5` means something else to other programs.
+fn refuse_signs(command: &clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    for arg in command.get_arguments() {
+        let form = arg.get_value_parser().type_id();
+        let is_number =
+            [TypeId::of::<u64>(), TypeId::of::<u32>(), TypeId::of::<u16>(), TypeId::of::<usize>()]
+                .iter()
+                .any(|number| form == *number);
+        let id = arg.get_id().as_str();
+        let signed = |mut values: clap::parser::RawValues<'_>| {
+            values.find(|value| value.as_encoded_bytes().starts_with(b"+")).map(ToOwned::to_owned)
+        };
+        if is_number
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
+            && let Some(value) = matches.get_raw(id).and_then(signed)
+        {
+            let mut error = clap::Error::new(ErrorKind::ValueValidation);
+            let text = value.to_string_lossy().into_owned();
+            error.insert(ContextKind::InvalidArg, ContextValue::String(arg.to_string()));
+            error.insert(ContextKind::InvalidValue, ContextValue::String(text));
+            return Err(error);
+        }
+    }
+    match matches.subcommand() {
+        Some((name, below)) => {
+            command.find_subcommand(name).map_or(Ok(()), |command| refuse_signs(command, below))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The grammar without the commands that the first word does not name: each gets a copy of every global option, which takes

@@ -43,7 +43,8 @@ fn message(error: &clap::Error) -> String {
                     "expected a whole number such as `20`".to_owned()
                 }
                 Some(cause) => cause.to_string(),
-                None => "it is not valid".to_owned(),
+                // Only the parser's own refusal of a sign has no cause.
+                None => "expected a whole number such as `20`".to_owned(),
             };
             format!("`{argument}` cannot be `{value}`: {why}")
         }

@@ -228,7 +228,7 @@ fn value(task: &TaskUsage, field: Field) -> Value<'_> {
         Field::Age => Value::Number(task.age_seconds),
         Field::Size => Value::Number(task.size_bytes),
         Field::Artifacts => Value::Number(task.artifact_size_bytes),
-        Field::Task | Field::Provider | Field::Live | Field::Local | Field::MadeBy => Value::Unknown,
+        _ => Value::Unknown,
     }
 }
 

@@ -26,13 +26,14 @@ use crate::sys::tree::Tree;
 use crate::sys::walk::measure;
 
 /// What a row can be sorted and filtered by.
-const FIELDS: [Field; 11] = [
+const FIELDS: [Field; 12] = [
     Field::Key,
     Field::Task,
     Field::Workspace,
     Field::Provider,
     Field::Kind,
     Field::Status,
+    Field::Result,
     Field::Live,
     Field::Local,
     Field::MadeBy,
@@ -42,14 +43,19 @@ const FIELDS: [Field; 11] = [
 
 /// List all environments in the workspaces root
 ///
-/// ENV is what other commands take to name the environment. AGE is the time since its last use. On a terminal that is too narrow,
-/// long names are shortened and the last columns left out; a file or a pipe gets all.
+/// ENV is what other commands take to name the environment. STATUS is what it is doing or how its last run ended; behind `cleaned` there is
+/// how that run ended, if it did not complete, and `start failed` says that a later run failed before its agent started (`execenv show`
+/// says why). AGE is the time since its last use. On a terminal that is too narrow, long names are shortened and the last columns left
+/// out; a file or a pipe gets all.
+///
+/// --filter status=failed finds what is to be looked at now; result=failed also what has been cleaned up or refreshed since.
 #[derive(Debug, Args)]
 #[command(mut_args(describe(&FIELDS)))]
 #[command(after_help = "Examples:
   execenv list
   execenv list --sort -size --filter 'age>7d'
   execenv list --filter status=failed,crashed --filter task~login
+  execenv list --filter result=failed,crashed,timeout
   execenv list --filter live=true --watch
   execenv list --sizes -o json | jq '.environments[] | select(.live)'
   execenv list -o json | jq -r '.environments[]|[.task_id,.last_result.status,.last_result.exit_code]|@tsv'
@@ -270,6 +276,7 @@ fn listed(
             failure_reason: last.failure_reason,
             ended_at: last.ended_at,
         }),
+        failed_start: own.failed_start,
         bytes,
     }
 }
@@ -283,6 +290,7 @@ fn value(env: &ListedEnv, field: Field, now: DateTime<Utc>) -> Value<'_> {
         Field::Provider => env.provider.as_str().into(),
         Field::Kind => env.kind.as_str().into(),
         Field::Status => env.status.word().into(),
+        Field::Result => env.last_result.as_ref().map_or("", |last| last.status.as_str()).into(),
         Field::MadeBy => env.made_by.word().into(),
         Field::Live => Value::Flag(env.live),
         Field::Local => Value::Flag(env.local_directory),

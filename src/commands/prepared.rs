@@ -100,7 +100,7 @@ impl<'a> PreparedDocument<'a> {
             env,
             private_env: &prepared.private_env,
             setup: own.setup.as_ref(),
-            ports: own.ports.iter().map(|given| (given.name.as_str(), given.port)).collect(),
+            ports: own.named_ports(),
             sidecars: CreatedFiles { files: &prepared.files, dirs: &prepared.dirs },
             warnings,
             reused: prepared.reused,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::dead_run::recover_held;
 use super::repository::{RepositoryArgs, git_under, hold};
 use crate::environment::{Meta, quoted};
+use crate::formats::parse_whole;
 use crate::git::Change;
 use crate::invocation::{Context, UserInput, WaitArgs, env_completer};
 use crate::output::log::note;
@@ -54,7 +55,7 @@ pub struct RestoreArgs {
 pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
     let source = match &args.from {
         None => Source::Last,
-        Some(from) => match from.to_str().and_then(|text| text.parse().ok()) {
+        Some(from) => match from.to_str().and_then(parse_whole) {
             Some(number) => Source::Number(number),
             None => Source::File(context.read(UserInput::PATCH, from)?, from.clone()),
         },

@@ -17,7 +17,7 @@ use super::slots::SlotArgs;
 use super::task_input::on_or_off;
 use super::variables::VariableArgs;
 use crate::brief::Role;
-use crate::environment::{LockedEnv, RenewedLogins, Trust};
+use crate::environment::{EnvRoot, FailedStart, FoundEnv, LockedEnv, Meta, Own, RenewedLogins, Trust};
 use crate::failure::{BeforeAgent, Code, Failure};
 use crate::invocation::{
     Context, UserInput, WaitArgs, describe_setting, env_completer, one_of, parse_duration, parse_size,
@@ -29,6 +29,7 @@ use crate::run::{
     SandboxKind, SandboxRequest, Slots, Surroundings, execute, repeat,
 };
 use crate::supervise::LEAST_LOG;
+use crate::supervise::redact::redact;
 
 /// Run the agent, or any program, in an environment and wait for it
 ///
@@ -291,8 +292,10 @@ impl RunArgs {
 }
 
 fn parse_price(text: &str) -> Result<f64, String> {
+    let price = Some(text.strip_prefix('$').unwrap_or(text))
+        .filter(|text| text.starts_with(|c: char| c.is_ascii_digit() || c == '.'));
     let price =
-        text.trim_start_matches('$').parse::<f64>().ok().filter(|price| price.is_finite() && *price > 0.0);
+        price.and_then(|text| text.parse::<f64>().ok()).filter(|price| price.is_finite() && *price > 0.0);
     price.ok_or_else(|| format!("`{}` is not a price; write `2.50`", text.escape_debug()))
 }
 
@@ -313,7 +316,44 @@ fn parse_memory(text: &str) -> Result<u64, String> {
 
 pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
     args.own.refuse_idle()?;
-    let mut found = args.env.as_deref().map(|env| context.find(env)).transpose()?;
+    let found = args.env.as_deref().map(|env| context.find(env)).transpose()?;
+    let before = found.as_ref().map(Before::of);
+    let ended = attempt(args, found, context);
+    if let (Err(error), Some(before)) = (&ended, before) {
+        before.note(error, context);
+    }
+    ended
+}
+
+/// An environment before a run, to note there that the agent did not start.
+struct Before {
+    path: PathBuf,
+    seq: u64,
+}
+
+impl Before {
+    fn of(found: &FoundEnv) -> Before {
+        let own = found.meta.as_ref().and_then(|meta| meta.own.as_ref());
+        Before { path: found.env.path.clone(), seq: own.map_or(0, Own::last_seq) }
+    }
+
+    /// Leaves a trace of a failure before the start: nothing else in the environment tells of it. What says that another process is at
+    /// work, that the environment is gone, or that a person has stopped it, is none.
+    fn note(&self, error: &anyhow::Error, context: &Context) {
+        let code = Failure::code_of(error);
+        if matches!(code.status(), 3 | 4 | 130) || is_broken_pipe(error) {
+            return;
+        }
+        let message =
+            Failure::find(error).map_or_else(|| format!("{error:#}"), |failure| failure.message.clone());
+        if let Ok(env) = EnvRoot::open(&self.path) {
+            let start = FailedStart::new(context.time(), code.word(), &redact(&message));
+            Meta::note_failed_start(&env.tree, start, self.seq);
+        }
+    }
+}
+
+fn attempt(args: &RunArgs, mut found: Option<FoundEnv>, context: &Context) -> Result<u8> {
     let options = args.options(context)?;
     let local_dir = args.local_dir.as_ref().map(|dir| context.absolute(dir)).transpose()?;
     let local_dir = local_dir.as_deref();
@@ -335,10 +375,12 @@ pub(crate) fn run(args: &RunArgs, context: &Context) -> Result<u8> {
             Once::Done(env) => return repeated(env, &options, trust, context),
         };
         let trust = context.trust(local_dir.filter(|_| prepared.meta.local_directory));
+        let before = Before::of(&env.found);
         let has_started = Cell::new(false);
         let ended = start(args, env, &options, &has_started, trust, context);
         return match ended {
             Err(error) if !has_started.get() => {
+                before.note(&error, context);
                 if args.own.new && args.own.keep != Some(Keep::Always) {
                     left(&prepared, context);
                 }

@@ -89,10 +89,11 @@ fn shown(found: &FoundEnv) -> Answer {
         env: &Exports::of(&own).variables,
         private_env: &private_files(&env.tree, &own.provider).unwrap_or_default(),
         setup: own.setup.as_ref(),
-        ports: &own.ports,
+        ports: own.named_ports(),
         session: own.session.as_ref(),
         run: own.run.as_ref(),
         last_result: own.last_result.as_ref(),
+        failed_start: own.failed_start.as_ref(),
         sidecars: SidecarsOf {
             files: &manifest.files,
             dirs: &manifest.dirs,
@@ -164,6 +165,9 @@ fn shown(found: &FoundEnv) -> Answer {
             result,
             &format!("{}{}, status {}{source}", escape(&last.status), escape(&reason), last.exit_code),
         );
+    }
+    if let Some(start) = &own.failed_start {
+        row("last start", &escape(&format!("{} ({})", start.words(), start.code)));
     }
     if damaged.is_empty() && found.meta.is_none() {
         row("record", &format!("there is no {}", names::META));

@@ -94,8 +94,8 @@ pub use reattach::name_registration;
 #[cfg(test)]
 pub(crate) use record::MetaFile;
 pub use record::{
-    CheckpointRecord, CurrentMerge, Durability, EnvStatus, Identity, IterationRecord, LastResult,
-    MergeRecord, MergedBranch, Meta, Own, PatchRecord, PortRecord, PublishedRecord, RepositoryRecord,
+    CheckpointRecord, CurrentMerge, Durability, EnvStatus, FailedStart, Identity, IterationRecord,
+    LastResult, MergeRecord, MergedBranch, Meta, Own, PatchRecord, PublishedRecord, RepositoryRecord,
     RunRecord, SessionRecord, SetupRecord, SetupState, SkippedBranch,
 };
 pub(crate) use repository::{Deletion, release_staged};

@@ -7,8 +7,10 @@ pub(crate) mod jsonc;
 pub mod path_text;
 pub(crate) mod scan;
 mod similar;
+mod whole;
 pub(crate) mod yaml;
 
 pub use duration::parse_duration;
 pub use harmless::{HarmlessJson, escape, escape_unseen, harmless_json, visible, write_lines, write_part};
 pub use similar::{closest, with_meant};
+pub use whole::parse_whole;

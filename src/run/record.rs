@@ -214,6 +214,7 @@ impl RunningEnv {
             let autonomous = is_autonomous.then(|| before.unwrap_or_default());
             own.status = EnvStatus::Starting;
             own.lease_until = None;
+            own.failed_start = None;
             own.run = Some(RunRecord {
                 id: run_id.into(),
                 seq,

@@ -80,3 +80,33 @@ fn an_endless_input_ends() {
         t.execenv(arguments).fails(2, &["/dev/zero", "is longer than"]);
     }
 }
+
+/// `+5` means something else to other programs, and is no number here.
+#[test]
+fn a_number_with_a_sign_is_none() {
+    let t = TestEnv::new();
+    let env = t.prepare(["--task-id", TASK]);
+    let env = env.to_str().unwrap();
+    for words in [
+        &["run", env, "--max-turns", "+5", "--prompt", "x"][..],
+        &["run", env, "--max-tokens=+5", "--prompt", "x"],
+        &["run", env, "--max-cost", "+5", "--prompt", "x"],
+        &["run", env, "--max-concurrent", "+5", "--", "true"],
+        &["logs", env, "--last", "+5"],
+        &["du", "--top", "+5"],
+        &["gc", "--jobs", "+5"],
+        &["gc", "--max-count", "+5"],
+        &["list", "--watch=+5"],
+        &["prepare", "--task", "none.json", "--line", "+5"],
+    ] {
+        let done = t.execenv(words).fails(2, &["+5"]);
+        assert!(!done.stderr.contains("unknown argument"), "{done}");
+    }
+    t.execenv(["prepare", "--port", "web"])
+        .var("EXECENV_PORTS_RANGE", "+2000-+3000")
+        .fails(2, &["no range of ports"]);
+    t.execenv(["prepare", "--port", "web"])
+        .var("EXECENV_PORTS_RANGE", "2000-+3000")
+        .fails(2, &["no range of ports"]);
+    t.execenv(["run", env, "--max-cost", "$$5", "--prompt", "x"]).fails(2, &["is not a price"]);
+}

@@ -2,6 +2,31 @@ use serde_json::json;
 
 use crate::support::{KEY, TASK, TestEnv};
 
+/// A clean-up changes the status, not how the run ended.
+#[test]
+fn a_filter_finds_how_a_run_ended_after_a_clean_up() {
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK]);
+    t.prepare(["--task-id", "never-run"]);
+    t.execenv(["run", KEY, "--", "false"]).run().status(1);
+    t.execenv(["cleanup", KEY]).ok();
+    let keys = |filter: &str| {
+        let listed = t.execenv(["list", "--filter", filter, "-o", "json"]).json();
+        let keys = listed["environments"].as_array().unwrap().iter().map(|env| env["task_id"].clone());
+        keys.collect::<Vec<_>>()
+    };
+    assert!(keys("status=failed").is_empty());
+    assert_eq!(keys("result=failed,crashed"), [TASK]);
+    assert!(keys("result=completed").is_empty());
+    assert_eq!(keys("result!=failed"), ["never-run"]);
+    assert!(t.execenv(["list"]).ok().stdout.contains("cleaned (failed)"));
+    t.execenv(["list", "--filter", "result=cleaned"])
+        .fails(2, &["`cleaned` is none of completed, failed, timeout, interrupted, killed, crashed"]);
+    t.execenv(["list", "--filter", "outcome=failed"])
+        .fails(2, &["the fields are key, task, ", "status, result, "]);
+    t.execenv(["list", "--sort", "result"]).ok();
+}
+
 #[test]
 fn it_shows_every_environment_and_whether_it_lives() {
     let t = TestEnv::new();
@@ -235,7 +260,7 @@ fn rows_are_filtered_and_sorted_in_text_and_json() {
         let shown = text.lines().skip(1).map(|line| line.split_whitespace().nth(column + has_size).unwrap());
         assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{arguments:?}: {text}");
     }
-    let all = "hint: the fields are key, task, workspace, provider, kind, status, live, local, made_by, age, size\n";
+    let all = "hint: the fields are key, task, workspace, provider, kind, status, result, live, local, made_by, age, size\n";
     t.execenv(["list", "--filter", "colour=red"]).fails(2, &["`--filter`: there is no field `colour`", all]);
     t.execenv(["list", "--sort", "-colour"]).fails(2, &["`--sort`: there is no field `colour`", all]);
     t.execenv(["list", "--filter", "age=7d"]).fails(2, &["compared by `<` or `>`", "hint: write `age>7d`"]);

@@ -201,7 +201,7 @@ fn the_run_before_has_a_report_and_a_new_environment_has_none() {
         w.t.execenv(&arguments).fails(3, &["has"]);
     }
     w.t.execenv(["report", KEY])
-        .fails(3, &["has had no run yet", &format!("hint: start one: `execenv run {KEY}`")]);
+        .fails(3, &["nothing has run in ", &format!("hint: start one: `execenv run {KEY}`")]);
     w.asked(&["pid @/agent", INIT, SAYS, FAILURE, "exit 1"], &[]).run();
     w.asked(GOOD, &[]).run().status(0);
     let report = w.t.execenv(["report", KEY, "--previous", "--json"]).json();

@@ -132,6 +132,41 @@ fn a_start_that_fails_has_its_status() {
     w.asked(GOOD, &[]).fails(2, &["no provider", "hint: ", "-- PROGRAM"]);
 }
 
+/// A run whose agent did not start has no logs and no result: the record tells of it, until a run begins.
+#[test]
+fn a_start_that_failed_is_seen_by_the_commands_that_look() {
+    let w = World::new();
+    let json = |words: &[&str]| w.t.execenv(words.iter().chain(&["-o", "json"])).json();
+    w.program(&["no-such-program", "TOKEN=hidden"]).fails(127, &["no-such-program"]);
+    let start = json(&["show", KEY])["failed_start"].clone();
+    assert_eq!(start["code"], "agent_not_found", "{start}");
+    assert!(
+        start["at"].is_string() && start["message"].as_str().unwrap().contains("no-such-program"),
+        "{start}"
+    );
+    assert_eq!(json(&["list"])["environments"][0]["failed_start"], start);
+    let shown = w.t.execenv(["show", KEY]).ok().stdout;
+    assert!(
+        shown.contains("last start      the last start failed at ") && shown.contains("(agent_not_found)"),
+        "{shown}"
+    );
+    assert!(w.t.execenv(["list"]).ok().stdout.contains("prepared (start failed)"));
+    let why = "nothing has run in";
+    w.t.execenv(["logs", KEY]).fails(3, &[why, "the last start failed at ", "no-such-program"]);
+    w.t.execenv(["report", KEY]).fails(3, &[why, "the last start failed at "]);
+    // A start that is refused because another process is at work is none.
+    w.program(&["true"]).ok();
+    assert!(json(&["show", KEY]).get("failed_start").is_none());
+    // The run before is not taken for the one that failed.
+    w.t.write("task.json", format!(r#"{{"id": "{TASK}", "provider": "claude", "prompt": "go"}}"#));
+    w.t.execenv(["run", "--task", "task.json", "--agent-bin", "./no-such"]).run().status(1);
+    assert_eq!(json(&["show", KEY])["failed_start"]["code"], "agent_not_found");
+    let done = w.t.execenv(["logs", KEY]).run().status(0);
+    assert!(done.stderr.starts_with("note: this is the run before: the last start failed at "), "{done}");
+    w.t.execenv(["reuse", KEY]).ok();
+    assert!(json(&["show", KEY]).get("failed_start").is_none());
+}
+
 /// One form for every end: a script that reads one result reads all.
 #[test]
 fn every_result_has_the_same_fields() {

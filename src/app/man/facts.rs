@@ -235,7 +235,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("schema", "version of this object"),
             (
                 "environments[]",
-                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, held_by (the process that holds it, or null), local_directory, last_used, run (host of the current or last run), last_result (status, exit_code, failure_reason and ended_at of the last run that ended); with --sizes bytes",
+                "root_dir, workspace_id, key, task_id, provider, made_by, kind, status, live, held_by (the process that holds it, or null), local_directory, last_used, run (host of the current or last run), last_result (status, exit_code, failure_reason and ended_at of the last run that ended), failed_start (at, code and message of a later run that failed before its agent started); with --sizes bytes",
             ),
             (
                 "roots[]",
@@ -289,11 +289,9 @@ pub(super) const PAGES: &[Facts] = &[
                 "env, private_env",
                 "variables with which the agent must be started, and files with the secret ones",
             ),
-            (
-                "setup, ports[]",
-                "as in `execenv prepare`, the ports as a list of name and port; null, []: none",
-            ),
+            ("setup, ports", "as in `execenv prepare`; null, {}: none"),
             ("session, run, last_result", "conversation, current or last run, and how the last one ended"),
+            ("failed_start", "at, code and message of a later run that failed before its agent started"),
             (
                 "last_result.recovered",
                 "true: the run died, and another command has rebuilt its result from its log",

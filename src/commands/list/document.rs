@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::environment::{EnvStatus, MadeBy};
+use crate::environment::{EnvStatus, FailedStart, MadeBy};
 
 /// The whole answer.
 #[derive(Debug, Serialize)]
@@ -59,6 +59,9 @@ pub(crate) struct ListedEnv {
     pub(super) run: Option<ListedRun>,
     /// How its last run ended that is over.
     pub(super) last_result: Option<ListedResult>,
+    /// A later run, if it failed before its agent started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failed_start: Option<FailedStart>,
     /// Its size, with `--sizes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bytes: Option<u64>,

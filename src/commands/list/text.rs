@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::rows::tone;
 use super::document::{ListedEnv, ListedRoot};
+use crate::environment::EnvStatus;
 use crate::output::{Cell, Column, Screen, Table, Tone, escape, show_age, show_bytes};
 
 /// Environments of the workspaces root.
@@ -53,7 +54,15 @@ fn kind(env: &ListedEnv) -> Cell {
 }
 
 fn status(env: &ListedEnv) -> Cell {
-    Cell::from(env.status.word()).tone(tone(env.status))
+    let word = env.status.word();
+    let result = env.last_result.as_ref().map(|last| last.status.as_str());
+    let more = match (env.status, result) {
+        _ if env.failed_start.is_some() && !env.live => Some("start failed"),
+        (EnvStatus::Cleaned, Some(result)) if result != EnvStatus::Completed.word() => Some(result),
+        _ => None,
+    };
+    let text = more.map_or_else(|| word.to_owned(), |more| format!("{word} ({})", escape(more)));
+    Cell::from(text).tone(tone(env.status))
 }
 
 fn live(env: &ListedEnv) -> Cell {

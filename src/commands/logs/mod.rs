@@ -8,11 +8,11 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use crate::environment::FoundEnv;
+use crate::environment::{FailedStart, FoundEnv};
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer, parse_duration};
 use crate::layout::names;
-use crate::output::Format;
+use crate::output::{Format, note};
 use crate::run::Which;
 use crate::run::transcript::Recorded;
 
@@ -113,6 +113,9 @@ pub(crate) fn run(args: &LogsArgs, context: &Context) -> Result<u8> {
     let found = context.find_even_damaged(&args.env)?;
     let which = if args.previous { Which::Previous } else { Which::Last };
     let recorded = Recorded::find(&found, which)?.ok_or_else(|| no_run(&found, args))?;
+    if let Some(start) = failed_start(&found).filter(|_| !args.previous) {
+        note(&format!("this is the run before: {}", start.words()));
+    }
     if args.follow {
         context.defer_signals()?;
     }
@@ -129,14 +132,20 @@ pub(crate) fn run(args: &LogsArgs, context: &Context) -> Result<u8> {
     Ok(follow::status(context))
 }
 
+/// A run that has no logs, because it failed before its agent started.
+fn failed_start(found: &FoundEnv) -> Option<&FailedStart> {
+    found.meta.as_ref()?.own.as_ref()?.failed_start.as_ref()
+}
+
 /// The failure where there is no such run.
 fn no_run(found: &FoundEnv, args: &LogsArgs) -> Failure {
     let path = found.env.path.display();
     let key = found.env.key();
+    let failed = failed_start(found).map(|start| format!("; {}", start.words())).unwrap_or_default();
     match args.previous {
         true => Failure::new(Code::NoLogs, format!("{path} has no run before the last one"))
             .hint(format!("`execenv logs {key}` prints the last one")),
-        false => Failure::new(Code::NoLogs, format!("nothing has run in {path} yet"))
+        false => Failure::new(Code::NoLogs, format!("nothing has run in {path} yet{failed}"))
             .hint(format!("`execenv run {key} --prompt TEXT` runs the agent")),
     }
 }

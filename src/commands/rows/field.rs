@@ -19,6 +19,8 @@ pub(in crate::commands) enum Field {
     Kind,
     /// The status.
     Status,
+    /// How the last run ended, whatever has been done with the environment since.
+    Result,
     /// Whether a process holds it.
     Live,
     /// Whether it works in a user folder.
@@ -83,6 +85,28 @@ const STATUSES: [&str; EnvStatus::ALL.len()] = {
     words
 };
 
+const fn count_of_ends() -> usize {
+    let (mut count, mut at) = (0, 0);
+    while at < EnvStatus::ALL.len() {
+        count += EnvStatus::ALL[at].is_end() as usize;
+        at += 1;
+    }
+    count
+}
+
+const RESULTS: [&str; count_of_ends()] = {
+    let mut words = [""; count_of_ends()];
+    let (mut next, mut at) = (0, 0);
+    while at < EnvStatus::ALL.len() {
+        if EnvStatus::ALL[at].is_end() {
+            words[next] = EnvStatus::ALL[at].word();
+            next += 1;
+        }
+        at += 1;
+    }
+    words
+};
+
 const MAKERS: [&str; MadeBy::ALL.len()] = {
     let mut words = [""; MadeBy::ALL.len()];
     let mut at = 0;
@@ -103,6 +127,7 @@ impl Field {
             Field::Provider => "provider",
             Field::Kind => "kind",
             Field::Status => "status",
+            Field::Result => "result",
             Field::Live => "live",
             Field::Local => "local",
             Field::MadeBy => "made_by",
@@ -116,6 +141,7 @@ impl Field {
         match self {
             Field::Key | Field::Task | Field::Workspace | Field::Provider | Field::Kind => Form::Text,
             Field::Status => Form::Word(&STATUSES),
+            Field::Result => Form::Word(&RESULTS),
             Field::MadeBy => Form::Word(&MAKERS),
             Field::Live | Field::Local => Form::Flag,
             Field::Age => Form::Age,

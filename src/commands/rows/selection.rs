@@ -9,6 +9,7 @@ use super::field::{Field, Value, names};
 use super::filter::Filter;
 use super::sort::{Key, compare};
 use crate::failure::{Code, Failure};
+use crate::formats::parse_whole;
 use crate::invocation::parse_duration;
 use crate::order;
 
@@ -33,7 +34,7 @@ pub struct SelectArgs {
 /// Reads seconds, or a duration.
 fn parse_pause(text: &str) -> Result<Duration, String> {
     const WRONG: &str = "write whole seconds from 1 on, or a duration such as `5m`";
-    let seconds = text.parse().ok().or_else(|| u64::try_from(parse_duration(text).ok()?.num_seconds()).ok());
+    let seconds = parse_whole(text).or_else(|| u64::try_from(parse_duration(text).ok()?.num_seconds()).ok());
     seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(|| WRONG.to_owned())
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::environment::{
-    CheckpointRecord, Damage, EnvStatus, LastResult, PortRecord, RepositoryRecord, RunRecord, SessionRecord,
+    CheckpointRecord, Damage, EnvStatus, FailedStart, LastResult, RepositoryRecord, RunRecord, SessionRecord,
     SetupRecord,
 };
 use crate::output::Version;
@@ -59,14 +59,17 @@ pub(crate) struct ShowDocument<'a> {
     pub(super) private_env: &'a BTreeMap<String, PathBuf>,
     /// The setup of the environment; null: there is none.
     pub(super) setup: Option<&'a SetupRecord>,
-    /// The ports that it was given.
-    pub(super) ports: &'a [PortRecord],
+    /// The ports that it was given, by their names.
+    pub(super) ports: BTreeMap<&'a str, u16>,
     /// The agent's conversation; null: none.
     pub(super) session: Option<&'a SessionRecord>,
     /// The current or last run; null: none.
     pub(super) run: Option<&'a RunRecord>,
     /// How the last run ended; null: none has.
     pub(super) last_result: Option<&'a LastResult>,
+    /// A later run, if it failed before its agent started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failed_start: Option<&'a FailedStart>,
     /// What execenv created in the work dir.
     pub(super) sidecars: SidecarsOf<'a>,
     /// The folders of the output and of the logs.

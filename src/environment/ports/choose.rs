@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use crate::formats::parse_whole;
+
 /// The ports that environments may get.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortRange(RangeInclusive<u16>);
@@ -22,7 +24,7 @@ impl FromStr for PortRange {
             )
         };
         let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-        let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
+        let number = |text: &str| parse_whole::<u16>(text).ok_or_else(wrong);
         let range = number(first)?..=number(last)?;
         if range.is_empty() || *range.start() < 1024 { Err(wrong()) } else { Ok(PortRange(range)) }
     }
@@ -62,7 +64,17 @@ mod tests {
     fn a_range_is_two_ports_that_everyone_may_use() {
         assert_eq!("20000-29999".parse::<PortRange>().unwrap().to_string(), "20000-29999");
         assert!("2000-2000".parse::<PortRange>().is_ok());
-        for bad in ["", "2000", "3000-2000", "80-90", "20000-70000", "a-b", "20000..21000"] {
+        for bad in [
+            "",
+            "2000",
+            "3000-2000",
+            "80-90",
+            "20000-70000",
+            "a-b",
+            "20000..21000",
+            "+2000-+3000",
+            "2000-+3000",
+        ] {
             assert!(bad.parse::<PortRange>().is_err(), "{bad}");
         }
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::failed_start::FailedStart;
 use super::meta::Meta;
 use super::own::Own;
 use crate::environment::busy::{Held, WAIT, busy, by};
@@ -103,6 +104,19 @@ impl Meta {
                 .hint("`execenv prepare` with the same task makes a new environment")
                 .into()
         })
+    }
+
+    /// Records a start that failed, unless a run has begun since the one with the number `seq`. It is for people, so it is not synced, and
+    /// one that cannot be recorded is left out: the caller has the failure itself to tell.
+    pub fn note_failed_start(tree: &Tree, start: FailedStart, seq: u64) {
+        let changed = Meta::change(tree, Durability::Unsynced, |meta| {
+            if let Some(own) = meta.own.as_mut().filter(|own| own.last_seq() == seq) {
+                own.failed_start = Some(start);
+            }
+        });
+        if let Err(error) = changed {
+            log::debug!("the failed start could not be recorded: {error:#}");
+        }
     }
 
     /// Writes a record that was removed or damaged while a run held the environment.

@@ -8,6 +8,7 @@
 
 mod change;
 mod checkpoint;
+mod failed_start;
 mod identity;
 mod merge;
 mod meta;
@@ -20,6 +21,7 @@ mod setup;
 pub use change::{Durability, LockedRecord};
 pub(crate) use change::{MODE, sweep_temporary};
 pub use checkpoint::{CheckpointRecord, PatchRecord};
+pub use failed_start::FailedStart;
 pub use identity::Identity;
 pub use merge::{CurrentMerge, MergeRecord, MergedBranch, SkippedBranch};
 pub use meta::Meta;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::checkpoint::CheckpointRecord;
+use super::failed_start::FailedStart;
 use super::merge::MergeRecord;
 use super::published::PublishedRecord;
 use super::setup::{PortRecord, SetupRecord};
@@ -90,6 +91,9 @@ pub struct Own {
     /// How the last run ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_result: Option<LastResult>,
+    /// A later run, if it failed before its agent started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_start: Option<FailedStart>,
     /// Keys of a later version.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -99,6 +103,16 @@ impl Own {
     /// Whether no run has ended since it was prepared, reused or started: a run is still to come, or it is on.
     pub fn is_reserved(&self) -> bool {
         self.lease_until.is_some() || self.status.is_active()
+    }
+
+    /// The number of the last run that began; 0: none has.
+    pub fn last_seq(&self) -> u64 {
+        self.run.as_ref().map_or(0, |run| run.seq)
+    }
+
+    /// The ports that it was given, by their names.
+    pub fn named_ports(&self) -> BTreeMap<&str, u16> {
+        self.ports.iter().map(|given| (given.name.as_str(), given.port)).collect()
     }
 
     /// Whether its task is done: the last run completed, and since then nothing was prepared and no run began. A clean-up
@@ -164,6 +178,12 @@ impl EnvStatus {
     /// Whether a run should be holding the environment's lock.
     pub fn is_active(self) -> bool {
         matches!(self, EnvStatus::Starting | EnvStatus::Running | EnvStatus::Paused)
+    }
+
+    /// Whether it is how a run ended.
+    pub const fn is_end(self) -> bool {
+        use EnvStatus::{Completed, Crashed, Failed, Interrupted, Killed, Timeout};
+        matches!(self, Completed | Failed | Timeout | Interrupted | Killed | Crashed)
     }
 
     /// The stable word.

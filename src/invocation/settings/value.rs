@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::Duration;
 
+use crate::formats::parse_whole;
 use crate::invocation::duration::{parse_duration, parse_go_duration};
 use crate::invocation::size::parse_size;
 use crate::provider::plan::McpMode;
@@ -56,7 +57,7 @@ pub(super) fn timeout(text: Text<'_>) -> Read<Duration> {
 /// A count; `None`: there is no bound.
 pub(super) fn count<T: FromStr>(text: Text<'_>) -> Read<Option<T>> {
     let wrong = || format!("`{}` is not a whole number", text.value.escape_debug());
-    if text.value.is_empty() { Ok(None) } else { text.value.parse().map(Some).map_err(|_| wrong()) }
+    if text.value.is_empty() { Ok(None) } else { parse_whole(text.value).map(Some).ok_or_else(wrong) }
 }
 
 /// A size; `None`: there is no bound.

@@ -235,8 +235,13 @@ impl<'a> Known<'a> {
 /// The failure where there is no such run.
 fn no_run(found: &FoundEnv, which: Which) -> anyhow::Error {
     let (key, path) = (found.env.key(), found.env.path.display());
+    let own = found.meta.as_ref().and_then(|meta| meta.own.as_ref());
+    let failed = own.and_then(|own| own.failed_start.as_ref());
+    let failed = failed.map(|start| format!("; {}", start.words())).unwrap_or_default();
     let (message, hint) = match which {
-        Which::Last => (format!("{path} has had no run yet"), format!("start one: `execenv run {key}`")),
+        Which::Last => {
+            (format!("nothing has run in {path} yet{failed}"), format!("start one: `execenv run {key}`"))
+        }
         Which::Previous => (
             format!("{path} has no logs of a run before the last one"),
             format!("of the last one: `execenv report {key}`"),
