@@ -18,6 +18,27 @@ use crate::git::{Git, was_cut_off};
 use crate::protocol::{Event, NoticeLevel};
 use crate::work::{Mirror, Place, Wanted, checkpoint};
 
+/// Refuses heartbeats in a folder of the user's that is no repository: they would save nothing. In a work dir of its own the agent may make
+/// one.
+pub(super) fn refuse_no_repository(found: &FoundEnv, trust: Trust<'_>) -> Result<()> {
+    if !found.work_dir.is_user_folder() {
+        return Ok(());
+    }
+    match Place::all(found, trust)? {
+        places if places.is_empty() => {
+            let folder = found.work_dir_path();
+            let message = format!(
+                "`--heartbeat` cannot save anything: there is no git repository in {}",
+                folder.display()
+            );
+            Err(Failure::new(Code::Usage, message)
+                .hint("leave it out, or `git init` the folder first")
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where the commits of heartbeats go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeartbeatMode {

@@ -23,9 +23,8 @@ pub(super) struct Publishing<'a> {
 impl Publishing<'_> {
     /// Refuses what could not be published, whatever the agent does: it would be paid for nothing.
     pub(super) fn foresee(&self, env: &LockedEnv) -> Result<()> {
-        let place = self.place(env).ok(); // the agent may make its repository
         let order = self.order((self.surroundings.now)());
-        let seen = foresee(env, place.as_ref(), &order, &self.git(env)?, &self.forge());
+        let seen = foresee(env, self.place(env), &order, &self.git(env)?, &self.forge());
         seen.map_err(|error| match Failure::code_of(&error) {
             code @ (Code::Usage | Code::Failed) => {
                 let message = format!("`--on-success {}` cannot work", self.wanted.to.word());

@@ -196,6 +196,12 @@ fn without_a_repository_the_run_says_so_once() {
     assert_eq!(notices.len(), 1, "{done}");
     assert!(notices[0]["text"].as_str().unwrap().contains("no git repository"), "{done}");
     assert!(events(&done, "heartbeat").is_empty());
+    // In a folder of the user's it is known before the agent starts, and the agent is not paid for work that is not saved.
+    let t = TestEnv::new();
+    t.prepare(["--task-id", TASK, "--local-dir", "project"]);
+    let done = run(&t, &[], "touch started").status(2);
+    assert!(done.stderr.contains("there is no git repository in [PROJECT]"), "{done}");
+    assert!(!t.project.join("started").exists());
 }
 
 #[test]

@@ -81,6 +81,27 @@ fn what_could_not_be_published_stops_the_run_before_it_costs_anything() {
         assert!(done.stderr.contains(said), "{options:?}: {done}");
         assert!(!marker.exists(), "{options:?}: the agent was started");
     }
+    // A base with work in its files, or in the middle of something of git's.
+    let source = w.t.tmp.join("source");
+    git(&w.t, &source, &["checkout", "-q", "main"]);
+    let dirty = |said: &str| {
+        let words = ["run", KEY, "--on-success", "merge", "--into", "main", "--", "sh", "-c", &script];
+        let done = w.t.execenv(words).run().status(5);
+        assert!(done.stderr.contains(said) && !marker.exists(), "{said}: {done}");
+    };
+    w.t.write(source.join("file"), "mine\n");
+    dirty("with uncommitted changes: file");
+    git(&w.t, &source, &["checkout", "-q", "file"]);
+    git(&w.t, &source, &["bisect", "start", "main"]);
+    dirty("the branch main belongs to a bisect");
+    git(&w.t, &source, &["bisect", "reset"]);
+    // And a work dir without a repository: there is no branch to merge into.
+    w.t.prepare(["--task-id", "no-repository", "--local-dir", "project"]);
+    let words =
+        ["run", "no-repository", "--on-success", "merge", "--into", "main", "--", "sh", "-c", &script];
+    let done = w.t.execenv(words).run();
+    assert!(done.stderr.contains("there is no git repository in [PROJECT]") && !marker.exists(), "{done}");
+    done.status(125);
     // A program that is there; the branch is missed when the repository is, because the agent may make it.
     run(&w, &["merge", "--into", "refs/heads/main"], &script).status(0);
 }

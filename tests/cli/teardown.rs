@@ -279,3 +279,32 @@ fn the_environment_that_is_replaced_is_torn_down_before_the_new_one_is_set_up() 
         "without a setup there is no teardown"
     );
 }
+
+/// An agent can spoil the log; what the setup has started outside goes all the same.
+#[test]
+fn a_spoiled_log_is_no_reason_to_leave_the_teardown_out() {
+    type Spoil = fn(&TestEnv);
+    let folder_and_file: Spoil = |t| {
+        t.write(env_root(t).join("logs/setup.log/inside"), "x");
+        t.write(env_root(t).join("logs/setup.log.previous"), "x");
+    };
+    let logs_is_a_file: Spoil = |t| {
+        let logs = env_root(t).join("logs");
+        fs::remove_dir_all(&logs).unwrap();
+        t.write(logs, "x");
+    };
+    let logs_is_a_link: Spoil = |t| {
+        let logs = env_root(t).join("logs");
+        fs::remove_dir_all(&logs).unwrap();
+        fs::create_dir(t.tmp.join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(t.tmp.join("elsewhere"), logs).unwrap();
+    };
+    for spoil in [folder_and_file, logs_is_a_file, logs_is_a_link] {
+        let t = world();
+        spoil(&t);
+        let done = t.execenv(["cleanup", KEY]).run().status(0);
+        assert_eq!(down(&t), format!("{TASK}\n"), "{done}");
+        assert!(done.stderr.contains("logs/setup.log cannot be written, so it lacks"), "{done}");
+        assert!(fs::read_dir(t.tmp.join("elsewhere")).map_or(0, Iterator::count) == 0, "{done}");
+    }
+}

@@ -66,28 +66,37 @@ pub(super) struct Broken {
 impl Place<'_> {
     /// Runs the commands until one fails.
     ///
+    /// A log that cannot be written, because an agent has spoiled it or the disk is full, is no reason not to do what was asked for.
+    ///
     /// # Errors
-    /// When the log cannot be written, or no process can be started at all.
+    /// When no process can be started at all.
     pub(super) fn run(&self, commands: &[Command]) -> Result<End> {
         let begun = Instant::now();
         let path = Path::new(names::LOGS).join(names::SETUP_LOG);
-        let logging = || format!("write {}", self.env.path().join(&path).display());
-        self.env.ensure_dir(Path::new(names::LOGS), 0o755).with_context(logging)?;
-        let previous = Path::new(names::LOGS).join(format!("{}.previous", names::SETUP_LOG));
-        self.env.keep_previous(&path, &previous).with_context(logging)?;
-        let mut log = Log::new(self.env.open_log(&path).with_context(logging)?);
+        let lost = |error: std::io::Error| {
+            let path = self.env.path().join(&path);
+            log::warn!("{} cannot be written, so it lacks what the commands print: {error}", path.display());
+        };
+        let mut log = Log::new(self.open_log(&path).map_err(&lost).ok());
         let mut end = End::Done;
         for command in commands {
             log::info!("{}: {command}", self.what);
-            log.take(format!("[{}] {command}\n", self.what).as_bytes()).with_context(logging)?;
+            let _ = log.take(format!("[{}] {command}\n", self.what).as_bytes()).map_err(&lost);
             let left = self.limit.saturating_sub(begun.elapsed());
             end = self.one(command, left, &mut log)?;
             if end != End::Done {
                 break;
             }
         }
-        log.end().with_context(logging)?;
+        let _ = log.end().map_err(&lost);
         Ok(end)
+    }
+
+    fn open_log(&self, path: &Path) -> std::io::Result<File> {
+        self.env.ensure_dir(Path::new(names::LOGS), 0o755)?;
+        let previous = Path::new(names::LOGS).join(format!("{}.previous", names::SETUP_LOG));
+        self.env.keep_previous(path, &previous)?;
+        self.env.open_log(path)
     }
 
     fn one(&self, command: &Command, left: Duration, log: &mut Log) -> Result<End> {

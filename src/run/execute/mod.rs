@@ -16,7 +16,7 @@ use crate::git::Git;
 use crate::protocol::{Event, FailureReason, NoticeLevel, Usage};
 use crate::run::autonomous::{GO_ON, Loop, Next, Said};
 use crate::run::engine::{Engine, engine_of};
-use crate::run::heartbeat::{Body, Heart, HeartbeatMode, Heartbeats};
+use crate::run::heartbeat::{Body, Heart, HeartbeatMode, Heartbeats, refuse_no_repository};
 use crate::run::inbox::Inbox;
 use crate::run::log::RunLog;
 use crate::run::login::{Login, args_to_log_in};
@@ -95,6 +95,9 @@ fn begin(
         return Err(Failure::new(Code::Usage, message)
             .hint("leave it out: heartbeats go beside the branch then")
             .into());
+    }
+    if options.heartbeats.is_some() {
+        refuse_no_repository(&env.found, surroundings.trust)?;
     }
     let publishing = options.on_success.as_ref().map(|wanted| Publishing { wanted, surroundings });
     publishing.as_ref().map_or(Ok(()), |publishing| publishing.foresee(&env.found))?;

@@ -9,7 +9,7 @@ use super::target::{Target, default_branch, folder_of};
 use crate::environment::{FoundEnv, LockedEnv, LockedRoot, PublishedRecord, quoted};
 use crate::failure::{Code, Failure};
 use crate::git::{
-    Branch, Checkout, GitFolder, Merged, Move, Named, NewCommit, Pending, Repository, is_commit_id,
+    Branch, Checkout, Git, GitFolder, Merged, Move, Named, NewCommit, Pending, Repository, is_commit_id,
 };
 use crate::layout::names;
 use crate::sys::tree::Tree;
@@ -30,9 +30,14 @@ struct Base {
 }
 
 impl MergeTarget {
-    /// Refuses a branch that is not there.
-    pub(super) fn exists(&self) -> Result<()> {
-        find(&self.folder, &self.base).map(drop)
+    /// Refuses a branch that is not there, or into which nothing could be merged as it is now: it is checked out, and there is work in its
+    /// files.
+    pub(super) fn refuse_unready(&self, git: &Git) -> Result<()> {
+        let Base { branch, worktree } = find(&self.folder, &self.base)?;
+        refuse_pending(&self.folder, &self.base)?;
+        let Some(folder) = worktree else { return Ok(()) };
+        let opened = Tree::open(&folder).with_context(|| format!("open {}", folder.display()))?;
+        refuse_work_in(&Checkout::open(git, &opened)?, &folder, branch.short())
     }
 }
 
@@ -180,22 +185,7 @@ impl Job<'_> {
         anyhow::ensure!(is_its_own, "{path} is not a worktree of {} any more", repository.dir().display());
         checkout.repair()?;
         let branch = moved.name.trim_start_matches("refs/heads/");
-        let is_merging = checkout.merge_in_progress()?.is_some();
-        let operation = is_merging.then_some("a merge").or(checkout.other_operations()?.first().copied());
-        if let Some(operation) = operation {
-            let message = format!("{branch} is checked out in {path}, where {operation} is in progress");
-            return Err(Failure::new(Code::Dirty, message)
-                .hint("finish or abort it there (`git status` says how), then repeat the command")
-                .into());
-        }
-        let changed = checkout.working()?.changed(&[])?;
-        if !changed.is_empty() {
-            let message =
-                format!("{branch} is checked out in {path}, with uncommitted changes: {}", shown(&changed));
-            return Err(Failure::new(Code::Dirty, message)
-                .hint("commit or stash them there, then repeat the command")
-                .into());
-        }
+        refuse_work_in(&checkout, folder, branch)?;
         let in_the_way = |files: &str| {
             let message = format!("files in {path} are in the way of the merge{files}");
             Failure::new(Code::Dirty, message).hint("move or remove them, then repeat the command")
@@ -213,6 +203,28 @@ impl Job<'_> {
             Err(words) => Err(anyhow::anyhow!(words.0).context(in_the_way(""))),
         }
     }
+}
+
+/// Refuses to change the files of a branch that is checked out in `folder`, if there is work in them.
+fn refuse_work_in(checkout: &Checkout, folder: &Path, branch: &str) -> Result<()> {
+    let path = folder.display();
+    let is_merging = checkout.merge_in_progress()?.is_some();
+    let operation = is_merging.then_some("a merge").or(checkout.other_operations()?.first().copied());
+    if let Some(operation) = operation {
+        let message = format!("{branch} is checked out in {path}, where {operation} is in progress");
+        return Err(Failure::new(Code::Dirty, message)
+            .hint("finish or abort it there (`git status` says how), then repeat the command")
+            .into());
+    }
+    let changed = checkout.working()?.changed(&[])?;
+    if !changed.is_empty() {
+        let message =
+            format!("{branch} is checked out in {path}, with uncommitted changes: {}", shown(&changed));
+        return Err(Failure::new(Code::Dirty, message)
+            .hint("commit or stash them there, then repeat the command")
+            .into());
+    }
+    Ok(())
 }
 
 /// The branch to merge into.

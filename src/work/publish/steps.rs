@@ -40,17 +40,19 @@ pub fn publish(
 /// Refuses what could not be published as it is ordered, whatever the work will be: for an agent that has not started yet. Changes nothing.
 ///
 /// # Errors
-/// [`Code::GhMissing`](crate::failure::Code::GhMissing), and those of [`publish`] for a branch to merge into that is not there.
+/// [`Code::GhMissing`](crate::failure::Code::GhMissing), and those of [`publish`] for a branch to merge into that is not there, or has work in its
+/// files. Without a repository there is none: why there is none is the failure then.
 pub fn foresee(
     env: &LockedEnv,
-    place: Option<&Place>,
+    place: Result<Place>,
     order: &Order<'_>,
     git: &Git,
     forge: &Forge<'_>,
 ) -> Result<()> {
     match (order.to, place) {
         (To::Pr, _) => forge.program(None).map(drop),
-        (To::Merge, Some(place)) => Job::new(env, place, order, git)?.merge_target()?.exists(),
-        (To::Branch | To::Merge, _) => Ok(()),
+        (To::Merge, place) => Job::new(env, &place?, order, git)?.merge_target()?.refuse_unready(git),
+        // The agent may make its repository.
+        (To::Branch, _) => Ok(()),
     }
 }
