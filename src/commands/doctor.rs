@@ -75,6 +75,7 @@ pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Answer> {
         machine.extend(found.lines());
         let mut agents = programs::agents(&programs);
         agents.extend(codex_sandbox(&programs, namespaces));
+        agents.extend(claude_as_root(&programs, context));
         groups.extend([machine, agents]);
         sandboxes = Some(found);
     } else {
@@ -206,6 +207,16 @@ fn codex_sandbox(programs: &[Seen], namespaces: Option<bool>) -> Option<Line> {
         Line::new(Mark::Warn, what).todo(
             "`--codex-sandbox danger-full-access` runs without, and lets the agent read and change all that you can",
         )
+    })
+}
+
+/// Claude Code does not run unattended as root unless it is told to. It is the same check as before a run.
+fn claude_as_root(programs: &[Seen], context: &Context) -> Option<Line> {
+    let has_claude = programs.iter().any(|seen| seen.name == provider::claude::NAME && seen.path.is_some());
+    let is_root = rustix::process::geteuid().is_root();
+    let refused = provider::claude::launch::check_root(is_root, &context.settings.inherited).err()?;
+    has_claude.then(|| {
+        Line::new(Mark::Warn, format!("claude: {}", refused.message)).todo(refused.hint.unwrap_or_default())
     })
 }
 

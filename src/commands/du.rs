@@ -294,7 +294,7 @@ fn hints(roots: &[(usize, String)]) -> String {
         text.push_str("\nother roots with environments:\n");
     }
     for (count, path) in roots {
-        let count = counted(*count as u64, "task directory", "task directories");
+        let count = counted(*count as u64, "environment", "environments");
         let _ = writeln!(text, "  execenv du --workspaces-root {}  # {count}", escape(&shell_quote(path)));
     }
     text

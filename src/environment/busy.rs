@@ -61,7 +61,7 @@ pub(crate) fn busy(root: &Path, held: &Held) -> anyhow::Error {
         Held::ByOther | Held::NoLockFile => {
             let holder = holder_of_env(root);
             let message = format!("{} is in use by a live process{}", root.display(), by(holder.as_ref()));
-            let hint = "wait for it to end, then try again; `prepare`, `reuse`, `run`, `shell` and `cleanup` wait with `--wait 10m`";
+            let hint = "repeat the command when that has ended; or let it wait, with `--wait 10m` (`prepare`, `reuse`, `run`, `shell` and `cleanup` do)";
             (message, hint.to_owned())
         }
         Held::Moved => {

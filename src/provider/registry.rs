@@ -26,7 +26,7 @@ static PROVIDERS: &[Provider] = &[
         .program("agy", "MULTICA_ANTIGRAVITY_PATH")
         .own_arguments(antigravity::OWN_ARGUMENTS)
         .dialects(antigravity::DIALECTS),
-    Provider::new("claude", ".claude/skills")
+    Provider::new(claude::NAME, ".claude/skills")
         .own_sandbox(OwnSandbox::AsTheUserSetIt)
         .brief("CLAUDE.md")
         .program("claude", "MULTICA_CLAUDE_PATH")

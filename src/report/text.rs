@@ -37,7 +37,7 @@ pub fn text(report: &Report) -> String {
         (tokens(run) > 0).then(|| format!("{} tokens", show_count(tokens(run)))),
         run.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(money),
     ];
-    row("figures", &figures.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    row("took", &figures.into_iter().flatten().collect::<Vec<_>>().join(", "));
     let mut lanes: Vec<_> =
         report.timeline.lanes.iter().filter(|lane| !super::layout::is_text(lane)).collect();
     lanes.sort_by_key(|lane| std::cmp::Reverse(lane.calls));

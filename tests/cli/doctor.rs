@@ -183,6 +183,14 @@ fn what_a_first_run_lacks_is_said() {
         with.contains("  ok     claude 9.9.9, [TMP]/bin/claude; login by variable ANTHROPIC_API_KEY\n"),
         "{with}"
     );
+    // As root it does not work unattended, as `run` says as well.
+    let is_told = |text: &str| {
+        text.contains("  warn   claude: Claude Code does not run unattended as root")
+            && text.contains("--env IS_SANDBOX=1")
+    };
+    assert_eq!(is_told(&with), rustix::process::geteuid().is_root(), "{with}");
+    let allowed = t.execenv(["doctor"]).var("PATH", &bin).var("IS_SANDBOX", "1").ok().shown_stdout;
+    assert!(!is_told(&allowed) && !is_told(&none), "{allowed}");
     // What is missing has a line, too, and what to do about it.
     let git = none.split_once("  FAIL   git is not in PATH").unwrap().1;
     assert!(git.contains("\n         do: install git 2.38 or later\n"), "{none}");

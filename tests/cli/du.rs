@@ -125,7 +125,7 @@ fn a_missing_root_is_an_empty_report_and_nothing_is_no_ratio() {
     assert_eq!((&empty["tasks"], &empty["workspaces"]), (&json!([]), &json!([])));
     assert_eq!((&empty["total_task_count"], &empty["total_size_bytes"]), (&json!(0), &json!(0)));
     let shown = du(&t, &[]).ok().shown_stdout;
-    assert!(shown.starts_with("[ROOT]\n(no task directories)"), "{shown}");
+    assert!(shown.starts_with("[ROOT]\n(no environments)"), "{shown}");
     assert!(du(&t, &["--by-workspace"]).ok().stdout.contains("\n(no workspaces)"));
     fs::create_dir_all(t.root.join("w/empty/workdir")).unwrap();
     fs::create_dir_all(t.root.join("none")).unwrap();
@@ -202,15 +202,15 @@ fn tables_show_rows_and_sums_of_what_is_cut_off_too() {
     assert_eq!(paths, ["large", "tie-a", "tie-b", "small"], "{shown}");
     let words = |line: usize| shown.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
     assert_eq!(words(1), ["ENV", "STATUS", "AGE", "SIZE", "ARTIFACTS", "KIND", "WORKSPACE"]);
-    assert_eq!(words(2), ["large", "unknown", "3d", "4h", "1.5", "KiB", "0", "B", "unknown", "v"]);
+    assert_eq!(words(2), ["large", "unknown", "3d", "4h", "1.5", "KiB", "0", "B", "-", "v"]);
     assert!(
-        shown.contains("\ntotal: 4 task directories, 2 workspaces, 3.4 KiB, of which artifacts 0 B (0%)"),
+        shown.contains("\ntotal: 4 environments, 2 workspaces, 3.4 KiB, of which artifacts 0 B (0%)"),
         "{shown}"
     );
     assert_eq!(du(&t, &["--by-task"]).ok().shown_stdout, shown);
 
     let cut = du(&t, &["--top", "2"]).ok().shown_stdout;
-    assert!(cut.contains("\nshown: 2 of 4, 2.2 KiB\ntotal: 4 task directories"), "{cut}");
+    assert!(cut.contains("\nshown: 2 of 4, 2.2 KiB\ntotal: 4 environments"), "{cut}");
     assert!(!cut.contains("tie-b"));
     let report = report(&t, &["--top", "1"]);
     assert_eq!(
@@ -257,7 +257,7 @@ fn several_roots_in_order_with_their_sums() {
     {
         assert!(shown.contains(part), "{shown}");
     }
-    assert!(shown.contains("all roots: 3 task directories, 2 workspaces, 450 B"), "{shown}");
+    assert!(shown.contains("all roots: 3 environments, 2 workspaces, 450 B"), "{shown}");
     du(&t, &["--all-profiles", "--workspaces-root", "x"]).fails(2, &["--all-profiles"]);
     // The first is listed even where it is not.
     fs::remove_dir_all(t.home.join("multica_workspaces")).unwrap();
@@ -278,7 +278,7 @@ fn other_roots_are_named_by_commands_that_run() {
     let done = du(&t, &[]).ok();
     let commands: Vec<&str> = done.stdout.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     assert_eq!(commands.len(), 2, "{done}");
-    assert!(commands[0].ends_with("# 3 task directories") && commands[1].ends_with("# 1 task directory"));
+    assert!(commands[0].ends_with("# 3 environments") && commands[1].ends_with("# 1 environment"));
     assert!(!done.stdout.contains("multica_workspaces_empty"));
     let ran = t.sh(&format!("{} -o json", commands[0].split("  #").next().unwrap())).json();
     assert_eq!(ran["total_size_bytes"], 300);
@@ -353,7 +353,7 @@ fn what_lies_beside_the_environments_is_counted_apart() {
         "\nrepositories: 1 repository, 105 B\n",
         "\nsessions and memories: 1 store, 50 B\n",
         "\noutside: 2 task temp dirs in [TMP], 40 B\n",
-        "\nsum: ",
+        "\naltogether: ",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
@@ -440,7 +440,7 @@ fn rows_are_filtered_and_sorted_and_the_totals_are_of_all() {
     assert_eq!(by_workspace(&["--by-workspace", "--sort", "size"]), ["v", "w"]);
     assert_eq!(by_workspace(&["--by-workspace", "--filter", "age>7d"]), ["v"]);
     let shown = du(&t, &["--filter", "age>7d"]).ok().stdout;
-    assert!(shown.contains("\nshown: 1 of 3, 2.9 KiB\ntotal: 3 task directories"), "{shown}");
+    assert!(shown.contains("\nshown: 1 of 3, 2.9 KiB\ntotal: 3 environments"), "{shown}");
     du(&t, &["--filter", "task=x"])
         .fails(2, &["there is no field `task`", "hint: the fields are key, workspace, "]);
     du(&t, &["--by-workspace", "--sort", "status"])

@@ -144,6 +144,26 @@ fn a_wrong_name_a_wrong_range_and_a_forged_record_are_refused_or_left_out() {
     t.execenv(["cleanup", KEY]).ok();
 }
 
+/// An agent can write to its record. Of one that names more ports than an environment may have, the first ones count: it does not take all.
+#[test]
+fn a_record_with_very_many_ports_does_not_take_them_all() {
+    let t = TestEnv::new();
+    let most = 32;
+    let claimed = 21_000..21_000 + most + 8;
+    let range = format!("{}-{}", claimed.start, claimed.end - 1);
+    prepare(&t, &["--port", "web"]);
+    forge(&t, |own| {
+        own["ports"] =
+            claimed.clone().map(|port| json!({"name": format!("p{port}"), "port": port})).collect();
+    });
+    let words = ["prepare", "--task-id", "other", "--port", "web", "-o", "json"];
+    let given = t.execenv(words).var("EXECENV_PORTS_RANGE", &range).json()["ports"]["web"].as_u64().unwrap();
+    assert!((claimed.start + most..claimed.end).contains(&given), "{given} of {range}");
+    let variables = t.execenv(["run", KEY, "--", "env"]).run().stdout;
+    let exported = variables.lines().filter(|line| line.starts_with("EXECENV_PORT_")).count() as u64;
+    assert_eq!(exported, most, "{variables}");
+}
+
 #[test]
 fn ports_are_in_the_record_before_the_environment_has_its_name() {
     let t = TestEnv::new();

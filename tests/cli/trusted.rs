@@ -168,6 +168,32 @@ fn a_list_that_others_can_write_lies_in_the_root_or_is_damaged_trusts_nothing() 
     assert!(elsewhere.exists());
 }
 
+/// A path that depends on where the command is called could lead to a list that a repository brings along.
+#[test]
+fn the_list_is_named_by_an_absolute_path() {
+    let t = TestEnv::new();
+    t.write("project/.execenv.json", FILE);
+    for (variable, what) in
+        [("EXECENV_TRUSTED_FILE", "the list of what you have trusted"), ("EXECENV_KEY_FILE", "the key")]
+    {
+        for words in [&["trust", "--yes", "."][..], &["prepare", "--local-dir", "."], &["list"]] {
+            let run = t.execenv(words).cwd(&t.project).var(variable, "own.json");
+            run.fails(
+                2,
+                &[
+                    &format!("{what} must be named by an absolute path, and {variable} is `own.json`"),
+                    "hint: ",
+                ],
+            );
+        }
+    }
+    assert_eq!(t.project_now().len(), 1);
+    // In the configuration file it is below the folder of that file, wherever it is read.
+    t.write("home/.config/execenv/config.json", r#"{"trusted_file": "mine/list.json"}"#);
+    t.execenv(["trust", "--yes", "."]).cwd(&t.project).run().status(0);
+    assert!(t.home.join(".config/execenv/mine/list.json").exists());
+}
+
 #[test]
 fn many_at_once_lose_nothing() {
     let t = TestEnv::new();

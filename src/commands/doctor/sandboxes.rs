@@ -23,37 +23,39 @@ impl Sandboxes {
     /// The lines of the answer.
     pub(super) fn lines(&self) -> [Line; 2] {
         let bwrap = match (&self.bwrap, self.namespaces) {
-            (None, _) => Line::new(Mark::Note, "`run --sandbox bwrap`: no: bubblewrap is not installed")
+            (None, _) => Line::new(Mark::Note, "`run --sandbox bwrap` does not work: bubblewrap is not installed")
                 .todo("install the package `bubblewrap`"),
             (Some(_), Some(false)) => {
-                Line::new(Mark::Note, "`run --sandbox bwrap`: no: the system lets this user make no namespaces")
+                Line::new(Mark::Note, "`run --sandbox bwrap` does not work: the system lets this user make no namespaces")
                     .todo("allow it: `sysctl kernel.unprivileged_userns_clone=1` (Debian), `sysctl kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu)")
             }
             (Some(version), _) => {
                 let version = version.as_deref().unwrap_or("of an unknown version");
-                Line::new(Mark::Ok, format!("`run --sandbox bwrap`: yes (bubblewrap {version})"))
+                Line::new(Mark::Ok, format!("`run --sandbox bwrap` works (bubblewrap {version})"))
             }
         };
         let network = match self.namespaces {
-            Some(false) => "; `--sandbox-net off` no: it needs namespaces",
-            Some(true) => "; `--sandbox-net off` yes",
-            None => "; `--sandbox-net off` not known: it needs namespaces",
+            Some(false) => ", but not with `--sandbox-net off`, which needs namespaces",
+            Some(true) => ", also with `--sandbox-net off`",
+            None => {
+                "; `--sandbox-net off` needs namespaces, and whether this user can make some is not known"
+            }
         };
         let newer = "use `run --sandbox bwrap`, or Linux 6.12 or later";
         let landlock = match self.landlock {
             0 => {
-                let why = "`run --sandbox landlock`: no: the system has no Landlock, or it is switched off";
+                let why = "`run --sandbox landlock` does not work: the system has no Landlock, or it is switched off";
                 Line::new(Mark::Note, why).todo(newer)
             }
             version if version < LEAST_LANDLOCK => {
                 let why = format!(
-                    "no: Landlock has version {version}, and {LEAST_LANDLOCK} is needed (Linux 6.12)"
+                    "does not work: Landlock has version {version}, and {LEAST_LANDLOCK} is needed (Linux 6.12)"
                 );
-                Line::new(Mark::Note, format!("`run --sandbox landlock`: {why}")).todo(newer)
+                Line::new(Mark::Note, format!("`run --sandbox landlock` {why}")).todo(newer)
             }
             version => Line::new(
                 Mark::Ok,
-                format!("`run --sandbox landlock`: yes (Landlock version {version}){network}"),
+                format!("`run --sandbox landlock` works (Landlock version {version}){network}"),
             ),
         };
         [bwrap, landlock]
@@ -82,10 +84,10 @@ mod tests {
                 some("0.8.0"),
                 Some(true),
                 7,
-                ["yes (bubblewrap 0.8.0)", "yes (Landlock version 7); `--sandbox-net off` yes"],
+                ["works (bubblewrap 0.8.0)", "works (Landlock version 7), also with `--sandbox-net off`"],
             ),
             (None, None, 0, ["bubblewrap is not installed", "no Landlock"]),
-            (some("0.8.0"), Some(false), 6, ["no namespaces", "`--sandbox-net off` no"]),
+            (some("0.8.0"), Some(false), 6, ["no namespaces", "but not with `--sandbox-net off`"]),
             (Some(None), None, 4, ["of an unknown version", "Landlock has version 4, and 6 is needed"]),
         ] {
             let lines = Sandboxes { bwrap, namespaces, landlock }.lines();

@@ -35,7 +35,7 @@ pub(super) fn section(report: &Report, shown: &Shown) -> String {
         (task_rows(report, shown.screen), report.tasks.iter().map(|task| task.size_bytes).sum())
     };
     let Some(rows) = rows else {
-        return format!("(no {})\n", if by_workspace { "workspaces" } else { "task directories" });
+        return format!("(no {})\n", if by_workspace { "workspaces" } else { "environments" });
     };
     let (count, all) = if by_workspace {
         (report.workspaces.len(), report.totals.workspaces)
@@ -67,7 +67,7 @@ fn task_rows(report: &Report, screen: Screen) -> Option<String> {
             show_age_in_two(task.age_seconds).into(),
             show_bytes(task.size_bytes).into(),
             show_bytes(task.artifact_size_bytes).into(),
-            escape(&task.kind).into(),
+            if task.kind == "unknown" { "-".into() } else { escape(&task.kind).into() },
         ];
         cells.extend(has_several.then(|| Cell::from(escape(&task.workspace))));
         table.row(cells);
@@ -115,7 +115,7 @@ fn workspace_rows(report: &Report, screen: Screen) -> Option<String> {
 pub(super) fn show_totals(totals: &Totals) -> String {
     format!(
         "{}, {}, {}, of which artifacts {} ({})",
-        counted(totals.tasks, "task directory", "task directories"),
+        counted(totals.tasks, "environment", "environments"),
         counted(totals.workspaces, "workspace", "workspaces"),
         show_bytes(totals.size_bytes),
         show_bytes(totals.artifact_size_bytes),
@@ -148,7 +148,7 @@ pub(super) fn beside(totals: &Totals, stores: &Stores, outside: &[Outside]) -> S
         all += size_bytes;
     }
     if !text.is_empty() {
-        let _ = writeln!(text, "sum: {}", show_bytes(all));
+        let _ = writeln!(text, "altogether: {}", show_bytes(all));
     }
     text
 }

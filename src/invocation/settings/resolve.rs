@@ -111,6 +111,16 @@ impl Resolved {
 
     /// The path of a setting that no agent may be able to write to.
     fn outside_of(&self, root: &Path, setting: &str, what: &str, variable: &str) -> Result<Option<PathBuf>> {
+        let row = self.all.iter().find(|row| row.row.key == setting).expect("it is a row of the table");
+        // In the folder in which a command is called, a repository could bring its own.
+        if row.origin != Origin::File && !row.value.is_empty() && Path::new(&row.value).is_relative() {
+            let message = format!(
+                "{what} must be named by an absolute path, and {variable} is `{}`",
+                row.value.escape_debug()
+            );
+            let hint = format!("set {variable} to a path that begins with `/`, or unset it");
+            return Err(Failure::new(Code::BadConfig, message).hint(hint).into());
+        }
         let named = self.path_of(setting)?;
         let Some(inside) = named.as_ref().filter(|path| path.starts_with(root)) else { return Ok(named) };
         let message = format!("{what} {} is inside the workspaces root", inside.display());

@@ -5,6 +5,9 @@ pub mod launch;
 
 use super::row::{LoginFile, below};
 
+/// Its name in the table.
+pub const NAME: &str = "claude";
+
 /// Where it keeps conversations and what belongs to them (2.1.332). Settings, commands and plugins lie beside these, and run programs
 /// when the user starts it again: a sandbox does not let an agent write them.
 pub(super) const WRITES: &[LoginFile] = &[
