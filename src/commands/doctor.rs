@@ -274,7 +274,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<(Vec<Findin
     if examined.seen < examined.all {
         log::warn!("{}", stopped_after(examined.seen, examined.all, "environments"));
     }
-    for Problem { path, complaint, fixed, note } in examined.problems {
+    for Problem { path, complaint, fixed, note, hint } in examined.problems {
         let mut what = complaint.what().to_owned();
         if !note.is_empty() {
             what.push_str(&format!(" ({note})"));
@@ -287,7 +287,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<(Vec<Findin
         }
         let repair = complaint.repair();
         let about = if complaint == Complaint::CrashedRun { About::Runs } else { About::Environments };
-        let todo = todo(complaint, &path, &what);
+        let todo = hint.or_else(|| todo(complaint, &path, &what));
         findings.push(Finding { about, path, complaint: complaint.word(), what, repair, fixed, todo, dead });
     }
     Ok((findings, examined.held))

@@ -159,7 +159,8 @@ fn shown(found: &FoundEnv) -> Answer {
         row("session", &escape(&session.id));
     }
     if let Some(last) = &own.last_result {
-        let reason = last.failure_reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = last.failure_reason.as_deref().filter(|reason| *reason != last.status);
+        let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         let source = if last.recovered { ", rebuilt from its log" } else { "" };
         row(
             result,
@@ -167,7 +168,7 @@ fn shown(found: &FoundEnv) -> Answer {
         );
     }
     if let Some(start) = &own.failed_start {
-        row("last start", &escape(&format!("{} ({})", start.words(), start.code)));
+        row("last start", &escape(&format!("{} ({})", start.how(), start.code)));
     }
     if damaged.is_empty() && found.meta.is_none() {
         row("record", &format!("there is no {}", names::META));

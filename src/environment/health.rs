@@ -131,6 +131,8 @@ pub struct Problem {
     pub fixed: bool,
     /// Details of what was found, or why it could not be repaired; empty where there are none.
     pub note: String,
+    /// What to do about it, as the error behind it says.
+    pub hint: Option<String>,
 }
 
 /// An environment that another process holds.
@@ -207,14 +209,16 @@ fn examine_one(
     trust: Trust<'_>,
     in_use: &mut Vec<HeldEnv>,
 ) -> Vec<Problem> {
-    let unreadable = |error: anyhow::Error| vec![problem(path, Complaint::Unreadable, with_hint(&error))];
+    let unreadable = |error: anyhow::Error| vec![broken(path, Complaint::Unreadable, &error)];
     let opened = match FoundEnv::open(path) {
         Ok(found) => found,
         Err(error) => {
             let why = format!("{error:#}");
             let mut problems = unreadable(error);
             if fix && let Some(note) = take_back_without_record(path, trust) {
-                problems.iter_mut().for_each(|problem| problem.note = format!("{why}; {note}"));
+                problems.iter_mut().for_each(|problem| {
+                    (problem.note, problem.hint) = (format!("{why}; {note}"), None);
+                });
             }
             return problems;
         }
@@ -274,7 +278,12 @@ fn examine_one(
 }
 
 fn problem(path: &Path, complaint: Complaint, note: String) -> Problem {
-    Problem { path: path.to_owned(), complaint, fixed: false, note }
+    Problem { path: path.to_owned(), complaint, fixed: false, note, hint: None }
+}
+
+/// A problem that an error tells of.
+fn broken(path: &Path, complaint: Complaint, error: &anyhow::Error) -> Problem {
+    Problem { hint: Failure::hint_of(error), ..problem(path, complaint, format!("{error:#}")) }
 }
 
 /// Takes back what a manifest proves although the record beside it is damaged. Returns what became of it and what to do now;
@@ -321,13 +330,13 @@ fn problems_of(found: &FoundEnv, above: &dyn Above, trust: Trust<'_>) -> Vec<Pro
     }
     let mut problems = Vec::new();
     match Manifest::load(&found.env.tree) {
-        Err(error) => problems.push(problem(path, Complaint::Unreadable, with_hint(&error))),
+        Err(error) => problems.push(broken(path, Complaint::Unreadable, &error)),
         Ok(Some(manifest)) if !manifest.is_complete() => {
             problems.push(problem(path, Complaint::UnfinishedSidecars, String::new()));
         }
         // A record says that it is over only when nothing of it is left.
         Ok(None) if found.work_dir.is_user_folder() => {
-            problems.push(problem(path, Complaint::NoManifest, with_hint(&found.unproved(None, trust))));
+            problems.push(broken(path, Complaint::NoManifest, &found.unproved(None, trust)));
         }
         Ok(_) => {}
     }

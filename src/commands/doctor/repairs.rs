@@ -83,6 +83,8 @@ fn at_work(folders: &[Option<&Path>]) -> String {
             if count > MOST_NAMED { ", …" } else { "" }
         )),
     }
-    text.push_str("; a process that works elsewhere without the run's mark is not found");
+    text.push_str(
+        "; one of its processes that works elsewhere and has dropped its variables cannot be found",
+    );
     text
 }

@@ -32,7 +32,12 @@ impl FailedStart {
 
     /// What a person is told of it. An agent can have written the record: it is to be escaped.
     pub fn words(&self) -> String {
+        format!("the last start {}", self.how())
+    }
+
+    /// The same without its beginning.
+    pub fn how(&self) -> String {
         let at = self.at.map(|at| format!(" at {}", at.format("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
-        format!("the last start failed{at}: {}", self.message.chars().take(LONGEST).collect::<String>())
+        format!("failed{at}: {}", self.message.chars().take(LONGEST).collect::<String>())
     }
 }
