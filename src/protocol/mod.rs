@@ -9,6 +9,8 @@
 //! | `conversation` | the trait, and the values that go in and out |
 //! | `event` | the events, the same for all dialects |
 //! | `text` | strings that are decoded only where their text is needed |
+//! | `models` | tokens by model, and their sum |
+//! | `price` | what can be a price |
 //! | `reason` | the stable words for why a run failed |
 //! | `transcript` | what is collected for the end of a conversation, with the events that go with it |
 //! | `permission` | the rule for an agent that asks a person |
@@ -29,10 +31,12 @@ mod event;
 mod kept_text;
 pub mod login;
 mod login_talk;
+mod models;
 pub mod ndjson;
 mod openclaw;
 mod permission;
 mod plain;
+mod price;
 mod raw;
 mod reason;
 pub mod rpc;
@@ -44,9 +48,11 @@ pub use conversation::{
 };
 pub use event::{Event, NoticeLevel, Sink, Spent, TOOL_OUTPUT, Usage, prefix};
 pub use login_talk::LoginTalk;
+pub use models::Models;
 pub use openclaw::OpenClaw;
 pub use permission::Permission;
 pub use plain::{Plain, SessionMark};
+pub use price::is_price;
 pub use raw::Raw;
 pub use reason::FailureReason;
 pub use text::JsonText;

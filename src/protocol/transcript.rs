@@ -1,20 +1,24 @@
 //! What a conversation collects for its end, with the events that go with it: the same for all dialects, so that a dialect
 //! says only what its lines mean.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 
 use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::conversation::{AgentFailure, AgentResult, Ending};
-use super::event::{Event, Sink, Spent, Usage};
+use super::event::{Event, Sink, Spent, Usage, prefix};
 use super::kept_text::KeptText;
+use super::models::Models;
+use super::price::is_price;
 use super::reason::FailureReason;
 use super::text::JsonText;
 
 /// Calls that were never answered must not pile up.
 const MAX_OPEN_TOOLS: usize = 4096;
+/// So much of an id and of a name is remembered of each, in bytes.
+const LONGEST_NAME: usize = 512;
 
 /// What an agent said so far.
 #[derive(Debug, Default)]
@@ -28,7 +32,7 @@ pub struct Transcript {
     /// Names of called tools by the id of the call.
     tools: HashMap<String, String>,
     tool_calls: u64,
-    usage: BTreeMap<String, Usage>,
+    usage: Models,
     cost_usd: Option<Number>,
     turns: u64,
     result: Option<AgentResult>,
@@ -139,14 +143,14 @@ impl Transcript {
         if self.tools.len() >= MAX_OPEN_TOOLS {
             self.tools.clear();
         }
-        self.tools.insert(id.to_owned(), tool.to_owned());
+        self.tools.insert(prefix(id, LONGEST_NAME).to_owned(), prefix(tool, LONGEST_NAME).to_owned());
         let input = input.unwrap_or_else(|| serde_json::from_str("{}").expect("an object"));
         sink(Event::ToolUse { id, tool, input })
     }
 
     /// Whether that call is known and has no answer yet.
     pub fn is_tool_open(&self, id: &str) -> bool {
-        self.tools.contains_key(id)
+        self.tools.contains_key(prefix(id, LONGEST_NAME))
     }
 
     /// A tool answered.
@@ -160,7 +164,7 @@ impl Transcript {
         is_error: Option<bool>,
         sink: &mut Sink<'_>,
     ) -> io::Result<()> {
-        let tool = self.tools.remove(id).unwrap_or_default();
+        let tool = self.tools.remove(prefix(id, LONGEST_NAME)).unwrap_or_default();
         sink(Event::ToolResult { id, tool: &tool, output, is_error })
     }
 
@@ -176,12 +180,12 @@ impl Transcript {
 
     /// Adds tokens; an empty name stands for the last known model.
     pub fn add_usage(&mut self, model: &str, usage: Usage) {
-        self.count(model, usage, Usage::add);
+        self.count(model, usage, Models::add);
     }
 
     /// States the tokens of a model so far: for a CLI that counts them itself.
     pub fn set_usage(&mut self, model: &str, usage: Usage) {
-        self.count(model, usage, |counted, usage| *counted = *usage);
+        self.count(model, usage, Models::set);
     }
 
     /// Whether no tokens were counted.
@@ -189,21 +193,16 @@ impl Transcript {
         self.usage.is_empty()
     }
 
-    fn count(&mut self, model: &str, usage: Usage, count: fn(&mut Usage, &Usage)) {
-        if usage.is_zero() {
-            return;
-        }
-        let known = Some(model).filter(|model| !model.is_empty()).or(self.model.as_deref());
-        let model = known.unwrap_or("unknown");
-        match self.usage.get_mut(model) {
-            Some(counted) => count(counted, &usage),
-            None => _ = self.usage.insert(model.to_owned(), usage),
+    fn count(&mut self, model: &str, usage: Usage, count: fn(&mut Models, &str, Usage)) {
+        if !usage.is_zero() {
+            let known = Some(model).filter(|model| !model.is_empty()).or(self.model.as_deref());
+            count(&mut self.usage, known.unwrap_or("unknown"), usage);
         }
     }
 
-    /// States the price so far, in US dollars.
+    /// States the price so far, in US dollars. What can be none says nothing.
     pub fn set_cost(&mut self, cost: Number) {
-        self.cost_usd = Some(cost);
+        self.cost_usd = Some(cost).filter(is_price).or(self.cost_usd.take());
     }
 
     /// Adds a price, in US dollars. One of zero says nothing: models without a known price have it.
@@ -264,8 +263,7 @@ impl Transcript {
 
     /// What was used up so far.
     pub fn spent(&self) -> Spent {
-        let tokens = self.usage.values().map(Usage::all).fold(0, u64::saturating_add);
-        Spent { tokens, cost_usd: self.cost_usd.clone(), turns: self.turns }
+        Spent { tokens: self.usage.tokens(), cost_usd: self.cost_usd.clone(), turns: self.turns }
     }
 
     /// What is known at the end.
@@ -276,7 +274,7 @@ impl Transcript {
             fallback: answer.clone(),
             last_text: answer,
             session_id: self.session_id.take(),
-            usage: std::mem::take(&mut self.usage),
+            usage: self.usage.take(),
             cost_usd: self.cost_usd.take(),
             tool_calls: self.tool_calls,
             ..Ending::default()

@@ -9,10 +9,8 @@ use super::command::AgentCommand;
 use super::listener::Listener;
 use super::outcome::{Cause, Exit, RunFacts, RunOutcome, judge};
 use super::redact;
-use serde_json::Number;
-
 use crate::protocol::login::LoginRequest;
-use crate::protocol::{Event, FailureReason};
+use crate::protocol::{Event, FailureReason, is_price};
 use crate::sys::tree::Tree;
 
 /// What the supervision saw of the process.
@@ -31,11 +29,6 @@ fn read_closing_file(path: &Path) -> Option<Vec<u8>> {
     let name = path.file_name().map(Path::new)?;
     let read = Tree::open(path.parent()?).and_then(|folder| folder.read_start(name, CLOSING_FILE));
     read.inspect_err(|error| log::debug!("read {}: {error}", path.display())).ok().flatten()
-}
-
-/// Whether a number can be a price: an agent may print any.
-pub(super) fn is_price(number: &Number) -> bool {
-    number.as_f64().is_some_and(|price| price.is_finite() && price >= 0.0)
 }
 
 /// Gives the sink its last events, and judges the run.

@@ -3,11 +3,10 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use super::end::is_price;
 use super::outcome::{Exit, RunFacts, RunOutcome, RunVerdict, judge};
 use super::redact;
 use super::streams::{SEARCHED, TAIL, last};
-use crate::protocol::{Conversation, Event, NoticeLevel, Sink, Spent, Step};
+use crate::protocol::{Conversation, Event, NoticeLevel, Sink, Spent, Step, is_price};
 
 /// So much is read at a time, in bytes.
 const BLOCK: usize = 256 << 10;
@@ -57,7 +56,7 @@ pub fn replay<R: Read>(
 pub struct Again<'a> {
     conversation: &'a mut dyn Conversation,
     is_over: bool,
-    /// The end of standard error.
+    /// The end of standard error; up to twice what is searched, so that it is moved seldom.
     errors: Vec<u8>,
 }
 
@@ -91,8 +90,9 @@ impl<'a> Again<'a> {
     /// Those of the sink.
     pub fn errors(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> io::Result<()> {
         self.errors.extend_from_slice(bytes);
-        let surplus = self.errors.len().saturating_sub(SEARCHED);
-        self.errors.drain(..surplus);
+        if self.errors.len() > 2 * SEARCHED {
+            self.errors.drain(..self.errors.len() - SEARCHED);
+        }
         let mut step = Step::default();
         self.conversation.errors(bytes, sink, &mut step)?;
         self.is_over |= step.is_turn_over;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::line::Update;
 use super::read::{Any, Meta, object, text};
 use crate::order;
-use crate::protocol::{JsonText, Sink, Transcript};
+use crate::protocol::{JsonText, Sink, Transcript, prefix};
 
 /// Announcements that never came to anything must not pile up.
 const MOST_HELD: usize = 256;
@@ -120,7 +120,7 @@ fn arguments<'a>(update: &Update<'a>) -> Option<&'a RawValue> {
 fn name(update: &Update<'_>) -> String {
     let stated = object::<Meta<'_>>(update.meta).map(|meta| text(meta.tool_name)).unwrap_or_default();
     if !stated.is_empty() {
-        return stated.into_owned();
+        return prefix(&stated, 512).to_owned();
     }
     let title = text(update.title);
     let head = title.split(':').next().unwrap_or_default().trim();

@@ -14,6 +14,8 @@ use crate::protocol::{AgentFailure, Event, NoticeLevel, Sink, Step};
 
 /// So many notices are remembered.
 const MAX_NOTICES: usize = 256;
+/// No longer ones, in bytes.
+const LONGEST_NOTICE: usize = 4096;
 
 impl Talk {
     /// The server tells something.
@@ -155,7 +157,7 @@ impl Talk {
         if text.is_empty() || self.notices.contains(text) {
             return Ok(());
         }
-        if self.notices.len() < MAX_NOTICES {
+        if self.notices.len() < MAX_NOTICES && text.len() <= LONGEST_NOTICE {
             self.notices.insert(text.to_owned());
         }
         sink(Event::Notice { level, text })

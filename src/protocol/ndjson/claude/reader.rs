@@ -19,14 +19,16 @@ use crate::protocol::ndjson::field::{self, is_true, plain_text};
 use crate::protocol::ndjson::lines::Lines;
 use crate::protocol::ndjson::skipped::Skipped;
 use crate::protocol::{
-    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Permission, Sink, Spent, Step, login,
-    prefix,
+    AgentFailure, AgentResult, Ending, Event, JsonText, NoticeLevel, Permission, Sink, Spent, Step, is_price,
+    login, prefix,
 };
 
 /// The part of a line that is searched for login trouble, in bytes.
 const LOGIN_TEXT: usize = 64 << 10;
 /// Calls that were never answered must not pile up.
 const MAX_OPEN_TOOLS: usize = 4096;
+/// So much of an id and of a name is remembered of each, in bytes.
+const LONGEST_NAME: usize = 512;
 
 /// The state of one conversation.
 #[derive(Debug, Default)]
@@ -101,8 +103,7 @@ impl Reader {
     }
 
     pub(super) fn spent(&self) -> Spent {
-        let usage = self.tokens.so_far();
-        Spent { tokens: usage.all(), cost_usd: self.cost_usd.clone(), turns: self.tokens.messages() }
+        Spent { tokens: self.tokens.so_far(), cost_usd: self.cost_usd.clone(), turns: self.tokens.messages() }
     }
 
     /// The session is resumed.
@@ -255,14 +256,15 @@ impl Reader {
         if self.tools.len() >= MAX_OPEN_TOOLS {
             self.tools.clear();
         }
-        self.tools.insert(block.id.to_string(), block.name.to_string());
+        let beginning = |text: &str| prefix(text, LONGEST_NAME).to_owned();
+        self.tools.insert(beginning(&block.id), beginning(&block.name));
         let empty = serde_json::from_str("{}").expect("an object");
         sink(Event::ToolUse { id: &block.id, tool: &block.name, input: block.input.unwrap_or(empty) })
     }
 
     fn tool_result(&mut self, block: &Block<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
         self.open_tools = self.open_tools.saturating_sub(1);
-        let tool = self.tools.remove(&*block.tool_use_id).unwrap_or_default();
+        let tool = self.tools.remove(prefix(&block.tool_use_id, LONGEST_NAME)).unwrap_or_default();
         let raw = block.content.map_or("\"\"", RawValue::get);
         self.has_background_work |= memchr::memmem::find(raw.as_bytes(), b"async_launched").is_some()
             && serde_json::from_str(raw).is_ok_and(|content| says_async(&content, 0));
@@ -276,7 +278,8 @@ impl Reader {
     }
 
     fn result(&mut self, line: &Line<'_>) {
-        self.cost_usd = line.total_cost_usd.and_then(|cost| serde_json::from_str(cost.get()).ok());
+        let price = line.total_cost_usd.and_then(|price| serde_json::from_str(price.get()).ok());
+        self.cost_usd = price.filter(is_price);
         self.is_session_price = self.tokens.is_of_session(line);
         if self.is_session_price {
             self.cost_usd = None;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::message::{Counts, Line, Message};
 use crate::object;
 use crate::order;
-use crate::protocol::Usage;
+use crate::protocol::{Models, Usage};
 
 /// One message is printed as several lines that repeat its usage: so many recent ones are remembered, to count each once.
 const RECENT: usize = 16;
@@ -34,8 +34,8 @@ pub(super) struct Tokens {
     requested_model: Option<String>,
     session_model: String,
     recent: VecDeque<Counted>,
-    summed: BTreeMap<String, Usage>,
-    stated: Option<BTreeMap<String, Usage>>,
+    summed: Models,
+    stated: Option<Models>,
 }
 
 #[derive(Debug)]
@@ -101,16 +101,12 @@ impl Tokens {
     }
 
     /// All tokens so far.
-    pub(super) fn so_far(&self) -> Usage {
-        let summed = self.summed.values().chain(self.recent.iter().map(|counted| &counted.usage));
-        let all = self
-            .stated
-            .as_ref()
-            .map_or_else(|| summed.collect::<Vec<_>>(), |stated| stated.values().collect());
-        all.into_iter().fold(Usage::default(), |mut sum, usage| {
-            sum.add(usage);
-            sum
-        })
+    pub(super) fn so_far(&self) -> u64 {
+        if let Some(stated) = &self.stated {
+            return stated.tokens();
+        }
+        let recent = self.recent.iter().map(|counted| counted.usage.all());
+        recent.fold(self.summed.tokens(), u64::saturating_add)
     }
 
     /// Tokens by model; models without any are left out.
@@ -118,24 +114,27 @@ impl Tokens {
         while !self.recent.is_empty() {
             self.sum_oldest();
         }
-        let mut usage = self.stated.take().unwrap_or_else(|| std::mem::take(&mut self.summed));
+        let mut usage = self.stated.as_mut().unwrap_or(&mut self.summed).take();
         usage.retain(|_, usage| !usage.is_zero());
         usage
     }
 
     fn sum_oldest(&mut self) {
         if let Some(Counted { model, usage, .. }) = self.recent.pop_front() {
-            self.summed.entry(model).or_default().add(&usage);
+            self.summed.add(&model, usage);
         }
     }
 
-    fn stated_by(&self, line: &Line<'_>) -> Option<BTreeMap<String, Usage>> {
+    fn stated_by(&self, line: &Line<'_>) -> Option<Models> {
+        let mut stated = Models::default();
         let by_model = if self.is_of_session(line) { BTreeMap::new() } else { by_model(line) };
         if by_model.values().any(|usage| !usage.is_zero()) {
-            return Some(by_model);
+            by_model.iter().for_each(|(model, usage)| stated.set(model, *usage));
+            return Some(stated);
         }
         let total = read(line.usage?)?;
-        (!total.is_zero()).then(|| BTreeMap::from([(self.model_name(&line.model), total)]))
+        stated.set(&self.model_name(&line.model), total);
+        (!total.is_zero()).then_some(stated)
     }
 
     fn model_name(&self, stated: &str) -> String {
