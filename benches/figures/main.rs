@@ -13,6 +13,7 @@ mod fixtures;
 mod generate;
 mod git;
 mod measure;
+mod recorded;
 mod rows;
 mod server;
 

@@ -13,7 +13,7 @@ use crate::measure::{Pairs, Row, Trouble, execenv, output, peak_memory, program,
 type Measure = fn(&Bench, &mut dyn FnMut(Row)) -> Result<(), Trouble>;
 
 /// Name, function, and how to do the same by hand.
-pub(crate) const ALL: [(&str, Measure, &str); 14] = [
+pub(crate) const ALL: [(&str, Measure, &str); 15] = [
     (
         "P1",
         prepare,
@@ -72,6 +72,11 @@ pub(crate) const ALL: [(&str, Measure, &str); 14] = [
         "P15",
         crate::git::checkpoint,
         "`time execenv checkpoint -m x ENV`, and `time git -C WORK_DIR stash create`, after a line more in ten files",
+    ),
+    (
+        "P16",
+        crate::recorded::recorded,
+        "P8's run, then `time execenv report ENV --html FILE`, `time execenv logs ENV [-n 20] >/dev/null`, and `time wc -l LOG`",
     ),
 ];
 

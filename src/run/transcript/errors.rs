@@ -14,6 +14,8 @@ pub(super) struct Errors {
     position: u64,
     /// Where the present start of the agent begins in it.
     base: u64,
+    /// What is read at a time, once something was.
+    block: Vec<u8>,
 }
 
 impl Errors {
@@ -36,16 +38,16 @@ impl Errors {
         to: u64,
         take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut block = vec![0; BLOCK];
+        self.block.resize(BLOCK, 0);
         while self.position < to {
             let most = usize::try_from(to - self.position).unwrap_or(usize::MAX).min(BLOCK);
-            let length = log.read_at(&mut block[..most], self.position)?;
+            let length = log.read_at(&mut self.block[..most], self.position)?;
             if length == 0 {
                 // It was shortened, or is not written yet.
                 break;
             }
             self.position += length as u64;
-            take(&block[..length])?;
+            take(&self.block[..length])?;
         }
         Ok(())
     }

@@ -75,6 +75,12 @@ struct Player<'a> {
     errors: Errors,
     /// Where the present start of the agent begins in its log.
     from: u64,
+    /// Where the next one begins, if it is noted.
+    next: Option<u64>,
+    /// How long both logs were when that was looked for.
+    looked_at: (u64, u64),
+    /// What is read at a time.
+    block: Vec<u8>,
     at: At,
     notices: Notices,
     /// What the present start of the agent has used up.
@@ -96,6 +102,9 @@ impl<'a> Player<'a> {
             output: Output::default(),
             errors: Errors::default(),
             from: 0,
+            next: None,
+            looked_at: (0, 0),
+            block: vec![0; BLOCK],
             at: At::default(),
             notices: Notices::default(),
             spent: Spent::default(),
@@ -143,6 +152,18 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
+    /// The same while the agent works, of a run that is on: what there is of another one does not change.
+    fn look_on(&mut self) -> io::Result<()> {
+        if self.recorded.is_live {
+            self.refresh()?;
+            let lengths = (self.story.read, self.length()?);
+            if std::mem::replace(&mut self.looked_at, lengths) != lengths {
+                self.next = self.next_in_story();
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for more.
     fn wait(&mut self, sink: &mut Sink<'_>, pause: &mut Option<&mut Pauser<'_>>) -> io::Result<()> {
         let Some(pause) = pause else {
@@ -151,7 +172,9 @@ impl<'a> Player<'a> {
         };
         sink(self.at, Event::Idle)?;
         self.is_last = pause()? == Pause::Ended;
-        self.refresh()
+        self.refresh()?;
+        self.next = self.next_in_story();
+        Ok(())
     }
 
     /// Tells what comes before the next start of the agent. Returns where in the log that begins; `None`: there is none yet.
@@ -225,13 +248,14 @@ impl<'a> Player<'a> {
             return Ok(None);
         };
         let mut again = Again::begin(conversation.as_mut());
-        let mut block = vec![0; BLOCK];
+        let mut block = std::mem::take(&mut self.block);
+        self.next = self.next_in_story();
         loop {
             let length = self.length()?;
             if length != self.output.position {
-                self.refresh()?; // a start is noted before its agent prints
+                self.look_on()?; // a start is noted before its agent prints
             }
-            let to = self.next_in_story().unwrap_or(length);
+            let to = self.next.unwrap_or(length);
             let is_alive = self.recorded.is_live;
             let look = match &self.files.output {
                 Some(log) => self.output.read(log, &mut block, to, is_alive)?,
@@ -242,7 +266,7 @@ impl<'a> Player<'a> {
                     let text = "the log was shortened (`--max-log`) faster than it could be followed: a part is missing";
                     sink(self.at, Event::Notice { level: NoticeLevel::Warning, text })?;
                 }
-                Look::Bytes(0) if self.output.position == to && self.next_in_story().is_some() => break,
+                Look::Bytes(0) if self.output.position == to && self.next.is_some() => break,
                 Look::Bytes(0) => {
                     // After the end of the run there is one more look.
                     if self.is_last && self.output.position >= self.length()? {
@@ -254,6 +278,7 @@ impl<'a> Player<'a> {
                 Look::Bytes(length) => self.lines(&block[..length], &mut again, sink)?,
             }
         }
+        self.block = block;
         self.finish(again, sink).map(Some)
     }
 
@@ -325,7 +350,7 @@ impl<'a> Player<'a> {
     /// Takes all that is there of standard error, and tells all that was noted before the next start.
     fn catch_up(&mut self, again: &mut Again<'_>, sink: &mut Sink<'_>) -> io::Result<()> {
         self.tell_until(DateTime::<Utc>::MAX_UTC, again, sink)?;
-        let is_last_turn = self.next_in_story().is_none();
+        let is_last_turn = self.next.is_none();
         if is_last_turn && let Some(log) = &self.files.errors {
             let (at, notices) = (self.at, &mut self.notices);
             let to = log.metadata()?.len();
@@ -342,7 +367,7 @@ impl<'a> Player<'a> {
         if let Some(time) = self.at.time {
             self.tell_until(time, &mut again, sink)?;
         }
-        let is_followed = self.next_in_story().is_some();
+        let is_followed = self.next.is_some();
         self.errors_to_the_end(&mut again, sink, is_followed)?;
         let (at, notices) = (self.at, &mut self.notices);
         let outcome = again.end(&self.provider, &mut |event| notices.pass(at, event, sink))?;

@@ -14,6 +14,8 @@ const MOST_READ: u64 = 16 << 20;
 const BLOCK: usize = 64 << 10;
 /// The longest line, in bytes: a longer one is none of execenv's.
 const LONGEST: usize = 64 << 10;
+/// The most lines that are kept: several times those that a run writes.
+const MOST_TOLD: u32 = 20_000;
 
 /// One line that says something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,9 +27,12 @@ pub(super) struct Told {
 /// The lines that were read and not yet taken.
 #[derive(Debug, Default)]
 pub(super) struct Story {
-    read: u64,
+    /// How much of the log is read, in bytes.
+    pub(super) read: u64,
     /// A line whose end was not there yet.
     begun: Vec<u8>,
+    /// How many lines were kept so far.
+    kept: u32,
     pub(super) told: VecDeque<Told>,
 }
 
@@ -49,11 +54,20 @@ impl Story {
                 self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
                 if piece.ends_with(b"\n") {
                     let line = std::mem::take(&mut self.begun);
-                    self.told.extend(parse(&String::from_utf8_lossy(&line)));
+                    self.keep(parse(&String::from_utf8_lossy(&line)));
                 }
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, told: Option<Told>) {
+        let Some(told) = told else { return };
+        // How the run ended is its last word.
+        if self.kept < MOST_TOLD || matches!(told.line, LogLine::End { .. }) && self.kept == MOST_TOLD {
+            self.kept += 1;
+            self.told.push_back(told);
+        }
     }
 
     /// The first line that is still to be taken if it is earlier than this.

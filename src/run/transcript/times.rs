@@ -2,6 +2,7 @@
 //!
 //! An agent can write that file. So what does not fit together is left out, and a time that is not known stays unknown.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -13,12 +14,12 @@ use crate::supervise::{Stream, TimeLine};
 /// The most that is read of such a file, in bytes: more than a run of a week writes.
 const MOST_READ: u64 = 8 << 20;
 const BLOCK: usize = 64 << 10;
+/// The most starts of the agent: several times those of the longest run.
+const MOST_TURNS: usize = 1000;
 
 /// The times of one start of the agent.
 #[derive(Debug, Default)]
 struct Turn {
-    /// Where in the log it begins.
-    from: u64,
     /// By when so many bytes had been read since the start.
     output: Vec<(u64, i64)>,
     errors: Vec<(u64, i64)>,
@@ -29,7 +30,10 @@ struct Turn {
 pub(super) struct Times {
     read: u64,
     begun: Vec<u8>,
-    turns: Vec<Turn>,
+    /// By where in the log they begin. A refused start has printed nothing, and the next one begins where it did.
+    turns: BTreeMap<u64, Turn>,
+    /// The one that the lines are about.
+    present: u64,
 }
 
 impl Times {
@@ -58,8 +62,13 @@ impl Times {
     }
 
     fn add(&mut self, line: TimeLine) {
-        match (line, self.turns.last_mut()) {
-            (TimeLine::Start { from, .. }, _) => self.turns.push(Turn { from, ..Turn::default() }),
+        match (line, self.turns.get_mut(&self.present)) {
+            (TimeLine::Start { from, .. }, _) => {
+                self.present = from;
+                if self.turns.len() < MOST_TURNS || self.turns.contains_key(&from) {
+                    self.turns.insert(from, Turn::default());
+                }
+            }
             (TimeLine::Read { stream, at, bytes }, Some(turn)) => {
                 let reads = match stream {
                     Stream::Output => &mut turn.output,
@@ -74,21 +83,16 @@ impl Times {
         }
     }
 
-    fn turn(&self, from: u64) -> Option<&Turn> {
-        // A refused start has printed nothing, and the next one begins where it did.
-        self.turns.iter().rev().find(|turn| turn.from == from)
-    }
-
     /// When the first `bytes` bytes of the start that begins in the log at `from` had been read.
     pub(super) fn of_output(&self, from: u64, bytes: u64) -> Option<DateTime<Utc>> {
-        let reads = &self.turn(from)?.output;
+        let reads = &self.turns.get(&from)?.output;
         let (_, at) = reads.get(reads.partition_point(|(read, _)| *read < bytes))?;
         DateTime::from_timestamp_millis(*at)
     }
 
     /// What had been read of standard error since that start, by when.
     pub(super) fn of_errors(&self, from: u64) -> &[(u64, i64)] {
-        self.turn(from).map_or(&[], |turn| &turn.errors)
+        self.turns.get(&from).map_or(&[], |turn| &turn.errors)
     }
 }
 
