@@ -247,6 +247,8 @@ table! {
     KEPT = Row::new("kept-sidecars", Place::EnvFolder("output"), Owner::Execenv);
     /// what the agent printed
     LOGS = Row::env("logs", Owner::Execenv).in_every_env();
+    /// the prompt of the run
+    PROMPT_LOG = Row::new("prompt.txt", Place::EnvFolder("logs"), Owner::Execenv);
     /// what the agent printed on standard output, byte for byte
     AGENT_LOG = Row::new("agent.ndjson", Place::EnvFolder("logs"), Owner::Execenv);
     /// the same for standard error

@@ -10,12 +10,13 @@ use super::Format;
 use super::live::{self, Live, used};
 use super::log::note;
 use super::stamp::{AfterBrace, Clock, Stamp};
-use super::terminal::painted;
+use super::terminal::{hint, painted};
 use super::text::{counted, show_age_in_two};
 use super::{escape, story};
 use crate::formats::{HarmlessJson, write_lines, write_part};
 use crate::protocol::{Event, JsonText, NoticeLevel, Spent, Usage};
 use crate::run::{EarlierResult, RunResult, RunSink};
+use crate::supervise::RunStatus;
 use crate::supervise::redact::redact;
 
 /// The longest part of a program's line that becomes one JSON event, in bytes.
@@ -182,6 +183,13 @@ impl<W: Write> RunSink for Printer<'_, W> {
         // A run that could not start is reported as the command's failure.
         if let Some(error) = result.error.as_ref().filter(|_| result.has_started()) {
             log::error!("{error}");
+        }
+        // Whoever has stopped a run knows why it ended.
+        if result.has_started() && !matches!(result.status, RunStatus::Completed | RunStatus::Interrupted) {
+            let key = result.key();
+            story(&hint(&format!(
+                "`execenv logs {key}` prints what the agent did, `execenv report {key} --html FILE` makes a page of it"
+            )));
         }
         if result.survivors_killed > 0 {
             let killed = counted(result.survivors_killed as u64, "process", "processes");

@@ -38,8 +38,8 @@ pub use table::{Cell, Column, Table, Tone, styled};
 use terminal::painted;
 pub use terminal::{Color, Screen, help};
 pub use text::{
-    columns, counted, grouped, shell_quote, show_age, show_age_in_two, show_bytes, show_count, stopped_after,
-    wrapped,
+    columns, counted, grouped, shell_quote, show_age, show_age_in_two, show_bytes, show_count, show_price,
+    stopped_after, wrapped,
 };
 pub use transcript::Transcript;
 
@@ -215,7 +215,7 @@ pub fn failure(error: &anyhow::Error, as_json: bool) {
         let _ = writeln!(text, "{} {}", painted("caused by:", bold(AnsiColor::Red)), escape(&cause));
     }
     if let Some(hint) = hint {
-        let _ = writeln!(text, "{} {}", painted("hint:", bold(AnsiColor::Cyan)), escape(&hint));
+        text.push_str(&terminal::hint(&hint));
     }
     story(&text);
 }

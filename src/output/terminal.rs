@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
-use anstyle::Style;
+use anstyle::{AnsiColor, Style};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::formats::escape;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,12 +89,9 @@ pub(super) fn painted(word: &str, style: Style) -> String {
     }
 }
 
-/// A word for standard output, in colour where that makes sense.
-pub(super) fn painted_out(word: &str, style: Style) -> String {
-    match AutoStream::choice(&io::stdout()) {
-        ColorChoice::Never => word.to_owned(),
-        _ => format!("{style}{word}{style:#}"),
-    }
+/// What to type after a failure, as it is printed below the error.
+pub(super) fn hint(text: &str) -> String {
+    format!("{} {}\n", painted("hint:", AnsiColor::Cyan.on_default().bold()), escape(text))
 }
 
 /// Whether whoever read standard output has closed it: a command that waits for more to print learns it only so.

@@ -52,6 +52,16 @@ pub fn show_count(count: u64) -> String {
     }
 }
 
+/// A price in US dollars for people: `$1.23`, and as many digits of a small one that it is not nothing: `$0.0042`.
+pub fn show_price(dollars: f64) -> String {
+    match dollars {
+        _ if dollars >= 1e9 => format!("${dollars:.1e}"),
+        _ if dollars >= 0.01 || dollars <= 0.0 => format!("${dollars:.2}"),
+        _ if dollars >= 0.0001 => format!("${dollars:.4}"),
+        _ => "less than $0.0001".to_owned(),
+    }
+}
+
 /// An age for people, in its largest unit: `5m`, `3h`, `12d`.
 pub fn show_age(age: Duration) -> String {
     let seconds = age.num_seconds().max(0);
@@ -108,6 +118,23 @@ pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_price_is_never_shown_as_none_and_never_long() {
+        for (dollars, expected) in [
+            (0.0, "$0.00"),
+            (1e308, "$1.0e308"),
+            (123_456_789.0, "$123456789.00"),
+            (12.344, "$12.34"),
+            (0.5, "$0.50"),
+            (0.01, "$0.01"),
+            (0.0042, "$0.0042"),
+            (0.00012, "$0.0001"),
+            (0.000_001, "less than $0.0001"),
+        ] {
+            assert_eq!(show_price(dollars), expected);
+        }
+    }
 
     #[test]
     fn a_stopped_command_says_how_far_it_came() {

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::clean::{clean_line, clean_lines};
 use super::entries::Entries;
 use super::live::used;
-use super::terminal::painted_out;
+use super::terminal::Screen;
 use super::text::{show_age_in_two, show_count};
-use crate::formats::escape;
+use crate::formats::{escape, shortened};
 use crate::protocol::{Event, NoticeLevel, Spent, TOOL_OUTPUT, Usage, prefix};
 use crate::run::transcript::{At, RunEnd, gist};
 
@@ -25,16 +25,22 @@ const MOST_LINES: usize = 5;
 /// The longest of these lines, in characters.
 const LONGEST: usize = 200;
 
+/// So much of a message without end is held back, in bytes: its end, where only the last entries are printed.
+const LONGEST_HELD: usize = 1 << 20;
+
 /// Prints events as text.
 #[derive(Debug)]
 pub struct Transcript {
     entries: Entries,
+    screen: Screen,
     /// The entry that has begun.
     entry: String,
     /// A message of which more follows.
     is_message_begun: bool,
     /// The day of the last time.
     day: Option<NaiveDate>,
+    /// The last second in which an entry began, in seconds since 1970, and its day and its text: most entries share theirs with others.
+    second: Option<(i64, NaiveDate, String)>,
     turn: u32,
     /// The last call of a tool, by its id.
     call: String,
@@ -48,9 +54,11 @@ impl Transcript {
     pub fn new(last: Option<usize>) -> Transcript {
         Transcript {
             entries: Entries::new(last),
+            screen: Screen::of_stdout(),
             entry: String::new(),
             is_message_begun: false,
             day: None,
+            second: None,
             turn: 1,
             call: String::new(),
             line: Vec::new(),
@@ -71,7 +79,21 @@ impl Transcript {
             self.day = Some(began.date_naive());
             let _ = write!(line, ", began {}", began.format("%Y-%m-%d %H:%M:%S %:z"));
         }
-        let _ = writeln!(self.entry, "{}", painted_out(&line, dim()));
+        let _ = writeln!(self.entry, "{}", self.screen.painted(&line, dim()));
+        self.close()
+    }
+
+    /// Prints what the agent was asked.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn asked(&mut self, time: Option<DateTime<Utc>>, prompt: &str) -> io::Result<()> {
+        if prompt.trim().is_empty() {
+            return Ok(());
+        }
+        self.begin(time);
+        let text = first_lines(prompt.trim(), NO_TIME, self.screen);
+        let _ = writeln!(self.entry, "{}  {text}", self.screen.painted("prompt", tool_style()));
         self.close()
     }
 
@@ -90,7 +112,7 @@ impl Transcript {
         self.close_message()?;
         if at.turn > self.turn {
             self.turn = at.turn;
-            let line = painted_out(&format!("turn {}", at.turn), dim());
+            let line = self.screen.painted(&format!("turn {}", at.turn), dim());
             self.begin(at.time);
             self.entry.push_str(&line);
             self.entry.push('\n');
@@ -108,7 +130,7 @@ impl Transcript {
         Some(match event {
             Event::Session { session_id, model } => {
                 let model = model.map(|model| format!(", model {}", escape(model))).unwrap_or_default();
-                painted_out(&format!("session {}{model}", escape(session_id)), dim())
+                self.screen.painted(&format!("session {}{model}", escape(session_id)), dim())
             }
             Event::Text { text, .. } => {
                 let text = text.decode();
@@ -116,12 +138,12 @@ impl Transcript {
                 lines.join(&format!("\n{NO_TIME}"))
             }
             Event::Thinking { text } => {
-                let text = shortened(text.decode().trim(), NO_TIME);
-                text.lines().map(|line| painted_out(line, dim())).collect::<Vec<_>>().join("\n")
+                let text = first_lines(text.decode().trim(), NO_TIME, self.screen);
+                text.lines().map(|line| self.screen.painted(line, dim())).collect::<Vec<_>>().join("\n")
             }
             Event::ToolUse { id, tool, input } => {
                 (*id).clone_into(&mut self.call);
-                format!("{}  {}", painted_out(&escape(tool), tool_style()), clean_line(&gist(input)))
+                format!("{}  {}", self.screen.painted(&escape(tool), tool_style()), clean_line(&gist(input)))
             }
             Event::ToolResult { id, tool, output, is_error } => {
                 let output = output.decode();
@@ -129,26 +151,26 @@ impl Transcript {
                     + if output.len() > 4 * TOOL_OUTPUT { "\n…" } else { "" };
                 let mut words = Vec::new();
                 if *id != self.call {
-                    words.push(painted_out(&escape(tool), tool_style()));
+                    words.push(self.screen.painted(&escape(tool), tool_style()));
                 }
                 if *is_error == Some(true) {
-                    words.push(painted_out("error", AnsiColor::Red.on_default()));
+                    words.push(self.screen.painted("error", AnsiColor::Red.on_default()));
                 }
                 let answer = match output.trim().is_empty() {
-                    true => painted_out("no output", dim()),
-                    false => shortened(&output, INSET),
+                    true => self.screen.painted("no output", dim()),
+                    false => first_lines(&output, INSET, self.screen),
                 };
                 words.push(answer);
                 format!("  {}", words.join("  "))
             }
             Event::Usage { usage } => {
                 let models: Vec<String> = usage.iter().map(|(model, usage)| tokens(model, usage)).collect();
-                painted_out(&format!("tokens  {}", models.join("; ")), dim())
+                self.screen.painted(&format!("tokens  {}", models.join("; ")), dim())
             }
             Event::Permission { request, decision } => {
                 format!(
                     "{}  {}: {}",
-                    painted_out("permission", tool_style()),
+                    self.screen.painted("permission", tool_style()),
                     clean_line(request),
                     decision.word()
                 )
@@ -159,18 +181,18 @@ impl Transcript {
                     NoticeLevel::Warning => ("warning:", AnsiColor::Yellow.on_default()),
                     NoticeLevel::Error => ("error:", AnsiColor::Red.on_default()),
                 };
-                format!("{} {}", painted_out(word, style), clean_line(text))
+                format!("{} {}", self.screen.painted(word, style), clean_line(text))
             }
             Event::AuthRequired { hint, .. } => format!("the agent asks for a login: {}", clean_line(hint)),
             Event::Iteration { n, ready, reason } => {
                 let what = if *ready { "the agent says that it is done" } else { "the agent is not done" };
                 let reason = reason.map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
-                painted_out(&format!("turn {n} ended, {what}{reason}"), dim())
+                self.screen.painted(&format!("turn {n} ended, {what}{reason}"), dim())
             }
             Event::Heartbeat { commit, pushed, .. } => {
                 let pushed = if *pushed { ", pushed" } else { "" };
                 let commit = escape(commit.get(..12).unwrap_or(commit));
-                painted_out(&format!("the work is saved as {commit}{pushed}"), dim())
+                self.screen.painted(&format!("the work is saved as {commit}{pushed}"), dim())
             }
             Event::Stderr { text } => clean_line(text),
             // What an agent says on standard error is for whoever looks for the cause: `logs --stderr`.
@@ -190,12 +212,12 @@ impl Transcript {
         let reason = word("failure_reason").or_else(|| end.and_then(|end| end.reason.clone()));
         let Some(status) = status else {
             let color = AnsiColor::Red.on_default();
-            let line = painted_out("the run has died: nothing says how it ended", color);
+            let line = self.screen.painted("the run has died: nothing says how it ended", color);
             let _ = writeln!(self.entry, "{line}");
             return self.close();
         };
         let color = if status == "completed" { AnsiColor::Green } else { AnsiColor::Red };
-        let mut parts = vec![painted_out(&escape(&status), color.on_default())];
+        let mut parts = vec![self.screen.painted(&escape(&status), color.on_default())];
         if let Some(reason) = reason {
             let _ = write!(parts[0], " ({})", escape(&reason));
         }
@@ -236,6 +258,17 @@ impl Transcript {
         }
         let lines: Vec<String> = text.split('\n').map(clean_line).collect();
         self.entry.push_str(&lines.join(&format!("\n{NO_TIME}")));
+        if self.entry.len() <= 2 * LONGEST_HELD {
+            return Ok(());
+        }
+        if !self.entries.is_holding() {
+            return self.close();
+        }
+        let mut cut = self.entry.len() - LONGEST_HELD;
+        while !self.entry.is_char_boundary(cut) {
+            cut += 1;
+        }
+        self.entry.drain(..cut);
         Ok(())
     }
 
@@ -278,15 +311,20 @@ impl Transcript {
 
     /// Begins an entry with its time; a new day has a line of its own.
     fn begin(&mut self, time: Option<DateTime<Utc>>) {
-        let Some(time) = time.map(|time| time.with_timezone(&Local)) else {
+        let Some(time) = time else {
             self.entry.push_str(NO_TIME);
             return;
         };
-        let day = time.date_naive();
-        if self.day.replace(day).is_some_and(|before| before != day) {
-            let _ = writeln!(self.entry, "{}", painted_out(&day.to_string(), dim()));
+        if self.second.as_ref().is_none_or(|(second, ..)| *second != time.timestamp()) {
+            let local = time.with_timezone(&Local);
+            let text = self.screen.painted(&local.format("%H:%M:%S").to_string(), dim());
+            self.second = Some((time.timestamp(), local.date_naive(), text));
         }
-        let _ = write!(self.entry, "{}  ", painted_out(&time.format("%H:%M:%S").to_string(), dim()));
+        let Some((_, day, text)) = &self.second else { return };
+        if self.day.replace(*day).is_some_and(|before| before != *day) {
+            let _ = writeln!(self.entry, "{}", self.screen.painted(&day.to_string(), dim()));
+        }
+        let _ = write!(self.entry, "{text}  ");
     }
 
     fn close(&mut self) -> io::Result<()> {
@@ -315,21 +353,15 @@ fn tool_style() -> Style {
 }
 
 /// The first lines of a text, and how many more there are.
-fn shortened(text: &str, before: &str) -> String {
+fn first_lines(text: &str, before: &str, screen: Screen) -> String {
     let lines = text.lines().count();
-    let shown = text.lines().take(MOST_LINES).map(|line| {
-        let line = clean_line(prefix(line, 4 * LONGEST));
-        let mut short: String = line.chars().take(LONGEST).collect();
-        if short.len() < line.len() {
-            short.push('…');
-        }
-        short
-    });
-    let mut shown: Vec<String> = shown.collect();
+    let shown = text.lines().take(MOST_LINES);
+    let mut shown: Vec<String> =
+        shown.map(|line| shortened(&clean_line(prefix(line, 4 * LONGEST)), LONGEST).into_owned()).collect();
     if lines > MOST_LINES {
         let more = lines - MOST_LINES;
         let noun = if more == 1 { "line" } else { "lines" };
-        shown.push(painted_out(&format!("… {more} more {noun}"), dim()));
+        shown.push(screen.painted(&format!("… {more} more {noun}"), dim()));
     }
     shown.join(&format!("\n{before}"))
 }

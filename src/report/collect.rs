@@ -1,20 +1,17 @@
 //! From the events of a run to its transcript and its timeline, in one pass and in bounded memory.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::claim::Claim;
 use super::excerpt::{Cutting, Excerpt};
-use super::summary::summary;
 use super::timeline::{NAME as TOOL, Spend, TEXT_LANE, Timeline, Unit};
 use super::transcript::{ERRORS, Entries, Entry, INPUT, OUTPUT, PROGRAM, TEXT, THOUGHT, Transcript, What};
+use super::waiting::{Call, Waiting};
 use crate::protocol::{Event, JsonText, NoticeLevel, Permission, Spent};
+use crate::run::transcript::gist;
 use crate::supervise::redact::redact;
 
-/// The most calls that are waited for at once.
-const WAITING: usize = 1024;
 /// The longest name, id or line of an entry, in bytes.
 const SHORT: usize = 512;
 /// The most notices of the run that are listed as warnings.
@@ -41,7 +38,7 @@ pub struct Collector {
     turn: u32,
     entries: Entries,
     timeline: Timeline,
-    calls: HashMap<String, Call>,
+    calls: Waiting,
     /// A text that goes on, and the entry that it becomes.
     text: Option<(Moment, Cutting)>,
     program: Option<(Moment, Cutting)>,
@@ -50,14 +47,6 @@ pub struct Collector {
     /// Its standard error.
     errors: Cutting,
     warnings: Vec<Claim>,
-}
-
-/// A call that has not been answered.
-#[derive(Debug)]
-struct Call {
-    lane: usize,
-    from: u64,
-    entry: u64,
 }
 
 /// What came of the events.
@@ -83,7 +72,7 @@ impl Collector {
             turn: 0,
             entries: Entries::default(),
             timeline: Timeline::default(),
-            calls: HashMap::new(),
+            calls: Waiting::default(),
             text: None,
             program: None,
             spent: (0, 0),
@@ -171,8 +160,7 @@ impl Collector {
             (Unit::Milliseconds, Some(began), Some(ended)) => millis(began, ended).max(self.last),
             _ => self.last,
         };
-        let calls: Vec<Call> = self.calls.drain().map(|(_, call)| call).collect();
-        calls.iter().for_each(|call| self.give_up(call, end));
+        self.calls.rest().iter().for_each(|call| self.give_up(call, end));
         self.timeline.end(end);
         let mut timeline = self.timeline;
         timeline.lanes.iter_mut().for_each(|lane| lane.marks.sort_unstable_by_key(|mark| mark.from));
@@ -227,7 +215,7 @@ impl Collector {
         let lane = self.timeline.lane(tool);
         let what = What::Tool {
             tool: Claim::beginning(tool, TOOL),
-            summary: summary(input),
+            summary: Claim::new(gist(input)),
             input: Excerpt::of(input.get(), INPUT),
             output: None,
             is_error: false,
@@ -235,13 +223,8 @@ impl Collector {
         };
         let entry = self.push(moment, what);
         let call = Call { lane, from: self.last, entry };
-        if self.calls.len() >= WAITING {
-            let oldest = self.calls.iter().min_by_key(|(_, call)| call.entry).map(|(id, _)| id.clone());
-            let oldest = oldest.and_then(|id| self.calls.remove(&id));
-            oldest.iter().for_each(|call| self.give_up(call, call.from));
-        }
-        if let Some(same) = self.calls.insert(crate::protocol::prefix(id, SHORT).to_owned(), call) {
-            self.give_up(&same, same.from);
+        if let Some(given_up) = self.calls.begin(id, call) {
+            self.give_up(&given_up, given_up.from);
         }
     }
 
@@ -252,7 +235,7 @@ impl Collector {
 
     fn answered(&mut self, moment: Moment, id: &str, tool: &str, output: Excerpt, is_error: bool) {
         let now = self.last;
-        let Some(call) = self.calls.remove(crate::protocol::prefix(id, SHORT)) else {
+        let Some(call) = self.calls.end(id) else {
             self.push(moment, What::ToolResult { tool: Claim::beginning(tool, TOOL), output, is_error });
             return;
         };

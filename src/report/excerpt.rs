@@ -96,6 +96,14 @@ impl Cutting {
         }
     }
 
+    /// Leaves out what would come next, so many bytes of it. What was kept of the beginning is as long as it may be.
+    pub fn skip(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.dropped += bytes + self.tail.len() as u64;
+            self.tail.clear();
+        }
+    }
+
     fn drop_beginning_of_tail(&mut self) {
         let surplus = self.tail.len().saturating_sub(self.most.tail);
         self.tail.drain(..surplus);

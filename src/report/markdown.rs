@@ -10,7 +10,7 @@ use super::excerpt::{Excerpt, Most};
 use super::model::{Changes, Report};
 use super::timeline::{Lane, Unit};
 use super::transcript::{Entry, What};
-use super::words::{duration, money, tokens};
+use super::words::{CHANGES_OF, duration, price, tokens};
 use crate::output::{counted, show_bytes, show_count};
 use crate::protocol::prefix;
 
@@ -98,7 +98,7 @@ fn ending(report: &Report, out: &mut Out) {
     row("Reason", run.failure_reason.as_ref().map(span));
     row("Duration", run.duration_ms.map(duration));
     row("Turns", (run.iterations > 0).then(|| run.iterations.to_string()));
-    row("Cost", run.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(money));
+    row("Cost", price(run));
     row("Tokens", Some(tokens(run)).filter(|tokens| *tokens > 0).map(show_count));
     row("Branch", claim(&report.task.branch));
     row("Pull request", claim(&run.pr_url));
@@ -127,7 +127,7 @@ fn answer(report: &Report, out: &mut Out) {
 fn changes(changes: &Changes, report: &Report, out: &mut Out) {
     let count = changes.files.len() as u64 + changes.more_files;
     let mut text = format!(
-        "### Changes\n\n{}, +{} −{}\n\n",
+        "### Changes\n\n{}, +{} −{}, {CHANGES_OF}\n\n",
         counted(count, "file", "files"),
         changes.added,
         changes.removed
@@ -223,7 +223,8 @@ fn checkpoints(report: &Report, out: &mut Out) {
 
 fn task(report: &Report, out: &mut Out) {
     if !report.task.prompt.is_empty() {
-        out.folded("Prompt of the task document", &fence(&shorter(&report.task.prompt, PROMPT), "text"));
+        let title = super::html::prompt_title(&report.task);
+        out.folded(title, &fence(&shorter(&report.task.prompt, PROMPT), "text"));
     }
 }
 

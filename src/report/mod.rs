@@ -5,9 +5,9 @@
 //! | `gather` | what is known of a run, read from its environment |
 //! | `collect` | events to transcript and timeline, in one pass |
 //! | `transcript`, `timeline` | what of a long run is kept |
+//! | `waiting` | calls that have no answer yet |
 //! | `claim` | texts of the agent and of the task, which only escaped get out |
 //! | `excerpt` | the beginning and the end of a long text |
-//! | `summary` | the input of a tool in one line |
 //! | `diff` | a patch, file by file |
 //! | `model` | the data behind all forms of a report |
 //! | `layout` | where everything of the picture lies |
@@ -25,10 +25,10 @@ mod markdown;
 mod model;
 #[cfg(test)]
 mod sample;
-mod summary;
 mod text;
 mod timeline;
 mod transcript;
+mod waiting;
 mod words;
 
 pub use gather::{Sources, gather};

@@ -32,7 +32,7 @@ pub struct Report {
     pub transcript: Transcript,
     /// The end of its standard error, without what looks like a secret.
     pub stderr: Excerpt,
-    /// What its work has changed, one entry for each repository of the work dir.
+    /// What all runs of the environment together have changed, one entry for each repository of the work dir.
     pub changes: Vec<Changes>,
     /// Why there is nothing, or not all, of the changes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,8 +67,10 @@ pub struct Task {
     pub agent_name: Claim,
     /// The branch of the work.
     pub branch: Claim,
-    /// The prompt of the task document. A run may have been given another one.
+    /// The prompt of the run; of a run that kept none, that of the task document.
     pub prompt: Excerpt,
+    /// Whether the prompt is that of the task document: the run may have been given another one.
+    pub is_prompt_of_document: bool,
     /// The context file, as it is in the work dir now.
     pub context: Excerpt,
 }

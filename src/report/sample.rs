@@ -58,6 +58,7 @@ pub(super) fn report(text: &str) -> Report {
             agent_name: claim(),
             branch: claim(),
             prompt: excerpt(),
+            is_prompt_of_document: true,
             context: excerpt(),
         },
         run: Ending {

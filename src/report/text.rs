@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::claim::Claim;
 use super::model::Report;
-use super::words::{duration, money, tokens};
+use super::words::{CHANGES_OF, duration, price, tokens};
+use crate::formats::shortened;
 use crate::output::{counted, escape, show_count};
 
 /// The most lines of an error or an answer.
@@ -21,7 +22,9 @@ pub fn text(report: &Report) -> String {
             let _ = writeln!(out, "{label:<12} {value}");
         }
     };
-    row("run", &[one_line(&task.provider), one_line(&task.key)].join(" "));
+    let which = if report.previous { ", the run before the last one" } else { "" };
+    row("run", &format!("{} {}{which}", one_line(&task.provider), one_line(&task.key)));
+    row("asked", &one_line(&Claim::new(task.prompt.text.first_line())));
     row(
         "ended",
         &format!(
@@ -35,7 +38,7 @@ pub fn text(report: &Report) -> String {
         run.duration_ms.map(duration),
         (run.iterations > 0).then(|| counted(run.iterations.into(), "turn", "turns")),
         (tokens(run) > 0).then(|| format!("{} tokens", show_count(tokens(run)))),
-        run.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(money),
+        price(run),
     ];
     row("took", &figures.into_iter().flatten().collect::<Vec<_>>().join(", "));
     let mut lanes: Vec<_> =
@@ -48,7 +51,7 @@ pub fn text(report: &Report) -> String {
     row("tools", &tools.collect::<Vec<_>>().join(", "));
     for changes in &report.changes {
         let files = counted(changes.files.len() as u64 + changes.more_files, "file", "files");
-        row("changes", &format!("{files}, +{} -{}", changes.added, changes.removed));
+        row("changes", &format!("{files}, +{} -{}, {CHANGES_OF}", changes.added, changes.removed));
     }
     row("no changes", report.no_changes.as_deref().map(escape).unwrap_or_default().as_str());
     row("pull request", &one_line(&run.pr_url));
@@ -61,7 +64,7 @@ pub fn text(report: &Report) -> String {
         lines.truncate(LINES);
         let _ = writeln!(out, "\n{title}");
         for line in lines {
-            let _ = writeln!(out, "  {}", cut(&escape(line)));
+            let _ = writeln!(out, "  {}", shortened(&escape(line), WIDTH));
         }
         if more > 0 {
             let _ = writeln!(out, "  … {}", counted(more as u64, "more line", "more lines"));
@@ -88,12 +91,6 @@ fn why(report: &Report) -> String {
 }
 
 fn one_line(claim: &Claim) -> String {
-    cut(&escape(&claim.visible().split_whitespace().collect::<Vec<_>>().join(" ")))
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+    let line = escape(&claim.visible().split_whitespace().collect::<Vec<_>>().join(" "));
+    shortened(&line, WIDTH).into_owned()
 }

@@ -1,6 +1,7 @@
 //! Numbers and states of a report in the words of its pages.
 
 use super::model::{Ending, State};
+use crate::output::show_price;
 use crate::protocol::{FailureReason, Usage};
 
 /// A length of time: `850 ms`, `12.3 s`, `4m 05s`, `2h 03m`.
@@ -23,10 +24,13 @@ pub(super) fn clock(millis: u64) -> String {
     }
 }
 
-/// A price in US dollars: two decimals, four of a small one.
-pub(super) fn money(dollars: f64) -> String {
-    if dollars == 0.0 || dollars >= 1.0 { format!("${dollars:.2}") } else { format!("${dollars:.4}") }
+/// The price of a run, where it is known.
+pub(super) fn price(ending: &Ending) -> Option<String> {
+    ending.cost_usd.as_ref().and_then(serde_json::Number::as_f64).map(show_price)
 }
+
+/// Whose changes a report shows: the work dir keeps no state from before a run.
+pub(super) const CHANGES_OF: &str = "by all runs of this environment together";
 
 /// The tokens of all models.
 pub(super) fn tokens(ending: &Ending) -> u64 {
@@ -91,13 +95,6 @@ mod tests {
             (7_380_000, "2h 03m", "2:03:00"),
         ] {
             assert_eq!((duration(millis).as_str(), clock(millis).as_str()), (text, place));
-        }
-    }
-
-    #[test]
-    fn prices() {
-        for (dollars, text) in [(0.0, "$0.00"), (0.0123, "$0.0123"), (12.345, "$12.35")] {
-            assert_eq!(money(dollars), text);
         }
     }
 

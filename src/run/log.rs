@@ -35,6 +35,9 @@ impl RunLog {
         let mut log = RunLog { file: logs::create(tree, names::RUN_LOG)?, left: MOST_EVENTS };
         log.line(now, &LogLine::run(&plan.run_id, &plan.provider, &plan.work_dir));
         log.line(now, &LogLine::Dialect(plan.dialect().to_owned()).text());
+        if let Some(prompt) = plan.asked() {
+            logs::keep_prompt(tree, prompt);
+        }
         Ok(log)
     }
 

@@ -5,7 +5,7 @@
 //! name finds the logs of one run, some of them there and some in their places, and goes on.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -15,8 +15,14 @@ use crate::layout::names;
 use crate::sys::tree::{FileKind, Tree};
 
 /// The logs that a run may have.
-const NAMES: [&str; 5] =
-    [names::RUN_LOG, names::AGENT_LOG, names::STDERR_LOG, names::AGENT_TIMES, names::LOGIN_LOG];
+const NAMES: [&str; 6] = [
+    names::RUN_LOG,
+    names::PROMPT_LOG,
+    names::AGENT_LOG,
+    names::STDERR_LOG,
+    names::AGENT_TIMES,
+    names::LOGIN_LOG,
+];
 
 /// The logs of what the agent prints: all starts of the agent in a run go on in them.
 #[derive(Debug)]
@@ -137,6 +143,15 @@ fn put_aside_in(env: &Tree, logs: &Path) -> io::Result<()> {
 pub(super) fn create(env: &Tree, name: &str) -> Result<File> {
     let path = Path::new(names::LOGS).join(name);
     env.open_log(&path).with_context(|| format!("open {}", env.path().join(&path).display()))
+}
+
+/// Keeps what the agent is asked. A prompt may hold a secret, as what the agent prints may: it lies beside that, as private. That it
+/// cannot be kept is no reason to stop a run.
+pub(super) fn keep_prompt(env: &Tree, prompt: &str) {
+    let kept = create(env, names::PROMPT_LOG).and_then(|mut log| Ok(log.write_all(prompt.as_bytes())?));
+    if let Err(error) = kept {
+        log::warn!("`report` will not show the prompt of this run: {error:#}");
+    }
 }
 
 #[cfg(test)]

@@ -97,6 +97,8 @@ pub(super) enum AgentPlan {
 pub(super) struct ProviderPlan {
     row: &'static Provider,
     dialect: &'static Dialect,
+    /// What the user asks for, and the prompt that is made of it.
+    asked: String,
     prompt: String,
     /// The prompt with the record of the earlier conversation, for a start without its session.
     without_session: Option<String>,
@@ -207,6 +209,14 @@ impl RunPlan {
         match &self.agent {
             AgentPlan::Command { .. } => "",
             AgentPlan::Provider(agent) => agent.dialect.name,
+        }
+    }
+
+    /// What the user asks for, in their own words.
+    pub(super) fn asked(&self) -> Option<&str> {
+        match &self.agent {
+            AgentPlan::Command { input, .. } => input.as_deref(),
+            AgentPlan::Provider(agent) => Some(&agent.asked),
         }
     }
 
@@ -393,7 +403,8 @@ fn agent(
     let row = row.ok_or_else(|| not_runnable(provider, &options.env))?;
     let asked = dialect(row, options.dialect.as_deref())?;
     refuse_untold(options, asked.tells, row.name, &format!("`--dialect {}`", asked.name))?;
-    let mut prompt = prompt(options, file)?;
+    let asked_for = prompt(options, file)?;
+    let mut prompt = asked_for.clone();
     if let Some(role) = options.role {
         prompt = format!("{}\n\n{prompt}", role.heading());
     }
@@ -418,6 +429,7 @@ fn agent(
     let agent = ProviderPlan {
         row,
         dialect,
+        asked: asked_for,
         prompt,
         model,
         max_turns: options.max_turns,

@@ -277,6 +277,12 @@ impl RunResult {
             .with_context(|| format!("write {}", env.path().join(&file).display()))
     }
 
+    /// The key of its environment.
+    pub fn key(&self) -> String {
+        let root = self.logs.output.ancestors().nth(2).and_then(Path::file_name);
+        root.unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// Whether the agent was started.
     pub fn has_started(&self) -> bool {
         self.iterations > 0

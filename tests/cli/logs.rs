@@ -45,15 +45,15 @@ fn a_transcript_has_what_a_person_wants_to_know() {
         rest.to_owned()
     };
     assert_eq!(lines[0], "run of claude (stream-json), began 2026-06-01 12:00:00 +00:00");
-    let known: Vec<String> = lines[1..5].iter().map(|line| at(line)).collect();
-    assert_eq!(known, ["session s1, model m", "hällo", "Bash  ls -la", "  1"]);
+    let known: Vec<String> = lines[1..6].iter().map(|line| at(line)).collect();
+    assert_eq!(known, ["prompt  go", "session s1, model m", "hällo", "Bash  ls -la", "  1"]);
     assert_eq!(
-        lines[5..10],
+        lines[6..11],
         ["2", "3", "4", "5", "… 2 more lines"].map(|line| format!("            {line}"))
     );
-    assert_eq!(at(lines[10]), "tokens  m: 3 in, 2 out");
-    assert!(lines[11].starts_with("completed in 0s · 5 tokens") && lines.len() == 12, "{printed}");
-    assert_eq!(text(&w, &["-n", "2"]), format!("{}\n{}\n", lines[10], lines[11]));
+    assert_eq!(at(lines[11]), "tokens  m: 3 in, 2 out");
+    assert!(lines[12].starts_with("completed in 0s · 5 tokens") && lines.len() == 13, "{printed}");
+    assert_eq!(text(&w, &["-n", "2"]), format!("{}\n{}\n", lines[11], lines[12]));
     assert_eq!(text(&w, &["-n", "0"]), "");
     // `-f` of a run that is over prints it.
     assert_eq!(text(&w, &["-f"]), printed);
@@ -350,6 +350,24 @@ fn a_line_of_fifty_megabytes_is_printed_short() {
     assert!(fs::metadata(log(&w, "agent.ndjson")).unwrap().len() > 50_000_000);
     let last = text(&w, &["--raw", "-n", "1"]);
     assert!(last.starts_with('{') && last.ends_with("}\n"), "{last}");
+}
+
+#[test]
+fn a_message_without_end_is_printed_whole_and_its_end_as_one_of_the_last_entries() {
+    const PARTS: usize = 5000;
+    let w = World::new();
+    w.program(&["echo", "now"]).run().status(0);
+    let content = "ä".repeat(500);
+    let part =
+        format!("{{\"type\":\"message\",\"role\":\"assistant\",\"content\":\"{content}\",\"delta\":true}}\n");
+    fs::write(log(&w, "agent.ndjson.previous"), part.repeat(PARTS)).unwrap();
+    fs::write(log(&w, "run.log.previous"), "2026-05-01T00:00:00Z run r of gemini in /w\n").unwrap();
+    let printed = text(&w, &["--previous"]);
+    assert_eq!(printed.matches('ä').count(), 500 * PARTS);
+    assert_eq!(printed.lines().filter(|line| line.contains('ä')).count(), 1);
+    let last = text(&w, &["--previous", "-n", "3"]);
+    let kept = last.matches('ä').count() * 2;
+    assert!((1 << 20..3 << 20).contains(&kept), "{kept} bytes of {}", last.len());
 }
 
 #[test]

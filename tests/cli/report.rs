@@ -208,6 +208,102 @@ fn the_run_before_has_a_report_and_a_new_environment_has_none() {
     assert_eq!((&report["previous"], &report["run"]["status"]), (&json!(true), &json!("failed")));
     assert_eq!(told(&report), ["session", "text hällo"]);
     assert_eq!(data(&w)["run"]["status"], "completed");
+    // Each form says which run it is, and how to get that one.
+    let previous = |form: &[&str]| {
+        let arguments = ["report", KEY, "--previous"];
+        w.t.execenv(arguments.iter().chain(form)).ok().stdout
+    };
+    let text = previous(&[]);
+    let hint = format!("All of it: `execenv report {KEY} --previous --html report.html`\n");
+    assert!(text.contains("run          claude 555555abcdef, the run before the last one\n"), "{text}");
+    assert!(text.ends_with(&hint), "{text}");
+    let markdown = previous(&["--markdown", "-"]);
+    assert!(markdown.contains("This is the run before the last one.\n"), "{markdown}");
+    assert!(markdown.contains("`execenv report KEY --previous --html report.html`"), "{markdown}");
+    assert!(previous(&["--html", "-"]).contains("(the run before the last one)"));
+}
+
+#[test]
+fn the_prompt_of_each_run_is_kept_and_shown() {
+    let w = World::new();
+    let asked = |prompt: &str| w.start(GOOD, &["--prompt", prompt]).run().status(0);
+    asked("first <b>words</b>\nand more");
+    let kept = w.env.join("logs/prompt.txt");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "first <b>words</b>\nand more");
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    let long = format!("second {}END", "é".repeat(20_000));
+    asked(&long);
+    let report = data(&w);
+    let task = &report["task"];
+    assert!(task["prompt"]["text"].as_str().unwrap().starts_with("second éé"), "{task}");
+    assert!(task["prompt"]["end"].as_str().unwrap().ends_with("éEND"));
+    let shown = ["text", "end"].map(|part| task["prompt"][part].as_str().unwrap().len() as u64);
+    assert_eq!(task["prompt"]["left_out"].as_u64().unwrap() + shown.iter().sum::<u64>(), long.len() as u64);
+    assert_eq!(task["is_prompt_of_document"], false);
+    let previous = |form: &[&str]| {
+        let arguments = ["report", KEY, "--previous"];
+        w.t.execenv(arguments.iter().chain(form)).ok().stdout
+    };
+    let page = previous(&["--html", "-"]);
+    assert!(page.contains("<h1>first &lt;b&gt;words&lt;/b&gt;</h1>") && page.contains("and more"), "{page}");
+    assert!(previous(&["--markdown", "-"]).contains("<summary>Prompt</summary>"));
+    assert!(previous(&[]).contains("asked        first <b>words</b>\n"));
+    // What an agent puts in its place is not read.
+    fs::remove_file(&kept).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &kept).unwrap();
+    let report = data(&w);
+    assert!(report["warnings"][0].as_str().unwrap().starts_with("The prompt of the run is not shown"));
+    assert!(!report.to_string().contains("root:x"), "{report}");
+}
+
+#[test]
+fn a_price_that_can_be_none_takes_little_room() {
+    let w = World::new();
+    let result = RESULT.replace("\"session_id\"", "\"total_cost_usd\":1e308,\"session_id\"");
+    w.asked(&["pid @/agent", INIT, SAYS, &result, "expect-eof"], &[]).run().status(0);
+    for form in [vec![], vec!["--html", "-"], vec!["--markdown", "-"]] {
+        let shown = w.t.execenv(["report", KEY].into_iter().chain(form)).ok().stdout;
+        assert!(shown.contains("$1.0e308") && !shown.contains(&"0".repeat(50)), "{shown}");
+    }
+    let logs = w.t.execenv(["logs", KEY]).ok().stdout;
+    assert!(logs.contains(" · $1.0e308\n"), "{logs}");
+}
+
+#[test]
+fn a_forged_log_of_any_kind_is_read_to_its_end() {
+    const MANY: usize = 20_000;
+    let w = World::new();
+    w.asked(GOOD, &[]).run().status(0);
+    let logs = w.env.join("logs");
+    let mut output = String::new();
+    for n in 0..MANY {
+        let call = CALL.trim_start_matches("print ").replace("Bash", &format!("tool {n}"));
+        let call = call.replace("\"t1\"", &format!("\"t{n}\"")).replace("\"b\"", &format!("\"b{n}\""));
+        let used = format!("\"model\":\"m{n}\",\"usage\":{{\"output_tokens\":1}}");
+        output += &call.replace("\"model\":\"m\"", &used).replace("\"s1\"", &format!("\"s{n}\""));
+        output.push('\n');
+    }
+    fs::write(logs.join("agent.ndjson"), &output).unwrap();
+    let line = output.find('\n').unwrap() + 1;
+    let run = fs::read_to_string(logs.join("run.log")).unwrap();
+    let starts: String =
+        (0..MANY).map(|n| format!("2026-06-01T12:00:00Z log from byte {}\n", n * line)).collect();
+    let notices: String = (0..MANY).map(|n| format!("2026-06-01T12:00:01Z notice w{n}\n")).collect();
+    fs::write(logs.join("run.log"), format!("{run}{starts}{notices}")).unwrap();
+    let times: String = (0..MANY)
+        .map(|n| format!("s 1780315200000 {}\no 1780315200001 1\ne 1780315200001 1\n", n * line))
+        .collect();
+    fs::write(logs.join("agent.times"), times).unwrap();
+    fs::write(logs.join("agent.stderr.log"), "x".repeat(MANY)).unwrap();
+    fs::remove_file(w.env.join("output/result.json")).unwrap();
+    let report = data(&w);
+    let lanes = report["timeline"]["lanes"].as_array().unwrap();
+    let calls: u64 = lanes.iter().map(|lane| lane["calls"].as_u64().unwrap()).sum();
+    assert_eq!((lanes.len(), calls), (48, MANY as u64));
+    assert!(report["warnings"].as_array().unwrap().len() < 100);
+    assert!(report["run"]["usage"].as_object().unwrap().len() <= 50, "{}", report["run"]);
+    let events = w.t.execenv(["logs", KEY, "--events"]).ok().stdout;
+    assert_eq!(events.lines().filter(|line| line.contains("\"type\":\"tool_use\"")).count(), MANY);
 }
 
 #[test]
@@ -236,6 +332,30 @@ fn a_file_is_written_whole_and_only_where_one_can_be() {
     let inside = w.env.join("workdir/r.html");
     let done = w.t.execenv(["report", KEY, "--html", inside.to_str().unwrap()]).run().status(0);
     assert!(done.stderr.contains("inside the work dir"), "{done}");
+}
+
+#[test]
+fn a_users_own_link_is_followed_to_a_file_and_an_agents_is_not() {
+    let w = World::new();
+    w.asked(GOOD, &[]).run().status(0);
+    let work_dir = w.env.join("workdir");
+    let elsewhere = w.t.tmp.join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::create_dir(work_dir.join("docs")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, work_dir.join("lure")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, w.t.tmp.join("mine")).unwrap();
+    std::os::unix::fs::symlink(&work_dir, w.t.tmp.join("work")).unwrap();
+    let report = |file: &str| w.t.execenv(["report", KEY, "--html", file]);
+    let lure = work_dir.join("lure/r.html");
+    for file in [lure.to_str().unwrap(), "work/lure/r.html", "work/docs/../lure/r.html"] {
+        report(file).fails(2, &["which the agent may have made", "hint: name a file outside"]);
+    }
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    for file in ["mine/r.html", "work/docs/r.html", "work/docs/../r.html", "work/../../../../above.html"] {
+        report(file).run().status(0);
+    }
+    assert!(elsewhere.join("r.html").is_file() && work_dir.join("docs/r.html").is_file());
+    assert!(work_dir.join("r.html").is_file());
 }
 
 #[test]

@@ -156,11 +156,13 @@ git -C "$work/repo" add -A
 git -C "$work/repo" -c user.name=a -c user.email=a@b commit -qm first
 
 run_scene() { # SCENE
-    local env
+    local env asked=()
+    # The prompt is a text from outside as well.
+    if [ "$1" = hostile ]; then asked=(--prompt "</h1><script>document.title='ran'</script><img src=http://127.0.0.1:$port/p.png onerror=\"document.title='ran'\">"); fi
     printf '{"id":"%s","workspace_id":"shop","provider":"claude","agent":{"id":"a1","name":"fixer"},"chat_session_id":"c1","chat_message":"The average of an empty cart fails with a division by zero. Make it 0, and keep the tests green."}' "$1" > "$work/task.json"
     env=$("$execenv" prepare --task "$work/task.json" --repo "$work/repo" -q)
     (cd "$env" && SCENE=$1 PORT=$port IS_SANDBOX=1 "$execenv" run "$env" -q --env "SCENE=$1" --env "PORT=$port" --env "CALLS=${CALLS:-}" --env "LINES=${LINES:-}" \
-        --agent-bin "$work/agent" > /dev/null 2> "$work/$1.err") || true
+        --agent-bin "$work/agent" "${asked[@]}" > /dev/null 2> "$work/$1.err") || true
     if [ "$1" = success ]; then "$execenv" checkpoint "$env" -m 'the empty case' -q > /dev/null; fi
     "$execenv" report "$env" --html "$keep/$1.html" --markdown "$keep/$1.md" -q
     "$execenv" report "$env" --json > "$keep/$1.json"

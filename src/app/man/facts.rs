@@ -324,6 +324,7 @@ pub(super) const PAGES: &[Facts] = &[
         ],
         files: &[
             names::LOGS,
+            names::PROMPT_LOG,
             names::AGENT_LOG,
             names::STDERR_LOG,
             names::AGENT_TIMES,
@@ -360,7 +361,8 @@ pub(super) const PAGES: &[Facts] = &[
             ("previous", "true: it is about the run before the last one"),
             (
                 "task",
-                "key, root_dir, work_dir, has_work_dir, workspace_id, task_id, kind, provider, agent_name, branch, prompt, context",
+                "key, root_dir, work_dir, has_work_dir, workspace_id, task_id, kind, provider, agent_name, branch, prompt, \
+                 is_prompt_of_document (the run kept none), context",
             ),
             (
                 "run",
@@ -380,7 +382,7 @@ pub(super) const PAGES: &[Facts] = &[
             ("stderr", "the end of the agent's standard error, without what looks like a secret"),
             (
                 "changes[], no_changes",
-                "of each repository: base, files[], more_files, added, removed, patch, is_patch_cut; why there are none",
+                "of each repository, by all runs together: base, files[], more_files, added, removed, patch, is_patch_cut; why there are none",
             ),
             ("checkpoints[]", "n, commit, message, at, files, added, removed, patch"),
             ("warnings[]", "what a reader should know"),

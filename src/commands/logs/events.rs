@@ -1,17 +1,21 @@
 //! The events of a run, as text or as JSON.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Read as _};
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::follow::Follower;
+use crate::layout::names;
 use crate::output::log::note;
 use crate::output::{Entries, Lines, Printer, Transcript};
 use crate::protocol::Event;
 use crate::run::RunSink as _;
-use crate::run::transcript::{At, Heard, Sink, follow, replay};
+use crate::run::transcript::{At, Heard, Recorded, Sink, follow, replay};
+
+/// So much of a prompt is read, in bytes: a transcript shows its first lines.
+const MOST_ASKED: u64 = 64 << 10;
 
 /// Which events are printed.
 struct Chosen {
@@ -86,6 +90,9 @@ pub(super) fn print_text(
     if last.is_none() && since.is_none() && !recorded.is_program() {
         transcript.head(&recorded.provider, &recorded.dialect, recorded.began)?;
     }
+    if !recorded.is_program() && recorded.began.is_none_or(|began| since.is_none_or(|since| began >= since)) {
+        transcript.asked(recorded.began, &prompt(recorded)?)?;
+    }
     play(&mut follower, &mut |at, event| {
         if chosen.has(at, &event) { transcript.event(at, &event) } else { Ok(()) }
     })?;
@@ -99,6 +106,16 @@ pub(super) fn print_text(
         note("the run is on; `-f` follows it");
     }
     Ok(())
+}
+
+/// The beginning of what the agent was asked, as far as the run has kept it.
+fn prompt(recorded: &Recorded) -> io::Result<String> {
+    let mut beginning = Vec::new();
+    // An agent can put anything in its place.
+    if let Ok(Some(file)) = recorded.log(names::PROMPT_LOG) {
+        file.take(MOST_ASKED).read_to_end(&mut beginning)?;
+    }
+    Ok(String::from_utf8_lossy(&beginning).into_owned())
 }
 
 /// Whether the run goes on after what was printed.

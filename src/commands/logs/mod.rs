@@ -18,7 +18,7 @@ use crate::run::transcript::Recorded;
 
 /// Print what the agent of the last run did, or follow the run that is on
 ///
-/// Prints a transcript: what the agent wrote, each tool that it called with the important part of its input, the beginning of each
+/// Prints a transcript: the prompt, what the agent wrote, each tool that it called with the important part of its input, the beginning of each
 /// answer, the tokens, what execenv had to say, and how the run ended. Times are those at which execenv read the output, in your time
 /// zone; a run of an older execenv has none. What a program (`run ENV -- PROGRAM`) printed comes line by line, without times.
 ///
@@ -58,11 +58,11 @@ pub struct LogsArgs {
     /// Print only the last N entries of the transcript, or the last N lines
     #[arg(short = 'n', long = "last", value_name = "N")]
     pub last: Option<usize>,
-    /// Print only what is not older than this: a duration before now, or a time such as 2026-06-01T12:00:00Z. Entries without a
-    /// time are kept
+    /// Of the transcript or the events, print only what is not older than this: a duration before now, or a time such as
+    /// 2026-06-01T12:00:00Z. Entries without a time are kept. The logs themselves (--raw, --stderr, --run) have no such limit
     #[arg(long, value_name = "TIME", value_parser = parse_since, conflicts_with_all = ["raw", "stderr", "run_log"])]
     pub since: Option<Since>,
-    /// The run before the last one
+    /// Print the run before the last one
     #[arg(long, conflicts_with = "follow")]
     pub previous: bool,
 }

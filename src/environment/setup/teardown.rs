@@ -18,6 +18,7 @@ use crate::environment::lookup::FoundEnv;
 use crate::environment::record::{Durability, Meta, SetupState};
 use crate::environment::root::EnvRoot;
 use crate::environment::trust::Trust;
+use crate::formats::shortened;
 
 /// What became of a teardown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -167,12 +168,8 @@ fn listed(commands: &[Command]) -> String {
     /// The most that are named, and the longest that is shown.
     const MOST: usize = 5;
     const LONGEST: usize = 120;
-    let shorten = |command: &Command| {
-        let text = command.to_string();
-        let short: String = text.chars().take(LONGEST).collect();
-        if short.len() < text.len() { format!("`{short}…`") } else { format!("`{short}`") }
-    };
-    let shown: Vec<String> = commands.iter().take(MOST).map(shorten).collect();
+    let short = |command: &Command| format!("`{}`", shortened(&command.to_string(), LONGEST));
+    let shown: Vec<String> = commands.iter().take(MOST).map(short).collect();
     match commands.len().saturating_sub(MOST) {
         _ if commands.is_empty() => "it has none".to_owned(),
         0 => shown.join(", "),

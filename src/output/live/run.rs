@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::line::{DELAY, PAUSE, draw, is_shown, is_wanted};
 use crate::output::escape;
-use crate::output::text::{show_age_in_two, show_count};
+use crate::output::text::{show_age_in_two, show_count, show_price};
 use crate::protocol::Spent;
 
 /// What a run shows of itself while it goes on.
@@ -60,16 +60,7 @@ impl Live {
 pub(in crate::output) fn used(spent: &Spent) -> Vec<String> {
     let tokens = (spent.tokens > 0).then(|| format!("{} tokens", show_count(spent.tokens)));
     let cost = spent.cost_usd.as_ref().and_then(serde_json::Number::as_f64).filter(|cost| *cost > 0.0);
-    tokens.into_iter().chain(cost.map(show_cost)).collect()
-}
-
-/// A price: `$1.23`, and as many digits of a small one that it is not nothing: `$0.0042`.
-fn show_cost(dollars: f64) -> String {
-    match dollars {
-        _ if dollars >= 0.01 => format!("${dollars:.2}"),
-        _ if dollars >= 0.0001 => format!("${dollars:.4}"),
-        _ => "less than $0.0001".to_owned(),
-    }
+    tokens.into_iter().chain(cost.map(show_price)).collect()
 }
 
 #[cfg(test)]
@@ -89,19 +80,5 @@ mod tests {
         assert_eq!(live.text(after), "1m 12s · 读取 · 12.3k tokens · $0.12");
         live.tool_ends("b");
         assert_eq!(live.text(after), "1m 12s · 12.3k tokens · $0.12");
-    }
-
-    #[test]
-    fn a_price_is_never_shown_as_none() {
-        for (dollars, expected) in [
-            (12.344, "$12.34"),
-            (0.5, "$0.50"),
-            (0.01, "$0.01"),
-            (0.0042, "$0.0042"),
-            (0.00012, "$0.0001"),
-            (0.000_001, "less than $0.0001"),
-        ] {
-            assert_eq!(show_cost(dollars), expected);
-        }
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::failure::{Code, Failure};
+use crate::formats::shortened;
 use crate::sys::child::{self, Captured, Program};
 
 /// The longest text of an error, in characters.
@@ -209,10 +210,7 @@ fn error_of(stdout: &str) -> Option<String> {
 fn one_line(text: &str) -> String {
     let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MAX_WORDS {
-        return line;
-    }
-    line.chars().take(MAX_WORDS - 1).chain(['…']).collect()
+    shortened(&line, MAX_WORDS).into_owned()
 }
 
 /// Whether a secret in a value was redacted, so that the value cannot be passed on.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::environment::{EnvStatus, FoundEnv, LastResult, Own};
 use crate::failure::{Code, Failure};
+use crate::protocol::is_price;
 use crate::report::claim::Claim;
 use crate::report::excerpt::{Excerpt, Most};
 use crate::report::model::{Ending, State};
@@ -159,7 +160,7 @@ impl<'a> Known<'a> {
                 None => self.recorded.as_ref().map_or(0, |recorded| recorded.turns),
             },
             cost_usd: match self.result.get("cost_usd") {
-                Some(Value::Number(price)) => Some(price.clone()),
+                Some(Value::Number(price)) if is_price(price) => Some(price.clone()),
                 _ => None,
             },
             usage: self.objects("usage", |usage| {

@@ -1,5 +1,8 @@
 //! Everything that is known of a run, put together. It only reads: no lock is taken, and nothing is changed.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,9 +12,10 @@ use super::changes::changes;
 use super::ending::Known;
 use super::sources::{Sources, path};
 use crate::environment::{CONTEXT_FILE, LaunchFile, Own};
+use crate::layout::names;
 use crate::report::claim::Claim;
 use crate::report::collect::{Collected, Collector, Moment};
-use crate::report::excerpt::{Excerpt, Most};
+use crate::report::excerpt::{Cutting, Excerpt, Most};
 use crate::report::model::{Checkpoint, Report, Task};
 use crate::run::Which;
 use crate::run::transcript::{At, Heard, replay_with_spent};
@@ -41,7 +45,7 @@ pub fn gather(sources: &Sources<'_>) -> Result<Report> {
         schema: 1,
         made_at: sources.now,
         previous: sources.which == Which::Previous,
-        task: task(sources, &own, &mut warnings),
+        task: task(sources, &own, &known, &mut warnings),
         run,
         timeline: log.timeline,
         transcript: log.transcript,
@@ -81,15 +85,14 @@ fn replayed(
     (collector.finish(ended), heard)
 }
 
-fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
+fn task(sources: &Sources<'_>, own: &Own, known: &Known<'_>, warnings: &mut Vec<Claim>) -> Task {
     let found = sources.found;
     let meta = found.meta.clone().unwrap_or_default();
     let workspace =
         if meta.workspace_id.is_empty() { found.env.workspace() } else { meta.workspace_id.clone() };
-    let launch = LaunchFile::load(found, sources.trust.keys).unwrap_or_else(|error| {
-        warnings.push(Claim::new(format!("the prompt is not shown: {error:#}")));
-        Default::default()
-    });
+    let asked = prompt_of_run(known, warnings);
+    let is_prompt_of_document = asked.is_none();
+    let prompt = asked.unwrap_or_else(|| prompt_of_document(sources, warnings));
     let context = found.open_agent_dir(sources.trust).ok().and_then(|dir| {
         let most = (PROMPT.head + PROMPT.tail) as u64;
         dir.read_start(Path::new(CONTEXT_FILE), most).ok().flatten()
@@ -105,9 +108,44 @@ fn task(sources: &Sources<'_>, own: &Own, warnings: &mut Vec<Claim>) -> Task {
         provider: Claim::new(own.provider.clone()),
         agent_name: Claim::new(own.agent_name.clone()),
         branch: Claim::new(own.repository.as_ref().map_or("", |repository| &repository.branch)),
-        prompt: Excerpt::of(&launch.file.prompt.unwrap_or_default(), PROMPT),
+        is_prompt_of_document: is_prompt_of_document && !prompt.is_empty(),
+        prompt,
         context: Excerpt::of(&String::from_utf8_lossy(&context.unwrap_or_default()), PROMPT),
     }
+}
+
+/// What the run kept of its prompt. `None`: it kept nothing.
+fn prompt_of_run(known: &Known<'_>, warnings: &mut Vec<Claim>) -> Option<Excerpt> {
+    let file = known.recorded.as_ref()?.log(names::PROMPT_LOG);
+    let read = file.and_then(|file| Ok(file.map(|file| both_ends(&file, PROMPT)).transpose()?));
+    read.unwrap_or_else(|error| {
+        warnings.push(Claim::new(format!("The prompt of the run is not shown: {error:#}.")));
+        None
+    })
+}
+
+/// The beginning and the end of a file, of which no more is read.
+fn both_ends(file: &File, most: Most) -> io::Result<Excerpt> {
+    let length = file.metadata()?.len();
+    let tail_from = length.saturating_sub(most.tail as u64).max(most.head as u64);
+    let mut kept = Cutting::new(most);
+    let mut block = vec![0; most.head.max(most.tail)];
+    for (from, most) in [(0, most.head), (tail_from, most.tail)] {
+        let read = file.read_at(&mut block[..most], from)?;
+        kept.add(&block[..read]);
+        if from == 0 {
+            kept.skip(tail_from - most as u64);
+        }
+    }
+    Ok(kept.finish())
+}
+
+fn prompt_of_document(sources: &Sources<'_>, warnings: &mut Vec<Claim>) -> Excerpt {
+    let launch = LaunchFile::load(sources.found, sources.trust.keys).unwrap_or_else(|error| {
+        warnings.push(Claim::new(format!("The prompt is not shown: {error:#}.")));
+        Default::default()
+    });
+    Excerpt::of(&launch.file.prompt.unwrap_or_default(), PROMPT)
 }
 
 fn checkpoints(own: &Own) -> Vec<Checkpoint> {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use crate::output::counted;
 use crate::report::diff::{FileDiff, LineKind, files};
 use crate::report::model::{ChangedFile, Changes, Report};
+use crate::report::words::CHANGES_OF;
 
 /// Diffs of so many lines together are open from the start.
 const OPEN: usize = 300;
@@ -32,6 +33,7 @@ fn repository(changes: &Changes, report: &Report) -> Markup {
             }
             @if report.changes.len() > 1 || !report.task.has_work_dir { " in " code { (changes.repository) } }
             @if let Some(base) = &changes.base { " since commit " code { (base.chars().take(12).collect::<String>()) } }
+            @if count > 0 { ", " (CHANGES_OF) }
         }
         @if !changes.files.is_empty() {
             details open[changes.files.len() <= 40] {

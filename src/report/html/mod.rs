@@ -8,4 +8,4 @@ mod summary;
 mod transcript;
 
 pub use page::page;
-pub(super) use summary::{answer_title, title};
+pub(super) use summary::{answer_title, prompt_title, title};

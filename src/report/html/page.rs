@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::{changes, picture, summary, transcript};
-use crate::formats::base64;
+use crate::formats::{base64, shortened};
 use crate::report::model::Report;
 
 const STYLE: &str = include_str!("style.css");
@@ -63,10 +63,9 @@ fn policy() -> String {
 /// The first line of the prompt, or the task.
 fn headline(report: &Report) -> Markup {
     let first = report.task.prompt.text.first_line();
-    let line: String = first.chars().take(120).collect();
     html! {
-        @if line.trim().is_empty() { "Task " (report.task.task_id) }
-        @else { (line) @if first.chars().count() > 120 { "…" } }
+        @if first.trim().is_empty() { "Task " (report.task.task_id) }
+        @else { (shortened(&first, 120)) }
     }
 }
 

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use crate::output::{counted, show_count};
+use crate::formats::shortened;
+use crate::output::{counted, show_count, show_price};
 use crate::report::layout::{LANE, LEFT, RIGHT, Row, Scale, WIDTH, is_text, rows, steps};
 use crate::report::timeline::{Lane, Timeline, Unit};
-use crate::report::words::{duration, money};
+use crate::report::words::duration;
 
 /// The longest name of a lane that has room in the picture, in characters.
 const NAME: usize = 19;
@@ -74,7 +75,7 @@ fn lane(row: &Row, y: f64, timeline: &Timeline, scale: Scale) -> Markup {
     let name = known.map_or("other tools".into(), |lane| lane.tool.visible());
     let class = if known.is_some_and(is_text) { "bar said" } else { "bar" };
     html! {
-        text .name x="0" y=(n(y + 17.0)) { (cut(&name)) }
+        text .name x="0" y=(n(y + 17.0)) { (shortened(&name, NAME)) }
         line .lane x1=(n(LEFT)) x2=(n(RIGHT)) y1=(n(y + LANE / 2.0)) y2=(n(y + LANE / 2.0)) {}
         @for bar in &row.bars {
             rect class=(class) x=(n(bar.x)) y=(n(y + 6.0)) width=(n(bar.width)) height="14" rx="2" {
@@ -112,7 +113,7 @@ fn charts(timeline: &Timeline) -> Vec<Chart> {
     let points: Vec<(u64, u64)> = priced.collect();
     let steps = points.windows(2).filter(|pair| pair[0].1 < pair[1].1).count();
     if let Some((_, most)) = points.last().copied().filter(|_| steps > 1) {
-        charts.push(Chart { name: "cost", points, sum: money(most as f64 / 1e6) });
+        charts.push(Chart { name: "cost", points, sum: show_price(most as f64 / 1e6) });
     }
     charts
 }
@@ -180,14 +181,6 @@ pub(super) fn table(timeline: &Timeline) -> Markup {
             }
         }
     }
-}
-
-/// A name that has room.
-fn cut(name: &str) -> String {
-    if name.chars().count() <= NAME {
-        return name.to_owned();
-    }
-    name.chars().take(NAME - 1).chain(['…']).collect()
 }
 
 fn n(value: f64) -> String {

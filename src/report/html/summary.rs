@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use super::excerpt::excerpt;
 use crate::output::{counted, grouped, show_count};
 use crate::report::claim::Claim;
-use crate::report::model::{Ending, Report, State};
-use crate::report::words::{duration, money, tokens};
+use crate::report::model::{Ending, Report, State, Task};
+use crate::report::words::{duration, price, tokens};
 
 /// The line that stays at the top.
 pub(super) fn header(report: &Report) -> Markup {
@@ -27,7 +27,7 @@ pub(super) fn header(report: &Report) -> Markup {
                 }
                 span .facts {
                     @if let Some(millis) = run.duration_ms { span { (duration(millis)) } }
-                    @if let Some(dollars) = price(run) { span { (money(dollars)) } }
+                    @if let Some(price) = price(run) { span { (price) } }
                     @if tokens(run) > 0 { span { (show_count(tokens(run))) " tokens" } }
                 }
             }
@@ -79,7 +79,7 @@ pub(super) fn ending(report: &Report) -> Markup {
                 (tile("Exit status", run.exit_code))
                 (tile("Duration", run.duration_ms.map(duration)))
                 (tile("Turns", (run.iterations > 0).then_some(run.iterations)))
-                (tile("Cost", price(run).map(money)))
+                (tile("Cost", price(run)))
                 (tile("Tokens", (tokens(run) > 0).then(|| show_count(tokens(run)))))
                 (tile("Reason", run.failure_reason.as_ref().map(|reason| html! { code { (reason) } })))
             }
@@ -160,7 +160,7 @@ pub(super) fn task(report: &Report) -> Markup {
             }
             @if !task.prompt.is_empty() {
                 details open[task.prompt.len() < 1500] {
-                    summary { "Prompt of the task document" }
+                    summary { (prompt_title(task)) }
                     (excerpt(&task.prompt))
                 }
             }
@@ -169,6 +169,11 @@ pub(super) fn task(report: &Report) -> Markup {
             }
         }
     }
+}
+
+/// What the prompt is.
+pub(in crate::report) fn prompt_title(task: &Task) -> &'static str {
+    if task.is_prompt_of_document { "Prompt of the task document" } else { "Prompt" }
 }
 
 fn row(name: &str, value: &Claim) -> Markup {
@@ -222,8 +227,4 @@ fn time(name: &str, at: Option<DateTime<Utc>>) -> Markup {
             dt { (name) } dd { time datetime=(text) { (text) } }
         }
     }
-}
-
-fn price(run: &Ending) -> Option<f64> {
-    run.cost_usd.as_ref().and_then(serde_json::Number::as_f64)
 }

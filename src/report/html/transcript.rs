@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use super::excerpt::{excerpt, rest};
+use crate::formats::shortened;
 use crate::output::counted;
 use crate::protocol::NoticeLevel;
 use crate::report::claim::Claim;
@@ -203,9 +204,5 @@ fn input(input: &Excerpt) -> Markup {
 
 /// The first line, cut to what has room in a line.
 fn line(text: &Claim) -> String {
-    let first = text.first_line();
-    match first.char_indices().nth(160) {
-        Some((end, _)) => format!("{}…", &first[..end]),
-        None => first.into_owned(),
-    }
+    shortened(&text.first_line(), 160).into_owned()
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::formats::shortened;
+
 /// The fields that say most, the most telling first: the CLIs name them alike.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 21] = [
     "command",
     "cmd",
     "file_path",
@@ -20,6 +22,7 @@ const FIELDS: [&str; 19] = [
     "url",
     "skill",
     "description",
+    "subject",
     "title",
     "prompt",
     "message",
@@ -27,6 +30,7 @@ const FIELDS: [&str; 19] = [
     "code",
     "input",
     "text",
+    "id",
 ];
 /// The longest line, in characters.
 const LONGEST: usize = 160;
@@ -62,11 +66,10 @@ fn text_of(json: &str) -> Option<String> {
 fn one_line(text: &str) -> String {
     let text = text.trim();
     let line = text.lines().next().unwrap_or_default().trim_end();
-    let mut short: String = line.chars().take(LONGEST).collect();
-    if short.len() < text.len() {
-        short.push('…');
+    match shortened(line, LONGEST) {
+        Cow::Borrowed(line) if line.len() < text.len() => format!("{line}…"),
+        short => short.into_owned(),
     }
-    short
 }
 
 #[cfg(test)]
@@ -88,7 +91,7 @@ mod tests {
             (r#"null"#, ""),
             (r#""*** Begin Patch\n""#, "*** Begin Patch"),
             (r#"[1,2]"#, "[1,2]"),
-            (&format!(r#"{{"command":"{long}"}}"#), &format!("{}…", &long[..160])),
+            (&format!(r#"{{"command":"{long}"}}"#), &format!("{}…", &long[..159])),
         ] {
             assert_eq!(gist(serde_json::from_str(input).unwrap()), expected, "{input}");
         }

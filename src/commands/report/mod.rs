@@ -1,27 +1,30 @@
 //! `execenv report`.
 
+mod target;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use self::target::Target;
 use crate::failure::{Code, Failure};
 use crate::invocation::{Context, env_completer};
-use crate::output::{Answer, Deed, Format, answer, escape, note, show_bytes, stream};
+use crate::output::{Answer, Deed, Format, answer, stream};
 use crate::report::{Report, Sources, gather, html, markdown, text};
 use crate::run::Which;
-use crate::sys::tree::{FileKind, Tree};
 
 /// Show one run as a page: how it ended, a timeline, the transcript, the changes
 ///
-/// Without an option it prints a short summary. `--html` writes one file that a browser shows without a network: what the task was,
-/// how the run ended and why, a timeline of turns and tool calls, the transcript with folded outputs, the changed files with their
-/// diff, checkpoints and warnings. Of a long run it shows the beginning and the end, and says how much was left out.
+/// Without an option it prints a short summary. `--html` writes one file that a browser shows without a network: the prompt, how the
+/// run ended and why, a timeline of turns and tool calls, the transcript with folded outputs, the changed files with their diff,
+/// checkpoints and warnings. Of a long run it shows the beginning and the end, and says how much was left out. The changes are those of all
+/// runs of the environment together.
 ///
 /// `report` changes nothing and waits for no lock. It also works while the run is on, after `cleanup`, and for a run that died. Texts and
-/// outputs of the agent are shown as text and can run nothing. They may hold secrets that the agent or its tools have printed, so look
-/// at a report before you pass it on.
+/// outputs of the agent are shown as text and can run nothing. They, and the prompt, may hold secrets, so look at a report before you
+/// pass it on.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv report \"$env\"
@@ -57,7 +60,10 @@ pub(crate) fn run(args: &ReportArgs, context: &Context) -> Result<u8> {
     }
     let found = context.find(&args.env)?;
     let places = [&args.html, &args.markdown].map(|file| {
-        file.as_deref().filter(|file| !is_stdout(file)).map(|file| Target::of(file, context)).transpose()
+        file.as_deref()
+            .filter(|file| !is_stdout(file))
+            .map(|file| Target::of(file, context, &found))
+            .transpose()
     });
     let [page, summary] = places;
     let (page, summary) = (page?, summary?);
@@ -67,7 +73,7 @@ pub(crate) fn run(args: &ReportArgs, context: &Context) -> Result<u8> {
         gather(&Sources { found: &found, trust: context.trust(None), git: &git, now: context.now, which })?;
     for (target, form) in [(&page, html as fn(&Report) -> String), (&summary, markdown)] {
         if let Some(target) = target {
-            target.write(&form(&report), found.work_dir_path().as_path())?;
+            target.write(&form(&report))?;
         }
     }
     let is_written = page.is_some() || summary.is_some();
@@ -93,53 +99,4 @@ fn print(text: &str) -> Result<u8> {
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(0)
-}
-
-/// A file that is to be written.
-struct Target {
-    folder: Tree,
-    name: PathBuf,
-    shown: PathBuf,
-}
-
-impl Target {
-    /// Looks at the place before anything else is done.
-    fn of(file: &Path, context: &Context) -> Result<Target> {
-        let shown = context.absolute(file)?;
-        let bad = |what: &str| {
-            Failure::new(Code::BadPath, format!("{} {what}", shown.display()))
-                .hint("`--html` and `--markdown` take the path of a file; its folder must exist")
-        };
-        let (Some(folder), Some(name)) = (shown.parent(), shown.file_name()) else {
-            return Err(bad("is no path of a file").into());
-        };
-        let folder = Tree::open(folder).map_err(|error| {
-            anyhow::Error::from(error).context(bad("cannot be written: its folder cannot be opened"))
-        })?;
-        let name = PathBuf::from(name);
-        // A link is replaced and not followed: an agent may have put it there. One such as /dev/stdout is meant to be followed.
-        let leads_to = shown.metadata().ok();
-        match folder.kind(&name) {
-            Ok(Some(FileKind::Dir)) => Err(bad("is a folder").into()),
-            _ if leads_to.is_some_and(|found| !found.is_file()) => {
-                Err(bad("is no regular file; `-` is standard output").into())
-            }
-            _ => Ok(Target { folder, name, shown }),
-        }
-    }
-
-    /// Replaces the file.
-    fn write(&self, text: &str, work_dir: &Path) -> Result<()> {
-        let temporary = format!(".execenv-report-{}", uuid::Uuid::new_v4().simple());
-        self.folder
-            .replace_unsynced(&self.name, text.as_bytes(), 0o600, &temporary)
-            .with_context(|| format!("write {}", self.shown.display()))?;
-        let inside = match self.shown.starts_with(work_dir) {
-            true => ", inside the work dir of the agent",
-            false => "",
-        };
-        let size = show_bytes(text.len() as u64);
-        note(&format!("wrote {} ({size}){inside}", escape(&self.shown.display().to_string())));
-        Ok(())
-    }
 }
