@@ -11,6 +11,10 @@ pub struct Entries<W: Write = BufWriter<Stream>> {
     out: W,
     /// The last entries, where only some are printed: how many, and those so far.
     last: Option<(usize, VecDeque<Vec<u8>>)>,
+    /// How many entries came.
+    taken: usize,
+    /// They do not begin with the first one of all.
+    is_part: bool,
 }
 
 impl Entries {
@@ -22,7 +26,18 @@ impl Entries {
 
 impl<W: Write> Entries<W> {
     fn to(out: W, last: Option<usize>) -> Entries<W> {
-        Entries { out, last: last.map(|most| (most, VecDeque::new())) }
+        Entries { out, last: last.map(|most| (most, VecDeque::new())), taken: 0, is_part: false }
+    }
+
+    /// The same entries, of which some that come first are left out, and the next one may lack its beginning.
+    #[must_use]
+    pub fn of_part(self) -> Entries<W> {
+        Entries { is_part: true, ..self }
+    }
+
+    /// Whether too few have come to know the last ones: none were printed.
+    pub fn lacks_some(&self) -> bool {
+        self.is_part && self.last.as_ref().is_some_and(|(most, _)| self.taken <= *most)
     }
 
     /// Takes a whole entry.
@@ -30,6 +45,7 @@ impl<W: Write> Entries<W> {
     /// # Errors
     /// Those of writing.
     pub fn entry(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.taken += 1;
         let Some((most, kept)) = &mut self.last else { return self.out.write_all(bytes) };
         // The one that goes gives its memory to the one that comes.
         let mut entry = if kept.len() >= *most { kept.pop_front().unwrap_or_default() } else { Vec::new() };
@@ -51,6 +67,9 @@ impl<W: Write> Entries<W> {
     /// # Errors
     /// Those of writing.
     pub fn release(&mut self) -> io::Result<()> {
+        if self.lacks_some() {
+            return Ok(());
+        }
         for entry in self.last.take().into_iter().flat_map(|(_, kept)| kept) {
             self.out.write_all(&entry)?;
         }
@@ -110,6 +129,19 @@ mod tests {
         lines.flush().unwrap();
         lines.write_all(after_release.as_bytes()).unwrap();
         String::from_utf8(entries.out).unwrap()
+    }
+
+    #[test]
+    fn the_last_of_a_part_are_printed_once_one_more_has_come() {
+        for (count, lacks_some, printed) in
+            [(0, true, ""), (2, true, ""), (3, false, "1\n2\n"), (4, false, "2\n3\n")]
+        {
+            let mut entries = Entries::to(Vec::new(), Some(2)).of_part();
+            (0..count).for_each(|n| entries.entry(format!("{n}\n").as_bytes()).unwrap());
+            assert_eq!(entries.lacks_some(), lacks_some, "{count}");
+            entries.release().unwrap();
+            assert_eq!(String::from_utf8(entries.out).unwrap(), printed, "{count}");
+        }
     }
 
     #[test]

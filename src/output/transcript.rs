@@ -41,6 +41,8 @@ pub struct Transcript {
     day: Option<NaiveDate>,
     /// The last second in which an entry began, in seconds since 1970, and its day and its text: most entries share theirs with others.
     second: Option<(i64, NaiveDate, String)>,
+    /// The last time of what was passed over.
+    passed: Option<DateTime<Utc>>,
     turn: u32,
     /// The last call of a tool, by its id.
     call: String,
@@ -59,6 +61,7 @@ impl Transcript {
             is_message_begun: false,
             day: None,
             second: None,
+            passed: None,
             turn: 1,
             call: String::new(),
             line: Vec::new(),
@@ -95,6 +98,21 @@ impl Transcript {
         let text = first_lines(prompt.trim(), NO_TIME, self.screen);
         let _ = writeln!(self.entry, "{}  {text}", self.screen.painted("prompt", tool_style()));
         self.close()
+    }
+
+    /// Begins in the middle: the entries before are left out.
+    #[must_use]
+    pub fn of_part(self) -> Transcript {
+        Transcript { entries: self.entries.of_part(), ..self }
+    }
+
+    /// Passes over an event that is left out: what follows may refer to it.
+    pub fn pass(&mut self, at: At, event: &Event<'_>) {
+        self.turn = self.turn.max(at.turn);
+        self.passed = at.time.or(self.passed);
+        if let Event::ToolUse { id, .. } = event {
+            (*id).clone_into(&mut self.call);
+        }
     }
 
     /// Takes one event.
@@ -234,14 +252,16 @@ impl Transcript {
         self.close()
     }
 
-    /// Prints what is still held back.
+    /// Prints what is still held back. Returns whether that was possible: of a part, too few entries may have come.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<bool> {
         self.close_message()?;
         self.close_lines()?;
-        self.entries.release()
+        let is_whole = !self.entries.lacks_some();
+        self.entries.release()?;
+        Ok(is_whole)
     }
 
     /// Nothing more is waiting: what there is of a message is printed now.
@@ -321,6 +341,9 @@ impl Transcript {
             self.second = Some((time.timestamp(), local.date_naive(), text));
         }
         let Some((_, day, text)) = &self.second else { return };
+        if let Some(passed) = self.passed.take() {
+            self.day = Some(passed.with_timezone(&Local).date_naive());
+        }
         if self.day.replace(*day).is_some_and(|before| before != *day) {
             let _ = writeln!(self.entry, "{}", self.screen.painted(&day.to_string(), dim()));
         }

@@ -353,6 +353,42 @@ fn a_line_of_fifty_megabytes_is_printed_short() {
 }
 
 #[test]
+fn the_last_entries_are_those_at_the_end_of_all() {
+    let w = World::new();
+    w.asked(GOOD, &[]).ok();
+    let line = |script: &str| script.strip_prefix("print ").unwrap().to_owned() + "\n";
+    let answer = line(ANSWER).replace("1\\n2\\n3\\n4\\n5\\n6\\n7", "ok");
+    let turn = [line(INIT), line(&SAYS.replace("hällo", "a line")), line(TOOL), answer].concat().repeat(500);
+    // Lines that give no entry, so that a few of the last ones are not enough.
+    let silent = "{\"type\":\"stream_event\"}\n".repeat(5000);
+    let calls = line(TOOL).repeat(30);
+    for (said, starts) in [
+        (turn.clone(), 1),
+        (turn.repeat(2), 2),
+        (turn.clone() + &silent, 1),
+        (turn.clone() + &silent + &calls, 1),
+    ] {
+        fs::write(log(&w, "agent.ndjson"), &said).unwrap();
+        let starts = (0..starts).map(|n| format!("2026-06-01T12:00:00Z log from byte {}\n", n * turn.len()));
+        let run = format!("2026-06-01T12:00:00Z run r of claude in /w\n{}", starts.collect::<String>());
+        fs::write(log(&w, "run.log"), run).unwrap();
+        for form in [&["-f"][..], &["--events"]] {
+            let all = text(&w, form);
+            let all: Vec<&str> = all.lines().collect();
+            for last in [0, 1, 2, 5, 30, 31, 100, 700] {
+                let count = last.to_string();
+                let printed = text(&w, &[form, &["-n", &count]].concat());
+                assert_eq!(
+                    printed.lines().collect::<Vec<_>>(),
+                    all[all.len() - last..],
+                    "{form:?} -n {last}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_message_without_end_is_printed_whole_and_its_end_as_one_of_the_last_entries() {
     const PARTS: usize = 5000;
     let w = World::new();

@@ -53,28 +53,41 @@ fn play(follower: &mut Follower<'_>, sink: &mut Sink<'_>) -> io::Result<Heard> {
     }
 }
 
+/// From where on in the log there are entries, if only the last ones are wanted. What is before the last lines is only read, as
+/// most lines give an entry; where these turn out to give too few, a second round has all.
+fn rounds(recorded: &Recorded, last: Option<usize>, since: Option<DateTime<Utc>>) -> io::Result<Vec<u64>> {
+    let lines = last.filter(|_| since.is_none()).map(|last| last.saturating_mul(4).saturating_add(100));
+    let place = lines.map_or(Ok(0), |lines| recorded.place_of_last(lines))?;
+    Ok(if place > 0 { vec![place, 0] } else { vec![0] })
+}
+
 /// Prints the events as `run -o json` does.
 pub(super) fn print_json(
     last: Option<usize>,
     since: Option<DateTime<Utc>>,
     mut follower: Follower<'_>,
 ) -> Result<()> {
-    let time = Cell::new(None);
-    let clock = || time.get();
-    let mut entries = Entries::new(last);
-    let mut printer = Printer::of_recorded(Lines::new(&mut entries), &clock);
-    let mut chosen = Chosen { since, has_unknown: false };
-    play(&mut follower, &mut |at, event| {
-        time.set(at.time);
-        if chosen.has(at, &event) { printer.event(&event) } else { Ok(()) }
-    })?;
-    if let Some(result) = follower.recorded.result().filter(|_| !is_on(&follower)) {
-        let ended = result.get("ended_at").and_then(|at| at.as_str()?.parse().ok());
-        time.set(ended);
-        printer.recorded_result(&result)?;
+    for from in rounds(follower.recorded, last, since)? {
+        let time = Cell::new(None);
+        let clock = || time.get();
+        let mut entries = if from > 0 { Entries::new(last).of_part() } else { Entries::new(last) };
+        let mut printer = Printer::of_recorded(Lines::new(&mut entries), &clock);
+        let mut chosen = Chosen { since, has_unknown: false };
+        play(&mut follower, &mut |at, event| {
+            time.set(at.time);
+            if at.offset >= from && chosen.has(at, &event) { printer.event(&event) } else { Ok(()) }
+        })?;
+        if let Some(result) = follower.recorded.result().filter(|_| !is_on(&follower)) {
+            let ended = result.get("ended_at").and_then(|at| at.as_str()?.parse().ok());
+            time.set(ended);
+            printer.recorded_result(&result)?;
+        }
+        printer.finish()?;
+        if !entries.lacks_some() {
+            chosen.tell();
+            break;
+        }
     }
-    printer.finish()?;
-    chosen.tell();
     Ok(())
 }
 
@@ -85,24 +98,33 @@ pub(super) fn print_text(
     mut follower: Follower<'_>,
 ) -> Result<()> {
     let recorded = follower.recorded;
-    let mut transcript = Transcript::new(last);
     let mut chosen = Chosen { since, has_unknown: false };
-    if last.is_none() && since.is_none() && !recorded.is_program() {
-        transcript.head(&recorded.provider, &recorded.dialect, recorded.began)?;
+    for from in rounds(recorded, last, since)? {
+        let mut transcript = if from > 0 { Transcript::new(last).of_part() } else { Transcript::new(last) };
+        let is_whole = from == 0 && !recorded.is_program();
+        if is_whole && last.is_none() && since.is_none() {
+            transcript.head(&recorded.provider, &recorded.dialect, recorded.began)?;
+        }
+        if is_whole && recorded.began.is_none_or(|began| since.is_none_or(|since| began >= since)) {
+            transcript.asked(recorded.began, &prompt(recorded)?)?;
+        }
+        play(&mut follower, &mut |at, event| match event {
+            _ if at.offset < from => {
+                transcript.pass(at, &event);
+                Ok(())
+            }
+            event if chosen.has(at, &event) => transcript.event(at, &event),
+            _ => Ok(()),
+        })?;
+        if !is_on(&follower) {
+            transcript.end(recorded.result().as_ref(), recorded.end.as_ref())?;
+        }
+        if transcript.finish()? {
+            break;
+        }
     }
-    if !recorded.is_program() && recorded.began.is_none_or(|began| since.is_none_or(|since| began >= since)) {
-        transcript.asked(recorded.began, &prompt(recorded)?)?;
-    }
-    play(&mut follower, &mut |at, event| {
-        if chosen.has(at, &event) { transcript.event(at, &event) } else { Ok(()) }
-    })?;
-    let is_on = is_on(&follower);
-    if !is_on {
-        transcript.end(recorded.result().as_ref(), recorded.end.as_ref())?;
-    }
-    transcript.finish()?;
     chosen.tell();
-    if is_on && !follower.is_followed {
+    if is_on(&follower) && !follower.is_followed {
         note("the run is on; `-f` follows it");
     }
     Ok(())

@@ -65,7 +65,7 @@ impl LogBytes {
 }
 
 /// Where the last lines of a file begin: found from its end.
-fn place_of_last(log: &File, lines: usize, length: u64) -> io::Result<u64> {
+pub(super) fn place_of_last(log: &File, lines: usize, length: u64) -> io::Result<u64> {
     if lines == 0 {
         return Ok(length);
     }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::bytes::place_of_last;
 use super::story::Story;
 use crate::environment::{EnvLock, FoundEnv, Held, Meta, Own};
 use crate::failure::{Code, Failure};
@@ -173,6 +174,20 @@ impl Recorded {
             errors: open(&self.errors, names::STDERR_LOG)?,
             times: open(&self.times, names::AGENT_TIMES).unwrap_or_default(),
         })
+    }
+
+    /// Where the last lines of all that the agent has printed begin, of a run that is over; 0 where it has printed on standard error,
+    /// too: that has lines of its own.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn place_of_last(&self, lines: usize) -> io::Result<u64> {
+        let errors =
+            self.errors.borrow().as_ref().map_or(Ok(0), |log| log.metadata().map(|log| log.len()))?;
+        match &*self.output.borrow() {
+            Some(log) if !self.is_live && errors == 0 => place_of_last(log, lines, log.metadata()?.len()),
+            _ => Ok(0),
+        }
     }
 
     /// A log as it is, for whoever prints its bytes. `None`: there is none.
