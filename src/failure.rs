@@ -38,7 +38,7 @@ codes! {
     NoInput "no_input" 2 "`send`: the agent takes no messages while it works";
     BadDocument "bad_document" 2 "an input document cannot be read or is not valid";
     BadConfig "bad_config" 2 "the configuration file or the value of a setting is not valid";
-    Untrusted "untrusted" 2 "the repository names setup or teardown commands that you have not trusted (`execenv trust`)";
+    Untrusted "untrusted" 2 "the repository names commands that you have not trusted, or that would run on the work of an agent in a sandbox (`execenv trust`)";
     BadPath "bad_path" 2 "a path cannot be used for this purpose";
     AmbiguousEnv "ambiguous_env" 2 "ENV names more than one environment";
     NoEnv "no_env" 3 "the environment does not exist";

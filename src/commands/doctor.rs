@@ -240,7 +240,7 @@ fn examine_root(fix: bool, context: &Context, tree: &Tree) -> Result<(Vec<Findin
         return Ok((vec![not_marked(fix, context.root.path(), tree)?], Vec::new()));
     }
     let git = context.git();
-    let deletion = Deletion::new(&git, &context.keys, &context.stop);
+    let deletion = Deletion::new(&git, &context.keys, &context.hooks.trusted, &context.stop);
     for leftover in sweep_staging(&context.root, tree, fix.then_some(&deletion), context.now)? {
         let repair = match leftover.whole {
             true => Repair { would: "moves it to the trash", done: "moved to the trash" },

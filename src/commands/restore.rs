@@ -25,6 +25,9 @@ use crate::work::{Restoring, Source, restore};
 /// status 5; so does a patch that does not fit. Nothing is changed then. A missing commit that `--base` names is fetched, from the
 /// remotes of a repository of yours; into one that an agent could have configured, you fetch it. Context file, skills and brief come
 /// back with `execenv reuse`, because they are made from the task document.
+///
+/// Nothing says who wrote a patch in a file. So after `--from FILE` the environment counts as one in which an agent in a sandbox has worked: the
+/// commands of the repository's .execenv.json do not run there any more (see `execenv trust`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   execenv restore \"$env\"
@@ -88,6 +91,12 @@ pub(crate) fn run(args: &RestoreArgs, context: &Context) -> Result<Answer> {
         note(&format!(
             "context file, skills and brief are not in the work dir: `execenv reuse {key} --task FILE` puts them back"
         ));
+    }
+    if done.ends_setup {
+        note(
+            "an agent in a sandbox may have written the patch, so the setup and teardown commands of the repository do not run in \
+             this environment any more",
+        );
     }
     let written = counted(done.written as u64, "file", "files");
     let state = match (&done.commit, done.changes.files.len() as u64) {

@@ -105,7 +105,7 @@ pub(crate) fn run(args: &TrashArgs, context: &Context) -> Result<Answer> {
 fn empty(context: &Context, tree: &Tree, found: &[TrashEntry]) -> Result<Answer> {
     let (mut deleted, mut bytes, mut failed) = (0, 0, 0);
     let git = context.git();
-    let deletion = Deletion::new(&git, &context.keys, &context.stop);
+    let deletion = Deletion::new(&git, &context.keys, &context.hooks.trusted, &context.stop);
     // Before the entries: one that cannot be deleted now is not tried, and reported, twice.
     for name in half_deleted(tree)? {
         failed += u64::from(has_failed(delete(tree, &name, &deletion)));

@@ -145,7 +145,7 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// The top of the working files of the user's that the work dir is going to be a worktree of.
+    /// The top of the working files of the user's that the work dir is going to be a worktree of: ignored ones may come along.
     pub(super) fn top(&self) -> Option<&Path> {
         match self {
             Checkout::Linked(linked) => linked.source.top.as_deref(),
@@ -153,8 +153,8 @@ impl<'a> Checkout<'a> {
         }
     }
 
-    /// As [`Checkout::source`], if the user has named the repository: the environment gets a proof of it. What an agent has made its
-    /// work dir a worktree of is not the user's because the work goes on there.
+    /// The git folder of the repository, if the user has named it: the environment gets a proof of it. What an agent has made its work dir a
+    /// worktree of is not the user's because the work goes on there.
     pub(super) fn proved(&self) -> Option<&Path> {
         match self {
             Checkout::Linked(linked) if linked.is_proved => Some(&linked.source.common),

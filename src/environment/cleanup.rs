@@ -103,7 +103,8 @@ pub fn cleanup(
     if !options.trash {
         let mut unsaved = unsaved;
         if options.force {
-            let forced = save_by_force(&found, unsaved, git, now, &mut report);
+            let git = git.clone().noting(found.sandbox_notes(trust)?);
+            let forced = save_by_force(&found, unsaved, &git, now, &mut report);
             (saved, unsaved) = (forced.refs, forced.failed);
             options.trash = !forced.only_here.is_empty();
             report.notices.extend(forced.only_here);
@@ -185,7 +186,7 @@ pub fn cleanup(
         CleanupOptions { force: true, .. } => BranchRule::Always,
         _ => BranchRule::UnlessOnlyCopy,
     };
-    let deletion = Deletion::new(git, trust.keys, stop).branches(rule).naming(saved);
+    let deletion = Deletion::new(git, trust.keys, &trust.hooks.trusted, stop).branches(rule).naming(saved);
     found.release_refs(&checkpointed, &deletion);
     let done = take_down(&root_tree, found, record, options, (&deletion, now), &mut report);
     report.kept.extend(deletion.kept().into_iter().map(|(path, what)| Kept::new(path, what)));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::origin::{MadeBy, made_by};
 use super::path::CurrentFolder;
-use super::record::{EnvStatus, Identity, Meta};
+use super::record::{EnvStatus, Identity, Meta, Own};
 use super::root::{EnvRoot, WorkspacesRoot, is_environment};
 use super::work_dir::WorkDir;
 use crate::failure::{Code, Failure};
@@ -100,10 +100,10 @@ impl FoundEnv {
         if id.is_empty() { self.env.workspace() } else { id }
     }
 
-    /// Whether an agent in a sandbox has worked there: what it wrote must not run outside of that.
+    /// Whether the work dir has what an agent in a sandbox wrote: that must not run outside of a sandbox.
     pub fn was_sandboxed(&self) -> bool {
         let own = self.meta.as_ref().and_then(|meta| meta.own.as_ref());
-        own.and_then(|own| own.run.as_ref()).is_some_and(|run| run.sandboxed)
+        own.is_some_and(Own::was_sandboxed)
     }
 
     /// What to say where multica has not written its record.

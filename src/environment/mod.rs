@@ -45,6 +45,8 @@ mod request;
 mod reuse;
 mod root;
 mod run_folder;
+mod sandbox_notes;
+mod sandboxed;
 mod setup;
 mod staged;
 mod status;
@@ -105,9 +107,10 @@ pub use reuse::{reuse, reuse_held};
 pub(crate) use root::is_environment;
 pub use root::{EnvRoot, WorkspacesRoot};
 pub(crate) use run_folder::sweep_run_folders;
+pub use sandbox_notes::SandboxNotes;
 pub use setup::{
-    Hooks, OnUntrusted, PROJECT_FILE, ProjectFile, SetupRequest, Teardown, TrustedEntry, TrustedFile,
-    finish_setup,
+    Hooks, Marks, OnUntrusted, PROJECT_FILE, ProjectFile, Reviewed, SetupRequest, Teardown, TrustedEntry,
+    TrustedFile, finish_setup,
 };
 pub(crate) use staged::is_whole as is_whole_staging;
 pub use stores::{Pruned, Pruning, count as count_stores, prune as prune_stores};

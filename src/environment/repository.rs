@@ -15,6 +15,8 @@ use super::own_refs::{OwnRefs, ref_key};
 use super::path::quoted;
 use super::record::{CheckpointRecord, Own, RepositoryRecord};
 use super::repository_proof::is_proved;
+use super::sandbox_notes::SandboxNotes;
+use super::setup::TrustedFile;
 use crate::git::{
     Branch, Checkout, Git, OWN_REFS, Quiet, Registered, Registration, Repository, refs_lead_elsewhere,
 };
@@ -98,6 +100,8 @@ impl<'a> Known<'a> {
 pub(crate) struct Deletion<'a> {
     git: &'a Git,
     keys: &'a KeyFile,
+    /// Where the work of agents in a sandbox is marked.
+    trusted: &'a TrustedFile,
     branch: BranchRule,
     /// Once it is set, the removal of files ends.
     pub(super) stop: &'a AtomicBool,
@@ -108,10 +112,16 @@ pub(crate) struct Deletion<'a> {
 }
 
 impl<'a> Deletion<'a> {
-    pub(crate) fn new(git: &'a Git, keys: &'a KeyFile, stop: &'a AtomicBool) -> Deletion<'a> {
+    pub(crate) fn new(
+        git: &'a Git,
+        keys: &'a KeyFile,
+        trusted: &'a TrustedFile,
+        stop: &'a AtomicBool,
+    ) -> Deletion<'a> {
         Deletion {
             git,
             keys,
+            trusted,
             branch: BranchRule::UnlessOnlyCopy,
             stop,
             kept: RefCell::default(),
@@ -277,8 +287,12 @@ impl Leaving<'_> {
             return None;
         }
         let kept = format!("{OWN_REFS}{}/staged*", ref_key(self.key));
-        let repository = registered.repository(deletion.git);
-        let staged = repository.staged_in(registered, &kept, &deletion.git.committer(None));
+        let notes = self.env.map(|env| SandboxNotes::of(env, deletion.trusted)).transpose();
+        let staged = notes.and_then(|notes| {
+            let git = deletion.git.clone();
+            let git = notes.map_or(git.clone(), |notes| git.noting(notes));
+            registered.repository(&git).staged_in(registered, &kept, &git.committer(None))
+        });
         staged.unwrap_or_else(|error| {
             log::warn!("what is staged in {} was not looked at: {error:#}", self.place.display());
             None

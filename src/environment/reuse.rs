@@ -113,7 +113,9 @@ fn refresh(
         warnings.extend(platform_mark(request, &root));
     }
     let own = meta.own_or_rebuilt(&env.tree);
-    let before = Before { record: own.setup.as_ref(), was_sandboxed: found.was_sandboxed() };
+    let ground = found.ground(&work_tree);
+    let was_sandboxed = found.was_sandboxed();
+    let before = Before { record: own.setup.as_ref(), was_sandboxed, ground: &ground };
     let origin = Origin::folder(&work_dir);
     let setup = setup::decide(&request.setup, request.hooks, &work_tree, &origin, before)?;
     warnings.extend(setup.warnings.iter().cloned());
@@ -311,6 +313,7 @@ fn refreshed(
         local_identity: work_dir.identity(),
         session: kept.session,
         run: kept.run,
+        from_sandbox: kept.from_sandbox,
         repository: kept.repository,
         checkpoints: kept.checkpoints,
         merge: kept.merge,

@@ -26,7 +26,7 @@ pub(super) fn release_left(request: &Request<'_>, root: &Tree) {
     let Ok(Some(_alone)) = staging_lock_alone(root) else { return };
     let git = request.git();
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let deletion = Deletion::new(&git, request.keys, &stop);
+    let deletion = Deletion::new(&git, request.keys, &request.hooks.trusted, &stop);
     for (name, key) in left {
         let relative = workspace.join(name);
         let is_half_made = root

@@ -149,7 +149,8 @@ pub(super) struct Disk<'a> {
 
 impl Disk<'_> {
     fn deletion(&self) -> Deletion<'_> {
-        Deletion::new(self.request.git, self.request.keys, self.request.stop)
+        let GcRequest { git, keys, stop, .. } = self.request;
+        Deletion::new(git, keys, &self.request.trust().hooks.trusted, stop)
     }
 
     /// Notes in the record that all artifacts were removed.

@@ -40,7 +40,7 @@ impl Repository<'_> {
     pub fn make_commit(&self, new: NewCommit<'_>) -> Result<String> {
         let parents = new.parents.iter().flat_map(|parent| ["-p", parent]);
         let commit = self.work(["commit-tree", new.tree, "-F", "-"]).args(parents).by(new.by);
-        commit.input(new.message.as_bytes().to_vec()).text()
+        self.git().note(commit.input(new.message.as_bytes().to_vec()).text()?)
     }
 
     /// Moves a ref.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use anyhow::Result;
+
+use super::noting::CommitNotes;
 use crate::progress::Progress;
 
 /// The user's git.
@@ -21,6 +24,8 @@ pub struct Git {
     pub(super) locks: Vec<Arc<File>>,
     /// Where it is said how far a call has come.
     pub(super) progress: Arc<Progress>,
+    /// Who learns of the commits that are made; `None`: no one.
+    pub(super) notes: Option<Arc<dyn CommitNotes>>,
 }
 
 impl Git {
@@ -28,7 +33,8 @@ impl Git {
     pub fn new(program: Option<PathBuf>, inherited: &[(OsString, OsString)]) -> Git {
         let is_gits = |(name, _): &(OsString, OsString)| name.as_encoded_bytes().starts_with(b"GIT_");
         let (own, env) = inherited.iter().cloned().partition(is_gits);
-        Git { program, env, own, stop: Arc::default(), locks: Vec::new(), progress: Arc::default() }
+        let (stop, progress) = (Arc::default(), Arc::default());
+        Git { program, env, own, stop, locks: Vec::new(), progress, notes: None }
     }
 
     /// The same git for a command that may be cut short anywhere: once `stop` is set, a call ends as a failed one.
@@ -49,6 +55,20 @@ impl Git {
     #[must_use]
     pub fn watched(self, progress: Arc<Progress>) -> Git {
         Git { progress, ..self }
+    }
+
+    /// The same git, whose commits are noted.
+    #[must_use]
+    pub fn noting(self, notes: Arc<dyn CommitNotes>) -> Git {
+        Git { notes: Some(notes), ..self }
+    }
+
+    /// Notes a commit that was made.
+    pub(super) fn note(&self, commit: String) -> Result<String> {
+        if let Some(notes) = &self.notes {
+            notes.made(&commit)?;
+        }
+        Ok(commit)
     }
 
     /// Set when calls have to end.

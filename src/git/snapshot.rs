@@ -69,6 +69,6 @@ impl Repository<'_> {
         let held = self.held_by_operation(&folders.own)?;
         let parents = head.into_iter().chain(held).flat_map(|parent| ["-p".to_owned(), parent]);
         let commit = ["commit-tree", "-m", "execenv: a worktree removed by force", &tree];
-        self.work(commit).by(by).args(parents).text()
+        self.git().note(self.work(commit).by(by).args(parents).text()?)
     }
 }

@@ -18,7 +18,7 @@ use crate::environment::{
 use crate::git::Git;
 use crate::output::log::note;
 use crate::progress::Progress;
-use crate::supervise::{Ignored, find_program};
+use crate::supervise::Ignored;
 use crate::sys::clock;
 use crate::sys::tree::Tree;
 
@@ -205,10 +205,7 @@ impl Context {
 
     /// The user's git.
     pub fn git(&self) -> Git {
-        let inherited = &self.settings.inherited;
-        let path = inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-        let git = Git::new(find_program(None, None, "git", &path.unwrap_or_default()).ok(), inherited);
-        git.watched(Arc::clone(&self.progress))
+        self.hooks.undisturbed().git().watched(Arc::clone(&self.progress))
     }
 
     /// Reads an input that the command line names; see [`UserInput::read`].

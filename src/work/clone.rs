@@ -116,6 +116,7 @@ pub fn clone(found: &FoundEnv, place: &Place, dir: &Path, git: &Git) -> Result<C
             if target.exists {
                 spot.above.remove_dir(name).with_context(making)?;
             }
+            place.notes().folder(&spot.above.path().join(name))?;
             match spot.above.move_to(temporary, &spot.above, name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(occupied().into()),
                 moved => moved.with_context(making).map(|()| links),

@@ -2,12 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::environment::{FoundEnv, Trust, quoted};
+use crate::environment::{FoundEnv, SandboxNotes, Trust, quoted};
 use crate::failure::{Code, Failure};
-use crate::git::{Checkout, Git, Registered};
+use crate::git::{Checkout, CommitNotes, Git, Registered};
 use crate::layout::names;
 use crate::order;
 use crate::sys::silent;
@@ -36,6 +37,8 @@ pub struct Place {
     /// The folder's path in the work dir; empty: it is the work dir.
     below: PathBuf,
     whose: Whose,
+    /// Marks what leaves the environment, if an agent in a sandbox has worked there.
+    notes: Arc<SandboxNotes>,
 }
 
 /// Whose repository it is, and so what it may lead to.
@@ -78,7 +81,7 @@ impl Place {
         let path = work_dir.path().to_owned();
         if let Some(wanted) = wanted {
             let (tree, below) = named(&work_dir, wanted)?;
-            return Ok(Place::at(found, work_dir, tree, below, trust));
+            return Place::at(found, work_dir, tree, below, trust);
         }
         let mut all = Place::all(found, trust)?;
         match all.len() {
@@ -108,7 +111,7 @@ impl Place {
         let path = work_dir.path().to_owned();
         let again = || work_dir.try_clone().with_context(|| format!("open {}", path.display()));
         if is_repository(&work_dir) {
-            return Ok(vec![Place::at(found, again()?, again()?, PathBuf::new(), trust)]);
+            return Ok(vec![Place::at(found, again()?, again()?, PathBuf::new(), trust)?]);
         }
         let mut inside: Vec<OsString> =
             work_dir.names(Path::new("")).with_context(|| format!("list {}", path.display()))?;
@@ -116,15 +119,15 @@ impl Place {
         let mut all = Vec::new();
         for name in inside {
             if let Some(folder) = opened(&work_dir, &name).filter(is_repository) {
-                all.push(Place::at(found, again()?, folder, PathBuf::from(name), trust));
+                all.push(Place::at(found, again()?, folder, PathBuf::from(name), trust)?);
             }
         }
         Ok(all)
     }
 
-    fn at(found: &FoundEnv, work_dir: Tree, tree: Tree, below: PathBuf, trust: Trust<'_>) -> Place {
+    fn at(found: &FoundEnv, work_dir: Tree, tree: Tree, below: PathBuf, trust: Trust<'_>) -> Result<Place> {
         let whose = Whose::of(found, &work_dir, &tree, trust);
-        Place { tree, work_dir, below, whose }
+        Ok(Place { tree, work_dir, below, whose, notes: found.sandbox_notes(trust)? })
     }
 
     /// Its path.
@@ -147,6 +150,17 @@ impl Place {
         &self.below
     }
 
+    /// The same git, whose commits are marked if an agent in a sandbox has worked in the environment.
+    pub(super) fn noting(&self, git: &Git) -> Git {
+        let notes: Arc<dyn CommitNotes> = Arc::<SandboxNotes>::clone(&self.notes);
+        git.clone().noting(notes)
+    }
+
+    /// Marks what leaves the environment.
+    pub(super) fn notes(&self) -> &SandboxNotes {
+        &self.notes
+    }
+
     /// Whether it is a repository of the user's, not one that agents make or share.
     pub fn is_users(&self, checkout: &Checkout) -> bool {
         matches!(&self.whose, Whose::Users(common) if silent::resolve(checkout.git_dir()).as_ref() == Some(common))
@@ -157,7 +171,7 @@ impl Place {
     /// # Errors
     /// As [`Checkout::open`], and as [`Checkout::refuse_what_leads_elsewhere`].
     pub fn checkout(&self, git: &Git) -> Result<Checkout> {
-        let checkout = Checkout::open(git, &self.tree)?;
+        let checkout = Checkout::open(&self.noting(git), &self.tree)?;
         if !self.is_users(&checkout) {
             let within = match &self.whose {
                 Whose::Users(_) => [].as_slice(),

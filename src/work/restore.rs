@@ -72,6 +72,8 @@ pub struct Restored {
     pub fetched: Option<String>,
     /// Execenv's own files are not in the work dir any more.
     pub lacks_sidecars: bool,
+    /// The commands of the repository do not run there any more, because of what was restored.
+    pub ends_setup: bool,
 }
 
 /// Rebuilds the work dir.
@@ -115,6 +117,11 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
     let head = checkout.head()?;
     let tree = tree_of(env, &place, &checkout, checkpoint, &wanted.source, base.as_deref())?;
     let written = refuse_work(env, &place, &checkout, head.tree.as_deref(), &tree)?;
+    let ends_setup = checkpoint.is_none() && !own.was_sandboxed() && own.setup.is_some();
+    if checkpoint.is_none() {
+        // Nothing says who wrote a patch, so it counts as one of an agent in a sandbox.
+        Meta::change_own(&env.env.tree, Durability::Synced, |_, own| own.from_sandbox = true)?;
+    }
     checkout.write_files(&tree)?;
     let by = git.committer(own.git_identity.as_ref());
     let name = checkpoint.map_or_else(|| "a patch".to_owned(), |one| format!("checkpoint {}", one.n));
@@ -142,6 +149,7 @@ pub fn restore(env: &LockedEnv, wanted: &Restoring<'_>, trust: Trust<'_>, git: &
         changes,
         commit,
         lacks_sidecars: lacks_sidecars(env)?,
+        ends_setup,
     })
 }
 

@@ -94,6 +94,7 @@ mod run_bounds;
 mod run_new;
 mod run_terminal;
 mod sandbox;
+mod sandbox_marks;
 mod schemas;
 mod server_client;
 mod setup;

@@ -16,7 +16,7 @@ use crate::support::repository::{git_out, make_repository};
 use crate::support::{Done, KEY, TASK, TestEnv};
 
 /// The kinds that work here.
-fn kinds() -> &'static [&'static str] {
+pub fn kinds() -> &'static [&'static str] {
     static KINDS: OnceLock<Vec<&'static str>> = OnceLock::new();
     KINDS.get_or_init(look_for_kinds)
 }

@@ -616,9 +616,20 @@ pub(super) const PAGES: &[Facts] = &[
         codes: &[&[BadPath, BadDocument, RootBusy]],
         fields: &[
             ("schema", "version of this object"),
-            ("path, sha256", "the file, and the digest of its bytes"),
+            (
+                "path, sha256",
+                "the file, and the digest of its bytes; null: there is none, and only marks were taken off",
+            ),
             ("setup, teardown, ports", "what it names"),
             ("trusted", "whether it is trusted now; with --list, each file: path, sha256, trusted_at"),
+            (
+                "reviewed",
+                "what agents in a sandbox have changed there, of which you say that you have looked at it: folders, commits",
+            ),
+            (
+                "sandboxed",
+                "with --list, what they have written and you have not looked at: folders, commits, and runs whose end is not recorded",
+            ),
             ("removed[]", "with --remove: the digests that were trusted"),
         ],
         files: &[names::SETUP_LOG],

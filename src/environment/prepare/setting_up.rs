@@ -7,11 +7,12 @@ use anyhow::Result;
 use super::placing::{Placing, Staged};
 use super::slot::Place;
 use crate::environment::checkout::Checkout;
-use crate::environment::record::RepositoryRecord;
+use crate::environment::record::{RepositoryRecord, SetupState};
 use crate::environment::repository_request::RepositoryFrom;
 use crate::environment::root::EnvRoot;
-use crate::environment::setup::{self, Before, Origin, PROJECT_FILE, Scene, Setup};
+use crate::environment::setup::{self, At, Before, Ground, Origin, PROJECT_FILE, Scene, Setup};
 use crate::environment::trust::Trust;
+use crate::sys::silent;
 use crate::sys::tree::Tree;
 
 impl Placing<'_> {
@@ -23,8 +24,9 @@ impl Placing<'_> {
         made: Option<&RepositoryRecord>,
     ) -> Result<Setup> {
         let request = self.request;
-        let before =
-            Before { record: None, was_sandboxed: request.copied.iter().any(|from| from.from_sandbox) };
+        let ground = self.ground(folder);
+        let was_sandboxed = request.copied.iter().any(|from| from.from_sandbox);
+        let before = Before { record: None, was_sandboxed, ground: &ground };
         let asked = request.repository.as_ref().map(|asked| &asked.from);
         let top = self.checkout.and_then(Checkout::top);
         let origin = match (asked, made) {
@@ -43,6 +45,40 @@ impl Placing<'_> {
             _ => Origin::folder(shown),
         };
         setup::decide(&request.setup, request.hooks, folder, &origin, before)
+    }
+
+    /// Where the files of the work dir are from.
+    fn ground<'g>(&'g self, folder: &'g Tree) -> Ground<'g> {
+        let mut ground = self.ground_of_copies();
+        let top = self.checkout.and_then(Checkout::top);
+        ground.folders.extend(self.local.map(|local| local.canonical.clone()));
+        ground.folders.extend(top.map(Path::to_owned));
+        let source = self.checkout.and_then(Checkout::source);
+        ground.repositories.extend(source.into_iter().chain(top).map(Path::to_owned));
+        ground.at.push(self.local.map_or(At::New(folder), |local| At::Users(&local.canonical)));
+        ground
+    }
+
+    /// The same of files that were copied.
+    fn ground_of_copies(&self) -> Ground<'_> {
+        let copied = || self.request.copied.iter().map(|from| &from.work_dir);
+        let real = |tree: &Tree| silent::resolve(tree.path()).unwrap_or_else(|| tree.path().to_owned());
+        Ground {
+            folders: copied().map(real).collect(),
+            at: copied().map(At::WorkDir).collect(),
+            ..Ground::default()
+        }
+    }
+
+    /// Whether files were copied that an agent in a sandbox wrote, or may have written: no later command asks where they are from.
+    pub(super) fn is_from_sandbox(&self, setup: &Setup) -> bool {
+        let copied = self.request.copied;
+        // What was accepted is not marked, and without commands of a repository there is nothing to ask for.
+        let is_left_out = setup.record.as_ref().is_some_and(|record| record.state == SetupState::Skipped);
+        copied.iter().any(|from| from.from_sandbox)
+            || is_left_out
+                && !copied.is_empty()
+                && setup::may_be_marked(&self.ground_of_copies(), self.request.hooks)
     }
 
     /// Runs the setup of an environment that is in its place.

@@ -172,6 +172,7 @@ impl Placing<'_> {
         if let Some(own) = meta.own.as_mut() {
             own.setup.clone_from(&setup.record);
             own.ports.clone_from(&ports.records);
+            own.from_sandbox = self.is_from_sandbox(&setup);
         }
         if let Some(digest) = &setup.accepted {
             plan.warnings.extend(request.prove_commands(&tree, &at.key, digest)?);

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::placing::{Placing, Staged};
 use super::slot::Place;
 use crate::environment::repository::{Deletion, release_staged};
+use crate::environment::request::Request;
 use crate::sidecar::{Manifest, Site, State, take_back};
 
 impl Placing<'_> {
@@ -39,7 +40,8 @@ impl Placing<'_> {
     /// Removes an env root that was not finished, with the worktree that was made for it.
     pub(super) fn discard(&self, name: &Path, at: &Place) {
         if self.checkout.is_some() {
-            let deletion = Deletion::new(self.git, self.request.keys, &self.request.options.stop);
+            let Request { keys, hooks, options, .. } = self.request;
+            let deletion = Deletion::new(self.git, keys, &hooks.trusted, &options.stop);
             let env_root = at.path(self.request.root);
             if let Err(error) = release_staged(self.root, name, &env_root, &at.key, &deletion) {
                 log::warn!("{error:#}");

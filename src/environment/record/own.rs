@@ -88,6 +88,9 @@ pub struct Own {
     /// The current or last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunRecord>,
+    /// Files have come into the work dir that an agent in a sandbox elsewhere wrote, or may have written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub from_sandbox: bool,
     /// How the last run ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_result: Option<LastResult>,
@@ -100,6 +103,11 @@ pub struct Own {
 }
 
 impl Own {
+    /// Whether the work dir has what an agent in a sandbox wrote: that must not run outside of a sandbox.
+    pub fn was_sandboxed(&self) -> bool {
+        self.from_sandbox || self.run.as_ref().is_some_and(|run| run.sandboxed)
+    }
+
     /// Whether no run has ended since it was prepared, reused or started: a run is still to come, or it is on.
     pub fn is_reserved(&self) -> bool {
         self.lease_until.is_some() || self.status.is_active()

@@ -8,7 +8,9 @@ use std::sync::atomic::AtomicBool;
 use super::trusted::TrustedFile;
 use crate::environment::ports::{self, PortRange};
 use crate::environment::record::Own;
+use crate::git::Git;
 use crate::supervise::environment::{Variables, compose};
+use crate::supervise::find_program;
 
 /// What a command of execenv's has for setup and teardown commands.
 #[derive(Clone, Debug)]
@@ -28,6 +30,13 @@ impl Hooks {
     #[must_use]
     pub fn undisturbed(&self) -> Hooks {
         Hooks { stop: Arc::default(), ..self.clone() }
+    }
+
+    /// The user's git, until a signal arrives.
+    pub fn git(&self) -> Git {
+        let path = self.inherited.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        let program = find_program(None, None, "git", &path.unwrap_or_default()).ok();
+        Git::new(program, &self.inherited).until(Arc::clone(&self.stop))
     }
 
     /// The variables of a command in the environment at `env_root`, without those that only its agent gets. The record is a

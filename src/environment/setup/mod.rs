@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `project_file` | what a `.execenv.json` says |
 //! | `trusted` | which of these files the user has trusted |
+//! | `marks`, `marking` | what agents in a sandbox have written, which the user has not looked at |
+//! | `marked` | whether commands would read such files |
 //! | `hooks` | what commands are started with |
 //! | `plan` | what is to be run in an environment, decided before anything is made |
 //! | `carry_out` | the setup of an environment |
@@ -22,6 +24,9 @@ mod commands;
 mod finish;
 mod hooks;
 mod log;
+mod marked;
+mod marking;
+mod marks;
 mod plan;
 mod project_file;
 mod proof;
@@ -31,6 +36,9 @@ mod trusted;
 pub(super) use carry_out::{Scene, carry_out};
 pub use finish::finish_setup;
 pub use hooks::Hooks;
+pub(super) use marked::{At, Ground, may_be_marked, written_by};
+pub(super) use marks::OpenRun;
+pub use marks::{Marks, Reviewed};
 pub(super) use plan::{Before, Origin, Setup, decide};
 pub use plan::{OnUntrusted, SetupRequest};
 pub use project_file::{NAME as PROJECT_FILE, ProjectFile};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::hooks::Hooks;
+use super::marked::{Ground, Mark, mark_on};
 use super::project_file::{Command, DEFAULT_SETUP_TIMEOUT, NAME, ProjectFile};
 use crate::environment::path::quoted;
 use crate::environment::ports::{MOST_PORTS, PortName};
@@ -55,13 +56,15 @@ pub(in crate::environment) struct Setup {
     pub(in crate::environment) warnings: Vec<String>,
 }
 
-/// What was there before, where an environment is used again.
-#[derive(Clone, Copy, Debug, Default)]
+/// What was there before.
+#[derive(Clone, Copy, Debug)]
 pub(in crate::environment) struct Before<'a> {
     /// The setup.
     pub(in crate::environment) record: Option<&'a SetupRecord>,
-    /// An agent in a sandbox has worked there: what it wrote must not run outside of that.
+    /// The work dir has what an agent in a sandbox wrote, which must not run outside of that.
     pub(in crate::environment) was_sandboxed: bool,
+    /// Where its files are from: there may be marks of such agents.
+    pub(in crate::environment) ground: &'a Ground<'a>,
 }
 
 /// Where the user finds the file that lies in a work dir, which may not be there yet or be gone when they read a message.
@@ -191,12 +194,12 @@ impl Setup {
         let why = match (request.is_off, before.was_sandboxed) {
             (true, _) => None,
             (false, true) => Some(Refused::Sandboxed),
-            (false, false) => match hooks.trusted.has(&file.digest) {
-                Ok(true) => {
+            (false, false) => match judge(hooks, &file.digest, before.ground) {
+                Ok(None) => {
                     self.accept(file);
                     return Ok(());
                 }
-                Ok(false) => Some(Refused::Untrusted),
+                Ok(refused) => refused,
                 Err(error) if request.on_untrusted == OnUntrusted::Refuse => return Err(error),
                 Err(error) => {
                     self.warnings.push(format!("{error:#}"));
@@ -234,15 +237,24 @@ impl Setup {
     }
 }
 
+/// Why commands with this digest do not run on a ground; `None`: they do.
+fn judge(hooks: &Hooks, digest: &str, ground: &Ground<'_>) -> Result<Option<Refused>> {
+    let stored = hooks.trusted.stored()?;
+    if !stored.trusts(digest) {
+        return Ok(Some(Refused::Untrusted));
+    }
+    Ok(mark_on(ground, &stored.sandboxed, &hooks.git())?.map(Refused::Marked))
+}
+
 /// Why the commands of a file do not run.
-#[derive(Clone, Copy)]
 enum Refused {
     Untrusted,
     Sandboxed,
+    Marked(Mark),
 }
 
 impl Refused {
-    fn failure(self, file: &ProjectFile, origin: &Origin) -> Failure {
+    fn failure(&self, file: &ProjectFile, origin: &Origin) -> Failure {
         /// How many commands a message names.
         const MOST: usize = 5;
         let all: Vec<String> =
@@ -275,6 +287,13 @@ impl Refused {
                 ),
             )
             .hint("`--no-setup` goes on without them; commands of your own: `--setup COMMAND`"),
+            Refused::Marked(mark) => Failure::new(
+                Code::Untrusted,
+                format!(
+                    "{NAME} names commands, and {mark}: they would run what that agent wrote outside of its sandbox: {named}"
+                ),
+            )
+            .hint(format!("{}; `--no-setup` goes on without them", mark.way_on())),
         }
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::commands::{End, Place};
+use super::marked::{At, Ground, mark_on};
 use super::project_file::{Command, NAME, ProjectFile};
 use super::proof;
 use crate::environment::lock::EnvLock;
@@ -19,6 +20,8 @@ use crate::environment::record::{Durability, Meta, SetupState};
 use crate::environment::root::EnvRoot;
 use crate::environment::trust::Trust;
 use crate::formats::shortened;
+use crate::sys::silent;
+use crate::sys::tree::Tree;
 
 /// What became of a teardown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -141,24 +144,44 @@ impl FoundEnv {
         let named = |outcome, why: String| {
             Plan::Not(Teardown { outcome, commands: file.teardown.len(), why: Some(why) })
         };
-        match trust.hooks.trusted.has(&file.digest) {
-            Ok(true) if file.teardown.is_empty() => Plan::Not(Teardown::default()),
-            Ok(true) if self.was_sandboxed() => named(
-                TeardownOutcome::SkippedSandboxed,
-                format!(
-                    "no command was run, because an agent in a sandbox has worked here and they could run what it wrote: {}",
-                    listed(&file.teardown)
-                ),
-            ),
-            Ok(true) => Plan::Run(file),
-            Ok(false) => named(
+        let sandboxed = |why: &str, way: &str| {
+            let commands = listed(&file.teardown);
+            let why = format!(
+                "no command was run, because {why} and they could run what it wrote: {commands}{way}"
+            );
+            named(TeardownOutcome::SkippedSandboxed, why)
+        };
+        let stored = trust.hooks.trusted.stored();
+        match stored.as_ref().map(|stored| (stored.trusts(&file.digest), &stored.sandboxed)) {
+            Ok((true, _)) if file.teardown.is_empty() => Plan::Not(Teardown::default()),
+            Ok((true, _)) if self.was_sandboxed() => sandboxed("an agent in a sandbox has worked here", ""),
+            Ok((true, marks)) if marks.is_empty() => Plan::Run(file),
+            Ok((true, marks)) => match mark_on(&self.ground(&folder), marks, &trust.hooks.git()) {
+                Ok(None) => Plan::Run(file),
+                Ok(Some(mark)) => sandboxed(&mark.to_string(), &format!("; {}", mark.way_on())),
+                Err(error) => unreadable(error),
+            },
+            Ok((false, _)) => named(
                 TeardownOutcome::SkippedUntrusted,
                 format!(
                     "{NAME} is not as you have trusted it, so no command was run; what it names now an agent may have written: {}",
                     listed(&file.teardown)
                 ),
             ),
-            Err(error) => unreadable(error),
+            Err(error) => unreadable(anyhow::anyhow!("{error:#}")),
+        }
+    }
+
+    /// Where the commands would run, in the open work dir.
+    pub(in crate::environment) fn ground<'a>(&self, folder: &'a Tree) -> Ground<'a> {
+        let path = folder.path();
+        match self.work_dir.is_user_folder() {
+            true => Ground {
+                folders: vec![silent::resolve(path).unwrap_or_else(|| path.to_owned())],
+                at: vec![At::Users(path)],
+                ..Ground::default()
+            },
+            false => Ground { at: vec![At::WorkDir(folder)], ..Ground::default() },
         }
     }
 }
@@ -181,6 +204,12 @@ impl LockedEnv {
     /// Runs the teardown, if the environment has one that is trusted. It may have run before: a kill in between lets it begin
     /// again.
     pub(crate) fn tear_down(&self, trust: Trust<'_>) -> Teardown {
+        // The branches go with the environment.
+        if self.was_sandboxed()
+            && let Err(error) = self.end_sandboxed(&trust.hooks.undisturbed().git(), trust)
+        {
+            log::warn!("what an agent in a sandbox has committed counts as if its run were on: {error:#}");
+        }
         match self.lock_handle() {
             Ok(lock) => tear_down(self, &lock, trust),
             Err(error) => Teardown {

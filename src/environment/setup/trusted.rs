@@ -1,4 +1,5 @@
-//! The files that the user has trusted: a JSON file among the user's settings, outside of every workspaces root.
+//! The files that the user has trusted: a JSON file among the user's settings, outside of every workspaces root. Beside them are
+//! the marks on what agents in a sandbox have written (`marks.rs`): one file, so that one read answers both questions.
 //!
 //! What counts is the digest of the bytes that are to run. The path says where the user has seen them. The file counts only if
 //! no other user can have written it; it is written whole, under a lock on itself, and unknown keys stay.
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::marks::Marks;
 use crate::environment::busy::{WAIT, root_busy};
 use crate::environment::root::create_dirs;
 use crate::failure::{Code, Failure};
@@ -41,13 +43,24 @@ pub struct TrustedEntry {
     pub other: Map<String, Value>,
 }
 
+/// What the file holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Stored {
+pub(super) struct Stored {
     schema: u32,
-    trusted: Vec<TrustedEntry>,
+    pub(super) trusted: Vec<TrustedEntry>,
+    /// What agents in a sandbox have written.
+    #[serde(skip_serializing_if = "Marks::is_empty")]
+    pub(super) sandboxed: Marks,
     #[serde(flatten)]
     other: Map<String, Value>,
+}
+
+impl Stored {
+    /// Whether bytes with this digest are trusted.
+    pub(super) fn trusts(&self, digest: &str) -> bool {
+        self.trusted.iter().any(|entry| entry.sha256 == digest)
+    }
 }
 
 /// Where the list is.
@@ -67,9 +80,15 @@ impl TrustedFile {
     /// # Errors
     /// A [`Code::BadConfig`] failure for a list that is damaged, or that another user can have written.
     pub fn entries(&self) -> Result<Vec<TrustedEntry>> {
-        let Some(path) = &self.path else { return Ok(Vec::new()) };
-        let Some((folder, name)) = self.folder(path)? else { return Ok(Vec::new()) };
-        Ok(read(path, &folder, name)?.trusted)
+        Ok(self.stored()?.trusted)
+    }
+
+    /// What agents in a sandbox have written, and the user has not looked at since.
+    ///
+    /// # Errors
+    /// As [`TrustedFile::entries`].
+    pub fn marks(&self) -> Result<Marks> {
+        Ok(self.stored()?.sandboxed)
     }
 
     /// Whether bytes with this digest are trusted.
@@ -77,7 +96,24 @@ impl TrustedFile {
     /// # Errors
     /// As [`TrustedFile::entries`].
     pub fn has(&self, digest: &str) -> Result<bool> {
-        Ok(self.entries()?.iter().any(|entry| entry.sha256 == digest))
+        Ok(self.stored()?.trusts(digest))
+    }
+
+    /// All of it, by one read.
+    pub(super) fn stored(&self) -> Result<Stored> {
+        let Some(path) = &self.path else { return Ok(Stored::default()) };
+        let Some((folder, name)) = self.folder(path)? else { return Ok(Stored::default()) };
+        read(path, &folder, name)
+    }
+
+    /// Whether there can be a list at all.
+    pub(in crate::environment) fn has_place(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Whether something stands in its place. What cannot be looked at cannot be read, and trusts nothing.
+    pub(super) fn is_there(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.symlink_metadata().is_ok())
     }
 
     /// Adds a file with its digest. `false`: it was there already.
@@ -117,7 +153,7 @@ impl TrustedFile {
         Ok(gone)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Stored) -> bool) -> Result<bool> {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Stored) -> bool) -> Result<bool> {
         let Some(path) = &self.path else {
             let failure = Failure::new(Code::BadConfig, "there is no place for the list of what is trusted");
             return Err(failure.hint("set HOME, or name a file: EXECENV_TRUSTED_FILE").into());
@@ -141,6 +177,12 @@ impl TrustedFile {
         stored.schema = SCHEMA;
         let mut bytes = serde_json::to_vec_pretty(&stored).with_context(writing)?;
         bytes.push(b'\n');
+        if bytes.len() as u64 > MOST {
+            let message = format!("{} is full: it would be longer than 4 MiB", path.display());
+            let hint = "look at the changes of agents in a sandbox, then take their marks off: `execenv trust DIR` for each \
+                        folder of `execenv trust --list`, or by hand (`sandboxed` in that file)";
+            return Err(Failure::new(Code::BadConfig, message).hint(hint).into());
+        }
         let temporary = format!("{}.tmp", name.display());
         folder.replace(name, &bytes, MODE, &temporary).with_context(writing)?;
         folder.sync().with_context(writing)?;
@@ -174,7 +216,10 @@ fn read(path: &Path, folder: &Tree, name: &Path) -> Result<Stored> {
         Found::Whole(bytes) if bytes.len() as u64 > MOST => Err(bad("it is too long").into()),
         // The lock has just made it.
         Found::Whole(bytes) if bytes.is_empty() => Ok(Stored::default()),
-        Found::Whole(bytes) => serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()).into()),
+        Found::Whole(bytes) => {
+            let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+            stored.sandboxed.damage().map_or(Ok(stored), |why| Err(bad(&why).into()))
+        }
         Found::Part => Ok(Stored::default()),
         Found::OfOthers(why) => Err(bad(&why).into()),
     }

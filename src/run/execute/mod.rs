@@ -255,10 +255,19 @@ impl Run<'_, '_> {
         notice.map_or(Ok(()), |notice| self.notice(&notice))?;
         self.env.starting(&begun, now())?;
         let folder = self.env.found.make_temporary(&plan.run_id, &plan.temporary);
-        let outcome = folder.and_then(|_held| self.look_for_places().and_then(|()| self.turns()));
+        let mut is_open = false;
+        let outcome = folder.and_then(|_held| {
+            self.look_for_places()?;
+            is_open = self.mark(begun.sandboxed)?;
+            self.turns()
+        });
         self.env.found.forget_temporary(&plan.run_id, Some(&plan.temporary));
         self.settle_logins();
         let commits = self.save_the_rest();
+        if is_open && let Err(error) = self.env.found.end_sandboxed(self.git, self.trust) {
+            let why = format!("the commits of the agent count as made in a run that is still on: {error:#}");
+            let _ = self.notice(&why); // a reader that has gone changes nothing of what was done
+        }
         match outcome {
             Ok((mut outcome, turns)) => {
                 let (source_drift, notice) = source.map_or((None, None), SourceWatch::end);
@@ -291,6 +300,13 @@ impl Run<'_, '_> {
             self.places = Some(Places::find(self.env, self.asked, self.git, self.trust)?);
         }
         Ok(())
+    }
+
+    /// Marks what the agent is going to write, where one in a sandbox works or has worked: what that has left is its work also where
+    /// another one commits it. Returns whether something is to be done about it at the end.
+    fn mark(&self, is_in_sandbox: bool) -> Result<bool> {
+        let is_needed = self.env.own().was_sandboxed();
+        Ok(is_needed && self.env.found.begin_sandboxed(is_in_sandbox, self.git, self.trust)?)
     }
 
     /// The last heartbeat, when the agent has ended. Returns the commits of all.

@@ -110,7 +110,12 @@ pub fn recover(
     found.forget_temporary(&run.id, run.temporary.as_deref());
     inbox::clear(tree);
     found.sweep_temporaries();
-    let left = look_behind(found, git, trust, died.unwrap_or(SystemTime::UNIX_EPOCH), now);
+    let mut left = look_behind(found, git, trust, died.unwrap_or(SystemTime::UNIX_EPOCH), now);
+    if own.was_sandboxed()
+        && let Err(error) = found.end_sandboxed(git, trust)
+    {
+        left.notes.push(format!("its commits count as made in a run that is still on: {error:#}"));
+    }
     let heard = log::read(tree, &own.provider, &run);
     let session = heard.as_ref().and_then(|heard| heard.outcome.session_id.clone());
     let saved = Meta::load(tree)?.and_then(|meta| meta.own).map(|own| own.checkpoints).unwrap_or_default();

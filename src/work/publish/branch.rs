@@ -14,10 +14,10 @@ impl Job<'_> {
     pub(super) fn to_branch(&self, published: &mut Published) -> Result<()> {
         match self.target()? {
             Target::Remote(url) => self.push(&url, published),
-            Target::Same(common) => self.put_branch(&GitFolder::open(self.git, &common)?, published),
+            Target::Same(common) => self.put_branch(&GitFolder::open(&self.git, &common)?, published),
             Target::Folder(common) => {
                 published.is_elsewhere = true;
-                self.put_branch(&GitFolder::open(self.git, &common)?, published)
+                self.put_branch(&GitFolder::open(&self.git, &common)?, published)
             }
         }
     }

@@ -62,7 +62,7 @@ impl Job<'_> {
                 .hint(format!("`--target {}` says that it is the one to merge into", quoted(at)))
                 .into());
         }
-        let folder = GitFolder::open(self.git, &common)?;
+        let folder = GitFolder::open(&self.git, &common)?;
         let Some(base) = self.order.base else {
             let default = default_branch(&folder.repository())?;
             let default = default.as_deref().unwrap_or("BRANCH");

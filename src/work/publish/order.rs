@@ -8,7 +8,7 @@ use serde_json::Map;
 
 use crate::environment::{Durability, LockedEnv, Meta, Own, PublishedRecord};
 use crate::failure::{Code, Failure};
-use crate::git::{Checkout, Conflict, Git, GitIdentity};
+use crate::git::{Checkout, CommitNotes as _, Conflict, Git, GitIdentity};
 use crate::work::Place;
 
 /// How the work is handed on.
@@ -133,7 +133,7 @@ pub(super) struct Job<'a> {
     pub(super) env: &'a LockedEnv,
     pub(super) place: &'a Place,
     pub(super) checkout: Checkout,
-    pub(super) git: &'a Git,
+    pub(super) git: Git,
     pub(super) by: GitIdentity,
     pub(super) title: String,
 }
@@ -150,7 +150,7 @@ impl<'a> Job<'a> {
         let own = env.meta.as_ref().and_then(|meta| meta.own.as_ref());
         let by = git.committer(own.and_then(|own| own.git_identity.as_ref()));
         let title = order.title.map_or_else(|| title(own), str::to_owned);
-        Ok(Job { order, env, place, checkout: place.checkout(git)?, git, by, title })
+        Ok(Job { order, env, place, checkout: place.checkout(git)?, git: place.noting(git), by, title })
     }
 
     /// All work in a commit, and the name of its branch.
@@ -164,6 +164,7 @@ impl<'a> Job<'a> {
             None => return Err(self.is_detached().into()),
         };
         self.refuse_bad_name(&branch)?;
+        self.place.notes().made(&commit)?; // also one of the agent's
         let links = self.checkout.links_on_no_remote(&commit)?;
         Ok(Published { branch, commit, saved, links, ..Published::default() })
     }

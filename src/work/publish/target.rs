@@ -50,7 +50,7 @@ impl Job<'_> {
             None => (self.checkout.origin()?, self.place.path().to_owned()),
             Some(folder) => match self.repository_at(folder)? {
                 Target::Same(common) | Target::Folder(common) => {
-                    (GitFolder::open(self.git, &common)?.origin()?, folder.to_owned())
+                    (GitFolder::open(&self.git, &common)?.origin()?, folder.to_owned())
                 }
                 Target::Remote(url) => return Ok(url),
             },
