@@ -325,6 +325,15 @@ fn a_file_is_written_whole_and_only_where_one_can_be() {
     w.t.execenv(["report", KEY, "--html", "out"]).fails(2, &["is a folder"]);
     w.t.execenv(["report", KEY, "--html", "/dev/stdout"])
         .fails(2, &["is no regular file; `-` is standard output"]);
+    // Where standard output is a file, such links lead to that; they are the system's all the same.
+    w.t.link("out/stream", "/proc/self/fd/1");
+    w.t.link("out/further", "stream");
+    for name in ["out/stream", "out/further", "/proc/self/fd/1", "/dev/fd/1"] {
+        let exe = env!("CARGO_BIN_EXE_execenv");
+        let done = w.t.sh(&format!("exec '{exe}' report {KEY} --html {name} > out/printed")).run().status(2);
+        assert!(done.stderr.contains("is no regular file; `-` is standard output"), "{name}: {done}");
+        assert!(w.t.tmp.join("out/stream").is_symlink() && w.t.tmp.join("out/further").is_symlink());
+    }
     w.t.execenv(["report", KEY, "--html", "missing/r.html"]).fails(2, &["its folder cannot be opened"]);
     w.t.execenv(["report", KEY, "--html", "-", "--markdown", "-"])
         .fails(2, &["cannot both go to standard output"]);

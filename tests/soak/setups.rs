@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 
+use crate::support::repository::{commit_files, make_repository};
 use crate::support::{KEY, TASK, TestEnv, assert_same};
 use crate::sweep::{Fault, Start, sweep, with_and_without_doctor};
 
@@ -35,8 +36,47 @@ const CASES: &[Case] = &[
     ("trust", &[], &["trust", "--yes", "other"]),
 ];
 
+/// What removes a worktree whose teardown is due.
+const COLLECTED: &[(&str, &[&str])] = &[
+    ("gc with a teardown", &["gc", "--trash-ttl", "0"]),
+    ("gc with a teardown into the trash", &["gc"]),
+    ("cleanup --trash with a teardown", &["cleanup", "--trash", KEY]),
+];
+const LATER: &str = "2026-06-30T12:00:00Z";
+
 pub fn trials() -> Vec<Trial> {
-    with_and_without_doctor(CASES, |case| case.0, disturb)
+    let mut all = with_and_without_doctor(CASES, |case| case.0, disturb);
+    all.extend(with_and_without_doctor(COLLECTED, |case| case.0, collect));
+    all
+}
+
+/// Whatever happened: an environment that is gone was torn down, and one that is there still can be.
+fn collect(name: &str, (_, command): &(&str, &[&str]), fault: Fault, doctor: bool) {
+    let t = TestEnv::new();
+    let source = t.tmp.join("source");
+    make_repository(&t, &source, &[]);
+    let downs = t.tmp.join("downs");
+    let commands = format!(r#"{{"setup": ["true"], "teardown": ["echo down >> '{}'"]}}"#, downs.display());
+    commit_files(&t, &source, "commands", &[(".execenv.json", &commands)]);
+    t.execenv(["trust", "--yes", "source"]).run().status(0);
+    t.execenv(["prepare", "--task-id", TASK, "--repo", "source"]).run().status(0);
+    let env = t.root.join("default").join(KEY);
+    assert!(env.join(".setup_proof").exists(), "the teardown is not due");
+    let run = || t.execenv(*command).var("EXECENV_TEST_NOW", LATER);
+    let start = Start::new(&t);
+    sweep(name, fault, &start, run, |_, when| {
+        if doctor {
+            t.execenv(["doctor", "--fix"]).run();
+        }
+        run().run().sane(&[0, 3]);
+        let work_dir_is_gone = !env.join("workdir").exists();
+        assert!(work_dir_is_gone, "{when}: it is still there");
+        let torn_down = std::fs::read_to_string(&downs).unwrap_or_default().lines().count();
+        assert!(torn_down > 0, "{when}: the teardown was forgotten");
+        t.execenv(["cleanup", "--all", KEY]).run().sane(&[0, 3]);
+        t.execenv(["trash", "empty", "--yes"]).run().status(0);
+        t.assert_nothing_half_made_but(".execenv.json", when);
+    });
 }
 
 /// Whatever happened: the folder comes back as it was, no agent starts in what is not set up, no teardown is forgotten, and

@@ -48,11 +48,12 @@ impl Target {
             }
         };
         let name = PathBuf::from(name);
-        // A link is replaced and not followed: an agent may have put it there. One such as /dev/stdout is meant to be followed.
+        // A link is replaced and not followed: an agent may have put it there. One such as /dev/stdout is meant to be followed, and
+        // must not be replaced: it is the whole system's.
         let leads_to = shown.metadata().ok();
         match folder.kind(&name) {
             Ok(Some(FileKind::Dir)) => Err(bad("is a folder").into()),
-            _ if leads_to.is_some_and(|found| !found.is_file()) => {
+            _ if names_a_stream(&shown) || leads_to.is_some_and(|found| !found.is_file()) => {
                 Err(bad("is no regular file; `-` is standard output").into())
             }
             _ => {
@@ -73,6 +74,21 @@ impl Target {
         note(&format!("wrote {} ({size}){inside}", escape(&self.shown.display().to_string())));
         Ok(())
     }
+}
+
+/// Whether a path leads to a file that a process has open, also if that is a regular one.
+fn names_a_stream(path: &Path) -> bool {
+    /// As many links as a kernel follows.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if ["/proc", "/dev/fd"].iter().any(|streams| path.starts_with(streams)) {
+            return true;
+        }
+        let Ok(next) = path.read_link() else { return false };
+        path = path.parent().unwrap_or(Path::new("/")).join(next);
+    }
+    true
 }
 
 /// Where the path of a folder leads.
