@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 
-use super::task_input::Task;
+use super::read_task::Task;
 use crate::environment::trash::{entries, restore};
 use crate::environment::{CleanupOptions, CleanupOutcome, FoundEnv, Prepared, Trust, cleanup};
 use crate::failure::{Code, Failure};

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::announce::undo;
 use super::cleanup::failure_of;
-use super::task_input::{Task, TaskInput};
+use super::read_task::Task;
+use super::task_input::TaskInput;
 use crate::environment::{
     CleanupOptions, Existing, OnUntrusted, Prepared, RepositoryFrom, RepositoryRequest, Request,
     SetupRequest, Sidecars, cleanup, prepare,

@@ -28,6 +28,7 @@ mod own_env;
 pub mod prepare;
 pub(crate) mod prepared;
 pub mod publish;
+pub mod read_task;
 pub mod report;
 pub mod repository;
 pub mod restore;

@@ -9,9 +9,10 @@ use clap::Args;
 use super::addressed::{Addressed, prepare_on};
 use super::announce::undo;
 use super::dead_run::recover_first;
+use super::read_task::Task;
 use super::reuse::complete;
 use super::setup_args::SetupArgs;
-use super::task_input::{Task, TaskInput};
+use super::task_input::TaskInput;
 use super::worktree::WorktreeArgs;
 use crate::environment::{
     EnvLock, Existing, FoundEnv, LockedEnv, Prepared, RenewedLogins, Request, find_of_task, reuse_held,

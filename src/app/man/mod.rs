@@ -42,7 +42,7 @@ pub struct ManArgs {
 }
 
 fn candidates() -> Vec<clap_complete::CompletionCandidate> {
-    let commands = facts::PAGES.iter().filter(|facts| !facts.page.contains('-')).map(|facts| facts.page);
+    let commands = facts::pages().filter(|facts| !facts.page.contains('-')).map(|facts| facts.page);
     commands.chain(["guide"]).map(Into::into).collect()
 }
 
@@ -94,17 +94,17 @@ pub fn pages(mut root: clap::Command) -> Result<Vec<(String, String)>> {
 
 /// The codes of the failures that the command of a page can end with. `None`: there is no such page.
 pub fn codes_of(page: &str) -> Option<Vec<Code>> {
-    facts::PAGES.iter().find(|facts| facts.page == page).map(facts::Facts::codes)
+    facts::pages().find(|facts| facts.page == page).map(facts::Facts::codes)
 }
 
 /// Whether the command of a page returns the status of the program that it has started, besides its own.
 pub fn is_of_program(page: &str) -> bool {
-    facts::PAGES.iter().any(|facts| facts.page == page && facts.is_of_program())
+    facts::pages().any(|facts| facts.page == page && facts.is_of_program())
 }
 
 /// The exit statuses that the command of a page returns, besides those of its program. `None`: there is no such page.
 pub fn statuses_of(page: &str) -> Option<Vec<u8>> {
-    let facts = facts::PAGES.iter().find(|facts| facts.page == page)?;
+    let facts = facts::pages().find(|facts| facts.page == page)?;
     let of_failures = facts.codes().into_iter().flat_map(|code| facts.statuses_of(code));
     Some(std::iter::once(0).chain(of_failures).collect())
 }
@@ -142,7 +142,7 @@ mod tests {
     fn every_page_has_its_facts() {
         let pages = pages(Cli::command()).unwrap();
         let names: Vec<&str> = pages.iter().filter_map(|(name, _)| name.strip_prefix("execenv-")).collect();
-        let facts: Vec<&str> = facts::PAGES.iter().map(|facts| facts.page).collect();
+        let facts: Vec<&str> = facts::pages().map(|facts| facts.page).collect();
         let has = |list: &[&str], name: &&str| list.contains(name);
         assert!(names.iter().all(|name| has(&facts, name)), "{names:?}");
         assert!(facts.iter().all(|name| has(&names, name)), "{facts:?}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use clap_mangen::Man;
 
-use super::facts::{DOCUMENT, Facts, PAGES, STATUSES};
+use super::facts::{DOCUMENT, Facts, STATUSES, pages};
 use crate::app::schema;
 use crate::exit::RETRIES;
 use crate::failure::Code;
@@ -57,7 +57,7 @@ pub(super) fn page(command: &clap::Command, name: &str, all: &[String]) -> Resul
         None => roff.push_str(&settings(None)),
         _ => {}
     }
-    match PAGES.iter().find(|facts| Some(facts.page) == key) {
+    match pages().find(|facts| Some(facts.page) == key) {
         Some(facts) if facts.page == "run" => {
             roff.push_str(&(statuses(facts) + &retries() + &json_fields(facts)))
         }
@@ -65,7 +65,7 @@ pub(super) fn page(command: &clap::Command, name: &str, all: &[String]) -> Resul
         None => roff.push_str(&codes()),
     }
     roff.push_str(&example_section(&examples));
-    let names = PAGES.iter().find(|facts| Some(facts.page) == key).map(|facts| facts.files);
+    let names = pages().find(|facts| Some(facts.page) == key).map(|facts| facts.files);
     roff.push_str(&files(names));
     roff.push_str(&see_also(name, all));
     Ok(wrapped(&roff))
