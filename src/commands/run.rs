@@ -338,10 +338,11 @@ impl Before {
     }
 
     /// Leaves a trace of a failure before the start: nothing else in the environment tells of it. What says that another process is at
-    /// work, that the environment is gone, or that a person has stopped it, is none.
+    /// work, that the environment is gone, or that a person has stopped it, is none; nor is a wrong option, which is corrected and typed
+    /// again.
     fn note(&self, error: &anyhow::Error, context: &Context) {
         let code = Failure::code_of(error);
-        if matches!(code.status(), 3 | 4 | 130) || is_broken_pipe(error) {
+        if matches!(code.status(), 3 | 4 | 130) || code == Code::Usage || is_broken_pipe(error) {
             return;
         }
         let message =

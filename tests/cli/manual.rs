@@ -127,7 +127,7 @@ fn the_fields_of_every_answer_are_on_its_page() {
         assert!(missing.is_empty(), "{name}: not on its page: {missing:?}");
         let optional: &[&str] = match &*page {
             "gc" => &["type", "due", "damaged"],
-            "show" => &["path", "bytes", "encoding", "content", "truncated"],
+            "show" => &["path", "bytes", "encoding", "content", "truncated", "failed_start"],
             _ => &[],
         };
         let unknown: Vec<&String> = listed
