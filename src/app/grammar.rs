@@ -96,7 +96,7 @@ pub enum Command {
     Config(commands::config::ConfigArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
-    /// Show the manual page of a command
+    /// Show the manual page of a command, or the user's guide
     Man(man::ManArgs),
     /// Print the JSON Schema of a JSON answer, of the task document or of a state file
     Schema(schema::SchemaArgs),

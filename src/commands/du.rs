@@ -175,7 +175,7 @@ impl Request<'_> {
         }
         let mut all = Aggregate::of(roots, outside(&places(context)), &self.patterns, now);
         let shown = self.shown(context);
-        let mut text = format!("{} roots\n", all.roots.len());
+        let mut text = format!("{}\n", counted(all.roots.len() as u64, "root", "roots"));
         for ProfileReport { profile, report } in &mut all.roots {
             self.select(report);
             match shown.tree {

@@ -71,7 +71,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     safe.into()
 }
 
-/// Writes text of several lines: they stay lines, and the last one gets its end. Other control characters become visible.
+/// Writes text of several lines: they stay lines, their tabs stay, and the last one gets its end. Other control characters become
+/// visible.
 ///
 /// # Errors
 /// Those of the writer.
@@ -92,7 +93,7 @@ pub fn write_part(out: &mut impl Write, text: &str) -> io::Result<()> {
         let after = &rest[at + suspect.len_utf8()..];
         match suspect {
             '\n' => out.write_all(b"\n")?,
-            '\t' => out.write_all(br"\t")?,
+            '\t' => out.write_all(b"\t")?,
             '\r' if after.starts_with('\n') => {}
             c if is_hostile(c) => write!(out, "{}", c.escape_default())?,
             c => out.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?,
@@ -224,7 +225,7 @@ mod tests {
             ("a\n", "a\n"),
             ("\n", "\n"),
             ("a\r\n\nü€b\r", "a\n\nü€b\\r\n"),
-            ("\u{1b}[31m\tx", "\\u{1b}[31m\\tx\n"),
+            ("\u{1b}[31m\tx", "\\u{1b}[31m\tx\n"),
         ] {
             let mut out = Vec::new();
             write_lines(&mut out, text).unwrap();

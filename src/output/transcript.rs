@@ -157,6 +157,7 @@ impl Transcript {
             }
             Event::Thinking { text } => {
                 let text = first_lines(text.decode().trim(), NO_TIME, self.screen);
+                let text = format!("thinking  {text}");
                 text.lines().map(|line| self.screen.painted(line, dim())).collect::<Vec<_>>().join("\n")
             }
             Event::ToolUse { id, tool, input } => {

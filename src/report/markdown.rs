@@ -97,7 +97,7 @@ fn ending(report: &Report, out: &mut Out) {
     row("Exit status", run.exit_code.map(|code| code.to_string()));
     row("Reason", run.failure_reason.as_ref().map(span));
     row("Duration", run.duration_ms.map(duration));
-    row("Turns", (run.iterations > 0).then(|| run.iterations.to_string()));
+    row("Starts of the agent", (run.iterations > 1).then(|| run.iterations.to_string()));
     row("Cost", price(run));
     row("Tokens", Some(tokens(run)).filter(|tokens| *tokens > 0).map(show_count));
     row("Branch", claim(&report.task.branch));

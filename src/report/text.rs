@@ -36,7 +36,8 @@ pub fn text(report: &Report) -> String {
     row("why", &why(report));
     let figures = [
         run.duration_ms.map(duration),
-        (run.iterations > 0).then(|| counted(run.iterations.into(), "turn", "turns")),
+        (run.iterations > 1)
+            .then(|| counted(run.iterations.into(), "start of the agent", "starts of the agent")),
         (tokens(run) > 0).then(|| format!("{} tokens", show_count(tokens(run)))),
         price(run),
     ];
@@ -58,23 +59,29 @@ pub fn text(report: &Report) -> String {
     for warning in report.warnings.iter().take(LINES) {
         row("warning", &one_line(warning));
     }
-    let mut block = |title: &str, lines: &str| {
+    // Of an error the first line and the end say most, of an answer the beginning.
+    let mut block = |title: &str, lines: &str, is_error: bool| {
         let mut lines: Vec<&str> = lines.lines().collect();
         let more = lines.len().saturating_sub(LINES);
-        lines.truncate(LINES);
         let _ = writeln!(out, "\n{title}");
+        if more > 0 && is_error {
+            let _ = writeln!(out, "  {}", shortened(&escape(lines[0]), WIDTH));
+            let _ = writeln!(out, "  … {}", counted(more as u64, "more line", "more lines"));
+            lines.drain(..=more);
+        }
+        lines.truncate(LINES);
         for line in lines {
             let _ = writeln!(out, "  {}", shortened(&escape(line), WIDTH));
         }
-        if more > 0 {
+        if more > 0 && !is_error {
             let _ = writeln!(out, "  … {}", counted(more as u64, "more line", "more lines"));
         }
     };
     if let Some(error) = run.error.as_ref().filter(|error| !error.is_empty()) {
-        block("error", &error.visible());
+        block("error", &error.visible(), true);
     }
     if !run.text.is_empty() {
-        block(if run.is_over { "answer" } else { "last text" }, &run.text.text.visible());
+        block(if run.is_over { "answer" } else { "last text" }, &run.text.text.visible(), false);
     }
     let previous = if report.previous { " --previous" } else { "" };
     let _ = write!(out, "\nAll of it: `execenv report {}{previous} --html report.html`", one_line(&task.key));

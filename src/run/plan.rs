@@ -1,5 +1,6 @@
 //! From options, record and launch file to everything that is known of a run before it starts. Changes nothing.
 
+mod agent_variables;
 mod allowed;
 
 use std::ffi::{OsStr, OsString};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Map, Value};
 
+use self::agent_variables::AgentVariables;
 use self::allowed::{bounds, dialect, not_runnable, of_agents_only, prompt, refuse_untold};
 use super::autonomous::ABOUT_THE_GATE;
 use super::options::{RunOptions, Variables};
@@ -27,7 +29,7 @@ use crate::provider::launch::{Dialect, LaunchPlan, LaunchRequest, Tells};
 use crate::provider::plan::{Mcp, McpMode};
 use crate::provider::version::{Version, probe_version};
 use crate::provider::{self, Provider, argv, mcp_file};
-use crate::supervise::{Limits, Used, environment, find_program};
+use crate::supervise::{Limits, Used, find_program};
 use crate::sys::tree::Tree;
 
 /// So much of an earlier conversation goes into a prompt, in bytes.
@@ -315,34 +317,6 @@ fn logins(options: &RunOptions, env: &RunningEnv, exports: &Exports, trust: Trus
             logins.refuse_unproved(&root.path)?;
             Ok(logins.seen_again(&root.tree))
         }
-    }
-}
-
-/// The agent's variables.
-struct AgentVariables {
-    all: Variables,
-    shell_names: Option<Vec<String>>,
-    warnings: Vec<String>,
-}
-
-impl AgentVariables {
-    fn compose(
-        options: &RunOptions,
-        inherited: &Variables,
-        env: &RunningEnv,
-        file: &LaunchFile,
-        exports: &Exports,
-        this: &ThisRun<'_>,
-    ) -> Result<AgentVariables> {
-        let custom: Variables = file.custom_env.iter().map(|(k, v)| (k.into(), v.into())).collect();
-        let operator = options.variables.clone();
-        let set = variables::of_environment(inherited, env, exports, this)?;
-        let given: Vec<OsString> = custom.iter().chain(&operator).map(|(name, _)| name.clone()).collect();
-        let (all, warnings) =
-            environment::compose(inherited.clone(), set.clone(), custom, operator, options.clear_env);
-        let is_codex = env.own().provider == provider::codex::NAME;
-        let shell_names = is_codex.then(|| codex::shell_names(&all, &set, given.into_iter()));
-        Ok(AgentVariables { all, shell_names, warnings })
     }
 }
 

@@ -264,6 +264,7 @@ fn rows_are_filtered_and_sorted_in_text_and_json() {
     t.execenv(["list", "--filter", "colour=red"]).fails(2, &["`--filter`: there is no field `colour`", all]);
     t.execenv(["list", "--sort", "-colour"]).fails(2, &["`--sort`: there is no field `colour`", all]);
     t.execenv(["list", "--filter", "age=7d"]).fails(2, &["compared by `<` or `>`", "hint: write `age>7d`"]);
+    t.execenv(["list", "--filter", "KEY=a"]).fails(2, &["there is no field `KEY`", all]);
     t.execenv(["list", "--filter", "status=runing"]).fails(2, &["`runing` is none of prepared, starting, "]);
     for arguments in [&["--watch"][..], &["--watch=1", "-o", "json"]] {
         let refused = t.execenv(["list"].iter().chain(arguments)).run().status(2);

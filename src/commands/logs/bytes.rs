@@ -18,6 +18,8 @@ pub(super) fn print(name: &'static str, last: Option<usize>, mut follower: Follo
     let mut out = stream();
     let mut block = vec![0; BLOCK];
     let mut log: Option<LogBytes> = None;
+    // The beginning of a character whose end comes with the next block.
+    let mut begun = Vec::new();
     let mut is_last = !follower.is_followed;
     loop {
         if log.is_none() {
@@ -36,7 +38,10 @@ pub(super) fn print(name: &'static str, last: Option<usize>, mut follower: Follo
                 is_last = follower.pause()? == Pause::Ended;
             }
             Read::Bytes(length) if is_terminal => {
-                write_part(&mut out, &String::from_utf8_lossy(&block[..length]))?;
+                begun.extend_from_slice(&block[..length]);
+                let whole = whole_characters(&begun);
+                write_part(&mut out, &String::from_utf8_lossy(&begun[..whole]))?;
+                begun.drain(..whole);
             }
             Read::Bytes(length) => out.write_all(&block[..length])?,
             Read::Lost => {
@@ -50,5 +55,40 @@ pub(super) fn print(name: &'static str, last: Option<usize>, mut follower: Follo
             break;
         }
     }
+    write_part(&mut out, &String::from_utf8_lossy(&begun))?;
     Ok(out.flush()?)
+}
+
+/// How many of these bytes are not the beginning of a character that has no end yet.
+fn whole_characters(bytes: &[u8]) -> usize {
+    /// The longest character, in bytes.
+    const LONGEST: usize = 4;
+    let begins = |at: &usize| bytes[*at] >= 0xc0;
+    let last = (bytes.len().saturating_sub(LONGEST - 1)..bytes.len()).rev().find(begins);
+    let is_cut =
+        |at: &usize| std::str::from_utf8(&bytes[*at..]).is_err_and(|error| error.error_len().is_none());
+    last.filter(is_cut).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_is_not_cut() {
+        for (bytes, whole) in [
+            (&b""[..], 0),
+            (b"abc", 3),
+            ("aé".as_bytes(), 3),
+            (b"a\xc3", 1),
+            (b"a\xe2\x82", 1),
+            (b"\xf0\x9f\x98", 0),
+            ("😀".as_bytes(), 4),
+            (b"a\xff", 2), // begins nothing
+            (b"\xc3\xc3", 1),
+            (b"\x82\x82\x82", 3), // the end of nothing
+        ] {
+            assert_eq!(whole_characters(bytes), whole, "{bytes:?}");
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Filter {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub(super) fn parse(text: &str, fields: &[Field]) -> Result<Filter, String> {
-        let end = text.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(text.len());
+        let end = text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(text.len());
         let (name, rest) = text.split_at(end);
         let compared = COMPARISONS.iter().find_map(|(sign, is)| Some((*is, rest.strip_prefix(sign)?)));
         let field = Field::find(name, fields)?;

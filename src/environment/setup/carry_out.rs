@@ -68,17 +68,23 @@ pub(in crate::environment) fn carry_out(
     });
     match end? {
         End::Done => recorded.map(Some),
-        End::Broken(broken) | End::TimedOut(broken) => Err(failure(broken)),
+        End::Broken(broken) | End::TimedOut(broken) => {
+            let is_own = setup.record.as_ref().is_some_and(|record| record.given == record.commands);
+            Err(failure(broken, is_own))
+        }
         End::Stopped => {
             Err(Failure::new(Code::Interrupted, "interrupted by a signal during the setup commands").into())
         }
     }
 }
 
-/// The error of a broken command: its last words are the causes, as they were printed.
-fn failure(broken: Broken) -> anyhow::Error {
-    let failure = Failure::new(Code::SetupFailed, broken.what)
-        .hint("correct the command, or go on without the commands of the repository: `--no-setup`");
+/// The error of a broken command (`is_own`: none is of the repository): its last words are the causes, as they were printed.
+fn failure(broken: Broken, is_own: bool) -> anyhow::Error {
+    let hint = match is_own {
+        true => "correct the command of `--setup`",
+        false => "correct the command, or go on without the commands of the repository: `--no-setup`",
+    };
+    let failure = Failure::new(Code::SetupFailed, broken.what).hint(hint);
     let mut words = broken.words.into_iter().rev();
     match words.next() {
         None => failure.into(),

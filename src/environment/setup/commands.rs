@@ -104,7 +104,8 @@ impl Place<'_> {
             what: format!("the {} command `{command}` {what}", self.what),
             words,
         };
-        let timed_out = || format!("did not end within {:?}, the time for all", self.limit);
+        let timed_out =
+            || format!("did not end within {:?}, the limit for all commands together", self.limit);
         if left.is_zero() {
             return Ok(End::TimedOut(broken(timed_out(), Vec::new())));
         }

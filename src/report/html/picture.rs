@@ -39,11 +39,11 @@ pub(super) fn picture(timeline: &Timeline) -> Markup {
                         text .tick x=(x) y=(n(height - 5.0)) text-anchor="middle" { (scale.text(at)) }
                     }
                     @if has_turns {
-                        text .name x="0" y="15" { "turns" }
+                        text .name x="0" y="15" { "starts" }
                         @for turn in timeline.turns.iter().take(TURNS) {
                             @let (x, end) = (scale.x(turn.from), scale.x(turn.to));
                             rect .turn x=(n(x)) y="3" width=(n((end - x - 1.0).max(1.0))) height="16" rx="3" {
-                                title { "turn " (turn.n) ", " (scale.text(turn.from)) " to " (scale.text(turn.to)) }
+                                title { "start " (turn.n) ", " (scale.text(turn.from)) " to " (scale.text(turn.to)) }
                             }
                             @if end - x > 24.0 {
                                 text .turn-n x=(n(x + 6.0)) y="15" { (turn.n) }
@@ -61,6 +61,9 @@ pub(super) fn picture(timeline: &Timeline) -> Markup {
             figcaption {
                 span .key { span .swatch .call {} "call" }
                 span .key { span .swatch .fault {} "▴ failed call" }
+                @if has_price_only_at_the_end(timeline) {
+                    span .key { "The agent told its cost only at the end: it is no curve." }
+                }
                 @if timeline.unit == Unit::Bytes {
                     span .key { "The log has no times: left to right is its length." }
                 }
@@ -113,10 +116,19 @@ fn charts(timeline: &Timeline) -> Vec<Chart> {
     let points: Vec<(u64, u64)> = priced.collect();
     let steps = points.windows(2).filter(|pair| pair[0].1 < pair[1].1).count();
     if let Some((_, most)) = points.last().copied().filter(|_| steps > 1) {
-        charts.push(Chart { name: "cost", points, sum: show_price(most as f64 / 1e6) });
+        charts.push(Chart { name: COST, points, sum: show_price(most as f64 / 1e6) });
     }
     charts
 }
+
+/// Whether there is a cost, but nothing that shows how it grew.
+fn has_price_only_at_the_end(timeline: &Timeline) -> bool {
+    let is_priced = timeline.spent.iter().any(|spend| spend.micro_usd.is_some_and(|price| price > 0));
+    is_priced && charts(timeline).iter().all(|chart| chart.name != COST)
+}
+
+/// The name of the curve of the cost.
+const COST: &str = "cost";
 
 fn curve(chart: &Chart, y: f64, scale: Scale) -> Markup {
     let line = steps(chart.points.iter().copied(), scale, CHART);

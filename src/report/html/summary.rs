@@ -78,7 +78,7 @@ pub(super) fn ending(report: &Report) -> Markup {
             dl .tiles {
                 (tile("Exit status", run.exit_code))
                 (tile("Duration", run.duration_ms.map(duration)))
-                (tile("Turns", (run.iterations > 0).then_some(run.iterations)))
+                (tile("Starts of the agent", (run.iterations > 1).then_some(run.iterations)))
                 (tile("Cost", price(run)))
                 (tile("Tokens", (tokens(run) > 0).then(|| show_count(tokens(run)))))
                 (tile("Reason", run.failure_reason.as_ref().map(|reason| html! { code { (reason) } })))

@@ -40,7 +40,7 @@ pub(super) fn transcript(report: &Report) -> Markup {
                 @if transcript.left_out > 0 {
                     p .cut {
                         "⋯ " (counted(transcript.left_out, "entry was", "entries were")) " left out here. All of them: "
-                        code { "execenv logs " (report.task.key) " --events" }
+                        code { "execenv logs " (report.task.key) @if report.previous { " --previous" } " --events" }
                     }
                     (entries(&transcript.end, 0, unit))
                 }

@@ -107,8 +107,10 @@ pub fn open_shell(
         log::warn!("the use of the environment could not be recorded: {error:#}");
     }
     let attended = ended?;
-    if attended.survivors_killed > 0 {
-        log::warn!("ended {} processes that were left", attended.survivors_killed);
+    match attended.survivors_killed {
+        0 => {}
+        1 => log::warn!("ended 1 process that was left"),
+        many => log::warn!("ended {many} processes that were left"),
     }
     Ok(attended.exit)
 }
