@@ -8,7 +8,7 @@ use std::process::Child;
 use serde_json::Value;
 
 use crate::support::fake_claude::{FAILURE, GOOD, INIT, REFUSAL, RESULT, SAYS, World};
-use crate::support::process::{is_gone, wait_until};
+use crate::support::process::{is_gone, wait_until, wait_until_free};
 use crate::support::{Done, KEY, TASK, TestEnv, assert_same, snapshot};
 
 fn send(child: &Child, signal: rustix::process::Signal) {
@@ -496,10 +496,7 @@ fn a_child_without_the_mark_and_outside_of_the_group_does_not_survive_a_killed_r
     child.kill().unwrap();
     child.wait().unwrap();
     wait_until("its end", || is_gone(escaped.trim()).then_some(()));
-    wait_until("the lock", || {
-        let lock = fs::File::open(env.join(".task_lock")).unwrap();
-        lock.try_lock().is_ok().then_some(())
-    });
+    wait_until_free(&env.join(".task_lock"));
 }
 
 #[test]
@@ -514,10 +511,7 @@ fn doctor_names_what_works_in_the_folders_of_a_run_that_died_with_its_guard() {
     assert!(done.was_killed(), "{done}");
     let escaped = fs::read_to_string(env.join("workdir/pid")).unwrap();
     let named = format!("perhaps of that run: {} (sleep)", escaped.trim());
-    wait_until("the lock", || {
-        let lock = fs::File::open(env.join(".task_lock")).unwrap();
-        lock.try_lock().is_ok().then_some(())
-    });
+    wait_until_free(&env.join(".task_lock"));
     for arguments in [&["doctor"][..], &["doctor", "--fix"]] {
         let done = t.execenv(arguments).run();
         let says_limit = done.stdout.contains("has dropped its variables cannot be found");

@@ -11,7 +11,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use crate::support::process::wait_until;
+use crate::support::process::{wait_until, wait_until_free};
 use crate::support::repository::{git_out, make_repository};
 use crate::support::{Done, KEY, TASK, TestEnv};
 
@@ -427,8 +427,7 @@ fn no_process_outlives_the_run() {
             };
             let status = child.wait().unwrap();
             assert_eq!(status.code(), expected, "{kind} {how}");
-            let lock = fs::File::open(s.env.join(".task_lock")).unwrap();
-            wait_until("the lock", || lock.try_lock().ok());
+            wait_until_free(&s.env.join(".task_lock"));
             let is_left = || {
                 let out = std::process::Command::new("pgrep")
                     .args(["-f", &format!("sleep {token}")])

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::kinds;
 use crate::setup::{forge, trust};
-use crate::support::process::wait_until;
+use crate::support::process::{wait_until, wait_until_free};
 use crate::support::repository::{clone_into, commit_files, git, git_out, make_repository};
 use crate::support::{KEY, TASK, TestEnv};
 
@@ -448,8 +448,7 @@ fn no_kill_of_a_run_loses_the_mark() {
                 w.t.prepare(["--task-id", &task, "--agent-name", "Ada", "--no-setup", "--repo", "source"]);
             let words = ["run", &task, "--sandbox", kind, "--", "sh", "-c", COMMITS];
             let done = w.t.execenv(words).var("EXECENV_TEST_CRASH_AT", point.to_string()).run();
-            let lock = fs::File::open(env.join(".task_lock")).unwrap();
-            wait_until("the guard", || lock.try_lock().is_ok().then_some(()));
+            wait_until_free(&env.join(".task_lock"));
             let tip = w.head_of(&env.join("workdir"));
             if tip != base {
                 committed += 1;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::process::{is_gone, wait_until};
+use crate::support::process::{self, is_gone, wait_until};
 use crate::support::terminal;
 use crate::support::{KEY, TASK, TestEnv};
 
@@ -96,8 +96,7 @@ fn meta(t: &TestEnv) -> serde_json::Value {
 }
 
 fn wait_until_free(t: &TestEnv) {
-    let lock = File::open(t.root.join(format!("default/{KEY}/.task_lock"))).unwrap();
-    wait_until("the lock", || lock.try_lock().ok());
+    process::wait_until_free(&t.root.join(format!("default/{KEY}/.task_lock")));
 }
 
 /// A number that a process has written to a file.

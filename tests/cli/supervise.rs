@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::process::{example, is_gone, wait_until};
+use crate::support::process::{example, is_gone, wait_until, wait_until_free};
 
 const INIT: &str = r#"print {"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
 const RESULT: &str =
@@ -81,8 +81,7 @@ impl Bench {
         wait_until(name, || std::fs::read_to_string(self.path(name)).ok().filter(|text| !text.is_empty()))
     }
     fn assert_lock_free(&self) {
-        let lock = std::fs::File::open(self.path("lock")).unwrap();
-        wait_until("the lock", || lock.try_lock().ok());
+        wait_until_free(&self.path("lock"));
     }
     fn assert_gone(&self, name: &str) {
         let pid = self.wait_for(name);
@@ -440,7 +439,7 @@ fn the_guard_ends_the_agent_of_a_killed_run() {
         assert!(lock.try_lock().is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        wait_until("the lock", || lock.try_lock().ok());
+        wait_until_free(&bench.path("lock"));
         assert!(is_gone(&bench.wait_for("agent")) && is_gone(&bench.wait_for("a.pid")));
         let guard = started.split(' ').nth(1).unwrap().to_owned();
         wait_until("the guard's end", || is_gone(&guard).then_some(()));

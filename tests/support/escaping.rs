@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::TestEnv;
-use super::process::wait_until;
+use super::process::{wait_until, wait_until_free};
 
 /// Starts programs as fast as it can, each outside of its group and session, without the mark, and without its parent.
 const AGENT: &str = "touch begun; while :; do (env -i PATH=\"$PATH\" setsid sleep 1000 &); done";
@@ -21,10 +21,7 @@ pub fn no_process_survives(rounds: u64) {
         std::thread::sleep(Duration::from_millis(round % 10 * 5)); // any moment
         child.kill().unwrap();
         child.wait().unwrap();
-        wait_until("the lock", || {
-            let lock = fs::File::open(env.join(".task_lock")).unwrap();
-            lock.try_lock().is_ok().then_some(())
-        });
+        wait_until_free(&env.join(".task_lock"));
         assert_eq!(working_in(&env), Vec::<String>::new(), "round {round}");
     }
 }

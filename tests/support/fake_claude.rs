@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::process::{example, is_gone, wait_until};
+use super::process::{example, is_gone, wait_until, wait_until_free};
 use super::{KEY, Run, TASK, TestEnv};
 
 pub const INIT: &str = r#"print {"type":"system","subtype":"init","session_id":"s1","model":"m"}"#;
@@ -102,8 +102,7 @@ impl World {
     }
 
     pub fn wait_until_free(&self) {
-        let lock = fs::File::open(self.env.join(".task_lock")).unwrap();
-        wait_until("the lock", || lock.try_lock().ok());
+        wait_until_free(&self.env.join(".task_lock"));
     }
 
     #[track_caller]

@@ -1,7 +1,7 @@
 //! Processes of the tests: the programs built with them, and waiting for what another process does.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A program of `tests/support` that Cargo builds with the tests.
@@ -16,6 +16,15 @@ pub fn example(name: &str) -> PathBuf {
 pub fn is_gone(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.map_or(true, |stat| stat.rsplit(") ").next().unwrap().starts_with('Z'))
+}
+
+/// Waits until no process holds a lock. It is released by its own call: a program that another test starts in this moment has a
+/// duplicate of the handle for an instant, and would hold it with that.
+#[track_caller]
+pub fn wait_until_free(lock: &Path) {
+    let lock = std::fs::File::open(lock).unwrap();
+    wait_until("the lock", || lock.try_lock().ok());
+    lock.unlock().unwrap();
 }
 
 /// Polls until `look` finds something, for a minute at most.
