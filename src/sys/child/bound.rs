@@ -56,10 +56,10 @@ pub fn become_program(path: &Path, args: &[OsString]) -> io::Error {
 }
 
 /// Starts this program itself again, as a process of this one's group, with one more open file for it. It keeps to `memory` as by
-/// [`start_limited`].
+/// [`start_limited`](super::start_limited).
 ///
 /// # Errors
-/// As [`start`].
+/// As [`start`](super::start).
 pub fn start_itself(
     program: Program<'_>,
     memory: Option<u64>,
