@@ -17,6 +17,8 @@ const CHART: f64 = 56.0;
 const GAP: f64 = 24.0;
 /// The most turns that are drawn.
 const TURNS: usize = 200;
+/// The name of the curve of the cost.
+const COST: &str = "cost";
 
 /// The picture.
 pub(super) fn picture(timeline: &Timeline) -> Markup {
@@ -61,7 +63,7 @@ pub(super) fn picture(timeline: &Timeline) -> Markup {
             figcaption {
                 span .key { span .swatch .call {} "call" }
                 span .key { span .swatch .fault {} "▴ failed call" }
-                @if has_price_only_at_the_end(timeline) {
+                @if has_price_only_at_the_end(timeline, &charts) {
                     span .key { "The agent told its cost only at the end: it is no curve." }
                 }
                 @if timeline.unit == Unit::Bytes {
@@ -122,13 +124,10 @@ fn charts(timeline: &Timeline) -> Vec<Chart> {
 }
 
 /// Whether there is a cost, but nothing that shows how it grew.
-fn has_price_only_at_the_end(timeline: &Timeline) -> bool {
+fn has_price_only_at_the_end(timeline: &Timeline, charts: &[Chart]) -> bool {
     let is_priced = timeline.spent.iter().any(|spend| spend.micro_usd.is_some_and(|price| price > 0));
-    is_priced && charts(timeline).iter().all(|chart| chart.name != COST)
+    is_priced && charts.iter().all(|chart| chart.name != COST)
 }
-
-/// The name of the curve of the cost.
-const COST: &str = "cost";
 
 fn curve(chart: &Chart, y: f64, scale: Scale) -> Markup {
     let line = steps(chart.points.iter().copied(), scale, CHART);
